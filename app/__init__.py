@@ -1,0 +1,49 @@
+"""Semicircle: a notebook for Korean and English readers."""
+
+import os
+
+from flask import Flask
+
+from app import storage, web
+from app.accounts import session as account_session
+from app.accounts.views import bp as accounts
+from app.extensions import csrf, db, login, migrate
+from app.mypage.views import bp as mypage
+from app.notes.views import bp as notes
+from app.web.health import bp as health
+from config import Config, from_environment
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application.
+
+    Args:
+        config: settings of a test; without them the environment's `APP_SETTINGS` names the class.
+
+    Raises:
+        ConfigError: a variable of the environment is missing or unusable.
+    """
+    app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
+    app.config.from_object(config or from_environment(os.environ))
+    web.init_app(app)
+    init_extensions(app)
+    for feature in (accounts, notes, mypage, health):
+        app.register_blueprint(feature)
+    init_commands(app)
+    return app
+
+
+def init_extensions(app: Flask) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db, render_as_batch=False)
+    csrf.init_app(app)
+    login.init_app(app)
+    storage.init_app(app)
+    account_session.init_app(app)
+
+
+def init_commands(app: Flask) -> None:
+    if app.config["DEBUG"]:  # its embedded servers come from the development requirements
+        from app.dev.commands import dev
+
+        app.cli.add_command(dev)

@@ -1,0 +1,102 @@
+"""What a person may type to have an account, and what is said about it."""
+
+from email_validator import EmailNotValidError, validate_email
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, Field, Form, PasswordField, StringField
+from wtforms.validators import InputRequired, Length, ValidationError
+
+from app.accounts import nicknames, passwords
+from app.web.fields import at_most, normalize, strip
+
+EMAIL_MAX_LENGTH = 120
+
+
+def email_address(form: Form, field: Field) -> None:
+    """Checks the form of the address only; whether it gets mail is for a mail to find out."""
+    try:
+        address = validate_email(field.data, check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise ValidationError(_("Please type a whole e-mail address, such as name@example.com.")) from error
+    if len(address) > EMAIL_MAX_LENGTH:
+        raise ValidationError(_("Please use an address of at most %(max)d characters.", max=EMAIL_MAX_LENGTH))
+    field.data = address
+
+
+def nickname_rules(form: Form, field: Field) -> None:
+    if nicknames.has_invisible_characters(field.data):
+        raise ValidationError(_("Please use letters that can be seen."))
+    if len(nicknames.key(field.data)) > nicknames.MAX_LENGTH:
+        raise ValidationError(_("Please use at most %(max)d characters.", max=nicknames.MAX_LENGTH))
+    if not nicknames.key(field.data).strip():
+        raise ValidationError(_("Please choose a nickname."))
+    if nicknames.mixes_scripts(field.data):
+        raise ValidationError(_("Please do not mix alphabets that look alike."))
+
+
+def new_password_rules(form: Form, field: Field) -> None:
+    if "\x00" in field.data:
+        raise ValidationError(_("There is an invisible control character in this password; please type it again."))
+    others = [other.data.lower() for other in form if other.name in ("email", "nickname") and other.data]
+    if passwords.is_common(field.data) or field.data.lower() in others:
+        raise ValidationError(_("This password is easy to guess; please choose another one."))
+
+
+def nickname_field() -> StringField:
+    return StringField(
+        _("Nickname"),
+        filters=[normalize, strip],
+        validators=[
+            InputRequired(_("Please choose a nickname.")),
+            at_most(nicknames.MAX_LENGTH),
+            nickname_rules,
+        ],
+        render_kw={"autocomplete": "nickname", "maxlength": nicknames.MAX_LENGTH},
+    )
+
+
+def new_password_field(label: str) -> PasswordField:
+    return PasswordField(
+        label,
+        filters=[normalize],
+        validators=[
+            InputRequired(_("Please choose a password.")),
+            Length(passwords.MIN_LENGTH, passwords.MAX_LENGTH, _("Please use %(min)d to %(max)d characters.")),
+            new_password_rules,
+        ],
+        render_kw={"autocomplete": "new-password", "minlength": passwords.MIN_LENGTH},
+    )
+
+
+def current_password_field(label: str) -> PasswordField:
+    """A password that may be of any length: whether it is the right one is for the hash to say."""
+    return PasswordField(
+        label,
+        filters=[normalize],
+        validators=[
+            InputRequired(_("Please type your password.")),
+            Length(max=passwords.MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
+        ],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+def email_field(autocomplete: str) -> StringField:
+    return StringField(
+        _("E-mail"),
+        filters=[normalize, strip],
+        validators=[InputRequired(_("Please type your e-mail address.")), email_address],
+        render_kw={"type": "email", "autocomplete": autocomplete},
+    )
+
+
+class SignUpForm(FlaskForm):
+    email = email_field("email")
+    nickname = nickname_field()
+    password = new_password_field(_("Password"))
+
+
+class SignInForm(FlaskForm):
+    email = email_field("username")
+    password = current_password_field(_("Password"))
+    remember = BooleanField(_("Keep me signed in on this device"))

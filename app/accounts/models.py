@@ -1,0 +1,38 @@
+"""People and the browsers they are signed in with."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, String, func
+from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Base
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(String(120), unique=True)  # lower-case
+    nickname: Mapped[str] = mapped_column(String(80), unique=True)  # NFC, as it was typed
+    nickname_key: Mapped[str] = mapped_column(
+        String(80), unique=True
+    )  # NFKC and case-folded: two that look alike clash
+    password_hash: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
+
+
+class UserSession(Base):
+    """A browser that is signed in. Its cookie holds a random token, this table only the token's hash."""
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    user_agent: Mapped[str] = mapped_column(String(255))
+    ip: Mapped[str | None] = mapped_column(INET)

@@ -1,0 +1,57 @@
+"""The browser's side of a session: the token in its cookie, and `current_user` from it."""
+
+from flask import Flask, Request, redirect, request, session, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app.accounts import service
+from app.accounts.models import User
+from app.extensions import login
+
+TOKEN = "token"  # noqa: S105 - the name under which the cookie holds it
+
+
+def init_app(app: Flask) -> None:
+    # The cookie holds no user id that Flask-Login could bind to an address: the row behind the token is the session.
+    login.session_protection = None
+    login.request_loader(load)
+    app.register_error_handler(service.WrongCredentials, sign_in_again)
+
+
+def begin(user: User, *, remember: bool) -> None:
+    """Sign this browser in. What its cookie held before is dropped, so nobody can have planted it.
+
+    Raises:
+        WrongCredentials: the password was changed since `user` was read.
+    """
+    token = service.start_session(user, remember=remember, user_agent=request.user_agent.string, ip=request.remote_addr)
+    if current_user.is_authenticated:
+        service.end_session(current_user.session_id)
+    session.clear()
+    session[TOKEN] = token
+    session.permanent = remember
+
+
+def renew(user: User) -> None:
+    """Sign this browser in again, for as long as it was. Raises: WrongCredentials, as `begin`."""
+    begin(user, remember=session.permanent)
+
+
+def load(request: Request) -> service.SignedIn | None:
+    token = session.get(TOKEN)
+    if token is None:
+        return None
+    signed_in = service.find_session(token)
+    if signed_in and signed_in.not_seen_lately:
+        service.extend_session(signed_in.session_id)
+    return signed_in
+
+
+def sign_in_again(error: service.WrongCredentials) -> Response:
+    """The password was changed, or the account deleted, in the moment between checking it and starting the session."""
+    return redirect(url_for("accounts.sign_in"))
+
+
+def end() -> None:
+    """Drop the cookie's content; the row is ended by whoever calls this."""
+    session.clear()

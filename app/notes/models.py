@@ -1,0 +1,27 @@
+"""Notes, with the ones in the trash."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, false, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Base
+
+TITLE_LENGTH = 50  # code points
+CONTENT_LENGTH = 2000
+
+
+class Note(Base):
+    __tablename__ = "notes"
+    # The list reads this index backwards: pinned notes first, then the newest.
+    __table_args__ = (Index(None, "user_id", "pinned", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
+    pinned: Mapped[bool] = mapped_column(server_default=false())
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

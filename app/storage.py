@@ -1,0 +1,117 @@
+"""Object storage: put and delete, and the way between a key and its public URL.
+
+The bucket is public to read, object by object, and nothing else; the README shows the policy. boto3 is imported on the
+first use, since it costs 0.3 s and 40 MB that a request for a note has no use for.
+"""
+
+import logging
+import secrets
+import threading
+from typing import Any
+from urllib.parse import quote, unquote
+
+from flask import Flask, current_app
+
+log = logging.getLogger(__name__)
+
+# A key is random and never reused, so its object never changes.
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+class StorageUnavailable(Exception):
+    """The bucket does not answer, or refuses."""
+
+
+class Bucket:
+    """One bucket and, from the first use on, the client that speaks to it.
+
+    Args:
+        config: the application's configuration, of which the S3_* keys are read.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.name = config["S3_BUCKET"]
+        self.prefix = config["S3_PREFIX"]
+        self.public_url = config["S3_PUBLIC_URL"]
+        self._config = config
+        self._client: Any = None
+        self._lock = threading.Lock()  # making a client is not thread-safe; using one is
+
+    @property
+    def client(self) -> Any:
+        with self._lock:
+            self._client = self._client or self._connect()
+            return self._client
+
+    def _connect(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        endpoint = self._config["S3_ENDPOINT_URL"]
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=self._config["S3_REGION"],
+            aws_access_key_id=self._config["S3_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._config["S3_SECRET_ACCESS_KEY"],
+            config=Config(
+                signature_version="s3v4",
+                connect_timeout=2,  # seconds; with two attempts no request waits for the bucket longer than 15 s
+                read_timeout=5,
+                retries={"mode": "standard", "total_max_attempts": 2},
+                # The default sends a checksum header that some S3-compatible stores refuse.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path" if endpoint else "virtual"},
+            ),
+        )
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["bucket"] = Bucket(app.config)
+
+
+def _bucket() -> Bucket:
+    bucket: Bucket = current_app.extensions["bucket"]
+    return bucket
+
+
+def new_key(folder: str, suffix: str) -> str:
+    """A key that nobody can guess: 128 random bits."""
+    return f"{_bucket().prefix}{folder}/{secrets.token_hex(16)}.{suffix}"
+
+
+def put(key: str, data: bytes, content_type: str) -> str:
+    """Store an object and return its public URL.
+
+    Raises:
+        StorageUnavailable: nothing can be said about whether the object is there.
+    """
+    bucket = _bucket()
+    _call("put_object", Key=key, Body=data, ContentType=content_type, CacheControl=IMMUTABLE)
+    return f"{bucket.public_url}/{quote(key)}"
+
+
+def delete(key: str) -> None:
+    """Delete an object; one that is not there is as good as deleted.
+
+    Raises:
+        StorageUnavailable: it may still be there.
+    """
+    _call("delete_object", Key=key)
+
+
+def key_of(url: str) -> str | None:
+    """The key of a public URL, or None when the URL is not of this bucket (it was moved, say)."""
+    base = f"{_bucket().public_url}/"
+    return unquote(url.removeprefix(base)) if url.startswith(base) else None
+
+
+def _call(operation: str, **arguments: Any) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket = _bucket()
+    try:
+        getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
+    except (BotoCoreError, ClientError) as error:
+        raise StorageUnavailable(f"{operation} failed: {error}") from error

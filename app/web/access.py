@@ -1,0 +1,41 @@
+"""Closed by default: without a session a request goes to sign-in, unless its endpoint is marked public."""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Flask, current_app, redirect, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+View = TypeVar("View", bound=Callable[..., object])
+
+# One slash, then printable ASCII without the backslash, which browsers read as a slash: //evil, /\evil leave the site.
+LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+
+def public(view: View) -> View:
+    """Mark a view that answers without a session."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_public(endpoint: str) -> bool:
+    return getattr(current_app.view_functions[endpoint], "is_public", False)
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(require_session)
+
+
+def require_session() -> Response | None:
+    if request.endpoint is None or is_public(request.endpoint) or current_user.is_authenticated:
+        return None  # no endpoint: a 404 or 405, the same for everybody
+    if request.method != "GET":
+        return redirect(url_for("accounts.sign_in"))
+    return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
+
+
+def local_path(target: str | None, default: str) -> str:
+    """`target` if it is a path of this site, else `default`; a foreign `next` is not worth an error page."""
+    return target if target and LOCAL_PATH.fullmatch(target) else default

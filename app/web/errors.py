@@ -1,0 +1,71 @@
+"""Error pages: what happened and what to do, in one sentence; problem+json (RFC 9457) when JSON is asked for."""
+
+from flask import Flask, current_app, g, json, render_template, request
+from flask_babel import lazy_gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+from werkzeug.wrappers import Response
+
+from app.storage import StorageUnavailable
+
+RETRY_AFTER = 5  # seconds
+
+# status: (what happened, what to do)
+SENTENCES = {
+    400: (_("That request could not be read"), _("Go back, reload the page and try once more.")),
+    404: (_("There is nothing here"), _("It may have been deleted, or the address has a typing error.")),
+    405: (_("This address does not do that"), _("Go back and use the buttons of the page.")),
+    409: (_("It was changed meanwhile"), _("Reload the page to see the newer version.")),
+    413: (_("That is too large"), _("Send less at once: a photo may have 5 MiB.")),
+    415: (_("That kind of content is not understood"), _("Send a form.")),
+    422: (_("Something in the form is not right"), _("Go back and check what you typed.")),
+    429: (_("That was too often"), _("Wait a little and try again.")),
+    500: (_("Something went wrong on our side"), _("It has been noted; please try again in a moment.")),
+    503: (_("We cannot answer just now"), _("Please try again in a few seconds; nothing was changed.")),
+}
+CSRF_SENTENCE = (_("This page was open for too long"), _("Go back, reload the page and send the form again."))
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(HTTPException, show_error)
+    app.register_error_handler(CSRFError, show_csrf_error)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeout, StorageUnavailable):
+        app.register_error_handler(unavailable, show_unavailable)
+
+
+def show_error(error: HTTPException) -> Response:
+    fallback = SENTENCES[500 if (error.code or 500) >= 500 else 400]
+    return error_response(error, *SENTENCES.get(error.code or 500, fallback))
+
+
+def show_csrf_error(error: CSRFError) -> Response:
+    return error_response(error, *CSRF_SENTENCE)
+
+
+def show_unavailable(error: Exception) -> Response:
+    """The database or the bucket does not answer: the reader may try again, so this is no 500."""
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, code, error)
+    return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *SENTENCES[503])
+
+
+def error_response(error: HTTPException, title: object, advice: object) -> Response:
+    response = error.get_response()  # keeps Allow, Retry-After and what else belongs to the status
+    if wants_json():
+        problem = {"type": "about:blank", "title": str(title), "status": error.code, "detail": str(advice)}
+        response.data = json.dumps(problem)
+        response.content_type = "application/problem+json"
+        return response
+    is_ours = isinstance(error, InternalServerError)
+    response.data = render_template(
+        "errors/error.html", title=title, advice=advice, request_id=g.request_id if is_ours else None
+    )
+    response.content_type = "text/html; charset=utf-8"
+    return response
+
+
+def wants_json() -> bool:
+    offered = ["text/html", "application/json", "application/problem+json"]
+    return request.accept_mimetypes.best_match(offered, default="text/html") != "text/html"

@@ -1,0 +1,17 @@
+"""Row ids in URLs: 1 … 2⁶³−1 in ASCII digits, as wide as a bigint key and no wider."""
+
+from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
+
+
+class RowIdConverter(IntegerConverter):
+    """`<id:note_id>`. The built-in `<int:…>` takes any length and any script's digits, which Postgres would refuse."""
+
+    regex = "[0-9]{1,19}"
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=2**63 - 1)
+
+
+def init_app(app: Flask) -> None:
+    app.url_map.converters["id"] = RowIdConverter

@@ -1,0 +1,58 @@
+"""One event a line on stdout, in logfmt, with the id of the request that it belongs to."""
+
+import logging
+import logging.config
+import re
+import uuid
+from typing import Any
+
+from flask import Flask, g, has_request_context, request
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
+LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Postgres quotes the row in DETAIL ("Key (email)=(…) already exists."); a log has no business with it.
+DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
+
+
+class LogfmtFormatter(logging.Formatter):
+    """`level=info logger=app request_id=… msg="…"`: line breaks and other control characters are written as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = DETAIL.sub("DETAIL: (not logged)", super().format(record))
+        message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), message)
+        if record.name == "gunicorn.access":
+            return message[:LONGEST_LINE]  # already key=value, see gunicorn.conf.py
+        message = message.replace('"', "'")[:LONGEST_LINE]
+        request_id = g.get("request_id", "-") if has_request_context() else "-"
+        return f'level={record.levelname.lower()} logger={record.name} request_id={request_id} msg="{message}"'
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """For logging.config.dictConfig(); gunicorn takes the same, so that its own lines look alike."""
+    to_stdout = {"handlers": ["stdout"], "level": level, "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"logfmt": {"()": f"{__name__}.LogfmtFormatter"}},
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "logfmt"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            "gunicorn.error": to_stdout,
+            "gunicorn.access": {**to_stdout, "level": "INFO"},
+            "werkzeug": {**to_stdout, "level": "INFO"},
+            "botocore": {"level": "WARNING"},
+        },
+    }
+
+
+def init_app(app: Flask) -> None:
+    if not app.config["TESTING"]:  # pytest collects the log itself
+        logging.config.dictConfig(logging_config(app.config["LOG_LEVEL"]))
+    app.before_request(take_request_id)
+
+
+def take_request_id() -> None:
+    """The router's id when it looks like one, so that its line and ours can be put side by side."""
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

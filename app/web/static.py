@@ -1,0 +1,36 @@
+"""Static files: WhiteNoise serves each under a name that holds the hash of its content, to be cached for ever."""
+
+import hashlib
+from pathlib import Path
+
+from flask import Flask
+from whitenoise import WhiteNoise
+from whitenoise.responders import Headers
+
+from app.web.headers import FIXED
+
+ROOT = Path(__file__).parents[1] / "static"
+
+
+def init_app(app: Flask) -> None:
+    urls = {path.relative_to(ROOT).as_posix(): hashed_url(path) for path in sorted(ROOT.rglob("*")) if path.is_file()}
+    white_noise = WhiteNoise(
+        app.wsgi_app,
+        allow_all_origins=False,
+        add_headers_function=add_headers,
+        immutable_file_test=lambda path, url: True,
+    )
+    for name, url in urls.items():
+        white_noise.add_file_to_dictionary(url, str(ROOT / name))
+    app.wsgi_app = white_noise  # type: ignore[method-assign]
+    app.jinja_env.globals["static_url"] = urls.__getitem__  # a name that does not exist fails the page's test
+
+
+def hashed_url(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return f"/static/{path.relative_to(ROOT).with_suffix('').as_posix()}.{digest}{path.suffix}"
+
+
+def add_headers(headers: Headers, path: str, url: str) -> None:
+    for name, value in FIXED.items():
+        headers[name] = value

@@ -1,0 +1,5 @@
+"""Alembic loads this file for every `flask db` command."""
+
+from app.release import runner
+
+runner.run()

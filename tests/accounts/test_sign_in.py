@@ -1,0 +1,108 @@
+"""Signing in: the same answer for an unknown address and a wrong password, and a new session each time."""
+
+from datetime import timedelta
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import func, select, update
+
+from app.accounts import passwords, service
+from app.accounts.models import User, UserSession
+from app.extensions import db
+from tests.conftest import PASSWORD
+from tests.database import row_counts
+from tests.visitor import TOKEN, Visitor
+
+
+def test_it_works_whatever_the_case_of_the_address(client: Visitor, alice: User) -> None:
+    assert client.sign_in(" Alice@EXAMPLE.com", PASSWORD).location == "/notes"
+    assert client.get("/notes").status_code == 200
+
+
+def test_an_unknown_address_and_a_wrong_password_look_the_same(client: Visitor, alice: User) -> None:
+    before = row_counts()
+    unknown = client.sign_in("nobody@example.com", PASSWORD)
+    wrong = client.sign_in("alice@example.com", "another sentence")
+    assert unknown.status_code == wrong.status_code == 422
+    without_address = [
+        TOKEN.sub("", page.text).replace(email, "")
+        for page, email in ((unknown, "nobody@example.com"), (wrong, "alice@example.com"))
+    ]
+    assert without_address[0] == without_address[1]
+    assert row_counts() == before
+
+
+def test_an_unknown_address_costs_a_hash_of_the_same_parameters(app: object) -> None:
+    parameters = passwords.hash_password("x").split("$")[:4]
+    assert passwords._NOBODYS_HASH.split("$")[:4] == parameters
+    assert not passwords.matches("any password at all", None)
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("", PASSWORD), ("alice@example.com", ""), ("alice", PASSWORD), ("alice@example.com\x00", PASSWORD),
+     ("alice@example.com", "x" * 129), ("alice@example.com", PASSWORD + " "), ("alice@example.com", PASSWORD.upper())],
+)  # fmt: skip
+def test_it_refuses(client: Visitor, alice: User, email: str, password: str) -> None:
+    before = row_counts()
+    assert client.sign_in(email, password).status_code == 422
+    assert row_counts() == before
+    assert client.get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize(("fields", "lifetime"), [({}, timedelta(hours=12)), ({"remember": "y"}, timedelta(days=30))])
+def test_keep_me_signed_in_is_the_lifetime_of_the_row_and_of_the_cookie(
+    client: Visitor, alice: User, fields: dict[str, str], lifetime: timedelta
+) -> None:
+    answer = client.sign_in("alice@example.com", PASSWORD, **fields)
+    row = db.session.query(UserSession).one()
+    assert row.expires_at - row.created_at == lifetime
+    assert ("Expires=" in answer.headers["Set-Cookie"]) == bool(fields)
+
+
+def test_the_table_keeps_only_the_tokens_hash(client: Visitor, alice: User) -> None:
+    client.sign_in("alice@example.com", PASSWORD)
+    with client.session_transaction() as cookie:
+        token = cookie["token"]
+    assert db.session.query(UserSession).one().token_hash == service.hash_token(token) != token
+
+
+def test_a_planted_cookie_is_dropped(client: Visitor, alice: User) -> None:
+    with client.session_transaction() as cookie:
+        cookie["token"] = "planted"
+        cookie["other"] = "planted"
+    client.sign_in("alice@example.com", PASSWORD)
+    with client.session_transaction() as cookie:
+        assert cookie["token"] != "planted"
+        assert "other" not in cookie
+
+
+def test_signing_in_again_ends_the_session_before(signed_in: Visitor, alice: User) -> None:
+    old = db.session.query(UserSession.token_hash).scalar()
+    signed_in.sign_in("alice@example.com", PASSWORD)
+    assert db.session.query(UserSession.token_hash).scalar() != old
+
+
+def test_a_hash_of_older_parameters_is_renewed(client: Visitor, alice: User) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    db.session.execute(update(User).values(password_hash=old))
+    db.session.commit()
+    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
+    renewed = db.session.scalar(select(User.password_hash))
+    assert renewed != old
+    assert passwords.matches(PASSWORD, renewed)
+
+
+def test_a_session_cannot_begin_with_a_password_that_was_changed_since(alice: User) -> None:
+    read_before = User(id=alice.id, password_hash=alice.password_hash)
+    alice.password_hash = passwords.hash_password("a newer sentence")
+    db.session.commit()
+    with pytest.raises(service.WrongCredentials):
+        service.start_session(read_before, remember=False, user_agent="", ip=None)
+    assert row_counts()["user_sessions"] == 0
+
+
+def test_a_browser_may_say_of_itself_what_it_likes(client: Visitor, alice: User) -> None:
+    client.environ_base["HTTP_USER_AGENT"] = "x" * 5000
+    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
+    assert db.session.scalar(select(func.length(UserSession.user_agent))) == 255

@@ -1,0 +1,95 @@
+"""Signing up: what is refused, and that nothing is stored then."""
+
+import pytest
+
+from app.accounts.models import User
+from app.extensions import db
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+GOOD = {"email": "carol@example.com", "nickname": "carol", "password": "a long enough sentence"}
+
+
+def test_it_works_and_signs_in(client: Visitor) -> None:
+    answer = client.submit("/sign-up", **GOOD)
+    assert answer.status_code == 302
+    assert answer.location == "/notes"
+    assert client.get("/notes").status_code == 200
+
+
+def test_the_address_is_stored_in_lower_case_and_the_password_not_at_all(client: Visitor) -> None:
+    client.submit("/sign-up", **{**GOOD, "email": " Carol@Example.COM "})
+    user = db.session.query(User).one()
+    assert user.email == "carol@example.com"
+    assert user.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("email", "", "type your e-mail"),
+        ("email", "carol", "whole e-mail"),
+        ("email", "carol@", "whole e-mail"),
+        ("email", "carol@example.com\x00", "whole e-mail"),
+        ("email", f"{'c' * 60}@{'d' * 60}.{'e' * 60}.com", "at most 120"),
+        ("nickname", "", "choose a nickname"),
+        ("nickname", "   ", "choose a nickname"),
+        ("nickname", "\u3164" * 3, "can be seen"),
+        ("nickname", "x" * 81, "at most 80"),
+        ("nickname", "\ufdfa" * 10, "at most 80"),
+        ("nickname", "car\x00ol", "can be seen"),
+        ("nickname", "car\nol", "can be seen"),
+        ("nickname", "\u202elorac", "can be seen"),
+        ("nickname", "car\u200bol", "can be seen"),
+        ("nickname", "car\ue000ol", "can be seen"),
+        ("nickname", "\u0430dmin", "look alike"),
+        ("nickname", "\u03b1dmin", "look alike"),
+        ("password", "", "choose a password"),
+        ("password", "x1y2z3w4v", "10 to 128"),
+        ("password", "ab" * 65, "10 to 128"),
+        ("password", "1234567890", "easy to guess"),
+        ("password", "QWERTYuiop", "easy to guess"),
+        ("password", "carol@example.com", "easy to guess"),
+        ("password", "a long enough\x00 sentence", "control character"),
+    ],
+)
+def test_it_refuses(client: Visitor, field: str, value: str, sentence: str) -> None:
+    before = row_counts()
+    answer = client.submit("/sign-up", **{**GOOD, field: value})
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("nickname", ["하늘반달", "하늘Sky", "空とSky", "Ivan", "Иван", "nick 7 ☾", "x" * 80, "é" * 80])
+def test_it_takes_a_nickname(client: Visitor, nickname: str) -> None:
+    assert client.submit("/sign-up", **{**GOOD, "nickname": nickname}).status_code == 302
+
+
+def test_a_decomposed_nickname_is_stored_composed(client: Visitor) -> None:
+    client.submit("/sign-up", **{**GOOD, "nickname": "\u1103\u1161\u11af"})
+    assert db.session.query(User).one().nickname == "달"
+
+
+def test_an_address_is_taken_whatever_its_case(client: Visitor, alice: User) -> None:
+    before = row_counts()
+    answer = client.submit("/sign-up", **{**GOOD, "email": "ALICE@example.com"})
+    assert answer.status_code == 422
+    assert "has an account" in answer.text
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("nickname", ["alice", "ALICE", "ａｌｉｃｅ"])
+def test_a_nickname_is_taken_by_what_looks_the_same(client: Visitor, alice: User, nickname: str) -> None:
+    before = row_counts()
+    answer = client.submit("/sign-up", **{**GOOD, "nickname": nickname})
+    assert answer.status_code == 422
+    assert "nickname is taken" in answer.text
+    assert row_counts() == before
+
+
+def test_what_was_typed_stays_but_not_the_password(client: Visitor) -> None:
+    page = client.submit("/sign-up", **{**GOOD, "email": "carol@"}).text
+    assert 'value="carol@"' in page
+    assert 'value="carol"' in page
+    assert GOOD["password"] not in page

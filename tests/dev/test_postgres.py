@@ -1,0 +1,202 @@
+"""The embedded PostgreSQL, on a free port and a folder of its own."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from app.dev import ports, postgres
+from app.dev.errors import DevError
+from app.dev.processes import Child
+
+
+@pytest.fixture
+def port() -> int:
+    return ports.find_free(1)[0]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a server that was stopped; copying it is quicker than making it anew."""
+    directory = tmp_path_factory.mktemp("template") / "postgres"
+    postgres.start(directory, ports.find_free(1)[0], durable=False).stop()
+    return directory
+
+
+@pytest.fixture
+def directory(template: Path, tmp_path: Path) -> Iterator[Path]:
+    copy = tmp_path / "postgres"
+    shutil.copytree(template, copy)
+    owner = template.stat().st_uid  # nobody, when we are root
+    for path in (copy, *copy.rglob("*")):
+        os.chown(path, owner, -1)
+    yield copy
+    assert not processes_in(copy), "a test has to stop its server"
+
+
+def processes_in(directory: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(directory)]
+
+
+def query(port: int, statement: str, url: str = "") -> list[tuple[object, ...]]:
+    with closing(psycopg2.connect(url or postgres.url(port))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(tmp_path: Path, port: int) -> None:
+    server = postgres.start(tmp_path / "deep" / "postgres", port)
+    try:
+        [row] = query(
+            port,
+            "SELECT rolsuper, rolcreatedb, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datlocprovider,"
+            " datlocale, current_setting('server_version_num')::int / 10000, current_setting('fsync')"
+            " FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",
+        )
+        listening = psutil.Process(server.process.pid).net_connections("all")
+    finally:
+        server.stop()
+    assert row == (False, False, "semicircle", "UTF8", "b", "C.UTF-8", 18, "on")
+    assert [connection.laddr for connection in listening] == [("127.0.0.1", port)]
+    assert not (tmp_path / "deep" / "postgres.new").exists()
+
+
+@pytest.mark.parametrize("login", ["postgres", "postgres:postgres", "semicircle:wrong"])
+def test_it_rejects_other_logins(directory: Path, port: int, login: str) -> None:
+    server = postgres.start(directory, port, durable=False)
+    try:
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            query(port, "SELECT 1", f"postgresql://{login}@127.0.0.1:{port}/semicircle")
+    finally:
+        server.stop()
+
+
+def test_a_restart_keeps_the_data(directory: Path, port: int) -> None:
+    server = postgres.start(directory, port, durable=False)
+    query(port, "CREATE TABLE kept AS SELECT '세미서클' AS word")
+    server.stop()
+    server = postgres.start(directory, port, durable=False)
+    try:
+        assert query(port, "SELECT word, current_setting('fsync') FROM kept") == [("세미서클", "off")]
+    finally:
+        server.stop()
+
+
+def test_an_interrupted_initialisation_is_begun_anew(tmp_path: Path, port: int) -> None:
+    draft = tmp_path / "postgres.new"
+    draft.mkdir()
+    (draft / "PG_VERSION").write_text("18\n")
+    (tmp_path / "postgres").mkdir()
+    server = postgres.start(tmp_path / "postgres", port, durable=False)
+    try:
+        assert query(port, "SELECT 1") == [(1,)]
+    finally:
+        server.stop()
+    assert not draft.exists()
+
+
+def test_a_server_that_an_earlier_run_left_is_stopped(
+    directory: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orphan = postgres.start(directory, port, durable=False)
+    query(port, "CREATE TABLE kept AS SELECT 1 AS number")
+    server = postgres.start(directory, port, durable=False)
+    try:
+        assert query(port, "SELECT number FROM kept") == [(1,)]
+        assert orphan.process.wait(timeout=10) == 0
+        assert f"Stopping PostgreSQL (process {orphan.process.pid})" in capsys.readouterr().out
+    finally:
+        server.stop()
+
+
+def test_what_a_crash_left_is_recovered(directory: Path, port: int) -> None:
+    crashed = postgres.start(directory, port)
+    query(port, "CREATE TABLE kept AS SELECT 1 AS number")
+    family = psutil.Process(crashed.process.pid).children(recursive=True)
+    crashed.process.kill()
+    crashed.process.wait()
+    psutil.wait_procs(family, timeout=10)
+    assert (directory / "postmaster.pid").exists()
+    server = postgres.start(directory, port, durable=False)
+    try:
+        assert query(port, "SELECT number FROM kept") == [(1,)]
+    finally:
+        server.stop()
+
+
+def test_a_pid_file_that_names_a_foreign_process_is_removed(
+    directory: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pid_file = directory / "postmaster.pid"
+    foreign = os.getppid()
+    pid_file.write_text(f"{foreign}\n{directory}\n0\n{port}\n\n127.0.0.1\n\nready\n")
+    server = postgres.start(directory, port, durable=False)
+    try:
+        assert query(port, "SELECT 1") == [(1,)]
+        assert f"process {foreign} is not this PostgreSQL" in capsys.readouterr().out
+        assert psutil.pid_exists(foreign)
+    finally:
+        server.stop()
+
+
+def test_stop_leaves_no_process_even_when_somebody_is_connected(directory: Path, port: int) -> None:
+    server = postgres.start(directory, port, durable=False)
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
+    with closing(psycopg2.connect(postgres.url(port))):
+        server.stop()
+    assert server.process.returncode == 0
+    assert not [process for process in family if process.is_running()]
+    assert not (directory / "postmaster.pid").exists()
+    server.stop()  # and a second time does nothing
+
+
+def test_a_server_that_does_not_heed_is_killed(directory: Path, port: int) -> None:
+    server = postgres.start(directory, port, durable=False)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    Child("PostgreSQL", server.process, server.log, signal.SIGINT, grace=0.2).stop()
+    assert server.process.returncode == -signal.SIGKILL
+
+
+def test_it_names_a_port_in_use_and_the_way_out(directory: Path, port: int) -> None:
+    server = postgres.start(directory, port, durable=False)
+    try:
+        with pytest.raises(DevError) as refusal:
+            postgres.start(directory.with_name("other"), port, durable=False)
+    finally:
+        server.stop()
+    assert refusal.value.message == (
+        f"Port {port} is in use by postgres (process {server.process.pid});"
+        " stop it, or set DATABASE_URL to a PostgreSQL of your own."
+    )
+
+
+def test_a_start_that_fails_says_what_the_log_says(directory: Path, port: int) -> None:
+    (directory / "PG_VERSION").write_text("15\n")
+    with pytest.raises(DevError) as refusal:
+        postgres.start(directory, port, durable=False)
+    assert refusal.value.message.startswith("PostgreSQL exited with code 1; the last that")
+    assert "database files are incompatible with server" in refusal.value.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
+def test_as_root_only_what_is_above_the_data_is_opened(
+    tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (tmp_path / "beside").mkdir(mode=0o700)
+    postgres.start(private / "instance" / "postgres", port, durable=False).stop()
+    assert private.stat().st_mode & 0o777 == 0o701
+    assert (private / "instance" / "postgres").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "beside").stat().st_mode & 0o777 == 0o700
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("PostgreSQL runs as nobody; opened to it: ")
+    assert line.endswith(str(private))
+    assert str(tmp_path / "beside") not in line

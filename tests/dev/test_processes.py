@@ -1,0 +1,157 @@
+"""Stopping our own processes, all of them, and nobody else's."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.dev import ports
+from app.dev.errors import DevError, Interrupted
+from app.dev.processes import Child, interrupted, read_pid, spawn, stop_orphan
+
+# Starts a child of its own, as the reloader does, says so in a file, and waits for its end.
+PARENT = """
+import pathlib, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", "grandchild"])
+pathlib.Path("started").write_text(str(child.pid))
+child.wait()
+"""
+DEAF = """
+import pathlib, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path("started").write_text("")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[Child]:
+    """A process with a child; its pid file is `pid`."""
+    yield from running(PARENT, tmp_path)
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Iterator[Child]:
+    """A process that ignores SIGTERM."""
+    yield from running(DEAF, tmp_path)
+
+
+def running(program: str, folder: Path) -> Iterator[Child]:
+    process = spawn([sys.executable, "-c", program, "program"], cwd=folder, log=folder / "log")
+    child = Child("program", process, folder / "log", grace=0.2)
+    (folder / "pid").write_text(f"{process.pid}\n")
+    child.wait_until((folder / "started").exists, 10)
+    yield child
+    child.stop()
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def grandchild(folder: Path) -> int:
+    return int((folder / "started").read_text())
+
+
+def test_stop_ends_descendants_too(parent: Child, tmp_path: Path) -> None:
+    assert is_alive(grandchild(tmp_path))
+    parent.stop()
+    assert parent.process.returncode == -signal.SIGTERM
+    assert not is_alive(grandchild(tmp_path))
+
+
+def test_stop_kills_what_does_not_heed(deaf: Child) -> None:
+    deaf.stop()
+    assert deaf.process.returncode == -signal.SIGKILL
+
+
+def test_an_orphan_is_stopped_with_its_descendants(
+    parent: Child, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_orphan("web", tmp_path / "pid", tmp_path, ["program"])
+    assert parent.process.wait(timeout=5) == -signal.SIGTERM
+    assert not is_alive(grandchild(tmp_path))
+    assert f"Stopping web (process {parent.process.pid})" in capsys.readouterr().out
+
+
+def test_an_orphan_is_stopped_when_its_leader_is_dead_already(parent: Child, tmp_path: Path) -> None:
+    parent.process.kill()
+    parent.process.wait()
+    assert is_alive(grandchild(tmp_path))
+    stop_orphan("web", tmp_path / "pid", tmp_path, ["grandchild"])
+    assert not is_alive(grandchild(tmp_path))
+
+
+def test_a_process_of_another_folder_is_left_alone(
+    parent: Child, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_orphan("web", tmp_path / "pid", tmp_path.parent, ["program"])
+    stop_orphan("web", tmp_path / "pid", tmp_path, ["program", "another word"])
+    assert parent.process.poll() is None
+    assert is_alive(grandchild(tmp_path))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("content", ["", "\n", "not a number\n", "-1\n", "４２\n"])
+def test_a_pid_file_without_a_process_id_names_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "pid").write_text(content)
+    assert read_pid(tmp_path / "pid") is None
+    assert read_pid(tmp_path / "missing") is None
+
+
+def test_a_child_that_ends_while_starting_is_told_with_its_complaint(tmp_path: Path) -> None:
+    words = "print('FATAL: no room'); print('goodbye'); raise SystemExit(3)"
+    child = Child("program", spawn([sys.executable, "-c", words], log=tmp_path / "log"), tmp_path / "log")
+    with pytest.raises(DevError) as refusal:
+        child.wait_until(lambda: False, 10)
+    assert refusal.value.message == (
+        f"program exited with code 3; the last that {tmp_path / 'log'} says is: FATAL: no room."
+    )
+
+
+def test_a_child_that_is_not_ready_in_time_is_stopped(parent: Child) -> None:
+    with pytest.raises(DevError, match="program is not ready after 0 seconds"):
+        parent.wait_until(lambda: False, 0)
+    assert parent.process.returncode == -signal.SIGTERM
+
+
+def test_a_request_to_end_stops_what_is_starting(parent: Child) -> None:
+    interrupted.set()
+    try:
+        with pytest.raises(Interrupted):
+            parent.wait_until(lambda: False, 10)
+    finally:
+        interrupted.clear()
+    assert parent.process.returncode == -signal.SIGTERM
+
+
+def test_a_child_has_a_session_of_its_own(parent: Child) -> None:
+    assert os.getsid(parent.process.pid) == parent.process.pid != os.getsid(0)
+
+
+def test_a_port_in_use_is_told_with_its_holder() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(DevError) as refusal:
+            ports.require_free(port, "stop it")
+    assert refusal.value.message == (
+        f"Port {port} is in use by {psutil.Process().name()} (process {os.getpid()}); stop it."
+    )
+    ports.require_free(port, "stop it")
+
+
+def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
+    found = ports.find_free(5, offset=10000)
+    assert len(set(found)) == 5
+    for port in found:
+        ports.require_free(port, "")
+        ports.require_free(port + 10000, "")
+        assert port + 10000 < 32768

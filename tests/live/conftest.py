@@ -1,0 +1,109 @@
+"""The service as a platform runs it: the Procfile's own lines, production's configuration, gunicorn on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+import urllib3
+
+from tests.conftest import Environment, scratch_schema
+from tests.live.browser import Browser
+
+ROOT = Path(__file__).parents[2]
+START_WITHIN = 20  # seconds
+
+
+@dataclass
+class Service:
+    url: str
+    process: subprocess.Popen[bytes]
+    environment: Environment
+    log: Path
+
+    def browser(self) -> Browser:
+        return Browser(self.url)
+
+    def logged(self, words: str) -> list[str]:
+        """The lines of the log that hold `words`, once there are any; a request is answered before it is logged."""
+        deadline = time.monotonic() + 5
+        while not (found := [line for line in self.log.read_text().splitlines() if words in line]):
+            assert time.monotonic() < deadline, f"nothing logged of {words}"
+        return found
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What a statement returns, on a connection of its own."""
+        with connect(self.environment) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+
+def connect(environment: Environment) -> closing[psycopg2.extensions.connection]:
+    return closing(psycopg2.connect(environment["DATABASE_URL"].replace("+psycopg2", "")))
+
+
+def procfile_command(name: str) -> str:
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    return lines[name]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_service(environment: Environment, folder: Path) -> Iterator[Service]:
+    """release, then web, each as the Procfile says it; the environment is all that they are given.
+
+    A platform sets PORT, on which gunicorn listens for every address; a test has no business beyond the loopback.
+    """
+    port = free_port()
+    env = {
+        **environment,
+        "APP_SETTINGS": "config.ProductionConfig",
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    subprocess.run(procfile_command("release"), shell=True, cwd=ROOT, env=env, check=True, capture_output=True)
+    log = folder / f"web-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            procfile_command("web"), shell=True, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield Service(f"http://127.0.0.1:{port}", process, environment, log)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_WITHIN
+    retries = urllib3.Retry(total=None, connect=100, backoff_factor=0.05, backoff_max=0.2)
+    answer = urllib3.PoolManager(retries=retries).request("GET", f"{url}/readyz", timeout=5)
+    assert answer.status == 200, log.read_text()
+    assert process.poll() is None, log.read_text()
+    assert time.monotonic() < deadline
+
+
+@pytest.fixture(scope="session")
+def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for every test that does not stop it; each test makes its own accounts."""
+    with (
+        scratch_schema(server_environment) as environment,
+        running_service(environment, tmp_path_factory.mktemp("live")) as service,
+    ):
+        yield service

@@ -1,0 +1,64 @@
+"""Hostile uploads over HTTP: each is refused with one sentence, nothing is stored, and the server lives on."""
+
+import logging
+import re
+from pathlib import Path
+
+import boto3
+import psutil
+
+from config import ProductionConfig
+from tests.live.conftest import Service
+from tests.mypage.hostile_photos import hostile_photos
+
+PEAK_MEMORY = 300 * 1024 * 1024  # bytes of one worker: half of a small dyno
+ERROR = re.compile(r'<p class="error"[^>]*>([^<]+)</p>')
+
+
+def stored(live: Service) -> tuple[object, ...]:
+    config = ProductionConfig(live.environment)
+    client = boto3.client(
+        "s3",
+        endpoint_url=config.S3_ENDPOINT_URL,
+        region_name=config.S3_REGION,
+        aws_access_key_id=config.S3_ACCESS_KEY_ID,
+        aws_secret_access_key=config.S3_SECRET_ACCESS_KEY,
+    )
+    listed = client.list_objects_v2(Bucket=config.S3_BUCKET)
+    return listed["KeyCount"], live.rows("SELECT image_url FROM users ORDER BY id")
+
+
+def peak_memory(process: psutil.Process) -> int:
+    """The largest resident set so far, in bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return int(kilobytes) * 1024
+
+
+def test_a_body_over_6_mib_is_413_and_stores_nothing(live: Service) -> None:
+    browser = live.browser()
+    browser.sign_up("large", "a long enough sentence")
+    before = stored(live)
+    assert browser.post("/mypage/photo", photo=("me.jpg", b"x" * 6 * 1024 * 1024, "image/jpeg")).status == 413
+    assert stored(live) == before
+
+
+def test_forty_hostile_uploads_are_refused_one_by_one(live: Service) -> None:
+    browser = live.browser()
+    browser.sign_up("hostile", "a long enough sentence")
+    workers = psutil.Process(live.process.pid).children(recursive=True)
+    before = stored(live)
+    count = 0
+    for photo in hostile_photos():
+        answer = browser.post("/mypage/photo", photo=(photo.filename, photo.data, photo.content_type))
+        assert answer.status in (413, 422), photo.name
+        page = answer.data.decode()
+        assert len(ERROR.findall(page)) == (1 if answer.status == 422 else 0), photo.name
+        assert "Traceback" not in page
+        count += 1
+    assert count >= 40
+    assert stored(live) == before
+    assert psutil.Process(live.process.pid).children(recursive=True) == workers
+    peak = max(peak_memory(worker) for worker in workers)
+    logging.getLogger(__name__).info("%d refused; a worker's peak memory: %.0f MiB", count, peak / 1024**2)
+    assert peak < PEAK_MEMORY

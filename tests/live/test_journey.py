@@ -1,0 +1,73 @@
+"""A whole life with the service, over HTTP, against gunicorn, a real database and a real bucket."""
+
+from io import BytesIO
+
+import urllib3
+from PIL import Image
+
+from tests.live.conftest import Service
+from tests.mypage.hostile_photos import oriented_photo
+
+PASSWORD = "a long enough sentence"
+
+
+def fetch(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
+    """As any browser of the world: without credentials."""
+    return urllib3.request(method, url, retries=False)
+
+
+def image_url_of(live: Service, name: str) -> str:
+    [(url,)] = live.rows(f"SELECT image_url FROM users WHERE email = '{name}@example.com'")
+    assert isinstance(url, str)
+    return url
+
+
+def test_a_whole_life(live: Service) -> None:
+    browser = live.browser()
+    assert browser.sign_up("haneul", PASSWORD).status == 302
+    for number in range(3):
+        assert browser.post("/notes", title=f"note {number}", content="반만 적어 두세요").status == 302
+    assert browser.get("/notes").data.decode().count("반만 적어 두세요") == 3
+
+    [(user_id,)] = live.rows("SELECT id FROM users WHERE email = 'haneul@example.com'")
+    photo = ("me.jpg", oriented_photo(6), "image/jpeg")
+    assert browser.post("/mypage/photo", photo=photo).status == 302
+    first = image_url_of(live, "haneul")
+    assert first in browser.get("/mypage").data.decode()
+    shown = fetch(first)
+    assert (shown.status, shown.headers["Content-Type"]) == (200, "image/webp")
+    assert shown.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert Image.open(BytesIO(shown.data)).size == (400, 400)
+
+    assert browser.post("/mypage/photo", photo=photo).status == 302
+    second = image_url_of(live, "haneul")
+    assert (fetch(first).status, fetch(second).status) == (404, 200)
+
+    phone = live.browser()
+    assert phone.post("/sign-in", email="haneul@example.com", password=PASSWORD, remember="y").status == 302
+    changed = browser.post("/mypage/password", current_password=PASSWORD, new_password="quite another sentence")
+    assert changed.status == 302
+    assert phone.get("/notes").status == 302
+    assert browser.get("/notes").status == 200
+
+    assert browser.post("/mypage/delete", password="quite another sentence").status == 302
+    assert browser.get("/notes").status == 302
+    assert fetch(second).status == 404
+    for table in ("notes", "user_sessions"):
+        assert live.rows(f"SELECT 1 FROM {table} WHERE user_id = {user_id}") == []
+    assert live.rows(f"SELECT 1 FROM users WHERE id = {user_id}") == []
+    assert browser.post("/sign-in", email="haneul@example.com", password="quite another sentence").status == 422
+
+
+def test_the_world_may_read_a_photo_but_neither_list_nor_write(live: Service) -> None:
+    browser = live.browser()
+    browser.sign_up("reader", PASSWORD)
+    browser.post("/mypage/photo", photo=("me.jpg", oriented_photo(1), "image/jpeg"))
+    url = image_url_of(live, "reader")
+    bucket = url.rsplit("/photos/", 1)[0]
+    assert fetch(url).status == 200
+    assert fetch(bucket).status == 403
+    assert fetch(f"{bucket}?list-type=2&prefix=photos/").status == 403
+    assert fetch(url, "DELETE").status == 403
+    assert urllib3.request("PUT", f"{bucket}/photos/mine.webp", body=b"x", retries=False).status == 403
+    assert fetch(url).status == 200

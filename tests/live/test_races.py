@@ -1,0 +1,76 @@
+"""The database decides who was first: one wins, the others are told so, nobody sees a 500."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tests.live.browser import Browser
+from tests.live.conftest import Service
+
+PASSWORD = "a long enough sentence"
+CLIENTS = 5
+
+
+def statuses_at_once(act: Callable[[int, Browser], int], browsers: list[Browser]) -> Counter[int]:
+    barrier = Barrier(len(browsers))
+
+    def wait_and_act(number: int) -> int:
+        barrier.wait()
+        return act(number, browsers[number])
+
+    with ThreadPoolExecutor(len(browsers)) as threads:
+        return Counter(threads.map(wait_and_act, range(len(browsers))))
+
+
+@pytest.mark.parametrize("same", ["email", "nickname", "both"])
+@pytest.mark.parametrize("round_", range(3))
+def test_five_sign_up_with_the_same_name_at_once(live: Service, same: str, round_: int) -> None:
+    def sign_up(number: int, browser: Browser) -> int:
+        email = f"{same}{round_}" if same != "nickname" else f"{same}{round_}-{number}"
+        nickname = f"{same}{round_}" if same != "email" else f"{same}{round_}-{number}"
+        return browser.post("/sign-up", email=f"{email}@example.com", nickname=nickname, password=PASSWORD).status
+
+    assert statuses_at_once(sign_up, [live.browser() for _ in range(CLIENTS)]) == {302: 1, 422: CLIENTS - 1}
+    assert live.rows(f"SELECT count(*) FROM users WHERE nickname LIKE '{same}{round_}%'") == [(1,)]
+
+
+def test_five_take_the_same_nickname_at_once(live: Service) -> None:
+    browsers = [live.browser() for _ in range(CLIENTS)]
+    for number, browser in enumerate(browsers):
+        assert browser.sign_up(f"racer{number}", PASSWORD).status == 302
+    found = statuses_at_once(lambda _, browser: browser.post("/mypage/nickname", nickname="winner").status, browsers)
+    assert found == {302: 1, 422: CLIENTS - 1}
+
+
+def test_five_windows_save_the_same_note_at_once(live: Service) -> None:
+    first = live.browser()
+    first.sign_up("windows", PASSWORD)
+    first.post("/notes", title="t", content="start")
+    [(note_id,)] = live.rows("SELECT id FROM notes WHERE content = 'start'")
+    browsers = [live.browser() for _ in range(CLIENTS)]
+    for browser in browsers:
+        browser.cookies = dict(first.cookies)
+
+    def save(number: int, browser: Browser) -> int:
+        return browser.post(f"/notes/{note_id}", title="t", content=f"window {number}", version="1").status
+
+    assert statuses_at_once(save, browsers) == {302: 1, 409: CLIENTS - 1}
+    assert live.rows(f"SELECT version FROM notes WHERE id = {note_id}") == [(2,)]
+
+
+def test_five_photos_at_once_leave_one_object(live: Service) -> None:
+    from tests.live.test_journey import fetch
+    from tests.mypage.hostile_photos import oriented_photo
+
+    first = live.browser()
+    first.sign_up("photos", PASSWORD)
+    browsers = [live.browser() for _ in range(CLIENTS)]
+    for browser in browsers:
+        browser.cookies = dict(first.cookies)
+    photo = ("me.jpg", oriented_photo(1), "image/jpeg")
+    assert statuses_at_once(lambda _, browser: browser.post("/mypage/photo", photo=photo).status, browsers) == {302: 5}
+    [(url,)] = live.rows("SELECT image_url FROM users WHERE email = 'photos@example.com'")
+    assert fetch(str(url)).status == 200

@@ -1,0 +1,140 @@
+"""gunicorn with the Procfile's own line: signals, limits, hostile HTTP, log lines."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Environment, scratch_schema
+from tests.live.browser import Browser
+from tests.live.conftest import ROOT, Service, connect, running_service
+
+PASSWORD = "a long enough sentence"
+
+
+def test_sigterm_delivers_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
+    with scratch_schema(server_environment) as environment, running_service(environment, tmp_path) as service:
+        browser = service.browser()
+        browser.sign_up("slow", PASSWORD)
+        # A lock on the user's row holds the request for as long as we like.
+        with ThreadPoolExecutor(1) as threads, connect(environment) as blocker:
+            cursor = blocker.cursor()
+            cursor.execute("SELECT 1 FROM users FOR UPDATE")
+            answer = threads.submit(browser.post, "/mypage/nickname", nickname="delivered")
+            wait_until_blocked_by(service, blocker.info.backend_pid)
+            os.killpg(service.process.pid, signal.SIGTERM)
+            cursor.execute("SELECT pg_sleep(3)")
+            blocker.rollback()
+            assert answer.result().status == 302
+        assert service.process.wait(timeout=20) == 0
+        assert service.rows("SELECT nickname FROM users") == [("delivered",)]
+
+
+def wait_until_blocked_by(service: Service, blocker: int) -> None:
+    """Until a statement waits for the transaction of the backend `blocker`."""
+    deadline = time.monotonic() + 10
+    while not service.rows(f"SELECT 1 FROM pg_stat_activity WHERE {blocker} = ANY (pg_blocking_pids(pid))"):
+        assert time.monotonic() < deadline
+
+
+def raw(live: Service, request: bytes) -> bytes:
+    """The status line for bytes that no client would send."""
+    host, port = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return connection.makefile("rb").readline()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (
+            b"POST /sign-in HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400",
+        ),
+        (b"POST /sign-in HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", b"400"),
+        (b"POST /sign-in HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", b"400"),
+        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9000 + b"\r\n\r\n", b"431"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
+        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", b"405"),
+        (b"GET /notes HTTP/1.1\r\nHost: a\r\nSCRIPT_NAME: /notes\r\n\r\n", b"302"),
+    ],
+)
+def test_hostile_http_is_refused(live: Service, request_: bytes, status: bytes) -> None:
+    assert raw(live, request_).split()[1] == status
+
+
+def test_a_chunked_body_over_the_limit_is_413(live: Service) -> None:
+    browser = live.browser()
+    chunks = (b"content=" + b"x" * 8192 for _ in range(20))
+    answer = browser.request("POST", "/sign-in", body=chunks, chunked=True)
+    assert answer.status in (400, 413)
+
+
+def test_plain_http_through_the_router_is_sent_on_to_https(live: Service) -> None:
+    request = b"GET /sign-in?next=/mypage HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: http\r\n\r\n"
+    assert raw(live, request).split()[1] == b"308"
+
+
+def test_only_tls_gets_hsts_and_the_cookie_is_bound_to_the_host(live: Service) -> None:
+    answer = live.browser().get("/sign-in")
+    assert "max-age=63072000" in answer.headers["Strict-Transport-Security"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-semicircle=")
+    assert "Secure" in cookie
+
+
+def test_the_peer_is_the_last_forwarded_address(live: Service) -> None:
+    forged = {"X-Forwarded-For": "6.6.6.6, 203.0.113.7", "X-Forwarded-Host": "evil.example"}
+    answer = Browser(live.url, **forged).sign_up("forwarded", PASSWORD)
+    assert answer.headers["Location"] == "/notes"
+    query = "SELECT host(ip) FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE nickname = 'forwarded'"
+    assert live.rows(query) == [("203.0.113.7",)]
+
+
+def test_a_request_is_one_line_in_the_log(live: Service) -> None:
+    marker = "0123456789-marker-0123456789"
+    request = f"GET /healthz?q=secret%0Aline HTTP/1.1\r\nHost: a\r\nX-Request-ID: {marker}\r\n\r\n"
+    assert raw(live, request.encode()).split()[1] == b"200"
+    [line] = live.logged(marker)
+    assert re.fullmatch(rf'at=request method=GET path="/healthz" status=200 bytes=\d+ ms=\d+ request_id={marker}', line)
+
+
+def test_a_path_with_a_line_break_stays_one_line(live: Service) -> None:
+    raw(live, b"GET /a%0Aat=request%20method=FORGED HTTP/1.1\r\nHost: a\r\n\r\n")
+    [line] = live.logged("method=FORGED")
+    assert line.startswith('at=request method=GET path="/a')
+
+
+def test_the_log_knows_no_address_no_password_and_no_token(live: Service) -> None:
+    browser = live.browser()
+    browser.sign_up("logged", PASSWORD)
+    live.logged('path="/sign-up" status=302')
+    log = live.log.read_text()
+    assert "logged@example.com" not in log
+    assert PASSWORD not in log
+    assert live.environment["SECRET_KEY"] not in log
+
+
+def test_importing_the_application_needs_no_environment() -> None:
+    imported = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import app"], cwd=ROOT, env={}, capture_output=True
+    )
+    assert imported.returncode == 0, imported.stderr
+
+
+def test_a_start_without_its_environment_says_what_is_missing() -> None:
+    start = subprocess.run(
+        [sys.executable, "-m", "flask", "db", "upgrade"], cwd=ROOT, env={}, capture_output=True, text=True
+    )
+    assert start.returncode != 0
+    assert "APP_SETTINGS is not set" in start.stderr
+    assert "Traceback" not in start.stderr

@@ -1,0 +1,56 @@
+"""Deleting the account: everything goes, for the password alone, and nobody else's."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.notes import service as notes
+from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+
+def test_everything_of_the_person_goes_and_nothing_of_the_others(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
+    browser_of(app, alice)
+    for user in (alice, bob):
+        notes.delete_note(user.id, notes.create_note(user.id, "in the trash", ""))
+        notes.create_note(user.id, "kept", "")
+    answer = signed_in.submit("/mypage/delete", password=PASSWORD)
+    assert answer.location == "/"
+    assert "deleted" in signed_in.get("/").text
+    assert row_counts() == {"users": 1, "user_sessions": 0, "notes": 2}
+
+
+def test_every_session_is_dead(app: Flask, signed_in: Visitor, alice: User) -> None:
+    phone = browser_of(app, alice)
+    signed_in.submit("/mypage/delete", password=PASSWORD)
+    assert signed_in.get("/notes").status_code == 302
+    assert phone.get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize("password", ["", "another sentence", PASSWORD.upper(), PASSWORD + "x", "x" * 200, "\x00"])
+def test_it_refuses_another_password_and_deletes_nothing(signed_in: Visitor, alice: User, password: str) -> None:
+    notes.create_note(alice.id, "kept", "")
+    before = row_counts()
+    answer = signed_in.submit("/mypage/delete", password=password)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+    assert row_counts() == before
+    assert signed_in.get("/notes").status_code == 200
+
+
+def test_the_name_and_the_address_are_free_again(client: Visitor, signed_in: Visitor, alice: User) -> None:
+    signed_in.submit("/mypage/delete", password=PASSWORD)
+    answer = client.submit("/sign-up", email=alice.email, nickname=alice.nickname, password=PASSWORD)
+    assert answer.status_code == 302
+
+
+def test_a_browser_of_a_deleted_account_is_a_strangers(app: Flask, alice: User, signed_in: Visitor) -> None:
+    phone = browser_of(app, alice)
+    token = phone.csrf_token()
+    signed_in.submit("/mypage/delete", password=PASSWORD)
+    answer = phone.post("/notes", data={"csrf_token": token, "title": "late", "content": ""})
+    assert answer.location == "/sign-in"
+    assert row_counts()["notes"] == 0

@@ -1,0 +1,79 @@
+"""Deleting: a note goes to the trash, comes back for 30 days, and is gone when the trash is emptied."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, update
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service
+from app.notes.models import Note
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "Books", "three")
+
+
+def age(note_id: int, days: int) -> None:
+    deleted_at = func.now() - timedelta(days=days)
+    db.session.execute(update(Note).where(Note.id == note_id).values(deleted_at=deleted_at))
+    db.session.commit()
+
+
+def test_a_deleted_note_is_nowhere_but_in_the_trash(signed_in: Visitor, note_id: int) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/delete").location == "/notes"
+    assert signed_in.get(f"/notes/{note_id}").status_code == 404
+    assert signed_in.get(f"/notes/{note_id}/edit").status_code == 404
+    assert "Books" in signed_in.get("/notes/trash").text
+
+
+def test_the_message_offers_undo_once(signed_in: Visitor, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    undo = f'action="/notes/{note_id}/restore"'
+    assert undo in signed_in.get("/notes").text
+    assert undo not in signed_in.get("/notes").text
+
+
+def test_undo_brings_it_back(signed_in: Visitor, alice: User, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert signed_in.submit(f"/notes/{note_id}/restore").location == "/notes"
+    assert service.get_note(alice.id, note_id).content == "three"
+
+
+@pytest.mark.parametrize("action", ["", "/pin", "/delete"])
+def test_a_deleted_note_cannot_be_changed(signed_in: Visitor, note_id: int, action: str) -> None:
+    service.delete_note(db.session.query(Note.user_id).scalar(), note_id)
+    answer = signed_in.submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
+    assert answer.status_code == 404
+
+
+def test_a_note_that_is_not_in_the_trash_cannot_be_restored(signed_in: Visitor, note_id: int) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/restore").status_code == 404
+
+
+def test_after_30_days_it_is_neither_shown_nor_restored(signed_in: Visitor, note_id: int) -> None:
+    age(note_id, days=31)
+    assert "Books" not in signed_in.get("/notes/trash").text
+    assert signed_in.submit(f"/notes/{note_id}/restore").status_code == 404
+
+
+def test_emptying_the_trash_deletes_ones_own_deleted_notes_and_no_others(
+    signed_in: Visitor, alice: User, bob: User, note_id: int
+) -> None:
+    kept = service.create_note(alice.id, "kept", "")
+    foreign = service.create_note(bob.id, "foreign", "")
+    service.delete_note(bob.id, foreign)
+    age(note_id, days=31)
+    service.delete_note(alice.id, service.create_note(alice.id, "fresh", ""))
+    assert signed_in.submit("/notes/trash/empty").location == "/notes/trash"
+    assert sorted(db.session.scalars(db.select(Note.id))) == [kept, foreign]
+
+
+def test_emptying_an_empty_trash_changes_nothing(signed_in: Visitor, note_id: int) -> None:
+    before = row_counts()
+    assert signed_in.submit("/notes/trash/empty").status_code == 302
+    assert row_counts() == before

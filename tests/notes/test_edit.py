@@ -1,0 +1,85 @@
+"""Changing a note: an older version never overwrites a newer one."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.notes import service
+from tests.conftest import browser_of
+from tests.visitor import Visitor
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "Books", "three")
+
+
+def stored(user: User, note_id: int) -> tuple[str, str, int]:
+    note = service.get_note(user.id, note_id)
+    return note.title, note.content, note.version
+
+
+def test_it_works(signed_in: Visitor, alice: User, note_id: int) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
+    assert answer.location == f"/notes/{note_id}"
+    assert stored(alice, note_id) == ("Books", "four", 2)
+
+
+def test_the_editor_holds_the_note_and_its_version(signed_in: Visitor, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}/edit").text
+    assert 'value="Books"' in page
+    assert ">three</textarea>" in page.replace("\r\n", "").replace("\n", "")
+    assert 'name="version" type="hidden" value="1"' in page
+
+
+def test_a_stale_version_is_409_with_both_texts_and_stores_nothing(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    service.update_note(alice.id, note_id, "Books", "the newer text", version=1)
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="my own text", version="1")
+    assert answer.status_code == 409
+    assert "the newer text" in answer.text
+    assert "my own text" in answer.text
+    assert stored(alice, note_id) == ("Books", "the newer text", 2)
+
+
+def test_the_conflict_page_saves_mine_over_the_version_it_showed(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.update_note(alice.id, note_id, "Books", "the newer text", version=1)
+    page = signed_in.submit(f"/notes/{note_id}", title="Books", content="mine", version="1").text
+    assert 'name="version" value="2"' in page
+    signed_in.submit(f"/notes/{note_id}", title="Books", content="mine", version="2")
+    assert stored(alice, note_id) == ("Books", "mine", 3)
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "1.0", "١", str(2**31), "9" * 30])
+def test_a_version_of_another_form_is_422(signed_in: Visitor, alice: User, note_id: int, version: str) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="t", content="c", version=version)
+    assert answer.status_code == 422
+    assert stored(alice, note_id) == ("Books", "three", 1)
+
+
+def test_a_missing_version_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:
+    assert signed_in.submit(f"/notes/{note_id}", title="t", content="c").status_code == 422
+    assert stored(alice, note_id) == ("Books", "three", 1)
+
+
+def test_what_is_too_long_is_422_and_stays_in_the_editor(signed_in: Visitor, alice: User, note_id: int) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="x" * 51, content="kept text", version="1")
+    assert answer.status_code == 422
+    assert "kept text" in answer.text
+    assert stored(alice, note_id) == ("Books", "three", 1)
+
+
+@pytest.mark.parametrize("action", ["", "/delete", "/restore", "/pin"])
+def test_somebody_elses_note_is_404_and_stays_as_it_is(
+    app: Flask, alice: User, bob: User, note_id: int, action: str
+) -> None:
+    answer = browser_of(app, bob).submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
+    assert answer.status_code == 404
+    assert stored(alice, note_id) == ("Books", "three", 1)
+    assert not service.get_note(alice.id, note_id).pinned
+
+
+def test_even_a_bad_form_for_somebody_elses_note_is_404(app: Flask, bob: User, note_id: int) -> None:
+    answer = browser_of(app, bob).submit(f"/notes/{note_id}", title="x" * 51, content="c", version="1")
+    assert answer.status_code == 404

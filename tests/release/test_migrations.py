@@ -1,0 +1,190 @@
+"""The history of the schema: from every revision forth and back, on tables that have rows, with no row lost."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import ProgrammingError
+
+from app import create_app
+from app.extensions import db
+from config import TestingConfig
+
+ROOT = Path(__file__).parents[2]
+MIGRATIONS = str(ROOT / "migrations")
+REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
+
+# What each table is given rows with, from the revision on at which it has these columns.
+ROWS = {
+    "users": (
+        "INSERT INTO users (email, nickname, nickname_key, password_hash)"
+        " SELECT n || '@example.com', 'Nick ' || n, 'nick ' || n, 'hash' FROM generate_series(1, 500) n"
+    ),
+    "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM users",
+    "user_sessions": (
+        "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
+        " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
+    ),
+}
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def empty(environment: dict[str, str]) -> Iterator[Flask]:
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+def tables() -> list[str]:
+    return sorted(set(inspect(db.engine).get_table_names()) - {"alembic_version"})
+
+
+def fill() -> None:
+    """Rows in every table that there is, parents first."""
+    present = tables()
+    for table, statement in ROWS.items():
+        if table in present:
+            db.session.execute(text(statement))
+    db.session.commit()
+
+
+def rows() -> Rows:
+    """table: its rows, as dicts in the order of their ids."""
+    found = {
+        table: [dict(row) for row in db.session.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]
+        for table in tables()
+    }
+    db.session.rollback()
+    return found
+
+
+def assert_kept(before: Rows, after: Rows) -> None:
+    """Every row, and every column that stands in both."""
+    for table in before.keys() & after.keys():
+        assert len(before[table]) == len(after[table]) > 0
+        for old, new in zip(before[table], after[table], strict=True):
+            assert {name: old[name] for name in old.keys() & new.keys()} == {n: new[n] for n in old.keys() & new.keys()}
+
+
+def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
+    assert len(ScriptDirectory(MIGRATIONS).get_heads()) == 1
+    assert [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
+
+
+def test_every_table_is_given_rows_by_these_tests(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS)
+    assert set(ROWS) == set(tables())
+
+
+def test_from_empty_the_models_and_the_schema_agree(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS)
+    flask_migrate.check(MIGRATIONS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_from_each_revision_with_rows_in_every_table_no_row_is_lost(empty: Flask, revision: str) -> None:
+    flask_migrate.upgrade(MIGRATIONS, revision)
+    fill()
+    before = rows()
+    flask_migrate.upgrade(MIGRATIONS)
+    assert_kept(before, rows())
+    flask_migrate.check(MIGRATIONS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_back_to_each_revision_and_up_again_no_row_is_lost(empty: Flask, revision: str) -> None:
+    flask_migrate.upgrade(MIGRATIONS)
+    fill()
+    before = rows()
+    flask_migrate.downgrade(MIGRATIONS, revision)
+    kept = rows()
+    assert_kept(before, kept)
+    flask_migrate.upgrade(MIGRATIONS)
+    assert_kept(kept, rows())
+    flask_migrate.check(MIGRATIONS)
+
+
+def test_down_to_base_nothing_is_left_and_up_again_it_works(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS)
+    fill()
+    flask_migrate.downgrade(MIGRATIONS, "base")
+    assert tables() == []
+    flask_migrate.upgrade(MIGRATIONS)
+    flask_migrate.check(MIGRATIONS)
+
+
+def test_the_photo_column_comes_to_users_that_are_there(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS, "0003")
+    fill()
+    flask_migrate.upgrade(MIGRATIONS, "0004")
+    assert [user["image_url"] for user in rows()["users"]] == [None] * 500
+
+
+def test_a_failing_step_leaves_what_was_finished_before_it(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS, "0002")
+    db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))
+    db.session.commit()
+    with pytest.raises(ProgrammingError, match="already exists"):
+        flask_migrate.upgrade(MIGRATIONS)
+    assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+
+
+class Checkout:
+    """A copy of the project, for a developer to change a model in."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}
+        for name in ("app", "migrations"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "config.py", folder)
+
+    def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flask", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+
+
+def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, environment: dict[str, str]) -> None:
+    checkout = Checkout(tmp_path, environment)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    model = tmp_path / "app/notes/models.py"
+    column = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
+    model.write_text(model.read_text() + column)
+
+    assert checkout.flask("db", "check").returncode == 1
+    written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
+    assert written.returncode == 0, written.stderr
+    [revision] = (tmp_path / "migrations/versions").glob("0005_*.py")
+    assert revision.name == "0005_add_notes_colour.py"
+    assert "batch" not in revision.read_text()
+    assert "auto generated" not in revision.read_text()
+
+    for command, expected in (("upgrade", "0005"), ("downgrade", "0004"), ("upgrade", "0005")):
+        assert checkout.flask("db", command).returncode == 0
+        assert expected in checkout.flask("db", "current").stdout
+    assert checkout.flask("db", "check").returncode == 0
+
+
+def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, environment: dict[str, str]) -> None:
+    checkout = Checkout(tmp_path, environment)
+    checkout.flask("db", "upgrade")
+    assert checkout.flask("db", "migrate", "-m", "Nothing").returncode == 0
+    assert not list((tmp_path / "migrations/versions").glob("0005_*"))
+
+
+def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: dict[str, str]) -> None:
+    printed = Checkout(tmp_path, environment).flask("db", "upgrade", "--sql")
+    assert printed.returncode == 0
+    assert "CREATE TABLE users" in printed.stdout

@@ -1,0 +1,107 @@
+"""The import rules of the house, held by reading every import, also the ones inside functions."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FEATURES = {"accounts", "mypage", "notes"}
+
+Imports = dict[str, set[str]]
+
+
+def module_name(path: Path, root: Path) -> str:
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Each module that a file imports; `from package import module` counts as the module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def import_graph(root: Path) -> Imports:
+    """module: the modules of ours that it imports."""
+    files = {module_name(path, root): path for path in (root / "app").rglob("*.py")}
+    graph: Imports = {}
+    for name, path in files.items():
+        targets = {closest(target, files) for target in imported_modules(path)}
+        graph[name] = {target for target in targets if target and target != name}
+    return graph
+
+
+def closest(target: str, files: dict[str, Path]) -> str | None:
+    """The module of ours that an imported name lives in: app.a.b.name is app.a.b."""
+    while target:
+        if target in files:
+            return target
+        target = target.rpartition(".")[0]
+    return None
+
+
+GRAPH = import_graph(ROOT)
+
+
+def feature_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in FEATURES else None
+
+
+def test_imports_have_no_cycle_and_end_in_the_factory() -> None:
+    assert list(graphlib.TopologicalSorter(GRAPH).static_order())[-1] == "app"
+
+
+def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__init__.py").write_text("from app import one\n")
+    (tmp_path / "app/one.py").write_text("from app.two import thing\n")
+    (tmp_path / "app/two.py").write_text("def thing():\n    from app.one import other\n    return other\n")
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter(import_graph(tmp_path)).static_order())
+
+
+def test_a_feature_imports_no_other_feature_but_accounts() -> None:
+    for module, targets in GRAPH.items():
+        foreign = {feature_of(target) for target in targets} - {feature_of(module), "accounts", None}
+        assert not feature_of(module) or not foreign, module
+
+
+def test_extensions_import_nothing_of_ours() -> None:
+    assert GRAPH["app.extensions"] == set()
+
+
+@pytest.mark.parametrize("module", [name for name in GRAPH if name.endswith(".models")])
+def test_models_import_only_extensions(module: str) -> None:
+    assert GRAPH[module] <= {"app.extensions"}
+
+
+@pytest.mark.parametrize("module", [name for name in GRAPH if name.endswith(".service")])
+def test_a_service_never_imports_flask_nor_what_is_above_it(module: str) -> None:
+    path = ROOT / (module.replace(".", "/") + ".py")
+    assert not [target for target in imported_modules(path) if target.split(".")[0].startswith("flask")]
+    assert not [target for target in GRAPH[module] if target.endswith((".forms", ".views", ".session"))]
+
+
+@pytest.mark.parametrize("module", ["app.accounts.passwords", "app.accounts.nicknames", "app.mypage.photo"])
+def test_a_pure_module_imports_neither_flask_nor_the_database(module: str) -> None:
+    path = ROOT / (module.replace(".", "/") + ".py")
+    assert not {target.split(".")[0] for target in imported_modules(path)} & {"flask", "sqlalchemy", "app"}
+
+
+def test_only_the_factory_reads_config() -> None:
+    for module in GRAPH:
+        path = ROOT / (module.replace(".", "/") + ".py")
+        if path.exists():  # packages have no file of that name; the factory is one
+            assert not [target for target in imported_modules(path) if target.split(".")[0] == "config"], module
+
+
+def test_nothing_imports_the_factory() -> None:
+    assert not [module for module, targets in GRAPH.items() if "app" in targets]

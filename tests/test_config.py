@@ -1,0 +1,180 @@
+"""config.py: the environment alone makes the one code base development, staging or production."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from app import create_app
+from config import CLASSES, Config, ConfigError, DevelopmentConfig, ProductionConfig, StagingConfig, from_environment
+
+KEY = "0d9f3b7e5a1c8264f0e9d7b3a5c18642"
+ENVIRONMENT = {
+    "APP_SETTINGS": "config.ProductionConfig",
+    "SECRET_KEY": KEY,
+    "DATABASE_URL": "postgres://user:pass@db.example.com:5432/name",
+    "S3_BUCKET": "bucket",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+BUCKETEER = {
+    "BUCKETEER_BUCKET_NAME": "bucketeer-1",
+    "BUCKETEER_AWS_REGION": "eu-west-1",
+    "BUCKETEER_AWS_ACCESS_KEY_ID": "bid",
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": "bsecret",
+}
+CLOUDCUBE = {
+    "CLOUDCUBE_URL": "https://cloud-cube.s3.amazonaws.com/abc123",
+    "CLOUDCUBE_ACCESS_KEY_ID": "cid",
+    "CLOUDCUBE_SECRET_ACCESS_KEY": "csecret",
+}
+
+
+def config(**changes: str) -> Config:
+    return from_environment({**ENVIRONMENT, **changes})
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in ENVIRONMENT.items() if name not in names}
+
+
+def storage_of(env: Mapping[str, str]) -> tuple[Any, ...]:
+    found = ProductionConfig(env)
+    return found.S3_BUCKET, found.S3_REGION, found.S3_PREFIX, found.S3_PUBLIC_URL, found.S3_ACCESS_KEY_ID
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_every_spelling_of_a_postgres_url_names_the_driver_and_keeps_its_query(scheme: str) -> None:
+    url = make_url(config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x").SQLALCHEMY_DATABASE_URI)
+    assert url.drivername == "postgresql+psycopg2"
+    assert url.password == "p@ss"
+    assert url.query == {"application_name": "x"}
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://u:p@h/n", "postgresql+psycopg://u:p@h/n", "nonsense"])
+def test_another_database_is_refused_without_showing_the_url(url: str) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL") as refusal:
+        config(DATABASE_URL=url)
+    assert url not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sslmode"),
+    [
+        ("postgres://u:p@db.example.com/n", "require"),
+        ("postgres://u:p@db.example.com/n?sslmode=verify-full", "verify-full"),
+        ("postgres://u:p@localhost/n", None),
+        ("postgres://u:p@127.0.0.1/n", None),
+        ("postgres://u:p@[::1]/n", None),
+        ("postgres:///n?host=/var/run/postgresql", None),
+        ("postgres:///n?host=db.example.com", "require"),
+    ],
+)
+def test_a_remote_host_is_spoken_to_over_tls(url: str, sslmode: str | None) -> None:
+    assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query.get("sslmode") == sslmode
+
+
+@pytest.mark.parametrize("name", ["APP_SETTINGS", "SECRET_KEY", "DATABASE_URL", "S3_BUCKET", "AWS_ACCESS_KEY_ID"])
+def test_a_missing_value_stops_the_start_with_its_name(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        from_environment(without(name))
+    with pytest.raises(ConfigError, match=name):
+        config(**{name: ""})
+
+
+@pytest.mark.parametrize("name", ["config.Production", "ProductionConfig", "config.Config", "os.environ"])
+def test_an_unknown_class_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="APP_SETTINGS"):
+        config(APP_SETTINGS=name)
+
+
+@pytest.mark.parametrize(
+    "key", ["too-short-a-key", "x" * 64, "change-me-change-me-change-me-1234567", "your-secret-key-" * 3]
+)
+def test_a_weak_secret_key_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(ConfigError, match="SECRET_KEY") as refusal:
+        config(SECRET_KEY=key)
+    assert key not in str(refusal.value)
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1.5", "٣"])
+def test_a_pool_of_no_size_is_refused(threads: str) -> None:
+    with pytest.raises(ConfigError, match="WEB_THREADS"):
+        config(WEB_THREADS=threads)
+
+
+def test_an_unknown_log_level_is_refused() -> None:
+    with pytest.raises(ConfigError, match="LOG_LEVEL"):
+        config(LOG_LEVEL="chatty")
+
+
+def test_the_pool_is_as_large_as_the_threads_and_nothing_waits_without_an_end() -> None:
+    options = config(WEB_THREADS="7").SQLALCHEMY_ENGINE_OPTIONS
+    assert (options["pool_size"], options["max_overflow"], options["pool_timeout"]) == (7, 0, 3)
+    assert options["pool_pre_ping"]
+    assert options["pool_recycle"] <= 300
+    assert "statement_timeout=20s" in options["connect_args"]["options"]
+
+
+def test_options_in_the_url_are_kept_beside_the_timeouts() -> None:
+    url = "postgresql://u:p@localhost/n?options=-c%20search_path%3Dmine"
+    options = config(DATABASE_URL=url).SQLALCHEMY_ENGINE_OPTIONS["connect_args"]["options"]
+    assert options.startswith("-c search_path=mine -c statement_timeout")
+
+
+def test_migrations_take_the_direct_url_when_there_is_one() -> None:
+    assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
+    direct = config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI
+    assert direct == "postgresql+psycopg2://u:p@direct.example.com/n?sslmode=require"
+
+
+def test_staging_and_production_differ_in_nothing_but_the_environment() -> None:
+    assert {name for name in dir(StagingConfig) if name.isupper()} == {n for n in dir(ProductionConfig) if n.isupper()}
+    assert vars(StagingConfig(ENVIRONMENT)) == vars(ProductionConfig(ENVIRONMENT))
+    assert StagingConfig.SESSION_COOKIE_NAME == "__Host-semicircle"
+    assert StagingConfig.SESSION_COOKIE_SECURE
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "config.DevelopmentConfig"])
+def test_only_development_debugs_and_has_defaults(name: str) -> None:
+    assert not CLASSES[name].DEBUG
+    with pytest.raises(ConfigError):
+        CLASSES[name]({})
+
+
+def test_development_needs_nothing_and_says_what_is_embedded() -> None:
+    found = DevelopmentConfig({})
+    assert found.EMBEDDED_POSTGRES
+    assert found.EMBEDDED_S3
+    assert make_url(found.SQLALCHEMY_DATABASE_URI).host == "127.0.0.1"
+    assert found.S3_PUBLIC_URL == "http://127.0.0.1:8333/semicircle"
+
+
+def test_development_uses_the_servers_it_is_given() -> None:
+    found = DevelopmentConfig({**without("APP_SETTINGS"), "S3_ENDPOINT_URL": "https://s3.example.com"})
+    assert not found.EMBEDDED_POSTGRES
+    assert not found.EMBEDDED_S3
+    assert make_url(found.SQLALCHEMY_DATABASE_URI).host == "db.example.com"
+    assert found.S3_PUBLIC_URL == "https://s3.example.com/bucket"
+
+
+def test_storage_is_resolved_from_our_own_names_first_then_the_addons() -> None:
+    bare = without("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    own = ("bucket", "us-east-1", "", "https://bucket.s3.us-east-1.amazonaws.com", "id")
+    bucketeer = ("bucketeer-1", "eu-west-1", "public/", "https://bucketeer-1.s3.eu-west-1.amazonaws.com", "bid")
+    cloudcube = ("cloud-cube", "us-east-1", "abc123/public/", "https://cloud-cube.s3.amazonaws.com", "cid")
+    assert storage_of({**ENVIRONMENT, **BUCKETEER, **CLOUDCUBE}) == own
+    assert storage_of({**bare, **BUCKETEER, **CLOUDCUBE}) == bucketeer
+    assert storage_of({**bare, **CLOUDCUBE}) == cloudcube
+
+
+def test_a_prefix_ends_in_one_slash_and_a_public_url_in_none() -> None:
+    found = config(S3_PREFIX="/photos/", S3_PUBLIC_URL="https://cdn.example.com/")
+    assert found.S3_PREFIX == "photos/"
+    assert found.S3_PUBLIC_URL == "https://cdn.example.com"
+
+
+def test_an_application_is_made_without_a_database_or_a_network() -> None:
+    app = create_app(config(DATABASE_URL="postgres://u:p@192.0.2.1/n", S3_ENDPOINT_URL="https://192.0.2.1"))
+    assert app.test_client().get("/healthz").status_code == 200

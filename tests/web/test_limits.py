@@ -1,0 +1,33 @@
+"""Nothing is taken without a limit: neither a body nor a wait."""
+
+from flask import Flask
+from sqlalchemy import text
+
+from app.extensions import db
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+
+def test_a_text_form_over_64_kib_is_413_and_stores_nothing(signed_in: Visitor) -> None:
+    token, before = signed_in.csrf_token(), row_counts()
+    answer = signed_in.post("/notes", data={"csrf_token": token, "title": "x", "content": "x" * 70_000})
+    assert answer.status_code == 413
+    assert row_counts() == before
+
+
+def test_the_longest_note_fits_a_text_form(signed_in: Visitor) -> None:
+    token = signed_in.csrf_token()
+    answer = signed_in.post("/notes", data={"csrf_token": token, "title": "😀" * 50, "content": "😀" * 2000})
+    assert answer.status_code == 302
+
+
+def test_a_form_of_very_many_fields_is_refused(signed_in: Visitor) -> None:
+    before = row_counts()
+    data = {f"field{number}": "x" for number in range(20_000)}
+    assert signed_in.post("/notes", data=data).status_code == 413
+    assert row_counts() == before
+
+
+def test_no_statement_of_the_web_runs_longer_than_20_seconds(app: Flask) -> None:
+    assert db.session.scalar(text("SHOW statement_timeout")) == "20s"
+    assert db.session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "20s"

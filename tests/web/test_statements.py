@@ -1,0 +1,59 @@
+"""What a page costs: a GET is at most two statements, the session with its user and the page's rows."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from tests.conftest import browser_of
+
+SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
+
+
+@pytest.fixture
+def statements(app: Flask) -> Iterator[list[str]]:
+    """The statements that reach the database from here on."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(SAVEPOINTS):
+            seen.append(statement)
+
+    connection = db.session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    yield seen
+    event.remove(connection, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("/", 1),
+        ("/notes", 2),
+        ("/notes?before=0-9", 2),
+        ("/notes/{note}", 2),
+        ("/notes/{note}/edit", 2),
+        ("/notes/trash", 2),
+        ("/mypage", 1),
+        ("/mypage/edit", 1),
+        ("/sign-in", 1),
+        ("/healthz", 0),
+    ],
+)
+def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str, count: int) -> None:
+    for number in range(25):
+        note_id = notes.create_note(alice.id, f"note {number}", "text")
+    browser = browser_of(app, alice)
+    statements.clear()
+    answer = browser.get(path.format(note=note_id))
+    assert answer.status_code in (200, 302)
+    assert len(statements) == count, statements
+
+
+def test_a_stranger_on_a_public_page_costs_no_statement(app: Flask, statements: list[str]) -> None:
+    assert app.test_client().get("/sign-in").status_code == 200
+    assert statements == []

@@ -1,0 +1,50 @@
+"""Every sentence of the code has a Korean one, with the same blanks to fill, and is compiled."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+
+from tests.visitor import Visitor
+
+ROOT = Path(__file__).parents[2]
+KOREAN = ROOT / "app/translations/ko/LC_MESSAGES"
+MAPPINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
+
+with (KOREAN / "messages.po").open("rb") as file:
+    WRITTEN = {message.id: message.string for message in read_po(file) if message.id}
+with (KOREAN / "messages.mo").open("rb") as file:
+    COMPILED = {message.id: message.string for message in read_mo(file) if message.id}
+
+
+def sentences_of_the_code() -> set[str]:
+    method_map = [(mapping["pattern"], mapping["method"]) for mapping in MAPPINGS]
+    found = extract_from_dir(str(ROOT), method_map, directory_filter=lambda folder: not folder.endswith(".venv"))
+    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+
+
+def test_every_sentence_is_translated_and_none_is_left_over() -> None:
+    assert sentences_of_the_code() == {sentence for sentence, korean in WRITTEN.items() if korean}
+
+
+def test_what_is_compiled_is_what_is_written() -> None:
+    assert COMPILED == WRITTEN
+
+
+def test_a_translation_has_the_blanks_of_its_sentence() -> None:
+    for sentence, korean in WRITTEN.items():
+        blanks = re.findall(r"%\(\w+\)\w", str(sentence))
+        assert sorted(blanks) == sorted(re.findall(r"%\(\w+\)\w", str(korean))), sentence
+
+
+def test_a_korean_reader_reads_korean(client: Visitor) -> None:
+    page = client.get("/sign-in", headers={"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}).text
+    assert '<html lang="ko">' in page
+    assert "이 기기에서 로그인 유지" in page
+
+
+def test_a_reader_of_neither_language_reads_english(client: Visitor) -> None:
+    assert '<html lang="en">' in client.get("/sign-in", headers={"Accept-Language": "fr"}).text
