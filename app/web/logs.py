@@ -10,6 +10,7 @@ from flask import Flask, g, has_request_context, request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server paints its lines
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Postgres quotes the row in DETAIL ("Key (email)=(…) already exists."); a log has no business with it.
 DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
@@ -20,7 +21,7 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = DETAIL.sub("DETAIL: (not logged)", super().format(record))
-        message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), message)
+        message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), COLOUR.sub("", message))
         if record.name == "gunicorn.access":
             return message[:LONGEST_LINE]  # already key=value, see gunicorn.conf.py
         message = message.replace('"', "'")[:LONGEST_LINE]

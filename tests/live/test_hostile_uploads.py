@@ -1,7 +1,7 @@
 """Hostile uploads over HTTP: each is refused with one sentence, nothing is stored, and the server lives on."""
 
-import logging
 import re
+import sys
 from pathlib import Path
 
 import boto3
@@ -59,6 +59,5 @@ def test_forty_hostile_uploads_are_refused_one_by_one(live: Service) -> None:
     assert count >= 40
     assert stored(live) == before
     assert psutil.Process(live.process.pid).children(recursive=True) == workers
-    peak = max(peak_memory(worker) for worker in workers)
-    logging.getLogger(__name__).info("%d refused; a worker's peak memory: %.0f MiB", count, peak / 1024**2)
-    assert peak < PEAK_MEMORY
+    if sys.platform == "linux":  # elsewhere nobody tells the peak of another process
+        assert max(peak_memory(worker) for worker in workers) < PEAK_MEMORY
