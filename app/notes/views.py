@@ -71,7 +71,9 @@ def change(note_id: int) -> Answer:
 
 @bp.post("/<id:note_id>/pin")
 def pin(note_id: int) -> Answer:
-    service.pin_note(current_user.id, note_id, pinned=request.form.get("pinned") == "1")
+    if request.form.get("pinned") not in ("0", "1"):
+        abort(422)
+    service.pin_note(current_user.id, note_id, pinned=request.form["pinned"] == "1")
     return redirect(url_for("notes.index"))
 
 

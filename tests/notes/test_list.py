@@ -78,17 +78,21 @@ def test_pinning_by_the_button(signed_in: Visitor, alice: User) -> None:
     assert new
 
 
+@pytest.mark.parametrize("pinned", ["", "2", "yes", None])
+def test_pinning_by_another_value_is_refused(signed_in: Visitor, alice: User, pinned: str | None) -> None:
+    note_id = service.create_note(alice.id, "title", "")
+    fields = {} if pinned is None else {"pinned": pinned}
+    assert signed_in.submit(f"/notes/{note_id}/pin", **fields).status_code == 422
+    assert not service.get_note(alice.id, note_id).pinned
+
+
 def test_the_plan_reads_the_owners_index_and_sorts_nothing(alice: User, bob: User) -> None:
     for user in (alice, bob):
         for number in range(60):
             service.create_note(user.id, f"{number}", "")
     db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    parameters = {"owner": alice.id, "pinned": True, "note_id": service.ID_MAX}
-    compiled = service._PAGE.compile(db.session.get_bind(), compile_kwargs={"render_postcompile": True})
-    plan = "\n".join(
-        db.session.scalars(
-            text(f"EXPLAIN {compiled.string % {**compiled.params, **{k: repr(v) for k, v in parameters.items()}}}")
-        )
-    )
+    connection = db.session.connection()
+    statement = service._PAGE.params(owner=alice.id, pinned=True, note_id=service.ID_MAX).compile(connection)
+    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", statement.params).scalars())
     assert "Index Scan Backward using ix_notes_user_id_pinned_id" in plan
     assert "Sort" not in plan
