@@ -7,6 +7,7 @@ database is touched.
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,14 @@ Environment = dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def server_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """DATABASE_URL and S3_* of servers that stand for the whole run."""
-    with servers.running(tmp_path_factory.mktemp("servers"), os.environ) as environment:
+def server_environment() -> Iterator[Environment]:
+    """DATABASE_URL and S3_* of servers that stand for the whole run.
+
+    Their folder is not one of pytest's: PostgreSQL does not run as root, and pytest closes its folders to all others
+    each time that it starts, also while another run is under way.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="semicircle-", ignore_cleanup_errors=True)
+    with folder, servers.running(Path(folder.name), os.environ) as environment:
         yield {"SECRET_KEY": secrets.token_hex(32), **environment}
 
 

@@ -6,28 +6,23 @@ upload (EXIF with its GPS position, ICC and XMP, a script or an archive behind t
 
 import enum
 import io
-import re
-import struct
 import threading
 import warnings
 
 from PIL import ExifTags, Image, PngImagePlugin
+
+from app.mypage.containers import TooComplex, refuse_many_chunks, refuse_many_scans, without_comments
 
 EDGE = 400  # px, width and height of what comes out
 QUALITY = 82  # of WebP, 0 to 100
 
 MAX_BYTES = 5 * 1024 * 1024
 MIN_SIDE = 32  # px; below that there is no face to see
-# By the header. Chosen by peak memory, which must leave a process that starts at 120 MB below 300 MB: a progressive
-# JPEG takes 2 bytes a channel and pixel before it can be reduced (and a CMYK one has four channels), WebP 16 bytes a
-# pixel (its decoder holds two canvases), PNG and GIF at most 9.
-MAX_PIXELS = {"JPEG": 25_000_000, "CMYK": 18_000_000, "PNG": 12_500_000, "GIF": 12_500_000, "WEBP": 10_000_000}
+# By the header; memory grows with the pixels. A progressive JPEG takes 2 bytes a channel and pixel before it can be
+# reduced (a CMYK one has four channels, hence its own limit), PNG and GIF take at most 9 bytes a pixel, and WebP 16,
+# since its decoder holds two canvases: the largest WebP takes 200 MB for the moment of its decoding, the others less.
+MAX_PIXELS = {"JPEG": 25_000_000, "CMYK": 18_000_000, "PNG": 12_500_000, "GIF": 12_500_000, "WEBP": 12_500_000}
 MAX_DECODED_PIXELS = 12_500_000  # what is left of them once a JPEG is reduced in decoding; narrow ones hardly are
-
-# Each scan of a progressive JPEG is a pass over all pixels: 20,010 scans in 1 MB took over 30 s. Of 298 JPEGs from the
-# test suites of other projects none had more than 11. (Known to libjpeg-turbo as LJT-01-003.)
-MAX_SCANS = 32
-MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow reads them one by one, and 100,000 took it 2 s
 
 # Compressed text in a PNG may not unpack to more than an upload. Pillow's own limit, 64 MiB, counts characters, which
 # take up to four bytes each: 110 kB of iTXt took 300 MB.
@@ -36,13 +31,6 @@ PngImagePlugin.MAX_TEXT_MEMORY = MAX_BYTES
 # One decode at a time in each process: two of the largest allowed photos would not fit a small dyno side by side.
 DECODING = threading.BoundedSemaphore(1)
 BUSY_SECONDS = 5.0  # a decode takes less than one; whoever waits longer had better come back
-
-# 0xFF and a code, but neither a stuffed byte (FF 00), nor padding (FF FF), nor a restart marker (FF D0 to FF D7): those
-# are part of the pixel data around them. The search runs in C, so 5 MiB of nothing but FF 00 take it 50 ms.
-JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
-JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
-
-GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
 
 # EXIF orientation -> what turns the picture upright (CIPA DC-008, tag 274); 1 is upright already.
 TURNS = {
@@ -104,6 +92,8 @@ def square_webp(data: bytes) -> bytes:
         return _encode(_decode(data, kind))
     except PhotoRejected:
         raise
+    except TooComplex as error:
+        raise PhotoRejected(Reason.TOO_COMPLEX) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoRejected(Reason.DIMENSIONS) from error
     except Exception as error:
@@ -128,13 +118,13 @@ def _kind(data: bytes) -> str:
 
 
 def _decode(data: bytes, kind: str) -> Image.Image:
-    """The centre of the first frame: EDGE x EDGE px, RGB, upright. Raises: PhotoRejected, and whatever Pillow does."""
+    """The centre of the first frame: EDGE x EDGE px, RGB, upright. Raises: PhotoRejected, TooComplex, and more."""
     if kind == "JPEG":
-        _refuse_many_scans(data)
+        refuse_many_scans(data)
     elif kind == "PNG":
-        _refuse_many_chunks(data)
+        refuse_many_chunks(data)
     elif kind == "GIF":
-        data = _without_comments(data)
+        data = without_comments(data)
     with warnings.catch_warnings():  # swaps the filters of all threads; DECODING sees to it that one at a time does
         # Between its two limits Pillow only warns of a bomb. Its other warnings are about metadata, of which nothing is
         # kept: many a camera writes EXIF that Pillow has doubts about, and those are good photos.
@@ -146,60 +136,6 @@ def _decode(data: bytes, kind: str) -> Image.Image:
             _refuse_dimensions(image, MAX_DECODED_PIXELS)
             image.load()
             return _upright(_on_white(_centre(image)), image)
-
-
-def _refuse_many_scans(jpeg: bytes) -> None:
-    """Walk the segments up to the end of the image; a plain count of FF DA would count those of a thumbnail, too."""
-    scans = 0
-    position = 2  # behind the start-of-image marker, which has no length
-    for _ in range(MAX_SECTIONS):
-        marker = JPEG_MARKER.search(jpeg, position)
-        if marker is None or marker[1] == JPEG_END:
-            return
-        scans += marker[1] == JPEG_SCAN
-        if scans > MAX_SCANS:
-            break
-        (length,) = struct.unpack_from(">H", jpeg, marker.end())
-        position = marker.end() + length
-    raise PhotoRejected(Reason.TOO_COMPLEX)
-
-
-def _refuse_many_chunks(png: bytes) -> None:
-    """Walk the chunks up to IEND. Without it (struct.error) the file is truncated, which Pillow would forgive."""
-    position = 8  # behind the signature
-    for _ in range(MAX_SECTIONS):
-        length, name = struct.unpack_from(">I4s", png, position)
-        if name == b"IEND":
-            return
-        position += 12 + length  # length, name and checksum are four bytes each
-    raise PhotoRejected(Reason.TOO_COMPLEX)
-
-
-def _without_comments(gif: bytes) -> bytes:
-    """The screen, and all from the first image on, with the control block that belongs to it.
-
-    Pillow gathers comments in pieces of as little as one byte: 5 MiB of them took 250 MB. They are cut out, not just
-    counted, because Pillow and the standard (GIF89a) disagree on where some broken extensions end.
-    """
-    colours = 2 << (gif[10] & 7) if gif[10] & 0x80 else 0
-    screen = position = 13 + 3 * colours
-    control = b""
-    in_extension = False
-    for _ in range(MAX_SECTIONS):
-        match gif[position : position + 1]:
-            case bytes(length) if in_extension:  # pieces, each behind its length, up to one of length 0
-                in_extension = length != b"\0"
-                position += 1 + length[0]
-            case b"!":
-                found = GIF_CONTROL.match(gif, position)
-                control = found[0] if found else control
-                in_extension = True
-                position += 2
-            case b",":
-                return gif[:screen] + control + gif[position:]
-            case _:
-                raise PhotoRejected(Reason.DAMAGED)
-    raise PhotoRejected(Reason.TOO_COMPLEX)
 
 
 def _refuse_dimensions(image: Image.Image, most: int) -> None:

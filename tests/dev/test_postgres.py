@@ -22,6 +22,19 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
+def port_of_server() -> int:
+    return ports.find_free(1)[0]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, port_of_server: int) -> Iterator[Child]:
+    """As in development; no test stops it."""
+    server = postgres.start(tmp_path_factory.mktemp("server") / "deep" / "postgres", port_of_server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data of a server that was stopped; copying it is quicker than making it anew."""
     directory = tmp_path_factory.mktemp("template") / "postgres"
@@ -51,31 +64,34 @@ def query(port: int, statement: str, url: str = "") -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(tmp_path: Path, port: int) -> None:
-    server = postgres.start(tmp_path / "deep" / "postgres", port)
-    try:
-        [row] = query(
-            port,
-            "SELECT rolsuper, rolcreatedb, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datlocprovider,"
-            " datlocale, current_setting('server_version_num')::int / 10000, current_setting('fsync')"
-            " FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",
-        )
-        listening = psutil.Process(server.process.pid).net_connections("all")
-    finally:
-        server.stop()
+def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(server: Child, port_of_server: int) -> None:
+    [row] = query(
+        port_of_server,
+        "SELECT rolsuper, rolcreatedb, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datlocprovider,"
+        " datlocale, current_setting('server_version_num')::int / 10000, current_setting('fsync')"
+        " FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",
+    )
     assert row == (False, False, "semicircle", "UTF8", "b", "C.UTF-8", 18, "on")
-    assert [connection.laddr for connection in listening] == [("127.0.0.1", port)]
-    assert not (tmp_path / "deep" / "postgres.new").exists()
+
+
+def test_it_listens_on_the_loopback_interface_and_nowhere_else(server: Child, port_of_server: int) -> None:
+    connections = psutil.Process(server.process.pid).net_connections("all")
+    assert [connection.laddr for connection in connections] == [("127.0.0.1", port_of_server)]
 
 
 @pytest.mark.parametrize("login", ["postgres", "postgres:postgres", "semicircle:wrong"])
-def test_it_rejects_other_logins(directory: Path, port: int, login: str) -> None:
-    server = postgres.start(directory, port, durable=False)
-    try:
-        with pytest.raises(psycopg2.OperationalError, match="password"):
-            query(port, "SELECT 1", f"postgresql://{login}@127.0.0.1:{port}/semicircle")
-    finally:
-        server.stop()
+def test_it_rejects_other_logins(server: Child, port_of_server: int, login: str) -> None:
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        query(port_of_server, "SELECT 1", f"postgresql://{login}@127.0.0.1:{port_of_server}/semicircle")
+
+
+def test_it_names_a_port_in_use_and_the_way_out(server: Child, port_of_server: int, tmp_path: Path) -> None:
+    with pytest.raises(DevError) as refusal:
+        postgres.start(tmp_path / "postgres", port_of_server, durable=False)
+    assert refusal.value.message == (
+        f"Port {port_of_server} is in use by postgres (process {server.process.pid});"
+        " stop it, or set DATABASE_URL to a PostgreSQL of your own."
+    )
 
 
 def test_a_restart_keeps_the_data(directory: Path, port: int) -> None:
@@ -162,19 +178,6 @@ def test_a_server_that_does_not_heed_is_killed(directory: Path, port: int) -> No
     os.kill(server.process.pid, signal.SIGSTOP)
     Child("PostgreSQL", server.process, server.log, signal.SIGINT, grace=0.2).stop()
     assert server.process.returncode == -signal.SIGKILL
-
-
-def test_it_names_a_port_in_use_and_the_way_out(directory: Path, port: int) -> None:
-    server = postgres.start(directory, port, durable=False)
-    try:
-        with pytest.raises(DevError) as refusal:
-            postgres.start(directory.with_name("other"), port, durable=False)
-    finally:
-        server.stop()
-    assert refusal.value.message == (
-        f"Port {port} is in use by postgres (process {server.process.pid});"
-        " stop it, or set DATABASE_URL to a PostgreSQL of your own."
-    )
 
 
 def test_a_start_that_fails_says_what_the_log_says(directory: Path, port: int) -> None:

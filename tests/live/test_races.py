@@ -63,7 +63,7 @@ def test_five_windows_save_the_same_note_at_once(live: Service) -> None:
 
 def test_five_photos_at_once_leave_one_object(live: Service) -> None:
     from tests.live.test_journey import fetch
-    from tests.mypage.hostile_photos import oriented_photo
+    from tests.mypage.photo_files import oriented_photo
 
     first = live.browser()
     first.sign_up("photos", PASSWORD)

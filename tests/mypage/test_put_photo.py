@@ -15,7 +15,7 @@ from app.mypage import photo as pipeline
 from app.mypage import service
 from tests.bucket import object_keys
 from tests.conftest import browser_of
-from tests.mypage.hostile_photos import oriented_photo
+from tests.mypage.photo_files import oriented_photo
 from tests.visitor import Visitor
 
 

@@ -1,0 +1,81 @@
+"""What a JPEG, PNG or GIF is built of, read without decoding it.
+
+Pure: bytes in; TooComplex or Broken when they are, and struct.error or IndexError when they end too early.
+"""
+
+import re
+import struct
+
+# Each scan of a progressive JPEG is a pass over all pixels: 20,010 scans in 1 MB took over 30 s. Of 298 JPEGs from the
+# test suites of other projects none had more than 11. (Known to libjpeg-turbo as LJT-01-003.)
+MAX_SCANS = 32
+MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow reads them one by one, and 100,000 took it 2 s
+
+# 0xFF and a code, but neither a stuffed byte (FF 00), nor padding (FF FF), nor a restart marker (FF D0 to FF D7): those
+# are part of the pixel data around them. The search runs in C, so 5 MiB of nothing but FF 00 take it 50 ms.
+JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
+
+GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
+
+
+class TooComplex(Exception):
+    """More than MAX_SCANS scans, or more than MAX_SECTIONS segments, chunks or blocks."""
+
+
+class Broken(Exception):
+    """A byte that begins no block stands where a block should begin."""
+
+
+def refuse_many_scans(jpeg: bytes) -> None:
+    """Walk the segments up to the end of the image; a plain count of FF DA would count those of a thumbnail, too."""
+    scans = 0
+    position = 2  # behind the start-of-image marker, which has no length
+    for _ in range(MAX_SECTIONS):
+        marker = JPEG_MARKER.search(jpeg, position)
+        if marker is None or marker[1] == JPEG_END:
+            return
+        scans += marker[1] == JPEG_SCAN
+        if scans > MAX_SCANS:
+            break
+        (length,) = struct.unpack_from(">H", jpeg, marker.end())
+        position = marker.end() + length
+    raise TooComplex
+
+
+def refuse_many_chunks(png: bytes) -> None:
+    """Walk the chunks up to IEND. Without it (struct.error) the file is truncated, which Pillow would forgive."""
+    position = 8  # behind the signature
+    for _ in range(MAX_SECTIONS):
+        length, name = struct.unpack_from(">I4s", png, position)
+        if name == b"IEND":
+            return
+        position += 12 + length  # length, name and checksum are four bytes each
+    raise TooComplex
+
+
+def without_comments(gif: bytes) -> bytes:
+    """The screen, and all from the first image on, with the control block that belongs to it.
+
+    Pillow gathers comments in pieces of as little as one byte: 5 MiB of them took 250 MB. They are cut out, not just
+    counted, because Pillow and the standard (GIF89a) disagree on where some broken extensions end.
+    """
+    colours = 2 << (gif[10] & 7) if gif[10] & 0x80 else 0
+    screen = position = 13 + 3 * colours
+    control = b""
+    in_extension = False
+    for _ in range(MAX_SECTIONS):
+        match gif[position : position + 1]:
+            case bytes(length) if in_extension:  # pieces, each behind its length, up to one of length 0
+                in_extension = length != b"\0"
+                position += 1 + length[0]
+            case b"!":
+                found = GIF_CONTROL.match(gif, position)
+                control = found[0] if found else control
+                in_extension = True
+                position += 2
+            case b",":
+                return gif[:screen] + control + gif[position:]
+            case _:
+                raise Broken
+    raise TooComplex
