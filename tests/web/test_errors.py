@@ -1,7 +1,10 @@
 """Errors are pages in the house's look, or problem+json when JSON is asked for; never a trace."""
 
 import pytest
+from flask import Flask
+from sqlalchemy import text
 
+from app.extensions import db
 from tests.visitor import Visitor
 
 WRONG_IDS = ["0", "9223372036854775808", "1" * 400, "-1", "abc", "1.5", "١"]
@@ -33,3 +36,16 @@ def test_json_is_answered_with_a_problem(client: Visitor) -> None:
 def test_an_error_speaks_the_readers_language(client: Visitor) -> None:
     page = client.get("/nothing", headers={"Accept-Language": "ko"}).text
     assert '<html lang="ko">' in page
+
+
+def test_what_nobody_foresaw_is_500_with_a_number_and_no_trace(
+    app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
+    db.session.execute(text("DROP TABLE notes"))
+    db.session.commit()
+    answer = signed_in.get("/notes")
+    assert answer.status_code == 500
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert "psycopg2" not in answer.text
+    assert "UndefinedTable" in caplog.text
