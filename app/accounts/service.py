@@ -31,6 +31,10 @@ class WrongCredentials(Exception):
     """No such e-mail address, or not its password; which of the two is nobody's business."""
 
 
+class AccountGone(Exception):
+    """The account was deleted while this was asked for."""
+
+
 @dataclass(frozen=True)
 class SignedIn:
     """Who is asking: the user and the session of this browser, as one row; what `current_user` is in a request."""

@@ -15,7 +15,8 @@ def init_app(app: Flask) -> None:
     # The cookie holds no user id that Flask-Login could bind to an address: the row behind the token is the session.
     login.session_protection = None
     login.request_loader(load)
-    app.register_error_handler(service.WrongCredentials, sign_in_again)
+    for error in (service.WrongCredentials, service.AccountGone):
+        app.register_error_handler(error, sign_in_again)
 
 
 def begin(user: User, *, remember: bool) -> None:
@@ -47,8 +48,9 @@ def load(request: Request) -> service.SignedIn | None:
     return signed_in
 
 
-def sign_in_again(error: service.WrongCredentials) -> Response:
-    """The password was changed, or the account deleted, in the moment between checking it and starting the session."""
+def sign_in_again(error: Exception) -> Response:
+    """The password was changed, or the account deleted, in the moment in which this request was at work."""
+    end()
     return redirect(url_for("accounts.sign_in"))
 
 

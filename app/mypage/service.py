@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app import storage
 from app.accounts import nicknames, passwords
 from app.accounts.models import User, UserSession
-from app.accounts.service import taken
+from app.accounts.service import AccountGone, taken
 from app.extensions import db
 from app.mypage.photo import square_webp
 
@@ -21,10 +21,6 @@ log = logging.getLogger(__name__)
 
 class WrongPassword(Exception):
     """The current password is another one; nothing was changed."""
-
-
-class AccountGone(Exception):
-    """The account was deleted while this was asked for."""
 
 
 def put_photo(user_id: int, data: bytes) -> None:

@@ -21,11 +21,6 @@ bp = Blueprint("mypage", __name__, url_prefix="/mypage")
 Answer = str | Response | tuple[str, int]
 
 
-@bp.errorhandler(service.AccountGone)
-def account_gone(error: service.AccountGone) -> Answer:
-    return leave()
-
-
 @bp.errorhandler(PhotoBusy)
 def photo_busy(error: PhotoBusy) -> Response:
     return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
@@ -110,12 +105,7 @@ def delete_account() -> Answer:
         except service.WrongPassword:
             form.password.errors = [_("This is not your password.")]
         else:
-            goodbye = leave()
+            session.end()
             flash(_("Your account and everything in it is deleted."))
-            return goodbye
+            return redirect(url_for("accounts.landing"))
     return edit_page(deletion_form=form), 422
-
-
-def leave() -> Response:
-    session.end()
-    return redirect(url_for("accounts.landing"))

@@ -1,5 +1,7 @@
 """What may stand in a note."""
 
+import re
+
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, StringField, TextAreaField
@@ -8,7 +10,7 @@ from wtforms.validators import ValidationError
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
-VERSION_MAX = 2**31 - 1
+VERSION = re.compile(r"[0-9]{1,9}")  # fits the column, an integer; nobody changes a note a billion times
 
 
 class NoteForm(FlaskForm):
@@ -32,6 +34,6 @@ class EditNoteForm(NoteForm):
     version = HiddenField()  # of the note that the editor was opened with
 
     def validate_version(self, field: Field) -> None:
-        if not (field.data and field.data.isascii() and field.data.isdigit() and int(field.data) <= VERSION_MAX):
+        if not VERSION.fullmatch(field.data or ""):
             raise ValidationError(_("This page is not complete; please open the note again."))
         field.data = int(field.data)

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, Update, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
+from app.accounts.service import AccountGone
 from app.extensions import db
 from app.notes.models import Note
 
@@ -15,7 +17,6 @@ EXCERPT_LENGTH = 200  # code points of the content that a list shows
 TRASH_KEPT = timedelta(days=30)
 TRASH_SHOWN = 100
 ID_MAX = 2**63 - 1
-
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -70,9 +71,8 @@ class Page:
 START = Cursor(pinned=True, note_id=ID_MAX)
 
 _ALIVE = Note.deleted_at.is_(None)
-_IN_TRASH = (Note.deleted_at > func.now() - TRASH_KEPT,)
+_IN_TRASH = Note.deleted_at > func.now() - TRASH_KEPT
 _EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("excerpt")
-_OWN = (Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"))
 
 _PAGE = (
     select(Note.id, Note.title, _EXCERPT, Note.pinned, Note.created_at, Note.updated_at)
@@ -85,21 +85,24 @@ _PAGE = (
     .limit(PAGE_SIZE + 1)
 )
 _ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
-    *_OWN, _ALIVE
+    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), _ALIVE
 )
 _TRASH = (
     select(Note.id, Note.title, _EXCERPT, Note.deleted_at)
-    .where(Note.user_id == bindparam("owner"), *_IN_TRASH)
+    .where(Note.user_id == bindparam("owner"), _IN_TRASH)
     .order_by(Note.deleted_at.desc(), Note.id.desc())
     .limit(TRASH_SHOWN)
 )
 
 
 def create_note(user_id: int, title: str, content: str) -> int:
-    """Store a note and return its id."""
-    note_id = db.session.execute(
-        insert(Note).values(user_id=user_id, title=title, content=content).returning(Note.id)
-    ).scalar_one()
+    """Store a note and return its id. Raises: AccountGone."""
+    new_note = insert(Note).values(user_id=user_id, title=title, content=content).returning(Note.id)
+    try:
+        note_id = db.session.execute(new_note).scalar_one()
+    except IntegrityError as error:  # the only constraint that these values can violate is the owner's
+        db.session.rollback()
+        raise AccountGone from error
     db.session.commit()
     return note_id
 
@@ -147,7 +150,7 @@ def delete_note(user_id: int, note_id: int) -> None:
 
 def restore_note(user_id: int, note_id: int) -> None:
     """Take a note back from the trash. Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(*_IN_TRASH).values(deleted_at=None)):
+    if not _apply(_own_note(user_id, note_id).where(_IN_TRASH).values(deleted_at=None)):
         raise NoteNotFound
 
 

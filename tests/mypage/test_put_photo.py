@@ -10,6 +10,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.accounts.models import User
+from app.accounts.service import AccountGone
 from app.extensions import db
 from app.mypage import photo as pipeline
 from app.mypage import service
@@ -148,7 +149,7 @@ def test_without_a_bucket_a_photo_can_still_be_removed_and_the_account_deleted(
 def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice: User, objects: set[str]) -> None:
     db.session.delete(alice)
     db.session.commit()
-    with app.app_context(), pytest.raises(service.AccountGone):
+    with app.app_context(), pytest.raises(AccountGone):
         service.put_photo(alice.id, oriented_photo(1))
     assert object_keys(app) == objects
 

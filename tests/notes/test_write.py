@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
+from app.accounts.service import AccountGone
 from app.extensions import db
 from app.notes import service
 from app.notes.models import Note
@@ -69,6 +70,14 @@ def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: V
     page = signed_in.get(f"/notes/{note.id}").text
     assert "<script" not in page
     assert ">49<" not in page
+
+
+def test_a_note_of_an_account_that_is_gone_is_refused(alice: User) -> None:
+    db.session.delete(alice)
+    db.session.commit()
+    with pytest.raises(AccountGone):
+        service.create_note(alice.id, "late", "")
+    assert row_counts()["notes"] == 0
 
 
 def test_somebody_elses_note_is_not_there(app: Flask, alice: User, bob: User) -> None:
