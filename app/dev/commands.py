@@ -52,7 +52,7 @@ def _run(config: dict[str, Any], checkout: Checkout, port: int, running: ExitSta
     programs = _long_running(checkout, port)
     for name, command in programs.items():
         stop_orphan(name, _pid_file(checkout, name), checkout.root, command[1:4])
-    ports.require_free(port, f"choose another: make dev PORT={port + 1}")
+    ports.require_free(port, f"choose another: make dev PORT={max(port, 5000) + 1}")
 
     children = _start_together(_servers(config, checkout), running)
     _migrate(checkout, running)

@@ -58,10 +58,12 @@ def start(directory: Path, port: int, *, durable: bool = True) -> Child:
     programs = _programs()
     pid_file = directory / "postmaster.pid"
     directory.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not directory.exists() or not any(directory.iterdir())
+    if not is_new:
+        _require_owner(directory)
     unprivileged.open_folders(_trees(programs), [directory])
-    if not directory.exists() or not any(directory.iterdir()):
+    if is_new:
         _create(directory, programs, durable)
-    _require_owner(directory)
     stop_orphan(NAME, pid_file, directory, [str(directory)], signal.SIGINT)
     _remove_foreign_pid_file(pid_file)
     ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")

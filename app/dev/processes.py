@@ -179,8 +179,9 @@ def _group(leader: int) -> set[psutil.Process]:
 
 
 def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still holds its files and ports, as a zombie does until the last of its threads has ended."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         return False
 
