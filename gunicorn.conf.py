@@ -9,11 +9,12 @@ from gunicorn.workers.base import Worker
 
 from app.extensions import db
 from app.web.logs import logging_config
+from environment import whole_number
 
 port = os.environ.get("PORT", "8000")
 bind = f"0.0.0.0:{port}"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "5"))  # config.py gives the connection pool the same size
+workers = whole_number(os.environ, "WEB_CONCURRENCY", 2)
+threads = whole_number(os.environ, "WEB_THREADS", 5)  # config.py gives the connection pool the same size
 # Threads, since the router keeps connections open: an idle one, a slow upload or a slow bucket must not hold a worker.
 worker_class = "gthread"
 preload_app = True  # the workers share the memory of what is imported

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import make_url
 
 from app import create_app
-from config import CLASSES, Config, ConfigError, DevelopmentConfig, ProductionConfig, StagingConfig, from_environment
+from config import CLASSES, Config, DevelopmentConfig, ProductionConfig, StagingConfig, from_environment
+from environment import ConfigError
 
 KEY = "0d9f3b7e5a1c8264f0e9d7b3a5c18642"
 ENVIRONMENT = {
@@ -98,7 +99,7 @@ def test_a_weak_secret_key_is_refused_without_showing_it(key: str) -> None:
     assert key not in str(refusal.value)
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1.5", "٣"])
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1.5", "٣", "100", "1000000"])
 def test_a_pool_of_no_size_is_refused(threads: str) -> None:
     with pytest.raises(ConfigError, match="WEB_THREADS"):
         config(WEB_THREADS=threads)

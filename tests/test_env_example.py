@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
 # How the code reads a variable: required(env, "X"), env.get("X"), env["X"], "X" in os.environ, envvar="X".
 READ = re.compile(
-    r'(?:required\(env, |whole_number\(env, |env(?:iron)?\.get\(|env(?:iron)?\[|envvar=)"([A-Z][A-Z0-9_]+)"'
+    r'(?:(?:required|whole_number)\((?:os\.)?env(?:iron)?, |env(?:iron)?(?:\.get\(|\[)|envvar=)"([A-Z][A-Z0-9_]+)"'
 )
 MEMBER = re.compile(r'"([A-Z][A-Z0-9_]+)" in os\.environ')
 
@@ -22,7 +22,7 @@ def named_in_the_example() -> set[str]:
 
 
 def read_by_the_code() -> set[str]:
-    files = [ROOT / "config.py", ROOT / "gunicorn.conf.py", *(ROOT / "app").rglob("*.py")]
+    files = [ROOT / "config.py", ROOT / "environment.py", ROOT / "gunicorn.conf.py", *(ROOT / "app").rglob("*.py")]
     return {name for file in files for pattern in (READ, MEMBER) for name in pattern.findall(file.read_text())}
 
 

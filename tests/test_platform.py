@@ -85,3 +85,11 @@ def test_gunicorn_listens_on_the_port_it_is_given(port: str | None, bind: str) -
     assert settings["control_socket_disable"] == "True"
     assert settings["preload_app"] == "True"
     assert settings["forwarder_headers"] == "[]"
+
+
+@pytest.mark.parametrize("processes", ["0", "1000000"])
+def test_gunicorn_is_not_asked_for_a_million_processes(processes: str) -> None:
+    command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", "gunicorn.conf.py", "app:create_app()"]
+    start = subprocess.run(command, cwd=ROOT, env={"WEB_CONCURRENCY": processes}, capture_output=True, text=True)
+    assert start.returncode != 0
+    assert "WEB_CONCURRENCY has to be a whole number from 1 to 99." in start.stderr

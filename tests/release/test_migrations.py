@@ -149,7 +149,8 @@ class Checkout:
         self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}
         for name in ("app", "migrations"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "config.py", folder)
+        for name in ("config.py", "environment.py"):
+            shutil.copy(ROOT / name, folder)
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "flask", *arguments]
