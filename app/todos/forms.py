@@ -11,12 +11,16 @@ from app.todos.models import DESCRIPTION_LENGTH
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
 
-class TodoForm(FlaskForm):
-    description = StringField(
-        _("Todo"),
+def description_field(label: object) -> StringField:
+    return StringField(
+        label,
         filters=[normalize, strip],
         validators=[at_most(DESCRIPTION_LENGTH), no_control_characters, one_line],
     )
+
+
+class TodoForm(FlaskForm):
+    description = description_field(_("New todo"))
 
     def validate_description(self, field: Field) -> None:
         if not field.data:
@@ -26,6 +30,7 @@ class TodoForm(FlaskForm):
 class ChangeTodoForm(TodoForm):
     """Either field may come alone: the tick of a todo sends no text, and its editor does not say whether it is done."""
 
+    description = description_field(_("Todo"))
     completed = HiddenField()
 
     def validate_description(self, field: Field) -> None:
