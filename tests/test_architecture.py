@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FEATURES = {"accounts", "mypage", "notes"}
+FEATURES = {"accounts", "mypage", "notes", "todos"}
 
 Imports = dict[str, set[str]]
 
