@@ -1,5 +1,6 @@
 """`flask release plan`: what the next `flask db upgrade` would send, and which lock each statement takes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from app.release.locks import Lock, locks
 from app.release.render import Statement, render
-from app.release.sql import created_table, plain
+from app.release.sql import bare, created_table, literals, plain, split
 
 # The table of an index stands for it. to_regclass follows the search path and knows nothing of what is not there yet.
 _SIZE = text(
@@ -16,6 +17,12 @@ _SIZE = text(
     " greatest(c.reltuples, -1)::bigint AS rows, c.relname"
     " FROM pg_class c WHERE c.oid = coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass(:name)),"
     " to_regclass(:name))"
+)
+
+
+# What only steers a block of PL/pgSQL.
+_CONTROL = re.compile(
+    r"(?:(?:BEGIN|LOOP|END LOOP|END|COMMIT)\b ?|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\))*", re.IGNORECASE
 )
 
 
@@ -60,9 +67,21 @@ def _revision(connection: Connection, script: Script) -> RevisionPlan:
 def _steps(connection: Connection, statements: list[Statement]) -> Iterator[Step]:
     for statement in statements:
         created = created_table(statement.bare)
-        taken = [*([Lock("none", created)] if created else []), *locks(statement.bare)]
+        sent = _in_block(statement) or [statement.bare]
+        taken = [*([Lock("none", created)] if created else []), *(lock for one in sent for lock in locks(one))]
         tables = [_measured(connection, lock) for lock in taken]
         yield Step(statement.sql, statement.transaction, tables)
+
+
+def _in_block(statement: Statement) -> list[str]:
+    """The bare statements of a DO block that an operation of ours wrote: a loop around plain statements."""
+    if not statement.by_operation or not statement.bare.upper().startswith("DO "):
+        return []
+    [body] = literals(statement.sql)
+    pieces = (
+        _CONTROL.sub("", bare(piece), count=1) for piece in split(body.strip("$").partition("$")[2].rpartition("$")[0])
+    )
+    return [piece for piece in pieces if piece]
 
 
 def _measured(connection: Connection, lock: Lock) -> LockedTable:

@@ -132,7 +132,7 @@ def test_it_goes_to_the_direct_url(environment: dict[str, str], upgraded: Databa
 
 def test_lint_needs_no_database(environment: dict[str, str]) -> None:
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
-    ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), "lint")
+    ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), "lint", "0001")
     assert (ended.exit_code, ended.stdout) == (0, "Nothing unsafe.\n")
 
 
@@ -168,11 +168,11 @@ def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD, ext
 
 def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
     add_unsafe(checkout)
-    ended = checkout.flask("release", "lint")
+    ended = checkout.flask("release", "lint", "0001", "9001")
     assert ended.returncode == 1
     assert "migrations/versions/9001_forget.py:11: unsafe: whole-table-write" in ended.stdout
     assert ended.stdout.endswith("1 unsafe, 0 excused.\n")
-    found = json.loads(checkout.flask("release", "lint", "--json").stdout)
+    found = json.loads(checkout.flask("release", "lint", "9001", "--json").stdout)
     assert found["ok"] is False
     assert set(found["findings"][0]) == LINT_FINDING
     assert checkout.flask("release", "lint", "0001").returncode == 0
@@ -180,7 +180,7 @@ def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
 
 def test_lint_ends_with_0_for_an_excused_one_and_shows_why(checkout: Checkout) -> None:
     add_unsafe(checkout, extra='safety_assured = "there are nine notes"')
-    ended = checkout.flask("release", "lint")
+    ended = checkout.flask("release", "lint", "9001")
     assert ended.returncode == 0
     assert "Excused: there are nine notes" in ended.stdout
 
