@@ -78,10 +78,9 @@ def _in_block(statement: Statement) -> list[str]:
     if not statement.by_operation or not statement.bare.upper().startswith("DO "):
         return []
     [body] = literals(statement.sql)
-    pieces = (
-        _CONTROL.sub("", bare(piece), count=1) for piece in split(body.strip("$").partition("$")[2].rpartition("$")[0])
-    )
-    return [piece for piece in pieces if piece]
+    pieces = split(re.sub(r"\A\$\w*\$|\$\w*\$\Z", "", body))
+    statements = (_CONTROL.sub("", bare(piece), count=1) for piece in pieces)
+    return [statement for statement in statements if statement]
 
 
 def _measured(connection: Connection, lock: Lock) -> LockedTable:

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from alembic import context
+from alembic.script import Script
 from sqlalchemy import Connection, Engine, text
 
 from app.extensions import Base
@@ -17,6 +18,7 @@ from app.release.blockers import Blockers, watching
 from app.release.connection import SESSION, direct_connection, direct_engine
 from app.release.deadline import SECONDS, Deadline
 from app.release.errors import ReleaseError, RolledBack, UnknownRevision
+from app.release.hasty_drops import refuse_hasty_drops
 from app.release.lock import migration_lock
 from app.release.retry import with_lock_retries
 
@@ -100,6 +102,7 @@ def has_nothing_to_apply(connection: Connection) -> bool:
     Raises:
         RolledBack: it cannot.
         UnknownRevision: nobody can tell.
+        UnsafeOperation: what is pending is two releases in one.
     """
     current = state.schema_state(connection)
     connection.rollback()
@@ -109,7 +112,18 @@ def has_nothing_to_apply(connection: Connection) -> bool:
         raise UnknownRevision(explain.refusal(current))
     if current.name == state.AHEAD:
         log.warning("%s", explain.safely_ahead(current))
+    if current.database_revision is not None:  # on an empty database no release is live
+        refuse_hasty_drops(steps_to_apply(connection))
     return current.name == state.AHEAD
+
+
+def steps_to_apply(connection: Connection) -> list[Script]:
+    """What `flask db upgrade`, to the revision that it was given, is about to run."""
+    migration = context.get_context()
+    heads = migration.get_current_heads()
+    connection.rollback()
+    function = migration._migrations_fn
+    return [step.revision for step in function(heads, migration)] if function else []
 
 
 def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:

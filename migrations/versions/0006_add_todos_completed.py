@@ -5,15 +5,17 @@ naming this column, and a constant default is added to NOT NULL without rewritin
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from app.release.operations import add_column_online, drop_column_contract
 
 revision = "0006"
 down_revision = "0005"
+phase = "expand"
 
 
 def upgrade() -> None:
-    op.add_column("todos", sa.Column("completed", sa.Boolean(), server_default=sa.false(), nullable=False))
+    add_column_online("todos", sa.Column("completed", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def downgrade() -> None:
-    op.drop_column("todos", "completed")
+    drop_column_contract("todos", "completed")

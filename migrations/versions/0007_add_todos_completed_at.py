@@ -5,15 +5,17 @@ the release before goes on completing todos without it.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from app.release.operations import add_column_online, drop_column_contract
 
 revision = "0007"
 down_revision = "0006"
+phase = "expand"
 
 
 def upgrade() -> None:
-    op.add_column("todos", sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True))
+    add_column_online("todos", sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    op.drop_column("todos", "completed_at")
+    drop_column_contract("todos", "completed_at")

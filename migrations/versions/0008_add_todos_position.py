@@ -6,17 +6,24 @@ again if this one is rolled back.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from app.release.operations import (
+    add_column_online,
+    create_index_online,
+    drop_column_contract,
+    drop_index_online,
+)
 
 revision = "0008"
 down_revision = "0007"
+phase = "expand"
 
 
 def upgrade() -> None:
-    op.add_column("todos", sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
-    op.create_index("ix_todos_user_id_position_id_completed", "todos", ["user_id", "position", "id", "completed"])
+    add_column_online("todos", sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    create_index_online("ix_todos_user_id_position_id_completed", "todos", ["user_id", "position", "id", "completed"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_todos_user_id_position_id_completed", "todos")
-    op.drop_column("todos", "position")
+    drop_index_online("ix_todos_user_id_position_id_completed")
+    drop_column_contract("todos", "position")

@@ -1,4 +1,4 @@
-"""The project as a developer has it, to change something in."""
+"""A copy of the project, for a developer to change a model in."""
 
 import shutil
 import subprocess
@@ -9,8 +9,6 @@ ROOT = Path(__file__).parents[2]
 
 
 class Checkout:
-    """A copy of the project, with commands of its own."""
-
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}

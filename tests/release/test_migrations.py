@@ -14,9 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 from app import create_app
 from app.extensions import db
 from config import TestingConfig
-from tests.release.checkout import Checkout
+from tests.release.checkout import ROOT, Checkout
 
-ROOT = Path(__file__).parents[2]
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
 HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
@@ -34,6 +33,9 @@ ROWS = {
         " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
     ),
 }
+
+# A line for the end of app/notes/models.py.
+COLOUR = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -154,20 +156,50 @@ def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, envir
     checkout = Checkout(tmp_path, environment)
     assert checkout.flask("db", "upgrade").returncode == 0
     model = tmp_path / "app/notes/models.py"
-    column = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
-    model.write_text(model.read_text() + column)
+    model.write_text(model.read_text() + COLOUR)
 
     assert checkout.flask("db", "check").returncode == 1
     written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
     assert written.returncode == 0, written.stderr
     [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
     assert revision.name == f"{NEXT}_add_notes_colour.py"
-    assert "batch" not in revision.read_text()
+    assert "add_column_online(" in revision.read_text()
+    assert 'phase = "expand"' in revision.read_text().replace("'", '"')
     assert "auto generated" not in revision.read_text()
 
     for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
         assert checkout.flask("db", command).returncode == 0
         assert expected in checkout.flask("db", "current").stdout
+    assert checkout.flask("db", "check").returncode == 0
+
+
+def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, str]) -> None:
+    """First the code stops using it, then it is dropped; both in one release are refused, however often it is tried."""
+    checkout = Checkout(tmp_path, environment)
+    model = tmp_path / "app/notes/models.py"
+    before = model.read_text()
+    assert checkout.flask("db", "upgrade").returncode == 0
+    model.write_text(before + COLOUR)
+    assert checkout.flask("db", "migrate", "-m", "Add notes.colour").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
+    model.write_text(before)
+
+    assert checkout.flask("db", "migrate", "-m", "Retire notes.colour").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
+    assert checkout.flask("db", "check").returncode == 0
+    assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
+    dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
+    assert "drop_column_contract('notes', 'colour')" in dropping
+    assert "phase = 'contract'" in dropping
+
+    assert checkout.flask("db", "downgrade", NEXT).returncode == 0
+    for _ in range(2):
+        refused = checkout.flask("db", "upgrade")
+        assert refused.returncode == 1
+        assert "in this same release" in refused.stderr
+        assert NEXT in checkout.flask("db", "current").stdout
+    assert checkout.flask("db", "upgrade", "+1").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
     assert checkout.flask("db", "check").returncode == 0
 
 
