@@ -10,6 +10,7 @@ from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
 from app.mypage.views import bp as mypage
 from app.notes.views import bp as notes
+from app.release.commands import release
 from app.todos.views import bp as todos
 from app.web.health import bp as health
 from config import Config, from_environment
@@ -44,6 +45,7 @@ def init_extensions(app: Flask) -> None:
 
 
 def init_commands(app: Flask) -> None:
+    app.cli.add_command(release)
     if app.config["DEBUG"]:  # its embedded servers come from the development requirements
         from app.dev.commands import dev
 
