@@ -14,7 +14,11 @@ import sqlalchemy as sa
 % if "op." in (upgrades or "") + (downgrades or ""):
 from alembic import op
 % endif
-${imports if imports else ""}
+% if imports:
+
+${imports}
+% endif
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 % if branch_labels:

@@ -164,7 +164,7 @@ def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, envir
     [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
     assert revision.name == f"{NEXT}_add_notes_colour.py"
     assert "add_column_online(" in revision.read_text()
-    assert 'phase = "expand"' in revision.read_text().replace("'", '"')
+    assert 'phase = "expand"' in revision.read_text()
     assert "auto generated" not in revision.read_text()
 
     for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
@@ -189,8 +189,8 @@ def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, st
     assert checkout.flask("db", "check").returncode == 0
     assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
     dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
-    assert "drop_column_contract('notes', 'colour')" in dropping
-    assert "phase = 'contract'" in dropping
+    assert 'drop_column_contract("notes", "colour")' in dropping
+    assert 'phase = "contract"' in dropping
 
     assert checkout.flask("db", "downgrade", NEXT).returncode == 0
     for _ in range(2):
