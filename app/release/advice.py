@@ -17,6 +17,10 @@ OURS: dict[str, Advice] = {
         "{subject} is no phase, so it counts as a contract and a rollback will be refused.",
         'Write phase = "expand" or phase = "contract".',
     ),
+    "revision-twice": Advice(
+        "{subject} have the same revision: Alembic applies one of them and leaves the other out without an error.",
+        "Give the one that came later the next number, in its name and as its revision, and let it follow the other.",
+    ),
     "unreadable": Advice(
         "upgrade() cannot say its SQL without a database ({subject}), so neither lint, plan nor --sql can show it.",
         "Write statements with op.execute(), or an operation of app.release.operations, which looks by itself.",
