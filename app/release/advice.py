@@ -17,6 +17,10 @@ OURS: dict[str, Advice] = {
         "{subject} is no phase, so it counts as a contract and a rollback will be refused.",
         'Write phase = "expand" or phase = "contract".',
     ),
+    "revision-twice": Advice(
+        "{subject} have the same revision: Alembic applies one of them and leaves the other out without an error.",
+        "Give the one that came later the next number, in its name and as its revision, and let it follow the other.",
+    ),
     "unreadable": Advice(
         "upgrade() cannot say its SQL without a database ({subject}), so neither lint, plan nor --sql can show it.",
         "Write statements with op.execute(), or an operation of app.release.operations, which looks by itself.",
@@ -53,12 +57,13 @@ OURS: dict[str, Advice] = {
     ),
     "breaks-previous-release": Advice(
         "The previous release, which serves while this runs, still uses {subject} as it was; its requests would fail.",
-        "First release code that does without it (retire_column_online() for a column); then do this in a revision with"
-        ' phase = "contract".',
+        "First release code that does without it, with retire_column_online() or retire_table_online(); then do this in"
+        ' a revision with phase = "contract".',
     ),
     "drops-what-is-mapped": Advice(
         "The models of this code still map {subject}; every query of them fails once it is gone.",
-        "Take it out of the model first and release that; drop it with drop_column_contract() one release later.",
+        "Take it out of the model first and release that; one release later drop it with drop_column_contract()"
+        " or drop_table_contract().",
     ),
     "renaming-table": Advice(
         "The previous release, which serves while this runs, knows {subject} by its old name only.",
@@ -99,8 +104,8 @@ SQUAWK: dict[str, Advice] = {
     "changing-column-type": Advice(
         "Most changes of a type write the whole table anew under ACCESS EXCLUSIVE, and the previous release may not"
         " understand the new one.",
-        "Add a column of the new type with add_column_online(), backfill() it and retire the old one; a varchar that"
-        " only grows is harmless: say so in safety_assured.",
+        "Use widen_text_online() for a text that only gets longer; else add a column of the new type with"
+        " add_column_online(), backfill() it and retire the old one.",
     ),
     "ban-concurrent-index-creation-in-transaction": Advice(
         "PostgreSQL refuses CONCURRENTLY inside a transaction, so the release fails.",

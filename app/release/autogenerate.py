@@ -34,6 +34,14 @@ def is_retired(item: Any) -> bool:
     return bool(item.comment == RETIRED)
 
 
+# How models and database are compared, by migrate, check and doctor alike.
+COMPARISON: dict[str, Any] = {
+    "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    "include_object": is_ours,
+}
+
+
 def process_revision(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from flask.cli import AppGroup
 from sqlalchemy import Connection
 
 from app.extensions import Base
-from app.release import doctor, ledger, lint, plan, reading, revisions, show
+from app.release import doctor, files, ledger, lint, plan, reading, revisions, show
 from app.release.catalog_checks import migrators
 from app.release.finding import ERROR
 from app.release.state import BEHIND, schema_state
@@ -28,6 +29,8 @@ def release(context: click.Context) -> None:
     alembic = logging.getLogger("alembic")  # its chatter goes to stdout, where the answer goes
     context.call_on_close(partial(alembic.setLevel, alembic.level))
     alembic.setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r"Revision \S+ is present more than once")  # lint and doctor say it better
+    files.require_parents(revisions.script_directory())
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

@@ -4,11 +4,15 @@ It reads: nothing is changed, no application table is locked beyond ACCESS SHARE
 `reading.SECONDS`.
 """
 
+from collections.abc import Iterator
+
 from sqlalchemy import Connection, MetaData
 
 from app.release import catalog_checks
 from app.release.drift import drift
+from app.release.files import twice
 from app.release.finding import ERROR, WARNING, Finding
+from app.release.revisions import script_directory
 from app.release.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, schema_state
 
 LONG_TRANSACTION = 300  # seconds
@@ -33,7 +37,7 @@ def examine(
     """
     state = schema_state(connection)
     findings = [
-        *position(state),
+        *(list(doubled_revisions()) or position(state)),
         *catalog_checks.invalid_indexes(connection),
         *catalog_checks.unvalidated_constraints(connection),
         *catalog_checks.migrators(connection, idle_migrator),
@@ -43,6 +47,13 @@ def examine(
         findings += drift(connection, metadata)
     connection.rollback()
     return findings
+
+
+def doubled_revisions() -> Iterator[Finding]:
+    """Of two files with one revision Alembic applies one, so the database lacks the other's steps."""
+    for revision, names in twice(script_directory()).items():
+        what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
+        yield Finding(ERROR, "revision-twice", what, f"flask release lint {revision}")
 
 
 def position(state: SchemaState) -> list[Finding]:

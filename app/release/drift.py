@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SAWarning
 
+from app.release.autogenerate import COMPARISON
 from app.release.finding import ERROR, WARNING, Finding
-from app.release.runner import OPTIONS
 
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a % as it is
 
@@ -42,7 +42,7 @@ def drift(connection: Connection, metadata: MetaData) -> list[Finding]:
 
 def differences(connection: Connection, metadata: MetaData) -> Iterator[Finding]:
     """What a new revision would change, by the comparison that `flask db migrate` makes."""
-    migration = MigrationContext.configure(connection, opts=OPTIONS)
+    migration = MigrationContext.configure(connection, opts=COMPARISON)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 wonders about a CHECK that is NOT VALID
         found = compare_metadata(migration, metadata)

@@ -11,6 +11,7 @@ from sqlalchemy import MetaData
 from app.release import phases, reruns, rules, squawk
 from app.release.advice import OURS, SQUAWK, Advice
 from app.release.errors import ReleaseError
+from app.release.files import twice
 from app.release.render import Rendered, Statement, render
 from app.release.rules import Columns, Revision
 
@@ -28,7 +29,7 @@ RULES = (
     reruns.cannot_be_run_again,
 )
 # A reason why a step is safe says nothing of what kind of step it is.
-INEXCUSABLE = ("phase-missing", "phase-unknown")
+INEXCUSABLE = ("phase-missing", "phase-unknown", "revision-twice")
 
 
 class Finding(NamedTuple):
@@ -55,9 +56,12 @@ def lint(script_directory: ScriptDirectory, metadata: MetaData, only: Sequence[s
     wanted = _wanted(script_directory, only)
     history = [(script, render(script)) for script in script_directory.walk_revisions()][::-1]
     mapped = {table.name: frozenset(table.columns.keys()) for table in metadata.tables.values()}
+    doubled = twice(script_directory)
     findings: list[Finding] = []
     for position, (script, rendered) in enumerate(history):
         if script.revision in wanted:
+            if names := doubled.get(script.revision):
+                findings.append(_finding(script, "revision-twice", None, OURS["revision-twice"], ", ".join(names)))
             later = [statement for _, after in history[position + 1 :] for statement in after.statements]
             findings += _findings(script, rendered, later, mapped)
     return findings

@@ -28,9 +28,7 @@ from app.release.state import SchemaState
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
     "transaction_per_migration": True,  # a failure keeps what was finished before it
-    "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-    "include_object": autogenerate.is_ours,
+    **autogenerate.COMPARISON,
     "process_revision_directives": autogenerate.process_revision,
     "on_version_apply": ledger.record,
 }

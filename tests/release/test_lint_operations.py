@@ -1,15 +1,12 @@
-"""Migrations written with the online operations pass lint, and plan knows the lock of each statement they send."""
+"""Migrations written with the online operations pass lint."""
 
 from pathlib import Path
 
 import pytest
 
 from app.release import operations
-from app.release.locks import ACCESS_EXCLUSIVE
-from app.release.plan import plan
 from app.release.render import render
 from tests.release.history import CONTRACT, EXPAND, history, rules_of
-from tests.release.migrating import Database
 
 # What an operation has to say, in an expand revision where the previous release can live with the result.
 EXPANDING = {
@@ -27,6 +24,8 @@ EXPANDING = {
     "rename_with_view": 'rename_with_view("todos", "tasks")',
     "drop_not_null_online": 'drop_not_null_online("todos", "description")',
     "set_default_online": 'set_default_online("todos", "note", "\'\'")',
+    "widen_text_online": 'widen_text_online("todos", "description", "VARCHAR(300)")',
+    "retire_table_online": 'retire_table_online("todos")',
     "retire_column_online": 'retire_column_online("todos", "description")',
     "set_not_null_online": (
         'add_column_online("todos", sa.Column("due", sa.Date()))\n'
@@ -39,10 +38,11 @@ CONTRACTING = {
     "set_not_null_online": 'set_not_null_online("todos", "note")',
     "drop_constraint_online": 'drop_constraint_online("todos", "uq_todos_note")',
     "drop_column_contract": 'drop_column_contract("todos", "note")',
+    "drop_table_contract": 'drop_table_contract("todos")',
     "drop_compat_view": 'drop_compat_view("old_todos")',
 }
 # Undoing an expand, in a downgrade, which lint does not read.
-UNDOING = {"rename_back_from_view"}
+UNDOING = {"rename_back_from_view", "reinstate_column_online", "reinstate_table_online"}
 
 
 def steps(calls: str) -> str:
@@ -70,33 +70,6 @@ def test_a_plain_statement_before_an_operation_is_refused(tmp_path: Path) -> Non
     """The operation commits it, and the database's revision has not moved yet."""
     calls = 'op.add_column("todos", sa.Column("due", sa.Date()))\n' + EXPANDING["create_index_online"]
     assert rules_of(tmp_path, steps(calls)) == ["not-rerunnable"]
-
-
-@pytest.mark.parametrize("calls", [*EXPANDING.values(), *CONTRACTING.values()])
-def test_plan_tells_the_lock_of_each_statement(tmp_path: Path, database: Database, calls: str) -> None:
-    script = history(tmp_path, steps(calls)).get_revision("0002")
-    with database.engine.connect() as connection:
-        [planned] = plan(connection, [script])
-    assert planned.unreadable is None
-    locks = [lock for step in planned.steps for lock in step.locks]
-    assert [lock for lock in locks if lock.table is None] == []
-    assert locks
-
-
-def test_plan_tells_what_a_backfill_locks(tmp_path: Path, database: Database) -> None:
-    """Its script is a block of PL/pgSQL, which is text to everybody else."""
-    script = history(tmp_path, steps(EXPANDING["backfill"])).get_revision("0002")
-    with database.engine.connect() as connection:
-        [planned] = plan(connection, [script])
-    assert {(lock.lock, lock.table) for step in planned.steps for lock in step.locks} == {("ROW EXCLUSIVE", "todos")}
-    assert [step.transaction for step in planned.steps] == [None]
-
-
-def test_plan_counts_a_foreign_block_as_the_heaviest(tmp_path: Path, database: Database) -> None:
-    script = history(tmp_path, 'op.execute("DO $$ BEGIN UPDATE todos SET note = 1; END $$")').get_revision("0002")
-    with database.engine.connect() as connection:
-        [planned] = plan(connection, [script])
-    assert [(lock.lock, lock.table) for lock in planned.steps[0].locks] == [(ACCESS_EXCLUSIVE, None)]
 
 
 def test_an_operation_knows_the_line_that_called_it(tmp_path: Path) -> None:

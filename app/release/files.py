@@ -1,0 +1,65 @@
+"""The revision files as they lie in the folder, where Alembic only warns and goes on with a part of them.
+
+Revisions are numbered, so two branches that each add the next one take the same number: git merges the two files
+without a conflict, and Alembic applies one of them.
+"""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alembic.script import ScriptDirectory
+
+from app.release.errors import ReleaseError
+
+
+class Declared(NamedTuple):
+    file: str
+    revision: str
+    down_revisions: tuple[str, ...]
+
+
+def declared(script_directory: ScriptDirectory) -> list[Declared]:
+    """What each file says of itself, read without running it."""
+    paths = sorted(Path(script_directory.versions).glob("*.py"))
+    found = ((path.name, _constants(path)) for path in paths)
+    return [Declared(file, names["revision"], _as_tuple(names)) for file, names in found if "revision" in names]
+
+
+def twice(script_directory: ScriptDirectory) -> dict[str, list[str]]:
+    """revision: its files, of those that several have."""
+    files = defaultdict(list)
+    for one in declared(script_directory):
+        files[one.revision].append(one.file)
+    return {revision: names for revision, names in files.items() if len(names) > 1}
+
+
+def require_parents(script_directory: ScriptDirectory) -> None:
+    """
+    Raises:
+        ReleaseError: a file follows a revision that no file has, so that there is no history to look at.
+    """
+    all_declared = declared(script_directory)
+    known = {one.revision for one in all_declared}
+    for one in all_declared:
+        for missing in set(one.down_revisions) - known:
+            raise ReleaseError(
+                f"{one.file} follows revision {missing}, which no file in migrations/versions has. Name the revision"
+                f" that it follows now as its down_revision, or find the lost file with: git log --all -S {missing}"
+            )
+
+
+def _constants(path: Path) -> dict[str, Any]:
+    """The module's constants revision and down_revision."""
+    names: dict[str, Any] = {}
+    for node in ast.parse(path.read_text()).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+            names[target.id] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
+    return names
+
+
+def _as_tuple(names: dict[str, Any]) -> tuple[str, ...]:
+    down = names.get("down_revision") or ()
+    return (down,) if isinstance(down, str) else tuple(down)

@@ -1,0 +1,86 @@
+"""Revision files that do not fit together, of which Alembic only warns."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.release.errors import ReleaseError
+from app.release.files import declared, require_parents, twice
+from app.release.lint import lint
+from app.release.revisions import code_heads, script_directory
+from tests.release.checkout import Checkout
+from tests.release.history import EXPAND, NO_MODELS, history, write_revision
+
+NOTHING = "def upgrade():\n    pass\n"
+
+
+def second_of_its_number(folder: Path) -> None:
+    shutil.copy(folder / "versions/0002_step.py", folder / "versions/0002_other.py")
+
+
+def test_our_own_files_fit_together() -> None:
+    assert len(declared(script_directory())) == len(list(script_directory().walk_revisions()))
+    assert twice(script_directory()) == {}
+    require_parents(script_directory())
+
+
+def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    write_revision(tmp_path, "0003", ("0001", "0002"), EXPAND, NOTHING)
+    file = tmp_path / "versions/0003_step.py"
+    file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
+    assert [(one.revision, one.down_revisions) for one in declared(directory)] == [
+        ("0001", ()),
+        ("0002", ("0001",)),
+        ("0003", ("0001", "0002")),
+    ]
+    require_parents(directory)
+
+
+def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    second_of_its_number(tmp_path)
+    assert twice(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
+
+
+@pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
+@pytest.mark.parametrize("constants", [EXPAND, f'{EXPAND}\nsafety_assured = "it is nothing"'])
+def test_lint_refuses_them_and_no_reason_excuses(tmp_path: Path, constants: str) -> None:
+    directory = history(tmp_path, "pass", constants)
+    second_of_its_number(tmp_path)
+    [finding] = lint(directory, NO_MODELS)
+    assert finding.rule == "revision-twice"
+    assert finding.excused is None
+    assert "0002_other.py, 0002_step.py" in finding.what
+    assert lint(directory, NO_MODELS, ["0001"]) == []
+
+
+def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    write_revision(tmp_path, "0003", "0099", EXPAND, NOTHING)
+    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0099.*git log --all -S 0099"):
+        require_parents(directory)
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "lint", "doctor"])
+def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: dict[str, str], command: str) -> None:
+    checkout = Checkout(tmp_path, environment)
+    write_revision(tmp_path / "migrations", "9001", "9000", EXPAND, NOTHING)
+    ended = checkout.flask("release", command)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "follows revision 9000" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_doctor_finds_two_files_of_one_number(tmp_path: Path, environment: dict[str, str]) -> None:
+    checkout = Checkout(tmp_path, environment)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    head = code_heads()[0]
+    [file] = (tmp_path / "migrations/versions").glob(f"{head}_*.py")
+    shutil.copy(file, file.with_name(f"{head}_other.py"))
+    ended = checkout.flask("release", "doctor", "--json")
+    assert ended.returncode == 1
+    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["revision-twice"]
