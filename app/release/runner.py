@@ -1,65 +1,156 @@
 """What `flask db …` runs: migrations/env.py hands over to run().
 
-It opens a connection of its own, on the direct URL and with none of the web's time limits: an index may take minutes.
+A release that ends green has its schema in the database; one that ends red has left the database at a whole revision,
+on which the release that is live goes on. It never waits for a lock longer than a request can bear, and never runs
+beside another release.
 """
 
-from collections.abc import Iterable
+import logging
 from typing import Any
 
-import click
 from alembic import context
-from alembic.operations.ops import MigrationScript
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import current_app
-from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import Base
+from app.release import autogenerate, explain, ledger, state
+from app.release.blockers import Blockers, watching
+from app.release.connection import SESSION, direct_connection, direct_engine
+from app.release.deadline import SECONDS, Deadline
+from app.release.errors import ReleaseError, RolledBack, StillBlocked, UnknownRevision
+from app.release.lock import migration_lock
+from app.release.retry import sqlstate, with_lock_retries
+
+QUERY_CANCELED = "57014"
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
     "transaction_per_migration": True,  # a failure keeps what was finished before it
     "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    "include_object": autogenerate.is_ours,
+    "process_revision_directives": autogenerate.process_revision,
+    "on_version_apply": ledger.record,
 }
+
+log = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Apply, revert, compare or print migrations, as the command that loaded env.py asks."""
-    url = current_app.config["MIGRATION_DATABASE_URI"]
+    """Apply, revert, compare or print migrations, as the command that loaded env.py asks.
+
+    Raises:
+        ReleaseError: with the sentence and the exit code that the command ends with.
+    """
     if context.is_offline_mode():
-        _migrate(url=url, literal_binds=True)
+        print_sql()
         return
-    engine = create_engine(
-        url, poolclass=NullPool, hide_parameters=True, connect_args={"application_name": "semicircle-migrations"}
-    )
-    with _connect(engine) as connection:
-        _migrate(connection=connection)
+    engine = direct_engine()
+    with direct_connection(engine) as connection:
+        command = configure(connection)
+        if command in ("upgrade", "downgrade", "do_stamp"):
+            migrate(engine, connection, command)
+        else:
+            read(connection, command)
 
 
-def _connect(engine: Engine) -> Connection:
-    try:
-        return engine.connect()
-    except OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise click.ClickException(
-            f"{reason}. In development, `make dev` in another terminal starts a database."
-        ) from error
+def configure(connection: Connection, **options: Any) -> str:
+    """Bind Alembic to the connection; the name of what it will do there: upgrade, downgrade, do_stamp, ….
+
+    Alembic tells env.py neither the command nor its name, only the function that it will call.
+    """
+    context.configure(connection=connection, **options, **OPTIONS)
+    function = context.get_context()._migrations_fn
+    return function.__name__ if function else "none"
 
 
-def _migrate(**target: Any) -> None:
-    context.configure(process_revision_directives=finish_revision, **target, **OPTIONS)
+def print_sql() -> None:
+    context.configure(url="postgresql+psycopg2://", literal_binds=True, **OPTIONS)
+    migration = context.get_context()
+    migration.impl.static_output(f"SET lock_timeout = '{SESSION['lock_timeout']}';")
+    with context.begin_transaction():
+        ledger.create(migration)
+        context.run_migrations()
+
+
+def read(connection: Connection, command: str) -> None:
+    """Commands that change no schema. An explanation takes the place of Alembic's two classic errors."""
+    current = state.schema_state(connection)
+    connection.rollback()
+    needs_head = command == "retrieve_migrations"  # check, and migrate
+    if current.foreign or (needs_head and current.name == state.BEHIND):
+        raise ReleaseError(explain.refusal(current))
     with context.begin_transaction():
         context.run_migrations()
 
 
-def finish_revision(
-    migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
-) -> None:
-    """Give a new revision the next number, so that the folder lists them in order; write none when nothing changed."""
-    [script] = directives
-    if getattr(context.config.cmd_opts, "autogenerate", False) and script.upgrade_ops_list[0].is_empty():
-        directives.clear()
-        return
-    revisions = ScriptDirectory.from_config(context.config).walk_revisions()
-    script.rev_id = f"{sum(1 for _ in revisions) + 1:04d}"
+def migrate(engine: Engine, connection: Connection, command: str) -> None:
+    """Change the schema, alone; then look from outside whether it is there."""
+    deadline = Deadline(seconds_allowed())
+    with migration_lock(connection, deadline), watching(engine, connection) as blockers:
+        if command == "upgrade" and has_nothing_to_apply(connection):
+            return
+        with_lock_retries(lambda: attempt(connection, deadline, blockers), deadline, blockers)
+        claimed = state.database_revisions(connection)
+    verify(engine, claimed)
+
+
+def has_nothing_to_apply(connection: Connection) -> bool:
+    """Whether a newer release has migrated, by steps that this code, rolled back, can live with.
+
+    Read under the lock: the release that held it may have been the newer one.
+
+    Raises:
+        RolledBack: it cannot.
+        UnknownRevision: nobody can tell.
+    """
+    current = state.schema_state(connection)
+    connection.rollback()
+    if current.name == state.AHEAD_CONTRACT:
+        raise RolledBack(explain.refusal(current))
+    if current.name == state.UNKNOWN:
+        raise UnknownRevision(explain.refusal(current))
+    if current.name == state.AHEAD:
+        log.warning("%s", explain.safely_ahead(current))
+    return current.name == state.AHEAD
+
+
+def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:
+    """Run what is pending now. Alembic reads the version anew, so what an earlier attempt finished is not run again."""
+    connection.rollback()  # what a failed attempt left open: Alembic would take it for its caller's and never commit
+    connection.execute(text(f"SET statement_timeout = {int(deadline.left() * 1000) + 1}"))
+    connection.commit()
+    configure(connection, deadline=deadline, blockers=blockers)
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    except OperationalError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            raise StillBlocked("A statement ran until the deadline and was stopped; run: flask db upgrade") from error
+        raise
+
+
+def verify(engine: Engine, claimed: list[str]) -> None:
+    """Read the version on a fresh connection.
+
+    Raises:
+        ReleaseError: what the migration believed that it did was not committed.
+    """
+    with direct_connection(engine) as connection:
+        found = state.database_revisions(connection)
+    if found != claimed:
+        raise ReleaseError(
+            f"The migration ended at {claimed} but the database is at {found}: nothing of it was kept, and the release"
+            " must not go live. See: flask release doctor"
+        )
+
+
+def seconds_allowed() -> float:
+    """The deadline of `flask db upgrade -x deadline=SECONDS`."""
+    try:
+        seconds = float(context.get_x_argument(as_dictionary=True).get("deadline", SECONDS))
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 86400:
+        raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
+    return seconds

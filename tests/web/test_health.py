@@ -1,11 +1,30 @@
 """/healthz is about the process, /readyz about the database and its schema."""
 
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
 from app.extensions import db
+from app.release import revisions
 from config import TestingConfig
 from tests.visitor import Visitor
+
+[HEAD] = revisions.code_heads()
+
+
+def forget_the_state(app: Flask) -> None:
+    """As if the seconds had passed for which it is kept."""
+    app.extensions.pop("schema_state", None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_cached(migrated_app: Flask) -> Iterator[None]:
+    forget_the_state(migrated_app)
+    yield
+    forget_the_state(migrated_app)
 
 
 def set_revision(revision: str) -> None:
@@ -16,14 +35,14 @@ def set_revision(revision: str) -> None:
 def test_ready_at_the_head(client: Visitor) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.get_json()["name"] == "at_head"
+    assert answer.get_json()["state"] == "at_head"
 
 
 def test_not_ready_when_the_database_is_behind_the_code(client: Visitor) -> None:
     set_revision("0001")
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.get_json()["name"] == "behind"
+    assert answer.get_json()["state"] == "behind"
 
 
 def test_not_ready_when_no_migration_has_run(environment: dict[str, str]) -> None:
@@ -31,11 +50,51 @@ def test_not_ready_when_no_migration_has_run(environment: dict[str, str]) -> Non
     assert answer.status_code == 503
 
 
-def test_ready_when_the_database_is_ahead_of_the_code(client: Visitor) -> None:
-    set_revision("9999")
+def ledger(revision: str, down_revision: str, phase: str) -> None:
+    """What a newer release leaves in the ledger."""
+    db.session.execute(
+        text("INSERT INTO schema_ledger VALUES (:revision, ARRAY[:down], :phase)"),
+        {"revision": revision, "down": down_revision, "phase": phase},
+    )
+    set_revision(revision)
+
+
+def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> None:
+    ledger("9998", HEAD, "expand")
+    ledger("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.get_json()["name"] == "ahead"
+    assert answer.get_json() == {"state": "ahead", "code_head": HEAD, "database_revision": "9999"}
+
+
+def test_not_ready_when_one_step_ahead_is_a_contract(client: Visitor) -> None:
+    ledger("9998", HEAD, "contract")
+    ledger("9999", "9998", "expand")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["state"] == "ahead_contract"
+
+
+def test_not_ready_when_the_ledger_does_not_know_the_revision(client: Visitor) -> None:
+    set_revision("9999")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["state"] == "unknown"
+
+
+def test_not_ready_when_the_database_went_another_way_than_this_code(client: Visitor) -> None:
+    ledger("9999", "0001", "expand")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["state"] == "unknown"
+
+
+def test_the_state_is_asked_of_the_database_once_in_a_while(client: Visitor) -> None:
+    assert client.get("/readyz").status_code == 200
+    set_revision("0001")
+    assert client.get("/readyz").status_code == 200
+    forget_the_state(client.application)
+    assert client.get("/readyz").status_code == 503
 
 
 def test_without_a_database_the_process_is_healthy_and_not_ready(environment: dict[str, str]) -> None:

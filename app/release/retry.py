@@ -1,0 +1,60 @@
+"""Trying again when a lock was not to be had, so that nobody queues behind a migration for long."""
+
+import logging
+import random
+from collections.abc import Callable
+from itertools import count
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from app.release.blockers import Blockers
+from app.release.deadline import Deadline
+from app.release.errors import StillBlocked
+
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+
+FIRST_PAUSE = 0.2  # seconds; doubled with each attempt
+LONGEST_PAUSE = 5.0
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
+    """Do the work, again and again while a lock is what it lacks.
+
+    Args:
+        work: does the whole unit from its beginning and leaves no transaction open when it raises.
+
+    Raises:
+        StillBlocked: no attempt got its locks before the deadline.
+    """
+    for attempt in count():
+        try:
+            return work()
+        except DBAPIError as error:
+            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
+                raise
+            blocker = blockers.describe()
+            if not deadline.left():
+                raise StillBlocked(
+                    f"After {deadline.seconds:.0f} s a lock was still held by {blocker}; the database is at a whole"
+                    " revision. When that session has ended, run: flask db upgrade"
+                ) from error
+            pause = backoff(attempt)
+            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt + 1, pause)
+            deadline.sleep(pause)
+    raise AssertionError  # count() has no end
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait: full jitter, so that two that met do not meet again (AWS Architecture Blog, 2015)."""
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))  # noqa: S311 - no secret
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    state: str | None = getattr(error.orig, "pgcode", None)
+    return state
