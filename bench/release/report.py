@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.release.figures import MS, criteria, figures
-from bench.release.trial import SCENARIOS, Trial
+from bench.release.trial import ORDER, SCENARIOS, Trial
 
 HEAD = ("", "requests", "p50 ms", "p99 ms", "max ms", "> 1 s", "failed", "lost", "migration s", "exit")
 
 
 def by_side(trials: Sequence[Trial], scenario: str) -> dict[str, Trial]:
-    return {trial.side: trial for trial in trials if trial.scenario == scenario}
+    """In one order, whichever was run first."""
+    ordered = sorted(trials, key=lambda trial: ORDER.index(trial.side))
+    return {trial.side: trial for trial in ordered if trial.scenario == scenario}
 
 
 def table(trials: Sequence[Trial]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,9 @@ WARM_UP = 3.0  # seconds of traffic that do not count
 LEAD = 2.0  # seconds that count before the migration starts
 TAIL = 3.0  # and after it has ended
 REPORT = 8.0  # seconds that the other connection's transaction is open
+
+
+ORDER = ("baseline", *revisions.SIDES)
 
 
 class Scenario(NamedTuple):
@@ -74,7 +77,7 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         traffic = stack.enter_context(Traffic(stage.plan(servers, stage.rate)))
         time.sleep(WARM_UP)
         watch = stack.enter_context(Watch(servers.environment["DATABASE_URL"])) if scenario.watched else None
-        stack.enter_context(report(servers) if scenario.behind_report else ExitStack())
+        stack.enter_context(report(servers) if scenario.behind_report else nullcontext())
         begin = time.monotonic()
         trial = Trial(scenario.name, side, scenario.window, [])
         time.sleep(LEAD)
