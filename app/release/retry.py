@@ -14,6 +14,7 @@ from app.release.errors import StillBlocked
 
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
+QUERY_CANCELED = "57014"  # by statement_timeout, which is what was left until the deadline
 
 FIRST_PAUSE = 0.2  # seconds; doubled with each attempt
 LONGEST_PAUSE = 5.0
@@ -36,14 +37,16 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
         try:
             return work()
         except DBAPIError as error:
-            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
+            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
             blocker = blockers.describe()
             if not deadline.left():
                 raise StillBlocked(
-                    f"After {deadline.seconds:.0f} s a lock was still held by {blocker}; the database is at a whole"
-                    " revision. When that session has ended, run: flask db upgrade"
+                    f"After {deadline.seconds:.0f} s the deadline passed, blocked by {blocker}; the database is at a"
+                    " whole revision. When that session has ended, run: flask db upgrade"
                 ) from error
+            if sqlstate(error) == QUERY_CANCELED:  # a person did it, with pg_cancel_backend
+                raise
             pause = backoff(attempt)
             log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt + 1, pause)
             deadline.sleep(pause)

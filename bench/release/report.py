@@ -91,6 +91,7 @@ def trial_as_json(trial: Trial) -> dict[str, Any]:
         "scenario": trial.scenario,
         "side": trial.side,
         "window": trial.window,
+        "others": trial.others,
         "figures": figures(trial)._asdict(),
         "migration": trial.migration,
         "lost": trial.lost,

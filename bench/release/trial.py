@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from bench.release import revisions, seed
 from bench.release.servers import Servers, serving
 from bench.release.traffic import Answer, Plan, Traffic, Visitor, title
@@ -46,6 +48,7 @@ class Trial:
     side: str  # baseline, naive or ours
     window: float
     answers: list[Answer]
+    others: float  # per cent of all cores that everything else on the machine took right before
     migration: tuple[float, float] | None = None
     exit_code: int | None = None
     log: str = ""
@@ -70,6 +73,7 @@ class Stage:
 
 
 def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
+    others = psutil.cpu_percent(interval=1)
     with ExitStack() as stack:
         servers = stack.enter_context(serving(stage.prepared, stage.folder))
         migrates = side in revisions.SIDES
@@ -79,7 +83,7 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         watch = stack.enter_context(Watch(servers.environment["DATABASE_URL"])) if scenario.watched else None
         stack.enter_context(report(servers) if scenario.behind_report else nullcontext())
         begin = time.monotonic()
-        trial = Trial(scenario.name, side, scenario.window, [])
+        trial = Trial(scenario.name, side, scenario.window, [], others)
         time.sleep(LEAD)
         if folder:
             migrate(trial, servers, folder, stage.folder / "migration.log", begin)

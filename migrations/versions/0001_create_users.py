@@ -9,6 +9,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+phase = "expand"
 
 
 def upgrade() -> None:

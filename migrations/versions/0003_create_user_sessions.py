@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -6,17 +6,18 @@ constraint takes any number of NULLs.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from app.release.operations import add_column_online, add_unique_online, drop_column_contract
 
 revision = "0004"
 down_revision = "0003"
+phase = "expand"
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("image_url", sa.String(255), nullable=True))
-    op.create_unique_constraint("uq_users_image_url", "users", ["image_url"])
+    add_column_online("users", sa.Column("image_url", sa.String(255), nullable=True))
+    add_unique_online("users", "uq_users_image_url", ["image_url"])
 
 
 def downgrade() -> None:
-    op.drop_constraint("uq_users_image_url", "users", type_="unique")
-    op.drop_column("users", "image_url")
+    drop_column_contract("users", "image_url")

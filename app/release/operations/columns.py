@@ -1,0 +1,193 @@
+"""Adding, requiring, retiring and dropping a column."""
+
+import re
+from typing import Any
+
+from alembic import op
+from sqlalchemy import Column, MetaData, Table, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateColumn
+
+from app.release.errors import UnsafeOperation
+from app.release.operations import catalog
+from app.release.operations.names import shortened
+from app.release.operations.steps import ALWAYS, DIALECT, Step, connection_of, quote, run
+
+RETIRED = "retired: no code reads or writes it any more; a later release drops it"
+
+_VOLATILE = text(
+    "SELECT string_agg(DISTINCT proname, ', ') FROM pg_proc WHERE provolatile = 'v' AND proname = ANY (:names)"
+)
+
+
+def add_column_online(table: str, column: Column[Any]) -> None:
+    """Add a column that the release that is live need not fill: a nullable one, or one with a constant default.
+
+    PostgreSQL notes such a default in the catalog and touches no row (since 11; manual, "Modifying Tables").
+
+    Args:
+        column: as op.add_column takes it, without constraints and indexes; those have operations of their own.
+
+    Raises:
+        UnsafeOperation: the table would be rewritten, or rows and inserts would lack a value.
+    """
+    _refuse_unsafe(table, column)
+    Table(table, MetaData(), column)
+    definition = str(CreateColumn(column).compile(dialect=DIALECT))
+    run(
+        Step(
+            f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {definition}",
+            f"SELECT NOT {catalog.HAS_COLUMN}",
+            _names(table, column.name),
+            alters=(table,),
+        )
+    )
+
+
+def _refuse_unsafe(table: str, column: Column[Any]) -> None:
+    where = f"{table}.{column.name}"
+    if not column.nullable and column.server_default is None:
+        raise UnsafeOperation(
+            f"{where} is required and has no server_default: rows that are there, and inserts of the release that is"
+            " live, would lack a value. Give it a server_default, or add it nullable, backfill it and require it then."
+        )
+    if column.computed is not None or column.identity is not None:
+        raise UnsafeOperation(
+            f"{where} is computed by the database, for which PostgreSQL rewrites the whole table under a lock that"
+            " stops every request. Add a plain column and backfill it."
+        )
+    if column.foreign_keys or column.unique or column.index or column.primary_key:
+        raise UnsafeOperation(
+            f"{where} comes with a constraint or an index. Add the plain column, then use add_foreign_key_online,"
+            " add_unique_online or create_index_online."
+        )
+    if volatile := _volatile_functions(column):
+        raise UnsafeOperation(
+            f"{where} has a default that differs from row to row ({volatile}), for which PostgreSQL rewrites the whole"
+            " table under a lock that stops every request. Add it without a default, set_default_online, backfill."
+        )
+
+
+def _volatile_functions(column: Column[Any]) -> str | None:
+    """The functions in the default that the server calls volatile. Not asked in --sql mode, where no server is."""
+    migration = op.get_context()
+    if migration.as_sql or column.server_default is None:
+        return None
+    default = str(getattr(column.server_default, "arg", ""))
+    names = [name.lower() for name in re.findall(r"(\w+)\s*\(", default)]
+    found: str | None = connection_of(migration).scalar(_VOLATILE, {"names": names})
+    return found
+
+
+def set_default_online(table: str, column: str, default: str | None) -> None:
+    """Set or drop the default of new rows; rows that are there keep what they hold.
+
+    Args:
+        default: an SQL expression, such as "false" or "now()"; None for no default.
+    """
+    action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+    run(
+        Step(
+            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} {action}",
+            ALWAYS,
+            {},
+            alters=(table,),
+        )
+    )
+
+
+def set_not_null_online(table: str, column: str) -> None:
+    """Require a column that holds no NULL any more.
+
+    SET NOT NULL reads the whole table under a lock that stops every request, unless a validated CHECK has proved the
+    same before; validating one stops nobody.
+
+    Raises:
+        UnsafeOperation: the column still holds a NULL.
+    """
+    check = shortened(f"ck_{table}_{column}_not_null")
+    names = {**_names(table, column), "constraint": check}
+    alter = f"ALTER TABLE {quote(table)}"
+    drop = Step(
+        f"{alter} DROP CONSTRAINT {quote(check)}", f"SELECT {catalog.HAS_CONSTRAINT}", _only(names, "column"), (table,)
+    )
+    try:
+        run(
+            Step(
+                f"{alter} ADD CONSTRAINT {quote(check)} CHECK ({quote(column)} IS NOT NULL) NOT VALID",
+                f"SELECT {catalog.IS_NULLABLE} AND NOT {catalog.HAS_CONSTRAINT}",
+                names,
+                alters=(table,),
+            ),
+            Step(
+                f"{alter} VALIDATE CONSTRAINT {quote(check)}",
+                f"SELECT {catalog.HAS_UNCHECKED_CONSTRAINT}",
+                _only(names, "column"),
+            ),
+            Step(
+                f"{alter} ALTER COLUMN {quote(column)} SET NOT NULL",
+                f"SELECT {catalog.IS_NULLABLE}",
+                _names(table, column),
+                alters=(table,),
+            ),
+            drop,
+        )
+    except IntegrityError as error:
+        run(drop)  # half a rule would refuse the inserts of the release that is live
+        raise UnsafeOperation(
+            f"{table}.{column} still holds NULL, so nothing was required. Fill it before, with backfill({table!r}, …),"
+            " then run: flask db upgrade"
+        ) from error
+
+
+def drop_not_null_online(table: str, column: str) -> None:
+    """Let a column be NULL."""
+    run(
+        Step(
+            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} DROP NOT NULL",
+            f"SELECT NOT {catalog.IS_NULLABLE}",
+            _names(table, column),
+            alters=(table,),
+        )
+    )
+
+
+def retire_column_online(table: str, column: str) -> None:
+    """The first half of dropping a column: the code stops using it, while the release before still does.
+
+    New code inserts rows without it, so it must not be required. The comment keeps it out of `flask db check`, and lets
+    `flask db migrate` drop it once nothing else is to be done.
+    """
+    run(
+        Step(
+            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} DROP NOT NULL",
+            f"SELECT {catalog.MUST_BE_GIVEN}",
+            _names(table, column),
+            alters=(table,),
+        ),
+        Step(
+            f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS '{RETIRED}'",
+            ALWAYS,
+            {},
+        ),
+    )
+
+
+def drop_column_contract(table: str, column: str) -> None:
+    """The second half, in a later release: drop a column that not even the release that is live uses any more."""
+    run(
+        Step(
+            f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(column)}",
+            f"SELECT {catalog.HAS_COLUMN}",
+            _names(table, column),
+            alters=(table,),
+        )
+    )
+
+
+def _names(table: str, column: str) -> dict[str, Any]:
+    return {"table": quote(table), "column": column}
+
+
+def _only(names: dict[str, Any], without: str) -> dict[str, Any]:
+    return {key: value for key, value in names.items() if key != without}

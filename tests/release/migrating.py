@@ -1,0 +1,64 @@
+"""Running operations as a migration does, on a database of the test's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from app.release.blockers import Blockers
+from app.release.connection import direct_engine
+from app.release.deadline import Deadline
+
+
+class Database:
+    """An empty schema; each call is a transaction of its own, on a connection of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def execute(self, sql: str, **parameters: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text(sql), parameters)
+
+    def scalar(self, sql: str, **parameters: Any) -> Any:
+        with self.engine.begin() as connection:
+            return connection.scalar(text(sql), parameters)
+
+    def migrate(self, upgrade: Callable[[], object], seconds: float = 60) -> None:
+        """Run what would be a revision's upgrade(), in a transaction as the runner begins it.
+
+        Args:
+            seconds: the deadline of the run.
+        """
+        options = {"deadline": Deadline(seconds), "blockers": Blockers(), "transaction_per_migration": True}
+        with self.engine.connect() as connection:
+            connection.execute(text(f"SET statement_timeout = {int(seconds * 1000)}"))
+            connection.commit()
+            migration = MigrationContext.configure(connection, opts=options)
+            with Operations.context(migration), migration.begin_transaction(_per_migration=True):
+                upgrade()
+
+    @contextmanager
+    def holding(self, sql: str) -> Iterator[None]:
+        """Another session, with a transaction that has run `sql` and does not end."""
+        with self.engine.connect() as connection:
+            connection.execute(text(sql))
+            yield
+            connection.rollback()
+
+
+def printed(upgrade: Callable[[], object]) -> str:
+    """What --sql prints for it; no database is asked."""
+    output = StringIO()
+    options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
+    migration = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    with Operations.context(migration), migration.begin_transaction():
+        upgrade()
+    return output.getvalue()
+
+
+__all__ = ["Database", "direct_engine", "printed"]

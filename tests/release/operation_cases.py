@@ -1,0 +1,150 @@
+"""Every operation once, with the table that it meets and what it leaves."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from app.release.operations import (
+    add_check_online,
+    add_column_online,
+    add_foreign_key_online,
+    add_unique_online,
+    backfill,
+    create_index_online,
+    drop_column_contract,
+    drop_compat_view,
+    drop_constraint_online,
+    drop_index_online,
+    drop_not_null_online,
+    rename_back_from_view,
+    rename_with_view,
+    retire_column_online,
+    set_default_online,
+    set_not_null_online,
+)
+
+TABLES = """
+CREATE TABLE owners (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+CREATE TABLE things (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    owner_id bigint,
+    name varchar(50) NOT NULL,
+    size int CONSTRAINT ck_things_small CHECK (size < 10),
+    "Odd name" int
+);
+CREATE INDEX ix_things_size ON things (size);
+INSERT INTO owners SELECT FROM generate_series(1, 10);
+INSERT INTO things (owner_id, name, "Odd name") SELECT n % 10 + 1, 'thing ' || n, n FROM generate_series(1, 3000) n;
+"""
+
+
+class Case(NamedTuple):
+    """
+    Args:
+        holds: a query that is true afterwards, and not before.
+    """
+
+    name: str
+    upgrade: Callable[[], object]
+    holds: str
+    setup: str = ""
+
+
+CASES = [
+    Case(
+        "add_column",
+        lambda: add_column_online("things", sa.Column("done", sa.Boolean, server_default=sa.false(), nullable=False)),
+        "SELECT count(*) = 3000 FROM things WHERE NOT (to_jsonb(things) ->> 'done')::boolean",
+    ),
+    Case(
+        "create_index",
+        lambda: create_index_online("ix_things_name", "things", ["name", "id"]),
+        "SELECT to_regclass('ix_things_name') IS NOT NULL",
+    ),
+    Case(
+        "create_index_on_part",
+        lambda: create_index_online(
+            "ix_part", "things", [sa.text("lower(name)")], postgresql_where=sa.text("name LIKE 'thing 1%'")
+        ),
+        "SELECT to_regclass('ix_part') IS NOT NULL",
+    ),
+    Case("drop_index", lambda: drop_index_online("ix_things_size"), "SELECT to_regclass('ix_things_size') IS NULL"),
+    Case(
+        "backfill",
+        lambda: backfill("things", set_sql="size = length(name) % 10", where="size IS NULL"),
+        "SELECT count(*) = 0 FROM things WHERE size IS NULL",
+    ),
+    Case(
+        "set_not_null",
+        lambda: set_not_null_online("things", "owner_id"),
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'owner_id'",
+    ),
+    Case(
+        "set_not_null_odd_name",
+        lambda: set_not_null_online("things", "Odd name"),
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'Odd name'",
+    ),
+    Case(
+        "drop_not_null",
+        lambda: drop_not_null_online("things", "name"),
+        "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'name'",
+    ),
+    Case(
+        "set_default",
+        lambda: set_default_online("things", "size", "3"),
+        "SELECT atthasdef FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'size'",
+    ),
+    Case(
+        "add_check",
+        lambda: add_check_online("things", "ck_things_named", "name LIKE 'thing%'"),
+        "SELECT count(*) = 1 FROM pg_constraint WHERE conname = 'ck_things_named' AND convalidated"
+        " AND conrelid = 'things'::regclass",
+    ),
+    Case(
+        "add_foreign_key",
+        lambda: add_foreign_key_online(
+            "fk_things_owners", "things", "owners", ["owner_id"], ["id"], ondelete="CASCADE"
+        ),
+        "SELECT count(*) = 1 FROM pg_constraint WHERE conname = 'fk_things_owners' AND convalidated"
+        " AND conrelid = 'things'::regclass",
+    ),
+    Case(
+        "add_unique",
+        lambda: add_unique_online("things", "uq_things_name", ["name"]),
+        "SELECT count(*) = 1 FROM pg_constraint WHERE conname = 'uq_things_name' AND conrelid = 'things'::regclass",
+    ),
+    Case(
+        "drop_constraint",
+        lambda: drop_constraint_online("things", "ck_things_small"),
+        "SELECT count(*) = 0 FROM pg_constraint WHERE conname = 'ck_things_small' AND conrelid = 'things'::regclass",
+    ),
+    Case(
+        "rename_with_view",
+        lambda: rename_with_view("things", "objects"),
+        "SELECT to_regclass('objects') IS NOT NULL AND (SELECT count(*) FROM things) = 3000",
+    ),
+    Case(
+        "rename_back_from_view",
+        lambda: rename_back_from_view("things", "objects"),
+        "SELECT to_regclass('objects') IS NULL AND (SELECT count(*) FROM things) = 3000",
+        setup="ALTER TABLE things RENAME TO objects; CREATE VIEW things AS SELECT * FROM objects",
+    ),
+    Case(
+        "drop_compat_view",
+        lambda: drop_compat_view("things"),
+        "SELECT to_regclass('things') IS NULL AND to_regclass('objects') IS NOT NULL",
+        setup="ALTER TABLE things RENAME TO objects; CREATE VIEW things AS SELECT * FROM objects",
+    ),
+    Case(
+        "retire_column",
+        lambda: retire_column_online("things", "name"),
+        "SELECT NOT attnotnull AND col_description(attrelid, attnum) LIKE 'retired%' FROM pg_attribute"
+        " WHERE attrelid = 'things'::regclass AND attname = 'name'",
+    ),
+    Case(
+        "drop_column",
+        lambda: drop_column_contract("things", "size"),
+        "SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'size'",
+    ),
+]

@@ -1,0 +1,190 @@
+"""What every operation keeps: it does its work, may be done again, can be printed, and is refused where it hurts."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from app.release.errors import ReleaseError, StillBlocked, UnsafeOperation
+from app.release.operations import (
+    add_check_online,
+    add_column_online,
+    add_foreign_key_online,
+    add_unique_online,
+    backfill,
+    create_index_online,
+    drop_not_null_online,
+    set_not_null_online,
+)
+from tests.release.migrating import Database, printed
+from tests.release.operation_cases import CASES, TABLES, Case
+
+COUNT = "SELECT count(*) FROM things"
+
+each_operation = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+@pytest.fixture
+def things(database: Database) -> Database:
+    database.execute(TABLES)
+    return database
+
+
+@each_operation
+def test_it_does_its_work(things: Database, case: Case) -> None:
+    if case.setup:
+        things.execute(case.setup)
+    assert not things.scalar(case.holds)
+    things.migrate(case.upgrade)
+    assert things.scalar(case.holds)
+
+
+@each_operation
+def test_done_again_it_changes_nothing(things: Database, case: Case, schema_dump: Callable[[], str]) -> None:
+    if case.setup:
+        things.execute(case.setup)
+    things.migrate(case.upgrade)
+    once = schema_dump()
+    things.migrate(case.upgrade)
+    assert schema_dump() == once
+
+
+@each_operation
+def test_what_is_printed_does_the_same_in_psql(
+    things: Database, case: Case, psql: Callable[[str], None], schema_dump: Callable[[], str]
+) -> None:
+    if case.setup:
+        things.execute(case.setup)
+    psql(printed(case.upgrade))
+    assert things.scalar(case.holds)
+    by_hand = schema_dump()
+    things.migrate(case.upgrade)
+    assert schema_dump() == by_hand
+
+
+# A backfill passes over what is held; a half-dropped index is no longer in the dump, and the next run drops the rest.
+WAITING = [case for case in CASES if case.name not in ("backfill", "drop_index")]
+
+
+@pytest.mark.parametrize("case", WAITING, ids=[case.name for case in WAITING])
+def test_a_lock_that_is_not_to_be_had_ends_at_the_deadline_with_nothing_changed(
+    things: Database, case: Case, schema_dump: Callable[[], str]
+) -> None:
+    if case.setup:
+        things.execute(case.setup)
+    before = schema_dump()
+    with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(StillBlocked, match="deadline"):
+        things.migrate(case.upgrade, seconds=0.5)
+    assert schema_dump() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (sa.Column("x", sa.Integer, nullable=False), "has no server_default"),
+        (sa.Column("x", sa.Uuid, server_default=sa.text("gen_random_uuid()")), "differs from row to row"),
+        (sa.Column("x", sa.DateTime, server_default=sa.text("clock_timestamp()")), "differs from row to row"),
+        (sa.Column("x", sa.Integer, sa.Computed("size + 1")), "rewrites"),
+        (sa.Column("x", sa.Integer, sa.Identity()), "rewrites"),
+        (sa.Column("x", sa.Integer, sa.ForeignKey("owners.id")), "add_foreign_key_online"),
+        (sa.Column("x", sa.Integer, unique=True), "add_unique_online"),
+        (sa.Column("x", sa.Integer, index=True), "create_index_online"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_column_is_refused_that_would_stop_the_site(
+    things: Database, column: sa.Column[object], reason: str, schema_dump: Callable[[], str]
+) -> None:
+    before = schema_dump()
+    with pytest.raises(UnsafeOperation, match=reason):
+        things.migrate(lambda: add_column_online("things", column))
+    assert schema_dump() == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "upgrade", "reason"),
+    [
+        (
+            "INSERT INTO things (name) VALUES ('nobody''s')",
+            lambda: set_not_null_online("things", "owner_id"),
+            "owner_id still holds NULL",
+        ),
+        (
+            "INSERT INTO things (owner_id, name) VALUES (1, 'other')",
+            lambda: add_check_online("things", "ck_things_named", "name LIKE 'thing%'"),
+            "does not meet",
+        ),
+        (
+            "INSERT INTO things (owner_id, name) VALUES (99, 'lost')",
+            lambda: add_foreign_key_online("fk_things_owners", "things", "owners", ["owner_id"], ["id"]),
+            "refers to no owners",
+        ),
+        (
+            "INSERT INTO things (owner_id, name) VALUES (1, 'thing 1')",
+            lambda: add_unique_online("things", "uq_things_name", ["name"]),
+            "cannot be unique",
+        ),
+    ],
+    ids=["not_null", "check", "foreign_key", "unique"],
+)
+def test_a_row_that_breaks_the_rule_is_told_and_half_a_rule_is_not_left(
+    things: Database, fault: str, upgrade: Callable[[], object], reason: str, schema_dump: Callable[[], str]
+) -> None:
+    things.execute(fault)
+    before = schema_dump()
+    with pytest.raises(UnsafeOperation, match=reason):
+        things.migrate(upgrade)
+    assert schema_dump() == before
+    assert things.scalar(COUNT) == 3001
+
+
+def test_an_index_that_a_failed_build_left_is_built_anew(things: Database) -> None:
+    things.execute("INSERT INTO things (name) VALUES ('thing 1')")
+    with (
+        things.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        pytest.raises(sa.exc.IntegrityError),
+    ):
+        connection.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY ix_things_name ON things (name)")
+    invalid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')"
+    assert things.scalar(invalid) is False
+    things.migrate(lambda: create_index_online("ix_things_name", "things", ["name"]))
+    assert things.scalar(invalid) is True
+
+
+def test_another_index_of_the_name_is_not_taken_for_the_one_that_is_wanted(things: Database) -> None:
+    with pytest.raises(ReleaseError, match=r"another index ix_things_size, on things \(size\)"):
+        things.migrate(lambda: create_index_online("ix_things_size", "things", ["owner_id"]))
+
+
+def test_a_column_that_is_not_there_is_told(things: Database) -> None:
+    with pytest.raises(ReleaseError, match="not there"):
+        things.migrate(lambda: drop_not_null_online("things", "colour"))
+
+
+def test_through_the_view_of_the_old_name_old_code_reads_and_writes(things: Database) -> None:
+    rename = next(case for case in CASES if case.name == "rename_with_view")
+    things.migrate(rename.upgrade)
+    new_id = things.scalar("INSERT INTO things (name) VALUES ('new') RETURNING id")
+    things.execute("UPDATE things SET size = 4 WHERE id = :id", id=new_id)
+    assert things.scalar("SELECT size FROM objects WHERE id = :id", id=new_id) == 4
+    things.execute("DELETE FROM things WHERE id = :id", id=new_id)
+    assert things.scalar("SELECT count(*) FROM objects") == 3000
+
+
+def test_a_backfill_goes_on_where_it_was_stopped(things: Database) -> None:
+    things.execute("UPDATE things SET size = 0 WHERE id <= 2000")
+    filled: list[int] = []
+    things.migrate(lambda: filled.append(backfill("things", set_sql="size = 1", where="size IS NULL")))
+    assert filled == [1000]
+    assert things.scalar("SELECT count(*) FROM things WHERE size = 0") == 2000
+
+
+def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(things: Database) -> None:
+    with things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"), pytest.raises(StillBlocked, match="not done"):
+        things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL"), seconds=1.5)
+    assert things.scalar("SELECT array_agg(id) FROM things WHERE size IS NULL") == [7]
+
+
+def test_a_backfill_that_would_never_end_is_stopped_at_its_first_batch(things: Database) -> None:
+    with pytest.raises(UnsafeOperation, match="without an end"):
+        things.migrate(lambda: backfill("things", set_sql="size = 1", where="name LIKE 'thing%' AND id::int > 0"))
