@@ -10,6 +10,8 @@ from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
 from app.mypage.views import bp as mypage
 from app.notes.views import bp as notes
+from app.release.commands import release
+from app.todos.views import bp as todos
 from app.web.health import bp as health
 from config import Config, from_environment
 
@@ -27,7 +29,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config or from_environment(os.environ))
     web.init_app(app)
     init_extensions(app)
-    for feature in (accounts, notes, mypage, health):
+    for feature in (accounts, notes, todos, mypage, health):
         app.register_blueprint(feature)
     init_commands(app)
     return app
@@ -43,6 +45,7 @@ def init_extensions(app: Flask) -> None:
 
 
 def init_commands(app: Flask) -> None:
+    app.cli.add_command(release)
     if app.config["DEBUG"]:  # its embedded servers come from the development requirements
         from app.dev.commands import dev
 

@@ -3,21 +3,32 @@
 Why:
 """
 <%!
-    # The release before this one goes on serving while this runs, and may be rolled back to afterwards: add with a
-    # default, drop only what no code maps any more, and never hold a lock on a big table.
-
     def steps(rendered):
         """Without the lines in which Alembic says that it wrote them."""
         lines = [line for line in (rendered or "pass").splitlines() if "# ###" not in line]
         return "\n".join(lines).strip()
 %>
+% if "sa." in (upgrades or "") + (downgrades or "") or not upgrades:
 import sqlalchemy as sa
+% endif
+% if "op." in (upgrades or "") + (downgrades or ""):
 from alembic import op
-${imports if imports else ""}
+% endif
+% if imports:
+
+${imports}
+% endif
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+% if branch_labels:
 branch_labels = ${repr(branch_labels)}
+% endif
+% if depends_on:
 depends_on = ${repr(depends_on)}
+% endif
+# "expand": the previous release, which is live while this runs, works on what it leaves. "contract": it does not.
+phase = ${repr(context.get("phase", "contract"))}
 
 
 def upgrade() -> None:

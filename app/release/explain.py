@@ -28,6 +28,13 @@ def safely_ahead(state: SchemaState) -> str:
     )
 
 
+def two_heads(state: SchemaState) -> str:
+    return (
+        f"The code has more than one head ({state.code_head}): two branches each added a revision. Join them with:"
+        " flask db merge heads -m 'Merge' — and then run: flask db upgrade"
+    )
+
+
 def refusal(state: SchemaState) -> str:
     """Why a command cannot work on a database in this state."""
     sentence = {BEHIND: _NOT_UP_TO_DATE, AHEAD: _AHEAD, AHEAD_CONTRACT: _CONTRACT}.get(state.name, _UNKNOWN)

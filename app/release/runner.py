@@ -9,6 +9,8 @@ import logging
 from typing import Any
 
 from alembic import context
+from alembic.script import Script
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from app.extensions import Base
@@ -17,8 +19,10 @@ from app.release.blockers import Blockers, watching
 from app.release.connection import SESSION, direct_connection, direct_engine
 from app.release.deadline import SECONDS, Deadline
 from app.release.errors import ReleaseError, RolledBack, UnknownRevision
+from app.release.hasty_drops import refuse_hasty_drops
 from app.release.lock import migration_lock
 from app.release.retry import with_lock_retries
+from app.release.state import SchemaState
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
@@ -85,31 +89,47 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema, alone; then look from outside whether it is there."""
     deadline = Deadline(seconds_allowed())
     with migration_lock(connection, deadline), watching(engine, connection) as blockers:
-        if command == "upgrade" and has_nothing_to_apply(connection):
+        # Under the lock: the release that held it may have been a newer one.
+        current = state.schema_state(connection)
+        connection.rollback()
+        if command == "upgrade" and current.name == state.AHEAD:
+            log.warning("%s", explain.safely_ahead(current))
             return
+        refuse_to_go_on(current, connection, command)
         with_lock_retries(lambda: attempt(connection, deadline, blockers), deadline, blockers)
         claimed = state.database_revisions(connection)
     verify(engine, claimed)
 
 
-def has_nothing_to_apply(connection: Connection) -> bool:
-    """Whether a newer release has migrated, by steps that this code, rolled back, can live with.
-
-    Read under the lock: the release that held it may have been the newer one.
-
-    Raises:
-        RolledBack: it cannot.
-        UnknownRevision: nobody can tell.
+def refuse_to_go_on(current: SchemaState, connection: Connection, command: str) -> None:
     """
-    current = state.schema_state(connection)
-    connection.rollback()
+    Raises:
+        RolledBack: newer code took away what this code uses.
+        UnknownRevision: nobody can tell how the database came where it is.
+        UnsafeOperation: what is pending is two releases in one.
+    """
     if current.name == state.AHEAD_CONTRACT:
         raise RolledBack(explain.refusal(current))
-    if current.name == state.UNKNOWN:
+    if current.name == state.UNKNOWN and not context.get_context().purge:  # stamp --purge is for this very case
         raise UnknownRevision(explain.refusal(current))
     if current.name == state.AHEAD:
-        log.warning("%s", explain.safely_ahead(current))
-    return current.name == state.AHEAD
+        raise ReleaseError(explain.refusal(current))
+    if command == "upgrade" and current.database_revision is not None:  # on an empty database no release is live
+        refuse_hasty_drops(steps_to_apply(connection, current))
+
+
+def steps_to_apply(connection: Connection, current: SchemaState) -> list[Script]:
+    """What `flask db upgrade`, to the revision that it was given, is about to run."""
+    migration = context.get_context()
+    heads = migration.get_current_heads()
+    connection.rollback()
+    function = migration._migrations_fn
+    try:
+        return [step.revision for step in function(heads, migration)] if function else []
+    except CommandError as error:
+        if "," in current.code_head:
+            raise ReleaseError(explain.two_heads(current)) from error
+        raise
 
 
 def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:
@@ -135,6 +155,7 @@ def verify(engine: Engine, claimed: list[str]) -> None:
             f"The migration ended at {claimed} but the database is at {found}: nothing of it was kept, and the release"
             " must not go live. See: flask release doctor"
         )
+    log.info("the database is at %s", ", ".join(found) or "no revision")
 
 
 def seconds_allowed() -> float:

@@ -43,6 +43,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.access": {**to_stdout, "level": "INFO"},
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
+            "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts, each time
         },
     }
 

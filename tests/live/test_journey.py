@@ -29,6 +29,12 @@ def test_a_whole_life(live: Service) -> None:
         assert browser.post("/notes", title=f"note {number}", content="반만 적어 두세요").status == 302
     assert browser.get("/notes").data.decode().count("반만 적어 두세요") == 3
 
+    assert browser.post("/todos", description="반달 보기").status == 302
+    [(todo_id,)] = live.rows("SELECT id FROM todos WHERE description = '반달 보기'")
+    assert browser.post(f"/todos/{todo_id}", completed="1").status == 302
+    assert "반달 보기" in browser.get("/todos?show=done").data.decode()
+    assert "반달 보기" not in browser.get("/todos?show=open").data.decode()
+
     [(user_id,)] = live.rows("SELECT id FROM users WHERE email = 'haneul@example.com'")
     photo = ("me.jpg", oriented_photo(6), "image/jpeg")
     assert browser.post("/mypage/photo", photo=photo).status == 302
@@ -53,7 +59,7 @@ def test_a_whole_life(live: Service) -> None:
     assert browser.post("/mypage/delete", password="quite another sentence").status == 302
     assert browser.get("/notes").status == 302
     assert fetch(second).status == 404
-    for table in ("notes", "user_sessions"):
+    for table in ("notes", "todos", "user_sessions"):
         assert live.rows(f"SELECT 1 FROM {table} WHERE user_id = {user_id}") == []
     assert live.rows(f"SELECT 1 FROM users WHERE id = {user_id}") == []
     assert browser.post("/sign-in", email="haneul@example.com", password="quite another sentence").status == 422

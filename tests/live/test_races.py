@@ -61,6 +61,20 @@ def test_five_windows_save_the_same_note_at_once(live: Service) -> None:
     assert live.rows(f"SELECT version FROM notes WHERE id = {note_id}") == [(2,)]
 
 
+def test_five_windows_complete_and_delete_the_same_todo_at_once(live: Service) -> None:
+    first = live.browser()
+    first.sign_up("ticks", PASSWORD)
+    first.post("/todos", description="race")
+    [(todo_id,)] = live.rows("SELECT id FROM todos WHERE description = 'race'")
+    browsers = [live.browser() for _ in range(CLIENTS)]
+    for browser in browsers:
+        browser.cookies = dict(first.cookies)
+    found = statuses_at_once(lambda _, browser: browser.post(f"/todos/{todo_id}", completed="1").status, browsers)
+    assert found == {302: CLIENTS}
+    found = statuses_at_once(lambda _, browser: browser.post(f"/todos/{todo_id}/delete").status, browsers)
+    assert found == {302: 1, 404: CLIENTS - 1}
+
+
 def test_five_photos_at_once_leave_one_object(live: Service) -> None:
     from tests.live.test_journey import fetch
     from tests.mypage.photo_files import oriented_photo

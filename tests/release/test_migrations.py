@@ -1,8 +1,5 @@
 """The history of the schema: from every revision forth and back, on tables that have rows, with no row lost."""
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +14,11 @@ from sqlalchemy.exc import ProgrammingError
 from app import create_app
 from app.extensions import db
 from config import TestingConfig
+from tests.release.checkout import ROOT, Checkout
 
-ROOT = Path(__file__).parents[2]
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
+HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
 
 # What each table is given rows with, from the revision on at which it has these columns.
 ROWS = {
@@ -29,11 +27,15 @@ ROWS = {
         " SELECT n || '@example.com', 'Nick ' || n, 'nick ' || n, 'hash' FROM generate_series(1, 500) n"
     ),
     "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM users",
+    "todos": "INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM users",
     "user_sessions": (
         "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
         " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
     ),
 }
+
+# A line for the end of app/notes/models.py.
+COLOUR = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -132,6 +134,15 @@ def test_the_photo_column_comes_to_users_that_are_there(empty: Flask) -> None:
     assert [user["image_url"] for user in rows()["users"]] == [None] * 500
 
 
+def test_todos_that_are_there_are_open_and_keep_their_order(empty: Flask) -> None:
+    flask_migrate.upgrade(MIGRATIONS, "0005")
+    fill()
+    flask_migrate.upgrade(MIGRATIONS, "0008")
+    assert {(todo["completed"], todo["completed_at"], todo["position"]) for todo in rows()["todos"]} == {
+        (False, None, 0)
+    }
+
+
 def test_a_failing_step_leaves_what_was_finished_before_it(empty: Flask) -> None:
     flask_migrate.upgrade(MIGRATIONS, "0002")
     db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))
@@ -141,40 +152,54 @@ def test_a_failing_step_leaves_what_was_finished_before_it(empty: Flask) -> None
     assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
 
 
-class Checkout:
-    """A copy of the project, for a developer to change a model in."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}
-        for name in ("app", "migrations"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("config.py", "environment.py"):
-            shutil.copy(ROOT / name, folder)
-
-    def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "flask", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
-
-
 def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, environment: dict[str, str]) -> None:
     checkout = Checkout(tmp_path, environment)
     assert checkout.flask("db", "upgrade").returncode == 0
     model = tmp_path / "app/notes/models.py"
-    column = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
-    model.write_text(model.read_text() + column)
+    model.write_text(model.read_text() + COLOUR)
 
     assert checkout.flask("db", "check").returncode == 1
     written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
     assert written.returncode == 0, written.stderr
-    [revision] = (tmp_path / "migrations/versions").glob("0005_*.py")
-    assert revision.name == "0005_add_notes_colour.py"
-    assert "batch" not in revision.read_text()
+    [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
+    assert revision.name == f"{NEXT}_add_notes_colour.py"
+    assert "add_column_online(" in revision.read_text()
+    assert 'phase = "expand"' in revision.read_text()
     assert "auto generated" not in revision.read_text()
 
-    for command, expected in (("upgrade", "0005"), ("downgrade", "0004"), ("upgrade", "0005")):
+    for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
         assert checkout.flask("db", command).returncode == 0
         assert expected in checkout.flask("db", "current").stdout
+    assert checkout.flask("db", "check").returncode == 0
+
+
+def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, str]) -> None:
+    """First the code stops using it, then it is dropped; both in one release are refused, however often it is tried."""
+    checkout = Checkout(tmp_path, environment)
+    model = tmp_path / "app/notes/models.py"
+    before = model.read_text()
+    assert checkout.flask("db", "upgrade").returncode == 0
+    model.write_text(before + COLOUR)
+    assert checkout.flask("db", "migrate", "-m", "Add notes.colour").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
+    model.write_text(before)
+
+    assert checkout.flask("db", "migrate", "-m", "Retire notes.colour").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
+    assert checkout.flask("db", "check").returncode == 0
+    assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
+    dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
+    assert 'drop_column_contract("notes", "colour")' in dropping
+    assert 'phase = "contract"' in dropping
+
+    assert checkout.flask("db", "downgrade", NEXT).returncode == 0
+    for _ in range(2):
+        refused = checkout.flask("db", "upgrade")
+        assert refused.returncode == 1
+        assert "in this same release" in refused.stderr
+        assert NEXT in checkout.flask("db", "current").stdout
+    assert checkout.flask("db", "upgrade", "+1").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
     assert checkout.flask("db", "check").returncode == 0
 
 
@@ -182,7 +207,7 @@ def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, environme
     checkout = Checkout(tmp_path, environment)
     checkout.flask("db", "upgrade")
     assert checkout.flask("db", "migrate", "-m", "Nothing").returncode == 0
-    assert not list((tmp_path / "migrations/versions").glob("0005_*"))
+    assert not list((tmp_path / "migrations/versions").glob(f"{NEXT}_*"))
 
 
 def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: dict[str, str]) -> None:

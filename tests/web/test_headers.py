@@ -52,7 +52,7 @@ def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
 
 
 def test_pages_hold_nothing_that_the_policy_would_block(signed_in: Visitor) -> None:
-    for path in ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/mypage", "/mypage/edit"):
+    for path in ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/mypage", "/mypage/edit"):
         page = signed_in.get(path).text
         assert not re.search(r"<script|<style|\son\w+=|\sstyle=|javascript:", page), path
 

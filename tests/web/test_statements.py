@@ -9,6 +9,7 @@ from sqlalchemy import event
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.todos import service as todos
 from tests.conftest import browser_of
 
 SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
@@ -38,6 +39,9 @@ def statements(app: Flask) -> Iterator[list[str]]:
         ("/notes/{note}", 2),
         ("/notes/{note}/edit", 2),
         ("/notes/trash", 2),
+        ("/todos", 2),
+        ("/todos?show=open", 2),
+        ("/todos?show=done&before=0-9", 2),
         ("/mypage", 1),
         ("/mypage/edit", 1),
         ("/sign-in", 1),
@@ -47,6 +51,7 @@ def statements(app: Flask) -> Iterator[list[str]]:
 def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str, count: int) -> None:
     for number in range(25):
         note_id = notes.create_note(alice.id, f"note {number}", "text")
+        todos.create_todo(alice.id, f"todo {number}")
     browser = browser_of(app, alice)
     statements.clear()
     answer = browser.get(path.format(note=note_id))

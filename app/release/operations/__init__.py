@@ -10,10 +10,10 @@ from app.release.operations.backfill import backfill
 from app.release.operations.columns import (
     add_column_online,
     drop_column_contract,
-    drop_not_null_online,
+    reinstate_column_online,
     retire_column_online,
     set_default_online,
-    set_not_null_online,
+    widen_text_online,
 )
 from app.release.operations.constraints import (
     add_check_online,
@@ -22,7 +22,15 @@ from app.release.operations.constraints import (
     drop_constraint_online,
 )
 from app.release.operations.indexes import create_index_online, drop_index_online
-from app.release.operations.rename import drop_compat_view, rename_back_from_view, rename_with_view
+from app.release.operations.nullability import drop_not_null_online, set_not_null_online
+from app.release.operations.tables import (
+    drop_compat_view,
+    drop_table_contract,
+    reinstate_table_online,
+    rename_back_from_view,
+    rename_with_view,
+    retire_table_online,
+)
 
 __all__ = [
     "add_check_online",
@@ -36,9 +44,14 @@ __all__ = [
     "drop_constraint_online",
     "drop_index_online",
     "drop_not_null_online",
+    "drop_table_contract",
+    "reinstate_column_online",
+    "reinstate_table_online",
     "rename_back_from_view",
     "rename_with_view",
     "retire_column_online",
+    "retire_table_online",
     "set_default_online",
     "set_not_null_online",
+    "widen_text_online",
 ]

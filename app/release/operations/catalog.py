@@ -12,6 +12,11 @@ IS_NULLABLE = (
     " FROM pg_attribute a WHERE a.attrelid = CAST(:table AS regclass) AND a.attname = :column AND NOT a.attisdropped)"
 )
 
+HAS_ANOTHER_TYPE = (
+    "(SELECT upper(replace(format_type(atttypid, atttypmod), 'character varying', 'varchar')) <> upper(:type)"
+    " FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
+)
+
 # Whether an INSERT that leaves the column out fails.
 MUST_BE_GIVEN = (
     "(SELECT attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute"

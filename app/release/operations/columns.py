@@ -5,15 +5,11 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import Column, MetaData, Table, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateColumn
 
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
-from app.release.operations.names import shortened
-from app.release.operations.steps import ALWAYS, DIALECT, Step, connection_of, quote, run
-
-RETIRED = "retired: no code reads or writes it any more; a later release drops it"
+from app.release.operations.steps import ALWAYS, DIALECT, RETIRED, Step, connection_of, quote, run
 
 _VOLATILE = text(
     "SELECT string_agg(DISTINCT proname, ', ') FROM pg_proc WHERE provolatile = 'v' AND proname = ANY (:names)"
@@ -96,57 +92,17 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     )
 
 
-def set_not_null_online(table: str, column: str) -> None:
-    """Require a column that holds no NULL any more.
+def widen_text_online(table: str, column: str, type_: str) -> None:
+    """Let a text be longer, which PostgreSQL notes in the catalog (manual, ALTER TABLE, "Notes"): no row is touched.
 
-    SET NOT NULL reads the whole table under a lock that stops every request, unless a validated CHECK has proved the
-    same before; validating one stops nobody.
-
-    Raises:
-        UnsafeOperation: the column still holds a NULL.
+    Args:
+        type_: "TEXT", or "VARCHAR(n)" with an n that is no smaller than before.
     """
-    check = shortened(f"ck_{table}_{column}_not_null")
-    names = {**_names(table, column), "constraint": check}
-    alter = f"ALTER TABLE {quote(table)}"
-    drop = Step(
-        f"{alter} DROP CONSTRAINT {quote(check)}", f"SELECT {catalog.HAS_CONSTRAINT}", _only(names, "column"), (table,)
-    )
-    try:
-        run(
-            Step(
-                f"{alter} ADD CONSTRAINT {quote(check)} CHECK ({quote(column)} IS NOT NULL) NOT VALID",
-                f"SELECT {catalog.IS_NULLABLE} AND NOT {catalog.HAS_CONSTRAINT}",
-                names,
-                alters=(table,),
-            ),
-            Step(
-                f"{alter} VALIDATE CONSTRAINT {quote(check)}",
-                f"SELECT {catalog.HAS_UNCHECKED_CONSTRAINT}",
-                _only(names, "column"),
-            ),
-            Step(
-                f"{alter} ALTER COLUMN {quote(column)} SET NOT NULL",
-                f"SELECT {catalog.IS_NULLABLE}",
-                _names(table, column),
-                alters=(table,),
-            ),
-            drop,
-        )
-    except IntegrityError as error:
-        run(drop)  # half a rule would refuse the inserts of the release that is live
-        raise UnsafeOperation(
-            f"{table}.{column} still holds NULL, so nothing was required. Fill it before, with backfill({table!r}, …),"
-            " then run: flask db upgrade"
-        ) from error
-
-
-def drop_not_null_online(table: str, column: str) -> None:
-    """Let a column be NULL."""
     run(
         Step(
-            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} DROP NOT NULL",
-            f"SELECT NOT {catalog.IS_NULLABLE}",
-            _names(table, column),
+            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} TYPE {type_}",
+            f"SELECT {catalog.HAS_ANOTHER_TYPE}",
+            {**_names(table, column), "type": type_},
             alters=(table,),
         )
     )
@@ -173,6 +129,11 @@ def retire_column_online(table: str, column: str) -> None:
     )
 
 
+def reinstate_column_online(table: str, column: str) -> None:
+    """Undo retire_column_online; whether the column is required is another question."""
+    run(Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS NULL", ALWAYS, {}))
+
+
 def drop_column_contract(table: str, column: str) -> None:
     """The second half, in a later release: drop a column that not even the release that is live uses any more."""
     run(
@@ -187,7 +148,3 @@ def drop_column_contract(table: str, column: str) -> None:
 
 def _names(table: str, column: str) -> dict[str, Any]:
     return {"table": quote(table), "column": column}
-
-
-def _only(names: dict[str, Any], without: str) -> dict[str, Any]:
-    return {key: value for key, value in names.items() if key != without}

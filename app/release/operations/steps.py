@@ -25,6 +25,8 @@ DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call
 
 quote = DIALECT.identifier_preparer.quote
 
+RETIRED = "retired: no code reads or writes it any more; a later release drops it"  # a comment in the database
+
 ALWAYS = "SELECT true"  # `needed` of a step that may as well be done twice
 
 

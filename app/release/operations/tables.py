@@ -1,7 +1,7 @@
-"""Renaming a table under two releases that each know one of its names."""
+"""Renaming a table under two releases that each know one of its names; retiring and dropping one."""
 
 from app.release.operations import catalog
-from app.release.operations.steps import Step, quote, run
+from app.release.operations.steps import ALWAYS, RETIRED, Step, quote, run
 
 
 def rename_with_view(old: str, new: str) -> None:
@@ -42,3 +42,18 @@ def drop_compat_view(old: str) -> None:
             alters=(old,),
         )
     )
+
+
+def retire_table_online(table: str) -> None:
+    """The first half of dropping a table, like retire_column_online."""
+    run(Step(f"COMMENT ON TABLE {quote(table)} IS '{RETIRED}'", ALWAYS, {}))
+
+
+def reinstate_table_online(table: str) -> None:
+    """Undo retire_table_online."""
+    run(Step(f"COMMENT ON TABLE {quote(table)} IS NULL", ALWAYS, {}))
+
+
+def drop_table_contract(table: str) -> None:
+    """The second half, in a later release: drop a table that not even the release that is live uses any more."""
+    run(Step(f"DROP TABLE IF EXISTS {quote(table)}", f"SELECT {catalog.HAS_TABLE}", {"table": quote(table)}, (table,)))

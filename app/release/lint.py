@@ -1,0 +1,103 @@
+"""`flask release lint`: what a revision would do to the rows and requests of a running service, before it is run."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+
+from app.release import phases, reruns, rules, squawk
+from app.release.advice import OURS, SQUAWK, Advice
+from app.release.errors import ReleaseError
+from app.release.render import Rendered, Statement, render
+from app.release.rules import Columns, Revision
+
+RULES = (
+    phases.says_its_phase,
+    phases.breaks_the_previous_release,
+    phases.drops_what_is_mapped,
+    phases.renames,
+    rules.writes_a_whole_table,
+    rules.hides_what_it_does,
+    rules.keeps_an_invalid_index,
+    rules.validates_under_the_lock,
+    rules.sets_not_null_unchecked,
+    rules.rewrites_a_table,
+    reruns.cannot_be_run_again,
+)
+# A reason why a step is safe says nothing of what kind of step it is.
+INEXCUSABLE = ("phase-missing", "phase-unknown")
+
+
+class Finding(NamedTuple):
+    revision: str
+    file: str
+    line: int | None
+    rule: str
+    statement: str | None
+    what: str
+    instead: str
+    excused: str | None  # the revision's safety_assured
+
+
+def lint(script_directory: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
+    """The findings of the revisions in their order, one for each cause.
+
+    Args:
+        metadata: of the models, for what the code still maps.
+        only: revisions to look at; all when empty.
+
+    Raises:
+        ReleaseError: a revision is unknown, or squawk is not installed.
+    """
+    wanted = _wanted(script_directory, only)
+    history = [(script, render(script)) for script in script_directory.walk_revisions()][::-1]
+    mapped = {table.name: frozenset(table.columns.keys()) for table in metadata.tables.values()}
+    findings: list[Finding] = []
+    for position, (script, rendered) in enumerate(history):
+        if script.revision in wanted:
+            later = [statement for _, after in history[position + 1 :] for statement in after.statements]
+            findings += _findings(script, rendered, later, mapped)
+    return findings
+
+
+def _wanted(script_directory: ScriptDirectory, only: Sequence[str]) -> set[str]:
+    if not only:
+        return {script.revision for script in script_directory.walk_revisions()}
+    try:
+        found = [script for name in only for script in script_directory.get_revisions(name)]
+    except CommandError as error:
+        raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+    return {script.revision for script in found}
+
+
+def _findings(script: Script, rendered: Rendered, later: list[Statement], mapped: Columns) -> Iterator[Finding]:
+    revision = Revision(script, rendered, later, mapped)
+    if rendered.unreadable:
+        advice, reason = OURS["unreadable"], rendered.unreadable.reason
+        yield _finding(script, "unreadable", None, advice, reason)._replace(line=rendered.unreadable.line)
+    broken = [found for rule in RULES for found in rule(revision)]
+    for rule, statement, subject in broken:
+        yield _finding(script, rule, statement, OURS[rule], subject)
+    warned = list(squawk.warnings(revision))
+    names = {(rule, statement) for rule, statement, *_ in (*broken, *warned)}
+    for rule, statement, message, help_text in dict.fromkeys(warned):
+        if not any((first, statement) in names for first, second in squawk.SAME_CAUSE if second == rule):
+            yield _finding(script, rule, statement, SQUAWK.get(rule, Advice(message, help_text)), "")
+
+
+def _finding(script: Script, rule: str, statement: Statement | None, advice: Advice, subject: str) -> Finding:
+    reason = getattr(script.module, "safety_assured", None)
+    is_excused = rule not in INEXCUSABLE and isinstance(reason, str) and reason.strip()
+    return Finding(
+        revision=script.revision,
+        file="/".join(Path(script.path).parts[-3:]),
+        line=statement.line if statement else None,
+        rule=rule,
+        statement=statement.bare if statement else None,
+        what=advice.what.replace("{subject}", subject),
+        instead=advice.instead,
+        excused=reason if is_excused else None,
+    )

@@ -1,0 +1,118 @@
+"""Reading SQL: enough of PostgreSQL's grammar to tell what a statement of a migration does, and to which table."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""(?P<comment>--[^\n]*|/\*.*?\*/)
+      | (?P<literal>\b[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | \$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$)
+      | (?P<identifier>"(?:[^"]|"")*")
+      | (?P<end>;)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+TABLE = rf"(?:{NAME}\.)?{NAME}"
+_ALTER_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?({TABLE})(?: ?\*)? (.*)", re.IGNORECASE | re.DOTALL)
+_CREATE_TABLE = re.compile(
+    rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?({TABLE})(?: AS |\s?\()", re.IGNORECASE | re.DOTALL
+)
+
+
+class Alteration(NamedTuple):
+    """One action of an ALTER TABLE, which may have several."""
+
+    table: str
+    action: str
+
+
+def split(sql: str) -> list[str]:
+    """The statements of a text, with their comments and without their semicolons."""
+    starts, ends = [0], []
+    for token in _TOKEN.finditer(sql):
+        if token["end"]:
+            ends.append(token.start())
+            starts.append(token.end())
+    pieces = [sql[start:end].strip() for start, end in zip(starts, [*ends, len(sql)], strict=True)]
+    return [piece for piece in pieces if piece]
+
+
+def bare(sql: str) -> str:
+    """A statement on one line, without comments, and with '' for every literal: what is left are names and keywords."""
+
+    def replacement(token: re.Match[str]) -> str:
+        return " " if token["comment"] else "''" if token["literal"] else token[0]
+
+    return " ".join(_TOKEN.sub(replacement, sql).split()).removesuffix(";").strip()
+
+
+def literals(sql: str) -> list[str]:
+    """The literals of a statement, as they are written."""
+    return [token["literal"] for token in _TOKEN.finditer(sql) if token["literal"]]
+
+
+def plain(name: str) -> str:
+    """A name as the catalog has it: without its schema and its quotes."""
+    last = re.findall(NAME, name)[-1]
+    return str(last[1:-1].replace('""', '"')) if last.startswith('"') else str(last.lower())
+
+
+def alterations(statement: str) -> Iterator[Alteration]:
+    """What a bare ALTER TABLE does, one after the other; nothing for another statement."""
+    if match := _ALTER_TABLE.match(statement):
+        for action in split_at_commas(match[2]):
+            yield Alteration(plain(match[1]), action)
+
+
+def created_table(statement: str) -> str | None:
+    """The table that a bare CREATE TABLE creates."""
+    match = _CREATE_TABLE.match(statement)
+    return plain(match[1]) if match else None
+
+
+def split_at_commas(text: str) -> list[str]:
+    """At those commas that stand in no parentheses."""
+    pieces, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += character
+    return [piece.strip() for piece in pieces]
+
+
+class Outline(NamedTuple):
+    """A bare statement with every outermost pair of parentheses emptied, and what stood in each of them."""
+
+    text: str
+    groups: list[tuple[int, str]]  # where in the text the pair stands; what it held
+
+
+def outline(statement: str) -> Outline:
+    text, depth = "", 0
+    groups: list[tuple[int, str]] = []
+    for character in statement:
+        if character == ")":
+            depth -= 1
+        if depth == 0:
+            text += character
+        else:
+            groups[-1] = (groups[-1][0], groups[-1][1] + character)
+        if character == "(":
+            if depth == 0:
+                groups.append((len(text), ""))
+            depth += 1
+    return Outline(text, groups)
+
+
+_CREATE_INDEX = re.compile(
+    rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:{NAME} )?ON (?:ONLY )?({TABLE})", re.IGNORECASE
+)
+
+
+def indexed_table(statement: str) -> str | None:
+    """The table of a bare CREATE INDEX."""
+    match = _CREATE_INDEX.match(statement)
+    return plain(match[1]) if match else None

@@ -1,0 +1,60 @@
+"""Histories of migrations that tests write: a table that has been in use, and one revision after it."""
+
+from pathlib import Path
+from textwrap import indent
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
+
+from app.release.lint import Finding, lint
+
+EXPAND = 'phase = "expand"'
+CONTRACT = 'phase = "contract"'
+BLOCK = "with op.get_context().autocommit_block():\n    "
+NO_MODELS = MetaData()
+
+BASE = """
+def upgrade():
+    op.create_table(
+        "todos",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("user_id", sa.BigInteger()),
+        sa.Column("description", sa.String(200), nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("note", sa.String(20)),
+    )
+    op.create_table("people", sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True))
+"""
+
+HEADER = '''"""{title}."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = {revision!r}
+down_revision = {down!r}
+{constants}
+'''
+
+
+def write_revision(folder: Path, revision: str, down: str | tuple[str, ...] | None, constants: str, code: str) -> None:
+    versions = folder / "versions"
+    versions.mkdir(exist_ok=True)
+    header = HEADER.format(title=f"Step {revision}", revision=revision, down=down, constants=constants)
+    (versions / f"{revision}_step.py").write_text(header + code)
+
+
+def history(folder: Path, steps: str, constants: str = EXPAND) -> ScriptDirectory:
+    """0001 creates todos and people; 0002 does `steps`, the lines of its upgrade()."""
+    write_revision(folder, "0001", None, EXPAND, BASE)
+    write_revision(folder, "0002", "0001", constants, "def upgrade():\n" + indent(steps.strip(), "    ") + "\n")
+    return ScriptDirectory(str(folder))
+
+
+def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Finding]:
+    """What lint says of `steps`."""
+    return lint(history(folder, steps, constants), models, ["0002"])
+
+
+def rules_of(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[str]:
+    return [finding.rule for finding in findings(folder, steps, constants, models)]

@@ -1,0 +1,217 @@
+"""`flask release …` as it is typed: what it prints, for people and for programs, and how it ends."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from click.testing import Result
+from flask.testing import FlaskCliRunner
+from sqlalchemy import text
+
+from app import create_app
+from app.extensions import Base
+from app.release.lock import KEY
+from app.release.revisions import MIGRATIONS, all_revisions, code_heads
+from config import TestingConfig
+from tests.release.checkout import Checkout
+from tests.release.migrating import Database
+
+HEAD = code_heads()[0]
+STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "next"}
+FINDING = {"severity", "rule", "what", "next"}
+LINT_FINDING = {"revision", "file", "line", "rule", "statement", "what", "instead", "excused"}
+
+
+@pytest.fixture
+def runner(environment: dict[str, str]) -> FlaskCliRunner:
+    return create_app(TestingConfig(environment)).test_cli_runner()
+
+
+def release(runner: FlaskCliRunner, *arguments: str) -> Result:
+    return runner.invoke(args=["release", *arguments])
+
+
+def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
+    return json.loads(release(runner, *arguments, "--json").stdout)
+
+
+@pytest.fixture
+def upgraded(database: Database) -> Database:
+    flask_migrate.upgrade(str(MIGRATIONS))
+    return database
+
+
+def test_status_of_an_empty_database(runner: FlaskCliRunner) -> None:
+    status = answer(runner, "status")
+    assert set(status) == STATUS
+    assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
+    assert [step["revision"] for step in status["pending"]] == sorted(all_revisions())
+    assert status["pending"][0] == {"revision": "0001", "title": "Create users.", "phase": "expand"}
+    assert status["next"] == "flask release plan"
+
+
+def test_status_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
+    status = answer(runner, "status")
+    assert (status["state"], status["pending"], status["migrator"], status["next"]) == ("at_head", [], None, None)
+    printed = release(runner, "status").stdout
+    assert "at_head" in printed
+    assert "none is running" in printed
+
+
+def test_status_tells_of_a_migration_that_runs(upgraded: Database, runner: FlaskCliRunner) -> None:
+    with upgraded.engine.connect() as other:
+        other.execute(text(f"SELECT pg_advisory_lock({KEY})"))
+        assert "A migration is running" in answer(runner, "status")["migrator"]
+
+
+def test_status_of_a_database_that_is_ahead(upgraded: Database, runner: FlaskCliRunner) -> None:
+    upgraded.execute(f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', 'expand', now())")
+    upgraded.execute("UPDATE alembic_version SET version_num = '9999'")
+    status = answer(runner, "status")
+    assert (status["state"], status["ahead_by"], status["pending"]) == ("ahead", ["9999"], [])
+
+
+def test_plan_of_an_empty_database(runner: FlaskCliRunner) -> None:
+    plan = answer(runner, "plan")
+    assert [revision["revision"] for revision in plan["revisions"]] == sorted(all_revisions())
+    first = plan["revisions"][0]["steps"][0]
+    assert first["sql"].startswith("CREATE TABLE users")
+    assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
+    printed = release(runner, "plan").stdout
+    assert "→ none on users (new)" in printed
+    assert printed.endswith("Apply it with: flask db upgrade\n")
+
+
+def test_plan_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
+    assert answer(runner, "plan")["revisions"] == []
+    assert release(runner, "plan").stdout == f"Nothing pending: the database is at {HEAD}.\n"
+
+
+def test_doctor_of_a_healthy_database(upgraded: Database, runner: FlaskCliRunner) -> None:
+    ended = release(runner, "doctor")
+    assert (ended.exit_code, ended.stdout) == (0, "Nothing is wrong.\n")
+    assert answer(runner, "doctor") == {"ok": True, "findings": []}
+
+
+def test_doctor_ends_with_1_for_an_error(upgraded: Database, runner: FlaskCliRunner) -> None:
+    upgraded.execute("CREATE INDEX more ON notes (title)")
+    ended = release(runner, "doctor")
+    assert ended.exit_code == 1
+    assert "error: extra-index: The index more on notes" in ended.stdout
+    [finding] = answer(runner, "doctor")["findings"]
+    assert set(finding) == FINDING
+
+
+def test_doctor_ends_with_0_for_a_warning(upgraded: Database, runner: FlaskCliRunner) -> None:
+    with upgraded.engine.connect() as other:
+        other.execute(text(f"SELECT pg_advisory_lock({KEY})"))
+        ended = release(runner, "doctor")
+    assert (ended.exit_code, "running-migrator" in ended.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "doctor"])
+def test_without_a_database_it_is_one_sentence(environment: dict[str, str], command: str) -> None:
+    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
+    ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), command, "--json")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: ")
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr
+
+
+def test_it_goes_to_the_direct_url(environment: dict[str, str], upgraded: Database) -> None:
+    pooled = {
+        **environment,
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+        "MIGRATION_DATABASE_URL": environment["DATABASE_URL"],
+    }
+    assert release(create_app(TestingConfig(pooled)).test_cli_runner(), "status").exit_code == 0
+
+
+def test_lint_needs_no_database(environment: dict[str, str]) -> None:
+    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), "lint", "0001")
+    assert (ended.exit_code, ended.stdout) == (0, "Nothing unsafe.\n")
+
+
+def test_lint_of_a_revision_that_does_not_exist(runner: FlaskCliRunner) -> None:
+    ended = release(runner, "lint", "9999")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.endswith("flask db history\n")
+
+
+UNSAFE = '''"""Forget the titles."""
+
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{down}"
+phase = "expand"
+{extra}
+
+def upgrade():
+    op.execute("UPDATE notes SET title = ''")
+'''
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, environment: dict[str, str]) -> Checkout:
+    return Checkout(tmp_path, environment)
+
+
+def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD, extra: str = "") -> None:
+    file = checkout.folder / f"migrations/versions/{revision}_forget.py"
+    file.write_text(UNSAFE.format(revision=revision, down=down, extra=extra))
+
+
+def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
+    add_unsafe(checkout)
+    ended = checkout.flask("release", "lint", "0001", "9001")
+    assert ended.returncode == 1
+    assert "migrations/versions/9001_forget.py:11: unsafe: whole-table-write" in ended.stdout
+    assert ended.stdout.endswith("1 unsafe, 0 excused.\n")
+    found = json.loads(checkout.flask("release", "lint", "9001", "--json").stdout)
+    assert found["ok"] is False
+    assert set(found["findings"][0]) == LINT_FINDING
+    assert checkout.flask("release", "lint", "0001").returncode == 0
+
+
+def test_lint_ends_with_0_for_an_excused_one_and_shows_why(checkout: Checkout) -> None:
+    add_unsafe(checkout, extra='safety_assured = "there are nine notes"')
+    ended = checkout.flask("release", "lint", "9001")
+    assert ended.returncode == 0
+    assert "Excused: there are nine notes" in ended.stdout
+
+
+def test_no_colour_where_nobody_looks(checkout: Checkout) -> None:
+    add_unsafe(checkout)
+    assert "\x1b" not in checkout.flask("release", "lint").stdout
+
+
+def test_doctor_finds_two_heads_in_the_code(checkout: Checkout, upgraded: Database) -> None:
+    add_unsafe(checkout, "9001")
+    add_unsafe(checkout, "9002")
+    ended = checkout.flask("release", "doctor", "--json")
+    assert ended.returncode == 1
+    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["two-heads"]
+    assert "flask db merge heads" in ended.stdout
+    assert checkout.flask("release", "status").returncode == 0
+
+
+def test_plan_tells_locks_and_sizes(checkout: Checkout, upgraded: Database) -> None:
+    add_unsafe(checkout)
+    upgraded.execute("ANALYZE notes")
+    ended = checkout.flask("release", "plan")
+    assert "9001  Forget the titles.  (expand)" in ended.stdout
+    assert "UPDATE notes SET title = ''" in ended.stdout
+    assert "→ ROW EXCLUSIVE on notes (" in ended.stdout
+    [revision] = json.loads(checkout.flask("release", "plan", "--json").stdout)["revisions"]
+    [lock] = revision["steps"][0]["locks"]
+    assert lock["bytes"] > 0
+    assert lock["size"].endswith("kB")
+
+
+def test_the_models_are_known_to_the_commands() -> None:
+    assert "notes" in Base.metadata.tables

@@ -1,0 +1,104 @@
+"""Changing the text of a todo: in its place, and without touching whether it is done."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.todos import service
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+from tests.web.test_errors import WRONG_IDS
+
+
+@pytest.fixture
+def todo_id(alice: User) -> int:
+    return service.create_todo(alice.id, "books")
+
+
+def stored(user: User, todo_id: int) -> tuple[str, bool]:
+    todo = service.get_todo(user.id, todo_id)
+    return todo.description, todo.completed
+
+
+def test_it_works(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}", description=" four books ").location == "/todos"
+    assert stored(alice, todo_id) == ("four books", False)
+
+
+def test_the_list_holds_an_editor_with_the_text(signed_in: Visitor, todo_id: int) -> None:
+    page = signed_in.get("/todos").text
+    assert f'<label for="description-{todo_id}">' in page
+    assert f'<input id="description-{todo_id}" name="description" value="books"' in page
+
+
+def test_a_new_text_leaves_a_done_todo_done(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    service.change_todo(alice.id, todo_id, completed=True)
+    done_at = service.get_todo(alice.id, todo_id).completed_at
+    signed_in.submit(f"/todos/{todo_id}", description="four books")
+    assert stored(alice, todo_id) == ("four books", True)
+    assert service.get_todo(alice.id, todo_id).completed_at == done_at
+
+
+def test_both_at_once(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}", description="four books", completed="1").status_code == 302
+    assert stored(alice, todo_id) == ("four books", True)
+
+
+@pytest.mark.parametrize("description", ["x" * 201, "bu\x00y", "bu\x1by", "two\nlines"])
+def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, todo_id: int, description: str) -> None:
+    answer = signed_in.submit(f"/todos/{todo_id}?show=open", description=description)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+    assert f'action="/todos/{todo_id}?show=open"' in answer.text
+    assert f'value="{description[:2]}' in answer.text
+    assert stored(alice, todo_id) == ("books", False)
+
+
+@pytest.mark.parametrize("description", ["", "  ", "\r\n"])
+def test_an_empty_text_is_refused_and_the_stored_one_offered(
+    signed_in: Visitor, alice: User, todo_id: int, description: str
+) -> None:
+    answer = signed_in.submit(f"/todos/{todo_id}", description=description)
+    assert answer.status_code == 422
+    assert 'value="books"' in answer.text
+    assert stored(alice, todo_id) == ("books", False)
+
+
+def test_a_bad_text_beside_a_tick_stores_neither(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}", description="", completed="1").status_code == 422
+    assert stored(alice, todo_id) == ("books", False)
+
+
+def test_a_form_with_neither_field_is_422(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}", title="x").status_code == 422
+    assert stored(alice, todo_id) == ("books", False)
+
+
+def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User, todo_id: int) -> None:
+    fields = {"user_id": f"{bob.id}", "position": "9", "completed_at": "2020-01-01"}
+    assert signed_in.submit(f"/todos/{todo_id}", description="books", **fields).status_code == 302
+    [todo] = service.list_todos(alice.id).todos
+    assert (todo.position, todo.completed_at) == (0, None)
+
+
+@pytest.mark.parametrize("description", ["mine now", "", "x" * 201])
+def test_somebody_elses_todo_is_404_and_stays_as_it_is(
+    app: Flask, alice: User, bob: User, todo_id: int, description: str
+) -> None:
+    answer = browser_of(app, bob).submit(f"/todos/{todo_id}", description=description)
+    assert answer.status_code == 404
+    assert "books" not in answer.text
+    assert stored(alice, todo_id) == ("books", False)
+
+
+@pytest.mark.parametrize("action", ["", "/delete"])
+@pytest.mark.parametrize("wrong_id", WRONG_IDS)
+def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int, wrong_id: str, action: str) -> None:
+    before = row_counts()
+    assert signed_in.submit(f"/todos/{wrong_id}{action}", description="x").status_code == 404
+    assert row_counts() == before
+
+
+def test_a_todo_has_no_page_of_its_own(signed_in: Visitor, todo_id: int) -> None:
+    assert signed_in.get(f"/todos/{todo_id}").status_code == 405

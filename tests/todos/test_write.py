@@ -1,0 +1,82 @@
+"""Writing a todo: what is kept to the letter, and what is refused."""
+
+import pytest
+
+from app.accounts.models import User
+from app.accounts.service import AccountGone
+from app.extensions import db
+from app.todos import service
+from app.todos.models import Todo
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    assert signed_in.submit("/todos", description="Buy three books").location == "/todos"
+    assert "Buy three books" in signed_in.get("/todos").text
+    [todo] = service.list_todos(alice.id).todos
+    assert (todo.completed, todo.completed_at, todo.position) == (False, None, 0)
+
+
+@pytest.mark.parametrize(
+    "description", ["x" * 201, "", "  ", "\r\n \t", "bu\x00y", "bu\x1by", "two\nlines", "two\r\nlines"]
+)
+def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, description: str) -> None:
+    before = row_counts()
+    answer = signed_in.submit("/todos", description=description)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+    assert description.strip()[:2] in answer.text
+    assert row_counts() == before
+
+
+def test_a_form_without_a_description_is_422(signed_in: Visitor) -> None:
+    before = row_counts()
+    assert signed_in.submit("/todos").status_code == 422
+    assert row_counts() == before
+
+
+def test_a_refused_todo_leaves_the_list_in_sight(signed_in: Visitor, alice: User) -> None:
+    service.create_todo(alice.id, "was there before")
+    assert "was there before" in signed_in.submit("/todos", description="").text
+
+
+@pytest.mark.parametrize("description", ["할일" * 100, "😀" * 200, "x" * 200, f"  {'x' * 200}\r\n"])
+def test_lengths_are_counted_in_code_points_without_the_space_around(signed_in: Visitor, description: str) -> None:
+    assert signed_in.submit("/todos", description=description).status_code == 302
+
+
+def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor) -> None:
+    assert signed_in.submit("/todos", description="\u1103\u1161\u11af" * 200).status_code == 302
+    assert db.session.query(Todo.description).scalar() == "달" * 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<script>alert(1)</script>", "{{ 7*7 }}", "'; DROP TABLE users; --", "\u202eright to left", "a\u200bb",
+     "%s %d %(x)s", "\\x00", "\uffff", "ﷺ", "&lt;b&gt;", 'a" onfocus="alert(1)', "a\ttab"],
+)  # fmt: skip
+def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visitor, alice: User, text: str) -> None:
+    assert signed_in.submit("/todos", description=text).status_code == 302
+    [todo] = service.list_todos(alice.id).todos
+    assert todo.description == text
+    page = signed_in.get("/todos").text
+    assert "<script" not in page
+    assert 'onfocus="' not in page
+    assert ">49<" not in page
+
+
+def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
+    answer = signed_in.submit("/todos", description="mine", user_id=f"{bob.id}", completed="1", position="9", id="9")
+    assert answer.status_code == 302
+    [todo] = service.list_todos(alice.id).todos
+    assert (todo.completed, todo.position) == (False, 0)
+    assert service.list_todos(bob.id).todos == []
+
+
+def test_a_todo_of_an_account_that_is_gone_is_refused(alice: User) -> None:
+    db.session.delete(alice)
+    db.session.commit()
+    with pytest.raises(AccountGone):
+        service.create_todo(alice.id, "late")
+    assert row_counts()["todos"] == 0
