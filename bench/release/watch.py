@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import psycopg2
@@ -30,13 +31,18 @@ class Seen(NamedTuple):
     probes: int
 
 
+class Look(NamedTuple):
+    moment: float
+    is_held: bool
+
+
 class Watch:
     """Looks at the table `numbers` while the block runs."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         self._stopped = threading.Event()
-        self._looks: list[tuple[float, frozenset[int]]] = []
+        self._looks: list[Look] = []
         self._waits: list[float] = []
         self._threads = [threading.Thread(target=self._run, args=(task,)) for task in (self._look, self._probe)]
 
@@ -60,7 +66,7 @@ class Watch:
 
     def _look(self, cursor: Any) -> None:
         cursor.execute(HOLDERS)
-        self._looks.append((time.monotonic(), frozenset(pid for (pid,) in cursor.fetchall())))
+        self._looks.append(Look(time.monotonic(), bool(cursor.fetchall())))
         time.sleep(SAMPLE_EVERY)
 
     def _probe(self, cursor: Any) -> None:
@@ -71,17 +77,20 @@ class Watch:
         time.sleep(PROBE_EVERY)
 
     def seen(self) -> Seen:
-        held = at_most = 0.0
-        first_seen = last_free = self._looks[0][0]
-        was_held = False
-        for moment, holders in self._looks:
-            if holders:
-                first_seen = first_seen if was_held else moment
-                held = max(held, moment - first_seen)
-            elif was_held:
-                at_most = max(at_most, moment - last_free)
-            if not holders:
-                last_free = moment
-            was_held = bool(holders)
-        gaps = (later[0] - earlier[0] for earlier, later in zip(self._looks, self._looks[1:], strict=False))
-        return Seen(held, at_most, max(gaps, default=0.0), max(self._waits), len(self._waits))
+        gaps = (later[0] - earlier[0] for earlier, later in pairwise(self._looks))
+        return Seen(*longest_hold(self._looks), max(gaps, default=0.0), max(self._waits), len(self._waits))
+
+
+def longest_hold(looks: Sequence[Look]) -> tuple[float, float]:
+    """From the first to the last look of a row of them that saw a lock, and from the look before to the look after."""
+    held = at_most = 0.0
+    first, free = None, looks[0].moment
+    for look in looks:
+        if look.is_held:
+            first = look.moment if first is None else first
+            held = max(held, look.moment - first)
+        if look.is_held or first is not None:
+            at_most = max(at_most, look.moment - free)
+        if not look.is_held:
+            first, free = None, look.moment
+    return held, at_most
