@@ -37,7 +37,7 @@ class ReleaseBefore:
                 self._assert_deletes_an_old_row(connection, table)
 
     def _assert_reads_the_same(self, connection: Connection, table: Table) -> None:
-        assert everything(connection, table) == self.rows[table.name]
+        assert everything(connection, table) == self.rows[table.name], f"{table.name} reads otherwise"
 
     def _assert_inserts_changes_and_deletes(
         self, connection: Connection, table: Table, columns: list[Column[Any]]

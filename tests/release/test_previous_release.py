@@ -39,7 +39,7 @@ BREAKING = {
     "a default that is gone": ("ALTER TABLE notes ALTER pinned DROP DEFAULT", 'null value in column "pinned"'),
     "a new rule": ("ALTER TABLE notes ADD CHECK (deleted_at IS NOT NULL) NOT VALID", "violates check constraint"),
     "a column that is unique now": ("ALTER TABLE notes ADD UNIQUE (user_id)", "violates unique constraint"),
-    "rows that say something else": ("UPDATE notes SET title = upper(title)", ""),
+    "rows that say something else": ("UPDATE notes SET title = upper(title)", "notes reads otherwise"),
     "a new table that holds the rows of the old one": (
         "CREATE TABLE pictures (note_id bigint REFERENCES notes (id)); INSERT INTO pictures SELECT id FROM notes",
         "violates foreign key constraint",
