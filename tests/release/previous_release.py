@@ -1,4 +1,4 @@
-"""Run the tests of an earlier release, as they stood then, on the schema of today: nothing that it does may have broken.
+"""Run the tests of an earlier release, as they stood then, on the schema of today: all that it did still works.
 
     .venv/bin/python tests/release/previous_release.py [REF]
 
