@@ -64,7 +64,9 @@ def warnings(revision: Revision) -> Iterator[Warned]:
 
 def _is_known_better(rule: str, statement: Statement, created: frozenset[str]) -> bool:
     """Whether we know more than the text tells: of the phase, of the operation, or that the table is a new one."""
-    if rule.startswith(BAN_DROP) or (statement.by_operation and rule in CHECKED_BY_OPERATIONS):
+    if (rule.startswith(BAN_DROP) and rule != "ban-drop-database") or (
+        statement.by_operation and rule in CHECKED_BY_OPERATIONS
+    ):
         return True
     indexed = sql.indexed_table(statement.bare)
     tables = {alteration.table for alteration in sql.alterations(statement.bare)} | ({indexed} if indexed else set())
