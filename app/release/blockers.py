@@ -31,7 +31,7 @@ class Blockers:
     def describe(self) -> str:
         """What was seen since the last call."""
         seen, self.seen = self.seen, []
-        return ", ".join(seen) or "a session that has gone since"
+        return ", ".join(seen) or "no session that is still there"
 
 
 @contextmanager

@@ -45,9 +45,10 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     try:
         yield
     finally:
-        connection.rollback()
-        connection.execute(_RELEASE)
-        connection.commit()
+        if not connection.invalidated:  # a lost connection has lost the lock with it
+            connection.rollback()
+            connection.execute(_RELEASE)
+            connection.commit()
 
 
 def _try(connection: Connection) -> bool:

@@ -42,8 +42,8 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
             blocker = blockers.describe()
             if not deadline.left():
                 raise StillBlocked(
-                    f"After {deadline.seconds:.0f} s the deadline passed, blocked by {blocker}; the database is at a"
-                    " whole revision. When that session has ended, run: flask db upgrade"
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a whole"
+                    " revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
             if sqlstate(error) == QUERY_CANCELED:  # a person did it, with pg_cancel_backend
                 raise

@@ -12,6 +12,7 @@ from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from app.extensions import Base
 from app.release import autogenerate, explain, ledger, state
@@ -47,10 +48,17 @@ def run() -> None:
     engine = direct_engine()
     with direct_connection(engine) as connection:
         command = configure(connection)
-        if command in ("upgrade", "downgrade", "do_stamp"):
-            migrate(engine, connection, command)
-        else:
-            read(connection, command)
+        try:
+            if command in ("upgrade", "downgrade", "do_stamp"):
+                migrate(engine, connection, command)
+            else:
+                read(connection, command)
+        except OperationalError as error:
+            if not error.connection_invalidated:
+                raise
+            raise ReleaseError(
+                "The connection to the database was lost; what was finished stays. Run the same command again."
+            ) from error
 
 
 def configure(connection: Connection, **options: Any) -> str:

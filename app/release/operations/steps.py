@@ -18,7 +18,8 @@ from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
 
 # Waiting for this lock holds up no reader and no writer, so it may take as long as the server needs to send a running
-# autovacuum away (deadlock_timeout, 1 s). Only then does the statement ask for its own, stronger lock.
+# autovacuum away (deadlock_timeout, 1 s): with 300 ms alone an ALTER gets nowhere until the vacuum is through. Only
+# then does the statement ask for its own, stronger lock.
 PRELUDE_TIMEOUT = "2s"
 
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a % as it is

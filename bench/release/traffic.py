@@ -1,0 +1,166 @@
+"""HTTP traffic in an open loop, from a process of its own.
+
+Requests are due at even times whatever becomes of those before them, and latency counts from the due time: when the
+service stalls, the requests that could not even be sent meanwhile have waited too.
+"""
+
+import http.client
+import itertools
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from random import Random
+from typing import NamedTuple, Self
+from urllib.parse import urlencode
+
+GIVE_UP = 30  # seconds
+# A third are writes. A list of a person's notes and one note take turns.
+KINDS = ("list", "show", "create", "show", "list", "edit")
+EXPECTED = {"list": 200, "show": 200, "create": 302, "edit": 302}
+NO_ANSWER = 0
+
+
+class Visitor(NamedTuple):
+    """A browser that is signed in."""
+
+    user_id: int
+    cookie: str
+    csrf_token: str
+
+
+class Answer(NamedTuple):
+    """What became of a request. Times in seconds: `due` on the monotonic clock, which all processes share."""
+
+    due: float
+    latency: float
+    status: int
+    kind: str
+    mark: int  # of a created note: the number in its title; else the id of the note
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status != EXPECTED[self.kind] or self.latency > GIVE_UP
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    Args:
+        rate: requests a second; None: each client sends its next request at once, to find out how many are possible.
+        notes, users: note n belongs to user (n - 1) % users + 1.
+    """
+
+    port: int
+    visitors: list[Visitor]
+    notes: int
+    users: int
+    rate: float | None
+
+
+class Traffic:
+    """Traffic that runs from here until `stop()`."""
+
+    def __init__(self, plan: Plan) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=run, args=(plan, theirs), daemon=True)
+        self._process.start()
+        self._pipe.recv()  # its first request is due now
+
+    def stop(self) -> list[Answer]:
+        """What became of every request that was due until now."""
+        self._pipe.send(None)
+        answers: list[Answer] = self._pipe.recv()
+        self._process.join()
+        return sorted(answers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+@dataclass
+class Clock:
+    """When requests are due, and until when."""
+
+    rate: float | None
+    start: float = field(default_factory=time.monotonic)
+    end: float = float("inf")
+    stopped: threading.Event = field(default_factory=threading.Event)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def turns(self) -> Iterator[tuple[int, float]]:
+        """The number and the due time of each next request, as soon as it is due; the clients share one count."""
+        for number in self.numbers:
+            due = time.monotonic() if self.rate is None else self.start + number / self.rate
+            if self.stopped.wait(max(0.0, due - time.monotonic())) and due > self.end:
+                return
+            yield number, due
+
+    def stop(self) -> None:
+        self.end = time.monotonic()
+        self.stopped.set()
+
+
+def run(plan: Plan, pipe: Connection) -> None:
+    clock, answers = Clock(plan.rate), list[Answer]()
+    clients = [threading.Thread(target=visit, args=(plan, visitor, clock, answers.append)) for visitor in plan.visitors]
+    for client in clients:
+        client.start()
+    pipe.send(None)
+    pipe.recv()
+    clock.stop()
+    for client in clients:
+        client.join()
+    pipe.send(answers)
+
+
+def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], None]) -> None:
+    """One browser on one connection that is kept open, turn by turn."""
+    random = Random(visitor.user_id)
+    own = range(visitor.user_id, plan.notes + 1, plan.users)
+    unedited = iter(random.sample(own, len(own)))  # an edit names the version it was made from: the first, so once each
+    connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=GIVE_UP)
+    for number, due in clock.turns():
+        kind = KINDS[number % len(KINDS)]
+        mark = number if kind == "create" else next(unedited) if kind == "edit" else random.choice(own)
+        try:
+            status = request(connection, visitor, kind, mark)
+        except (OSError, http.client.HTTPException):
+            status = NO_ANSWER
+            connection.close()
+        note(Answer(due, time.monotonic() - due, status, kind, mark))
+
+
+def request(connection: http.client.HTTPConnection, visitor: Visitor, kind: str, mark: int) -> int:
+    """Send it and read the answer to its end. A redirect to sign-in is as bad as an error."""
+    headers = {
+        "Cookie": visitor.cookie,
+        "X-Forwarded-Proto": "https",
+        "Referer": f"https://127.0.0.1:{connection.port}/",
+    }
+    if kind in ("list", "show"):
+        connection.request("GET", "/notes" if kind == "list" else f"/notes/{mark}", headers=headers)
+    else:
+        fields = {
+            "csrf_token": visitor.csrf_token,
+            "title": title(mark),
+            "content": "a line of text " * 6,
+            "version": "1",
+        }
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request("POST", "/notes" if kind == "create" else f"/notes/{mark}", urlencode(fields), headers)
+    answer = connection.getresponse()
+    answer.read()
+    lost = answer.status == 302 and not answer.headers["Location"].startswith("/notes")
+    return NO_ANSWER if lost else answer.status
+
+
+def title(mark: int) -> str:
+    return f"bench {mark}"

@@ -1,0 +1,113 @@
+"""The measuring of schema changes is held to what it says: a measurement that flatters is worse than none."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.release import picture
+from bench.release.figures import criteria, figures, percentile
+from bench.release.traffic import Answer, Plan, Traffic, Visitor
+from bench.release.trial import Trial
+from bench.release.watch import Look, longest_hold
+
+STALL = 0.6  # seconds
+
+
+class Stalling(BaseHTTPRequestHandler):
+    """Answers at once, but for one stall in which nobody is answered."""
+
+    protocol_version = "HTTP/1.1"
+    stall_until = 0.0
+
+    def do_GET(self) -> None:
+        time.sleep(max(0.0, Stalling.stall_until - time.monotonic()))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(max(0.0, Stalling.stall_until - time.monotonic()))
+        self.send_response(302)
+        self.send_header("Location", "/sign-in" if self.path == "/notes" else "/notes/1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_latency_counts_from_the_due_time_also_of_what_could_not_be_sent(port: int) -> None:
+    people = [Visitor(number, "", "") for number in (1, 2)]  # two connections for 50 requests a second: they queue
+    with Traffic(Plan(port, people, notes=100, users=2, rate=50)) as traffic:
+        time.sleep(0.4)
+        stalled = time.monotonic()
+        Stalling.stall_until = stalled + STALL
+        time.sleep(STALL + 0.4)
+        answers = traffic.stop()
+    stalled_ones = [answer for answer in answers if stalled + 0.03 < answer.due < stalled + STALL - 0.03]
+    assert len(stalled_ones) >= 20  # none was left out because the one before it took long
+    assert all(answer.due + answer.latency >= stalled + STALL for answer in stalled_ones)
+
+
+def test_a_redirect_to_sign_in_is_a_failure(port: int) -> None:
+    with Traffic(Plan(port, [Visitor(1, "", "")], notes=10_000, users=1, rate=100)) as traffic:
+        time.sleep(0.5)
+        answers = traffic.stop()
+    assert {answer.kind for answer in answers if answer.is_failed} == {"create"}
+    assert {answer.kind for answer in answers if not answer.is_failed} == {"list", "show", "edit"}
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.0
+    assert percentile([float(n) for n in range(1, 201)], 99) == 198.0
+    assert percentile([7.0], 99) == 7.0
+
+
+def test_a_lock_is_held_at_least_between_and_at_most_around_the_looks_that_saw_it() -> None:
+    looks = [Look(0.0, False), Look(1.0, True), Look(3.0, True), Look(4.0, False), Look(5.0, True), Look(5.5, False)]
+    assert longest_hold(looks) == (2.0, 4.0)
+    assert longest_hold([Look(0.0, False), Look(1.0, True), Look(2.0, True)]) == (1.0, 2.0)
+    assert longest_hold([Look(0.0, False), Look(9.0, False)]) == (0.0, 0.0)
+
+
+def trial(side: str, *latencies: float, status: int = 200, nulls: int | None = 0) -> Trial:
+    answers = [Answer(number / 10, latency, status, "list", 1) for number, latency in enumerate(latencies)]
+    return Trial("backfill", side, 5.0, answers, 0.0, migration=(1.0, 2.0), exit_code=0, nulls=nulls)
+
+
+def verdicts(ours: Trial) -> set[str]:
+    return {criterion.promise for criterion in criteria(trial("baseline", 0.01, 0.02), ours) if not criterion.holds}
+
+
+def test_a_promise_is_kept_or_named() -> None:
+    assert verdicts(trial("ours", 0.05)) == set()
+    assert verdicts(trial("ours", 0.07)) == {"p99, against 3 × the baseline's"}
+    assert verdicts(trial("ours", 0.05, status=500)) == {"no request fails"}
+    assert verdicts(trial("ours", 0.05, nulls=1)) == {"no row without a value"}
+    assert verdicts(trial("ours", 0.05, nulls=None)) == {"no row without a value"}  # it was not even counted
+
+
+def test_an_answer_after_half_a_minute_is_a_failure() -> None:
+    assert figures(trial("ours", 0.1, 31.0)).failed == 1
+
+
+def test_the_picture_is_well_formed_and_shows_each_failure() -> None:
+    trials = [trial("baseline", 0.01), trial("naive", 0.01, 9.0, status=500), trial("ours", 0.02)]
+    drawn = ElementTree.fromstring(picture.draw(trials, {"notes": 1000, "rate": 40.0, "cores": 2}))  # noqa: S314 - ours
+    crosses = [
+        path.get("d", "") for path in drawn.iter("{http://www.w3.org/2000/svg}path") if path.get("class") == "bad"
+    ]
+    assert [d.count("l6 6") for d in crosses] == [1, 2, 0]  # of the legend, of the naive side, of ours
