@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Column, Integer, MetaData, Table
 
 from app.release.lint import lint
 from tests.release.history import BASE, BLOCK, CONTRACT, EXPAND, history, rules_of, write_revision
@@ -113,6 +113,15 @@ def test_a_table_that_a_later_revision_creates_again_may_be_dropped(tmp_path: Pa
     write_revision(tmp_path, "0003", "0002", EXPAND, BASE.replace('"todos"', '"tasks"'))
     assert lint(ScriptDirectory(str(tmp_path)), models("people"), ["0002"]) == []
     assert [finding.rule for finding in lint(ScriptDirectory(str(tmp_path)), models("people"))] == []
+
+
+def test_a_column_of_a_table_that_a_later_revision_creates_again_may_be_dropped(tmp_path: Path) -> None:
+    metadata = MetaData()
+    Table("people", metadata, Column("id", Integer))
+    history(tmp_path, 'op.drop_column("people", "id")', CONTRACT)
+    again = 'def upgrade():\n    op.create_table("people", sa.Column("id", sa.BigInteger()))\n'
+    write_revision(tmp_path, "0003", "0002", EXPAND, again)
+    assert lint(ScriptDirectory(str(tmp_path)), metadata) == []
 
 
 RUN_AGAIN = [
