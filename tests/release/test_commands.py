@@ -1,6 +1,10 @@
 """`flask release …` as it is typed: what it prints, for people and for programs, and how it ends."""
 
 import json
+import shutil
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +163,18 @@ def upgrade():
 @pytest.fixture
 def checkout(tmp_path: Path, environment: dict[str, str]) -> Checkout:
     return Checkout(tmp_path, environment)
+
+
+def test_lint_without_squawk_is_one_sentence(checkout: Checkout) -> None:
+    """On a dyno: the Python of this environment's base has no squawk beside it."""
+    base = str(getattr(sys, "_base_executable", sys.executable))
+    if shutil.which("squawk", path=str(Path(base).parent)):
+        pytest.skip("squawk is installed for all of this machine")
+    environment = {**checkout.environment, "PATH": "", "PYTHONPATH": sysconfig.get_path("purelib")}
+    command = [base, "-m", "flask", "release", "lint"]
+    ended = subprocess.run(command, cwd=checkout.folder, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "Error: squawk, which reads the SQL, is not installed here; it comes with: make install\n"
 
 
 def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD, extra: str = "") -> None:
