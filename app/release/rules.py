@@ -1,4 +1,4 @@
-"""What lint asks of a revision beyond squawk: rows, re-runs, rewrites, and what its phase promises.
+"""What lint asks of a revision beyond squawk, here of rows and of locks that outlast their statement.
 
 Each rule is a function of one revision; advice.py says of each name what would happen and what to write instead.
 """
@@ -43,8 +43,16 @@ class Revision:
 
     @cached_property
     def created(self) -> frozenset[str]:
-        """The tables that nobody uses yet."""
-        return frozenset(filter(None, (sql.created_table(statement.bare) for statement in self.statements)))
+        """The tables that nobody uses yet: not one that takes the name of another, dropped or renamed before."""
+        there: set[str] = set()
+        new: set[str] = set()
+        for statement in self.statements:
+            there |= set(sql.dropped_tables(statement.bare))
+            there |= {
+                table for table, action in sql.alterations(statement.bare) if action.upper().startswith("RENAME TO")
+            }
+            new |= {table for table in [sql.created_table(statement.bare)] if table and table not in there}
+        return frozenset(new)
 
 
 def alterations(revision: Revision) -> Iterator[tuple[Statement, sql.Alteration]]:
@@ -56,7 +64,7 @@ def alterations(revision: Revision) -> Iterator[tuple[Statement, sql.Alteration]
 
 
 _WRITE = re.compile(
-    rf"(?:WITH .*\(\) ?)?(?:(?:UPDATE|DELETE FROM|MERGE INTO) (?:ONLY )?|(TRUNCATE )(?:TABLE )?(?:ONLY )?)({TABLE})",
+    rf"(?:WITH .*\(\) ?)?(?:(?:UPDATE|DELETE FROM|MERGE INTO)|TRUNCATE(?: TABLE)?) (?:ONLY )?({TABLE})",
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"(?<!DELETE) (?:WHERE|FROM|USING) ", re.IGNORECASE)
@@ -70,8 +78,8 @@ def writes_a_whole_table(revision: Revision) -> Iterator[Broken]:
         inner = [sql.outline(content) for _, content in whole.groups if whole.text.upper().startswith("WITH ")]
         for shape in (whole, *inner):
             match = _WRITE.match(shape.text)
-            table = sql.plain(match[2]) if match else ""
-            if match and table not in revision.created and (match[1] or not _is_limited(whole, shape, table)):
+            table = sql.plain(match[1]) if match else ""
+            if match and table not in revision.created and not _is_limited(whole, shape, table):
                 yield Broken("whole-table-write", statement, table)
 
 
@@ -148,53 +156,3 @@ ADD_COLUMN = re.compile(
     rf"ADD (?!(?:CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN|EXCLUDE)\b)(?:COLUMN )?(?:IF NOT EXISTS )?({NAME}) (.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_REWRITING_COLUMN = re.compile(
-    r"\b(?:GENERATED (?:ALWAYS|BY DEFAULT) AS (?:IDENTITY|\(.*\) STORED)|(?:BIG|SMALL)?SERIAL\d?)\b", re.IGNORECASE
-)
-_DEFAULT = re.compile(r"\bDEFAULT (.*)", re.IGNORECASE)
-_CALL = re.compile(r"\b(\w+) ?\(")
-_REWRITING_TABLE = re.compile(r"SET (?:UNLOGGED|LOGGED|TABLESPACE|ACCESS METHOD)\b", re.IGNORECASE)
-_REWRITING = re.compile(rf"(?:VACUUM (?:FULL|\(.*FULL.*\))|CLUSTER) ({TABLE})", re.IGNORECASE)
-# Those that give one value for the whole statement, and types with a length, which look like calls.
-_ONE_VALUE = {
-    "now",
-    "transaction_timestamp",
-    "statement_timestamp",
-    "timezone",
-    "lower",
-    "upper",
-    "md5",
-    "to_timestamp",
-}
-_TYPES = {
-    "varchar",
-    "char",
-    "varying",
-    "character",
-    "numeric",
-    "decimal",
-    "timestamp",
-    "time",
-    "interval",
-    "bit",
-    "float",
-}
-
-
-def rewrites_a_table(revision: Revision) -> Iterator[Broken]:
-    """A default that differs from row to row has to be written into each row, under the heaviest lock."""
-    for statement, (table, action) in alterations(revision):
-        column = ADD_COLUMN.match(action)
-        if column and (_REWRITING_COLUMN.search(column[2]) or _is_volatile(column[2])):
-            yield Broken("table-rewrite", statement, f"{table}.{sql.plain(column[1])}")
-        elif _REWRITING_TABLE.match(action):
-            yield Broken("table-rewrite", statement, table)
-    for statement in revision.statements:
-        if match := _REWRITING.match(statement.bare):
-            yield Broken("table-rewrite", statement, sql.plain(match[1]))
-
-
-def _is_volatile(definition: str) -> bool:
-    default = _DEFAULT.search(definition)
-    calls = {name.lower() for name in _CALL.findall(default[1].split(" CHECK ")[0])} if default else set()
-    return bool(calls - _ONE_VALUE - _TYPES)

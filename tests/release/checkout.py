@@ -1,16 +1,41 @@
-"""A copy of the project, for a developer to change a model in."""
+"""A copy of the project, for a developer to change, and for a release to be run from."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+FORKS = Path(__file__).parent / "forks.py"
+
+REVISION = '''\
+"""{title}."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.release.operations import *
+
+revision = "{number}"
+down_revision = {down}
+{phase}
+
+
+def upgrade():
+    {upgrade}
+
+
+def downgrade():
+    pass
+'''
 
 
 class Checkout:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
+        self.versions = folder / "migrations/versions"
         self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}
         for name in ("app", "migrations"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -18,5 +43,69 @@ class Checkout:
             shutil.copy(ROOT / name, folder)
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "flask", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flask", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def forget_history(self) -> None:
+        """Begin without a revision, for a history of the test's own."""
+        for path in self.versions.glob("*.py"):
+            path.unlink()
+
+    def write_revision(self, number: int, *upgrade: str, phase: str | None = "expand") -> str:
+        """Add a revision after the one of the number before.
+
+        Args:
+            upgrade: the lines of upgrade().
+            phase: None for a revision that does not say.
+        """
+        revision = f"{number:04d}"
+        text = REVISION.format(
+            title=f"Step {number}",
+            number=revision,
+            down=repr(f"{number - 1:04d}") if number > 1 else None,
+            phase=f'phase = "{phase}"' if phase else "",
+            upgrade="\n    ".join(upgrade) or "pass",
+        )
+        (self.versions / f"{revision}_step.py").write_text(text)
+        return revision
+
+
+class Forks:
+    """`flask …` of a checkout in forks of one warm process: a run costs no start of Python."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(FORKS)],
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def flask(self, environment: dict[str, str], *arguments: str, **dying: Any) -> dict[str, Any]:
+        """
+        Args:
+            dying: die_at (number of the statement), when ("before" or "after" it) and signal.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        request = {"environment": environment, "arguments": arguments, **dying}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self.process.communicate(timeout=10)

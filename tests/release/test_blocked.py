@@ -1,0 +1,123 @@
+"""A release that finds the table held: it steps back at once, tries again, and says who is in the way."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from app.release.lock import KEY
+from tests.conftest import Environment
+from tests.release.checkout import Checkout
+from tests.release.migrating import Database
+from tests.release.waiting import wait_until
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
+    " AND wait_event_type = 'Lock'"
+)
+
+HOLDS_RUNS = (
+    "SELECT count(*) FROM pg_locks WHERE relation = 'runs'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+)
+
+
+@pytest.fixture
+def checkout(environment: Environment, tmp_path: Path) -> Checkout:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int); CREATE TABLE runs (revision text)")')
+    assert checkout.flask("db", "upgrade").returncode == 0
+    checkout.write_revision(2, "op.execute(\"INSERT INTO runs VALUES ('0002')\")")
+    return checkout
+
+
+ONLINE = ("add_column_online('things', sa.Column('colour', sa.Text))",)
+PLAIN = ("op.execute(\"INSERT INTO runs VALUES ('0003')\")", "op.execute('ALTER TABLE things ADD colour text')")
+
+either_way = pytest.mark.parametrize("step", [ONLINE, PLAIN], ids=["online", "plain"])
+
+
+@either_way
+def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
+    checkout: Checkout, database: Database, step: tuple[str, ...]
+) -> None:
+    checkout.write_revision(3, *step)
+    with database.holding("SET LOCAL application_name = 'the-report'; SELECT count(*) FROM things"):
+        release = checkout.start("db", "upgrade")
+        wait_until(lambda: database.scalar(WAITING), "it waits")
+        wait_until(lambda: not database.scalar(WAITING), "it has stepped back")
+    output = "".join(release.communicate(timeout=60))
+    assert release.returncode == 0, output
+    assert re.search(r"blocked by pid=\d+ age=\d+s application=the-report", output)
+    assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0002'") == 1
+    assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == (1 if step is PLAIN else 0)
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0003"
+
+
+@either_way
+def test_nobody_queues_behind_it_for_long(checkout: Checkout, database: Database, step: tuple[str, ...]) -> None:
+    """An ALTER that waits makes every reader wait behind it: without the limit, as long as the report takes."""
+    checkout.write_revision(3, *step)
+    with database.holding("SELECT count(*) FROM things"):
+        release = checkout.start("db", "upgrade", "-x", "deadline=4")
+        wait_until(lambda: database.scalar(WAITING), "it waits")
+        slowest = 0.0
+        while release.poll() is None:
+            began = time.monotonic()
+            database.execute("INSERT INTO things VALUES (1)")
+            slowest = max(slowest, time.monotonic() - began)
+        release.communicate()
+    assert 0 < slowest < 1
+
+
+@either_way
+def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
+    checkout: Checkout, database: Database, step: tuple[str, ...]
+) -> None:
+    checkout.write_revision(3, *step)
+    with database.engine.connect() as connection:
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid() FROM (SELECT count(*) FROM things) AS all_of_them")
+        refused = checkout.flask("db", "upgrade", "-x", "deadline=1.5")
+        blocker = pid.scalar_one()
+    assert refused.returncode == 1
+    assert f"pid={blocker}" in refused.stderr
+    assert "flask db upgrade" in refused.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+    assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == 0
+
+
+def test_a_deadlock_is_tried_again(checkout: Checkout, database: Database) -> None:
+    """The other session waits for what the migration holds, and holds what the migration asks for next.
+
+    The server ends the one that comes last, when the other has waited for longer than deadlock_timeout, 1 s.
+    """
+    checkout.write_revision(
+        3,
+        "op.execute('LOCK TABLE runs; SELECT pg_sleep(3)')",
+        "op.execute('SET LOCAL lock_timeout = 0; LOCK TABLE things')",
+    )
+    with database.engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE things")
+        release = checkout.start("db", "upgrade")
+        wait_until(lambda: database.scalar(HOLDS_RUNS), "the migration holds the first table")
+        other.exec_driver_sql("LOCK TABLE runs")
+    output = "".join(release.communicate(timeout=60))
+    assert release.returncode == 0, output
+    assert "attempt 1, again in" in output
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "1e9"])
+def test_a_deadline_that_is_no_time_is_refused(checkout: Checkout, database: Database, given: str) -> None:
+    refused = checkout.flask("db", "upgrade", "-x", f"deadline={given}")
+    assert refused.returncode == 1
+    assert "takes seconds" in refused.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+
+
+def test_another_release_is_waited_for_until_the_deadline(checkout: Checkout, database: Database) -> None:
+    with database.holding(f"SELECT pg_advisory_lock({KEY})"):
+        refused = checkout.flask("db", "upgrade", "-x", "deadline=1")
+    assert refused.returncode == 1
+    assert "Another release held the migration lock" in refused.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"

@@ -1,0 +1,130 @@
+"""A release that is killed, at any statement of any operation, is finished by the next one as if nothing had been."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.release import operations
+from tests.conftest import Environment, scratch_schema
+from tests.release.checkout import Checkout, Forks
+from tests.release.dumps import rows_dump, schema_dump
+from tests.release.migrating import Database
+from tests.release.operation_cases import TABLES
+from tests.release.waiting import wait_until
+
+# A revision begins anew after a kill, so it does not take away what an operation before needs.
+REVISIONS = (
+    (
+        'add_column_online("things", sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False))',
+        'set_default_online("things", "size", "3")',
+        'backfill("things", set_sql="size = 1", where="size IS NULL")',
+        'set_not_null_online("things", "owner_id")',
+        'add_check_online("things", "ck_things_named", "name LIKE \'thing%\'")',
+        'add_foreign_key_online("fk_things_owners", "things", "owners", ["owner_id"], ["id"])',
+        'add_unique_online("things", "uq_things_name", ["name"])',
+        'create_index_online("ix_things_owner_id", "things", ["owner_id"])',
+        'drop_index_online("ix_things_size")',
+        'drop_not_null_online("things", "name")',
+        'widen_text_online("things", "name", "VARCHAR(80)")',
+        'drop_constraint_online("things", "ck_things_small")',
+        'retire_column_online("things", "Odd name")',
+        'reinstate_column_online("things", "Odd name")',
+        'retire_table_online("owners")',
+        'reinstate_table_online("owners")',
+    ),
+    ('drop_column_contract("things", "size")', 'rename_with_view("things", "objects")'),
+    ('rename_back_from_view("things", "objects")',),
+    ('rename_with_view("things", "objects")',),
+    ('drop_compat_view("things")', 'drop_table_contract("leftovers")'),
+)
+POINTS = 30
+
+
+@pytest.fixture(scope="module")
+def forks(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    checkout = Checkout(tmp_path_factory.mktemp("killed") / "checkout", server_environment)
+    checkout.forget_history()
+    checkout.write_revision(1, f'op.execute("""{TABLES} CREATE TABLE leftovers (id int);""")')
+    for number, lines in enumerate(REVISIONS, start=2):
+        checkout.write_revision(number, *lines)
+    forks = Forks(checkout)
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server_environment: Environment, forks: Forks) -> tuple[int, str, str]:
+    """How many statements it takes, and what it leaves."""
+    with scratch_schema(server_environment) as environment:
+        done = forks.flask(environment, "db", "upgrade")
+        assert done["status"] == 0, done["output"]
+        return done["statements"], schema_dump(environment), rows_dump(environment)
+
+
+def test_every_operation_is_in_it() -> None:
+    assert {line.split("(")[0] for lines in REVISIONS for line in lines} == set(operations.__all__)
+
+
+@pytest.mark.parametrize("point", range(POINTS))
+def test_what_was_killed_is_finished_by_the_next_run(
+    environment: Environment, forks: Forks, undisturbed: tuple[int, str, str], point: int
+) -> None:
+    statements, schema, rows = undisturbed
+    killed = forks.flask(
+        environment,
+        "db",
+        "upgrade",
+        die_at=1 + point * (statements - 1) // (POINTS - 1),
+        when=("before", "after")[point // 2 % 2],
+        signal=(signal.SIGKILL, signal.SIGTERM)[point % 2],
+    )
+    assert killed["status"] in (-signal.SIGKILL, -signal.SIGTERM), killed["output"]
+    again = forks.flask(environment, "db", "upgrade")
+    assert again["status"] == 0, again["output"]
+    assert schema_dump(environment) == schema
+    assert rows_dump(environment) == rows
+
+
+MIGRATOR = "FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
+BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+
+
+def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
+    database: Database, environment: Environment, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, f'op.execute("""{TABLES}""")')
+    checkout.write_revision(2, 'create_index_online("ix_things_name", "things", ["name"])')
+    assert checkout.flask("db", "upgrade", "0001").returncode == 0
+    with database.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"):
+        killed = checkout.start("db", "upgrade")
+        wait_until(lambda: database.scalar(BUILDING), "the index is being built")
+        killed.kill()
+        killed.communicate()
+        wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone", within=2)
+        waiting = checkout.flask("db", "upgrade", "-x", "deadline=1")
+        assert waiting.returncode == 1
+        assert "deadline of 1 s passed" in waiting.stderr
+    assert checkout.flask("db", "upgrade").returncode == 0
+    assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
+
+
+def test_a_plain_revision_that_was_killed_leaves_the_one_before(
+    database: Database, environment: Environment, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
+    checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
+    killed = checkout.start("db", "upgrade")
+    wait_until(
+        lambda: database.scalar(f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"), "the step is running"
+    )
+    killed.terminate()
+    killed.communicate()
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+    assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
+    assert database.scalar("SELECT to_regclass('second')") is None
