@@ -6,24 +6,19 @@ import flask_migrate
 import pytest
 import sqlalchemy as sa
 from alembic import op
-from alembic.script import ScriptDirectory
-from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from app import create_app
 from app.extensions import db
-from app.release import ledger
+from app.release import ledger, revisions
 from app.release.operations import add_column_online, rename_with_view, retire_column_online, widen_text_online
-from config import TestingConfig
-from tests.release.checkout import ROOT
 from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
 from tests.release.rows import fill
 
-MIGRATIONS = str(ROOT / "migrations")
+MIGRATIONS = str(revisions.MIGRATIONS)
 STEPS = [
     (script.down_revision, script.revision)
-    for script in ScriptDirectory(MIGRATIONS).walk_revisions()
+    for script in revisions.script_directory().walk_revisions()
     if ledger.phase_of(script) == ledger.EXPAND and script.down_revision is not None
 ][::-1]
 
@@ -58,19 +53,17 @@ HARMLESS: dict[str, Callable[[], object]] = {
 
 
 @pytest.fixture
-def empty(environment: dict[str, str]) -> Iterator[Flask]:
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
+def empty(database: Database) -> Iterator[Database]:
+    yield database
+    db.session.remove()
+    db.engine.dispose()
 
 
 @pytest.fixture
-def database(empty: Flask) -> Database:
+def in_use(empty: Database) -> Database:
     flask_migrate.upgrade(MIGRATIONS)
     fill()
-    return Database(db.engine)
+    return empty
 
 
 def test_there_are_steps_to_try() -> None:
@@ -79,29 +72,29 @@ def test_there_are_steps_to_try() -> None:
 
 @pytest.mark.parametrize(("before", "revision"), STEPS)
 def test_after_each_expand_step_the_release_before_reads_and_writes_as_it_did(
-    empty: Flask, before: str, revision: str
+    empty: Database, before: str, revision: str
 ) -> None:
     flask_migrate.upgrade(MIGRATIONS, before)
     fill()
-    release = ReleaseBefore(db.engine)
+    release = ReleaseBefore(empty.engine)
     flask_migrate.upgrade(MIGRATIONS, revision)
     fill(besides=release.rows)  # the newer release begins to write
-    release.assert_works(db.engine)
+    release.assert_works(empty.engine)
 
 
 @pytest.mark.parametrize(("statements", "reason"), BREAKING.values(), ids=BREAKING.keys())
-def test_a_step_that_breaks_the_release_before_is_found(database: Database, statements: str, reason: str) -> None:
-    release = ReleaseBefore(database.engine)
-    release.assert_works(database.engine)
-    database.migrate(lambda: op.execute(statements))
+def test_a_step_that_breaks_the_release_before_is_found(in_use: Database, statements: str, reason: str) -> None:
+    release = ReleaseBefore(in_use.engine)
+    release.assert_works(in_use.engine)
+    in_use.migrate(lambda: op.execute(statements))
     with pytest.raises((DBAPIError, AssertionError), match=reason):
-        release.assert_works(database.engine)
+        release.assert_works(in_use.engine)
 
 
 @pytest.mark.parametrize("expand", HARMLESS.values(), ids=HARMLESS.keys())
 def test_a_step_that_the_release_before_does_not_notice_is_left_alone(
-    database: Database, expand: Callable[[], object]
+    in_use: Database, expand: Callable[[], object]
 ) -> None:
-    release = ReleaseBefore(database.engine)
-    database.migrate(expand)
-    release.assert_works(database.engine)
+    release = ReleaseBefore(in_use.engine)
+    in_use.migrate(expand)
+    release.assert_works(in_use.engine)
