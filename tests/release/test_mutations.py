@@ -93,7 +93,7 @@ def test_steps_in_a_transaction_that_nobody_commits_are_found_from_outside(
     ATTEMPT_COMMITS.apply(checkout)
     red = checkout.flask("db", "upgrade", "0005")
     assert red.returncode == 1
-    assert "Running upgrade 0004 -> 0005" in red.stdout
+    assert "ended at ['0005'] but the database is at ['0004']" in red.stderr
     assert "nothing of it was kept" in red.stderr
     assert not database.scalar(HAS_TODOS)
 
