@@ -21,7 +21,7 @@ SECONDS = 20
 # Anybody may come in; to the database all go as its user.
 CONFIGURATION = """\
 [databases]
-{database} = host={host} port={server} user={user} password='{password}'
+{database} = {target}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -59,17 +59,10 @@ def pooled(request: pytest.FixtureRequest, environment: Environment) -> Iterator
 
 def start(folder: Path, direct: URL, port: int, ignored: str) -> Child:
     configuration, log = folder / "pgbouncer.ini", folder / "log"
-    configuration.write_text(
-        CONFIGURATION.format(
-            database=direct.database,
-            host=direct.host,
-            server=direct.port or 5432,
-            user=direct.username,
-            password=str(direct.password or "").replace("'", "''"),
-            port=port,
-            ignored=ignored,
-        )
-    )
+    target = f"host={direct.host} port={direct.port or 5432} user={direct.username}"
+    if direct.password:
+        target += " password='{}'".format(str(direct.password).replace("'", "''"))
+    configuration.write_text(CONFIGURATION.format(database=direct.database, target=target, port=port, ignored=ignored))
     for path in (folder, configuration):
         os.chown(path, unprivileged.owner(), -1)  # it refuses to run as root, as PostgreSQL does
     process = spawn([str(PGBOUNCER), str(configuration)], log=log, cwd=folder, **unprivileged.popen_options())
