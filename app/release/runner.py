@@ -72,7 +72,8 @@ def configure(connection: Connection, **options: Any) -> str:
 
 
 def print_sql() -> None:
-    context.configure(url="postgresql+psycopg2://", literal_binds=True, **OPTIONS)
+    # The paramstyle leaves a % as it is; psycopg2's would double it.
+    context.configure(url="postgresql+psycopg2://", literal_binds=True, dialect_opts={"paramstyle": "named"}, **OPTIONS)
     migration = context.get_context()
     migration.impl.static_output(f"SET lock_timeout = '{SESSION['lock_timeout']}';")
     with context.begin_transaction():
