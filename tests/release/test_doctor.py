@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import Base
 from app.release.doctor import examine
-from app.release.finding import Finding
+from app.release.doctor.finding import Finding
 from app.release.lock import KEY
 from app.release.reading import reading
 from app.release.revisions import MIGRATIONS, heads, script_directory

@@ -154,6 +154,7 @@ def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, st
     assert 'phase = "contract"' in dropping
 
     assert checkout.flask("db", "downgrade", NEXT).returncode == 0
+    assert "In one run this is refused" in checkout.flask("release", "plan").stdout
     for _ in range(2):
         refused = checkout.flask("db", "upgrade")
         assert refused.returncode == 1

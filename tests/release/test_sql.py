@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from app.release.render import render
-from app.release.sql import alterations, bare, created_table, literals, outline, plain, split, split_at_commas
+from app.release.sql.grammar import (
+    alterations,
+    bare,
+    created_table,
+    literals,
+    outline,
+    plain,
+    split,
+    split_at_commas,
+)
+from app.release.sql.render import render
 from tests.release.history import history
 
 SPLITS = {

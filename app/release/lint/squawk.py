@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.release import sql
 from app.release.errors import ReleaseError
-from app.release.render import Statement
-from app.release.rules import Revision
+from app.release.lint.rules import Revision
+from app.release.sql import grammar
+from app.release.sql.render import Statement
 
 POSTGRES = "15.0"  # the oldest that is served
 SECONDS = 30
@@ -25,7 +25,7 @@ EXCLUDED = (
     # Taste, which the models decide.
     *("prefer-bigint-over-int", "prefer-bigint-over-smallint", "prefer-text-field", "prefer-identity"),
     *("prefer-timestamp-tz", "ban-char-field", "require-enum-value-ordering"),
-    # app/release/rules.py, phases.py and reruns.py ask the same with more knowledge: of the phase, of what the models
+    # rules.py, phases.py and reruns.py ask the same with more knowledge: of the phase, of what the models
     # map, of the operation that wrote it, of what the revision did before. Of CONCURRENTLY it asks for IF NOT EXISTS.
     *("prefer-robust-stmts", "adding-not-nullable-field", "adding-field-with-default"),
     *("renaming-table", "renaming-column", "transaction-nesting"),
@@ -68,8 +68,10 @@ def _is_known_better(rule: str, statement: Statement, created: frozenset[str]) -
         statement.by_operation and rule in CHECKED_BY_OPERATIONS
     ):
         return True
-    indexed = sql.indexed_table(statement.bare)
-    tables = {alteration.table for alteration in sql.alterations(statement.bare)} | ({indexed} if indexed else set())
+    indexed = grammar.indexed_table(statement.bare)
+    tables = {alteration.table for alteration in grammar.alterations(statement.bare)} | (
+        {indexed} if indexed else set()
+    )
     return bool(tables) and tables <= created
 
 

@@ -8,12 +8,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from app.release import phases, reruns, rewrites, rules, squawk
-from app.release.advice import OURS, SQUAWK, Advice
 from app.release.errors import ReleaseError
 from app.release.files import twice
-from app.release.render import Rendered, Statement, render
-from app.release.rules import Columns, Revision
+from app.release.lint import phases, reruns, rewrites, rules, squawk
+from app.release.lint.advice import OURS, SQUAWK, Advice
+from app.release.lint.rules import Columns, Revision
+from app.release.sql.render import Rendered, Statement, render
 
 RULES = (
     phases.says_its_phase,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from alembic.script import Script
 
-from app.release import sql
-from app.release.render import Rendered, Statement
-from app.release.sql import NAME, TABLE
+from app.release.sql import grammar
+from app.release.sql.grammar import NAME, TABLE
+from app.release.sql.render import Rendered, Statement
 
 Columns = Mapping[str, frozenset[str]]  # table: its columns
 
@@ -47,18 +47,18 @@ class Revision:
         there: set[str] = set()
         new: set[str] = set()
         for statement in self.statements:
-            there |= set(sql.dropped_tables(statement.bare))
+            there |= set(grammar.dropped_tables(statement.bare))
             there |= {
-                table for table, action in sql.alterations(statement.bare) if action.upper().startswith("RENAME TO")
+                table for table, action in grammar.alterations(statement.bare) if action.upper().startswith("RENAME TO")
             }
-            new |= {table for table in [sql.created_table(statement.bare)] if table and table not in there}
+            new |= {table for table in [grammar.created_table(statement.bare)] if table and table not in there}
         return frozenset(new)
 
 
-def alterations(revision: Revision) -> Iterator[tuple[Statement, sql.Alteration]]:
+def alterations(revision: Revision) -> Iterator[tuple[Statement, grammar.Alteration]]:
     """The actions on tables that were there before."""
     for statement in revision.statements:
-        for alteration in sql.alterations(statement.bare):
+        for alteration in grammar.alterations(statement.bare):
             if alteration.table not in revision.created:
                 yield statement, alteration
 
@@ -74,16 +74,16 @@ _ONE_ROW = re.compile(r"\bWHERE (?:\w+\.)?id (?:= ?(?:\d+|'')|IN \((?P<ids>)\))$
 def writes_a_whole_table(revision: Revision) -> Iterator[Broken]:
     """UPDATE and DELETE of a table that was there before, without a LIMIT on which of its rows."""
     for statement in revision.statements:
-        whole = sql.outline(statement.bare)
-        inner = [sql.outline(content) for _, content in whole.groups if whole.text.upper().startswith("WITH ")]
+        whole = grammar.outline(statement.bare)
+        inner = [grammar.outline(content) for _, content in whole.groups if whole.text.upper().startswith("WITH ")]
         for shape in (whole, *inner):
             match = _WRITE.match(shape.text)
-            table = sql.plain(match[1]) if match else ""
+            table = grammar.plain(match[1]) if match else ""
             if match and table not in revision.created and not _is_limited(whole, shape, table):
                 yield Broken("whole-table-write", statement, table)
 
 
-def _is_limited(whole: sql.Outline, shape: sql.Outline, table: str) -> bool:
+def _is_limited(whole: grammar.Outline, shape: grammar.Outline, table: str) -> bool:
     """Whether the rows are chosen by a sub-select on the table itself that has a LIMIT, or by their ids.
 
     A sub-select between SET and WHERE chooses a value and no row.
@@ -113,7 +113,7 @@ def keeps_an_invalid_index(revision: Revision) -> Iterator[Broken]:
     """What a failed build left has the name, so IF NOT EXISTS is content with it."""
     for statement in revision.statements:
         if match := _KEEPS_INVALID.match(statement.bare):
-            yield Broken("keeps-invalid-index", statement, sql.plain(match[1]))
+            yield Broken("keeps-invalid-index", statement, grammar.plain(match[1]))
 
 
 _VALIDATE = re.compile(rf"VALIDATE CONSTRAINT ({NAME})", re.IGNORECASE)
@@ -127,10 +127,10 @@ def validates_under_the_lock(revision: Revision) -> Iterator[Broken]:
         if statement.transaction is None:
             continue
         if match := _NOT_VALID.match(action):
-            added.add((statement.transaction, table, sql.plain(match[1])))
+            added.add((statement.transaction, table, grammar.plain(match[1])))
         match = _VALIDATE.match(action)
-        if match and (statement.transaction, table, sql.plain(match[1])) in added:
-            yield Broken("validate-under-lock", statement, f"{table}.{sql.plain(match[1])}")
+        if match and (statement.transaction, table, grammar.plain(match[1])) in added:
+            yield Broken("validate-under-lock", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 _NOT_NULL_CHECK = re.compile(
@@ -145,11 +145,11 @@ def sets_not_null_unchecked(revision: Revision) -> Iterator[Broken]:
     checked: set[tuple[str, str]] = set()
     for statement, (table, action) in alterations(revision):
         if match := _NOT_NULL_CHECK.match(action):
-            added[table, sql.plain(match[1])] = sql.plain(match[2] or match[3])
+            added[table, grammar.plain(match[1])] = grammar.plain(match[2] or match[3])
         elif match := _VALIDATE.match(action):
-            checked.add((table, added.get((table, sql.plain(match[1])), "")))
-        elif (match := SET_NOT_NULL.match(action)) and (table, sql.plain(match[1])) not in checked:
-            yield Broken("set-not-null-unchecked", statement, f"{table}.{sql.plain(match[1])}")
+            checked.add((table, added.get((table, grammar.plain(match[1])), "")))
+        elif (match := SET_NOT_NULL.match(action)) and (table, grammar.plain(match[1])) not in checked:
+            yield Broken("set-not-null-unchecked", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 ADD_COLUMN = re.compile(

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from app.release import sql
-from app.release.rules import ADD_COLUMN, Broken, Revision, alterations
-from app.release.sql import TABLE
+from app.release.lint.rules import ADD_COLUMN, Broken, Revision, alterations
+from app.release.sql import grammar
+from app.release.sql.grammar import TABLE
 
 _REWRITING_COLUMN = re.compile(
     r"\b(?:GENERATED (?:ALWAYS|BY DEFAULT) AS (?:IDENTITY|\(.*\) STORED)|(?:BIG|SMALL)?SERIAL\d?)\b", re.IGNORECASE
@@ -48,14 +48,14 @@ def rewrites_a_table(revision: Revision) -> Iterator[Broken]:
     for statement, (table, action) in alterations(revision):
         column = ADD_COLUMN.match(action)
         if column and (_REWRITING_COLUMN.search(column[2]) or _is_volatile(column[2])):
-            yield Broken("table-rewrite", statement, f"{table}.{sql.plain(column[1])}")
+            yield Broken("table-rewrite", statement, f"{table}.{grammar.plain(column[1])}")
         elif column and re.search(r"\bCHECK ?\(", column[2], re.IGNORECASE):
-            yield Broken("constraint-missing-not-valid", statement, f"{table}.{sql.plain(column[1])}")
+            yield Broken("constraint-missing-not-valid", statement, f"{table}.{grammar.plain(column[1])}")
         elif _REWRITING_TABLE.match(action):
             yield Broken("table-rewrite", statement, table)
     for statement in revision.statements:
         if match := _REWRITING.match(statement.bare):
-            yield Broken("table-rewrite", statement, sql.plain(match[1]))
+            yield Broken("table-rewrite", statement, grammar.plain(match[1]))
 
 
 def _is_volatile(definition: str) -> bool:
