@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from app.dev import postgres
 from app.release.connection import direct_engine
 from config import TestingConfig
 from tests.conftest import Environment
+from tests.release.checkout import Checkout
 from tests.release.migrating import Database
+from tests.release.sessions import Sessions
 
 
 @pytest.fixture
@@ -23,6 +26,36 @@ def database(environment: Environment) -> Iterator[Database]:
         engine = direct_engine()
         yield Database(engine)
         engine.dispose()
+
+
+@pytest.fixture
+def sessions(environment: Environment) -> Iterator[Sessions]:
+    """Sessions beside the migration's, in the same empty schema."""
+    sessions = Sessions(environment["DATABASE_URL"])
+    yield sessions
+    sessions.engine.dispose()
+
+
+@pytest.fixture
+def checkout_of(tmp_path: Path, environment: Environment) -> Iterator[Callable[[str], Checkout]]:
+    """checkout_of("old"): a copy of the project as production runs it; what it started ends with the test."""
+    made: list[Checkout] = []
+
+    def checkout(name: str) -> Checkout:
+        made.append(Checkout(tmp_path / name, environment, "config.ProductionConfig"))
+        return made[-1]
+
+    yield checkout
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def blank(checkout_of: Callable[[str], Checkout]) -> Checkout:
+    """A copy of the project without a revision."""
+    checkout = checkout_of("checkout")
+    checkout.forget_history()
+    return checkout
 
 
 @pytest.fixture
