@@ -2,7 +2,7 @@
 
 SPEC is JSON: {"log": path} writes each statement to a file, a line each; {"at": n or words, "when": "before" or "after",
 "signal": number} makes the process signal itself right before or after the statement. The n-th point counts
-statements and commits; words stand in a statement.
+statements and commits, or is the first thereafter that can be signalled so; words stand in a statement.
 
 With {"serve": true} alone it imports the application once and then, for each JSON line on its input
 ({"spec": …, "arguments": […], "log": path}), runs the command in a fork and answers with its exit code.
@@ -34,7 +34,7 @@ def listen(spec: dict[str, Any]) -> None:
                 with open(spec["log"], "a") as log:
                     log.write(" ".join(sql.split()) + "\n")
         at = spec.get("at")
-        if when == spec.get("when") and (at == points if isinstance(at, int) else at in sql):
+        if when == spec.get("when") and (points >= at if isinstance(at, int) else at in sql):
             os.kill(os.getpid(), spec["signal"])
 
     on = sqlalchemy.Engine
