@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,7 +20,7 @@ BLOCKED = "blocked by pid="
 
 
 @pytest.fixture
-def checkout(blank: Checkout, sessions: Sessions) -> Iterator[Checkout]:
+def checkout(blank: Checkout, sessions: Sessions) -> Checkout:
     """Its second step is the one that needs a lock on things; each leaves its mark."""
     sessions.execute(TABLES)
     blank.write_revision("0001", "op.execute(\"INSERT INTO effects VALUES ('0001')\")")
@@ -33,7 +32,7 @@ def checkout(blank: Checkout, sessions: Sessions) -> Iterator[Checkout]:
         """,
     )
     blank.write_revision("0003", "op.execute(\"INSERT INTO effects VALUES ('0003')\")")
-    yield blank
+    return blank
 
 
 def effects(sessions: Sessions) -> list[str]:

@@ -111,6 +111,8 @@ def test_a_killed_index_build_ends_on_the_server_too_and_the_next_release_only_w
         )
         report.rollback()
     assert second.wait() == 0, second.said
-    valid = "SELECT array_agg(indisvalid) FROM pg_index WHERE indrelid = CAST('things' AS regclass) AND NOT indisprimary"
+    valid = (
+        "SELECT array_agg(indisvalid) FROM pg_index WHERE indrelid = CAST('things' AS regclass) AND NOT indisprimary"
+    )
     assert sessions.scalar(valid) == [True, True]
     assert sessions.revision() == ["0001"]

@@ -1,13 +1,14 @@
 """`flask …` with an ear on its SQL: python wrapped.py SPEC db upgrade.
 
-SPEC is JSON: {"log": path} writes each statement to a file, a line each; {"at": n or words, "when": "before" or "after",
-"signal": number} makes the process signal itself right before or after the statement. The n-th point counts
+SPEC is JSON: {"log": path} writes each statement to a file, a line each; {"at": n or words, "when": "before" or
+"after", "signal": number} makes the process signal itself right before or after the statement. The n-th point counts
 statements and commits, or is the first thereafter that can be signalled so; words stand in a statement.
 
 With {"serve": true} alone it imports the application once and then, for each JSON line on its input
 ({"spec": …, "arguments": […], "log": path}), runs the command in a fork and answers with its exit code.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -33,7 +34,7 @@ def listen(spec: dict[str, Any]) -> None:
             if "log" in spec:
                 with open(spec["log"], "a") as log:
                     log.write(" ".join(sql.split()) + "\n")
-        at = spec.get("at")
+        at = spec.get("at", "no statement at all")
         if when == spec.get("when") and (points >= at if isinstance(at, int) else at in sql):
             os.kill(os.getpid(), spec["signal"])
 
@@ -68,12 +69,8 @@ def in_a_fork(job: dict[str, Any]) -> int:
 
 
 def serve(do: Callable[[dict[str, Any]], int]) -> None:
-    import alembic.command
-    import flask_migrate.cli
-    import psycopg2
-
-    import app.release.operations
-    import app.release.runner  # noqa: F401 - here, so that no fork has to
+    for module in ("flask_migrate.cli", "psycopg2", "app.release.operations", "app.release.runner"):
+        importlib.import_module(module)  # here, so that no fork has to
 
     for line in sys.stdin:
         print(do(json.loads(line)), flush=True)  # noqa: T201 - the answer
