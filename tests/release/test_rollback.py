@@ -54,7 +54,7 @@ def test_behind_steps_that_only_add_it_is_green_and_says_that_the_database_is_ah
     assert everything(sessions, schema_dump) == before
 
 
-@pytest.mark.parametrize("phases", [("expand", "contract"), ("contract", "expand"), ("expand", None), ("expnd",)])
+@pytest.mark.parametrize("phases", [("contract", "expand"), ("expand", None)])
 def test_behind_a_step_that_takes_away_it_ends_with_3_and_says_to_roll_forward(
     old: Checkout, new: Checkout, phases: tuple[str | None, ...], sessions: Sessions, schema_dump: Callable[[], str]
 ) -> None:
@@ -99,39 +99,32 @@ def test_when_the_database_went_another_way_it_ends_with_2(
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["in the ledger", "unknown"])
-@pytest.mark.parametrize(
-    "command", [("migrate", "-m", "More"), ("check",), ("current",), ("downgrade",)], ids=lambda command: command[0]
-)
 def test_other_commands_say_what_happened_and_what_to_type(
-    old: Checkout,
-    new: Checkout,
-    command: tuple[str, ...],
-    is_known: bool,
-    sessions: Sessions,
-    schema_dump: Callable[[], str],
+    old: Checkout, new: Checkout, is_known: bool, sessions: Sessions, schema_dump: Callable[[], str]
 ) -> None:
     add_steps(new, "expand")
     assert new.flask("db", "upgrade").returncode == 0
     if not is_known:
         sessions.execute("DELETE FROM schema_ledger WHERE revision = '0003'")
     before = everything(sessions, schema_dump)
-    ended = old.flask("db", *command)
-    assert ended.returncode != 0
-    assert ended.stderr.startswith("Error: The database is at 0003")
-    assert ("git pull" if is_known else "git log --all -S 0003") in ended.stderr
-    assert "Traceback" not in ended.stdout + ended.stderr
-    assert everything(sessions, schema_dump) == before
+    for command in (("migrate", "-m", "More"), ("check",), ("current",), ("downgrade",), ("stamp", "head")):
+        ended = old.flask("db", *command)
+        assert ended.returncode != 0, command
+        assert ended.stderr.startswith("Error: The database is at 0003"), command
+        assert ("git pull" if is_known else "git log --all -S 0003") in ended.stderr, command
+        assert "Traceback" not in ended.stdout + ended.stderr, command
+        assert everything(sessions, schema_dump) == before, command
     assert len(list((old.folder / "migrations/versions").glob("*.py"))) == 2
 
 
-@pytest.mark.parametrize("command", [("migrate", "-m", "More"), ("check",)], ids=lambda command: command[0])
-def test_behind_the_code_they_say_to_upgrade(new: Checkout, command: tuple[str, ...], sessions: Sessions) -> None:
+def test_behind_the_code_they_say_to_upgrade(new: Checkout, sessions: Sessions) -> None:
     assert new.flask("db", "upgrade", "0001").returncode == 0
     before = sessions.contents()
-    ended = new.flask("db", *command)
-    assert ended.returncode == 1
-    assert "The database is at 0001 and the code at 0002; 1 pending: 0002." in ended.stderr
-    assert "flask db upgrade" in ended.stderr
-    assert "Traceback" not in ended.stdout + ended.stderr
-    assert sessions.contents() == before
+    for command in (("migrate", "-m", "More"), ("check",)):
+        ended = new.flask("db", *command)
+        assert ended.returncode == 1, command
+        assert "The database is at 0001 and the code at 0002; 1 pending: 0002." in ended.stderr, command
+        assert "flask db upgrade" in ended.stderr, command
+        assert "Traceback" not in ended.stdout + ended.stderr, command
+        assert sessions.contents() == before, command
     assert len(list((new.folder / "migrations/versions").glob("*.py"))) == 2
