@@ -1,108 +1,101 @@
-"""Five releases that start at once, on a database of their own each round: ours, and Flask-Migrate as `flask db init`
-writes it. Every step counts itself and builds an index; a round holds when all five end with 0, each step ran exactly
-once and every index is valid.
+"""How often releases that start at once end well: five `flask db upgrade` on five steps that change rows.
 
-Run: .venv/bin/python -m bench.race --rounds 20
+Each step adds one to a row in autocommit, as a data migration does, so a step that runs twice shows in the sum.
+Ordinary Alembic and this project's runner take turns on the same server. Run: .venv/bin/python -m bench.race
 """
 
 import argparse
+import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import make_url
+import psycopg2
 
-from app.dev import ports, postgres
-from bench.release.servers import ROOT, environment
-from tests.release import racing
-from tests.release.checkout import Checkout
-from tests.release.sessions import Sessions
+from bench.release.servers import ROOT, database
 
-WITHIN = 120  # seconds, for one round
-IMPORTS = "from app.release.operations import *\n"
-CONCURRENTLY = """with op.get_context().autocommit_block():
-    op.create_index('ix_counters_{step}', 'counters', ['n'], postgresql_concurrently=True)"""
+RACERS = 5
+STEPS = 5
 
-SIDES = ("ours", "plain Flask-Migrate")
+REVISION = """\
+from alembic import op
 
-
-class Plain(Checkout):
-    """A project that knows Flask-Migrate as its manual shows it, and none of our code."""
-
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
-        self.folder, self.environment, self.running = folder, environ, []
-        folder.mkdir()
-        shutil.copy(ROOT / "bench/release/plain.py", folder / "app.py")
-        subprocess.run(
-            [sys.executable, "-m", "flask", "db", "init"], cwd=folder, env=environ, check=True, capture_output=True
-        )
-
-    def write_revision(self, number: str, body: str, **options: object) -> None:
-        """The same steps in Alembic's own words."""
-        super().write_revision(number, body.replace(racing.INDEX.format(step=number), CONCURRENTLY.format(step=number)))
-        file = self.folder / f"migrations/versions/{number}_step.py"
-        file.write_text(file.read_text().replace(IMPORTS, ""))
+revision = "{number}"
+down_revision = {down!r}
+phase = "expand"
 
 
-@contextmanager
-def schema(sessions: Sessions, name: str) -> Iterator[None]:
-    sessions.execute(f"CREATE SCHEMA {name}")
-    yield
-    sessions.execute(f"DROP SCHEMA {name} CASCADE")
-
-
-def round_of(make: Callable[[], Checkout], sessions: Sessions) -> list[str]:
-    """What did not hold."""
-    checkout = make()
-    checkout.forget_history()
-    racing.write_history(checkout, with_indexes=True)
-    try:
-        codes = racing.race(checkout, WITHIN)
-    except subprocess.TimeoutExpired:
-        return [f"no end within {WITHIN} s"]
-    finally:
-        checkout.stop()
-    return [f"exit codes {sorted(codes)}"] * any(codes) + racing.faults(sessions, with_indexes=True)
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.execute("SELECT pg_sleep(0.2)")  # the work of a step on a table with rows
+        op.execute("UPDATE sums SET {column} = {column} + 1")
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
-    held: Counter[str] = Counter()
-    with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="semicircle-", ignore_cleanup_errors=True))
-        )
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
-        for number in range(rounds):
-            for side in SIDES:
-                faults = one(side, number, folder, port)
-                held[side] += not faults
-                print(f"round {number + 1}, {side}: {'; '.join(faults) or 'held'}", flush=True)
-    for side in SIDES:
-        print(f"{side:20} {held[side]:3} of {rounds} rounds held")
+    with tempfile.TemporaryDirectory(prefix="semicircle-race-") as name:
+        folder = Path(name)
+        with database(folder / "data") as environment:
+            naive = write(folder / "naive", ["flask", "--app", "bench.release.plain"], environment)
+            ours = write(folder / "ours", ["flask"], environment)
+            outcomes: dict[str, Counter[str]] = {"ordinary Alembic": Counter(), "this runner": Counter()}
+            for number in range(1, rounds + 1):
+                for side, command in zip(outcomes, (naive, ours), strict=True):
+                    outcomes[side][race(command, environment)] += 1
+                print(f"round {number}: {outcomes}", flush=True)
+    for side, counted in outcomes.items():
+        print(f"{side}: {counted['good']} of {rounds} good", dict(counted))
 
 
-def one(side: str, number: int, folder: Path, port: int) -> list[str]:
-    name = f"race_{number}_{SIDES.index(side)}"
-    url = make_url(postgres.url(port)).update_query_dict({"options": f"-csearch_path={name}"})
-    environ = environment(port) | {"DATABASE_URL": url.render_as_string(hide_password=False)}
-    driver = url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-    sessions = Sessions(driver)
-    make = {
-        "ours": lambda: Checkout(folder / name, environ, "config.ProductionConfig"),
-        "plain Flask-Migrate": lambda: Plain(folder / name, environ),
-    }[side]
-    with schema(sessions, name):
-        return round_of(make, sessions)
+def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> list[str]:
+    """A folder of migrations with these steps alone; the command that applies them."""
+    if "--app" in flask:
+        subprocess.run([*flask, "db", "init", "-d", folder], cwd=ROOT, env=environment, check=True, capture_output=True)
+    else:
+        shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("versions"))
+        (folder / "versions").mkdir()
+    for step in range(1, STEPS + 1):
+        down = f"r{step - 1}" if step > 1 else None
+        text = REVISION.format(number=f"r{step}", down=down, column=f"step_{step}")
+        (folder / f"versions/r{step}.py").write_text(text)
+    return [*flask, "db", "upgrade", "-d", str(folder)]
+
+
+def race(command: list[str], environment: Mapping[str, str]) -> str:
+    """One round on an empty database: "good", or what was wrong."""
+    execute(environment, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
+    execute(environment, f"CREATE TABLE sums ({columns}); INSERT INTO sums DEFAULT VALUES")
+    racers = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(RACERS)
+    ]
+    failed = sum(racer.wait() != 0 for racer in racers)
+    sums = execute(environment, "SELECT * FROM sums")
+    wrong = [number for number in sums if number != 1]
+    if not failed and not wrong:
+        return "good"
+    return f"{failed} failed, {len(wrong)} steps not exactly once"
+
+
+def execute(environment: Mapping[str, str], sql: str) -> tuple[int, ...]:
+    """The first row, if there is any."""
+    connection = psycopg2.connect(environment["DATABASE_URL"])
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            row: tuple[int, ...] = (cursor.fetchone() or ()) if cursor.description else ()
+            return row
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     main()

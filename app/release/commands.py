@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 
 from app.extensions import Base
 from app.release import doctor, files, ledger, lint, plan, reading, revisions, show
-from app.release.catalog_checks import migrators
-from app.release.finding import ERROR
+from app.release.doctor.catalog import migrators
+from app.release.doctor.finding import ERROR
 from app.release.state import BEHIND, schema_state
 
 

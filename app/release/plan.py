@@ -7,14 +7,14 @@ from typing import NamedTuple
 from alembic.script import Script
 from sqlalchemy import Connection, text
 
-from app.release.locks import Lock, locks
-from app.release.render import Statement, render
-from app.release.sql import bare, created_table, literals, plain, split
+from app.release.sql.grammar import bare, created_table, literals, plain, split
+from app.release.sql.locks import Lock, locks
+from app.release.sql.render import Statement, render
 
 # The table of an index stands for it. to_regclass follows the search path and knows nothing of what is not there yet.
 _SIZE = text(
     "SELECT pg_total_relation_size(c.oid) AS bytes, pg_size_pretty(pg_total_relation_size(c.oid)) AS pretty,"
-    " greatest(c.reltuples, -1)::bigint AS rows, c.relname"
+    " c.reltuples::bigint AS rows, c.relname"
     " FROM pg_class c WHERE c.oid = coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass(:name)),"
     " to_regclass(:name))"
 )

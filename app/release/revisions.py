@@ -11,24 +11,21 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 @cache
 def script_directory() -> ScriptDirectory:
+    """This code's own; `flask db … -d FOLDER` names another."""
     return ScriptDirectory(str(MIGRATIONS))
 
 
-def code_heads() -> list[str]:
+def heads(code: ScriptDirectory) -> list[str]:
     """More than one when two branches of the code each added a revision."""
-    return sorted(script_directory().get_heads())
-
-
-def known(revision: str) -> bool:
-    return revision in all_revisions()
+    return sorted(code.get_heads())
 
 
 @cache
-def all_revisions() -> frozenset[str]:
-    return frozenset(script.revision for script in script_directory().walk_revisions())
+def known(code: ScriptDirectory) -> frozenset[str]:
+    return frozenset(script.revision for script in code.walk_revisions())
 
 
-def pending(applied: Collection[str]) -> list[Script]:
+def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
     """The steps from the revisions that a database is at to the code's heads, the first one first."""
-    steps = script_directory().iterate_revisions("heads", tuple(applied) or "base")
+    steps = code.iterate_revisions("heads", tuple(applied) or "base")
     return list(steps)[::-1]

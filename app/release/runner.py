@@ -72,7 +72,8 @@ def configure(connection: Connection, **options: Any) -> str:
 
 
 def print_sql() -> None:
-    context.configure(url="postgresql+psycopg2://", literal_binds=True, **OPTIONS)
+    # The paramstyle leaves a % as it is; psycopg2's would double it.
+    context.configure(url="postgresql+psycopg2://", literal_binds=True, dialect_opts={"paramstyle": "named"}, **OPTIONS)
     migration = context.get_context()
     migration.impl.static_output(f"SET lock_timeout = '{SESSION['lock_timeout']}';")
     with context.begin_transaction():
@@ -82,7 +83,7 @@ def print_sql() -> None:
 
 def read(connection: Connection, command: str) -> None:
     """Commands that change no schema. An explanation takes the place of Alembic's two classic errors."""
-    current = state.schema_state(connection)
+    current = state.schema_state(connection, context.script)
     connection.rollback()
     needs_head = command == "retrieve_migrations"  # check, and migrate
     if current.foreign or (needs_head and current.name == state.BEHIND):
@@ -96,7 +97,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
     deadline = Deadline(seconds_allowed())
     with migration_lock(connection, deadline), watching(engine, connection) as blockers:
         # Under the lock: the release that held it may have been a newer one.
-        current = state.schema_state(connection)
+        current = state.schema_state(connection, context.script)
         connection.rollback()
         if command == "upgrade" and current.name == state.AHEAD:
             log.warning("%s", explain.safely_ahead(current))

@@ -1,8 +1,9 @@
 """Where the database's schema stands, seen from this code."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -25,19 +26,25 @@ class SchemaState(NamedTuple):
     foreign: list[str]  # revisions that the database has and this code does not, the newest first
 
 
-def schema_state(connection: Connection) -> SchemaState:
+def schema_state(connection: Connection, code: ScriptDirectory | None = None) -> SchemaState:
     """Read what the database says. Leaves the transaction open that the reading began.
+
+    Args:
+        code: the revisions to compare with, else this code's own.
 
     Raises:
         OperationalError: the database does not answer.
     """
+    code = code or revisions.script_directory()
     applied = database_revisions(connection)
-    code_heads = revisions.code_heads()
-    unknown = [revision for revision in applied if not revisions.known(revision)]
-    name, pending, foreign = (
-        _ahead(unknown, applied, ledger.entries(connection)) if unknown else _at_or_behind(applied, code_heads)
-    )
-    return SchemaState(name, ",".join(code_heads), ",".join(applied) or None, pending, foreign)
+    unknown = [revision for revision in applied if revision not in revisions.known(code)]
+    if unknown:
+        name, foreign = _ahead(code, applied, ledger.entries(connection))
+        pending: list[str] = []
+    else:
+        name, foreign = AT_HEAD if applied == revisions.heads(code) else BEHIND, []
+        pending = [step.revision for step in revisions.pending(code, applied)]
+    return SchemaState(name, ",".join(revisions.heads(code)), ",".join(applied) or None, pending, foreign)
 
 
 def database_revisions(connection: Connection) -> list[str]:
@@ -49,34 +56,21 @@ def database_revisions(connection: Connection) -> list[str]:
         return []
 
 
-def _at_or_behind(applied: list[str], code_heads: list[str]) -> tuple[str, list[str], list[str]]:
-    if applied == code_heads:
-        return AT_HEAD, [], []
-    return BEHIND, [step.revision for step in revisions.pending(applied)], []
-
-
-def _ahead(
-    unknown: list[str], applied: list[str], entries: Mapping[str, ledger.Entry]
-) -> tuple[str, list[str], list[str]]:
-    """Walk down the ledger from what this code does not know to what it knows."""
+def _ahead(code: ScriptDirectory, applied: list[str], entries: Mapping[str, ledger.Entry]) -> tuple[str, list[str]]:
+    """Walk down the ledger from what this code does not know to what it knows: the state, and what is foreign."""
     foreign: list[str] = []
-    reached = {revision for revision in applied if revisions.known(revision)}
-    to_visit = list(unknown)
+    reached: set[str] = set()
+    to_visit = list(applied)
     while to_visit:
         revision = to_visit.pop(0)
-        if revisions.known(revision):
+        if revision in revisions.known(code):
             reached.add(revision)
         elif revision not in entries:
-            return UNKNOWN, [], [*foreign, revision]
+            return UNKNOWN, [*foreign, revision]
         elif revision not in foreign:
             foreign.append(revision)
             to_visit.extend(entries[revision].down_revisions)
-    if _missing(reached):
-        return UNKNOWN, [], foreign
+    if revisions.pending(code, reached):  # the database went another way than this code, not further
+        return UNKNOWN, foreign
     contract = any(entries[revision].phase != ledger.EXPAND for revision in foreign)
-    return AHEAD_CONTRACT if contract else AHEAD, [], foreign
-
-
-def _missing(reached: Collection[str]) -> bool:
-    """Whether the code has steps of which the database has none: it went another way, not further."""
-    return bool(revisions.pending(reached))
+    return AHEAD_CONTRACT if contract else AHEAD, foreign

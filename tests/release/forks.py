@@ -1,47 +1,66 @@
-"""Many `flask …` in a short time: one process that has imported the application, and a fork of it for each."""
+"""Run as a script in a checkout: does `flask …` in forks of one warm process, each of which may be told to die.
+
+Each line of stdin is JSON: environment, arguments and, to die, die_at (number of a statement), when ("before" or
+"after" it) and signal. Each line of stdout: status (the exit code, or minus the signal), statements (how many were
+begun) and output.
+"""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
+import tempfile
+import threading
+from typing import Any
 
-from tests.release.checkout import WRAPPED, Checkout
+sys.path.insert(0, os.getcwd())
 
-
-class Forks:
-    def __init__(self, checkout: Checkout) -> None:
-        self._log = checkout.folder / "fork.log"
-        self.process = subprocess.Popen(
-            [*WRAPPED, json.dumps({"serve": True})],
-            cwd=checkout.folder,
-            env=checkout.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def flask(self, *arguments: str, **spec: object) -> int:
-        """The exit code; negative for a signal.
-
-        Args:
-            spec: as wrapped.py takes it.
-        """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        job = {"spec": spec, "arguments": arguments, "log": str(self._log)}
-        print(json.dumps(job), file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
-
-    @property
-    def said(self) -> str:
-        return self._log.read_text()
+from flask.cli import cli
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 
-@contextmanager
-def forks_of(checkout: Checkout) -> Iterator[Forks]:
-    forks = Forks(checkout)
+def main() -> None:
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as counted:
+        child = os.fork()
+        if not child:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            be(request, counted.fileno())
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        counted.seek(0)
+        return {"status": status, "statements": len(counted.read()), "output": output.read().decode()}
+
+
+def be(request: dict[str, Any], counted: int) -> None:
+    """The child: one command, to its end or to its death."""
+    os.environ.update(request["environment"])
+    seen = {"before": 0, "after": 0}
+
+    def count(when: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # the watcher of the blockers
+        seen[when] += 1
+        if when == "before":
+            os.write(counted, b".")
+        if when == request.get("when") and seen[when] == request.get("die_at"):
+            os.kill(os.getpid(), request["signal"])
+
+    event.listen(Engine, "before_cursor_execute", lambda *_: count("before"))
+    event.listen(Engine, "after_cursor_execute", lambda *_: count("after"))
     try:
-        yield forks
-    finally:
-        with forks.process:
-            forks.process.kill()
+        cli.main(request["arguments"], standalone_mode=True)
+    except SystemExit as ending:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else 1)
+
+
+if __name__ == "__main__":
+    main()

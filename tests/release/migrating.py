@@ -10,15 +10,20 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from app.release.blockers import Blockers
-from app.release.connection import direct_engine
 from app.release.deadline import Deadline
 
 
 class Database:
-    """An empty schema; each call is a transaction of its own, on a connection of its own."""
+    """An empty schema; each call is a transaction of its own, on a connection of its own.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: of anybody who works with the database.
+        migrating: of a release, with its limits.
+    """
+
+    def __init__(self, engine: Engine, migrating: Engine) -> None:
         self.engine = engine
+        self.migrating = migrating
 
     def execute(self, sql: str, **parameters: Any) -> None:
         with self.engine.begin() as connection:
@@ -35,7 +40,7 @@ class Database:
             seconds: the deadline of the run.
         """
         options = {"deadline": Deadline(seconds), "blockers": Blockers(), "transaction_per_migration": True}
-        with self.engine.connect() as connection:
+        with self.migrating.connect() as connection:
             connection.execute(text(f"SET statement_timeout = {int(seconds * 1000)}"))
             connection.commit()
             migration = MigrationContext.configure(connection, opts=options)
@@ -59,6 +64,3 @@ def printed(upgrade: Callable[[], object]) -> str:
     with Operations.context(migration), migration.begin_transaction():
         upgrade()
     return output.getvalue()
-
-
-__all__ = ["Database", "direct_engine", "printed"]

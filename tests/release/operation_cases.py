@@ -17,11 +17,16 @@ from app.release.operations import (
     drop_constraint_online,
     drop_index_online,
     drop_not_null_online,
+    drop_table_contract,
+    reinstate_column_online,
+    reinstate_table_online,
     rename_back_from_view,
     rename_with_view,
     retire_column_online,
+    retire_table_online,
     set_default_online,
     set_not_null_online,
+    widen_text_online,
 )
 
 TABLES = """
@@ -142,6 +147,30 @@ CASES = [
         "SELECT NOT attnotnull AND col_description(attrelid, attnum) LIKE 'retired%' FROM pg_attribute"
         " WHERE attrelid = 'things'::regclass AND attname = 'name'",
     ),
+    Case(
+        "reinstate_column",
+        lambda: reinstate_column_online("things", "name"),
+        "SELECT col_description(attrelid, attnum) IS NULL FROM pg_attribute"
+        " WHERE attrelid = 'things'::regclass AND attname = 'name'",
+        setup="COMMENT ON COLUMN things.name IS 'retired'",
+    ),
+    Case(
+        "widen_text",
+        lambda: widen_text_online("things", "name", "VARCHAR(80)"),
+        "SELECT atttypmod = 84 FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'name'",
+    ),
+    Case(
+        "retire_table",
+        lambda: retire_table_online("things"),
+        "SELECT obj_description('things'::regclass, 'pg_class') LIKE 'retired%'",
+    ),
+    Case(
+        "reinstate_table",
+        lambda: reinstate_table_online("things"),
+        "SELECT obj_description('things'::regclass, 'pg_class') IS NULL",
+        setup="COMMENT ON TABLE things IS 'retired'",
+    ),
+    Case("drop_table", lambda: drop_table_contract("things"), "SELECT to_regclass('things') IS NULL"),
     Case(
         "drop_column",
         lambda: drop_column_contract("things", "size"),

@@ -1,6 +1,10 @@
 """`flask release …` as it is typed: what it prints, for people and for programs, and how it ends."""
 
 import json
+import shutil
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,12 @@ from sqlalchemy import text
 from app import create_app
 from app.extensions import Base
 from app.release.lock import KEY
-from app.release.revisions import MIGRATIONS, all_revisions, code_heads
+from app.release.revisions import MIGRATIONS, heads, known, script_directory
 from config import TestingConfig
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 
-HEAD = code_heads()[0]
+HEAD = heads(script_directory())[0]
 STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "next"}
 FINDING = {"severity", "rule", "what", "next"}
 LINT_FINDING = {"revision", "file", "line", "rule", "statement", "what", "instead", "excused"}
@@ -47,7 +51,7 @@ def test_status_of_an_empty_database(runner: FlaskCliRunner) -> None:
     status = answer(runner, "status")
     assert set(status) == STATUS
     assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
-    assert [step["revision"] for step in status["pending"]] == sorted(all_revisions())
+    assert [step["revision"] for step in status["pending"]] == sorted(known(script_directory()))
     assert status["pending"][0] == {"revision": "0001", "title": "Create users.", "phase": "expand"}
     assert status["next"] == "flask release plan"
 
@@ -75,7 +79,7 @@ def test_status_of_a_database_that_is_ahead(upgraded: Database, runner: FlaskCli
 
 def test_plan_of_an_empty_database(runner: FlaskCliRunner) -> None:
     plan = answer(runner, "plan")
-    assert [revision["revision"] for revision in plan["revisions"]] == sorted(all_revisions())
+    assert [revision["revision"] for revision in plan["revisions"]] == sorted(known(script_directory()))
     first = plan["revisions"][0]["steps"][0]
     assert first["sql"].startswith("CREATE TABLE users")
     assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
@@ -159,6 +163,18 @@ def upgrade():
 @pytest.fixture
 def checkout(tmp_path: Path, environment: dict[str, str]) -> Checkout:
     return Checkout(tmp_path, environment)
+
+
+def test_lint_without_squawk_is_one_sentence(checkout: Checkout) -> None:
+    """On a dyno: the Python of this environment's base has no squawk beside it."""
+    base = str(getattr(sys, "_base_executable", sys.executable))
+    if shutil.which("squawk", path=str(Path(base).parent)):
+        pytest.skip("squawk is installed for all of this machine")
+    environment = {**checkout.environment, "PATH": "", "PYTHONPATH": sysconfig.get_path("purelib")}
+    command = [base, "-m", "flask", "release", "lint"]
+    ended = subprocess.run(command, cwd=checkout.folder, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "Error: squawk, which reads the SQL, is not installed here; it comes with: make install\n"
 
 
 def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD, extra: str = "") -> None:

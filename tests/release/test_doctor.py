@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import Base
 from app.release.doctor import examine
-from app.release.finding import Finding
+from app.release.doctor.finding import Finding
 from app.release.lock import KEY
 from app.release.reading import reading
-from app.release.revisions import MIGRATIONS, code_heads
+from app.release.revisions import MIGRATIONS, heads, script_directory
 from tests.release.migrating import Database
 
 
@@ -63,7 +63,7 @@ def statement(*statements: str) -> Callable[[Database], None]:
 
 def ahead_by(phase: str) -> Callable[[Database], None]:
     return statement(
-        f"INSERT INTO schema_ledger VALUES ('9999', '{{{code_heads()[0]}}}', '{phase}', now())",
+        f"INSERT INTO schema_ledger VALUES ('9999', '{{{heads(script_directory())[0]}}}', '{phase}', now())",
         "UPDATE alembic_version SET version_num = '9999'",
     )
 

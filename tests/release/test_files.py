@@ -9,7 +9,7 @@ import pytest
 from app.release.errors import ReleaseError
 from app.release.files import declared, require_parents, twice
 from app.release.lint import lint
-from app.release.revisions import code_heads, script_directory
+from app.release.revisions import heads, script_directory
 from tests.release.checkout import Checkout
 from tests.release.history import EXPAND, NO_MODELS, history, write_revision
 
@@ -78,7 +78,7 @@ def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: dict[st
 def test_doctor_finds_two_files_of_one_number(tmp_path: Path, environment: dict[str, str]) -> None:
     checkout = Checkout(tmp_path, environment)
     assert checkout.flask("db", "upgrade").returncode == 0
-    head = code_heads()[0]
+    head = heads(script_directory())[0]
     [file] = (tmp_path / "migrations/versions").glob(f"{head}_*.py")
     shutil.copy(file, file.with_name(f"{head}_other.py"))
     ended = checkout.flask("release", "doctor", "--json")

@@ -1,118 +1,130 @@
-"""A release that is killed, wherever it is: the next one does the rest, and what comes out is the same."""
+"""A release that is killed, at any statement of any operation, is finished by the next one as if nothing had been."""
 
-import re
 import signal
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from app.release import operations
-from tests.release import every_operation
-from tests.release.checkout import Checkout
-from tests.release.forks import Forks, forks_of
+from tests.conftest import Environment, scratch_schema
+from tests.release.checkout import Checkout, Forks
+from tests.release.dumps import rows_dump, schema_dump
+from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
-from tests.release.sessions import Sessions
 from tests.release.waiting import wait_until
 
-POINTS = 28
-MIGRATORS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
+# A revision begins anew after a kill, so it does not take away what an operation before needs.
+REVISIONS = (
+    (
+        'add_column_online("things", sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False))',
+        'set_default_online("things", "size", "3")',
+        'backfill("things", set_sql="size = 1", where="size IS NULL")',
+        'set_not_null_online("things", "owner_id")',
+        'add_check_online("things", "ck_things_named", "name LIKE \'thing%\'")',
+        'add_foreign_key_online("fk_things_owners", "things", "owners", ["owner_id"], ["id"])',
+        'add_unique_online("things", "uq_things_name", ["name"])',
+        'create_index_online("ix_things_owner_id", "things", ["owner_id"])',
+        'drop_index_online("ix_things_size")',
+        'drop_not_null_online("things", "name")',
+        'widen_text_online("things", "name", "VARCHAR(80)")',
+        'drop_constraint_online("things", "ck_things_small")',
+        'retire_column_online("things", "Odd name")',
+        'reinstate_column_online("things", "Odd name")',
+        'retire_table_online("owners")',
+        'reinstate_table_online("owners")',
+    ),
+    ('drop_column_contract("things", "size")', 'rename_with_view("things", "objects")'),
+    ('rename_back_from_view("things", "objects")',),
+    ('rename_with_view("things", "objects")',),
+    ('drop_compat_view("things")', 'drop_table_contract("leftovers")'),
+)
+POINTS = 30
 
 
-class Stage(NamedTuple):
-    """A history that uses every operation, and the tables it meets."""
-
-    forks: Forks
-    sessions: Sessions
-    dump: Callable[[], str]
-
-    def begin_anew(self) -> None:
-        schema = self.sessions.scalar("SELECT current_schema()")
-        self.sessions.execute(f"DROP SCHEMA {schema} CASCADE")
-        self.sessions.execute(f"CREATE SCHEMA {schema}")
-        self.sessions.execute(TABLES)
-
-    def outcome(self) -> tuple[str, dict[str, list[Any]]]:
-        """The schema and every row."""
-        return self.dump(), self.sessions.contents()
+@pytest.fixture(scope="module")
+def forks(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    checkout = Checkout(tmp_path_factory.mktemp("killed") / "checkout", server_environment)
+    checkout.forget_history()
+    checkout.write_revision(1, f'op.execute("""{TABLES} CREATE TABLE leftovers (id int);""")')
+    for number, lines in enumerate(REVISIONS, start=2):
+        checkout.write_revision(number, *lines)
+    forks = Forks(checkout)
+    yield forks
+    forks.close()
 
 
-@pytest.fixture
-def stage(blank: Checkout, sessions: Sessions, schema_dump: Callable[[], str]) -> Iterator[Stage]:
-    every_operation.write_history(blank)
-    with forks_of(blank) as forks:
-        yield Stage(forks, sessions, schema_dump)
+@pytest.fixture(scope="module")
+def undisturbed(server_environment: Environment, forks: Forks) -> tuple[int, str, str]:
+    """How many statements it takes, and what it leaves."""
+    with scratch_schema(server_environment) as environment:
+        done = forks.flask(environment, "db", "upgrade")
+        assert done["status"] == 0, done["output"]
+        return done["statements"], schema_dump(environment), rows_dump(environment)
 
 
-def test_the_history_uses_every_operation() -> None:
-    source = "\n".join(every_operation.UPGRADES)
-    assert set(re.findall(r"(\w+)\(", source)) >= set(operations.__all__)
+def test_every_operation_is_in_it() -> None:
+    assert {line.split("(")[0] for lines in REVISIONS for line in lines} == set(operations.__all__)
 
 
-def test_killed_at_any_statement_the_next_run_is_green_and_the_outcome_the_same(
-    stage: Stage, blank: Checkout, record_property: Callable[[str, object], None]
+@pytest.mark.parametrize("point", range(POINTS))
+def test_what_was_killed_is_finished_by_the_next_run(
+    environment: Environment, forks: Forks, undisturbed: tuple[int, str, str], point: int
 ) -> None:
-    stage.begin_anew()
-    log = blank.folder / "statements"
-    assert stage.forks.flask("db", "upgrade", log=str(log)) == 0, stage.forks.said
-    undisturbed = stage.outcome()
-    statements = log.read_text().splitlines()
-
-    for point in range(POINTS):
-        at = 1 + point * len(statements) // POINTS
-        when = ("before", "after")[point // 2 % 2]
-        deadly = (signal.SIGKILL, signal.SIGTERM)[point % 2]
-        where = f"{deadly.name} {when} statement {at} of {len(statements)}: {statements[at - 1]}"
-        stage.begin_anew()
-        assert stage.forks.flask("db", "upgrade", at=at, when=when, signal=deadly) == -deadly, where
-        assert stage.forks.flask("db", "upgrade") == 0, f"{where}\n{stage.forks.said}"
-        assert stage.outcome() == undisturbed, where
-    record_property("statements", len(statements))
-
-
-@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_in_a_plain_revision_the_database_is_at_the_whole_one_before(
-    blank: Checkout, sessions: Sessions, deadly: signal.Signals, when: str
-) -> None:
-    blank.write_revision("0001", "op.execute('CREATE TABLE numbers AS SELECT 1 AS n')")
-    blank.write_revision("0002", "op.execute('UPDATE numbers SET n = n * 2'); op.execute('CREATE TABLE more (n int)')")
-    killed = blank.flask_wrapped({"at": "CREATE TABLE more", "when": when, "signal": deadly}, "db", "upgrade")
-    assert killed.returncode == -deadly
-    wait_until(lambda: sessions.scalar(MIGRATORS) == 0, "its sessions have ended", 5)
-    assert sessions.contents() == {
-        "alembic_version": ['{"version_num": "0001"}'],
-        "numbers": ['{"n": 1}'],
-        "schema_ledger": ['{"phase": "expand", "revision": "0001", "down_revisions": []}'],
-    }
-    assert blank.flask("db", "upgrade").returncode == 0
-    assert (sessions.scalar("SELECT n FROM numbers"), sessions.revision()) == (2, ["0002"])
-
-
-def test_a_killed_index_build_ends_on_the_server_too_and_the_next_release_only_waits(
-    blank: Checkout, sessions: Sessions
-) -> None:
-    """Without a check of the client the server would go on for as long as the transaction in its way."""
-    sessions.execute(TABLES)
-    blank.write_revision("0001", "create_index_online('ix_things_name', 'things', ['name'])")
-    building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'"
-    waiting = f"{building} AND wait_event_type = 'Lock'"
-    with sessions.holding("UPDATE things SET size = 1 WHERE id = 1") as report:
-        first = blank.start("db", "upgrade")
-        wait_until(lambda: sessions.column(waiting), "the build waits for the transaction")
-        [backend] = sessions.column(building)
-        second = blank.start("db", "upgrade")
-        second.wait_to_say("waiting for another release: pid=")
-        assert f"pid={backend}" in second.said
-        assert sessions.column(building) == [backend]
-        first.process.kill()
-        wait_until(
-            lambda: backend not in sessions.column("SELECT pid FROM pg_stat_activity"), "its backend has ended", 2
-        )
-        report.rollback()
-    assert second.wait() == 0, second.said
-    valid = (
-        "SELECT array_agg(indisvalid) FROM pg_index WHERE indrelid = CAST('things' AS regclass) AND NOT indisprimary"
+    statements, schema, rows = undisturbed
+    killed = forks.flask(
+        environment,
+        "db",
+        "upgrade",
+        die_at=1 + point * (statements - 1) // (POINTS - 1),
+        when=("before", "after")[point // 2 % 2],
+        signal=(signal.SIGKILL, signal.SIGTERM)[point % 2],
     )
-    assert sessions.scalar(valid) == [True, True]
-    assert sessions.revision() == ["0001"]
+    assert killed["status"] in (-signal.SIGKILL, -signal.SIGTERM), killed["output"]
+    again = forks.flask(environment, "db", "upgrade")
+    assert again["status"] == 0, again["output"]
+    assert schema_dump(environment) == schema
+    assert rows_dump(environment) == rows
+
+
+MIGRATOR = "FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
+BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+
+
+def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
+    database: Database, environment: Environment, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, f'op.execute("""{TABLES}""")')
+    checkout.write_revision(2, 'create_index_online("ix_things_name", "things", ["name"])')
+    assert checkout.flask("db", "upgrade", "0001").returncode == 0
+    with database.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"):
+        killed = checkout.start("db", "upgrade")
+        wait_until(lambda: database.scalar(BUILDING), "the index is being built")
+        killed.kill()
+        killed.communicate()
+        wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone", within=2)
+        waiting = checkout.flask("db", "upgrade", "-x", "deadline=1")
+        assert waiting.returncode == 1
+        assert "deadline of 1 s passed" in waiting.stderr
+    assert checkout.flask("db", "upgrade").returncode == 0
+    assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
+
+
+def test_a_plain_revision_that_was_killed_leaves_the_one_before(
+    database: Database, environment: Environment, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
+    checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
+    killed = checkout.start("db", "upgrade")
+    wait_until(
+        lambda: database.scalar(f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"), "the step is running"
+    )
+    killed.terminate()
+    killed.communicate()
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+    assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
+    assert database.scalar("SELECT to_regclass('second')") is None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.release import operations
-from app.release.render import render
+from app.release.sql.render import render
 from tests.release.history import CONTRACT, EXPAND, history, rules_of
 
 # What an operation has to say, in an expand revision where the previous release can live with the result.

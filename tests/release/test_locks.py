@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from app.release.locks import ACTIONS, MODES, STATEMENTS, Lock, locks
-from app.release.sql import bare, plain
+from app.release.sql.grammar import bare, plain
+from app.release.sql.locks import ACTIONS, MODES, STATEMENTS, Lock, locks
 from tests.conftest import Environment
 
 SETUP = """

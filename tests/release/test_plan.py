@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.release.locks import ACCESS_EXCLUSIVE
 from app.release.plan import LockedTable, RevisionPlan, plan
+from app.release.sql.locks import ACCESS_EXCLUSIVE
 from tests.release.history import BLOCK, history
 from tests.release.migrating import Database
 from tests.release.test_lint_operations import CONTRACTING, EXPANDING, steps

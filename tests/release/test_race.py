@@ -1,51 +1,44 @@
-"""Releases that start at once: one migrates, the others wait for it and then find nothing to do."""
+"""Releases that start at once: one migrates, the others wait, and each step is done once."""
+
+from pathlib import Path
 
 import pytest
 
-from app.release.lock import KEY
+from tests.conftest import Environment
 from tests.release.checkout import Checkout
-from tests.release.racing import STEPS, faults, race, write_history
-from tests.release.sessions import Sessions
+from tests.release.migrating import Database
 
+RACERS = 5
 
-@pytest.mark.parametrize(
-    ("is_new", "with_indexes"), [(False, False), (True, True)], ids=["existing database", "new database, with indexes"]
+IN_AUTOCOMMIT = (
+    "with op.get_context().autocommit_block():",
+    '    op.execute("UPDATE counters SET n = n * 2 + 1")',
 )
-def test_each_step_runs_exactly_once_and_every_release_is_green(
-    blank: Checkout, sessions: Sessions, is_new: bool, with_indexes: bool
-) -> None:
-    write_history(blank, with_indexes=with_indexes)
-    if not is_new:
-        assert blank.flask("db", "upgrade", "0001").returncode == 0
-    codes = race(blank)
-    assert codes == [0] * len(codes), "\n".join(racer.said for racer in blank.running)
-    assert faults(sessions, with_indexes=with_indexes) == []
-    assert sessions.ledger() == [f"{step} expand" for step in ("0001", *STEPS)]
+INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
 
 
-def test_waiting_for_another_release_ends_at_the_deadline_with_a_sentence(blank: Checkout, sessions: Sessions) -> None:
-    write_history(blank, with_indexes=False)
-    with sessions.holding(f"SELECT pg_advisory_lock({KEY})"):
-        ended = blank.flask("db", "upgrade", "-x", "deadline=1")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: Another release held the migration lock until the deadline")
-    assert "waiting for another release: pid=" in ended.stdout
-    assert "application=monthly report" in ended.stdout
-    assert "Traceback" not in ended.stderr
-    assert sessions.contents() == {}
+@pytest.fixture
+def checkout(environment: Environment, tmp_path: Path) -> Checkout:
+    checkout = Checkout(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(
+        1, 'op.execute("CREATE TABLE counters (id int, n int); INSERT INTO counters VALUES (1, 0)")'
+    )
+    for number in (2, 3, 4, 5):
+        checkout.write_revision(number, *IN_AUTOCOMMIT, INDEX.format(number=number))
+    return checkout
 
 
-@pytest.mark.parametrize("deadline", ["0", "soon", "nan"])
-def test_a_deadline_that_is_none_is_refused(blank: Checkout, sessions: Sessions, deadline: str) -> None:
-    ended = blank.flask("db", "upgrade", "-x", f"deadline={deadline}")
-    assert ended.returncode == 1
-    assert ended.stderr == "Error: -x deadline= takes seconds, such as: flask db upgrade -x deadline=600\n"
-    assert sessions.contents() == {}
-
-
-def test_a_release_that_fails_leaves_the_lock_to_the_next(blank: Checkout, sessions: Sessions) -> None:
-    blank.write_revision("0001", "op.execute('SELECT 1 / 0')")
-    assert blank.flask("db", "upgrade").returncode == 1
-    blank.write_revision("0001", "op.execute('CREATE TABLE counters (n int)')")
-    assert blank.flask("db", "upgrade", "-x", "deadline=5").returncode == 0
-    assert sessions.revision() == ["0001"]
+@pytest.mark.parametrize("begin_at", [None, "0001"], ids=["an empty database", "a database in use"])
+def test_each_step_is_done_once(checkout: Checkout, database: Database, begin_at: str | None) -> None:
+    if begin_at:
+        assert checkout.flask("db", "upgrade", begin_at).returncode == 0
+    racers = [checkout.start("db", "upgrade") for _ in range(RACERS)]
+    outputs = [racer.communicate(timeout=120) for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * RACERS, outputs
+    assert database.scalar("SELECT n FROM counters") == 15
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0005"
+    assert database.scalar("SELECT count(*) FROM schema_ledger") == 5
+    indexes = "FROM pg_index WHERE indrelid = 'counters'::regclass"
+    assert database.scalar(f"SELECT count(*) {indexes} AND indisvalid") == 4
+    assert database.scalar(f"SELECT count(*) {indexes} AND NOT indisvalid") == 0

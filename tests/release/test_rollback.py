@@ -1,130 +1,141 @@
-"""The release before meets a newer database, as `heroku rollback` has it run its own `flask db upgrade` there."""
+"""What old code does on a newer database: `heroku rollback` runs its release phase too."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import Environment
 from tests.release.checkout import Checkout
-from tests.release.sessions import Sessions
+from tests.release.migrating import Database
 
-Checkouts = Callable[[str], Checkout]
-
-OLD = {"0001": "op.execute('CREATE TABLE numbers (n int)')", "0002": "op.execute('INSERT INTO numbers VALUES (2)')"}
+NEWER = ("add_column_online('things', sa.Column('colour', sa.String(20)))",)
 
 
 @pytest.fixture
-def old(checkout_of: Checkouts) -> Checkout:
-    return with_history(checkout_of("old"))
+def old(environment: Environment, tmp_path: Path) -> Checkout:
+    """A release whose newest revision is 0001."""
+    return checkout(tmp_path / "old", environment)
 
 
 @pytest.fixture
-def new(checkout_of: Checkouts) -> Checkout:
-    return with_history(checkout_of("new"))
+def new(environment: Environment, tmp_path: Path) -> Checkout:
+    """The release after it; a test writes its newer revisions."""
+    return checkout(tmp_path / "new", environment)
 
 
-def with_history(checkout: Checkout) -> Checkout:
+def checkout(folder: Path, environment: Environment) -> Checkout:
+    checkout = Checkout(folder, environment)
     checkout.forget_history()
-    for number, body in OLD.items():
-        checkout.write_revision(number, body, downgrade="op.execute('DROP TABLE IF EXISTS numbers')")
+    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int)")')
     return checkout
 
 
-def add_steps(checkout: Checkout, *phases: str | None) -> None:
-    """0003 and on, one of each phase."""
-    for number, phase in enumerate(phases, start=3):
-        body = f"op.execute('INSERT INTO numbers VALUES ({number})')"
-        undo = f"op.execute('DELETE FROM numbers WHERE n = {number}')"
-        checkout.write_revision(f"{number:04d}", body, phase=phase, downgrade=undo)
-
-
-def everything(sessions: Sessions, dump: Callable[[], str]) -> tuple[str, dict[str, list[Any]]]:
-    return dump(), sessions.contents()
-
-
-def test_behind_steps_that_only_add_it_is_green_and_says_that_the_database_is_ahead(
-    old: Checkout, new: Checkout, sessions: Sessions, schema_dump: Callable[[], str]
+def test_newer_by_expand_steps_the_rollback_goes_live(
+    old: Checkout, new: Checkout, schema_dump: Callable[[], str]
 ) -> None:
-    add_steps(new, "expand", "expand")
+    new.write_revision(2, *NEWER)
+    new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
     assert new.flask("db", "upgrade").returncode == 0
-    before = everything(sessions, schema_dump)
-    ended = old.flask("db", "upgrade")
-    assert ended.returncode == 0, ended.stderr
-    assert "nothing to do: the database is at 0004, ahead of this code at 0002" in ended.stdout
-    assert everything(sessions, schema_dump) == before
+    before = schema_dump()
+    rolled_back = old.flask("db", "upgrade")
+    assert rolled_back.returncode == 0
+    assert "ahead of this code" in rolled_back.stderr + rolled_back.stdout
+    assert schema_dump() == before
 
 
-@pytest.mark.parametrize("phases", [("contract", "expand"), ("expand", None)])
-def test_behind_a_step_that_takes_away_it_ends_with_3_and_says_to_roll_forward(
-    old: Checkout, new: Checkout, phases: tuple[str | None, ...], sessions: Sessions, schema_dump: Callable[[], str]
+@pytest.mark.parametrize("phase", ["contract", None, "Expand"], ids=["contract", "does not say", "misspelt"])
+def test_newer_by_a_step_that_is_no_expand_the_rollback_is_refused_with_3(
+    old: Checkout, new: Checkout, schema_dump: Callable[[], str], phase: str | None
 ) -> None:
-    add_steps(new, *phases)
+    new.write_revision(2, "op.execute('ALTER TABLE things ADD COLUMN colour text')", phase=phase)
+    new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
     assert new.flask("db", "upgrade").returncode == 0
-    before = everything(sessions, schema_dump)
-    ended = old.flask("db", "upgrade")
-    assert ended.returncode == 3
-    assert ended.stderr.startswith("Error: The database is at 000")
-    assert "ahead of this code at 0002" in ended.stderr
-    assert "roll forward" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert everything(sessions, schema_dump) == before
+    before = schema_dump()
+    refused = old.flask("db", "upgrade")
+    assert refused.returncode == 3
+    assert "roll forward" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert schema_dump() == before
 
 
-def test_at_a_revision_that_nobody_knows_it_ends_with_2_and_says_how_to_find_it(
-    old: Checkout, sessions: Sessions, schema_dump: Callable[[], str]
+def test_newer_by_what_the_ledger_does_not_know_the_rollback_is_refused_with_2(
+    old: Checkout, new: Checkout, database: Database
+) -> None:
+    new.write_revision(2, *NEWER)
+    assert new.flask("db", "upgrade").returncode == 0
+    database.execute("DELETE FROM schema_ledger WHERE revision = '0002'")
+    refused = old.flask("db", "upgrade")
+    assert refused.returncode == 2
+    assert "git log --all -S 0002" in refused.stderr
+
+
+def test_a_database_that_went_another_way_is_refused_with_2(old: Checkout, new: Checkout) -> None:
+    new.write_revision(2, *NEWER)
+    assert new.flask("db", "upgrade").returncode == 0
+    branch = old.write_revision(2, "op.execute('CREATE TABLE others (id int)')")
+    (old.versions / f"{branch}_step.py").write_text(
+        (old.versions / f"{branch}_step.py").read_text().replace('revision = "0002"', 'revision = "branch"')
+    )
+    assert old.flask("db", "upgrade").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("current",), ("check",), ("migrate", "-m", "x"), ("downgrade",), ("stamp", "head")],
+    ids=lambda command: command[0],
+)
+def test_no_other_command_ends_in_cannot_locate_revision(
+    old: Checkout, new: Checkout, database: Database, command: tuple[str, ...]
+) -> None:
+    new.write_revision(2, *NEWER)
+    assert new.flask("db", "upgrade").returncode == 0
+    refused = old.flask("db", *command)
+    assert refused.returncode == 1
+    assert "a newer release added 0002" in refused.stderr
+    assert "git pull" in refused.stderr
+    assert "Can't locate" not in refused.stdout + refused.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+@pytest.mark.parametrize("command", [("check",), ("migrate", "-m", "x")], ids=lambda command: command[0])
+def test_a_database_that_is_behind_is_told_with_the_command_that_mends_it(
+    old: Checkout, new: Checkout, command: tuple[str, ...]
 ) -> None:
     assert old.flask("db", "upgrade").returncode == 0
-    sessions.execute("UPDATE alembic_version SET version_num = 'lost'")
-    before = everything(sessions, schema_dump)
-    ended = old.flask("db", "upgrade")
-    assert ended.returncode == 2
-    assert "git log --all -S lost" in ended.stderr
-    assert "nothing was changed" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert everything(sessions, schema_dump) == before
+    new.write_revision(2, *NEWER)
+    refused = new.flask("db", *command)
+    assert refused.returncode == 1
+    assert "1 pending: 0002" in refused.stderr
+    assert "flask db upgrade" in refused.stderr
 
 
-def test_when_the_database_went_another_way_it_ends_with_2(
-    old: Checkout, new: Checkout, sessions: Sessions, schema_dump: Callable[[], str]
-) -> None:
-    """Steps of this code are missing there, so it is not ahead, however harmless its own steps are."""
-    new.remove_revision("0002")
-    new.write_revision("0009", "op.execute('INSERT INTO numbers VALUES (9)')", down="0001")
+def test_two_heads_are_told_with_the_command_that_joins_them(new: Checkout) -> None:
     assert new.flask("db", "upgrade").returncode == 0
-    before = everything(sessions, schema_dump)
-    ended = old.flask("db", "upgrade")
-    assert ended.returncode == 2
-    assert "The database is at 0009" in ended.stderr
-    assert everything(sessions, schema_dump) == before
+    for name in ("left", "right"):
+        step = new.versions / f"{new.write_revision(2)}_step.py"
+        step.rename(new.versions / f"{name}.py")
+        text = (new.versions / f"{name}.py").read_text()
+        (new.versions / f"{name}.py").write_text(text.replace('revision = "0002"', f'revision = "{name}"'))
+    refused = new.flask("db", "upgrade")
+    assert refused.returncode == 1
+    assert "flask db merge heads" in refused.stderr
 
 
-@pytest.mark.parametrize("is_known", [True, False], ids=["in the ledger", "unknown"])
-def test_other_commands_say_what_happened_and_what_to_type(
-    old: Checkout, new: Checkout, is_known: bool, sessions: Sessions, schema_dump: Callable[[], str]
-) -> None:
-    add_steps(new, "expand")
+def test_the_ledger_follows_up_down_and_stamp(new: Checkout, database: Database) -> None:
+    new.write_revision(2, *NEWER)
+    new.write_revision(3, phase="contract")
+    ledger = "SELECT array_agg(revision || ' ' || phase ORDER BY revision) FROM schema_ledger"
     assert new.flask("db", "upgrade").returncode == 0
-    if not is_known:
-        sessions.execute("DELETE FROM schema_ledger WHERE revision = '0003'")
-    before = everything(sessions, schema_dump)
-    for command in (("migrate", "-m", "More"), ("check",), ("current",), ("downgrade",), ("stamp", "head")):
-        ended = old.flask("db", *command)
-        assert ended.returncode != 0, command
-        assert ended.stderr.startswith("Error: The database is at 0003"), command
-        assert ("git pull" if is_known else "git log --all -S 0003") in ended.stderr, command
-        assert "Traceback" not in ended.stdout + ended.stderr, command
-        assert everything(sessions, schema_dump) == before, command
-    assert len(list((old.folder / "migrations/versions").glob("*.py"))) == 2
+    assert database.scalar(ledger) == ["0001 expand", "0002 expand", "0003 contract"]
+    assert new.flask("db", "downgrade", "0001").returncode == 0
+    assert database.scalar(ledger) == ["0001 expand"]
+    assert new.flask("db", "stamp", "0003").returncode == 0
+    assert database.scalar(ledger) == ["0001 expand", "0002 expand", "0003 contract"]
 
 
-def test_behind_the_code_they_say_to_upgrade(new: Checkout, sessions: Sessions) -> None:
-    assert new.flask("db", "upgrade", "0001").returncode == 0
-    before = sessions.contents()
-    for command in (("migrate", "-m", "More"), ("check",)):
-        ended = new.flask("db", *command)
-        assert ended.returncode == 1, command
-        assert "The database is at 0001 and the code at 0002; 1 pending: 0002." in ended.stderr, command
-        assert "flask db upgrade" in ended.stderr, command
-        assert "Traceback" not in ended.stdout + ended.stderr, command
-        assert sessions.contents() == before, command
-    assert len(list((new.folder / "migrations/versions").glob("*.py"))) == 2
+def test_a_step_that_fails_is_not_in_the_ledger(new: Checkout, database: Database) -> None:
+    new.write_revision(2, "op.execute('CREATE TABLE others (id int)')", "op.execute('no sql')")
+    assert new.flask("db", "upgrade").returncode == 1
+    assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
+    assert database.scalar("SELECT to_regclass('others')") is None

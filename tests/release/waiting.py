@@ -1,17 +1,18 @@
-"""Waiting for what happens elsewhere, and no longer than it takes."""
+"""Waiting for what another process does: for a condition, never for a time."""
 
 import time
 from collections.abc import Callable
 
-POLL = 0.02  # seconds
+WITHIN = 30.0  # seconds
+POLL = 0.02
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], what: str, within: float = WITHIN) -> None:
     """
     Raises:
-        AssertionError: it did not come about; the message says what.
+        AssertionError: it did not come true.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
         time.sleep(POLL)

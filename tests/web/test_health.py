@@ -12,7 +12,7 @@ from app.release import revisions
 from config import TestingConfig
 from tests.visitor import Visitor
 
-[HEAD] = revisions.code_heads()
+[HEAD] = revisions.heads(revisions.script_directory())
 
 
 def forget_the_state(app: Flask) -> None:

@@ -17,6 +17,11 @@ HAS_ANOTHER_TYPE = (
     " FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
 )
 
+TYPE_MODIFIER = (
+    "(SELECT atttypmod FROM pg_attribute"
+    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
+)
+
 # Whether an INSERT that leaves the column out fails.
 MUST_BE_GIVEN = (
     "(SELECT attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute"

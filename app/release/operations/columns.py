@@ -97,7 +97,11 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
 
     Args:
         type_: "TEXT", or "VARCHAR(n)" with an n that is no smaller than before.
+
+    Raises:
+        UnsafeOperation: it is smaller, for which every row would be read under a lock that stops every request.
     """
+    _refuse_shorter(table, column, type_)
     run(
         Step(
             f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} TYPE {type_}",
@@ -144,6 +148,19 @@ def drop_column_contract(table: str, column: str) -> None:
             alters=(table,),
         )
     )
+
+
+def _refuse_shorter(table: str, column: str, type_: str) -> None:
+    migration = op.get_context()
+    length = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    if migration.as_sql or (length is None and type_.upper() == "TEXT"):
+        return
+    # What PostgreSQL keeps of a VARCHAR is its length and 4; of a TEXT it is -1.
+    kept = connection_of(migration).scalar(text(f"SELECT {catalog.TYPE_MODIFIER}"), _names(table, column))
+    if length is None or kept == -1 or int(length[1]) < (kept or 0) - 4:
+        raise UnsafeOperation(
+            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
+        )
 
 
 def _names(table: str, column: str) -> dict[str, Any]:

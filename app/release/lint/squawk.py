@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.release import sql
 from app.release.errors import ReleaseError
-from app.release.render import Statement
-from app.release.rules import Revision
+from app.release.lint.rules import Revision
+from app.release.sql import grammar
+from app.release.sql.render import Statement
 
 POSTGRES = "15.0"  # the oldest that is served
 SECONDS = 30
@@ -25,12 +25,10 @@ EXCLUDED = (
     # Taste, which the models decide.
     *("prefer-bigint-over-int", "prefer-bigint-over-smallint", "prefer-text-field", "prefer-identity"),
     *("prefer-timestamp-tz", "ban-char-field", "require-enum-value-ordering"),
-    # app/release/rules.py, phases.py and reruns.py ask the same with more knowledge: of the phase, of what the models
+    # rules.py, phases.py and reruns.py ask the same with more knowledge: of the phase, of what the models
     # map, of the operation that wrote it, of what the revision did before. Of CONCURRENTLY it asks for IF NOT EXISTS.
     *("prefer-robust-stmts", "adding-not-nullable-field", "adding-field-with-default"),
     *("renaming-table", "renaming-column", "transaction-nesting"),
-    *("ban-drop-column", "ban-drop-table", "ban-drop-view", "ban-drop-constraint", "ban-drop-not-null"),
-    *("ban-drop-default", "ban-drop-schema"),
 )
 # Two names for one cause: the first one says more.
 SAME_CAUSE = (
@@ -39,6 +37,7 @@ SAME_CAUSE = (
     ("adding-serial-primary-key-field", "constraint-missing-not-valid"),
     ("validate-under-lock", "constraint-missing-not-valid"),
 )
+BAN_DROP = "ban-drop-"  # phases.py asks it of the phase
 # What the text cannot tell: that the new type only lets a text be longer.
 CHECKED_BY_OPERATIONS = ("changing-column-type",)
 
@@ -59,10 +58,21 @@ def warnings(revision: Revision) -> Iterator[Warned]:
     lines, statements = _script(revision.statements)
     for found in _run("\n".join(lines)):
         statement = statements.get(found["line"])
-        if statement and statement.by_operation and found["rule_name"] in CHECKED_BY_OPERATIONS:
-            continue
-        if statement and not _touches_only_new(statement, revision.created):
+        if statement and not _is_known_better(found["rule_name"], statement, revision.created):
             yield Warned(found["rule_name"], statement, found["message"], found["help"] or "")
+
+
+def _is_known_better(rule: str, statement: Statement, created: frozenset[str]) -> bool:
+    """Whether we know more than the text tells: of the phase, of the operation, or that the table is a new one."""
+    if (rule.startswith(BAN_DROP) and rule != "ban-drop-database") or (
+        statement.by_operation and rule in CHECKED_BY_OPERATIONS
+    ):
+        return True
+    indexed = grammar.indexed_table(statement.bare)
+    tables = {alteration.table for alteration in grammar.alterations(statement.bare)} | (
+        {indexed} if indexed else set()
+    )
+    return bool(tables) and tables <= created
 
 
 def _script(statements: list[Statement]) -> tuple[list[str], dict[int, Statement]]:
@@ -78,12 +88,6 @@ def _script(statements: list[Statement]) -> tuple[list[str], dict[int, Statement
         at[len(lines)] = statement
         lines.append(f"{statement.bare};")
     return [*lines, *(["COMMIT;"] if current is not None else [])], at
-
-
-def _touches_only_new(statement: Statement, created: frozenset[str]) -> bool:
-    indexed = sql.indexed_table(statement.bare)
-    tables = {alteration.table for alteration in sql.alterations(statement.bare)} | ({indexed} if indexed else set())
-    return bool(tables) and tables <= created
 
 
 def _run(text: str) -> list[dict[str, Any]]:

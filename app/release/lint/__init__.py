@@ -8,12 +8,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from app.release import phases, reruns, rules, squawk
-from app.release.advice import OURS, SQUAWK, Advice
 from app.release.errors import ReleaseError
 from app.release.files import twice
-from app.release.render import Rendered, Statement, render
-from app.release.rules import Columns, Revision
+from app.release.lint import phases, reruns, rewrites, rules, squawk
+from app.release.lint.advice import OURS, SQUAWK, Advice
+from app.release.lint.rules import Columns, Revision
+from app.release.sql.render import Rendered, Statement, render
 
 RULES = (
     phases.says_its_phase,
@@ -25,7 +25,7 @@ RULES = (
     rules.keeps_an_invalid_index,
     rules.validates_under_the_lock,
     rules.sets_not_null_unchecked,
-    rules.rewrites_a_table,
+    rewrites.rewrites_a_table,
     reruns.cannot_be_run_again,
 )
 # A reason why a step is safe says nothing of what kind of step it is.
@@ -84,7 +84,7 @@ def _findings(script: Script, rendered: Rendered, later: list[Statement], mapped
         yield _finding(script, "unreadable", None, advice, reason)._replace(line=rendered.unreadable.line)
     broken = [found for rule in RULES for found in rule(revision)]
     for rule, statement, subject in broken:
-        yield _finding(script, rule, statement, OURS[rule], subject)
+        yield _finding(script, rule, statement, OURS.get(rule) or SQUAWK[rule], subject)
     warned = list(squawk.warnings(revision))
     names = {(rule, statement) for rule, statement, *_ in (*broken, *warned)}
     for rule, statement, message, help_text in dict.fromkeys(warned):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from app.release.autogenerate import COMPARISON
-from app.release.finding import ERROR, WARNING, Finding
+from app.release.doctor.finding import ERROR, WARNING, Finding
 
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a % as it is
 

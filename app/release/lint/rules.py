@@ -1,4 +1,4 @@
-"""What lint asks of a revision beyond squawk: rows, re-runs, rewrites, and what its phase promises.
+"""What lint asks of a revision beyond squawk, here of rows and of locks that outlast their statement.
 
 Each rule is a function of one revision; advice.py says of each name what would happen and what to write instead.
 """
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from alembic.script import Script
 
-from app.release import sql
-from app.release.render import Rendered, Statement
-from app.release.sql import NAME, TABLE
+from app.release.sql import grammar
+from app.release.sql.grammar import NAME, TABLE
+from app.release.sql.render import Rendered, Statement
 
 Columns = Mapping[str, frozenset[str]]  # table: its columns
 
@@ -43,20 +43,28 @@ class Revision:
 
     @cached_property
     def created(self) -> frozenset[str]:
-        """The tables that nobody uses yet."""
-        return frozenset(filter(None, (sql.created_table(statement.bare) for statement in self.statements)))
+        """The tables that nobody uses yet: not one that takes the name of another, dropped or renamed before."""
+        there: set[str] = set()
+        new: set[str] = set()
+        for statement in self.statements:
+            there |= set(grammar.dropped_tables(statement.bare))
+            there |= {
+                table for table, action in grammar.alterations(statement.bare) if action.upper().startswith("RENAME TO")
+            }
+            new |= {table for table in [grammar.created_table(statement.bare)] if table and table not in there}
+        return frozenset(new)
 
 
-def alterations(revision: Revision) -> Iterator[tuple[Statement, sql.Alteration]]:
+def alterations(revision: Revision) -> Iterator[tuple[Statement, grammar.Alteration]]:
     """The actions on tables that were there before."""
     for statement in revision.statements:
-        for alteration in sql.alterations(statement.bare):
+        for alteration in grammar.alterations(statement.bare):
             if alteration.table not in revision.created:
                 yield statement, alteration
 
 
 _WRITE = re.compile(
-    rf"(?:WITH .*\(\) ?)?(?:(?:UPDATE|DELETE FROM|MERGE INTO) (?:ONLY )?|(TRUNCATE )(?:TABLE )?(?:ONLY )?)({TABLE})",
+    rf"(?:WITH .*\(\) ?)?(?:(?:UPDATE|DELETE FROM|MERGE INTO)|TRUNCATE(?: TABLE)?) (?:ONLY )?({TABLE})",
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"(?<!DELETE) (?:WHERE|FROM|USING) ", re.IGNORECASE)
@@ -66,16 +74,16 @@ _ONE_ROW = re.compile(r"\bWHERE (?:\w+\.)?id (?:= ?(?:\d+|'')|IN \((?P<ids>)\))$
 def writes_a_whole_table(revision: Revision) -> Iterator[Broken]:
     """UPDATE and DELETE of a table that was there before, without a LIMIT on which of its rows."""
     for statement in revision.statements:
-        whole = sql.outline(statement.bare)
-        inner = [sql.outline(content) for _, content in whole.groups if whole.text.upper().startswith("WITH ")]
+        whole = grammar.outline(statement.bare)
+        inner = [grammar.outline(content) for _, content in whole.groups if whole.text.upper().startswith("WITH ")]
         for shape in (whole, *inner):
             match = _WRITE.match(shape.text)
-            table = sql.plain(match[2]) if match else ""
-            if match and table not in revision.created and (match[1] or not _is_limited(whole, shape, table)):
+            table = grammar.plain(match[1]) if match else ""
+            if match and table not in revision.created and not _is_limited(whole, shape, table):
                 yield Broken("whole-table-write", statement, table)
 
 
-def _is_limited(whole: sql.Outline, shape: sql.Outline, table: str) -> bool:
+def _is_limited(whole: grammar.Outline, shape: grammar.Outline, table: str) -> bool:
     """Whether the rows are chosen by a sub-select on the table itself that has a LIMIT, or by their ids.
 
     A sub-select between SET and WHERE chooses a value and no row.
@@ -105,7 +113,7 @@ def keeps_an_invalid_index(revision: Revision) -> Iterator[Broken]:
     """What a failed build left has the name, so IF NOT EXISTS is content with it."""
     for statement in revision.statements:
         if match := _KEEPS_INVALID.match(statement.bare):
-            yield Broken("keeps-invalid-index", statement, sql.plain(match[1]))
+            yield Broken("keeps-invalid-index", statement, grammar.plain(match[1]))
 
 
 _VALIDATE = re.compile(rf"VALIDATE CONSTRAINT ({NAME})", re.IGNORECASE)
@@ -119,10 +127,10 @@ def validates_under_the_lock(revision: Revision) -> Iterator[Broken]:
         if statement.transaction is None:
             continue
         if match := _NOT_VALID.match(action):
-            added.add((statement.transaction, table, sql.plain(match[1])))
+            added.add((statement.transaction, table, grammar.plain(match[1])))
         match = _VALIDATE.match(action)
-        if match and (statement.transaction, table, sql.plain(match[1])) in added:
-            yield Broken("validate-under-lock", statement, f"{table}.{sql.plain(match[1])}")
+        if match and (statement.transaction, table, grammar.plain(match[1])) in added:
+            yield Broken("validate-under-lock", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 _NOT_NULL_CHECK = re.compile(
@@ -137,64 +145,14 @@ def sets_not_null_unchecked(revision: Revision) -> Iterator[Broken]:
     checked: set[tuple[str, str]] = set()
     for statement, (table, action) in alterations(revision):
         if match := _NOT_NULL_CHECK.match(action):
-            added[table, sql.plain(match[1])] = sql.plain(match[2] or match[3])
+            added[table, grammar.plain(match[1])] = grammar.plain(match[2] or match[3])
         elif match := _VALIDATE.match(action):
-            checked.add((table, added.get((table, sql.plain(match[1])), "")))
-        elif (match := SET_NOT_NULL.match(action)) and (table, sql.plain(match[1])) not in checked:
-            yield Broken("set-not-null-unchecked", statement, f"{table}.{sql.plain(match[1])}")
+            checked.add((table, added.get((table, grammar.plain(match[1])), "")))
+        elif (match := SET_NOT_NULL.match(action)) and (table, grammar.plain(match[1])) not in checked:
+            yield Broken("set-not-null-unchecked", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 ADD_COLUMN = re.compile(
     rf"ADD (?!(?:CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN|EXCLUDE)\b)(?:COLUMN )?(?:IF NOT EXISTS )?({NAME}) (.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_REWRITING_COLUMN = re.compile(
-    r"\b(?:GENERATED (?:ALWAYS|BY DEFAULT) AS (?:IDENTITY|\(.*\) STORED)|(?:BIG|SMALL)?SERIAL\d?)\b", re.IGNORECASE
-)
-_DEFAULT = re.compile(r"\bDEFAULT (.*)", re.IGNORECASE)
-_CALL = re.compile(r"\b(\w+) ?\(")
-_REWRITING_TABLE = re.compile(r"SET (?:UNLOGGED|LOGGED|TABLESPACE|ACCESS METHOD)\b", re.IGNORECASE)
-_REWRITING = re.compile(rf"(?:VACUUM (?:FULL|\(.*FULL.*\))|CLUSTER) ({TABLE})", re.IGNORECASE)
-# Those that give one value for the whole statement, and types with a length, which look like calls.
-_ONE_VALUE = {
-    "now",
-    "transaction_timestamp",
-    "statement_timestamp",
-    "timezone",
-    "lower",
-    "upper",
-    "md5",
-    "to_timestamp",
-}
-_TYPES = {
-    "varchar",
-    "char",
-    "varying",
-    "character",
-    "numeric",
-    "decimal",
-    "timestamp",
-    "time",
-    "interval",
-    "bit",
-    "float",
-}
-
-
-def rewrites_a_table(revision: Revision) -> Iterator[Broken]:
-    """A default that differs from row to row has to be written into each row, under the heaviest lock."""
-    for statement, (table, action) in alterations(revision):
-        column = ADD_COLUMN.match(action)
-        if column and (_REWRITING_COLUMN.search(column[2]) or _is_volatile(column[2])):
-            yield Broken("table-rewrite", statement, f"{table}.{sql.plain(column[1])}")
-        elif _REWRITING_TABLE.match(action):
-            yield Broken("table-rewrite", statement, table)
-    for statement in revision.statements:
-        if match := _REWRITING.match(statement.bare):
-            yield Broken("table-rewrite", statement, sql.plain(match[1]))
-
-
-def _is_volatile(definition: str) -> bool:
-    default = _DEFAULT.search(definition)
-    calls = {name.lower() for name in _CALL.findall(default[1].split(" CHECK ")[0])} if default else set()
-    return bool(calls - _ONE_VALUE - _TYPES)

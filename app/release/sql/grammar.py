@@ -19,6 +19,8 @@ _CREATE_TABLE = re.compile(
     rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?({TABLE})(?: AS |\s?\()", re.IGNORECASE | re.DOTALL
 )
 
+_DROP_TABLE = re.compile(rf"DROP TABLE (?:IF EXISTS )?({TABLE}(?: ?, ?{TABLE})*)", re.IGNORECASE)
+
 
 class Alteration(NamedTuple):
     """One action of an ALTER TABLE, which may have several."""
@@ -69,6 +71,12 @@ def created_table(statement: str) -> str | None:
     """The table that a bare CREATE TABLE creates."""
     match = _CREATE_TABLE.match(statement)
     return plain(match[1]) if match else None
+
+
+def dropped_tables(statement: str) -> list[str]:
+    """The tables that a bare DROP TABLE drops."""
+    match = _DROP_TABLE.match(statement)
+    return [plain(name) for name in split_at_commas(match[1])] if match else []
 
 
 def split_at_commas(text: str) -> list[str]:

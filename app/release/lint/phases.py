@@ -11,10 +11,10 @@ model that allows it does write; and DROP NOT NULL, after which the previous rel
 import re
 from collections.abc import Iterator
 
-from app.release import sql
-from app.release.render import Statement
-from app.release.rules import ADD_COLUMN, SET_NOT_NULL, Broken, Revision, alterations
-from app.release.sql import NAME, TABLE
+from app.release.lint.rules import ADD_COLUMN, SET_NOT_NULL, Broken, Revision, alterations
+from app.release.sql import grammar
+from app.release.sql.grammar import NAME, TABLE
+from app.release.sql.render import Statement
 
 PHASES = ("expand", "contract")
 
@@ -57,22 +57,22 @@ def _drops_objects(revision: Revision) -> Iterator[Broken]:
 def _dropped(revision: Revision) -> Iterator[tuple[Statement, str, str]]:
     for statement in revision.statements:
         if match := _DROP.match(statement.bare):
-            for name in sql.split_at_commas(match[2]):
-                yield statement, match[1].upper(), sql.plain(name)
+            for name in grammar.split_at_commas(match[2]):
+                yield statement, match[1].upper(), grammar.plain(name)
 
 
 def _created(revision: Revision) -> set[tuple[str, str]]:
     matches = (_CREATE.match(statement.bare) for statement in revision.statements)
-    return {(match[1].upper(), sql.plain(match[2])) for match in matches if match}
+    return {(match[1].upper(), grammar.plain(match[2])) for match in matches if match}
 
 
 def _drops_columns(revision: Revision) -> Iterator[Broken]:
     own: set[tuple[str, str]] = set()
     for statement, (table, action) in alterations(revision):
         if match := ADD_COLUMN.match(action):
-            own.add((table, sql.plain(match[1])))
-        elif (match := _DROP_COLUMN.match(action)) and (table, sql.plain(match[1])) not in own:
-            yield Broken("breaks-previous-release", statement, f"{table}.{sql.plain(match[1])}")
+            own.add((table, grammar.plain(match[1])))
+        elif (match := _DROP_COLUMN.match(action)) and (table, grammar.plain(match[1])) not in own:
+            yield Broken("breaks-previous-release", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 def _demands_more(revision: Revision) -> Iterator[Broken]:
@@ -81,33 +81,33 @@ def _demands_more(revision: Revision) -> Iterator[Broken]:
     own: set[tuple[str, str]] = set()
     for statement, (table, action) in alterations(revision):
         if match := ADD_COLUMN.match(action):
-            column = (table, sql.plain(match[1]))
+            column = (table, grammar.plain(match[1]))
             own.add(column)
             if re.search(r"\bDEFAULT\b", match[2], re.IGNORECASE):
                 has_default.add(column)
         elif match := _SET_DEFAULT.match(action):
-            has_default.add((table, sql.plain(match[1])))
+            has_default.add((table, grammar.plain(match[1])))
         elif match := _DROP_DEFAULT.match(action):
-            has_default.discard((table, sql.plain(match[1])))
-            yield Broken("breaks-previous-release", statement, f"{table}.{sql.plain(match[1])}")
-        elif (match := SET_NOT_NULL.match(action)) and (table, sql.plain(match[1])) not in own & has_default:
-            yield Broken("breaks-previous-release", statement, f"{table}.{sql.plain(match[1])}")
+            has_default.discard((table, grammar.plain(match[1])))
+            yield Broken("breaks-previous-release", statement, f"{table}.{grammar.plain(match[1])}")
+        elif (match := SET_NOT_NULL.match(action)) and (table, grammar.plain(match[1])) not in own & has_default:
+            yield Broken("breaks-previous-release", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 def _drops_constraints(revision: Revision) -> Iterator[Broken]:
     """A guarantee that the previous release relies on; unless the revision made it, or makes it anew."""
     actions = [(table, action) for _, (table, action) in alterations(revision)]
-    added = {(table, sql.plain(match[1])) for table, action in actions if (match := _ADD_CONSTRAINT.match(action))}
+    added = {(table, grammar.plain(match[1])) for table, action in actions if (match := _ADD_CONSTRAINT.match(action))}
     for statement, (table, action) in alterations(revision):
         match = _DROP_CONSTRAINT.match(action)
-        if match and (table, sql.plain(match[1])) not in added:
-            yield Broken("breaks-previous-release", statement, f"{table}.{sql.plain(match[1])}")
+        if match and (table, grammar.plain(match[1])) not in added:
+            yield Broken("breaks-previous-release", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 def renames(revision: Revision) -> Iterator[Broken]:
     """No release can use both names; only a view of the old one, made in the same transaction, serves both."""
     views = {
-        (statement.transaction, sql.plain(match[2]))
+        (statement.transaction, grammar.plain(match[2]))
         for statement in revision.statements
         if (match := _CREATE.match(statement.bare)) and match[1].upper() == "VIEW"
     }
@@ -115,13 +115,13 @@ def renames(revision: Revision) -> Iterator[Broken]:
     for statement, (table, action) in alterations(revision):
         if match := _RENAME_TABLE.match(action):
             if statement.transaction is not None and (statement.transaction, table) in views:
-                served.add((statement.transaction, sql.plain(match[1])))
+                served.add((statement.transaction, grammar.plain(match[1])))
             else:
                 yield Broken("renaming-table", statement, table)
     for statement, (table, action) in alterations(revision):
         match = _RENAME_COLUMN.match(action)
         if match and (statement.transaction, table) not in served:
-            yield Broken("renaming-column", statement, f"{table}.{sql.plain(match[1])}")
+            yield Broken("renaming-column", statement, f"{table}.{grammar.plain(match[1])}")
 
 
 def drops_what_is_mapped(revision: Revision) -> Iterator[Broken]:
@@ -129,11 +129,11 @@ def drops_what_is_mapped(revision: Revision) -> Iterator[Broken]:
     if revision.phase == "expand":
         return  # it may drop nothing at all
     later = [statement.bare for statement in revision.later]
-    tables = {sql.created_table(statement) for statement in later}
+    tables = {grammar.created_table(statement) for statement in later}
     columns = {
-        (table, sql.plain(match[1]))
+        (table, grammar.plain(match[1]))
         for statement in later
-        for table, action in sql.alterations(statement)
+        for table, action in grammar.alterations(statement)
         if (match := ADD_COLUMN.match(action))
     }
     for statement, kind, name in _dropped(revision):
@@ -141,6 +141,6 @@ def drops_what_is_mapped(revision: Revision) -> Iterator[Broken]:
             yield Broken("drops-what-is-mapped", statement, name)
     for statement, (table, action) in alterations(revision):
         match = _DROP_COLUMN.match(action)
-        column = sql.plain(match[1]) if match else ""
+        column = grammar.plain(match[1]) if match else ""
         if column in revision.mapped.get(table, ()) and table not in tables and (table, column) not in columns:
             yield Broken("drops-what-is-mapped", statement, f"{table}.{column}")

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.release import sql
-from app.release.sql import NAME, TABLE
+from app.release.sql import grammar
+from app.release.sql.grammar import NAME, TABLE
 
 ACCESS_SHARE = "ACCESS SHARE"
 ROW_SHARE = "ROW SHARE"
@@ -90,16 +90,16 @@ def locks(statement: str) -> list[Lock]:
     trigger or a function does.
     """
     if match := _ALTER_TABLE.match(statement):
-        modes = (_first(ACTIONS, action).mode for _, action in sql.alterations(statement))
+        modes = (_first(ACTIONS, action).mode for _, action in grammar.alterations(statement))
         strictest = max((mode for mode in modes if mode), key=MODES.index, default=ACCESS_EXCLUSIVE)
         return [Lock(strictest, match[1]), *_referenced(statement, match[1])]
     if match := _LOCK_TABLE.match(statement):
         return [Lock((match[2] or ACCESS_EXCLUSIVE).upper(), match[1])]
-    if table := sql.created_table(statement):
+    if table := grammar.created_table(statement):
         return list(_referenced(statement, table))
     pattern = _first(STATEMENTS, statement)
     match = re.match(pattern.text, statement, re.IGNORECASE)
-    names = [name for group in (match.groups() if match else ()) for name in sql.split_at_commas(group)]
+    names = [name for group in (match.groups() if match else ()) for name in grammar.split_at_commas(group)]
     if pattern.mode is None:
         return []
     return [Lock(pattern.mode, name) for name in names] or [Lock(pattern.mode, None)]
@@ -113,5 +113,5 @@ def _first(patterns: tuple[Pattern, ...], text: str) -> Pattern:
 def _referenced(statement: str, table: str) -> Iterator[Lock]:
     """A foreign key puts its triggers on the table that it refers to as well."""
     for name in dict.fromkeys(_REFERENCES.findall(statement)):
-        if sql.plain(name) != sql.plain(table):
+        if grammar.plain(name) != grammar.plain(table):
             yield Lock(SHARE_ROW_EXCLUSIVE, name)

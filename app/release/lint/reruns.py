@@ -7,10 +7,10 @@ What precedes an autocommit block, and what runs inside, is committed before the
 import re
 from collections.abc import Iterator
 
-from app.release import sql
-from app.release.render import Statement
-from app.release.rules import Broken, Revision
-from app.release.sql import NAME, TABLE
+from app.release.lint.rules import Broken, Revision
+from app.release.sql import grammar
+from app.release.sql.grammar import NAME, TABLE
+from app.release.sql.render import Statement
 
 _HARMLESS = re.compile(
     r"(?:SET|RESET|SELECT|SHOW|LOCK|COMMENT|ANALYZE|VACUUM|REINDEX|CLUSTER|REFRESH|GRANT|REVOKE|DELETE|TRUNCATE)\b"
@@ -44,25 +44,25 @@ def cannot_be_run_again(revision: Revision) -> Iterator[Broken]:
 def _is_harmless(statement: Statement, dropped: set[Named]) -> bool:
     """Whether it does the same, or nothing, the second time; after a DROP … IF EXISTS a CREATE does."""
     bare = statement.bare
-    actions = list(sql.alterations(bare))
+    actions = list(grammar.alterations(bare))
     if actions:
         return all(_is_harmless_action(table, action, dropped) for table, action in actions)
     if re.match(r"UPDATE|WITH|MERGE", bare, re.IGNORECASE):
         return bool(_DONE_ROWS_ARE_LEFT_OUT.search(bare))
     match = _CREATE.match(bare)
-    return bool(_HARMLESS.match(bare) or (match and (match[1].upper(), sql.plain(match[2])) in dropped))
+    return bool(_HARMLESS.match(bare) or (match and (match[1].upper(), grammar.plain(match[2])) in dropped))
 
 
 def _is_harmless_action(table: str, action: str, dropped: set[Named]) -> bool:
     match = _ADD_CONSTRAINT.match(action)
-    return bool(_HARMLESS_ACTION.match(action) or (match and (table, sql.plain(match[1])) in dropped))
+    return bool(_HARMLESS_ACTION.match(action) or (match and (table, grammar.plain(match[1])) in dropped))
 
 
 def _drops(bare: str) -> set[Named]:
     if match := _DROP.match(bare):
-        return {(match[1].upper(), sql.plain(match[2]))}
-    actions = sql.alterations(bare)
-    return {(table, sql.plain(match[1])) for table, action in actions if (match := _DROP_CONSTRAINT.match(action))}
+        return {(match[1].upper(), grammar.plain(match[2]))}
+    actions = grammar.alterations(bare)
+    return {(table, grammar.plain(match[1])) for table, action in actions if (match := _DROP_CONSTRAINT.match(action))}
 
 
 def _first_words(statement: Statement) -> str:

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
 from app.extensions import Base
-from app.release import sql
+from app.release.sql import grammar
 
 OPERATIONS = "app.release.operations"
 
@@ -26,7 +26,7 @@ class Statement(NamedTuple):
 
     @property
     def bare(self) -> str:
-        return sql.bare(self.sql)
+        return grammar.bare(self.sql)
 
 
 class Unreadable(NamedTuple):
@@ -77,8 +77,8 @@ class _Recorder:
 
     def write(self, text: str) -> None:
         line, by_operation = _origin(sys._getframe(1), self._namespace)
-        for piece in sql.split(text):
-            bare = sql.bare(piece)
+        for piece in grammar.split(text):
+            bare = grammar.bare(piece)
             if not bare:  # a comment; it belongs to what follows
                 self._comment += f"{piece}\n"
             elif bare.upper() in ("BEGIN", "START TRANSACTION"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from app.release.finding import ERROR, WARNING, Finding, psql
+from app.release.doctor.finding import ERROR, WARNING, Finding, psql
 from app.release.lock import KEY
 
 # A build that runs has its index in pg_stat_progress_create_index; REINDEX CONCURRENTLY builds under another name.

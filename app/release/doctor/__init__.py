@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, MetaData
 
-from app.release import catalog_checks
-from app.release.drift import drift
+from app.release.doctor import catalog as catalog_checks
+from app.release.doctor.drift import drift
+from app.release.doctor.finding import ERROR, WARNING, Finding
 from app.release.files import twice
-from app.release.finding import ERROR, WARNING, Finding
 from app.release.revisions import script_directory
 from app.release.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, schema_state
 
