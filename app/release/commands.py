@@ -19,6 +19,7 @@ from app.extensions import Base
 from app.release import doctor, files, ledger, lint, plan, reading, revisions, show
 from app.release.doctor.catalog import migrators
 from app.release.doctor.finding import ERROR
+from app.release.hasty_drops import hasty_drop
 from app.release.state import BEHIND, schema_state
 
 
@@ -56,6 +57,7 @@ def plan_command(as_json: bool) -> None:
     found = {
         "state": state.name,
         "database_revision": state.database_revision,
+        "refused": hasty_drop(pending) if state.database_revision else None,
         "revisions": [_dict(revision) for revision in steps],
     }
     _print(found, as_json, show.plan)

@@ -10,20 +10,16 @@ from collections.abc import Iterable
 
 from alembic.script import Script
 
-from app.release.errors import UnsafeOperation
-
 RETIRING = {"retire_column_online": "drop_column_contract", "retire_table_online": "drop_table_contract"}
 
 Call = tuple[str, tuple[object, ...]]  # function, constant arguments
 
 
-def refuse_hasty_drops(to_apply: Iterable[Script]) -> None:
-    """
-    Args:
-        to_apply: what this run would apply, in order.
+def hasty_drop(to_apply: Iterable[Script]) -> str | None:
+    """Why one of these steps cannot be applied in one run with a step before it, if so.
 
-    Raises:
-        UnsafeOperation: one of them drops what one before it retires.
+    Args:
+        to_apply: what a run would apply, in order.
     """
     to_come: dict[Call, str] = {}
     for script in to_apply:
@@ -31,7 +27,8 @@ def refuse_hasty_drops(to_apply: Iterable[Script]) -> None:
             if function in RETIRING:
                 to_come[RETIRING[function], arguments] = script.revision
             elif (function, arguments) in to_come:
-                raise UnsafeOperation(_sentence(arguments, to_come[function, arguments], script.revision))
+                return _sentence(arguments, to_come[function, arguments], script.revision)
+    return None
 
 
 def calls_of(script: Script) -> list[Call]:

@@ -19,8 +19,8 @@ from app.release import autogenerate, explain, ledger, state
 from app.release.blockers import Blockers, watching
 from app.release.connection import SESSION, direct_connection, direct_engine
 from app.release.deadline import SECONDS, Deadline
-from app.release.errors import ReleaseError, RolledBack, UnknownRevision
-from app.release.hasty_drops import refuse_hasty_drops
+from app.release.errors import ReleaseError, RolledBack, UnknownRevision, UnsafeOperation
+from app.release.hasty_drops import hasty_drop
 from app.release.lock import migration_lock
 from app.release.retry import with_lock_retries
 from app.release.state import SchemaState
@@ -121,8 +121,10 @@ def refuse_to_go_on(current: SchemaState, connection: Connection, command: str) 
         raise UnknownRevision(explain.refusal(current))
     if current.name == state.AHEAD:
         raise ReleaseError(explain.refusal(current))
-    if command == "upgrade" and current.database_revision is not None:  # on an empty database no release is live
-        refuse_hasty_drops(steps_to_apply(connection, current))
+    to_apply = steps_to_apply(connection, current) if command == "upgrade" else []
+    hasty = hasty_drop(to_apply) if current.database_revision else None  # on an empty database no release is live
+    if hasty:
+        raise UnsafeOperation(hasty)
 
 
 def steps_to_apply(connection: Connection, current: SchemaState) -> list[Script]:

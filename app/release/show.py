@@ -38,7 +38,9 @@ def plan(found: Found) -> Iterator[str]:
         if revision["unreadable"]:
             yield click.style(f"  The rest cannot be shown without running it: {revision['unreadable']}", fg="yellow")
         yield ""
-    if found["revisions"]:
+    if found["refused"]:
+        yield click.style(f"In one run this is refused: {found['refused']}", fg="red")
+    elif found["revisions"]:
         yield "Apply it with: flask db upgrade"
 
 

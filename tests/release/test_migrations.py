@@ -2,42 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import flask_migrate
 import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from app import create_app
 from app.extensions import db
 from config import TestingConfig
 from tests.release.checkout import ROOT, Checkout
+from tests.release.rows import ROWS, Rows, fill, rows, tables
 
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
 HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
 
-# What each table is given rows with, from the revision on at which it has these columns.
-ROWS = {
-    "users": (
-        "INSERT INTO users (email, nickname, nickname_key, password_hash)"
-        " SELECT n || '@example.com', 'Nick ' || n, 'nick ' || n, 'hash' FROM generate_series(1, 500) n"
-    ),
-    "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM users",
-    "todos": "INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM users",
-    "user_sessions": (
-        "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
-        " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
-    ),
-}
-
 # A line for the end of app/notes/models.py.
 COLOUR = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -47,29 +31,6 @@ def empty(environment: dict[str, str]) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
-
-
-def tables() -> list[str]:
-    return sorted(set(inspect(db.engine).get_table_names()) - {"alembic_version", "schema_ledger"})
-
-
-def fill() -> None:
-    """Rows in every table that there is, parents first."""
-    present = tables()
-    for table, statement in ROWS.items():
-        if table in present:
-            db.session.execute(text(statement))
-    db.session.commit()
-
-
-def rows() -> Rows:
-    """table: its rows, as dicts in the order of their ids."""
-    found = {
-        table: [dict(row) for row in db.session.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]
-        for table in tables()
-    }
-    db.session.rollback()
-    return found
 
 
 def assert_kept(before: Rows, after: Rows) -> None:
@@ -193,6 +154,7 @@ def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, st
     assert 'phase = "contract"' in dropping
 
     assert checkout.flask("db", "downgrade", NEXT).returncode == 0
+    assert "In one run this is refused" in checkout.flask("release", "plan").stdout
     for _ in range(2):
         refused = checkout.flask("db", "upgrade")
         assert refused.returncode == 1

@@ -1,0 +1,95 @@
+"""Run the tests of an earlier release, as they stood then, on the schema of today: all that it did still works.
+
+    .venv/bin/python tests/release/previous_release.py [REF]
+
+REF is a commit, a tag or a branch; when it is not given, the commit before the newest revision was added. Its code and
+its tests come from a worktree of their own; where they migrate a database, the migrations of today are run instead.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SUITES = ("accounts", "notes", "mypage", "todos")
+NO_DATABASE_MIGRATED = 4
+
+
+def main(arguments: list[str]) -> int:
+    ref = git("rev-parse", "--verify", f"{arguments[0]}^{{commit}}" if arguments else f"{newest_step()}^")
+    print(f"Today's schema under the release of {git('log', '-1', '--format=%h %as %s', ref)}", flush=True)  # noqa: T201
+    with tempfile.TemporaryDirectory(prefix="semicircle-before-") as folder:
+        checkout = Path(folder) / "checkout"
+        git("worktree", "add", "--quiet", "--detach", str(checkout), ref)
+        try:
+            return run_tests(checkout)
+        finally:
+            os.chdir(ROOT)
+            git("worktree", "remove", "--force", str(checkout))
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
+    if done.returncode != 0:
+        raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def newest_step() -> str:
+    """The commit that added the newest revision."""
+    found = git("log", "-1", "--format=%H", "--diff-filter=A", "--", "migrations/versions")
+    return found or sys.exit("git knows no commit that added a revision; is the clone shallow?")
+
+
+def run_tests(checkout: Path) -> int:
+    """In this process, in which nothing of today's code is loaded: `app` and `tests` are the earlier release's."""
+    os.chdir(checkout)
+    sys.path[0] = str(checkout)
+    import flask_migrate
+    import pytest
+
+    migrated: list[str] = []
+
+    def upgrade_by_today(*_: object, **__: object) -> None:
+        migrated.append(upgrade(checkout))
+
+    flask_migrate.upgrade = upgrade_by_today
+    suites = [f"tests/{suite}" for suite in SUITES if (checkout / "tests" / suite).is_dir()]
+    code = int(pytest.main([*suites, "-q", "-p", "no:cacheprovider"]))
+    print(f"{', '.join(suites)} ran on the schema of {', '.join(migrated)}")  # noqa: T201
+    return code or (0 if migrated else NO_DATABASE_MIGRATED)
+
+
+def upgrade(checkout: Path) -> str:
+    """Migrate the database of the running test by today's code; the revision that it is at then."""
+    from flask import current_app
+
+    environment = {
+        **os.environ,
+        "APP_SETTINGS": "config.DevelopmentConfig",  # asks for nothing but a database
+        "SECRET_KEY": current_app.config["SECRET_KEY"],
+        "DATABASE_URL": database_url(),
+        "MIGRATION_DATABASE_URL": database_url(),
+    }
+    for command in ("upgrade", "current"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "db", command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def database_url() -> str:
+    from app.extensions import db
+
+    return db.engine.url.render_as_string(hide_password=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

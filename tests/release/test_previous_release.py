@@ -1,0 +1,100 @@
+"""The release before goes on working on what an expand step leaves, as long as it serves and after a rollback."""
+
+from collections.abc import Callable, Iterator
+
+import flask_migrate
+import pytest
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.exc import DBAPIError
+
+from app.extensions import db
+from app.release import ledger, revisions
+from app.release.operations import add_column_online, rename_with_view, retire_column_online, widen_text_online
+from tests.release.migrating import Database
+from tests.release.release_before import ReleaseBefore
+from tests.release.rows import fill
+
+MIGRATIONS = str(revisions.MIGRATIONS)
+STEPS = [
+    (script.down_revision, script.revision)
+    for script in revisions.script_directory().walk_revisions()
+    if ledger.phase_of(script) == ledger.EXPAND and script.down_revision is not None
+][::-1]
+
+# What was called an expand step and is none: the statements that it runs, and how the release before notices.
+BREAKING = {
+    "a required column without a default": (
+        "ALTER TABLE notes ADD colour text NOT NULL DEFAULT ''; ALTER TABLE notes ALTER colour DROP DEFAULT",
+        'null value in column "colour"',
+    ),
+    "a column of another name": ("ALTER TABLE notes RENAME content TO body", "content does not exist"),
+    "a column that is gone": ("ALTER TABLE notes DROP content", "content does not exist"),
+    "a table of another name": ("ALTER TABLE notes RENAME TO texts", '"notes" does not exist'),
+    "a default that is gone": ("ALTER TABLE notes ALTER pinned DROP DEFAULT", 'null value in column "pinned"'),
+    "a new rule": ("ALTER TABLE notes ADD CHECK (deleted_at IS NOT NULL) NOT VALID", "violates check constraint"),
+    "a column that is unique now": ("ALTER TABLE notes ADD UNIQUE (user_id)", "violates unique constraint"),
+    "rows that say something else": ("UPDATE notes SET title = upper(title)", "notes reads otherwise"),
+    "a new table that holds the rows of the old one": (
+        "CREATE TABLE pictures (note_id bigint REFERENCES notes (id)); INSERT INTO pictures SELECT id FROM notes",
+        "violates foreign key constraint",
+    ),
+}
+
+HARMLESS: dict[str, Callable[[], object]] = {
+    "a column that may be empty": lambda: add_column_online("notes", sa.Column("colour", sa.String(20))),
+    "a required column with a default": lambda: add_column_online(
+        "notes", sa.Column("colour", sa.String(20), server_default="", nullable=False)
+    ),
+    "a table behind a view of its old name": lambda: rename_with_view("notes", "texts"),
+    "a column that is retired": lambda: retire_column_online("notes", "content"),
+    "a longer text": lambda: widen_text_online("notes", "content", "TEXT"),
+}
+
+
+@pytest.fixture
+def empty(database: Database) -> Iterator[Database]:
+    yield database
+    db.session.remove()
+    db.engine.dispose()
+
+
+@pytest.fixture
+def in_use(empty: Database) -> Database:
+    flask_migrate.upgrade(MIGRATIONS)
+    fill()
+    return empty
+
+
+def test_there_are_steps_to_try() -> None:
+    assert STEPS
+
+
+@pytest.mark.parametrize(("before", "revision"), STEPS)
+def test_after_each_expand_step_the_release_before_reads_and_writes_as_it_did(
+    empty: Database, before: str, revision: str
+) -> None:
+    flask_migrate.upgrade(MIGRATIONS, before)
+    fill()
+    release = ReleaseBefore(empty.engine)
+    flask_migrate.upgrade(MIGRATIONS, revision)
+    fill(besides=release.rows)  # the newer release begins to write
+    release.assert_works(empty.engine)
+
+
+@pytest.mark.parametrize(("statements", "reason"), BREAKING.values(), ids=BREAKING.keys())
+def test_a_step_that_breaks_the_release_before_is_found(in_use: Database, statements: str, reason: str) -> None:
+    release = ReleaseBefore(in_use.engine)
+    release.assert_works(in_use.engine)
+    in_use.migrate(lambda: op.execute(statements))
+    with pytest.raises((DBAPIError, AssertionError), match=reason):
+        release.assert_works(in_use.engine)
+
+
+@pytest.mark.parametrize("expand", HARMLESS.values(), ids=HARMLESS.keys())
+def test_a_step_that_the_release_before_does_not_notice_is_left_alone(
+    in_use: Database, expand: Callable[[], object]
+) -> None:
+    release = ReleaseBefore(in_use.engine)
+    in_use.migrate(expand)
+    release.assert_works(in_use.engine)
