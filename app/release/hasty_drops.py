@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from alembic.script import Script
 
 RETIRING = {"retire_column_online": "drop_column_contract", "retire_table_online": "drop_table_contract"}
+REINSTATING = {"reinstate_column_online": "drop_column_contract", "reinstate_table_online": "drop_table_contract"}
 
 Call = tuple[str, tuple[object, ...]]  # function, constant arguments
 
@@ -26,6 +27,8 @@ def hasty_drop(to_apply: Iterable[Script]) -> str | None:
         for function, arguments in calls_of(script):
             if function in RETIRING:
                 to_come[RETIRING[function], arguments] = script.revision
+            elif function in REINSTATING:
+                to_come.pop((REINSTATING[function], arguments), None)
             elif (function, arguments) in to_come:
                 return _sentence(arguments, to_come[function, arguments], script.revision)
     return None

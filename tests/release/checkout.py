@@ -97,7 +97,7 @@ class Forks:
     def flask(self, environment: dict[str, str], *arguments: str, **dying: Any) -> dict[str, Any]:
         """
         Args:
-            dying: die_at (number of the statement), when ("before" or "after" it) and signal.
+            dying: as forks.py takes it: die_at, when and signal.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None

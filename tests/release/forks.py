@@ -1,8 +1,8 @@
 """Run as a script in a checkout: does `flask …` in forks of one warm process, each of which may be told to die.
 
 Each line of stdin is JSON: environment, arguments and, to die, die_at (number of a statement), when ("before" or
-"after" it) and signal. Each line of stdout: status (the exit code, or minus the signal), statements (how many were
-begun) and output.
+"after" it; "commit" for right before the commit of that number) and signal. Each line of stdout: status (the exit code,
+or minus the signal), statements and commits (how many were begun) and output.
 """
 
 import json
@@ -35,25 +35,32 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         output.seek(0)
         counted.seek(0)
-        return {"status": status, "statements": len(counted.read()), "output": output.read().decode()}
+        begun = counted.read()
+        return {
+            "status": status,
+            "statements": begun.count(b"."),
+            "commits": begun.count(b"c"),
+            "output": output.read().decode(),
+        }
 
 
 def be(request: dict[str, Any], counted: int) -> None:
     """The child: one command, to its end or to its death."""
     os.environ.update(request["environment"])
-    seen = {"before": 0, "after": 0}
+    seen = {"before": 0, "after": 0, "commit": 0}
+    marks = {"before": b".", "after": b"", "commit": b"c"}
 
     def count(when: str) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # the watcher of the blockers
         seen[when] += 1
-        if when == "before":
-            os.write(counted, b".")
+        os.write(counted, marks[when])
         if when == request.get("when") and seen[when] == request.get("die_at"):
             os.kill(os.getpid(), request["signal"])
 
     event.listen(Engine, "before_cursor_execute", lambda *_: count("before"))
     event.listen(Engine, "after_cursor_execute", lambda *_: count("after"))
+    event.listen(Engine, "commit", lambda _: count("commit"))
     try:
         cli.main(request["arguments"], standalone_mode=True)
     except SystemExit as ending:

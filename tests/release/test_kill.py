@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,6 +41,20 @@ REVISIONS = (
     ('drop_compat_view("things")', 'drop_table_contract("leftovers")'),
 )
 POINTS = 30
+COMMITS = 8
+
+
+# A backfill takes more batches on a machine that is busy, so another run may be shorter by these.
+BATCHES = 6
+
+
+class Undisturbed(NamedTuple):
+    """How many statements and commits it takes, and what it leaves."""
+
+    statements: int
+    commits: int
+    schema: str
+    rows: str
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +70,11 @@ def forks(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server_environment: Environment, forks: Forks) -> tuple[int, str, str]:
-    """How many statements it takes, and what it leaves."""
+def undisturbed(server_environment: Environment, forks: Forks) -> Undisturbed:
     with scratch_schema(server_environment) as environment:
         done = forks.flask(environment, "db", "upgrade")
         assert done["status"] == 0, done["output"]
-        return done["statements"], schema_dump(environment), rows_dump(environment)
+        return Undisturbed(done["statements"], done["commits"], schema_dump(environment), rows_dump(environment))
 
 
 def test_every_operation_is_in_it() -> None:
@@ -69,22 +83,33 @@ def test_every_operation_is_in_it() -> None:
 
 @pytest.mark.parametrize("point", range(POINTS))
 def test_what_was_killed_is_finished_by_the_next_run(
-    environment: Environment, forks: Forks, undisturbed: tuple[int, str, str], point: int
+    environment: Environment, forks: Forks, undisturbed: Undisturbed, point: int
 ) -> None:
-    statements, schema, rows = undisturbed
-    killed = forks.flask(
-        environment,
-        "db",
-        "upgrade",
-        die_at=1 + point * (statements - 1) // (POINTS - 1),
-        when=("before", "after")[point // 2 % 2],
-        signal=(signal.SIGKILL, signal.SIGTERM)[point % 2],
-    )
-    assert killed["status"] in (-signal.SIGKILL, -signal.SIGTERM), killed["output"]
+    last = undisturbed.statements - BATCHES
+    die(forks, environment, 1 + point * (last - 1) // (POINTS - 1), ("before", "after")[point // 2 % 2], point)
+    finish(forks, environment, undisturbed)
+
+
+@pytest.mark.parametrize("point", range(COMMITS))
+def test_what_was_killed_right_before_a_commit_is_finished_too(
+    environment: Environment, forks: Forks, undisturbed: Undisturbed, point: int
+) -> None:
+    last = undisturbed.commits - BATCHES
+    die(forks, environment, 1 + point * (last - 1) // (COMMITS - 1), "commit", point)
+    finish(forks, environment, undisturbed)
+
+
+def die(forks: Forks, environment: Environment, die_at: int, when: str, point: int) -> None:
+    deadly = (signal.SIGKILL, signal.SIGTERM)[point % 2]
+    killed = forks.flask(environment, "db", "upgrade", die_at=die_at, when=when, signal=deadly)
+    assert killed["status"] == -deadly, killed["output"]
+
+
+def finish(forks: Forks, environment: Environment, undisturbed: Undisturbed) -> None:
     again = forks.flask(environment, "db", "upgrade")
     assert again["status"] == 0, again["output"]
-    assert schema_dump(environment) == schema
-    assert rows_dump(environment) == rows
+    assert schema_dump(environment) == undisturbed.schema
+    assert rows_dump(environment) == undisturbed.rows
 
 
 MIGRATOR = "FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
