@@ -1,5 +1,6 @@
 """What every operation keeps: it does its work, may be done again, can be printed, and is refused where it hurts."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from app.release.operations import (
     set_not_null_online,
     widen_text_online,
 )
+from app.release.operations.batches import Batch, Progress
 from tests.release.migrating import Database, printed
 from tests.release.operation_cases import CASES, TABLES, Case
 
@@ -190,6 +192,16 @@ def test_a_backfill_goes_on_where_it_was_stopped(things: Database) -> None:
     things.migrate(lambda: filled.append(backfill("things", set_sql="size = 1", where="size IS NULL")))
     assert filled == [1000]
     assert things.scalar("SELECT count(*) FROM things WHERE size = 0") == 2000
+
+
+def test_a_backfill_says_how_far_it_is(things: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "app.release")
+    things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL"))
+    assert "backfill things: done; 3000 rows filled" in caplog.text
+
+    progress = Progress("things", 4000, report_every=0)
+    progress.add(Batch(last=1000, looked_at=1000, filled=500, still=0))
+    assert re.search(r"1000 of about 4000 rows seen, \d+ s left; 500 rows filled, \d+ a second", caplog.text)
 
 
 def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(things: Database) -> None:

@@ -85,9 +85,10 @@ def verbatim(sql: str) -> str:
 class Progress:
     """Counts rows, and now and then says how many, how fast and how long still."""
 
-    def __init__(self, table: str, rows: int) -> None:
+    def __init__(self, table: str, rows: int, report_every: float = REPORT_EVERY) -> None:
         self.table = table
         self.rows = rows
+        self.report_every = report_every
         self.filled = 0
         self._looked_at = 0
         self._began = self._reported = time.monotonic()
@@ -98,7 +99,7 @@ class Progress:
     def add(self, batch: Batch) -> None:
         self.filled += batch.filled
         self._looked_at += batch.looked_at
-        if time.monotonic() - self._reported >= REPORT_EVERY:
+        if time.monotonic() - self._reported >= self.report_every:
             self._reported = time.monotonic()
             self.report(f"{self._looked_at} of about {max(self.rows, self._looked_at)} rows seen, {self._left()} left")
 
