@@ -6,6 +6,7 @@ from typing import Any
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations.ops import AddColumnOp, MigrateOperation, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,6 +15,7 @@ from sqlalchemy import Column, inspect
 from app.release import ledger
 from app.release.operations.steps import RETIRED, connection_of
 from app.release.rewriter import Call, Change, arguments_of, rewritten
+from app.release.rewriter.columns import default_sql
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,28 @@ def is_retired(item: Any) -> bool:
 
 
 # How models and database are compared, by migrate, check and doctor alike.
+class QuotesInDefaults(PostgresqlImpl):
+    """Alembic's comparison, but for a text that holds a quote, which Alembic sends to the server unescaped."""
+
+    __dialect__ = "postgresql"  # takes the place of the one that it extends
+
+    def compare_server_default(
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        text_of_it = getattr(metadata_column.server_default, "arg", None)
+        if rendered_inspector_default is None or not isinstance(text_of_it, str) or "'" not in text_of_it:
+            return bool(
+                super().compare_server_default(  # type: ignore[no-untyped-call]
+                    inspector_column, metadata_column, rendered_metadata_default, rendered_inspector_default
+                )
+            )
+        return rendered_inspector_default.split("::")[0] != default_sql(metadata_column.server_default)
+
+
 COMPARISON: dict[str, Any] = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
@@ -60,7 +84,9 @@ def change_of(script: MigrationScript, migration: MigrationContext) -> Change:
     """What the models ask for; when they ask for nothing, the dropping of what an earlier release retired."""
     autogen = AutogenContext(migration, opts=migration.opts)
     directives = script.upgrade_ops_list[0]
-    return dropping(migration, autogen) if directives.is_empty() else rewritten(directives, autogen)
+    change = dropping(migration, autogen) if directives.is_empty() else rewritten(directives, autogen)
+    script.imports.update(autogen.imports)  # of the types in the arguments
+    return change
 
 
 def write(script: MigrationScript, change: Change, migration: MigrationContext) -> None:

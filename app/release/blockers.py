@@ -29,9 +29,8 @@ class Blockers:
         self.seen: list[str] = []
 
     def describe(self) -> str:
-        """What was seen since the last call."""
-        seen, self.seen = self.seen, []
-        return ", ".join(seen) or "no session that is still there"
+        """Whoever was seen last: the last attempt may have been too short for a look."""
+        return ", ".join(self.seen) or "no session that was seen"
 
 
 @contextmanager

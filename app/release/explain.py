@@ -1,5 +1,7 @@
 """What happened and what to type, for each way in which code and database can differ."""
 
+from sqlalchemy.exc import DBAPIError
+
 from app.release.state import AHEAD, AHEAD_CONTRACT, BEHIND, SchemaState
 
 _NOT_UP_TO_DATE = (
@@ -26,6 +28,15 @@ def safely_ahead(state: SchemaState) -> str:
         f"nothing to do: the database is at {state.database_revision}, ahead of this code at {state.code_head},"
         f" by steps that this code runs on ({_list(state.foreign)})"
     )
+
+
+def failed_statement(error: DBAPIError) -> str:
+    """In one sentence, what the database said of a step."""
+    if error.connection_invalidated:
+        return "The connection to the database was lost; what was finished stays. Run the same command again."
+    reason = str(error.orig).splitlines()[0]
+    statement = " ".join((error.statement or "").split())[:500]
+    return f"PostgreSQL refused a step: {reason}. Mend what sent it and run the same command again. It was: {statement}"
 
 
 def two_heads(state: SchemaState) -> str:

@@ -35,6 +35,19 @@ def twice(script_directory: ScriptDirectory) -> dict[str, list[str]]:
     return {revision: names for revision, names in files.items() if len(names) > 1}
 
 
+def require_whole(script_directory: ScriptDirectory) -> None:
+    """
+    Raises:
+        ReleaseError: Alembic would apply a part of what the folder holds.
+    """
+    require_parents(script_directory)
+    for revision, names in twice(script_directory).items():
+        raise ReleaseError(
+            f"Revision {revision} has several files, {', '.join(names)}, of which Alembic would apply one. Give the"
+            " later one the next number as its revision, and this number as its down_revision."
+        )
+
+
 def require_parents(script_directory: ScriptDirectory) -> None:
     """
     Raises:

@@ -12,10 +12,10 @@ from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.extensions import Base
-from app.release import autogenerate, explain, ledger, state
+from app.release import autogenerate, explain, files, ledger, state
 from app.release.blockers import Blockers, watching
 from app.release.connection import SESSION, direct_connection, direct_engine
 from app.release.deadline import SECONDS, Deadline
@@ -45,6 +45,7 @@ def run() -> None:
     if context.is_offline_mode():
         print_sql()
         return
+    files.require_whole(context.script)
     engine = direct_engine()
     with direct_connection(engine) as connection:
         command = configure(connection)
@@ -53,12 +54,8 @@ def run() -> None:
                 migrate(engine, connection, command)
             else:
                 read(connection, command)
-        except OperationalError as error:
-            if not error.connection_invalidated:
-                raise
-            raise ReleaseError(
-                "The connection to the database was lost; what was finished stays. Run the same command again."
-            ) from error
+        except DBAPIError as error:
+            raise ReleaseError(explain.failed_statement(error)) from error
 
 
 def configure(connection: Connection, **options: Any) -> str:
@@ -121,24 +118,26 @@ def refuse_to_go_on(current: SchemaState, connection: Connection, command: str) 
         raise UnknownRevision(explain.refusal(current))
     if current.name == state.AHEAD:
         raise ReleaseError(explain.refusal(current))
-    to_apply = steps_to_apply(connection, current) if command == "upgrade" else []
-    hasty = hasty_drop(to_apply) if current.database_revision else None  # on an empty database no release is live
+    to_apply = [] if command == "do_stamp" else steps_to_apply(connection, current)
+    is_served = command == "upgrade" and current.database_revision  # on an empty database no release is live
+    hasty = hasty_drop(to_apply) if is_served else None
     if hasty:
         raise UnsafeOperation(hasty)
 
 
 def steps_to_apply(connection: Connection, current: SchemaState) -> list[Script]:
-    """What `flask db upgrade`, to the revision that it was given, is about to run."""
+    """What the command, with the revision that it was given, is about to run."""
     migration = context.get_context()
     heads = migration.get_current_heads()
     connection.rollback()
     function = migration._migrations_fn
     try:
-        return [step.revision for step in function(heads, migration)] if function else []
+        steps = list(function(heads, migration)) if function else []
     except CommandError as error:
         if "," in current.code_head:
             raise ReleaseError(explain.two_heads(current)) from error
-        raise
+        raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+    return [step.revision for step in steps]
 
 
 def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:

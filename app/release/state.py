@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -42,9 +43,17 @@ def schema_state(connection: Connection, code: ScriptDirectory | None = None) ->
         name, foreign = _ahead(code, applied, ledger.entries(connection))
         pending: list[str] = []
     else:
-        name, foreign = AT_HEAD if applied == revisions.heads(code) else BEHIND, []
-        pending = [step.revision for step in revisions.pending(code, applied)]
+        name, foreign, pending = _at_or_behind(code, applied)
     return SchemaState(name, ",".join(revisions.heads(code)), ",".join(applied) or None, pending, foreign)
+
+
+def _at_or_behind(code: ScriptDirectory, applied: list[str]) -> tuple[str, list[str], list[str]]:
+    if applied == revisions.heads(code):
+        return AT_HEAD, [], []
+    try:
+        return BEHIND, [], [step.revision for step in revisions.pending(code, applied)]
+    except RevisionError:  # rows of alembic_version that contradict each other
+        return UNKNOWN, applied, []
 
 
 def database_revisions(connection: Connection) -> list[str]:

@@ -4,6 +4,8 @@ import time
 
 from flask import Blueprint, current_app, jsonify
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.wrappers import Response
 
 from app.extensions import db
@@ -31,7 +33,11 @@ def healthz() -> Response:
 @public
 def readyz() -> tuple[Response, int]:
     """The database answers, with a schema on which this code runs."""
-    schema = recent_state()
+    try:
+        schema = recent_state()
+    except (OperationalError, PoolTimeout):
+        db.session.rollback()
+        return jsonify(state="no_answer"), 503
     answer = {"state": schema.name, "code_head": schema.code_head, "database_revision": schema.database_revision}
     return jsonify(answer), 200 if schema.name in READY else 503
 

@@ -8,6 +8,7 @@ from alembic.autogenerate import api
 from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
 
 from app.extensions import NAMING_CONVENTION
 from app.release.autogenerate import dropping
@@ -80,6 +81,11 @@ def add(column: sa.Column[object]) -> Callable[[MetaData], None]:
     return lambda metadata: things(metadata).append_column(column)
 
 
+def ranked(metadata: MetaData) -> None:
+    things(metadata).append_column(sa.Column("rank", sa.Integer))
+    things(metadata).append_constraint(sa.CheckConstraint("rank > 0", name="ranked"))
+
+
 CHANGES = {
     "nullable column": (
         add(sa.Column("colour", sa.String(20))),
@@ -145,6 +151,44 @@ CHANGES = {
         ["set_not_null_online('things', 'owner_id')"],
         ["drop_not_null_online('things', 'owner_id')"],
         "contract",
+    ),
+    "default gone from a required column": (
+        lambda metadata: replace(metadata, sa.Column("kind", sa.String(10), nullable=False)),
+        ["set_default_online('things', 'kind', None)"],
+        ["""set_default_online('things', 'kind', "'note'::character varying")"""],
+        "contract",
+    ),
+    "column of a dialect's type": (
+        add(sa.Column("extra", postgresql.JSONB)),
+        ["add_column_online('things', sa.Column('extra', postgresql.JSONB(astext_type=sa.Text()), nullable=True))"],
+        ["drop_column_contract('things', 'extra')"],
+        "expand",
+    ),
+    "foreign key with options": (
+        lambda metadata: things(metadata).append_constraint(
+            sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], onupdate="CASCADE", deferrable=True)
+        ),
+        [
+            "add_foreign_key_online('fk_things_owner_id_owners', 'things', 'owners', ['owner_id'], ['id'],"
+            " onupdate='CASCADE', deferrable=True)"
+        ],
+        ["drop_constraint_online('things', 'fk_things_owner_id_owners')"],
+        "contract",
+    ),
+    "partial index with a percent sign": (
+        lambda metadata: sa.Index("ix_part", things(metadata).c.name, postgresql_where=sa.text("name LIKE 'a%'")),
+        ["""create_index_online('ix_part', 'things', ['name'], postgresql_where=sa.text("name LIKE 'a%'"))"""],
+        ["drop_index_online('ix_part')"],
+        "expand",
+    ),
+    "check on a new column": (
+        ranked,
+        [
+            "add_column_online('things', sa.Column('rank', sa.Integer(), nullable=True))",
+            "add_check_online('things', 'ck_things_ranked', 'rank > 0')",
+        ],
+        ["drop_constraint_online('things', 'ck_things_ranked')", "drop_column_contract('things', 'rank')"],
+        "expand",
     ),
     "no longer required": (
         lambda metadata: replace(metadata, sa.Column("name", sa.String(50))),
@@ -250,14 +294,60 @@ def test_beside_online_operations_a_new_table_may_be_made_twice(database: Databa
         (sa.Column("name", sa.Integer, nullable=False), "under a new name"),
         (sa.Column("name", sa.String(20), nullable=False), "under a new name"),
         (sa.Column("size", sa.BigInteger, index=True), "under a new name"),
+        (sa.Column("key", sa.Uuid, server_default=sa.text("gen_random_uuid()")), "differs from row to row"),
+        (sa.Column("key", sa.Integer, sa.Computed("size + 1")), "computed by the database"),
+        (sa.Column("key", sa.Integer, sa.Identity()), "computed by the database"),
+        (sa.Column("mood", sa.Enum("good", "bad", name="mood")), "native_enum=False"),
     ],
-    ids=["required without a default", "text to number", "shorter text", "wider number"],
+    ids=[
+        "required without a default",
+        "text to number",
+        "shorter text",
+        "wider number",
+        "volatile default",
+        "computed",
+        "identity",
+        "enum",
+    ],
 )
 def test_a_change_without_a_safe_way_is_a_sentence(database: Database, column: sa.Column[object], reason: str) -> None:
     metadata = models()
     replace(metadata, column)
     with pytest.raises(UnsafeOperation, match=reason):
         migration(database, metadata)
+
+
+def test_a_new_name_for_a_column_is_not_taken_for_another_column(database: Database) -> None:
+    metadata = models()
+    remove(metadata, "kind")
+    things(metadata).append_column(sa.Column("sort", sa.String(10), server_default="note", nullable=False))
+    with pytest.raises(UnsafeOperation, match=r'sort = mapped_column\("kind", …\)'):
+        migration(database, metadata)
+
+
+def test_a_new_name_for_a_table_is_not_taken_for_another_table(database: Database) -> None:
+    metadata = models()
+    metadata.tables["owners"].to_metadata(metadata, name="people")
+    metadata.remove(metadata.tables["owners"])
+    with pytest.raises(UnsafeOperation, match=r"rename_with_view\('owners', 'people'\)"):
+        migration(database, metadata)
+
+
+def test_a_table_that_goes_keeps_its_indexes_and_rules_until_it_is_dropped(database: Database) -> None:
+    metadata = models()
+    metadata.remove(things(metadata))
+    written = migration(database, metadata)
+    assert sources(written.up) == ["retire_table_online('things')"]
+    assert written.phase == "expand"
+
+
+def test_a_default_with_a_quote_is_compared(database: Database) -> None:
+    metadata = models()
+    add(sa.Column("said", sa.String(9), server_default="it's"))(metadata)
+    database.execute("ALTER TABLE things ADD said varchar(9) DEFAULT 'it''s'")
+    assert migration(database, metadata).up == []
+    database.execute("ALTER TABLE things ALTER said SET DEFAULT 'it''d'")
+    assert sources(migration(database, metadata).up) == ["""set_default_online('things', 'said', "'it''s'")"""]
 
 
 def test_what_was_retired_is_dropped_when_nothing_else_changed(database: Database) -> None:

@@ -106,13 +106,15 @@ def test_a_column_is_refused_that_would_stop_the_site(
     assert schema_dump() == before
 
 
-@pytest.mark.parametrize("type_", ["VARCHAR(49)", "INTEGER", "VARCHAR"])
+@pytest.mark.parametrize(
+    ("column", "type_"), [("name", "VARCHAR(49)"), ("name", "INTEGER"), ("name", "VARCHAR"), ("size", "TEXT")]
+)
 def test_a_text_is_not_made_shorter_nor_another_type(
-    things: Database, type_: str, schema_dump: Callable[[], str]
+    things: Database, column: str, type_: str, schema_dump: Callable[[], str]
 ) -> None:
     before = schema_dump()
     with pytest.raises(UnsafeOperation, match="may grow"):
-        things.migrate(lambda: widen_text_online("things", "name", type_))
+        things.migrate(lambda: widen_text_online("things", column, type_))
     assert schema_dump() == before
 
 
@@ -208,6 +210,23 @@ def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(t
     with things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"), pytest.raises(StillBlocked, match="not done"):
         things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL"), seconds=1.5)
     assert things.scalar("SELECT array_agg(id) FROM things WHERE size IS NULL") == [7]
+
+
+def test_a_backfill_by_a_key_that_may_be_null_is_refused(things: Database) -> None:
+    with pytest.raises(UnsafeOperation, match="no column of every row"):
+        things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL", pk="owner_id"))
+    assert things.scalar("SELECT count(*) FROM things WHERE size IS NOT NULL") == 0
+
+
+def test_an_index_may_include_a_column(things: Database) -> None:
+    things.migrate(lambda: create_index_online("ix_name", "things", ["name"], postgresql_include=["size"]))
+    assert things.scalar("SELECT indnatts FROM pg_index WHERE indexrelid = 'ix_name'::regclass") == 2
+
+
+def test_the_comment_of_a_new_column_is_written(things: Database) -> None:
+    things.migrate(lambda: add_column_online("things", sa.Column("x", sa.Integer, comment="it's new")))
+    comment = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attname = 'x' AND attrelid = "
+    assert things.scalar(f"{comment} 'things'::regclass") == "it's new"
 
 
 def test_a_backfill_that_would_never_end_is_stopped_at_its_first_batch(things: Database) -> None:

@@ -35,7 +35,7 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
         the number of rows filled by this run.
 
     Raises:
-        UnsafeOperation: the condition is still true of filled rows, so this would never end.
+        UnsafeOperation: the condition is still true of filled rows, or the key may be NULL, so this would never end.
         StillBlocked: the deadline of the run passed; what was filled stays.
     """
     migration = op.get_context()
@@ -48,11 +48,15 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
 
 
 def _until_none_is_left(task: Task, connection: Connection, until: Deadline, seen: Blockers) -> int:
+    task.require_key(connection)
     progress = Progress(task.table, task.rows_estimated(connection))
     while with_lock_retries(lambda: task.is_needed(connection), until, seen):
         filled = _pass_through(task, connection, until, seen, progress)
         if not until.left():
-            raise StillBlocked(f"The backfill of {task.table} is not done; what is filled stays. Run: flask db upgrade")
+            raise StillBlocked(
+                f"The backfill of {task.table} is not done, and the deadline of {until.seconds:.0f} s passed; what is"
+                f" filled stays. In the way was {seen.describe()}. Run: flask db upgrade"
+            )
         if not filled:  # what is left is held by other sessions
             until.sleep(TARGET)
     progress.report("done")
@@ -67,7 +71,7 @@ def _pass_through(task: Task, connection: Connection, until: Deadline, seen: Blo
         began = time.monotonic()
         batch = with_lock_retries(partial(task.fill, connection, last, size), until, seen)
         took = time.monotonic() - began
-        if not batch.looked_at:
+        if not batch.looked_at or batch.last == last:
             break
         if batch.still:
             raise UnsafeOperation(

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from app.release.errors import UnsafeOperation
+from app.release.operations.catalog import IS_NULLABLE
 from app.release.operations.steps import quote
 
 REPORT_EVERY = 5.0  # seconds
@@ -40,6 +42,15 @@ class Task(NamedTuple):
         """As the server last counted them; for the log alone."""
         query = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
         return int(connection.scalar(query, {"table": quote(self.table)}) or 0)
+
+    def require_key(self, connection: Connection) -> None:
+        """
+        Raises:
+            UnsafeOperation: rows could hide from the order in which they are gone through.
+        """
+        query = text(f"SELECT NOT {IS_NULLABLE}")
+        if not connection.scalar(query, {"table": quote(self.table), "column": self.pk}):
+            raise UnsafeOperation(f"{self.table}.{self.pk} is no column of every row; name the key with pk=….")
 
     def is_needed(self, connection: Connection) -> bool:
         query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"

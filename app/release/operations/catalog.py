@@ -17,9 +17,11 @@ HAS_ANOTHER_TYPE = (
     " FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
 )
 
-TYPE_MODIFIER = (
-    "(SELECT atttypmod FROM pg_attribute"
-    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
+# The longest text that fits: a VARCHAR's modifier is its length and 4; a TEXT is endless. NULL for any other type.
+TEXT_LENGTH = (
+    "(SELECT CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END FROM pg_attribute"
+    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped"
+    " AND atttypid IN ('varchar'::regtype, 'text'::regtype))"
 )
 
 # Whether an INSERT that leaves the column out fails.

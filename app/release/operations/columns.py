@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from alembic import op
-from sqlalchemy import Column, MetaData, Table, text
+from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateColumn
 
 from app.release.errors import UnsafeOperation
@@ -27,52 +27,61 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     Raises:
         UnsafeOperation: the table would be rewritten, or rows and inserts would lack a value.
     """
-    _refuse_unsafe(table, column)
+    if reason := _lacking_a_value(table, column) or _with_more(table, column):
+        raise UnsafeOperation(reason)
+    migration = op.get_context()
+    if reason := rewriting(table, column, None if migration.as_sql else connection_of(migration)):
+        raise UnsafeOperation(reason)
     Table(table, MetaData(), column)
     definition = str(CreateColumn(column).compile(dialect=DIALECT))
-    run(
-        Step(
-            f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {definition}",
-            f"SELECT NOT {catalog.HAS_COLUMN}",
-            _names(table, column.name),
-            alters=(table,),
-        )
+    names = _names(table, column.name)
+    add = f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {definition}"
+    steps = [Step(add, f"SELECT NOT {catalog.HAS_COLUMN}", names, alters=(table,))]
+    if column.comment:
+        text_of_it = column.comment.replace("'", "''")
+        steps.append(Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column.name)} IS '{text_of_it}'", ALWAYS, {}))
+    run(*steps)
+
+
+def _lacking_a_value(table: str, column: Column[Any]) -> str | None:
+    if column.nullable or column.server_default is not None or column.identity is not None:
+        return None
+    return (
+        f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the release"
+        " that is live, would lack a value. Give it a server_default, or add it nullable, backfill it and require it."
     )
 
 
-def _refuse_unsafe(table: str, column: Column[Any]) -> None:
+def _with_more(table: str, column: Column[Any]) -> str | None:
+    if not (column.foreign_keys or column.unique or column.index or column.primary_key):
+        return None
+    return (
+        f"{table}.{column.name} comes with a constraint or an index. Add the plain column, then use"
+        " add_foreign_key_online, add_unique_online or create_index_online."
+    )
+
+
+def rewriting(table: str, column: Column[Any], connection: Connection | None) -> str | None:
+    """Why adding a column would rewrite the table under a lock that stops every request, if it would.
+
+    Args:
+        connection: of the server that knows which functions are volatile; None in --sql mode, where no server is.
+    """
     where = f"{table}.{column.name}"
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{where} is required and has no server_default: rows that are there, and inserts of the release that is"
-            " live, would lack a value. Give it a server_default, or add it nullable, backfill it and require it then."
-        )
     if column.computed is not None or column.identity is not None:
-        raise UnsafeOperation(
+        return (
             f"{where} is computed by the database, for which PostgreSQL rewrites the whole table under a lock that"
             " stops every request. Add a plain column and backfill it."
         )
-    if column.foreign_keys or column.unique or column.index or column.primary_key:
-        raise UnsafeOperation(
-            f"{where} comes with a constraint or an index. Add the plain column, then use add_foreign_key_online,"
-            " add_unique_online or create_index_online."
-        )
-    if volatile := _volatile_functions(column):
-        raise UnsafeOperation(
-            f"{where} has a default that differs from row to row ({volatile}), for which PostgreSQL rewrites the whole"
-            " table under a lock that stops every request. Add it without a default, set_default_online, backfill."
-        )
-
-
-def _volatile_functions(column: Column[Any]) -> str | None:
-    """The functions in the default that the server calls volatile. Not asked in --sql mode, where no server is."""
-    migration = op.get_context()
-    if migration.as_sql or column.server_default is None:
-        return None
     default = str(getattr(column.server_default, "arg", ""))
     names = [name.lower() for name in re.findall(r"(\w+)\s*\(", default)]
-    found: str | None = connection_of(migration).scalar(_VOLATILE, {"names": names})
-    return found
+    volatile = connection.scalar(_VOLATILE, {"names": names}) if connection is not None and names else None
+    if volatile is None:
+        return None
+    return (
+        f"{where} has a default that differs from row to row ({volatile}), for which PostgreSQL rewrites the whole"
+        " table under a lock that stops every request. Add it without a default, set_default_online, backfill."
+    )
 
 
 def set_default_online(table: str, column: str, default: str | None) -> None:
@@ -135,7 +144,8 @@ def retire_column_online(table: str, column: str) -> None:
 
 def reinstate_column_online(table: str, column: str) -> None:
     """Undo retire_column_online; whether the column is required is another question."""
-    run(Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS NULL", ALWAYS, {}))
+    comment = f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS NULL"
+    run(Step(comment, f"SELECT {catalog.HAS_COLUMN}", _names(table, column)))
 
 
 def drop_column_contract(table: str, column: str) -> None:
@@ -152,12 +162,12 @@ def drop_column_contract(table: str, column: str) -> None:
 
 def _refuse_shorter(table: str, column: str, type_: str) -> None:
     migration = op.get_context()
-    length = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    if migration.as_sql or (length is None and type_.upper() == "TEXT"):
+    if migration.as_sql:
         return
-    # What PostgreSQL keeps of a VARCHAR is its length and 4; of a TEXT it is -1.
-    kept = connection_of(migration).scalar(text(f"SELECT {catalog.TYPE_MODIFIER}"), _names(table, column))
-    if length is None or kept == -1 or int(length[1]) < (kept or 0) - 4:
+    new = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    old = connection_of(migration).scalar(text(f"SELECT {catalog.TEXT_LENGTH}"), _names(table, column))
+    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
+    if old is None or not grows:
         raise UnsafeOperation(
             f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
         )

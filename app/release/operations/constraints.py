@@ -29,16 +29,21 @@ def add_foreign_key_online(
     columns: Sequence[str],
     referred_columns: Sequence[str],
     *,
+    onupdate: str | None = None,
     ondelete: str | None = None,
+    deferrable: bool | None = None,
+    initially: str | None = None,
 ) -> None:
-    """Let a table refer to another; the arguments stand in the order of op.create_foreign_key.
+    """Let a table refer to another; the arguments are those of op.create_foreign_key.
 
     Raises:
         UnsafeOperation: a row refers to nothing; no constraint is left.
     """
     definition = f"FOREIGN KEY ({_list(columns)}) REFERENCES {quote(referred_table)} ({_list(referred_columns)})"
-    if ondelete:
-        definition += f" ON DELETE {ondelete}"
+    definition += f" ON UPDATE {onupdate}" if onupdate else ""
+    definition += f" ON DELETE {ondelete}" if ondelete else ""
+    definition += " DEFERRABLE" if deferrable else ""
+    definition += f" INITIALLY {initially}" if initially else ""
     _add_then_validate((table, referred_table), name, definition, f"a row of {table} refers to no {referred_table}")
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from alembic import op
 from alembic.operations.ops import CreateIndexOp
-from sqlalchemy import text
+from sqlalchemy import Column, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.types import NullType
 
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import catalog
@@ -38,6 +39,10 @@ def create_index_online(
         ReleaseError: another index has the name.
     """
     index = CreateIndexOp(name, table, columns, unique=unique, postgresql_concurrently=True, **options).to_index()
+    owner = index.table
+    for included in options.get("postgresql_include", ()):
+        if owner is not None and included not in owner.columns:
+            owner.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
     names = {"index": quote(name)}
     _refuse_namesake(name, table, columns, unique)
     drop_unfinished = Step(

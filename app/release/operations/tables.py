@@ -51,7 +51,7 @@ def retire_table_online(table: str) -> None:
 
 def reinstate_table_online(table: str) -> None:
     """Undo retire_table_online."""
-    run(Step(f"COMMENT ON TABLE {quote(table)} IS NULL", ALWAYS, {}))
+    run(Step(f"COMMENT ON TABLE {quote(table)} IS NULL", f"SELECT {catalog.HAS_TABLE}", {"table": quote(table)}))
 
 
 def drop_table_contract(table: str) -> None:
