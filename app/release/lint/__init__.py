@@ -10,7 +10,7 @@ from sqlalchemy import MetaData
 
 from app.release.errors import ReleaseError
 from app.release.files import twice
-from app.release.lint import phases, reruns, rewrites, rules, squawk
+from app.release.lint import phases, reruns, rewrites, rules, squawk, unfamiliar
 from app.release.lint.advice import OURS, SQUAWK, Advice
 from app.release.lint.rules import Columns, Revision
 from app.release.sql.render import Rendered, Statement, render
@@ -27,6 +27,8 @@ RULES = (
     rules.sets_not_null_unchecked,
     rewrites.rewrites_a_table,
     reruns.cannot_be_run_again,
+    unfamiliar.is_unfamiliar,
+    unfamiliar.does_something_else_when_printed,
 )
 # A reason why a step is safe says nothing of what kind of step it is.
 INEXCUSABLE = ("phase-missing", "phase-unknown", "revision-twice")

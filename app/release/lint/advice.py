@@ -25,6 +25,14 @@ OURS: dict[str, Advice] = {
         "upgrade() cannot say its SQL without a database ({subject}), so neither lint, plan nor --sql can show it.",
         "Write statements with op.execute(), or an operation of app.release.operations, which looks by itself.",
     ),
+    "unfamiliar": Advice(
+        "{subject} is no statement that migrations here are made of: nobody has looked what it does to a live service.",
+        'Use an operation of app.release.operations, or look at it and say why it is safe: safety_assured = "…".',
+    ),
+    "hidden-when-printed": Advice(
+        "{subject} asks whether its SQL is only printed, so lint, plan and --sql may see less than a database does.",
+        "Write the same statements for both; an operation of app.release.operations looks at the database by itself.",
+    ),
     "unreadable-block": Advice(
         "What a DO block does is text to everybody but the server, so nobody can tell what it locks.",
         "Write its statements one by one with op.execute(), in Python's own if and for.",
