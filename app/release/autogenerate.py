@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, inspect
 
 from app.release import ledger
-from app.release.operations.steps import RETIRED, connection_of
+from app.release.connection import connection_of
+from app.release.operations.steps import RETIRED
 from app.release.rewriter import Call, Change, arguments_of, rewritten
 from app.release.rewriter.columns import default_sql
 
@@ -36,7 +37,6 @@ def is_retired(item: Any) -> bool:
     return bool(item.comment == RETIRED)
 
 
-# How models and database are compared, by migrate, check and doctor alike.
 class QuotesInDefaults(PostgresqlImpl):
     """Alembic's comparison, but for a text that holds a quote, which Alembic sends to the server unescaped."""
 
@@ -59,6 +59,7 @@ class QuotesInDefaults(PostgresqlImpl):
         return rendered_inspector_default.split("::")[0] != default_sql(metadata_column.server_default)
 
 
+# How models and database are compared, by migrate, check and doctor alike.
 COMPARISON: dict[str, Any] = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from alembic.runtime.migration import MigrationContext
 from flask import current_app
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -38,6 +39,11 @@ def direct_engine() -> Engine:
             "options": f"{url.query.get('options', '')} {settings}".strip(),
         },
     )
+
+
+def connection_of(migration: MigrationContext) -> Connection:
+    assert migration.connection is not None  # noqa: S101 - this is not --sql mode
+    return migration.connection
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.schema import CreateTable
 
+from app.release.connection import connection_of
+
 EXPAND = "expand"  # the previous release runs on what this step leaves
 CONTRACT = "contract"  # it does not, or nobody has said that it does
 
@@ -67,17 +69,12 @@ def entries(connection: Connection) -> dict[str, Entry]:
 
 def record(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
     """Alembic's on_version_apply: called in the migration's transaction, right after the version was moved."""
-    if not ctx.as_sql and not exists(_connection(ctx)):
+    if not ctx.as_sql and not exists(connection_of(ctx)):
         create(ctx)
     # One revision for a migration; for a stamp all that it passes over.
     passed = step.revision_map.iterate_revisions(step.up_revision_ids, step.down_revision_ids or "base")
     for script in passed:
         ctx.execute(_remember(script) if step.is_upgrade else _forget(script))
-
-
-def _connection(migration: MigrationContext) -> Connection:
-    assert migration.connection is not None  # noqa: S101 - this is not --sql mode
-    return migration.connection
 
 
 def _remember(script: Any) -> Executable:

@@ -38,9 +38,8 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
             raise StillBlocked("Another release held the migration lock until the deadline; see: flask release status")
         log.info("waiting for another release: %s", _holder(connection))
         deadline.sleep(POLL)
-    if (
-        connection.in_transaction()
-    ):  # Alembic would take it for somebody else's and never commit: green, and nothing done
+    if connection.in_transaction():
+        # Alembic would take it for somebody else's and never commit it: green, and nothing done.
         raise ReleaseError("The migration lock left a transaction open, in which nothing would be kept.")
     try:
         yield

@@ -3,7 +3,6 @@
 import logging
 import random
 from collections.abc import Callable
-from itertools import count
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -36,7 +35,8 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
     Raises:
         StillBlocked: no attempt got its locks before the deadline.
     """
-    for attempt in count():
+    attempt = 0
+    while True:
         try:
             return work()
         except DBAPIError as error:
@@ -51,9 +51,9 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
             if sqlstate(error) == QUERY_CANCELED:  # a person did it, with pg_cancel_backend
                 raise
             pause = backoff(attempt)
-            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt + 1, pause)
+            attempt += 1
+            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt, pause)
             deadline.sleep(pause)
-    raise AssertionError  # count() has no end
 
 
 def backoff(attempt: int) -> float:

@@ -20,8 +20,7 @@ FAMILIAR = re.compile(
 )
 # What ALTER TABLE does in migrations; rules and squawk know these.
 FAMILIAR_ACTION = re.compile(
-    r"(?:ADD|DROP (?:COLUMN|CONSTRAINT)|DROP (?!TRIGGER|RULE)|ALTER|RENAME|VALIDATE|SET \(|RESET \(|OWNER TO)\b"
-    r"|SET \(|RESET \(",
+    r"(?:ADD|DROP (?!TRIGGER|RULE)|ALTER|RENAME|VALIDATE|OWNER TO)\b|(?:SET|RESET) \(",
     re.IGNORECASE,
 )
 ASKS_HOW_IT_IS_RUN = re.compile(r"\bas_sql\b|\bis_offline_mode\b")

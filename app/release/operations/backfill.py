@@ -7,10 +7,11 @@ from alembic import op
 from sqlalchemy import Connection
 
 from app.release.blockers import Blockers
+from app.release.connection import connection_of
 from app.release.deadline import Deadline
 from app.release.errors import StillBlocked, UnsafeOperation
 from app.release.operations.batches import Progress, Task
-from app.release.operations.steps import blockers, connection_of, deadline
+from app.release.operations.steps import blockers, deadline
 from app.release.retry import with_lock_retries
 
 TARGET = 0.05  # seconds that a batch should take: what a request may have to wait for one of its rows

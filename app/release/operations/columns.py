@@ -7,9 +7,10 @@ from alembic import op
 from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateColumn
 
+from app.release.connection import connection_of
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
-from app.release.operations.steps import ALWAYS, DIALECT, RETIRED, Step, connection_of, quote, run
+from app.release.operations.steps import ALWAYS, DIALECT, RETIRED, Step, quote, run
 
 _VOLATILE = text(
     "SELECT string_agg(DISTINCT proname, ', ') FROM pg_proc WHERE provolatile = 'v' AND proname = ANY (:names)"

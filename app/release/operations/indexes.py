@@ -10,9 +10,10 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
+from app.release.connection import connection_of
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import catalog
-from app.release.operations.steps import DIALECT, Step, connection_of, quote, run
+from app.release.operations.steps import DIALECT, Step, quote, run
 
 _COLUMNS = text(
     "SELECT CAST(indrelid AS regclass)::text AS owner, indisunique AS is_unique, array("

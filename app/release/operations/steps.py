@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql
 
 from app.release.blockers import Blockers
-from app.release.connection import LOCK_TIMEOUT
+from app.release.connection import LOCK_TIMEOUT, connection_of
 from app.release.deadline import Deadline
 from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
@@ -104,11 +104,6 @@ def script(step: Step) -> str:
     if step.alters:
         return "\n".join(f"{line};" for line in ["BEGIN", *_locked(step), "COMMIT"])
     return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
-
-
-def connection_of(migration: MigrationContext) -> Connection:
-    assert migration.connection is not None  # noqa: S101 - this is not --sql mode
-    return migration.connection
 
 
 def deadline(migration: MigrationContext) -> Deadline:

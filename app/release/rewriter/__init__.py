@@ -45,8 +45,8 @@ def rewritten(directives: ops.UpgradeOps, context: AutogenContext) -> Change:
         new_tables={op.table_name for op in flat if isinstance(op, ops.CreateTableOp)},
         new_columns={(op.table_name, op.column.name) for op in flat if isinstance(op, ops.AddColumnOp)},
         retired={(op.table_name, op.column_name) for op in flat if isinstance(op, ops.DropColumnOp)},
-        added=tuple(op for op in flat if isinstance(op, ops.AddColumnOp)),
-        dropped_tables=tuple(op for op in flat if isinstance(op, ops.DropTableOp)),
+        added=[op for op in flat if isinstance(op, ops.AddColumnOp)],
+        dropped_tables=[op for op in flat if isinstance(op, ops.DropTableOp)],
     )
     changes = [REWRITE.get(type(op), as_it_is)(op, found) for op in flat]
     up = [operation for change in changes for operation in change.up]

@@ -40,9 +40,8 @@ class Found(NamedTuple):
     new_tables: set[str]
     new_columns: set[tuple[str, str]]
     retired: set[tuple[str, str]]
-
-    added: tuple[ops.AddColumnOp, ...] = ()
-    dropped_tables: tuple[ops.DropTableOp, ...] = ()
+    added: list[ops.AddColumnOp]
+    dropped_tables: list[ops.DropTableOp]
 
     def added_like(self, dropped: ops.DropColumnOp) -> str | None:
         """A column that comes to the table in the type of one that goes: what renaming an attribute looks like."""
