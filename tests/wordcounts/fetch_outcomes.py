@@ -1,0 +1,24 @@
+"""What became of a page that could not be fetched."""
+
+import time
+
+import pytest
+
+from app.wordcounts.fetch import FetchFailed, fetch
+from tests.wordcounts.page_server import PageServer
+
+
+def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:
+    """What became of it; the server sees that nothing was left open."""
+    with pytest.raises(FetchFailed) as failed:
+        fetch(url or server.url(), allowed_servers=server.allowed, deadline=deadline)
+    hung_up(server)
+    return failed.value
+
+
+def hung_up(server: PageServer) -> None:
+    """Wait until the server has seen the end of each connection; fails if it does not."""
+    end = time.monotonic() + 5
+    while server.open_connections and time.monotonic() < end:
+        time.sleep(0.005)
+    assert server.open_connections == 0

@@ -1,0 +1,119 @@
+"""Answers that are meant to last for ever, or to fill the memory of whoever unpacks them."""
+
+import base64
+import gzip
+import itertools
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterable
+
+from tests.wordcounts.page_server import Answer, page
+
+MIB = 1024 * 1024
+DRIP = 0.05  # seconds between two bytes: no timeout of a single read is ever reached
+
+
+def drip(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
+    """Send the beginning at once, the rest piece by piece."""
+
+    def write(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        for piece in then:
+            time.sleep(DRIP)
+            connection.sendall(piece)
+
+    return write
+
+
+def pour(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
+    """The same as fast as it is read."""
+
+    def write(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        for piece in then:
+            connection.sendall(piece)
+
+    return write
+
+
+def wait(connection: socket.socket) -> None:
+    """Until the other side hangs up."""
+    connection.recv(1)
+
+
+HEAD = page(b"")
+WITHOUT_END = itertools.repeat
+
+DRIPPING = {
+    "body": drip(HEAD, WITHOUT_END(b"a ")),
+    "body that is chunked": drip(page(b"", "Transfer-Encoding: chunked"), WITHOUT_END(b"1\r\na\r\n")),
+    "size of a chunk": drip(page(b"", "Transfer-Encoding: chunked"), WITHOUT_END(b"0")),
+    "trailers": drip(page(b"0\r\n", "Transfer-Encoding: chunked"), WITHOUT_END(b"a: b\r\n")),
+    "body of a known length": drip(page(b"", "Content-Length: 100000"), WITHOUT_END(b"a")),
+    "packed body": drip(page(b"\x1f\x8b\x08\x08\0\0\0\0\0\0", "Content-Encoding: gzip"), WITHOUT_END(b"name")),
+    "status line": drip(b"HTTP/1.1 200 ", WITHOUT_END(b"O")),
+    "header": drip(b"HTTP/1.1 200 OK\r\nA: ", WITHOUT_END(b"b")),
+    "1xx answers": drip(b"", WITHOUT_END(b"HTTP/1.1 100 Continue\r\n\r\n")),
+    "nothing": wait,
+}
+POURING = {
+    "1xx answers": pour(b"", WITHOUT_END(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)),
+    "trailers": pour(page(b"0\r\n", "Transfer-Encoding: chunked"), WITHOUT_END(b"a: b\r\n" * 100)),
+    "name inside gzip": pour(page(b"\x1f\x8b\x08\x08\0\0\0\0\0\0", "Content-Encoding: gzip"), WITHOUT_END(b"n" * 999)),
+}
+# A record of TLS that says it is a ServerHello of 16 KiB, of which the bytes then come one by one.
+HANDSHAKE = drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", WITHOUT_END(b"\0"))
+
+
+def gzip_bomb() -> bytes:
+    """1 GiB of zeros in about 1 MB.
+
+    After a full flush the packer has forgotten everything, so each MiB packs to the same bytes and one is enough.
+    """
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = bytes(MIB)
+    packed = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(1024):
+        checksum = zlib.crc32(zeros, checksum)
+    return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + packed * 1024 + packer.flush() + struct.pack("<II", checksum, 1024 * MIB)
+
+
+# 1 GiB of zeros in 809 bytes, which the library `brotli` made (quality 9, window 24).
+BROTLI_BOMB = base64.b64decode(
+    b"z///fwAkAOKxQHLv//n//w+ABEAcFoDu/T////8BkACIwwLQvf/n//8/ABIAcVgAuvf//P//B0ACIA4LQPf+n////wBIAMRhAeje//P//x8A"
+    b"CYA4LADd+3/+//8DIAEQhwWge//P//9/ACQA4rAAdO//+f//D4AEQBwWgO79P////wGQAIjDAtC9/+f//z8AEgBxWAC69//8//8HQAIgDgtA"
+    b"9/6f////AEgAxGEB6N7/8///HwAJgDgsAN37f/7//wMgARCHBaB7/8///38AJADisAB07//5//8PgARAHBaA7v0/////AZAAiMMC0L3/5///"
+    b"PwASAHFYALr3//z//wdAAiAOC0D3/p////8ASADEYQHo3v/z//8fAAmAOCwA3ft//v//AyABEIcFoHv/z///fwAkAOKwAHTv//n//w+ABEAc"
+    b"FoDu/T////8BkACIwwLQvf/n//8/ABIAcVgAuvf//P//B0ACIA4LQPf+n////wBIAMRhAeje//P//x8ACYA4LADd+3/+//8DIAEQhwWge//P"
+    b"//9/ACQA4rAAdO//+f//D4AEQBwWgO79P////wGQAIjDAtC9/+f//z8AEgBxWAC69//8//8HQAIgDgtA9/6f////AEgAxGEB6N7/8///HwAJ"
+    b"gDgsAN37f/7//wMgARCHBaB7/8///38AJADisAB07//5//8PgARAHBaA7v0/////AZAAiMMC0L3/5///PwASAHFYALr3//z//wdAAiAOC0D3"
+    b"/p////8ASADEYQHo3v/z//8fAAmAOCwA3ft//v//AyABEIcFoHv/z///fwAkAOKwAHTv//n//w+ABEAcFoDu/T////8BkACIwwLQvf/n//8/"
+    b"ABIAcVgAuvf//P//B0ACIA4LQPf+n////wBIAMRhAeje//P//x8ACYA4LADd+3/+//8DIAEQhwWge//P//9/ACQA4rAAdO//+f//D4AEQBwW"
+    b"gO79P////wGQAIjDAtC9/+f//z8AEgBxWAC69//8//8HQAIgDgtA9/6f////AEgAxGEB6N7/8///HwAJgDgsAN37f/7//wMgARCHBaB7/z8="
+)
+
+
+def bombs() -> dict[str, tuple[str, Answer]]:
+    """name: the code it comes to, and the answer."""
+    bomb = gzip_bomb()
+    return {
+        "1 MB of gzip": ("too_large", page(bomb, "Content-Encoding: gzip")),
+        "1 MB of gzip, chunked": (
+            "too_large",
+            page(b"%x\r\n%b\r\n0\r\n\r\n" % (len(bomb), bomb), "Content-Encoding: gzip", "Transfer-Encoding: chunked"),
+        ),
+        "many small files of gzip": ("too_large", page(gzip.compress(b"a" * 10_000) * 9_000, "Content-Encoding: gzip")),
+        "many files of one letter": ("too_large", page(gzip.compress(b"a") * 150_000, "Content-Encoding: gzip")),
+        "empty files of gzip": ("empty", page(gzip.compress(b"") * 150_000, "Content-Encoding: gzip")),
+        "gzip in gzip": ("encoding", page(gzip.compress(bomb), "Content-Encoding: gzip, gzip")),
+        "gzip in gzip, by two headers": (
+            "encoding",
+            page(gzip.compress(bomb), "Content-Encoding: gzip", "Content-Encoding: gzip"),
+        ),
+        "809 bytes of brotli": ("encoding", page(BROTLI_BOMB, "Content-Encoding: br")),
+        "deflate": ("encoding", page(zlib.compress(bytes(16 * MIB)), "Content-Encoding: deflate")),
+        "200 MiB as they are": ("too_large", pour(HEAD, itertools.repeat(bytes(MIB), 200))),
+    }

@@ -1,0 +1,154 @@
+"""A web server on loopback that answers byte for byte as a test wants it, also as no decent server would."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Self
+
+from app.wordcounts.addresses import Servers
+
+Answer = bytes | Callable[[socket.socket], None]  # the whole answer, or what writes it
+
+
+def page(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """An answer of HTML, or whatever type its headers name, which ends with the connection."""
+    if not any(header.lower().startswith("content-type:") for header in headers):
+        headers = ("Content-Type: text/html; charset=utf-8", *headers)
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
+
+
+def redirect(location: str | bytes, status: str = "302 Found") -> bytes:
+    octets = location if isinstance(location, bytes) else location.encode()
+    return f"HTTP/1.1 {status}\r\nLocation: ".encode() + octets + b"\r\n\r\n"
+
+
+class PageServer:
+    """Serves pages by their path, each connection in a thread and for one request.
+
+    Args:
+        pages: path and query: answer. Every other path is a 404.
+        tls: to speak TLS with.
+        at_connect: what to do instead of reading a request.
+    """
+
+    def __init__(
+        self,
+        pages: Mapping[str, Answer],
+        *,
+        tls: ssl.SSLContext | None = None,
+        at_connect: Callable[[socket.socket], None] | None = None,
+    ) -> None:
+        self.pages = pages
+        self.requests: list[str] = []  # the head of each, as it came
+        self.names: list[str | None] = []  # that TLS asked for (SNI)
+        self._tls = tls
+        self._at_connect = at_connect
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        if tls:
+            tls.sni_callback = lambda connection, name, context: self.names.append(name)
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def open_connections(self) -> int:
+        """On which the other side has not hung up yet."""
+        return len(self._connections)
+
+    @property
+    def allowed(self) -> Servers:
+        return frozenset({("127.0.0.1", self.port)})
+
+    def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
+
+    def __enter__(self) -> Self:
+        self._run(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _run(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the listener is shut
+            while True:
+                connection, _ = self._listener.accept()
+                self._connections.add(connection)
+                self._run(self._serve, connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), self._secured(connection) as speaking:
+            try:
+                self._answer(speaking)
+            finally:
+                self._connections.discard(speaking)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """The socket to speak through; TLS takes the plain one over."""
+        if not self._tls:
+            return connection
+        secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._connections.discard(connection)
+        self._connections.add(secured)
+        return secured
+
+    def _answer(self, connection: socket.socket) -> None:
+        """Errors are the client's: it has had enough, which is its right."""
+        if self._at_connect:
+            return self._at_connect(connection)
+        if isinstance(connection, ssl.SSLSocket):
+            connection.do_handshake()
+        head = _read_head(connection)
+        self.requests.append(head)
+        answer = self.pages.get(head.split(" ")[1], page(b"nothing here", status="404 Not Found"))
+        if isinstance(answer, bytes):
+            connection.sendall(answer)
+        else:
+            answer(connection)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # until the other side has hung up, as it should
+            pass
+        return None
+
+
+def _read_head(connection: socket.socket) -> str:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = connection.recv(65536)
+        if not received:
+            raise ConnectionAbortedError
+        head += received
+    return head.decode("latin-1")
+
+
+@contextlib.contextmanager
+def answering(answer: Answer) -> Iterator[PageServer]:
+    """A server whose only page, at /, is this one."""
+    with PageServer({"/": answer}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
+    """A port that answers no packet, since its queue is full. Yields the port."""
+    with socket.create_server((ip, port), backlog=0) as listener, socket.socket() as waiting:
+        waiting.connect(listener.getsockname())
+        yield listener.getsockname()[1]

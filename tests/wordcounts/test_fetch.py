@@ -1,0 +1,144 @@
+"""Pages that are fetched, and those that are not, from servers that mean no harm."""
+
+import gzip
+
+import pytest
+
+from app.wordcounts.fetch import MAX_BYTES, Code, FetchFailed, Page, fetch
+from tests.wordcounts.page_server import Answer, PageServer, answering, page
+
+
+def fetched(answer: Answer) -> Page:
+    with answering(answer) as server:
+        return fetch(server.url(), allowed_servers=server.allowed)
+
+
+def failure(answer: Answer) -> FetchFailed:
+    with pytest.raises(FetchFailed) as failed:
+        fetched(answer)
+    return failed.value
+
+
+def test_it_works() -> None:
+    with answering(page("<p>안녕, world</p>".encode())) as server:
+        found = fetch(f"{server.url()}#part", allowed_servers=server.allowed)
+        assert found == Page(server.url(), "<p>안녕, world</p>", is_html=True)
+
+
+def test_it_says_who_it_is_and_brings_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://u:p@127.0.0.1:9/")
+    cookie = ("Set-Cookie: a=b; Path=/", "Location: /b")
+    with PageServer({"/a?q=%ED%95%9C": page(b"", *cookie, status="302 Found"), "/b": page(b"a")}) as server:
+        fetch(server.url("/a?q=한"), allowed_servers=server.allowed)
+        first, second = server.requests
+        assert first.splitlines()[0] == "GET /a?q=%ED%95%9C HTTP/1.1"
+        assert second.splitlines() == [
+            "GET /b HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            "User-Agent: Semicircle-WordCount/1.0 (one page, asked for by a reader)",
+            "Accept: text/html,application/xhtml+xml,text/plain;q=0.9",
+            "Accept-Language: ko,en;q=0.8",
+            "Accept-Encoding: gzip",
+            "Connection: close",
+            "",
+        ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(b"words", "Content-Length: 5"),
+        page(b"2\r\nwo\r\n3\r\nrds\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
+        page(gzip.compress(b"words"), "Content-Encoding: gzip"),
+        page(gzip.compress(b"wo") + gzip.compress(b"rds"), "Content-Encoding: GZIP"),
+        page(b"words", "Content-Encoding: identity"),
+        page(b"words", status="203 Non-Authoritative Information"),
+        b"HTTP/1.1 100 Continue\r\n\r\n" + page(b"words"),
+        b"HTTP/1.0 200\r\ncontent-type:text/html\r\n\r\nwords",
+        page(b"words and more", "Content-Length: 5"),
+    ],
+)
+def test_ways_to_send_a_page(answer: bytes) -> None:
+    assert fetched(answer).text == "words"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_html"),
+    [
+        ("text/html", b"a", True),
+        ("TEXT/HTML; charset=x", b"a", True),
+        ("application/xhtml+xml", b"a", True),
+        ("text/plain", b"<html>", False),
+        ("", b"<!doctype html>", True),
+        ("", b"just words", False),
+    ],
+)
+def test_types_that_hold_words(content_type: str, body: bytes, is_html: bool) -> None:
+    assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/pdf", b"%PDF-1.7"),
+        ("application/json", b"{}"),
+        ("image/svg+xml", b"<svg>"),
+        ("text/css", b"a{}"),
+        ("text/html2", b"<p>"),
+        ("multipart/mixed; boundary=text/html", b"a"),
+        ("", b"%PDF-1.7"),
+        ("", b"PK\x03\x04"),
+        ("", b"\x89PNG\r\n\x1a\n"),
+    ],
+)
+def test_types_that_do_not(content_type: str, body: bytes) -> None:
+    assert failure(page(body, f"Content-Type: {content_type}")).code is Code.CONTENT_TYPE
+
+
+def test_an_answer_without_any_type_is_told_by_its_content() -> None:
+    assert fetched(b"HTTP/1.1 200 OK\r\n\r\n<p>a").is_html
+    assert failure(b"HTTP/1.1 200 OK\r\n\r\n\x00\x01\x02").code is Code.CONTENT_TYPE
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=euc-kr", "text/html", "text/plain", ""])
+def test_korean_of_the_nineties(content_type: str) -> None:
+    found = fetched(page("<p>똠방각하 펲시</p>".encode("cp949"), f"Content-Type: {content_type}"))
+    assert found.text == "<p>똠방각하 펲시</p>"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "may_pass"),
+    [
+        ("400 Bad Request", Code.HTTP_4XX, False),
+        ("401 Unauthorized", Code.HTTP_4XX, False),
+        ("404 Not Found", Code.HTTP_4XX, False),
+        ("408 Request Timeout", Code.HTTP_4XX, True),
+        ("429 Too Many Requests", Code.HTTP_4XX, True),
+        ("499 Nothing", Code.HTTP_4XX, False),
+        ("500 Internal Server Error", Code.HTTP_5XX, True),
+        ("503 Service Unavailable", Code.HTTP_5XX, True),
+        ("101 Switching Protocols", Code.EMPTY, False),
+        ("103 Early Hints", Code.EMPTY, False),
+        ("204 No Content", Code.EMPTY, False),
+        ("300 Multiple Choices", Code.EMPTY, False),
+        ("302 Found", Code.EMPTY, False),  # but not where
+        ("304 Not Modified", Code.EMPTY, False),
+        ("600 Nothing", Code.EMPTY, False),
+        ("099 Nothing", Code.NETWORK, False),
+    ],
+)
+def test_a_status_that_is_no_page(status: str, code: Code, may_pass: bool) -> None:
+    refusal = failure(page(b"words", status=status))
+    assert (refusal.code, refusal.may_pass, str(refusal)) == (code, may_pass, code)
+
+
+def test_a_page_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() -> None:
+    for headers, pack in (((), bytes), (("Content-Encoding: gzip",), gzip.compress)):
+        assert len(fetched(page(pack(b"a" * MAX_BYTES), *headers)).text) == MAX_BYTES
+        assert failure(page(pack(b"a" * (MAX_BYTES + 1)), *headers)).code is Code.TOO_LARGE
+
+
+def test_an_empty_page_is_none() -> None:
+    assert failure(page(b"")).code is Code.EMPTY
+    assert failure(page(gzip.compress(b""), "Content-Encoding: gzip")).code is Code.EMPTY

@@ -1,0 +1,116 @@
+"""Names: looked up once a hop, connected to by address, and proved by certificate."""
+
+import socket
+import ssl
+
+import pytest
+
+from app.wordcounts.fetch import Code, FetchFailed, fetch
+from tests.wordcounts.conftest import Resolver
+from tests.wordcounts.page_server import PageServer, answering, page, redirect, unresponsive
+
+
+def test_it_looks_a_name_up_once_a_hop_and_sends_the_name(resolve_by: Resolver) -> None:
+    asked = resolve_by(lambda host: ["127.0.0.1"])
+    with PageServer({"/": redirect("/there"), "/there": page(b"a")}) as server:
+        found = fetch(server.url(host="한국.kr"), allowed_servers=server.allowed)
+        assert found.url == server.url("/there", host="xn--3e0b707e.kr")
+        assert all(f"Host: xn--3e0b707e.kr:{server.port}" in head for head in server.requests)
+    assert asked == ["xn--3e0b707e.kr"] * 2
+
+
+def test_it_tries_the_next_address_when_one_does_not_answer(resolve_by: Resolver) -> None:
+    with answering(page(b"a")) as server:
+        resolve_by(lambda host: ["::1", "127.0.0.2", "127.0.0.1", "127.0.0.1"])
+        allowed = frozenset((ip, server.port) for ip in ("::1", "127.0.0.1", "127.0.0.2"))
+        assert fetch(server.url(host="page.test"), allowed_servers=allowed).text == "a"
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next_one(resolve_by: Resolver) -> None:
+    resolve_by(lambda host: ["127.0.0.2", "127.0.0.1"])
+    with answering(page(b"a")) as server, unresponsive("127.0.0.2", server.port):
+        allowed = server.allowed | {("127.0.0.2", server.port)}
+        assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline=1.0).text == "a"
+
+
+def test_a_server_that_is_down_may_come_back() -> None:
+    with answering(page(b"a")) as server:
+        url, allowed = server.url(), server.allowed
+    with pytest.raises(FetchFailed) as refusal:
+        fetch(url, allowed_servers=allowed)
+    assert (refusal.value.code, refusal.value.may_pass) == (Code.NETWORK, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "may_pass"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), False),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), True),
+        (UnicodeError("label too long"), False),
+        (None, False),
+    ],
+)
+def test_a_name_without_an_address(resolve_by: Resolver, error: Exception | None, may_pass: bool) -> None:
+    def answers(host: str) -> list[str]:
+        if error:
+            raise error
+        return []
+
+    resolve_by(answers)
+    with pytest.raises(FetchFailed) as refusal:
+        fetch("http://page.test/")
+    assert (refusal.value.code, refusal.value.may_pass) == (Code.DNS, may_pass)
+
+
+def test_tls_is_for_the_name_though_the_connection_is_to_an_address(
+    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None
+) -> None:
+    resolve_by(lambda host: ["127.0.0.1"])
+    with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
+        assert fetch(server.url(host="page.test"), allowed_servers=server.allowed).text == "safe"
+        assert server.names == ["page.test"]
+        assert f"Host: page.test:{server.port}\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize("host", ["other.test", "127.0.0.1", "sub.page.test"])
+def test_a_certificate_for_another_name_is_refused(
+    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None, host: str
+) -> None:
+    resolve_by(lambda host: ["127.0.0.1"])
+    with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
+        with pytest.raises(FetchFailed) as refusal:
+            fetch(server.url(host=host), allowed_servers=server.allowed)
+        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+        assert server.requests == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(resolve_by: Resolver, page_test_tls: ssl.SSLContext) -> None:
+    resolve_by(lambda host: ["127.0.0.1"])
+    with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
+        with pytest.raises(FetchFailed) as refusal:
+            fetch(server.url(host="page.test"), allowed_servers=server.allowed)
+        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+
+
+def test_a_server_that_speaks_no_tls_is_refused() -> None:
+    with PageServer({}, at_connect=lambda connection: connection.sendall(page(b"a"))) as server:
+        with pytest.raises(FetchFailed) as refusal:
+            fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
+        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+
+
+def test_a_server_that_hangs_up_on_tls_may_come_back() -> None:
+    with PageServer({}, at_connect=lambda connection: connection.shutdown(socket.SHUT_RDWR)) as server:
+        with pytest.raises(FetchFailed) as refusal:
+            fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
+        assert (refusal.value.code, refusal.value.may_pass) == (Code.NETWORK, True)
+
+
+def test_it_follows_a_redirect_from_https_to_http_as_browsers_do(
+    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None
+) -> None:
+    resolve_by(lambda host: ["127.0.0.1"])
+    with answering(page(b"plain")) as plain, PageServer({"/": redirect(plain.url())}, tls=page_test_tls) as secure:
+        found = fetch(secure.url(host="page.test"), allowed_servers=plain.allowed | secure.allowed)
+        assert (found.url, found.text) == (plain.url(), "plain")
