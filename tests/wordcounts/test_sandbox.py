@@ -1,0 +1,131 @@
+"""A page is read in a process that ends in time, whatever the page is, and takes nothing else with it."""
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.wordcounts import sandbox
+from app.wordcounts.failures import Code, FetchFailed
+from app.wordcounts.fetch import MAX_BYTES
+from tests.waiting import wait_until
+
+PAGES = Path(__file__).parent / "pages"
+DEEP = "<div>" * (MAX_BYTES // 5)
+# Each paragraph opens all elements again that the ones before it left open.
+MISNESTED = "".join(f"<p><b x{number}>" for number in range(MAX_BYTES // 14))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    yield
+    assert multiprocessing.active_children() == []
+
+
+def test_it_reads_html() -> None:
+    title, counts = sandbox.read("<title>반달</title><p>two words", is_html=True)
+    assert title == "반달"
+    assert counts.words == {"two": 1, "words": 1}
+
+
+def test_it_reads_plain_text_as_it_stands() -> None:
+    title, counts = sandbox.read("<title>a</title>", is_html=False)
+    assert title == ""
+    assert counts.total_words == 3
+
+
+@pytest.mark.parametrize("text", ["", "\0", "<", "<p>" * 1000, "\ud55c" * 100_000])
+def test_it_reads_what_is_odd_but_no_trouble(text: str) -> None:
+    assert sandbox.read(text, is_html=True).title == ""
+
+
+def test_the_largest_page_that_is_fetched_is_read() -> None:
+    page = "".join(file.read_text() for file in sorted(PAGES.glob("*.html")))
+    largest = (page * (MAX_BYTES // len(page.encode()) + 1)).encode()[:MAX_BYTES].decode(errors="ignore")
+    assert sandbox.read(largest, is_html=True).counts.total_words > 100_000
+
+
+def test_a_page_that_takes_too_long_is_given_up() -> None:
+    with pytest.raises(FetchFailed) as failed:
+        sandbox.read(DEEP, is_html=True, seconds=1)
+    assert failed.value.code == Code.TOO_COMPLEX
+    assert not failed.value.may_pass
+
+
+def test_a_page_that_takes_too_much_memory_is_given_up() -> None:
+    with pytest.raises(FetchFailed) as failed:
+        sandbox.read(MISNESTED, is_html=True)
+    assert failed.value.code == Code.TOO_COMPLEX
+
+
+def test_while_one_is_read_this_process_goes_on() -> None:
+    ended = threading.Event()
+
+    def read() -> None:
+        with pytest.raises(FetchFailed):
+            sandbox.read(DEEP, is_html=True, seconds=2)
+        ended.set()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    assert sandbox.read("<p>two words", is_html=True).counts.total_words == 2
+    assert not ended.is_set()
+    reading.join()
+
+
+def servers() -> list[psutil.Process]:
+    """That fork the processes; there is one at most."""
+    return [child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())]
+
+
+def children() -> list[psutil.Process]:
+    """The processes that read a page now."""
+    [server] = servers()
+    return server.children()
+
+
+ONLY_IT = 1
+WITH_ITS_SERVER = 2
+
+
+@pytest.mark.parametrize(
+    ("number", "killed", "expected"),
+    [
+        (signal.SIGTERM, ONLY_IT, sandbox.Stopped),
+        (signal.SIGTERM, WITH_ITS_SERVER, sandbox.Stopped),
+        (signal.SIGKILL, ONLY_IT, FetchFailed),
+        (signal.SIGSEGV, ONLY_IT, FetchFailed),
+    ],
+)
+def test_one_that_is_told_to_stop_is_told_from_one_that_its_page_killed(
+    number: signal.Signals, killed: int, expected: type[Exception]
+) -> None:
+    """A platform tells all processes to stop, also the one that forks them."""
+    raised: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            sandbox.read(DEEP, is_html=True)
+        except (sandbox.Stopped, FetchFailed) as error:
+            raised.append(error)
+
+    sandbox.read("", is_html=True)  # so that there is a server
+    reading = threading.Thread(target=read)
+    reading.start()
+    wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "it reads")
+    for process in [*servers(), *children()][-killed:]:
+        process.send_signal(number)
+    reading.join()
+    assert [type(error) for error in raised] == [expected]
+
+
+def test_when_the_server_of_processes_was_killed_another_takes_its_place() -> None:
+    sandbox.read("", is_html=True)
+    [server] = servers()
+    server.kill()
+    wait_until(lambda: server.status() == psutil.STATUS_ZOMBIE, "it has ended")
+    assert sandbox.read("<p>two words", is_html=True).counts.total_words == 2

@@ -1,0 +1,145 @@
+"""What is a word, how words are counted, and that what is counted can be stored."""
+
+import json
+
+import pytest
+
+from app.wordcounts import words
+from app.wordcounts.words import KEPT, LONGEST_WORD, PHRASES_KEPT, STOP_WORDS, Counts, by_frequency, count
+
+WORDS = {
+    "apostrophes of all kinds are one": ("Don't don’t DON'T can't", {"don't": 3, "can't": 1}),
+    "case is folded": ("Straße STRASSE", {"strasse": 2}),
+    "accents are composed": ("cafe\u0301 café", {"café": 2}),
+    "folding leaves letters composed": ("ΐ", {"ΐ": 1}),
+    "a soft hyphen parts nothing": ("x\u00ady", {"xy": 1}),
+    "an invisible character parts nothing": ("x\u200by\u200dz\u2060a\ufeffb", {"xyzab": 1}),
+    "hangul ends where latin begins": ("Rust를 Rust는 rust", {"rust": 3, "를": 1, "는": 1}),
+    "and where digits begin": ("IT업계 COVID-19는", {"it": 1, "업계": 1, "covid": 1, "19": 1, "는": 1}),
+    "taken apart hangul is composed": ("\u1112\u1161\u11ab글", {"한글": 1}),
+    "symbols are no words": ("👩‍👩‍👧 🇰🇷 ok — … __ _ ‿", {"ok": 1}),
+    "chinese characters are one each, katakana runs one": ("東京 カタカナ", {"東": 1, "京": 1, "カタカナ": 1}),
+    "numbers and names of programs": ("3.14 1,000,000 a_b v2.0", {"3.14": 1, "1,000,000": 1, "a_b": 1, "v2.0": 1}),
+    "hyphens part": ("state-of-the-art 11-21", {"state": 1, "of": 1, "the": 1, "art": 1, "11": 1, "21": 1}),
+    "an address is two": ("foo@example.com", {"foo": 1, "example.com": 1}),
+    "the last full stop is none of the word": ("U.S.A. end.", {"u.s.a": 1, "end": 1}),
+    "full width letters are letters": ("ＡＢＣ ﬁn", {"abc": 1, "fin": 1}),
+    "a dotted capital keeps its dot": ("İstanbul", {"i̇stanbul": 1}),
+    "nothing": ("", {}),
+    "nothing but white space": (" \n\t\u3000", {}),
+}  # fmt: skip
+
+
+def everything(counts: Counts) -> str:
+    return json.dumps(counts.__dict__, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(("text", "counted"), WORDS.values(), ids=WORDS.keys())
+def test_words(text: str, counted: dict[str, int]) -> None:
+    counts = count(text)
+    assert counts.words == counted
+    assert counts.total_words == sum(counted.values())
+    assert counts.unique_words == len(counted)
+
+
+def test_stop_words_are_left_out_of_their_own_list_and_no_other() -> None:
+    counts = count("Rust를 Rust는 rust")
+    assert counts.words_without_stop_words == {"rust": 3}
+    assert (counts.total_words, counts.content_words) == (5, 3)
+
+
+def test_stop_words_of_both_languages_are_left_out_at_once() -> None:
+    counts = count("The computer is on the home page. 이 컴퓨터 의 사용 및 설명 수 있습니다. Don't dont don’t")
+    assert list(counts.words_without_stop_words) == ["computer", "home", "page", "사용", "설명", "컴퓨터"]
+
+
+@pytest.mark.parametrize("word", "computer system home page world value welcome hello ill shell 함수 사용 한국".split())  # noqa: SIM905
+def test_a_word_of_content_is_no_stop_word(word: str) -> None:
+    assert word not in STOP_WORDS
+
+
+@pytest.mark.parametrize("word", "the and can't cant isn't isnt 를 는 이 을 은 와 에 가 의 수 것 등 및 있습니다 입니다 합니다".split())  # noqa: SIM905, E501 # fmt: skip
+def test_a_word_without_content_is_a_stop_word(word: str) -> None:
+    assert word in STOP_WORDS
+
+
+def test_every_stop_word_is_one_word_in_the_form_that_is_counted() -> None:
+    """Another one, say with a capital, would never match."""
+    assert 350 <= len(STOP_WORDS) <= 550
+    assert count("\n".join(STOP_WORDS)).words == dict.fromkeys(sorted(STOP_WORDS), 1)
+
+
+def test_the_most_frequent_come_first_and_then_by_code_points() -> None:
+    assert by_frequency({"b": 1, "가": 2, "a": 1, "c": 2}) == [("c", 2), ("가", 2), ("a", 1), ("b", 1)]
+    assert list(count("b a 가 c 가 c").words) == ["c", "가", "a", "b"]
+
+
+def test_the_most_frequent_are_kept_and_the_totals_are_of_all() -> None:
+    text = "\n".join(f"w{number}" for number in range(KEPT))
+    assert not count(text).truncated
+    counts = count(f"{text} zebra zebra")
+    assert counts.truncated
+    assert (counts.total_words, counts.unique_words) == (KEPT + 2, KEPT + 1)
+    assert len(counts.words) == len(counts.words_without_stop_words) == KEPT
+    assert next(iter(counts.words.items())) == ("zebra", 2)
+
+
+def test_phrases_occur_twice_and_end_with_their_line() -> None:
+    counts = count("to be or not\nto be\nor\nnot to be or not")
+    assert counts.two_word_phrases == {"to be": 3, "be or": 2, "or not": 2}
+    assert counts.three_word_phrases == {"to be or": 2, "be or not": 2}
+
+
+def test_phrases_do_not_skip_a_word_that_occurs_once() -> None:
+    assert count("a b a x b a y b").two_word_phrases == {"b a": 2}
+
+
+def test_the_50_most_frequent_phrases_are_kept_the_earliest_of_equals() -> None:
+    lines = [f"left{number} right{number}" for number in range(PHRASES_KEPT + 10)]
+    phrases = count("\n".join([*lines, *lines, lines[-1]])).two_word_phrases
+    assert list(phrases) == [lines[-1], *lines[: PHRASES_KEPT - 1]]
+
+
+def test_a_text_of_more_words_than_are_remembered_is_counted_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(f"the {number % 7} of {number % 11} words" for number in range(400))
+    remembered = count(text)
+    monkeypatch.setattr(words, "CHUNKS_KNOWN", 3)
+    assert count(text) == remembered
+    assert list(count(text).three_word_phrases) == list(remembered.three_word_phrases)
+
+
+def test_characters_are_counted_without_white_space() -> None:
+    assert count("a b\u3000c,\n 한글.").characters == 7
+
+
+def test_english_is_read_by_words_and_korean_by_characters() -> None:
+    assert count("word " * 238).reading_seconds == 60
+    assert count("한국 " * 250).reading_seconds == 60
+    assert count("word " * 238 + "한국 " * 250).reading_seconds == 120
+    assert count("word").reading_seconds == 1
+    assert count("").reading_seconds == 0
+
+
+def test_a_word_of_300_kb_is_one_and_stored_short() -> None:
+    counts = count("x" * 300_000 + " " + "x" * LONGEST_WORD)
+    assert counts.words == {"x" * (LONGEST_WORD - 1) + "…": 1, "x" * LONGEST_WORD: 1}
+    assert counts.characters == 300_000 + LONGEST_WORD
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "한a", "_", "a\u0301", "\u0301", "1,", "'", "東"])
+def test_1_300_000_characters_without_a_space_are_read_once(piece: str) -> None:
+    """A pattern that tried places twice would take hours."""
+    times = 1_300_000 // len(piece)
+    assert count(piece * times).characters == times * len(piece)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "\udfff", "\ud800" * 3, "\0"])
+def test_what_jsonb_refuses_is_no_part_of_a_word(text: str) -> None:
+    stored = everything(count(text))
+    assert "\\u0000" not in stored
+    assert stored.encode()
+
+
+def test_the_longest_result_there_can_be_is_some_megabytes() -> None:
+    text = " ".join(f"{number:06}" + "𐐀" * LONGEST_WORD for number in range(KEPT + 100))
+    assert len(everything(count(text)).encode()) < 5_000_000
