@@ -15,6 +15,7 @@ from environment import (
     object_storage,
     required,
     secret_key,
+    servers,
     whole_number,
 )
 
@@ -47,14 +48,20 @@ class Config:
     MAX_CONTENT_LENGTH = 6 * MIB
     BABEL_DEFAULT_LOCALE = "en"
 
+    # (IP address, port) of servers of which pages are fetched though they are not on the public internet.
+    PAGE_SERVERS: frozenset[tuple[str, int]] = frozenset()
+
     def __init__(self, env: Mapping[str, str]) -> None:
         self.SECRET_KEY = secret_key(required(env, "SECRET_KEY"))
         self.SECRET_KEY_FALLBACKS = env.get("SECRET_KEY_FALLBACKS", "").split()
         self.LOG_LEVEL = log_level(env.get("LOG_LEVEL", "INFO"))
 
+        self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
         self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
-        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(url, threads=whole_number(env, "WEB_THREADS", 5))
+        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
+            url, threads=max(whole_number(env, "WEB_THREADS", 5), self.WORKER_THREADS)
+        )
         direct = env.get("MIGRATION_DATABASE_URL")
         direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
         self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
@@ -98,6 +105,10 @@ class TestingConfig(Config):
 
     __test__ = False  # pytest takes every class named Test… for a test
     TESTING = True
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        super().__init__(env)
+        self.PAGE_SERVERS = servers(env.get("TEST_PAGE_SERVERS", ""))
 
 
 class ProductionConfig(Config):

@@ -34,6 +34,12 @@ def whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     return int(value)
 
 
+def servers(value: str) -> frozenset[tuple[str, int]]:
+    """(IP address, port) of each "address:port", separated by spaces."""
+    pairs = (server.rpartition(":") for server in value.split())
+    return frozenset((address, int(port)) for address, _, port in pairs)
+
+
 def log_level(value: str) -> str:
     level = value.upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:

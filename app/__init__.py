@@ -6,14 +6,24 @@ from flask import Flask
 
 from app import storage, web
 from app.accounts import session as account_session
+from app.accounts import tasks as account_tasks
 from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
+from app.mypage import tasks as mypage_tasks
 from app.mypage.views import bp as mypage
+from app.notes import tasks as note_tasks
 from app.notes.views import bp as notes
 from app.release.commands import release
 from app.todos.views import bp as todos
 from app.web.health import bp as health
+from app.wordcounts import tasks as wordcount_tasks
+from app.wordcounts.commands import count
+from app.wordcounts.views import bp as wordcounts
+from app.worker import worker
 from config import Config, from_environment
+
+# A job is known to the queue once its module is imported.
+TASKS = (account_tasks, mypage_tasks, note_tasks, wordcount_tasks)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -29,7 +39,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config or from_environment(os.environ))
     web.init_app(app)
     init_extensions(app)
-    for feature in (accounts, notes, todos, mypage, health):
+    for feature in (accounts, notes, todos, wordcounts, mypage, health):
         app.register_blueprint(feature)
     init_commands(app)
     return app
@@ -46,6 +56,8 @@ def init_extensions(app: Flask) -> None:
 
 def init_commands(app: Flask) -> None:
     app.cli.add_command(release)
+    app.cli.add_command(worker)
+    app.cli.add_command(count)
     if app.config["DEBUG"]:  # its embedded servers come from the development requirements
         from app.dev.commands import dev
 

@@ -1,4 +1,4 @@
-"""Object storage: put and delete, and the way between a key and its public URL.
+"""Object storage: put, list and delete, and the way between a key and its public URL.
 
 The bucket is public to read, object by object, and nothing else; the README shows the policy. boto3 is imported on the
 first use, since it costs 0.3 s and 40 MB that a request for a note has no use for.
@@ -7,6 +7,8 @@ first use, since it costs 0.3 s and 40 MB that a request for a note has no use f
 import logging
 import secrets
 import threading
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -87,9 +89,8 @@ def put(key: str, data: bytes, content_type: str) -> str:
     Raises:
         StorageUnavailable: nothing can be said about whether the object is there.
     """
-    bucket = _bucket()
     _call("put_object", Key=key, Body=data, ContentType=content_type, CacheControl=IMMUTABLE)
-    return f"{bucket.public_url}/{quote(key)}"
+    return url_of(key)
 
 
 def delete(key: str) -> None:
@@ -101,17 +102,39 @@ def delete(key: str) -> None:
     _call("delete_object", Key=key)
 
 
+def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
+    """key: when it was put, of all objects in a folder; a thousand at a time.
+
+    Raises:
+        StorageUnavailable: the list ends here, though there may be more.
+    """
+    after = ""
+    while True:
+        answer = _call("list_objects_v2", Prefix=f"{_bucket().prefix}{folder}/", StartAfter=after)
+        found = {item["Key"]: item["LastModified"] for item in answer.get("Contents", ())}
+        if found:
+            yield found
+        if not answer["IsTruncated"]:
+            return
+        after = max(found)
+
+
+def url_of(key: str) -> str:
+    return f"{_bucket().public_url}/{quote(key)}"
+
+
 def key_of(url: str) -> str | None:
     """The key of a public URL, or None when the URL is not of this bucket (it was moved, say)."""
     base = f"{_bucket().public_url}/"
     return unquote(url.removeprefix(base)) if url.startswith(base) else None
 
 
-def _call(operation: str, **arguments: Any) -> None:
+def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket = _bucket()
     try:
-        getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
+        answer: dict[str, Any] = getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
     except (BotoCoreError, ClientError) as error:
         raise StorageUnavailable(f"{operation} failed: {error}") from error
+    return answer

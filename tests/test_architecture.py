@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FEATURES = {"accounts", "mypage", "notes", "todos"}
+FEATURES = {"accounts", "mypage", "notes", "todos", "wordcounts"}
 
 Imports = dict[str, set[str]]
 
@@ -94,7 +94,21 @@ def test_a_service_never_imports_flask_nor_what_is_above_it(module: str) -> None
     assert not [target for target in GRAPH[module] if target.endswith((".forms", ".views", ".session"))]
 
 
-PURE = ["app.accounts.passwords", "app.accounts.nicknames", "app.mypage.containers", "app.mypage.photo"]
+PURE = [
+    "app.accounts.passwords",
+    "app.accounts.nicknames",
+    "app.mypage.containers",
+    "app.mypage.photo",
+    "app.wordcounts.addresses",
+    "app.wordcounts.charset",
+    "app.wordcounts.connection",
+    "app.wordcounts.failures",
+    "app.wordcounts.fetch",
+    "app.wordcounts.report",
+    "app.wordcounts.sandbox",
+    "app.wordcounts.text",
+    "app.wordcounts.words",
+]
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app import create_app
-from config import CLASSES, Config, DevelopmentConfig, ProductionConfig, StagingConfig, from_environment
+from config import CLASSES, Config, DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig, from_environment
 from environment import ConfigError
 
 KEY = "0d9f3b7e5a1c8264f0e9d7b3a5c18642"
@@ -99,10 +99,11 @@ def test_a_weak_secret_key_is_refused_without_showing_it(key: str) -> None:
     assert key not in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["WEB_THREADS", "WORKER_THREADS"])
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1.5", "٣", "100", "1000000"])
-def test_a_pool_of_no_size_is_refused(threads: str) -> None:
-    with pytest.raises(ConfigError, match="WEB_THREADS"):
-        config(WEB_THREADS=threads)
+def test_a_pool_of_no_size_is_refused(name: str, threads: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        config(**{name: threads})
 
 
 def test_an_unknown_log_level_is_refused() -> None:
@@ -116,6 +117,18 @@ def test_the_pool_is_as_large_as_the_threads_and_nothing_waits_without_an_end() 
     assert options["pool_pre_ping"]
     assert options["pool_recycle"] <= 300
     assert "statement_timeout=20s" in options["connect_args"]["options"]
+
+
+def test_the_pool_holds_the_threads_of_a_worker_too() -> None:
+    options = config(WEB_THREADS="2", WORKER_THREADS="9").SQLALCHEMY_ENGINE_OPTIONS
+    assert options["pool_size"] == 9
+
+
+@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
+def test_only_in_tests_are_pages_fetched_from_this_machine(cls: type[Config]) -> None:
+    env = {**ENVIRONMENT, "TEST_PAGE_SERVERS": "127.0.0.1:8000"}
+    assert not cls(env).PAGE_SERVERS
+    assert list(TestingConfig(env).PAGE_SERVERS) == [("127.0.0.1", 8000)]
 
 
 def test_options_in_the_url_are_kept_beside_the_timeouts() -> None:

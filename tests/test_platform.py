@@ -39,6 +39,7 @@ def test_the_procfile_is_of_the_strictest_grammar_and_has_web_and_release() -> N
     commands = dict(line.split(": ", 1) for line in lines)
     assert len(commands) == len(lines)
     assert commands["release"] == commands["postdeploy"] == "flask db upgrade"
+    assert commands["worker"] == "exec flask worker"
     assert commands["web"].startswith("exec gunicorn -c gunicorn.conf.py")
     assert not re.search(r"--bind|-b |--workers|-w |\d{4}", commands["web"])
 

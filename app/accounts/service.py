@@ -16,6 +16,7 @@ from app.extensions import db
 
 REMEMBERED = timedelta(days=30)  # "keep me signed in": counted from the last visit
 FORGOTTEN = timedelta(hours=12)
+BATCH = 500  # expired sessions that are deleted in one transaction
 SEEN_EVERY = timedelta(hours=1)  # how exact last_seen_at is; each visit would be a write
 
 
@@ -63,6 +64,9 @@ _SIGNED_IN = (
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())
+)
+_EXPIRED = delete(UserSession).where(
+    UserSession.id.in_(select(UserSession.id).where(UserSession.expires_at <= func.now()).limit(BATCH))
 )
 _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 
@@ -177,6 +181,13 @@ def extend_session(session_id: int) -> None:
 def end_session(session_id: int) -> None:
     db.session.execute(delete(UserSession).where(UserSession.id == session_id))
     db.session.commit()
+
+
+def remove_expired_sessions() -> int:
+    """Delete a batch of anybody's sessions that have expired; how many it held."""
+    removed = len(db.session.execute(_EXPIRED.returning(UserSession.id)).all())
+    db.session.commit()
+    return removed
 
 
 def hash_token(token: str) -> str:

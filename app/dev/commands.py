@@ -19,6 +19,7 @@ from flask import current_app
 from app.dev import ports, postgres, s3
 from app.dev.errors import DevError, Interrupted
 from app.dev.processes import Child, interrupted, pause, read_pid, spawn, stop_orphan
+from app.dev.reloading import Reloading
 
 WEB_WITHIN = 60  # seconds until the web listens
 
@@ -34,7 +35,7 @@ class Checkout:
 @click.command("dev")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, envvar="PORT", show_default=True)
 def dev(port: int) -> None:
-    """Run PostgreSQL, S3, the migrations and the web; Ctrl-C stops everything."""
+    """Run PostgreSQL, S3, the migrations, the worker and the web; Ctrl-C stops everything."""
     checkout = Checkout(Path(current_app.root_path).parent.resolve(), Path(current_app.instance_path).resolve())
     _heed_signals()
     try:
@@ -56,23 +57,29 @@ def _run(config: dict[str, Any], checkout: Checkout, port: int, running: ExitSta
 
     children = _start_together(_servers(config, checkout), running)
     _migrate(checkout, running)
-    for name, command in programs.items():
-        children.append(_start(name, command, checkout, running))
-    children[-1].wait_until(lambda: _listens(port), WEB_WITHIN)
+    worker = Reloading(lambda: _start("worker", programs["worker"], checkout), checkout.root / "app")
+    running.callback(worker.stop)
+    web = _start("web", programs["web"], checkout)
+    running.callback(web.stop)
+    web.wait_until(lambda: _listens(port), WEB_WITHIN)
 
     click.echo(f"Semicircle is on http://127.0.0.1:{port} (Ctrl-C stops everything)")
-    while not interrupted.wait(0.2):
-        for child in children:
+    while not interrupted.wait(0.5):
+        worker.follow()
+        for child in [*children, web]:
             child.require_running()
     click.echo("Stopping …")
 
 
 def _long_running(checkout: Checkout, port: int) -> dict[str, list[str]]:
-    """name: command of each process of ours, the web last."""
+    """name: command of each process of ours."""
     flask = [sys.executable, "-m", "flask"]
     static = [str(path) for path in sorted((checkout.root / "app" / "static").rglob("*")) if path.is_file()]
     extra = ["--extra-files", os.pathsep.join(static)] if static else []
-    return {"web": [*flask, "run", "--debug", "--host", "127.0.0.1", "--port", str(port), *extra]}
+    return {
+        "worker": [*flask, "worker"],
+        "web": [*flask, "run", "--debug", "--host", "127.0.0.1", "--port", str(port), *extra],
+    }
 
 
 def _servers(config: dict[str, Any], checkout: Checkout) -> list[Callable[[], Child]]:
@@ -135,9 +142,8 @@ def _migrate(checkout: Checkout, running: ExitStack) -> None:
         child.require_running()
 
 
-def _start(name: str, command: list[str], checkout: Checkout, running: ExitStack) -> Child:
+def _start(name: str, command: list[str], checkout: Checkout) -> Child:
     child = Child(name, spawn(command, cwd=checkout.root))
-    running.callback(child.stop)
     _pid_file(checkout, name).write_text(f"{child.process.pid}\n")
     return child
 

@@ -5,11 +5,14 @@ its object, whatever line a process dies at; what can be left over is an object 
 """
 
 import logging
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import storage
+from app import jobs, storage
 from app.accounts import nicknames, passwords
 from app.accounts.models import User, UserSession
 from app.accounts.service import AccountGone, taken
@@ -17,6 +20,12 @@ from app.extensions import db
 from app.mypage.photo import square_webp
 
 log = logging.getLogger(__name__)
+
+
+FOLDER = "photos"
+NAME = re.compile(r"[0-9a-f]{32}\.webp")  # what storage.new_key() makes; another object in the folder is not ours
+NAME_LENGTH = 37
+UNSEEN_FOR = timedelta(days=1)  # an object that is younger may belong to a row that is just being written
 
 
 class WrongPassword(Exception):
@@ -35,11 +44,12 @@ def put_photo(user_id: int, data: bytes) -> None:
         AccountGone
     """
     webp = square_webp(data)
-    url = storage.put(storage.new_key("photos", "webp"), webp, "image/webp")
+    url = storage.put(storage.new_key(FOLDER, "webp"), webp, "image/webp")
     try:
         _replace_image_url(user_id, url)
     except AccountGone:
         _discard(url)  # only here is it certain that no row points at it; after a lost connection it may
+        db.session.commit()
         raise
 
 
@@ -50,9 +60,9 @@ def remove_photo(user_id: int) -> None:
 
 def _replace_image_url(user_id: int, url: str | None) -> None:
     user = _lock_user(user_id)
-    old_url, user.image_url = user.image_url, url
+    _discard(user.image_url)
+    user.image_url = url
     db.session.commit()
-    _discard(old_url)
 
 
 def change_nickname(user_id: int, nickname: str) -> None:
@@ -87,10 +97,9 @@ def delete_account(user_id: int, password: str) -> None:
         WrongPassword, AccountGone: nothing was changed.
     """
     user = _lock_user_of(user_id, password)
-    image_url = user.image_url
+    _discard(user.image_url)
     db.session.delete(user)
     db.session.commit()
-    _discard(image_url)
 
 
 def _lock_user_of(user_id: int, password: str) -> User:
@@ -111,11 +120,41 @@ def _lock_user(user_id: int) -> User:
 
 
 def _discard(url: str | None) -> None:
-    """Delete the object of a photo that is no longer shown. If that fails, the change still stands."""
+    """Let the worker delete the object of a photo, once this transaction is committed."""
     key = storage.key_of(url) if url else None
-    if key is None:
+    if key is not None:
+        jobs.defer("mypage.delete_photo", key=key)
+
+
+def sweep_photos() -> None:
+    """Delete the objects of photos that no row points at and that are older than a day.
+
+    Where more objects have no row than have one, the bucket seems to serve another database too: none is deleted.
+
+    Raises:
+        StorageUnavailable: what is left is deleted the next time.
+    """
+    shown, orphans = 0, []
+    for page in storage.list_objects(FOLDER):
+        photos = {key: put_at for key, put_at in page.items() if NAME.fullmatch(key.rpartition("/")[2])}
+        seen = _shown(photos)
+        shown += len(seen)
+        orphans += [key for key in photos.keys() - seen if photos[key] < datetime.now(UTC) - UNSEEN_FOR]
+    if len(orphans) > shown:
+        log.error("%d photos have a row and %d have none; is the bucket another database's too?", shown, len(orphans))
         return
-    try:
+    for key in orphans:
         storage.delete(key)
-    except storage.StorageUnavailable as error:
-        log.warning("photo object left behind: key=%s: %s", key, error)
+    log.info("swept photos: %d shown, %d deleted", shown, len(orphans))
+
+
+def _shown(keys: Iterable[str]) -> set[str]:
+    """The keys that a row points at, also under the public URL of before, when the bucket has moved behind a CDN."""
+    urls = {storage.url_of(key): key for key in keys}
+    shown = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
+    # No index serves the rest, which is nothing but orphans as long as the public URL stays.
+    names = {key[-NAME_LENGTH:]: key for key in keys if key not in shown}
+    name = func.right(User.image_url, NAME_LENGTH)
+    shown |= {names[found] for found in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
+    db.session.commit()
+    return shown

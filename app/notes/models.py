@@ -13,8 +13,12 @@ CONTENT_LENGTH = 2000
 
 class Note(Base):
     __tablename__ = "notes"
-    # The list reads this index backwards: pinned notes first, then the newest.
-    __table_args__ = (Index(None, "user_id", "pinned", "id"),)
+    __table_args__ = (
+        # The list reads this index backwards: pinned notes first, then the newest.
+        Index(None, "user_id", "pinned", "id"),
+        # What has been in the trash for long, of all people.
+        Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -16,6 +16,7 @@ PAGE_SIZE = 20
 EXCERPT_LENGTH = 200  # code points of the content that a list shows
 TRASH_KEPT = timedelta(days=30)
 TRASH_SHOWN = 100
+BATCH = 500  # notes that are deleted for good in one transaction
 ID_MAX = 2**63 - 1
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
@@ -93,6 +94,9 @@ _TRASH = (
     .order_by(Note.deleted_at.desc(), Note.id.desc())
     .limit(TRASH_SHOWN)
 )
+_FORGOTTEN = delete(Note).where(
+    Note.id.in_(select(Note.id).where(Note.deleted_at <= func.now() - TRASH_KEPT).limit(BATCH))
+)
 
 
 def create_note(user_id: int, title: str, content: str) -> int:
@@ -163,6 +167,13 @@ def empty_trash(user_id: int) -> None:
     """Delete for good what the trash holds."""
     db.session.execute(delete(Note).where(Note.user_id == user_id, Note.deleted_at.is_not(None)))
     db.session.commit()
+
+
+def remove_forgotten_notes() -> int:
+    """Delete for good what has been in anybody's trash for longer than TRASH_KEPT: one batch; how many it held."""
+    removed = len(db.session.execute(_FORGOTTEN.returning(Note.id)).all())
+    db.session.commit()
+    return removed
 
 
 def _own_note(user_id: int, note_id: int) -> Update:

@@ -20,13 +20,16 @@ from app.release.rewriter.columns import default_sql
 
 log = logging.getLogger(__name__)
 
+QUEUE = "procrastinate_"  # what the names of the queue's tables begin with, which no model describes
+
 
 def is_ours(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Whether models and database are compared in this: not in what the tool keeps, nor in what a release retired."""
+    """Whether models and database are compared in this: not in what tools keep, nor in what a release retired."""
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        return name != ledger.LEDGER.name and not is_retired(item)
+        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(QUEUE)
+        return not is_of_a_tool and not is_retired(item)
     if type_ == "column":
         return not is_retired(item)
     columns = getattr(item, "columns", ())

@@ -15,6 +15,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import Connection
 
+from app import jobs
 from app.extensions import Base
 from app.release import doctor, files, ledger, lint, plan, reading, revisions, show
 from app.release.doctor.catalog import migrators
@@ -87,6 +88,7 @@ def doctor_command(as_json: bool) -> None:
 
 def _status(connection: Connection) -> dict[str, Any]:
     state = schema_state(connection)
+    queue = jobs.waiting(connection)
     running = list(migrators(connection, doctor.IDLE_MIGRATOR))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
     return {
@@ -98,6 +100,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         ],
         "ahead_by": state.foreign,
         "migrator": running[0].what if running else None,
+        "queue": queue._asdict() if queue else None,
         "next": "flask release plan" if state.name == BEHIND else None,
     }
 

@@ -21,8 +21,17 @@ def status(found: Found) -> Iterator[str]:
     if found["ahead_by"]:
         yield f"ahead by           {', '.join(found['ahead_by'])}"
     yield f"migration          {found['migrator'] or 'none is running'}"
+    yield f"queue              {_queue(found['queue'])}"
     if found["next"]:
         yield f"next               {found['next']}"
+
+
+def _queue(queue: Found | None) -> str:
+    if queue is None:
+        return "none: the migration that creates it has not run"
+    if not queue["waiting"]:
+        return "no job waits"
+    return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
 
 
 def plan(found: Found) -> Iterator[str]:

@@ -31,6 +31,11 @@ def init_app(app: Flask) -> None:
 def require_session() -> Response | None:
     if request.endpoint is None or is_public(request.endpoint) or current_user.is_authenticated:
         return None  # no endpoint: a 404 or 405, the same for everybody
+    return to_sign_in()
+
+
+def to_sign_in() -> Response:
+    """Also for a public view that finds that this is not for everybody: a stranger may be somebody once signed in."""
     if request.method != "GET":
         return redirect(url_for("accounts.sign_in"))
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))

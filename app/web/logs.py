@@ -43,6 +43,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.access": {**to_stdout, "level": "INFO"},
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
+            "procrastinate": {"level": "WARNING"},  # three lines a job; app/worker.py writes one
             "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts, each time
         },
     }

@@ -8,18 +8,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg2
 import pytest
 import urllib3
 
 from app.dev import ports, postgres, s3
 from app.dev.processes import read_pid
 from config import DevelopmentConfig
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+JOB = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
+    " VALUES ('default', 'jobs.put_back', '{\"timestamp\": 0}')"
+)
 PATIENCE = 120  # seconds until a `flask dev` that hangs is killed, which fails its test
 
 # The application of a developer, but for its ports and the folder of its data, which are the test's own.
@@ -72,13 +79,29 @@ class Place:
         )
         return Run(process)
 
+    def wait_for_a_job(self) -> None:
+        """Give the worker a job, and wait until it is done, which is when it is deleted."""
+        with closing(psycopg2.connect(postgres.url(self.postgres_port))) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(JOB)
+            cursor.execute("SELECT lastval()")
+            number = cursor.fetchone()
+
+            def is_done() -> bool:
+                cursor.execute("SELECT FROM procrastinate_jobs WHERE id = %s", number)
+                return cursor.fetchone() is None
+
+            wait_until(is_done, "the worker does the job")
+
     def left_behind(self) -> list[str]:
         """The commands of processes that a run here started and that are still there."""
         return [
             " ".join(process.info["cmdline"])
-            for process in psutil.process_iter(["cwd", "cmdline"])
+            for process in psutil.process_iter(["pid", "cwd", "cmdline"])
             if (process.info["cwd"] or "").startswith(str(self.instance))
             or (process.info["cwd"] == str(ROOT) and str(self.port) in process.info["cmdline"])
+            or process.info["pid"] == read_pid(self.instance / "worker.pid")
         ]
 
 
@@ -122,6 +145,7 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     first = place.start(EMBEDDED_S3=False)
     first.wait_for(f"Semicircle is on {place.url} (Ctrl-C stops everything)")
     assert urllib3.request("GET", f"{place.url}/readyz", timeout=10).status == 200
+    place.wait_for_a_job()
     assert f"PostgreSQL is on 127.0.0.1:{place.postgres_port}, its data in {place.instance / 'postgres'}" in first.said
 
     second = place.start()
@@ -145,7 +169,7 @@ def test_it_takes_over_from_a_killed_run_and_ends_when_a_child_does(place: Place
 
     run = place.start()
     run.wait_for("Semicircle is on")
-    for name in ("web", "PostgreSQL", "S3"):
+    for name in ("web", "worker", "PostgreSQL", "S3"):
         assert f"Stopping {name} (process" in run.said
     assert killed.end() == -signal.SIGKILL
     server = read_pid(place.instance / "postgres" / "postmaster.pid")

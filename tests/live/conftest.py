@@ -63,27 +63,40 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(environment: Environment, folder: Path) -> Iterator[Service]:
-    """release, then web, each as the Procfile says it; the environment is all that they are given.
+def running_service(
+    environment: Environment, folder: Path, settings: str = "config.ProductionConfig"
+) -> Iterator[Service]:
+    """release, then web and worker, each as the Procfile says it; the environment is all that they are given.
 
     A platform sets PORT, on which gunicorn listens for every address; a test has no business beyond the loopback.
     """
     port = free_port()
     env = {
         **environment,
-        "APP_SETTINGS": "config.ProductionConfig",
+        "APP_SETTINGS": settings,
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     subprocess.run(procfile_command("release"), shell=True, cwd=ROOT, env=env, check=True, capture_output=True)
     log = folder / f"web-{port}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            procfile_command("web"), shell=True, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
+    with (
+        running("worker", env, folder / f"worker-{port}.log"),
+        running("web", env, log) as process,
+    ):
         wait_until_ready(f"http://127.0.0.1:{port}", process, log)
         yield Service(f"http://127.0.0.1:{port}", process, environment, log)
+
+
+@contextmanager
+def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the Procfile."""
+    command = procfile_command(name)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, shell=True, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from tests.live.conftest import Service
 from tests.mypage.photo_files import oriented_photo
+from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"
 
@@ -47,7 +48,8 @@ def test_a_whole_life(live: Service) -> None:
 
     assert browser.post("/mypage/photo", photo=photo).status == 302
     second = image_url_of(live, "haneul")
-    assert (fetch(first).status, fetch(second).status) == (404, 200)
+    wait_until(lambda: fetch(first).status == 404, "the worker deletes the old photo")
+    assert fetch(second).status == 200
 
     phone = live.browser()
     assert phone.post("/sign-in", email="haneul@example.com", password=PASSWORD, remember="y").status == 302
@@ -58,7 +60,7 @@ def test_a_whole_life(live: Service) -> None:
 
     assert browser.post("/mypage/delete", password="quite another sentence").status == 302
     assert browser.get("/notes").status == 302
-    assert fetch(second).status == 404
+    wait_until(lambda: fetch(second).status == 404, "the worker deletes the photo")
     for table in ("notes", "todos", "user_sessions"):
         assert live.rows(f"SELECT 1 FROM {table} WHERE user_id = {user_id}") == []
     assert live.rows(f"SELECT 1 FROM users WHERE id = {user_id}") == []

@@ -6,6 +6,7 @@ from flask import Flask
 from app.accounts.models import User
 from app.notes import service as notes
 from app.todos import service as todos
+from app.wordcounts import service as wordcounts
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -19,10 +20,12 @@ def test_everything_of_the_person_goes_and_nothing_of_the_others(
         notes.delete_note(user.id, notes.create_note(user.id, "in the trash", ""))
         notes.create_note(user.id, "kept", "")
         todos.create_todo(user.id, "buy books")
+        wordcounts.delete_result(user.id, wordcounts.ask(user.id, "https://example.com/deleted"))
+        wordcounts.ask(user.id, "https://example.com/")
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text
-    assert row_counts() == {"users": 1, "user_sessions": 0, "notes": 2, "todos": 1}
+    assert row_counts() == {"users": 1, "user_sessions": 0, "notes": 2, "todos": 1, "results": 2}
 
 
 def test_every_session_is_dead(app: Flask, signed_in: Visitor, alice: User) -> None:

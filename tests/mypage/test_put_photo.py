@@ -14,9 +14,11 @@ from app.accounts.service import AccountGone
 from app.extensions import db
 from app.mypage import photo as pipeline
 from app.mypage import service
+from app.storage import StorageUnavailable
 from tests.bucket import object_keys
 from tests.conftest import browser_of
 from tests.mypage.photo_files import oriented_photo
+from tests.queued import queued, run_queued
 from tests.visitor import Visitor
 
 
@@ -67,6 +69,8 @@ def test_a_new_photo_takes_the_old_ones_place(app: Flask, signed_in: Visitor, al
     old = image_url_of(alice)
     upload(signed_in, oriented_photo(3))
     assert image_url_of(alice) != old
+    assert status_of(old) == 200  # until the worker deletes it
+    run_queued(app)
     assert status_of(old) == 404
     assert len(object_keys(app) - objects) == 1
 
@@ -75,12 +79,14 @@ def test_removing_it_removes_the_object(app: Flask, signed_in: Visitor, alice: U
     upload(signed_in, oriented_photo(1))
     assert signed_in.submit("/mypage/photo/delete").location == "/mypage"
     assert image_url_of(alice) is None
+    run_queued(app)
     assert object_keys(app) == objects
 
 
 def test_removing_none_changes_nothing(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/mypage/photo/delete").status_code == 302
     assert image_url_of(alice) is None
+    assert queued() == []
 
 
 @pytest.mark.parametrize("count", [0, 2, 3])
@@ -144,6 +150,8 @@ def test_without_a_bucket_a_photo_can_still_be_removed_and_the_account_deleted(
     assert browser.submit("/mypage/photo/delete").status_code == 302
     assert image_url_of(alice) is None
     assert browser.submit("/mypage/delete", password="a long enough sentence").status_code == 302
+    with pytest.raises(StorageUnavailable):  # upon which the worker tries again later
+        run_queued(app)
 
 
 def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice: User, objects: set[str]) -> None:
@@ -151,6 +159,7 @@ def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice:
     db.session.commit()
     with app.app_context(), pytest.raises(AccountGone):
         service.put_photo(alice.id, oriented_photo(1))
+    run_queued(app)
     assert object_keys(app) == objects
 
 
@@ -159,3 +168,4 @@ def test_an_url_of_another_bucket_is_left_alone(app: Flask, signed_in: Visitor, 
     db.session.commit()
     assert signed_in.submit("/mypage/photo/delete").status_code == 302
     assert image_url_of(alice) is None
+    assert queued() == []

@@ -1,11 +1,27 @@
 """The release before a step: code that knows the tables as they were, and names no other column in what it sends."""
 
 import secrets
+import uuid
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, MetaData, Row, String, Table, delete, insert, inspect, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Uuid,
+    delete,
+    insert,
+    inspect,
+    select,
+    update,
+)
 
-TOOLS = ("alembic_version", "schema_ledger")  # belong to the migrations, not to the code
+# Belong to the migrations, and to the queue, which is used through its functions alone.
+TOOLS = ("alembic_version", "schema_ledger", "procrastinate_")
 
 
 class ReleaseBefore:
@@ -13,7 +29,7 @@ class ReleaseBefore:
 
     def __init__(self, engine: Engine) -> None:
         metadata = MetaData()
-        metadata.reflect(engine, only=lambda name, _: name not in TOOLS)
+        metadata.reflect(engine, only=lambda name, _: not name.startswith(TOOLS))
         self.tables = metadata.sorted_tables
         inspector = inspect(engine)
         self.unique = {table.name: unique_columns(inspector, table) for table in self.tables}
@@ -92,4 +108,6 @@ def unique_columns(inspector: Any, table: Table) -> set[str]:
 def new_value(column: Column[Any]) -> Any:
     if isinstance(column.type, String):
         return secrets.token_hex(32)[: column.type.length]
+    if isinstance(column.type, Uuid):
+        return uuid.uuid4()
     raise NotImplementedError(f"{column}: say here what a new {column.type!r} is")

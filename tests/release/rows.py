@@ -21,6 +21,24 @@ ROWS = {
     ),
 }
 
+# What the queue is given: a job that waits, one that runs, what happened to them, and the worker that runs it.
+ROWS |= {
+    "results": "INSERT INTO results (user_id, url) SELECT id, 'https://example.com/' || id FROM users",
+    "procrastinate_workers": "INSERT INTO procrastinate_workers DEFAULT VALUES",
+    "procrastinate_jobs": (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id)"
+        " SELECT 'default', 'jobs.put_back', status::procrastinate_job_status, CASE status WHEN 'doing' THEN id END"
+        " FROM procrastinate_workers, unnest(ARRAY['todo', 'doing']) status"
+    ),
+    "procrastinate_periodic_defers": (
+        "INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)"
+        " SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo'"
+    ),
+    "procrastinate_events": (
+        "INSERT INTO procrastinate_events (job_id, type) SELECT id, 'started' FROM procrastinate_jobs"
+    ),
+}
+
 Rows = dict[str, list[dict[str, Any]]]
 
 

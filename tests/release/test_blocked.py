@@ -10,7 +10,7 @@ from app.release.lock import KEY
 from tests.conftest import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
-from tests.release.waiting import wait_until
+from tests.waiting import wait_until
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"

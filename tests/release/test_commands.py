@@ -23,7 +23,7 @@ from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 
 HEAD = heads(script_directory())[0]
-STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "next"}
+STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "queue", "next"}
 FINDING = {"severity", "rule", "what", "next"}
 LINT_FINDING = {"revision", "file", "line", "rule", "statement", "what", "instead", "excused"}
 
@@ -62,6 +62,25 @@ def test_status_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
     printed = release(runner, "status").stdout
     assert "at_head" in printed
     assert "none is running" in printed
+
+
+def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(upgraded: Database, runner: FlaskCliRunner) -> None:
+    assert answer(runner, "status")["queue"] == {"waiting": 0, "oldest": None}
+    assert "no job waits" in release(runner, "status").stdout
+    upgraded.execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)"
+        " VALUES ('default', 'a', NULL), ('default', 'b', NULL), ('default', 'c', now() + interval '1 hour')"
+    )
+    upgraded.execute("UPDATE procrastinate_events SET at = at - interval '90 seconds' WHERE job_id = 1")
+    queue = answer(runner, "status")["queue"]
+    assert queue["waiting"] == 2
+    assert 90 <= queue["oldest"] < 100
+    assert "jobs waiting: 2, the first for 9" in release(runner, "status").stdout
+
+
+def test_status_of_an_empty_database_says_that_there_is_no_queue(runner: FlaskCliRunner) -> None:
+    assert answer(runner, "status")["queue"] is None
+    assert "the migration that creates it has not run" in release(runner, "status").stdout
 
 
 def test_status_tells_of_a_migration_that_runs(upgraded: Database, runner: FlaskCliRunner) -> None:

@@ -13,7 +13,7 @@ from tests.release.checkout import Checkout, Forks
 from tests.release.dumps import rows_dump, schema_dump
 from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
-from tests.release.waiting import wait_until
+from tests.waiting import wait_until
 
 # A revision begins anew after a kill, so it does not take away what an operation before needs.
 REVISIONS = (

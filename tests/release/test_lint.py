@@ -223,4 +223,4 @@ def test_a_revision_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_our_own_history_is_clean() -> None:
-    assert lint(script_directory(), Base.metadata) == []
+    assert {found.revision for found in lint(script_directory(), Base.metadata) if not found.excused} == set()

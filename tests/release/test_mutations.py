@@ -13,7 +13,7 @@ from app.release.connection import APPLICATION_NAME
 from tests.conftest import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
-from tests.release.waiting import wait_until
+from tests.waiting import wait_until
 
 HAS_TODOS = "SELECT to_regclass('todos') IS NOT NULL"
 HAS_COMPLETED = "SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = to_regclass('todos') AND attname = 'completed'"

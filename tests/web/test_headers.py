@@ -6,7 +6,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.accounts.models import User
 from tests.visitor import Visitor
+from tests.wordcounts.results import done, waiting
 
 ANSWERS = [
     ("GET", "/"),
@@ -51,10 +53,11 @@ def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
     assert app.config["S3_PUBLIC_URL"].startswith(f"{photos}/")
 
 
-def test_pages_hold_nothing_that_the_policy_would_block(signed_in: Visitor) -> None:
-    for path in ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/mypage", "/mypage/edit"):
+def test_pages_hold_nothing_that_the_policy_would_block(signed_in: Visitor, alice: User) -> None:
+    pages = ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage", "/mypage/edit")
+    for path in (*pages, *(f"/wordcounts/{make(alice)}" for make in (waiting, done))):
         page = signed_in.get(path).text
-        assert not re.search(r"<script|<style|\son\w+=|\sstyle=|javascript:", page), path
+        assert not re.search(r"<script(?! src=\"/static/)|<style|\son\w+=|\shx-on|\sstyle=|javascript:", page), path
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(client: Visitor) -> None:

@@ -107,7 +107,7 @@ def test_without_a_database_the_process_is_healthy_and_not_ready(environment: di
 
 
 def test_a_full_pool_is_503_with_retry_after_and_recovers(environment: dict[str, str]) -> None:
-    app = create_app(TestingConfig({**environment, "WEB_THREADS": "1"}))
+    app = create_app(TestingConfig({**environment, "WEB_THREADS": "1", "WORKER_THREADS": "1"}))
     with app.app_context():
         with db.engine.connect():
             answer = app.test_client().get("/readyz")

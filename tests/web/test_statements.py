@@ -11,6 +11,7 @@ from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
 from tests.conftest import browser_of
+from tests.wordcounts import results
 
 SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
 
@@ -42,6 +43,14 @@ def statements(app: Flask) -> Iterator[list[str]]:
         ("/todos", 2),
         ("/todos?show=open", 2),
         ("/todos?show=done&before=0-9", 2),
+        ("/wordcounts", 2),
+        ("/wordcounts?before=9", 2),
+        ("/wordcounts/{waiting}", 2),
+        ("/wordcounts/{failed}", 2),
+        ("/wordcounts/{done}", 2),
+        ("/wordcounts/{done}?stop_words=keep&all=1", 2),
+        ("/wordcounts/{done}.csv", 2),
+        ("/wordcounts/{done}.json", 2),
         ("/mypage", 1),
         ("/mypage/edit", 1),
         ("/sign-in", 1),
@@ -52,9 +61,11 @@ def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str,
     for number in range(25):
         note_id = notes.create_note(alice.id, f"note {number}", "text")
         todos.create_todo(alice.id, f"todo {number}")
+        done = results.done(alice)
+    ids = {"note": note_id, "done": done, "waiting": results.waiting(alice), "failed": results.failed(alice, "dns")}
     browser = browser_of(app, alice)
     statements.clear()
-    answer = browser.get(path.format(note=note_id))
+    answer = browser.get(path.format_map(ids))
     assert answer.status_code in (200, 302)
     assert len(statements) == count, statements
 
@@ -62,3 +73,13 @@ def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str,
 def test_a_stranger_on_a_public_page_costs_no_statement(app: Flask, statements: list[str]) -> None:
     assert app.test_client().get("/sign-in").status_code == 200
     assert statements == []
+
+
+@pytest.mark.parametrize("end", ["", ".csv", ".json"])
+def test_a_stranger_who_reads_what_is_shared_costs_one(
+    app: Flask, alice: User, statements: list[str], end: str
+) -> None:
+    public_id = results.shared(alice)
+    statements.clear()
+    assert app.test_client().get(f"/wordcounts/{public_id}{end}").status_code == 200
+    assert len(statements) == 1, statements

@@ -1,0 +1,41 @@
+"""What may stand in the form of word counts."""
+
+import re
+
+from flask import current_app
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import Field, StringField
+from wtforms.validators import ValidationError
+
+from app.web.fields import at_most
+from app.wordcounts import addresses
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.models import URL_LENGTH
+from app.wordcounts.sentences import SENTENCES
+
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # with digits behind it, it is a host and a port
+
+
+def with_scheme(url: str) -> str:
+    """What a browser would understand: `example.com/a` is https://example.com/a."""
+    return url if SCHEME.match(url) else f"https://{url.removeprefix('//')}"
+
+
+def trimmed(value: str | None) -> str:
+    """And to the letter otherwise: the same letters in another Unicode form may be another page."""
+    return (value or "").strip()
+
+
+class AskForm(FlaskForm):
+    url = StringField(_("Address of a web page"), filters=[trimmed], validators=[at_most(URL_LENGTH)])
+
+    def validate_url(self, field: Field) -> None:
+        if field.errors:
+            return
+        if not field.data:
+            raise ValidationError(_("Please type the address of a web page."))
+        try:
+            addresses.parse(with_scheme(field.data), current_app.config["PAGE_SERVERS"])
+        except FetchFailed as error:  # no use in asking the worker
+            raise ValidationError(SENTENCES[error.code]) from error

@@ -1,0 +1,162 @@
+"""What a finished count says: the same for its page, its downloads and the command line."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.wordcounts.words import Counts, by_frequency
+
+COLUMNS = ("rank", "word", "count", "density")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins with one of these, a spreadsheet would run
+
+
+@dataclass(slots=True)  # thousands are made for one page, and a frozen one takes twice as long
+class Word:
+    """
+    Args:
+        density: percent of all words.
+        share: percent of the most frequent word's count.
+    """
+
+    rank: int
+    text: str
+    count: int
+    density: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    Args:
+        stop_words: "keep" or "drop": whether `words` holds them. The totals count them either way.
+        words: the most frequent first.
+        truncated: there are more words than these.
+    """
+
+    url: str | None
+    final_url: str | None
+    title: str | None
+    counted_at: datetime
+    total_words: int
+    unique_words: int
+    content_words: int
+    characters: int
+    reading_seconds: int
+    truncated: bool
+    stop_words: str
+    words: list[Word]
+    two_word_phrases: list[tuple[str, int]]
+    three_word_phrases: list[tuple[str, int]]
+
+    @property
+    def content_percent(self) -> int:
+        return round(100 * self.content_words / self.total_words) if self.total_words else 0
+
+    @property
+    def reading_minutes(self) -> int:
+        return max(1, math.ceil(self.reading_seconds / 60))
+
+
+def of_result(result: Any, stop_words: str) -> Report:
+    """Of a row of `service.get_result` that is done."""
+    return Report(
+        url=result.url,
+        final_url=result.final_url,
+        title=result.title,
+        counted_at=result.finished_at,
+        total_words=result.total_words,
+        unique_words=result.unique_words,
+        content_words=result.content_words,
+        characters=result.characters,
+        reading_seconds=result.reading_seconds,
+        truncated=result.truncated,
+        stop_words=stop_words,
+        words=ranked(result.words, result.total_words),
+        two_word_phrases=by_frequency(result.phrases["2"]),
+        three_word_phrases=by_frequency(result.phrases["3"]),
+    )
+
+
+def of_counts(counts: Counts, stop_words: str, *, url: str | None, title: str | None, counted_at: datetime) -> Report:
+    """Of a count that is stored nowhere."""
+    words = counts.words if stop_words == "keep" else counts.words_without_stop_words
+    return Report(
+        url=url,
+        final_url=url,
+        title=title,
+        counted_at=counted_at,
+        total_words=counts.total_words,
+        unique_words=counts.unique_words,
+        content_words=counts.content_words,
+        characters=counts.characters,
+        reading_seconds=counts.reading_seconds,
+        truncated=counts.truncated,
+        stop_words=stop_words,
+        words=ranked(words, counts.total_words),
+        two_word_phrases=by_frequency(counts.two_word_phrases),
+        three_word_phrases=by_frequency(counts.three_word_phrases),
+    )
+
+
+def ranked(counts: Mapping[str, int], total: int) -> list[Word]:
+    words = by_frequency(counts)
+    most = words[0][1] if words else 0
+    return [
+        Word(rank, text, count, 100 * count / total, 100 * count / most)
+        for rank, (text, count) in enumerate(words, start=1)
+    ]
+
+
+def file_name(report: Report) -> str:
+    """Names the server, in letters that every file system and every header takes."""
+    host = urlsplit(report.final_url or "").hostname or ""
+    return f"words-{re.sub('[^a-z0-9.-]', '', host).strip('.-')[:100] or 'page'}"
+
+
+def as_csv(report: Report) -> str:
+    """With the mark at its beginning by which spreadsheets know UTF-8, and no cell that one would run."""
+    file = io.StringIO()
+    rows = csv.writer(file)
+    rows.writerow(COLUMNS)
+    for word in report.words:
+        rows.writerow((word.rank, harmless(word.text), word.count, f"{word.density:.3f}"))
+    return f"\ufeff{file.getvalue()}"
+
+
+def harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def as_json(report: Report) -> str:
+    return json.dumps(_values(report), ensure_ascii=False, indent=2) + "\n"
+
+
+def _values(report: Report) -> dict[str, Any]:
+    return {
+        "url": report.url,
+        "final_url": report.final_url,
+        "title": report.title,
+        "counted_at": report.counted_at.isoformat(),
+        "totals": {
+            "words": report.total_words,
+            "different_words": report.unique_words,
+            "words_without_stop_words": report.content_words,
+            "characters": report.characters,
+            "reading_seconds": report.reading_seconds,
+        },
+        "stop_words": report.stop_words,
+        "truncated": report.truncated,
+        "words": [{"word": word.text, "count": word.count} for word in report.words],
+        "phrases": {
+            "two_words": [{"phrase": phrase, "count": count} for phrase, count in report.two_word_phrases],
+            "three_words": [{"phrase": phrase, "count": count} for phrase, count in report.three_word_phrases],
+        },
+    }

@@ -1,0 +1,203 @@
+"""Asking for counts, seeing, sharing and deleting them; somebody else's are not there, unless shared."""
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, Update, bindparam, func, insert, or_, select, update
+
+from app import jobs
+from app.accounts.models import User
+from app.accounts.service import AccountGone
+from app.extensions import db
+from app.wordcounts.models import QUEUED, RUNNING, Result
+
+PAGE_SIZE = 20
+ID_MAX = 2**63 - 1
+
+HOUR = timedelta(hours=1)
+MOST_WAITING = 5  # of a person's counts
+MOST_AN_HOUR = 30
+A_COUNT_TAKES = 20  # seconds at most, when nobody else waits
+
+ResultRow = Row[*tuple[Any, ...]]  # the columns that the statement names
+
+
+class ResultNotFound(Exception):
+    """No such result, or somebody else's, or deleted."""
+
+
+class TooMany(Exception):
+    """This person has asked for as many counts as one may.
+
+    Args:
+        seconds: how long to wait.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class TooManyWaiting(TooMany):
+    """MOST_WAITING of this person's counts are not finished."""
+
+
+class TooManyAnHour(TooMany):
+    """MOST_AN_HOUR were asked for within an hour."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Up to PAGE_SIZE results, and the id before which the older ones are, if there are any."""
+
+    results: Sequence[ResultRow]
+    older: int | None
+
+
+_ALIVE = Result.deleted_at.is_(None)
+_UNFINISHED = Result.status.in_((QUEUED, RUNNING))
+
+_PAGE = (
+    select(
+        Result.id,
+        Result.public_id,
+        Result.url,
+        Result.title,
+        Result.status,
+        Result.error,
+        Result.total_words,
+        Result.shared,
+        Result.created_at,
+    )
+    .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), _ALIVE)
+    .order_by(Result.id.desc())
+    .limit(PAGE_SIZE + 1)
+)
+_ONE = select(
+    Result.public_id,
+    Result.url,
+    Result.final_url,
+    Result.title,
+    Result.status,
+    Result.error,
+    Result.phrases,
+    Result.total_words,
+    Result.unique_words,
+    Result.content_words,
+    Result.characters,
+    Result.reading_seconds,
+    Result.truncated,
+    Result.shared,
+    Result.created_at,
+    Result.finished_at,
+    (Result.user_id == bindparam("reader")).label("is_own"),
+).where(
+    Result.public_id == bindparam("public_id"),
+    _ALIVE,
+    or_(Result.user_id == bindparam("reader"), Result.shared),
+)
+# The words are the bulk of a row, so only those are read that are shown.
+_ONE_WITH = {
+    "keep": _ONE.add_columns(Result.result_all.label("words")),
+    "drop": _ONE.add_columns(Result.result_no_stop_words.label("words")),
+}
+_LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
+# None of the limits is above 50, so what is older cannot break one.
+_NEWEST = (
+    select(Result.created_at, (_UNFINISHED & _ALIVE).label("waits"))
+    .where(Result.user_id == bindparam("owner"))
+    .order_by(Result.id.desc())
+    .limit(50)
+    .subquery()
+)
+_IN_HOUR = _NEWEST.c.created_at > func.now() - HOUR
+_USAGE = select(
+    func.count().filter(_NEWEST.c.waits).label("waiting"),
+    func.count().filter(_IN_HOUR).label("asked"),
+    func.extract("epoch", func.min(_NEWEST.c.created_at).filter(_IN_HOUR) + HOUR - func.now()).label("seconds"),
+)
+
+
+def ask(user_id: int, url: str) -> uuid.UUID:
+    """Let the words of a page be counted; the public id of the result, which is queued.
+
+    Raises:
+        TooManyWaiting, TooManyAnHour, AccountGone: nothing was stored.
+    """
+    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # two at once would each find room for one more
+        db.session.rollback()
+        raise AccountGone
+    _require_room(user_id)
+    new_result = insert(Result).values(user_id=user_id, url=url).returning(Result.id, Result.public_id)
+    result = db.session.execute(new_result).one()
+    jobs.defer("wordcounts.count", result_id=result.id)
+    db.session.commit()
+    public_id: uuid.UUID = result.public_id
+    return public_id
+
+
+def _require_room(user_id: int) -> None:
+    usage = db.session.execute(_USAGE, {"owner": user_id}).one()
+    if usage.asked >= MOST_AN_HOUR:
+        db.session.rollback()
+        raise TooManyAnHour(math.ceil(usage.seconds))
+    if usage.waiting >= MOST_WAITING:
+        db.session.rollback()
+        raise TooManyWaiting(A_COUNT_TAKES)
+
+
+def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
+    """Count the same page once more, as a result of its own. Raises: ResultNotFound, and as `ask` does."""
+    url = db.session.scalar(select(Result.url).where(*_own(user_id, public_id)))
+    if url is None:
+        raise ResultNotFound
+    return ask(user_id, url)
+
+
+def list_results(user_id: int, before: int = ID_MAX) -> Page:
+    """A page of the user's results, the newest first."""
+    rows = db.session.execute(_PAGE, {"owner": user_id, "before": before}).all()
+    results = rows[:PAGE_SIZE]
+    return Page(results, results[-1].id if len(rows) > PAGE_SIZE else None)
+
+
+def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:
+    """A result of the reader's own, or one that its owner shares.
+
+    Args:
+        reader_id: None for somebody who is not signed in.
+        stop_words: "keep" or "drop": which of the two lists is `words`.
+
+    Raises:
+        ResultNotFound
+    """
+    result = db.session.execute(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
+    if result is None:
+        raise ResultNotFound
+    return result
+
+
+def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
+    """Let whoever has the link read it, or nobody else again. Raises: ResultNotFound."""
+    _change(update(Result).where(*_own(user_id, public_id)).values(shared=shared))
+
+
+def delete_result(user_id: int, public_id: uuid.UUID) -> None:
+    """Delete what a result says; what is left of it counts for the hour's limit. Raises: ResultNotFound."""
+    nothing = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases"))
+    _change(update(Result).where(*_own(user_id, public_id)).values(url="", deleted_at=func.now(), **nothing))
+
+
+def _own(user_id: int, public_id: uuid.UUID) -> tuple[Any, ...]:
+    return Result.user_id == user_id, Result.public_id == public_id, _ALIVE
+
+
+def _change(change: Update) -> None:
+    found = db.session.scalar(change.returning(Result.id)) is not None
+    db.session.commit()
+    if not found:
+        raise ResultNotFound

@@ -1,0 +1,199 @@
+"""Word counts: ask, watch, read, download, share, count again, delete."""
+
+import math
+import re
+import uuid
+from datetime import timedelta
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import format_timedelta
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.wrappers import Response
+
+from app.web.access import public, to_sign_in
+from app.web.errors import SENTENCES as ERRORS
+from app.web.errors import error_response, show_error
+from app.wordcounts import report, service
+from app.wordcounts.forms import AskForm, with_scheme
+from app.wordcounts.models import DONE, FAILED, QUEUED
+from app.wordcounts.sentences import SENTENCES
+
+bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
+
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+WORDS_SHOWN = 100  # until all of them are asked for
+RELOAD = {"HX-Refresh": "true"}  # tells htmx to load the page anew
+
+
+@bp.errorhandler(service.ResultNotFound)
+def result_not_found(error: service.ResultNotFound) -> Answer:
+    if "HX-Request" in request.headers:
+        return "", 204, RELOAD  # what was watched is gone, and the page says so
+    return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
+
+
+@bp.errorhandler(service.TooMany)
+def too_many(error: service.TooMany) -> Response:
+    return error_response(TooManyRequests(retry_after=error.seconds), ERRORS[429][0], when_there_is_room(error))
+
+
+@bp.get("")
+def index() -> Answer:
+    return list_page(AskForm(), asked_before())
+
+
+@bp.post("")
+def create() -> Answer:
+    form = AskForm()
+    if not form.validate():
+        return list_page(form), 422
+    try:
+        public_id = service.ask(current_user.id, with_scheme(form.url.data))
+    except service.TooMany as error:
+        form.url.errors = [when_there_is_room(error)]
+        return list_page(form), 429, {"Retry-After": f"{error.seconds}"}
+    return to_result(public_id)
+
+
+@bp.get("/<uuid:public_id>")
+@public
+def show(public_id: uuid.UUID) -> Answer:
+    stop_words = asked_stop_words()
+    shown = asked_number()
+    result = service.get_result(reader_id(), public_id, stop_words)
+    if "HX-Request" in request.headers:
+        return watched(result)
+    if result.status == DONE:
+        counted = report.of_result(result, stop_words)
+        return render_template("wordcounts/done.html", result=result, report=counted, shown=shown)
+    if result.status == FAILED:
+        # A worker of the next release may know more reasons.
+        reason = SENTENCES.get(result.error, SENTENCES["worker"])
+        return render_template("wordcounts/failed.html", result=result, reason=reason)
+    return waiting_page(result)
+
+
+@bp.get("/<uuid:public_id>.csv")
+@public
+def download_csv(public_id: uuid.UUID) -> Answer:
+    counted = finished(public_id)
+    return download(report.as_csv(counted), counted, "csv", "text/csv")
+
+
+@bp.get("/<uuid:public_id>.json")
+@public
+def download_json(public_id: uuid.UUID) -> Answer:
+    counted = finished(public_id)
+    return download(report.as_json(counted), counted, "json", "application/json")
+
+
+@bp.post("/<uuid:public_id>/again")
+def again(public_id: uuid.UUID) -> Answer:
+    return to_result(service.ask_again(current_user.id, public_id))
+
+
+@bp.post("/<uuid:public_id>/share")
+def share(public_id: uuid.UUID) -> Answer:
+    if request.form.get("shared") not in ("0", "1"):
+        abort(422)
+    service.share_result(current_user.id, public_id, shared=request.form["shared"] == "1")
+    return to_result(public_id)
+
+
+@bp.post("/<uuid:public_id>/delete")
+def delete(public_id: uuid.UUID) -> Answer:
+    service.delete_result(current_user.id, public_id)
+    flash(_("The result is deleted."))
+    return redirect(url_for("wordcounts.index"))
+
+
+def reader_id() -> int | None:
+    """None: somebody who is not signed in, and may read what is shared."""
+    return current_user.id if current_user.is_authenticated else None
+
+
+def asked_before() -> int:
+    """The id that `?before=` asks for; 400 when it is none."""
+    before = request.args.get("before")
+    if before is None:
+        return service.ID_MAX
+    if not re.fullmatch("[0-9]{1,19}", before) or not 1 <= int(before) <= service.ID_MAX:
+        abort(400)
+    return int(before)
+
+
+def asked_stop_words() -> str:
+    """What `?stop_words=` asks for; 400 when it is nothing of ours."""
+    asked = request.args.get("stop_words")
+    if asked not in (None, "keep"):
+        abort(400)
+    return asked or "drop"
+
+
+def asked_number() -> int | None:
+    """How many words to show; None for all that are stored. 400 when `?all=` is nothing of ours."""
+    asked = request.args.get("all")
+    if asked not in (None, "1"):
+        abort(400)
+    return None if asked else WORDS_SHOWN
+
+
+def progress_of(result: service.ResultRow) -> str:
+    """Of an unfinished one: "queued", "running", or "retried" when the page did not answer and is tried again."""
+    status: str = result.status
+    return "retried" if status == QUEUED and result.error else status
+
+
+def watched(result: service.ResultRow) -> Answer:
+    """What htmx gets, which asks again and again until a count is finished.
+
+    No content leaves the page as it is, so that a screen reader is told of changes alone.
+    """
+    if result.finished_at:
+        return "", 204, RELOAD
+    if request.args.get("seen") == progress_of(result):
+        return "", 204
+    return waiting_page(result)
+
+
+def waiting_page(result: service.ResultRow) -> str:
+    return render_template("wordcounts/waiting.html", result=result, progress=progress_of(result))
+
+
+def list_page(form: AskForm, before: int = service.ID_MAX) -> str:
+    page = service.list_results(current_user.id, before)
+    return render_template("wordcounts/index.html", form=form, page=page)
+
+
+def to_result(public_id: uuid.UUID) -> Response:
+    return redirect(url_for("wordcounts.show", public_id=public_id))
+
+
+def when_there_is_room(error: service.TooMany) -> str:
+    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
+    time = format_timedelta(timedelta(seconds=seconds), threshold=1)
+    if isinstance(error, service.TooManyWaiting):
+        sentence: str = _(
+            "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time
+        )
+    else:
+        sentence = _("You have asked for as many pages as one may in an hour. Wait %(time)s and try again.", time=time)
+    return sentence
+
+
+def finished(public_id: uuid.UUID) -> report.Report:
+    """What a result says; 404 while it says nothing yet."""
+    stop_words = asked_stop_words()
+    result = service.get_result(reader_id(), public_id, stop_words)
+    if result.status != DONE:
+        abort(404)
+    return report.of_result(result, stop_words)
+
+
+def download(content: str, counted: report.Report, extension: str, content_type: str) -> Response:
+    response = Response(content, content_type=f"{content_type}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{report.file_name(counted)}.{extension}"'
+    return response

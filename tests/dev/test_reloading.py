@@ -1,0 +1,72 @@
+"""The worker of `flask dev` follows the code: started anew at each change, and waiting for one when it cannot run."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.dev.processes import Child, spawn
+from app.dev.reloading import Reloading
+from tests.waiting import wait_until
+
+
+class Started:
+    """A folder of code, and what was started on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.code = folder / "code.py"
+        self.children: list[Child] = []
+
+    def start(self) -> Child:
+        self.children.append(Child("worker", spawn([sys.executable, str(self.code)])))
+        return self.children[-1]
+
+    def write(self, code: str) -> None:
+        before = self.code.stat().st_mtime_ns if self.code.exists() else 0
+        wait_until(lambda: self.code.write_text(code) and self.code.stat().st_mtime_ns > before, "the clock moves on")
+
+    def running(self) -> list[bool]:
+        return [child.process.poll() is None for child in self.children]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Started]:
+    started = Started(tmp_path)
+    started.write("import time; time.sleep(60)")
+    yield started
+    for child in started.children:
+        child.stop()
+
+
+def test_without_a_change_it_runs_on(started: Started, tmp_path: Path) -> None:
+    worker = Reloading(started.start, tmp_path)
+    worker.follow()
+    assert started.running() == [True]
+
+
+def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path) -> None:
+    worker = Reloading(started.start, tmp_path)
+    started.write("import time; time.sleep(61)")
+    worker.follow()
+    assert started.running() == [False, True]
+
+
+def test_one_that_cannot_run_waits_for_a_change_and_says_so_once(
+    started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started.write("raise SystemExit(1)")
+    worker = Reloading(started.start, tmp_path)
+    wait_until(lambda: started.running() == [False], "it ends")
+    worker.follow()
+    worker.follow()
+    assert capsys.readouterr().out == "worker has ended; it starts again when the code changes.\n"
+    started.write("import time; time.sleep(60)")
+    worker.follow()
+    assert started.running() == [False, True]
+
+
+def test_stopping_stops_what_runs(started: Started, tmp_path: Path) -> None:
+    worker = Reloading(started.start, tmp_path)
+    worker.stop()
+    assert started.running() == [False]

@@ -1,0 +1,83 @@
+"""A job exists exactly when the rows do that it is about."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import InternalError
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.accounts.models import User
+from app.extensions import db
+from app.jobs import queue
+from tests.queued import queued, run_queued
+from tests.visitor import Visitor
+
+
+def test_committed_with_its_row_it_waits(app: Flask, alice: User) -> None:
+    alice.nickname = "someone else"
+    jobs.defer("mypage.delete_photo", key="photos/x.webp")
+    db.session.commit()
+    db.session.rollback()
+    assert queued() == [("mypage.delete_photo", {"key": "photos/x.webp"})]
+
+
+def test_rolled_back_with_its_row_it_never_was(app: Flask, alice: User) -> None:
+    alice.nickname = "someone else"
+    jobs.defer("mypage.delete_photo", key="photos/x.webp")
+    db.session.rollback()
+    assert queued() == []
+
+
+def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
+    app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is lost, say, in the very moment of the commit."""
+    url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
+    db.session.execute(update(User).values(image_url=url))
+    db.session.commit()
+    deferred = []
+
+    def fail(session: Session) -> None:
+        deferred.extend(queued())
+        raise ConnectionError
+
+    token = signed_in.csrf_token()
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "commit", fail)
+        with pytest.raises(ConnectionError):
+            signed_in.post("/mypage/photo/delete", data={"csrf_token": token})
+    assert [name for name, _ in deferred] == ["mypage.delete_photo"]
+    assert queued() == []
+    assert db.session.scalar(select(User.image_url)) == url
+
+
+def test_a_name_that_no_task_has_is_refused(app: Flask) -> None:
+    with pytest.raises(KeyError):
+        jobs.defer("mypage.delete_foto", key="photos/x.webp")
+    assert queued() == []
+
+
+def test_a_database_that_refuses_is_told_as_with_any_other_statement(app: Flask) -> None:
+    db.session.execute(text("SAVEPOINT before"))
+    with pytest.raises(Exception, match="no_such_table"):
+        db.session.execute(text("SELECT FROM no_such_table"))
+    with pytest.raises(InternalError, match="transaction is aborted"):
+        jobs.defer("mypage.delete_photo", key="photos/x.webp")
+    db.session.execute(text("ROLLBACK TO before"))
+
+
+def test_every_task_has_a_name_that_says_its_feature() -> None:
+    ours = {name for name in queue.tasks if "builtin" not in name}
+    assert {name.partition(".")[0] for name in ours} <= {"accounts", "jobs", "mypage", "notes", "wordcounts"}
+
+
+def test_what_is_done_at_night_is_done(app: Flask) -> None:
+    """Each night task, as it is deferred: with the time that it was due, on a database in which it finds nothing."""
+    nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == jobs.NIGHTLY]
+    names = {task.task.name for task in nightly}
+    assert {"accounts.remove_expired_sessions", "mypage.sweep_photos", "notes.remove_forgotten"} <= names
+    for name in names - {"jobs.remove_old"}:  # asynchronous, and procrastinate's own
+        jobs.defer(name, timestamp=0)
+    run_queued(app)
+    assert queued() == []

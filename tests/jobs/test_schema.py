@@ -1,0 +1,61 @@
+"""The queue's schema is the one that the installed procrastinate works with, and nobody takes it for ours."""
+
+import re
+
+import flask_migrate
+import pytest
+from flask import Flask
+from procrastinate.schema import SchemaManager
+
+from app import create_app
+from app.extensions import Base, db
+from app.release import doctor
+from app.release.reading import reading
+from config import TestingConfig
+from tests.conftest import Environment, scratch_schema
+from tests.release.dumps import psql, schema_dump
+
+SECTION = re.compile(r"^-- Name: (.*?); Type: .*?(?=^-- Name: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def migrated(environment: Environment) -> Flask:
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        flask_migrate.upgrade("migrations")
+        db.engine.dispose()
+    return app
+
+
+def procrastinates(dump: str) -> dict[str, str]:
+    """name: SQL of each object that is the queue's."""
+    return {found[1]: found[0].strip() for found in SECTION.finditer(dump) if "procrastinate" in found[1]}
+
+
+def test_the_migrations_make_what_the_package_would(
+    migrated: Flask, environment: Environment, server_environment: Environment
+) -> None:
+    with scratch_schema(server_environment) as other:
+        psql(other, SchemaManager.get_schema())
+        expected = procrastinates(schema_dump(other))
+    assert len(expected) > 40
+    assert procrastinates(schema_dump(environment)) == expected
+
+
+def test_check_and_doctor_leave_it_alone(migrated: Flask) -> None:
+    with migrated.app_context():
+        flask_migrate.check("migrations")
+        with reading() as connection:
+            found = doctor.examine(connection, Base.metadata)
+        db.engine.dispose()
+    assert found == []
+
+
+def test_another_library_of_tables_is_not_left_alone(migrated: Flask) -> None:
+    with migrated.app_context():
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE not_procrastinate_jobs (id bigint)")
+        with reading() as connection:
+            found = doctor.examine(connection, Base.metadata)
+        db.engine.dispose()
+    assert [finding.rule for finding in found] == ["extra-table"]

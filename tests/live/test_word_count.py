@@ -1,0 +1,123 @@
+"""A word count over HTTP: asked for in the web, counted by the worker, read by whoever may."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Environment, scratch_schema
+from tests.live.browser import Browser
+from tests.live.conftest import Service, running_service
+from tests.waiting import wait_until
+from tests.wordcounts.hostile_urls import REFUSED_URLS
+from tests.wordcounts.page_server import PageServer, page, redirect
+
+PASSWORD = "a long enough sentence"
+PAGES = {
+    "/moon": page("<title>반달</title><p>The moon, the half moon. 달이 달이".encode()),
+    "/euc-kr": page("<meta charset=euc-kr><p>똠방각하 펲시".encode("cp949"), "Content-Type: text/html"),
+    "/inside": redirect("http://169.254.169.254/latest/meta-data"),
+    "/gone": page(b"", status="410 Gone"),
+}
+
+RESULTS = "SELECT count(*) FROM results JOIN users ON users.id = user_id WHERE email = 'hostile@example.com'"
+UNTRIED = f"{RESULTS} AND (status = 'running' OR status = 'queued' AND error IS NULL)"
+DONE = f"{RESULTS} AND status = 'done'"
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[PageServer]:
+    with PageServer(PAGES) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def service(
+    server_environment: Environment, tmp_path_factory: pytest.TempPathFactory, pages: PageServer
+) -> Iterator[Service]:
+    """The only configuration in which a page server of this machine may be fetched from."""
+    with scratch_schema(server_environment) as environment:
+        allowed = {**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
+        with running_service(allowed, tmp_path_factory.mktemp("live"), "config.TestingConfig") as service:
+            yield service
+
+
+def signed_up(service: Service, name: str) -> Browser:
+    browser = service.browser()
+    assert browser.sign_up(name, PASSWORD).status == 302
+    return browser
+
+
+def counted(browser: Browser, url: str) -> tuple[str, str]:
+    """The path of the result, and its page once the worker is through with it."""
+    asked = browser.post("/wordcounts", url=url)
+    assert asked.status == 302, asked.data.decode()
+    path = asked.headers["Location"]
+    wait_until(lambda: b"hx-get" not in browser.get(path).data, "it is counted")
+    return path, browser.get(path).data.decode()
+
+
+def test_from_the_address_to_the_words_and_away_again(service: Service, pages: PageServer) -> None:
+    alice, bob, stranger = signed_up(service, "alice"), signed_up(service, "bob"), service.browser()
+    path, shown = counted(alice, pages.url("/moon"))
+    assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
+    assert "<h1><bdi>반달</bdi></h1>" in shown
+    assert "<bdi>the</bdi>" not in shown
+    assert "<bdi>the</bdi>" in alice.get(f"{path}?stop_words=keep").data.decode()
+
+    words = json.loads(alice.get(f"{path}.json?stop_words=keep").data)["words"]
+    expected = {"the": 2, "moon": 2, "달이": 2, "half": 1}
+    assert {word["word"]: word["count"] for word in words} == expected
+    csv = alice.get(f"{path}.csv?stop_words=keep").data
+    assert csv.startswith(b"\xef\xbb\xbfrank,word,count,density\r\n1,moon,2,")
+
+    assert (bob.get(path).status, stranger.get(path).status) == (404, 302)
+    assert alice.post(f"{path}/share", shared="1").status == 302
+    assert (bob.get(path).status, stranger.get(path).status, stranger.get(f"{path}.csv").status) == (200, 200, 200)
+    assert bob.post(f"{path}/delete").status == 404
+    assert alice.post(f"{path}/share", shared="0").status == 302
+    assert (bob.get(path).status, stranger.get(path).status) == (404, 302)
+
+    again = alice.post(f"{path}/again").headers["Location"]
+    wait_until(lambda: b"hx-get" not in alice.get(again).data, "it is counted again")
+    assert alice.get("/wordcounts").data.count("반달".encode()) >= 2
+    for result in (path, again):
+        assert alice.post(f"{result}/delete").status == 302
+        assert alice.get(result).status == 404
+
+
+def test_korean_in_its_old_encoding_is_read(service: Service, pages: PageServer) -> None:
+    path, _ = counted(signed_up(service, "korean"), pages.url("/euc-kr"))
+    [(found,)] = service.rows(f"SELECT result_all FROM results WHERE public_id = '{path.rpartition('/')[2]}'")
+    assert found == {"똠방각하": 1, "펲시": 1}
+
+
+@pytest.mark.parametrize(("path", "sentence"), [("/inside", "not on the public internet"), ("/gone", "does not show")])
+def test_a_page_that_cannot_be_counted_says_why_and_names_no_inner_address(
+    service: Service, pages: PageServer, path: str, sentence: str
+) -> None:
+    _, shown = counted(signed_up(service, path.strip("/")), pages.url(path))
+    assert sentence in shown
+    assert "169.254" not in shown
+
+
+def test_no_hostile_address_is_a_5xx_or_is_fetched(service: Service, pages: PageServer) -> None:
+    browser = signed_up(service, "hostile")
+    fetched = len(pages.requests)
+    hostile = [url for _, url in REFUSED_URLS if url.isprintable() and len(url) < 3000]
+    assert len(hostile) > 50
+    statuses = {url: browser.post("/wordcounts", url=url).status for url in hostile}
+    # A few become addresses like any other once https:// is put before them. The worker refuses those.
+    taken = {url for url, status in statuses.items() if status == 302}
+    assert taken <= {
+        "example.com",
+        "//example.com/",
+        "example.com:80",
+        "localhost:80/",
+        *(url for url in hostile if " " in url),
+    }
+    assert {statuses[url] for url in statuses.keys() - taken} <= {422, 429}
+    wait_until(lambda: service.rows(UNTRIED) == [(0,)], "the worker has tried them")
+    assert service.rows(DONE) == [(0,)]
+    assert len(pages.requests) == fetched

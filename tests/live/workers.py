@@ -1,0 +1,85 @@
+"""Workers as a platform runs them: the Procfile's own line in a process, with nothing but an environment."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from app.extensions import db
+from config import TestingConfig
+from tests.conftest import Environment
+from tests.live.conftest import ROOT, procfile_command
+from tests.waiting import wait_until
+from tests.wordcounts.page_server import PageServer
+
+WORKERS = "SELECT id FROM procrastinate_workers"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A database with a queue, and what its workers may fetch."""
+
+    app: Flask
+    environment: Environment
+    folder: Path
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self.app.app_context():
+            found = [tuple(row) for row in db.session.execute(text(query), parameters)]
+            db.session.commit()
+            return found
+
+    @contextmanager
+    def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """A worker that is ready; it is stopped, if it still runs.
+
+        Args:
+            preparation: Python that it runs before it begins.
+        """
+        before = self.rows(WORKERS)
+        log = self.folder / f"worker-{len(list(self.folder.glob('worker-*.log')))}.log"
+        factory = log.with_suffix(".py")
+        factory.write_text(f"from app import create_app\n{preparation}\napp = create_app()\n")
+        env = {
+            **self.environment,
+            "FLASK_APP": f"{factory}:app",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                procfile_command("worker"), shell=True, cwd=ROOT, env=env, stdout=output, stderr=output
+            )
+        try:
+            wait_until(lambda: set(self.rows(WORKERS)) - set(before), "the worker is ready")
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+@contextmanager
+def running_queue(environment: Environment, folder: Path, pages: PageServer) -> Iterator[Queue]:
+    given = {
+        **environment,
+        "APP_SETTINGS": "config.TestingConfig",
+        "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}",
+    }
+    app = create_app(TestingConfig(given))
+    with app.app_context():
+        flask_migrate.upgrade(str(ROOT / "migrations"))
+    yield Queue(app, given, folder)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

@@ -1,0 +1,97 @@
+"""Asking for a count: which addresses are taken, and that nothing is stored of the others."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, table
+
+from app.accounts.models import User
+from app.extensions import db
+from app.wordcounts.models import Result
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+
+def jobs() -> int:
+    return db.session.scalar(select(func.count()).select_from(table("procrastinate_jobs"))) or 0
+
+
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    answer = signed_in.submit("/wordcounts", url="https://example.com/moon")
+    result = db.session.scalars(select(Result)).one()
+    assert answer.status_code == 302
+    assert answer.location == f"/wordcounts/{result.public_id}"
+    assert (result.user_id, result.url, result.status) == (alice.id, "https://example.com/moon", "queued")
+    assert jobs() == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("example.com", "https://example.com"),
+        ("  example.com/a?b=c#d\r\n", "https://example.com/a?b=c#d"),
+        ("//example.com/a", "https://example.com/a"),
+        ("example.com:443/a", "https://example.com:443/a"),
+        ("http://example.com", "http://example.com"),
+        ("HTTP://EXAMPLE.COM", "HTTP://EXAMPLE.COM"),
+        ("반달.example/달", "https://반달.example/달"),
+    ],
+)
+def test_a_missing_scheme_is_completed_and_the_rest_is_kept(signed_in: Visitor, typed: str, stored: str) -> None:
+    assert signed_in.submit("/wordcounts", url=typed).status_code == 302
+    assert db.session.scalars(select(Result.url)).one() == stored
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.com", "file:///etc/passwd", "javascript:alert(1)", "data:text/html,hi", "mailto:a@example.com",
+     "http://user:secret@example.com", "http://example.com:22", "http://127.0.0.1/", "http://[::1]/", "10.0.0.1",
+     "https://", "://", "https://exam ple.com", "http://example.com:port", "http://example.com/\x00", "ex\tample.com",
+     "https://example.com/a\nb", "https://example.com/a\r\nHost: b", "http://example.com/\x1b[2J",
+     f"https://example.com/{'a' * 2000}"],
+)  # fmt: skip
+def test_it_refuses_what_can_never_be_fetched_and_keeps_what_was_typed(signed_in: Visitor, url: str) -> None:
+    before = row_counts()
+    answer = signed_in.submit("/wordcounts", url=url)
+    assert answer.status_code == 422
+    assert answer.text.count('class="error"') == 1
+    assert f'value="{url[:6]}' in answer.text
+    assert row_counts() == before
+    assert jobs() == 0
+
+
+@pytest.mark.parametrize("fields", [{}, {"url": ""}, {"url": " \r\n"}])
+def test_an_empty_form_is_422(signed_in: Visitor, fields: dict[str, str]) -> None:
+    answer = signed_in.submit("/wordcounts", **fields)
+    assert answer.status_code == 422
+    assert "Please type the address of a web page." in answer.text
+    assert row_counts()["results"] == 0
+
+
+def test_what_was_typed_does_nothing_on_the_page(signed_in: Visitor) -> None:
+    page = signed_in.submit("/wordcounts", url='ftp://"><script>alert(1)</script>').text
+    assert "<script" not in page
+    assert "ftp://&#34;&gt;&lt;script&gt;" in page
+
+
+def test_an_address_of_2000_characters_is_taken(signed_in: Visitor) -> None:
+    url = "https://example.com/".ljust(2000, "a")
+    assert signed_in.submit("/wordcounts", url=url).status_code == 302
+
+
+def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
+    signed_in.submit("/wordcounts", url="example.com", user_id=f"{bob.id}", status="done", shared="1", title="x")
+    result = db.session.scalars(select(Result)).one()
+    assert (result.user_id, result.status, result.shared, result.title) == (alice.id, "queued", False, None)
+
+
+def test_a_stranger_asks_for_nothing(client: Visitor) -> None:
+    assert client.submit("/wordcounts", url="https://example.com").location == "/sign-in"
+    assert row_counts()["results"] == 0
+    assert jobs() == 0
+
+
+def test_two_people_may_ask_for_the_same_page(app: Flask, signed_in: Visitor, bob: User) -> None:
+    for browser in (signed_in, browser_of(app, bob)):
+        assert browser.submit("/wordcounts", url="https://example.com/").status_code == 302
+    assert row_counts()["results"] == 2

@@ -1,0 +1,175 @@
+"""`flask count`: a page or a file, as a table or as JSON; it asks no database, and prints nothing that acts."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app import create_app
+from config import TestingConfig
+from tests.conftest import Environment
+from tests.visitor import Visitor
+from tests.wordcounts.results import COUNTED, done
+
+PAGE = "<title>Half moon</title><p>The moon is half of a moon.</p><p>반달 반달 반달 반달</p>"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "page.html"
+    path.write_text(PAGE)
+    return path
+
+
+class Moon(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = PAGE.encode()
+        self.send_response(200 if self.path == "/moon" else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", f"{len(body)}")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """The test says what matters."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moon) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def lone_app(server: ThreadingHTTPServer) -> Flask:
+    """The application without any other server than that of the page."""
+    environment: Environment = {
+        "SECRET_KEY": secrets.token_hex(32),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "S3_BUCKET": "none",
+        "S3_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "TEST_PAGE_SERVERS": f"127.0.0.1:{server.server_port}",
+    }
+    return create_app(TestingConfig(environment))
+
+
+def run(app: Flask, *arguments: str, stdin: bytes = b"") -> Result:
+    return app.test_cli_runner().invoke(args=["count", *arguments], input=stdin)
+
+
+def test_a_file_works(lone_app: Flask, page: Path) -> None:
+    result = run(lone_app, "--file", f"{page}")
+    assert result.exit_code == 0
+    assert "Half moon" in result.stdout
+    assert "반달" in result.stdout
+    assert "the" not in [line.split()[1] for line in result.stdout.splitlines() if line.strip()[:1].isdigit()]
+
+
+def test_a_page_works(lone_app: Flask, server: ThreadingHTTPServer) -> None:
+    url = f"http://127.0.0.1:{server.server_port}/moon"
+    result = run(lone_app, url, "--json")
+    assert result.exit_code == 0, result.stderr
+    values = json.loads(result.stdout)
+    assert (values["url"], values["title"]) == (url, "Half moon")
+    assert values["words"][0] == {"word": "반달", "count": 3}
+
+
+def test_a_page_that_is_not_there_is_said_in_one_sentence(lone_app: Flask, server: ThreadingHTTPServer) -> None:
+    result = run(lone_app, f"http://127.0.0.1:{server.server_port}/nothing")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.com", "http://127.0.0.1/", "http://127.0.0.1:1/", "http://user:secret@example.com", "", "a\x00b"],
+)
+def test_an_address_that_is_never_fetched_is_said_in_one_sentence(lone_app: Flask, url: str) -> None:
+    result = run(lone_app, url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_standard_input_is_read(lone_app: Flask) -> None:
+    result = run(lone_app, "--file", "-", "--json", stdin=PAGE.encode())
+    assert json.loads(result.stdout)["title"] == "Half moon"
+
+
+def test_plain_text_is_not_read_as_html(lone_app: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "page.txt"
+    path.write_text("<title>moon</title>")
+    values = json.loads(run(lone_app, "--file", f"{path}", "--json").stdout)
+    assert values["title"] is None
+    assert {"word": "title", "count": 2} in values["words"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["example.com", "--file", "-"], ["--file", "no such file"], ["--stop-words", "1"], ["a", "b"]]
+)
+def test_a_wrong_use_is_refused(lone_app: Flask, arguments: list[str]) -> None:
+    result = run(lone_app, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def shape(value: Any) -> Any:
+    """The keys of an object and of what is in it."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(item) for item in value[:1]] if isinstance(value, list) else None
+
+
+def test_its_json_has_the_shape_of_the_download(
+    app: Flask, signed_in: Visitor, alice: Any, page: Path, lone_app: Flask
+) -> None:
+    downloaded = signed_in.get(f"/wordcounts/{done(alice, **COUNTED)}.json").get_json()
+    assert shape(json.loads(run(lone_app, "--file", f"{page}", "--json").stdout)) == shape(downloaded)
+
+
+def test_stop_words_are_kept_on_request(lone_app: Flask, page: Path) -> None:
+    kept = json.loads(run(lone_app, "--file", f"{page}", "--json", "--stop-words", "keep").stdout)
+    dropped = json.loads(run(lone_app, "--file", f"{page}", "--json").stdout)
+    assert "the" in [word["word"] for word in kept["words"]]
+    assert "the" not in [word["word"] for word in dropped["words"]]
+    assert kept["totals"] == dropped["totals"]
+
+
+@pytest.mark.parametrize(("options", "count"), [([], 20), (["--all"], 30)])
+def test_twenty_words_are_shown_and_the_others_on_request(lone_app: Flask, options: list[str], count: int) -> None:
+    text = " ".join(f"word{number:02}" for number in range(30)).encode()
+    result = run(lone_app, "--file", "-", *options, stdin=text)
+    assert result.stdout.count("word0") + result.stdout.count("word1") + result.stdout.count("word2") == count
+
+
+def test_the_columns_stand_below_each_other_whatever_the_script(lone_app: Flask) -> None:
+    lines = run(lone_app, "--file", "-", stdin="moon moon 반달 café 東 한글단어".encode()).stdout.splitlines()
+    rows = lines[lines.index(next(line for line in lines if line.startswith("rank"))) :]
+    assert len(rows) > 4
+    assert len({len(row) + len(re.findall("[가-힣一-鿿]", row)) for row in rows}) == 1  # these are two columns wide
+
+
+def test_a_hostile_title_does_nothing_to_the_terminal(lone_app: Flask) -> None:
+    hostile = "<title>a\x1b[2J\x07\u202eb\x9b31m</title><p>moon</p>".encode()
+    output = run(lone_app, "--file", "-", stdin=hostile).stdout
+    assert not [character for character in output if not character.isprintable() and character != "\n"]
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\xff\xfe", b"<", b"<p>"])
+def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
+    result = run(lone_app, "--file", "-", stdin=body)
+    assert result.exit_code == 0
+    assert "0 words" in result.stdout

@@ -1,0 +1,98 @@
+"""How many counts a person may ask for, and how long to wait: said on the page and in Retry-After."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, text, update
+
+from app.accounts.models import User
+from app.extensions import db
+from app.wordcounts import service
+from app.wordcounts.models import DONE, Result
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+from tests.wordcounts.results import done, waiting
+
+
+def use_up_the_hour(user: User, seconds_ago: int) -> None:
+    for _ in range(service.MOST_AN_HOUR):
+        done(user)
+    age = func.now() - text(f"interval '{seconds_ago} seconds'")
+    db.session.execute(update(Result).values(created_at=age))
+    db.session.commit()
+
+
+def test_too_many_waiting(signed_in: Visitor, alice: User) -> None:
+    for _ in range(service.MOST_WAITING):
+        waiting(alice)
+    before = row_counts()
+    answer = signed_in.submit("/wordcounts", url="example.com/typed")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "20"
+    assert "Wait 20 seconds and try again." in answer.text
+    assert 'value="example.com/typed"' in answer.text
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "time"),
+    [(0, "1 hour"), (2879, "13 minutes"), (2880, "12 minutes"), (2899, "12 minutes"), (3580, "20 seconds")],
+)
+def test_too_many_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, time: str) -> None:
+    use_up_the_hour(alice, seconds_ago)
+    before = row_counts()
+    answer = signed_in.submit("/wordcounts", url="example.com/typed")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == f"{3600 - seconds_ago}"
+    assert f"Wait {time} and try again." in answer.text
+    assert 'value="example.com/typed"' in answer.text
+    assert row_counts() == before
+
+
+def test_who_waited_that_long_may_ask(signed_in: Visitor, alice: User) -> None:
+    use_up_the_hour(alice, 3600)
+    assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
+
+
+def test_what_is_deleted_is_counted(signed_in: Visitor, alice: User) -> None:
+    for _ in range(service.MOST_AN_HOUR):
+        service.delete_result(alice.id, done(alice))
+    assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
+
+
+def test_counting_again_has_the_same_limits(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice)
+    for _ in range(service.MOST_WAITING):
+        waiting(alice)
+    before = row_counts()
+    answer = signed_in.submit(f"/wordcounts/{public_id}/again")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "20"
+    assert "Wait 20 seconds and try again." in answer.text
+    assert row_counts() == before
+
+
+def test_a_program_is_told_as_a_problem(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice)
+    for _ in range(service.MOST_WAITING):
+        waiting(alice)
+    fields = {"csrf_token": signed_in.csrf_token()}
+    answer = signed_in.post(f"/wordcounts/{public_id}/again", data=fields, headers={"Accept": "application/json"})
+    assert answer.content_type == "application/problem+json"
+    assert answer.headers["Retry-After"] == "20"
+
+
+def test_a_korean_reader_is_told_the_time_in_korean(signed_in: Visitor, alice: User) -> None:
+    use_up_the_hour(alice, 2899)
+    fields = {"csrf_token": signed_in.csrf_token(), "url": "example.com"}
+    page = signed_in.post("/wordcounts", data=fields, headers={"Accept-Language": "ko"}).text
+    assert re.search("12분 기다렸다가 다시 해 보세요", page)
+
+
+def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User) -> None:
+    for _ in range(service.MOST_WAITING):
+        waiting(alice)
+    assert browser_of(app, bob).submit("/wordcounts", url="example.com").status_code == 302
+    assert db.session.query(Result).filter_by(user_id=bob.id).one().status != DONE

@@ -1,0 +1,180 @@
+"""Reading a result: totals, words with and without stop words, phrases; and why there are none."""
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.wordcounts import service
+from app.wordcounts.sentences import SENTENCES
+from tests.conftest import browser_of
+from tests.visitor import Visitor
+from tests.wordcounts.results import done, failed, waiting
+
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+def words_of(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th>\n<td class="bar">', page)
+
+
+def many(count: int, **values: Any) -> dict[str, Any]:
+    words = {f"w{number:04}": count - number for number in range(count)}
+    return {"result_all": words, "result_no_stop_words": words, "total_words": sum(words.values()), **values}
+
+
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{done(alice)}").text
+    assert "<h1><bdi>Half moon</bdi></h1>" in page
+    assert '<a href="https://example.com/moon/" rel="noopener noreferrer nofollow">' in page
+    assert re.findall("<dd>(.*)</dd>", page) == ["10", "3", "1,234", "about 2 min"]
+    assert "<b>50%</b>" in page
+    assert words_of(page) == ["moon", "반달"]
+    assert "the moon" in page
+    assert "of the moon" in page
+    assert "CSS files are not applied" in page
+    assert '<meta name="robots" content="noindex">' in page
+
+
+def test_a_bar_is_as_long_as_its_share_of_the_longest(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{done(alice)}").text
+    assert re.findall(r'<rect width="([\d.]+)%"', page) == ["100", "100.0", "100", "66.7"]
+
+
+def test_a_density_is_the_share_of_all_words(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice)
+    for query, densities in (("", ["30.00%", "20.00%"]), ("?stop_words=keep", ["50.00%", "30.00%", "20.00%"])):
+        page = signed_in.get(f"/wordcounts/{public_id}{query}").text
+        assert re.findall(r'<td class="number mute">([\d.]+%)</td>', page) == densities
+
+
+def test_stop_words_are_kept_on_request_and_in_the_links(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice, **many(101))
+    page = signed_in.get(f"/wordcounts/{public_id}?stop_words=keep").text
+    for link in (f"{public_id}.csv?stop_words=keep", f"{public_id}.json?stop_words=keep"):
+        assert f'href="/wordcounts/{link}"' in page
+    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1"' in page
+    assert re.search(rf'href="/wordcounts/{public_id}\?stop_words=keep" aria-current="true"', page)
+    without = signed_in.get(f"/wordcounts/{public_id}").text
+    assert re.search(rf'href="/wordcounts/{public_id}" aria-current="true"', without)
+    assert f'href="/wordcounts/{public_id}.csv"' in without
+
+
+def test_the_most_frequent_word_stands_first_and_equals_by_the_alphabet(signed_in: Visitor, alice: User) -> None:
+    words = {"c": 1, "a": 1, "z": 2, "b": 1}
+    page = signed_in.get(f"/wordcounts/{done(alice, result_no_stop_words=words)}").text
+    assert words_of(page) == ["z", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (100, 100), (101, 100), (5000, 100)])
+def test_a_hundred_words_are_shown_and_the_others_on_request(
+    signed_in: Visitor, alice: User, count: int, shown: int
+) -> None:
+    public_id = done(alice, **many(count))
+    page = signed_in.get(f"/wordcounts/{public_id}").text
+    assert len(words_of(page)) == shown
+    assert (f"Show all {count:,} words" in page) == (count > shown)
+    everything = signed_in.get(f"/wordcounts/{public_id}?all=1").text
+    assert len(words_of(everything)) == count
+    assert "Show all" not in everything
+    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1"' in everything
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_words_that_are_not_kept_are_spoken_of(signed_in: Visitor, alice: User, truncated: bool) -> None:
+    page = signed_in.get(f"/wordcounts/{done(alice, truncated=truncated)}").text
+    assert ("The page has more words than these" in page) == truncated
+
+
+def test_ten_phrases_of_each_kind_are_shown(signed_in: Visitor, alice: User) -> None:
+    phrases = {"2": {f"two {n}": 30 - n for n in range(20)}, "3": {f"one two {n}": 30 - n for n in range(20)}}
+    page = signed_in.get(f"/wordcounts/{done(alice, phrases=phrases)}").text
+    assert re.findall(r"<bdi>(two \d+)</bdi>", page) == [f"two {n}" for n in range(10)]
+    assert re.findall(r"<bdi>(one two \d+)</bdi>", page) == [f"one two {n}" for n in range(10)]
+
+
+def test_an_empty_page_has_a_result(signed_in: Visitor, alice: User) -> None:
+    totals: dict[str, Any] = dict.fromkeys(
+        ("total_words", "unique_words", "content_words", "characters", "reading_seconds"), 0
+    )
+    empty: dict[str, Any] = {"result_all": {}, "result_no_stop_words": {}, "phrases": {"2": {}, "3": {}}, "title": None}
+    page = signed_in.get(f"/wordcounts/{done(alice, **totals, **empty)}").text
+    assert "There are no words here." in page
+    assert "<b>0%</b>" in page
+
+
+@pytest.mark.parametrize(
+    "title", ["<script>alert(1)</script>", '"><svg onload=alert(1)>', "{{ 7*7 }}", "\u202eright to left"]
+)
+def test_anybodys_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visitor, alice: User, title: str) -> None:
+    values = {"title": title, "result_no_stop_words": {title: 1}, "phrases": {"2": {title: 1}, "3": {title: 1}}}
+    public_id = done(alice, url=f"https://example.com/{title}", **values)
+    for path in (f"/wordcounts/{public_id}", "/wordcounts"):
+        page = signed_in.get(path).text
+        assert "<script" not in page
+        assert "<svg onload" not in page
+        assert ">49<" not in page
+    assert title[:1].replace("<", "&lt;").replace('"', "&#34;") in page
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES))
+def test_a_failed_one_says_why_and_can_be_counted_again(signed_in: Visitor, alice: User, code: str) -> None:
+    public_id = failed(alice, code)
+    page = signed_in.get(f"/wordcounts/{public_id}").text
+    assert "The words of this page were not counted" in page
+    with signed_in.application.test_request_context():
+        assert str(SENTENCES[code]) in page.replace("&#39;", "'").replace("&#34;", '"')
+    assert f'action="/wordcounts/{public_id}/again"' in page
+
+
+def test_a_reason_that_this_release_does_not_know_has_a_sentence(signed_in: Visitor, alice: User) -> None:
+    answer = signed_in.get(f"/wordcounts/{failed(alice, 'moon_dust')}")
+    assert answer.status_code == 200
+    with signed_in.application.test_request_context():
+        assert str(SENTENCES["worker"]) in answer.text.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize("extension", ["csv", "json"])
+def test_a_failed_one_has_nothing_to_download(signed_in: Visitor, alice: User, extension: str) -> None:
+    assert signed_in.get(f"/wordcounts/{failed(alice, 'dns')}.{extension}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["stop_words=", "stop_words=drop", "stop_words=KEEP", "stop_words=1", "all=", "all=0", "all=2", "all=yes"]
+)
+def test_a_question_that_is_none_of_ours_is_400(signed_in: Visitor, alice: User, query: str) -> None:
+    public_id = done(alice)
+    assert signed_in.get(f"/wordcounts/{public_id}?{query}").status_code == 400
+    if query.startswith("stop_words"):
+        for extension in ("csv", "json"):
+            assert signed_in.get(f"/wordcounts/{public_id}.{extension}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("end", ["", ".csv", ".json"])
+@pytest.mark.parametrize("public_id", ["1", "0", "x", NOWHERE, NOWHERE[:-1], f"{NOWHERE}0", "{" + NOWHERE + "}", "%00"])
+def test_an_id_that_is_none_is_404(signed_in: Visitor, public_id: str, end: str) -> None:
+    assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 404
+
+
+def test_somebody_elses_is_404_whatever_became_of_it(app: Flask, alice: User, bob: User) -> None:
+    browser = browser_of(app, bob)
+    for public_id in (waiting(alice), done(alice), failed(alice, "dns")):
+        for end in ("", ".csv", ".json", "?stop_words=keep"):
+            answer = browser.get(f"/wordcounts/{public_id}{end}")
+            assert answer.status_code == 404
+            assert "moon" not in answer.text
+
+
+def test_a_deleted_one_is_404(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice, shared=True)
+    service.delete_result(alice.id, public_id)
+    for end in ("", ".csv", ".json"):
+        assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 404
+
+
+def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
+    for sentence in ("서로 다른 단어", "불용어 빼고", "약 2분", "CSV 받기"):
+        assert sentence in page

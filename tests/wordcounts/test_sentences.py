@@ -1,0 +1,13 @@
+"""A reader is told every failure in one sentence."""
+
+from app.wordcounts.failures import Code
+from app.wordcounts.sentences import SENTENCES, WORKER
+
+
+def test_every_code_has_a_sentence_of_its_own() -> None:
+    assert set(SENTENCES) == {*Code, WORKER}
+    assert len({str(sentence) for sentence in SENTENCES.values()}) == len(SENTENCES)
+
+
+def test_a_code_that_was_stored_as_text_finds_its_sentence() -> None:
+    assert SENTENCES["http_4xx"] is SENTENCES[Code.HTTP_4XX]

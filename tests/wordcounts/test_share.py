@@ -1,0 +1,114 @@
+"""Sharing: a result is its owner's alone, until whoever has the link may read it; and again once that is stopped."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.wordcounts import service
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+from tests.wordcounts.results import done, failed, shared
+
+PARTS = ["", ".csv", ".json"]
+
+
+@pytest.mark.parametrize("end", PARTS)
+def test_it_works(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User, end: str) -> None:
+    public_id = done(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").location == f"/wordcounts/{public_id}"
+    for reader in (client, browser_of(app, bob), signed_in):
+        answer = reader.get(f"/wordcounts/{public_id}{end}")
+        assert answer.status_code == 200
+        assert "moon" in answer.text
+        assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+
+
+@pytest.mark.parametrize("end", PARTS)
+def test_it_can_be_stopped(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User, end: str) -> None:
+    public_id = shared(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="0").status_code == 302
+    assert client.get(f"/wordcounts/{public_id}{end}").status_code == 302
+    assert browser_of(app, bob).get(f"/wordcounts/{public_id}{end}").status_code == 404
+    assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 200
+
+
+@pytest.mark.parametrize("end", [*PARTS, "?stop_words=keep"])
+def test_a_stranger_is_led_to_sign_in_and_back_to_what_is_not_shared(client: Visitor, alice: User, end: str) -> None:
+    path = f"/wordcounts/{done(alice)}{end}"
+    asked = client.get(path)
+    assert asked.status_code == 302
+    assert "moon" not in asked.text
+    fields = {"email": "alice@example.com", "password": "a long enough sentence"}
+    answer = client.post(asked.location, data={"csrf_token": client.csrf_token(), **fields})
+    assert answer.location == path
+
+
+def test_a_stranger_cannot_tell_what_is_not_shared_from_what_is_not_there(client: Visitor, alice: User) -> None:
+    there, nowhere = done(alice), "00000000-0000-4000-8000-000000000000"
+    answers = [client.get(f"/wordcounts/{public_id}") for public_id in (there, nowhere)]
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert answers[0].text.replace(str(there), nowhere) == answers[1].text
+
+
+def test_who_has_the_link_sees_neither_the_owners_name_nor_the_owners_buttons(
+    app: Flask, client: Visitor, alice: User, bob: User
+) -> None:
+    alice_is = (alice.nickname, alice.email)
+    for public_id in (shared(alice), failed(alice, "dns")):
+        service.share_result(alice.id, public_id, shared=True)
+        for reader in (client, browser_of(app, bob)):
+            page = reader.get(f"/wordcounts/{public_id}").text
+            assert f"/wordcounts/{public_id}/" not in page
+            assert "Who can read this" not in page
+            assert not [name for name in alice_is if name in page]
+            assert '<meta name="robots" content="noindex">' in page
+
+
+def test_the_owner_sees_the_link_once_it_is_shared(signed_in: Visitor, alice: User) -> None:
+    public_id = done(alice)
+    link = f'value="http://localhost/wordcounts/{public_id}" readonly'
+    assert link not in signed_in.get(f"/wordcounts/{public_id}").text
+    service.share_result(alice.id, public_id, shared=True)
+    assert link in signed_in.get(f"/wordcounts/{public_id}").text
+
+
+@pytest.mark.parametrize("fields", [{}, {"shared": ""}, {"shared": "2"}, {"shared": "yes"}, {"shared": "true"}])
+def test_it_refuses_anything_else_and_shares_nothing(signed_in: Visitor, alice: User, fields: dict[str, str]) -> None:
+    public_id = done(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", **fields).status_code == 422
+    assert not service.get_result(alice.id, public_id).shared
+
+
+@pytest.mark.parametrize("action", ["share", "again", "delete"])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_nobody_else_may_share_count_again_or_delete_it(
+    app: Flask, client: Visitor, alice: User, bob: User, action: str, is_shared: bool
+) -> None:
+    public_id = done(alice, shared=is_shared)
+    before = row_counts()
+    path = f"/wordcounts/{public_id}/{action}"
+    assert browser_of(app, bob).submit(path, shared="1").status_code == 404
+    assert client.submit(path, shared="1").location == "/sign-in"
+    assert service.get_result(alice.id, public_id).shared == is_shared
+    assert row_counts()["results"] == before["results"]
+
+
+@pytest.mark.parametrize("action", ["share", "again", "delete"])
+def test_a_link_changes_nothing(signed_in: Visitor, alice: User, action: str) -> None:
+    public_id = done(alice)
+    assert signed_in.get(f"/wordcounts/{public_id}/{action}").status_code == 405
+    assert not service.get_result(alice.id, public_id).shared
+
+
+def test_sharing_one_shares_no_other(client: Visitor, signed_in: Visitor, alice: User) -> None:
+    public_id, other = done(alice), done(alice)
+    signed_in.submit(f"/wordcounts/{public_id}/share", shared="1")
+    assert client.get(f"/wordcounts/{other}").status_code == 302
+
+
+def test_a_deleted_one_is_not_shared_any_more(client: Visitor, signed_in: Visitor, alice: User) -> None:
+    public_id = shared(alice)
+    signed_in.submit(f"/wordcounts/{public_id}/delete")
+    assert client.get(f"/wordcounts/{public_id}").status_code == 302
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").status_code == 404

@@ -1,0 +1,133 @@
+"""Watching a count that is not finished: with scripts and without, until it is, and no longer."""
+
+import json
+import re
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.wordcounts import service
+from tests.conftest import browser_of
+from tests.visitor import Visitor
+from tests.wordcounts.results import change, done, failed, waiting
+
+REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
+STATES = [
+    ({}, "queued", "This page waits for its turn."),
+    ({"status": "running"}, "running", "The words of this page are being counted."),
+    ({"status": "running", "error": "deadline"}, "running", "The words of this page are being counted."),
+    ({"error": "deadline"}, "retried", "The page did not answer. It is tried again in a moment."),
+]
+
+
+def poll(browser: Visitor, path: str) -> tuple[int, str | None]:
+    """What htmx gets: status and HX-Refresh."""
+    answer = browser.get(path, headers={"HX-Request": "true"})
+    return answer.status_code, answer.headers.get("HX-Refresh")
+
+
+@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
+def test_it_says_how_far_it_is(
+    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
+) -> None:
+    public_id = waiting(alice, **values)
+    page = signed_in.get(f"/wordcounts/{public_id}").text
+    assert sentence in page
+    assert "https://example.com/moon" in page
+    assert f'hx-get="/wordcounts/{public_id}?seen={progress}"' in page
+    assert 'aria-live="polite"' in page
+
+
+def test_it_comes_back_by_itself_with_scripts_and_without(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{waiting(alice)}").text
+    assert REFRESH in page.split("</head>")[0]
+    assert re.search(r'<script src="/static/vendor/htmx\.min\.[0-9a-f]{8}\.js" defer></script>', page)
+    assert 'hx-trigger="every 2s"' in page
+
+
+def test_the_script_does_nothing_that_the_policy_would_block(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{waiting(alice)}").text
+    found = re.search(r"<meta name=\"htmx-config\" content='([^']+)'>", page)
+    assert found
+    assert json.loads(found[1]) == {"includeIndicatorStyles": False, "allowEval": False, "selfRequestsOnly": True}
+
+
+def test_a_finished_one_does_not(signed_in: Visitor, alice: User) -> None:
+    for public_id in (done(alice), failed(alice, "dns")):
+        page = signed_in.get(f"/wordcounts/{public_id}").text
+        assert "refresh" not in page
+        assert "<script" not in page
+        assert "hx-" not in page
+
+
+def test_no_other_page_loads_the_script(signed_in: Visitor, alice: User) -> None:
+    waiting(alice)
+    for path in ("/wordcounts", "/notes", "/todos", "/mypage"):
+        assert "<script" not in signed_in.get(path).text
+
+
+def test_the_script_is_there_and_is_the_one_that_was_checked(signed_in: Visitor, alice: User) -> None:
+    [url] = re.findall(r'<script src="([^"]+)"', signed_in.get(f"/wordcounts/{waiting(alice)}").text)
+    with signed_in.get(url) as answer:
+        assert answer.status_code == 200
+        assert answer.mimetype == "text/javascript"
+        assert b'version:"2.0.11"' in answer.data
+
+
+@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
+def test_a_poll_that_finds_nothing_new_is_empty(
+    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
+) -> None:
+    public_id = waiting(alice, **values)
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, None)
+
+
+@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
+def test_a_poll_that_finds_a_change_gets_the_page(
+    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
+) -> None:
+    public_id = waiting(alice, **values)
+    seen = "running" if progress != "running" else "queued"
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={seen}") == (200, None)
+
+
+def test_a_poll_of_a_finished_one_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
+    for public_id in (done(alice), failed(alice, "dns")):
+        assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (204, "true")
+
+
+def test_a_poll_of_a_deleted_one_loads_the_page_anew_which_is_404(signed_in: Visitor, alice: User) -> None:
+    public_id = waiting(alice)
+    service.delete_result(alice.id, public_id)
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    assert signed_in.get(f"/wordcounts/{public_id}").status_code == 404
+
+
+def test_a_poll_after_signing_out_loads_the_page_anew_which_leads_to_sign_in(signed_in: Visitor, alice: User) -> None:
+    public_id = waiting(alice)
+    signed_in.submit("/sign-out")
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    assert signed_in.get(f"/wordcounts/{public_id}").location.startswith("/sign-in")
+
+
+def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, alice: User, bob: User) -> None:
+    public_id = waiting(alice)
+    browser = browser_of(app, bob)
+    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    change(public_id, status="running")
+    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+
+
+def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
+    public_id = waiting(alice, status="running", shared=True)
+    page = client.get(f"/wordcounts/{public_id}").text
+    assert "The words of this page are being counted." in page
+    assert "<button" not in page
+    assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, None)
+
+
+@pytest.mark.parametrize("extension", ["csv", "json"])
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_there_is_nothing_to_download_yet(signed_in: Visitor, alice: User, status: str, extension: str) -> None:
+    assert signed_in.get(f"/wordcounts/{waiting(alice, status=status)}.{extension}").status_code == 404
