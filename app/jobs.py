@@ -59,15 +59,18 @@ class HandedBack(Exception):
     """The worker was told to stop and cannot wait for this job any longer."""
 
 
+# What may pass by itself, whatever the task: that the database does not answer, or that the worker was stopped.
+PASSING = (HandedBack, OperationalError, InterfaceError, PoolTimeout)
+
+
 def retrying(times: int, *errors: type[Exception]) -> RetryStrategy:
     """Try a job again, after 4, 16, 64 … seconds.
 
     Args:
         times: how often at most, besides the first time.
-        errors: what may pass by itself, besides a database that does not answer and a worker that was stopped.
+        errors: what may pass by itself, besides PASSING.
     """
-    passing = (*errors, HandedBack, OperationalError, InterfaceError, PoolTimeout)
-    return RetryStrategy(max_attempts=times, exponential_wait=4, retry_exceptions=passing)
+    return RetryStrategy(max_attempts=times, exponential_wait=4, retry_exceptions=(*errors, *PASSING))
 
 
 def defer(task: str, /, **arguments: str | int) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, update
 
 from app.extensions import db
+from app.jobs import PASSING
 from app.wordcounts import sandbox
 from app.wordcounts.fetch import FetchFailed, fetch
+from app.wordcounts.limits import HOUR
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, Result
-from app.wordcounts.service import HOUR
 
 BATCH = 500  # deleted results that are forgotten in one transaction
 INTERRUPTED = "worker"  # the error of a count that never came to its end
@@ -31,25 +32,26 @@ def count_page(result_id: int, *, is_last_try: bool, allowed_servers: frozenset[
         allowed_servers: see `fetch`.
 
     Raises:
-        FetchFailed, sandbox.Stopped: it may go better the next time, and this is not the last.
+        FetchFailed: it may go better the next time, and this is not the last.
+        sandbox.Stopped, jobs.PASSING: likewise, though nothing is noted.
     """
     url = _set(result_id, status=RUNNING)
     if url is None:  # it is finished, or deleted
         return
     try:
-        values = _counted(url, allowed_servers)
+        _finish(result_id, status=DONE, error=None, **_counted(url, allowed_servers))
     except FetchFailed as error:
         if error.may_pass and not is_last_try:
             _set(result_id, status=QUEUED, error=error.code)
             raise
         _finish(result_id, status=FAILED, error=error.code)
         return
-    except sandbox.Stopped:
+    except (sandbox.Stopped, *PASSING):
         raise
     except Exception:
+        db.session.rollback()
         give_up(result_id)
         raise
-    _finish(result_id, status=DONE, error=None, **values)
 
 
 def give_up(result_id: int) -> None:

@@ -1,10 +1,8 @@
 """Asking for counts, seeing, sharing and deleting them; somebody else's are not there, unless shared."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, Update, bindparam, func, insert, or_, select, update
@@ -13,41 +11,17 @@ from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.wordcounts.models import QUEUED, RUNNING, Result
+from app.wordcounts import limits
+from app.wordcounts.models import Result
 
 PAGE_SIZE = 20
 ID_MAX = 2**63 - 1
-
-HOUR = timedelta(hours=1)
-MOST_WAITING = 5  # of a person's counts
-MOST_AN_HOUR = 30
-A_COUNT_TAKES = 20  # seconds at most, when nobody else waits
 
 ResultRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 
 class ResultNotFound(Exception):
     """No such result, or somebody else's, or deleted."""
-
-
-class TooMany(Exception):
-    """This person has asked for as many counts as one may.
-
-    Args:
-        seconds: how long to wait.
-    """
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-
-class TooManyWaiting(TooMany):
-    """MOST_WAITING of this person's counts are not finished."""
-
-
-class TooManyAnHour(TooMany):
-    """MOST_AN_HOUR were asked for within an hour."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +33,6 @@ class Page:
 
 
 _ALIVE = Result.deleted_at.is_(None)
-_UNFINISHED = Result.status.in_((QUEUED, RUNNING))
 
 _PAGE = (
     select(
@@ -106,48 +79,24 @@ _ONE_WITH = {
     "drop": _ONE.add_columns(Result.result_no_stop_words.label("words")),
 }
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
-# None of the limits is above 50, so what is older cannot break one.
-_NEWEST = (
-    select(Result.created_at, (_UNFINISHED & _ALIVE).label("waits"))
-    .where(Result.user_id == bindparam("owner"))
-    .order_by(Result.id.desc())
-    .limit(50)
-    .subquery()
-)
-_IN_HOUR = _NEWEST.c.created_at > func.now() - HOUR
-_USAGE = select(
-    func.count().filter(_NEWEST.c.waits).label("waiting"),
-    func.count().filter(_IN_HOUR).label("asked"),
-    func.extract("epoch", func.min(_NEWEST.c.created_at).filter(_IN_HOUR) + HOUR - func.now()).label("seconds"),
-)
 
 
 def ask(user_id: int, url: str) -> uuid.UUID:
     """Let the words of a page be counted; the public id of the result, which is queued.
 
     Raises:
-        TooManyWaiting, TooManyAnHour, AccountGone: nothing was stored.
+        limits.TooMany, AccountGone: nothing was stored.
     """
     if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # two at once would each find room for one more
         db.session.rollback()
         raise AccountGone
-    _require_room(user_id)
+    limits.require_room(user_id)
     new_result = insert(Result).values(user_id=user_id, url=url).returning(Result.id, Result.public_id)
     result = db.session.execute(new_result).one()
     jobs.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
     return public_id
-
-
-def _require_room(user_id: int) -> None:
-    usage = db.session.execute(_USAGE, {"owner": user_id}).one()
-    if usage.asked >= MOST_AN_HOUR:
-        db.session.rollback()
-        raise TooManyAnHour(math.ceil(usage.seconds))
-    if usage.waiting >= MOST_WAITING:
-        db.session.rollback()
-        raise TooManyWaiting(A_COUNT_TAKES)
 
 
 def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
-from app.wordcounts import report, service
+from app.wordcounts import limits, report, service
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
 from app.wordcounts.sentences import SENTENCES
@@ -35,8 +35,8 @@ def result_not_found(error: service.ResultNotFound) -> Answer:
     return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
 
 
-@bp.errorhandler(service.TooMany)
-def too_many(error: service.TooMany) -> Response:
+@bp.errorhandler(limits.TooMany)
+def too_many(error: limits.TooMany) -> Response:
     return error_response(TooManyRequests(retry_after=error.seconds), ERRORS[429][0], when_there_is_room(error))
 
 
@@ -52,7 +52,7 @@ def create() -> Answer:
         return list_page(form), 422
     try:
         public_id = service.ask(current_user.id, with_scheme(form.url.data))
-    except service.TooMany as error:
+    except limits.TooMany as error:
         form.url.errors = [when_there_is_room(error)]
         return list_page(form), 429, {"Retry-After": f"{error.seconds}"}
     return to_result(public_id)
@@ -172,10 +172,10 @@ def to_result(public_id: uuid.UUID) -> Response:
     return redirect(url_for("wordcounts.show", public_id=public_id))
 
 
-def when_there_is_room(error: service.TooMany) -> str:
+def when_there_is_room(error: limits.TooMany) -> str:
     seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
     time = format_timedelta(timedelta(seconds=seconds), threshold=1)
-    if isinstance(error, service.TooManyWaiting):
+    if isinstance(error, limits.TooManyWaiting):
         sentence: str = _(
             "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time
         )

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.accounts.models import User
 from app.dev import ports, postgres
 from app.extensions import db
-from app.wordcounts import service
+from app.wordcounts import limits, service
 from tests.conftest import Environment, scratch_schema
 from tests.live.workers import Queue, running_queue
 from tests.waiting import wait_until
@@ -74,12 +74,12 @@ def ask(queue: Queue, pages: PageServer) -> Callable[..., None]:
 
     def ask(*paths: str) -> None:
         with queue.app.app_context():
-            for start in range(0, len(paths), service.MOST_WAITING):
+            for start in range(0, len(paths), limits.MOST_WAITING):
                 name = f"reader-{paths[start].strip('/')}"
                 reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
                 db.session.add(reader)
                 db.session.commit()
-                for path in paths[start : start + service.MOST_WAITING]:
+                for path in paths[start : start + limits.MOST_WAITING]:
                     service.ask(reader.id, pages.url(path))
 
     return ask

@@ -85,7 +85,7 @@ def test_a_page_works(lone_app: Flask, server: ThreadingHTTPServer) -> None:
     assert result.exit_code == 0, result.stderr
     values = json.loads(result.stdout)
     assert (values["url"], values["title"]) == (url, "Half moon")
-    assert values["words"][0] == {"word": "반달", "count": 3}
+    assert values["words"][0] == {"word": "반달", "count": 4}
 
 
 def test_a_page_that_is_not_there_is_said_in_one_sentence(lone_app: Flask, server: ThreadingHTTPServer) -> None:

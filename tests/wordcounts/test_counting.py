@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from procrastinate.jobs import Job
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from app.accounts.models import User
 from app.extensions import db
@@ -160,6 +161,17 @@ def test_an_error_of_our_own_is_told_and_raised(app: Flask, ask: Ask, monkeypatc
     monkeypatch.setattr(sandbox, "read", fail)
     ask("/")
     with pytest.raises(RecursionError):
+        run_queued(app)
+    assert status() == ("failed", "worker")
+
+
+def test_a_result_that_the_database_refuses_is_no_result_that_runs_for_ever(
+    app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = sandbox.read("<p>words", is_html=True)
+    monkeypatch.setattr(sandbox, "read", lambda text, *, is_html: reading._replace(title="x" * 1000))
+    ask("/")
+    with pytest.raises(DataError):
         run_queued(app)
     assert status() == ("failed", "worker")
 
