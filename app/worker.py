@@ -78,7 +78,7 @@ async def _work(app: Flask, too_late: asyncio.Event) -> None:
     Raises:
         ConnectorException, PoolTimeout: the queue does not answer.
     """
-    with queue.replace_connector(_connector(app)):
+    with queue.replace_connector(connector(app)):
         async with queue.open_async():
             await queue.run_worker_async(
                 concurrency=app.config["WORKER_THREADS"],
@@ -91,7 +91,8 @@ async def _work(app: Flask, too_late: asyncio.Event) -> None:
             )
 
 
-def _connector(app: Flask) -> PsycopgConnector:
+def connector(app: Flask) -> PsycopgConnector:
+    """Of the queue, to the application's database."""
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),

@@ -30,6 +30,9 @@ NEXT_JOB = text(
 )
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
+OPTION = "from app.jobs import queue; queue.worker_defaults[{!r}] = {!r}".format
+NEVER_LOOKS = OPTION("fetch_job_polling_interval", 600.0)
+IS_TOLD_NOTHING = OPTION("listen_notify", False)
 # A worker that waits for a second where others wait for twenty.
 IMPATIENT = "import importlib; importlib.import_module('app.worker').GRACE = 1.0"
 
@@ -100,12 +103,19 @@ def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
     return worker.wait(timeout=25)  # seconds; a platform waits for 30
 
 
-def test_an_idle_worker_begins_at_once_and_stores_what_it_counted(queue: Queue, ask: Callable[..., None]) -> None:
-    with queue.worker():
+def test_an_idle_worker_begins_when_it_is_told_of_a_job(queue: Queue, ask: Callable[..., None]) -> None:
+    """And stores what it counted."""
+    with queue.worker(NEVER_LOOKS):
         ask("/1")
-        wait_until(lambda: are_done(queue, 1), "it is counted", within=4)  # the queue is looked at each 5 seconds
+        wait_until(lambda: are_done(queue, 1), "it is counted")
     assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
     assert queue.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'") == [(0,)]
+
+
+def test_a_worker_that_is_told_of_nothing_looks_for_jobs_by_itself(queue: Queue, ask: Callable[..., None]) -> None:
+    with queue.worker(IS_TOLD_NOTHING):
+        ask("/1")
+        wait_until(lambda: are_done(queue, 1), "it is counted")
 
 
 def test_two_workers_do_a_thousand_jobs_and_none_twice(

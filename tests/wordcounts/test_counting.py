@@ -18,6 +18,7 @@ from app.wordcounts.fetch import FetchFailed, fetch
 from app.wordcounts.tasks import TRIES
 from tests.database import row_counts
 from tests.queued import queued, run, run_queued
+from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import PageServer, page
 
 PAGES = {
@@ -104,6 +105,16 @@ def test_what_will_not_pass_is_not_tried_again(app: Flask, ask: Ask, pages: Page
     assert status() == ("failed", code)
     assert stored("finished_at")["finished_at"] is not None
     assert len(pages.requests) == 1
+
+
+def test_a_name_that_nobody_has_is_not_tried_again(app: Flask, alice: User, resolve_by: Resolver) -> None:
+    def nobody(name: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    resolve_by(nobody)
+    service.ask(alice.id, "https://nowhere.example/")
+    run_queued(app)
+    assert status() == ("failed", "dns")
 
 
 @pytest.mark.parametrize(
