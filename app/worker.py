@@ -92,8 +92,8 @@ async def _work(app: Flask, too_late: asyncio.Event) -> None:
 
 
 def connector(app: Flask) -> PsycopgConnector:
-    """Of the queue, to the application's database."""
-    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    """Of the queue, to the application's database: directly, since through a pooler nobody can LISTEN."""
+    url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),
         kwargs={"application_name": "semicircle-worker", "connect_timeout": 5},
