@@ -112,6 +112,9 @@ def main(arguments: list[str]) -> None:
         file.write_text("x" * LONG_WORD, encoding="utf-8")
         seconds, peak = measure("ours", file)
     print(f"one word of {LONG_WORD:,} characters: {seconds:.2f} s, {peak:.0f} MB")
+    if not quick:
+        print("what the fetching process has grown by, after each bomb:", flush=True)
+        subprocess.run([sys.executable, "-m", "bench.bombs"], check=True)
 
 
 if __name__ == "__main__":
