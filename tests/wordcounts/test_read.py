@@ -47,7 +47,7 @@ def test_a_density_is_the_share_of_all_words(signed_in: Visitor, alice: User) ->
     public_id = done(alice)
     for query, densities in (("", ["30.00%", "20.00%"]), ("?stop_words=keep", ["50.00%", "30.00%", "20.00%"])):
         page = signed_in.get(f"/wordcounts/{public_id}{query}").text
-        assert re.findall(r'<td class="number mute">([\d.]+%)</td>', page) == densities
+        assert re.findall(r'<td class="number mute density">([\d.]+%)</td>', page) == densities
 
 
 def test_stop_words_are_kept_on_request_and_in_the_links(signed_in: Visitor, alice: User) -> None:
