@@ -7,9 +7,10 @@ die at any line and its job is done again by another, so every task may be run t
 import logging
 from typing import Any
 
-from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from procrastinate import App, JobContext, PsycopgConnector, RetryDecision, RetryStrategy
 from procrastinate.contrib.sqlalchemy import SQLAlchemyPsycopg2Connector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 from sqlalchemy import Connection, Row, text
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 5.0  # seconds between two signs of life of a worker
 DEAD_AFTER = 30.0  # seconds without one; longer than a worker that was told to stop needs, which gives none
 LONGEST_JOB = 600.0  # seconds; none of ours takes as long: one that seems to was lost with a connection
-MOST_ATTEMPTS = 10  # of a job that takes its worker with it each time
+MOST_ATTEMPTS = 10  # of any job, whatever ended the others
 KEPT_HOURS = 30 * 24  # how long a job that failed can be looked at
 
 NIGHTLY = "30 18 * * *"  # UTC; half past three in Korea
@@ -35,13 +36,14 @@ _deferring = JobManager(SQLAlchemyPsycopg2Connector())  # is always given the se
 
 _PUT_BACK = text(
     "WITH lost AS ("
-    " SELECT job.id, job.attempts FROM procrastinate_jobs job WHERE job.status = 'doing' AND ("
+    " SELECT job.id, job.attempts, job.queueing_lock FROM procrastinate_jobs job WHERE job.status = 'doing' AND ("
     "  NOT EXISTS (SELECT FROM procrastinate_workers w WHERE w.id = job.worker_id"
     "   AND w.last_heartbeat > now() - make_interval(secs => :dead_after))"
     "  OR (SELECT max(at) FROM procrastinate_events e WHERE e.job_id = job.id AND e.type = 'started')"
     "   < now() - make_interval(secs => :longest))"
     " FOR UPDATE OF job SKIP LOCKED)"
-    " SELECT id, attempts, CASE WHEN attempts < :most"
+    # One with a queueing lock comes again by itself; put back, it could stand in the way of the one that came.
+    " SELECT id, attempts, CASE WHEN attempts < :most AND queueing_lock IS NULL"
     " THEN procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)"
     " ELSE procrastinate_finish_job_v1(id, 'failed', false) END FROM lost"
 ).bindparams(dead_after=DEAD_AFTER, longest=LONGEST_JOB, most=MOST_ATTEMPTS)
@@ -63,14 +65,23 @@ class HandedBack(Exception):
 PASSING = (HandedBack, OperationalError, InterfaceError, PoolTimeout)
 
 
-def retrying(times: int, *errors: type[Exception]) -> RetryStrategy:
+class Retrying(RetryStrategy):
+    """Patient with what is no fault of the task: that does not use up its tries, or it might never be finished."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, PASSING) and job.attempts < MOST_ATTEMPTS:
+            return RetryDecision(retry_in={"seconds": 4})
+        return super().get_retry_decision(exception=exception, job=job)
+
+
+def retrying(times: int, *errors: type[Exception]) -> Retrying:
     """Try a job again, after 4, 16, 64 … seconds.
 
     Args:
         times: how often at most, besides the first time.
         errors: what may pass by itself, besides PASSING.
     """
-    return RetryStrategy(max_attempts=times, exponential_wait=4, retry_exceptions=(*errors, *PASSING))
+    return Retrying(max_attempts=times, exponential_wait=4, retry_exceptions=(*errors, *PASSING))
 
 
 def defer(task: str, /, **arguments: str | int) -> None:

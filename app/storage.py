@@ -103,17 +103,16 @@ def delete(key: str) -> None:
 
 
 def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
-    """key: when it was put, of all objects in a folder; a thousand at a time.
+    """key: when it was put, of all objects in a folder and none in a folder of that; up to a thousand at a time.
 
     Raises:
         StorageUnavailable: the list ends here, though there may be more.
     """
-    after = ""
+    prefix, after = f"{_bucket().prefix}{folder}/", ""
     while True:
-        answer = _call("list_objects_v2", Prefix=f"{_bucket().prefix}{folder}/", StartAfter=after)
+        answer = _call("list_objects_v2", Prefix=prefix, StartAfter=after)
         found = {item["Key"]: item["LastModified"] for item in answer.get("Contents", ())}
-        if found:
-            yield found
+        yield {key: put_at for key, put_at in found.items() if "/" not in key.removeprefix(prefix)}
         if not answer["IsTruncated"]:
             return
         after = max(found)

@@ -6,11 +6,14 @@ seconds, before a platform kills it at 30: what is not finished by then goes bac
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import click
@@ -26,6 +29,7 @@ from app.jobs import DEAD_AFTER, HEARTBEAT, HandedBack, put_back, queue
 log = logging.getLogger(__name__)
 
 GRACE = 20.0  # seconds from being told to stop until what still runs is handed back
+END = 24.0  # seconds until it ends in any case; without a database nothing can be handed back, or only slowly
 PAUSE = 2.0  # seconds until a database that did not answer is tried again
 ANSWER_WITHIN = 5.0  # seconds
 
@@ -40,21 +44,33 @@ def worker() -> None:
 async def _serve(app: Flask) -> None:
     stopping, too_late = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # the default is smaller on a dyno
 
     def stop() -> None:
         stopping.set()
         loop.call_later(GRACE, too_late.set)
+        loop.call_later(END, _end)
+
+    def told(number: int, frame: FrameType | None) -> None:
+        if not loop.is_closed():  # told once more, it is ending already
+            loop.call_soon_threadsafe(stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        signal.signal(number, told)
     while not stopping.is_set():
         await _work_until(stopping, _work(app, too_late))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), PAUSE)
     if too_late.is_set():
-        # A thread cannot be ended, and Python would wait for it. Its job is somebody else's by now.
-        logging.shutdown()
-        os._exit(0)
+        _end()
+
+
+def _end() -> None:
+    """Without waiting: a thread cannot be ended, and its job is somebody else's by now, or will be."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    logging.shutdown()
+    os._exit(0)
 
 
 async def _work_until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

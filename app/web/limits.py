@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, current_app, request
+from flask import Flask, abort, current_app, request
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -23,5 +23,8 @@ def init_app(app: Flask) -> None:
 
 def limit_body() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
-    if not getattr(view, "accepts_upload", False):
-        request.max_content_length = TEXT_BODY_LIMIT
+    if getattr(view, "accepts_upload", False):
+        return
+    request.max_content_length = TEXT_BODY_LIMIT
+    if request.files:  # a field of text would be given the file, with which it can do nothing
+        abort(422)

@@ -3,22 +3,24 @@
 import mimetypes
 import sys
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale
 
-from app.wordcounts import charset, report
+from app.wordcounts import charset, report, sandbox
 from app.wordcounts.fetch import FetchFailed, Page, fetch
 from app.wordcounts.forms import with_scheme
 from app.wordcounts.report import Report
 from app.wordcounts.sentences import SENTENCES
-from app.wordcounts.text import Document, document
-from app.wordcounts.words import count as count_words
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
+Result = TypeVar("Result")
+
 WORDS_SHOWN = 20  # until all of them are asked for
 
 
@@ -32,25 +34,26 @@ WORDS_SHOWN = 20  # until all of them are asked for
 def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wants_all: bool) -> None:
     """Count the words of a web page."""
     if url is not None and path is None:
-        page = fetched(with_scheme(url))
+        page = or_exit(lambda: fetch(with_scheme(url), allowed_servers=current_app.config["PAGE_SERVERS"]))
     elif path is not None and url is None:
         page = read(path)
     else:
         raise click.UsageError("Name either a URL or a --file.")
-    found = document(page.text) if page.is_html else Document("", page.text)
+    title, counts = or_exit(lambda: sandbox.read(page.text, is_html=page.is_html))
     counted = report.of_counts(
-        count_words(found.text),
+        counts,
         stop_words,
         url=page.url or None,
-        title=found.title or None,
+        title=title or None,
         counted_at=datetime.now(UTC),
     )
     click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
-def fetched(url: str) -> Page:
+def or_exit(work: Callable[[], Result]) -> Result:
+    """Its result, or the sentence why there is none."""
     try:
-        return fetch(url, allowed_servers=current_app.config["PAGE_SERVERS"])
+        return work()
     except FetchFailed as error:
         with force_locale("en"):  # a command has no reader whose browser names a language
             click.echo(str(SENTENCES[error.code]), err=True)
@@ -58,10 +61,12 @@ def fetched(url: str) -> Page:
 
 
 def read(path: str) -> Page:
-    """Text when its name says so, else HTML."""
+    """Text or HTML by its name; what has none, as the standard input, by what it looks like."""
     content_type, _encoding = mimetypes.guess_type(path)
     with click.open_file(path, "rb") as file:
-        return Page("", charset.decode(file.read(), content_type or ""), content_type != "text/plain")
+        body = file.read()
+    is_html = content_type != "text/plain" if content_type else charset.looks_like_html(body)
+    return Page("", charset.decode(body, content_type or ""), is_html)
 
 
 def table(counted: Report, shown: int | None) -> str:

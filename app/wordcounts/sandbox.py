@@ -21,6 +21,7 @@ from app.wordcounts.text import document
 from app.wordcounts.words import Counts, count
 
 SECONDS = 8.0  # a page of 2 MB takes one; with the 15 of fetching it a worker can end within 25
+CPU_SECONDS = 10  # in case nobody is left to end it
 MEMORY = 400 * 1024 * 1024  # bytes beyond what a process has that did nothing yet; a page of 2 MB takes a fifth of it
 
 UNKNOWN = 255  # the exit code of a process that ended after the server that forked it, as at a SIGTERM to all
@@ -88,6 +89,7 @@ def _failure(exitcode: int | None) -> Exception:
 
 def _answer(answer: Connection, text: str, is_html: bool) -> None:
     """What the process does. Without an answer it has to be ended by a signal, or by an error of ours."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     _limit_memory()
     gc.freeze()  # what was imported is no garbage, and looking through it takes longer than most pages
     try:

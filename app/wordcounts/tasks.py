@@ -3,7 +3,7 @@
 from flask import current_app
 from procrastinate import JobContext
 
-from app.jobs import NIGHTLY, queue, retrying
+from app.jobs import NIGHTLY, HandedBack, queue, retrying
 from app.wordcounts import counting
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.sandbox import Stopped
@@ -11,15 +11,18 @@ from app.wordcounts.sandbox import Stopped
 TRIES = 3  # after the first one
 
 
-@queue.task(name="wordcounts.count", pass_context=True, retry=retrying(TRIES, FetchFailed, Stopped))
+@queue.task(name="wordcounts.count", pass_context=True, retry=retrying(TRIES, FetchFailed))
 def count(context: JobContext, result_id: int) -> None:
     """Fetch a page and count its words. Does nothing when that was done before, or is not wanted any more."""
     attempts = context.job.attempts
-    if attempts > TRIES:  # it took its worker with it each time
+    if attempts > TRIES:  # it took its worker with it, or something else came between, each time
         counting.give_up(result_id)
         return
     servers = current_app.config["PAGE_SERVERS"]
-    counting.count_page(result_id, is_last_try=attempts == TRIES, allowed_servers=servers)
+    try:
+        counting.count_page(result_id, is_last_try=attempts == TRIES, allowed_servers=servers)
+    except Stopped as error:
+        raise HandedBack from error
 
 
 @queue.periodic(cron=NIGHTLY)

@@ -27,7 +27,9 @@ SKIPPED = {
 }  # fmt: skip
 
 HIDING_STYLE = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # also of the direction of writing
+BODY = re.compile(r"<body\b", re.IGNORECASE)
+NOSCRIPT = re.compile(r"<noscript\b.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,17 @@ def document(html: str) -> Document:
     Args:
         html: the page, decoded. NUL is no character of HTML and is taken out, as PostgreSQL takes it in no text.
     """
-    tree = LexborHTMLParser(html.replace("\0", ""))
+    tree = LexborHTMLParser(_without_noscript_in_head(html.replace("\0", "")))
     lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root)).split("\n"))
     return Document(_title(tree), "\n".join(filter(None, lines)))
+
+
+def _without_noscript_in_head(html: str) -> str:
+    """The parser knows of no scripts, so for it text in there would begin the body."""
+    body = BODY.search(html)
+    if body is None:
+        return html
+    return NOSCRIPT.sub("", html[: body.start()]) + html[body.start() :]
 
 
 def _title(tree: LexborHTMLParser) -> str:

@@ -31,7 +31,9 @@ WORDS_A_MINUTE = 238
 # Ophthalmology 31(3), 2017).
 CHARACTERS_A_MINUTE = 500
 
-INVISIBLE = regex.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+")
+INVISIBLE = regex.compile("[\u00ad\u115f\u1160\u200b-\u200d\u2060\u3164\ufeff]+")  # the Hangul fillers too
+# All but the letters of Hangul that stand by themselves, as in ㅋㅋㅋ: NFKC makes parts of syllables of them.
+NOT_A_LONE_JAMO = regex.compile("[^\u3131-\u318e]+")
 LETTER = r"[\p{L}\p{N}\p{Pc}--[\p{Han}\p{Hiragana}]]\p{M}*+"
 # Possessive throughout: what a repetition took it never gives back, so that no text makes it try a place twice. Chinese
 # characters and hiragana, which are written without spaces, are one word each.
@@ -151,7 +153,8 @@ def words_in(chunk: str) -> Iterable[str]:
     if SIMPLE.fullmatch(chunk):
         return (_bounded(chunk.lower()),)
     if not chunk.isascii():
-        chunk = INVISIBLE.sub("", unicodedata.normalize("NFKC", chunk)).replace("’", "'")
+        chunk = NOT_A_LONE_JAMO.sub(lambda part: unicodedata.normalize("NFKC", part[0]), chunk)
+        chunk = INVISIBLE.sub("", chunk).replace("’", "'")
     return _split(unicodedata.normalize("NFC", chunk.casefold()))  # folding takes some letters apart
 
 

@@ -61,6 +61,16 @@ def test_a_job_that_takes_longer_than_any_was_lost_though_its_worker_lives(app: 
     assert state(lost) == ("todo", 1)
 
 
+def test_what_comes_again_by_itself_is_not_put_back_beside_the_one_that_came(app: Flask) -> None:
+    for _ in range(2):
+        lost = job(worker(DEAD_AFTER + 1))
+        db.session.execute(text("UPDATE procrastinate_jobs SET queueing_lock = 'a' WHERE id = :id"), {"id": lost})
+    other = job(worker(DEAD_AFTER + 1))
+    put_back(0)
+    assert state(lost)[0] == "failed"
+    assert state(other) == ("todo", 1)
+
+
 def test_a_job_that_takes_its_worker_with_it_each_time_is_given_up(app: Flask) -> None:
     lost = job(worker(DEAD_AFTER + 1), attempts=MOST_ATTEMPTS)
     put_back(0)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -22,6 +23,7 @@ from tests.wordcounts.page_server import PageServer, page
 JOBS = 1000
 PAGE = page(b"<p>two words")
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-worker'"
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'semicircle-worker'"
 STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
 
 NEXT_JOB = text(
@@ -33,8 +35,10 @@ LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 OPTION = "from app.jobs import queue; queue.worker_defaults[{!r}] = {!r}".format
 NEVER_LOOKS = OPTION("fetch_job_polling_interval", 600.0)
 IS_TOLD_NOTHING = OPTION("listen_notify", False)
-# A worker that waits for a second where others wait for twenty.
-IMPATIENT = "import importlib; importlib.import_module('app.worker').GRACE = 1.0"
+# Workers that wait for seconds where others wait for twenty.
+SETTING = "import importlib; importlib.import_module('app.worker').{} = {}".format
+IMPATIENT = SETTING("GRACE", 1.0)
+HURRIED = SETTING("END", 2.0)
 
 
 class Slow:
@@ -167,6 +171,28 @@ def test_what_it_cannot_finish_in_time_it_hands_back(queue: Queue, ask: Callable
     slow.may_answer.set()
     with queue.worker():
         wait_until(lambda: are_done(queue, 1), "another one does it")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_told_twice_it_exits_0_too(queue: Queue, stop: signal.Signals) -> None:
+    with queue.worker() as worker:
+        worker.send_signal(stop)
+        worker.send_signal(stop)
+        assert worker.wait(timeout=25) == 0
+
+
+def test_a_database_that_does_not_answer_does_not_hold_up_the_end(queue: Queue) -> None:
+    others = set(queue.rows(BACKENDS))
+    with queue.worker(HURRIED) as worker:
+        backends = [psutil.Process(pid) for (pid,) in set(queue.rows(BACKENDS)) - others]
+        assert backends
+        for backend in backends:
+            backend.suspend()
+        try:
+            assert end(worker, signal.SIGTERM) == 0
+        finally:
+            for backend in backends:
+                backend.resume()
 
 
 def test_a_page_that_never_answers_does_not_hold_up_the_end(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:

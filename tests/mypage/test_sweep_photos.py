@@ -80,7 +80,16 @@ def test_a_photo_stays_that_is_shown_under_the_public_url_of_before(
     assert photo(1) in object_keys(app)
 
 
-@pytest.mark.parametrize("name", ["photos/keep.txt", "photos/0123.webp", f"photos/{'g' * 32}.webp"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photos/keep.txt",
+        "photos/0123.webp",
+        f"photos/{'g' * 32}.webp",
+        f"photos/photos/{'0' * 32}.webp",  # of an application whose prefix is photos/
+        f"photos/backup/{1:032x}.webp",
+    ],
+)
 def test_an_object_that_we_did_not_name_stays(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None, name: str
 ) -> None:

@@ -1,5 +1,8 @@
 """Nothing is taken without a limit: neither a body nor a wait."""
 
+from io import BytesIO
+
+import pytest
 from flask import Flask
 from sqlalchemy import text
 
@@ -26,6 +29,22 @@ def test_a_form_of_very_many_fields_is_refused(signed_in: Visitor) -> None:
     data = {f"field{number}": "x" for number in range(20_000)}
     assert signed_in.post("/notes", data=data).status_code == 413
     assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/notes", "content"), ("/todos", "description"), ("/wordcounts", "url"), ("/mypage/nickname", "nickname")],
+)
+def test_a_file_in_a_field_of_text_is_422(signed_in: Visitor, path: str, field: str) -> None:
+    before = row_counts()
+    answer = signed_in.submit(path, **{"title": "x", field: (BytesIO(b"x"), "f.txt")})
+    assert answer.status_code == 422
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize(("path", "field"), [("/sign-in", "email"), ("/sign-up", "nickname")])
+def test_a_strangers_file_in_a_field_of_text_is_422(client: Visitor, path: str, field: str) -> None:
+    assert client.submit(path, **{field: (BytesIO(b"x"), "f.txt")}).status_code == 422
 
 
 def test_no_statement_of_the_web_runs_longer_than_20_seconds(app: Flask) -> None:

@@ -173,3 +173,16 @@ def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
     result = run(lone_app, "--file", "-", stdin=body)
     assert result.exit_code == 0
     assert "0 words" in result.stdout
+
+
+def test_a_page_that_is_too_complicated_is_said_in_one_sentence(lone_app: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "deep.html"
+    path.write_text("<div>" * 400_000)
+    result = run(lone_app, "--file", f"{path}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "The page is too complicated for us to read; please choose another page.\n"
+
+
+def test_plain_text_on_the_standard_input_is_no_markup(lone_app: Flask) -> None:
+    result = run(lone_app, "--file", "-", "--json", "--stop-words", "keep", stdin=b"a<b 1<2 c")
+    assert {word["word"] for word in json.loads(result.stdout)["words"]} == {"a", "b", "c", "1", "2"}

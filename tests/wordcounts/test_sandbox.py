@@ -62,6 +62,12 @@ def test_a_page_that_takes_too_much_memory_is_given_up() -> None:
     assert failed.value.code == Code.TOO_COMPLEX
 
 
+def test_a_process_that_nobody_is_left_to_end_ends_by_itself() -> None:
+    """Its worker was killed. What it may take is time of the processor, which is counted from its beginning."""
+    with pytest.raises(FetchFailed):
+        sandbox.read(DEEP, is_html=True, seconds=60)
+
+
 def test_while_one_is_read_this_process_goes_on() -> None:
     ended = threading.Event()
 

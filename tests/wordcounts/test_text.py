@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.wordcounts.text import LONGEST_TITLE, document
+from app.wordcounts.text import LONGEST_TITLE, Document, document
 
 SEEN = {
     "inline tags do not part a word": ("<p>un<b>believ</b>able un<wbr>seen</p>", "unbelievable unseen"),
@@ -88,3 +88,14 @@ def test_title(html: str, title: str) -> None:
 def test_a_title_is_cut_at_its_longest() -> None:
     assert document(f"<title>{'x' * LONGEST_TITLE}</title>").title == "x" * LONGEST_TITLE
     assert document(f"<title>{'x' * (LONGEST_TITLE + 1)}</title>").title == "x" * LONGEST_TITLE
+
+
+def test_what_a_browser_without_scripts_is_told_in_the_head_is_not_read() -> None:
+    page = (
+        "<head><noscript>Please enable JavaScript</noscript><title>t</title></head><body>hello<noscript>no</noscript>"
+    )
+    assert document(page) == Document("t", "hello")
+
+
+def test_a_title_turns_no_direction_of_writing() -> None:
+    assert document("<title>a\u202eb\u2066c</title>").title == "abc"
