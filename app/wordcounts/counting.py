@@ -10,12 +10,12 @@ from sqlalchemy import bindparam, delete, func, select, update
 from app.extensions import db
 from app.jobs import PASSING
 from app.wordcounts import sandbox
-from app.wordcounts.fetch import FetchFailed, fetch
+from app.wordcounts.failures import INTERRUPTED, FetchFailed
+from app.wordcounts.fetch import fetch
 from app.wordcounts.limits import HOUR
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, Result
 
 BATCH = 500  # deleted results that are forgotten in one transaction
-INTERRUPTED = "worker"  # the error of a count that never came to its end
 
 _UNFINISHED = update(Result).where(
     Result.id == bindparam("result_id"), Result.status.in_((QUEUED, RUNNING)), Result.deleted_at.is_(None)

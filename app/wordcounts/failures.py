@@ -25,6 +25,9 @@ class Code(enum.StrEnum):
     HTTP_5XX = enum.auto()  # the server fails
 
 
+INTERRUPTED = "worker"  # the one failure that is not the page's: a count never came to its end
+
+
 class FetchFailed(Exception):
     """There is no page to count; `code` says why, and `may_pass` whether another try may succeed."""
 

@@ -2,9 +2,7 @@
 
 from flask_babel import lazy_gettext as _
 
-from app.wordcounts.failures import Code
-
-WORKER = "worker"  # the one failure that is not the page's
+from app.wordcounts.failures import INTERRUPTED, Code
 
 SENTENCES = {
     Code.URL: _("This is not a web address; please copy it once more from your browser."),
@@ -24,5 +22,5 @@ SENTENCES = {
     Code.EMPTY: _("The page is empty; please open it in your browser and check its address."),
     Code.HTTP_4XX: _("The website does not show this page; please check that it opens without signing in."),
     Code.HTTP_5XX: _("The website has trouble just now; please try again later."),
-    WORKER: _("The counting was interrupted too often; please try again."),
+    INTERRUPTED: _("The counting was interrupted too often; please try again."),
 }

@@ -16,6 +16,7 @@ from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.wordcounts import limits, report, service
+from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
 from app.wordcounts.sentences import SENTENCES
@@ -71,7 +72,7 @@ def show(public_id: uuid.UUID) -> Answer:
         return render_template("wordcounts/done.html", result=result, report=counted, shown=shown)
     if result.status == FAILED:
         # A worker of the next release may know more reasons.
-        reason = SENTENCES.get(result.error, SENTENCES["worker"])
+        reason = SENTENCES.get(result.error, SENTENCES[INTERRUPTED])
         return render_template("wordcounts/failed.html", result=result, reason=reason)
     return waiting_page(result)
 

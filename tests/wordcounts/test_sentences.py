@@ -1,11 +1,11 @@
 """A reader is told every failure in one sentence."""
 
-from app.wordcounts.failures import Code
-from app.wordcounts.sentences import SENTENCES, WORKER
+from app.wordcounts.failures import INTERRUPTED, Code
+from app.wordcounts.sentences import SENTENCES
 
 
 def test_every_code_has_a_sentence_of_its_own() -> None:
-    assert set(SENTENCES) == {*Code, WORKER}
+    assert set(SENTENCES) == {*Code, INTERRUPTED}
     assert len({str(sentence) for sentence in SENTENCES.values()}) == len(SENTENCES)
 
 
