@@ -13,7 +13,6 @@ from app.extensions import db
 from app.mypage import service
 from tests.bucket import object_keys
 
-
 PREFIX = "sweep/"  # of these tests alone: others leave photos without a row behind
 
 
