@@ -32,7 +32,7 @@ ROWS |= {
     ),
     "procrastinate_periodic_defers": (
         "INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)"
-        " SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo'"
+        " SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo' ON CONFLICT DO NOTHING"
     ),
     "procrastinate_events": (
         "INSERT INTO procrastinate_events (job_id, type) SELECT id, 'started' FROM procrastinate_jobs"
