@@ -1,5 +1,6 @@
 """Names that resolve as a test says, and certificates."""
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -46,6 +47,8 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an authority, ca.pem, and a certificate of it for page.test, page.pem, both with their keys."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl")
     folder = tmp_path_factory.mktemp("authority")
     key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
     ca = "-subj /CN=authority -keyout ca.key -out ca.pem -addext keyUsage=critical,keyCertSign"
