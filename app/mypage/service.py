@@ -21,7 +21,6 @@ from app.mypage.photo import square_webp
 
 log = logging.getLogger(__name__)
 
-
 FOLDER = "photos"
 NAME = re.compile(r"[0-9a-f]{32}\.webp")  # what storage.new_key() makes; another object in the folder is not ours
 NAME_LENGTH = 37

@@ -19,12 +19,20 @@ def accepts_upload(view: View) -> View:
 
 def init_app(app: Flask) -> None:
     app.before_request(limit_body)
+    app.before_request(refuse_files)
+
+
+def takes_upload() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "accepts_upload", False)
 
 
 def limit_body() -> None:
-    view = current_app.view_functions.get(request.endpoint or "")
-    if getattr(view, "accepts_upload", False):
-        return
-    request.max_content_length = TEXT_BODY_LIMIT
-    if request.files:  # a field of text would be given the file, with which it can do nothing
+    if not takes_upload():
+        request.max_content_length = TEXT_BODY_LIMIT
+
+
+def refuse_files() -> None:
+    """A field of text would be given the file, with which it can do nothing."""
+    if not takes_upload() and request.files:
         abort(422)
