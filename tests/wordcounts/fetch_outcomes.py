@@ -1,10 +1,9 @@
 """What became of a page that could not be fetched."""
 
-import time
-
 import pytest
 
 from app.wordcounts.fetch import FetchFailed, fetch
+from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
 
 
@@ -18,7 +17,4 @@ def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -
 
 def hung_up(server: PageServer) -> None:
     """Wait until the server has seen the end of each connection; fails if it does not."""
-    end = time.monotonic() + 5
-    while server.open_connections and time.monotonic() < end:
-        time.sleep(0.005)
-    assert server.open_connections == 0
+    wait_until(lambda: server.open_connections == 0, "no connection is left open", within=5)
