@@ -21,6 +21,9 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
+    # What the reader chose for every device; without a choice the browser says.
+    language: Mapped[str | None] = mapped_column(String(2))
+    time_zone: Mapped[str | None] = mapped_column(String(64))  # an IANA name
 
 
 class UserSession(Base):

@@ -1,0 +1,106 @@
+"""What a tag is; and revision 0013, which says so in SQL for the notes that were there before, says the same."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service
+from app.notes.models import Note
+from app.notes.tags import tags_of
+
+SAMPLES = {
+    "": [],
+    "#책": ["책"],
+    "오늘 읽은 #책 두 권 #책": ["책"],
+    "#b #a #B": ["a", "b"],
+    "#태그, 그리고": ["태그"],
+    "#태그. #둘! #셋? (#넷) [#다섯]": ["넷", "다섯", "둘", "셋", "태그"],
+    "#가。#나、#다": ["가"],
+    "끝#아님": [],
+    "# 제목": [],
+    "## 제목": [],
+    "##x": [],
+    "#": [],
+    "# ": [],
+    "we are #1": [],
+    "#2026": [],
+    "#2026년": ["2026년"],
+    "#1st": ["1st"],
+    "#-": ["-"],
+    "#a-b_c": ["a-b_c"],
+    "https://example.com/#frag": [],
+    "https://example.com/ #frag": ["frag"],
+    "a&#39;b": [],
+    "&#x27;": [],
+    "#" + "가" * 30: ["가" * 30],
+    "#" + "가" * 31: [],
+    "#" + "x" * 30 + ",": ["x" * 30],
+    "#😀": ["😀"],
+    "#달😀반": ["달😀반"],
+    "#👨\u200d👩": ["👨"],
+    "first\n#second": ["second"],
+    "first\n  #second": ["second"],
+    "tab\t#third": ["third"],
+    "wide\u3000#space": ["space"],
+    "no-break\u00a0#space": ["space"],
+    "thin\u2009#space": ["space"],
+    "narrow\u202f#space": ["space"],
+    "zero\u200b#width": [],
+    "line\u2028#separator": ["separator"],
+    "next\u0085#line": ["line"],
+    "*#bold*": [],
+    "`#code`": [],
+    '"#quoted"': [],
+    "<#angle>": [],
+    "{#curly}": [],
+    "#a#b": ["a"],
+    "#Ünïcode": ["ünïcode"],
+    "#日本語 #中文": ["中文", "日本語"],
+    "#ㅋㅋㅋ": ["ㅋㅋㅋ"],
+    "#책·영화": ["책"],
+    "#c++": ["c"],
+    "\\#no": [],
+    "'#no'": [],
+    "#٣": ["٣"],
+}
+
+
+@pytest.mark.parametrize("content", SAMPLES)
+def test_the_rule(content: str) -> None:
+    assert tags_of("", content) == SAMPLES[content]
+
+
+def test_a_title_has_tags_as_well_and_is_a_line_of_its_own() -> None:
+    assert tags_of("장보기 #집", "#책") == ["집", "책"]
+    assert tags_of("끝", "#책") == ["책"]
+
+
+def test_a_note_has_the_tags_of_its_text_and_a_change_changes_them(alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "three #책 #Home")
+    assert db.session.scalar(db.select(Note.tags)) == ["home", "책"]
+    service.update_note(alice.id, note_id, "Books", "#new", version=1)
+    assert db.session.scalar(db.select(Note.tags)) == ["new"]
+
+
+def revision() -> ModuleType:
+    path = Path(__file__).parents[2] / "migrations/versions/0013_add_notes_tags.py"
+    spec = importlib.util.spec_from_file_location("revision_0013", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("content", SAMPLES)
+def test_the_revision_finds_the_same(app: Flask, content: str) -> None:
+    module = revision()
+    statement = f"SELECT {module.TAGS} FROM (VALUES ('', CAST(:content AS text))) AS notes (title, content)"
+    found = db.session.scalar(text(statement), {"content": content})
+    assert found == SAMPLES[content]
