@@ -31,6 +31,14 @@ PASSWORD = "a long enough sentence"
 Environment = dict[str, str]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks which markers it was asked for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what works on the servers, so that `-m servers` leaves out what would say the same on any other."""
+    for item in items:
+        if "server_environment" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.servers)
+
+
 @pytest.fixture(scope="session")
 def server_environment() -> Iterator[Environment]:
     """DATABASE_URL and S3_* of servers that stand for the whole run.

@@ -69,7 +69,7 @@ def test_a_database_that_refuses_is_told_as_with_any_other_statement(app: Flask)
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
-    assert {name.partition(".")[0] for name in ours} <= {"accounts", "jobs", "mypage", "notes", "wordcounts"}
+    assert {name.partition(".")[0] for name in ours} <= {"accounts", "jobs", "mypage", "notes", "todos", "wordcounts"}
 
 
 def test_what_is_done_at_night_is_done(app: Flask) -> None:

@@ -17,9 +17,9 @@ import urllib3
 
 from tests.conftest import Environment, scratch_schema
 from tests.live.browser import Browser
+from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[2]
-START_WITHIN = 20  # seconds
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Service:
 
     def logged(self, words: str) -> list[str]:
         """The lines of the log that hold `words`, once there are any; a request is answered before it is logged."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + WITHIN
         while not (found := [line for line in self.log.read_text().splitlines() if words in line]):
             assert time.monotonic() < deadline, f"nothing logged of {words}"
         return found
@@ -104,8 +104,8 @@ def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_WITHIN
-    retries = urllib3.Retry(total=None, connect=100, backoff_factor=0.05, backoff_max=0.2)
+    deadline = time.monotonic() + WITHIN
+    retries = urllib3.Retry(total=None, connect=int(WITHIN / 0.2), backoff_factor=0.05, backoff_max=0.2)
     answer = urllib3.PoolManager(retries=retries).request("GET", f"{url}/readyz", timeout=5)
     assert answer.status == 200, log.read_text()
     assert process.poll() is None, log.read_text()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import Environment, scratch_schema
 from tests.live.browser import Browser
 from tests.live.conftest import ROOT, Service, connect, running_service
+from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"
 
@@ -39,9 +39,8 @@ def test_sigterm_delivers_the_request_in_flight_and_exits_0(server_environment: 
 
 def wait_until_blocked_by(service: Service, blocker: int) -> None:
     """Until a statement waits for the transaction of the backend `blocker`."""
-    deadline = time.monotonic() + 10
-    while not service.rows(f"SELECT 1 FROM pg_stat_activity WHERE {blocker} = ANY (pg_blocking_pids(pid))"):
-        assert time.monotonic() < deadline
+    waiting = f"SELECT 1 FROM pg_stat_activity WHERE {blocker} = ANY (pg_blocking_pids(pid))"
+    wait_until(lambda: service.rows(waiting), "a statement waits")
 
 
 def raw(live: Service, request: bytes) -> bytes:

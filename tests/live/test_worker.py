@@ -14,10 +14,11 @@ from sqlalchemy import text
 from app.accounts.models import User
 from app.dev import ports, postgres
 from app.extensions import db
+from app.jobs import DEAD_AFTER
 from app.wordcounts import limits, service
 from tests.conftest import Environment, scratch_schema
 from tests.live.workers import Queue, running_queue
-from tests.waiting import wait_until
+from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.page_server import PageServer, page
 
 JOBS = 1000
@@ -31,6 +32,10 @@ NEXT_JOB = text(
     " VALUES ('next', 'jobs.put_back', '{\"timestamp\": 0}')"
 )
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
+
+LATER = (
+    "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
+)
 
 OPTION = "from app.jobs import queue; queue.worker_defaults[{!r}] = {!r}".format
 NEVER_LOOKS = OPTION("fetch_job_polling_interval", 600.0)
@@ -135,13 +140,15 @@ def test_two_workers_do_a_thousand_jobs_and_none_twice(
 def test_what_a_killed_worker_was_doing_another_does_within_90_seconds(
     queue: Queue, ask: Callable[..., None], slow: Slow, pages: PageServer
 ) -> None:
+    """Of which the first ones, until it is taken for dead, are not waited for: its last sign of life is made older."""
     with queue.worker() as killed:
         ask("/slow")
-        assert slow.asked.acquire(timeout=10)
+        assert slow.asked.acquire(timeout=WITHIN)
         assert end(killed, signal.SIGKILL) == -signal.SIGKILL
     slow.may_answer.set()
+    assert len(queue.rows(LATER, seconds=DEAD_AFTER)) == 1
     with queue.worker():
-        wait_until(lambda: are_done(queue, 1), "another one does it", within=90)
+        wait_until(lambda: are_done(queue, 1), "another one does it", within=90 - DEAD_AFTER)
     assert len(pages.requests) == 2
 
 
@@ -151,7 +158,7 @@ def test_told_to_stop_it_finishes_what_it_does_begins_nothing_and_exits_0(
     [(of_others,)] = queue.rows(SESSIONS)
     with queue.worker() as worker:
         ask("/slow")
-        assert slow.asked.acquire(timeout=10)
+        assert slow.asked.acquire(timeout=WITHIN)
         worker.send_signal(signal.SIGTERM)
         wait_until(lambda: queue.rows(SESSIONS) == [(of_others + 1,)], "it listens no more")
         ask("/1")
@@ -164,7 +171,7 @@ def test_told_to_stop_it_finishes_what_it_does_begins_nothing_and_exits_0(
 def test_what_it_cannot_finish_in_time_it_hands_back(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
     with queue.worker(IMPATIENT) as worker:
         ask("/slow")
-        assert slow.asked.acquire(timeout=10)
+        assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
     assert queue.rows("SELECT status, error FROM results") == [("running", None)]  # in the middle of it
     assert waiting_jobs(queue) == 1
@@ -198,7 +205,7 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end(queue: Queue) 
 def test_a_page_that_never_answers_does_not_hold_up_the_end(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
     with queue.worker() as worker:
         ask("/slow")
-        assert slow.asked.acquire(timeout=10)
+        assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
     assert queue.rows("SELECT status, error FROM results") == [("queued", "deadline")]
     assert waiting_jobs(queue) == 1

@@ -1,9 +1,11 @@
 """A copy of the project, for a developer to change, and for a release to be run from."""
 
+import atexit
 import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,11 @@ class Checkout:
             shutil.copy(ROOT / name, folder)
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        stdout, stderr = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        done = warm().flask(self.folder, self.environment, *arguments)
+        return subprocess.CompletedProcess(arguments, done["status"], done["stdout"], done["stderr"])
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """As a platform does, in a process that nobody waits for yet."""
         return subprocess.Popen(
             [sys.executable, "-m", "flask", *arguments],
             cwd=self.folder,
@@ -82,26 +84,25 @@ class Checkout:
 
 
 class Forks:
-    """`flask …` of a checkout in forks of one warm process: a run costs no start of Python."""
+    """`flask …` in forks of one warm process: a run costs no start of Python, which takes longer than most commands.
 
-    def __init__(self, checkout: Checkout) -> None:
+    Args:
+        modules: what is imported once, from `folder`, besides the packages of others.
+    """
+
+    def __init__(self, folder: Path, *modules: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(FORKS)],
-            cwd=checkout.folder,
-            env=checkout.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, str(FORKS), *modules], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def flask(self, environment: dict[str, str], *arguments: str, **dying: Any) -> dict[str, Any]:
+    def flask(self, folder: Path, environment: dict[str, str], *arguments: str, **dying: Any) -> dict[str, Any]:
         """
         Args:
             dying: as forks.py takes it: die_at, when and signal.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        request = {"environment": environment, "arguments": arguments, **dying}
+        request = {"folder": str(folder), "environment": environment, "arguments": arguments, **dying}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -109,3 +110,11 @@ class Forks:
 
     def close(self) -> None:
         self.process.communicate(timeout=10)
+
+
+@cache
+def warm() -> Forks:
+    """For commands of any checkout, each of which brings its own code."""
+    forks = Forks(FORKS.parent)
+    atexit.register(forks.close)
+    return forks

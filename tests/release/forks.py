@@ -1,51 +1,79 @@
-"""Run as a script in a checkout: does `flask …` in forks of one warm process, each of which may be told to die.
+"""Run as a script: does `flask …` in forks of one warm process, each of which may be told to die.
 
-Each line of stdin is JSON: environment, arguments and, to die, die_at (number of a statement), when ("before" or
-"after" it; "commit" for right before the commit of that number) and signal. Each line of stdout: status (the exit code,
-or minus the signal), statements and commits (how many were begun) and output.
+Its arguments are modules to import before, besides those of others that take Python the longest.
+
+Each line of stdin is JSON: folder (the checkout), environment, arguments and, to die, die_at (number of a statement),
+when ("before" or "after" it; "commit" for right before the commit of that number) and signal. Each line of stdout:
+status (the exit code, or minus the signal), statements and commits (how many were begun), stdout and stderr.
 """
 
+import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
+import traceback
 from typing import Any
-
-sys.path.insert(0, os.getcwd())
 
 from flask.cli import cli
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+SECONDS = 120  # that a command may take
+OF_OTHERS = (
+    *("sqlalchemy.orm", "sqlalchemy.dialects.postgresql.psycopg2", "alembic.command", "flask_migrate"),
+    *("flask_sqlalchemy", "flask_login", "flask_wtf", "wtforms", "flask_babel", "babel.dates", "email_validator"),
+    *(
+        "procrastinate.contrib.sqlalchemy",
+        "psycopg_pool",
+        "argon2",
+        "PIL.Image",
+        "urllib3",
+        "regex",
+        "selectolax.lexbor",
+    ),
+    *("whitenoise", "werkzeug.serving", "werkzeug.debug"),
+)
+
 
 def main() -> None:
+    sys.path[0] = os.getcwd()
+    for module in (*OF_OTHERS, *sys.argv[1:]):
+        importlib.import_module(module)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
         sys.stdout.flush()
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as counted:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as counted:
         child = os.fork()
         if not child:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
             be(request, counted.fileno())
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        output.seek(0)
-        counted.seek(0)
+        for file in (out, err, counted):
+            file.seek(0)
         begun = counted.read()
         return {
             "status": status,
             "statements": begun.count(b"."),
             "commits": begun.count(b"c"),
-            "output": output.read().decode(),
+            "stdout": out.read().decode(),
+            "stderr": err.read().decode(),
         }
 
 
 def be(request: dict[str, Any], counted: int) -> None:
     """The child: one command, to its end or to its death."""
+    signal.alarm(SECONDS)
+    os.chdir(request["folder"])
+    sys.path[0] = request["folder"]
+    os.environ.clear()
     os.environ.update(request["environment"])
     seen = {"before": 0, "after": 0, "commit": 0}
     marks = {"before": b".", "after": b"", "commit": b"c"}
@@ -62,11 +90,15 @@ def be(request: dict[str, Any], counted: int) -> None:
     event.listen(Engine, "after_cursor_execute", lambda *_: count("after"))
     event.listen(Engine, "commit", lambda _: count("commit"))
     try:
-        cli.main(request["arguments"], standalone_mode=True)
+        cli.main(request["arguments"], prog_name="flask")
     except SystemExit as ending:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ending.code if isinstance(ending.code, int) else 1)
+        status = ending.code if isinstance(ending.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

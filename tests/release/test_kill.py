@@ -1,9 +1,9 @@
 """A release that is killed, at any statement of any operation, is finished by the next one as if nothing had been."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -40,6 +40,9 @@ REVISIONS = (
     ('rename_with_view("things", "objects")',),
     ('drop_compat_view("things")', 'drop_table_contract("leftovers")'),
 )
+
+Flask = Callable[..., dict[str, Any]]
+
 POINTS = 30
 COMMITS = 8
 
@@ -58,22 +61,27 @@ class Undisturbed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def forks(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+def flask(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """flask(environment, "db", "upgrade"): in a fork of a process that has imported the application."""
     checkout = Checkout(tmp_path_factory.mktemp("killed") / "checkout", server_environment)
     checkout.forget_history()
     checkout.write_revision(1, f'op.execute("""{TABLES} CREATE TABLE leftovers (id int);""")')
     for number, lines in enumerate(REVISIONS, start=2):
         checkout.write_revision(number, *lines)
-    forks = Forks(checkout)
-    yield forks
+    forks = Forks(checkout.folder, "app")
+
+    def flask(environment: Environment, *arguments: str, **dying: Any) -> dict[str, Any]:
+        return forks.flask(checkout.folder, {**checkout.environment, **environment}, *arguments, **dying)
+
+    yield flask
     forks.close()
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server_environment: Environment, forks: Forks) -> Undisturbed:
+def undisturbed(server_environment: Environment, flask: Flask) -> Undisturbed:
     with scratch_schema(server_environment) as environment:
-        done = forks.flask(environment, "db", "upgrade")
-        assert done["status"] == 0, done["output"]
+        done = flask(environment, "db", "upgrade")
+        assert done["status"] == 0, done["stderr"]
         return Undisturbed(done["statements"], done["commits"], schema_dump(environment), rows_dump(environment))
 
 
@@ -83,31 +91,31 @@ def test_every_operation_is_in_it() -> None:
 
 @pytest.mark.parametrize("point", range(POINTS))
 def test_what_was_killed_is_finished_by_the_next_run(
-    environment: Environment, forks: Forks, undisturbed: Undisturbed, point: int
+    environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
 ) -> None:
     last = undisturbed.statements - BATCHES
-    die(forks, environment, 1 + point * (last - 1) // (POINTS - 1), ("before", "after")[point // 2 % 2], point)
-    finish(forks, environment, undisturbed)
+    die(flask, environment, 1 + point * (last - 1) // (POINTS - 1), ("before", "after")[point // 2 % 2], point)
+    finish(flask, environment, undisturbed)
 
 
 @pytest.mark.parametrize("point", range(COMMITS))
 def test_what_was_killed_right_before_a_commit_is_finished_too(
-    environment: Environment, forks: Forks, undisturbed: Undisturbed, point: int
+    environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
 ) -> None:
     last = undisturbed.commits - BATCHES
-    die(forks, environment, 1 + point * (last - 1) // (COMMITS - 1), "commit", point)
-    finish(forks, environment, undisturbed)
+    die(flask, environment, 1 + point * (last - 1) // (COMMITS - 1), "commit", point)
+    finish(flask, environment, undisturbed)
 
 
-def die(forks: Forks, environment: Environment, die_at: int, when: str, point: int) -> None:
+def die(flask: Flask, environment: Environment, die_at: int, when: str, point: int) -> None:
     deadly = (signal.SIGKILL, signal.SIGTERM)[point % 2]
-    killed = forks.flask(environment, "db", "upgrade", die_at=die_at, when=when, signal=deadly)
-    assert killed["status"] == -deadly, killed["output"]
+    killed = flask(environment, "db", "upgrade", die_at=die_at, when=when, signal=deadly)
+    assert killed["status"] == -deadly, killed["stderr"]
 
 
-def finish(forks: Forks, environment: Environment, undisturbed: Undisturbed) -> None:
-    again = forks.flask(environment, "db", "upgrade")
-    assert again["status"] == 0, again["output"]
+def finish(flask: Flask, environment: Environment, undisturbed: Undisturbed) -> None:
+    again = flask(environment, "db", "upgrade")
+    assert again["status"] == 0, again["stderr"]
     assert schema_dump(environment) == undisturbed.schema
     assert rows_dump(environment) == undisturbed.rows
 
@@ -129,7 +137,7 @@ def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
         wait_until(lambda: database.scalar(BUILDING), "the index is being built")
         killed.kill()
         killed.communicate()
-        wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone", within=2)
+        wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone")
         waiting = checkout.flask("db", "upgrade", "-x", "deadline=1")
         assert waiting.returncode == 1
         assert "deadline of 1 s passed" in waiting.stderr
