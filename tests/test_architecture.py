@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FEATURES = {"accounts", "mypage", "notes", "todos", "wordcounts"}
+FEATURES = {"accounts", "mypage", "notes", "preferences", "todos", "wordcounts"}
 
 Imports = dict[str, set[str]]
 
@@ -95,10 +95,21 @@ def test_a_service_never_imports_flask_nor_what_is_above_it(module: str) -> None
 
 
 PURE = [
+    "app.accounts.agents",
     "app.accounts.passwords",
     "app.accounts.nicknames",
     "app.mypage.containers",
+    "app.mypage.cropping",
     "app.mypage.photo",
+    "app.mypage.portability.archive",
+    "app.mypage.portability.json_stream",
+    "app.mypage.portability.markdown",
+    "app.mypage.portability.refusals",
+    "app.notes.differences",
+    "app.notes.excerpts",
+    "app.notes.markdown",
+    "app.notes.search",
+    "app.notes.tags",
     "app.wordcounts.addresses",
     "app.wordcounts.charset",
     "app.wordcounts.connection",

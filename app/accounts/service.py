@@ -44,6 +44,8 @@ class SignedIn:
     email: str
     nickname: str
     image_url: str | None
+    language: str | None
+    time_zone: str | None
     created_at: datetime
     session_id: int
     not_seen_lately: bool
@@ -58,6 +60,8 @@ _SIGNED_IN = (
         User.email,
         User.nickname,
         User.image_url,
+        User.language,
+        User.time_zone,
         User.created_at,
         UserSession.id.label("session_id"),
         (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("not_seen_lately"),
@@ -180,6 +184,12 @@ def extend_session(session_id: int) -> None:
 
 def end_session(session_id: int) -> None:
     db.session.execute(delete(UserSession).where(UserSession.id == session_id))
+    db.session.commit()
+
+
+def choose_language(user_id: int, language: str) -> None:
+    """Show pages in this language from now on, on every device."""
+    db.session.execute(update(User).where(User.id == user_id).values(language=language))
     db.session.commit()
 
 

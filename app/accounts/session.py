@@ -1,6 +1,8 @@
 """The browser's side of a session: the token in its cookie, and `current_user` from it."""
 
-from flask import Flask, Request, redirect, request, session, url_for
+import ipaddress
+
+from flask import Flask, Request, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -25,12 +27,21 @@ def begin(user: User, *, remember: bool) -> None:
     Raises:
         WrongCredentials: the password was changed since `user` was read.
     """
-    token = service.start_session(user, remember=remember, user_agent=request.user_agent.string, ip=request.remote_addr)
+    token = service.start_session(user, remember=remember, user_agent=request.user_agent.string, ip=address())
     if current_user.is_authenticated:
         service.end_session(current_user.session_id)
     session.clear()
+    g.pop("csrf_token", None)  # of the session before; what this request still renders gets one of the new
     session[TOKEN] = token
     session.permanent = remember
+
+
+def address() -> str | None:
+    """Where the browser is. What a proxy says of it may be anything; what is no address is not worth a refusal."""
+    try:
+        return str(ipaddress.ip_address((request.remote_addr or "").partition("%")[0]))  # %: of which network card
+    except ValueError:
+        return None
 
 
 def renew(user: User) -> None:
@@ -42,7 +53,7 @@ def load(request: Request) -> service.SignedIn | None:
     token = session.get(TOKEN)
     if token is None:
         return None
-    signed_in = service.find_session(token)
+    signed_in = g.account = service.find_session(token)
     if signed_in and signed_in.not_seen_lately:
         service.extend_session(signed_in.session_id)
     return signed_in

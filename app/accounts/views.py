@@ -7,6 +7,8 @@ from werkzeug.wrappers import Response
 
 from app.accounts import service, session
 from app.accounts.forms import SignInForm, SignUpForm
+from app.extensions import csrf
+from app.web import kept
 from app.web.access import local_path, public
 
 bp = Blueprint("accounts", __name__)
@@ -46,7 +48,9 @@ def sign_up() -> Answer:
 def sign_in() -> Answer:
     form = SignInForm()
     if not form.is_submitted():
-        return render_template("accounts/sign_in.html", form=form)
+        return sign_in_page(form)
+    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    carried = kept.carried_form(target)
     if form.validate():
         try:
             user = service.authenticate(form.email.data, form.password.data)
@@ -54,8 +58,26 @@ def sign_in() -> Answer:
         except service.WrongCredentials:
             form.password.errors = [_("E-mail address and password do not belong together.")]
         else:
-            return redirect(local_path(request.args.get("next"), default=url_for("notes.index")))
-    return render_template("accounts/sign_in.html", form=form), 422
+            return kept.offer(carried) if carried else redirect(target)
+    return sign_in_page(form, carried), 422
+
+
+@bp.post("/sign-in/again")
+@public
+def sign_in_again() -> Answer:
+    """The sign-in page of a form that came without a session; it carries what was typed. Nothing is changed."""
+    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    form = kept.posted_form(target)
+    if form is None:
+        return redirect(url_for("accounts.sign_in", next=target))
+    return sign_in_page(SignInForm(formdata=None), form)
+
+
+csrf.exempt(sign_in_again)  # the token is of the session that was lost
+
+
+def sign_in_page(form: SignInForm, carried: kept.KeptForm | None = None) -> str:
+    return render_template("accounts/sign_in.html", form=form, kept=carried)
 
 
 @bp.post("/sign-out")

@@ -8,6 +8,8 @@ from flask import Flask, current_app, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app.web import kept
+
 View = TypeVar("View", bound=Callable[..., object])
 
 # One slash, then printable ASCII without the backslash, which browsers read as a slash: //evil, /\evil leave the site.
@@ -36,9 +38,14 @@ def require_session() -> Response | None:
 
 def to_sign_in() -> Response:
     """Also for a public view that finds that this is not for everybody: a stranger may be somebody once signed in."""
+    if kept.posted_form():  # 307: the browser posts the form once more, to the page that carries it
+        return redirect(url_for("accounts.sign_in_again", next=request.full_path.rstrip("?")), 307)
     if request.method != "GET":
         return redirect(url_for("accounts.sign_in"))
-    return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
+    sign_in = url_for("accounts.sign_in", next=request.full_path.rstrip("?"))
+    if "HX-Request" in request.headers:  # it asks for a part of a page, and would put the sign-in page in its place
+        return Response(headers={"HX-Redirect": sign_in})
+    return redirect(sign_in)
 
 
 def local_path(target: str | None, default: str) -> str:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from werkzeug.wrappers import Response
 
 from app.storage import StorageUnavailable
+from app.web import kept
 
 RETRY_AFTER = 5  # seconds
 
@@ -41,6 +42,9 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
+    """The page is one of a session that has ended: signed in again in another window, say."""
+    if form := kept.posted_form():
+        return Response(kept.offer(form), error.code, mimetype="text/html")
     return error_response(error, *CSRF_SENTENCE)
 
 
@@ -52,6 +56,7 @@ def show_unavailable(error: Exception) -> Response:
 
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:
+    g.is_error_page = True
     response = error.get_response()  # keeps Allow, Retry-After and what else belongs to the status
     if wants_json():
         problem = {"type": "about:blank", "title": str(title), "status": error.code, "detail": str(advice)}

@@ -31,7 +31,7 @@ def content_security_policy(photo_origin: str) -> str:
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
-        f"img-src 'self' {photo_origin}; connect-src 'self'; "
+        f"img-src 'self' {photo_origin}; connect-src 'self'; manifest-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, update
 from app.accounts import service
 from app.accounts.models import User, UserSession
 from app.extensions import db
-from tests.conftest import browser_of
+from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -93,3 +93,10 @@ def test_a_cookie_signed_with_another_key_is_nobody(app: Flask, signed_in: Visit
     payload, _, signature = cookie_of(signed_in).rpartition(".")
     forged = f"{payload}.{'A' * len(signature)}"
     assert with_cookie(app, forged).get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize("address", ["9.9.9.9:1234", "[::1]:80", "unknown", "fe80::1%lo", "127.1", "", "\xff"])
+def test_what_a_proxy_says_may_be_no_address(client: Visitor, alice: User, address: str) -> None:
+    client.environ_base["REMOTE_ADDR"] = address
+    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
+    assert client.get("/notes").status_code == 200

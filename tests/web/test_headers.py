@@ -46,6 +46,7 @@ def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
     policy = directives(client.open(path, method=method))
     assert policy["default-src"] == ["'none'"]
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["manifest-src"] == ["'self'"]
     assert policy["form-action"] == ["'self'"]
     assert policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
     assert policy["img-src"][0] == "'self'"
@@ -67,7 +68,7 @@ def test_the_session_cookie_is_closed_to_scripts_and_other_sites(client: Visitor
 
 
 def test_a_static_file_is_cached_for_ever_under_its_hash_and_carries_the_headers(client: Visitor) -> None:
-    [url] = re.findall(r'href="(/static/css/app\.[0-9a-f]{8}\.css)"', client.get("/").text)
+    [url] = re.findall(r'href="(/static/css/base\.[0-9a-f]{8}\.css)"', client.get("/").text)
     with client.get(url) as answer:
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "max-age=315360000, public, immutable"
@@ -76,4 +77,4 @@ def test_a_static_file_is_cached_for_ever_under_its_hash_and_carries_the_headers
 
 
 def test_a_static_file_without_its_hash_is_not_there(client: Visitor) -> None:
-    assert client.get("/static/css/app.css").status_code == 404
+    assert client.get("/static/css/base.css").status_code == 404

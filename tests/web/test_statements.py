@@ -37,12 +37,19 @@ def statements(app: Flask) -> Iterator[list[str]]:
         ("/", 1),
         ("/notes", 2),
         ("/notes?before=0-9", 2),
+        ("/notes?q=note", 2),
+        ("/notes?q=nothing-like-it", 2),
+        ("/notes?q=%23tag&before=0-9", 2),
+        ("/notes?tag=tag", 2),
+        ("/notes/tags", 2),
         ("/notes/{note}", 2),
         ("/notes/{note}/edit", 2),
         ("/notes/trash", 2),
         ("/todos", 2),
         ("/todos?show=open", 2),
         ("/todos?show=done&before=0-9", 2),
+        ("/todos?sort=due&edit={todo}", 2),
+        ("/todos/{todo}", 2),
         ("/wordcounts", 2),
         ("/wordcounts?before=9", 2),
         ("/wordcounts/{waiting}", 2),
@@ -51,18 +58,26 @@ def statements(app: Flask) -> Iterator[list[str]]:
         ("/wordcounts/{done}?stop_words=keep&all=1", 2),
         ("/wordcounts/{done}.csv", 2),
         ("/wordcounts/{done}.json", 2),
-        ("/mypage", 1),
+        ("/mypage", 2),
+        ("/mypage/devices", 2),
         ("/mypage/edit", 1),
+        ("/mypage/import", 1),
         ("/sign-in", 1),
         ("/healthz", 0),
     ],
 )
 def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str, count: int) -> None:
     for number in range(25):
-        note_id = notes.create_note(alice.id, f"note {number}", "text")
-        todos.create_todo(alice.id, f"todo {number}")
+        note_id = notes.create_note(alice.id, f"note {number}", "text #tag")
+        todo_id = todos.create_todo(alice.id, f"todo {number}")
         done = results.done(alice)
-    ids = {"note": note_id, "done": done, "waiting": results.waiting(alice), "failed": results.failed(alice, "dns")}
+    ids = {
+        "note": note_id,
+        "todo": todo_id,
+        "done": done,
+        "waiting": results.waiting(alice),
+        "failed": results.failed(alice, "dns"),
+    }
     browser = browser_of(app, alice)
     statements.clear()
     answer = browser.get(path.format_map(ids))
