@@ -1,6 +1,7 @@
 """What may stand in a note."""
 
 import re
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -13,12 +14,13 @@ from app.web.fields import at_most, no_control_characters, normalize, one_line, 
 VERSION = re.compile(r"[0-9]{1,9}")  # fits the column, an integer; nobody changes a note a billion times
 
 
+def title_field(**kwargs: Any) -> StringField:
+    checks = [at_most(TITLE_LENGTH), no_control_characters, one_line]
+    return StringField(_("Title"), filters=[normalize, strip], validators=checks, **kwargs)
+
+
 class NoteForm(FlaskForm):
-    title = StringField(
-        _("Title"),
-        filters=[normalize, strip],
-        validators=[at_most(TITLE_LENGTH), no_control_characters, one_line],
-    )
+    title = title_field()
     content = TextAreaField(
         _("Text"),
         filters=[normalize],
@@ -28,6 +30,10 @@ class NoteForm(FlaskForm):
     def validate_content(self, field: Field) -> None:
         if not (self.title.data or field.data.strip()):
             raise ValidationError(_("Please write a title or some text."))
+
+
+class NewNoteForm(NoteForm):
+    title = title_field(id="new-note")  # where the key `n` leads, see js/keys.js
 
 
 class EditNoteForm(NoteForm):

@@ -1,25 +1,22 @@
-"""Writing, reading, changing and deleting notes, one use case a function; somebody else's note is not there."""
+"""Writing, reading, changing and deleting notes, one use case a function; somebody else's note is not there.
+
+The list is in listing.py.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.service import AccountGone
 from app.extensions import db
+from app.notes.excerpts import LENGTH, name_and_excerpt
+from app.notes.listing import IS_ALIVE, IS_IN_TRASH, TRASH_KEPT, NoteRow
 from app.notes.models import Note
+from app.notes.tags import tags_of
 
-PAGE_SIZE = 20
-EXCERPT_LENGTH = 200  # code points of the content that a list shows
-TRASH_KEPT = timedelta(days=30)
 TRASH_SHOWN = 100
 BATCH = 500  # notes that are deleted for good in one transaction
-ID_MAX = 2**63 - 1
-
-NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 
 class NoteNotFound(Exception):
@@ -38,59 +35,20 @@ class StaleVersion(Exception):
         self.current = current
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """Where a page of the list ended: the place of its last note in the order of the list."""
+_DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_KEPT - func.now()) / 86400)
 
-    pinned: bool
-    note_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """The cursor of "0-17" or "1-17".
-
-        Raises:
-            ValueError: it is not one that `str()` made.
-        """
-        pinned, _, note_id = text.partition("-")
-        if pinned not in ("0", "1") or not note_id.isascii() or not note_id.isdigit() or int(note_id) > ID_MAX:
-            raise ValueError(text)
-        return cls(pinned == "1", int(note_id))
-
-    def __str__(self) -> str:
-        return f"{self.pinned:d}-{self.note_id}"
-
-
-@dataclass(frozen=True)
-class Page:
-    """Up to PAGE_SIZE notes, and where the older ones begin if there are any."""
-
-    notes: Sequence[NoteRow]
-    older: Cursor | None
-
-
-START = Cursor(pinned=True, note_id=ID_MAX)
-
-_ALIVE = Note.deleted_at.is_(None)
-_IN_TRASH = Note.deleted_at > func.now() - TRASH_KEPT
-_EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("excerpt")
-
-_PAGE = (
-    select(Note.id, Note.title, _EXCERPT, Note.pinned, Note.created_at, Note.updated_at)
-    .where(
-        Note.user_id == bindparam("owner"),
-        _ALIVE,
-        tuple_(Note.pinned, Note.id) < tuple_(bindparam("pinned"), bindparam("note_id")),
-    )
-    .order_by(Note.pinned.desc(), Note.id.desc())
-    .limit(PAGE_SIZE + 1)
-)
 _ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), _ALIVE
+    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), IS_ALIVE
 )
 _TRASH = (
-    select(Note.id, Note.title, _EXCERPT, Note.deleted_at)
-    .where(Note.user_id == bindparam("owner"), _IN_TRASH)
+    select(
+        Note.id,
+        Note.title,
+        func.left(Note.content, LENGTH).label("text"),
+        Note.deleted_at,
+        _DAYS_LEFT.label("days_left"),
+    )
+    .where(Note.user_id == bindparam("owner"), IS_IN_TRASH)
     .order_by(Note.deleted_at.desc(), Note.id.desc())
     .limit(TRASH_SHOWN)
 )
@@ -101,23 +59,14 @@ _FORGOTTEN = delete(Note).where(
 
 def create_note(user_id: int, title: str, content: str) -> int:
     """Store a note and return its id. Raises: AccountGone."""
-    new_note = insert(Note).values(user_id=user_id, title=title, content=content).returning(Note.id)
+    new_note = insert(Note).values(user_id=user_id, title=title, content=content, tags=tags_of(title, content))
     try:
-        note_id = db.session.execute(new_note).scalar_one()
+        note_id = db.session.execute(new_note.returning(Note.id)).scalar_one()
     except IntegrityError as error:  # the only constraint that these values can violate is the owner's
         db.session.rollback()
         raise AccountGone from error
     db.session.commit()
     return note_id
-
-
-def list_notes(user_id: int, after: Cursor = START) -> Page:
-    """A page of the user's notes, pinned ones on top, the newest first."""
-    parameters = {"owner": user_id, "pinned": after.pinned, "note_id": after.note_id}
-    rows = db.session.execute(_PAGE, parameters).all()
-    notes = rows[:PAGE_SIZE]
-    older = Cursor(notes[-1].pinned, notes[-1].id) if len(rows) > PAGE_SIZE else None
-    return Page(notes, older)
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
@@ -135,27 +84,26 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
         StaleVersion: it was changed meanwhile; nothing was stored.
         NoteNotFound
     """
-    change = _own_note(user_id, note_id).where(_ALIVE, Note.version == version)
-    if not _apply(change.values(title=title, content=content, version=Note.version + 1, updated_at=func.now())):
+    change = _own_note(user_id, note_id).where(IS_ALIVE, Note.version == version)
+    change = change.values(title=title, content=content, tags=tags_of(title, content))
+    if not _apply(change.values(version=Note.version + 1, updated_at=func.now())):
         raise StaleVersion(get_note(user_id, note_id))
 
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(_ALIVE).values(pinned=pinned)):
+    if not _apply(_own_note(user_id, note_id).where(IS_ALIVE).values(pinned=pinned)):
         raise NoteNotFound
 
 
-def delete_note(user_id: int, note_id: int) -> None:
-    """Move a note to the trash. Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(_ALIVE).values(deleted_at=func.now())):
-        raise NoteNotFound
+def delete_note(user_id: int, note_id: int) -> str:
+    """Move a note to the trash and return its name. Raises: NoteNotFound."""
+    return _named(_own_note(user_id, note_id).where(IS_ALIVE).values(deleted_at=func.now()))
 
 
-def restore_note(user_id: int, note_id: int) -> None:
-    """Take a note back from the trash. Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(_IN_TRASH).values(deleted_at=None)):
-        raise NoteNotFound
+def restore_note(user_id: int, note_id: int) -> str:
+    """Take a note back from the trash and return its name. Raises: NoteNotFound."""
+    return _named(_own_note(user_id, note_id).where(IS_IN_TRASH).values(deleted_at=None))
 
 
 def list_trash(user_id: int) -> Sequence[NoteRow]:
@@ -185,3 +133,11 @@ def _apply(change: Update) -> bool:
     found = db.session.scalar(change.returning(Note.id)) is not None
     db.session.commit()
     return found
+
+
+def _named(change: Update) -> str:
+    note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
+    db.session.commit()
+    if note is None:
+        raise NoteNotFound
+    return name_and_excerpt(note.title, note.text)[0]

@@ -1,16 +1,28 @@
-"""The pages of notes: list, read, write, edit, trash."""
+"""The pages of notes: list, read, write, edit, trash, tags."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from typing import Any
+
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from app.notes import service
-from app.notes.forms import EditNoteForm, NoteForm
+from app.notes import listing, markdown, service
+from app.notes.days import days_of
+from app.notes.differences import compare
+from app.notes.excerpts import name_and_excerpt
+from app.notes.forms import EditNoteForm, NewNoteForm
+from app.notes.search import Search
+from app.web.access import local_path
+from app.web.drafts import accepted
 from app.web.errors import show_error
+from app.web.kept import keeps
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
+bp.add_app_template_filter(name_and_excerpt)
+
+LONGEST_BACK = 600  # characters
 
 Answer = str | Response | tuple[str, int]
 
@@ -22,51 +34,85 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 
 @bp.get("")
 def index() -> Answer:
-    return render_template("notes/index.html", form=NoteForm(), page=asked_page())
+    search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
+    page = listing.list_notes(current_user.id, asked_cursor(), search)
+    is_fragment = "HX-Request" in request.headers  # "Show older" appends to the list that is there
+    template = "notes/days.html" if is_fragment else "notes/index.html"
+    response = make_response(render_template(template, **shown(page, search), form=NewNoteForm(), is_more=is_fragment))
+    response.vary.add("HX-Request")
+    return response
 
 
 @bp.post("")
+@keeps("title", "content")
 def create() -> Answer:
-    form = NoteForm()
+    form = NewNoteForm()
     if not form.validate():
-        return render_template("notes/index.html", form=form, page=service.list_notes(current_user.id)), 422
+        page = listing.list_notes(current_user.id)
+        return render_template("notes/index.html", **shown(page, Search()), form=form), 422
     service.create_note(current_user.id, form.title.data, form.content.data)
-    return redirect(url_for("notes.index"))
+    return accepted(redirect(url_for("notes.index")), "notes.new")
 
 
-def asked_page() -> service.Page:
-    """The page that `?before=` asks for; 400 when it is no cursor of ours."""
+def asked_cursor() -> listing.Cursor:
+    """Where the page that `?before=` asks for begins; 400 when it is no cursor of ours."""
     before = request.args.get("before")
-    if before is None:
-        return service.list_notes(current_user.id)
     try:
-        return service.list_notes(current_user.id, service.Cursor.parse(before))
+        return listing.START if before is None else listing.Cursor.parse(before)
     except ValueError:
         abort(400)
 
 
+def shown(page: listing.Page, search: Search) -> dict[str, Any]:
+    """What the templates of the list need. `here` is where its buttons lead back to."""
+    asked = request.args if request.method == "GET" else {}
+    place: dict[str, Any] = {name: asked.get(name) or None for name in ("q", "tag")}
+    return {
+        "page": page,
+        "search": search,
+        "days": list(days_of(page, search)),
+        "place": place,
+        "here": url_for("notes.index", **place, before=asked.get("before")),
+    }
+
+
 @bp.get("/<id:note_id>")
 def show(note_id: int) -> Answer:
-    return render_template("notes/show.html", note=service.get_note(current_user.id, note_id))
+    note = service.get_note(current_user.id, note_id)
+    html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""))
+    return render_template("notes/show.html", note=note, html=html, back=asked_back(url_for("notes.index")))
 
 
 @bp.get("/<id:note_id>/edit")
 def edit(note_id: int) -> Answer:
     note = service.get_note(current_user.id, note_id)
-    return render_template("notes/edit.html", form=EditNoteForm(obj=note), note_id=note_id)
+    return editor(EditNoteForm(obj=note), note_id)
 
 
 @bp.post("/<id:note_id>")
+@keeps("title", "content")
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
     if not form.validate():
         service.get_note(current_user.id, note_id)  # somebody else's note is 404 before anything else is said
-        return render_template("notes/edit.html", form=form, note_id=note_id), 422
+        return editor(form, note_id), 422
     try:
         service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
     except service.StaleVersion as stale:
-        return render_template("notes/conflict.html", form=form, current=stale.current), 409
-    return redirect(url_for("notes.show", note_id=note_id))
+        return conflict(form, stale.current), 409
+    return accepted(redirect(asked_back(url_for("notes.show", note_id=note_id))), f"notes.{note_id}")
+
+
+def editor(form: EditNoteForm, note_id: int) -> str:
+    back = asked_back(url_for("notes.show", note_id=note_id))
+    return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
+
+
+def conflict(form: EditNoteForm, current: listing.NoteRow) -> str:
+    """Both texts, and a form with the stored one's version, which it would replace."""
+    stored, mine = compare(current.content, form.content.data)
+    back = asked_back(url_for("notes.show", note_id=current.id))
+    return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
 
 
 @bp.post("/<id:note_id>/pin")
@@ -74,22 +120,29 @@ def pin(note_id: int) -> Answer:
     if request.form.get("pinned") not in ("0", "1"):
         abort(422)
     service.pin_note(current_user.id, note_id, pinned=request.form["pinned"] == "1")
-    return redirect(url_for("notes.index"))
+    return redirect(f"{asked_back(url_for('notes.index'))}#note-{note_id}")  # it may have gone to another place
 
 
 @bp.post("/<id:note_id>/delete")
 def delete(note_id: int) -> Answer:
-    service.delete_note(current_user.id, note_id)
-    undo = url_for("notes.restore", note_id=note_id)
-    flash(_("The note is in the trash."), f"undo {undo}")  # base.html puts a button for it into the message
-    return redirect(url_for("notes.index"))
+    name = service.delete_note(current_user.id, note_id)
+    back = asked_back(url_for("notes.index"))
+    undo = url_for("notes.restore", note_id=note_id, next=back)
+    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # messages.html puts a button into it
+    return redirect(back)
 
 
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Answer:
-    service.restore_note(current_user.id, note_id)
-    flash(_("The note is back."))
-    return redirect(url_for("notes.index"))
+    name = service.restore_note(current_user.id, note_id)
+    flash(_("“%(name)s” is back.", name=name))
+    return redirect(asked_back(url_for("notes.index")))
+
+
+def asked_back(default: str) -> str:
+    """Where one came from, as a link or form of ours says; not if a cookie could not hold it beside a message."""
+    back = local_path(request.values.get("next"), default)
+    return back if len(back) <= LONGEST_BACK else default
 
 
 @bp.get("/trash")
@@ -102,3 +155,8 @@ def empty_trash() -> Answer:
     service.empty_trash(current_user.id)
     flash(_("The trash is empty."))
     return redirect(url_for("notes.trash"))
+
+
+@bp.get("/tags")
+def tags() -> Answer:
+    return render_template("notes/tags.html", tags=listing.list_tags(current_user.id))

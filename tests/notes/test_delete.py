@@ -33,7 +33,7 @@ def test_a_deleted_note_is_nowhere_but_in_the_trash(signed_in: Visitor, note_id:
 
 def test_the_message_offers_undo_once(signed_in: Visitor, note_id: int) -> None:
     signed_in.submit(f"/notes/{note_id}/delete")
-    undo = f'action="/notes/{note_id}/restore"'
+    undo = f'action="/notes/{note_id}/restore?next=/notes"'
     assert undo in signed_in.get("/notes").text
     assert undo not in signed_in.get("/notes").text
 
@@ -77,3 +77,38 @@ def test_emptying_an_empty_trash_changes_nothing(signed_in: Visitor, note_id: in
     before = row_counts()
     assert signed_in.submit("/notes/trash/empty").status_code == 302
     assert row_counts() == before
+
+
+def test_the_message_names_the_note_to_the_letter(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "<b>%s</b>", "")
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Moved “&lt;b&gt;%s&lt;/b&gt;” to the trash." in signed_in.get("/notes").text
+
+
+def test_undo_leads_back_to_where_one_was(signed_in: Visitor, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete", next="/notes?q=b&tag=c")
+    undo = f"/notes/{note_id}/restore?next=/notes?q%3Db%26tag%3Dc"
+    assert f'action="{undo}"' in signed_in.get("/notes").text
+    assert signed_in.submit(undo).location == "/notes?q=b&tag=c"
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 30), (1, 29), (29, 1)])
+def test_the_trash_says_how_long_each_note_stays(
+    signed_in: Visitor, alice: User, note_id: int, days: int, left: int
+) -> None:
+    service.delete_note(alice.id, note_id)
+    age(note_id, days)
+    assert f"days left: {left}" in signed_in.get("/notes/trash").text
+
+
+def test_emptying_asks_first_also_without_javascript(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    page = signed_in.get("/notes/trash").text
+    assert page.index("<summary") < page.index('action="/notes/trash/empty"') < page.index("</details>")
+    assert signed_in.get("/notes/trash/empty").status_code == 405
+    assert service.list_trash(alice.id)
+
+
+def test_somebody_elses_trash_is_not_mine(signed_in: Visitor, bob: User) -> None:
+    service.delete_note(bob.id, service.create_note(bob.id, "foreign", ""))
+    assert "foreign" not in signed_in.get("/notes/trash").text

@@ -51,6 +51,41 @@ def test_the_conflict_page_saves_mine_over_the_version_it_showed(signed_in: Visi
     assert stored(alice, note_id) == ("Books", "mine", 3)
 
 
+def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.update_note(alice.id, note_id, "Books", "same\ntheirs <b>", version=1)
+    page = signed_in.submit(
+        f"/notes/{note_id}", title="Book", content="same\r\nmine", version="1", next="/notes?q=b"
+    ).text
+    assert '<del><span class="unseen">Only stored: </span>theirs &lt;b&gt;</del>' in page
+    assert '<ins><span class="unseen">Only in yours: </span>mine</ins>' in page
+    assert "<del><bdi>Books</bdi></del>" in page
+    assert "<ins><bdi>Book</bdi></ins>" in page
+    assert 'href="/notes?q=b">Keep the stored one' in page
+    assert 'name="next" value="/notes?q=b"' in page
+    assert "data-refused" in page  # the draft stays
+
+
+def test_a_conflict_of_what_is_too_long_is_refused_first(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.update_note(alice.id, note_id, "Books", "newer", version=1)
+    assert signed_in.submit(f"/notes/{note_id}", title="t", content="x" * 2001, version="1").status_code == 422
+    assert stored(alice, note_id) == ("Books", "newer", 2)
+
+
+@pytest.mark.parametrize(
+    ("back", "location"),
+    [("/notes?q=b", "/notes?q=b"), ("//evil.example", None), ("https://evil.example", None), ("", None)],
+)
+def test_one_comes_back_to_where_one_was(signed_in: Visitor, note_id: int, back: str, location: str | None) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1", next=back)
+    assert answer.location == (location or f"/notes/{note_id}")
+
+
+def test_the_editor_carries_the_way_back(signed_in: Visitor, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}/edit", query_string={"next": "/notes?tag=a&q=b"}).text
+    assert 'name="next" value="/notes?tag=a&amp;q=b"' in page
+    assert 'href="/notes?tag=a&amp;q=b">Cancel' in page
+
+
 @pytest.mark.parametrize("version", ["", "x", "-1", "1.0", "١", str(2**31), "9" * 30, "9" * 5000])
 def test_a_version_of_another_form_is_422(signed_in: Visitor, alice: User, note_id: int, version: str) -> None:
     answer = signed_in.submit(f"/notes/{note_id}", title="t", content="c", version=version)

@@ -1,22 +1,24 @@
 """The list: newest first, pinned on top, 20 a page, and no note twice or left out on the way down."""
 
+import gzip
 import re
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import service
+from app.notes import listing, service
 from tests.visitor import Visitor
 
 
 def titles_of_all_pages(user_id: int) -> list[str]:
     titles: list[str] = []
-    page = service.list_notes(user_id)
+    page = listing.list_notes(user_id)
     while page.older:
         titles += [note.title for note in page.notes]
-        page = service.list_notes(user_id, page.older)
+        page = listing.list_notes(user_id, page.older)
     return titles + [note.title for note in page.notes]
 
 
@@ -45,11 +47,17 @@ def test_pinned_notes_come_first_across_pages(alice: User) -> None:
 def test_a_note_written_while_one_reads_shifts_nothing(alice: User) -> None:
     for number in range(30):
         service.create_note(alice.id, f"{number}", "")
-    first = service.list_notes(alice.id)
+    first = listing.list_notes(alice.id)
     service.create_note(alice.id, "new", "")
     assert first.older
-    second = service.list_notes(alice.id, first.older)
+    second = listing.list_notes(alice.id, first.older)
     assert [note.title for note in second.notes] == [f"{number}" for number in reversed(range(10))]
+
+
+def older_of(page: str) -> str:
+    match = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
+    assert match
+    return match[1]
 
 
 def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> None:
@@ -57,11 +65,60 @@ def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> 
         service.create_note(alice.id, f"note number {number}", "")
     page = signed_in.get("/notes").text
     assert "note number 0<" not in page
-    match = re.search(r'href="(/notes\?before=[^"]+)"', page)
-    assert match
-    older = signed_in.get(match[1]).text
+    assert "20 of 21" in page
+    older = signed_in.get(older_of(page)).text
     assert "note number 0<" in older
-    assert "before=" not in older
+    assert 'rel="next"' not in older
+
+
+def test_the_notes_stand_under_their_days_in_the_readers_zone(signed_in: Visitor, alice: User) -> None:
+    write_at(alice, "2020-03-01 14:59+00", "2020-03-01 15:00+00", pinned=["2020-01-01 00:00+00"])
+    signed_in.set_cookie("time_zone", "Asia/Seoul")  # where 15:00 is midnight
+    assert headings(signed_in.get("/notes").text) == ["Pinned", "Mar 2, 2020", "Mar 1, 2020"]
+    signed_in.set_cookie("time_zone", "UTC")
+    assert headings(signed_in.get("/notes").text) == ["Pinned", "Mar 1, 2020"]
+
+
+def test_today_and_yesterday_have_names(signed_in: Visitor, alice: User) -> None:
+    write_at(alice, "now() - interval '24 hours'", "now()")
+    assert [heading.split()[0] for heading in headings(signed_in.get("/notes").text)] == ["Today", "Yesterday"]
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_day_that_goes_on_has_its_heading_once_when_it_is_appended(
+    signed_in: Visitor, alice: User, pinned: bool
+) -> None:
+    for number in range(25):
+        note_id = service.create_note(alice.id, f"{number}", "")
+        service.pin_note(alice.id, note_id, pinned=pinned)
+    older = older_of(signed_in.get("/notes").text)
+    appended = signed_in.get(older, headers={"HX-Request": "true"})
+    assert headings(appended.text) == []
+    assert appended.text.count("<article") == 5
+    assert "<html" not in appended.text
+    assert "HX-Request" in appended.vary
+    assert len(headings(signed_in.get(older).text)) == 1  # a page of its own has it
+
+
+def test_another_day_has_its_heading_also_when_it_is_appended(signed_in: Visitor, alice: User) -> None:
+    write_at(alice, *["2020-03-01 00:00+00"] * 5, *["2020-03-02 00:00+00"] * 20)
+    older = older_of(signed_in.get("/notes").text)
+    assert headings(signed_in.get(older, headers={"HX-Request": "true"}).text) == ["Mar 1, 2020"]
+
+
+def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:
+    """A note of each moment, which is a timestamp or an expression in SQL."""
+    for moment in (*moments, *pinned):
+        note_id = service.create_note(user.id, moment, "")
+        service.pin_note(user.id, note_id, pinned=moment in pinned)
+        expression = moment if "(" in moment else f"'{moment}'"
+        db.session.execute(text(f"UPDATE notes SET created_at = {expression} WHERE id = {note_id}"))
+    db.session.commit()
+
+
+def headings(page: str) -> list[str]:
+    found = re.findall(r'<section class="day">\s*<h2>(.*?)</h2>', page)
+    return [re.sub("<[^>]*>", "", heading) for heading in found]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +130,7 @@ def test_a_cursor_of_another_make_is_400(signed_in: Visitor, before: str) -> Non
 
 def test_pinning_by_the_button(signed_in: Visitor, alice: User) -> None:
     old, new = (service.create_note(alice.id, title, "") for title in ("old", "new"))
-    assert signed_in.submit(f"/notes/{old}/pin", pinned="1").location == "/notes"
+    assert signed_in.submit(f"/notes/{old}/pin", pinned="1").location == f"/notes#note-{old}"
     assert titles_of_all_pages(alice.id) == ["old", "new"]
     signed_in.submit(f"/notes/{old}/pin", pinned="0")
     assert titles_of_all_pages(alice.id) == ["new", "old"]
@@ -88,13 +145,69 @@ def test_pinning_by_another_value_is_refused(signed_in: Visitor, alice: User, pi
     assert not service.get_note(alice.id, note_id).pinned
 
 
-def test_the_plan_reads_the_owners_index_and_sorts_nothing(alice: User, bob: User) -> None:
-    for user in (alice, bob):
-        for number in range(60):
-            service.create_note(user.id, f"{number}", "")
-    db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    connection = db.session.connection()
-    statement = service._PAGE.params(owner=alice.id, pinned=True, note_id=service.ID_MAX).compile(connection)
-    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", statement.params).scalars())
-    assert "Index Scan Backward using ix_notes_user_id_pinned_id" in plan
-    assert "Sort" not in plan
+def test_what_is_untitled_goes_by_its_first_line(signed_in: Visitor, alice: User) -> None:
+    service.create_note(alice.id, "", "# the first line\n\nthe second")
+    page = signed_in.get("/notes").text
+    assert "<bdi>the first line</bdi>" in page
+    assert page.count("the first line") == 4  # the name, and what the three buttons are about
+    assert ">the second</p>" in page
+
+
+def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, 'a "b" <c>', "")
+    service.pin_note(alice.id, note_id, pinned=True)
+    page = signed_in.get("/notes").text
+    for action in ("Pin", "Edit", "Move to trash"):
+        assert f'aria-label="{action}: a &#34;b&#34; &lt;c&gt;"' in page
+    assert 'name="pinned" value="0" aria-pressed="true"' in page
+
+
+@pytest.mark.parametrize("action", ["pin", "delete", "restore"])
+@pytest.mark.parametrize(
+    ("back", "location"),
+    [
+        ("/notes?q=%EB%B0%98&tag=a&before=0-9", "/notes?q=%EB%B0%98&tag=a&before=0-9"),
+        ("//evil.example", "/notes"),
+        ("https://evil.example/notes", "/notes"),
+        ("/\\evil.example", "/notes"),
+        ("javascript:alert(1)", "/notes"),
+    ],
+)
+def test_one_comes_back_to_where_one_was_and_nowhere_else(
+    signed_in: Visitor, alice: User, action: str, back: str, location: str
+) -> None:
+    note_id = service.create_note(alice.id, "title", "")
+    if action == "restore":
+        service.delete_note(alice.id, note_id)
+    answer = signed_in.submit(f"/notes/{note_id}/{action}", pinned="1", next=back)
+    assert answer.location == (f"{location}#note-{note_id}" if action == "pin" else location)
+
+
+def test_the_figures_beside_it_count_ones_own_living_notes(signed_in: Visitor, alice: User, bob: User) -> None:
+    for number in range(14):
+        service.create_note(alice.id, "", " ".join(f"#tag{other}x" for other in range(number + 1)))
+    service.delete_note(alice.id, service.create_note(alice.id, "", "#gone"))
+    service.create_note(bob.id, "", "#foreign")
+    page = listing.list_notes(alice.id)
+    assert (page.total, page.in_trash, page.found, page.shown) == (14, 1, 14, 14)
+    assert page.tags == [(f"tag{number}x", 14 - number) for number in range(13)]
+    html = signed_in.get("/notes").text
+    assert 'href="/notes/tags">All tags</a>' in html
+    assert "#tag12x" not in html.partition('id="tags"')[2]
+    assert "#tag13x" in signed_in.get("/notes/tags").text
+    assert "#gone" not in html
+
+
+def test_an_empty_list_offers_to_write(signed_in: Visitor) -> None:
+    page = signed_in.get("/notes").text
+    assert "Write down your first note." in page
+    assert 'href="#new-note"' in page
+    assert "Write #tags" in signed_in.get("/notes/tags").text
+
+
+def test_a_page_of_20_notes_is_at_most_10_kb(signed_in: Visitor, alice: User) -> None:
+    words = "반달 메모 회의 시안 동네 책방 토요일 오전 멸치 육수 감자 애호박 산책길 남쪽 하늘".split()  # noqa: SIM905
+    for number in range(25):
+        chosen = [words[(number * 7 + place * place) % len(words)] + str(place) for place in range(60)]
+        service.create_note(alice.id, " ".join(chosen[:8])[:50], " ".join(chosen) + f" #{chosen[0]} #{chosen[1]}")
+    assert len(gzip.compress(signed_in.get("/notes").data, 6)) <= 10 * 1024

@@ -1,0 +1,98 @@
+"""How long a page of a search takes for a reader who has 5,000 notes among 500,000.
+
+Through the service, with all that a page shows: the hits, their number, the figures and tags beside them. Against the
+same search without the owner's index, as it would be if every note was looked at.
+Run: .venv/bin/python -m bench.search
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import flask_migrate
+from sqlalchemy import text
+
+from app import create_app
+from app.dev import ports, postgres
+from app.extensions import db
+from app.notes import listing
+from app.notes.search import Search
+from config import DevelopmentConfig
+
+NOTES = 500_000
+READERS = 100  # who have them in equal parts, mixed as they were written
+RUNS = 200
+SCANS = 5
+SEARCHES = {
+    "no search": "",
+    "often, 다": "다",
+    "rarely, 묽": "묽",
+    "never, 힣": "힣",
+    "in letters, zebra": "zebra",
+    "two words": "다 반달",
+    "a tag": "#책",
+}
+
+BATCH = 50_000  # notes in one statement, which may take 20 s
+
+# 280 characters of Korean each. One in a thousand has the rare syllable, and each fifth has tags.
+FILL = f"""
+INSERT INTO notes (user_id, title, content, tags)
+SELECT first + number % {READERS}, '메모 ' || number,
+       substr(repeat(:words, 8), 1 + number % 80, 280) || CASE WHEN random() < .001 THEN ' 묽은' ELSE '' END,
+       CASE WHEN number % 5 = 0 THEN ARRAY['책', 'tag' || number % 40] ELSE '{{}}' END
+FROM generate_series(:start + 1, :start + {BATCH}) AS number, (SELECT min(id) FROM users) AS users (first)
+"""
+WORDS = "상현달은 정오쯤 떠서 자정쯤 진다. 저녁에 남쪽 하늘에서 찾아볼 것. 반달. 멸치 육수, 감자 두 개, 애호박 반. "
+
+
+def seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def fill() -> int:
+    """The id of one reader; all notes are in the table."""
+    columns = "email, nickname, nickname_key, password_hash"
+    db.session.execute(
+        text(f"INSERT INTO users ({columns}) SELECT n || '@', n, n, '' FROM generate_series(1, {READERS}) AS n")
+    )
+    for start in range(0, NOTES, BATCH):
+        db.session.execute(text(FILL), {"words": WORDS, "start": start})
+    db.session.commit()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE notes"))
+    return int(db.session.scalars(text("SELECT min(id) FROM users")).one())
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        [port] = ports.find_free(1)
+        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
+        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "WARNING"}))
+        stack.enter_context(app.app_context())
+        flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
+        reader = fill()
+        print(f"{NOTES // READERS:,} notes of one reader among {NOTES:,}; {RUNS} runs of ours, {SCANS} of the other")
+        measure("ours", reader, RUNS)
+        db.session.execute(text("SET enable_indexscan = off; SET enable_bitmapscan = off"))
+        measure("every note looked at", reader, SCANS)
+
+
+def measure(name: str, reader: int, runs: int) -> None:
+    for what, query in SEARCHES.items():
+        search = Search.parse(query)
+        for _ in range(3):  # the first ones read from the disk, and compile the statement
+            listing.list_notes(reader, search=search)
+        taken = [seconds(lambda: listing.list_notes(reader, search=search)) * 1000 for _ in range(runs)]  # noqa: B023
+        p95 = statistics.quantiles(taken, n=20)[-1]
+        print(f"{name:22} {what:20} p50 {statistics.median(taken):7.1f} ms  p95 {p95:7.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The name of a note, the part of it that a list shows, and marks around what was searched for."""
+
+import pytest
+
+from app.notes.excerpts import LENGTH, around_hit, marked, name_and_excerpt
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "name", "excerpt"),
+    [
+        ("Books", "three", "Books", "three"),
+        ("Books", "\n\na\n\n\nb\n", "Books", "a\nb"),
+        ("", "first\nsecond", "first", "second"),
+        ("", "\n\n  first\nsecond", "first", "second"),
+        ("", "## heading\ntext", "heading", "text"),
+        ("", "- item\n- item", "item", "- item"),
+        ("", "#tag\ntext", "#tag", "text"),
+        ("", "x" * 50, "x" * 50, ""),
+        ("", "x" * 51, "x" * 49 + "…", "x" * 51),
+        ("", "", "", ""),
+    ],
+)
+def test_name_and_excerpt(title: str, text: str, name: str, excerpt: str) -> None:
+    assert name_and_excerpt(title, text) == (name, excerpt)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "html"),
+    [
+        ("반달과 반", ("반",), "<mark>반</mark>달과 <mark>반</mark>"),
+        ("Books", ("book",), "<mark>Book</mark>s"),
+        ("<b>&</b>", ("b",), "&lt;<mark>b</mark>&gt;&amp;&lt;/<mark>b</mark>&gt;"),
+        ("&amp;", ("amp",), "&amp;<mark>amp</mark>;"),
+        ("<b>", ("<b>",), "<mark>&lt;b&gt;</mark>"),
+        ("abc", ("ab", "abc"), "<mark>abc</mark>"),
+        ("a.c abc", ("a.c",), "<mark>a.c</mark> abc"),
+        ("(a)", ("(", "["), "<mark>(</mark>a)"),
+        ("text", (), "text"),
+        ("<", (), "&lt;"),
+        ('"quoted"', ("quoted",), "&#34;<mark>quoted</mark>&#34;"),
+        ("{0} %s", ("{0}",), "<mark>{0}</mark> %s"),
+    ],
+)
+def test_marks(text: str, words: tuple[str, ...], html: str) -> None:
+    assert marked(text, words) == html
+
+
+def test_the_excerpt_begins_with_the_text_where_the_hit_is_near() -> None:
+    assert around_hit("반달 " + "x" * 500, ("반달",)).startswith("반달 ")
+    assert around_hit("short", ("nothing",)) == "short"
+
+
+def test_the_excerpt_holds_a_hit_that_is_far() -> None:
+    excerpt = around_hit("one two " * 100 + "반달 " + "three " * 100, ("반달",))
+    assert "반달" in excerpt
+    assert excerpt.startswith("…two one")
+    assert excerpt.endswith("…")
+    assert len(excerpt) == LENGTH + 2
+
+
+def test_a_hit_at_the_very_end_is_shown() -> None:
+    assert around_hit("x" * 1990 + "반달", ("반달",)).endswith("반달")

@@ -1,0 +1,188 @@
+"""Searching: words that all occur in title or text, from one Korean syllable up; one's own notes alone."""
+
+import re
+import unicodedata
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing, service
+from app.notes.search import Search
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+NOTES = {
+    "감자수제비": "멸치 육수 1.2리터, 애호박 반 개 #요리",
+    "반달": "상현달은 정오쯤 떠서 자정쯤 진다 #하늘",
+    "Books": "three NOVELS, 100% paper, under_score #책 #하늘",
+    "path": "C:\\Users <b>bold</b>",
+}
+
+
+@pytest.fixture
+def notes(alice: User) -> dict[str, int]:
+    return {title: service.create_note(alice.id, title, content) for title, content in NOTES.items()}
+
+
+def found(user: User, query: str, tag: str = "") -> set[str]:
+    return {note.title for note in listing.list_notes(user.id, search=Search.parse(query, tag)).notes}
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("수제비", {"감자수제비"}),
+        ("반", {"감자수제비", "반달"}),
+        ("달", {"반달"}),
+        ("반 진다", {"반달"}),
+        ("반  수제비\t육수", {"감자수제비"}),
+        ("novels", {"Books"}),
+        ("BOOKS", {"Books"}),
+        ("100%", {"Books"}),
+        ("under_score", {"Books"}),
+        ("c:\\users", {"path"}),
+        ("<b>", {"path"}),
+        ("#하늘", {"반달", "Books"}),
+        ("#하늘 달은", {"반달"}),
+        ("#하늘 #책", {"Books"}),
+        ("#책,", {"Books"}),
+        ("", set(NOTES)),
+        ("  ", set(NOTES)),
+        (unicodedata.normalize("NFD", "수제비"), {"감자수제비"}),
+        ("수제비\x00", {"감자수제비"}),
+    ],
+)
+def test_it_finds(alice: User, notes: dict[str, int], query: str, titles: set[str]) -> None:
+    assert found(alice, query) == titles
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "없는말",
+        "반 없는말",
+        "%",
+        "_",
+        "\\\\",
+        "1_2",
+        "1%2",
+        "100_",
+        "u%r",
+        "C:%",
+        "#하",
+        "#없음",
+        "#하늘 #요리",
+        "' OR 1=1",
+        "{반}",
+    ],
+)
+def test_it_finds_nothing(alice: User, notes: dict[str, int], query: str) -> None:
+    expected = {"Books"} if query in ("%", "_") else {"path"} if query == "\\" else set()
+    assert found(alice, query) == expected
+
+
+def test_a_word_does_not_reach_from_the_title_into_the_text(alice: User) -> None:
+    service.create_note(alice.id, "반", "달")
+    assert found(alice, "반달") == set()
+    assert found(alice, "반 달") == {"반"}
+
+
+def test_a_tag_is_chosen_by_its_name_and_narrows_a_search(alice: User, notes: dict[str, int]) -> None:
+    assert found(alice, "", "하늘") == {"반달", "Books"}
+    assert found(alice, "달은", "하늘") == {"반달"}
+    assert found(alice, "", "하") == set()
+    assert found(alice, "", "x" * 5000) == set()
+
+
+def test_it_takes_five_words_of_a_hundred_characters(alice: User) -> None:
+    service.create_note(alice.id, "가 나 다 라 마", "")
+    assert found(alice, "가 나 다 라 마 바 사") == {"가 나 다 라 마"}
+    assert len(Search.parse("가" * 5000).text) == 100
+    assert Search.parse("가 나 다 라 마 바").text == "가 나 다 라 마"
+
+
+def test_it_finds_neither_the_trash_nor_what_is_somebody_elses(alice: User, bob: User, notes: dict[str, int]) -> None:
+    service.create_note(bob.id, "수제비 of bob", "#하늘")
+    service.delete_note(alice.id, notes["감자수제비"])
+    assert found(alice, "수제비") == set()
+    assert found(bob, "#하늘") == {"수제비 of bob"}
+
+
+def test_the_pages_of_a_search_hold_every_hit_once(alice: User) -> None:
+    for number in range(60):
+        service.create_note(alice.id, f"{number}", "#even" if number % 2 else "#odd")
+    search, titles = Search.parse("#even"), []
+    page = listing.list_notes(alice.id, search=search)
+    assert (page.found, page.shown, page.total) == (30, 20, 60)
+    while page.older:
+        titles += [note.title for note in page.notes]
+        page = listing.list_notes(alice.id, page.older, search)
+    titles += [note.title for note in page.notes]
+    assert titles == [f"{number}" for number in reversed(range(60)) if number % 2]
+    assert page.shown == 30
+
+
+def test_the_page_marks_the_hits_and_keeps_the_question(signed_in: Visitor, notes: dict[str, int]) -> None:
+    page = signed_in.get("/notes", query_string={"q": "<B> path"}).text
+    assert "<mark>path</mark>" in page
+    assert "<mark>&lt;b&gt;</mark>bold" in page
+    assert 'value="&lt;B&gt; path"' in page
+    assert "감자수제비</bdi>" not in page
+
+
+def test_show_older_keeps_question_and_tag(signed_in: Visitor, alice: User) -> None:
+    for number in range(21):
+        service.create_note(alice.id, f"반달 {number}", "#하늘")
+    page = signed_in.get("/notes", query_string={"q": "반", "tag": "하늘"}).text
+    older = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
+    assert older
+    page = signed_in.get(older[1].replace("&amp;", "&")).text
+    assert "<mark>반</mark>달 0" in page
+    assert 'name="tag" value="하늘"' in page
+
+
+def test_without_a_hit_it_offers_to_clear_the_search(signed_in: Visitor, notes: dict[str, int]) -> None:
+    page = signed_in.get("/notes?q=nothing-like-it").text
+    assert "No note has all of that." in page
+    assert 'href="/notes">Clear the search</a>' in page
+
+
+@pytest.mark.parametrize(
+    "query", ["%00", "%ff%fe", "%ed%a0%80", "%EF%BF%BF", "x" * 3000, "%23", "((((", "%5C", "%E2%80%AE"]
+)
+def test_no_question_is_an_error_or_changes_anything(signed_in: Visitor, notes: dict[str, int], query: str) -> None:
+    before = row_counts()
+    for name in ("q", "tag"):
+        assert signed_in.get(f"/notes?{name}={query}").status_code == 200
+    assert row_counts() == before
+
+
+def test_somebody_elses_notes_are_on_no_page_of_mine(app: Flask, alice: User, bob: User, notes: dict[str, int]) -> None:
+    page = browser_of(app, bob).get("/notes?q=수제비").text
+    assert "감자" not in page
+    assert "#요리" not in page
+
+
+@pytest.mark.parametrize("statement", ["_PAGE", "_SEARCH"])
+def test_the_plan_reads_the_owners_rows_alone(alice: User, bob: User, statement: str) -> None:
+    insert = text(
+        "INSERT INTO notes (user_id, title, content, tags)"
+        " SELECT :owner, 'title', repeat('반달 ', 50), '{하늘}' FROM generate_series(1, :count)"
+    )
+    db.session.execute(insert, {"owner": bob.id, "count": 20_000})
+    db.session.execute(insert, {"owner": alice.id, "count": 100})
+    db.session.execute(text("ANALYZE notes"))
+    search = Search.parse("반 x #하늘")
+    parameters = {
+        "owner": alice.id, "pinned": True, "note_id": listing.ID_MAX,
+        "patterns": search.patterns, "cased_patterns": search.cased_patterns, "tags": list(search.tags),
+    }  # fmt: skip
+    connection = db.session.connection()
+    compiled = getattr(listing, statement).params(parameters).compile(connection)
+    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {compiled}", compiled.params).scalars())
+    assert "ix_notes_user_id_pinned_id" in plan
+    assert "Seq Scan on notes" not in plan
