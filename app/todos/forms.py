@@ -1,26 +1,50 @@
 """What may stand in a todo."""
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from datetime import date
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, StringField
+from wtforms import DateField, Field, HiddenField, StringField
 from wtforms.validators import ValidationError
 
-from app.todos.models import DESCRIPTION_LENGTH
+from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST
+from app.todos.service import Changes
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
 
-def description_field(label: object) -> StringField:
+def description_field(label: object, **options: str) -> StringField:
     return StringField(
         label,
         filters=[normalize, strip],
         validators=[at_most(DESCRIPTION_LENGTH), no_control_characters, one_line],
+        **options,
     )
+
+
+class DayField(DateField):
+    """A day as browsers send it, or none; within reason, so that it is no slip of the finger."""
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        self.data = None
+        typed = valuelist[0].strip() if valuelist else ""
+        if not typed:
+            return
+        try:
+            if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", typed):
+                raise ValueError(typed)
+            day = date.fromisoformat(typed)
+        except ValueError as error:
+            raise ValueError(_("Please choose a day of the calendar.")) from error
+        if not EARLIEST <= day <= LATEST:
+            raise ValueError(_("Please choose a day from 2000 to 2100."))
+        self.data = day
 
 
 class TodoForm(FlaskForm):
     description = description_field(_("New todo"))
+    due_on = DayField(_("Due date"))
 
     def validate_description(self, field: Field) -> None:
         if not field.data:
@@ -28,9 +52,10 @@ class TodoForm(FlaskForm):
 
 
 class ChangeTodoForm(TodoForm):
-    """Either field may come alone: the tick of a todo sends no text, and its editor does not say whether it is done."""
+    """Any field may come alone: the tick of a todo sends no text, and its editor does not say whether it is done."""
 
-    description = description_field(_("Todo"))
+    description = description_field(_("Todo"), id="changed-description")
+    due_on = DayField(_("Due date"), id="changed-due-on")
     completed = HiddenField()
 
     def validate_description(self, field: Field) -> None:
@@ -41,7 +66,13 @@ class ChangeTodoForm(TodoForm):
         if field.raw_data not in ([], ["0"], ["1"]):
             raise ValidationError(_("Go back and use the buttons of the page."))
 
-    def changes(self) -> dict[str, Any]:
+    def changes(self) -> Changes:
         """field: value, of the fields that were sent."""
-        values = {"description": self.description.data, "completed": self.completed.data == "1"}
-        return {name: value for name, value in values.items() if self[name].raw_data}
+        changes: Changes = {}
+        if self.description.raw_data:
+            changes["description"] = self.description.data
+        if self.due_on.raw_data:
+            changes["due_on"] = self.due_on.data
+        if self.completed.raw_data:
+            changes["completed"] = self.completed.data == "1"
+        return changes

@@ -1,20 +1,21 @@
-"""Writing, listing, completing, changing and deleting todos, one use case a function; somebody else's is not there."""
+"""Writing, completing, changing and deleting todos, one use case a function; somebody else's is not there.
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+The list is in listing.py, its order in order.py.
+"""
 
-from sqlalchemy import Delete, Row, Update, bindparam, case, delete, func, insert, select, tuple_, update
+from datetime import date, timedelta
+from typing import Any, TypedDict, Unpack
+
+from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, delete, extract, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.todos.models import Todo
 
-PAGE_SIZE = 50
-BIGINT_MAX = 2**63 - 1
-CURSOR = re.compile(r"(0|-?[1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
+KEPT = timedelta(days=1)  # how long a deleted todo can be taken back
+BATCH = 500  # todos that are deleted for good in one transaction
 
 TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -23,85 +24,47 @@ class TodoNotFound(Exception):
     """No such todo, or somebody else's, or deleted."""
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """Where a page of the list ended: the place of its last todo in the order of the list."""
+class Changes(TypedDict, total=False):
+    """What of a todo is to change."""
 
-    position: int
-    todo_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """The cursor of "0-17" or "-3-17".
-
-        Raises:
-            ValueError: it is not one that `str()` made.
-        """
-        match = CURSOR.fullmatch(text)
-        if match is None:
-            raise ValueError(text)
-        position, todo_id = int(match[1]), int(match[2])
-        if not -BIGINT_MAX - 1 <= position <= BIGINT_MAX or todo_id > BIGINT_MAX:
-            raise ValueError(text)
-        return cls(position, todo_id)
-
-    def __str__(self) -> str:
-        return f"{self.position}-{self.todo_id}"
+    description: str
+    due_on: date | None
+    completed: bool
 
 
-@dataclass(frozen=True)
-class Page:
-    """Up to PAGE_SIZE todos, and where the older ones begin if there are any."""
+ALIVE = Todo.deleted_at.is_(None)
 
-    todos: Sequence[TodoRow]
-    older: Cursor | None
+# Whatever touches more than one todo of a person begins with this, so that no two of them wait for each other in a
+# circle. It is not in the way of new todos, whose foreign key asks for less.
+LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
-
-START = Cursor(BIGINT_MAX, BIGINT_MAX)
-
-_PAGE = (
-    select(Todo.id, Todo.description, Todo.completed, Todo.position, Todo.created_at, Todo.completed_at)
-    .where(
-        Todo.user_id == bindparam("owner"),
-        tuple_(Todo.position, Todo.id) < tuple_(bindparam("position"), bindparam("todo_id")),
-    )
-    .order_by(Todo.position.desc(), Todo.id.desc())
-    .limit(PAGE_SIZE + 1)
-)
-_PAGE_OF_STATE = _PAGE.where(Todo.completed == bindparam("completed"))
-_ONE = select(Todo.id, Todo.description, Todo.completed, Todo.created_at, Todo.completed_at).where(
-    Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id")
+_ONE = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
+    Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id"), ALIVE
 )
 # Completed twice, in two windows say, it stays completed since the first time.
 _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
+# One moment for all rows of a statement, and another for the next, by which what was cleared together is known.
+_THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
+_MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
+_STILL_KEPT = Todo.deleted_at > func.now() - KEPT
+_FORGOTTEN = delete(Todo).where(
+    Todo.id.in_(
+        select(Todo.id).where(Todo.deleted_at <= func.now() - KEPT).limit(BATCH).with_for_update(skip_locked=True)
+    )
+)
 
 
-def create_todo(user_id: int, description: str) -> int:
-    """Store an open todo and return its id. Raises: AccountGone."""
-    new_todo = insert(Todo).values(user_id=user_id, description=description).returning(Todo.id)
+def create_todo(user_id: int, description: str, due_on: date | None = None) -> int:
+    """Store an open todo on top of the list and return its id. Raises: AccountGone."""
+    new_todo = insert(Todo).values(user_id=user_id, description=description, due_on=due_on).returning(Todo.id)
     try:
         todo_id = db.session.execute(new_todo).scalar_one()
     except IntegrityError as error:  # the only constraint that these values can violate is the owner's
         db.session.rollback()
         raise AccountGone from error
+    db.session.execute(update(Todo).where(Todo.id == todo_id).values(position=todo_id))
     db.session.commit()
     return todo_id
-
-
-def list_todos(user_id: int, after: Cursor = START, *, completed: bool | None = None) -> Page:
-    """A page of the user's todos, the newest first.
-
-    Args:
-        completed: the done ones alone, or the open ones alone; None lists both.
-    """
-    parameters = {"owner": user_id, "position": after.position, "todo_id": after.todo_id}
-    if completed is None:
-        rows = db.session.execute(_PAGE, parameters).all()
-    else:
-        rows = db.session.execute(_PAGE_OF_STATE, {**parameters, "completed": completed}).all()
-    todos = rows[:PAGE_SIZE]
-    older = Cursor(todos[-1].position, todos[-1].id) if len(rows) > PAGE_SIZE else None
-    return Page(todos, older)
 
 
 def get_todo(user_id: int, todo_id: int) -> TodoRow:
@@ -112,35 +75,71 @@ def get_todo(user_id: int, todo_id: int) -> TodoRow:
     return todo
 
 
-def change_todo(user_id: int, todo_id: int, *, description: str | None = None, completed: bool | None = None) -> None:
-    """Change what is not None and nothing else, so that a new text and a tick from two windows both stay.
+def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
+    """Change what is given and nothing else, so that a new text and a tick from two windows both stay.
 
     Raises:
         TodoNotFound
     """
-    change = update(Todo).where(Todo.user_id == user_id, Todo.id == todo_id)
-    if description is not None:
-        change = change.values(description=description)
-    if completed is not None:
-        change = change.values(completed=completed, completed_at=_COMPLETED_AT if completed else None)
-    if not _apply(change):
+    values: dict[str, Any] = {**changes}
+    if "completed" in changes:
+        values["completed_at"] = _COMPLETED_AT if changes["completed"] else None
+    _apply(_own(user_id, todo_id).where(ALIVE).values(values))
+
+
+def delete_todo(user_id: int, todo_id: int) -> str:
+    """Delete a todo, which can be taken back for as long as KEPT; its description. Raises: TodoNotFound."""
+    return _apply(_own(user_id, todo_id).where(ALIVE).values(deleted_at=_THIS_MOMENT))
+
+
+def restore_todo(user_id: int, todo_id: int) -> str:
+    """Take a deleted todo back to its place; its description. Of one that is there, nothing changes.
+
+    Raises:
+        TodoNotFound: also once it was deleted for longer than KEPT.
+    """
+    return _apply(_own(user_id, todo_id).where(ALIVE | _STILL_KEPT).values(deleted_at=None))
+
+
+def clear_completed(user_id: int) -> int | None:
+    """Delete all the user's done todos; by what `restore_cleared` knows them, or None if nothing was done."""
+    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, ALIVE).values(deleted_at=_THIS_MOMENT)
+    moment = db.session.scalars(clear.returning(_MICROSECOND)).first()
+    db.session.commit()
+    return moment
+
+
+def restore_cleared(user_id: int, moment: int) -> None:
+    """Take back what was cleared at that moment, and nothing else.
+
+    Raises:
+        TodoNotFound: none of it is left.
+    """
+    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    cleared = update(Todo).where(Todo.user_id == user_id, _STILL_KEPT, _MICROSECOND.in_([moment]))
+    restore = cleared.values(deleted_at=None).returning(Todo.id)
+    restored = db.session.scalars(restore).all()
+    db.session.commit()
+    if not restored:
         raise TodoNotFound
 
 
-def delete_todo(user_id: int, todo_id: int) -> None:
-    """Delete a todo for good. Raises: TodoNotFound."""
-    if not _apply(delete(Todo).where(Todo.user_id == user_id, Todo.id == todo_id)):
+def remove_forgotten_todos() -> int:
+    """Delete for good what anybody deleted longer than KEPT ago: one batch; how many it held."""
+    removed = len(db.session.execute(_FORGOTTEN.returning(Todo.id)).all())
+    db.session.commit()
+    return removed
+
+
+def _own(user_id: int, todo_id: int) -> Update:
+    return update(Todo).where(Todo.user_id == user_id, Todo.id == todo_id)
+
+
+def _apply(change: Update) -> str:
+    """Run a change of one todo; its description. Raises: TodoNotFound."""
+    description: str | None = db.session.scalar(change.returning(Todo.description))
+    db.session.commit()
+    if description is None:
         raise TodoNotFound
-
-
-def clear_completed(user_id: int) -> None:
-    """Delete all the user's done todos for good."""
-    db.session.execute(delete(Todo).where(Todo.user_id == user_id, Todo.completed))
-    db.session.commit()
-
-
-def _apply(change: Update | Delete) -> bool:
-    """Run a change of one todo; whether there was a todo to change."""
-    found = db.session.scalar(change.returning(Todo.id)) is not None
-    db.session.commit()
-    return found
+    return description

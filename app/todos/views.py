@@ -1,29 +1,39 @@
-"""The page of todos: list, write, complete, edit, delete."""
+"""The page of todos: list, write, complete, edit, move, delete and take back."""
 
+import re
 from typing import TypedDict
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from app.todos import service
+from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
+from app.todos.models import EARLIEST, LATEST
+from app.todos.sentences import due, named
 from app.web.errors import show_error
+from app.web.kept import keeps
+from app.web.locale import today
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
+bp.add_app_template_filter(due)
 
 Answer = str | Response | tuple[str, int]
 
 COMPLETED = {None: None, "open": False, "done": True}  # what `?show=` asks for
+SORTS = (None, "due")
+DIRECTIONS = {"up": True, "down": False}
+ADDED = "todo_added"  # in the session: the field for the next one is to have the focus
 
 
 class Place(TypedDict):
     """The part of the list that is on the screen. Every form carries it in its address, and leads back to it."""
 
     show: str | None
-    before: service.Cursor | None
+    sort: str | None
+    before: listing.Cursor | None
 
 
 @bp.errorhandler(service.TodoNotFound)
@@ -33,62 +43,128 @@ def todo_not_found(error: service.TodoNotFound) -> Response:
 
 @bp.get("")
 def index() -> Answer:
-    return list_page(asked_place(), TodoForm())
+    return list_page(asked_place(), TodoForm(), edited=asked_edit())
 
 
 @bp.post("")
+@keeps("description")
 def create() -> Answer:
     place = asked_place()
     form = TodoForm()
     if not form.validate():
         return list_page(place, form), 422
-    service.create_todo(current_user.id, form.description.data)
+    service.create_todo(current_user.id, form.description.data, form.due_on.data)
+    session[ADDED] = True
     return back_to(place)
 
 
-@bp.post("/<id:todo_id>")
+@bp.route("/<id:todo_id>", methods=["GET", "POST"])
+@keeps("description")
 def change(todo_id: int) -> Answer:
+    """The list edits in its own place; this page shows what was refused, or what is stored if it is loaded anew."""
     place = asked_place()
+    if request.method == "GET":
+        todo = service.get_todo(current_user.id, todo_id)
+        return edit_page(place, todo, ChangeTodoForm(obj=todo))
     form = ChangeTodoForm()
     if not form.validate():
         todo = service.get_todo(current_user.id, todo_id)  # somebody else's is 404 before anything else is said
-        return render_template("todos/edit.html", form=form, todo=todo, place=place), 422
+        form.description.data = form.description.data or todo.description
+        if not form.due_on.raw_data:
+            form.due_on.data = todo.due_on
+        return edit_page(place, todo, form), 422
     service.change_todo(current_user.id, todo_id, **form.changes())
     return back_to(place)
+
+
+@bp.post("/<id:todo_id>/move")
+def move(todo_id: int) -> Answer:
+    place = asked_place()
+    up = DIRECTIONS.get(request.form.get("direction", ""))
+    if up is None:
+        abort(422)
+    lowest = order.move_todo(current_user.id, todo_id, up=up, completed=COMPLETED[place["show"]])
+    if place["before"] and not place["sort"]:
+        place["before"] = place["before"].once_placed(lowest)
+    return back_to(place, anchor=f"todo-{todo_id}")
 
 
 @bp.post("/<id:todo_id>/delete")
 def delete(todo_id: int) -> Answer:
     place = asked_place()
-    service.delete_todo(current_user.id, todo_id)
-    flash(_("The todo is deleted."))
+    todo = named(service.delete_todo(current_user.id, todo_id))
+    flash_undo(_("“%(todo)s” is deleted.", todo=todo), url_for("todos.restore", todo_id=todo_id, **place))
+    return back_to(place)
+
+
+@bp.post("/<id:todo_id>/restore")
+def restore(todo_id: int) -> Answer:
+    place = asked_place()
+    todo = named(service.restore_todo(current_user.id, todo_id))
+    flash(_("“%(todo)s” is back.", todo=todo))
     return back_to(place)
 
 
 @bp.post("/clear-completed")
 def clear_completed() -> Answer:
     place = asked_place()
-    service.clear_completed(current_user.id)
-    flash(_("The done todos are deleted."))
+    moment = service.clear_completed(current_user.id)
+    if moment is not None:
+        flash_undo(_("The done todos are deleted."), url_for("todos.restore_cleared", moment=moment, **place))
     return back_to(place)
 
 
+@bp.post("/clear-completed/<id:moment>/undo")
+def restore_cleared(moment: int) -> Answer:
+    place = asked_place()
+    service.restore_cleared(current_user.id, moment)
+    flash(_("The done todos are back."))
+    return back_to(place)
+
+
+def flash_undo(sentence: str, address: str) -> None:
+    flash(sentence, f"undo {address}")
+
+
 def asked_place() -> Place:
-    """What `?show=` and `?before=` ask for; 400 when it is nothing of ours, before anything is stored."""
-    show, before = request.args.get("show"), request.args.get("before")
-    if show not in COMPLETED:
+    """What `?show=`, `?sort=` and `?before=` ask for; 400 when it is nothing of ours, before anything is stored."""
+    show, sort, before = (request.args.get(name) for name in ("show", "sort", "before"))
+    if show not in COMPLETED or sort not in SORTS:
         abort(400)
     try:
-        return {"show": show, "before": service.Cursor.parse(before) if before is not None else None}
+        return {"show": show, "sort": sort, "before": listing.Cursor.parse(before) if before is not None else None}
     except ValueError:
         abort(400)
 
 
-def list_page(place: Place, form: TodoForm) -> str:
+def asked_edit() -> int | None:
+    """The id that `?edit=` asks to edit within the list; of one that is not on the page, it shows the page."""
+    asked = request.args.get("edit", "")
+    return int(asked) if re.fullmatch("[0-9]{1,19}", asked) else None
+
+
+def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     completed = COMPLETED[place["show"]]
-    page = service.list_todos(current_user.id, place["before"] or service.START, completed=completed)
-    return render_template("todos/index.html", form=form, page=page, place=place)
+    page = listing.list_todos(
+        current_user.id, place["before"] or listing.START, completed=completed, sort=place["sort"]
+    )
+    todo = next((todo for todo in page.todos if todo.id == edited), None)
+    editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None
+    return render_template(
+        "todos/index.html", form=form, editor=editor, page=page, place=place, **asked_of(place),
+        today=today(), edited=edited, added=session.pop(ADDED, False),
+    )  # fmt: skip
 
 
-def back_to(place: Place) -> Response:
-    return redirect(url_for("todos.index", **place))
+def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
+    return render_template("todos/edit.html", form=form, todo=todo, **asked_of(place))
+
+
+def asked_of(place: Place) -> dict[str, object]:
+    """What the templates put behind a todo's address to come back to the place, without asking for it in every row."""
+    home = url_for("todos.index")
+    return {"home": home, "back": url_for("todos.index", **place).removeprefix(home), "days": (EARLIEST, LATEST)}
+
+
+def back_to(place: Place, anchor: str | None = None) -> Response:
+    return redirect(url_for("todos.index", **place, _anchor=anchor))

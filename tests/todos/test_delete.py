@@ -1,4 +1,4 @@
-"""Deleting a todo, and all the done ones at once: one's own and no others."""
+"""Deleting a todo, and all the done ones at once: one's own and no others. Taking it back is in test_undo.py."""
 
 import pytest
 from flask import Flask
@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.extensions import db
-from app.todos import service
+from app.todos import listing, service
 from app.todos.models import Todo
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -20,7 +20,8 @@ def create(user: User, description: str, *, completed: bool = False) -> int:
 
 
 def stored_ids() -> list[int]:
-    return sorted(db.session.scalars(select(Todo.id)))
+    """Of what is not deleted."""
+    return sorted(db.session.scalars(select(Todo.id).where(Todo.deleted_at.is_(None))))
 
 
 @pytest.mark.parametrize("completed", [True, False])
@@ -29,15 +30,40 @@ def test_it_works(signed_in: Visitor, alice: User, completed: bool) -> None:
     assert signed_in.submit(f"/todos/{todo_id}/delete").location == "/todos"
     assert stored_ids() == [kept]
     page = signed_in.get("/todos").text
-    assert "The todo is deleted." in page
-    assert "books" not in page
+    assert "“\u2068books\u2069” is deleted." in page
+    assert page.count("books") == 1
+    assert "books" not in signed_in.get("/todos").text  # the message was read
 
 
-@pytest.mark.parametrize("action", ["", "/delete"])
-def test_what_is_deleted_is_404(signed_in: Visitor, alice: User, action: str) -> None:
+@pytest.mark.parametrize("action", ["", "/delete", "/move"])
+def test_what_is_deleted_is_404_and_stays_as_it_was(signed_in: Visitor, alice: User, action: str) -> None:
+    create(alice, "neighbour")
     todo_id = create(alice, "books")
     service.delete_todo(alice.id, todo_id)
-    assert signed_in.submit(f"/todos/{todo_id}{action}", completed="1").status_code == 404
+    fields = {"completed": "1", "description": "x", "direction": "down"}
+    assert signed_in.submit(f"/todos/{todo_id}{action}", **fields).status_code == 404
+    assert signed_in.get(f"/todos/{todo_id}").status_code == 404
+    service.restore_todo(alice.id, todo_id)
+    todo = listing.list_todos(alice.id).todos[0]
+    assert (todo.description, todo.completed, todo.rank) == ("books", False, todo_id)
+
+
+@pytest.mark.parametrize("query", ["", "?show=open", "?show=done", "?sort=due", "?edit={todo}"])
+def test_what_is_deleted_is_in_no_list(signed_in: Visitor, alice: User, query: str) -> None:
+    todo_ids = [create(alice, "books", completed=completed) for completed in (True, False)]
+    for todo_id in todo_ids:
+        service.delete_todo(alice.id, todo_id)
+    page = signed_in.get(f"/todos{query.format(todo=todo_ids[0])}").text
+    assert "books" not in page
+    assert "0 left" in page
+
+
+def test_a_long_or_hostile_description_fits_into_the_message(signed_in: Visitor, alice: User) -> None:
+    for description in ("😀" * 200, "<b>" * 66, '" onclick="', "\u202e" * 200):
+        signed_in.submit(f"/todos/{create(alice, description)}/delete")
+        page = signed_in.get("/todos").text
+        assert "is deleted." in page
+        assert "<b><b>" not in page
 
 
 def test_somebody_elses_todo_is_404_and_stays(app: Flask, alice: User, bob: User) -> None:
@@ -56,7 +82,7 @@ def test_a_link_deletes_nothing(signed_in: Visitor, alice: User, action: str) ->
 
 def test_clearing_deletes_ones_own_done_todos_and_no_others(signed_in: Visitor, alice: User, bob: User) -> None:
     kept = [create(alice, "open"), create(bob, "foreign", completed=True)]
-    for number in range(service.PAGE_SIZE + 1):  # also the ones that no page shows
+    for number in range(listing.PAGE_SIZE + 1):  # also the ones that no page shows
         create(alice, f"done {number}", completed=True)
     assert signed_in.submit("/todos/clear-completed").location == "/todos"
     assert stored_ids() == kept

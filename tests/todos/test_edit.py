@@ -1,14 +1,18 @@
 """Changing the text of a todo: in its place, and without touching whether it is done."""
 
+import re
+
 import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.todos import service
+from app.todos import listing, service
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
 from tests.web.test_errors import WRONG_IDS
+
+EDITOR = re.compile(r'<form class="editor[^"]*" method="post" action="([^"]+)"')
 
 
 @pytest.fixture
@@ -26,10 +30,30 @@ def test_it_works(signed_in: Visitor, alice: User, todo_id: int) -> None:
     assert stored(alice, todo_id) == ("four books", False)
 
 
-def test_the_list_holds_an_editor_with_the_text(signed_in: Visitor, todo_id: int) -> None:
-    page = signed_in.get("/todos").text
-    assert f'<label for="description-{todo_id}">' in page
-    assert f'<input id="description-{todo_id}" name="description" value="books"' in page
+def test_the_list_leads_to_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    service.create_todo(alice.id, "another")
+    page = signed_in.get("/todos?show=open").text
+    assert f'href="/todos?show=open&amp;edit={todo_id}"' in page
+    editing = signed_in.get(f"/todos?edit={todo_id}&show=open").text
+    assert EDITOR.findall(editing) == [f"/todos/{todo_id}?show=open"]
+    assert re.search(r'<input autofocus id="changed-description"[^>]* value="books">', editing)
+    assert '<label for="changed-description">Todo</label>' in editing
+    assert '<a class="button" href="/todos?show=open" data-cancel>Cancel</a>' in editing
+    assert "another" in editing
+
+
+@pytest.mark.parametrize("edited", ["", "x", "0", "-1", "9" * 19, "9" * 4000, "١", "//evil.example"])
+def test_editing_what_is_not_on_the_page_shows_the_page(signed_in: Visitor, todo_id: int, edited: str) -> None:
+    answer = signed_in.get("/todos", query_string={"edit": edited})
+    assert answer.status_code == 200
+    assert "books" in answer.text
+    assert not EDITOR.findall(answer.text)
+
+
+def test_editing_somebody_elses_todo_shows_ones_own(app: Flask, bob: User, todo_id: int) -> None:
+    page = browser_of(app, bob).get(f"/todos?edit={todo_id}").text
+    assert "books" not in page
+    assert not EDITOR.findall(page)
 
 
 def test_a_new_text_leaves_a_done_todo_done(signed_in: Visitor, alice: User, todo_id: int) -> None:
@@ -49,7 +73,8 @@ def test_both_at_once(signed_in: Visitor, alice: User, todo_id: int) -> None:
 def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, todo_id: int, description: str) -> None:
     answer = signed_in.submit(f"/todos/{todo_id}?show=open", description=description)
     assert answer.status_code == 422
-    assert 'class="error"' in answer.text
+    assert '<p class="error" id="changed-description-error">' in answer.text
+    assert '<a href="#changed-description">' in answer.text
     assert f'action="/todos/{todo_id}?show=open"' in answer.text
     assert f'value="{description[:2]}' in answer.text
     assert stored(alice, todo_id) == ("books", False)
@@ -78,8 +103,8 @@ def test_a_form_with_neither_field_is_422(signed_in: Visitor, alice: User, todo_
 def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User, todo_id: int) -> None:
     fields = {"user_id": f"{bob.id}", "position": "9", "completed_at": "2020-01-01"}
     assert signed_in.submit(f"/todos/{todo_id}", description="books", **fields).status_code == 302
-    [todo] = service.list_todos(alice.id).todos
-    assert (todo.position, todo.completed_at) == (0, None)
+    [todo] = listing.list_todos(alice.id).todos
+    assert (todo.rank, todo.completed_at) == (todo_id, None)
 
 
 @pytest.mark.parametrize("description", ["mine now", "", "x" * 201])
@@ -92,7 +117,7 @@ def test_somebody_elses_todo_is_404_and_stays_as_it_is(
     assert stored(alice, todo_id) == ("books", False)
 
 
-@pytest.mark.parametrize("action", ["", "/delete"])
+@pytest.mark.parametrize("action", ["", "/delete", "/move", "/restore"])
 @pytest.mark.parametrize("wrong_id", WRONG_IDS)
 def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int, wrong_id: str, action: str) -> None:
     before = row_counts()
@@ -100,5 +125,21 @@ def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int, wro
     assert row_counts() == before
 
 
-def test_a_todo_has_no_page_of_its_own(signed_in: Visitor, todo_id: int) -> None:
-    assert signed_in.get(f"/todos/{todo_id}").status_code == 405
+def test_the_refused_page_loaded_anew_offers_what_is_stored(signed_in: Visitor, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}?show=open", description="").status_code == 422
+    page = signed_in.get(f"/todos/{todo_id}?show=open")
+    assert page.status_code == 200
+    assert EDITOR.findall(page.text) == [f"/todos/{todo_id}?show=open"]
+    assert 'value="books"' in page.text
+    assert "error" not in page.text
+
+
+def test_the_page_of_somebody_elses_todo_is_404(app: Flask, bob: User, todo_id: int) -> None:
+    answer = browser_of(app, bob).get(f"/todos/{todo_id}")
+    assert answer.status_code == 404
+    assert "books" not in answer.text
+
+
+@pytest.mark.parametrize("query", ["show=all", "sort=x", "before=x"])
+def test_a_page_that_would_lead_back_to_anywhere_else_is_400(signed_in: Visitor, todo_id: int, query: str) -> None:
+    assert signed_in.get(f"/todos/{todo_id}?{query}").status_code == 400

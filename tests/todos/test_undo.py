@@ -1,0 +1,149 @@
+"""Taking back what was deleted: exactly that, to its place, for a day."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.todos import listing, service
+from app.todos.models import Todo
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+UNDO = re.compile(r'role="status">.*?<form method="post" action="([^"]+)">', re.DOTALL)
+
+
+def create(user: User, description: str, *, completed: bool = False) -> int:
+    todo_id = service.create_todo(user.id, description)
+    service.change_todo(user.id, todo_id, completed=completed)
+    return todo_id
+
+
+def listed(user: User) -> list[str]:
+    return [todo.description for todo in listing.list_todos(user.id).todos]
+
+
+def make_old(interval: str) -> None:
+    db.session.execute(text("UPDATE todos SET deleted_at = deleted_at - CAST(:ago AS interval)"), {"ago": interval})
+    db.session.commit()
+
+
+def undo(browser: Visitor, query: str = "") -> str:
+    """Press the button in the message of the page; where that leads to."""
+    [action] = UNDO.findall(browser.get(f"/todos{query}").text)
+    location = browser.submit(action.replace("&amp;", "&")).location
+    assert location
+    return location
+
+
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    create(alice, "below")
+    todo_id = create(alice, "books", completed=True)
+    done_at = service.get_todo(alice.id, todo_id).completed_at
+    create(alice, "above")
+    signed_in.submit(f"/todos/{todo_id}/delete")
+    assert listed(alice) == ["above", "below"]
+    assert undo(signed_in) == "/todos"
+    assert listed(alice) == ["above", "books", "below"]
+    assert service.get_todo(alice.id, todo_id).completed_at == done_at
+    assert "“\u2068books\u2069” is back." in signed_in.get("/todos").text
+
+
+@pytest.mark.parametrize("query", ["?show=done", "?show=done&sort=due", "?before=9-9"])
+@pytest.mark.parametrize("action", ["{todo}/delete", "clear-completed"])
+def test_it_leads_back_to_what_was_shown(signed_in: Visitor, alice: User, query: str, action: str) -> None:
+    todo_id = create(alice, "books", completed=True)
+    signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
+    assert undo(signed_in, query) == f"/todos{query}"
+
+
+def test_taken_back_twice_it_is_there_once(signed_in: Visitor, alice: User) -> None:
+    todo_id = create(alice, "books")
+    service.delete_todo(alice.id, todo_id)
+    for _ in range(2):
+        assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 302
+    assert listed(alice) == ["books"]
+
+
+def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alice: User, bob: User) -> None:
+    service.clear_completed(bob.id)
+    create(bob, "foreign", completed=True)
+    service.clear_completed(bob.id)
+    deleted = create(alice, "deleted before", completed=True)
+    service.delete_todo(alice.id, deleted)
+    create(alice, "cleared before", completed=True)
+    service.clear_completed(alice.id)
+    create(alice, "open")
+    for number in range(60):
+        create(alice, f"{number}", completed=True)
+    before = row_counts()
+    signed_in.submit("/todos/clear-completed")
+    create(alice, "done since", completed=True)
+    service.delete_todo(alice.id, create(alice, "deleted since", completed=True))
+    undo(signed_in)
+    restored = {todo.description for todo in listing.list_todos(alice.id, completed=True).todos}
+    assert restored == {"done since", *(f"{number}" for number in range(11, 60))}  # the first page
+    alive = db.session.scalars(select(Todo.description).where(Todo.user_id == alice.id, Todo.deleted_at.is_(None)))
+    assert sorted(alive) == sorted(["open", "done since", *(f"{number}" for number in range(60))])
+    assert listed(bob) == []
+    assert row_counts()["todos"] == before["todos"] + 2
+
+
+def test_where_nothing_was_done_there_is_nothing_to_undo(signed_in: Visitor, alice: User) -> None:
+    create(alice, "open")
+    signed_in.submit("/todos/clear-completed")
+    assert 'class="message"' not in signed_in.get("/todos").text
+    assert service.clear_completed(alice.id) is None
+
+
+def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
+    todo_id, done = create(alice, "books"), create(alice, "done", completed=True)
+    service.delete_todo(alice.id, todo_id)
+    moment = service.clear_completed(alice.id)
+    make_old("1 day 1 second")
+    assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 404
+    assert signed_in.submit(f"/todos/{done}/restore").status_code == 404
+    assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    assert listed(alice) == []
+
+
+def test_within_the_day_it_is_not(signed_in: Visitor, alice: User) -> None:
+    todo_id = create(alice, "books")
+    service.delete_todo(alice.id, todo_id)
+    make_old("23 hours 59 minutes")
+    assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 302
+    assert listed(alice) == ["books"]
+
+
+def test_somebody_elses_is_404_and_stays_deleted(app: Flask, alice: User, bob: User) -> None:
+    todo_id = create(alice, "books", completed=True)
+    service.delete_todo(alice.id, todo_id)
+    create(alice, "more books", completed=True)
+    moment = service.clear_completed(alice.id)
+    stranger = browser_of(app, bob)
+    assert stranger.submit(f"/todos/{todo_id}/restore").status_code == 404
+    assert stranger.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    assert listed(alice) == listed(bob) == []
+
+
+@pytest.mark.parametrize("moment", ["1", "9" * 18, f"{2**63 - 1}", "0", "-1", "x", f"{2**63}"])
+def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice: User, moment: str) -> None:
+    create(alice, "books", completed=True)
+    service.clear_completed(alice.id)
+    assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    assert listed(alice) == []
+
+
+@pytest.mark.parametrize("action", ["{todo}/restore", "clear-completed/{moment}/undo"])
+def test_a_link_takes_nothing_back(signed_in: Visitor, alice: User, action: str) -> None:
+    todo_id = create(alice, "books", completed=True)
+    moment = service.clear_completed(alice.id)
+    path = f"/todos/{action.format(todo=todo_id, moment=moment)}"
+    assert signed_in.get(path).status_code == 405
+    assert signed_in.submit(f"{path}?show=all").status_code == 400
+    assert signed_in.post(path).status_code == 400  # without the token of a page
+    assert listed(alice) == []
