@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 
 from app.extensions import db
 from app.wordcounts.models import QUEUED, RUNNING, Result
@@ -34,22 +34,23 @@ class TooManyAnHour(TooMany):
     """MOST_AN_HOUR were asked for within an hour."""
 
 
-# None of the limits is above 50, so what is older cannot break one.
-_NEWEST = (
+# All that is unfinished or of this hour, and not just the last ones by their ids: what an import brings has new ids.
+_LATELY = (
     select(
         Result.created_at,
         (Result.status.in_((QUEUED, RUNNING)) & Result.deleted_at.is_(None)).label("waits"),
     )
-    .where(Result.user_id == bindparam("owner"))
-    .order_by(Result.id.desc())
-    .limit(50)
+    .where(
+        Result.user_id == bindparam("owner"),
+        or_(Result.status.in_((QUEUED, RUNNING)), Result.created_at > func.now() - HOUR),
+    )
     .subquery()
 )
-_IN_HOUR = _NEWEST.c.created_at > func.now() - HOUR
+_IN_HOUR = _LATELY.c.created_at > func.now() - HOUR
 _USAGE = select(
-    func.count().filter(_NEWEST.c.waits).label("waiting"),
+    func.count().filter(_LATELY.c.waits).label("waiting"),
     func.count().filter(_IN_HOUR).label("asked"),
-    func.extract("epoch", func.min(_NEWEST.c.created_at).filter(_IN_HOUR) + HOUR - func.now()).label("seconds"),
+    func.extract("epoch", func.min(_LATELY.c.created_at).filter(_IN_HOUR) + HOUR - func.now()).label("seconds"),
 )
 
 

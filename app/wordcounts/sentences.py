@@ -1,7 +1,12 @@
-"""What a reader is told when a page could not be counted: what happened, and what to do."""
+"""What a reader is told when a page could not be counted, or not yet: what happened, and what to do."""
 
+import math
+from datetime import timedelta
+
+from flask_babel import format_timedelta, gettext
 from flask_babel import lazy_gettext as _
 
+from app.wordcounts import limits
 from app.wordcounts.failures import INTERRUPTED, Code
 
 SENTENCES = {
@@ -24,3 +29,17 @@ SENTENCES = {
     Code.HTTP_5XX: _("The website has trouble just now; please try again later."),
     INTERRUPTED: _("The counting was interrupted too often; please try again."),
 }
+
+
+def when_there_is_room(error: limits.TooMany) -> str:
+    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
+    time = format_timedelta(timedelta(seconds=seconds), threshold=1)
+    if isinstance(error, limits.TooManyWaiting):
+        sentence: str = gettext(
+            "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time
+        )
+    else:
+        sentence = gettext(
+            "You have asked for as many pages as one may in an hour. Wait %(time)s and try again.", time=time
+        )
+    return sentence

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, Update, bindparam, func, insert, or_, select, text, update
 
 from app import jobs
 from app.accounts.models import User
@@ -15,6 +15,7 @@ from app.wordcounts import limits
 from app.wordcounts.models import Result
 
 PAGE_SIZE = 20
+RECENT = 5  # results that stand at the side of one
 ID_MAX = 2**63 - 1
 
 ResultRow = Row[*tuple[Any, ...]]  # the columns that the statement names
@@ -50,6 +51,15 @@ _PAGE = (
     .order_by(Result.id.desc())
     .limit(PAGE_SIZE + 1)
 )
+# What is shown at the side of a result, to whoever reads it: a person's own last ones, in the same statement.
+_LAST = (
+    select(Result.public_id, Result.title, Result.url, Result.status)
+    .where(Result.user_id == bindparam("reader"), _ALIVE)
+    .order_by(Result.id.desc())
+    .limit(RECENT)
+    .subquery("last")
+)
+_RECENT = select(func.json_agg(func.row_to_json(text("last")))).select_from(_LAST).scalar_subquery()
 _ONE = select(
     Result.public_id,
     Result.url,
@@ -68,6 +78,7 @@ _ONE = select(
     Result.created_at,
     Result.finished_at,
     (Result.user_id == bindparam("reader")).label("is_own"),
+    _RECENT.label("recent"),
 ).where(
     Result.public_id == bindparam("public_id"),
     _ALIVE,

