@@ -1,4 +1,4 @@
-"""Object storage: put, list and delete, and the way between a key and its public URL.
+"""Object storage: put, get, list and delete, and the way between a key and its public URL.
 
 The bucket is public to read, object by object, and nothing else; the README shows the policy. boto3 is imported on the
 first use, since it costs 0.3 s and 40 MB that a request for a note has no use for.
@@ -93,6 +93,19 @@ def put(key: str, data: bytes, content_type: str) -> str:
     return url_of(key)
 
 
+def get(key: str) -> bytes | None:
+    """The content of an object, or None when it is not there. Raises: StorageUnavailable."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return bytes(_call("get_object", Key=key)["Body"])
+    except StorageUnavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return None
+        raise
+
+
 def delete(key: str) -> None:
     """Delete an object; one that is not there is as good as deleted.
 
@@ -134,6 +147,8 @@ def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     bucket = _bucket()
     try:
         answer: dict[str, Any] = getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
+        if "Body" in answer:  # it is still to come, and may not
+            answer["Body"] = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise StorageUnavailable(f"{operation} failed: {error}") from error
     return answer

@@ -15,6 +15,7 @@ MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow reads them 
 # are part of the pixel data around them. The search runs in C, so 5 MiB of nothing but FF 00 take it 50 ms.
 JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
+JPEG_FRAMES = bytes({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; those three are no frames (T.81, B.1)
 
 GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
 
@@ -24,17 +25,24 @@ class TooComplex(Exception):
 
 
 class Broken(Exception):
-    """A byte that begins no block stands where a block should begin."""
+    """A byte that begins no block stands where a block should begin, or there are two of what there may be one of."""
 
 
 def refuse_many_scans(jpeg: bytes) -> None:
-    """Walk the segments up to the end of the image; a plain count of FF DA would count those of a thumbnail, too."""
-    scans = 0
+    """Walk the segments up to the end of the image; a plain count of FF DA would count those of a thumbnail, too.
+
+    Nor may there be a second frame header: no decoder takes it, but Pillow notes each channel that it claims first, and
+    70 headers took it 150 MB and a second.
+    """
+    scans = frames = 0
     position = 2  # behind the start-of-image marker, which has no length
     for _ in range(MAX_SECTIONS):
         marker = JPEG_MARKER.search(jpeg, position)
         if marker is None or marker[1] == JPEG_END:
             return
+        frames += scans == 0 and marker[1] in JPEG_FRAMES
+        if frames > 1:
+            raise Broken
         scans += marker[1] == JPEG_SCAN
         if scans > MAX_SCANS:
             break

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app import jobs, storage
@@ -17,6 +17,7 @@ from app.accounts import nicknames, passwords
 from app.accounts.models import User, UserSession
 from app.accounts.service import AccountGone, taken
 from app.extensions import db
+from app.mypage.cropping import Crop
 from app.mypage.photo import square_webp
 
 log = logging.getLogger(__name__)
@@ -31,18 +32,19 @@ class WrongPassword(Exception):
     """The current password is another one; nothing was changed."""
 
 
-def put_photo(user_id: int, data: bytes) -> None:
+def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
     """Check and re-encode a photo, store it and show it from now on.
 
     Args:
         data: the uploaded file.
+        crop: the square of it that is shown; without one the middle.
 
     Raises:
         PhotoRejected, PhotoBusy: see `photo.square_webp`; nothing was stored.
         StorageUnavailable: the photo shown is still the old one.
         AccountGone
     """
-    webp = square_webp(data)
+    webp = square_webp(data, crop)
     url = storage.put(storage.new_key(FOLDER, "webp"), webp, "image/webp")
     try:
         _replace_image_url(user_id, url)
@@ -73,6 +75,12 @@ def change_nickname(user_id: int, nickname: str) -> None:
     except IntegrityError as error:
         db.session.rollback()
         raise taken(error) from error
+
+
+def change_settings(user_id: int, language: str | None, time_zone: str | None) -> None:
+    """Show pages in this language and times in this zone on every device; None: as each browser asks."""
+    db.session.execute(update(User).where(User.id == user_id).values(language=language, time_zone=time_zone))
+    db.session.commit()
 
 
 def change_password(user_id: int, current_password: str, new_password: str) -> User:

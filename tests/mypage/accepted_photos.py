@@ -43,14 +43,15 @@ def largest_photos() -> Iterator[Photo]:
     full_colour = red_jpeg(progressive=True, subsampling=0)
     yield photo("progressive JPEG of 25 megapixels", "large.jpg", resized_jpeg(full_colour, 5000, 5000))
     yield photo("progressive JPEG, a 9:1 strip of 25 megapixels", "strip.jpg", resized_jpeg(full_colour, 15240, 1640))
-    yield photo("progressive JPEG, a narrow one decoded whole", "strip.jpg", resized_jpeg(full_colour, 15640, 799))
+    yield photo("progressive JPEG, a strip decoded at a half", "strip.jpg", resized_jpeg(full_colour, 14275, 1599))
+    yield photo("progressive JPEG, a narrow one decoded whole", "strip.jpg", resized_jpeg(full_colour, 20020, 799))
     print_colour = flat("JPEG", "CMYK", progressive=True, subsampling=0)
     yield photo("progressive CMYK JPEG of 18 megapixels", "print.jpg", resized_jpeg(print_colour, 4240, 4240))
     yield photo("RGBA PNG of 12.5 megapixels", "large.png", flat_png(3535, 3535, bits=8, colour=6, channels=4))
     yield photo("16-bit RGBA PNG of 12.5 megapixels", "deep.png", flat_png(3535, 3535, bits=16, colour=6, channels=4))
     yield photo("16-bit grey PNG of 12.5 megapixels", "scan.png", flat_png(3535, 3535, bits=16, colour=0, channels=1))
     yield photo("transparent GIF of 12.5 megapixels", "large.gif", flat("GIF", "P", (3535, 3535), transparency=3))
-    yield photo("lossless WebP of 12.5 megapixels", "large.webp", resized_webp(flat_webp(), 3535, 3535))
+    yield photo("lossless WebP of 9 megapixels", "large.webp", resized_webp(flat_webp(), 3000, 3000))
     yield photo("JPEG whose EXIF claims 500 MB", "exif.jpg", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
 
 

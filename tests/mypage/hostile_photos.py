@@ -113,7 +113,8 @@ def _small_and_vast() -> Iterator[HostilePhoto]:
         ("31x400", "slim.png", flat_png(31, 400)),
         ("JPEG of 25.01 megapixels", "vast.jpg", resized_jpeg(red_jpeg(), 5001, 5001)),
         ("JPEG of 65500x65500", "vast.jpg", resized_jpeg(red_jpeg(), 65500, 65500)),
-        ("JPEG strip that cannot be reduced", "strip.jpg", resized_jpeg(red_jpeg(), 31250, 799)),
+        ("JPEG strip of 25 megapixels that can hardly be reduced", "strip.jpg", resized_jpeg(red_jpeg(), 15634, 1599)),
+        ("JPEG strip that cannot be reduced", "strip.jpg", resized_jpeg(red_jpeg(), 20050, 799)),
         ("CMYK JPEG of 18.1 megapixels", "vast.jpg", resized_jpeg(flat("JPEG", "CMYK"), 4255, 4255)),
         ("PNG of 12.6 megapixels", "vast.png", flat_png(3550, 3550)),
         ("PNG of 100 megapixels, which Pillow warns of", "vast.png", flat_png(10_000, 10_000)),
@@ -128,7 +129,7 @@ def _small_and_vast() -> Iterator[HostilePhoto]:
         ("GIF with a frame of 65535x65535", "frame.gif", small_screen % (b"\xff" * 4)),
         ("animated GIF of 25 megapixels", "vast.gif", frames("GIF").replace(b"\x40\0\x40\0", b"\x88\x13\x88\x13")),
         ("lossless WebP of 16383x16383", "vast.webp", resized_webp(flat_webp(), 16383, 16383)),
-        ("lossless WebP of 12.6 megapixels", "vast.webp", resized_webp(flat_webp(), 3550, 3550)),
+        ("lossless WebP of 9.1 megapixels", "vast.webp", resized_webp(flat_webp(), 3020, 3020)),
         ("lossy WebP of 16383x16383", "vast.webp", lossy[:26] + b"\xff\x3f\xff\x3f" + lossy[30:]),
         ("WebP with a canvas of 2^24 squared", "vast.webp", canvas),
     ):

@@ -17,7 +17,7 @@ HOSTILE = list(hostile_photos())
 def test_hostile_photos_are_many_and_distinct() -> None:
     assert len(HOSTILE) >= 100
     assert len({upload.name for upload in HOSTILE}) == len({upload.data for upload in HOSTILE}) == len(HOSTILE)
-    assert {upload.reason for upload in HOSTILE} == set(Reason)
+    assert {upload.reason for upload in HOSTILE} == set(Reason) - {Reason.CROP}  # no matter of the file
 
 
 @pytest.mark.parametrize("upload", HOSTILE, ids=name_of)

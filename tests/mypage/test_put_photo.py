@@ -1,6 +1,5 @@
 """The photo on my page: put, changed, removed; the object first, then the row, then the old object's end."""
 
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -20,15 +19,6 @@ from tests.conftest import browser_of
 from tests.mypage.photo_files import oriented_photo
 from tests.queued import queued, run_queued
 from tests.visitor import Visitor
-
-
-@pytest.fixture
-def objects(app: Flask) -> Iterator[set[str]]:
-    """The keys that were there before the test."""
-    before = object_keys(app)
-    yield before
-    for key in object_keys(app) - before:
-        app.extensions["bucket"].client.delete_object(Bucket=app.extensions["bucket"].name, Key=key)
 
 
 def upload(browser: Visitor, *files: bytes, name: str = "me.jpg") -> TestResponse:

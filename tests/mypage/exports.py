@@ -1,0 +1,115 @@
+"""Accounts with something of everything, and what came of it."""
+
+import io
+import json
+import zipfile
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.notes.models import Note
+from app.todos import service as todos
+from app.todos.models import Todo
+from app.wordcounts.models import Result
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+# Ids and what hangs on them; the place of a todo is its place in the list, which is compared.
+NOT_THE_SAME = {"id", "public_id", "user_id", "version", "position"}
+
+
+def furnish(user: User, browser: Visitor) -> None:
+    """60 notes, 30 todos, 4 word counts; written as a browser would where that makes a difference."""
+    browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
+    texts = [
+        ("반달", "달이 #반달 만큼 찼다 #책"),
+        (
+            "# Markdown *title*",
+            "- [ ] one\n- [x] two\n\n```python\nprint('#no')\n```\n[link](https://example.com) #tag-1",
+        ),
+        ("👨‍👩‍👧‍👦 emoji", "🌓" * 500),
+        ("عنوان", "مرحبا \u200f#عربي\n\u202eabc\u202c"),
+        ("", "no title\tbut a tab"),
+        ("CON", "---\ntitle: not a head\n---"),
+        ("../../etc/passwd", 'a/b\\c:d*e?f"g<h>i|j'),
+        ("x" * 50, "한" * 2000),
+        ('quote " and \\ back', "</script><b>\u2028\u2029"),
+    ]
+    for number in range(59):
+        title, content = texts[number % len(texts)]
+        content = content if len(content) == 2000 else f"{content}\n{number}"
+        note_id = notes.create_note(user.id, title, content)
+        if number % 7 == 0:
+            notes.pin_note(user.id, note_id, pinned=True)
+        if number % 5 == 0:
+            notes.update_note(user.id, note_id, title, content + " #고침" if len(content) < 1990 else content, 1)
+        if number % 9 == 0:
+            notes.delete_note(user.id, note_id)
+    for number in range(30):
+        todo_id = todos.create_todo(user.id, f"할 일 {number} 🛒 <b>")
+        if number % 3 == 0:
+            todos.change_todo(user.id, todo_id, completed=True)
+        place = {"position": number % 4 - 2, "due_on": date(2026, 2, 28) if number % 2 else None}
+        db.session.execute(update(Todo).where(Todo.id == todo_id).values(place))
+    results.done(user)
+    results.done(user, "https://example.com/다른", title="Ca\u0301fe", truncated=True)
+    results.shared(user, url="https://example.com/shared", title=None)
+    results.done(user, "https://example.com/empty", result_all={}, result_no_stop_words={}, total_words=0,
+                 unique_words=0, content_words=0, phrases={"2": {}, "3": {}})  # fmt: skip
+    db.session.commit()
+
+
+def rows_of(user: User) -> dict[str, list[dict[str, Any]]]:
+    """table: all that its rows of this user say, but for ids, in their order."""
+    return {
+        model.__tablename__: [
+            {name: value for name, value in row.items() if name not in NOT_THE_SAME}
+            for row in db.session.execute(
+                select(*model.__table__.c).where(model.__table__.c.user_id == user.id).order_by(*order)
+            ).mappings()
+        ]
+        for model, order in (
+            (Note, [Note.id]),
+            (Todo, [Todo.position, Todo.id]),
+            (Result, [Result.id]),
+        )
+    }
+
+
+def export(browser: Visitor) -> bytes:
+    with browser.get("/mypage/export") as answer:
+        assert answer.status_code == 200
+        data: bytes = answer.data
+        return data
+
+
+def import_(browser: Visitor, *archives: bytes, **fields: str) -> TestResponse:
+    files = [(io.BytesIO(data), "semicircle.zip") for data in archives]
+    answer = browser.submit("/mypage/import", archive=files, **fields)
+    answer.request.environ["wsgi.input"].close()  # a file when it is long, and nobody else closes it
+    return answer
+
+
+def document_of(archive: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+        document: dict[str, Any] = json.loads(zip_file.read("semicircle.json"))
+        return document
+
+
+def packed(entries: dict[str, bytes | str], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as zip_file:
+        for name, content in entries.items():
+            zip_file.writestr(name, content)
+    return file.getvalue()
+
+
+def repacked(archive: bytes, **entries: bytes | str) -> bytes:
+    """The same, and with these entries besides or instead."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+        return packed({**{name: zip_file.read(name) for name in zip_file.namelist()}, **entries})

@@ -1,0 +1,88 @@
+"""The page of five forms: the refused one says why, on top and beside its field, and the others stay as they were."""
+
+import gzip
+import re
+from collections import Counter
+from io import BytesIO
+
+import pytest
+
+from app.accounts.models import User
+from tests.conftest import PASSWORD
+from tests.visitor import Visitor
+
+Field = str | tuple[bytes, str]
+
+REFUSED: dict[str, tuple[dict[str, Field], str]] = {
+    "photo": ({"photo": (b"not an image", "me.jpg")}, "#photo"),
+    "nickname": ({"nickname": "Bob"}, "#nickname"),
+    "password": ({"current_password": "another sentence", "new_password": "a new sentence"}, "#current_password"),
+    "settings": ({"language": "ko", "time_zone": "Mars/Phobos"}, "#time_zone"),
+    "delete": ({"password": "another sentence"}, "#password"),
+}
+
+
+def refused(browser: Visitor, form: str) -> str:
+    fields = {
+        name: (BytesIO(value[0]), value[1]) if isinstance(value, tuple) else value
+        for name, value in REFUSED[form][0].items()
+    }
+    answer = browser.submit(f"/mypage/{form}", **fields)
+    assert answer.status_code == 422
+    return answer.text
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_a_summary_with_the_focus_leads_to_the_field(signed_in: Visitor, bob: User, form: str) -> None:
+    page = refused(signed_in, form)
+    target = REFUSED[form][1]
+    assert page.count("autofocus") == page.count('class="message wrong"') == 1
+    assert re.search(rf'<div class="message wrong" role="alert" tabindex="-1" autofocus>.*?href="{target}"', page, re.S)
+    assert page.index("message wrong") < page.index("<h2")
+    assert page.count(f'id="{target[1:]}"') == 1
+    assert page.count(f'id="{target[1:]}-error"') == 1
+    assert re.search(rf'aria-describedby="[^"]*{target[1:]}-error', page)
+
+
+@pytest.mark.parametrize("form", [None, *REFUSED])
+def test_every_id_is_there_once_and_every_label_has_its_field(signed_in: Visitor, bob: User, form: str | None) -> None:
+    page = refused(signed_in, form) if form else signed_in.get("/mypage/edit").text
+    ids = re.findall(r'\sid="([^"]*)"', page)
+    assert [name for name, count in Counter(ids).items() if count > 1] == []
+    referred = re.findall(r'<label[^>]* for="([^"]+)"', page)
+    for names in re.findall(r'aria-(?:describedby|labelledby)="([^"]*)"', page):
+        referred += names.split()
+    assert set(referred) <= set(ids)
+
+
+def test_typed_text_is_kept_but_no_password(signed_in: Visitor, bob: User) -> None:
+    assert 'value="Bob"' in refused(signed_in, "nickname")
+    for form in ("password", "delete"):
+        assert "sentence" not in re.sub(r"a sentence is fine|another sentence is", "", refused(signed_in, form))
+
+
+def test_the_other_forms_stay_as_they_were(signed_in: Visitor, bob: User) -> None:
+    page = refused(signed_in, "password")
+    assert 'value="alice"' in page
+    assert page.count('class="error"') == 2  # the empty one of the photo stands ready for photo.js
+
+
+def test_the_form_of_deletion_is_closed_until_it_is_refused(signed_in: Visitor) -> None:
+    assert "<details>" in signed_in.get("/mypage/edit").text
+    assert "<details open>" in refused(signed_in, "delete")
+
+
+def test_password_managers_find_the_account(signed_in: Visitor) -> None:
+    page = signed_in.get("/mypage/edit").text
+    assert page.count('autocomplete="username" value="alice@example.com"') == 2
+
+
+def test_the_page_is_small(signed_in: Visitor) -> None:
+    signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
+    assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 10 * 1024
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_without_a_token_none_is_taken(signed_in: Visitor, alice: User, form: str) -> None:
+    assert signed_in.post(f"/mypage/{form}", data={"password": PASSWORD}).status_code == 400
+    assert signed_in.get("/mypage").status_code == 200
