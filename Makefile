@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: help dev test lint format translations requirements install clean
+.PHONY: help dev test lint format translations screenshots requirements install clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
@@ -30,6 +30,9 @@ translations: install ## collect the sentences of the code, and compile the tran
 	@$(BIN)/pybabel --quiet compile --directory app/translations
 	@rm app/translations/messages.pot
 
+screenshots: install ## a picture of every page, into screenshots/; ARGS=notes for the pages whose name begins so
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host pyproject.toml
 
@@ -52,4 +55,4 @@ install: .venv/installed
 	@echo "APP_SETTINGS=config.DevelopmentConfig" > $@
 
 clean: ## remove what was installed and generated; the data in instance/ stays
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache screenshots tests/browser/node_modules

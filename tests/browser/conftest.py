@@ -1,0 +1,73 @@
+"""One service with people in it for all tests of pages, and a browser to visit it with."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser import tools
+from tests.browser.chromium import EXECUTABLE, launch
+from tests.browser.readers import Reader, new_reader
+from tests.browser.site import Site, running_site
+from tests.browser.window import Window, Windows
+from tests.conftest import Environment
+from tests.waiting import WITHIN
+
+
+@pytest.fixture(scope="session")
+def site(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(server_environment, tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")  # not longer: while Playwright runs, no other test of this process could use asyncio
+def browser() -> Iterator[Browser]:
+    if not EXECUTABLE:
+        pytest.skip("needs chromium")
+    expect.set_options(timeout=WITHIN * 1000)
+    with sync_playwright() as playwright, launch(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def packages() -> None:
+    """What npm brings is there. Asked for once: without the registry every test that needs it fails at once."""
+    tools.install()
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, site: Site, packages: None) -> Windows:
+    return Windows(browser, site)
+
+
+@pytest.fixture
+def reader(site: Site) -> Reader:
+    return new_reader(site)
+
+
+@pytest.fixture
+def window(windows: Windows, reader: Reader) -> Iterator[Window]:
+    """A new window of the reader, who reads English; whatever the test did, it complained about nothing."""
+    with windows.lent(reader.cookies) as window:
+        yield window
+        assert not window.complained()
+
+
+@pytest.fixture
+def plain(windows: Windows, reader: Reader) -> Iterator[Window]:
+    """The same reader's window without scripts."""
+    with windows.lent(reader.cookies, scripts=False) as window:
+        yield window
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "plain"])
+def has_scripts(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def either(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[Window]:
+    """The test is made twice: in a window of the reader with scripts, and in one without."""
+    with windows.lent(reader.cookies, scripts=has_scripts) as window:
+        yield window
+        assert not window.complained()

@@ -1,0 +1,37 @@
+"""What the controls are called in English, each in one place. `a|b` takes either."""
+
+import re
+
+from tests.browser.keyboard import Control
+
+SIGN_UP = Control("link", "create an account|sign up")
+CREATE_ACCOUNT = Control("button", "create an account|sign up")
+SIGN_OUT = Control("button", "sign out")
+EMAIL = Control("textbox", "e-?mail")
+NICKNAME = Control("textbox", "nickname")
+PASSWORD = Control("textbox", "password", is_password=True)
+
+TITLE = Control("textbox", "title")
+TEXT = Control("textbox", "note|text|content")
+SAVE = Control("button", "save")
+EDIT = Control("link", "edit")
+DELETE = Control("button", "move to trash")
+UNDO = Control("button", "undo")
+
+TODOS = Control("link", "todos")
+NEW_TODO = Control("textbox", "todo|new todo|what")
+ADD = Control("button", "add")
+
+
+def link(name: str) -> Control:
+    return Control("link", re.escape(name))
+
+
+def complete(todo: str) -> Control:
+    """The button that ticks a todo off."""
+    return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=False)
+
+
+def completed(todo: str) -> Control:
+    """The same button, once it is down."""
+    return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=True)

@@ -1,0 +1,108 @@
+"""Every page of the site: what it is called, how it is reached, and as what it is answered.
+
+A new page is one line here. Its tests, its HTML check and its pictures follow from that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.storage import StorageUnavailable
+
+FULL = "full"  # somebody with more of everything than a page holds, and with texts that are hard to show
+EMPTY = "empty"  # somebody who just signed up
+PASSWORD = "a long enough sentence"  # of both
+
+
+@dataclass(frozen=True)
+class Page:
+    """
+    Args:
+        name: unique; the file name of its pictures too.
+        path: `{…}` stands for the id of something that was seeded, see seed.py.
+        who: whose browser asks; None is somebody who is not signed in.
+        status: as what it is answered.
+        form: posted to the path, with a CSRF token unless it brings one; else the page is got.
+        error: what a view raises. No running service does that on purpose, so the page is rendered in this process.
+    """
+
+    name: str
+    path: str
+    who: str | None = None
+    status: int = 200
+    form: Mapping[str, str] | None = None
+    error: type[Exception] | None = None
+
+
+ACCOUNTS = (
+    Page("landing", "/"),
+    Page("sign-up", "/sign-up"),
+    Page("sign-up-refused", "/sign-up", status=422, form={"email": "nobody", "nickname": " ", "password": "short"}),
+    Page("sign-in", "/sign-in?next=/todos"),
+    Page("sign-in-refused", "/sign-in", status=422, form={"email": "nobody@example.com", "password": PASSWORD}),
+)
+NOTES = (
+    Page("notes", "/notes", FULL),
+    Page("notes-older", "/notes?before={before}", FULL),
+    Page("notes-empty", "/notes", EMPTY),
+    Page("notes-found", "/notes?q=%EB%B0%98", FULL),
+    Page("notes-tagged", "/notes?tag=%EB%8B%AC", FULL),
+    Page("notes-no-tag", "/notes?tag=nowhere", EMPTY),
+    Page("tags", "/notes/tags", FULL),
+    Page("notes-no-hit", "/notes?q=%EC%97%86%EB%8A%94%20%EB%A7%90%20nowhere", FULL),
+    Page("notes-refused", "/notes", FULL, 422, {"title": "반" * 51, "content": "달" * 2001}),
+    Page("note", "/notes/{note}", FULL),
+    Page("note-in-markdown", "/notes/{markdown}", FULL),
+    Page("note-hard-to-show", "/notes/{hard_note}", FULL),
+    Page("note-edit", "/notes/{hard_note}/edit", FULL),
+    Page(
+        "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
+    ),
+    Page("trash", "/notes/trash", FULL),
+    Page("trash-empty", "/notes/trash", EMPTY),
+)
+TODOS = (
+    Page("todos", "/todos", FULL),
+    Page("todos-open", "/todos?show=open", FULL),
+    Page("todos-done", "/todos?show=done", FULL),
+    Page("todos-by-due-date", "/todos?sort=due", FULL),
+    Page("todo-editor", "/todos?edit={todo}", FULL),
+    Page("todo", "/todos/{todo}", FULL),
+    Page("todos-empty", "/todos", EMPTY),
+    Page("todos-done-empty", "/todos?show=done", EMPTY),
+    Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 201}),
+)
+WORD_COUNTS = (
+    Page("word-counts", "/wordcounts", FULL),
+    Page("word-counts-empty", "/wordcounts", EMPTY),
+    Page("word-counts-refused", "/wordcounts", EMPTY, 422, {"url": "ftp://example.com"}),
+    Page("word-counts-too-many", "/wordcounts", FULL, 429, {"url": "https://example.com"}),
+    Page("result", "/wordcounts/{done}", FULL),
+    Page("result-all-words", "/wordcounts/{done}?stop_words=keep&all=1", FULL),
+    Page("result-shared", "/wordcounts/{shared}"),
+    Page("result-waiting", "/wordcounts/{waiting}", FULL),
+    Page("result-failed", "/wordcounts/{failed}", FULL),
+)
+MY_PAGE = (
+    Page("my-page", "/mypage", FULL),
+    Page("my-page-no-photo", "/mypage", EMPTY),
+    Page("my-page-edit", "/mypage/edit", FULL),
+    Page("devices", "/mypage/devices", FULL),
+    Page("import", "/mypage/import", FULL),
+    Page("import-refused", "/mypage/import", FULL, 422, {}),
+    Page("my-page-edit-refused", "/mypage/nickname", EMPTY, 422, {"nickname": "a\u0430"}),
+)
+ERRORS = (
+    Page("error-400", "/notes?before=nothing", FULL, 400),
+    Page("error-400-form", "/sign-in", status=400, form={"csrf_token": ""}),
+    Page("error-404", "/nothing/here", status=404),
+    Page("error-404-signed-in", "/notes/9000000000", FULL, 404),
+    Page("error-405", "/sign-out", FULL, 405),
+    Page("error-413", "/notes", FULL, 413, {"content": "x" * 70_000}),
+    Page("error-422", "/notes/{note}/pin", FULL, 422, {"pinned": "perhaps"}),
+    Page("error-429", "/wordcounts/{done}/again", FULL, 429, {}),
+    Page("error-500", "/unforeseen", status=500, error=RuntimeError),
+    Page("error-503", "/unavailable", status=503, error=StorageUnavailable),
+)
+PAGES = (*ACCOUNTS, *NOTES, *TODOS, *WORD_COUNTS, *MY_PAGE, *ERRORS)
+
+LANGUAGES = ("ko", "en")

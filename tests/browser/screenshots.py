@@ -1,0 +1,67 @@
+"""A picture of every page, in both languages, light and dark, on a desk and on a phone: for people to look at.
+
+.venv/bin/python -m tests.browser.screenshots          # all of them, into screenshots/
+.venv/bin/python -m tests.browser.screenshots notes    # of the pages whose name begins so
+"""
+
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import sync_playwright
+
+from tests import servers
+from tests.browser.chromium import launch
+from tests.browser.pages import LANGUAGES, PAGES, Page
+from tests.browser.site import running_site
+from tests.browser.window import SCHEMES, SIZES, Windows
+
+FOLDER = Path(__file__).parents[2] / "screenshots"
+HIGHEST = 12_000  # pixels; Chromium draws no higher picture in one piece
+
+
+def main(beginning: str = "") -> None:
+    pages = [page for page in PAGES if page.name.startswith(beginning)]
+    temporary = tempfile.TemporaryDirectory(prefix="semicircle-", ignore_cleanup_errors=True)
+    with temporary, servers.running(Path(temporary.name), os.environ) as environment:
+        own = {"SECRET_KEY": secrets.token_hex(32), **environment}
+        with (
+            running_site(own, Path(temporary.name)) as site,
+            sync_playwright() as playwright,
+            launch(playwright) as browser,
+        ):
+            windows = Windows(browser, site)
+            for page in pages:
+                for language in LANGUAGES:
+                    take(windows, page, language)
+    print(f"{len(pages)} pages are in {FOLDER}")  # noqa: T201 - a command of the terminal
+
+
+def take(windows: Windows, page: Page, language: str) -> None:
+    """The pictures of one page, which is loaded once."""
+    window = windows.of(page.who, language)
+    window.dress("light", "desk")
+    window.visit(windows.site, page, language)
+    for size in SIZES:
+        for scheme in SCHEMES:
+            window.dress(scheme, size)
+            folder = FOLDER / f"{language}-{scheme}-{size}"
+            folder.mkdir(parents=True, exist_ok=True)
+            enlarge(window.tab)
+            window.tab.screenshot(path=folder / f"{page.name}.png", animations="disabled")
+    window.leave()
+
+
+def enlarge(tab: Tab) -> None:
+    """Make the window as high as the page: a bar at its lower edge would stand in the middle of the picture else."""
+    size = tab.viewport_size
+    assert size
+    height = tab.evaluate("document.documentElement.scrollHeight")
+    tab.set_viewport_size({"width": size["width"], "height": max(size["height"], min(height, HIGHEST))})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,97 @@
+"""The journeys that everybody makes, by keyboard alone."""
+
+import pytest
+
+from tests.browser import controls
+from tests.browser.barriers import barriers
+from tests.browser.keyboard import Control, Keyboard
+from tests.browser.window import Window, Windows
+from tests.conftest import PASSWORD
+
+OUTLINE = "<style>:focus { outline: 3px solid }</style>"
+
+
+@pytest.fixture(params=["desk", "phone"])
+def window(request: pytest.FixtureRequest, windows: Windows) -> Window:
+    window = windows.fresh("en")
+    window.dress("light", request.param)
+    return window
+
+
+@pytest.fixture
+def keyboard(window: Window) -> Keyboard:
+    return Keyboard(window.tab)
+
+
+def sign_up(window: Window, keyboard: Keyboard, name: str) -> None:
+    window.tab.goto(window.url)
+    keyboard.press(controls.SIGN_UP)
+    keyboard.is_at("/sign-up")
+    keyboard.write(controls.EMAIL, f"{name}@example.com")
+    keyboard.write(controls.NICKNAME, name)
+    keyboard.write(controls.PASSWORD, PASSWORD)
+    keyboard.press(controls.CREATE_ACCOUNT)
+    keyboard.is_at("/notes")
+
+
+def test_from_signing_up_to_signing_out(window: Window, keyboard: Keyboard, request: pytest.FixtureRequest) -> None:
+    sign_up(window, keyboard, f"keys-{request.node.callspec.id}")
+
+    keyboard.write(controls.TITLE, "Half a moon")
+    keyboard.write(controls.TEXT, "반만 적어 두세요.")
+    keyboard.press(controls.SAVE)
+    keyboard.press(controls.link("Half a moon"))
+    keyboard.is_at("/notes/[0-9]+")
+
+    keyboard.press(controls.EDIT)
+    keyboard.is_at("/notes/[0-9]+/edit")
+    keyboard.write(controls.TITLE, "The other half")
+    keyboard.press(controls.SAVE)
+    keyboard.is_at("/notes/[0-9]+")
+
+    keyboard.press(controls.DELETE)
+    keyboard.is_at("/notes")
+    keyboard.does_not_see(controls.link("The other half"))
+    assert not barriers(window.tab), "beside the message with the button to undo it"
+    keyboard.press(controls.UNDO, "Space")
+    keyboard.sees(controls.link("The other half"))
+
+    keyboard.press(controls.TODOS)
+    keyboard.is_at("/todos")
+    keyboard.write(controls.NEW_TODO, "look at the moon")
+    keyboard.press(controls.ADD)
+    keyboard.press(controls.complete("look at the moon"), "Space")
+    keyboard.sees(controls.completed("look at the moon"))
+
+    keyboard.press(controls.SIGN_OUT)
+    keyboard.is_at("/sign-in")
+    assert not window.complained()
+
+
+def test_a_field_is_sent_with_enter(window: Window, keyboard: Keyboard, request: pytest.FixtureRequest) -> None:
+    sign_up(window, keyboard, f"enter-{request.node.callspec.id}")
+    keyboard.press(controls.TODOS)
+    keyboard.is_at("/todos")
+    keyboard.write(controls.NEW_TODO, "milk")
+    window.tab.keyboard.press("Enter")
+    keyboard.sees(controls.complete("milk"))
+
+
+def test_a_control_without_an_outline_is_told(window: Window, keyboard: Keyboard) -> None:
+    window.show("<style>* { outline: none }</style><button>Save</button>", "/planted")
+    with pytest.raises(AssertionError, match="no outline: <button>Save"):
+        keyboard.go_to(controls.SAVE)
+
+
+def test_a_control_behind_another_is_told(window: Window, keyboard: Keyboard) -> None:
+    cover = '<div style="position: fixed; inset: 0; background: white">cover</div>'
+    window.show(f"{OUTLINE}<button>Save</button>{cover}", "/planted")
+    with pytest.raises(AssertionError, match=r"covered.*Save"):
+        keyboard.go_to(controls.SAVE)
+
+
+def test_a_control_that_the_tab_key_passes_by_is_told(window: Window, keyboard: Keyboard) -> None:
+    window.show(f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "/planted")
+    keyboard.go_to(Control("button", "Other"))
+    with pytest.raises(AssertionError, match="does not lead to"):
+        keyboard.go_to(controls.SAVE)

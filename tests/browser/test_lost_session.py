@@ -1,0 +1,131 @@
+"""A session that ended while somebody typed: the text goes with them through the sign-in and is stored in the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, expect
+from playwright.sync_api import Page as Tab
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing as notes
+from app.notes.service import create_note
+from app.todos import listing as todos
+from app.todos.service import create_todo
+from tests.browser.readers import Reader
+from tests.browser.site import Site
+from tests.browser.window import Window
+from tests.conftest import PASSWORD
+
+KEPT = "You were signed out meanwhile. What you typed is kept: sign in, and it is here again."
+
+
+@dataclass(frozen=True)
+class Form:
+    """
+    Args:
+        path: the page with the form; `{…}` stands for the id of what is there to be changed.
+        stored: what of its kind the reader has.
+        adds: one more; else it changes the one that there is.
+    """
+
+    path: str
+    field: str
+    button: str
+    stored: Callable[[int], list[str]]
+    adds: bool = False
+
+
+def stored_notes(user_id: int) -> list[str]:
+    return [note.text for note in notes.list_notes(user_id).notes]
+
+
+def stored_todos(user_id: int) -> list[str]:
+    return [todo.description for todo in todos.list_todos(user_id).todos]
+
+
+def stored_nickname(user_id: int) -> list[str]:
+    user = db.session.get(User, user_id)
+    assert user
+    return [user.nickname]
+
+
+FORMS = {
+    "new-note": Form("/notes", "Text", "Save", stored_notes, adds=True),
+    "note": Form("/notes/{note}/edit", "Text", "Save", stored_notes),
+    "new-todo": Form("/todos", "New todo", "Add", stored_todos, adds=True),
+    "todo": Form("/todos?edit={todo}", "Todo", "Save", stored_todos),
+    "nickname": Form("/mypage/edit", "Nickname", "Save", stored_nickname),
+}
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
+    return FORMS[request.param]
+
+
+@pytest.fixture
+def text(reader: Reader) -> str:
+    """Nobody else has this nickname."""
+    return f"반달 of {reader.nickname}"
+
+
+@pytest.fixture
+def tab(either: Window, form: Form, text: str, site: Site, reader: Reader) -> Tab:
+    """The page with the form, filled in, in a browser that has lost its session since."""
+    with site.app.app_context():
+        ids = {"note": create_note(reader.id, "", "as it was"), "todo": create_todo(reader.id, "as it was")}
+    tab = either.tab
+    tab.goto(either.url + form.path.format_map(ids))
+    field(tab, form).fill(text)
+    tab.context.clear_cookies()
+    return tab
+
+
+def field(tab: Tab, form: Form) -> Locator:
+    return tab.get_by_role("textbox", name=form.field, exact=True)
+
+
+def save(tab: Tab, form: Form) -> None:
+    field(tab, form).locator("xpath=ancestor::form").get_by_role("button", name=form.button, exact=True).click()
+
+
+def sign_in(tab: Tab, reader: Reader, password: str = PASSWORD) -> None:
+    tab.get_by_label("E-mail").fill(reader.email)
+    tab.get_by_label("Password", exact=True).fill(password)
+    tab.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def test_it_is_offered_after_signing_in_and_stored(tab: Tab, form: Form, text: str, site: Site, reader: Reader) -> None:
+    with site.app.app_context():
+        before = form.stored(reader.id)
+    save(tab, form)
+    expect(tab.get_by_text(KEPT)).to_be_visible()
+    sign_in(tab, reader)
+    expect(tab.get_by_role("heading", name="Your text is still here")).to_be_visible()
+    expect(tab.get_by_text(text)).to_be_visible()
+    with site.app.app_context():
+        assert form.stored(reader.id) == before, "it was not sent yet"
+    tab.get_by_role("button", name="Send it again").click()
+    expect(tab.get_by_text(text).locator("visible=true").first).to_be_visible()
+    with site.app.app_context():
+        after = form.stored(reader.id)
+    assert set(after) == ({text, *before} if form.adds else {text})
+
+
+def test_a_wrong_password_loses_nothing_either(either: Window, text: str, site: Site, reader: Reader) -> None:
+    tab = either.tab
+    tab.goto(f"{either.url}/notes")
+    tab.get_by_label("Text", exact=True).fill(text)
+    tab.context.clear_cookies()
+    tab.get_by_role("button", name="Save", exact=True).click()
+    sign_in(tab, reader, "not the password")
+    expect(tab.get_by_text("do not belong together").first).to_be_visible()
+    expect(tab.get_by_text(KEPT)).to_be_visible()
+    either.complained()  # Chromium writes a line for the status of 422
+    sign_in(tab, reader)
+    tab.get_by_role("button", name="Send it again").click()
+    expect(tab.get_by_role("article").get_by_text(text).first).to_be_visible()
+    with site.app.app_context():
+        assert stored_notes(reader.id) == [text]

@@ -1,0 +1,82 @@
+"""What the service says: it stays until it is read and closed, and a refusal leads to what is to be mended."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+from playwright.sync_api import Page as Tab
+
+from app.notes.service import create_note
+from tests.browser.readers import Reader
+from tests.browser.site import Site
+from tests.browser.window import Window
+
+HOUR = 3_600_000  # milliseconds
+
+
+@pytest.fixture
+def tab(either: Window, site: Site, reader: Reader) -> Tab:
+    """The list, with the message that a note went to the trash."""
+    with site.app.app_context():
+        create_note(reader.id, "old", "text")
+    tab = either.tab
+    tab.clock.install()
+    tab.goto(f"{either.url}/notes")
+    tab.get_by_role("button", name="Move to trash: old").click()
+    expect(message(tab)).to_contain_text("Moved “old” to the trash.")
+    return tab
+
+
+def message(tab: Tab) -> Locator:
+    return tab.locator(".message", has_text="Moved")
+
+
+def close(tab: Tab) -> Locator:
+    return tab.get_by_role("link", name="Close the message")
+
+
+def test_it_stays_until_it_is_closed(tab: Tab, has_scripts: bool) -> None:
+    if has_scripts:
+        tab.clock.run_for(HOUR)
+    expect(message(tab)).to_be_visible()
+    tab.evaluate("window.isStillHere = true")
+    close(tab).click()
+    expect(message(tab)).to_have_count(0)
+    expect(tab).to_have_url(re.compile("/notes$"))
+    if has_scripts:
+        assert tab.evaluate("window.isStillHere")
+        expect(tab.get_by_role("main")).to_be_focused()
+        tab.keyboard.press("Tab")
+        expect(tab.get_by_role("searchbox")).to_be_focused()  # the first there is in the page
+
+
+def test_undone_it_gives_way_to_what_was_done(tab: Tab) -> None:
+    tab.get_by_role("button", name="Undo").click()
+    expect(message(tab)).to_have_count(0)
+    expect(tab.locator(".message", has_text="“old” is back.")).to_be_visible()
+    expect(tab.get_by_role("article")).to_have_count(1)
+
+
+def test_a_refused_form_says_so_first_and_leads_to_the_field(either: Window) -> None:
+    tab = either.tab
+    tab.context.clear_cookies()
+    tab.goto(f"{either.url}/sign-up")
+    tab.get_by_label("E-mail").fill("nobody")
+    tab.get_by_label("Nickname").fill("half")
+    tab.get_by_label("Password", exact=True).fill("short")
+    tab.get_by_role("button", name="Create an account").click()
+    summary = tab.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(summary.get_by_role("link")).to_have_count(2)
+    summary.get_by_role("link", name="Password").press("Enter")
+    expect(tab.get_by_label("Password", exact=True)).to_be_focused()
+    expect(tab.get_by_label("Password", exact=True)).to_have_value("")
+    summary.get_by_role("link", name="E-mail").press("Enter")
+    email = tab.get_by_label("E-mail")
+    expect(email).to_be_focused()
+    expect(email).to_have_value("nobody")
+    expect(email).to_have_attribute("aria-invalid", "true")
+    expect(tab.get_by_label("Nickname")).to_have_value("half")
+    refusals = either.complained()
+    assert len(refusals) == 1
+    assert "422" in refusals[0]

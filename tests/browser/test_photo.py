@@ -1,0 +1,178 @@
+"""A photo as a phone takes it: placed under the mask, made smaller, sent with a progress that moves and can be stopped.
+
+What is stored is what the preview showed, upright, and does not tell where it was taken.
+"""
+
+import base64
+import io
+
+import pytest
+import urllib3
+from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from app.accounts import service as accounts
+from tests.browser.site import Site
+from tests.browser.window import Window, Windows
+from tests.conftest import PASSWORD
+from tests.mypage.photo_files import exif
+from tests.waiting import WITHIN, wait_until
+
+SIZE = (4032, 3024)  # px: 12 megapixels, as the sensor lies
+ON_ITS_SIDE = 6  # EXIF: it was held upright
+NOISE = 6.0  # levels of 255 in which two encodings of one picture may differ on average
+SLOW = 60_000  # bytes a second, so that the progress takes a few seconds
+
+# What the progress says, each time that it says something else.
+WATCH = """() => {
+  const progress = document.querySelector("progress");
+  window.seen = [];
+  const look = () => {
+    if (progress.checkVisibility() && seen.at(-1) !== progress.value) seen.push(progress.value);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+@pytest.fixture(scope="module")
+def phone_photo() -> bytes:
+    """Blotches of colour, which tell each part of the picture from every other."""
+    channels = [
+        Image.effect_noise((SIZE[0] // 96, SIZE[1] // 96), 90).resize(SIZE, Image.Resampling.BICUBIC) for _ in "RGB"
+    ]
+    file = io.BytesIO()
+    Image.merge("RGB", channels).save(file, "JPEG", exif=exif(ON_ITS_SIDE), quality=90)
+    return file.getvalue()
+
+
+@pytest.fixture
+def window(site: Site, windows: Windows, request: pytest.FixtureRequest) -> Window:
+    """Of somebody who has no photo yet, at the page to change that."""
+    name = f"photo-{request.node.name[:40]}"
+    with site.app.app_context():
+        accounts.sign_up(f"{name}@example.com", name, PASSWORD)
+    browser = site.service.browser()
+    assert browser.post("/sign-in", email=f"{name}@example.com", password=PASSWORD).status == 302
+    window = windows.fresh("en", cookies=browser.cookies)
+    window.dress("light", "desk")
+    window.tab.goto(f"{window.url}/mypage/edit")
+    return window
+
+
+def choose(tab: Tab, photo: bytes) -> None:
+    file = {"name": "IMG_0412.jpg", "mimeType": "image/jpeg", "buffer": photo}
+    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    expect(tab.get_by_role("slider")).to_be_visible(timeout=WITHIN * 1000)
+
+
+def slow_down(tab: Tab, upload: int) -> None:
+    """Bytes a second that leave the browser; -1 is as many as it can."""
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
+    tab.context.new_cdp_session(tab).send("Network.emulateNetworkConditions", conditions)
+
+
+def preview(tab: Tab) -> Image.Image:
+    """What the largest preview shows."""
+    canvas = tab.locator("canvas.portrait").first
+    data = canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]")
+    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+def stored(tab: Tab) -> Image.Image:
+    """The photo that my page shows, as it lies in the bucket."""
+    url = tab.locator("main img.portrait").first.get_attribute("src")
+    assert url
+    return Image.open(io.BytesIO(urllib3.request("GET", url).data))
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Levels of 255, on average over pixels and channels."""
+    other = other.convert("RGB").resize(one.size, Image.Resampling.LANCZOS)
+    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
+
+
+def upright_square(photo: bytes) -> Image.Image:
+    """The middle of the photo, turned as it was held: drawn by Pillow, which has no part in how we do it."""
+    image = Image.open(io.BytesIO(photo)).transpose(Image.Transpose.ROTATE_270).convert("RGB")
+    top = (image.height - image.width) // 2
+    return image.crop((0, top, image.width, top + image.width))
+
+
+def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    choose(tab, phone_photo)
+    centred = preview(tab)
+    assert difference(centred, upright_square(phone_photo)) < NOISE
+    placing = tab.get_by_role("group", name="Position")
+    placing.focus()
+    for key in ("+", "+", "+", "ArrowLeft", "ArrowLeft", "ArrowDown"):
+        tab.keyboard.press(key)
+    placed = preview(tab)
+    assert difference(placed, centred) > 2 * NOISE, "the keys moved nothing"
+    tab.get_by_role("button", name="Use this photo").click()
+    expect(tab).to_have_url(f"{window.url}/mypage", timeout=WITHIN * 1000)
+    photo = stored(tab)
+    assert difference(placed, photo) < NOISE
+    assert photo.size == (400, 400)
+    assert not photo.getexif()
+    assert "exif" not in photo.info
+    assert not window.complained()
+
+
+def test_the_progress_moves_and_is_seen_to(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    choose(tab, phone_photo)
+    slow_down(tab, SLOW)
+    tab.evaluate(WATCH)
+    tab.get_by_role("button", name="Use this photo").click()
+    wait_until(lambda: len([value for value in tab.evaluate("seen") if 0 < value < 100]) >= 3, "the progress moves")
+    seen = tab.evaluate("seen")
+    assert seen == sorted(seen), "it went back"
+
+
+def test_cancel_stops_it_and_changes_nothing(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    choose(tab, phone_photo)
+    before = preview(tab)
+    slow_down(tab, SLOW)
+    tab.get_by_role("button", name="Use this photo").click()
+    progress = tab.get_by_role("progressbar")
+    wait_until(lambda: progress.evaluate("progress => progress.value") > 0, "something is sent")
+    tab.get_by_role("button", name="Cancel").click()
+    expect(progress).to_be_hidden()
+    assert difference(before, preview(tab)) == 0, "what was placed is still there"
+    slow_down(tab, -1)
+    tab.goto(f"{window.url}/mypage")
+    expect(tab.locator("main img.portrait")).to_have_count(0)
+
+
+def test_a_file_that_is_no_picture_is_refused_in_the_servers_words(window: Window) -> None:
+    tab = window.tab
+    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"}
+    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    tab.get_by_role("button", name="Use this photo").click()
+    expect(tab.get_by_role("alert").filter(has_text="That file is not a JPEG")).to_be_visible(timeout=WITHIN * 1000)
+    assert tab.url.endswith("/mypage/edit")
+
+
+def test_a_dropped_photo_and_a_pasted_one_are_taken(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    choose(tab, phone_photo)
+    dropped = tab.evaluate_handle(
+        """() => {
+          const canvas = document.createElement("canvas");
+          canvas.width = canvas.height = 64;
+          const transfer = new DataTransfer();
+          return new Promise(done => canvas.toBlob(blob => {
+            transfer.items.add(new File([blob], "dropped.png", { type: "image/png" }));
+            done(transfer);
+          }));
+        }"""
+    )
+    tab.dispatch_event("label:has(input[type=file])", "drop", {"dataTransfer": dropped})
+    expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)
+    choose(tab, phone_photo)
+    tab.dispatch_event("main", "paste", {"clipboardData": dropped})
+    expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)

