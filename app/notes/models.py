@@ -15,7 +15,7 @@ CONTENT_LENGTH = 2000
 class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
-        # The list reads this index backwards: pinned notes first, then the newest.
+        # Every page of a person reads it for that person's rows alone; listing.py puts them in their order.
         Index(None, "user_id", "pinned", "id"),
         # What has been in the trash for long, of all people.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

@@ -1,7 +1,6 @@
 """Who may import, and what becomes of the photo."""
 
 import io
-from collections.abc import Iterator
 
 import pytest
 from flask import Flask
@@ -18,15 +17,6 @@ from tests.mypage import hostile_archives as sound
 from tests.mypage.exports import import_, packed
 from tests.queued import queued, run_queued
 from tests.visitor import Visitor
-
-
-@pytest.fixture
-def objects(app: Flask) -> Iterator[set[str]]:
-    """The keys that were there before the test."""
-    before = object_keys(app)
-    yield before
-    for key in object_keys(app) - before:
-        app.extensions["bucket"].client.delete_object(Bucket=app.extensions["bucket"].name, Key=key)
 
 
 def archive_with_photo(colour: str = "teal") -> bytes:
