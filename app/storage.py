@@ -1,7 +1,7 @@
-"""Object storage: put, get, list and delete, and the way between a key and its public URL.
+"""Object storage (S3): put, get, list and delete objects, and the URL of a key.
 
-The bucket is public to read, object by object, and nothing else; the README shows the policy. boto3 is imported on the
-first use, since it costs 0.3 s and 40 MB that a request for a note has no use for.
+Anybody may read an object whose key they know, and nothing else; docs/configuration.md has the bucket's policy.
+boto3 is imported on first use: it takes 0.3 s and 40 MB, and most requests need no object.
 """
 
 import logging
@@ -14,21 +14,23 @@ from urllib.parse import quote, unquote
 
 from flask import Flask, current_app
 
+from app.jobs import defer, queue, retrying
+
 log = logging.getLogger(__name__)
 
-# A key is random and never reused, so its object never changes.
+# A key is random and never used again, so the object behind it never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class StorageUnavailable(Exception):
-    """The bucket does not answer, or refuses."""
+    """The bucket does not answer, or refuses the request."""
 
 
 class Bucket:
-    """One bucket and, from the first use on, the client that speaks to it.
+    """One bucket, and its client, which is made on first use.
 
     Args:
-        config: the application's configuration, of which the S3_* keys are read.
+        config: the application's configuration; its S3_* keys are read.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -37,7 +39,7 @@ class Bucket:
         self.public_url = config["S3_PUBLIC_URL"]
         self._config = config
         self._client: Any = None
-        self._lock = threading.Lock()  # making a client is not thread-safe; using one is
+        self._lock = threading.Lock()  # making a client is not thread-safe, using one is
 
     @property
     def client(self) -> Any:
@@ -58,10 +60,10 @@ class Bucket:
             aws_secret_access_key=self._config["S3_SECRET_ACCESS_KEY"],
             config=Config(
                 signature_version="s3v4",
-                connect_timeout=2,  # seconds; with two attempts no request waits for the bucket longer than 15 s
+                connect_timeout=2,  # seconds; two attempts take at most 15 s
                 read_timeout=5,
                 retries={"mode": "standard", "total_max_attempts": 2},
-                # The default sends a checksum header that some S3-compatible stores refuse.
+                # By default a checksum header is sent, which some S3-compatible stores refuse.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
                 s3={"addressing_style": "path" if endpoint else "virtual"},
@@ -79,7 +81,7 @@ def _bucket() -> Bucket:
 
 
 def new_key(folder: str, suffix: str) -> str:
-    """A key that nobody can guess: 128 random bits."""
+    """A new key. Its name is 128 random bits, so nobody can guess it."""
     return f"{_bucket().prefix}{folder}/{secrets.token_hex(16)}.{suffix}"
 
 
@@ -87,14 +89,14 @@ def put(key: str, data: bytes, content_type: str) -> str:
     """Store an object and return its public URL.
 
     Raises:
-        StorageUnavailable: nothing can be said about whether the object is there.
+        StorageUnavailable: the object may be there or not.
     """
     _call("put_object", Key=key, Body=data, ContentType=content_type, CacheControl=IMMUTABLE)
     return url_of(key)
 
 
 def get(key: str) -> bytes | None:
-    """The content of an object, or None when it is not there. Raises: StorageUnavailable."""
+    """The content of an object; None when there is none. Raises: StorageUnavailable."""
     from botocore.exceptions import ClientError
 
     try:
@@ -107,7 +109,7 @@ def get(key: str) -> bytes | None:
 
 
 def delete(key: str) -> None:
-    """Delete an object; one that is not there is as good as deleted.
+    """Delete an object. One that is not there counts as deleted.
 
     Raises:
         StorageUnavailable: it may still be there.
@@ -115,11 +117,27 @@ def delete(key: str) -> None:
     _call("delete_object", Key=key)
 
 
+def delete_later(url: str | None) -> None:
+    """Let the worker delete the object behind a public URL once the current transaction has committed.
+
+    Row first, then the object. So every URL in the database has its object, whatever line a process dies at.
+    """
+    key = key_of(url) if url else None
+    if key is not None:
+        defer("storage.delete", key=key)
+
+
+@queue.task(name="storage.delete", aliases=["mypage.delete_photo"], retry=retrying(6, StorageUnavailable))
+def delete_object(key: str) -> None:
+    """The job behind `delete_later`. Keys are never used again, so it may run late and more than once."""
+    delete(key)
+
+
 def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
-    """key: when it was put, of all objects in a folder and none in a folder of that; up to a thousand at a time.
+    """All objects in a folder, without its subfolders: pages of up to 1,000, each a dict of key to time of upload.
 
     Raises:
-        StorageUnavailable: the list ends here, though there may be more.
+        StorageUnavailable: there may be more objects.
     """
     prefix, after = f"{_bucket().prefix}{folder}/", ""
     while True:
@@ -136,7 +154,7 @@ def url_of(key: str) -> str:
 
 
 def key_of(url: str) -> str | None:
-    """The key of a public URL, or None when the URL is not of this bucket (it was moved, say)."""
+    """The key of a public URL; None when the URL belongs to another bucket, as after a move."""
     base = f"{_bucket().public_url}/"
     return unquote(url.removeprefix(base)) if url.startswith(base) else None
 
@@ -147,7 +165,7 @@ def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     bucket = _bucket()
     try:
         answer: dict[str, Any] = getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
-        if "Body" in answer:  # it is still to come, and may not
+        if "Body" in answer:  # a stream: reading it may fail as well
             answer["Body"] = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise StorageUnavailable(f"{operation} failed: {error}") from error

@@ -20,10 +20,12 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from app import create_app
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.models import User
 from app.extensions import db
 from config import TestingConfig
 from tests import servers
+from tests.bucket import object_keys
 from tests.visitor import Visitor
 
 PASSWORD = "a long enough sentence"
@@ -137,10 +139,20 @@ def signed_in(app: Flask, alice: User) -> Visitor:
     return browser_of(app, alice)
 
 
+@pytest.fixture
+def objects(app: Flask) -> Iterator[set[str]]:
+    """The keys in the bucket before the test. What the test adds is deleted."""
+    before = object_keys(app)
+    yield before
+    bucket = app.extensions["bucket"]
+    for key in object_keys(app) - before:
+        bucket.client.delete_object(Bucket=bucket.name, Key=key)
+
+
 def browser_of(app: Flask, user: User) -> Visitor:
     client = app.test_client()
     assert isinstance(client, Visitor)
-    token = accounts.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
+    token = sessions.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
     with client.session_transaction() as cookie:
         cookie["token"] = token
     return client

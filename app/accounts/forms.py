@@ -1,19 +1,21 @@
-"""What a person may type to have an account, and what is said about it."""
+"""The forms of accounts: sign-up, sign-in, nickname, password, settings, deletion."""
 
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, Form, PasswordField, StringField
+from wtforms import BooleanField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
-from app.accounts import nicknames, passwords
+from app.accounts import nicknames
+from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, is_common
 from app.web.fields import at_most, normalize, strip
+from app.web.locale import LANGUAGES, time_zones
 
 EMAIL_MAX_LENGTH = 120
 
 
 def email_address(form: Form, field: Field) -> None:
-    """Checks the form of the address only; whether it gets mail is for a mail to find out."""
+    """Checks the address's syntax only, not whether it receives mail."""
     try:
         address = validate_email(field.data, check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
@@ -38,7 +40,7 @@ def new_password_rules(form: Form, field: Field) -> None:
     if "\x00" in field.data:
         raise ValidationError(_("There is an invisible control character in this password; please type it again."))
     others = [other.data.lower() for other in form if other.name in ("email", "nickname") and other.data]
-    if passwords.is_common(field.data) or field.data.lower() in others:
+    if is_common(field.data) or field.data.lower() in others:
         raise ValidationError(_("This password is easy to guess; please choose another one."))
 
 
@@ -61,21 +63,21 @@ def new_password_field(label: str) -> PasswordField:
         filters=[normalize],
         validators=[
             InputRequired(_("Please choose a password.")),
-            Length(passwords.MIN_LENGTH, passwords.MAX_LENGTH, _("Please use %(min)d to %(max)d characters.")),
+            Length(MIN_LENGTH, MAX_LENGTH, _("Please use %(min)d to %(max)d characters.")),
             new_password_rules,
         ],
-        render_kw={"autocomplete": "new-password", "minlength": passwords.MIN_LENGTH},
+        render_kw={"autocomplete": "new-password", "minlength": MIN_LENGTH},
     )
 
 
 def current_password_field(label: str) -> PasswordField:
-    """A password that may be of any length: whether it is the right one is for the hash to say."""
+    """An existing password. It may be shorter than today's minimum; only the hash decides."""
     return PasswordField(
         label,
         filters=[normalize],
         validators=[
             InputRequired(_("Please type your password.")),
-            Length(max=passwords.MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
+            Length(max=MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
         ],
         render_kw={"autocomplete": "current-password"},
     )
@@ -100,3 +102,37 @@ class SignInForm(FlaskForm):
     email = email_field("username")
     password = current_password_field(_("Password"))
     remember = BooleanField(_("Keep me signed in on this device"))
+
+
+class NicknameForm(FlaskForm):
+    nickname = nickname_field()
+
+
+class PasswordForm(FlaskForm):
+    current_password = current_password_field(_("Current password"))
+    new_password = new_password_field(_("New password"))
+
+
+def one_of_the_list(form: FlaskForm, field: Field) -> None:
+    known = LANGUAGES if field.name == "language" else time_zones()
+    if field.data != "" and field.data not in known:
+        raise ValidationError(_("Please choose one from the list."))
+
+
+class SettingsForm(FlaskForm):
+    """An empty value: as each browser asks."""
+
+    language = SelectField(
+        _("Language"),
+        choices=lambda: [
+            ("", _("As the browser says")),
+            *((code, name, {"lang": code}) for code, name in LANGUAGES.items()),
+        ],
+        validate_choice=False,
+        validators=[one_of_the_list],
+    )
+    time_zone = StringField(_("Time zone"), validators=[one_of_the_list])
+
+
+class DeletionForm(FlaskForm):
+    password = current_password_field(_("Password"))

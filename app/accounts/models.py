@@ -1,4 +1,4 @@
-"""People and the browsers they are signed in with."""
+"""Users and their sessions."""
 
 from datetime import datetime
 
@@ -15,19 +15,17 @@ class User(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     email: Mapped[str] = mapped_column(String(120), unique=True)  # lower-case
     nickname: Mapped[str] = mapped_column(String(80), unique=True)  # NFC, as it was typed
-    nickname_key: Mapped[str] = mapped_column(
-        String(80), unique=True
-    )  # NFKC and case-folded: two that look alike clash
+    nickname_key: Mapped[str] = mapped_column(String(80), unique=True)  # NFKC and case-folded: look-alikes are equal
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
-    # What the reader chose for every device; without a choice the browser says.
+    # Chosen for every device. NULL: as the browser asks.
     language: Mapped[str | None] = mapped_column(String(2))
     time_zone: Mapped[str | None] = mapped_column(String(64))  # an IANA name
 
 
 class UserSession(Base):
-    """A browser that is signed in. Its cookie holds a random token, this table only the token's hash."""
+    """A signed-in browser. Its cookie holds a random token, this table only the token's hash."""
 
     __tablename__ = "user_sessions"
 

@@ -1,21 +1,21 @@
-"""Which nicknames may stand, and which look the same. Pure."""
+"""Nickname rules: which characters are refused, and which nicknames look the same (homographs). Pure."""
 
 import unicodedata
 
 MAX_LENGTH = 80  # code points, of the nickname and of its key
 
-# Unicode TR 39, "highly restrictive": Latin may stand beside the scripts of Korean, Japanese and Chinese, which none of
-# its letters can be mistaken for; any other script stands alone, or Cyrillic а would make a second "аdmin".
+# Unicode TR 39, level "highly restrictive". Latin may be mixed with the scripts of Korean, Japanese and Chinese, whose
+# letters look like none of its own. Any other script stands alone: a Cyrillic а would allow a second "аdmin".
 MIXABLE = {"LATIN", "HANGUL", "CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "IDEOGRAPHIC"}
 
 # Controls, invisible formatting (right-to-left override, zero-width), surrogates, private use, unassigned, line breaks.
 REFUSED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# Letters and symbols by category, yet drawn as nothing: the Hangul fillers and the empty Braille pattern.
+# Letters and symbols by category, but drawn as nothing: the Hangul fillers and the empty Braille pattern.
 BLANKS = set("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def key(nickname: str) -> str:
-    """What has to be unique: ＡＤＭＩＮ, Admin and admin are one."""
+    """The form that is unique: ＡＤＭＩＮ, Admin and admin have the same key."""
     return unicodedata.normalize("NFKC", nickname).casefold()
 
 
@@ -29,6 +29,6 @@ def mixes_scripts(nickname: str) -> bool:
 
 
 def _script(letter: str) -> str:
-    """The script as the first word of the letter's Unicode name says it ("CYRILLIC SMALL LETTER A")."""
+    """The first word of the letter's Unicode name: CYRILLIC of "CYRILLIC SMALL LETTER A"."""
     name = unicodedata.name(letter, "UNKNOWN").removeprefix("MODIFIER LETTER ").removeprefix("FULLWIDTH ")
     return name.split()[0].split("-")[0]

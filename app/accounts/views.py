@@ -1,14 +1,14 @@
-"""The landing page, sign-up, sign-in and sign-out."""
+"""The landing page, sign-up, sign-in, sign-out, and the signed-in devices."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import service, session
+from app.accounts import browser_session, devices, service, sessions
 from app.accounts.forms import SignInForm, SignUpForm
 from app.extensions import csrf
-from app.web import kept
+from app.web import form_recovery
 from app.web.access import local_path, public
 
 bp = Blueprint("accounts", __name__)
@@ -38,7 +38,7 @@ def sign_up() -> Answer:
         except service.NicknameTaken:
             form.nickname.errors = [_("This nickname is taken; please choose another one.")]
         else:
-            session.begin(user, remember=False)
+            browser_session.begin(user, remember=False)
             return redirect(url_for("notes.index"))
     return render_template("accounts/sign_up.html", form=form), 422
 
@@ -50,39 +50,66 @@ def sign_in() -> Answer:
     if not form.is_submitted():
         return sign_in_page(form)
     target = local_path(request.args.get("next"), default=url_for("notes.index"))
-    carried = kept.carried_form(target)
+    carried = form_recovery.carried_form(target)
     if form.validate():
         try:
             user = service.authenticate(form.email.data, form.password.data)
-            session.begin(user, remember=form.remember.data)
+            browser_session.begin(user, remember=form.remember.data)
         except service.WrongCredentials:
             form.password.errors = [_("E-mail address and password do not belong together.")]
         else:
-            return kept.offer(carried) if carried else redirect(target)
+            return form_recovery.offer(carried) if carried else redirect(target)
     return sign_in_page(form, carried), 422
 
 
 @bp.post("/sign-in/again")
 @public
 def sign_in_again() -> Answer:
-    """The sign-in page of a form that came without a session; it carries what was typed. Nothing is changed."""
+    """The sign-in page for a form that was posted without a session. It carries the typed text and changes nothing."""
     target = local_path(request.args.get("next"), default=url_for("notes.index"))
-    form = kept.posted_form(target)
+    form = form_recovery.posted_form(target)
     if form is None:
         return redirect(url_for("accounts.sign_in", next=target))
     return sign_in_page(SignInForm(formdata=None), form)
 
 
-csrf.exempt(sign_in_again)  # the token is of the session that was lost
+csrf.exempt(sign_in_again)  # its token belongs to the lost session
 
 
-def sign_in_page(form: SignInForm, carried: kept.KeptForm | None = None) -> str:
+def sign_in_page(form: SignInForm, carried: form_recovery.RecoveredForm | None = None) -> str:
     return render_template("accounts/sign_in.html", form=form, kept=carried)
 
 
 @bp.post("/sign-out")
 def sign_out() -> Answer:
-    service.end_session(current_user.session_id)
-    session.end()
+    sessions.end_session(current_user.session_id)
+    browser_session.end()
     flash(_("You are signed out. See you soon."))
     return redirect(url_for("accounts.sign_in"))
+
+
+@bp.get("/mypage/devices")
+def list_devices() -> Answer:
+    shown = devices.list_devices(current_user.id, current_user.session_id)
+    return render_template("accounts/devices.html", devices=shown, most=devices.SHOWN)
+
+
+@bp.post("/mypage/devices/<id:session_id>/sign-out")
+def sign_out_device(session_id: int) -> Answer:
+    try:
+        devices.sign_out(current_user.id, session_id)
+    except devices.DeviceGone:
+        abort(404)
+    if session_id == current_user.session_id:
+        browser_session.end()
+        flash(_("You are signed out. See you soon."))
+        return redirect(url_for("accounts.sign_in"))
+    flash(_("That device is signed out."))
+    return redirect(url_for("accounts.list_devices"))
+
+
+@bp.post("/mypage/devices/sign-out-others")
+def sign_out_other_devices() -> Answer:
+    devices.sign_out_others(current_user.id, current_user.session_id)
+    flash(_("All other devices are signed out."))
+    return redirect(url_for("accounts.list_devices"))

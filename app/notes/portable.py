@@ -1,34 +1,21 @@
 """Notes in an export, those in the trash too, and back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Date, DateTime, ScalarSelect, bindparam, cast, func, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from app.extensions import db
 from app.notes.listing import IS_ALIVE, IS_IN_TRASH, TRASH_KEPT
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.tags import tags_of
-from app.portable import Arrivals, Item, Reader, Unfit
+from app.portability.bulk import BulkImporter
+from app.portability.contract import Item
+from app.portability.validation import InvalidItem, ItemValidator
 
 NAME = "notes"
 FIELDS = ("title", "content", "tags", "pinned", "created_at", "updated_at", "deleted_at")
 BATCH = 500
-
-_OWN = (Note.user_id == bindparam("owner"), IS_ALIVE)
-_DAY = cast(func.timezone(bindparam("zone"), Note.created_at), Date).label("day")
-_BY_DAY = (
-    select(_DAY, func.count().label("written"))
-    .where(*_OWN, Note.created_at >= func.timezone(bindparam("zone"), cast(bindparam("since"), DateTime)))
-    .group_by(_DAY)
-    .subquery()
-)
-FIGURES: Mapping[str, ScalarSelect[Any]] = {
-    "notes": select(func.count()).select_from(Note).where(*_OWN).scalar_subquery(),
-    # {"2026-11-21": 2}, without the days of none
-    "notes_by_day": select(func.json_object_agg(_BY_DAY.c.day, _BY_DAY.c.written)).scalar_subquery(),
-}
 
 _ALL = (
     select(*(Note.__table__.c[name] for name in FIELDS))
@@ -38,7 +25,7 @@ _ALL = (
     )
     .order_by(Note.id)
 )
-_ARRIVALS = Arrivals(Note, FIELDS, same=("created_at", "title", "content"), batch=BATCH)
+_IMPORTER = BulkImporter(Note, FIELDS, same=("created_at", "title", "content"), batch=BATCH)
 
 
 def dump(user_id: int) -> Iterator[Item]:
@@ -47,14 +34,14 @@ def dump(user_id: int) -> Iterator[Item]:
 
 
 def load(user_id: int, items: Iterable[object]) -> int:
-    return _ARRIVALS.store(user_id, map(_row, items))
+    return _IMPORTER.store(user_id, map(_row, items))
 
 
 def _row(item: object) -> Item:
-    note = Reader(item, FIELDS)
+    note = ItemValidator(item, FIELDS)
     title, content = note.line("title", TITLE_LENGTH), note.text("content", CONTENT_LENGTH)
     if not (title or content.strip()):
-        raise Unfit("content")
+        raise InvalidItem("content")
     return {
         "title": title,
         "content": content,

@@ -17,7 +17,7 @@ from app.notes.search import Search
 from app.web.access import local_path
 from app.web.drafts import accepted
 from app.web.errors import show_error
-from app.web.kept import keeps
+from app.web.form_recovery import recovers
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 bp.add_app_template_filter(name_and_excerpt)
@@ -44,7 +44,7 @@ def index() -> Answer:
 
 
 @bp.post("")
-@keeps("title", "content")
+@recovers("title", "content")
 def create() -> Answer:
     form = NewNoteForm()
     if not form.validate():
@@ -90,7 +90,7 @@ def edit(note_id: int) -> Answer:
 
 
 @bp.post("/<id:note_id>")
-@keeps("title", "content")
+@recovers("title", "content")
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
     if not form.validate():

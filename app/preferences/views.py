@@ -1,13 +1,13 @@
-"""What a reader chooses about how pages look: language, colours, keyboard shortcuts. Kept in cookies of the browser.
+"""Preferences in cookies of the browser: language, colours, keyboard shortcuts.
 
-Whoever is signed in chooses the language for the account, on every device.
+A signed-in reader chooses the language for the account, so on every device.
 """
 
 from flask import Blueprint, abort, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import service as accounts
+from app.accounts import profile
 from app.web.access import local_path, public
 from app.web.cookies import keep
 
@@ -23,7 +23,7 @@ def choose() -> Response:
     if not chosen or any(value not in CHOICES[name] for name, value in chosen.items()):
         abort(422)
     if "language" in chosen and current_user.is_authenticated:
-        accounts.choose_language(current_user.id, chosen["language"])
+        profile.change_language(current_user.id, chosen["language"])
     response = redirect(local_path(request.form.get("next"), default="/"))
     for name, value in chosen.items():
         keep(response, name, value)

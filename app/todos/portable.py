@@ -1,13 +1,14 @@
 """Todos in an export and back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 
 from app.extensions import db
-from app.portable import Arrivals, Item, Reader, Unfit
+from app.portability.bulk import BulkImporter
+from app.portability.contract import Item
+from app.portability.validation import InvalidItem, ItemValidator
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 
 NAME = "todos"
@@ -15,15 +16,11 @@ FIELDS = ("description", "completed", "due_on", "created_at", "completed_at")
 BATCH = 500
 
 _OWN = (Todo.user_id == bindparam("owner"), Todo.deleted_at.is_(None))
-_COUNT = select(func.count()).select_from(Todo).where(*_OWN)
-FIGURES: Mapping[str, ScalarSelect[Any]] = {
-    "todos": _COUNT.scalar_subquery(),
-    "todos_done": _COUNT.where(Todo.completed).scalar_subquery(),
-}
-
 _ALL = select(*(Todo.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Todo.position, Todo.id)
 # One that was deleted is nowhere to be seen, so it comes back.
-_ARRIVALS = Arrivals(Todo, FIELDS, same=("created_at", "description"), batch=BATCH, counts=Todo.deleted_at.is_(None))
+_IMPORTER = BulkImporter(
+    Todo, FIELDS, same=("created_at", "description"), batch=BATCH, counts=Todo.deleted_at.is_(None)
+)
 
 
 # As each new todo stands on top: see order.py.
@@ -37,16 +34,16 @@ def dump(user_id: int) -> Iterator[Item]:
 
 
 def load(user_id: int, items: Iterable[object]) -> int:
-    new = _ARRIVALS.store(user_id, map(_row, items))
+    new = _IMPORTER.store(user_id, map(_row, items))
     db.session.execute(_PLACE, {"owner": user_id})
     return new
 
 
 def _row(item: object) -> Item:
-    todo = Reader(item, FIELDS)
+    todo = ItemValidator(item, FIELDS)
     description = todo.line("description", DESCRIPTION_LENGTH)
     if not description:
-        raise Unfit("description")
+        raise InvalidItem("description")
     return {
         "description": description,
         "completed": todo.flag("completed"),

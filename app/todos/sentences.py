@@ -4,7 +4,8 @@ from datetime import date
 
 from flask_babel import gettext as _
 
-from app.web.locale import day, today
+from app.web.formats import day
+from app.web.locale import today
 
 SHOWN = 60  # code points of a description in a message, which has to fit into the session's cookie
 

@@ -14,7 +14,7 @@ from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST
 from app.todos.sentences import due, named
 from app.web.errors import show_error
-from app.web.kept import keeps
+from app.web.form_recovery import recovers
 from app.web.locale import today
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
@@ -47,7 +47,7 @@ def index() -> Answer:
 
 
 @bp.post("")
-@keeps("description")
+@recovers("description")
 def create() -> Answer:
     place = asked_place()
     form = TodoForm()
@@ -59,7 +59,7 @@ def create() -> Answer:
 
 
 @bp.route("/<id:todo_id>", methods=["GET", "POST"])
-@keeps("description")
+@recovers("description")
 def change(todo_id: int) -> Answer:
     """The list edits in its own place; this page shows what was refused, or what is stored if it is loaded anew."""
     place = asked_place()

@@ -2,16 +2,18 @@
 
 from flask import Flask
 
-from app.web import access, errors, headers, ids, limits, locale, logs, proxy, static
+from app.web import access, cookies, errors, formats, headers, ids, locale, logs, proxy, request_size, static
 
 
 def init_app(app: Flask) -> None:
-    logs.init_app(app)  # first: what goes wrong from here on is logged as everything else
+    logs.init_app(app)  # first, so that every later failure is logged in the same form
     ids.init_app(app)
     proxy.init_app(app)
     locale.init_app(app)
+    formats.init_app(app)
+    cookies.init_app(app)
     static.init_app(app)
     headers.init_app(app)
-    limits.init_app(app)
+    request_size.init_app(app)
     errors.init_app(app)
     access.init_app(app)

@@ -8,7 +8,7 @@ from flask import Flask, current_app, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.web import kept
+from app.web import form_recovery
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -38,7 +38,7 @@ def require_session() -> Response | None:
 
 def to_sign_in() -> Response:
     """Also for a public view that finds that this is not for everybody: a stranger may be somebody once signed in."""
-    if kept.posted_form():  # 307: the browser posts the form once more, to the page that carries it
+    if form_recovery.posted_form():  # 307: the browser posts the form once more, to the page that carries it
         return redirect(url_for("accounts.sign_in_again", next=request.full_path.rstrip("?")), 307)
     if request.method != "GET":
         return redirect(url_for("accounts.sign_in"))

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from werkzeug.wrappers import Response
 
 from app.storage import StorageUnavailable
-from app.web import kept
+from app.web import form_recovery
 
 RETRY_AFTER = 5  # seconds
 
@@ -43,8 +43,8 @@ def show_error(error: HTTPException) -> Response:
 
 def show_csrf_error(error: CSRFError) -> Response:
     """The page is one of a session that has ended: signed in again in another window, say."""
-    if form := kept.posted_form():
-        return Response(kept.offer(form), error.code, mimetype="text/html")
+    if form := form_recovery.posted_form():
+        return Response(form_recovery.offer(form), error.code, mimetype="text/html")
     return error_response(error, *CSRF_SENTENCE)
 
 

@@ -1,18 +1,22 @@
-"""What the forms share: how text is cleaned, and which text is refused."""
+"""What all forms share: how text is normalized, and which text is refused."""
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field, Form
 from wtforms.validators import Length, ValidationError
 
-# Controls but for tab and line feed, and lone surrogates. Postgres refuses NUL and surrogates with an error of its own.
+from app.rejection import Rejected
+
+# Control characters except tab and line feed, and lone surrogates. PostgreSQL would fail on NUL and on surrogates.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normalize(value: str | None) -> str:
-    """NFC, as macOS may hand over decomposed Hangul; line feeds, as browsers send CRLF. Before anything is counted."""
+    """NFC, since macOS may send decomposed Hangul; LF, since browsers send CRLF. Done before characters are counted."""
     return unicodedata.normalize("NFC", value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -21,7 +25,7 @@ def strip(value: str) -> str:
 
 
 def at_most(length: int) -> Length:
-    """A limit in code points, as Postgres counts them."""
+    """At most so many code points, as PostgreSQL counts them."""
     return Length(max=length, message=_("Please use at most %(max)d characters."))
 
 
@@ -37,3 +41,13 @@ def no_control_characters(form: Form, field: Field) -> None:
 def one_line(form: Form, field: Field) -> None:
     if "\n" in field.data:
         raise ValidationError(_("Please write this in one line."))
+
+
+def show_rejection(field: Field, error: Rejected, sentences: Mapping[Any, object]) -> None:
+    """Let a file field say why its file was refused.
+
+    Args:
+        sentences: a sentence for each reason; it may name the `place`.
+    """
+    sentence = str(sentences[error.reason])
+    field.errors = [sentence % {"place": error.place} if error.place else sentence]

@@ -1,12 +1,13 @@
 """Word counts that are done, in an export and back."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import ScalarSelect, bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from app.extensions import db
-from app.portable import Arrivals, Item, Reader, Unfit
+from app.portability.bulk import BulkImporter
+from app.portability.contract import Item
+from app.portability.validation import InvalidItem, ItemValidator
 from app.wordcounts import addresses
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
@@ -21,12 +22,8 @@ FIELDS = (
 BATCH = 10  # a result of a long page takes a megabyte as an object
 
 _OWN = (Result.user_id == bindparam("owner"), Result.status == DONE, Result.deleted_at.is_(None))
-FIGURES: Mapping[str, ScalarSelect[Any]] = {
-    "wordcounts": select(func.count()).select_from(Result).where(*_OWN).scalar_subquery(),
-}
-
 _ALL = select(*(Result.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Result.id)
-_ARRIVALS = Arrivals(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH)
+_IMPORTER = BulkImporter(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH)
 
 
 def dump(user_id: int) -> Iterator[Item]:
@@ -36,11 +33,11 @@ def dump(user_id: int) -> Iterator[Item]:
 
 def load(user_id: int, items: Iterable[object]) -> int:
     """They get new addresses: a link to a shared one that was passed on before leads nowhere."""
-    return _ARRIVALS.store(user_id, map(_row, items))
+    return _IMPORTER.store(user_id, map(_row, items))
 
 
 def _row(item: object) -> Item:
-    result = Reader(item, FIELDS)
+    result = ItemValidator(item, FIELDS)
     phrases = result.nested("phrases", ("2", "3"))
     longest = 3 * LONGEST_WORD + 2
     row: Item = {
@@ -59,17 +56,17 @@ def _row(item: object) -> Item:
     }
     for name in ("result_all", "result_no_stop_words"):  # a page of it divides by the totals
         if sum(row[name].values()) > row["total_words"] or len(row[name]) > row["unique_words"]:
-            raise Unfit("total_words")
+            raise InvalidItem("total_words")
     if row["content_words"] > row["total_words"]:
-        raise Unfit("content_words")
+        raise InvalidItem("content_words")
     return row
 
 
-def _address(result: Reader, name: str) -> str:
+def _address(result: ItemValidator, name: str) -> str:
     """One that would be fetched: the page of a result links to it."""
     url = result.exact(name, addresses.MAX_URL)
     try:
         addresses.parse(url)
     except FetchFailed:
-        raise Unfit(name) from None
+        raise InvalidItem(name) from None
     return url

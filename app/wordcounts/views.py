@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
-from app.web.kept import keeps
+from app.web.form_recovery import recovers
 from app.wordcounts import limits, report, service
 from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
@@ -45,7 +45,7 @@ def index() -> Answer:
 
 
 @bp.post("")
-@keeps("url")
+@recovers("url")
 def create() -> Answer:
     form = AskForm()
     if not form.validate():

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, update
 
-from app.accounts import service
+from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.conftest import PASSWORD, browser_of
@@ -86,7 +86,7 @@ def test_expired_sessions_of_a_person_go_when_they_sign_in(app: Flask, alice: Us
 
 @pytest.mark.parametrize("token", ["", "x", "é", "x" * 5000])
 def test_a_token_of_nobody_is_nobody(token: str, alice: User) -> None:
-    assert service.find_session(token) is None
+    assert sessions.find_session(token) is None
 
 
 def test_a_cookie_signed_with_another_key_is_nobody(app: Flask, signed_in: Visitor) -> None:

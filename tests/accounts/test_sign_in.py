@@ -6,7 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
-from app.accounts import passwords, service
+from app.accounts import hashing, service, sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.conftest import PASSWORD
@@ -33,9 +33,9 @@ def test_an_unknown_address_and_a_wrong_password_look_the_same(client: Visitor, 
 
 
 def test_an_unknown_address_costs_a_hash_of_the_same_parameters(app: object) -> None:
-    parameters = passwords.hash_password("x").split("$")[:4]
-    assert passwords._NOBODYS_HASH.split("$")[:4] == parameters
-    assert not passwords.matches("any password at all", None)
+    parameters = hashing.hash_password("x").split("$")[:4]
+    assert hashing._DUMMY_HASH.split("$")[:4] == parameters
+    assert not hashing.matches("any password at all", None)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_table_keeps_only_the_tokens_hash(client: Visitor, alice: User) -> N
     client.sign_in("alice@example.com", PASSWORD)
     with client.session_transaction() as cookie:
         token = cookie["token"]
-    assert db.session.query(UserSession).one().token_hash == service.hash_token(token) != token
+    assert db.session.query(UserSession).one().token_hash == sessions.hash_token(token) != token
 
 
 def test_a_planted_cookie_is_dropped(client: Visitor, alice: User) -> None:
@@ -90,15 +90,15 @@ def test_a_hash_of_older_parameters_is_renewed(client: Visitor, alice: User) -> 
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     renewed = db.session.scalar(select(User.password_hash))
     assert renewed != old
-    assert passwords.matches(PASSWORD, renewed)
+    assert hashing.matches(PASSWORD, renewed)
 
 
 def test_a_session_cannot_begin_with_a_password_that_was_changed_since(alice: User) -> None:
     read_before = User(id=alice.id, password_hash=alice.password_hash)
-    alice.password_hash = passwords.hash_password("a newer sentence")
+    alice.password_hash = hashing.hash_password("a newer sentence")
     db.session.commit()
     with pytest.raises(service.WrongCredentials):
-        service.start_session(read_before, remember=False, user_agent="", ip=None)
+        sessions.start_session(read_before, remember=False, user_agent="", ip=None)
     assert row_counts()["user_sessions"] == 0
 
 

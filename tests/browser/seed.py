@@ -8,14 +8,14 @@ from sqlalchemy import func, insert
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.mypage import service as mypage
 from app.notes import listing
 from app.notes import service as notes
+from app.photos import service as photos
 from app.todos import service as todos
 from app.wordcounts.limits import MOST_WAITING
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
 from tests.browser.pages import EMPTY, FULL, PASSWORD
-from tests.mypage.photo_files import oriented_photo
+from tests.photos.photo_files import oriented_photo
 from tests.wordcounts.results import COUNTED
 
 Ids = dict[str, object]
@@ -63,7 +63,7 @@ def seed() -> Ids:
     """Make the people and their things, inside an application context; the ids that the addresses of pages need."""
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
-    mypage.put_photo(full.id, oriented_photo(1))
+    photos.put_photo(full.id, oriented_photo(1))
     return {**seed_notes(full.id), **seed_todos(full.id), **seed_results(full)}
 
 

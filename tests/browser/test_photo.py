@@ -16,7 +16,7 @@ from app.accounts import service as accounts
 from tests.browser.site import Site
 from tests.browser.window import Window, Windows
 from tests.conftest import PASSWORD
-from tests.mypage.photo_files import exif
+from tests.photos.photo_files import exif
 from tests.waiting import WITHIN, wait_until
 
 SIZE = (4032, 3024)  # px: 12 megapixels, as the sensor lies

@@ -16,15 +16,15 @@ from tests.visitor import Visitor
 
 def test_committed_with_its_row_it_waits(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
-    jobs.defer("mypage.delete_photo", key="photos/x.webp")
+    jobs.defer("storage.delete", key="photos/x.webp")
     db.session.commit()
     db.session.rollback()
-    assert queued() == [("mypage.delete_photo", {"key": "photos/x.webp"})]
+    assert queued() == [("storage.delete", {"key": "photos/x.webp"})]
 
 
 def test_rolled_back_with_its_row_it_never_was(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
-    jobs.defer("mypage.delete_photo", key="photos/x.webp")
+    jobs.defer("storage.delete", key="photos/x.webp")
     db.session.rollback()
     assert queued() == []
 
@@ -47,7 +47,7 @@ def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
         patched.setattr(Session, "commit", fail)
         with pytest.raises(ConnectionError):
             signed_in.post("/mypage/photo/delete", data={"csrf_token": token})
-    assert [name for name, _ in deferred] == ["mypage.delete_photo"]
+    assert [name for name, _ in deferred] == ["storage.delete"]
     assert queued() == []
     assert db.session.scalar(select(User.image_url)) == url
 
@@ -63,7 +63,7 @@ def test_a_database_that_refuses_is_told_as_with_any_other_statement(app: Flask)
     with pytest.raises(Exception, match="no_such_table"):
         db.session.execute(text("SELECT FROM no_such_table"))
     with pytest.raises(InternalError, match="transaction is aborted"):
-        jobs.defer("mypage.delete_photo", key="photos/x.webp")
+        jobs.defer("storage.delete", key="photos/x.webp")
     db.session.execute(text("ROLLBACK TO before"))
 
 
@@ -76,7 +76,7 @@ def test_what_is_done_at_night_is_done(app: Flask) -> None:
     """Each night task, as it is deferred: with the time that it was due, on a database in which it finds nothing."""
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == jobs.NIGHTLY]
     names = {task.task.name for task in nightly}
-    assert {"accounts.remove_expired_sessions", "mypage.sweep_photos", "notes.remove_forgotten"} <= names
+    assert {"accounts.purge_expired_sessions", "photos.sweep", "notes.remove_forgotten"} <= names
     for name in names - {"jobs.remove_old"}:  # asynchronous, and procrastinate's own
         jobs.defer(name, timestamp=0)
     run_queued(app)

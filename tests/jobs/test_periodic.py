@@ -42,7 +42,7 @@ def test_two_workers_defer_what_is_due_once(migrated: Flask) -> None:
     asyncio.run(defer(migrated, [1_000_000]))
     jobs = db.session.execute(text(JOBS)).all()
     assert {number for _, number in jobs} == {1}
-    assert "mypage.sweep_photos" in {task for task, _ in jobs}
+    assert "photos.sweep" in {task for task, _ in jobs}
 
 
 def test_what_still_waits_is_not_deferred_again_when_it_is_due_again(migrated: Flask) -> None:

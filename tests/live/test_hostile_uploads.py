@@ -9,7 +9,7 @@ import psutil
 
 from config import ProductionConfig
 from tests.live.conftest import Service
-from tests.mypage.hostile_photos import hostile_photos
+from tests.photos.hostile_photos import hostile_photos
 
 PEAK_MEMORY = 300 * 1024 * 1024  # bytes of one worker: half of a small dyno
 ERROR = re.compile(r'<p class="error"[^>]*>([^<]+)</p>')

@@ -6,7 +6,7 @@ import urllib3
 from PIL import Image
 
 from tests.live.conftest import Service
-from tests.mypage.photo_files import oriented_photo
+from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"

@@ -77,7 +77,7 @@ def test_five_windows_complete_and_delete_the_same_todo_at_once(live: Service) -
 
 def test_five_photos_at_once_leave_one_object(live: Service) -> None:
     from tests.live.test_journey import fetch
-    from tests.mypage.photo_files import oriented_photo
+    from tests.photos.photo_files import oriented_photo
 
     first = live.browser()
     first.sign_up("photos", PASSWORD)

@@ -79,7 +79,7 @@ def test_password_managers_find_the_account(signed_in: Visitor) -> None:
 
 def test_the_page_is_small(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
-    assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 10 * 1024
+    assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 11 * 1024
 
 
 @pytest.mark.parametrize("form", REFUSED)

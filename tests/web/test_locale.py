@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from flask import Flask, g
 
-from app.web import locale
+from app.web import formats, locale
 
 MOMENT = datetime(2026, 11, 21, 5, 4, tzinfo=UTC)
 
@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 11, 21, 5, 4, tzinfo=UTC)
 )
 def test_a_moment_is_shown_as_the_reader_tells_time(app: Flask, language: str, shown: str) -> None:
     with app.test_request_context(headers={"Accept-Language": language}):
-        assert locale.date_and_time(MOMENT) == shown
+        assert formats.date_and_time(MOMENT) == shown
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_moment_is_shown_as_the_reader_tells_time(app: Flask, language: str, s
 )
 def test_the_browser_says_where_it_is(app: Flask, zone: str, shown: str) -> None:
     with app.test_request_context(headers={"Accept-Language": "en", "Cookie": f"time_zone={zone}"}):
-        assert locale.time_of_day(MOMENT).replace("\u202f", " ") == shown
+        assert formats.time_of_day(MOMENT).replace("\u202f", " ") == shown
 
 
 def test_a_day_is_the_readers(app: Flask) -> None:
@@ -37,23 +37,23 @@ def test_a_day_is_the_readers(app: Flask) -> None:
 def test_days_that_are_near_have_names(app: Flask) -> None:
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         today = locale.today()
-        names = [locale.day_name(today + timedelta(days)) for days in (-2, -1, 0, 1, 2)]
+        names = [formats.day_name(today + timedelta(days)) for days in (-2, -1, 0, 1, 2)]
     assert names == [None, "어제", "오늘", "내일", None]
 
 
 def test_a_day_of_another_year_says_which(app: Flask) -> None:
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         this_year = date(locale.today().year, 3, 1)
-        assert locale.day(this_year).startswith("3월 1일 ")
-        assert locale.day(date(2020, 3, 1)) == "2020년 3월 1일"
+        assert formats.day(this_year).startswith("3월 1일 ")
+        assert formats.day(date(2020, 3, 1)) == "2020년 3월 1일"
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_numbers_and_shares_are_written_as_the_reader_writes_them(app: Flask, language: str) -> None:
     with app.test_request_context(headers={"Accept-Language": language}):
-        assert [locale.number(value) for value in (0, 999, 1284, 1234567)] == ["0", "999", "1,284", "1,234,567"]
-        assert [locale.percent(value) for value in (0, 63.6, 100)] == ["0%", "64%", "100%"]
-        assert [locale.percent(value, 2) for value in (0.004, 7.428, 1284.5)] == ["0.00%", "7.43%", "1,284.50%"]
+        assert [formats.number(value) for value in (0, 999, 1284, 1234567)] == ["0", "999", "1,284", "1,234,567"]
+        assert [formats.percent(value) for value in (0, 63.6, 100)] == ["0%", "64%", "100%"]
+        assert [formats.percent(value, 2) for value in (0.004, 7.428, 1284.5)] == ["0.00%", "7.43%", "1,284.50%"]
 
 
 def test_an_error_page_does_not_look_for_the_account(app: Flask) -> None:

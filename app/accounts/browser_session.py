@@ -1,0 +1,71 @@
+"""The browser's side of a session: the token in the signed cookie, and `current_user` (Flask-Login)."""
+
+import ipaddress
+
+from flask import Flask, Request, g, redirect, request, session, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app.accounts import service, sessions
+from app.accounts.models import User
+from app.extensions import login
+
+TOKEN = "token"  # noqa: S105 - the token's name in the cookie
+
+
+def init_app(app: Flask) -> None:
+    # Flask-Login can bind its user id to an address, but our cookie holds no user id: the token's row is the session.
+    login.session_protection = None
+    login.request_loader(load)
+    for error in (service.WrongCredentials, service.AccountGone):
+        app.register_error_handler(error, sign_in_again)
+
+
+def begin(user: User, *, remember: bool) -> None:
+    """Sign this browser in. The cookie's old content is dropped, so nobody can have planted it (session fixation).
+
+    Raises:
+        WrongCredentials: the password was changed since `user` was read.
+    """
+    token = sessions.start_session(user, remember=remember, user_agent=request.user_agent.string, ip=client_address())
+    if current_user.is_authenticated:
+        sessions.end_session(current_user.session_id)
+    session.clear()
+    g.pop("csrf_token", None)  # it belonged to the old session; the next form in this request gets a new one
+    session[TOKEN] = token
+    session.permanent = remember
+
+
+def client_address() -> str | None:
+    """The browser's IP address. A proxy may send anything; what is no address is dropped, not refused."""
+    try:
+        return str(ipaddress.ip_address((request.remote_addr or "").partition("%")[0]))  # fe80::1%eth0: drop the zone
+    except ValueError:
+        return None
+
+
+def renew(user: User) -> None:
+    """Sign this browser in again, with the same lifetime. Raises: WrongCredentials, as `begin`."""
+    begin(user, remember=session.permanent)
+
+
+def load(request: Request) -> sessions.SignedIn | None:
+    """Who the cookie's token belongs to. Flask-Login calls this once a request."""
+    token = session.get(TOKEN)
+    if token is None:
+        return None
+    signed_in = g.account = sessions.find_session(token)
+    if signed_in and signed_in.last_visit_is_old:
+        sessions.extend_session(signed_in.session_id)
+    return signed_in
+
+
+def sign_in_again(error: Exception) -> Response:
+    """The password was changed or the account deleted while this request was at work."""
+    end()
+    return redirect(url_for("accounts.sign_in"))
+
+
+def end() -> None:
+    """Drop the cookie's content. The caller ends the row."""
+    session.clear()

@@ -1,0 +1,139 @@
+"""Sessions: a row for each signed-in browser. The cookie holds a random token, the row holds its hash.
+
+A session ends when its row is deleted, so a replayed cookie is worth nothing (ASVS 5.0 V7.4.1).
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+
+from app.accounts.models import User, UserSession
+from app.accounts.service import WrongCredentials
+from app.extensions import db
+
+# Lifetimes, counted from the last visit.
+LIFETIME = timedelta(hours=12)
+LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
+SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
+BATCH = 500  # expired sessions that one transaction deletes
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """The user and the session of the browser that asks, in one row. This is `current_user` in a request."""
+
+    id: int
+    email: str
+    nickname: str
+    image_url: str | None
+    language: str | None
+    time_zone: str | None
+    created_at: datetime
+    session_id: int
+    last_visit_is_old: bool  # older than SEEN_EVERY
+
+    is_authenticated: ClassVar[bool] = True
+
+
+_SIGNED_IN = (
+    select(
+        User.id,
+        User.email,
+        User.nickname,
+        User.image_url,
+        User.language,
+        User.time_zone,
+        User.created_at,
+        UserSession.id.label("session_id"),
+        (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("last_visit_is_old"),
+    )
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())
+)
+_EXPIRED = delete(UserSession).where(
+    UserSession.id.in_(select(UserSession.id).where(UserSession.expires_at <= func.now()).limit(BATCH))
+)
+
+
+def start_session(user: User, *, remember: bool, user_agent: str, ip: str | None) -> str:
+    """Sign a browser in.
+
+    The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
+    all sessions.
+
+    Args:
+        user: as `sign_up` or `authenticate` returned it.
+        remember: keep the session for 30 days after the last visit instead of 12 hours.
+        user_agent: the browser's own header, for the list of devices.
+        ip: the browser's address, for the same list.
+
+    Returns:
+        The token for the browser's cookie.
+
+    Raises:
+        WrongCredentials: since `user` was read, the password was changed or the account deleted.
+    """
+    token = secrets.token_urlsafe(32)
+    unchanged_user = (
+        select(
+            literal(hash_token(token)),
+            User.id,
+            func.now() + (LIFETIME_REMEMBERED if remember else LIFETIME),
+            literal(user_agent[:255]),
+            literal(ip, UserSession.ip.type),
+        )
+        .where(User.id == user.id, User.password_hash == user.password_hash)
+        .with_for_update(read=True)
+    )
+    columns = [
+        UserSession.token_hash,
+        UserSession.user_id,
+        UserSession.expires_at,
+        UserSession.user_agent,
+        UserSession.ip,
+    ]
+    session_id = db.session.scalar(insert(UserSession).from_select(columns, unchanged_user).returning(UserSession.id))
+    if session_id is None:
+        db.session.rollback()
+        raise WrongCredentials
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.expires_at <= func.now()))
+    db.session.commit()
+    return token
+
+
+def find_session(token: str) -> SignedIn | None:
+    """Who holds this token; None once its session has ended or expired. One statement."""
+    row = db.session.execute(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
+    return SignedIn(**row._mapping) if row else None
+
+
+def extend_session(session_id: int) -> None:
+    """Note a visit: the session's lifetime starts anew (sliding expiration)."""
+    lifetime = UserSession.expires_at - UserSession.last_seen_at
+    db.session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id)
+        .values(last_seen_at=func.now(), expires_at=func.now() + lifetime)
+    )
+    db.session.commit()
+
+
+def end_session(session_id: int) -> None:
+    db.session.execute(delete(UserSession).where(UserSession.id == session_id))
+    db.session.commit()
+
+
+def purge_expired_sessions() -> int:
+    """Delete one batch of expired sessions, of all users. Returns how many it held."""
+    removed = len(db.session.execute(_EXPIRED.returning(UserSession.id)).all())
+    db.session.commit()
+    return removed
+
+
+def hash_token(token: str) -> str:
+    """SHA-256. The token is 256 random bits: nobody can guess it, so a slow hash would gain nothing."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,68 @@
+"""The figures of my page. Each feature says how to count its own; one statement asks for all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ScalarSelect, Select, select
+
+from app.accounts import devices
+from app.extensions import db
+from app.mypage.heat_map import Square, busiest_week, first_day, squares
+
+# Name: how to count it. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
+Figures = Mapping[str, ScalarSelect[Any]]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """
+    Args:
+        notes: without those in the trash.
+        other_devices: signed-in devices besides the one that asks.
+        days: the days of the heat map on which notes were written, and how many.
+    """
+
+    notes: int
+    todos: int
+    todos_done: int
+    wordcounts: int
+    other_devices: int
+    days: Mapping[date, int]
+    today: date
+
+    @property
+    def written(self) -> int:
+        """Notes of the days of the heat map."""
+        return sum(self.days.values())
+
+    @property
+    def busiest_week(self) -> tuple[date, int] | None:
+        return busiest_week(self.days)
+
+    def squares(self) -> list[Square]:
+        return squares(self.days, self.today)
+
+
+@cache
+def _statement(figures: tuple[tuple[str, ScalarSelect[Any]], ...]) -> Select[tuple[object, ...]]:
+    """Built once: the factory names the same figures for every request."""
+    return select(*(count.label(name) for name, count in figures), devices.OTHERS.label("other_devices"))
+
+
+def overview(user_id: int, session_id: int, figures: Figures, zone: str, today: date) -> Overview:
+    """One statement.
+
+    Args:
+        session_id: of the device that asks.
+        figures: of all features.
+        zone: the IANA name of the zone in which a day begins.
+        today: the day there.
+    """
+    asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, "zone": zone, "since": first_day(today)}
+    counted = dict(db.session.execute(_statement(tuple(figures.items())), asked).one()._mapping)
+    by_day = counted.pop("notes_by_day") or {}
+    days = {date.fromisoformat(day): count for day, count in by_day.items()}
+    return Overview(**counted, days=days, today=today)

@@ -1,0 +1,133 @@
+"""Decode a square of an image whose bytes nobody vouches for, within bounds of pixels and memory. Pure.
+
+A small file can hold a huge image (decompression bomb), so its header is checked before its pixels are decoded.
+"""
+
+import io
+import warnings
+
+from PIL import Image, PngImagePlugin
+
+from app.photos import cropping
+from app.photos.containers import refuse_many_chunks, refuse_many_scans, without_comments
+from app.photos.cropping import Crop
+from app.photos.rejection import PhotoRejected, Reason
+
+EDGE = 400  # px, width and height of what comes out
+
+MAX_BYTES = 5 * 1024 * 1024
+MIN_SIDE = 32  # px; a face in fewer cannot be recognized
+# Pixels, by the header. Memory grows with them, and decoding may take at most 160 MB.
+# PNG and GIF take up to 9 bytes a pixel; 12.5 megapixels hold the photos of most phones. WebP takes 16, since its
+# decoder holds two canvases, but no camera writes it. A JPEG is reduced while it is decoded. One in several scans takes
+# 2 bytes a channel and pixel before that; a CMYK one has four channels, hence its own limit.
+MAX_PIXELS = {"JPEG": 25_000_000, "CMYK": 18_000_000, "PNG": 12_500_000, "GIF": 12_500_000, "WEBP": 9_000_000}
+MAX_JPEG_MEMORY = 160_000_000  # bytes, including 4 a pixel of the reduced image; a narrow image is hardly reduced
+FINE_PIXELS = 12_500_000  # a JPEG of up to so many pixels is reduced less than it could be, to keep more detail
+
+# Pillow's own limit for compressed text in a PNG, 64 MiB, counts characters of up to four bytes each: 110 kB of iTXt
+# took 300 MB. Text may not unpack to more than an upload.
+PngImagePlugin.MAX_TEXT_MEMORY = MAX_BYTES
+
+
+def kind_of(data: bytes) -> str:
+    """Pillow's name of the format, from the magic number. Raises: PhotoRejected."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    raise PhotoRejected(Reason.NOT_AN_IMAGE)
+
+
+def decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
+    """The square of the first frame: EDGE x EDGE px, RGB, upright.
+
+    Not thread-safe, since it changes the warning filters of all threads.
+
+    Raises:
+        PhotoRejected, TooComplex, and whatever Pillow raises about a damaged image.
+    """
+    if kind == "JPEG":
+        refuse_many_scans(data)
+    elif kind == "PNG":
+        refuse_many_chunks(data)
+    elif kind == "GIF":
+        data = without_comments(data)
+    with warnings.catch_warnings():
+        # Pillow warns of a bomb between its two limits; here that is an error. Its other warnings are about metadata,
+        # which is dropped anyway: many cameras write EXIF that Pillow doubts, and their photos are good.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            _refuse_dimensions(image, MAX_PIXELS["CMYK" if image.mode == "CMYK" else kind])
+            width, height = image.size
+            reduction = _reduce(image, crop) if kind == "JPEG" else 1
+            image.load()
+            orientation = cropping.orientation_of(image)
+            left, top, right, bottom = (edge / reduction for edge in _box(crop, width, height, orientation))
+            return cropping.upright(_on_white(_resize(image, (left, top, right, bottom))), orientation)
+
+
+def _refuse_dimensions(image: Image.Image, most: int) -> None:
+    """By the header, before anything is decoded; `most` is in pixels. Raises: PhotoRejected."""
+    if min(image.size) < MIN_SIDE or image.width * image.height > most:
+        raise PhotoRejected(Reason.DIMENSIONS)
+
+
+def _reduce(image: Image.Image, crop: Crop | None) -> float:
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size where EDGE px or more are left of the square.
+
+    A small square of a large picture comes out less sharp, since decoding all of it would take too much memory.
+
+    Returns:
+        The reduction: 2, 4, 8, or 1 for none.
+
+    Raises:
+        PhotoRejected
+    """
+    width, pixels = image.width, image.width * image.height
+    side = crop.size if crop else min(image.size)
+    times = side // (2 * EDGE) if pixels <= FINE_PIXELS else side // EDGE
+    if crop and pixels > FINE_PIXELS:
+        times = max(times, 4)
+    drafted = image.draft(None, (width // times, image.height // times)) if 2 <= times <= min(image.size) else None
+    if 2 * len(image.getbands()) * pixels + 4 * image.width * image.height > MAX_JPEG_MEMORY:
+        raise PhotoRejected(Reason.DIMENSIONS)
+    return width / drafted[1][2] if drafted else 1  # as the decoder says: it rounds up
+
+
+def _box(crop: Crop | None, width: int, height: int, orientation: int) -> cropping.Box:
+    """Where the square lies in the file. Raises: PhotoRejected."""
+    if crop is None:
+        return cropping.centre(width, height)
+    try:
+        return cropping.in_file(crop, width, height, orientation)
+    except cropping.OutsideOfPicture as error:
+        raise PhotoRejected(Reason.CROP) from error
+
+
+def _resize(image: Image.Image, square: cropping.Box) -> Image.Image:
+    """The square alone, as EDGE x EDGE px."""
+    return _averageable(image).resize((EDGE, EDGE), Image.Resampling.LANCZOS, square, reducing_gap=2.0)
+
+
+def _averageable(image: Image.Image) -> Image.Image:
+    """The image in a mode that can be resized. Palette indices, single bits and 16-bit greys cannot be averaged."""
+    if image.mode == "I;16":
+        return image.point(lambda grey: grey * (1 / 256)).convert("L")  # convert alone would clip at 255
+    if "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert("RGB") if image.mode in ("1", "P") else image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The image as RGB, on white where it is transparent."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
+    return white.convert("RGB")

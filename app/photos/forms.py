@@ -1,0 +1,58 @@
+"""The photo upload, and the sentence for each reason to refuse one."""
+
+import re
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import MultipleFileField
+from wtforms import Field, StringField
+from wtforms.validators import ValidationError
+from wtforms.widgets import FileInput
+
+from app.photos.cropping import Crop
+from app.photos.rejection import PhotoRejected, Reason
+from app.web.fields import show_rejection
+
+SENTENCES = {
+    Reason.EMPTY: _("Choose a photo."),
+    Reason.TOO_LARGE: _("This photo is larger than 5 MiB; please choose a smaller one."),
+    Reason.NOT_AN_IMAGE: _("That file is not a JPEG, PNG, GIF or WebP image."),
+    Reason.DIMENSIONS: _(
+        "This image has too few or too many pixels: at least 32 a side, at most 12.5 million, as a JPEG 25 million, "
+        "as a WebP 9 million."
+    ),
+    Reason.TOO_COMPLEX: _("This image is built in too complex a way; please save it anew as a JPEG or PNG."),
+    Reason.DAMAGED: _("This image is damaged; please choose another one."),
+    Reason.CROP: _("The square does not lie within the photo; please place it again."),
+}
+
+PIXELS = re.compile(r"[0-9]{1,5}")  # no accepted photo has a longer side
+
+
+class PhotoForm(FlaskForm):
+    # Takes many, so that a request with two photos can be refused. The page's button chooses one.
+    photo = MultipleFileField(
+        _("Photo"), widget=FileInput(), render_kw={"accept": "image/jpeg,image/png,image/gif,image/webp"}
+    )
+    # photo.js sends these. Without them the largest square in the middle is taken.
+    crop_x = StringField()
+    crop_y = StringField()
+    crop_size = StringField()
+
+    def validate_photo(self, field: Field) -> None:
+        if len(field.data or []) != 1:
+            raise ValidationError(_("Choose one photo."))
+        if any(self.placed) and not all(PIXELS.fullmatch(value) for value in self.placed):
+            raise ValidationError(SENTENCES[Reason.CROP])
+
+    @property
+    def placed(self) -> list[str]:
+        return [field.data or "" for field in (self.crop_x, self.crop_y, self.crop_size)]
+
+    @property
+    def crop(self) -> Crop | None:
+        """The square, once the form is valid; None when no numbers were sent."""
+        return Crop(*map(int, self.placed)) if any(self.placed) else None
+
+    def refuse(self, error: PhotoRejected) -> None:
+        show_rejection(self.photo, error, SENTENCES)

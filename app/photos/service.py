@@ -1,0 +1,107 @@
+"""Profile photos: put, remove, and sweep the objects that no row points at.
+
+Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
+its object, whatever line a process dies at. What can be left over is an object without a row; the sweep deletes it.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from app import storage
+from app.accounts.models import User
+from app.accounts.service import AccountGone, lock_user
+from app.extensions import db
+from app.photos.cropping import Crop
+from app.photos.processing import square_webp
+
+log = logging.getLogger(__name__)
+
+FOLDER = "photos"
+NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
+NAME_LENGTH = 37  # characters
+MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
+
+
+def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
+    """Check and re-encode a photo, store it, and show it from now on.
+
+    Args:
+        data: the uploaded file.
+        crop: the square to show; None takes the middle.
+
+    Raises:
+        PhotoRejected, PhotoBusy: see `processing.square_webp`. Nothing was stored.
+        StorageUnavailable: the old photo stays.
+        AccountGone
+    """
+    url = store(data, crop)
+    try:
+        show(user_id, url)
+    except AccountGone:
+        # Only here is it certain that no row points at the object. After a lost connection one may.
+        storage.delete_later(url)
+        db.session.commit()
+        raise
+    db.session.commit()
+
+
+def remove_photo(user_id: int) -> None:
+    """Show no photo from now on. Raises: AccountGone."""
+    show(user_id, None)
+    db.session.commit()
+
+
+def store(data: bytes, crop: Crop | None = None) -> str:
+    """Re-encode a photo and put it into the bucket; returns its URL. Raises: as `put_photo`."""
+    webp = square_webp(data, crop)
+    return storage.put(storage.new_key(FOLDER, "webp"), webp, "image/webp")
+
+
+def show(user_id: int, url: str | None) -> None:
+    """Point the user's row at this photo, in the caller's transaction. The old object is deleted after its commit.
+
+    Raises:
+        AccountGone: the transaction is rolled back.
+    """
+    user = lock_user(user_id)  # of two uploads at once, each has to find the URL that it replaces
+    storage.delete_later(user.image_url)
+    user.image_url = url
+
+
+def sweep_photos() -> None:
+    """Delete the objects older than MIN_AGE that no row points at (garbage collection).
+
+    Where more objects are without a row than with one, the bucket seems to serve another database too. Then nothing is
+    deleted and an error is logged.
+
+    Raises:
+        StorageUnavailable: the next sweep goes on.
+    """
+    shown, orphans = 0, []
+    for page in storage.list_objects(FOLDER):
+        photos = {key: put_at for key, put_at in page.items() if NAME.fullmatch(key.rpartition("/")[2])}
+        with_row = _with_row(photos)
+        shown += len(with_row)
+        orphans += [key for key in photos.keys() - with_row if photos[key] < datetime.now(UTC) - MIN_AGE]
+    if len(orphans) > shown:
+        log.error("%d photos have a row and %d have none; is the bucket another database's too?", shown, len(orphans))
+        return
+    for key in orphans:
+        storage.delete(key)
+    log.info("swept photos: %d shown, %d deleted", shown, len(orphans))
+
+
+def _with_row(keys: Iterable[str]) -> set[str]:
+    """The keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
+    urls = {storage.url_of(key): key for key in keys}
+    found = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
+    # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.
+    names = {key[-NAME_LENGTH:]: key for key in keys if key not in found}
+    name = func.right(User.image_url, NAME_LENGTH)
+    found |= {names[kept] for kept in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
+    db.session.commit()
+    return found

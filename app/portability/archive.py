@@ -1,0 +1,148 @@
+"""Read an uploaded ZIP that nobody vouches for. Two entries are read; none is unpacked to disk. Pure.
+
+Refused: path traversal in names ("zip slip"), duplicates, passwords, nested archives, and more than the limits once
+unpacked ("zip bomb").
+"""
+
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from app.portability.json_stream import JsonStream
+from app.portability.rejection import ArchiveRejected, Reason
+
+FORMAT, VERSION = "semicircle", 1
+DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
+HEAD = {"format", "version", "exported_at", "account"}
+
+MIB = 1024 * 1024
+MAX_BYTES = 5 * MIB
+MAX_ENTRIES = 25_000
+# Bytes once unpacked, counted while reading. The ratio is not limited: a notebook of one letter packs to a thousandth.
+MAX_JSON = 64 * MIB
+MAX_PHOTO = 1 * MIB  # ours, 400 x 400 px, have 20 kB
+
+PATH_TRAVERSAL = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|[\x00-\x1f]")
+ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".tar", ".jar")
+ENCRYPTED = 0x1  # bit of an entry's flags
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class _Entry:
+    """An open entry whose every read error is DAMAGED."""
+
+    def __init__(self, entry: IO[bytes]) -> None:
+        self._entry = entry
+
+    def read(self, size: int, /) -> bytes:
+        with _damaged_on_error():
+            return self._entry.read(size)
+
+
+class Archive:
+    """
+    Args:
+        zip_file: checked by `opened`.
+        folder: "" or the one folder around everything, as after unpacking and packing again.
+    """
+
+    def __init__(self, zip_file: zipfile.ZipFile, folder: str) -> None:
+        self._zip = zip_file
+        self._folder = folder
+
+    def photo(self) -> bytes | None:
+        """Raises: ArchiveRejected."""
+        if self._folder + PHOTO not in self._zip.NameToInfo:
+            return None
+        with _damaged_on_error(), self._zip.open(self._folder + PHOTO) as entry:
+            photo: bytes = entry.read(MAX_PHOTO + 1)
+        if len(photo) > MAX_PHOTO:
+            raise ArchiveRejected(Reason.TOO_MUCH)
+        return photo
+
+    def lists(self) -> Iterator[tuple[str, Iterator[Any]]]:
+        """Name and items of each list. The caller reads each to its end before the next.
+
+        Raises:
+            ArchiveRejected: also between items.
+        """
+        with _damaged_on_error(), self._zip.open(self._folder + DOCUMENT) as entry:
+            document = JsonStream(_Entry(entry), MAX_JSON)
+            head: dict[str, Any] = {}
+            seen: set[str] = set()
+            for name in document.members():
+                if name in head or name in seen:
+                    raise ArchiveRejected(Reason.DAMAGED)
+                if not document.is_list():
+                    head[name] = document.value()
+                    continue
+                _require_head(head)
+                seen.add(name)
+                yield name, document.items()
+            document.end()
+        _require_head(head)
+
+
+def _require_head(head: dict[str, Any]) -> None:
+    if head.get("format") != FORMAT:
+        raise ArchiveRejected(Reason.NOT_OURS)
+    if type(head.get("version")) is not int or head["version"] != VERSION:
+        raise ArchiveRejected(Reason.VERSION)
+    if head.keys() != HEAD:
+        raise ArchiveRejected(Reason.NOT_OURS)
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Iterator[Archive]:
+    """The archive in an upload.
+
+    Raises:
+        ArchiveRejected
+    """
+    if file.seek(0, os.SEEK_END) > MAX_BYTES:
+        raise ArchiveRejected(Reason.TOO_LARGE)
+    file.seek(0)
+    if file.read(4) != b"PK\x03\x04":  # zipfile accepts an archive at the end of any file
+        raise ArchiveRejected(Reason.NOT_A_ZIP)
+    with _damaged_on_error():
+        zip_file = zipfile.ZipFile(file)
+    with zip_file:
+        yield Archive(zip_file, _folder(zip_file.infolist()))
+
+
+def _folder(entries: list[zipfile.ZipInfo]) -> str:
+    """Where DOCUMENT lies. Raises: ArchiveRejected."""
+    if len(entries) > MAX_ENTRIES:
+        raise ArchiveRejected(Reason.TOO_MUCH)
+    names = [entry.orig_filename for entry in entries]  # `filename` ends at a NUL
+    if len({name.casefold() for name in names}) < len(names):
+        raise ArchiveRejected(Reason.UNSAFE)
+    for entry, name in zip(entries, names, strict=True):
+        if PATH_TRAVERSAL.search(name) or entry.flag_bits & ENCRYPTED or name.lower().endswith(ARCHIVES):
+            raise ArchiveRejected(Reason.UNSAFE)
+    found = [name for name in names if name.rpartition("/")[2] == DOCUMENT]
+    if len(found) != 1 or found[0].count("/") > 1:
+        raise ArchiveRejected(Reason.NOT_OURS)
+    folder = found[0].removesuffix(DOCUMENT)
+    for entry in entries:
+        if entry.orig_filename in (folder + DOCUMENT, folder + PHOTO) and entry.compress_type not in PACKED:
+            raise ArchiveRejected(Reason.UNSAFE)
+    return folder
+
+
+@contextmanager
+def _damaged_on_error() -> Iterator[None]:
+    """Any error of `zipfile` means that the archive is damaged.
+
+    BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError, UnicodeError and OSError occur;
+    its documentation promises none of them.
+    """
+    try:
+        yield
+    except ArchiveRejected:
+        raise
+    except Exception as error:
+        raise ArchiveRejected(Reason.DAMAGED) from error

@@ -1,0 +1,58 @@
+"""Bulk insert of what an import brings."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from sqlalchemy import JSON, ColumnElement, Integer, bindparam, column, exists, func, insert, select, true
+
+from app.extensions import Base, db
+from app.portability.contract import Item
+
+
+class BulkImporter:
+    """Inserts rows in batches, in their order, and leaves out those that the user has already (idempotent import).
+
+    Args:
+        model: has `id` and `user_id`.
+        columns: the columns that an item sets.
+        same: the columns by which a stored row and an item are the same.
+        batch: rows in one INSERT.
+        counts: which stored rows are compared with; None compares with all.
+    """
+
+    def __init__(
+        self,
+        model: type[Base],
+        columns: Sequence[str],
+        same: Sequence[str],
+        batch: int,
+        counts: ColumnElement[bool] | None = None,
+    ) -> None:
+        table = Base.metadata.tables[model.__tablename__]
+        rows = func.json_to_recordset(bindparam("rows", type_=JSON))
+        new = rows.table_valued(
+            column("place", Integer), *(column(name, table.c[name].type) for name in columns), name="new"
+        ).render_derived(with_types=True)
+        owner = bindparam("owner", type_=table.c.user_id.type)
+        # Compared only with rows from before the import: two equal items of one export both come in.
+        is_here = exists().where(
+            table.c.user_id == owner,
+            table.c.id <= bindparam("before"),
+            *(table.c[name] == new.c[name] for name in same),
+            true() if counts is None else counts,
+        )
+        arriving = select(owner, *(new.c[name] for name in columns)).where(~is_here).order_by(new.c.place)
+        self._insert = insert(table).from_select(["user_id", *columns], arriving)
+        self._last = select(func.coalesce(func.max(table.c.id), 0)).where(table.c.user_id == owner)
+        self._batch = batch
+
+    def store(self, user_id: int, rows: Iterable[Item]) -> int:
+        """Insert without a commit. Returns how many rows were new."""
+        before = db.session.execute(self._last, {"owner": user_id}).scalar_one()
+        new = 0
+        rest = iter(rows)
+        while batch := list(islice(rest, self._batch)):
+            placed = [{"place": place, **row} for place, row in enumerate(batch)]
+            stored = db.session.execute(self._insert, {"owner": user_id, "before": before, "rows": placed})
+            new += stored.rowcount  # type: ignore[attr-defined]
+        return new

@@ -1,0 +1,102 @@
+"""Import: an export comes back into an account. The caller names the features that take part."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from app import storage
+from app.accounts.service import AccountGone, lock_user
+from app.accounts.sessions import SignedIn
+from app.extensions import db
+from app.photos import service as photos
+from app.photos.rejection import PhotoRejected
+from app.portability import archive
+from app.portability.concurrency import one_at_a_time
+from app.portability.contract import Portable
+from app.portability.rejection import ArchiveRejected, Reason
+from app.portability.validation import InvalidItem
+
+MAX_ITEMS = 20_000  # in each list
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an import did.
+
+    Args:
+        new: items that came in, by name of the feature.
+        known: items that the account had already.
+        photo: whether the photo came in.
+    """
+
+    new: dict[str, int]
+    known: int
+    photo: bool
+
+
+def import_archive(
+    account: SignedIn, file: IO[bytes], portables: Sequence[Portable], *, replace_photo: bool
+) -> Outcome:
+    """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
+
+    Args:
+        file: the upload.
+        replace_photo: take the photo even when the account has one.
+
+    Raises:
+        ArchiveRejected, AccountGone, PhotoBusy, StorageUnavailable, Busy: nothing was stored.
+    """
+    with one_at_a_time(), archive.opened(file) as export_file:
+        photo = export_file.photo() if replace_photo or account.image_url is None else None
+        url = _put(photo) if photo is not None else None
+        try:
+            outcome = _load(account.id, export_file, portables, url)
+        except (ArchiveRejected, AccountGone):
+            db.session.rollback()
+            storage.delete_later(url)
+            db.session.commit()
+            raise
+        db.session.commit()
+        return outcome
+
+
+def _put(photo: bytes) -> str:
+    """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, PhotoBusy, StorageUnavailable."""
+    try:
+        return photos.store(photo)
+    except PhotoRejected as error:
+        raise ArchiveRejected(Reason.PHOTO) from error
+
+
+def _load(user_id: int, export_file: archive.Archive, portables: Sequence[Portable], url: str | None) -> Outcome:
+    lock_user(user_id)  # two imports at once would store everything twice
+    by_name = {portable.NAME: portable for portable in portables}
+    new = dict.fromkeys(by_name, 0)
+    known = 0
+    for name, items in export_file.lists():
+        if name not in by_name:
+            raise ArchiveRejected(Reason.NOT_OURS)
+        counted = _Counted(items)
+        try:
+            new[name] = by_name[name].load(user_id, counted)
+        except InvalidItem as error:
+            raise ArchiveRejected(Reason.INVALID, f"{name} {counted.number}, {error.field}".rstrip(", ")) from error
+        known += counted.number - new[name]
+    if url is not None:
+        photos.show(user_id, url)
+    return Outcome(new, known, photo=url is not None)
+
+
+class _Counted:
+    """Counts the items that were taken, for the place in a refusal. Raises: ArchiveRejected beyond MAX_ITEMS."""
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self.number = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self.number += 1
+            if self.number > MAX_ITEMS:
+                raise ArchiveRejected(Reason.TOO_MUCH)
+            yield item

@@ -1,0 +1,136 @@
+"""Notes as Markdown files and todos as a Markdown list, for people and for other notebooks. Pure."""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+
+LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
+FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
+JOINERS = "\u200c\u200d"  # without them a family emoji falls apart into faces
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # Windows' device names
+
+
+def safe_name(text: str) -> str:
+    """A part of a file name that every system accepts, made of any text; empty when nothing is left.
+
+    Forbidden characters become spaces. Invisible ones, and those that change the direction of writing, are left out.
+    """
+    text = unicodedata.normalize("NFC", FORBIDDEN.sub(" ", text))
+    visible = (letter if letter.isprintable() or letter in JOINERS else _space_for(letter) for letter in text)
+    name = " ".join("".join(visible).split())
+    name = name.encode()[:LONGEST_NAME].decode(errors="ignore").strip(". ")
+    return f"{name} -" if RESERVED.fullmatch(name) else name
+
+
+def _space_for(letter: str) -> str:
+    return "" if unicodedata.category(letter) in ("Cf", "Cs", "Co", "Cn") else " "
+
+
+@dataclass(frozen=True)
+class MarkdownFile:
+    """A file of the export. Without a moment it has the time of the export."""
+
+    name: str
+    text: str
+    moment: datetime | None = None
+
+
+class Files(Protocol):
+    """The Markdown files of one list of the export."""
+
+    def of(self, item: dict[str, Any], /) -> list[MarkdownFile]:
+        """The files of this item alone."""
+
+    def rest(self) -> list[MarkdownFile]:
+        """The files of all items together, after the last item."""
+
+
+class NoteFiles:
+    """A file for each note. No two names are equal, even where the file system ignores case."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._taken: dict[str, int] = {}
+
+    def of(self, note: dict[str, Any], /) -> list[MarkdownFile]:
+        return [MarkdownFile(self._name(note), note_file(note), note["updated_at"])]
+
+    def rest(self) -> list[MarkdownFile]:
+        return []
+
+    def _name(self, note: dict[str, Any]) -> str:
+        """`notes/2026-11-21 title.md`; without a title, with the first line of the text."""
+        folder = "trash" if note["deleted_at"] else "notes"
+        first_line = note["content"].strip().partition("\n")[0]
+        day = note["created_at"].astimezone(self._zone).date()
+        stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()
+        name, number = stem, 1
+        while name.casefold() in self._taken:
+            number = max(number, self._taken[stem.casefold()]) + 1
+            name = f"{stem} ({number})"
+        self._taken[stem.casefold()] = number
+        self._taken[name.casefold()] = 1
+        return f"{name}.md"
+
+
+class TodoFiles:
+    """One list, in the order of the page, which is the reverse of the export's."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._lines: list[str] = []
+
+    def of(self, todo: dict[str, Any], /) -> list[MarkdownFile]:
+        self._lines.append(todo_line(todo))
+        return []
+
+    def rest(self) -> list[MarkdownFile]:
+        return [MarkdownFile("todos.md", "\n".join([*reversed(self._lines), ""]))] if self._lines else []
+
+
+class NoFiles:
+    """None: word counts are tables, and the JSON has them."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        pass
+
+    def of(self, item: dict[str, Any], /) -> list[MarkdownFile]:
+        return []
+
+    def rest(self) -> list[MarkdownFile]:
+        return []
+
+
+def note_file(note: dict[str, Any]) -> str:
+    """The note's text below YAML front matter. JSON strings are valid YAML."""
+    head = {
+        "title": note["title"],
+        "created": note["created_at"].isoformat(),
+        "updated": note["updated_at"].isoformat(),
+        "pinned": note["pinned"],
+        "tags": note["tags"],
+    }
+    lines = [f"{key}: {_quoted(value)}" for key, value in head.items()]
+    return "\n".join(["---", *lines, "---", "", note["content"].rstrip("\n"), ""])
+
+
+def _quoted(value: object) -> str:
+    """JSON. Two line separators are escaped, since YAML ends a line at them."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def todo_line(todo: dict[str, Any]) -> str:
+    """An entry of a task list, as GitHub and most notebooks read it."""
+    due = f" ({todo['due_on']})" if todo["due_on"] else ""
+    return f"- [{'x' if todo['completed'] else ' '}] {todo['description']}{due}"
+
+
+# Name of the feature: its files.
+FILES: dict[str, type[NoteFiles] | type[TodoFiles]] = {"notes": NoteFiles, "todos": TodoFiles}
+
+
+def files_for(name: str, zone: tzinfo) -> Files:
+    return FILES.get(name, NoFiles)(zone)

@@ -1,0 +1,113 @@
+"""Export and import pages."""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import IO, cast
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.wrappers import Response
+
+from app.photos.processing import PhotoBusy
+from app.portability import exporting, importing
+from app.portability.concurrency import Busy
+from app.portability.contract import Portable
+from app.portability.forms import ImportForm
+from app.portability.rejection import ArchiveRejected
+from app.web.errors import RETRY_AFTER, show_error
+from app.web.formats import number
+from app.web.locale import reader_time_zone, today
+from app.web.request_size import accepts_upload
+
+bp = Blueprint("portability", __name__, url_prefix="/mypage")
+
+Answer = str | Response | tuple[str, int]
+
+
+@bp.errorhandler(Busy)
+@bp.errorhandler(PhotoBusy)
+def busy(error: Exception) -> Response:
+    return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
+
+
+def portables() -> Sequence[Portable]:
+    """The features that take part; the factory names them."""
+    return cast(Sequence[Portable], current_app.extensions["portables"])
+
+
+@bp.get("/export")
+def export() -> Answer:
+    if request.method == "HEAD":  # the length would cost the whole export
+        return download(io.BytesIO())
+    file = exporting.export(current_user, portables(), readme(), ZoneInfo(reader_time_zone()))
+    response = download(file)
+    response.content_length = file.seek(0, os.SEEK_END)  # for the browser's progress bar
+    file.seek(0)
+    return response
+
+
+def download(file: IO[bytes]) -> Response:
+    response = send_file(file, "application/zip", as_attachment=True, download_name=f"semicircle-{today()}.zip")
+    response.headers.pop("Content-Length", None)
+    return response
+
+
+def readme() -> str:
+    sentences = (
+        _("This is everything that you have in Semicircle."),
+        _("notes and trash: your notes as Markdown, one file each, with the days they were written."),
+        _("todos.md: your todos as a task list."),
+        _("photo.webp: your photo, if you have one."),
+        _("semicircle.json: all of this and your word counts, for programs and for bringing it back."),
+        limits(),
+    )
+    return "".join(f"{sentence}\r\n\r\n" for sentence in sentences)
+
+
+def limits() -> str:
+    """The limits of an import. The export states them too: after deleting the account it would be too late."""
+    sentence: str = _(
+        "An import takes a ZIP of up to 5 MiB, with up to 20,000 notes and as many todos. It reads semicircle.json and "
+        "photo.webp alone, so the folders may be taken out of a larger one."
+    )
+    return sentence
+
+
+@bp.get("/import")
+def show_import() -> Answer:
+    return import_page(ImportForm(formdata=None))
+
+
+@bp.post("/import")
+@accepts_upload
+def import_() -> Answer:
+    form = ImportForm()
+    if form.validate():
+        try:
+            outcome = importing.import_archive(
+                current_user, form.file(), portables(), replace_photo=form.replace_photo.data
+            )
+        except ArchiveRejected as error:
+            form.refuse(error)
+        else:
+            flash(report_of(outcome))
+            return redirect(url_for("mypage.index"))
+    return import_page(form), 422
+
+
+def import_page(form: ImportForm) -> str:
+    return render_template("portability/import.html", form=form, limits=limits())
+
+
+def report_of(outcome: importing.Outcome) -> str:
+    counts = {name: number(count) for name, count in outcome.new.items()}
+    if not outcome.photo and not any(outcome.new.values()):
+        return str(_("Everything in this ZIP was here already; nothing was changed."))
+    came = _("Brought in: notes %(notes)s, todos %(todos)s, word counts %(wordcounts)s.", **counts)
+    photo = [_("The photo is yours again.")] if outcome.photo else []
+    known = [_("Left out, since they were here already: %(known)s.", known=number(outcome.known))]
+    return " ".join([came, *photo, *(known if outcome.known else [])])

@@ -1,0 +1,91 @@
+"""Form recovery: typed text survives a lost session.
+
+A form that is posted without a session, or with the CSRF token of an ended one, is not obeyed. Its fields are carried
+through the sign-in. Then a page shows them with one button, which posts them again with a new token. Only fields that
+the view names are recovered, so no password and no file is.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import current_app, render_template, request
+from werkzeug.exceptions import HTTPException
+
+View = TypeVar("View", bound=Callable[..., object])
+
+MAX_FIELDS = 20
+
+
+def recovers(*names: str) -> Callable[[View], View]:
+    """Mark a view whose typed text is recovered, and name the fields that hold it."""
+
+    def mark(view: View) -> View:
+        view.recovered_fields = names  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+@dataclass(frozen=True)
+class RecoveredForm:
+    """A posted form: its action, and each field's name and text."""
+
+    action: str
+    fields: Sequence[tuple[str, str]]
+
+    @property
+    def texts(self) -> list[str]:
+        """What the reader typed; the page shows it."""
+        return [text for name, text in self.fields if name in fields_of(self.action) and text.strip()]
+
+    def to_json(self) -> str:
+        return json.dumps(self.fields)
+
+
+def posted_form(action: str | None = None) -> RecoveredForm | None:
+    """This request's form, if there is text to recover and a page of ours sent it.
+
+    Args:
+        action: the path to post it to again, if that is not the path of this request.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded" or not is_from_here():
+        return None
+    fields = [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
+    return if_recoverable(RecoveredForm(action or request.full_path.rstrip("?"), fields))
+
+
+def carried_form(action: str) -> RecoveredForm | None:
+    """The form that the sign-in page carried in its field `kept`, for `action`, a path of this site."""
+    try:
+        fields = [(str(name), str(text)) for name, text in json.loads(request.form.get("kept", ""))]
+        "".join(text for field in fields for text in field).encode()
+    except (TypeError, ValueError, RecursionError):  # a lone surrogate is a ValueError too
+        return None
+    return if_recoverable(RecoveredForm(action, fields))
+
+
+def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
+    return form if form.texts and len(form.fields) <= MAX_FIELDS else None
+
+
+def fields_of(path: str) -> Sequence[str]:
+    """The fields that the view behind a path recovers; none for a path that is not ours."""
+    adapter = current_app.create_url_adapter(request)
+    try:
+        endpoint, _ = adapter.match(path.partition("?")[0], method="POST") if adapter else ("", None)
+    except HTTPException:
+        return ()
+    names: Sequence[str] = getattr(current_app.view_functions.get(endpoint), "recovered_fields", ())
+    return names
+
+
+def is_from_here() -> bool:
+    """Whether a page of ours sent this. Otherwise another site could have its own text offered to be sent."""
+    return request.headers.get("Origin") == request.host_url.rstrip("/")
+
+
+def offer(form: RecoveredForm) -> str:
+    """The page that shows what was typed, with the button that posts it again."""
+    return render_template("kept.html", kept=form)

@@ -1,0 +1,133 @@
+"""The devices that an account is signed in with: seen, and signed out, each by its owner alone."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app.accounts import devices, sessions
+from app.accounts.models import User, UserSession
+from app.extensions import db
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+
+
+def sessions_of(user: User) -> list[int]:
+    return list(db.session.scalars(select(UserSession.id).where(UserSession.user_id == user.id).order_by("id")))
+
+
+def add_device(user: User, user_agent: str = WINDOWS, ip: str | None = "203.0.113.7") -> int:
+    sessions.start_session(user, remember=False, user_agent=user_agent, ip=ip)
+    return sessions_of(user)[-1]
+
+
+def test_each_is_shown_and_this_one_is_marked(signed_in: Visitor, alice: User) -> None:
+    add_device(alice)
+    page = signed_in.get("/mypage/devices").text
+    assert "Chrome on Windows" in page
+    assert "203.0.113.7" in page
+    assert page.count("This device") == 1
+    assert page.index("This device") < page.index("Chrome on Windows")
+
+
+def test_nobody_elses_and_no_expired_one_is_shown(signed_in: Visitor, alice: User, bob: User) -> None:
+    add_device(bob)
+    expired = add_device(alice)
+    past = func.now() - timedelta(seconds=1)
+    db.session.execute(update(UserSession).where(UserSession.id == expired).values(expires_at=past))
+    db.session.commit()
+    page = signed_in.get("/mypage/devices").text
+    assert "Chrome on Windows" not in page
+    assert "Sign out all others" not in page
+    assert "This device alone" in signed_in.get("/mypage").text
+
+
+def test_my_page_says_how_many_there_are(signed_in: Visitor, alice: User) -> None:
+    add_device(alice)
+    add_device(alice)
+    assert "Besides this device: 2" in signed_in.get("/mypage").text
+
+
+@pytest.mark.parametrize("user_agent", ["", "<script>alert(1)</script>", "Mozilla/5.0 (compatible)"])
+def test_an_unknown_device_is_called_so(signed_in: Visitor, alice: User, user_agent: str) -> None:
+    add_device(alice, user_agent, ip=None)
+    page = signed_in.get("/mypage/devices").text
+    assert "Unknown device" in page
+    assert "<script>alert" not in page
+
+
+def test_the_list_is_bounded_and_has_this_device(app: Flask, signed_in: Visitor, alice: User) -> None:
+    for _ in range(devices.SHOWN):
+        add_device(alice)
+    page = signed_in.get("/mypage/devices").text
+    assert page.count("<time") == devices.SHOWN
+    assert "This device" in page
+    assert "Only the latest are shown." in page
+
+
+def test_one_is_signed_out(app: Flask, signed_in: Visitor, alice: User) -> None:
+    phone = browser_of(app, alice)
+    [here, there] = sessions_of(alice)
+    assert signed_in.submit(f"/mypage/devices/{there}/sign-out").location == "/mypage/devices"
+    assert phone.get("/notes").status_code == 302
+    assert sessions_of(alice) == [here]
+    assert signed_in.get("/notes").status_code == 200
+
+
+def test_ones_own_is_a_sign_out(signed_in: Visitor, alice: User) -> None:
+    [here] = sessions_of(alice)
+    answer = signed_in.submit(f"/mypage/devices/{here}/sign-out")
+    assert answer.location == "/sign-in"
+    assert "You are signed out." in signed_in.get("/sign-in").text
+    assert signed_in.get("/notes").status_code == 302
+    assert sessions_of(alice) == []
+
+
+def test_all_others_are_signed_out(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+    phone, bobs = browser_of(app, alice), browser_of(app, bob)
+    assert signed_in.submit("/mypage/devices/sign-out-others").location == "/mypage/devices"
+    assert phone.get("/notes").status_code == 302
+    assert signed_in.get("/notes").status_code == 200
+    assert bobs.get("/notes").status_code == 200
+
+
+def test_somebody_elses_is_404_and_lives_on(app: Flask, signed_in: Visitor, bob: User) -> None:
+    bobs = browser_of(app, bob)
+    [his] = sessions_of(bob)
+    assert signed_in.submit(f"/mypage/devices/{his}/sign-out").status_code == 404
+    assert bobs.get("/notes").status_code == 200
+
+
+def test_one_that_has_ended_is_404(signed_in: Visitor, alice: User) -> None:
+    gone = add_device(alice)
+    signed_in.submit(f"/mypage/devices/{gone}/sign-out")
+    assert signed_in.submit(f"/mypage/devices/{gone}/sign-out").status_code == 404
+
+
+@pytest.mark.parametrize("session_id", ["0", "-1", "x", "١", str(2**63), "1" * 400])
+def test_an_id_that_can_be_none_is_404(signed_in: Visitor, session_id: str) -> None:
+    before = row_counts()
+    assert signed_in.submit(f"/mypage/devices/{session_id}/sign-out").status_code == 404
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("path", ["/mypage/devices/sign-out-others", "/mypage/devices/{id}/sign-out"])
+def test_a_link_or_a_post_without_a_token_signs_nobody_out(signed_in: Visitor, alice: User, path: str) -> None:
+    there = add_device(alice)
+    assert signed_in.get(path.format(id=there)).status_code == 405
+    assert signed_in.post(path.format(id=there)).status_code == 400
+    assert len(sessions_of(alice)) == 2
+
+
+def test_a_stranger_is_sent_to_sign_in(app: Flask, alice: User) -> None:
+    there = add_device(alice)
+    stranger = app.test_client()
+    assert isinstance(stranger, Visitor)
+    assert stranger.get("/mypage/devices").location == "/sign-in?next=/mypage/devices"
+    assert stranger.submit("/mypage/devices/sign-out-others").location == "/sign-in"
+    assert stranger.submit(f"/mypage/devices/{there}/sign-out").location == "/sign-in"
+    assert sessions_of(alice) == [there]

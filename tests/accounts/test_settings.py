@@ -1,0 +1,105 @@
+"""The language and the time zone of an account, on every device."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from app.accounts.models import User
+from app.extensions import db
+from tests.conftest import browser_of
+from tests.visitor import Visitor
+
+
+def settings_of(user: User) -> tuple[str | None, str | None]:
+    row = db.session.execute(select(User.language, User.time_zone).where(User.id == user.id)).one()
+    return row.language, row.time_zone
+
+
+def language_cookie(browser: Visitor) -> str | None:
+    cookie = browser.get_cookie("language")
+    return cookie.value if cookie else None
+
+
+def test_it_works(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+    phone = browser_of(app, alice)
+    answer = signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
+    assert answer.location == "/mypage"
+    assert settings_of(alice) == ("ko", "Asia/Seoul")
+    assert '<html lang="ko">' in phone.get("/mypage").text
+    assert settings_of(bob) == (None, None)
+
+
+def test_it_says_so_in_the_new_language(signed_in: Visitor) -> None:
+    signed_in.submit("/mypage/settings", language="ko", time_zone="")
+    assert "언어와 시간대를 저장했습니다." in signed_in.get("/mypage").text
+
+
+def test_times_are_shown_in_the_zone(app: Flask, signed_in: Visitor, alice: User) -> None:
+    signed_in.submit("/mypage/settings", language="en", time_zone="Asia/Kathmandu")
+    assert "+0545" in signed_in.get("/mypage/devices").text
+
+
+def test_this_browser_keeps_the_language_when_it_is_signed_out(signed_in: Visitor) -> None:
+    signed_in.submit("/mypage/settings", language="ko", time_zone="")
+    signed_in.submit("/sign-out")
+    assert '<html lang="ko">' in signed_in.get("/sign-in").text
+
+
+def test_empty_follows_the_browser_again(signed_in: Visitor, alice: User) -> None:
+    signed_in.submit("/mypage/settings", language="ko", time_zone="Europe/London")
+    assert language_cookie(signed_in) == "ko"
+    signed_in.submit("/mypage/settings", language="", time_zone="")
+    assert settings_of(alice) == (None, None)
+    assert language_cookie(signed_in) is None
+    assert '<html lang="en">' in signed_in.get("/mypage", headers={"Accept-Language": "en"}).text
+    assert '<html lang="ko">' in signed_in.get("/mypage", headers={"Accept-Language": "ko"}).text
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "US/Pacific", "Asia/Calcutta"])
+def test_a_zone_that_is_not_on_the_list_is_kept(signed_in: Visitor, alice: User, time_zone: str) -> None:
+    signed_in.submit("/mypage/settings", language="", time_zone=time_zone)
+    assert settings_of(alice) == (None, time_zone)
+    assert f"<option selected>{time_zone}</option>" in signed_in.get("/mypage/edit").text
+
+
+def test_the_page_shows_what_is_chosen(signed_in: Visitor) -> None:
+    signed_in.submit("/mypage/settings", language="en", time_zone="Asia/Seoul")
+    page = signed_in.get("/mypage/edit").text
+    assert '<option value="Asia/Seoul" selected>Seoul (UTC+9)</option>' in page
+    assert '<option lang="en" selected value="en">' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "time_zone"),
+    [
+        ("fr", "Asia/Seoul"),
+        ("KO", "Asia/Seoul"),
+        ("ko ", "Asia/Seoul"),
+        ("ko\x00", ""),
+        ("k" * 5000, ""),
+        ("ko", "Mars/Phobos"),
+        ("ko", "asia/seoul"),
+        ("ko", "KST"),
+        ("ko", "+09:00"),
+        ("ko", "Etc/GMT+9"),
+        ("ko", "../../etc/passwd"),
+        ("ko", "Asia/Seoul\x00"),
+        ("ko", "\ud800"),
+        ("ko", "x" * 60_000),
+    ],
+)
+def test_it_refuses_and_changes_nothing(signed_in: Visitor, alice: User, language: str, time_zone: str) -> None:
+    db.session.execute(update(User).where(User.id == alice.id).values(language="en", time_zone="Europe/Paris"))
+    db.session.commit()
+    zone = time_zone.encode("utf-8", "surrogatepass")
+    answer = signed_in.submit("/mypage/settings", language=language, time_zone=zone)
+    assert answer.status_code == 422
+    assert "Please choose one from the list." in answer.text
+    assert settings_of(alice) == ("en", "Europe/Paris")
+    assert language_cookie(signed_in) is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"language": "ko"}, {"time_zone": "Asia/Seoul"}])
+def test_a_missing_field_is_refused(signed_in: Visitor, alice: User, fields: dict[str, str]) -> None:
+    assert signed_in.submit("/mypage/settings", **fields).status_code == 422
+    assert settings_of(alice) == (None, None)

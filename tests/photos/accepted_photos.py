@@ -1,0 +1,126 @@
+"""Odd uploads that must not be refused, among them the largest that are allowed."""
+
+import struct
+from collections.abc import Iterator
+
+from PIL import Image, ImageDraw
+
+from tests.photos.forged_files import (
+    MEBIBYTE,
+    flat_png,
+    flat_webp,
+    png_chunk,
+    repeated_scan,
+    resized_jpeg,
+    resized_webp,
+)
+from tests.photos.photo_files import (
+    ARCHIVE,
+    PAYLOAD,
+    RED,
+    Photo,
+    exif,
+    flat,
+    frames,
+    oriented_photo,
+    photo,
+    red_jpeg,
+    saved,
+)
+
+
+def accepted_photos() -> Iterator[Photo]:
+    """Odd, but good: each comes out as a square like any other."""
+    yield from _odd_modes()
+    yield from _with_baggage()
+    yield from _animations()
+    yield from largest_photos()
+
+
+def largest_photos() -> Iterator[Photo]:
+    """Those that take the most memory that is allowed, for each format."""
+    yield photo("JPEG of 25 megapixels", "large.jpg", resized_jpeg(red_jpeg(), 5000, 5000))
+    full_colour = red_jpeg(progressive=True, subsampling=0)
+    yield photo("progressive JPEG of 25 megapixels", "large.jpg", resized_jpeg(full_colour, 5000, 5000))
+    yield photo("progressive JPEG, a 9:1 strip of 25 megapixels", "strip.jpg", resized_jpeg(full_colour, 15240, 1640))
+    yield photo("progressive JPEG, a strip decoded at a half", "strip.jpg", resized_jpeg(full_colour, 14275, 1599))
+    yield photo("progressive JPEG, a narrow one decoded whole", "strip.jpg", resized_jpeg(full_colour, 20020, 799))
+    print_colour = flat("JPEG", "CMYK", progressive=True, subsampling=0)
+    yield photo("progressive CMYK JPEG of 18 megapixels", "print.jpg", resized_jpeg(print_colour, 4240, 4240))
+    yield photo("RGBA PNG of 12.5 megapixels", "large.png", flat_png(3535, 3535, bits=8, colour=6, channels=4))
+    yield photo("16-bit RGBA PNG of 12.5 megapixels", "deep.png", flat_png(3535, 3535, bits=16, colour=6, channels=4))
+    yield photo("16-bit grey PNG of 12.5 megapixels", "scan.png", flat_png(3535, 3535, bits=16, colour=0, channels=1))
+    yield photo("transparent GIF of 12.5 megapixels", "large.gif", flat("GIF", "P", (3535, 3535), transparency=3))
+    yield photo("lossless WebP of 9 megapixels", "large.webp", resized_webp(flat_webp(), 3000, 3000))
+    yield photo("JPEG whose EXIF claims 500 MB", "exif.jpg", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
+
+
+def _odd_modes() -> Iterator[Photo]:
+    half = Image.new("RGB", (300, 200), RED)
+    yield photo("CMYK JPEG", "print.jpg", saved(half.convert("CMYK"), "JPEG"))
+    yield photo("grey JPEG", "grey.jpg", saved(half.convert("L"), "JPEG"))
+    yield photo("progressive JPEG", "slow.jpg", saved(half, "JPEG", progressive=True))
+    yield photo("JPEG of 11 scans", "scans.jpg", repeated_scan(11))
+    yield photo("JPEG named .png", "photo.png", saved(half, "JPEG"))
+    yield photo("JPEG with restart markers", "restart.jpg", saved(half, "JPEG", restart_marker_rows=1))
+    # None of these begins a segment, though a length of 2 seems to follow each.
+    stuffed = b"\xff\x00\x00\x02" * 1500 + b"\xff\xd0\x00\x02" * 1500
+    yield photo("JPEG full of stuffed bytes", "stuffed.jpg", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
+    yield photo("16-bit grey PNG", "deep.png", saved(Image.new("I;16", (300, 200), 0x8000), "PNG"))
+    yield photo("1-bit PNG", "bits.png", saved(half.convert("1"), "PNG"))
+    yield photo("palette PNG with transparency", "glass.png", saved(half.quantize(8), "PNG", transparency=0))
+    yield photo("RGB PNG with a transparent colour", "glass.png", saved(half, "PNG", transparency=RED))
+    yield photo("grey PNG with alpha", "glass.png", saved(Image.new("LA", (300, 200), (9, 128)), "PNG"))
+    yield photo("RGBA PNG", "glass.png", saved(Image.new("RGBA", (300, 200), (*RED, 128)), "PNG"))
+    yield photo("GIF with transparency", "glass.gif", saved(half.quantize(8), "GIF", transparency=0))
+    yield photo("lossless WebP", "photo.webp", saved(half, "WEBP", lossless=True))
+    yield photo("the smallest allowed", "small.png", saved(half.resize((32, 32)), "PNG"))
+
+
+def _with_baggage() -> Iterator[Photo]:
+    image = Image.new("RGB", (300, 200), RED)
+    png = saved(image, "PNG", exif=exif(6))
+    broken_exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\x7f" * 9
+    yield photo("12-megapixel phone photo with GPS", "IMG_0001.jpg", _phone_photo())
+    for orientation in range(1, 9):
+        yield photo(f"JPEG of orientation {orientation}", "phone.jpg", oriented_photo(orientation))
+    yield photo("JPEG with ICC, XMP and EXIF", "rich.jpg", saved(image, "JPEG", **_metadata()))
+    yield photo("PNG with ICC and EXIF", "rich.png", saved(image, "PNG", **_metadata()))
+    yield photo("WebP with ICC, XMP and EXIF", "rich.webp", saved(image, "WEBP", **_metadata()))
+    yield photo("JPEG with unreadable EXIF", "camera.jpg", saved(image, "JPEG", exif=broken_exif))
+    yield photo("WebP with unreadable EXIF", "camera.webp", saved(image, "WEBP", exif=b"Exif\0\0nonsense"))
+    yield photo("PNG with a script behind it", "script.png", png + PAYLOAD)
+    yield photo("PNG with an archive behind it", "archive.png", png + ARCHIVE)
+    yield photo("PNG with a script in a text chunk", "text.png", png[:33] + png_chunk(b"tEXt", PAYLOAD) + png[33:])
+    yield photo("GIF with an archive behind it", "archive.gif", saved(image, "GIF") + ARCHIVE)
+    yield photo("GIF with a comment", "comment.gif", saved(image, "GIF", comment=PAYLOAD))
+    yield photo("JPEG with a script in a comment", "comment.jpg", saved(image, "JPEG", comment=PAYLOAD))
+    yield photo("JPEG with an archive behind it", "archive.jpg", saved(image, "JPEG") + ARCHIVE)
+
+
+def _with_exif_of_one_block(tags: int, block: int) -> bytes:
+    """A JPEG whose EXIF tags all point at the same bytes; Pillow 12.0 copies them for each."""
+    end = 8 + 2 + 12 * tags + 4
+    entries = b"".join(struct.pack("<HHII", tag, 7, block, end) for tag in range(tags))
+    tiff = b"II*\0" + struct.pack("<IH", 8, tags) + entries + bytes(4 + block)
+    pieces = [b"Exif\0\0" + tiff[start : start + 65_000] for start in range(0, len(tiff), 65_000)]
+    segments = [b"\xff\xe1" + struct.pack(">H", 2 + len(piece)) + piece for piece in pieces]
+    return b"\xff\xd8" + b"".join(segments) + red_jpeg()[2:]
+
+
+def _metadata() -> dict[str, bytes]:
+    return {"icc_profile": b"ICC" + bytes(500), "exif": exif(1), "xmp": b"<x:xmpmeta>" + PAYLOAD + b"</x:xmpmeta>"}
+
+
+def _phone_photo() -> bytes:
+    """4032x3024 px with detail, a thumbnail's worth of EXIF and a position."""
+    image = Image.radial_gradient("L").resize((4032, 3024)).convert("RGB")
+    ImageDraw.Draw(image).ellipse((1500, 900, 2500, 2100), fill=RED)
+    return saved(image, "JPEG", exif=exif(6))
+
+
+def _animations() -> Iterator[Photo]:
+    yield photo("animated PNG", "moving.png", frames("PNG"))
+    yield photo("animated GIF", "moving.gif", frames("GIF"))
+    yield photo("animated WebP", "moving.webp", frames("WEBP"))
+    yield photo("MPO, two JPEGs in one file", "stereo.jpg", frames("MPO"))

@@ -1,0 +1,33 @@
+"""What became of an uploaded photo: the reason it was refused for, or the square and its pixels."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from app.photos.processing import square_webp
+from app.photos.rejection import PhotoRejected, Reason
+from tests.photos.photo_files import saved
+
+
+def reason_for(data: bytes) -> Reason:
+    """Why it is refused; fails if it is not."""
+    with pytest.raises(PhotoRejected) as refusal:
+        square_webp(data)
+    return refusal.value.reason
+
+
+def square(image: Image.Image, format_: str = "PNG", **options: object) -> Image.Image:
+    """What becomes of the image when it is uploaded."""
+    return Image.open(io.BytesIO(square_webp(saved(image, format_, **options))))
+
+
+def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    colour = image.getpixel((x, y))
+    assert isinstance(colour, tuple)
+    return colour
+
+
+def near(colour: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """WebP, and JPEG before it, change a flat colour by a few steps."""
+    return len(colour) == len(expected) and all(abs(a - b) <= 12 for a, b in zip(colour, expected, strict=True))

@@ -1,0 +1,112 @@
+"""The square that the reader placed: what is stored is what Pillow itself cuts out of the upright picture."""
+
+import io
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
+
+from app.photos.cropping import Crop
+from app.photos.processing import square_webp
+from app.photos.rejection import PhotoRejected, Reason
+from tests.photos.photo_files import BLUE, GREEN, RED, YELLOW, exif, saved
+
+ORIENTATIONS = range(1, 9)
+WIDE = (640, 480)  # of the file; upright it is 480 x 640 in orientations 5 to 8
+
+
+def picture(size: tuple[int, int]) -> Image.Image:
+    """No two parts of it look alike, whichever way it is turned."""
+    image = Image.radial_gradient("L").resize(size).convert("RGB")
+    drawing = ImageDraw.Draw(image)
+    width, height = size
+    drawing.rectangle((0, 0, width * 0.4, height * 0.3), fill=RED)
+    drawing.ellipse((width * 0.6, height * 0.1, width * 0.9, height * 0.5), fill=GREEN)
+    drawing.rectangle((width * 0.1, height * 0.5, width * 0.3, height * 0.95), fill=BLUE)
+    drawing.line((width * 0.4, height * 0.9, width, height * 0.6), fill=YELLOW, width=width // 20)
+    return image
+
+
+@cache
+def large_jpeg(orientation: int) -> bytes:
+    return saved(picture((4001, 3003)), "JPEG", exif=exif(orientation), quality=92)
+
+
+def difference(data: bytes, crop: Crop) -> float:
+    """Of what is stored and what Pillow cuts out: the mean over all pixels and channels, 0 to 255."""
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    square = upright.crop((crop.x, crop.y, crop.x + crop.size, crop.y + crop.size))
+    expected = square.resize((400, 400), Image.Resampling.LANCZOS)
+    stored = Image.open(io.BytesIO(square_webp(data, crop)))
+    return max(ImageStat.Stat(ImageChops.difference(stored, expected)).mean)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("crop", [Crop(0, 0, 300), Crop(180, 70, 290), Crop(31, 201, 33)], ids=str)
+def test_it_is_the_square_of_the_upright_picture(orientation: int, format_: str, crop: Crop) -> None:
+    data = saved(picture(WIDE), format_, exif=exif(orientation))
+    assert difference(data, crop) < 4
+
+
+@pytest.mark.parametrize("size", [2900, 1700, 300])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_it_is_so_when_a_large_jpeg_is_reduced_in_decoding(orientation: int, size: int) -> None:
+    assert difference(large_jpeg(orientation), Crop(97, 53, size)) < 4
+
+
+def test_another_square_would_not_pass() -> None:
+    """Or the limit of the tests above would say nothing."""
+    data = saved(picture(WIDE), "PNG")
+    stored = Image.open(io.BytesIO(square_webp(data, Crop(10, 0, 300))))
+    beside = Image.open(io.BytesIO(square_webp(data, Crop(0, 0, 300))))
+    assert max(ImageStat.Stat(ImageChops.difference(stored, beside)).mean) > 4
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_without_one_it_is_the_middle(orientation: int) -> None:
+    data = saved(picture(WIDE), "JPEG", exif=exif(orientation))
+    middle = Crop(0, 80, 480) if orientation > 4 else Crop(80, 0, 480)
+    assert square_webp(data) == square_webp(data, middle)
+
+
+def test_a_small_square_of_the_largest_jpeg_is_taken() -> None:
+    data = saved(Image.new("RGB", (5000, 5000), GREEN), "JPEG")
+    stored = Image.open(io.BytesIO(square_webp(data, Crop(4900, 4900, 100))))
+    assert stored.size == (400, 400)
+
+
+OUTSIDE: dict[str, Callable[[int, int], Crop]] = {
+    "beyond the right edge": lambda width, height: Crop(width - 99, 0, 100),
+    "beyond the lower edge": lambda width, height: Crop(0, height - 99, 100),
+    "left of it": lambda width, height: Crop(-1, 0, 100),
+    "above it": lambda width, height: Crop(0, -1, 100),
+    "wider than it": lambda width, height: Crop(0, 0, min(width, height) + 1),
+    "as large as its longer side": lambda width, height: Crop(0, 0, max(width, height)),
+    "beside it": lambda width, height: Crop(width, 0, 100),
+    "below it": lambda width, height: Crop(0, height, 100),
+    "far away": lambda width, height: Crop(10**20, 10**20, 10**20),
+    "too small": lambda width, height: Crop(0, 0, 31),
+    "nothing": lambda width, height: Crop(0, 0, 0),
+    "less than nothing": lambda width, height: Crop(100, 100, -64),
+}
+
+
+@pytest.mark.parametrize("where", OUTSIDE)
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
+def test_it_refuses_a_square_outside(where: str, orientation: int, format_: str) -> None:
+    data = saved(picture(WIDE), format_, exif=exif(orientation))
+    crop = OUTSIDE[where](*(WIDE if orientation < 5 else WIDE[::-1]))
+    with pytest.raises(PhotoRejected) as refusal:
+        square_webp(data, crop)
+    assert refusal.value.reason is Reason.CROP
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_it_takes_squares_that_touch_the_edges(orientation: int) -> None:
+    data = saved(picture(WIDE), "JPEG", exif=exif(orientation))
+    width, height = WIDE if orientation < 5 else WIDE[::-1]
+    for crop in (Crop(width - 32, 0, 32), Crop(0, height - 32, 32), Crop(width - 480, height - 480, 480)):
+        assert square_webp(data, crop)

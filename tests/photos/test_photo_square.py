@@ -1,0 +1,98 @@
+"""What comes out of an accepted photo: the centre of it, upright, as one square of nothing but pixels."""
+
+import io
+import struct
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from app.photos.processing import square_webp
+from tests.photos.accepted_photos import accepted_photos
+from tests.photos.photo_files import BLUE, GREEN, PAYLOAD, RED, YELLOW, Photo, exif, name_of, oriented_photo
+from tests.photos.photo_outcomes import near, pixel, square
+
+
+def webp_chunks(webp: bytes) -> Iterator[bytes]:
+    """The names of all chunks of the file, up to its very last byte."""
+    assert webp[:4] + webp[8:12] == b"RIFFWEBP"
+    assert struct.unpack_from("<I", webp, 4) == (len(webp) - 8,)
+    position = 12
+    while position < len(webp):
+        (length,) = struct.unpack_from("<I", webp, position + 4)
+        yield webp[position : position + 4]
+        position += 8 + length + length % 2
+    assert position == len(webp)
+
+
+@pytest.mark.parametrize("upload", list(accepted_photos()), ids=name_of)
+def test_it_takes(upload: Photo) -> None:
+    """And whatever went in, one square of nothing but pixels comes out."""
+    webp = square_webp(upload.data)
+    assert list(webp_chunks(webp)) == [b"VP8 "]  # neither EXIF, ICCP, XMP nor ANIM, and not a byte behind it
+    assert PAYLOAD not in webp
+    with Image.open(io.BytesIO(webp)) as image:
+        assert (image.format, image.mode, image.size) == ("WEBP", "RGB", (400, 400))
+        assert not image.getexif()
+        assert image.info.keys().isdisjoint({"exif", "icc_profile", "xmp"})
+
+
+def test_the_position_was_there_before() -> None:
+    """Else its absence afterwards, asserted above for every photo, would say nothing."""
+    assert Image.open(io.BytesIO(oriented_photo(1))).getexif().get_ifd(0x8825)[2] == (37.0, 33.0, 59.0)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_it_turns_every_orientation_upright(orientation: int) -> None:
+    image = Image.open(io.BytesIO(square_webp(oriented_photo(orientation))))
+    corners = [pixel(image, x, y) for y in (20, 380) for x in (20, 380)]
+    assert [near(*pair) for pair in zip(corners, (RED, GREEN, BLUE, YELLOW), strict=True)] == [True] * 4, corners
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP"])
+def test_it_turns_other_formats_upright(format_: str) -> None:
+    """Stored lying on its side: what is left in the file is the top of the scene when orientation is 6."""
+    stored = Image.new("RGB", (400, 400), BLUE)
+    stored.paste(RED, (0, 0, 200, 400))
+    image = square(stored, format_, exif=exif(6))
+    assert near(pixel(image, 200, 50), RED)
+    assert near(pixel(image, 200, 350), BLUE)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_it_ignores_orientations_that_do_not_exist(orientation: int) -> None:
+    stored = Image.new("RGB", (400, 400), BLUE)
+    stored.paste(RED, (0, 0, 400, 200))
+    image = square(stored, "JPEG", exif=exif(orientation))
+    assert near(pixel(image, 50, 50), RED)
+    assert near(pixel(image, 350, 50), RED)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("portrait", [False, True], ids=["landscape", "portrait"])
+def test_it_cuts_the_centre_out(format_: str, portrait: bool) -> None:
+    image = Image.new("RGB", (1500, 500), RED)
+    image.paste(GREEN, (500, 0, 1000, 500))
+    image.paste(BLUE, (1000, 0, 1500, 500))
+    result = square(image.transpose(Image.Transpose.TRANSPOSE) if portrait else image, format_)
+    assert [near(pixel(result, x, y), GREEN) for x in (4, 200, 395) for y in (4, 200, 395)] == [True] * 9
+
+
+def test_it_enlarges_a_small_photo() -> None:
+    assert near(pixel(square(Image.new("RGB", (32, 40), GREEN)), 200, 200), GREEN)
+
+
+def test_it_cuts_a_strip_that_a_jpeg_cannot_reduce() -> None:
+    strip = Image.new("RGB", (8000, 90), RED)
+    strip.paste(GREEN, (3900, 0, 4100, 90))
+    assert near(pixel(square(strip, "JPEG"), 200, 200), GREEN)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF", "WEBP"])
+def test_it_shows_the_first_frame_of_an_animation(format_: str) -> None:
+    frames = {"save_all": True, "append_images": [Image.new("RGB", (64, 64), BLUE)], "duration": 100}
+    assert near(pixel(square(Image.new("RGB", (64, 64), RED), format_, **frames), 200, 200), RED)
+
+
+def test_it_draws_the_same_square_every_time() -> None:
+    assert square_webp(oriented_photo(6)) == square_webp(oriented_photo(6))

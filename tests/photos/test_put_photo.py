@@ -1,0 +1,160 @@
+"""The photo on my page: put, changed, removed; the object first, then the row, then the old object's end."""
+
+from io import BytesIO
+
+import pytest
+import urllib3
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.accounts.models import User
+from app.accounts.service import AccountGone
+from app.extensions import db
+from app.photos import processing, service
+from app.storage import StorageUnavailable
+from tests.bucket import object_keys
+from tests.conftest import browser_of
+from tests.photos.photo_files import oriented_photo
+from tests.queued import queued, run_queued
+from tests.visitor import Visitor
+
+
+def upload(browser: Visitor, *files: bytes, name: str = "me.jpg") -> TestResponse:
+    return browser.submit("/mypage/photo", photo=[(BytesIO(data), name) for data in files])
+
+
+def image_url_of(user: User) -> str | None:
+    return db.session.scalar(select(User.image_url).where(User.id == user.id))
+
+
+def status_of(url: str | None) -> int:
+    assert url is not None
+    return urllib3.request("GET", url, retries=False).status
+
+
+def test_it_works(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    assert upload(signed_in, oriented_photo(1)).location == "/mypage"
+    url = image_url_of(alice)
+    assert status_of(url) == 200
+    assert f'src="{url}"' in signed_in.get("/mypage").text
+    [key] = object_keys(app) - objects
+    assert url == f"{app.config['S3_PUBLIC_URL']}/{key}"
+
+
+def test_the_key_says_nothing_of_the_person_or_the_file(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
+) -> None:
+    upload(signed_in, oriented_photo(1), name="../../alice.php")
+    [key] = object_keys(app) - objects
+    folder, _, name = key.removeprefix(app.config["S3_PREFIX"]).partition("/")
+    assert folder == "photos"
+    assert len(name) == len("0" * 32 + ".webp")
+    assert "alice" not in key
+
+
+def test_a_new_photo_takes_the_old_ones_place(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    upload(signed_in, oriented_photo(1))
+    old = image_url_of(alice)
+    upload(signed_in, oriented_photo(3))
+    assert image_url_of(alice) != old
+    assert status_of(old) == 200  # until the worker deletes it
+    run_queued(app)
+    assert status_of(old) == 404
+    assert len(object_keys(app) - objects) == 1
+
+
+def test_removing_it_removes_the_object(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    upload(signed_in, oriented_photo(1))
+    assert signed_in.submit("/mypage/photo/delete").location == "/mypage"
+    assert image_url_of(alice) is None
+    run_queued(app)
+    assert object_keys(app) == objects
+
+
+def test_removing_none_changes_nothing(signed_in: Visitor, alice: User) -> None:
+    assert signed_in.submit("/mypage/photo/delete").status_code == 302
+    assert image_url_of(alice) is None
+    assert queued() == []
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_one_file_is_one_file(app: Flask, signed_in: Visitor, alice: User, objects: set[str], count: int) -> None:
+    answer = upload(signed_in, *[oriented_photo(1)] * count)
+    assert answer.status_code == 422
+    assert "Choose one photo." in answer.text
+    assert image_url_of(alice) is None
+    assert object_keys(app) == objects
+
+
+@pytest.mark.parametrize("content", ["text, not a file", ""])
+def test_a_field_that_is_no_file_is_refused(signed_in: Visitor, alice: User, content: str) -> None:
+    assert signed_in.submit("/mypage/photo", photo=content).status_code == 422
+    assert image_url_of(alice) is None
+
+
+def test_a_refused_photo_leaves_the_old_one(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    upload(signed_in, oriented_photo(1))
+    url, keys = image_url_of(alice), object_keys(app)
+    assert upload(signed_in, b"not an image").status_code == 422
+    assert image_url_of(alice) == url
+    assert object_keys(app) == keys
+
+
+def test_while_another_photo_is_decoded_it_is_503_with_retry_after(
+    signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
+    with processing.DECODING:
+        answer = upload(signed_in, oriented_photo(1))
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert image_url_of(alice) is None
+
+
+@pytest.fixture
+def bucket_away(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the bucket does not answer."""
+    bucket = app.extensions["bucket"]
+    monkeypatch.setattr(bucket, "_client", None)
+    monkeypatch.setitem(bucket._config, "S3_ENDPOINT_URL", "http://127.0.0.1:1")
+
+
+def test_without_a_bucket_an_upload_is_503_and_the_row_stays(
+    signed_in: Visitor, alice: User, bucket_away: None
+) -> None:
+    answer = upload(signed_in, oriented_photo(1))
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert image_url_of(alice) is None
+    assert signed_in.get("/mypage").status_code == 200
+
+
+def test_without_a_bucket_a_photo_can_still_be_removed_and_the_account_deleted(
+    app: Flask, alice: User, bucket_away: None
+) -> None:
+    alice.image_url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
+    db.session.commit()
+    browser = browser_of(app, alice)
+    assert browser.submit("/mypage/photo/delete").status_code == 302
+    assert image_url_of(alice) is None
+    assert browser.submit("/mypage/delete", password="a long enough sentence").status_code == 302
+    with pytest.raises(StorageUnavailable):  # upon which the worker tries again later
+        run_queued(app)
+
+
+def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice: User, objects: set[str]) -> None:
+    db.session.delete(alice)
+    db.session.commit()
+    with app.app_context(), pytest.raises(AccountGone):
+        service.put_photo(alice.id, oriented_photo(1))
+    run_queued(app)
+    assert object_keys(app) == objects
+
+
+def test_an_url_of_another_bucket_is_left_alone(app: Flask, signed_in: Visitor, alice: User) -> None:
+    alice.image_url = "https://moved.example.com/photos/x.webp"
+    db.session.commit()
+    assert signed_in.submit("/mypage/photo/delete").status_code == 302
+    assert image_url_of(alice) is None
+    assert queued() == []

@@ -1,0 +1,233 @@
+"""Archives that are no export of ours, or one that somebody had a hand in; each name says what is wrong with it."""
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+from app.portability import archive
+from app.portability.rejection import Reason
+from tests.portability.exports import packed
+
+NOTE: dict[str, Any] = {
+    "title": "title",
+    "content": "content",
+    "tags": [],
+    "pinned": False,
+    "created_at": "2026-03-01T09:00:00.123456+00:00",
+    "updated_at": "2026-03-01T09:00:00+00:00",
+    "deleted_at": None,
+}
+TODO: dict[str, Any] = {
+    "description": "buy milk",
+    "completed": False,
+    "due_on": None,
+    "created_at": "2026-03-01T09:00:00+00:00",
+    "completed_at": None,
+}
+WORDCOUNT: dict[str, Any] = {
+    "url": "https://example.com/",
+    "final_url": "https://example.com/",
+    "title": "Example",
+    "result_all": {"moon": 2},
+    "result_no_stop_words": {"moon": 2},
+    "phrases": {"2": {}, "3": {}},
+    "total_words": 2,
+    "unique_words": 1,
+    "content_words": 2,
+    "characters": 8,
+    "reading_seconds": 1,
+    "truncated": False,
+    "shared": False,
+    "created_at": "2026-03-01T09:00:00+00:00",
+    "finished_at": "2026-03-01T09:00:00+00:00",
+}
+HEAD: dict[str, Any] = {"format": "semicircle", "version": 1, "exported_at": "", "account": {}}
+# What stands in each archive before the part that is to be refused, and must not be stored then.
+LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], "wordcounts": [WORDCOUNT]}
+
+
+def document(**changes: Any) -> str:
+    return json.dumps({**HEAD, **LISTS, **changes})
+
+
+def zipped(text: str | bytes) -> bytes:
+    return packed({"semicircle.json": text})
+
+
+def note(**changes: Any) -> bytes:
+    return zipped(document(notes=[NOTE, {**NOTE, **changes}]))
+
+
+def todo(**changes: Any) -> bytes:
+    return zipped(document(todos=[TODO, {**TODO, **changes}]))
+
+
+def wordcount(**changes: Any) -> bytes:
+    return zipped(document(wordcounts=[WORDCOUNT, {**WORDCOUNT, **changes}]))
+
+
+def without(item: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != name}
+
+
+def beside(*names: str, content: bytes | str = "x") -> bytes:
+    """An export with other entries in it; a name may stand twice."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as zip_file:
+        zip_file.writestr("semicircle.json", document())
+        for number, name in enumerate(names):
+            zip_file.writestr(f"{number:0{len(name.encode())}}", content)
+    data = file.getvalue()
+    for number, name in enumerate(names):  # zipfile itself would mend some of them, and warn of others
+        data = data.replace(f"{number:0{len(name.encode())}}".encode(), name.encode())
+    return data
+
+
+def encrypted() -> bytes:
+    """As far as the flags say it."""
+    data = bytearray(zipped(document()))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(signature) + offset
+        data[at : at + 2] = struct.pack("<H", 1)
+    return bytes(data)
+
+
+def bomb() -> bytes:
+    """A sound note, and behind it more white space than may be unpacked, in 70 kB."""
+    return zipped(document().encode()[:-1] + b" " * (archive.MAX_JSON + 1) + b"}")
+
+
+def lying_bomb() -> bytes:
+    """The same, but the ZIP says that it unpacks to 1000 bytes."""
+    data = bytearray(bomb())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = data.index(signature) + offset
+        data[at : at + 4] = struct.pack("<I", 1000)
+    return bytes(data)
+
+
+def flipped(position: float) -> bytes:
+    """With a bit of the compressed data the other way round."""
+    data = bytearray(zipped(document(notes=[{**NOTE, "title": f"{number}"} for number in range(500)])))
+    data[int(len(data) * position)] ^= 0x10
+    return bytes(data)
+
+
+def many_entries() -> bytes:
+    return packed({"semicircle.json": document(), **dict.fromkeys(map(str, range(archive.MAX_ENTRIES)), "")})
+
+
+def raw(text: str) -> bytes:
+    """A document in which the place of a note's title is taken by this JSON."""
+    return zipped(document(notes=[{**NOTE, "title": "HERE"}]).replace('"HERE"', text))
+
+
+ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
+    # The upload
+    "nothing": (Reason.NOT_A_ZIP, lambda: b""),
+    "text": (Reason.NOT_A_ZIP, lambda: document().encode()),
+    "a ZIP behind something else": (Reason.NOT_A_ZIP, lambda: b"#!/bin/sh\n" + zipped(document())),
+    "the end of a ZIP alone": (Reason.NOT_A_ZIP, lambda: b"PK\x05\x06" + bytes(18)),
+    "the beginning of a ZIP alone": (Reason.DAMAGED, lambda: zipped(document())[:100]),
+    "more than 5 MiB": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
+    # The entries
+    "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
+    "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
+    "two documents": (Reason.NOT_OURS, lambda: beside("a/semicircle.json")),
+    "a name twice": (Reason.UNSAFE, lambda: beside("todos.md", "todos.md")),
+    "a name twice but for its case": (Reason.UNSAFE, lambda: beside("SEMICIRCLE.json")),
+    "a name that leads up": (Reason.UNSAFE, lambda: beside("notes/../../x.md")),
+    "a name from the root": (Reason.UNSAFE, lambda: beside("/etc/passwd")),
+    "a name of a drive": (Reason.UNSAFE, lambda: beside("C:/x.md")),
+    "a name with backslashes": (Reason.UNSAFE, lambda: beside("..\\x.md")),
+    "a name with NUL": (Reason.UNSAFE, lambda: beside("semicircle.json\0.md")),
+    "an archive in it": (Reason.UNSAFE, lambda: beside("more.ZIP")),
+    "a password": (Reason.UNSAFE, encrypted),
+    "another compression": (
+        Reason.UNSAFE, lambda: packed({"semicircle.json": document()}, zipfile.ZIP_LZMA)),
+    "too many entries": (Reason.TOO_MUCH, many_entries),
+    "a bomb": (Reason.TOO_MUCH, bomb),
+    "a bomb that lies about its size": (Reason.DAMAGED, lying_bomb),
+    "a bomb as a photo": (
+        Reason.TOO_MUCH, lambda: packed({"semicircle.json": document(), "photo.webp": bytes(2**24)})),
+    "no photo as a photo": (Reason.PHOTO, lambda: packed({"semicircle.json": document(), "photo.webp": "<svg/>"})),
+    "a flipped bit": (Reason.DAMAGED, lambda: flipped(0.5)),
+    # The JSON
+    "an empty document": (Reason.DAMAGED, lambda: zipped("")),
+    "a document cut off": (Reason.DAMAGED, lambda: zipped(document()[:-2])),
+    "a list as a document": (Reason.DAMAGED, lambda: zipped("[]")),
+    "something behind the document": (Reason.DAMAGED, lambda: zipped(document() + "{}")),
+    "a document in UTF-16": (Reason.DAMAGED, lambda: zipped(document().encode("utf-16"))),
+    "a document that is not UTF-8": (Reason.DAMAGED, lambda: zipped(document().encode() + b"\xff")),
+    "an object with nothing in it": (Reason.NOT_OURS, lambda: zipped("{}")),
+    "another format": (Reason.NOT_OURS, lambda: zipped(document(format="memos"))),
+    "a version to come": (Reason.VERSION, lambda: zipped(document(version=2))),
+    "a version that is true": (Reason.VERSION, lambda: zipped(document(version=True))),
+    "a version behind the lists": (
+        Reason.VERSION, lambda: zipped(json.dumps({**without(HEAD, "version"), **LISTS, "version": 1}))),
+    "a list that no export has": (Reason.NOT_OURS, lambda: zipped(document(users=[{"id": 1}]))),
+    "a list twice": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ', "notes": []}')),
+    "a member that no export has": (Reason.NOT_OURS, lambda: zipped(document(user_id=1))),
+    "a list that is an object": (Reason.NOT_OURS, lambda: zipped(document(notes={}))),
+    "deep lists": (Reason.DAMAGED, lambda: raw("[" * 500_000 + "]" * 500_000)),
+    "deep objects": (Reason.DAMAGED, lambda: raw('{"a":' * 200_000 + "1" + "}" * 200_000)),
+    "an item without an end": (Reason.DAMAGED, lambda: raw('"' + "x" * 5_000_000 + '"')),
+    "NaN": (Reason.DAMAGED, lambda: raw("NaN")),
+    "Infinity": (Reason.DAMAGED, lambda: raw("-Infinity")),
+    "a number of many digits": (Reason.DAMAGED, lambda: raw("9" * 10_000)),
+    "a fraction": (Reason.DAMAGED, lambda: raw("1e9999")),
+    "a field twice": (Reason.DAMAGED, lambda: raw('"a", "title": "b"')),
+    "a line break in a string": (Reason.DAMAGED, lambda: raw('"a\nb"')),
+    "too many notes": (
+        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * 20_001))),
+    # The items
+    "a note that is text": (Reason.INVALID, lambda: zipped(document(notes=["x"]))),
+    "a note that is null": (Reason.INVALID, lambda: zipped(document(notes=[None]))),
+    "a note with an id": (Reason.INVALID, lambda: note(id=1)),
+    "a note with an owner": (Reason.INVALID, lambda: note(user_id=1)),
+    "a note without a title": (Reason.INVALID, lambda: zipped(document(notes=[without(NOTE, "title")]))),
+    "a title that is null": (Reason.INVALID, lambda: note(title=None)),
+    "a title that is a number": (Reason.INVALID, lambda: note(title=1)),
+    "a title of 51": (Reason.INVALID, lambda: note(title="한" * 51)),
+    "a title of two lines": (Reason.INVALID, lambda: note(title="a\nb")),
+    "a title with NUL": (Reason.INVALID, lambda: note(title="a\0b")),
+    "a title with half a character": (Reason.INVALID, lambda: raw('"\\ud83c"')),
+    "a text of 2,001": (Reason.INVALID, lambda: note(content="😀" * 2001)),
+    "a text with a control character": (Reason.INVALID, lambda: note(content="a\x1b[2Jb")),
+    "a note of nothing": (Reason.INVALID, lambda: note(title=" ", content="\n\t ")),
+    "pinned as a number": (Reason.INVALID, lambda: note(pinned=1)),
+    "a moment without a zone": (Reason.INVALID, lambda: note(created_at="2026-03-01T09:00:00")),
+    "a moment to come": (Reason.INVALID, lambda: note(created_at="2126-03-01T09:00:00+00:00")),
+    "a moment of long ago": (Reason.INVALID, lambda: note(updated_at="0001-01-01T00:00:00+14:00")),
+    "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
+    "a moment that never was": (Reason.INVALID, lambda: note(created_at="2026-02-30T09:00:00+00:00")),
+    "a moment as a number": (Reason.INVALID, lambda: note(created_at=1_772_000_000)),
+    "a moment in other digits": (Reason.INVALID, lambda: note(created_at="٢٠٢٦-03-01T09:00:00+00:00")),
+    "no moment": (Reason.INVALID, lambda: note(created_at=None)),
+    "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
+    "a todo of 201": (Reason.INVALID, lambda: todo(description="x" * 201)),
+    "a place, which only the database gives": (Reason.INVALID, lambda: todo(position=1)),
+    "a day before all days": (Reason.INVALID, lambda: todo(due_on="1999-12-31")),
+    "a day after all days": (Reason.INVALID, lambda: todo(due_on="2101-01-01")),
+    "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
+    "a day that is a moment": (Reason.INVALID, lambda: todo(due_on="2026-03-01T09:00:00+00:00")),
+    "an address that is a script": (Reason.INVALID, lambda: wordcount(final_url="javascript:alert(1)")),
+    "an address inside": (Reason.INVALID, lambda: wordcount(url="http://127.0.0.1/")),
+    "a status": (Reason.INVALID, lambda: wordcount(status="queued")),
+    "an address of somebody's result": (Reason.INVALID, lambda: wordcount(public_id="0" * 32)),
+    "words of no number": (Reason.INVALID, lambda: wordcount(result_all={"moon": "2"})),
+    "words that occur never": (Reason.INVALID, lambda: wordcount(result_all={"moon": 0})),
+    "words with NUL": (Reason.INVALID, lambda: wordcount(result_all={"mo\0on": 1})),
+    "more words than are kept": (
+        Reason.INVALID,
+        lambda: wordcount(result_all={f"{n}": 1 for n in range(5001)}, total_words=9999, unique_words=9999),
+    ),
+    "more words than there are": (Reason.INVALID, lambda: wordcount(total_words=1, content_words=1)),
+    "a total of nothing": (Reason.INVALID, lambda: wordcount(total_words=0, content_words=0)),
+    "more of some words than of all": (Reason.INVALID, lambda: wordcount(content_words=3)),
+    "a total beyond the column": (Reason.INVALID, lambda: wordcount(characters=2**31)),
+    "phrases of four words": (Reason.INVALID, lambda: wordcount(phrases={"2": {}, "4": {}})),
+}  # fmt: skip

@@ -1,0 +1,175 @@
+"""The export of everything: what is in the ZIP, under which names, and what is not."""
+
+import io
+import re
+import zipfile
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, func, update
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.notes.models import Note
+from app.portability import concurrency
+from app.portability.markdown import LONGEST_NAME, NoteFiles, safe_name
+from app.todos import service as todos
+from app.todos.models import Todo
+from app.wordcounts import service as wordcounts
+from tests.conftest import PASSWORD, browser_of
+from tests.portability.exports import document_of, export, furnish
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+
+def files_of(archive: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+        assert zip_file.testzip() is None
+        return {name: zip_file.read(name).decode() for name in zip_file.namelist()}
+
+
+def note(**values: Any) -> dict[str, Any]:
+    moment = datetime(2026, 3, 1, 20, tzinfo=UTC)
+    given = {"title": "title", "content": "", "tags": [], "pinned": False, "deleted_at": None}
+    return {**given, "created_at": moment, "updated_at": moment, **values}
+
+
+def test_what_is_in_it(signed_in: Visitor, alice: User) -> None:
+    notes.create_note(alice.id, "이사 체크리스트", "냉장고 비우기 #집")
+    notes.delete_note(alice.id, notes.create_note(alice.id, "thrown away", ""))
+    todos.create_todo(alice.id, "first")
+    todos.change_todo(alice.id, todos.create_todo(alice.id, "second"), completed=True)
+    results.done(alice)
+    files = files_of(export(signed_in))
+    day = datetime.now(UTC).date()
+    assert list(files) == [
+        "README.txt",
+        f"notes/{day} 이사 체크리스트.md",
+        f"trash/{day} thrown away.md",
+        "todos.md",
+        "semicircle.json",
+    ]
+    assert files["todos.md"] == "- [x] second\n- [ ] first\n"
+    text = files[f"notes/{day} 이사 체크리스트.md"]
+    head, body = text.removeprefix("---\n").split("\n---\n\n")
+    assert head.startswith('title: "이사 체크리스트"\ncreated: ')
+    assert head.endswith('pinned: false\ntags: ["집"]')
+    assert body == "냉장고 비우기 #집\n"
+
+
+def test_what_is_not_in_it(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+    furnish(bob, browser_of(app, bob))
+    results.waiting(alice, "https://example.com/waiting")
+    results.failed(alice, "dns", "https://example.com/failed")
+    wordcounts.delete_result(alice.id, results.done(alice, "https://example.com/deleted"))
+    todos.create_todo(alice.id, "deleted a minute ago")
+    db.session.execute(update(Todo).values(deleted_at=func.now()))
+    notes.delete_note(alice.id, notes.create_note(alice.id, "forgotten", ""))
+    month = timedelta(days=30)
+    db.session.execute(update(Note).where(Note.title == "forgotten").values(deleted_at=func.now() - month))
+    archive = export(signed_in)
+    document = document_of(archive)
+    assert (document["notes"], document["todos"], document["wordcounts"]) == ([], [], [])
+    assert document["account"] == {
+        "email": "alice@example.com", "nickname": "alice", "language": None, "time_zone": None,
+    }  # fmt: skip
+    assert list(files_of(archive)) == ["README.txt", "semicircle.json"]
+
+
+def test_nothing_of_it_is_a_secret_or_an_id(signed_in: Visitor, alice: User) -> None:
+    furnish(alice, signed_in)
+    text = str(files_of(export(signed_in)))
+    assert "argon2" not in text
+    assert PASSWORD not in text
+    assert not re.search(r'"(\w*_)?id"|token|hash', text)
+
+
+def test_it_is_a_download_that_no_cache_keeps(signed_in: Visitor) -> None:
+    with signed_in.get("/mypage/export") as answer:
+        assert answer.mimetype == "application/zip"
+        assert re.fullmatch(
+            r"attachment; filename=semicircle-\d{4}-\d\d-\d\d\.zip", answer.headers["Content-Disposition"]
+        )
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_asked_for_its_head_alone_it_is_not_made(signed_in: Visitor) -> None:
+    answer = signed_in.head("/mypage/export")
+    assert (answer.status_code, answer.mimetype, answer.data) == (200, "application/zip", b"")
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=semicircle-")
+
+
+def test_the_readme_is_in_the_readers_language(signed_in: Visitor) -> None:
+    with signed_in.get("/mypage/export", headers={"Accept-Language": "ko"}) as answer:
+        assert "세미서클에 적어 둔 모든 것입니다." in files_of(answer.data)["README.txt"]
+
+
+def test_a_photo_whose_object_is_gone_is_left_out(app: Flask, signed_in: Visitor, alice: User) -> None:
+    alice.image_url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
+    db.session.commit()
+    assert list(files_of(export(signed_in))) == ["README.txt", "semicircle.json"]
+
+
+def test_a_photo_in_a_bucket_of_before_is_left_out(signed_in: Visitor, alice: User) -> None:
+    alice.image_url = "https://cdn.example.com/photo.webp"
+    db.session.commit()
+    assert list(files_of(export(signed_in))) == ["README.txt", "semicircle.json"]
+
+
+def test_it_costs_one_statement_a_feature(app: Flask, signed_in: Visitor, alice: User) -> None:
+    furnish(alice, signed_in)
+    seen: list[str] = []
+    connection = db.session.connection()
+    event.listen(connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
+    export(signed_in)
+    assert len([statement for statement in seen if "SAVEPOINT" not in statement]) == 1 + 3
+
+
+def test_while_another_is_under_way_one_comes_back_later(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
+    with concurrency.WORKING:
+        answer = signed_in.get("/mypage/export")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    export(signed_in)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("plain", "plain"),
+        ("../../etc/passwd", "etc passwd"),
+        ('a/b\\c:d*e?f"g<h>i|j', "a b c d e f g h i j"),
+        ("  .hidden.  ", "hidden"),
+        ("a\tb\nc\u2028d", "a b c d"),
+        ("CON", "CON -"),
+        ("lpt1.txt", "lpt1.txt -"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("\u1103\u1161\u11af", "달"),
+        ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),
+        ("...", ""),
+        ("", ""),
+        ("한" * 50, "한" * (LONGEST_NAME // 3)),
+    ],
+)
+def test_a_safe_name(text: str, name: str) -> None:
+    assert safe_name(text) == name
+    assert len(safe_name(text).encode()) <= LONGEST_NAME
+
+
+def test_no_two_files_have_one_name() -> None:
+    pages = NoteFiles(ZoneInfo("Asia/Seoul"))
+    titles = ["a", "A", "a", "a (2)", "a.", "", "", "b"]
+    names = [pages.of(note(title=title))[0].name for title in titles]
+    assert len({name.casefold() for name in names}) == len(titles)
+    assert names[:3] == ["notes/2026-03-02 a.md", "notes/2026-03-02 A (2).md", "notes/2026-03-02 a (3).md"]
+    assert names[5] == "notes/2026-03-02.md"
+
+
+def test_a_note_without_a_title_is_called_by_its_first_line() -> None:
+    [page] = NoteFiles(ZoneInfo("UTC")).of(note(title="", content="\n\n첫 줄\n둘째 줄"))
+    assert page.name == "notes/2026-03-01 첫 줄.md"

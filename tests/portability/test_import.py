@@ -1,0 +1,99 @@
+"""Who may import, and what becomes of the photo."""
+
+import io
+
+import pytest
+from flask import Flask
+from PIL import Image
+from sqlalchemy import delete, select
+
+from app.accounts.models import User
+from app.extensions import db
+from app.photos import processing
+from tests.bucket import object_keys
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.portability import hostile_archives as sound
+from tests.portability.exports import import_, packed
+from tests.queued import queued, run_queued
+from tests.visitor import Visitor
+
+
+def archive_with_photo(colour: str = "teal") -> bytes:
+    webp = io.BytesIO()
+    Image.new("RGB", (400, 400), colour).save(webp, "WEBP")
+    return packed({"semicircle.json": sound.document(), "photo.webp": webp.getvalue()})
+
+
+def image_url_of(user: User) -> str | None:
+    return db.session.scalar(select(User.image_url).where(User.id == user.id))
+
+
+def test_a_stranger_is_sent_to_sign_in(client: Visitor) -> None:
+    before = row_counts()
+    assert client.get("/mypage/import").location == "/sign-in?next=/mypage/import"
+    assert client.get("/mypage/export").location == "/sign-in?next=/mypage/export"
+    assert client.head("/mypage/export").status_code == 302
+    assert import_(client, sound.zipped(sound.document())).location == "/sign-in"
+    assert row_counts() == before
+
+
+def test_it_refuses_a_missing_token_and_stores_nothing(signed_in: Visitor) -> None:
+    before = row_counts()
+    file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
+    assert signed_in.post("/mypage/import", data={"archive": file}).status_code == 400
+    assert row_counts() == before
+
+
+def test_an_account_that_is_gone_takes_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
+    token = signed_in.csrf_token()
+    db.session.execute(delete(User).where(User.id == alice.id))
+    db.session.commit()
+    before = row_counts()
+    file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
+    answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})
+    assert answer.location == "/sign-in"
+    assert row_counts() == before
+
+
+def test_a_photo_comes_where_there_is_none(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    assert import_(signed_in, archive_with_photo()).status_code == 302
+    assert "The photo is yours again." in signed_in.get("/mypage").text
+    [key] = object_keys(app) - objects
+    assert image_url_of(alice) == f"{app.config['S3_PUBLIC_URL']}/{key}"
+
+
+def test_a_photo_that_is_there_stays(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    import_(signed_in, archive_with_photo())
+    url, keys = image_url_of(alice), object_keys(app)
+    assert import_(signed_in, archive_with_photo("tomato")).status_code == 302
+    assert "Everything in this ZIP was here already" in signed_in.get("/mypage").text
+    assert image_url_of(alice) == url
+    assert object_keys(app) == keys
+    assert queued() == []
+
+
+def test_it_is_replaced_when_asked_for(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+    import_(signed_in, archive_with_photo())
+    old = image_url_of(alice)
+    assert import_(signed_in, archive_with_photo("tomato"), replace_photo="y").status_code == 302
+    assert image_url_of(alice) != old
+    run_queued(app)
+    assert len(object_keys(app) - objects) == 1
+
+
+def test_while_a_photo_is_decoded_nothing_comes_in(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
+    before = row_counts()
+    with processing.DECODING:
+        assert import_(signed_in, archive_with_photo()).status_code == 503
+    assert row_counts() == before
+    assert object_keys(app) == objects
+
+
+def test_my_page_leads_there(app: Flask, alice: User) -> None:
+    page = browser_of(app, alice).get("/mypage").text
+    assert 'href="/mypage/import"' in page
+    assert 'href="/mypage/export"' in page

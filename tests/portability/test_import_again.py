@@ -1,0 +1,68 @@
+"""An export that comes back into an account which has gone on since: nothing doubled, nothing lost, nothing hidden."""
+
+from datetime import UTC, datetime, timedelta
+
+from app.accounts.models import User
+from app.notes import listing as note_list
+from app.notes import service as notes
+from app.todos import listing, order
+from app.todos import service as todos
+from tests.portability.exports import export, import_
+from tests.portability.hostile_archives import NOTE, document, zipped
+from tests.visitor import Visitor
+
+
+def note(**values: str) -> bytes:
+    """An export of one note."""
+    return zipped(document(notes=[{**NOTE, **values}]))
+
+
+def descriptions(user: User) -> list[str]:
+    return [todo.description for todo in listing.list_todos(user.id).todos]
+
+
+def test_a_todo_that_was_changed_and_its_older_self_can_both_be_moved(signed_in: Visitor, alice: User) -> None:
+    ids = [todos.create_todo(alice.id, text) for text in ("a", "b", "c")]
+    archive = export(signed_in)
+    todos.change_todo(alice.id, ids[1], description="b2")
+    import_(signed_in, archive)
+    assert descriptions(alice) == ["b", "c", "b2", "a"]
+    [older] = [todo.id for todo in listing.list_todos(alice.id).todos if todo.description == "b"]
+    order.move_todo(alice.id, older, up=False)
+    order.move_todo(alice.id, ids[1], up=True)
+    assert descriptions(alice) == ["c", "b2", "b", "a"]
+
+
+def test_what_is_written_afterwards_stands_on_top(signed_in: Visitor, alice: User) -> None:
+    for text in ("a", "b"):
+        todos.delete_todo(alice.id, todos.create_todo(alice.id, f"{text} of before"))
+        todos.create_todo(alice.id, text)
+    import_(signed_in, export(signed_in))
+    todos.create_todo(alice.id, "new")
+    assert descriptions(alice) == ["new", "b", "a"]
+
+
+def test_a_deleted_todo_comes_back(signed_in: Visitor, alice: User) -> None:
+    todo_id = todos.create_todo(alice.id, "a")
+    archive = export(signed_in)
+    todos.delete_todo(alice.id, todo_id)
+    import_(signed_in, archive)
+    assert descriptions(alice) == ["a"]
+
+
+def test_an_old_note_of_the_trash_can_be_taken_back_for_another_30_days(signed_in: Visitor, alice: User) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
+    assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
+    [thrown_away] = notes.list_trash(alice.id)
+    notes.restore_note(alice.id, thrown_away.id)
+    assert len(note_list.list_notes(alice.id).notes) == 1
+
+
+def test_notes_stand_by_when_they_were_written(signed_in: Visitor, alice: User) -> None:
+    today = notes.create_note(alice.id, "today", "")
+    import_(signed_in, note(title="March", created_at="2026-03-01T09:00:00+00:00"))
+    import_(signed_in, note(title="April", created_at="2026-04-01T09:00:00+00:00"))
+    page = note_list.list_notes(alice.id)
+    assert [row.title for row in page.notes] == ["today", "April", "March"]
+    after_today = note_list.list_notes(alice.id, note_list.Cursor(pinned=False, note_id=today))
+    assert [row.title for row in after_today.notes] == ["April", "March"]

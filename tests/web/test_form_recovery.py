@@ -1,0 +1,152 @@
+"""What was typed outlives a lost session: it comes back after the sign-in, and is stored once it is sent again."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.accounts import sessions
+from app.accounts.models import User
+from app.notes import listing
+from app.notes import service as notes
+from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor, token_of
+
+HERE = {"Origin": "http://localhost"}
+TEXT = 'half a thought & "more" <b>\n둘째 줄'
+
+
+def main_of(page: str) -> str:
+    return page.partition("<main")[2].partition("</main>")[0]
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', main_of(page))
+    return {name: unescape(value) for name, value in fields}
+
+
+def action_of(page: str) -> str:
+    match = re.search(r'<form [^>]*action="([^"]+)"', main_of(page))
+    assert match
+    return unescape(match[1])
+
+
+def post_without_session(client: Visitor, path: str, **fields: str) -> TestResponse:
+    """As a browser does whose session has ended: it follows the 307 with the same form."""
+    answer = client.post(path, data={"csrf_token": "of the ended session", **fields}, headers=HERE)
+    assert answer.status_code == 307
+    return client.post(answer.location, data={"csrf_token": "of the ended session", **fields}, headers=HERE)
+
+
+def sign_in(client: Visitor, page: str, password: str = PASSWORD) -> TestResponse:
+    fields = {**hidden_fields(page), "csrf_token": token_of(page), "email": "alice@example.com", "password": password}
+    return client.post(action_of(page), data=fields)
+
+
+def send_again(client: Visitor, page: str) -> TestResponse:
+    return client.post(action_of(page), data={**hidden_fields(page), "csrf_token": token_of(main_of(page))})
+
+
+def test_a_new_note_comes_through_the_sign_in(client: Visitor, alice: User) -> None:
+    before = row_counts()
+    page = post_without_session(client, "/notes", title="제목", content=TEXT).text
+    assert row_counts() == before
+    offered = sign_in(client, page).text
+    assert listing.list_notes(alice.id).notes == []
+    assert send_again(client, offered).location == "/notes"
+    [listed] = listing.list_notes(alice.id).notes
+    note = notes.get_note(alice.id, listed.id)
+    assert (note.title, note.content) == ("제목", TEXT)
+
+
+def test_it_comes_through_a_wrong_password_as_well(client: Visitor, alice: User) -> None:
+    page = post_without_session(client, "/notes", title="", content=TEXT).text
+    refused = sign_in(client, page, "not the password")
+    assert refused.status_code == 422
+    offered = sign_in(client, refused.text).text
+    send_again(client, offered)
+    assert len(listing.list_notes(alice.id).notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/notes/{note}", {"title": "new title", "content": TEXT, "version": "1"}),
+        ("/todos?show=open", {"description": "a new todo"}),
+        ("/wordcounts", {"url": "https://example.com/page"}),
+        ("/mypage/nickname", {"nickname": "another name"}),
+    ],
+)
+def test_every_form_with_text_is_offered_again(client: Visitor, alice: User, path: str, fields: dict[str, str]) -> None:
+    path = path.format(note=notes.create_note(alice.id, "title", "text"))
+    offered = sign_in(client, post_without_session(client, path, **fields).text).text
+    assert action_of(offered) == path
+    assert {name: value for name, value in hidden_fields(offered).items() if name != "csrf_token"} == fields
+    assert send_again(client, offered).status_code == 302
+
+
+def test_a_page_of_an_ended_session_is_offered_again_as_well(app: Flask, alice: User) -> None:
+    """Signed out and in again in another window, say: there is a session, but the token is of the one before."""
+    browser = browser_of(app, alice)
+    answer = browser.post("/notes", data={"csrf_token": "of before", "content": TEXT}, headers=HERE)
+    assert answer.status_code == 400
+    assert listing.list_notes(alice.id).notes == []
+    assert send_again(browser, answer.text).status_code == 302
+    assert len(listing.list_notes(alice.id).notes) == 1
+
+
+def test_a_form_of_another_site_is_not_offered(app: Flask, client: Visitor, alice: User) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
+        fields = {"content": "spam", "csrf_token": "x"}
+        assert client.post("/notes", data=fields, headers=headers).status_code == 302
+        answer = client.post("/sign-in/again?next=/notes", data=fields, headers=headers)
+        assert answer.location == "/sign-in?next=/notes"
+        assert "spam" not in browser_of(app, alice).post("/notes", data=fields, headers=headers).text
+
+
+def test_passwords_are_not_carried(client: Visitor, alice: User) -> None:
+    fields = {"current_password": PASSWORD, "new_password": "another good sentence"}
+    assert client.post("/mypage/password", data=fields, headers=HERE).location == "/sign-in"
+    page = client.post("/sign-in/again?next=/mypage/password", data=fields, headers=HERE)
+    assert page.status_code == 302
+    assert client.post("/mypage/delete", data={"password": PASSWORD}, headers=HERE).location == "/sign-in"
+
+
+@pytest.mark.parametrize("path", ["/notes/1/pin", "/notes/1/delete", "/sign-out", "/nothing"])
+def test_a_button_is_not_offered(client: Visitor, path: str) -> None:
+    assert client.post(path, data={"pinned": "1", "title": "x"}, headers=HERE).status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["", "{", "[]", "17", "null", '"text"', "[[1]]", '[["content", "\\ud800"]]', '{"content": "x"}', "[" * 10_000,
+     json.dumps([["title", " "]]), json.dumps([["content", "x"]] * 21), json.dumps([["other", "x"]])],
+)  # fmt: skip
+def test_what_was_carried_wrongly_is_let_go(client: Visitor, alice: User, kept: str) -> None:
+    fields = {"email": "alice@example.com", "password": PASSWORD, "kept": kept}
+    answer = client.submit("/sign-in?next=/notes", **fields)
+    assert answer.status_code == 302
+    assert answer.location == "/notes"
+
+
+@pytest.mark.parametrize("target", ["/nothing", "/healthz", "/notes/1/pin", "/sign-in"])
+def test_it_is_carried_to_a_form_with_text_alone(client: Visitor, alice: User, target: str) -> None:
+    fields = {"email": "alice@example.com", "password": PASSWORD, "kept": json.dumps([["content", "x"]])}
+    assert client.submit(f"/sign-in?next={target}", **fields).location == target
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/notes", "//evil.example/notes"])
+def test_it_is_carried_to_no_other_site(client: Visitor, alice: User, target: str) -> None:
+    fields = {"email": "alice@example.com", "password": PASSWORD, "kept": json.dumps([["content", "x"]])}
+    assert action_of(client.submit(f"/sign-in?next={target}", **fields).text) == "/notes"
+
+
+def test_it_is_offered_in_the_session_that_has_just_begun(client: Visitor, alice: User) -> None:
+    offered = sign_in(client, post_without_session(client, "/notes", content=TEXT).text)
+    with client.session_transaction() as cookie:
+        assert sessions.find_session(cookie["token"])
+    assert offered.status_code == 200
