@@ -1,6 +1,7 @@
-"""What a JPEG, PNG or GIF is built of, read without decoding it.
+"""The containers of JPEG, PNG and GIF: their segments, chunks and blocks, read without decoding a pixel. Pure.
 
-Pure: bytes in; TooComplex or Broken when they are, and struct.error or IndexError when they end too early.
+A few megabytes of tiny segments keep a decoder busy for minutes (algorithmic complexity attack). So they are counted
+first. A file that ends too early raises struct.error or IndexError.
 """
 
 import re
@@ -9,10 +10,10 @@ import struct
 # Each scan of a progressive JPEG is a pass over all pixels: 20,010 scans in 1 MB took over 30 s. Of 298 JPEGs from the
 # test suites of other projects none had more than 11. (Known to libjpeg-turbo as LJT-01-003.)
 MAX_SCANS = 32
-MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow reads them one by one, and 100,000 took it 2 s
+MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow takes 2 s for 100,000
 
-# 0xFF and a code, but neither a stuffed byte (FF 00), nor padding (FF FF), nor a restart marker (FF D0 to FF D7): those
-# are part of the pixel data around them. The search runs in C, so 5 MiB of nothing but FF 00 take it 50 ms.
+# 0xFF and a code. Not a stuffed byte (FF 00), padding (FF FF) or a restart marker (FF D0 to FF D7): these belong to the
+# pixel data around them. The search runs in C: 5 MiB of FF 00 take 50 ms.
 JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
 JPEG_FRAMES = bytes({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; those three are no frames (T.81, B.1)
@@ -25,14 +26,14 @@ class TooComplex(Exception):
 
 
 class Broken(Exception):
-    """A byte that begins no block stands where a block should begin, or there are two of what there may be one of."""
+    """No block begins where one should, or there are two of what may be there once."""
 
 
 def refuse_many_scans(jpeg: bytes) -> None:
-    """Walk the segments up to the end of the image; a plain count of FF DA would count those of a thumbnail, too.
+    """Walk the segments up to the end of the image. Counting FF DA alone would count those of a thumbnail too.
 
-    Nor may there be a second frame header: no decoder takes it, but Pillow notes each channel that it claims first, and
-    70 headers took it 150 MB and a second.
+    A second frame header is refused as well. No decoder accepts it, but Pillow allocates its channels first: 70 headers
+    took 150 MB and a second.
     """
     scans = frames = 0
     position = 2  # behind the start-of-image marker, which has no length
@@ -52,7 +53,7 @@ def refuse_many_scans(jpeg: bytes) -> None:
 
 
 def refuse_many_chunks(png: bytes) -> None:
-    """Walk the chunks up to IEND. Without it (struct.error) the file is truncated, which Pillow would forgive."""
+    """Walk the chunks up to IEND. Without IEND (struct.error) the file is truncated, which Pillow would accept."""
     position = 8  # behind the signature
     for _ in range(MAX_SECTIONS):
         length, name = struct.unpack_from(">I4s", png, position)
@@ -63,9 +64,9 @@ def refuse_many_chunks(png: bytes) -> None:
 
 
 def without_comments(gif: bytes) -> bytes:
-    """The screen, and all from the first image on, with the control block that belongs to it.
+    """The header, the first image's control block, and everything from the first image on.
 
-    Pillow gathers comments in pieces of as little as one byte: 5 MiB of them took 250 MB. They are cut out, not just
+    Pillow collects comments in pieces of down to one byte: 5 MiB of them took 250 MB. They are cut out rather than
     counted, because Pillow and the standard (GIF89a) disagree on where some broken extensions end.
     """
     colours = 2 << (gif[10] & 7) if gif[10] & 0x80 else 0

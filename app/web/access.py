@@ -1,4 +1,4 @@
-"""Closed by default: without a session a request goes to sign-in, unless its endpoint is marked public."""
+"""Access control, closed by default: without a session a request goes to sign-in, unless its view is marked public."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from app.web import form_recovery
 
 View = TypeVar("View", bound=Callable[..., object])
 
-# One slash, then printable ASCII without the backslash, which browsers read as a slash: //evil, /\evil leave the site.
+# Against open redirects. One slash, then printable ASCII without the backslash: //evil and /\evil lead to other sites.
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
@@ -32,22 +32,22 @@ def init_app(app: Flask) -> None:
 
 def require_session() -> Response | None:
     if request.endpoint is None or is_public(request.endpoint) or current_user.is_authenticated:
-        return None  # no endpoint: a 404 or 405, the same for everybody
+        return None  # without an endpoint it is a 404 or 405, for everybody
     return to_sign_in()
 
 
 def to_sign_in() -> Response:
-    """Also for a public view that finds that this is not for everybody: a stranger may be somebody once signed in."""
-    if form_recovery.posted_form():  # 307: the browser posts the form once more, to the page that carries it
+    """Send a stranger to sign-in and back. Public views use it too, for what only its owner may see."""
+    if form_recovery.posted_form():  # 307: the browser posts the form again, to the sign-in page that carries it
         return redirect(url_for("accounts.sign_in_again", next=request.full_path.rstrip("?")), 307)
     if request.method != "GET":
         return redirect(url_for("accounts.sign_in"))
     sign_in = url_for("accounts.sign_in", next=request.full_path.rstrip("?"))
-    if "HX-Request" in request.headers:  # it asks for a part of a page, and would put the sign-in page in its place
+    if "HX-Request" in request.headers:  # htmx would put the sign-in page into a part of this page
         return Response(headers={"HX-Redirect": sign_in})
     return redirect(sign_in)
 
 
 def local_path(target: str | None, default: str) -> str:
-    """`target` if it is a path of this site, else `default`; a foreign `next` is not worth an error page."""
+    """`target` if it is a path of this site, else `default` (no open redirect)."""
     return target if target and LOCAL_PATH.fullmatch(target) else default

@@ -1,4 +1,4 @@
-"""Error pages: what happened and what to do, in one sentence; problem+json (RFC 9457) when JSON is asked for."""
+"""Error pages: what happened and what to do. problem+json (RFC 9457) for a client that asks for JSON."""
 
 from flask import Flask, current_app, g, json, render_template, request
 from flask_babel import lazy_gettext as _
@@ -42,14 +42,14 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
-    """The page is one of a session that has ended: signed in again in another window, say."""
+    """The CSRF token belongs to an ended session, as after signing in again in another window."""
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form), error.code, mimetype="text/html")
     return error_response(error, *CSRF_SENTENCE)
 
 
 def show_unavailable(error: Exception) -> Response:
-    """The database or the bucket does not answer: the reader may try again, so this is no 500."""
+    """The database or the bucket does not answer. 503, since the reader may try again."""
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, code, error)
     return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *SENTENCES[503])
@@ -57,7 +57,7 @@ def show_unavailable(error: Exception) -> Response:
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:
     g.is_error_page = True
-    response = error.get_response()  # keeps Allow, Retry-After and what else belongs to the status
+    response = error.get_response()  # has the status's own headers, such as Allow and Retry-After
     if wants_json():
         problem = {"type": "about:blank", "title": str(title), "status": error.code, "detail": str(advice)}
         response.data = json.dumps(problem)

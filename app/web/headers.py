@@ -1,4 +1,4 @@
-"""Security headers, on every answer of the application and on every static file."""
+"""Security headers on every answer and every static file: CSP against XSS, HSTS, no framing (clickjacking)."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 FIXED = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: browsers would send Origin: null with form posts, and strict CSRF checks refuse that.
+    # With no-referrer browsers send `Origin: null` with form posts, which strict CSRF checks refuse.
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -24,10 +24,10 @@ def init_app(app: Flask) -> None:
 
 
 def content_security_policy(photo_origin: str) -> str:
-    """Nothing inline, nothing from elsewhere but photos.
+    """The Content-Security-Policy: nothing inline, and nothing from other sites but photos.
 
     Args:
-        photo_origin: scheme and host of the bucket's public address.
+        photo_origin: scheme and host of the bucket's public URL.
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -42,7 +42,7 @@ def set_headers(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = HSTS
-    # What a signed-in person saw must not come back from a cache after signing out.
+    # After signing out, no cache may show what a signed-in reader saw.
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(["Accept-Language", "Cookie"])
     return response

@@ -1,4 +1,4 @@
-"""Is the process alive, and is it ready to serve?"""
+"""Health checks: is the process alive (/healthz), and is it ready to serve (/readyz)?"""
 
 import time
 
@@ -13,10 +13,10 @@ from app.release import state
 from app.release.state import SchemaState, schema_state
 from app.web.access import public
 
-READY = (state.AT_HEAD, state.AHEAD)  # ahead too, or a release phase would stop the release that is live
-CACHED = 5.0  # seconds: a platform asks often, and the schema changes rarely
+READY = (state.AT_HEAD, state.AHEAD)  # ahead too: while a release migrates, the live one must stay ready
+CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely
 
-# A database that takes longer is not one that serves.
+# A database that takes longer cannot serve pages either.
 _BRIEFLY = text("SET LOCAL statement_timeout = '500ms'")
 
 bp = Blueprint("health", __name__)
@@ -25,14 +25,14 @@ bp = Blueprint("health", __name__)
 @bp.get("/healthz")
 @public
 def healthz() -> Response:
-    """The process answers. Never asks the database: a restart would not mend that."""
+    """The process answers. It does not ask the database: a restart would not mend that one."""
     return jsonify(status="ok")
 
 
 @bp.get("/readyz")
 @public
 def readyz() -> tuple[Response, int]:
-    """The database answers, with a schema on which this code runs."""
+    """The database answers, and this code runs on its schema."""
     try:
         schema = recent_state()
     except (OperationalError, PoolTimeout):
@@ -43,9 +43,9 @@ def readyz() -> tuple[Response, int]:
 
 
 def recent_state() -> SchemaState:
-    """The state as it was at most CACHED seconds ago. A database that does not answer is asked again each time."""
+    """The state, at most CACHE_SECONDS old. A failure is not cached."""
     read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
-    if schema is None or time.monotonic() - read_at > CACHED:
+    if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
         db.session.execute(_BRIEFLY)
         schema = schema_state(db.session.connection())
         db.session.rollback()

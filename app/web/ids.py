@@ -1,11 +1,11 @@
-"""Row ids in URLs: 1 … 2⁶³−1 in ASCII digits, as wide as a bigint key and no wider."""
+"""Row ids in URLs: 1 … 2⁶³−1 in ASCII digits, the range of a bigint key."""
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
 
 class RowIdConverter(IntegerConverter):
-    """`<id:note_id>`. The built-in `<int:…>` takes any length and any script's digits, which Postgres would refuse."""
+    """`<id:note_id>`. The built-in `<int:…>` takes longer numbers and other scripts' digits; PostgreSQL would fail."""
 
     regex = "[0-9]{1,19}"
 

@@ -1,4 +1,4 @@
-"""One event a line on stdout, in logfmt, with the id of the request that it belongs to."""
+"""Logs: one event a line on stdout, in logfmt, with the request id."""
 
 import logging
 import logging.config
@@ -10,27 +10,27 @@ from flask import Flask, g, has_request_context, request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server paints its lines
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Postgres quotes the row in DETAIL ("Key (email)=(…) already exists."); a log has no business with it.
+# PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."). A log must not hold it.
 DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
 
 
 class LogfmtFormatter(logging.Formatter):
-    """`level=info logger=app request_id=… msg="…"`: line breaks and other control characters are written as escapes."""
+    """`level=info logger=app request_id=… msg="…"`. Control characters are escaped (log injection)."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = DETAIL.sub("DETAIL: (not logged)", super().format(record))
         message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), COLOUR.sub("", message))
         if record.name == "gunicorn.access":
-            return message[:LONGEST_LINE]  # already key=value, see gunicorn.conf.py
+            return message[:LONGEST_LINE]  # is key=value already, see gunicorn.conf.py
         message = message.replace('"', "'")[:LONGEST_LINE]
         request_id = g.get("request_id", "-") if has_request_context() else "-"
         return f'level={record.levelname.lower()} logger={record.name} request_id={request_id} msg="{message}"'
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """For logging.config.dictConfig(); gunicorn takes the same, so that its own lines look alike."""
+    """For logging.config.dictConfig(). gunicorn takes it too, so that its lines have the same form."""
     to_stdout = {"handlers": ["stdout"], "level": level, "propagate": False}
     return {
         "version": 1,
@@ -43,19 +43,19 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.access": {**to_stdout, "level": "INFO"},
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
-            "procrastinate": {"level": "WARNING"},  # three lines a job; app/worker.py writes one
-            "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts, each time
+            "procrastinate": {"level": "WARNING"},  # writes three lines a job; app/worker.py writes one
+            "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts at every start
         },
     }
 
 
 def init_app(app: Flask) -> None:
-    if not app.config["TESTING"]:  # pytest collects the log itself
+    if not app.config["TESTING"]:  # pytest captures the log itself
         logging.config.dictConfig(logging_config(app.config["LOG_LEVEL"]))
     app.before_request(take_request_id)
 
 
 def take_request_id() -> None:
-    """The router's id when it looks like one, so that its line and ours can be put side by side."""
+    """The router's request id if it looks like one, so that both logs can be joined by it."""
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

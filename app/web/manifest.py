@@ -1,4 +1,4 @@
-"""What a browser needs to put the notebook among the device's applications."""
+"""The web app manifest: with it a browser installs the notebook as an application."""
 
 from collections.abc import Callable
 from typing import cast
@@ -11,7 +11,7 @@ from app.web.locale import reader_locale
 
 bp = Blueprint("manifest", __name__)
 
-ICONS = {"icon-192.png": "192x192", "icon-512.png": "512x512"}  # opaque to the edge, so they may be cut round as well
+ICONS = {"icon-192.png": "192x192", "icon-512.png": "512x512"}  # opaque to the edge, hence maskable
 
 
 @bp.get("/manifest.webmanifest")

@@ -1,4 +1,4 @@
-"""Static files: WhiteNoise serves each under a name that holds the hash of its content, to be cached for ever."""
+"""Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable)."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
-    app.jinja_env.globals["static_url"] = urls.__getitem__  # a name that does not exist fails the page's test
+    app.jinja_env.globals["static_url"] = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
 
 
 def hashed_url(path: Path) -> str:
