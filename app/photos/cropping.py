@@ -1,6 +1,6 @@
 """Crop a square: where it lies in the file, and which way the picture is turned. Pure.
 
-Readers place the square on the upright picture. A camera stores the picture as it was held, with its orientation in EXIF.
+Readers place the square on the upright picture. A camera stores the picture as it was held, and notes the turn in EXIF.
 """
 
 from dataclasses import dataclass
