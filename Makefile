@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: help dev test lint format translations screenshots requirements install clean
+.PHONY: help dev test check lint format translations screenshots requirements install clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
@@ -11,8 +11,14 @@ help: ## this list
 dev: install .env ## serve on http://127.0.0.1:5000 with reload; PORT=5001 for another port
 	@exec $(BIN)/flask dev --port $(PORT)
 
-test: install ## run the tests on servers of their own; ARGS="tests/notes -x" for some
-	@$(BIN)/python -m pytest $(ARGS)
+PYTEST := $(BIN)/python -m pytest --numprocesses=2
+QUICK := (not browser and not servers and not minutes) or smoke
+
+test: install ## the rules of every feature, and a few of each costly kind, in minutes; ARGS="tests/notes -x" for some
+	@$(PYTEST) -m "$(QUICK)" $(ARGS)
+
+check: install ## every test; ARGS=tests/browser for some
+	@$(PYTEST) $(ARGS)
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -1,91 +1,96 @@
-"""Real servers and an isolated database for every test.
+"""Real servers, a database for each worker, and a transaction for each test.
 
-With DATABASE_URL or S3_BUCKET set, those servers are used; else embedded ones are started on free ports. Each test runs
-in a transaction that is rolled back, in a schema of its own that the migrations built, so nothing of a developer's
-database is touched.
+With DATABASE_URL or S3_BUCKET set, those servers are used; else embedded ones are started on free ports. A test works
+in a transaction that is rolled back, or in a database of its own, so nothing of a developer's database is touched.
 """
 
-import os
-import secrets
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import flask_migrate
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from app import create_app
+from app.accounts import hashing, sessions
 from app.accounts import service as accounts
-from app.accounts import sessions
 from app.accounts.models import User
 from app.extensions import db
 from config import TestingConfig
-from tests import servers
 from tests.bucket import object_keys
+from tests.databases import Environment, migrated_database, own_database
+from tests.servers import ServerProcess, ServersUnavailable, environment_of
 from tests.visitor import Visitor
 
 PASSWORD = "a long enough sentence"
+# 0.1 ms a hash in place of 25. A hash of these parameters needs no rehash either, since this hasher checks for it.
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PRODUCTION_HASHER = hashing._hasher
 
-Environment = dict[str, str]
+# What every test of a folder needs; a test elsewhere says it by a decorator. `make test` leaves these out.
+NEEDED_IN = {"browser": "browser", "live": "servers", "dev": "servers"}
+SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks which markers it was asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what works on the servers, so that `-m servers` leaves out what would say the same on any other."""
     for item in items:
+        needed = NEEDED_IN.get(item.path.relative_to(Path(__file__).parent).parts[0])
+        if needed:
+            item.add_marker(needed)
         if "server_environment" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.servers)
+            item.add_marker(pytest.mark.database)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist, for each worker: they all use the same servers."""
+    node.workerinput["servers"] = str(server_process(node.config).folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVER_PROCESS in config.stash:
+        config.stash[SERVER_PROCESS].stop()
+
+
+def server_process(config: pytest.Config) -> ServerProcess:
+    if SERVER_PROCESS not in config.stash:
+        config.stash[SERVER_PROCESS] = ServerProcess()
+    return config.stash[SERVER_PROCESS]
 
 
 @pytest.fixture(scope="session")
-def server_environment() -> Iterator[Environment]:
-    """DATABASE_URL and S3_* of servers that stand for the whole run.
-
-    Their folder is not one of pytest's: PostgreSQL does not run as root, and pytest closes its folders to all others
-    each time that it starts, also while another run is under way.
-    """
-    folder = tempfile.TemporaryDirectory(prefix="semicircle-", ignore_cleanup_errors=True)
-    with folder, servers.running(Path(folder.name), os.environ) as environment:
-        yield {"SECRET_KEY": secrets.token_hex(32), **environment}
-
-
-@contextmanager
-def scratch_schema(environment: Environment) -> Iterator[Environment]:
-    """The environment with a schema of its own as the only one on the search path. Needs no right to make databases."""
-    url = make_url(environment["DATABASE_URL"].replace("postgres://", "postgresql://")).set(
-        drivername="postgresql+psycopg2"
-    )
-    name = f"test_{secrets.token_hex(6)}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-    scratch_url = url.update_query_dict({"options": f"-csearch_path={name}"})
+def server_environment(pytestconfig: pytest.Config) -> Environment:
+    """DATABASE_URL and S3_* of servers that stand for the whole run."""
+    given = getattr(pytestconfig, "workerinput", {}).get("servers")
     try:
-        yield {**environment, "DATABASE_URL": scratch_url.render_as_string(hide_password=False)}
-    finally:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-        engine.dispose()
+        return environment_of(Path(given) if given else server_process(pytestconfig).folder)
+    except ServersUnavailable as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.fixture
 def environment(server_environment: Environment) -> Iterator[Environment]:
     """An environment whose database is empty: no migration has run."""
-    with scratch_schema(server_environment) as environment:
+    with own_database(server_environment) as environment:
+        yield environment
+
+
+@pytest.fixture
+def migrated_environment(server_environment: Environment) -> Iterator[Environment]:
+    """An environment whose database is at head, and empty otherwise."""
+    with migrated_database(server_environment) as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 def migrated_app(server_environment: Environment) -> Iterator[Flask]:
-    with scratch_schema(server_environment) as environment:
+    """The application on the database of this worker."""
+    with migrated_database(server_environment) as environment:
         app = create_app(TestingConfig(environment))
         app.test_client_class = Visitor
-        with app.app_context():
-            flask_migrate.upgrade(directory=str(Path(app.root_path).parent / "migrations"))
         yield app
         with app.app_context():
             db.engine.dispose()
@@ -100,10 +105,17 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     factory = sessionmaker(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
     session = scoped_session(factory)
     monkeypatch.setattr(db, "session", session)
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     yield migrated_app  # outside of its context: each request gets one of its own, with its own `g` and current_user
     session.remove()
     transaction.rollback()
     connection.close()
+
+
+@pytest.fixture
+def production_hasher(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as in production, for the tests of that."""
+    monkeypatch.setattr(hashing, "_hasher", PRODUCTION_HASHER)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ ROLE_AND_DATABASE = """\
 CREATE ROLE semicircle LOGIN PASSWORD 'semicircle';
 CREATE DATABASE semicircle OWNER semicircle;
 """
+MAY_CREATE_DATABASES = "ALTER ROLE semicircle CREATEDB;\n"
 NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -42,13 +43,14 @@ def url(port: int) -> str:
     return f"postgresql://semicircle:semicircle@127.0.0.1:{port}/semicircle"
 
 
-def start(directory: Path, port: int, *, durable: bool = True) -> Child:
+def start(directory: Path, port: int, *, durable: bool = True, may_create_databases: bool = False) -> Child:
     """Start a server that accepts connections at `url(port)`, with a role that is no superuser.
 
     Args:
         directory: the data; made when it is missing or empty. The log goes beside it.
         port: on the loopback interface; there is no Unix socket.
         durable: False is faster, and may lose data in a crash: for tests.
+        may_create_databases: whether the role may, in data that is made now: for tests.
 
     Raises:
         DevError: it cannot start.
@@ -63,7 +65,7 @@ def start(directory: Path, port: int, *, durable: bool = True) -> Child:
         _require_owner(directory)
     unprivileged.open_folders(_trees(binaries), [directory])
     if is_new:
-        _create(directory, binaries, durable)
+        _create(directory, binaries, durable, ROLE_AND_DATABASE + MAY_CREATE_DATABASES * may_create_databases)
     stop_orphan(NAME, pid_file, directory, [str(directory)], signal.SIGINT)
     _remove_foreign_pid_file(pid_file)
     ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")
@@ -94,7 +96,7 @@ def _settings(durable: bool) -> list[str]:
     return ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *(() if durable else NOT_DURABLE)]
 
 
-def _create(directory: Path, binaries: Path, durable: bool) -> None:
+def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> None:
     """Make the data in a folder beside, and move it when it is whole: what is interrupted does not block the next."""
     draft = directory.with_name(f"{directory.name}.new")
     if draft.exists():
@@ -106,7 +108,7 @@ def _create(directory: Path, binaries: Path, durable: bool) -> None:
     _run([str(binaries / "initdb"), "-D", str(draft), *INITDB, *sync], draft)
     (draft / "pg_hba.conf").write_text(ACCESS)
     single_user = [str(binaries / "postgres"), "--single", "-D", str(draft), "-c", "exit_on_error=on"]
-    _run([*single_user, *(() if durable else NOT_DURABLE), "postgres"], draft, ROLE_AND_DATABASE)
+    _run([*single_user, *(() if durable else NOT_DURABLE), "postgres"], draft, statements)
     draft.rename(directory)
 
 

@@ -32,7 +32,7 @@ def test_an_unknown_address_and_a_wrong_password_look_the_same(client: Visitor, 
     assert row_counts() == before
 
 
-def test_an_unknown_address_costs_a_hash_of_the_same_parameters(app: object) -> None:
+def test_an_unknown_address_costs_a_hash_of_the_same_parameters(production_hasher: None) -> None:
     parameters = hashing.hash_password("x").split("$")[:4]
     assert hashing._DUMMY_HASH.split("$")[:4] == parameters
     assert not hashing.matches("any password at all", None)
@@ -83,7 +83,7 @@ def test_signing_in_again_ends_the_session_before(signed_in: Visitor, alice: Use
     assert db.session.query(UserSession.token_hash).scalar() != old
 
 
-def test_a_hash_of_older_parameters_is_renewed(client: Visitor, alice: User) -> None:
+def test_a_hash_of_older_parameters_is_renewed(production_hasher: None, client: Visitor, alice: User) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     db.session.execute(update(User).values(password_hash=old))
     db.session.commit()

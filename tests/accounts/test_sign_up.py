@@ -17,7 +17,9 @@ def test_it_works_and_signs_in(client: Visitor) -> None:
     assert client.get("/notes").status_code == 200
 
 
-def test_the_address_is_stored_in_lower_case_and_the_password_not_at_all(client: Visitor) -> None:
+def test_the_address_is_stored_in_lower_case_and_the_password_not_at_all(
+    production_hasher: None, client: Visitor
+) -> None:
     client.submit("/sign-up", **{**GOOD, "email": " Carol@Example.COM "})
     user = db.session.query(User).one()
     assert user.email == "carol@example.com"

@@ -10,7 +10,7 @@ from tests.browser.chromium import EXECUTABLE, launch
 from tests.browser.readers import Reader, new_reader
 from tests.browser.site import Site, running_site
 from tests.browser.window import Window, Windows
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.waiting import WITHIN
 
 

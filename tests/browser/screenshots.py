@@ -5,7 +5,6 @@
 """
 
 import os
-import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -26,17 +25,17 @@ HIGHEST = 12_000  # pixels; Chromium draws no higher picture in one piece
 def main(beginning: str = "") -> None:
     pages = [page for page in PAGES if page.name.startswith(beginning)]
     temporary = tempfile.TemporaryDirectory(prefix="semicircle-", ignore_cleanup_errors=True)
-    with temporary, servers.running(Path(temporary.name), os.environ) as environment:
-        own = {"SECRET_KEY": secrets.token_hex(32), **environment}
-        with (
-            running_site(own, Path(temporary.name)) as site,
-            sync_playwright() as playwright,
-            launch(playwright) as browser,
-        ):
-            windows = Windows(browser, site)
-            for page in pages:
-                for language in LANGUAGES:
-                    take(windows, page, language)
+    with (
+        temporary,
+        servers.running(Path(temporary.name), os.environ) as environment,
+        running_site(environment, Path(temporary.name)) as site,
+        sync_playwright() as playwright,
+        launch(playwright) as browser,
+    ):
+        windows = Windows(browser, site)
+        for page in pages:
+            for language in LANGUAGES:
+                take(windows, page, language)
     print(f"{len(pages)} pages are in {FOLDER}")  # noqa: T201 - a command of the terminal
 
 

@@ -13,7 +13,7 @@ from app.web.access import public
 from config import TestingConfig
 from tests.browser.pages import PAGES, PASSWORD, Page
 from tests.browser.seed import Ids, address, seed
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
 from tests.visitor import token_of
@@ -83,7 +83,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
         environment: of servers that run; the service gets a schema of its own.
         folder: for its logs.
     """
-    with scratch_schema(environment) as own, running_service(own, folder, "config.TestingConfig") as service:
+    with migrated_database(environment) as own, running_service(own, folder, "config.TestingConfig") as service:
         app = application(own)
         with app.app_context():
             ids = seed()

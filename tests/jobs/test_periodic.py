@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 
-import flask_migrate
 import pytest
 from flask import Flask
 from procrastinate.periodic import PeriodicDeferrer
@@ -14,16 +13,15 @@ from app.extensions import db
 from app.jobs import queue
 from app.worker import connector
 from config import TestingConfig
-from tests.conftest import Environment
+from tests.databases import Environment
 
 JOBS = "SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name"
 
 
 @pytest.fixture
-def migrated(environment: Environment) -> Iterator[Flask]:
-    app = create_app(TestingConfig(environment))
+def migrated(migrated_environment: Environment) -> Iterator[Flask]:
+    app = create_app(TestingConfig(migrated_environment))
     with app.app_context():
-        flask_migrate.upgrade("migrations")
         yield app
         db.session.remove()
         db.engine.dispose()

@@ -12,19 +12,15 @@ from app.extensions import Base, db
 from app.release import doctor
 from app.release.reading import reading
 from config import TestingConfig
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, own_database
 from tests.release.dumps import psql, schema_dump
 
 SECTION = re.compile(r"^-- Name: (.*?); Type: .*?(?=^-- Name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
-def migrated(environment: Environment) -> Flask:
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        flask_migrate.upgrade("migrations")
-        db.engine.dispose()
-    return app
+def migrated(migrated_environment: Environment) -> Flask:
+    return create_app(TestingConfig(migrated_environment))
 
 
 def procrastinates(dump: str) -> dict[str, str]:
@@ -33,13 +29,13 @@ def procrastinates(dump: str) -> dict[str, str]:
 
 
 def test_the_migrations_make_what_the_package_would(
-    migrated: Flask, environment: Environment, server_environment: Environment
+    migrated_environment: Environment, server_environment: Environment
 ) -> None:
-    with scratch_schema(server_environment) as other:
+    with own_database(server_environment) as other:
         psql(other, SchemaManager.get_schema())
         expected = procrastinates(schema_dump(other))
     assert len(expected) > 40
-    assert procrastinates(schema_dump(environment)) == expected
+    assert procrastinates(schema_dump(migrated_environment)) == expected
 
 
 def test_check_and_doctor_leave_it_alone(migrated: Flask) -> None:

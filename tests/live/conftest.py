@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ import psycopg2
 import pytest
 import urllib3
 
-from tests.conftest import Environment, scratch_schema
+from app.dev import ports
+from tests.databases import Environment, own_database
 from tests.live.browser import Browser
 from tests.waiting import WITHIN
 
@@ -55,13 +55,6 @@ def procfile_command(name: str) -> str:
     return lines[name]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_service(
     environment: Environment, folder: Path, settings: str = "config.ProductionConfig"
@@ -70,7 +63,7 @@ def running_service(
 
     A platform sets PORT, on which gunicorn listens for every address; a test has no business beyond the loopback.
     """
-    port = free_port()
+    [port] = ports.find_free(1)
     env = {
         **environment,
         "APP_SETTINGS": settings,
@@ -116,7 +109,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for every test that does not stop it; each test makes its own accounts."""
     with (
-        scratch_schema(server_environment) as environment,
+        own_database(server_environment) as environment,
         running_service(environment, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service

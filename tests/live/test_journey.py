@@ -72,10 +72,11 @@ def test_the_world_may_read_a_photo_but_neither_list_nor_write(live: Service) ->
     browser.sign_up("reader", PASSWORD)
     browser.post("/mypage/photo", photo=("me.jpg", oriented_photo(1), "image/jpeg"))
     url = image_url_of(live, "reader")
-    bucket = url.rsplit("/photos/", 1)[0]
+    folder = url.rsplit("/", 1)[0]
+    bucket = "{S3_ENDPOINT_URL}/{S3_BUCKET}".format_map(live.environment)
     assert fetch(url).status == 200
     assert fetch(bucket).status == 403
     assert fetch(f"{bucket}?list-type=2&prefix=photos/").status == 403
     assert fetch(url, "DELETE").status == 403
-    assert urllib3.request("PUT", f"{bucket}/photos/mine.webp", body=b"x", retries=False).status == 403
+    assert urllib3.request("PUT", f"{folder}/mine.webp", body=b"x", retries=False).status == 403
     assert fetch(url).status == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import ROOT, Service, connect, running_service
 from tests.waiting import wait_until
@@ -20,7 +20,7 @@ PASSWORD = "a long enough sentence"
 
 
 def test_sigterm_delivers_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
-    with scratch_schema(server_environment) as environment, running_service(environment, tmp_path) as service:
+    with migrated_database(server_environment) as environment, running_service(environment, tmp_path) as service:
         browser = service.browser()
         browser.sign_up("slow", PASSWORD)
         # A lock on the user's row holds the request for as long as we like.

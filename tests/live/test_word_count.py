@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
 from tests.waiting import wait_until
@@ -37,7 +37,7 @@ def service(
     server_environment: Environment, tmp_path_factory: pytest.TempPathFactory, pages: PageServer
 ) -> Iterator[Service]:
     """The only configuration in which a page server of this machine may be fetched from."""
-    with scratch_schema(server_environment) as environment:
+    with migrated_database(server_environment) as environment:
         allowed = {**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
         with running_service(allowed, tmp_path_factory.mktemp("live"), "config.TestingConfig") as service:
             yield service

@@ -16,15 +16,16 @@ from app.dev import ports, postgres
 from app.extensions import db
 from app.jobs import DEAD_AFTER
 from app.wordcounts import limits, service
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, migrated_database
 from tests.live.workers import Queue, running_queue
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.page_server import PageServer, page
 
 JOBS = 1000
 PAGE = page(b"<p>two words")
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-worker'"
-BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'semicircle-worker'"
+OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker'"
+SESSIONS = f"SELECT count(*) {OF_WORKERS}"
+BACKENDS = f"SELECT pid {OF_WORKERS}"
 STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
 
 NEXT_JOB = text(
@@ -76,7 +77,7 @@ def pages(slow: Slow) -> Iterator[PageServer]:
 
 @pytest.fixture
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer) -> Iterator[Queue]:
-    with scratch_schema(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
+    with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
         yield queue
 
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
 from app.extensions import db
 from config import TestingConfig
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.live.conftest import ROOT, procfile_command
 from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
@@ -77,8 +76,6 @@ def running_queue(environment: Environment, folder: Path, pages: PageServer) -> 
         "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}",
     }
     app = create_app(TestingConfig(given))
-    with app.app_context():
-        flask_migrate.upgrade(str(ROOT / "migrations"))
     yield Queue(app, given, folder)
     with app.app_context():
         db.session.remove()

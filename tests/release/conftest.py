@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from app import create_app
 from app.release.connection import direct_engine
 from config import TestingConfig
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.release import dumps
 from tests.release.migrating import Database
 

@@ -1,47 +1,35 @@
-"""PostgreSQL's own programs, against the schema of one test."""
+"""PostgreSQL's own programs, on the database of one test."""
 
-import os
 import subprocess
 from typing import Any
 
-from sqlalchemy import make_url
-
 from app.dev import postgres
-from tests.conftest import Environment
-
-
-def schema_of(environment: Environment) -> str:
-    return plain_url(environment)[1].removeprefix("-csearch_path=")
+from tests.databases import Environment
 
 
 def schema_dump(environment: Environment) -> str:
-    """`pg_dump -s`, with the schema's own name made the same for all."""
-    schema = schema_of(environment)
-    arguments = ["--schema-only", "--no-owner", "--restrict-key=test", f"--schema={schema}"]
-    return output_of([program("pg_dump"), *arguments, plain_url(environment)[0]]).replace(schema, "the_schema")
+    """`pg_dump -s`."""
+    return _pg_dump(environment, "--schema-only", "--no-owner")
 
 
 def rows_dump(environment: Environment) -> str:
     """Every row of every table but the ledger, whose times differ."""
-    schema = schema_of(environment)
-    arguments = ["--data-only", "--inserts", "--restrict-key=test", f"--schema={schema}"]
-    without = f"--exclude-table={schema}.schema_ledger"
-    dumped = output_of([program("pg_dump"), *arguments, without, plain_url(environment)[0]])
-    return "\n".join(sorted(dumped.replace(schema, "the_schema").splitlines()))
+    dumped = _pg_dump(environment, "--data-only", "--inserts", "--exclude-table=schema_ledger")
+    return "\n".join(sorted(dumped.splitlines()))
 
 
 def psql(environment: Environment, script: str) -> None:
     """Run a script as a person would, stopping at the first error."""
-    url, options = plain_url(environment)
-    command = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", url]
-    output_of(command, input=script, env={**os.environ, "PGOPTIONS": options})
+    output_of([program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", _url(environment)], input=script)
 
 
-def plain_url(environment: Environment) -> tuple[str, str]:
-    """The URL as PostgreSQL's own programs read it, and the options that name the schema."""
-    url = make_url(environment["DATABASE_URL"])
-    plain = url.set(drivername="postgresql", query={}).render_as_string(hide_password=False)
-    return plain, str(url.query["options"])
+def _pg_dump(environment: Environment, *arguments: str) -> str:
+    return output_of([program("pg_dump"), "--restrict-key=test", *arguments, _url(environment)])
+
+
+def _url(environment: Environment) -> str:
+    """As PostgreSQL's own programs read it."""
+    return environment["DATABASE_URL"].replace("+psycopg2", "")
 
 
 def program(name: str) -> str:

@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from app.release.lock import KEY
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 from tests.waiting import wait_until
 
 WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
-    " AND wait_event_type = 'Lock'"
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'semicircle-migrations' AND wait_event_type = 'Lock'"
 )
 
 HOLDS_RUNS = (
-    "SELECT count(*) FROM pg_locks WHERE relation = 'runs'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database()"
+    " AND relation = 'runs'::regclass AND mode = 'AccessExclusiveLock' AND granted"
 )
 
 

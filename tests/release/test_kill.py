@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.release import operations
-from tests.conftest import Environment, scratch_schema
+from tests.databases import Environment, own_database
 from tests.release.checkout import Checkout, Forks
 from tests.release.dumps import rows_dump, schema_dump
 from tests.release.migrating import Database
@@ -79,7 +79,7 @@ def flask(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def undisturbed(server_environment: Environment, flask: Flask) -> Undisturbed:
-    with scratch_schema(server_environment) as environment:
+    with own_database(server_environment) as environment:
         done = flask(environment, "db", "upgrade")
         assert done["status"] == 0, done["stderr"]
         return Undisturbed(done["statements"], done["commits"], schema_dump(environment), rows_dump(environment))
@@ -120,7 +120,7 @@ def finish(flask: Flask, environment: Environment, undisturbed: Undisturbed) -> 
     assert rows_dump(environment) == undisturbed.rows
 
 
-MIGRATOR = "FROM pg_stat_activity WHERE application_name = 'semicircle-migrations'"
+MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-migrations'"
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
 
 

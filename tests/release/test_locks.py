@@ -8,7 +8,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from app.release.sql.grammar import bare, plain
 from app.release.sql.locks import ACTIONS, MODES, STATEMENTS, Lock, locks
-from tests.conftest import Environment
+from tests.databases import Environment
 
 SETUP = """
     CREATE TABLE people (id bigint PRIMARY KEY, name text UNIQUE);

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.release.connection import APPLICATION_NAME
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 from tests.waiting import wait_until

@@ -11,7 +11,7 @@ from sqlalchemy import URL, make_url
 
 from app.dev import ports, unprivileged
 from app.dev.processes import Child, spawn
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 

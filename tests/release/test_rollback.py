@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 

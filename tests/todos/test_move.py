@@ -5,7 +5,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import event, select, text, update
@@ -17,7 +16,8 @@ from app.extensions import db
 from app.todos import listing, order, service
 from app.todos.models import Todo
 from config import TestingConfig
-from tests.conftest import PASSWORD, Environment, browser_of
+from tests.conftest import PASSWORD, browser_of
+from tests.databases import Environment
 from tests.visitor import Visitor
 
 
@@ -182,11 +182,10 @@ def test_a_link_moves_nothing(signed_in: Visitor, alice: User) -> None:
     assert listed(alice) == ids
 
 
-def test_moves_at_once_lose_no_todo_and_double_none(environment: Environment) -> None:
+def test_moves_at_once_lose_no_todo_and_double_none(migrated_environment: Environment) -> None:
     """With connections of their own, beside deleting, clearing and writing: each waits for its turn, none for ever."""
-    app = create_app(TestingConfig(environment))
+    app = create_app(TestingConfig(migrated_environment))
     with app.app_context():
-        flask_migrate.upgrade(directory=f"{app.root_path}/../migrations")
         user = accounts.sign_up("at@example.com", "at", PASSWORD)
         ids = create(user, 12, placed=False)
         spare = create(user, 4, placed=False)

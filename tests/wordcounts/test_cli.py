@@ -15,7 +15,7 @@ from flask import Flask
 
 from app import create_app
 from config import TestingConfig
-from tests.conftest import Environment
+from tests.databases import Environment
 from tests.visitor import Visitor
 from tests.wordcounts.results import COUNTED, done
 
