@@ -3,7 +3,6 @@
 Either order is a number that falls from the top of the list to its end, the rank, and the id where two are alike.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,46 +11,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select, true, tuple_
 
 from app.extensions import db
-from app.todos.models import UNPLACED, Todo
+from app.keyset import BIGINTS, IDS, Cursor, cut_page
+from app.todos.models import Todo
 from app.todos.service import ALIVE, TodoRow
 
 PAGE_SIZE = 50
-BIGINT_MAX = 2**63 - 1
-CURSOR = re.compile(r"(0|-?[1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
 DAY_ZERO = date(2000, 1, 1)
 NO_DAY, DONE = -(10**6), -2 * 10**6  # below every day: what has none, and below that what is done
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """Where a page of the list ended: the place of its last todo in the order of the list."""
-
-    rank: int
-    todo_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """The cursor of "0-17" or "-3-17".
-
-        Raises:
-            ValueError: it is not one that `str()` made.
-        """
-        match = CURSOR.fullmatch(text)
-        if match is None:
-            raise ValueError(text)
-        rank, todo_id = int(match[1]), int(match[2])
-        if not -BIGINT_MAX - 1 <= rank <= BIGINT_MAX or todo_id > BIGINT_MAX:
-            raise ValueError(text)
-        return cls(rank, todo_id)
-
-    def __str__(self) -> str:
-        return f"{self.rank}-{self.todo_id}"
-
-    def once_placed(self, lowest: int | None) -> "Cursor":
-        """The same place of the list after `order.move_todo` gave the todos from id `lowest` on their places."""
-        if self.rank == UNPLACED and lowest is not None and self.todo_id >= lowest:
-            return Cursor(self.todo_id, self.todo_id)
-        return self
 
 
 @dataclass(frozen=True)
@@ -64,7 +30,8 @@ class Page:
     done: int
 
 
-START = Cursor(BIGINT_MAX, BIGINT_MAX)
+KEY_BOUNDS = (BIGINTS, IDS)  # rank, id
+START = Cursor.start(KEY_BOUNDS)
 
 # What is due first stands first. No index knows this order: the owner's rows are sorted.
 _URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DAY))
@@ -108,9 +75,8 @@ def list_todos(user_id: int, after: Cursor = START, *, completed: bool | None = 
         completed: the done ones alone, or the open ones alone; None lists both.
         sort: None is the reader's own order, the newest first until something was moved; "due" is by day.
     """
-    parameters = {"owner": user_id, "rank": after.rank, "todo_id": after.todo_id}
-    rows = db.session.execute(_PAGES[sort, completed], parameters).all()
+    rank, todo_id = after.key
+    rows = db.session.execute(_PAGES[sort, completed], {"owner": user_id, "rank": rank, "todo_id": todo_id}).all()
     found = [row for row in rows if row.id]
-    todos = found[:PAGE_SIZE]
-    older = Cursor(todos[-1].rank, todos[-1].id) if len(found) > PAGE_SIZE else None
+    todos, older = cut_page(found, PAGE_SIZE, lambda todo: (todo.rank, todo.id))
     return Page(todos, older, rows[0].open, rows[0].done)

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, case, select, update
 from sqlalchemy import tuple_ as tuple_of
 
 from app.extensions import db
+from app.keyset import Cursor
 from app.todos.models import UNPLACED, Todo
 from app.todos.service import ALIVE, LOCK_OWNER, TodoNotFound, TodoRow
 
@@ -28,7 +29,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
         completed: pass by the open ones, or the done ones, as the list does that is on the screen.
 
     Returns:
-        The lowest id that got a position of its own by this, if any did; see `listing.Cursor.once_placed`.
+        The lowest id that got a position of its own by this, if any did; see `cursor_after_move`.
 
     Raises:
         TodoNotFound
@@ -46,6 +47,14 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
     lowest = _exchange(user_id, todo, neighbour) if neighbour else None
     db.session.commit()
     return lowest
+
+
+def cursor_after_move(cursor: Cursor, lowest: int | None) -> Cursor:
+    """The same position in the list after `move_todo` gave the todos from id `lowest` on their positions."""
+    position, todo_id = cursor.key
+    if position == UNPLACED and lowest is not None and todo_id >= lowest:
+        return Cursor((todo_id, todo_id))
+    return cursor
 
 
 def _exchange(user_id: int, todo: TodoRow, neighbour: TodoRow) -> int | None:

@@ -9,6 +9,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from app.keyset import Cursor
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST
@@ -33,7 +34,7 @@ class Place(TypedDict):
 
     show: str | None
     sort: str | None
-    before: listing.Cursor | None
+    before: Cursor | None
 
 
 @bp.errorhandler(service.TodoNotFound)
@@ -85,7 +86,7 @@ def move(todo_id: int) -> Answer:
         abort(422)
     lowest = order.move_todo(current_user.id, todo_id, up=up, completed=COMPLETED[place["show"]])
     if place["before"] and not place["sort"]:
-        place["before"] = place["before"].once_placed(lowest)
+        place["before"] = order.cursor_after_move(place["before"], lowest)
     return back_to(place, anchor=f"todo-{todo_id}")
 
 
@@ -132,9 +133,10 @@ def asked_place() -> Place:
     if show not in COMPLETED or sort not in SORTS:
         abort(400)
     try:
-        return {"show": show, "sort": sort, "before": listing.Cursor.parse(before) if before is not None else None}
+        cursor = None if before is None else Cursor.parse(before, listing.KEY_BOUNDS)
     except ValueError:
         abort(400)
+    return {"show": show, "sort": sort, "before": cursor}
 
 
 def asked_edit() -> int | None:
