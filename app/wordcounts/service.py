@@ -11,12 +11,14 @@ from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
+from app.keyset import IDS, Cursor, cut_page
 from app.wordcounts import limits
 from app.wordcounts.models import Result
 
 PAGE_SIZE = 20
 RECENT = 5  # results that stand at the side of one
-ID_MAX = 2**63 - 1
+KEY_BOUNDS = (IDS,)  # of the list's cursor: the id alone
+START = Cursor.start(KEY_BOUNDS)
 
 ResultRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -27,10 +29,10 @@ class ResultNotFound(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """Up to PAGE_SIZE results, and the id before which the older ones are, if there are any."""
+    """Up to PAGE_SIZE results, and where the older ones start, if there are any."""
 
     results: Sequence[ResultRow]
-    older: int | None
+    older: Cursor | None
 
 
 _ALIVE = Result.deleted_at.is_(None)
@@ -118,11 +120,10 @@ def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
     return ask(user_id, url)
 
 
-def list_results(user_id: int, before: int = ID_MAX) -> Page:
+def list_results(user_id: int, after: Cursor = START) -> Page:
     """A page of the user's results, the newest first."""
-    rows = db.session.execute(_PAGE, {"owner": user_id, "before": before}).all()
-    results = rows[:PAGE_SIZE]
-    return Page(results, results[-1].id if len(rows) > PAGE_SIZE else None)
+    rows = db.session.execute(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
+    return Page(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
 
 
 def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:

@@ -1,6 +1,5 @@
 """Word counts: ask, watch, read, download, share, count again, delete."""
 
-import re
 import uuid
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -9,6 +8,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response
 
+from app.keyset import Cursor
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
@@ -41,7 +41,7 @@ def too_many(error: limits.TooMany) -> Response:
 
 @bp.get("")
 def index() -> Answer:
-    return list_page(AskForm(), asked_before())
+    return list_page(AskForm(), asked_cursor())
 
 
 @bp.post("")
@@ -113,14 +113,13 @@ def reader_id() -> int | None:
     return current_user.id if current_user.is_authenticated else None
 
 
-def asked_before() -> int:
-    """The id that `?before=` asks for; 400 when it is none."""
+def asked_cursor() -> Cursor:
+    """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
-    if before is None:
-        return service.ID_MAX
-    if not re.fullmatch("[0-9]{1,19}", before) or not 1 <= int(before) <= service.ID_MAX:
+    try:
+        return service.START if before is None else Cursor.parse(before, service.KEY_BOUNDS)
+    except ValueError:
         abort(400)
-    return int(before)
 
 
 def asked_stop_words() -> str:
@@ -167,8 +166,8 @@ def result_page(name: str, result: service.ResultRow, **values: object) -> str:
     return render_template(f"wordcounts/{name}.html", result=result, form=form, **values)
 
 
-def list_page(form: AskForm, before: int = service.ID_MAX) -> str:
-    page = service.list_results(current_user.id, before)
+def list_page(form: AskForm, after: Cursor = service.START) -> str:
+    page = service.list_results(current_user.id, after)
     return render_template("wordcounts/index.html", form=form, page=page)
 
 
