@@ -15,7 +15,10 @@ CONTENT_LENGTH = 2000
 class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
-        # Every page of a person reads it for that person's rows alone; listing.py puts them in their order.
+        # The list reads this index backwards, one page at a time: pinned notes first, then the newest.
+        Index(None, "user_id", "pinned", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        # All notes of a user, the deleted ones too: for the trash, the figures beside the list and the cascade from
+        # users. Releases before revision 0015 also read their list by it; that revision says what could replace it.
         Index(None, "user_id", "pinned", "id"),
         # What has been in the trash for long, of all people.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
