@@ -8,7 +8,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from app.notes.excerpts import around_hit, marked, name_and_excerpt
-from app.notes.listing import NoteRow, Page
+from app.notes.listing import NotePage, NoteRow
 from app.notes.search import Search
 from app.web.locale import local_day
 
@@ -32,7 +32,7 @@ class Day:
     continued: bool  # the page before ended within it
 
 
-def days_of(page: Page, search: Search) -> Iterator[Day]:
+def days_of(page: NotePage, search: Search) -> Iterator[Day]:
     before = day_of(*page.before) if page.before else ...
     for day, rows in groupby(page.notes, lambda row: day_of(row.pinned, row.created_at)):
         yield Day(day, [entry(row, search) for row in rows], continued=day == before)

@@ -8,7 +8,9 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from app.keyset import Cursor
 from app.notes import listing, markdown, service
+from app.notes.cursor import START, parse_cursor
 from app.notes.days import days_of
 from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
@@ -54,16 +56,16 @@ def create() -> Answer:
     return accepted(redirect(url_for("notes.index")), "notes.new")
 
 
-def asked_cursor() -> listing.Cursor:
-    """Where the page that `?before=` asks for begins; 400 when it is no cursor of ours."""
+def asked_cursor() -> Cursor:
+    """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
     try:
-        return listing.START if before is None else listing.Cursor.parse(before)
+        return START if before is None else parse_cursor(current_user.id, before)
     except ValueError:
         abort(400)
 
 
-def shown(page: listing.Page, search: Search) -> dict[str, Any]:
+def shown(page: listing.NotePage, search: Search) -> dict[str, Any]:
     """What the templates of the list need. `here` is where its buttons lead back to."""
     asked = request.args if request.method == "GET" else {}
     place: dict[str, Any] = {name: asked.get(name) or None for name in ("q", "tag")}

@@ -5,11 +5,13 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import listing, service
+from app.notes.cursor import START
+from app.notes.models import Note
 from tests.visitor import Visitor
 
 
@@ -122,10 +124,55 @@ def headings(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "before", ["", "x", "2-1", "0-", "0--1", "0-١", f"0-{2**63}", "0-" + "9" * 4000, "0-1-1", "0-1;drop"]
-)
-def test_a_cursor_of_another_make_is_400(signed_in: Visitor, before: str) -> None:
+    "before",
+    ["", "x", "0", "2-1-1", "0--1-1", "0-1-", "0-1-0", "0-1-١", f"0-1-{2**63}", f"0-{2**63}-1", "0-" + "9" * 4000,
+     "2-1", "0-", "0--1", "0-١", f"0-{2**63}", "0-1-1-1", "0-1-1;drop"],
+)  # fmt: skip
+def test_a_cursor_of_another_list_or_none_at_all_is_400(signed_in: Visitor, before: str) -> None:
     assert signed_in.get("/notes", query_string={"before": before}).status_code == 400
+
+
+@pytest.mark.parametrize("before", ["0-0-1", "1-0-1", str(START)])
+@pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "Pacific/Niue"])  # 14 hours ahead of UTC, 11 behind
+def test_the_ends_of_what_a_cursor_can_be_are_pages(signed_in: Visitor, before: str, time_zone: str) -> None:
+    signed_in.set_cookie("time_zone", time_zone)
+    assert signed_in.get(f"/notes?before={before}").status_code == 200
+
+
+def test_a_cursor_outlives_its_note(alice: User) -> None:
+    for number in range(30):
+        service.create_note(alice.id, f"{number}", "")
+    first = listing.list_notes(alice.id)
+    assert first.older
+    db.session.execute(delete(Note).where(Note.id == first.notes[-1].id))  # the last of the first page, purged
+    second = listing.list_notes(alice.id, first.older)
+    assert [note.title for note in second.notes] == [f"{number}" for number in reversed(range(10))]
+    assert second.before == (False, first.notes[-1].created_at)
+
+
+def test_notes_of_the_same_microsecond_are_on_one_page_each(alice: User) -> None:
+    write_at(alice, *["2020-03-01 00:00:00.123457+00"] * 45)
+    assert len(titles_of_all_pages(alice.id)) == 45
+
+
+def test_a_link_of_the_release_before_leads_on_from_its_note(signed_in: Visitor, alice: User) -> None:
+    for number in range(30):
+        service.create_note(alice.id, f"note number {number}", "")
+    last = listing.list_notes(alice.id).notes[-1].id
+    assert shown_numbers(signed_in.get(f"/notes?before=0-{last}").text) == [*reversed(range(10))]
+
+
+def test_a_link_of_the_release_before_to_a_note_that_is_gone_starts_anew(
+    signed_in: Visitor, alice: User, bob: User
+) -> None:
+    service.create_note(alice.id, "note number 1", "")
+    foreign = service.create_note(bob.id, "note number 2", "")
+    for gone in (foreign, foreign + 1):
+        assert shown_numbers(signed_in.get(f"/notes?before=0-{gone}").text) == [1]
+
+
+def shown_numbers(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r"<bdi>note number (\d+)</bdi>", page)]
 
 
 def test_pinning_by_the_button(signed_in: Visitor, alice: User) -> None:

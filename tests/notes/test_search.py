@@ -5,10 +5,8 @@ import unicodedata
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from app.accounts.models import User
-from app.extensions import db
 from app.notes import listing, service
 from app.notes.search import Search
 from tests.conftest import browser_of
@@ -165,24 +163,3 @@ def test_somebody_elses_notes_are_on_no_page_of_mine(app: Flask, alice: User, bo
     page = browser_of(app, bob).get("/notes?q=수제비").text
     assert "감자" not in page
     assert "#요리" not in page
-
-
-@pytest.mark.parametrize("statement", ["_PAGE", "_SEARCH"])
-def test_the_plan_reads_the_owners_rows_alone(alice: User, bob: User, statement: str) -> None:
-    insert = text(
-        "INSERT INTO notes (user_id, title, content, tags)"
-        " SELECT :owner, 'title', repeat('반달 ', 50), '{하늘}' FROM generate_series(1, :count)"
-    )
-    db.session.execute(insert, {"owner": bob.id, "count": 20_000})
-    db.session.execute(insert, {"owner": alice.id, "count": 100})
-    db.session.execute(text("ANALYZE notes"))
-    search = Search.parse("반 x #하늘")
-    parameters = {
-        "owner": alice.id, "pinned": True, "note_id": listing.ID_MAX,
-        "patterns": search.patterns, "cased_patterns": search.cased_patterns, "tags": list(search.tags),
-    }  # fmt: skip
-    connection = db.session.connection()
-    compiled = getattr(listing, statement).params(parameters).compile(connection)
-    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {compiled}", compiled.params).scalars())
-    assert "ix_notes_user_id_pinned_id" in plan
-    assert "Seq Scan on notes" not in plan

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from app.accounts.models import User
+from app.keyset import Cursor
 from app.notes import listing as note_list
 from app.notes import service as notes
+from app.notes.cursor import key_of
 from app.todos import listing, order
 from app.todos import service as todos
 from tests.portability.exports import export, import_
@@ -64,5 +66,5 @@ def test_notes_stand_by_when_they_were_written(signed_in: Visitor, alice: User) 
     import_(signed_in, note(title="April", created_at="2026-04-01T09:00:00+00:00"))
     page = note_list.list_notes(alice.id)
     assert [row.title for row in page.notes] == ["today", "April", "March"]
-    after_today = note_list.list_notes(alice.id, note_list.Cursor(pinned=False, note_id=today))
-    assert [row.title for row in after_today.notes] == ["April", "March"]
+    cursor = Cursor(key_of(False, page.notes[0].created_at, today))
+    assert [row.title for row in note_list.list_notes(alice.id, cursor).notes] == ["April", "March"]

@@ -36,10 +36,10 @@ def statements(app: Flask) -> Iterator[list[str]]:
     [
         ("/", 1),
         ("/notes", 2),
-        ("/notes?before=0-9", 2),
+        ("/notes?before=0-1700000000000000-9", 2),
         ("/notes?q=note", 2),
         ("/notes?q=nothing-like-it", 2),
-        ("/notes?q=%23tag&before=0-9", 2),
+        ("/notes?q=%23tag&before=0-1700000000000000-9", 2),
         ("/notes?tag=tag", 2),
         ("/notes/tags", 2),
         ("/notes/{note}", 2),
