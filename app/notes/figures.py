@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Date, DateTime, ScalarSelect, bindparam, cast, func, select
 
-from app.notes.listing import IS_ALIVE
+from app.notes.listing import NOT_DELETED
 from app.notes.models import Note
 
-_OWN = (Note.user_id == bindparam("owner"), IS_ALIVE)
+_OWN = (Note.user_id == bindparam("owner"), NOT_DELETED)
 _DAY = cast(func.timezone(bindparam("zone"), Note.created_at), Date).label("day")
 _BY_DAY = (
     select(_DAY, func.count().label("written"))

@@ -35,12 +35,13 @@ from app.notes.cursor import START, key_of, values_of
 from app.notes.excerpts import LENGTH
 from app.notes.models import Note
 from app.notes.search import Search
+from app.soft_delete import can_be_restored
 
 PAGE_SIZE = 20
 TAGS_OF_NOTE = 8  # tags that one note shows
 TAGS_BESIDE = 12  # tags beside the list
 TAGS_SHOWN = 500  # tags on the page of all tags
-TRASH_KEPT = timedelta(days=30)
+TRASH_RETENTION = timedelta(days=30)
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -67,8 +68,8 @@ class NotePage:
     before: tuple[bool, datetime] | None
 
 
-IS_ALIVE = Note.deleted_at.is_(None)
-IS_IN_TRASH = Note.deleted_at > func.now() - TRASH_KEPT
+NOT_DELETED = Note.deleted_at.is_(None)
+IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
 
 _OWNER: BindParameter[int] = bindparam("owner")
 _CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
@@ -112,7 +113,7 @@ def _figures(own: CTE) -> FromClause:
         func.count().filter(found).label("found"),
         func.count().filter(found, tuple_(own.c.pinned, own.c.created_at, own.c.id) >= _CURSOR).label("passed"),
         func.count().filter(own.c.deleted_at.is_(None)).label("total"),
-        func.count().filter(own.c.deleted_at > func.now() - TRASH_KEPT).label("in_trash"),
+        func.count().filter(can_be_restored(own.c.deleted_at, TRASH_RETENTION)).label("in_trash"),
         select(func.json_agg(pairs)).scalar_subquery().label("used_tags"),
     ).subquery("figures")
 
@@ -135,7 +136,7 @@ def _search() -> Select[Any]:
     # LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
     own = _own(
         and_(
-            IS_ALIVE,
+            NOT_DELETED,
             _asked("tags", lambda tags: Note.tags.contains(tags)),
             _asked("patterns", lambda patterns: text.like(func.all(patterns))),
             _asked("cased_patterns", lambda patterns: text.ilike(func.all(patterns))),
@@ -147,7 +148,7 @@ def _search() -> Select[Any]:
 
 _PAGE = _with_figures(
     _own(true()),
-    _one_page(_shown(func.left(Note.content, LENGTH)).where(Note.user_id == _OWNER, IS_ALIVE), Note),
+    _one_page(_shown(func.left(Note.content, LENGTH)).where(Note.user_id == _OWNER, NOT_DELETED), Note),
 )
 _SEARCH = _search()
 _OWN_TAGS = _tag_counts(select(Note.tags, Note.deleted_at).where(Note.user_id == _OWNER).subquery("own")).limit(

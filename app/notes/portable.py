@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, or_, select
 
 from app.extensions import db
-from app.notes.listing import IS_ALIVE, IS_IN_TRASH, TRASH_KEPT
+from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.tags import tags_of
 from app.portability.bulk import BulkImporter
@@ -21,7 +21,7 @@ _ALL = (
     select(*(Note.__table__.c[name] for name in FIELDS))
     .where(
         Note.user_id == bindparam("owner"),
-        or_(IS_ALIVE, IS_IN_TRASH),
+        or_(NOT_DELETED, IN_TRASH),
     )
     .order_by(Note.id)
 )
@@ -56,6 +56,6 @@ def _row(item: object) -> Item:
 def _still_kept(deleted_at: str | None) -> str | None:
     """In the trash for longer than that is kept, it would never be seen: its time begins anew."""
     now = datetime.now(UTC)
-    if deleted_at and datetime.fromisoformat(deleted_at) <= now - TRASH_KEPT:
+    if deleted_at and datetime.fromisoformat(deleted_at) <= now - TRASH_RETENTION:
         return now.isoformat()
     return deleted_at

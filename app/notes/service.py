@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.notes.excerpts import LENGTH, name_and_excerpt
-from app.notes.listing import IS_ALIVE, IS_IN_TRASH, TRASH_KEPT, NoteRow
+from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
 from app.notes.tags import tags_of
+from app.soft_delete import has_expired, purge
 
 TRASH_SHOWN = 100
-BATCH = 500  # notes that are deleted for good in one transaction
 
 
 class NoteNotFound(Exception):
@@ -35,10 +35,10 @@ class StaleVersion(Exception):
         self.current = current
 
 
-_DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_KEPT - func.now()) / 86400)
+_DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)
 
 _ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), IS_ALIVE
+    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED
 )
 _TRASH = (
     select(
@@ -48,12 +48,9 @@ _TRASH = (
         Note.deleted_at,
         _DAYS_LEFT.label("days_left"),
     )
-    .where(Note.user_id == bindparam("owner"), IS_IN_TRASH)
+    .where(Note.user_id == bindparam("owner"), IN_TRASH)
     .order_by(Note.deleted_at.desc(), Note.id.desc())
     .limit(TRASH_SHOWN)
-)
-_FORGOTTEN = delete(Note).where(
-    Note.id.in_(select(Note.id).where(Note.deleted_at <= func.now() - TRASH_KEPT).limit(BATCH))
 )
 
 
@@ -84,7 +81,7 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
         StaleVersion: it was changed meanwhile; nothing was stored.
         NoteNotFound
     """
-    change = _own_note(user_id, note_id).where(IS_ALIVE, Note.version == version)
+    change = _own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
     change = change.values(title=title, content=content, tags=tags_of(title, content))
     if not _apply(change.values(version=Note.version + 1, updated_at=func.now())):
         raise StaleVersion(get_note(user_id, note_id))
@@ -92,18 +89,18 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(IS_ALIVE).values(pinned=pinned)):
+    if not _apply(_own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned)):
         raise NoteNotFound
 
 
 def delete_note(user_id: int, note_id: int) -> str:
     """Move a note to the trash and return its name. Raises: NoteNotFound."""
-    return _named(_own_note(user_id, note_id).where(IS_ALIVE).values(deleted_at=func.now()))
+    return _named(_own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
 
 
 def restore_note(user_id: int, note_id: int) -> str:
     """Take a note back from the trash and return its name. Raises: NoteNotFound."""
-    return _named(_own_note(user_id, note_id).where(IS_IN_TRASH).values(deleted_at=None))
+    return _named(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
 def list_trash(user_id: int) -> Sequence[NoteRow]:
@@ -117,11 +114,9 @@ def empty_trash(user_id: int) -> None:
     db.session.commit()
 
 
-def remove_forgotten_notes() -> int:
-    """Delete for good what has been in anybody's trash for longer than TRASH_KEPT: one batch; how many it held."""
-    removed = len(db.session.execute(_FORGOTTEN.returning(Note.id)).all())
-    db.session.commit()
-    return removed
+def purge_deleted_notes() -> int:
+    """Delete for good what has been in anybody's trash for longer than TRASH_RETENTION; how many notes."""
+    return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
 def _own_note(user_id: int, note_id: int) -> Update:

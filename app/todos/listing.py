@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, se
 from app.extensions import db
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.todos.models import Todo
-from app.todos.service import ALIVE, TodoRow
+from app.todos.service import NOT_DELETED, TodoRow
 
 PAGE_SIZE = 50
 DAY_ZERO = date(2000, 1, 1)
@@ -43,7 +43,7 @@ def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Sel
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))
     return (
         select(*columns)
-        .where(Todo.user_id == bindparam("owner"), ALIVE, below, *conditions)
+        .where(Todo.user_id == bindparam("owner"), NOT_DELETED, below, *conditions)
         .order_by(rank.desc(), Todo.id.desc())
         .limit(PAGE_SIZE + 1)
     )
@@ -53,7 +53,7 @@ def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """Beside each row how many todos are open and done; without rows, one row of these alone."""
     counts = (
         select(func.count().filter(~Todo.completed).label("open"), func.count().filter(Todo.completed).label("done"))
-        .where(Todo.user_id == bindparam("owner"), ALIVE)
+        .where(Todo.user_id == bindparam("owner"), NOT_DELETED)
         .subquery()
     )
     page = rows.subquery()

@@ -12,11 +12,11 @@ from sqlalchemy import tuple_ as tuple_of
 from app.extensions import db
 from app.keyset import Cursor
 from app.todos.models import UNPLACED, Todo
-from app.todos.service import ALIVE, LOCK_OWNER, TodoNotFound, TodoRow
+from app.todos.service import LOCK_OWNER, NOT_DELETED, TodoNotFound, TodoRow
 
 _HERE = tuple_of(Todo.position, Todo.id)
 _THERE = tuple_of(bindparam("position"), bindparam("todo_id"))
-_OWN = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), ALIVE)
+_OWN = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)
 _ONE = _OWN.where(Todo.id == bindparam("todo_id"))
 _ABOVE = _OWN.where(_HERE > _THERE).order_by(Todo.position, Todo.id).limit(1)
 _BELOW = _OWN.where(_HERE < _THERE).order_by(Todo.position.desc(), Todo.id.desc()).limit(1)

@@ -1,0 +1,47 @@
+"""Soft delete: a deleted row stays with `deleted_at` set and can be restored, until a purge deletes it for good.
+
+Each feature names the predicate `deleted_at IS NULL` NOT_DELETED and says for how long it keeps what is deleted.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.extensions import Base, db
+
+BATCH = 500  # rows that one transaction of a purge deletes
+
+DeletedAt = ColumnElement[datetime | None] | InstrumentedAttribute[datetime | None]
+
+
+def can_be_restored(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
+    """Deleted, and kept for some time yet."""
+    return deleted_at > func.now() - retention
+
+
+def has_expired(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
+    """Deleted for so long that a purge may delete it for good."""
+    return deleted_at <= func.now() - retention
+
+
+def purge(model: type[Base], expired: ColumnElement[bool]) -> int:
+    """Delete the rows that have expired, of all users, in batches that each commit; how many they were.
+
+    SKIP LOCKED passes over rows that another transaction holds, such as another purge or a restore, so that neither
+    waits for the other. The next run takes them.
+
+    Args:
+        model: has the primary key `id`.
+        expired: the condition, which an index should serve.
+    """
+    table = Base.metadata.tables[model.__tablename__]
+    # A CTE that locks rows runs once. As a sub-select it could run once for each row, and delete more than BATCH.
+    batch = select(table.c.id).where(expired).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
+    statement = delete(table).where(table.c.id == batch.c.id).returning(table.c.id)
+    purged = 0
+    while batch_size := len(db.session.scalars(statement).all()):
+        db.session.commit()
+        purged += batch_size
+    db.session.commit()
+    return purged
