@@ -14,12 +14,12 @@ from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from app.accounts.models import User, UserSession
 from app.accounts.service import WrongCredentials
 from app.extensions import db
+from app.soft_delete import purge
 
 # Lifetimes, counted from the last visit.
 LIFETIME = timedelta(hours=12)
 LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
-BATCH = 500  # expired sessions that one transaction deletes
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,6 @@ _SIGNED_IN = (
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())
-)
-_EXPIRED = delete(UserSession).where(
-    UserSession.id.in_(select(UserSession.id).where(UserSession.expires_at <= func.now()).limit(BATCH))
 )
 
 
@@ -128,10 +125,8 @@ def end_session(session_id: int) -> None:
 
 
 def purge_expired_sessions() -> int:
-    """Delete one batch of expired sessions, of all users. Returns how many it held."""
-    removed = len(db.session.execute(_EXPIRED.returning(UserSession.id)).all())
-    db.session.commit()
-    return removed
+    """Delete the expired sessions of all users. Returns how many there were."""
+    return purge(UserSession, UserSession.expires_at <= func.now())
 
 
 def hash_token(token: str) -> str:

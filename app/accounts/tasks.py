@@ -7,10 +7,9 @@ from app.jobs import NIGHTLY, queue, retrying
 @queue.periodic(cron=NIGHTLY)
 @queue.task(
     name="accounts.purge_expired_sessions",
-    aliases=["accounts.remove_expired_sessions"],
+    aliases=["accounts.remove_expired_sessions"],  # jobs that the release before deferred
     queueing_lock="accounts.purge_expired_sessions",
     retry=retrying(3),
 )
 def purge_expired_sessions(timestamp: int) -> None:
-    while sessions.purge_expired_sessions():
-        pass
+    sessions.purge_expired_sessions()
