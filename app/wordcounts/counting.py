@@ -5,23 +5,19 @@ A count may be begun several times, by workers that died, and the first that end
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
 from app.jobs import PASSING
+from app.soft_delete import has_expired, purge
 from app.wordcounts import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.fetch import fetch
 from app.wordcounts.limits import HOUR
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, Result
 
-BATCH = 500  # deleted results that are forgotten in one transaction
-
 _UNFINISHED = update(Result).where(
     Result.id == bindparam("result_id"), Result.status.in_((QUEUED, RUNNING)), Result.deleted_at.is_(None)
-)
-_FORGOTTEN = delete(Result).where(
-    Result.id.in_(select(Result.id).where(Result.deleted_at <= func.now() - HOUR).limit(BATCH))
 )
 
 
@@ -89,8 +85,6 @@ def _set(result_id: int, **values: Any) -> str | None:
     return url
 
 
-def remove_deleted_results() -> int:
-    """Forget a batch of what was deleted longer than an hour ago; how many it held."""
-    removed = len(db.session.execute(_FORGOTTEN.returning(Result.id)).all())
-    db.session.commit()
-    return removed
+def purge_deleted_results() -> int:
+    """Delete for good what anybody deleted longer than an hour ago; how many results."""
+    return purge(Result, has_expired(Result.deleted_at, HOUR))

@@ -35,7 +35,7 @@ class Page:
     older: Cursor | None
 
 
-_ALIVE = Result.deleted_at.is_(None)
+NOT_DELETED = Result.deleted_at.is_(None)
 
 _PAGE = (
     select(
@@ -49,14 +49,14 @@ _PAGE = (
         Result.shared,
         Result.created_at,
     )
-    .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), _ALIVE)
+    .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), NOT_DELETED)
     .order_by(Result.id.desc())
     .limit(PAGE_SIZE + 1)
 )
 # What is shown at the side of a result, to whoever reads it: a person's own last ones, in the same statement.
 _LAST = (
     select(Result.public_id, Result.title, Result.url, Result.status)
-    .where(Result.user_id == bindparam("reader"), _ALIVE)
+    .where(Result.user_id == bindparam("reader"), NOT_DELETED)
     .order_by(Result.id.desc())
     .limit(RECENT)
     .subquery("last")
@@ -83,7 +83,7 @@ _ONE = select(
     _RECENT.label("recent"),
 ).where(
     Result.public_id == bindparam("public_id"),
-    _ALIVE,
+    NOT_DELETED,
     or_(Result.user_id == bindparam("reader"), Result.shared),
 )
 # The words are the bulk of a row, so only those are read that are shown.
@@ -154,7 +154,7 @@ def delete_result(user_id: int, public_id: uuid.UUID) -> None:
 
 
 def _own(user_id: int, public_id: uuid.UUID) -> tuple[Any, ...]:
-    return Result.user_id == user_id, Result.public_id == public_id, _ALIVE
+    return Result.user_id == user_id, Result.public_id == public_id, NOT_DELETED
 
 
 def _change(change: Update) -> None:

@@ -1,4 +1,4 @@
-"""What the worker does for word counts: count, and at night forget what was deleted."""
+"""What the worker does for word counts: count, and at night purge what was deleted."""
 
 from flask import current_app
 from procrastinate import JobContext
@@ -26,7 +26,11 @@ def count(context: JobContext, result_id: int) -> None:
 
 
 @queue.periodic(cron=NIGHTLY)
-@queue.task(name="wordcounts.remove_deleted", queueing_lock="wordcounts.remove_deleted", retry=retrying(3))
-def remove_deleted(timestamp: int) -> None:
-    while counting.remove_deleted_results():
-        pass
+@queue.task(
+    name="wordcounts.purge_deleted",
+    aliases=["wordcounts.remove_deleted"],  # jobs that the release before deferred
+    queueing_lock="wordcounts.purge_deleted",
+    retry=retrying(3),
+)
+def purge_deleted(timestamp: int) -> None:
+    counting.purge_deleted_results()

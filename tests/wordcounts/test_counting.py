@@ -275,7 +275,7 @@ def test_no_transaction_is_open_while_a_page_is_fetched_and_counted(
     assert open_transactions == [False, False]
 
 
-def test_what_was_deleted_longer_than_an_hour_ago_is_forgotten(app: Flask, ask: Ask, alice: User) -> None:
+def test_what_was_deleted_longer_than_an_hour_ago_is_purged(app: Flask, ask: Ask, alice: User) -> None:
     deleted, old, kept = ask("/"), ask("/text"), ask("/404")
     for public_id in (deleted, old):
         service.delete_result(alice.id, public_id)
@@ -283,6 +283,6 @@ def test_what_was_deleted_longer_than_an_hour_ago_is_forgotten(app: Flask, ask: 
         text("UPDATE results SET deleted_at = now() - interval '61 minutes' WHERE public_id = :old"), {"old": old}
     )
     db.session.commit()
-    assert counting.remove_deleted_results() == 1
+    assert counting.purge_deleted_results() == 1
     left = set(db.session.scalars(text("SELECT public_id FROM results")))
     assert left == {deleted, kept}
