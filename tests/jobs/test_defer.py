@@ -76,7 +76,7 @@ def test_what_is_done_at_night_is_done(app: Flask) -> None:
     """Each night task, as it is deferred: with the time that it was due, on a database in which it finds nothing."""
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == jobs.NIGHTLY]
     names = {task.task.name for task in nightly}
-    assert {"accounts.purge_expired_sessions", "photos.sweep", "notes.remove_forgotten"} <= names
+    assert {"accounts.purge_expired_sessions", "photos.sweep", "notes.purge_deleted"} <= names
     for name in names - {"jobs.remove_old"}:  # asynchronous, and procrastinate's own
         jobs.defer(name, timestamp=0)
     run_queued(app)

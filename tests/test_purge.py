@@ -1,0 +1,126 @@
+"""The nightly purges: each deletes what has expired, of all users, in batches, and waits for nobody."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import event, select, text
+
+from app import create_app, soft_delete
+from app.accounts import service as accounts
+from app.accounts import tasks as account_tasks
+from app.accounts.models import User
+from app.extensions import db
+from app.jobs import queue
+from app.notes import service as notes
+from app.notes import tasks as note_tasks
+from app.notes.models import Note
+from app.todos import tasks as todo_tasks
+from app.wordcounts import tasks as wordcount_tasks
+from config import TestingConfig
+from tests.conftest import PASSWORD, Environment
+
+
+class Purge(NamedTuple):
+    run: Callable[[int], None]
+    old_name: str
+    index_name: str
+    table: str
+    columns: str
+    values: str
+    expired: str  # the moment, in SQL; a second later is not expired yet
+
+
+PURGES = [
+    Purge(
+        account_tasks.purge_expired_sessions, "accounts.remove_expired_sessions", "ix_user_sessions_expires_at",
+        "user_sessions", "token_hash, user_agent, expires_at", "random()::text, ''", "now()",
+    ),
+    Purge(
+        note_tasks.purge_deleted, "notes.remove_forgotten", "ix_notes_deleted_at",
+        "notes", "title, content, deleted_at", "'', ''", "now() - interval '30 days'",
+    ),
+    Purge(
+        todo_tasks.purge_deleted, "todos.remove_forgotten", "ix_todos_deleted_at",
+        "todos", "description, deleted_at", "''", "now() - interval '1 day'",
+    ),
+    Purge(
+        wordcount_tasks.purge_deleted, "wordcounts.remove_deleted", "ix_results_deleted_at",
+        "results", "url, deleted_at", "''", "now() - interval '1 hour'",
+    ),
+]  # fmt: skip
+
+each_purge = pytest.mark.parametrize("purge", PURGES, ids=lambda purge: purge.table)
+
+
+def insert(purge: Purge, user: User, moment: str, count: int = 1) -> list[int]:
+    """Rows that were deleted, or expired, at this moment; their ids."""
+    statement = (
+        f"INSERT INTO {purge.table} (user_id, {purge.columns})"
+        f" SELECT :user, {purge.values}, {moment} FROM generate_series(1, :count) RETURNING id"
+    )
+    return list(db.session.scalars(text(statement), {"user": user.id, "count": count}))
+
+
+def ids(purge: Purge) -> list[int]:
+    return sorted(db.session.scalars(text(f"SELECT id FROM {purge.table}")))
+
+
+@each_purge
+def test_it_deletes_what_has_expired_of_all_users_and_nothing_else(
+    app: Flask, alice: User, bob: User, purge: Purge
+) -> None:
+    for user in (alice, bob):
+        insert(purge, user, purge.expired)
+    kept = insert(purge, alice, f"{purge.expired} + interval '1 second'")
+    purge.run(0)
+    assert ids(purge) == kept
+
+
+@each_purge
+def test_it_goes_in_batches_and_reads_an_index(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, purge: Purge
+) -> None:
+    insert(purge, alice, purge.expired, count=25)
+    monkeypatch.setattr(soft_delete, "BATCH", 10)
+    statements: list[tuple[str, Any, int]] = []
+
+    def note(_connection: object, cursor: Any, statement: str, parameters: object, *_rest: object) -> None:
+        if "DELETE" in statement:
+            statements.append((statement, parameters, cursor.rowcount))
+
+    connection = db.session.connection()
+    event.listen(connection, "after_cursor_execute", note)
+    purge.run(0)
+    assert [deleted for _, _, deleted in statements] == [10, 10, 5, 0]
+    statement, parameters, _ = statements[0]
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    assert purge.index_name in plan
+
+
+@each_purge
+def test_a_job_under_its_old_name_is_still_done(app: Flask, alice: User, purge: Purge) -> None:
+    insert(purge, alice, purge.expired)
+    assert purge.old_name not in {task.task.name for task in queue.periodic_registry.periodic_tasks.values()}
+    queue.tasks[purge.old_name](timestamp=0)
+    assert ids(purge) == []
+
+
+def test_what_another_transaction_holds_is_left_for_the_next_run(environment: Environment) -> None:
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        flask_migrate.upgrade(directory=f"{app.root_path}/../migrations")
+        user = accounts.sign_up("at@example.com", "at", PASSWORD)
+        expired = insert(PURGES[1], user, PURGES[1].expired, count=3)
+        db.session.commit()
+        with db.engine.begin() as other:
+            other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
+            assert notes.purge_deleted_notes() == 2
+            assert ids(PURGES[1]) == [expired[1]]
+            db.session.rollback()
+        assert notes.purge_deleted_notes() == 1
+        db.session.remove()
+        db.engine.dispose()
