@@ -4,7 +4,7 @@ import os
 
 from flask import Flask
 
-from app import storage, web
+from app import jobs, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.views import bp as accounts
@@ -18,7 +18,7 @@ from app.photos import tasks as photo_tasks
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
 from app.preferences.views import bp as preferences
-from app.release.commands import release
+from app.release import commands as release_commands
 from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
@@ -72,7 +72,7 @@ def init_extensions(app: Flask) -> None:
 
 
 def init_commands(app: Flask) -> None:
-    app.cli.add_command(release)
+    release_commands.init_app(app, waiting_jobs=jobs.waiting)
     app.cli.add_command(worker)
     app.cli.add_command(count)
     if app.config["DEBUG"]:  # imports packages that only development installs

@@ -20,7 +20,8 @@ from app.notes.models import Note
 from app.todos import tasks as todo_tasks
 from app.wordcounts import tasks as wordcount_tasks
 from config import TestingConfig
-from tests.conftest import PASSWORD, Environment
+from tests.conftest import PASSWORD
+from tests.databases import Environment
 
 
 class Purge(NamedTuple):

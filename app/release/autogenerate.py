@@ -1,4 +1,4 @@
-"""`flask db migrate`: the revision that it writes is numbered, safe, and says its phase."""
+"""Autogenerate: `flask db migrate` writes a numbered revision in online operations, with its phase."""
 
 import logging
 from collections.abc import Iterable
@@ -10,25 +10,32 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations.ops import AddColumnOp, MigrateOperation, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, inspect
+from flask import current_app
+from sqlalchemy import Column, MetaData, inspect
 
 from app.release import ledger
 from app.release.connection import connection_of
-from app.release.operations.steps import RETIRED
-from app.release.rewriter import Call, Change, arguments_of, rewritten
+from app.release.operations.steps import RETIRED_COMMENT
+from app.release.rewriter import Call, Change, arguments_of, rewrite_directives
 from app.release.rewriter.columns import default_sql
 
 log = logging.getLogger(__name__)
 
-QUEUE = "procrastinate_"  # what the names of the queue's tables begin with, which no model describes
+QUEUE_TABLE_PREFIX = "procrastinate_"  # the queue's tables have no model
 
 
-def is_ours(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Whether models and database are compared in this: not in what tools keep, nor in what a release retired."""
+def target_metadata() -> MetaData:
+    """The models' MetaData: of the SQLAlchemy extension that Flask-Migrate was given."""
+    metadata: MetaData = current_app.extensions["migrate"].db.metadata
+    return metadata
+
+
+def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
+    """Alembic's include_object hook: leave out the tables of tools, and what an earlier release retired."""
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(QUEUE)
+        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(QUEUE_TABLE_PREFIX)
         return not is_of_a_tool and not is_retired(item)
     if type_ == "column":
         return not is_retired(item)
@@ -37,13 +44,14 @@ def is_ours(item: Any, name: str | None, type_: str, reflected: bool, compare_to
 
 
 def is_retired(item: Any) -> bool:
-    return bool(item.comment == RETIRED)
+    """Whether a table or column has the comment that retire_table_online or retire_column_online set."""
+    return bool(item.comment == RETIRED_COMMENT)
 
 
-class QuotesInDefaults(PostgresqlImpl):
-    """Alembic's comparison, but for a text that holds a quote, which Alembic sends to the server unescaped."""
+class PostgresqlImplWithQuotedDefaults(PostgresqlImpl):
+    """Compares a text default that holds a quote in Python; Alembic would send it to the server unescaped."""
 
-    __dialect__ = "postgresql"  # takes the place of the one that it extends
+    __dialect__ = "postgresql"  # registers this class in place of the one that it extends
 
     def compare_server_default(
         self,
@@ -52,8 +60,8 @@ class QuotesInDefaults(PostgresqlImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
-        text_of_it = getattr(metadata_column.server_default, "arg", None)
-        if rendered_inspector_default is None or not isinstance(text_of_it, str) or "'" not in text_of_it:
+        default = getattr(metadata_column.server_default, "arg", None)
+        if rendered_inspector_default is None or not isinstance(default, str) or "'" not in default:
             return bool(
                 super().compare_server_default(  # type: ignore[no-untyped-call]
                     inspector_column, metadata_column, rendered_metadata_default, rendered_inspector_default
@@ -63,37 +71,38 @@ class QuotesInDefaults(PostgresqlImpl):
 
 
 # How models and database are compared, by migrate, check and doctor alike.
-COMPARISON: dict[str, Any] = {
+COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-    "include_object": is_ours,
+    "include_object": include_object,
 }
 
 
-def process_revision(
+def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
-    """Alembic's process_revision_directives: of migrate, check and revision."""
+    """Alembic's process_revision_directives hook, of migrate, check and revision."""
     [script] = directives
     if getattr(context.config.cmd_opts, "autogenerate", False):
-        change = change_of(script, migration)
+        change = compute_change(script, migration)
         if not change.up:
             directives.clear()
             return
-        write(script, change, migration)
+        fill_script(script, change, migration)
     script.rev_id = next_number()
 
 
-def change_of(script: MigrationScript, migration: MigrationContext) -> Change:
-    """What the models ask for; when they ask for nothing, the dropping of what an earlier release retired."""
+def compute_change(script: MigrationScript, migration: MigrationContext) -> Change:
+    """What the models ask for. If they ask for nothing: drop what an earlier release retired."""
     autogen = AutogenContext(migration, opts=migration.opts)
     directives = script.upgrade_ops_list[0]
-    change = dropping(migration, autogen) if directives.is_empty() else rewritten(directives, autogen)
+    change = drop_retired(migration, autogen) if directives.is_empty() else rewrite_directives(directives, autogen)
     script.imports.update(autogen.imports)  # of the types in the arguments
     return change
 
 
-def write(script: MigrationScript, change: Change, migration: MigrationContext) -> None:
+def fill_script(script: MigrationScript, change: Change, migration: MigrationContext) -> None:
+    """Put the change, its imports and its phase into the file to be written."""
     script.upgrade_ops_list[0].ops[:] = change.up
     script.downgrade_ops_list[0].ops[:] = change.down
     calls = sorted({op.function for op in [*change.up, *change.down] if isinstance(op, Call)})
@@ -103,22 +112,25 @@ def write(script: MigrationScript, change: Change, migration: MigrationContext) 
 
 
 def next_number() -> str:
-    """So that the folder lists the revisions in their order."""
+    """The next revision id, such as "0015". Numbers keep the files in order."""
     revisions = ScriptDirectory.from_config(context.config).walk_revisions()
     return f"{sum(1 for _ in revisions) + 1:04d}"
 
 
-def dropping(migration: MigrationContext, autogen: AutogenContext) -> Change:
-    """Drop what is marked as retired. That a release lies between is checked when it runs."""
+def drop_retired(migration: MigrationContext, autogen: AutogenContext) -> Change:
+    """The contract step: drop the tables and columns that have the comment "retired".
+
+    upgrade checks later that another release lies between (expand_contract.py).
+    """
     inspector = inspect(connection_of(migration))
     up: list[MigrateOperation] = []
     down: list[MigrateOperation] = []
     for table in inspector.get_table_names():
-        if inspector.get_table_comment(table)["text"] == RETIRED:
+        if inspector.get_table_comment(table)["text"] == RETIRED_COMMENT:
             up.append(Call("drop_table_contract", repr(table)))
             continue
         for column in inspector.get_columns(table):
-            if column.get("comment") == RETIRED:
+            if column.get("comment") == RETIRED_COMMENT:
                 bare = Column(column["name"], column["type"], nullable=True)
                 up.append(Call("drop_column_contract", f"{table!r}, {column['name']!r}"))
                 down.insert(0, Call("add_column_online", arguments_of(AddColumnOp(table, bare), autogen)))

@@ -1,6 +1,6 @@
-"""`flask release …`: where the schema stands, what an upgrade would do, whether it is safe, and what is wrong.
+"""`flask release status | plan | lint | doctor`: inspect schema changes.
 
-They look and never change. Each prints for people, or with --json one document for programs.
+The commands only read. Each prints text for people, or with --json one document for programs.
 """
 
 import json
@@ -8,31 +8,43 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
+from flask import Flask, current_app
 from flask.cli import AppGroup
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from app import jobs
-from app.extensions import Base
-from app.release import doctor, files, ledger, lint, plan, reading, revisions, show
-from app.release.doctor.catalog import migrators
-from app.release.doctor.finding import ERROR
-from app.release.hasty_drops import hasty_drop
-from app.release.state import BEHIND, schema_state
+from app.release import doctor, ledger, lint, plan, revision_files, revisions, text_output
+from app.release.autogenerate import target_metadata
+from app.release.connection import read_only_connection
+from app.release.doctor.catalog_checks import migrators
+from app.release.doctor.diagnosis import ERROR
+from app.release.expand_contract import drop_in_same_release
+from app.release.schema_state import BEHIND, read_schema_state
 
 
 @click.group("release", cls=AppGroup)
 @click.pass_context
 def release(context: click.Context) -> None:
     """See and check schema changes."""
-    alembic = logging.getLogger("alembic")  # its chatter goes to stdout, where the answer goes
+    alembic = logging.getLogger("alembic")  # its log lines go to stdout, as the answer does
     context.call_on_close(partial(alembic.setLevel, alembic.level))
     alembic.setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", r"Revision \S+ is present more than once")  # lint and doctor say it better
-    files.require_parents(revisions.script_directory())
+    revision_files.require_parent_files(revisions.script_directory())
+
+
+def init_app(app: Flask, waiting_jobs: Callable[[Connection], Row[Any] | None]) -> None:
+    """Register `flask release`.
+
+    Args:
+        waiting_jobs: counts the jobs that wait in the queue, for `status`; None when there is no queue yet.
+    """
+    app.extensions["release_waiting_jobs"] = waiting_jobs
+    app.cli.add_command(release)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -42,26 +54,26 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 @as_json
 def status_command(as_json: bool) -> None:
     """Where code and database stand, what is pending, and whether a migration runs."""
-    with reading.reading() as connection:
+    with read_only_connection() as connection:
         status = _status(connection)
-    _print(status, as_json, show.status)
+    _print(status, as_json, text_output.status)
 
 
 @release.command("plan")
 @as_json
 def plan_command(as_json: bool) -> None:
     """What the next upgrade would send, with the lock and the size of each table."""
-    with reading.reading() as connection:
-        state = schema_state(connection)
+    with read_only_connection() as connection:
+        state = read_schema_state(connection)
         pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
-        steps = plan.plan(connection, pending)
-    found = {
+        steps = plan.plan(connection, pending, target_metadata())
+    document = {
         "state": state.name,
         "database_revision": state.database_revision,
-        "refused": hasty_drop(pending) if state.database_revision else None,
-        "revisions": [_dict(revision) for revision in steps],
+        "refused": drop_in_same_release(pending) if state.database_revision else None,
+        "revisions": [_as_json_value(revision) for revision in steps],
     }
-    _print(found, as_json, show.plan)
+    _print(document, as_json, text_output.plan)
 
 
 @release.command("lint")
@@ -69,9 +81,10 @@ def plan_command(as_json: bool) -> None:
 @as_json
 def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
     """Check revisions, all or those named, without a database: exit 1 for a finding that is not excused."""
-    findings = lint.lint(revisions.script_directory(), Base.metadata, revision)
+    findings = lint.lint(revisions.script_directory(), target_metadata(), revision)
     failed = [finding for finding in findings if not finding.excused]
-    _print({"ok": not failed, "findings": [_dict(finding) for finding in findings]}, as_json, show.lint)
+    document = {"ok": not failed, "findings": [_as_json_value(finding) for finding in findings]}
+    _print(document, as_json, text_output.lint)
     sys.exit(1 if failed else 0)
 
 
@@ -79,16 +92,17 @@ def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
 @as_json
 def doctor_command(as_json: bool) -> None:
     """What is wrong between this code and its database: exit 1 for an error, 0 for warnings."""
-    with reading.reading() as connection:
-        findings = doctor.examine(connection, Base.metadata)
-    failed = any(finding.severity == ERROR for finding in findings)
-    _print({"ok": not failed, "findings": [_dict(finding) for finding in findings]}, as_json, show.doctor)
+    with read_only_connection() as connection:
+        diagnoses = doctor.diagnose(connection, target_metadata())
+    failed = any(diagnosis.severity == ERROR for diagnosis in diagnoses)
+    document = {"ok": not failed, "findings": [_as_json_value(diagnosis) for diagnosis in diagnoses]}
+    _print(document, as_json, text_output.doctor)
     sys.exit(1 if failed else 0)
 
 
 def _status(connection: Connection) -> dict[str, Any]:
-    state = schema_state(connection)
-    queue = jobs.waiting(connection)
+    state = read_schema_state(connection)
+    queue = current_app.extensions["release_waiting_jobs"](connection)
     running = list(migrators(connection, doctor.IDLE_MIGRATOR))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
     return {
@@ -105,18 +119,18 @@ def _status(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _print(found: dict[str, Any], as_json: bool, text: Any) -> None:
+def _print(document: dict[str, Any], as_json: bool, text: Any) -> None:
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    # A convention of terminals, which click leaves to us: https://no-color.org
+    # NO_COLOR is a convention that click does not implement: https://no-color.org
     color = False if os.getenv("NO_COLOR") else None
-    for line in text(found):
+    for line in text(document):
         click.echo(line, color=color)
 
 
-def _dict(value: Any) -> Any:
-    """A named tuple as a dict, with those that it holds."""
+def _as_json_value(value: Any) -> Any:
+    """A named tuple as a dict, and those inside it too."""
     if hasattr(value, "_asdict"):
-        return {name: _dict(member) for name, member in value._asdict().items()}
-    return [_dict(member) for member in value] if isinstance(value, list) else value
+        return {name: _as_json_value(member) for name, member in value._asdict().items()}
+    return [_as_json_value(member) for member in value] if isinstance(value, list) else value

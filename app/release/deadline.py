@@ -1,31 +1,31 @@
-"""How long a release may take."""
+"""Deadline: the time limit that everything in one run shares."""
 
 import time
 
-# A release phase is killed after an hour (devcenter.heroku.com/articles/release-phase); ending before that, with a
-# sentence and at a whole revision, is worth more than the last ten minutes.
-SECONDS = 3000.0
+# Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
+# at a whole revision and with a message that says what was in the way.
+DEFAULT_SECONDS = 3000.0
 
 
 class Deadline:
-    """A moment that the waiting for locks, the retries and the batches of one run share.
+    """A point in time. Lock waits, retries and backfill batches of one run all end there.
 
     Args:
-        seconds: from now on.
+        seconds: from now.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds; never below zero."""
+        """Seconds that are left; never negative."""
         return max(0.0, self._end - time.monotonic())
 
     def milliseconds(self) -> int:
-        """left(), as statement_timeout takes it; never zero, which would be no limit."""
+        """What is left, as a value for statement_timeout. Never 0, because 0 means no limit there."""
         return int(self.left() * 1000) + 1
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not past the deadline."""
+        """Sleep, but not past the deadline."""
         time.sleep(min(seconds, self.left()))

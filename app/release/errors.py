@@ -1,27 +1,33 @@
-"""What can stop a release, told in a sentence that says what to do."""
+"""Errors that end a `flask db` or `flask release` command: one sentence each, which says what to do."""
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 
 class ReleaseError(click.ClickException):
-    """The command ends here, red, with one sentence for a person."""
+    """The command fails. click prints the sentence and exits with `exit_code`, here 1."""
 
 
-class RolledBack(ReleaseError):
-    """Old code met a newer database, and a step between took away what it uses."""
+class IncompatibleSchema(ReleaseError):
+    """The database is ahead of this code by a contract step, so this code cannot run on it. Exit code 3."""
 
     exit_code = 3
 
 
 class UnknownRevision(ReleaseError):
-    """The database is at a revision that is known to neither this code nor the ledger."""
+    """Neither this code nor the migration ledger knows the database's revision. Exit code 2."""
 
     exit_code = 2
 
 
-class StillBlocked(ReleaseError):
-    """The deadline passed while another session held what the migration needs."""
+class DeadlineExceeded(ReleaseError):
+    """The time limit of the run passed while another session held a lock that the migration needs."""
 
 
 class UnsafeOperation(ReleaseError):
-    """A step that would stop the site or lose a row, refused before it began."""
+    """A step that would stop the site or lose data. It is refused before it changes anything."""
+
+
+def server_message(error: DBAPIError) -> str:
+    """The first line of what PostgreSQL, or its driver, said."""
+    return str(error.orig).splitlines()[0]

@@ -1,6 +1,7 @@
-"""What was done to this database, told to code that does not have the revisions: the release before, after a rollback.
+"""Migration ledger: the table `schema_ledger`, one row for each applied revision with its phase (expand or contract).
 
-A row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
+After a rollback, old code does not have the newer revision files. It reads here whether it can run on the database.
+Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
 """
 
 from typing import Any, NamedTuple
@@ -26,10 +27,10 @@ from sqlalchemy.schema import CreateTable
 
 from app.release.connection import connection_of
 
-EXPAND = "expand"  # the previous release runs on what this step leaves
-CONTRACT = "contract"  # it does not, or nobody has said that it does
+EXPAND = "expand"  # the previous release still runs after this step
+CONTRACT = "contract"  # it does not, or the revision does not say
 
-# A metadata of its own: like alembic_version the table belongs to the tool, and no migration creates or drops it.
+# On a MetaData of its own, because no migration creates or drops it. Like alembic_version, it belongs to the tool.
 LEDGER = Table(
     "schema_ledger",
     MetaData(),
@@ -42,13 +43,13 @@ LEDGER = Table(
 _ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     down_revisions: list[str]
     phase: str
 
 
 def phase_of(script: Script) -> str:
-    """What a revision's file says of itself; one that does not say is a contract."""
+    """The `phase` constant of a revision file; CONTRACT, the safe answer, when there is none."""
     return EXPAND if getattr(script.module, "phase", None) == EXPAND else CONTRACT
 
 
@@ -60,24 +61,24 @@ def create(migration: MigrationContext) -> None:
     migration.execute(CreateTable(LEDGER, if_not_exists=True))
 
 
-def entries(connection: Connection) -> dict[str, Entry]:
-    """revision: what is known of it. Empty for a database that was never migrated by this runner."""
+def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
+    """revision: its ledger entry. Empty for a database that this runner has never migrated."""
     if not exists(connection):
         return {}
-    return {row.revision: Entry(row.down_revisions, row.phase) for row in connection.execute(_ALL)}
+    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in connection.execute(_ALL)}
 
 
-def record(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
-    """Alembic's on_version_apply: called in the migration's transaction, right after the version was moved."""
+def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
+    """Alembic's on_version_apply hook, called in the migration's transaction, right after alembic_version moved."""
     if not ctx.as_sql and not exists(connection_of(ctx)):
         create(ctx)
-    # One revision for a migration; for a stamp all that it passes over.
+    # A migration passes one revision; a stamp may pass many.
     passed = step.revision_map.iterate_revisions(step.up_revision_ids, step.down_revision_ids or "base")
     for script in passed:
-        ctx.execute(_remember(script) if step.is_upgrade else _forget(script))
+        ctx.execute(_upsert(script) if step.is_upgrade else _delete(script))
 
 
-def _remember(script: Any) -> Executable:
+def _upsert(script: Any) -> Executable:
     down = script.down_revision or ()
     values = {"down_revisions": [down] if isinstance(down, str) else list(down), "phase": phase_of(script)}
     return (
@@ -87,5 +88,5 @@ def _remember(script: Any) -> Executable:
     )
 
 
-def _forget(script: Any) -> Executable:
+def _delete(script: Any) -> Executable:
     return delete(LEDGER).where(LEDGER.c.revision == script.revision)

@@ -1,17 +1,17 @@
-"""`flask release plan`: what the next `flask db upgrade` would send, and which lock each statement takes."""
+"""`flask release plan`: the SQL of the next `flask db upgrade`, with the lock that each statement takes."""
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from alembic.script import Script
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
-from app.release.sql.grammar import bare, created_table, literals, plain, split
+from app.release.sql.grammar import created_table, literals, normalize, split_statements, unqualified_name
 from app.release.sql.locks import Lock, locks
 from app.release.sql.render import Statement, render
 
-# The table of an index stands for it. to_regclass follows the search path and knows nothing of what is not there yet.
+# For an index, the size of its table. to_regclass follows the search path, and is NULL for what does not exist yet.
 _SIZE = text(
     "SELECT pg_total_relation_size(c.oid) AS bytes, pg_size_pretty(pg_total_relation_size(c.oid)) AS pretty,"
     " c.reltuples::bigint AS rows, c.relname"
@@ -19,24 +19,23 @@ _SIZE = text(
     " to_regclass(:name))"
 )
 
-
-# What only steers a block of PL/pgSQL.
-_CONTROL = re.compile(
+# PL/pgSQL around the statements of a DO block: it takes no lock.
+_CONTROL_FLOW = re.compile(
     r"(?:(?:BEGIN|LOOP|END LOOP|END|COMMIT)\b ?|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\))*", re.IGNORECASE
 )
 
 
 class LockedTable(NamedTuple):
     lock: str
-    table: str | None  # None: nobody knows which one
+    table: str | None  # None: the text does not say which one
     size: str  # "new" when it does not exist yet
     bytes: int
-    rows: int | None  # as the server estimates them; None: it never counted
+    rows: int | None  # the server's estimate; None: never analyzed
 
 
-class Step(NamedTuple):
+class PlannedStatement(NamedTuple):
     sql: str
-    transaction: int | None  # which one of the revision's; None: it commits by itself
+    transaction: int | None  # number of the transaction within the revision; None: it commits by itself
     locks: list[LockedTable]
 
 
@@ -44,49 +43,53 @@ class RevisionPlan(NamedTuple):
     revision: str
     title: str
     phase: str | None
-    steps: list[Step]
-    unreadable: str | None  # why its SQL, or the rest of it, cannot be shown
+    steps: list[PlannedStatement]
+    unreadable: str | None  # why the SQL, or the rest of it, cannot be shown
 
 
-def plan(connection: Connection, pending: Iterable[Script]) -> list[RevisionPlan]:
-    """Each pending revision, the next one first. Reads sizes; locks nothing beyond ACCESS SHARE."""
-    return [_revision(connection, script) for script in pending]
+def plan(connection: Connection, pending: Iterable[Script], metadata: MetaData | None = None) -> list[RevisionPlan]:
+    """The plan of each pending revision, in order. Reads table sizes; takes no lock beyond ACCESS SHARE.
+
+    Args:
+        metadata: whose naming convention names constraints that a revision does not name.
+    """
+    return [_revision(connection, script, metadata) for script in pending]
 
 
-def _revision(connection: Connection, script: Script) -> RevisionPlan:
-    rendered = render(script)
+def _revision(connection: Connection, script: Script, metadata: MetaData | None) -> RevisionPlan:
+    rendered = render(script, metadata)
     return RevisionPlan(
         revision=script.revision,
         title=script.doc,
         phase=getattr(script.module, "phase", None),
-        steps=list(_steps(connection, rendered.statements)),
+        steps=list(_statements(connection, rendered.statements)),
         unreadable=rendered.unreadable.reason if rendered.unreadable else None,
     )
 
 
-def _steps(connection: Connection, statements: list[Statement]) -> Iterator[Step]:
+def _statements(connection: Connection, statements: list[Statement]) -> Iterator[PlannedStatement]:
     for statement in statements:
-        created = created_table(statement.bare)
-        sent = _in_block(statement) or [statement.bare]
+        created = created_table(statement.normalized)
+        sent = _statements_in_do_block(statement) or [statement.normalized]
         taken = [*([Lock("none", created)] if created else []), *(lock for one in sent for lock in locks(one))]
-        tables = [_measured(connection, lock) for lock in taken]
-        yield Step(statement.sql, statement.transaction, tables)
+        tables = [_with_table_size(connection, lock) for lock in taken]
+        yield PlannedStatement(statement.sql, statement.transaction, tables)
 
 
-def _in_block(statement: Statement) -> list[str]:
-    """The bare statements of a DO block that an operation of ours wrote: a loop around plain statements."""
-    if not statement.by_operation or not statement.bare.upper().startswith("DO "):
+def _statements_in_do_block(statement: Statement) -> list[str]:
+    """The normalized statements in a DO block of one of our operations (backfill's loop); else nothing."""
+    if not statement.by_operation or not statement.normalized.upper().startswith("DO "):
         return []
     [body] = literals(statement.sql)
-    pieces = split(re.sub(r"\A\$\w*\$|\$\w*\$\Z", "", body))
-    statements = (_CONTROL.sub("", bare(piece), count=1) for piece in pieces)
+    pieces = split_statements(re.sub(r"\A\$\w*\$|\$\w*\$\Z", "", body))
+    statements = (_CONTROL_FLOW.sub("", normalize(piece), count=1) for piece in pieces)
     return [statement for statement in statements if statement]
 
 
-def _measured(connection: Connection, lock: Lock) -> LockedTable:
+def _with_table_size(connection: Connection, lock: Lock) -> LockedTable:
     if lock.relation is None:
         return LockedTable(lock.mode, None, "unknown", 0, None)
     row = connection.execute(_SIZE, {"name": lock.relation}).one_or_none()
     if row is None:
-        return LockedTable(lock.mode, plain(lock.relation), "new", 0, None)
+        return LockedTable(lock.mode, unqualified_name(lock.relation), "new", 0, None)
     return LockedTable(lock.mode, row.relname, row.pretty, row.bytes, row.rows if row.rows >= 0 else None)

@@ -1,4 +1,7 @@
-"""Trying again when a lock was not to be had, so that nobody queues behind a migration for long."""
+"""Retry with backoff after a lock timeout or a deadlock.
+
+A short lock_timeout plus retries keeps requests from queueing behind a migration for long.
+"""
 
 import logging
 import random
@@ -9,17 +12,18 @@ from sqlalchemy.exc import DBAPIError
 
 from app.release.blockers import Blockers
 from app.release.deadline import Deadline
-from app.release.errors import StillBlocked
+from app.release.errors import DeadlineExceeded
 
+# SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
-QUERY_CANCELED = "57014"  # by statement_timeout, which is what was left until the deadline
+QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
 
-# Those who waited behind one attempt have to be served before the next, or the stalls add up: with pauses near zero the
-# slowest request took twice as long.
+# Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
+# up: the slowest request took twice as long.
 FIRST_PAUSE = 1.5  # seconds
-GROWTH = 1.5  # with each attempt
-LONGEST_PAUSE = 5.0
+GROWTH = 1.5  # factor from one attempt to the next
+LONGEST_PAUSE = 5.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +31,16 @@ Result = TypeVar("Result")
 
 
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
-    """Do the work, again and again while a lock is what it lacks.
+    """Call `work` until it gets its locks.
 
     Args:
-        work: does the whole unit from its beginning and leaves no transaction open when it raises.
+        work: does the whole unit from its beginning. It leaves no transaction open when it raises.
+        deadline: when to give up.
+        blockers: who was seen in the way, for the log.
 
     Raises:
-        StillBlocked: no attempt got its locks before the deadline.
+        DeadlineExceeded: no attempt got its locks before the deadline.
+        DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
     """
     attempt = 0
     while True:
@@ -44,11 +51,11 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
                 raise
             blocker = blockers.describe()
             if not deadline.left():
-                raise StillBlocked(
+                raise DeadlineExceeded(
                     f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a whole"
                     " revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
-            if sqlstate(error) == QUERY_CANCELED:  # a person did it, with pg_cancel_backend
+            if sqlstate(error) == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
             pause = backoff(attempt)
             attempt += 1
@@ -57,7 +64,10 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait: with jitter, so that two that met do not meet again (AWS Architecture Blog, 2015)."""
+    """Exponential backoff with jitter, in seconds; two migrations that collided do not collide again.
+
+    Source: AWS Architecture Blog, "Exponential Backoff And Jitter", 2015.
+    """
     return random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH**attempt)  # noqa: S311 - no secret
 
 

@@ -1,4 +1,4 @@
-"""The revisions of this code: the files in migrations/versions, which do not change while a process runs."""
+"""The revisions of this code: the files in migrations/versions. They do not change while a process runs."""
 
 from collections.abc import Collection
 from functools import cache
@@ -11,21 +11,25 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 @cache
 def script_directory() -> ScriptDirectory:
-    """This code's own; `flask db … -d FOLDER` names another."""
+    """Alembic's view of MIGRATIONS. (`flask db … -d FOLDER` uses another folder.)"""
     return ScriptDirectory(str(MIGRATIONS))
 
 
 def heads(code: ScriptDirectory) -> list[str]:
-    """More than one when two branches of the code each added a revision."""
+    """The head revisions, sorted. More than one when two branches each added a revision."""
     return sorted(code.get_heads())
 
 
 @cache
-def known(code: ScriptDirectory) -> frozenset[str]:
+def known_revisions(code: ScriptDirectory) -> frozenset[str]:
     return frozenset(script.revision for script in code.walk_revisions())
 
 
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
-    """The steps from the revisions that a database is at to the code's heads, the first one first."""
+    """The revisions between the database and the code's heads, in the order in which they are applied.
+
+    Args:
+        applied: what alembic_version holds.
+    """
     steps = code.iterate_revisions("heads", tuple(applied) or "base")
     return list(steps)[::-1]

@@ -1,8 +1,9 @@
-"""What `flask db …` runs: migrations/env.py hands over to run().
+"""Migration runner: what `flask db …` runs. migrations/env.py calls run().
 
-A release that ends green has its schema in the database; one that ends red has left the database at a whole revision,
-on which the release that is live goes on. It never waits for a lock longer than a request can bear, and never runs
-beside another release.
+- One migration at a time: an advisory lock.
+- Short locks: lock_timeout, and retry with backoff.
+- Exit code 0 means that the schema is in the database: a fresh connection checks the revision afterwards.
+- A failure leaves the database at a whole revision, on which the live release runs on.
 """
 
 import logging
@@ -14,38 +15,37 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from app.extensions import Base
-from app.release import autogenerate, explain, files, ledger, state
-from app.release.blockers import Blockers, watching
-from app.release.connection import SESSION, direct_connection, direct_engine
-from app.release.deadline import SECONDS, Deadline
-from app.release.errors import ReleaseError, RolledBack, UnknownRevision, UnsafeOperation
-from app.release.hasty_drops import hasty_drop
-from app.release.lock import migration_lock
+from app.release import autogenerate, ledger, messages, revision_files, schema_state
+from app.release.advisory_lock import migration_lock
+from app.release.blockers import Blockers, watch_blockers
+from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
+from app.release.deadline import DEFAULT_SECONDS, Deadline
+from app.release.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
+from app.release.expand_contract import drop_in_same_release
 from app.release.retry import with_lock_retries
-from app.release.state import SchemaState
+from app.release.schema_state import SchemaState
+from app.release.sql.render import OFFLINE_OPTIONS
 
-OPTIONS: dict[str, Any] = {
-    "target_metadata": Base.metadata,
-    "transaction_per_migration": True,  # a failure keeps what was finished before it
-    **autogenerate.COMPARISON,
-    "process_revision_directives": autogenerate.process_revision,
-    "on_version_apply": ledger.record,
+ALEMBIC_OPTIONS: dict[str, Any] = {
+    "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
+    **autogenerate.COMPARISON_OPTIONS,
+    "process_revision_directives": autogenerate.process_revision_directives,
+    "on_version_apply": ledger.record_version,
 }
 
 log = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Apply, revert, compare or print migrations, as the command that loaded env.py asks.
+    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, ….
 
     Raises:
-        ReleaseError: with the sentence and the exit code that the command ends with.
+        ReleaseError: with the sentence and the exit code of the command.
     """
     if context.is_offline_mode():
         print_sql()
         return
-    files.require_whole(context.script)
+    revision_files.require_consistent_files(context.script)
     engine = direct_engine()
     with direct_connection(engine) as connection:
         command = configure(connection)
@@ -53,80 +53,93 @@ def run() -> None:
             if command in ("upgrade", "downgrade", "do_stamp"):
                 migrate(engine, connection, command)
             else:
-                read(connection, command)
+                run_read_only(connection, command)
         except DBAPIError as error:
-            raise ReleaseError(explain.failed_statement(error)) from error
+            raise ReleaseError(messages.failed_statement(error)) from error
 
 
 def configure(connection: Connection, **options: Any) -> str:
-    """Bind Alembic to the connection; the name of what it will do there: upgrade, downgrade, do_stamp, ….
+    """Bind Alembic to the connection.
 
-    Alembic tells env.py neither the command nor its name, only the function that it will call.
+    Returns:
+        the name of the function that Alembic will call: upgrade, downgrade, do_stamp, …. Alembic does not tell env.py
+        the command itself.
     """
-    context.configure(connection=connection, **options, **OPTIONS)
+    context.configure(
+        connection=connection, target_metadata=autogenerate.target_metadata(), **options, **ALEMBIC_OPTIONS
+    )
     function = context.get_context()._migrations_fn
     return function.__name__ if function else "none"
 
 
 def print_sql() -> None:
-    # The paramstyle leaves a % as it is; psycopg2's would double it.
-    context.configure(url="postgresql+psycopg2://", literal_binds=True, dialect_opts={"paramstyle": "named"}, **OPTIONS)
+    """Offline mode, `flask db upgrade --sql`: print the SQL, with the lock_timeout that the runner would set."""
+    context.configure(target_metadata=autogenerate.target_metadata(), **OFFLINE_OPTIONS, **ALEMBIC_OPTIONS)
     migration = context.get_context()
-    migration.impl.static_output(f"SET lock_timeout = '{SESSION['lock_timeout']}';")
+    migration.impl.static_output(f"SET lock_timeout = '{SESSION_SETTINGS['lock_timeout']}';")
     with context.begin_transaction():
         ledger.create(migration)
         context.run_migrations()
 
 
-def read(connection: Connection, command: str) -> None:
-    """Commands that change no schema. An explanation takes the place of Alembic's two classic errors."""
-    current = state.schema_state(connection, context.script)
+def run_read_only(connection: Connection, command: str) -> None:
+    """Commands that do not change the schema.
+
+    Raises:
+        ReleaseError: in place of Alembic's "Target database is not up to date" and "Can't locate revision".
+    """
+    current = schema_state.read_schema_state(connection, context.script)
     connection.rollback()
     needs_head = command == "retrieve_migrations"  # check, and migrate
-    if current.foreign or (needs_head and current.name == state.BEHIND):
-        raise ReleaseError(explain.refusal(current))
+    if current.foreign or (needs_head and current.name == schema_state.BEHIND):
+        raise ReleaseError(messages.refusal(current))
     with context.begin_transaction():
         context.run_migrations()
 
 
 def migrate(engine: Engine, connection: Connection, command: str) -> None:
-    """Change the schema, alone; then look from outside whether it is there."""
-    deadline = Deadline(seconds_allowed())
-    with migration_lock(connection, deadline), watching(engine, connection) as blockers:
-        # Under the lock: the release that held it may have been a newer one.
-        current = state.schema_state(connection, context.script)
+    """Change the schema under the advisory lock, then check the result on a fresh connection."""
+    deadline = Deadline(deadline_option())
+    with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
+        # Read under the lock: the migration that held it before may have been a newer one.
+        current = schema_state.read_schema_state(connection, context.script)
         connection.rollback()
-        if command == "upgrade" and current.name == state.AHEAD:
-            log.warning("%s", explain.safely_ahead(current))
+        if command == "upgrade" and current.name == schema_state.AHEAD:
+            log.warning("%s", messages.ahead_and_compatible(current))
             return
-        refuse_to_go_on(current, connection, command)
-        with_lock_retries(lambda: attempt(connection, deadline, blockers), deadline, blockers)
-        claimed = state.database_revisions(connection)
-    verify(engine, claimed)
+        check_preconditions(current, connection, command)
+        with_lock_retries(lambda: run_pending(connection, deadline, blockers), deadline, blockers)
+        expected = schema_state.database_revisions(connection)
+    verify_committed(engine, expected)
 
 
-def refuse_to_go_on(current: SchemaState, connection: Connection, command: str) -> None:
+def check_preconditions(current: SchemaState, connection: Connection, command: str) -> None:
     """
     Raises:
-        RolledBack: newer code took away what this code uses.
-        UnknownRevision: nobody can tell how the database came where it is.
-        UnsafeOperation: what is pending is two releases in one.
+        IncompatibleSchema: a newer release's contract step took away what this code uses.
+        UnknownRevision: neither the code nor the ledger knows the database's revision.
+        UnsafeOperation: the run would retire and drop something in one release.
+        ReleaseError: the database is ahead, and the command is not upgrade.
     """
-    if current.name == state.AHEAD_CONTRACT:
-        raise RolledBack(explain.refusal(current))
-    if current.name == state.UNKNOWN and not context.get_context().purge:  # stamp --purge is for this very case
-        raise UnknownRevision(explain.refusal(current))
-    if current.name == state.AHEAD:
-        raise ReleaseError(explain.refusal(current))
-    to_apply = [] if command == "do_stamp" else steps_to_apply(connection, current)
-    is_served = command == "upgrade" and current.database_revision  # on an empty database no release is live
-    hasty = hasty_drop(to_apply) if is_served else None
-    if hasty:
-        raise UnsafeOperation(hasty)
+    if current.name == schema_state.AHEAD_CONTRACT:
+        raise IncompatibleSchema(messages.refusal(current))
+    if current.name == schema_state.UNKNOWN and not context.get_context().purge:  # stamp --purge mends just this
+        raise UnknownRevision(messages.refusal(current))
+    if current.name == schema_state.AHEAD:
+        raise ReleaseError(messages.refusal(current))
+    to_apply = [] if command == "do_stamp" else revisions_to_run(connection, current)
+    is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
+    reason = drop_in_same_release(to_apply) if is_served else None
+    if reason:
+        raise UnsafeOperation(reason)
 
 
-def steps_to_apply(connection: Connection, current: SchemaState) -> list[Script]:
-    """What the command, with the revision that it was given, is about to run."""
+def revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
+    """The revisions that the command is about to run, up to the revision that it was given.
+
+    Raises:
+        ReleaseError: that revision does not exist, or the code has two heads.
+    """
     migration = context.get_context()
     heads = migration.get_current_heads()
     connection.rollback()
@@ -135,14 +148,14 @@ def steps_to_apply(connection: Connection, current: SchemaState) -> list[Script]
         steps = list(function(heads, migration)) if function else []
     except CommandError as error:
         if "," in current.code_head:
-            raise ReleaseError(explain.two_heads(current)) from error
+            raise ReleaseError(messages.two_heads(current)) from error
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
     return [step.revision for step in steps]
 
 
-def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:
-    """Run what is pending now. Alembic reads the version anew, so what an earlier attempt finished is not run again."""
-    connection.rollback()  # what a failed attempt left open: Alembic would take it for its caller's and never commit
+def run_pending(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:
+    """One attempt. Alembic reads the version anew, so revisions that an earlier attempt finished do not run again."""
+    connection.rollback()  # Alembic never commits a transaction that it finds open
     connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
     connection.commit()
     configure(connection, deadline=deadline, blockers=blockers)
@@ -150,26 +163,30 @@ def attempt(connection: Connection, deadline: Deadline, blockers: Blockers) -> N
         context.run_migrations()
 
 
-def verify(engine: Engine, claimed: list[str]) -> None:
-    """Read the version on a fresh connection.
+def verify_committed(engine: Engine, expected: list[str]) -> None:
+    """Read the revision on a fresh connection, which sees only what was committed.
 
     Raises:
-        ReleaseError: what the migration believed that it did was not committed.
+        ReleaseError: the migration was not committed.
     """
     with direct_connection(engine) as connection:
-        found = state.database_revisions(connection)
-    if found != claimed:
+        found = schema_state.database_revisions(connection)
+    if found != expected:
         raise ReleaseError(
-            f"The migration ended at {claimed} but the database is at {found}: nothing of it was kept, and the release"
+            f"The migration ended at {expected} but the database is at {found}: nothing of it was kept, and the release"
             " must not go live. See: flask release doctor"
         )
     log.info("the database is at %s", ", ".join(found) or "no revision")
 
 
-def seconds_allowed() -> float:
-    """The deadline of `flask db upgrade -x deadline=SECONDS`."""
+def deadline_option() -> float:
+    """Seconds of `flask db upgrade -x deadline=SECONDS`.
+
+    Raises:
+        ReleaseError: not a number between 0 and 86400 (a day).
+    """
     try:
-        seconds = float(context.get_x_argument(as_dictionary=True).get("deadline", SECONDS))
+        seconds = float(context.get_x_argument(as_dictionary=True).get("deadline", DEFAULT_SECONDS))
     except ValueError:
         seconds = 0
     if not 0 < seconds <= 86400:

@@ -9,11 +9,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.wrappers import Response
 
 from app.extensions import db
-from app.release import state
-from app.release.state import SchemaState, schema_state
+from app.release import schema_state
+from app.release.schema_state import SchemaState, read_schema_state
 from app.web.access import public
 
-READY = (state.AT_HEAD, state.AHEAD)  # ahead too: while a release migrates, the live one must stay ready
+READY = (schema_state.AT_HEAD, schema_state.AHEAD)  # ahead too: while a release migrates, the live one must stay ready
 CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely
 
 # A database that takes longer cannot serve pages either.
@@ -47,7 +47,7 @@ def recent_state() -> SchemaState:
     read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
     if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
         db.session.execute(_BRIEFLY)
-        schema = schema_state(db.session.connection())
+        schema = read_schema_state(db.session.connection())
         db.session.rollback()
         current_app.extensions["schema_state"] = (time.monotonic(), schema)
     found: SchemaState = schema

@@ -1,78 +1,78 @@
-"""`flask release doctor`: what is wrong between this code and its database, each with the one command that comes next.
+"""`flask release doctor`: what is wrong between code and database, each with the command that comes next.
 
-It reads: nothing is changed, no application table is locked beyond ACCESS SHARE, and no question takes longer than
-`reading.SECONDS`.
+It only reads. It takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than
+`connection.READ_ONLY_SECONDS`.
 """
 
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, MetaData
 
-from app.release.doctor import catalog as catalog_checks
+from app.release.doctor import catalog_checks
+from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
 from app.release.doctor.drift import drift
-from app.release.doctor.finding import ERROR, WARNING, Finding
-from app.release.files import twice
+from app.release.revision_files import duplicate_revisions
 from app.release.revisions import script_directory
-from app.release.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, schema_state
+from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, read_schema_state
 
 LONG_TRANSACTION = 300  # seconds
-IDLE_MIGRATOR = 60  # seconds; one that works pauses for a few at most
+IDLE_MIGRATOR = 60  # seconds; a migration that works pauses for a few seconds at most
 
 
-def examine(
+def diagnose(
     connection: Connection,
     metadata: MetaData,
     *,
     long_transaction: int = LONG_TRANSACTION,
     idle_migrator: int = IDLE_MIGRATOR,
-) -> list[Finding]:
-    """The findings, one for each cause. The schema is compared to the models only where the two should agree.
+) -> list[Diagnosis]:
+    """All diagnoses, one for each cause. Schema drift is looked for only when the database is at the code's head.
 
     Args:
-        long_transaction: seconds from which on one is reported.
-        idle_migrator: seconds without a statement after which whoever holds the migration lock counts as orphaned.
+        long_transaction: seconds from which on an open transaction is reported.
+        idle_migrator: seconds without a statement after which the holder of the advisory lock counts as orphaned.
 
     Raises:
         OperationalError: the database does not answer in time.
     """
-    state = schema_state(connection)
-    findings = [
-        *(list(doubled_revisions()) or position(state)),
+    state = read_schema_state(connection)
+    diagnoses = [
+        *(list(duplicate_revision_files()) or revision_state(state)),
         *catalog_checks.invalid_indexes(connection),
-        *catalog_checks.unvalidated_constraints(connection),
+        *catalog_checks.not_valid_constraints(connection),
         *catalog_checks.migrators(connection, idle_migrator),
         *catalog_checks.long_transactions(connection, long_transaction),
     ]
     if state.name == AT_HEAD:
-        findings += drift(connection, metadata)
+        diagnoses += drift(connection, metadata)
     connection.rollback()
-    return findings
+    return diagnoses
 
 
-def doubled_revisions() -> Iterator[Finding]:
-    """Of two files with one revision Alembic applies one, so the database lacks the other's steps."""
-    for revision, names in twice(script_directory()).items():
+def duplicate_revision_files() -> Iterator[Diagnosis]:
+    """Alembic applies only one of two files with the same revision, so the steps of the other are missing."""
+    for revision, names in duplicate_revisions(script_directory()).items():
         what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
-        yield Finding(ERROR, "revision-twice", what, f"flask release lint {revision}")
+        yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
 
 
-def position(state: SchemaState) -> list[Finding]:
-    """What the revisions of code and database say."""
+def revision_state(state: SchemaState) -> list[Diagnosis]:
+    """The database is not at the code's head, or the code has two heads."""
     at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
     steps = ", ".join(state.foreign) or state.database_revision
     if "," in state.code_head and state.name in (AT_HEAD, BEHIND):
         what = f"The code has several heads, {state.code_head}: two branches each added a revision."
-        return [Finding(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
+        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
     if state.name == AT_HEAD:
         return []
     if state.name == BEHIND:
         what = f"The database is behind: {at}; {len(state.pending)} pending: {', '.join(state.pending)}."
-        return [Finding(ERROR, "behind", what, "flask db upgrade")]
+        return [Diagnosis(ERROR, "behind", what, "flask db upgrade")]
     if state.name == AHEAD:
         what = f"The database is ahead: {at}. A newer release added {steps}, on which this code runs."
-        return [Finding(WARNING, "ahead", what, "git pull")]
+        return [Diagnosis(WARNING, "ahead", what, "git pull")]
     if state.name == AHEAD_CONTRACT:
         what = f"The database is ahead: {at}. {steps} took away what this code uses: deploy the newer code."
-        return [Finding(ERROR, "ahead-contract", what, "git pull")]
+        return [Diagnosis(ERROR, "ahead-contract", what, "git pull")]
     what = f"Revision unknown: {at}, and neither the code nor the ledger says how {steps} came about. Do not stamp."
-    return [Finding(ERROR, "unknown-revision", what, f"git log --all -S {steps} -- migrations/versions")]
+    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {steps} -- migrations/versions")]

@@ -1,4 +1,7 @@
-"""Where the schema and the models differ: what `flask db check` sees, and the text of a CHECK, which it does not."""
+"""Schema drift: where database and models differ.
+
+It sees what `flask db check` sees, and the text of a CHECK, which that does not compare.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -7,13 +10,13 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SAWarning
 
-from app.release.autogenerate import COMPARISON
-from app.release.doctor.finding import ERROR, WARNING, Finding
-
-DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a % as it is
+from app.release.autogenerate import COMPARISON_OPTIONS
+from app.release.connection import execute_verbatim
+from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
+from app.release.errors import server_message
+from app.release.sql.dialect import DIALECT, quote
 
 _CHECKS = text(
     "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
@@ -23,37 +26,36 @@ _SCHEMA = text(
     "SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
     " WHERE c.oid = CAST(:table AS regclass)"
 )
-_WRITE = 'flask db migrate -m "Bring the schema to the models"'
+_WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
 
 
-def drift(connection: Connection, metadata: MetaData) -> list[Finding]:
-    """All differences; one finding that says so when a lock or a missing right forbids to look."""
-    findings: list[Finding] = []
+def drift(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
+    """All differences. If a lock or a missing privilege prevents the comparison, one diagnosis says so."""
+    diagnoses: list[Diagnosis] = []
     try:
-        findings += differences(connection, metadata)
-        findings += other_checks(connection, metadata)
+        diagnoses += differences(connection, metadata)
+        diagnoses += changed_checks(connection, metadata)
     except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
-        what = f"The schema could not be compared to the models ({reason}); somebody may be changing it."
-        findings.append(Finding(WARNING, "not-compared", what, "flask release doctor"))
+        what = f"The schema could not be compared to the models ({server_message(error)}); somebody may be changing it."
+        diagnoses.append(Diagnosis(WARNING, "not-compared", what, "flask release doctor"))
     connection.rollback()
-    return findings
+    return diagnoses
 
 
-def differences(connection: Connection, metadata: MetaData) -> Iterator[Finding]:
-    """What a new revision would change, by the comparison that `flask db migrate` makes."""
-    migration = MigrationContext.configure(connection, opts=COMPARISON)
+def differences(connection: Connection, metadata: MetaData) -> Iterator[Diagnosis]:
+    """What `flask db migrate` would write into a new revision."""
+    migration = MigrationContext.configure(connection, opts=COMPARISON_OPTIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 wonders about a CHECK that is NOT VALID
+        warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
         found = compare_metadata(migration, metadata)
     for difference in found:
         for change in difference if isinstance(difference, list) else [difference]:
-            rule, what = _told(change)
-            yield Finding(ERROR, rule, what, _WRITE)
+            rule, what = _described(change)
+            yield Diagnosis(ERROR, rule, what, _WRITE_REVISION)
 
 
-def _told(change: tuple[Any, ...]) -> tuple[str, str]:
-    """A rule such as extra-index, and a sentence, for one of Alembic's tuples."""
+def _described(change: tuple[Any, ...]) -> tuple[str, str]:
+    """A rule such as extra-index, and a sentence, for one of Alembic's difference tuples."""
     action, kind = change[0].split("_", 1)
     if action == "modify":
         _, _, table, column, _, old, new = change
@@ -69,17 +71,17 @@ def _told(change: tuple[Any, ...]) -> tuple[str, str]:
     return f"extra-{kind}", f"{named} is in the database and in no model."
 
 
-def other_checks(connection: Connection, metadata: MetaData) -> Iterator[Finding]:
-    """CHECK constraints that have the model's name and another condition."""
+def changed_checks(connection: Connection, metadata: MetaData) -> Iterator[Diagnosis]:
+    """CHECK constraints that have the same name in models and database, but another condition."""
     for table in metadata.sorted_tables:
         conditions = {str(check.name): _condition(check) for check in _named_checks(table)}
         found = {row.conname: row.definition for row in connection.execute(_CHECKS, {"table": _quoted(table)})}
         both = {name: conditions[name] for name in sorted(conditions.keys() & found.keys())}
-        for name, definition in _as_the_server_says(connection, table, both).items():
+        for name, definition in _server_definitions(connection, table, both).items():
             there = found[name].removesuffix(" NOT VALID")
             if there != definition:
                 what = f"The check {name} on {table.name} is {there} in the database and {definition} in the models."
-                yield Finding(ERROR, "other-check", what, f'flask db revision -m "Bring {name} to the models"')
+                yield Diagnosis(ERROR, "other-check", what, f'flask db revision -m "Bring {name} to the models"')
 
 
 def _named_checks(table: Table) -> Iterator[CheckConstraint]:
@@ -96,10 +98,10 @@ def _quoted(table: Table) -> str:
     return str(DIALECT.identifier_preparer.format_table(table))
 
 
-def _as_the_server_says(connection: Connection, table: Table, conditions: dict[str, str]) -> dict[str, str]:
-    """name: the model's condition in the server's own words.
+def _server_definitions(connection: Connection, table: Table, conditions: dict[str, str]) -> dict[str, str]:
+    """name: the model's condition as pg_get_constraintdef() prints it.
 
-    Only the server can tell that `x in (1, 2)` and `x = ANY (ARRAY[1, 2])` are one, so it is given the condition on an
+    Only the server knows that `x in (1, 2)` and `x = ANY (ARRAY[1, 2])` are the same. So we put the conditions on an
     empty temporary copy of the table, in a transaction that is rolled back.
     """
     if not conditions:
@@ -108,14 +110,9 @@ def _as_the_server_says(connection: Connection, table: Table, conditions: dict[s
     schema = connection.scalar(_SCHEMA, {"table": name})
     connection.rollback()
     connection.execute(text("SET TRANSACTION READ WRITE"))
-    _send(connection, f"CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name})")
+    execute_verbatim(connection, f"CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name})")
     for check, condition in conditions.items():
-        quoted = DIALECT.identifier_preparer.quote(check)
-        _send(connection, f"ALTER TABLE pg_temp.{name} ADD CONSTRAINT {quoted} CHECK ({condition})")
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.{name} ADD CONSTRAINT {quote(check)} CHECK ({condition})")
     rows = connection.execute(_CHECKS, {"table": f"pg_temp.{name}"}).all()
     connection.rollback()
     return {row.conname: row.definition for row in rows}
-
-
-def _send(connection: Connection, sql: str) -> None:
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})  # a % is a %

@@ -1,10 +1,10 @@
-"""Of each rule, what would happen and what to write instead: ours first, then those of squawk that lint reports."""
+"""The messages of lint rules: what would happen, and what to write instead. First our rules, then squawk's."""
 
 from typing import NamedTuple
 
 
 class Advice(NamedTuple):
-    what: str  # {subject} is the table, column or index
+    what: str  # {subject} stands for the table, column or index
     instead: str
 
 

@@ -1,36 +1,41 @@
-"""What migrations are written with: changes that the release that is live does not notice.
+"""Operations for migrations: zero-downtime schema changes, which run while the previous release serves.
 
-Each operation commits by itself, in steps that look first at what is there: it may be run again after any failure, and
-a run that was killed goes on where it stopped. It waits for a lock for 300 ms at most and then tries again, and in
---sql mode it prints what it would do. A revision that uses them consists of them alone: what stands before one would be
-committed by it without the version having moved.
+How each one runs:
+
+- It is a list of steps. A step is one statement in a transaction of its own, with a query that tells whether the step
+  is still needed. So every operation is idempotent: after a failure or a kill, run it again and it does the rest.
+- A statement that needs a strong lock on a table waits for it at most 300 ms (lock_timeout). Before that it takes
+  SHARE UPDATE EXCLUSIVE, waiting at most 2 s; this blocks no reads and no writes.
+- A statement that blocks neither reads nor writes may wait until the deadline of the run (50 minutes).
+- After a lock timeout or a deadlock the operation is retried with backoff until the deadline.
+- In --sql mode it prints its statements and asks no database.
+
+A revision that uses operations must consist of them alone. An operation commits, and with it whatever stands before it
+in the revision, although alembic_version has not moved yet.
+
+Raised by all: DeadlineExceeded when a lock was not to be had before the deadline, ReleaseError when the table or column
+does not exist. Each operation with its SQL and locks: docs/operations-for-migrations.md.
 """
 
 from app.release.operations.backfill import backfill
-from app.release.operations.columns import (
-    add_column_online,
-    drop_column_contract,
-    reinstate_column_online,
-    retire_column_online,
-    set_default_online,
-    widen_text_online,
-)
+from app.release.operations.columns import add_column_online, set_default_online, widen_text_online
 from app.release.operations.constraints import (
     add_check_online,
     add_foreign_key_online,
     add_unique_online,
     drop_constraint_online,
 )
-from app.release.operations.indexes import create_index_online, drop_index_online
-from app.release.operations.nullability import drop_not_null_online, set_not_null_online
-from app.release.operations.tables import (
-    drop_compat_view,
+from app.release.operations.drops import (
+    drop_column_contract,
     drop_table_contract,
+    reinstate_column_online,
     reinstate_table_online,
-    rename_back_from_view,
-    rename_with_view,
+    retire_column_online,
     retire_table_online,
 )
+from app.release.operations.indexes import create_index_online, drop_index_online
+from app.release.operations.not_null import drop_not_null_online, set_not_null_online
+from app.release.operations.renames import drop_compat_view, rename_back_from_view, rename_with_view
 
 __all__ = [
     "add_check_online",

@@ -1,4 +1,4 @@
-"""Filling a column of a table that is in use: a few rows at a time, each batch a transaction of its own."""
+"""Batched backfill: fill a column of a table in use, a few rows at a time, each batch in a transaction of its own."""
 
 import time
 from functools import partial
@@ -9,82 +9,93 @@ from sqlalchemy import Connection
 from app.release.blockers import Blockers
 from app.release.connection import connection_of
 from app.release.deadline import Deadline
-from app.release.errors import StillBlocked, UnsafeOperation
-from app.release.operations.batches import Progress, Task
-from app.release.operations.steps import blockers, deadline
+from app.release.errors import DeadlineExceeded, UnsafeOperation
+from app.release.operations.backfill_batches import BackfillQuery, Progress
+from app.release.operations.steps import run_blockers, run_deadline
 from app.release.retry import with_lock_retries
 
-TARGET = 0.05  # seconds that a batch should take: what a request may have to wait for one of its rows
+TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
 FIRST_BATCH = 500  # rows
 SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000
-REST = 1.0  # times the time of a batch: half of the server's attention stays with the requests
+PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 
 
 def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
-    """Set columns of the rows that a condition finds, until it finds none.
+    """Set columns of the rows that meet a condition, in batches, until no row meets it.
 
-    A row that another session holds is passed over and comes later, so nobody waits for a batch longer than the batch
-    takes. What is filled stays filled: a run after a kill looks at those rows and does the rest. Rows that the release
-    that is live inserts meanwhile have to come filled, by a default that was set before.
+    It goes through the table in the order of the key (keyset pagination). Rows that another session has locked are
+    skipped (SKIP LOCKED) and come in the next pass. A batch takes about 50 ms; its size follows from that. The pause
+    after it is as long.
+
+    Rows that the live release inserts meanwhile must come with a value: set a default first, with set_default_online.
 
     Args:
         set_sql: "column = expression, …".
-        where: SQL, true of the rows to fill and no longer true of filled ones, such as "column IS NULL".
-        pk: the column of one unique, ordered key.
+        where: SQL that is true of rows to fill and not true of filled rows, such as "column IS NULL".
+        pk: a column that is NOT NULL, unique and ordered.
 
     Returns:
-        the number of rows filled by this run.
+        the number of rows that this run filled.
+
+    SQL, repeated, each batch in a transaction of its own:
+        WITH … SELECT … FOR NO KEY UPDATE SKIP LOCKED … UPDATE … SET …
+            ROW EXCLUSIVE on the table; the rows of a batch are locked for about 50 ms.
+
+    Run again: continues with the rows that still meet the condition.
 
     Raises:
-        UnsafeOperation: the condition is still true of filled rows, or the key may be NULL, so this would never end.
-        StillBlocked: the deadline of the run passed; what was filled stays.
+        UnsafeOperation: filled rows still meet the condition, or the key may be NULL; the backfill would never end.
+        DeadlineExceeded: the deadline of the run passed. Filled rows stay filled.
     """
     migration = op.get_context()
-    task = Task(table, set_sql, where, pk)
+    query = BackfillQuery(table, set_sql, where, pk)
     with migration.autocommit_block():
         if migration.as_sql:
-            migration.impl.static_output(task.script())
+            migration.impl.static_output(query.as_script())
             return 0
-        return _until_none_is_left(task, connection_of(migration), deadline(migration), blockers(migration))
+        return _fill_all(query, connection_of(migration), run_deadline(migration), run_blockers(migration))
 
 
-def _until_none_is_left(task: Task, connection: Connection, until: Deadline, seen: Blockers) -> int:
-    task.require_key(connection)
-    progress = Progress(task.table, task.rows_estimated(connection))
-    while with_lock_retries(lambda: task.is_needed(connection), until, seen):
-        filled = _pass_through(task, connection, until, seen, progress)
-        if not until.left():
-            raise StillBlocked(
-                f"The backfill of {task.table} is not done, and the deadline of {until.seconds:.0f} s passed; what is"
-                f" filled stays. In the way was {seen.describe()}. Run: flask db upgrade"
+def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
+    """Repeat passes through the table until nothing is left."""
+    query.require_key(connection)
+    progress = Progress(query.table, query.estimated_rows(connection))
+    while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
+        filled = _fill_pass(query, connection, deadline, blockers, progress)
+        if not deadline.left():
+            raise DeadlineExceeded(
+                f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
+                f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
             )
-        if not filled:  # what is left is held by other sessions
-            until.sleep(TARGET)
+        if not filled:  # other sessions hold the rows that are left
+            deadline.sleep(TARGET_SECONDS)
     progress.report("done")
     return progress.filled
 
 
-def _pass_through(task: Task, connection: Connection, until: Deadline, seen: Blockers, progress: Progress) -> int:
-    """Go through the table once, in the order of the key; the number of rows filled."""
+def _fill_pass(
+    query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers, progress: Progress
+) -> int:
+    """One pass through the table in the order of the key; the number of rows that it filled."""
     last, size, filled = None, FIRST_BATCH, 0
     progress.begin_pass()
-    while until.left():
+    while deadline.left():
         began = time.monotonic()
-        batch = with_lock_retries(partial(task.fill, connection, last, size), until, seen)
-        took = time.monotonic() - began
-        if not batch.looked_at or batch.last == last:
+        batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
+        seconds = time.monotonic() - began
+        if not batch.scanned or batch.last == last:
             break
-        if batch.still:
+        if batch.unfilled:
             raise UnsafeOperation(
-                f"{batch.still} filled rows of {task.table} still meet {task.where!r}: without an end."
+                f"{batch.unfilled} filled rows of {query.table} still meet {query.where!r}: without an end."
             )
-        last, filled, size = batch.last, filled + batch.filled, adapted(size, took)
+        last, filled, size = batch.last, filled + batch.filled, next_batch_size(size, seconds)
         progress.add(batch)
-        until.sleep(took * REST if batch.filled else 0)
+        deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
     return filled
 
 
-def adapted(size: int, took: float) -> int:
-    """The next batch's rows: towards TARGET, at most twice or half of this one's."""
-    factor = min(2.0, max(0.5, TARGET / max(took, 0.001)))
+def next_batch_size(size: int, seconds: float) -> int:
+    """Rows of the next batch, so that it takes TARGET_SECONDS; at most twice and at least half of this one's."""
+    factor = min(2.0, max(0.5, TARGET_SECONDS / max(seconds, 0.001)))
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, int(size * factor)))

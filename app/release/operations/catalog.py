@@ -1,11 +1,17 @@
-"""Questions to PostgreSQL's catalogs, each a boolean in SQL. Names are looked up on the search path, as DDL does."""
+"""Queries of the system catalogs (pg_catalog), as SQL expressions.
+
+They find tables on the search path, as DDL does. Parameters: `table` and `index` are quoted identifiers, `column` and
+`constraint` are bare names.
+"""
+
+from app.release.sql.dialect import quote
 
 HAS_COLUMN = (
     "EXISTS (SELECT FROM pg_attribute WHERE attrelid = CAST(:table AS regclass)"
     " AND attname = :column AND attnum > 0 AND NOT attisdropped)"
 )
 
-# Not one of a CHECK … NOT VALID's siblings: PostgreSQL 18 says attnotnull while its NOT NULL is not validated.
+# PostgreSQL 18 has NOT NULL … NOT VALID. It sets attnotnull although old rows may hold NULL; count that as nullable.
 IS_NULLABLE = (
     "(SELECT NOT a.attnotnull OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid"
     " AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated)"
@@ -17,7 +23,7 @@ HAS_ANOTHER_TYPE = (
     " FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
 )
 
-# The longest text that fits: a VARCHAR's modifier is its length and 4; a TEXT is endless. NULL for any other type.
+# The maximum length of a text column: for VARCHAR(n), atttypmod is n + 4. TEXT has no limit. NULL for other types.
 TEXT_LENGTH = (
     "(SELECT CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END FROM pg_attribute"
     " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped"
@@ -25,7 +31,7 @@ TEXT_LENGTH = (
 )
 
 # Whether an INSERT that leaves the column out fails.
-MUST_BE_GIVEN = (
+IS_REQUIRED = (
     "(SELECT attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute"
     " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
 )
@@ -33,7 +39,7 @@ MUST_BE_GIVEN = (
 HAS_CONSTRAINT = (
     "EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint)"
 )
-HAS_UNCHECKED_CONSTRAINT = (
+HAS_NOT_VALID_CONSTRAINT = (
     "EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint"
     " AND NOT convalidated)"
 )
@@ -45,3 +51,11 @@ HAS_INVALID_INDEX = (
 
 HAS_TABLE = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind IN ('r', 'p'))"
 HAS_VIEW = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind = 'v')"
+
+
+def column_parameters(table: str, column: str) -> dict[str, str]:
+    return {"table": quote(table), "column": column}
+
+
+def constraint_parameters(table: str, constraint: str) -> dict[str, str]:
+    return {"table": quote(table), "constraint": constraint}

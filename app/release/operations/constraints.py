@@ -1,4 +1,4 @@
-"""Constraints on tables that are in use: written down first, then proved for the rows that are there."""
+"""Operations on constraints: ADD … NOT VALID first, VALIDATE CONSTRAINT after it."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,29 @@ from sqlalchemy.exc import IntegrityError
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
 from app.release.operations.indexes import create_index_online
-from app.release.operations.steps import Step, quote, run
+from app.release.operations.steps import Step, alter_table, run_steps
+from app.release.sql.dialect import quote
 
 
 def add_check_online(table: str, name: str, condition: str) -> None:
-    """Hold a condition for every row: new ones at once, the ones that are there after they were read.
+    """Add a CHECK constraint.
 
     Args:
-        condition: SQL over the table's columns.
+        condition: SQL over the table's columns, such as "size < 10".
+
+    SQL, each statement in a transaction of its own:
+        ALTER TABLE … ADD CONSTRAINT … CHECK (…) NOT VALID
+            ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried. New rows must meet it from now.
+        ALTER TABLE … VALIDATE CONSTRAINT …
+            SHARE UPDATE EXCLUSIVE, while the table is read. May wait until the deadline.
+
+    Run again: each statement is skipped when its result is there. A constraint counts as there when its name is; its
+    condition is not compared.
 
     Raises:
-        UnsafeOperation: a row does not meet it; no constraint is left.
+        UnsafeOperation: a row does not meet the condition. The constraint is dropped again.
     """
-    _add_then_validate((table,), name, f"CHECK ({condition})", f"a row of {table} does not meet {condition}")
+    _add_not_valid_then_validate((table,), name, f"CHECK ({condition})", f"a row of {table} does not meet {condition}")
 
 
 def add_foreign_key_online(
@@ -34,69 +44,97 @@ def add_foreign_key_online(
     deferrable: bool | None = None,
     initially: str | None = None,
 ) -> None:
-    """Let a table refer to another; the arguments are those of op.create_foreign_key.
+    """Add a foreign key. The arguments are those of op.create_foreign_key.
+
+    SQL, each statement in a transaction of its own:
+        ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … NOT VALID
+            SHARE ROW EXCLUSIVE on both tables, for milliseconds: it blocks writes. Waits at most 300 ms, then is
+            retried. New rows must meet it from now.
+        ALTER TABLE … VALIDATE CONSTRAINT …
+            SHARE UPDATE EXCLUSIVE on the table and ROW SHARE on the other, while the rows are looked up. May wait until
+            the deadline.
+
+    Run again: each statement is skipped when its result is there. A constraint counts as there when its name is.
 
     Raises:
-        UnsafeOperation: a row refers to nothing; no constraint is left.
+        UnsafeOperation: a row refers to nothing. The constraint is dropped again.
     """
     definition = f"FOREIGN KEY ({_list(columns)}) REFERENCES {quote(referred_table)} ({_list(referred_columns)})"
     definition += f" ON UPDATE {onupdate}" if onupdate else ""
     definition += f" ON DELETE {ondelete}" if ondelete else ""
     definition += " DEFERRABLE" if deferrable else ""
     definition += f" INITIALLY {initially}" if initially else ""
-    _add_then_validate((table, referred_table), name, definition, f"a row of {table} refers to no {referred_table}")
+    broken = f"a row of {table} refers to no {referred_table}"
+    _add_not_valid_then_validate((table, referred_table), name, definition, broken)
 
 
 def add_unique_online(table: str, name: str, columns: list[str]) -> None:
-    """Let no two rows be the same: the index is built beside the traffic, and the constraint takes it over.
+    """Add a UNIQUE constraint: build its index concurrently, then attach it.
+
+    SQL, each statement in a transaction of its own:
+        DROP INDEX CONCURRENTLY IF EXISTS …
+            Only when a build that failed left an INVALID index.
+        CREATE UNIQUE INDEX CONCURRENTLY …
+            SHARE UPDATE EXCLUSIVE, while the table is read twice. May wait until the deadline.
+        ALTER TABLE … ADD CONSTRAINT … UNIQUE USING INDEX …
+            ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
+
+    Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: two rows are the same; no index is left.
+        UnsafeOperation: two rows are the same. The index is dropped again.
+        ReleaseError: another index has the name.
     """
     create_index_online(name, table, [*columns], unique=True)
-    run(
-        Step(
-            f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}",
+    run_steps(
+        alter_table(
+            table,
+            f"ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}",
             f"SELECT NOT {catalog.HAS_CONSTRAINT}",
-            _names(table, name),
-            alters=(table,),
+            catalog.constraint_parameters(table, name),
         )
     )
 
 
 def drop_constraint_online(table: str, name: str) -> None:
-    """Drop a constraint of any kind."""
-    run(
-        Step(
-            f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {quote(name)}",
+    """Drop a constraint of any kind.
+
+    SQL:
+        ALTER TABLE … DROP CONSTRAINT IF EXISTS …
+            ACCESS EXCLUSIVE, for a foreign key on both tables, for milliseconds. Waits at most 300 ms, then is retried.
+
+    Run again: skipped when there is no such constraint.
+    """
+    run_steps(
+        alter_table(
+            table,
+            f"DROP CONSTRAINT IF EXISTS {quote(name)}",
             f"SELECT {catalog.HAS_CONSTRAINT}",
-            _names(table, name),
-            alters=(table,),
+            catalog.constraint_parameters(table, name),
         )
     )
 
 
-def _add_then_validate(tables: tuple[str, ...], name: str, definition: str, broken: str) -> None:
-    """Two transactions: in one, the lock of the first would last for the reading of the second."""
+def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str, broken: str) -> None:
+    """In two transactions. In one, the lock of the first statement would be held while the second reads the table.
+
+    Args:
+        tables: the table, and the one that a foreign key refers to.
+        broken: the message when a row does not meet the constraint.
+    """
     alter = f"ALTER TABLE {quote(tables[0])}"
-    names = _names(tables[0], name)
+    parameters = catalog.constraint_parameters(tables[0], name)
+    add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
+    validate = f"{alter} VALIDATE CONSTRAINT {quote(name)}"
     try:
-        run(
-            Step(
-                f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID",
-                f"SELECT NOT {catalog.HAS_CONSTRAINT}",
-                names,
-                alters=tables,
-            ),
-            Step(f"{alter} VALIDATE CONSTRAINT {quote(name)}", f"SELECT {catalog.HAS_UNCHECKED_CONSTRAINT}", names),
+        run_steps(
+            Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables),
+            Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
         )
     except IntegrityError as error:
-        drop_constraint_online(tables[0], name)  # half a rule would refuse writes of the release that is live
+        # NOT VALID still refuses new rows of the live release.
+        drop_constraint_online(tables[0], name)
         raise UnsafeOperation(f"{broken}, so {name} cannot hold. Mend the rows, then run: flask db upgrade") from error
-
-
-def _names(table: str, constraint: str) -> dict[str, str]:
-    return {"table": quote(table), "constraint": constraint}
 
 
 def _list(columns: Sequence[str]) -> str:

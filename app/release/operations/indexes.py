@@ -1,4 +1,4 @@
-"""Building and dropping an index while the table is written to."""
+"""Operations on indexes: CREATE and DROP INDEX CONCURRENTLY."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ from sqlalchemy.types import NullType
 from app.release.connection import connection_of
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import catalog
-from app.release.operations.steps import DIALECT, Step, quote, run
+from app.release.operations.steps import Step, run_steps
+from app.release.sql.dialect import DIALECT, quote
 
 _COLUMNS = text(
     "SELECT CAST(indrelid AS regclass)::text AS owner, indisunique AS is_unique, array("
@@ -28,34 +29,41 @@ def create_index_online(
 ) -> None:
     """Build an index concurrently.
 
-    A build that died leaves an INVALID index, which costs every write and serves no read, and which IF NOT EXISTS takes
-    for the real one: it is dropped first.
+    A build that failed leaves an INVALID index. It costs every write, serves no query, and CREATE INDEX … IF NOT EXISTS
+    would be content with it. So it is dropped first.
 
     Args:
         columns: names, or expressions in text().
-        options: what op.create_index takes, such as postgresql_where.
+        options: those of op.create_index, such as postgresql_where.
+
+    SQL, each statement by itself, since CONCURRENTLY cannot run in a transaction:
+        DROP INDEX CONCURRENTLY IF EXISTS …
+            Only when an INVALID index has the name. SHARE UPDATE EXCLUSIVE.
+        CREATE INDEX CONCURRENTLY …
+            SHARE UPDATE EXCLUSIVE, while the table is read twice; blocks neither reads nor writes. Waits for all
+            transactions that are open, until the deadline.
+
+    Run again: skipped when a valid index has the name.
 
     Raises:
-        UnsafeOperation: it is to be unique and two rows hold the same; no index is left.
-        ReleaseError: another index has the name.
+        UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
+        ReleaseError: another index has the name. Only table, columns and uniqueness are compared.
     """
     index = CreateIndexOp(name, table, columns, unique=unique, postgresql_concurrently=True, **options).to_index()
     owner = index.table
     for included in options.get("postgresql_include", ()):
         if owner is not None and included not in owner.columns:
             owner.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
-    names = {"index": quote(name)}
-    _refuse_namesake(name, table, columns, unique)
-    drop_unfinished = Step(
-        f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_INVALID_INDEX}", names
+    parameters = {"index": quote(name)}
+    _refuse_name_conflict(name, table, columns, unique)
+    drop_invalid = Step(
+        f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_INVALID_INDEX}", parameters
     )
+    create = Step(str(CreateIndex(index).compile(dialect=DIALECT)), f"SELECT NOT {catalog.HAS_INDEX}", parameters)
     try:
-        run(
-            drop_unfinished,
-            Step(str(CreateIndex(index).compile(dialect=DIALECT)), f"SELECT NOT {catalog.HAS_INDEX}", names),
-        )
+        run_steps(drop_invalid, create)
     except IntegrityError as error:
-        run(drop_unfinished)
+        run_steps(drop_invalid)
         raise UnsafeOperation(
             f"{table} has rows that are the same in {', '.join(map(str, columns))}, so {name} cannot be unique."
             " Mend the rows, then run: flask db upgrade"
@@ -63,11 +71,20 @@ def create_index_online(
 
 
 def drop_index_online(name: str) -> None:
-    """Drop an index without waiting for the table's readers and writers to stop."""
-    run(Step(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_INDEX}", {"index": quote(name)}))
+    """Drop an index concurrently.
+
+    SQL, by itself:
+        DROP INDEX CONCURRENTLY IF EXISTS …
+            SHARE UPDATE EXCLUSIVE on the table; blocks neither reads nor writes. Waits for the transactions that use
+            the table, until the deadline.
+
+    Run again: skipped when there is no such index.
+    """
+    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}"
+    run_steps(Step(drop, f"SELECT {catalog.HAS_INDEX}", {"index": quote(name)}))
 
 
-def _refuse_namesake(name: str, table: str, columns: list[str | TextClause], unique: bool) -> None:
+def _refuse_name_conflict(name: str, table: str, columns: list[str | TextClause], unique: bool) -> None:
     migration = op.get_context()
     if migration.as_sql or not all(isinstance(column, str) for column in columns):
         return

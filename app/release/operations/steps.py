@@ -1,7 +1,6 @@
-"""A step: one statement that commits by itself, and the question that tells whether it is still to be done.
+"""Idempotent steps: one statement each, with a query that tells whether it is still needed.
 
-A process can die between any two steps. What runs next time asks each question again and does the rest, so an operation
-is a list of steps and never needs to know how far it came.
+A process can die between two steps. The next run asks each query again and does the rest.
 """
 
 from typing import Any, NamedTuple
@@ -9,36 +8,33 @@ from typing import Any, NamedTuple
 from alembic import op
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects import postgresql
 
 from app.release.blockers import Blockers
-from app.release.connection import LOCK_TIMEOUT, connection_of
+from app.release.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from app.release.deadline import Deadline
 from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
+from app.release.sql.dialect import quote
 
-# Waiting for this lock holds up no reader and no writer, so it may take as long as the server needs to send a running
-# autovacuum away (deadlock_timeout, 1 s): with 300 ms alone an ALTER gets nowhere until the vacuum is through. Only
-# then does the statement ask for its own, stronger lock.
-PRELUDE_TIMEOUT = "2s"
+# lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock. The
+# server cancels it for us, but only after deadlock_timeout (1 s). With 300 ms, an ALTER TABLE would fail until the
+# vacuum is done. Only when we hold this lock do we ask for the strong one.
+VACUUM_LOCK_TIMEOUT = "2s"
 
-DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a % as it is
+# The comment that marks a table or column as retired, in the database.
+RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
 
-quote = DIALECT.identifier_preparer.quote
-
-RETIRED = "retired: no code reads or writes it any more; a later release drops it"  # a comment in the database
-
-ALWAYS = "SELECT true"  # `needed` of a step that may as well be done twice
+ALWAYS = "SELECT true"  # `needed` of a step that does no harm when it runs twice
 
 
 class Step(NamedTuple):
     """
     Args:
         sql: one statement.
-        needed: a query of one boolean: whether the step is still to be done.
+        needed: a query with one boolean: whether the step is still needed. NULL: what it names does not exist.
         parameters: of `needed`.
-        alters: the tables that `sql` needs a strong lock on. Without any, the statement blocks nobody while it waits or
-            runs (CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT), and so may wait.
+        alters: tables on which `sql` needs a strong lock. Empty for a statement that blocks nobody while it waits or
+            runs (CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT); it may wait until the deadline.
     """
 
     sql: str
@@ -47,71 +43,74 @@ class Step(NamedTuple):
     alters: tuple[str, ...] = ()
 
 
-def run(*steps: Step) -> None:
-    """Do what is still to be done, each step in a transaction of its own; in --sql mode print all.
+def alter_table(table: str, action: str, needed: str, parameters: dict[str, Any]) -> Step:
+    """A step that sends ALTER TABLE, under a strong lock on the table."""
+    return Step(f"ALTER TABLE {quote(table)} {action}", needed, parameters, alters=(table,))
+
+
+def run_steps(*steps: Step) -> None:
+    """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
 
     Raises:
-        StillBlocked: a lock was not to be had before the deadline of the run.
+        DeadlineExceeded: a lock was not to be had before the deadline of the run.
+        ReleaseError: a table or column does not exist.
     """
     migration = op.get_context()
     with migration.autocommit_block():
         if migration.as_sql:
             for step in steps:
-                migration.impl.static_output(script(step))
+                migration.impl.static_output(as_script(step))
             return
-        connection, until = connection_of(migration), deadline(migration)
-        with_lock_retries(lambda: _run_all(connection, steps, until), until, blockers(migration))
+        connection, deadline = connection_of(migration), run_deadline(migration)
+        with_lock_retries(lambda: _run_needed(connection, steps, deadline), deadline, run_blockers(migration))
 
 
-def _run_all(connection: Connection, steps: tuple[Step, ...], until: Deadline) -> None:
+def run_deadline(migration: MigrationContext) -> Deadline:
+    """The deadline of the run, which the runner passed through Alembic's options."""
+    found: Deadline = migration.opts["deadline"]
+    return found
+
+
+def run_blockers(migration: MigrationContext) -> Blockers:
+    """The blocking sessions that the runner watches, passed likewise."""
+    found: Blockers = migration.opts["blockers"]
+    return found
+
+
+def as_script(step: Step) -> str:
+    """The step as a script for psql."""
+    if step.alters:
+        return "\n".join(f"{line};" for line in ["BEGIN", *_with_lock_timeouts(step), "COMMIT"])
+    return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
+
+
+def _run_needed(connection: Connection, steps: tuple[Step, ...], deadline: Deadline) -> None:
     for step in steps:
         needed = connection.scalar(text(step.needed), step.parameters)
         if needed is None:
             raise ReleaseError(f"What it names is not there: {step.sql}")
         if needed:
-            _execute(connection, step, until)
+            _execute(connection, step, deadline)
 
 
-def _execute(connection: Connection, step: Step, until: Deadline) -> None:
+def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
     if step.alters:
-        # Sent as one string the statements are one transaction, with no round trip while the lock is held.
-        _send(connection, "; ".join(_locked(step)))
+        # Sent as one string, the statements are one transaction without a round trip while the lock is held.
+        execute_verbatim(connection, "; ".join(_with_lock_timeouts(step)))
         return
-    _send(connection, f"SET statement_timeout = {until.milliseconds()}")
-    _send(connection, "SET lock_timeout = 0")
+    execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
+    execute_verbatim(connection, "SET lock_timeout = 0")
     try:
-        _send(connection, step.sql)
+        execute_verbatim(connection, step.sql)
     finally:
-        _send(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
 
 
-def _send(connection: Connection, sql: str) -> None:
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})  # a % is a %
-
-
-def _locked(step: Step) -> list[str]:
+def _with_lock_timeouts(step: Step) -> list[str]:
     tables = ", ".join(quote(table) for table in step.alters)
     return [
-        f"SET LOCAL lock_timeout = '{PRELUDE_TIMEOUT}'",
+        f"SET LOCAL lock_timeout = '{VACUUM_LOCK_TIMEOUT}'",
         f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE",
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
         step.sql,
     ]
-
-
-def script(step: Step) -> str:
-    """The step as psql takes it."""
-    if step.alters:
-        return "\n".join(f"{line};" for line in ["BEGIN", *_locked(step), "COMMIT"])
-    return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
-
-
-def deadline(migration: MigrationContext) -> Deadline:
-    """The deadline of the run; the runner gave it to Alembic to carry."""
-    found: Deadline = migration.opts["deadline"]
-    return found
-
-
-def blockers(migration: MigrationContext) -> Blockers:
-    found: Blockers = migration.opts["blockers"]
-    return found

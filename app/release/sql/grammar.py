@@ -1,4 +1,4 @@
-"""Reading SQL: enough of PostgreSQL's grammar to tell what a statement of a migration does, and to which table."""
+"""A small SQL parser: enough of PostgreSQL's grammar to tell what a migration's statement does, and to which table."""
 
 import re
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ class Alteration(NamedTuple):
     action: str
 
 
-def split(sql: str) -> list[str]:
-    """The statements of a text, with their comments and without their semicolons."""
+def split_statements(sql: str) -> list[str]:
+    """Split a script into statements, with their comments and without the semicolons."""
     starts, ends = [0], []
     for token in _TOKEN.finditer(sql):
         if token["end"]:
@@ -40,8 +40,8 @@ def split(sql: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def bare(sql: str) -> str:
-    """A statement on one line, without comments, and with '' for every literal: what is left are names and keywords."""
+def normalize(sql: str) -> str:
+    """Normalize a statement: one line, no comments, and '' in place of every literal. Names and keywords are left."""
 
     def replacement(token: re.Match[str]) -> str:
         return " " if token["comment"] else "''" if token["literal"] else token[0]
@@ -50,37 +50,37 @@ def bare(sql: str) -> str:
 
 
 def literals(sql: str) -> list[str]:
-    """The literals of a statement, as they are written."""
+    """The string literals of a statement, as they are written."""
     return [token["literal"] for token in _TOKEN.finditer(sql) if token["literal"]]
 
 
-def plain(name: str) -> str:
-    """A name as the catalog has it: without its schema and its quotes."""
+def unqualified_name(name: str) -> str:
+    """A name as the catalog stores it: without schema and quotes, and in lower case unless it was quoted."""
     last = re.findall(NAME, name)[-1]
     return str(last[1:-1].replace('""', '"')) if last.startswith('"') else str(last.lower())
 
 
 def alterations(statement: str) -> Iterator[Alteration]:
-    """What a bare ALTER TABLE does, one after the other; nothing for another statement."""
+    """The actions of a normalized ALTER TABLE; nothing for any other statement."""
     if match := _ALTER_TABLE.match(statement):
         for action in split_at_commas(match[2]):
-            yield Alteration(plain(match[1]), action)
+            yield Alteration(unqualified_name(match[1]), action)
 
 
 def created_table(statement: str) -> str | None:
-    """The table that a bare CREATE TABLE creates."""
+    """The table that a normalized CREATE TABLE creates; None for any other statement."""
     match = _CREATE_TABLE.match(statement)
-    return plain(match[1]) if match else None
+    return unqualified_name(match[1]) if match else None
 
 
 def dropped_tables(statement: str) -> list[str]:
-    """The tables that a bare DROP TABLE drops."""
+    """The tables that a normalized DROP TABLE drops."""
     match = _DROP_TABLE.match(statement)
-    return [plain(name) for name in split_at_commas(match[1])] if match else []
+    return [unqualified_name(name) for name in split_at_commas(match[1])] if match else []
 
 
 def split_at_commas(text: str) -> list[str]:
-    """At those commas that stand in no parentheses."""
+    """Split at the commas outside of parentheses."""
     pieces, depth = [""], 0
     for character in text:
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -92,10 +92,10 @@ def split_at_commas(text: str) -> list[str]:
 
 
 class Outline(NamedTuple):
-    """A bare statement with every outermost pair of parentheses emptied, and what stood in each of them."""
+    """A normalized statement with its outermost parentheses emptied, and what stood in them."""
 
     text: str
-    groups: list[tuple[int, str]]  # where in the text the pair stands; what it held
+    groups: list[tuple[int, str]]  # position in the text, content
 
 
 def outline(statement: str) -> Outline:
@@ -121,6 +121,6 @@ _CREATE_INDEX = re.compile(
 
 
 def indexed_table(statement: str) -> str | None:
-    """The table of a bare CREATE INDEX."""
+    """The table of a normalized CREATE INDEX; None for any other statement."""
     match = _CREATE_INDEX.match(statement)
-    return plain(match[1]) if match else None
+    return unqualified_name(match[1]) if match else None

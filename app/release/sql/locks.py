@@ -1,7 +1,7 @@
-"""Which lock a statement takes, and on which table.
+"""Lock modes: which lock a statement takes, on which table.
 
-Source: PostgreSQL's manual, "Explicit Locking" and the page of each command. The tests run each pattern and ask
-pg_locks, except for what cannot run in a transaction. What no pattern knows counts as the heaviest lock.
+Source: PostgreSQL manual, "Explicit Locking" and the page of each command. The tests run each pattern and read
+pg_locks, except for statements that cannot run in a transaction. An unknown statement counts as ACCESS EXCLUSIVE.
 """
 
 import re
@@ -20,8 +20,8 @@ SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
 EXCLUSIVE = "EXCLUSIVE"
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 
-# The first three let requests read and write, and so does SHARE UPDATE EXCLUSIVE; the next three only read; the last
-# one nothing.
+# From weak to strong. Under the first four, requests can read and write; under the next three, only read; under ACCESS
+# EXCLUSIVE, neither.
 MODES = (
     *(ACCESS_SHARE, ROW_SHARE, ROW_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE),
     *(SHARE, SHARE_ROW_EXCLUSIVE, EXCLUSIVE, ACCESS_EXCLUSIVE),
@@ -30,15 +30,15 @@ MODES = (
 
 class Lock(NamedTuple):
     mode: str
-    relation: str | None  # as the statement writes it; an index stands for its table. None: nobody knows which one
+    relation: str | None  # as the statement writes it; an index stands for its table. None: the text does not say
 
 
 class Pattern(NamedTuple):
-    text: str  # matched at the start; its groups are relations, or lists of them
+    text: str  # a regular expression, matched at the start; its groups are relations, or lists of them
     mode: str | None  # None: no lock on a relation
 
 
-# What an ALTER TABLE does; the strictest action counts for the whole statement.
+# Actions of ALTER TABLE. The statement takes the strongest lock of its actions.
 ACTIONS = (
     Pattern(r"VALIDATE CONSTRAINT", SHARE_UPDATE_EXCLUSIVE),
     Pattern(rf"ADD (?:CONSTRAINT {NAME} )?FOREIGN KEY", SHARE_ROW_EXCLUSIVE),
@@ -55,7 +55,7 @@ STATEMENTS = (
     Pattern(rf"DROP INDEX CONCURRENTLY (?:IF EXISTS )?({TABLE})", SHARE_UPDATE_EXCLUSIVE),
     Pattern(rf"DROP INDEX (?:IF EXISTS )?({TABLE}(?: ?, ?{TABLE})*)", ACCESS_EXCLUSIVE),
     Pattern(rf"REINDEX (?:TABLE|INDEX) CONCURRENTLY ({TABLE})", SHARE_UPDATE_EXCLUSIVE),
-    # SHARE on the table, but ACCESS EXCLUSIVE on its indexes, each of which every query of the table opens.
+    # SHARE on the table, but ACCESS EXCLUSIVE on its indexes, and every query on the table opens all of them.
     Pattern(rf"REINDEX (?:TABLE|INDEX) ({TABLE})", ACCESS_EXCLUSIVE),
     Pattern(rf"DROP (?:TABLE|(?:MATERIALIZED )?VIEW) (?:IF EXISTS )?({TABLE}(?: ?, ?{TABLE})*)", ACCESS_EXCLUSIVE),
     Pattern(rf"CREATE OR REPLACE VIEW ({TABLE})", ACCESS_EXCLUSIVE),
@@ -84,20 +84,19 @@ _REFERENCES = re.compile(rf"\bREFERENCES ({TABLE})", re.IGNORECASE)
 
 
 def locks(statement: str) -> list[Lock]:
-    """What a bare statement locks.
+    """The locks that a normalized statement takes.
 
-    Not told from the text: what a foreign key's own table or constraint takes along when it is dropped, and what a
-    trigger or a function does.
+    Not seen in the text: tables that a dropped foreign key refers to, and what triggers and functions do.
     """
     if match := _ALTER_TABLE.match(statement):
-        modes = (_first(ACTIONS, action).mode for _, action in grammar.alterations(statement))
-        strictest = max((mode for mode in modes if mode), key=MODES.index, default=ACCESS_EXCLUSIVE)
-        return [Lock(strictest, match[1]), *_referenced(statement, match[1])]
+        modes = (_first_match(ACTIONS, action).mode for _, action in grammar.alterations(statement))
+        strongest = max((mode for mode in modes if mode), key=MODES.index, default=ACCESS_EXCLUSIVE)
+        return [Lock(strongest, match[1]), *_referenced_tables(statement, match[1])]
     if match := _LOCK_TABLE.match(statement):
         return [Lock((match[2] or ACCESS_EXCLUSIVE).upper(), match[1])]
     if table := grammar.created_table(statement):
-        return list(_referenced(statement, table))
-    pattern = _first(STATEMENTS, statement)
+        return list(_referenced_tables(statement, table))
+    pattern = _first_match(STATEMENTS, statement)
     match = re.match(pattern.text, statement, re.IGNORECASE)
     names = [name for group in (match.groups() if match else ()) for name in grammar.split_at_commas(group)]
     if pattern.mode is None:
@@ -105,13 +104,13 @@ def locks(statement: str) -> list[Lock]:
     return [Lock(pattern.mode, name) for name in names] or [Lock(pattern.mode, None)]
 
 
-def _first(patterns: tuple[Pattern, ...], text: str) -> Pattern:
+def _first_match(patterns: tuple[Pattern, ...], text: str) -> Pattern:
     matching = (pattern for pattern in patterns if re.match(pattern.text, text, re.IGNORECASE))
     return next(matching, Pattern("", ACCESS_EXCLUSIVE))
 
 
-def _referenced(statement: str, table: str) -> Iterator[Lock]:
-    """A foreign key puts its triggers on the table that it refers to as well."""
+def _referenced_tables(statement: str, table: str) -> Iterator[Lock]:
+    """A foreign key creates triggers on the table that it refers to, which locks that table too."""
     for name in dict.fromkeys(_REFERENCES.findall(statement)):
-        if grammar.plain(name) != grammar.plain(table):
+        if grammar.unqualified_name(name) != grammar.unqualified_name(table):
             yield Lock(SHARE_ROW_EXCLUSIVE, name)

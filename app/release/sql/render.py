@@ -1,4 +1,4 @@
-"""The SQL of a revision, without a database: what lint reads and plan shows."""
+"""Render a revision to SQL in Alembic's offline mode, without a database: for lint and plan."""
 
 import sys
 from types import FrameType, TracebackType
@@ -7,30 +7,37 @@ from typing import Any, NamedTuple
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy import MetaData
 
-from app.extensions import Base
 from app.release.sql import grammar
 
 OPERATIONS = "app.release.operations"
 
+# Offline mode, for PostgreSQL. psycopg2's own paramstyle would double each %.
+OFFLINE_OPTIONS: dict[str, Any] = {
+    "url": "postgresql+psycopg2://",
+    "literal_binds": True,
+    "dialect_opts": {"paramstyle": "named"},
+}
+
 
 class Statement(NamedTuple):
     sql: str  # as it is sent, with its comments and without a semicolon
-    transaction: int | None  # which one of the revision's; None: it commits by itself
+    transaction: int | None  # number of the transaction within the revision; None: it commits by itself
     line: int | None  # of the revision's file
-    by_operation: bool  # one of app.release.operations, which looks at the catalog before it acts
+    by_operation: bool  # sent by one of app.release.operations, which are idempotent
 
     @property
     def in_transaction(self) -> bool:
         return self.transaction is not None
 
     @property
-    def bare(self) -> str:
-        return grammar.bare(self.sql)
+    def normalized(self) -> str:
+        return grammar.normalize(self.sql)
 
 
 class Unreadable(NamedTuple):
-    """upgrade() does not say its SQL without a database."""
+    """upgrade() failed without a database."""
 
     reason: str
     line: int | None
@@ -38,35 +45,36 @@ class Unreadable(NamedTuple):
 
 class Rendered(NamedTuple):
     statements: list[Statement]
-    version_transaction: int | None  # the one in which the database's revision moves; all others commit before it
+    version_transaction: int | None  # the one in which alembic_version moves; all others commit before it
     unreadable: Unreadable | None
 
 
-def render(script: Script) -> Rendered:
-    """What upgrade() sends, statement by statement.
+def render(script: Script, metadata: MetaData | None = None) -> Rendered:
+    """The statements of upgrade(), each with the line of the file that sent it.
 
-    Alembic's own --sql mode goes through env.py and prints one text; here each statement keeps the line of the file
-    that sent it.
+    `flask db upgrade --sql` would go through env.py and print one text.
+
+    Args:
+        metadata: whose naming convention names constraints that the revision does not name.
     """
     module = script.module
     recorder = _Recorder(module.__dict__)
-    options = {"as_sql": True, "literal_binds": True, "output_buffer": recorder, "target_metadata": Base.metadata}
     migration = MigrationContext.configure(
-        url="postgresql+psycopg2://",
-        dialect_opts={"paramstyle": "named"},  # else psycopg2's way doubles each % of a text
-        opts=options,
+        url=OFFLINE_OPTIONS["url"],
+        dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
+        opts={"as_sql": True, "literal_binds": True, "output_buffer": recorder, "target_metadata": metadata},
     )
     unreadable = None
     with Operations.context(migration):
         try:
             module.upgrade()
-        except Exception as error:  # whatever a file does that has to be read is a finding, not a crash
+        except Exception as error:  # a file may do anything; the error becomes a finding
             unreadable = Unreadable(f"{type(error).__name__}: {error}".splitlines()[0], _failed_at(error, module))
     return Rendered(recorder.statements, recorder.transaction, unreadable)
 
 
 class _Recorder:
-    """Stands for the file that Alembic prints to, and is handed one text for each thing that is executed."""
+    """The output_buffer of offline mode: a file-like object. Alembic writes one text to it for each execute."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.statements: list[Statement] = []
@@ -77,25 +85,25 @@ class _Recorder:
 
     def write(self, text: str) -> None:
         line, by_operation = _origin(sys._getframe(1), self._namespace)
-        for piece in grammar.split(text):
-            bare = grammar.bare(piece)
-            if not bare:  # a comment; it belongs to what follows
+        for piece in grammar.split_statements(text):
+            normalized = grammar.normalize(piece)
+            if not normalized:  # a comment; it belongs to the next statement
                 self._comment += f"{piece}\n"
-            elif bare.upper() in ("BEGIN", "START TRANSACTION"):
+            elif normalized.upper() in ("BEGIN", "START TRANSACTION"):
                 self._opened += 1
                 self.transaction = self._opened
-            elif bare.upper() in ("COMMIT", "END", "ROLLBACK"):
+            elif normalized.upper() in ("COMMIT", "END", "ROLLBACK"):
                 self.transaction = None
             else:
                 self.statements.append(Statement(self._comment + piece, self.transaction, line, by_operation))
                 self._comment = ""
 
     def flush(self) -> None:
-        """Alembic flushes what it prints."""
+        """Alembic calls it; there is nothing to flush."""
 
 
 def _origin(frame: FrameType | None, namespace: dict[str, Any]) -> tuple[int | None, bool]:
-    """The line of the revision's file that is being executed, and whether through an operation of ours."""
+    """The line of the revision file that is running, and whether it called one of our operations."""
     by_operation = False
     while frame is not None and frame.f_globals is not namespace:
         by_operation = by_operation or frame.f_globals.get("__name__", "").startswith(OPERATIONS)
@@ -104,6 +112,7 @@ def _origin(frame: FrameType | None, namespace: dict[str, Any]) -> tuple[int | N
 
 
 def _failed_at(error: Exception, module: Any) -> int | None:
+    """The line of the revision file where the error was raised."""
     line, trace = None, error.__traceback__
     while isinstance(trace, TracebackType):
         if trace.tb_frame.f_globals is module.__dict__:

@@ -1,7 +1,7 @@
-"""The revision files as they lie in the folder, where Alembic only warns and goes on with a part of them.
+"""Consistency of the revision files: duplicate revision ids and missing parents.
 
-Revisions are numbered, so two branches that each add the next one take the same number: git merges the two files
-without a conflict, and Alembic applies one of them.
+Revisions are numbered. Two branches that each add the next one take the same number, and git merges the two files
+without a conflict. Alembic only warns, and applies one of them. Here that is an error.
 """
 
 import ast
@@ -14,46 +14,46 @@ from alembic.script import ScriptDirectory
 from app.release.errors import ReleaseError
 
 
-class Declared(NamedTuple):
+class DeclaredRevision(NamedTuple):
     file: str
     revision: str
     down_revisions: tuple[str, ...]
 
 
-def declared(script_directory: ScriptDirectory) -> list[Declared]:
-    """What each file says of itself, read without running it."""
+def declared_revisions(script_directory: ScriptDirectory) -> list[DeclaredRevision]:
+    """`revision` and `down_revision` of each file, read without running the file."""
     paths = sorted(Path(script_directory.versions).glob("*.py"))
     found = ((path.name, _constants(path)) for path in paths)
-    return [Declared(file, names["revision"], _as_tuple(names)) for file, names in found if "revision" in names]
+    return [DeclaredRevision(file, names["revision"], _as_tuple(names)) for file, names in found if "revision" in names]
 
 
-def twice(script_directory: ScriptDirectory) -> dict[str, list[str]]:
-    """revision: its files, of those that several have."""
+def duplicate_revisions(script_directory: ScriptDirectory) -> dict[str, list[str]]:
+    """revision: its files. Only revisions that stand in more than one file."""
     files = defaultdict(list)
-    for one in declared(script_directory):
+    for one in declared_revisions(script_directory):
         files[one.revision].append(one.file)
     return {revision: names for revision, names in files.items() if len(names) > 1}
 
 
-def require_whole(script_directory: ScriptDirectory) -> None:
+def require_consistent_files(script_directory: ScriptDirectory) -> None:
     """
     Raises:
-        ReleaseError: Alembic would apply a part of what the folder holds.
+        ReleaseError: two files have one revision, or a file follows a revision that no file has.
     """
-    require_parents(script_directory)
-    for revision, names in twice(script_directory).items():
+    require_parent_files(script_directory)
+    for revision, names in duplicate_revisions(script_directory).items():
         raise ReleaseError(
             f"Revision {revision} has several files, {', '.join(names)}, of which Alembic would apply one. Give the"
             " later one the next number as its revision, and this number as its down_revision."
         )
 
 
-def require_parents(script_directory: ScriptDirectory) -> None:
+def require_parent_files(script_directory: ScriptDirectory) -> None:
     """
     Raises:
-        ReleaseError: a file follows a revision that no file has, so that there is no history to look at.
+        ReleaseError: a file follows a revision that no file has. Alembic cannot build a history then.
     """
-    all_declared = declared(script_directory)
+    all_declared = declared_revisions(script_directory)
     known = {one.revision for one in all_declared}
     for one in all_declared:
         for missing in set(one.down_revisions) - known:
@@ -64,7 +64,7 @@ def require_parents(script_directory: ScriptDirectory) -> None:
 
 
 def _constants(path: Path) -> dict[str, Any]:
-    """The module's constants revision and down_revision."""
+    """The module's constants `revision` and `down_revision`."""
     names: dict[str, Any] = {}
     for node in ast.parse(path.read_text()).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)

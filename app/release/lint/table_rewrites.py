@@ -1,9 +1,9 @@
-"""Whether a step writes or reads each row of a table under the heaviest lock."""
+"""Lint rule of table rewrites: statements that write or read every row under ACCESS EXCLUSIVE."""
 
 import re
 from collections.abc import Iterator
 
-from app.release.lint.rules import ADD_COLUMN, Broken, Revision, alterations
+from app.release.lint.revision import ADD_COLUMN, Revision, Violation, alterations
 from app.release.sql import grammar
 from app.release.sql.grammar import TABLE
 
@@ -14,8 +14,8 @@ _DEFAULT = re.compile(r"\bDEFAULT (.*)", re.IGNORECASE)
 _CALL = re.compile(r"\b(\w+) ?\(")
 _REWRITING_TABLE = re.compile(r"SET (?:UNLOGGED|LOGGED|TABLESPACE|ACCESS METHOD)\b", re.IGNORECASE)
 _REWRITING = re.compile(rf"(?:VACUUM (?:FULL|\(.*FULL.*\))|CLUSTER) ({TABLE})", re.IGNORECASE)
-# Those that give one value for the whole statement, and types with a length, which look like calls.
-_ONE_VALUE = {
+# Functions that are not volatile: one value for the whole statement.
+_NOT_VOLATILE = {
     "now",
     "transaction_timestamp",
     "statement_timestamp",
@@ -25,6 +25,7 @@ _ONE_VALUE = {
     "md5",
     "to_timestamp",
 }
+# Types with a length look like function calls.
 _TYPES = {
     "varchar",
     "char",
@@ -40,25 +41,25 @@ _TYPES = {
 }
 
 
-def rewrites_a_table(revision: Revision) -> Iterator[Broken]:
-    """A default that differs from row to row has to be written into each row, under the heaviest lock.
+def table_rewrite(revision: Revision) -> Iterator[Violation]:
+    """ADD COLUMN with a volatile default, SET TABLESPACE and the like, VACUUM FULL, CLUSTER.
 
-    So has a CHECK that comes with a column to be read against each row.
+    Also ADD COLUMN with a CHECK, which is checked against every row.
     """
     for statement, (table, action) in alterations(revision):
         column = ADD_COLUMN.match(action)
         if column and (_REWRITING_COLUMN.search(column[2]) or _is_volatile(column[2])):
-            yield Broken("table-rewrite", statement, f"{table}.{grammar.plain(column[1])}")
+            yield Violation("table-rewrite", statement, f"{table}.{grammar.unqualified_name(column[1])}")
         elif column and re.search(r"\bCHECK ?\(", column[2], re.IGNORECASE):
-            yield Broken("constraint-missing-not-valid", statement, f"{table}.{grammar.plain(column[1])}")
+            yield Violation("constraint-missing-not-valid", statement, f"{table}.{grammar.unqualified_name(column[1])}")
         elif _REWRITING_TABLE.match(action):
-            yield Broken("table-rewrite", statement, table)
+            yield Violation("table-rewrite", statement, table)
     for statement in revision.statements:
-        if match := _REWRITING.match(statement.bare):
-            yield Broken("table-rewrite", statement, grammar.plain(match[1]))
+        if match := _REWRITING.match(statement.normalized):
+            yield Violation("table-rewrite", statement, grammar.unqualified_name(match[1]))
 
 
 def _is_volatile(definition: str) -> bool:
     default = _DEFAULT.search(definition)
     calls = {name.lower() for name in _CALL.findall(default[1].split(" CHECK ")[0])} if default else set()
-    return bool(calls - _ONE_VALUE - _TYPES)
+    return bool(calls - _NOT_VOLATILE - _TYPES)

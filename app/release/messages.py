@@ -1,8 +1,9 @@
-"""What happened and what to type, for each way in which code and database can differ."""
+"""Error messages for each schema state: what happened, and which command to type."""
 
 from sqlalchemy.exc import DBAPIError
 
-from app.release.state import AHEAD, AHEAD_CONTRACT, BEHIND, SchemaState
+from app.release.errors import server_message
+from app.release.schema_state import AHEAD, AHEAD_CONTRACT, BEHIND, SchemaState
 
 _NOT_UP_TO_DATE = (
     "The database is at {database} and the code at {code}; {count} pending: {pending}."
@@ -23,7 +24,8 @@ _UNKNOWN = (
 )
 
 
-def safely_ahead(state: SchemaState) -> str:
+def ahead_and_compatible(state: SchemaState) -> str:
+    """After a rollback: all newer steps are expand steps, so there is nothing to do."""
     return (
         f"nothing to do: the database is at {state.database_revision}, ahead of this code at {state.code_head},"
         f" by steps that this code runs on ({_list(state.foreign)})"
@@ -31,12 +33,14 @@ def safely_ahead(state: SchemaState) -> str:
 
 
 def failed_statement(error: DBAPIError) -> str:
-    """In one sentence, what the database said of a step."""
+    """PostgreSQL refused a statement, or the connection broke."""
     if error.connection_invalidated:
         return "The connection to the database was lost; what was finished stays. Run the same command again."
-    reason = str(error.orig).splitlines()[0]
     statement = " ".join((error.statement or "").split())[:500]
-    return f"PostgreSQL refused a step: {reason}. Mend what sent it and run the same command again. It was: {statement}"
+    return (
+        f"PostgreSQL refused a step: {server_message(error)}. Mend what sent it and run the same command again."
+        f" It was: {statement}"
+    )
 
 
 def two_heads(state: SchemaState) -> str:
@@ -47,7 +51,7 @@ def two_heads(state: SchemaState) -> str:
 
 
 def refusal(state: SchemaState) -> str:
-    """Why a command cannot work on a database in this state."""
+    """Why a command cannot run in this schema state."""
     sentence = {BEHIND: _NOT_UP_TO_DATE, AHEAD: _AHEAD, AHEAD_CONTRACT: _CONTRACT}.get(state.name, _UNKNOWN)
     return sentence.format(
         database=state.database_revision or "no revision",

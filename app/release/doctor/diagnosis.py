@@ -1,13 +1,13 @@
-"""What doctor finds."""
+"""One diagnosis of `flask release doctor`."""
 
 import shlex
 from typing import NamedTuple
 
-ERROR = "error"  # something is broken, or will be at the next release
+ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     severity: str
     rule: str
     what: str
@@ -15,5 +15,5 @@ class Finding(NamedTuple):
 
 
 def psql(sql: str) -> str:
-    """The command that sends a statement to the database."""
+    """The shell command that sends a statement to the database."""
     return f'psql "$DATABASE_URL" -c {shlex.quote(sql)}'

@@ -1,4 +1,4 @@
-"""What the commands print for people: lines of text from what they print for programs."""
+"""Text output of `flask release …`: each function turns the JSON document of a command into lines for people."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -6,27 +6,26 @@ from typing import Any
 
 import click
 
-Found = dict[str, Any]
+Document = dict[str, Any]
 
 COLOURS = {"error": "red", "warning": "yellow", "behind": "yellow", "at_head": "green"}
 
 
-def status(found: Found) -> Iterator[str]:
-    yield f"state              {click.style(found['state'], fg=COLOURS.get(found['state'], 'red'), bold=True)}"
-    yield f"code head          {found['code_head']}"
-    yield f"database revision  {found['database_revision'] or 'none: no migration has run'}"
-    for label, steps in (("pending", found["pending"]),):
-        for number, step in enumerate(steps):
-            yield f"{'' if number else label:<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
-    if found["ahead_by"]:
-        yield f"ahead by           {', '.join(found['ahead_by'])}"
-    yield f"migration          {found['migrator'] or 'none is running'}"
-    yield f"queue              {_queue(found['queue'])}"
-    if found["next"]:
-        yield f"next               {found['next']}"
+def status(document: Document) -> Iterator[str]:
+    yield f"state              {click.style(document['state'], fg=COLOURS.get(document['state'], 'red'), bold=True)}"
+    yield f"code head          {document['code_head']}"
+    yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
+    for number, step in enumerate(document["pending"]):
+        yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
+    if document["ahead_by"]:
+        yield f"ahead by           {', '.join(document['ahead_by'])}"
+    yield f"migration          {document['migrator'] or 'none is running'}"
+    yield f"queue              {_queue(document['queue'])}"
+    if document["next"]:
+        yield f"next               {document['next']}"
 
 
-def _queue(queue: Found | None) -> str:
+def _queue(queue: Document | None) -> str:
     if queue is None:
         return "none: the migration that creates it has not run"
     if not queue["waiting"]:
@@ -34,26 +33,26 @@ def _queue(queue: Found | None) -> str:
     return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
 
 
-def plan(found: Found) -> Iterator[str]:
-    if not found["revisions"]:
-        yield f"Nothing pending: the database is at {found['database_revision']}."
-    for revision in found["revisions"]:
+def plan(document: Document) -> Iterator[str]:
+    if not document["revisions"]:
+        yield f"Nothing pending: the database is at {document['database_revision']}."
+    for revision in document["revisions"]:
         phase = revision["phase"] or "contract, since it names no phase"
         yield click.style(f"{revision['revision']}  {revision['title']}  ({phase})", bold=True)
         for transaction, steps in groupby(revision["steps"], key=lambda step: step["transaction"]):
             yield "  in one transaction:" if transaction is not None else "  each by itself:"
             for step in steps:
-                yield from _step(step)
+                yield from _statement(step)
         if revision["unreadable"]:
             yield click.style(f"  The rest cannot be shown without running it: {revision['unreadable']}", fg="yellow")
         yield ""
-    if found["refused"]:
-        yield click.style(f"In one run this is refused: {found['refused']}", fg="red")
-    elif found["revisions"]:
+    if document["refused"]:
+        yield click.style(f"In one run this is refused: {document['refused']}", fg="red")
+    elif document["revisions"]:
         yield "Apply it with: flask db upgrade"
 
 
-def _step(step: Found) -> Iterator[str]:
+def _statement(step: Document) -> Iterator[str]:
     for line in step["sql"].splitlines():
         yield f"    {line}"
     for lock in step["locks"]:
@@ -62,15 +61,15 @@ def _step(step: Found) -> Iterator[str]:
         yield f"      → {click.style(lock['lock'], fg=colour)} on {table} ({_size(lock)})"
 
 
-def _size(lock: Found) -> str:
+def _size(lock: Document) -> str:
     if lock["size"] in ("new", "unknown"):
         return str(lock["size"])
     rows = "rows never counted" if lock["rows"] is None else f"about {lock['rows']:,} rows"
     return f"{lock['size']}, {rows}"
 
 
-def lint(found: Found) -> Iterator[str]:
-    for finding in found["findings"]:
+def lint(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
         place = f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]
         colour, label = ("yellow", "excused") if finding["excused"] else ("red", "unsafe")
         yield f"{place}: {click.style(label, fg=colour, bold=True)}: {finding['rule']}"
@@ -79,14 +78,16 @@ def lint(found: Found) -> Iterator[str]:
         yield f"  {finding['what']}"
         yield f"  Excused: {finding['excused']}" if finding["excused"] else f"  {finding['instead']}"
         yield ""
-    unsafe = sum(not finding["excused"] for finding in found["findings"])
-    yield f"{unsafe} unsafe, {len(found['findings']) - unsafe} excused." if found["findings"] else "Nothing unsafe."
+    unsafe = sum(not finding["excused"] for finding in document["findings"])
+    yield (
+        f"{unsafe} unsafe, {len(document['findings']) - unsafe} excused." if document["findings"] else "Nothing unsafe."
+    )
 
 
-def doctor(found: Found) -> Iterator[str]:
-    for finding in found["findings"]:
+def doctor(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
         severity = click.style(finding["severity"], fg=COLOURS[finding["severity"]], bold=True)
         yield f"{severity}: {finding['rule']}: {finding['what']}"
         yield f"  next: {finding['next']}"
-    if not found["findings"]:
+    if not document["findings"]:
         yield click.style("Nothing is wrong.", fg="green")

@@ -1,0 +1,110 @@
+"""Dropping a column or a table in two releases: retire it (expand), then drop it (contract)."""
+
+from app.release.operations import catalog
+from app.release.operations.steps import ALWAYS, RETIRED_COMMENT, Step, alter_table, run_steps
+from app.release.sql.dialect import quote
+
+
+def retire_column_online(table: str, column: str) -> None:
+    """The expand step of dropping a column: new code no longer uses it, the previous release still does.
+
+    New code inserts rows without the column, so NOT NULL is dropped if there is no default. The comment hides the
+    column from `flask db check`, and lets a later `flask db migrate` drop it.
+
+    SQL, each statement in a transaction of its own:
+        ALTER TABLE … ALTER COLUMN … DROP NOT NULL
+            Only when the column is NOT NULL without a default. ACCESS EXCLUSIVE, for milliseconds. Waits at most
+            300 ms, then is retried.
+        COMMENT ON COLUMN … IS 'retired: …'
+            SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
+
+    Run again: the first is skipped, the comment is sent again.
+    """
+    run_steps(
+        alter_table(
+            table,
+            f"ALTER COLUMN {quote(column)} DROP NOT NULL",
+            f"SELECT {catalog.IS_REQUIRED}",
+            catalog.column_parameters(table, column),
+        ),
+        Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS '{RETIRED_COMMENT}'", ALWAYS, {}),
+    )
+
+
+def reinstate_column_online(table: str, column: str) -> None:
+    """Undo retire_column_online: remove the comment. NOT NULL does not come back; set_not_null_online does that.
+
+    SQL:
+        COMMENT ON COLUMN … IS NULL
+            SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
+
+    Run again: sends the same; skipped when there is no such column.
+    """
+    comment = f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS NULL"
+    run_steps(Step(comment, f"SELECT {catalog.HAS_COLUMN}", catalog.column_parameters(table, column)))
+
+
+def drop_column_contract(table: str, column: str) -> None:
+    """The contract step, in a later release: drop a column that not even the live release uses any more.
+
+    SQL:
+        ALTER TABLE … DROP COLUMN IF EXISTS …
+            ACCESS EXCLUSIVE, for milliseconds; no row is rewritten. Waits at most 300 ms, then is retried.
+
+    Run again: skipped when there is no such column.
+    """
+    run_steps(
+        alter_table(
+            table,
+            f"DROP COLUMN IF EXISTS {quote(column)}",
+            f"SELECT {catalog.HAS_COLUMN}",
+            catalog.column_parameters(table, column),
+        )
+    )
+
+
+def retire_table_online(table: str) -> None:
+    """The expand step of dropping a table: mark it with a comment, while the previous release still uses it.
+
+    The mark hides the table from `flask db check`, and lets a later `flask db migrate` drop it.
+
+    SQL:
+        COMMENT ON TABLE … IS 'retired: …'
+            SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
+
+    Run again: sends the same comment.
+    """
+    run_steps(Step(f"COMMENT ON TABLE {quote(table)} IS '{RETIRED_COMMENT}'", ALWAYS, {}))
+
+
+def reinstate_table_online(table: str) -> None:
+    """Undo retire_table_online: remove the comment.
+
+    SQL:
+        COMMENT ON TABLE … IS NULL
+            SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
+
+    Run again: sends the same; skipped when there is no such table.
+    """
+    comment = f"COMMENT ON TABLE {quote(table)} IS NULL"
+    run_steps(Step(comment, f"SELECT {catalog.HAS_TABLE}", {"table": quote(table)}))
+
+
+def drop_table_contract(table: str) -> None:
+    """The contract step, in a later release: drop a table that not even the live release uses any more.
+
+    SQL:
+        DROP TABLE IF EXISTS …
+            ACCESS EXCLUSIVE on the table and on those that its foreign keys refer to, for milliseconds. Waits at most
+            300 ms, then is retried.
+
+    Run again: skipped when there is no such table.
+    """
+    run_steps(
+        Step(
+            f"DROP TABLE IF EXISTS {quote(table)}",
+            f"SELECT {catalog.HAS_TABLE}",
+            {"table": quote(table)},
+            alters=(table,),
+        )
+    )

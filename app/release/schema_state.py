@@ -1,0 +1,91 @@
+"""Schema state: whether the database is at, behind or ahead of this code's head revision."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
+
+from app.release import ledger, revisions
+
+AT_HEAD = "at_head"
+BEHIND = "behind"  # this code has revisions that are pending
+AHEAD = "ahead"  # a newer release migrated, by expand steps only: this code still runs
+AHEAD_CONTRACT = "ahead_contract"  # a newer release migrated, and a step is a contract: this code does not run
+UNKNOWN = "unknown"  # no path from the database's revision to this code, neither in the files nor in the ledger
+
+_DATABASE_REVISIONS = text("SELECT version_num FROM alembic_version ORDER BY version_num")
+
+
+class SchemaState(NamedTuple):
+    name: str  # one of the constants above
+    code_head: str  # several, with commas, when branches of the code were not merged
+    database_revision: str | None  # several, with commas, in the same case; None before the first migration
+    pending: list[str]  # revisions to apply, the first one first
+    foreign: list[str]  # revisions that the database has and this code has not, the newest first
+
+
+def read_schema_state(connection: Connection, code: ScriptDirectory | None = None) -> SchemaState:
+    """Compare the database's revision to the code's. Leaves the transaction open that reading began.
+
+    Args:
+        code: the revisions to compare with; None: those of migrations/versions.
+
+    Raises:
+        OperationalError: the database does not answer.
+    """
+    code = code or revisions.script_directory()
+    applied = database_revisions(connection)
+    unknown = [revision for revision in applied if revision not in revisions.known_revisions(code)]
+    if unknown:
+        name, foreign = _ahead(code, applied, ledger.read_entries(connection))
+        pending: list[str] = []
+    else:
+        name, foreign, pending = _at_or_behind(code, applied)
+    return SchemaState(name, ",".join(revisions.heads(code)), ",".join(applied) or None, pending, foreign)
+
+
+def database_revisions(connection: Connection) -> list[str]:
+    """What alembic_version holds; empty when no migration has run."""
+    try:
+        with connection.begin_nested():
+            return list(connection.scalars(_DATABASE_REVISIONS))
+    except ProgrammingError:  # there is no such table
+        return []
+
+
+def _at_or_behind(code: ScriptDirectory, applied: list[str]) -> tuple[str, list[str], list[str]]:
+    if applied == revisions.heads(code):
+        return AT_HEAD, [], []
+    try:
+        return BEHIND, [], [step.revision for step in revisions.pending(code, applied)]
+    except RevisionError:  # rows of alembic_version that contradict each other
+        return UNKNOWN, applied, []
+
+
+def _ahead(
+    code: ScriptDirectory, applied: list[str], entries: Mapping[str, ledger.LedgerEntry]
+) -> tuple[str, list[str]]:
+    """Follow the ledger from the database's revisions down to revisions that this code knows.
+
+    Returns:
+        the state, and the revisions on the way.
+    """
+    foreign: list[str] = []
+    reached: set[str] = set()
+    to_visit = list(applied)
+    while to_visit:
+        revision = to_visit.pop(0)
+        if revision in revisions.known_revisions(code):
+            reached.add(revision)
+        elif revision not in entries:
+            return UNKNOWN, [*foreign, revision]
+        elif revision not in foreign:
+            foreign.append(revision)
+            to_visit.extend(entries[revision].down_revisions)
+    if revisions.pending(code, reached):  # the two histories have diverged
+        return UNKNOWN, foreign
+    contract = any(entries[revision].phase != ledger.EXPAND for revision in foreign)
+    return AHEAD_CONTRACT if contract else AHEAD, foreign
