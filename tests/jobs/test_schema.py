@@ -10,7 +10,7 @@ from procrastinate.schema import SchemaManager
 from app import create_app
 from app.extensions import Base, db
 from app.release import doctor
-from app.release.reading import reading
+from app.release.connection import read_only_connection
 from config import TestingConfig
 from tests.databases import Environment, own_database
 from tests.release.dumps import psql, schema_dump
@@ -41,8 +41,8 @@ def test_the_migrations_make_what_the_package_would(
 def test_check_and_doctor_leave_it_alone(migrated: Flask) -> None:
     with migrated.app_context():
         flask_migrate.check("migrations")
-        with reading() as connection:
-            found = doctor.examine(connection, Base.metadata)
+        with read_only_connection() as connection:
+            found = doctor.diagnose(connection, Base.metadata)
         db.engine.dispose()
     assert found == []
 
@@ -51,7 +51,7 @@ def test_another_library_of_tables_is_not_left_alone(migrated: Flask) -> None:
     with migrated.app_context():
         with db.engine.begin() as connection:
             connection.exec_driver_sql("CREATE TABLE not_procrastinate_jobs (id bigint)")
-        with reading() as connection:
-            found = doctor.examine(connection, Base.metadata)
+        with read_only_connection() as connection:
+            found = doctor.diagnose(connection, Base.metadata)
         db.engine.dispose()
     assert [finding.rule for finding in found] == ["extra-table"]

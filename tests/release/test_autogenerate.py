@@ -9,11 +9,11 @@ from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table
 
-from app.release.autogenerate import dropping
+from app.release.autogenerate import drop_retired
 from app.release.errors import UnsafeOperation
 from app.release.operations import retire_column_online, retire_table_online
-from app.release.rewriter import Call, Change, rewritten
-from app.release.runner import OPTIONS
+from app.release.rewriter import Call, Change, rewrite_directives
+from app.release.runner import ALEMBIC_OPTIONS
 from tests.release.migrating import Database
 from tests.release.model_changes import CHANGES, add, models, remove, replace, things
 
@@ -21,13 +21,15 @@ from tests.release.model_changes import CHANGES, add, models, remove, replace, t
 def migration(database: Database, metadata: MetaData) -> Change:
     """What is written for the difference between the database and these models."""
     with database.engine.connect() as connection:
-        options = {key: OPTIONS[key] for key in ("autogenerate_plugins", "compare_server_default", "include_object")}
+        options = {
+            key: ALEMBIC_OPTIONS[key] for key in ("autogenerate_plugins", "compare_server_default", "include_object")
+        }
         written_as = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
         context = MigrationContext.configure(connection, opts={**options, **written_as, "target_metadata": metadata})
         directives = api.produce_migrations(context, metadata).upgrade_ops
         assert directives is not None
         autogen = api.AutogenContext(context, metadata)
-        return dropping(context, autogen) if directives.is_empty() else rewritten(directives, autogen)
+        return drop_retired(context, autogen) if directives.is_empty() else rewrite_directives(directives, autogen)
 
 
 def sources(operations: list[MigrateOperation]) -> list[str]:

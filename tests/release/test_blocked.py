@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.release.lock import KEY
+from app.release.advisory_lock import LOCK_KEY
 from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
@@ -117,7 +117,7 @@ def test_a_deadline_that_is_no_time_is_refused(checkout: Checkout, database: Dat
 
 
 def test_another_release_is_waited_for_until_the_deadline(checkout: Checkout, database: Database) -> None:
-    with database.holding(f"SELECT pg_advisory_lock({KEY})"):
+    with database.holding(f"SELECT pg_advisory_lock({LOCK_KEY})"):
         refused = checkout.flask("db", "upgrade", "-x", "deadline=1")
     assert refused.returncode == 1
     assert "Another release held the migration lock" in refused.stderr

@@ -16,8 +16,8 @@ from sqlalchemy import text
 
 from app import create_app
 from app.extensions import Base
-from app.release.lock import KEY
-from app.release.revisions import MIGRATIONS, heads, known, script_directory
+from app.release.advisory_lock import LOCK_KEY
+from app.release.revisions import MIGRATIONS, heads, known_revisions, script_directory
 from config import TestingConfig
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
@@ -51,7 +51,7 @@ def test_status_of_an_empty_database(runner: FlaskCliRunner) -> None:
     status = answer(runner, "status")
     assert set(status) == STATUS
     assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
-    assert [step["revision"] for step in status["pending"]] == sorted(known(script_directory()))
+    assert [step["revision"] for step in status["pending"]] == sorted(known_revisions(script_directory()))
     assert status["pending"][0] == {"revision": "0001", "title": "Create users.", "phase": "expand"}
     assert status["next"] == "flask release plan"
 
@@ -85,7 +85,7 @@ def test_status_of_an_empty_database_says_that_there_is_no_queue(runner: FlaskCl
 
 def test_status_tells_of_a_migration_that_runs(upgraded: Database, runner: FlaskCliRunner) -> None:
     with upgraded.engine.connect() as other:
-        other.execute(text(f"SELECT pg_advisory_lock({KEY})"))
+        other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
         assert "A migration is running" in answer(runner, "status")["migrator"]
 
 
@@ -98,7 +98,7 @@ def test_status_of_a_database_that_is_ahead(upgraded: Database, runner: FlaskCli
 
 def test_plan_of_an_empty_database(runner: FlaskCliRunner) -> None:
     plan = answer(runner, "plan")
-    assert [revision["revision"] for revision in plan["revisions"]] == sorted(known(script_directory()))
+    assert [revision["revision"] for revision in plan["revisions"]] == sorted(known_revisions(script_directory()))
     first = plan["revisions"][0]["steps"][0]
     assert first["sql"].startswith("CREATE TABLE users")
     assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
@@ -129,7 +129,7 @@ def test_doctor_ends_with_1_for_an_error(upgraded: Database, runner: FlaskCliRun
 
 def test_doctor_ends_with_0_for_a_warning(upgraded: Database, runner: FlaskCliRunner) -> None:
     with upgraded.engine.connect() as other:
-        other.execute(text(f"SELECT pg_advisory_lock({KEY})"))
+        other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
         ended = release(runner, "doctor")
     assert (ended.exit_code, "running-migrator" in ended.stdout) == (0, True)
 

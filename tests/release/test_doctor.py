@@ -9,10 +9,10 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.exc import IntegrityError
 
 from app.extensions import Base
-from app.release.doctor import examine
-from app.release.doctor.finding import Finding
-from app.release.lock import KEY
-from app.release.reading import reading
+from app.release.advisory_lock import LOCK_KEY
+from app.release.connection import read_only_connection
+from app.release.doctor import diagnose
+from app.release.doctor.diagnosis import Diagnosis
 from app.release.revisions import MIGRATIONS, heads, script_directory
 from tests.release.migrating import Database
 
@@ -27,9 +27,9 @@ def healthy(database: Database) -> Database:
     return database
 
 
-def found(metadata: MetaData = Base.metadata, **thresholds: int) -> list[Finding]:
-    with reading() as connection:
-        return examine(connection, metadata, **thresholds)
+def found(metadata: MetaData = Base.metadata, **thresholds: int) -> list[Diagnosis]:
+    with read_only_connection() as connection:
+        return diagnose(connection, metadata, **thresholds)
 
 
 def models(*conditions: str) -> MetaData:
@@ -217,7 +217,7 @@ def test_a_short_transaction_is_none(healthy: Database) -> None:
 
 
 def test_an_orphaned_migrator_is_found(healthy: Database) -> None:
-    with session(healthy, f"SELECT pg_advisory_lock({KEY})") as other:
+    with session(healthy, f"SELECT pg_advisory_lock({LOCK_KEY})") as other:
         other.commit()
         pid = other.scalar(text("SELECT pg_backend_pid()"))
         other.commit()
@@ -227,12 +227,12 @@ def test_an_orphaned_migrator_is_found(healthy: Database) -> None:
 
 
 def test_a_migrator_at_work_is_no_error(healthy: Database) -> None:
-    with session(healthy, f"SELECT pg_advisory_lock({KEY})"):
+    with session(healthy, f"SELECT pg_advisory_lock({LOCK_KEY})"):
         [finding] = found()
     assert (finding.rule, finding.severity) == ("running-migrator", "warning")
 
 
-@pytest.mark.parametrize("key", [f"{KEY + 1}", f"{KEY | 1 << 32}", f"0, {KEY % 2**31}"])
+@pytest.mark.parametrize("key", [f"{LOCK_KEY + 1}", f"{LOCK_KEY | 1 << 32}", f"0, {LOCK_KEY % 2**31}"])
 def test_another_lock_is_no_migrator(healthy: Database, key: str) -> None:
     with session(healthy, f"SELECT pg_advisory_lock({key})"):
         assert found() == []
@@ -255,6 +255,6 @@ def test_a_table_that_is_locked_is_not_waited_for(healthy: Database) -> None:
 
 
 def test_its_session_refuses_to_write(healthy: Database) -> None:
-    with reading() as connection:
+    with read_only_connection() as connection:
         assert connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert connection.scalar(text("SHOW statement_timeout")) == "10s"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.release.errors import ReleaseError
-from app.release.files import declared, require_parents, twice
 from app.release.lint import lint
+from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
 from app.release.revisions import heads, script_directory
 from tests.release.checkout import Checkout
 from tests.release.history import EXPAND, NO_MODELS, history, write_revision
@@ -21,9 +21,9 @@ def second_of_its_number(folder: Path) -> None:
 
 
 def test_our_own_files_fit_together() -> None:
-    assert len(declared(script_directory())) == len(list(script_directory().walk_revisions()))
-    assert twice(script_directory()) == {}
-    require_parents(script_directory())
+    assert len(declared_revisions(script_directory())) == len(list(script_directory().walk_revisions()))
+    assert duplicate_revisions(script_directory()) == {}
+    require_parent_files(script_directory())
 
 
 def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
@@ -31,18 +31,18 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     write_revision(tmp_path, "0003", ("0001", "0002"), EXPAND, NOTHING)
     file = tmp_path / "versions/0003_step.py"
     file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
-    assert [(one.revision, one.down_revisions) for one in declared(directory)] == [
+    assert [(one.revision, one.down_revisions) for one in declared_revisions(directory)] == [
         ("0001", ()),
         ("0002", ("0001",)),
         ("0003", ("0001", "0002")),
     ]
-    require_parents(directory)
+    require_parent_files(directory)
 
 
 def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
     directory = history(tmp_path, "pass")
     second_of_its_number(tmp_path)
-    assert twice(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
+    assert duplicate_revisions(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
 
 
 @pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
@@ -61,7 +61,7 @@ def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
     directory = history(tmp_path, "pass")
     write_revision(tmp_path, "0003", "0099", EXPAND, NOTHING)
     with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0099.*git log --all -S 0099"):
-        require_parents(directory)
+        require_parent_files(directory)
 
 
 @pytest.mark.parametrize("command", ["status", "plan", "lint", "doctor"])

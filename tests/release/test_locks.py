@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from app.release.sql.grammar import bare, plain
+from app.release.sql.grammar import normalize, unqualified_name
 from app.release.sql.locks import ACTIONS, MODES, STATEMENTS, Lock, locks
 from tests.databases import Environment
 
@@ -134,7 +134,7 @@ def held(connection: Connection, statement: str) -> dict[str, str]:
 def told(statement: str) -> dict[str, str]:
     strictest: dict[str, str] = {}
     for mode, relation in locks(statement):
-        name = plain(relation or "nobody knows")
+        name = unqualified_name(relation or "nobody knows")
         name = INDEXES.get(name, name)
         strictest[name] = max(strictest.get(name, mode), mode, key=MODES.index)
     return strictest
@@ -144,19 +144,19 @@ def told(statement: str) -> dict[str, str]:
 def test_the_server_takes_this_lock(connection: Connection, statement: str) -> None:
     expected = held(connection, statement)
     if "VIEW" in statement or statement.startswith("WITH"):  # what a view reads and a CTE scans stays readable
-        expected = {relation: mode for relation, mode in expected.items() if relation in told(bare(statement))}
+        expected = {relation: mode for relation, mode in expected.items() if relation in told(normalize(statement))}
         assert expected
-    assert told(bare(statement)) == expected
+    assert told(normalize(statement)) == expected
 
 
 @pytest.mark.parametrize(("statement", "mode"), IN_THE_MANUAL.items())
 def test_the_manual_names_this_lock(statement: str, mode: str) -> None:
-    assert told(bare(statement)) == {"todos": mode}
+    assert told(normalize(statement)) == {"todos": mode}
 
 
 @pytest.mark.parametrize("pattern", STATEMENTS, ids=lambda pattern: pattern.text[:40])
 def test_each_pattern_is_tried(pattern: object) -> None:
-    statements = [bare(statement) for statement in (*RUN, *IN_THE_MANUAL)]
+    statements = [normalize(statement) for statement in (*RUN, *IN_THE_MANUAL)]
     firsts = [next((p for p in STATEMENTS if re.match(p.text, s, re.IGNORECASE)), None) for s in statements]
     assert pattern in firsts
 

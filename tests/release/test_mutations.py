@@ -33,11 +33,11 @@ class Mutation:
 
 
 POLL_COMMITS = Mutation(
-    "app/release/lock.py",
+    "app/release/advisory_lock.py",
     "    taken = bool(connection.scalar(_TRY))\n    connection.commit()\n",
     "    taken = bool(connection.scalar(_TRY))\n",
 )
-LOOKS_FOR_A_TRANSACTION = Mutation("app/release/lock.py", "connection.in_transaction()", "False")
+LOOKS_FOR_A_TRANSACTION = Mutation("app/release/advisory_lock.py", "connection.in_transaction()", "False")
 ATTEMPT_COMMITS = Mutation(
     "app/release/runner.py",
     'statement_timeout = {deadline.milliseconds()}"))\n    connection.commit()\n',
@@ -45,10 +45,10 @@ ATTEMPT_COMMITS = Mutation(
 )
 LOOKS_FROM_OUTSIDE = Mutation(
     "app/release/runner.py",
-    "    verify(engine, claimed)\n",
-    "        assert state.database_revisions(connection) == claimed\n",
+    "    verify_committed(engine, expected)\n",
+    "        assert schema_state.database_revisions(connection) == expected\n",
 )
-KEEPS_A_LEDGER = Mutation("app/release/runner.py", '    "on_version_apply": ledger.record,\n')
+KEEPS_A_LEDGER = Mutation("app/release/runner.py", '    "on_version_apply": ledger.record_version,\n')
 WAITS_BRIEFLY = Mutation("app/release/connection.py", 'LOCK_TIMEOUT = "300ms"', 'LOCK_TIMEOUT = "0"')
 
 

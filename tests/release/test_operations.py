@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from app.release.errors import ReleaseError, StillBlocked, UnsafeOperation
+from app.release.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from app.release.operations import (
     add_check_online,
     add_column_online,
@@ -18,7 +18,7 @@ from app.release.operations import (
     set_not_null_online,
     widen_text_online,
 )
-from app.release.operations.batches import Batch, Progress
+from app.release.operations.backfill_batches import Batch, Progress
 from tests.release.migrating import Database, printed
 from tests.release.operation_cases import CASES, TABLES, Case
 
@@ -78,7 +78,7 @@ def test_a_lock_that_is_not_to_be_had_ends_at_the_deadline_with_nothing_changed(
     if case.setup:
         things.execute(case.setup)
     before = schema_dump()
-    with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(StillBlocked, match="deadline"):
+    with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(DeadlineExceeded, match="deadline"):
         things.migrate(case.upgrade, seconds=0.5)
     assert schema_dump() == before
 
@@ -202,12 +202,15 @@ def test_a_backfill_says_how_far_it_is(things: Database, caplog: pytest.LogCaptu
     assert "backfill things: done; 3000 rows filled" in caplog.text
 
     progress = Progress("things", 4000, report_every=0)
-    progress.add(Batch(last=1000, looked_at=1000, filled=500, still=0))
+    progress.add(Batch(last=1000, scanned=1000, filled=500, unfilled=0))
     assert re.search(r"1000 of about 4000 rows seen, \d+ s left; 500 rows filled, \d+ a second", caplog.text)
 
 
 def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(things: Database) -> None:
-    with things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"), pytest.raises(StillBlocked, match="not done"):
+    with (
+        things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"),
+        pytest.raises(DeadlineExceeded, match="not done"),
+    ):
         things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL"), seconds=1.5)
     assert things.scalar("SELECT array_agg(id) FROM things WHERE size IS NULL") == [7]
 

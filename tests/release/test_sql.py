@@ -6,13 +6,13 @@ import pytest
 
 from app.release.sql.grammar import (
     alterations,
-    bare,
     created_table,
     literals,
+    normalize,
     outline,
-    plain,
-    split,
     split_at_commas,
+    split_statements,
+    unqualified_name,
 )
 from app.release.sql.render import render
 from tests.release.history import history
@@ -34,7 +34,7 @@ SPLITS = {
 
 @pytest.mark.parametrize(("text", "expected"), SPLITS.items())
 def test_statements_end_at_semicolons_that_are_none_of_a_text(text: str, expected: list[str]) -> None:
-    assert split(text) == expected
+    assert split_statements(text) == expected
 
 
 BARE = {
@@ -48,7 +48,7 @@ BARE = {
 
 @pytest.mark.parametrize(("text", "expected"), BARE.items())
 def test_bare(text: str, expected: str) -> None:
-    assert bare(text) == expected
+    assert normalize(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_bare(text: str, expected: str) -> None:
     [("Todos", "todos"), ('"Todos"', "Todos"), ("public.todos", "todos"), ('public."a""b"', 'a"b'), ('"a.b"', "a.b")],
 )
 def test_a_name_is_as_the_catalog_has_it(name: str, expected: str) -> None:
-    assert plain(name) == expected
+    assert unqualified_name(name) == expected
 
 
 def test_the_actions_of_an_alter_table() -> None:
