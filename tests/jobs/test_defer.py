@@ -11,6 +11,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.jobs import queue
 from tests.queued import queued, run_queued
+from tests.test_architecture import FEATURES
 from tests.visitor import Visitor
 
 
@@ -69,7 +70,7 @@ def test_a_database_that_refuses_is_told_as_with_any_other_statement(app: Flask)
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
-    assert {name.partition(".")[0] for name in ours} <= {"accounts", "jobs", "mypage", "notes", "todos", "wordcounts"}
+    assert {name.partition(".")[0] for name in ours} <= {*FEATURES, "jobs", "storage"}
 
 
 def test_what_is_done_at_night_is_done(app: Flask) -> None:
