@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.errors import owner_is_gone
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.notes.excerpts import LENGTH, name_and_excerpt
@@ -59,9 +60,11 @@ def create_note(user_id: int, title: str, content: str) -> int:
     new_note = insert(Note).values(user_id=user_id, title=title, content=content, tags=tags_of(title, content))
     try:
         note_id = db.session.execute(new_note.returning(Note.id)).scalar_one()
-    except IntegrityError as error:  # the only constraint that these values can violate is the owner's
+    except IntegrityError as error:
         db.session.rollback()
-        raise AccountGone from error
+        if owner_is_gone(error):
+            raise AccountGone from error
+        raise
     db.session.commit()
     return note_id
 

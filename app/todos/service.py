@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.errors import owner_is_gone
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
@@ -54,9 +55,11 @@ def create_todo(user_id: int, description: str, due_on: date | None = None) -> i
     new_todo = insert(Todo).values(user_id=user_id, description=description, due_on=due_on).returning(Todo.id)
     try:
         todo_id = db.session.execute(new_todo).scalar_one()
-    except IntegrityError as error:  # the only constraint that these values can violate is the owner's
+    except IntegrityError as error:
         db.session.rollback()
-        raise AccountGone from error
+        if owner_is_gone(error):
+            raise AccountGone from error
+        raise
     db.session.execute(update(Todo).where(Todo.id == todo_id).values(position=todo_id))
     db.session.commit()
     return todo_id

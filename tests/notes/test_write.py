@@ -2,6 +2,8 @@
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import User
 from app.accounts.service import AccountGone
@@ -78,6 +80,15 @@ def test_a_note_of_an_account_that_is_gone_is_refused(alice: User) -> None:
     with pytest.raises(AccountGone):
         service.create_note(alice.id, "late", "")
     assert row_counts()["notes"] == 0
+
+
+def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Visitor, alice: User) -> None:
+    db.session.execute(text("ALTER TABLE notes ADD CONSTRAINT fk_notes_title_users CHECK (title <> 'wrong') NOT VALID"))
+    before = row_counts()
+    with pytest.raises(IntegrityError, match="fk_notes_title_users"):
+        service.create_note(alice.id, "wrong", "")
+    assert row_counts() == before
+    assert signed_in.get("/notes").status_code == 200
 
 
 def test_somebody_elses_note_is_not_there(app: Flask, alice: User, bob: User) -> None:

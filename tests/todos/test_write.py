@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from sqlalchemy import text as sql
+from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import User
 from app.accounts.service import AccountGone
@@ -90,6 +92,22 @@ def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: 
     [todo] = listing.list_todos(alice.id).todos
     assert (todo.completed, todo.rank) == (False, todo.id)
     assert listing.list_todos(bob.id).todos == []
+
+
+def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Visitor, alice: User) -> None:
+    db.session.execute(
+        sql(
+            "ALTER TABLE todos ADD project_id bigint DEFAULT 1 NOT NULL;"
+            "CREATE TABLE projects (id bigint PRIMARY KEY); INSERT INTO projects VALUES (2);"
+            "ALTER TABLE todos ADD CONSTRAINT fk_todos_project_id_projects"
+            " FOREIGN KEY (project_id) REFERENCES projects (id) NOT VALID"
+        )
+    )
+    before = row_counts()
+    with pytest.raises(IntegrityError, match="fk_todos_project_id_projects"):
+        service.create_todo(alice.id, "books")
+    assert row_counts() == before
+    assert signed_in.get("/todos").status_code == 200
 
 
 def test_a_todo_of_an_account_that_is_gone_is_refused(alice: User) -> None:
