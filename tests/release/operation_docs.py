@@ -1,0 +1,69 @@
+"""The generated parts of docs/operations-for-migrations.md: each operation's signature, and the SQL of its example.
+
+Run as a script it writes them anew: python -m tests.release.operation_docs
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from app.release import operations
+from app.release.sql.grammar import normalize, split_statements
+from app.release.sql.locks import locks
+
+PAGE = Path(__file__).parents[2] / "docs/operations-for-migrations.md"
+EXAMPLE = re.compile(r"```python\n(?P<code>(?:(?!```).)*)```\n\n```sql\n(?P<sql>(?:(?!```).)*)```", re.DOTALL)
+SECTION = re.compile(r"^### `(?P<name>\w+)`\n\n```python\n(?P<signature>(?:(?!```).)*)```\n", re.DOTALL | re.MULTILINE)
+NAMES: dict[str, Any] = {"sa": sa, **vars(operations)}
+
+
+def regenerated(page: str) -> str:
+    """The page with its signatures and its SQL as the code has them now."""
+    page = SECTION.sub(lambda section: replaced(section, "signature", signature(section["name"])), page)
+    return EXAMPLE.sub(lambda example: replaced(example, "sql", sql_of(example["code"])), page)
+
+
+def replaced(match: re.Match[str], group: str, new: str) -> str:
+    start, end = (match.start(group) - match.start(), match.end(group) - match.start())
+    return match[0][:start] + new + match[0][end:]
+
+
+def signature(name: str) -> str:
+    """Arguments and defaults; the types stand in the operation's docstring."""
+    parameters = inspect.signature(NAMES[name]).parameters.values()
+    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+    return f"{name}{inspect.Signature(plain)}\n"
+
+
+def sql_of(code: str) -> str:
+    """What --sql prints for a call, each statement with the lock that it takes."""
+    output = StringIO()
+    options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
+    migration = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    with Operations.context(migration):
+        exec(code, dict(NAMES))  # noqa: S102 - an example of our own page
+    # The transaction of the migration itself, which the operation ends before and begins again after its statements.
+    sent = output.getvalue().removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n")
+    sent = sent.replace("BEGIN;\n\nCOMMIT;\n\n", "")  # between two calls
+    return "".join(f"{line}{lock_comment(line)}\n" for line in sent.strip().splitlines())
+
+
+def lock_comment(line: str) -> str:
+    taken = {f"{lock.mode} on {lock.relation}" for lock in locks_of(line) if lock.relation}
+    return f"  -- {', '.join(sorted(taken))}" if taken else ""
+
+
+def locks_of(line: str) -> Iterator[Any]:
+    for statement in split_statements(line):
+        yield from locks(normalize(statement))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(regenerated(PAGE.read_text()))
