@@ -1,15 +1,14 @@
-# Everything a developer does, from a machine that has Python 3.11 or newer and nothing else.
+# What a developer does. Needs Python 3.11 or newer, make and a package index; no compiler.
 PYTHON ?= python3
-PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: help dev test check lint format translations screenshots requirements install clean
+.PHONY: help dev test check lint format translations screenshots requirements wheels install clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
 
-dev: install .env ## serve on http://127.0.0.1:5000 with reload; PORT=5001 for another port
-	@exec $(BIN)/flask dev --port $(PORT)
+dev: install .env ## serve on this machine, with reload; PORT=5001 for that very port
+	@exec $(BIN)/flask dev
 
 PYTEST := $(BIN)/python -m pytest --numprocesses=2
 QUICK := (not browser and not servers and not minutes) or smoke
@@ -46,19 +45,25 @@ requirements: install ## pin anew what pyproject.toml asks for; ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) --output-file requirements.txt
 	@$(COMPILE) $(ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
-install: .venv/installed
+PYTHONS := 3.11 3.12 3.13
 
-.venv/installed: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Semicircle needs Python 3.11 or newer; name it with: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv --clear .venv \
-		|| { echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-	@echo "Installing into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
-	@touch $@
+# Asks pip what it would install, for each Python from this one. Fails where a package has no wheel, or none of our hashes.
+wheels: install ## check that every pinned package is a wheel, for each Python that we support
+	@for version in $(PYTHONS); do \
+		echo "Python $$version"; \
+		$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
+			--python-version $$version --only-binary :all: --require-hashes --requirement requirements-dev.txt || exit 1; \
+	done
 
-.env: # names the configuration of this machine; .env.example lists what else may stand in it
+NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13
+INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)"); runpy.run_path("install.py", run_name="__main__")
+
+install:
+	@command -v $(PYTHON) >/dev/null || { echo "$(NEEDED)"; exit 1; }
+	@$(PYTHON) -c '$(INSTALL)'
+
+.env: # names the configuration; .env.example lists what else can be set
 	@echo "APP_SETTINGS=config.DevelopmentConfig" > $@
 
 clean: ## remove what was installed and generated; the data in instance/ stays
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache screenshots tests/browser/node_modules
+	@rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache screenshots tests/browser/node_modules

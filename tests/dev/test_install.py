@@ -1,0 +1,125 @@
+"""`make install`: keyed on the content of what is pinned, built beside, and never taking away what works."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import install
+
+ROOT = Path(__file__).parents[2]
+UNKNOWN = "no-such-package==1 --hash=sha256:" + 64 * "0"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, without a network."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    pin(tmp_path, "# 1\n")
+    return tmp_path
+
+
+def pin(root: Path, content: str) -> None:
+    (root / "requirements-dev.txt").write_text(content)
+
+
+def already_built(root: Path, content: str) -> Path:
+    """The environment for these pins, as if it had been built; making one really takes seconds."""
+    pin(root, content)
+    environment = root / ".venvs" / install.key(root)
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "flask").touch()
+    (environment / install.WHOLE).touch()
+    return environment
+
+
+def used(root: Path) -> Path:
+    return (root / ".venv").resolve()
+
+
+def environments(root: Path) -> set[Path]:
+    return {path for path in (root / ".venvs").iterdir() if path.is_dir()}
+
+
+@pytest.mark.servers
+def test_it_makes_an_environment_whose_scripts_run(root: Path) -> None:
+    unfinished = root / ".venvs" / install.key(root)
+    unfinished.mkdir(parents=True)
+    (unfinished / "half").touch()
+    (root / ".venv" / "bin").mkdir(parents=True)  # not a link, as it once was
+    install.install(root)
+    assert (root / ".venv").is_symlink()
+    assert environments(root) == {used(root)}
+    assert not (used(root) / "half").exists()
+    pip = subprocess.run([root / ".venv" / "bin" / "pip", "--version"], check=True, capture_output=True, text=True)
+    assert str(root) in pip.stdout
+
+
+@pytest.mark.servers
+def test_a_failed_installation_leaves_the_one_that_works(root: Path) -> None:
+    before = already_built(root, "# 1\n")
+    install.install(root)
+    pin(root, UNKNOWN)
+    with pytest.raises(install.InstallError) as refusal:
+        install.install(root)
+    assert str(refusal.value) == (
+        "The packages of requirements-dev.txt could not be installed: No matching distribution found for"
+        f" no-such-package==1 (all of it: {root}/.venvs/install.log);"
+        " .venv is as it was, so .venv/bin/flask dev still runs."
+    )
+    assert environments(root) == {used(root)} == {before}
+
+
+def test_the_time_of_the_file_says_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = already_built(root, "# 1\n")
+    install.install(root)
+    for time in ((1, 1), None):
+        os.utime(root / "requirements-dev.txt", time)
+        install.install(root)
+    assert used(root) == environment
+    assert capsys.readouterr().out == ""
+
+
+def test_the_environment_before_is_kept_for_the_way_back(root: Path) -> None:
+    first = already_built(root, "# 1\n")
+    install.install(root)
+    second = already_built(root, "# 2\n")
+    install.install(root)
+    pin(root, "# 1\n")
+    install.install(root)
+    assert used(root) == first
+    third = already_built(root, "# 3\n")
+    install.install(root)
+    assert used(root) == third
+    assert environments(root) == {first, third}
+    assert not second.exists()
+
+
+@pytest.mark.parametrize("module", ["ensurepip", "venv"])
+def test_a_python_without_the_venv_module_is_told_in_one_sentence(root: Path, module: str) -> None:
+    program = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        f"import install, pathlib; install.install(pathlib.Path({str(root)!r}))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert run.stderr.splitlines()[-1].endswith(
+        "cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+    )
+    assert not (root / ".venv").exists()
+
+
+def test_a_missing_or_old_python_is_told_in_one_sentence(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text(f"#!{sys.executable}\nimport sys\nsys.version_info = (3, 10)\nexec(sys.argv[2])\n")
+    old.chmod(0o755)
+    for python in (old, tmp_path / "missing"):
+        run = subprocess.run(f"make install PYTHON={python}", shell=True, cwd=ROOT, capture_output=True, text=True)
+        sentence, *others = (run.stdout + run.stderr).splitlines()
+        assert run.returncode != 0
+        assert sentence == (
+            "Semicircle needs Python 3.11 or newer; name one that is installed: make install PYTHON=python3.13"
+        )
+        assert all(line.startswith("make") for line in others)
