@@ -1,7 +1,7 @@
-"""`flask worker`: the process that runs the jobs.
+"""`flask worker`: the process that runs the background jobs.
 
-It outlives the database: when that restarts, the worker comes back to it by itself. Told to stop, it ends within 25
-seconds, before a platform kills it at 30: what is not finished by then goes back into the queue.
+It reconnects by itself when the database restarts. On SIGTERM or SIGINT it takes no new job and exits within 25
+seconds, before Heroku kills it at 30. A job that still runs then goes back into the queue.
 """
 
 import asyncio
@@ -24,14 +24,15 @@ from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 from sqlalchemy import make_url
 
-from app.jobs import DEAD_AFTER, HEARTBEAT, HandedBack, put_back, queue
+from app.jobs import DEAD_AFTER, HEARTBEAT, JobRequeued, queue, requeue_stalled_jobs
 
 log = logging.getLogger(__name__)
 
-GRACE = 20.0  # seconds from being told to stop until what still runs is handed back
-END = 24.0  # seconds until it ends in any case; without a database nothing can be handed back, or only slowly
-PAUSE = 2.0  # seconds until a database that did not answer is tried again
-ANSWER_WITHIN = 5.0  # seconds
+GRACE_PERIOD = 20.0  # seconds from the signal until the running jobs are requeued
+EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case; without a database nothing is requeued
+RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database
+POOL_TIMEOUT = 5.0  # seconds
+CONNECT_TIMEOUT = 5  # seconds
 
 
 @click.command("worker")
@@ -42,31 +43,32 @@ def worker() -> None:
 
 
 async def _serve(app: Flask) -> None:
-    stopping, too_late = asyncio.Event(), asyncio.Event()
+    """Work until a signal comes. Start again whenever the database was away."""
+    stopping, grace_over = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # the default is smaller on a dyno
+    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # Python's default depends on the CPUs
 
     def stop() -> None:
         stopping.set()
-        loop.call_later(GRACE, too_late.set)
-        loop.call_later(END, _end)
+        loop.call_later(GRACE_PERIOD, grace_over.set)
+        loop.call_later(EXIT_AFTER, _exit)
 
-    def told(number: int, frame: FrameType | None) -> None:
-        if not loop.is_closed():  # told once more, it is ending already
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if not loop.is_closed():  # a second signal may come while the process exits
             loop.call_soon_threadsafe(stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
+        signal.signal(number, on_signal)
     while not stopping.is_set():
-        await _work_until(stopping, _work(app, too_late))
+        await _work_until(stopping, _work(app, grace_over))
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), PAUSE)
-    if too_late.is_set():
-        _end()
+            await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
+    if grace_over.is_set():
+        _exit()
 
 
-def _end() -> None:
-    """Without waiting: a thread cannot be ended, and its job is somebody else's by now, or will be."""
+def _exit() -> None:
+    """Exit without waiting for threads: they cannot be ended, and their jobs are requeued now or when they stall."""
     for process in multiprocessing.active_children():
         process.kill()
     logging.shutdown()
@@ -74,10 +76,10 @@ def _end() -> None:
 
 
 async def _work_until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Let the work go on until it ends by itself, since the queue does not answer, or is told to."""
-    working, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
-    await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    """Run the work until it fails because the queue does not answer, or cancel it when stopping."""
+    working, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
     if stopping.is_set():
         working.cancel()
     try:
@@ -88,8 +90,8 @@ async def _work_until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) 
         log.info("stopped")
 
 
-async def _work(app: Flask, too_late: asyncio.Event) -> None:
-    """Run jobs. Cancelled, it takes no new one and ends when those that run have ended.
+async def _work(app: Flask, grace_over: asyncio.Event) -> None:
+    """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
 
     Raises:
         ConnectorException, PoolTimeout: the queue does not answer.
@@ -103,24 +105,24 @@ async def _work(app: Flask, too_late: asyncio.Event) -> None:
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=DEAD_AFTER,
                 task_middleware=[_in_context(app)],
-                worker_middleware=[_not_beyond(too_late)],
+                worker_middleware=[_requeue_after(grace_over)],
             )
 
 
 def connector(app: Flask) -> PsycopgConnector:
-    """Of the queue, to the application's database: directly, since through a pooler nobody can LISTEN."""
+    """The queue's connection to the application's database. Direct, because LISTEN does not work through a pooler."""
     url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),
-        kwargs={"application_name": "semicircle-worker", "connect_timeout": 5},
+        kwargs={"application_name": "semicircle-worker", "connect_timeout": CONNECT_TIMEOUT},
         min_size=1,
-        max_size=1,  # besides the one that listens
-        timeout=ANSWER_WITHIN,
+        max_size=1,  # besides the connection that listens
+        timeout=POOL_TIMEOUT,
     )
 
 
 def _in_context(app: Flask) -> Callable[..., Any]:
-    """A middleware for tasks: each has an application context, and with it a database session, of its own."""
+    """A middleware for tasks: an application context each, and with it a database session; and one log line."""
 
     def run(call_next: Callable[[], Any], context: JobContext, worker: Worker) -> Any:
         began, outcome = time.monotonic(), "done"
@@ -132,22 +134,23 @@ def _in_context(app: Flask) -> Callable[..., Any]:
             raise
         finally:
             job, seconds = context.job, time.monotonic() - began
-            level = logging.DEBUG if job.task_name == put_back.name else logging.INFO  # that one runs all the time
+            # That one runs every 20 seconds.
+            level = logging.DEBUG if job.task_name == requeue_stalled_jobs.name else logging.INFO
             log.log(level, "%s id=%s attempt=%d %s in %.2f s", job.task_name, job.id, job.attempts, outcome, seconds)
 
     return run
 
 
-def _not_beyond(too_late: asyncio.Event) -> Callable[..., Any]:
-    """A middleware for jobs: when it is too late to wait for one, it is handed back."""
+def _requeue_after(grace_over: asyncio.Event) -> Callable[..., Any]:
+    """A middleware for jobs: one that still runs when the grace period is over is requeued."""
 
     async def run(call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
         running = asyncio.ensure_future(call_next())
-        giving_up = asyncio.ensure_future(too_late.wait())
-        await asyncio.wait({running, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-        giving_up.cancel()
+        waiting = asyncio.ensure_future(grace_over.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         if not running.done():
-            raise HandedBack
+            raise JobRequeued
         return running.result()
 
     return run

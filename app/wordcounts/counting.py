@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
-from app.jobs import PASSING
+from app.jobs import TRANSIENT_ERRORS
 from app.soft_delete import has_expired, purge
 from app.wordcounts import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
@@ -29,7 +29,7 @@ def count_page(result_id: int, *, is_last_try: bool, allowed_servers: frozenset[
 
     Raises:
         FetchFailed: it may go better the next time, and this is not the last.
-        sandbox.Stopped, jobs.PASSING: likewise, though nothing is noted.
+        sandbox.Stopped, jobs.TRANSIENT_ERRORS: likewise, though nothing is noted.
     """
     url = _set(result_id, status=RUNNING)
     if url is None:  # it is finished, or deleted
@@ -42,7 +42,7 @@ def count_page(result_id: int, *, is_last_try: bool, allowed_servers: frozenset[
             raise
         _finish(result_id, status=FAILED, error=error.code)
         return
-    except (sandbox.Stopped, *PASSING):
+    except (sandbox.Stopped, *TRANSIENT_ERRORS):
         raise
     except Exception:
         db.session.rollback()

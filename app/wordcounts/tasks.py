@@ -3,7 +3,7 @@
 from flask import current_app
 from procrastinate import JobContext
 
-from app.jobs import NIGHTLY, HandedBack, queue, retrying
+from app.jobs import NIGHTLY, JobRequeued, queue, retrying
 from app.wordcounts import counting
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.sandbox import Stopped
@@ -22,7 +22,7 @@ def count(context: JobContext, result_id: int) -> None:
     try:
         counting.count_page(result_id, is_last_try=attempts == TRIES, allowed_servers=servers)
     except Stopped as error:
-        raise HandedBack from error
+        raise JobRequeued from error
 
 
 @queue.periodic(cron=NIGHTLY)

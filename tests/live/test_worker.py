@@ -30,7 +30,7 @@ STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
 
 NEXT_JOB = text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('next', 'jobs.put_back', '{\"timestamp\": 0}')"
+    " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
 )
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
@@ -43,8 +43,8 @@ NEVER_LOOKS = OPTION("fetch_job_polling_interval", 600.0)
 IS_TOLD_NOTHING = OPTION("listen_notify", False)
 # Workers that wait for seconds where others wait for twenty.
 SETTING = "import importlib; importlib.import_module('app.worker').{} = {}".format
-IMPATIENT = SETTING("GRACE", 1.0)
-HURRIED = SETTING("END", 2.0)
+IMPATIENT = SETTING("GRACE_PERIOD", 1.0)
+HURRIED = SETTING("EXIT_AFTER", 2.0)
 
 
 class Slow:

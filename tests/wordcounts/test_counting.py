@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError
 
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs import HandedBack
+from app.jobs import JobRequeued
 from app.wordcounts import counting, sandbox, service
 from app.wordcounts.fetch import FetchFailed, fetch
 from app.wordcounts.tasks import TRIES
@@ -195,7 +195,7 @@ def test_a_worker_that_is_stopped_leaves_it_to_the_next(app: Flask, ask: Ask, mo
     ask("/")
     with monkeypatch.context() as patched:
         patched.setattr(sandbox, "read", stop)
-        with pytest.raises(HandedBack):
+        with pytest.raises(JobRequeued):
             run_at_attempt(app, 0)
     assert status() == ("running", None)
     run_at_attempt(app, 1)

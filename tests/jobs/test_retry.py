@@ -1,0 +1,41 @@
+"""Retries: which errors, how often, and with which backoff."""
+
+from datetime import UTC, datetime
+
+import pytest
+from procrastinate.jobs import Job
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import MOST_ATTEMPTS, JobRequeued, retrying
+
+
+class Transient(Exception):
+    pass
+
+
+NO_DATABASE = OperationalError("SELECT 1", {}, Exception())
+STRATEGY = retrying(3, Transient)
+
+
+def seconds_until_retry(error: Exception, attempts: int) -> float | None:
+    job = Job(queue="q", lock=None, queueing_lock=None, task_name="t", attempts=attempts)
+    decision = STRATEGY.get_retry_decision(exception=error, job=job)
+    if decision is None or decision.retry_at is None:
+        return None
+    return round((decision.retry_at - datetime.now(UTC)).total_seconds())
+
+
+def test_the_backoff_is_exponential() -> None:
+    assert [seconds_until_retry(Transient(), attempts) for attempts in range(5)] == [4, 16, 64, None, None]
+
+
+def test_an_error_that_was_not_named_is_not_retried() -> None:
+    assert seconds_until_retry(ValueError(), 0) is None
+
+
+@pytest.mark.parametrize("error", [JobRequeued(), NO_DATABASE])
+def test_an_error_that_is_not_the_tasks_fault_does_not_use_up_its_retries(error: Exception) -> None:
+    """Otherwise the job would end here, and nobody would store that it failed."""
+    assert seconds_until_retry(error, 3) == 4
+    assert seconds_until_retry(error, MOST_ATTEMPTS - 1) == 4
+    assert seconds_until_retry(error, MOST_ATTEMPTS) is None
