@@ -7,7 +7,8 @@ Run: .venv/bin/python -m bench.bombs
 import contextlib
 from pathlib import Path
 
-from app.wordcounts.fetch import FetchFailed, fetch
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import fetch
 from bench.wordcount import peak_memory
 from tests.wordcounts.hostile_answers import bombs
 from tests.wordcounts.page_server import PageServer, page

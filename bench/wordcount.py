@@ -19,8 +19,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
 
-from app.wordcounts.text import document
-from app.wordcounts.words import STOP_WORDS, count
+from app.wordcounts.analysis.text import document
+from app.wordcounts.analysis.words import STOP_WORDS, count
 
 FIXTURES = Path(__file__).parents[1] / "tests/wordcounts/pages"
 SIZES = {"1 MB": 1_000_000, "10 MB": 10_000_000}  # bytes

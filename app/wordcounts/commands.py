@@ -1,4 +1,4 @@
-"""`flask count`: count the words of a page or of a file, and store nothing."""
+"""`flask count`: count the words of a web page or a file. Nothing is stored."""
 
 import mimetypes
 import sys
@@ -12,8 +12,10 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale
 
-from app.wordcounts import charset, report, sandbox
-from app.wordcounts.fetch import FetchFailed, Page, fetch
+from app.wordcounts import report
+from app.wordcounts.analysis import charset, sandbox
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import FetchedPage, fetch
 from app.wordcounts.forms import with_scheme
 from app.wordcounts.report import Report
 from app.wordcounts.sentences import SENTENCES
@@ -21,7 +23,7 @@ from app.wordcounts.sentences import SENTENCES
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
 Result = TypeVar("Result")
 
-WORDS_SHOWN = 20  # until all of them are asked for
+WORDS_SHOWN = 20  # without --all
 
 
 @click.command("count")
@@ -51,26 +53,26 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
 
 
 def or_exit(work: Callable[[], Result]) -> Result:
-    """Its result, or the sentence why there is none."""
+    """Return the result of `work`, or print why there is none and exit with 1."""
     try:
         return work()
     except FetchFailed as error:
-        with force_locale("en"):  # a command has no reader whose browser names a language
+        with force_locale("en"):  # a command line has no Accept-Language header
             click.echo(str(SENTENCES[error.code]), err=True)
         sys.exit(1)
 
 
-def read(path: str) -> Page:
-    """Text or HTML by its name; what has none, as the standard input, by what it looks like."""
+def read(path: str) -> FetchedPage:
+    """Read a file. Its name says whether it is HTML; without one, as for standard input, its content does."""
     content_type, _encoding = mimetypes.guess_type(path)
     with click.open_file(path, "rb") as file:
         body = file.read()
     is_html = content_type != "text/plain" if content_type else charset.looks_like_html(body)
-    return Page("", charset.decode(body, content_type or ""), is_html)
+    return FetchedPage("", charset.decode(body, content_type or ""), is_html)
 
 
 def table(counted: Report, shown: int | None) -> str:
-    """The totals, then a word a line."""
+    """The totals, then one word per line, as text."""
     words = counted.words[:shown]
     width = max([len("word"), *(columns(word.text) for word in words)])
     lines = [
@@ -85,7 +87,7 @@ def table(counted: Report, shown: int | None) -> str:
 
 
 def visible(text: str) -> str:
-    """Without what would do something to a terminal: a page's title is anybody's text."""
+    """Remove control characters: the title of a page could hold escape sequences for the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -94,7 +96,7 @@ def padded(text: str, width: int) -> str:
 
 
 def columns(text: str) -> int:
-    """How wide a terminal shows it: Hangul and Han take two columns, combining marks none."""
+    """The width of a text in terminal columns. Hangul and Han take two, combining marks none."""
     return sum(columns_of(character) for character in text)
 
 

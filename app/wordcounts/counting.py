@@ -1,6 +1,6 @@
-"""Counting, which the worker does: no transaction is open while a page is fetched or its words are counted.
+"""Count one page, in the worker. No transaction is open while the page is fetched and its words are counted.
 
-A count may be begun several times, by workers that died, and the first that ends is kept.
+A count may be started several times, because workers die. The first one that finishes is kept.
 """
 
 from typing import Any
@@ -10,53 +10,53 @@ from sqlalchemy import bindparam, func, update
 from app.extensions import db
 from app.jobs import TRANSIENT_ERRORS
 from app.soft_delete import has_expired, purge
-from app.wordcounts import sandbox
+from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
-from app.wordcounts.fetch import fetch
-from app.wordcounts.limits import HOUR
+from app.wordcounts.fetching import AllowedServers, fetch
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, Result
+from app.wordcounts.rate_limits import HOUR
 
 _UNFINISHED = update(Result).where(
     Result.id == bindparam("result_id"), Result.status.in_((QUEUED, RUNNING)), Result.deleted_at.is_(None)
 )
 
 
-def count_page(result_id: int, *, is_last_try: bool, allowed_servers: frozenset[tuple[str, int]] = frozenset()) -> None:
-    """Fetch the page of a result and store its counts, or why there are none.
+def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: AllowedServers = frozenset()) -> None:
+    """Fetch the page of a result, and store its counts or why there are none.
 
     Args:
         allowed_servers: see `fetch`.
 
     Raises:
-        FetchFailed: it may go better the next time, and this is not the last.
-        sandbox.Stopped, jobs.TRANSIENT_ERRORS: likewise, though nothing is noted.
+        FetchFailed: a transient failure and not the last attempt; it is stored, and the job is to be retried.
+        SandboxTerminated, TRANSIENT_ERRORS: the job is to be retried; nothing is stored.
+        Exception: a bug; the result is stored as FAILED.
     """
-    url = _set(result_id, status=RUNNING)
-    if url is None:  # it is finished, or deleted
+    url = _update(result_id, status=RUNNING)
+    if url is None:  # finished or deleted
         return
     try:
         _finish(result_id, status=DONE, error=None, **_counted(url, allowed_servers))
     except FetchFailed as error:
-        if error.may_pass and not is_last_try:
-            _set(result_id, status=QUEUED, error=error.code)
+        if error.is_transient and not is_last_attempt:
+            _update(result_id, status=QUEUED, error=error.code)
             raise
         _finish(result_id, status=FAILED, error=error.code)
-        return
-    except (sandbox.Stopped, *TRANSIENT_ERRORS):
+    except (sandbox.SandboxTerminated, *TRANSIENT_ERRORS):
         raise
     except Exception:
         db.session.rollback()
-        give_up(result_id)
+        fail_interrupted(result_id)
         raise
 
 
-def give_up(result_id: int) -> None:
-    """The counting itself failed, and would again."""
+def fail_interrupted(result_id: int) -> None:
+    """Store that the counting failed, not the page."""
     _finish(result_id, status=FAILED, error=INTERRUPTED)
 
 
-def _counted(url: str, allowed_servers: frozenset[tuple[str, int]]) -> dict[str, Any]:
-    """The columns of a result that the page decides."""
+def _counted(url: str, allowed_servers: AllowedServers) -> dict[str, Any]:
+    """Fetch and count a page. Returns the columns of the result that depend on it."""
     page = fetch(url, allowed_servers=allowed_servers)
     title, counts = sandbox.read(page.text, is_html=page.is_html)
     return {
@@ -75,16 +75,16 @@ def _counted(url: str, allowed_servers: frozenset[tuple[str, int]]) -> dict[str,
 
 
 def _finish(result_id: int, **values: Any) -> None:
-    _set(result_id, finished_at=func.now(), **values)
+    _update(result_id, finished_at=func.now(), **values)
 
 
-def _set(result_id: int, **values: Any) -> str | None:
-    """Change a result that is not finished; its URL, or None when there is none such."""
+def _update(result_id: int, **values: Any) -> str | None:
+    """Update a result if it is not finished. Returns its URL, or None if it is finished or deleted."""
     url: str | None = db.session.scalar(_UNFINISHED.values(**values).returning(Result.url), {"result_id": result_id})
     db.session.commit()
     return url
 
 
 def purge_deleted_results() -> int:
-    """Delete for good what anybody deleted longer than an hour ago; how many results."""
+    """Delete for good the results that were deleted more than an hour ago. Returns how many."""
     return purge(Result, has_expired(Result.deleted_at, HOUR))

@@ -1,10 +1,10 @@
-"""Why a page could not be fetched: a closed set of codes. Their sentences are in app/wordcounts/sentences.py."""
+"""Why a page was not counted: codes that `results.error` stores and that sentences.py tells the reader."""
 
 import enum
 
 
-class Code(enum.StrEnum):
-    """What went wrong. Nothing more is told, since a message of the network may hold an inner address."""
+class Failure(enum.StrEnum):
+    """The reason. It is all that is told: the message of a network error may hold an internal address."""
 
     URL = enum.auto()  # not a web address that can be read
     SCHEME = enum.auto()  # neither http nor https
@@ -15,23 +15,28 @@ class Code(enum.StrEnum):
     REDIRECTS = enum.auto()  # too many of them
     DEADLINE = enum.auto()  # the time was up
     NETWORK = enum.auto()  # refused, cut off, or not HTTP
-    TLS = enum.auto()  # no secure connection, or a certificate that does not hold
-    TOO_LARGE = enum.auto()  # more than MAX_BYTES of app/wordcounts/fetch.py
-    ENCODING = enum.auto()  # compressed otherwise than was asked for, or damaged
+    TLS = enum.auto()  # no secure connection, or an invalid certificate
+    TOO_LARGE = enum.auto()  # more than MAX_BYTES of fetching/reading.py
+    ENCODING = enum.auto()  # compressed by another method than gzip, or damaged
     CONTENT_TYPE = enum.auto()  # neither HTML nor plain text
-    TOO_COMPLEX = enum.auto()  # takes more time or memory to read than app/wordcounts/sandbox.py gives it
-    EMPTY = enum.auto()  # an answer without a page
+    TOO_COMPLEX = enum.auto()  # takes more time or memory to parse than analysis/sandbox.py allows
+    EMPTY = enum.auto()  # a response without a page
     HTTP_4XX = enum.auto()  # the server has no such page, or does not show it
     HTTP_5XX = enum.auto()  # the server fails
 
 
-INTERRUPTED = "worker"  # the one failure that is not the page's: a count never came to its end
+INTERRUPTED = "worker"  # the only code that is not the page's fault: the worker never finished the count
 
 
 class FetchFailed(Exception):
-    """There is no page to count; `code` says why, and `may_pass` whether another try may succeed."""
+    """There is no page to count.
 
-    def __init__(self, code: Code, *, may_pass: bool = False) -> None:
+    Args:
+        code: why.
+        is_transient: whether a retry may succeed.
+    """
+
+    def __init__(self, code: Failure, *, is_transient: bool = False) -> None:
         super().__init__(code)
         self.code = code
-        self.may_pass = may_pass
+        self.is_transient = is_transient

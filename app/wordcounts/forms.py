@@ -1,4 +1,4 @@
-"""What may stand in the form of word counts."""
+"""The form that asks for a word count."""
 
 import re
 
@@ -9,21 +9,21 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 
 from app.web.fields import at_most
-from app.wordcounts import addresses
+from app.wordcounts import fetching
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import URL_LENGTH
 from app.wordcounts.sentences import SENTENCES
 
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # with digits behind it, it is a host and a port
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # digits after the colon are a port
 
 
 def with_scheme(url: str) -> str:
-    """What a browser would understand: `example.com/a` is https://example.com/a."""
+    """Add a missing https://, as a browser's address bar does: `example.com/a` is https://example.com/a."""
     return url if SCHEME.match(url) else f"https://{url.removeprefix('//')}"
 
 
 def trimmed(value: str | None) -> str:
-    """And to the letter otherwise: the same letters in another Unicode form may be another page."""
+    """Strip white space and change nothing else: another Unicode form of the same letters may be another page."""
     return (value or "").strip()
 
 
@@ -36,6 +36,6 @@ class AskForm(FlaskForm):
         if not field.data:
             raise ValidationError(_("Please type the address of a web page."))
         try:
-            addresses.parse(with_scheme(field.data), current_app.config["PAGE_SERVERS"])
-        except FetchFailed as error:  # no use in asking the worker
+            fetching.parse_url(with_scheme(field.data), current_app.config["PAGE_SERVERS"])
+        except FetchFailed as error:  # the worker would refuse it too
             raise ValidationError(SENTENCES[error.code]) from error

@@ -8,10 +8,12 @@ from app.extensions import db
 from app.portability.bulk import BulkImporter
 from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
-from app.wordcounts import addresses
+from app.wordcounts import fetching
+from app.wordcounts.analysis.phrases import PHRASES_KEPT
+from app.wordcounts.analysis.tokens import LONGEST_WORD
+from app.wordcounts.analysis.words import WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
-from app.wordcounts.words import KEPT, LONGEST_WORD, PHRASES_KEPT
 
 NAME = "wordcounts"
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
@@ -44,8 +46,8 @@ def _row(item: object) -> Item:
         "url": _address(result, "url"),
         "final_url": _address(result, "final_url"),
         "title": result.optional(lambda name: result.exact(name, TITLE_LENGTH), "title"),
-        "result_all": result.counts("result_all", KEPT, LONGEST_WORD),
-        "result_no_stop_words": result.counts("result_no_stop_words", KEPT, LONGEST_WORD),
+        "result_all": result.counts("result_all", WORDS_KEPT, LONGEST_WORD),
+        "result_no_stop_words": result.counts("result_no_stop_words", WORDS_KEPT, LONGEST_WORD),
         "phrases": {length: phrases.counts(length, PHRASES_KEPT, longest) for length in ("2", "3")},
         **{name: result.number(name) for name in TOTALS},
         "truncated": result.flag("truncated"),
@@ -64,9 +66,9 @@ def _row(item: object) -> Item:
 
 def _address(result: ItemValidator, name: str) -> str:
     """One that would be fetched: the page of a result links to it."""
-    url = result.exact(name, addresses.MAX_URL)
+    url = result.exact(name, fetching.MAX_URL_LENGTH)
     try:
-        addresses.parse(url)
+        fetching.parse_url(url)
     except FetchFailed:
         raise InvalidItem(name) from None
     return url

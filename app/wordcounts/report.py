@@ -1,4 +1,4 @@
-"""What a finished count says: the same for its page, its downloads and the command line."""
+"""The report of a finished count, for its page, its downloads (CSV, JSON) and the command line. Pure."""
 
 import csv
 import io
@@ -11,15 +11,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.wordcounts.words import Counts, by_frequency
+from app.wordcounts.analysis.words import Counts, by_frequency
 
 COLUMNS = ("rank", "word", "count", "density")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins with one of these, a spreadsheet would run
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
 
 
-@dataclass(slots=True)  # thousands are made for one page, and a frozen one takes twice as long
+@dataclass(slots=True)  # not frozen: that takes twice as long, and one page makes thousands
 class Word:
-    """
+    """One row of the report.
+
     Args:
         density: percent of all words.
         share: percent of the most frequent word's count.
@@ -34,11 +35,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Report:
-    """
+    """A finished count.
+
     Args:
-        stop_words: "keep" or "drop": whether `words` holds them. The totals count them either way.
+        stop_words: "keep" or "drop": whether `words` holds stop words. The totals count them either way.
         words: the most frequent first.
-        truncated: there are more words than these.
+        truncated: the page has more words than these.
     """
 
     url: str | None
@@ -66,7 +68,7 @@ class Report:
 
 
 def of_result(result: Any, stop_words: str) -> Report:
-    """Of a row of `service.get_result` that is done."""
+    """The report of a row of `service.get_result` whose status is DONE."""
     return Report(
         url=result.url,
         final_url=result.final_url,
@@ -86,7 +88,7 @@ def of_result(result: Any, stop_words: str) -> Report:
 
 
 def of_counts(counts: Counts, stop_words: str, *, url: str | None, title: str | None, counted_at: datetime) -> Report:
-    """Of a count that is stored nowhere."""
+    """The report of a count that is not stored, as `flask count` makes."""
     words = counts.words if stop_words == "keep" else counts.words_without_stop_words
     return Report(
         url=url,
@@ -116,13 +118,13 @@ def ranked(counts: Mapping[str, int], total: int) -> list[Word]:
 
 
 def file_name(report: Report) -> str:
-    """Names the server, in letters that every file system and every header takes."""
+    """A file name without extension: the host, in characters that are safe in file systems and headers."""
     host = urlsplit(report.final_url or "").hostname or ""
     return f"words-{re.sub('[^a-z0-9.-]', '', host).strip('.-')[:100] or 'page'}"
 
 
 def as_csv(report: Report) -> str:
-    """With the mark at its beginning by which spreadsheets know UTF-8, and no cell that one would run."""
+    """CSV with a byte order mark, by which spreadsheets recognize UTF-8, and safe against CSV injection."""
     file = io.StringIO()
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
@@ -132,6 +134,7 @@ def as_csv(report: Report) -> str:
 
 
 def harmless(cell: str) -> str:
+    """Prefix a formula with an apostrophe, so a spreadsheet shows it as text."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 

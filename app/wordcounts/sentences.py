@@ -1,4 +1,4 @@
-"""What a reader is told when a page could not be counted, or not yet: what happened, and what to do."""
+"""What a reader is told when a page was not counted: what happened, and what to do."""
 
 import math
 from datetime import timedelta
@@ -6,35 +6,38 @@ from datetime import timedelta
 from flask_babel import format_timedelta, gettext
 from flask_babel import lazy_gettext as _
 
-from app.wordcounts import limits
-from app.wordcounts.failures import INTERRUPTED, Code
+from app.wordcounts.failures import INTERRUPTED, Failure
+from app.wordcounts.rate_limits import RateLimited, TooManyUnfinished
 
 SENTENCES = {
-    Code.URL: _("This is not a web address; please copy it once more from your browser."),
-    Code.SCHEME: _("The address has to begin with http:// or https://; please add that."),
-    Code.PORT: _("The address names a port that pages are not served on; please leave the number after the colon out."),
-    Code.CREDENTIALS: _("The address holds a user name or a password; please take out what stands before the @."),
-    Code.DNS: _("There is no website of this name; please check how it is spelled."),
-    Code.ADDRESS: _("This address is not on the public internet; please choose a page that everybody can open."),
-    Code.REDIRECTS: _("The page sends its visitors on too many times; please give the address where you end up."),
-    Code.DEADLINE: _("The page took too long to answer; please try again later."),
-    Code.NETWORK: _("The connection to the page broke off; please try again later."),
-    Code.TLS: _("The website could not prove that it is the real one; please choose another page."),
-    Code.TOO_LARGE: _("The page is larger than 2 MiB; please choose a shorter one."),
-    Code.ENCODING: _("The page arrived packed in a way that we do not read; please choose another page."),
-    Code.CONTENT_TYPE: _("This is neither a web page nor plain text; please choose an address that shows text."),
-    Code.TOO_COMPLEX: _("The page is too complicated for us to read; please choose another page."),
-    Code.EMPTY: _("The page is empty; please open it in your browser and check its address."),
-    Code.HTTP_4XX: _("The website does not show this page; please check that it opens without signing in."),
-    Code.HTTP_5XX: _("The website has trouble just now; please try again later."),
+    Failure.URL: _("This is not a web address; please copy it once more from your browser."),
+    Failure.SCHEME: _("The address has to begin with http:// or https://; please add that."),
+    Failure.PORT: _(
+        "The address names a port that pages are not served on; please leave the number after the colon out."
+    ),
+    Failure.CREDENTIALS: _("The address holds a user name or a password; please take out what stands before the @."),
+    Failure.DNS: _("There is no website of this name; please check how it is spelled."),
+    Failure.ADDRESS: _("This address is not on the public internet; please choose a page that everybody can open."),
+    Failure.REDIRECTS: _("The page sends its visitors on too many times; please give the address where you end up."),
+    Failure.DEADLINE: _("The page took too long to answer; please try again later."),
+    Failure.NETWORK: _("The connection to the page broke off; please try again later."),
+    Failure.TLS: _("The website could not prove that it is the real one; please choose another page."),
+    Failure.TOO_LARGE: _("The page is larger than 2 MiB; please choose a shorter one."),
+    Failure.ENCODING: _("The page arrived packed in a way that we do not read; please choose another page."),
+    Failure.CONTENT_TYPE: _("This is neither a web page nor plain text; please choose an address that shows text."),
+    Failure.TOO_COMPLEX: _("The page is too complicated for us to read; please choose another page."),
+    Failure.EMPTY: _("The page is empty; please open it in your browser and check its address."),
+    Failure.HTTP_4XX: _("The website does not show this page; please check that it opens without signing in."),
+    Failure.HTTP_5XX: _("The website has trouble just now; please try again later."),
     INTERRUPTED: _("The counting was interrupted too often; please try again."),
 }
 
 
-def when_there_is_room(error: limits.TooMany) -> str:
+def rate_limit_sentence(error: RateLimited) -> str:
+    """Name the limit and when to try again, in full minutes above one minute."""
     seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
     time = format_timedelta(timedelta(seconds=seconds), threshold=1)
-    if isinstance(error, limits.TooManyWaiting):
+    if isinstance(error, TooManyUnfinished):
         sentence: str = gettext(
             "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time
         )

@@ -1,4 +1,4 @@
-"""Asking for counts, seeing, sharing and deleting them; somebody else's are not there, unless shared."""
+"""Use cases of word counts: ask, list, read, share, delete. Another user's result is not found unless it is shared."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,24 +12,29 @@ from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.keyset import IDS, Cursor, cut_page
-from app.wordcounts import limits
+from app.wordcounts import rate_limits
 from app.wordcounts.models import Result
 
 PAGE_SIZE = 20
-RECENT = 5  # results that stand at the side of one
+RECENT = 5  # results listed at the side of one
 KEY_BOUNDS = (IDS,)  # of the list's cursor: the id alone
 START = Cursor.start(KEY_BOUNDS)
 
-ResultRow = Row[*tuple[Any, ...]]  # the columns that the statement names
+ResultRow = Row[*tuple[Any, ...]]  # with the columns that the statement selects
 
 
 class ResultNotFound(Exception):
-    """No such result, or somebody else's, or deleted."""
+    """There is no such result, or it is deleted, or it is another user's and not shared."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """Up to PAGE_SIZE results, and where the older ones start, if there are any."""
+class ResultPage:
+    """A page of results.
+
+    Args:
+        results: up to PAGE_SIZE, the newest first.
+        older: where the next page starts; None on the last one.
+    """
 
     results: Sequence[ResultRow]
     older: Cursor | None
@@ -53,15 +58,15 @@ _PAGE = (
     .order_by(Result.id.desc())
     .limit(PAGE_SIZE + 1)
 )
-# What is shown at the side of a result, to whoever reads it: a person's own last ones, in the same statement.
-_LAST = (
+# The reader's own latest results, listed at the side of one. Read in the same statement.
+_LATEST = (
     select(Result.public_id, Result.title, Result.url, Result.status)
     .where(Result.user_id == bindparam("reader"), NOT_DELETED)
     .order_by(Result.id.desc())
     .limit(RECENT)
-    .subquery("last")
+    .subquery("latest")
 )
-_RECENT = select(func.json_agg(func.row_to_json(text("last")))).select_from(_LAST).scalar_subquery()
+_RECENT = select(func.json_agg(func.row_to_json(text("latest")))).select_from(_LATEST).scalar_subquery()
 _ONE = select(
     Result.public_id,
     Result.url,
@@ -86,7 +91,7 @@ _ONE = select(
     NOT_DELETED,
     or_(Result.user_id == bindparam("reader"), Result.shared),
 )
-# The words are the bulk of a row, so only those are read that are shown.
+# The word lists are the bulk of a row, so only the one that is shown is read.
 _ONE_WITH = {
     "keep": _ONE.add_columns(Result.result_all.label("words")),
     "drop": _ONE.add_columns(Result.result_no_stop_words.label("words")),
@@ -95,15 +100,17 @@ _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_upda
 
 
 def ask(user_id: int, url: str) -> uuid.UUID:
-    """Let the words of a page be counted; the public id of the result, which is queued.
+    """Queue a count: the result's row and its job, in one transaction.
+
+    Returns: the public id of the result.
 
     Raises:
-        limits.TooMany, AccountGone: nothing was stored.
+        RateLimited, AccountGone: nothing was stored.
     """
-    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # two at once would each find room for one more
+    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see rate_limits.enforce
         db.session.rollback()
         raise AccountGone
-    limits.require_room(user_id)
+    rate_limits.enforce(user_id)
     new_result = insert(Result).values(user_id=user_id, url=url).returning(Result.id, Result.public_id)
     result = db.session.execute(new_result).one()
     jobs.defer("wordcounts.count", result_id=result.id)
@@ -113,25 +120,30 @@ def ask(user_id: int, url: str) -> uuid.UUID:
 
 
 def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
-    """Count the same page once more, as a result of its own. Raises: ResultNotFound, and as `ask` does."""
+    """Count the same page again, as a new result.
+
+    Raises:
+        ResultNotFound: nothing was stored.
+        RateLimited, AccountGone: as `ask` does.
+    """
     url = db.session.scalar(select(Result.url).where(*_own(user_id, public_id)))
     if url is None:
         raise ResultNotFound
     return ask(user_id, url)
 
 
-def list_results(user_id: int, after: Cursor = START) -> Page:
+def list_results(user_id: int, after: Cursor = START) -> ResultPage:
     """A page of the user's results, the newest first."""
     rows = db.session.execute(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
-    return Page(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
+    return ResultPage(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
 
 
 def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:
-    """A result of the reader's own, or one that its owner shares.
+    """Read one result: the reader's own, or a shared one.
 
     Args:
-        reader_id: None for somebody who is not signed in.
-        stop_words: "keep" or "drop": which of the two lists is `words`.
+        reader_id: None for a visitor who is not signed in.
+        stop_words: "keep" or "drop": which of the two word lists the column `words` holds.
 
     Raises:
         ResultNotFound
@@ -143,14 +155,22 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
 
 
 def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
-    """Let whoever has the link read it, or nobody else again. Raises: ResultNotFound."""
+    """Let anybody who has the link read the result, or stop that.
+
+    Raises:
+        ResultNotFound
+    """
     _change(update(Result).where(*_own(user_id, public_id)).values(shared=shared))
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
-    """Delete what a result says; what is left of it counts for the hour's limit. Raises: ResultNotFound."""
-    nothing = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases"))
-    _change(update(Result).where(*_own(user_id, public_id)).values(url="", deleted_at=func.now(), **nothing))
+    """Soft delete: clear the content at once. The empty row stays for an hour and counts for the rate limit.
+
+    Raises:
+        ResultNotFound
+    """
+    cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases"))
+    _change(update(Result).where(*_own(user_id, public_id)).values(url="", deleted_at=func.now(), **cleared))
 
 
 def _own(user_id: int, public_id: uuid.UUID) -> tuple[Any, ...]:

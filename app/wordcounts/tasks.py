@@ -1,27 +1,27 @@
-"""What the worker does for word counts: count, and at night purge what was deleted."""
+"""Background jobs of word counts: count a page; every night purge the deleted results."""
 
 from flask import current_app
 from procrastinate import JobContext
 
 from app.jobs import NIGHTLY, JobRequeued, queue, retrying
 from app.wordcounts import counting
+from app.wordcounts.analysis.sandbox import SandboxTerminated
 from app.wordcounts.failures import FetchFailed
-from app.wordcounts.sandbox import Stopped
 
-TRIES = 3  # after the first one
+MAX_RETRIES = 3
 
 
-@queue.task(name="wordcounts.count", pass_context=True, retry=retrying(TRIES, FetchFailed))
+@queue.task(name="wordcounts.count", pass_context=True, retry=retrying(MAX_RETRIES, FetchFailed))
 def count(context: JobContext, result_id: int) -> None:
-    """Fetch a page and count its words. Does nothing when that was done before, or is not wanted any more."""
+    """Fetch a page and count its words. Idempotent: does nothing if the result is finished or deleted."""
     attempts = context.job.attempts
-    if attempts > TRIES:  # it took its worker with it, or something else came between, each time
-        counting.give_up(result_id)
+    if attempts > MAX_RETRIES:  # each time the worker died, or a transient error used up an attempt
+        counting.fail_interrupted(result_id)
         return
     servers = current_app.config["PAGE_SERVERS"]
     try:
-        counting.count_page(result_id, is_last_try=attempts == TRIES, allowed_servers=servers)
-    except Stopped as error:
+        counting.count_page(result_id, is_last_attempt=attempts == MAX_RETRIES, allowed_servers=servers)
+    except SandboxTerminated as error:
         raise JobRequeued from error
 
 

@@ -1,4 +1,4 @@
-"""Word counts: ask, watch, read, download, share, count again, delete."""
+"""Pages of word counts: ask for one, poll it, read, download, share, count again, delete."""
 
 import uuid
 
@@ -13,35 +13,36 @@ from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
-from app.wordcounts import limits, report, service
+from app.wordcounts import report, service
 from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
-from app.wordcounts.sentences import SENTENCES, when_there_is_room
+from app.wordcounts.rate_limits import RateLimited
+from app.wordcounts.sentences import SENTENCES, rate_limit_sentence
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
-WORDS_SHOWN = 100  # until all of them are asked for
-RELOAD = {"HX-Refresh": "true"}  # tells htmx to load the page anew
+WORDS_SHOWN = 100  # without ?all=1
+RELOAD = {"HX-Refresh": "true"}  # makes htmx reload the page
 
 
 @bp.errorhandler(service.ResultNotFound)
 def result_not_found(error: service.ResultNotFound) -> Answer:
     if "HX-Request" in request.headers:
-        return "", 204, RELOAD  # what was watched is gone, and the page says so
+        return "", 204, RELOAD  # a polled result was deleted; the reloaded page says so
     return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
 
 
-@bp.errorhandler(limits.TooMany)
-def too_many(error: limits.TooMany) -> Response:
-    return error_response(TooManyRequests(retry_after=error.seconds), ERRORS[429][0], when_there_is_room(error))
+@bp.errorhandler(RateLimited)
+def rate_limited(error: RateLimited) -> Response:
+    return error_response(TooManyRequests(retry_after=error.seconds), ERRORS[429][0], rate_limit_sentence(error))
 
 
 @bp.get("")
 def index() -> Answer:
-    return list_page(AskForm(), asked_cursor())
+    return list_page(AskForm(), cursor_parameter())
 
 
 @bp.post("")
@@ -52,8 +53,8 @@ def create() -> Answer:
         return list_page(form), 422
     try:
         public_id = service.ask(current_user.id, with_scheme(form.url.data))
-    except limits.TooMany as error:
-        form.url.errors = [when_there_is_room(error)]
+    except RateLimited as error:
+        form.url.errors = [rate_limit_sentence(error)]
         return list_page(form), 429, {"Retry-After": f"{error.seconds}"}
     return to_result(public_id)
 
@@ -61,15 +62,15 @@ def create() -> Answer:
 @bp.get("/<uuid:public_id>")
 @public
 def show(public_id: uuid.UUID) -> Answer:
-    stop_words = asked_stop_words()
-    shown = asked_number()
+    stop_words = stop_words_parameter()
+    shown = shown_parameter()
     result = service.get_result(reader_id(), public_id, stop_words)
     if "HX-Request" in request.headers:
-        return watched(result)
+        return poll_answer(result)
     if result.status == DONE:
         return result_page("done", result, report=report.of_result(result, stop_words), shown=shown)
     if result.status == FAILED:
-        # A worker of the next release may know more reasons.
+        # The worker of a newer release may have stored a code that this one does not know.
         return result_page("failed", result, reason=SENTENCES.get(result.error, SENTENCES[INTERRUPTED]))
     return waiting_page(result)
 
@@ -109,11 +110,11 @@ def delete(public_id: uuid.UUID) -> Answer:
 
 
 def reader_id() -> int | None:
-    """None: somebody who is not signed in, and may read what is shared."""
+    """The user's id, or None for a visitor who is not signed in and may only read shared results."""
     return current_user.id if current_user.is_authenticated else None
 
 
-def asked_cursor() -> Cursor:
+def cursor_parameter() -> Cursor:
     """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
     try:
@@ -122,16 +123,16 @@ def asked_cursor() -> Cursor:
         abort(400)
 
 
-def asked_stop_words() -> str:
-    """What `?stop_words=` asks for; 400 when it is nothing of ours."""
+def stop_words_parameter() -> str:
+    """The value of `?stop_words=`, "drop" without it; 400 if it is not "keep"."""
     asked = request.args.get("stop_words")
     if asked not in (None, "keep"):
         abort(400)
     return asked or "drop"
 
 
-def asked_number() -> int | None:
-    """How many words to show; None for all that are stored. 400 when `?all=` is nothing of ours."""
+def shown_parameter() -> int | None:
+    """How many words to show: None (all that are stored) with `?all=1`; 400 for another value of it."""
     asked = request.args.get("all")
     if asked not in (None, "1"):
         abort(400)
@@ -139,15 +140,15 @@ def asked_number() -> int | None:
 
 
 def progress_of(result: service.ResultRow) -> str:
-    """Of an unfinished one: "queued", "running", or "retried" when the page did not answer and is tried again."""
+    """The progress of an unfinished result: "queued", "running", or "retried" after a transient failure."""
     status: str = result.status
     return "retried" if status == QUEUED and result.error else status
 
 
-def watched(result: service.ResultRow) -> Answer:
-    """What htmx gets, which asks again and again until a count is finished.
+def poll_answer(result: service.ResultRow) -> Answer:
+    """The answer to htmx, which polls until the count is finished.
 
-    No content leaves the page as it is, so that a screen reader is told of changes alone.
+    204 makes htmx leave the page as it is, so a screen reader only announces changes.
     """
     if result.finished_at:
         return "", 204, RELOAD
@@ -161,7 +162,7 @@ def waiting_page(result: service.ResultRow) -> str:
 
 
 def result_page(name: str, result: service.ResultRow, **values: object) -> str:
-    """With the form for the next page, for whoever is signed in."""
+    """A page of one result. Users who are signed in also get the form for the next count."""
     form = AskForm(formdata=None, url=result.url if result.is_own else None) if current_user.is_authenticated else None
     return render_template(f"wordcounts/{name}.html", result=result, form=form, **values)
 
@@ -176,8 +177,8 @@ def to_result(public_id: uuid.UUID) -> Response:
 
 
 def finished(public_id: uuid.UUID) -> report.Report:
-    """What a result says; 404 while it says nothing yet."""
-    stop_words = asked_stop_words()
+    """The report of a result; 404 if it is not done."""
+    stop_words = stop_words_parameter()
     result = service.get_result(reader_id(), public_id, stop_words)
     if result.status != DONE:
         abort(404)

@@ -12,8 +12,8 @@ from app.notes import listing
 from app.notes import service as notes
 from app.photos import service as photos
 from app.todos import service as todos
-from app.wordcounts.limits import MOST_WAITING
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
+from app.wordcounts.rate_limits import MAX_UNFINISHED
 from tests.browser.pages import EMPTY, FULL, PASSWORD
 from tests.photos.photo_files import oriented_photo
 from tests.wordcounts.results import COUNTED
@@ -113,7 +113,7 @@ def seed_results(user: User) -> Ids:
     words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **many}
     long = {"result_all": {"the": 1000, **words}, "result_no_stop_words": words, "total_words": 1_234_567}
     ids = [insert_result(user, DONE, title=title) for title in ("반달", "Half moon", LONG_KOREAN[:200])]
-    waiting = [insert_result(user, QUEUED, url=LONG_ADDRESS) for _ in range(MOST_WAITING)]
+    waiting = [insert_result(user, QUEUED, url=LONG_ADDRESS) for _ in range(MAX_UNFINISHED)]
     return {
         "failed": insert_result(user, FAILED, error="timeout", url=LONG_ADDRESS),
         "shared": ids[0],

@@ -13,7 +13,7 @@ from app import create_app
 from app.extensions import db
 from app.jobs import DEAD_AFTER, LONGEST_JOB, MOST_ATTEMPTS, queue, requeue_stalled_jobs
 from config import TestingConfig
-from tests.conftest import Environment
+from tests.databases import Environment
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (

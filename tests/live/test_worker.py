@@ -15,7 +15,7 @@ from app.accounts.models import User
 from app.dev import ports, postgres
 from app.extensions import db
 from app.jobs import DEAD_AFTER
-from app.wordcounts import limits, service
+from app.wordcounts import rate_limits, service
 from tests.databases import Environment, migrated_database
 from tests.live.workers import Queue, running_queue
 from tests.waiting import WITHIN, wait_until
@@ -87,12 +87,12 @@ def ask(queue: Queue, pages: PageServer) -> Callable[..., None]:
 
     def ask(*paths: str) -> None:
         with queue.app.app_context():
-            for start in range(0, len(paths), limits.MOST_WAITING):
+            for start in range(0, len(paths), rate_limits.MAX_UNFINISHED):
                 name = f"reader-{paths[start].strip('/')}"
                 reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
                 db.session.add(reader)
                 db.session.commit()
-                for path in paths[start : start + limits.MOST_WAITING]:
+                for path in paths[start : start + rate_limits.MAX_UNFINISHED]:
                     service.ask(reader.id, pages.url(path))
 
     return ask

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.wordcounts.fetch import FetchFailed, fetch
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import fetch
 from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
 
@@ -10,7 +11,7 @@ from tests.wordcounts.page_server import PageServer
 def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:
     """What became of it; the server sees that nothing was left open."""
     with pytest.raises(FetchFailed) as failed:
-        fetch(url or server.url(), allowed_servers=server.allowed, deadline=deadline)
+        fetch(url or server.url(), allowed_servers=server.allowed, deadline_seconds=deadline)
     hung_up(server)
     return failed.value
 

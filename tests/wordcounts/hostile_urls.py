@@ -1,10 +1,10 @@
 """URLs that lead where nobody may look, or nowhere; each is refused before a name is looked up."""
 
-from app.wordcounts.addresses import MAX_URL
-from app.wordcounts.failures import Code
+from app.wordcounts.failures import Failure
+from app.wordcounts.fetching import MAX_URL_LENGTH
 
 REFUSED = {
-    Code.URL: [
+    Failure.URL: [
         "",
         "http://",
         "http:///",
@@ -59,10 +59,10 @@ REFUSED = {
         f"http://{'a.' * 127}com/",
         f"http://{'한' * 60}.kr/",
         f"http://{'한' * 1500}.kr/",
-        f"http://example.com/{'a' * MAX_URL}",
-        f"http://example.com/{'한' * (MAX_URL // 9)}",
+        f"http://example.com/{'a' * MAX_URL_LENGTH}",
+        f"http://example.com/{'한' * (MAX_URL_LENGTH // 9)}",
     ],
-    Code.SCHEME: [
+    Failure.SCHEME: [
         "example.com",
         "//example.com/",
         "ftp://example.com/",
@@ -76,7 +76,7 @@ REFUSED = {
         "view-source:http://example.com",
         "jar:http://example.com!/",
     ],
-    Code.CREDENTIALS: [
+    Failure.CREDENTIALS: [
         "http://u:p@example.com/",
         "http://u@example.com/",
         "http://@example.com/",
@@ -84,7 +84,7 @@ REFUSED = {
         "http://example.com:80@127.0.0.1/",
         "http://127.0.0.1@example.com/",
     ],
-    Code.PORT: [
+    Failure.PORT: [
         "http://example.com:22/",
         "http://example.com:0/",
         "http://example.com:8080/",
@@ -92,7 +92,7 @@ REFUSED = {
         "http://example.com:99999/",
         "http://127.0.0.1:5432/",
     ],
-    Code.ADDRESS: [
+    Failure.ADDRESS: [
         "http://127.0.0.1",
         "http://127.0.0.1./",
         "http://127.1/",

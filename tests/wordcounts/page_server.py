@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Self
 
-from app.wordcounts.addresses import Servers
+from app.wordcounts.fetching import AllowedServers
 
 Answer = bytes | Callable[[socket.socket], None]  # the whole answer, or what writes it
 
@@ -62,7 +62,7 @@ class PageServer:
         return len(self._connections)
 
     @property
-    def allowed(self) -> Servers:
+    def allowed(self) -> AllowedServers:
         return frozenset({("127.0.0.1", self.port)})
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:

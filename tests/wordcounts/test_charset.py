@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.wordcounts.charset import decode, looks_like_html, looks_like_text, media_type
+from app.wordcounts.analysis.charset import decode, looks_like_html, looks_like_text, media_type
 
 WORDS = "똠방각하가 펲시를 찦차에 쿿하고"  # 똠, 펲, 찦 and 쿿 are in cp949 alone, not in what Python calls euc-kr
 HTML = "text/html"

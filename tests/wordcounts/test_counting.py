@@ -14,9 +14,11 @@ from sqlalchemy.exc import DataError
 from app.accounts.models import User
 from app.extensions import db
 from app.jobs import JobRequeued
-from app.wordcounts import counting, sandbox, service
-from app.wordcounts.fetch import FetchFailed, fetch
-from app.wordcounts.tasks import TRIES
+from app.wordcounts import counting, service
+from app.wordcounts.analysis import sandbox
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import fetch
+from app.wordcounts.tasks import MAX_RETRIES
 from tests.database import row_counts
 from tests.queued import queued, run, run_queued
 from tests.wordcounts.conftest import Resolver
@@ -146,7 +148,7 @@ def test_what_may_pass_is_tried_again_and_says_meanwhile_what_is_wrong(app: Flas
 
 def test_at_the_last_try_it_fails(app: Flask, ask: Ask) -> None:
     ask("/500")
-    run_at_attempt(app, TRIES)
+    run_at_attempt(app, MAX_RETRIES)
     assert status() == ("failed", "http_5xx")
 
 
@@ -161,7 +163,7 @@ def test_one_that_goes_well_at_last_says_nothing_of_what_was_wrong(app: Flask, a
 
 def test_a_page_that_takes_the_worker_with_it_each_time_is_given_up(app: Flask, ask: Ask, pages: PageServer) -> None:
     ask("/")
-    run_at_attempt(app, TRIES + 1)
+    run_at_attempt(app, MAX_RETRIES + 1)
     assert status() == ("failed", "worker")
     assert pages.requests == []
 
@@ -190,7 +192,7 @@ def test_a_result_that_the_database_refuses_is_no_result_that_runs_for_ever(
 
 def test_a_worker_that_is_stopped_leaves_it_to_the_next(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(text: str, *, is_html: bool) -> None:
-        raise sandbox.Stopped
+        raise sandbox.SandboxTerminated
 
     ask("/")
     with monkeypatch.context() as patched:
@@ -217,7 +219,7 @@ def test_of_two_that_count_the_same_the_first_to_end_is_kept(app: Flask, alice: 
 
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
-            counting.give_up(number)
+            counting.fail_interrupted(number)
         connection.sendall(PAGES["/"])
 
     pages.pages = {"/": meanwhile}

@@ -4,11 +4,12 @@ import gzip
 
 import pytest
 
-from app.wordcounts.fetch import MAX_BYTES, Code, FetchFailed, Page, fetch
-from tests.wordcounts.page_server import Answer, PageServer, answering, page
+from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.fetching import MAX_BYTES, FetchedPage, fetch
+from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect
 
 
-def fetched(answer: Answer) -> Page:
+def fetched(answer: Answer) -> FetchedPage:
     with answering(answer) as server:
         return fetch(server.url(), allowed_servers=server.allowed)
 
@@ -22,7 +23,7 @@ def failure(answer: Answer) -> FetchFailed:
 def test_it_works() -> None:
     with answering(page("<p>안녕, world</p>".encode())) as server:
         found = fetch(f"{server.url()}#part", allowed_servers=server.allowed)
-        assert found == Page(server.url(), "<p>안녕, world</p>", is_html=True)
+        assert found == FetchedPage(server.url(), "<p>안녕, world</p>", is_html=True)
 
 
 def test_it_says_who_it_is_and_brings_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +94,12 @@ def test_types_that_hold_words(content_type: str, body: bytes, is_html: bool) ->
     ],
 )
 def test_types_that_do_not(content_type: str, body: bytes) -> None:
-    assert failure(page(body, f"Content-Type: {content_type}")).code is Code.CONTENT_TYPE
+    assert failure(page(body, f"Content-Type: {content_type}")).code is Failure.CONTENT_TYPE
 
 
 def test_an_answer_without_any_type_is_told_by_its_content() -> None:
     assert fetched(b"HTTP/1.1 200 OK\r\n\r\n<p>a").is_html
-    assert failure(b"HTTP/1.1 200 OK\r\n\r\n\x00\x01\x02").code is Code.CONTENT_TYPE
+    assert failure(b"HTTP/1.1 200 OK\r\n\r\n\x00\x01\x02").code is Failure.CONTENT_TYPE
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=euc-kr", "text/html", "text/plain", ""])
@@ -108,37 +109,63 @@ def test_korean_of_the_nineties(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "may_pass"),
+    ("status", "code", "is_transient"),
     [
-        ("400 Bad Request", Code.HTTP_4XX, False),
-        ("401 Unauthorized", Code.HTTP_4XX, False),
-        ("404 Not Found", Code.HTTP_4XX, False),
-        ("408 Request Timeout", Code.HTTP_4XX, True),
-        ("429 Too Many Requests", Code.HTTP_4XX, True),
-        ("499 Nothing", Code.HTTP_4XX, False),
-        ("500 Internal Server Error", Code.HTTP_5XX, True),
-        ("503 Service Unavailable", Code.HTTP_5XX, True),
-        ("101 Switching Protocols", Code.EMPTY, False),
-        ("103 Early Hints", Code.EMPTY, False),
-        ("204 No Content", Code.EMPTY, False),
-        ("300 Multiple Choices", Code.EMPTY, False),
-        ("302 Found", Code.EMPTY, False),  # but not where
-        ("304 Not Modified", Code.EMPTY, False),
-        ("600 Nothing", Code.EMPTY, False),
-        ("099 Nothing", Code.NETWORK, False),
+        ("400 Bad Request", Failure.HTTP_4XX, False),
+        ("401 Unauthorized", Failure.HTTP_4XX, False),
+        ("404 Not Found", Failure.HTTP_4XX, False),
+        ("408 Request Timeout", Failure.HTTP_4XX, True),
+        ("429 Too Many Requests", Failure.HTTP_4XX, True),
+        ("499 Nothing", Failure.HTTP_4XX, False),
+        ("500 Internal Server Error", Failure.HTTP_5XX, True),
+        ("503 Service Unavailable", Failure.HTTP_5XX, True),
+        ("101 Switching Protocols", Failure.EMPTY, False),
+        ("103 Early Hints", Failure.EMPTY, False),
+        ("204 No Content", Failure.EMPTY, False),
+        ("300 Multiple Choices", Failure.EMPTY, False),
+        ("302 Found", Failure.EMPTY, False),  # but not where
+        ("304 Not Modified", Failure.EMPTY, False),
+        ("600 Nothing", Failure.EMPTY, False),
+        ("099 Nothing", Failure.NETWORK, False),
     ],
 )
-def test_a_status_that_is_no_page(status: str, code: Code, may_pass: bool) -> None:
+def test_a_status_that_is_no_page(status: str, code: Failure, is_transient: bool) -> None:
     refusal = failure(page(b"words", status=status))
-    assert (refusal.code, refusal.may_pass, str(refusal)) == (code, may_pass, code)
+    assert (refusal.code, refusal.is_transient, str(refusal)) == (code, is_transient, code)
 
 
 def test_a_page_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() -> None:
     for headers, pack in (((), bytes), (("Content-Encoding: gzip",), gzip.compress)):
         assert len(fetched(page(pack(b"a" * MAX_BYTES), *headers)).text) == MAX_BYTES
-        assert failure(page(pack(b"a" * (MAX_BYTES + 1)), *headers)).code is Code.TOO_LARGE
+        assert failure(page(pack(b"a" * (MAX_BYTES + 1)), *headers)).code is Failure.TOO_LARGE
 
 
 def test_an_empty_page_is_none() -> None:
-    assert failure(page(b"")).code is Code.EMPTY
-    assert failure(page(gzip.compress(b""), "Content-Encoding: gzip")).code is Code.EMPTY
+    assert failure(page(b"")).code is Failure.EMPTY
+    assert failure(page(gzip.compress(b""), "Content-Encoding: gzip")).code is Failure.EMPTY
+
+
+@pytest.mark.parametrize("status", ["301 A", "302 A", "303 A", "307 A", "308 A"])
+def test_it_follows_five_redirects_and_no_sixth(status: str) -> None:
+    hops: dict[str, Answer] = {f"/{n}": redirect(f"{n + 1}", status) for n in range(6)}
+    with PageServer({**hops, "/6": page(b"there")}) as server:
+        assert fetch(server.url("/1"), allowed_servers=server.allowed) == FetchedPage(
+            server.url("/6"), "there", is_html=True
+        )
+        with pytest.raises(FetchFailed) as refusal:
+            fetch(server.url("/0"), allowed_servers=server.allowed)
+        assert refusal.value.code is Failure.REDIRECTS
+        assert not refusal.value.is_transient
+        assert len(server.requests) == 6 + 6
+
+
+@pytest.mark.parametrize("location", ["/한", "/한".encode(), "/%ED%95%9C", "?/../한#a"])
+def test_it_reads_redirects_in_korean(location: str | bytes) -> None:
+    pages: dict[str, Answer] = dict.fromkeys(["/%ED%95%9C", "/?/../%ED%95%9C"], page(b"there"))
+    with PageServer({"/": redirect(location), **pages}) as server:
+        assert fetch(server.url(), allowed_servers=server.allowed).text == "there"
+
+
+def test_a_redirect_in_another_character_set_is_passed_on_as_it_is() -> None:
+    with PageServer({"/": redirect("/한".encode("cp949")), "/%C7%D1": page(b"there")}) as server:
+        assert fetch(server.url(), allowed_servers=server.allowed).text == "there"

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.wordcounts.fetch import Code, FetchFailed, fetch
+from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.fetching import fetch
 from tests.wordcounts.fetch_outcomes import failure
 from tests.wordcounts.hostile_answers import DRIPPING, HANDSHAKE, POURING, drip
 from tests.wordcounts.page_server import Answer, PageServer, answering, redirect, unresponsive
@@ -27,24 +28,24 @@ def ends_in_time() -> Iterator[None]:
 def test_a_server_that_drips_cannot_stretch_the_deadline(answer: Answer) -> None:
     with answering(answer) as server, ends_in_time():
         refusal = failure(server, deadline=DEADLINE)
-        assert (refusal.code, refusal.may_pass) == (Code.DEADLINE, True)
+        assert (refusal.code, refusal.is_transient) == (Failure.DEADLINE, True)
 
 
 @pytest.mark.parametrize("answer", POURING.values(), ids=POURING.keys())
 def test_a_server_that_pours_what_is_no_page_cannot_either(answer: Answer) -> None:
     with answering(answer) as server, ends_in_time():
-        assert failure(server, deadline=DEADLINE).code is Code.DEADLINE
+        assert failure(server, deadline=DEADLINE).code is Failure.DEADLINE
 
 
 def test_a_dripped_handshake_cannot_either() -> None:
     with PageServer({}, at_connect=HANDSHAKE) as server, ends_in_time():
-        assert failure(server, server.url().replace("http:", "https:"), DEADLINE).code is Code.DEADLINE
+        assert failure(server, server.url().replace("http:", "https:"), DEADLINE).code is Failure.DEADLINE
 
 
 def test_the_deadline_is_over_all_hops() -> None:
     slow = {f"/{n}": drip(b"", [b"", b"", b"", b"", redirect(f"/{n + 1}")]) for n in range(9)}
     with PageServer(slow) as server, ends_in_time():
-        assert failure(server, server.url("/0"), DEADLINE).code is Code.DEADLINE
+        assert failure(server, server.url("/0"), DEADLINE).code is Failure.DEADLINE
         assert 1 < len(server.requests) < 5
 
 
@@ -52,12 +53,12 @@ def test_a_name_server_that_is_silent_cannot_either(monkeypatch: pytest.MonkeyPa
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
     with ends_in_time(), pytest.raises(FetchFailed) as refusal:
-        fetch("http://page.test/", deadline=DEADLINE)
+        fetch("http://page.test/", deadline_seconds=DEADLINE)
     over.set()
-    assert (refusal.value.code, refusal.value.may_pass) == (Code.DEADLINE, True)
+    assert (refusal.value.code, refusal.value.is_transient) == (Failure.DEADLINE, True)
 
 
 def test_a_server_that_accepts_nobody_cannot_either() -> None:
     with unresponsive("127.0.0.1") as port, ends_in_time(), pytest.raises(FetchFailed) as refusal:
-        fetch(f"http://127.0.0.1:{port}/", allowed_servers=frozenset({("127.0.0.1", port)}), deadline=DEADLINE)
-    assert refusal.value.code is Code.DEADLINE
+        fetch(f"http://127.0.0.1:{port}/", allowed_servers=frozenset({("127.0.0.1", port)}), deadline_seconds=DEADLINE)
+    assert refusal.value.code is Failure.DEADLINE

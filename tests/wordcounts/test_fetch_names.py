@@ -5,7 +5,8 @@ import ssl
 
 import pytest
 
-from app.wordcounts.fetch import Code, FetchFailed, fetch
+from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.fetching import fetch
 from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import PageServer, answering, page, redirect, unresponsive
 
@@ -30,7 +31,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next_one(resolve_by: Reso
     resolve_by(lambda host: ["127.0.0.2", "127.0.0.1"])
     with answering(page(b"a")) as server, unresponsive("127.0.0.2", server.port):
         allowed = server.allowed | {("127.0.0.2", server.port)}
-        assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline=1.0).text == "a"
+        assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline_seconds=1.0).text == "a"
 
 
 def test_a_server_that_is_down_may_come_back() -> None:
@@ -38,11 +39,11 @@ def test_a_server_that_is_down_may_come_back() -> None:
         url, allowed = server.url(), server.allowed
     with pytest.raises(FetchFailed) as refusal:
         fetch(url, allowed_servers=allowed)
-    assert (refusal.value.code, refusal.value.may_pass) == (Code.NETWORK, True)
+    assert (refusal.value.code, refusal.value.is_transient) == (Failure.NETWORK, True)
 
 
 @pytest.mark.parametrize(
-    ("error", "may_pass"),
+    ("error", "is_transient"),
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
         (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), False),
@@ -51,7 +52,7 @@ def test_a_server_that_is_down_may_come_back() -> None:
         (None, False),
     ],
 )
-def test_a_name_without_an_address(resolve_by: Resolver, error: Exception | None, may_pass: bool) -> None:
+def test_a_name_without_an_address(resolve_by: Resolver, error: Exception | None, is_transient: bool) -> None:
     def answers(host: str) -> list[str]:
         if error:
             raise error
@@ -60,7 +61,7 @@ def test_a_name_without_an_address(resolve_by: Resolver, error: Exception | None
     resolve_by(answers)
     with pytest.raises(FetchFailed) as refusal:
         fetch("http://page.test/")
-    assert (refusal.value.code, refusal.value.may_pass) == (Code.DNS, may_pass)
+    assert (refusal.value.code, refusal.value.is_transient) == (Failure.DNS, is_transient)
 
 
 def test_tls_is_for_the_name_though_the_connection_is_to_an_address(
@@ -81,7 +82,7 @@ def test_a_certificate_for_another_name_is_refused(
     with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
         with pytest.raises(FetchFailed) as refusal:
             fetch(server.url(host=host), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
         assert server.requests == []
 
 
@@ -90,21 +91,21 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(resolve_by: Resolver, 
     with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
         with pytest.raises(FetchFailed) as refusal:
             fetch(server.url(host="page.test"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
 
 
 def test_a_server_that_speaks_no_tls_is_refused() -> None:
     with PageServer({}, at_connect=lambda connection: connection.sendall(page(b"a"))) as server:
         with pytest.raises(FetchFailed) as refusal:
             fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.may_pass) == (Code.TLS, False)
+        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
 
 
 def test_a_server_that_hangs_up_on_tls_may_come_back() -> None:
     with PageServer({}, at_connect=lambda connection: connection.shutdown(socket.SHUT_RDWR)) as server:
         with pytest.raises(FetchFailed) as refusal:
             fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.may_pass) == (Code.NETWORK, True)
+        assert (refusal.value.code, refusal.value.is_transient) == (Failure.NETWORK, True)
 
 
 def test_it_follows_a_redirect_from_https_to_http_as_browsers_do(

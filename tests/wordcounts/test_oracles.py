@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.wordcounts.text import document
-from app.wordcounts.words import SCRIPT_BORDER, words_in
+from app.wordcounts.analysis.text import document
+from app.wordcounts.analysis.tokens import SCRIPT_BORDER, words_in
 from tests.wordcounts import oracles
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))

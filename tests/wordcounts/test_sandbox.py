@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.wordcounts import sandbox
-from app.wordcounts.failures import Code, FetchFailed
-from app.wordcounts.fetch import MAX_BYTES
+from app.wordcounts.analysis import sandbox
+from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.fetching import MAX_BYTES
 from tests.waiting import wait_until
 
 PAGES = Path(__file__).parent / "pages"
@@ -52,14 +52,14 @@ def test_the_largest_page_that_is_fetched_is_read() -> None:
 def test_a_page_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(FetchFailed) as failed:
         sandbox.read(DEEP, is_html=True, seconds=1)
-    assert failed.value.code == Code.TOO_COMPLEX
-    assert not failed.value.may_pass
+    assert failed.value.code == Failure.TOO_COMPLEX
+    assert not failed.value.is_transient
 
 
 def test_a_page_that_takes_too_much_memory_is_given_up() -> None:
     with pytest.raises(FetchFailed) as failed:
         sandbox.read(MISNESTED, is_html=True)
-    assert failed.value.code == Code.TOO_COMPLEX
+    assert failed.value.code == Failure.TOO_COMPLEX
 
 
 def test_a_process_that_nobody_is_left_to_end_ends_by_itself() -> None:
@@ -101,8 +101,8 @@ WITH_ITS_SERVER = 2
 @pytest.mark.parametrize(
     ("number", "killed", "expected"),
     [
-        (signal.SIGTERM, ONLY_IT, sandbox.Stopped),
-        (signal.SIGTERM, WITH_ITS_SERVER, sandbox.Stopped),
+        (signal.SIGTERM, ONLY_IT, sandbox.SandboxTerminated),
+        (signal.SIGTERM, WITH_ITS_SERVER, sandbox.SandboxTerminated),
         (signal.SIGKILL, ONLY_IT, FetchFailed),
         (signal.SIGSEGV, ONLY_IT, FetchFailed),
     ],
@@ -116,7 +116,7 @@ def test_one_that_is_told_to_stop_is_told_from_one_that_its_page_killed(
     def read() -> None:
         try:
             sandbox.read(DEEP, is_html=True)
-        except (sandbox.Stopped, FetchFailed) as error:
+        except (sandbox.SandboxTerminated, FetchFailed) as error:
             raised.append(error)
 
     sandbox.read("", is_html=True)  # so that there is a server

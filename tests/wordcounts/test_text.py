@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.wordcounts.text import LONGEST_TITLE, Document, document
+from app.wordcounts.analysis.text import LONGEST_TITLE, Document, document
 
 SEEN = {
     "inline tags do not part a word": ("<p>un<b>believ</b>able un<wbr>seen</p>", "unbelievable unseen"),

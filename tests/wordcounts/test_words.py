@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from app.wordcounts import words
-from app.wordcounts.words import KEPT, LONGEST_WORD, PHRASES_KEPT, STOP_WORDS, Counts, by_frequency, count
+from app.wordcounts.analysis import words
+from app.wordcounts.analysis.phrases import PHRASES_KEPT
+from app.wordcounts.analysis.tokens import LONGEST_WORD
+from app.wordcounts.analysis.words import STOP_WORDS, WORDS_KEPT, Counts, by_frequency, count
 
 WORDS = {
     "apostrophes of all kinds are one": ("Don't don’t DON'T can't", {"don't": 3, "can't": 1}),
@@ -77,12 +79,12 @@ def test_the_most_frequent_come_first_and_then_by_code_points() -> None:
 
 
 def test_the_most_frequent_are_kept_and_the_totals_are_of_all() -> None:
-    text = "\n".join(f"w{number}" for number in range(KEPT))
+    text = "\n".join(f"w{number}" for number in range(WORDS_KEPT))
     assert not count(text).truncated
     counts = count(f"{text} zebra zebra")
     assert counts.truncated
-    assert (counts.total_words, counts.unique_words) == (KEPT + 2, KEPT + 1)
-    assert len(counts.words) == len(counts.words_without_stop_words) == KEPT
+    assert (counts.total_words, counts.unique_words) == (WORDS_KEPT + 2, WORDS_KEPT + 1)
+    assert len(counts.words) == len(counts.words_without_stop_words) == WORDS_KEPT
     assert next(iter(counts.words.items())) == ("zebra", 2)
 
 
@@ -105,7 +107,7 @@ def test_the_50_most_frequent_phrases_are_kept_the_earliest_of_equals() -> None:
 def test_a_text_of_more_words_than_are_remembered_is_counted_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\n".join(f"the {number % 7} of {number % 11} words" for number in range(400))
     remembered = count(text)
-    monkeypatch.setattr(words, "CHUNKS_KNOWN", 3)
+    monkeypatch.setattr(words, "CHUNKS_CACHED", 3)
     assert count(text) == remembered
     assert list(count(text).three_word_phrases) == list(remembered.three_word_phrases)
 
@@ -143,5 +145,5 @@ def test_what_jsonb_refuses_is_no_part_of_a_word(text: str) -> None:
 
 
 def test_the_longest_result_there_can_be_is_some_megabytes() -> None:
-    text = " ".join(f"{number:06}" + "𐐀" * LONGEST_WORD for number in range(KEPT + 100))
+    text = " ".join(f"{number:06}" + "𐐀" * LONGEST_WORD for number in range(WORDS_KEPT + 100))
     assert len(everything(count(text)).encode()) < 5_000_000

@@ -1,6 +1,6 @@
-"""What a reader sees of a page: its HTML in, its title and its text out. Pure.
+"""HTML to text: the title of a page and the text that a reader sees. Pure.
 
-Style sheets and scripts are not applied, so what they alone hide or write is not known here.
+Style sheets and scripts are not applied, so text that only they hide or write is read wrongly.
 """
 
 import re
@@ -11,44 +11,44 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 LONGEST_TITLE = 200  # characters
 
-# The elements that stand within a line by the style sheet of every browser (HTML Living Standard, 15.3 "Rendering").
-# There is a line break around any other, known or not: parting two words that a reader sees apart matters more than
-# joining the halves of one that somebody's own element stands in.
+# Inline elements, by the default style sheet of browsers (HTML Living Standard, §15.3 "Rendering"). Every other
+# element, known or not, is a block with a line break around it: joining two separate words is worse than splitting one
+# word that holds a custom element.
 INLINE = {
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
     "ins", "kbd", "label", "map", "mark", "nobr", "output", "picture", "q", "rb", "ruby", "s", "samp", "slot", "small",
     "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 }  # fmt: skip
 
-# Not text, not shown, or, as the pronunciation above a word, not to be read in the same line.
+# Elements without text that is read in the line. <rp> and <rt> hold the pronunciation above a word.
 SKIPPED = {
     "audio", "canvas", "datalist", "head", "iframe", "math", "noembed", "noframes", "noscript", "object", "rp", "rt",
     "script", "style", "svg", "template", "title", "video",
 }  # fmt: skip
 
 HIDING_STYLE = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # also of the direction of writing
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # and text direction overrides
 BODY = re.compile(r"<body\b", re.IGNORECASE)
 NOSCRIPT = re.compile(r"<noscript\b.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A page as it is read."""
+    """The text of a page."""
 
-    title: str  # at most LONGEST_TITLE characters, "" when there is none
-    text: str  # one line a block, none of them empty
+    title: str  # at most LONGEST_TITLE characters; "" if there is none
+    text: str  # one line per block, no empty lines
 
 
 def document(html: str) -> Document:
-    """Read a page as a browser does that knows no style sheet and no script.
+    """Parse a page like a browser without style sheets and scripts.
 
-    Nothing is an error: tags that are never closed, text behind </html> and text without any tag are read as a browser
-    reads them. The parser's time grows with the square of how deeply elements are nested, and its memory with the
-    square of some misnesting, so who reads a stranger's page bounds the time and the memory of doing so.
+    No input is an error: unclosed tags, text after </html> and text without tags are read as browsers read them.
+    The parser's time grows with the square of the nesting depth, and its memory with the square of some misnesting. So
+    parse the page of a stranger only in `sandbox.read`, which limits both.
 
     Args:
-        html: the page, decoded. NUL is no character of HTML and is taken out, as PostgreSQL takes it in no text.
+        html: the page, decoded. NUL characters are removed, because PostgreSQL cannot store them.
     """
     tree = LexborHTMLParser(_without_noscript_in_head(html.replace("\0", "")))
     lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root)).split("\n"))
@@ -56,7 +56,7 @@ def document(html: str) -> Document:
 
 
 def _without_noscript_in_head(html: str) -> str:
-    """The parser knows of no scripts, so for it text in there would begin the body."""
+    """Remove <noscript> from the head. The parser has scripting off, so text in it would start the body."""
     body = BODY.search(html)
     if body is None:
         return html
@@ -64,7 +64,7 @@ def _without_noscript_in_head(html: str) -> str:
 
 
 def _title(tree: LexborHTMLParser) -> str:
-    """Of the page, not of a drawing in it."""
+    """The title of the page. A <title> inside an <svg> is not one."""
     title = tree.css_first("title:not(svg title)")
     if title is None:
         return ""
@@ -72,26 +72,26 @@ def _title(tree: LexborHTMLParser) -> str:
 
 
 def _pieces(root: LexborNode | None) -> Iterator[str]:
-    """The text of each text node that is seen, in reading order, and "\\n" at each border of a block.
+    """The visible text nodes in reading order, and "\\n" at each start and end of a block.
 
-    With a stack of its own, since a page may nest deeper than Python calls.
+    Uses its own stack instead of recursion, because a page may nest deeper than Python's recursion limit.
     """
-    waiting: list[LexborNode | None] = [root]  # None: here a block ends
-    while waiting:
-        node = waiting.pop()
+    stack: list[LexborNode | None] = [root]  # None marks the end of a block
+    while stack:
+        node = stack.pop()
         if node is None:
             yield "\n"
             continue
         if node.next is not None:
-            waiting.append(node.next)
+            stack.append(node.next)
         if node.is_text_node:
-            yield (node.text_content or "").replace("\n", " ")  # in the source a line break is a space
+            yield (node.text_content or "").replace("\n", " ")  # a line break in the HTML source is a space
         elif node.is_element_node and not _is_hidden(node):
             if node.tag not in INLINE:
                 yield "\n"
-                waiting.append(None)
+                stack.append(None)
             if node.first_child is not None:
-                waiting.append(node.first_child)
+                stack.append(node.first_child)
 
 
 def _is_hidden(element: LexborNode) -> bool:

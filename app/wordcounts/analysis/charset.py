@@ -1,18 +1,19 @@
-"""The text of a page, whatever character set it is in. Pure.
+"""Character set detection, decoding, and content sniffing (is it HTML, is it text?). Pure.
 
-Korean pages of twenty years are in "euc-kr", which in truth is Microsoft's extension of it: 똠 and 펲 are in no other.
-Nothing is guessed by statistics: for Korean and English the order below is enough, and short pages mislead guessers.
+Korean pages of two decades say "euc-kr" and mean Microsoft's extension of it, cp949: 똠 and 펲 exist only there. There
+is no statistical detection. For Korean and English the order in `decode` is enough, and short pages mislead detectors
+(charset-normalizer called `<p>한국</p>` big5).
 """
 
 import codecs
 import re
 
-HEAD = 1024  # bytes in which a page has to declare its character set (HTML standard, §4.2.5.4)
+HEAD = 1024  # bytes; a page must declare its character set within them (HTML standard, §4.2.5.4)
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
-# Label, in small letters and digits alone: codec. A positive list, since Python's codecs hold more than character sets
-# (punycode, unicode_escape); what the labels mean is as in the Encoding standard of the WHATWG, §4.2.
+# Label (only its letters and digits, in lower case): Python codec. What a label means is from the WHATWG Encoding
+# standard, §4.2. It is an allow-list, because Python's codecs are not only character sets (punycode, unicode_escape).
 CODECS = {
     **dict.fromkeys(["utf8", "unicode11utf8"], "utf-8"),
     **dict.fromkeys(["utf16", "utf16le", "unicode", "ucs2"], "utf-16-le"),
@@ -31,13 +32,13 @@ CODECS = {
     "koi8u": "koi8_u",
 }
 
-# No two neighbours match the same letter, so a header of 60,000 spaces is read in one pass.
+# No two neighbouring parts match the same character, so a header of 60,000 spaces takes linear time (no ReDoS).
 LABEL = re.compile(r"charset\s*=[\s\"']*([^\s\"';,>/]+)", re.IGNORECASE)
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 META = re.compile(r"<meta[\s/][^>]*", re.IGNORECASE)
 XML_LABEL = re.compile(r"\A<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"'>]+)")
 
-# How a page begins (MIME Sniffing standard of the WHATWG, §7.1), and the bytes that no text holds (§3, "binary data").
+# WHATWG MIME Sniffing standard: how HTML begins (§7.1), and bytes that never occur in text (§3, "binary data byte").
 MARKUP = re.compile(
     rb"\s*(?:<!--|<\?xml|<!doctype html|<(?:html|head|body|title|meta|script|style|h1|div|p|br|a)\b)", re.IGNORECASE
 )
@@ -45,32 +46,35 @@ BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]|\A%PDF-|\A%!PS")
 
 
 def media_type(content_type: str) -> str:
-    """Of a Content-Type header, without its parameters, in small letters; "" when there is none."""
+    """The media type of a Content-Type header: lower case, without parameters; "" if there is none."""
     return re.split("[;,]", content_type)[0].strip().lower()
 
 
 def looks_like_html(body: bytes) -> bool:
+    """Content sniffing for a page without a Content-Type."""
     return bool(MARKUP.match(body.removeprefix(codecs.BOM_UTF8)))
 
 
 def looks_like_text(body: bytes) -> bool:
-    """As far as its beginning tells; a byte order mark is believed."""
+    """Tell text from binary data by the first HEAD bytes. A byte order mark always means text."""
     return body.startswith(tuple(BYTE_ORDER_MARKS)) or not BINARY.search(body[:HEAD])
 
 
 def decode(body: bytes, content_type: str) -> str:
-    """The text; what no character set can read becomes U+FFFD, so this never fails.
+    """Decode a page. What cannot be decoded becomes U+FFFD, so this never fails.
+
+    The first of these decides: byte order mark, Content-Type header, <meta> or XML declaration, valid UTF-8, cp949.
 
     Args:
-        body: the page, uncompressed.
-        content_type: the header's value, "" if there was none.
+        body: the page, decompressed.
+        content_type: the value of the header, "" if there was none.
     """
     for mark, codec in BYTE_ORDER_MARKS.items():
         if body.startswith(mark):
             return body[len(mark) :].decode(codec, "replace")
-    codec_said = _codec(LABEL.findall(content_type)) or _codec_inside(body, content_type)
-    if codec_said:
-        return body.decode(codec_said, "replace")
+    declared = _codec_of(LABEL.findall(content_type)) or _codec_in_head(body, content_type)
+    if declared:
+        return body.decode(declared, "replace")
     for codec in ("utf-8", "cp949"):
         try:
             return body.decode(codec)
@@ -79,18 +83,18 @@ def decode(body: bytes, content_type: str) -> str:
     return body.decode("utf-8", "replace")
 
 
-def _codec(labels: list[str]) -> str | None:
-    """Of the first label that is known."""
+def _codec_of(labels: list[str]) -> str | None:
+    """The codec of the first label that is known."""
     known = (CODECS.get(re.sub("[^a-z0-9]", "", label.lower())) for label in labels)
     return next(filter(None, known), None)
 
 
-def _codec_inside(body: bytes, content_type: str) -> str | None:
-    """What the page says of itself, which plain text cannot."""
+def _codec_in_head(body: bytes, content_type: str) -> str | None:
+    """The codec that the HTML itself declares. Plain text cannot declare one."""
     if media_type(content_type) == "text/plain":
         return None
     head = COMMENT.sub("", body[:HEAD].decode("latin-1"))
     labels = [label for meta in META.findall(head) for label in LABEL.findall(meta)]
-    codec = _codec(labels) or _codec(XML_LABEL.findall(head))
-    # In UTF-16 this could not have been read.
+    codec = _codec_of(labels) or _codec_of(XML_LABEL.findall(head))
+    # Bytes that were readable as Latin-1 are not UTF-16 (HTML standard, §13.2.3.2).
     return "utf-8" if codec and codec.startswith("utf-16") else codec

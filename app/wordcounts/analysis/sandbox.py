@@ -1,0 +1,116 @@
+"""A sandbox for parsing a stranger's page: a process of its own with a limit on time and memory.
+
+The parser's time grows with the square of the nesting depth, and its memory with the square of some misnesting: 2 MB of
+<div> take it minutes, and 2 MB of <p><b> with attributes take 3 GB. Parsed in the worker itself, such a page would hold
+up every job. Once that worker was killed, the page would do the same to the next one.
+"""
+
+import gc
+import multiprocessing
+import resource
+import signal
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import NamedTuple
+
+from selectolax.lexbor import SelectolaxError
+
+from app.wordcounts.analysis.text import document
+from app.wordcounts.analysis.words import Counts, count
+from app.wordcounts.failures import Failure, FetchFailed
+
+SECONDS = 8.0  # wall clock; a page of 2 MB takes one. With 15 s of fetching a worker can still exit within 25 s.
+CPU_SECONDS = 10  # enforced by the kernel, in case the worker died and nobody is left to kill the process
+MEMORY = 400 * 1024 * 1024  # bytes on top of an idle process; a page of 2 MB takes a fifth of it
+
+# The exit code of a process whose fork server ended first, as when a platform sends SIGTERM to all processes.
+FORK_SERVER_GONE = 255
+
+# The fork server has imported this module and has neither threads nor connections, so a process costs 10 ms.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__])
+
+
+class SandboxTerminated(Exception):
+    """The sandbox got SIGTERM, as all processes of a dyno do at a restart. The page is not at fault."""
+
+
+class Reading(NamedTuple):
+    """The result of parsing a page."""
+
+    title: str
+    counts: Counts
+
+
+def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
+    """Take the title of a page and count its words, in a process of its own.
+
+    Args:
+        seconds: how long it may take.
+
+    Raises:
+        FetchFailed: TOO_COMPLEX: over the limit on time or memory.
+        SandboxTerminated: try again in another worker.
+        RuntimeError: a bug; the process has printed it.
+    """
+    receiver, sender = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=_run, args=(sender, text, is_html), daemon=True)
+    with receiver:
+        _start(process, sender)
+        try:
+            reading: Reading | None = receiver.recv() if receiver.poll(seconds) else None
+        except EOFError:  # the process ended without a result
+            reading = None
+            process.join()
+        finally:
+            process.kill()
+            process.join()
+    if reading is None:
+        raise _failure_of(process.exitcode)
+    return reading
+
+
+def _start(process: ForkServerProcess, sender: Connection) -> None:
+    try:
+        process.start()
+    except (EOFError, OSError) as error:  # the fork server has just been terminated
+        raise SandboxTerminated from error
+    finally:
+        sender.close()
+
+
+def _failure_of(exitcode: int | None) -> Exception:
+    """The exception for a process that ended without a result."""
+    if exitcode in (-signal.SIGTERM, FORK_SERVER_GONE):
+        return SandboxTerminated()
+    if exitcode == 1:
+        return RuntimeError("Reading a page failed; the error is above.")
+    return FetchFailed(Failure.TOO_COMPLEX)
+
+
+def _run(sender: Connection, text: str, is_html: bool) -> None:
+    """What the process does. If it is over a limit it must die by a signal: `_failure_of` reads the exit code."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    _limit_memory()
+    gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
+    try:
+        sender.send(_read(text, is_html))
+    except (MemoryError, SelectolaxError):
+        signal.raise_signal(signal.SIGKILL)
+
+
+def _read(text: str, is_html: bool) -> Reading:
+    if not is_html:
+        return Reading("", count(text))
+    parsed = document(text)
+    return Reading(parsed.title, count(parsed.text))
+
+
+def _limit_memory() -> None:
+    """Limit the address space. On Linux only, where a process can read how much it has already."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        pages = int(status.read_text().split()[0])
+        limit = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
