@@ -20,7 +20,7 @@ from app.accounts.models import User
 from app.extensions import db
 from config import TestingConfig
 from tests.bucket import object_keys
-from tests.databases import Environment, migrated_database, own_database
+from tests.databases import Environment, empty_database, migrated_database
 from tests.servers import ServerProcess, ServersUnavailable, environment_of
 from tests.visitor import Visitor
 
@@ -74,7 +74,7 @@ def server_environment(pytestconfig: pytest.Config) -> Environment:
 @pytest.fixture
 def environment(server_environment: Environment) -> Iterator[Environment]:
     """An environment whose database is empty: no migration has run."""
-    with own_database(server_environment) as environment:
+    with empty_database(server_environment) as environment:
         yield environment
 
 

@@ -12,7 +12,7 @@ from app.extensions import Base, db
 from app.release import doctor
 from app.release.connection import read_only_connection
 from config import TestingConfig
-from tests.databases import Environment, own_database
+from tests.databases import Environment, empty_database
 from tests.release.dumps import psql, schema_dump
 
 SECTION = re.compile(r"^-- Name: (.*?); Type: .*?(?=^-- Name: |\Z)", re.MULTILINE | re.DOTALL)
@@ -31,7 +31,7 @@ def procrastinates(dump: str) -> dict[str, str]:
 def test_the_migrations_make_what_the_package_would(
     migrated_environment: Environment, server_environment: Environment
 ) -> None:
-    with own_database(server_environment) as other:
+    with empty_database(server_environment) as other:
         psql(other, SchemaManager.get_schema())
         expected = procrastinates(schema_dump(other))
     assert len(expected) > 40

@@ -1,7 +1,6 @@
 """The service as a platform runs it: the Procfile's own lines, production's configuration, gunicorn on a free port."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ import pytest
 import urllib3
 
 from app.dev import ports
-from tests.databases import Environment, own_database
+from app.dev.processes import Child, spawn
+from tests.databases import Environment, empty_database
 from tests.live.browser import Browser
 from tests.waiting import WITHIN
 
@@ -70,7 +70,9 @@ def running_service(
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    subprocess.run(procfile_command("release"), shell=True, cwd=ROOT, env=env, check=True, capture_output=True)
+    log = folder / f"release-{port}.log"
+    with running("release", env, log) as release:
+        assert release.wait() == 0, log.read_text()
     log = folder / f"web-{port}.log"
     with (
         running("worker", env, folder / f"worker-{port}.log"),
@@ -82,18 +84,12 @@ def running_service(
 
 @contextmanager
 def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the Procfile."""
-    command = procfile_command(name)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, shell=True, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
-        )
+    """A process of the Procfile; whatever is left of it and its descendants at the end is stopped."""
+    process = spawn(["/bin/sh", "-c", procfile_command(name)], log=log, cwd=ROOT, env=env)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        Child(name, process, grace=30).stop()
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -109,7 +105,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for every test that does not stop it; each test makes its own accounts."""
     with (
-        own_database(server_environment) as environment,
+        empty_database(server_environment) as environment,
         running_service(environment, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service

@@ -16,7 +16,7 @@ from app.dev import ports, postgres
 from app.extensions import db
 from app.jobs import DEAD_AFTER
 from app.wordcounts import rate_limits, service
-from tests.databases import Environment, migrated_database
+from tests.databases import Environment, migrated_database, upgrade
 from tests.live.workers import Queue, running_queue
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.page_server import PageServer, page
@@ -224,6 +224,7 @@ def test_when_the_database_restarts_an_idle_worker_comes_back_to_it(tmp_path: Pa
         "AWS_SECRET_ACCESS_KEY": "none",
     }
     try:
+        upgrade(environment)
         with running_queue(environment, tmp_path, pages) as queue, queue.worker():
             server.stop()
             server = postgres.start(tmp_path / "postgres", port, durable=False)

@@ -1,7 +1,6 @@
 """Workers as a platform runs them: the Procfile's own line in a process, with nothing but an environment."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from app import create_app
 from app.extensions import db
 from config import TestingConfig
 from tests.databases import Environment
-from tests.live.conftest import ROOT, procfile_command
+from tests.live.conftest import ROOT, running
 from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
 
@@ -55,17 +54,9 @@ class Queue:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         }
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                procfile_command("worker"), shell=True, cwd=ROOT, env=env, stdout=output, stderr=output
-            )
-        try:
+        with running("worker", env, log) as process:
             wait_until(lambda: set(self.rows(WORKERS)) - set(before), "the worker is ready")
             yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
 
 
 @contextmanager

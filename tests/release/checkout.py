@@ -2,12 +2,19 @@
 
 import atexit
 import json
+import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from app.dev.processes import Child, spawn
+from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[2]
 FORKS = Path(__file__).parent / "forks.py"
@@ -48,16 +55,16 @@ class Checkout:
         done = warm().flask(self.folder, self.environment, *arguments)
         return subprocess.CompletedProcess(arguments, done["status"], done["stdout"], done["stderr"])
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """As a platform does, in a process that nobody waits for yet."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "flask", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator["Command"]:
+        """As a platform does, in a process that nobody waits for yet; if it still runs at the end, it is stopped."""
+        command = [sys.executable, "-m", "flask", *arguments]
+        log = self.folder / f"command-{secrets.token_hex(4)}.log"
+        process = spawn(command, log=log, cwd=self.folder, env=self.environment)
+        try:
+            yield Command(process, log)
+        finally:
+            Child("flask", process).stop()
 
     def forget_history(self) -> None:
         """Begin without a revision, for a history of the test's own."""
@@ -81,6 +88,21 @@ class Checkout:
         )
         (self.versions / f"{revision}_step.py").write_text(text)
         return revision
+
+
+@dataclass(frozen=True)
+class Command:
+    """
+    Args:
+        log: what it prints. A pipe would stay open as long as any orphan of the process holds it.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def ended(self, within: float = WITHIN) -> tuple[int, str]:
+        """Wait for its end; the exit code, and what it printed."""
+        return self.process.wait(within), self.log.read_text()
 
 
 class Forks:

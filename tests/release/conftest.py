@@ -4,24 +4,32 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from sqlalchemy import create_engine
 
-from app import create_app
-from app.release.connection import direct_engine
-from config import TestingConfig
-from tests.databases import Environment
+from tests.databases import Environment, copied_database, template, upgrade
 from tests.release import dumps
-from tests.release.migrating import Database
+from tests.release.migrating import Database, connected
+from tests.release.rows import fill
 
 
 @pytest.fixture
 def database(environment: Environment) -> Iterator[Database]:
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
-        yield Database(other, migrating)
-        migrating.dispose()
-        other.dispose()
+    """Empty; a file whose tests begin at head says so by an `environment` of its own."""
+    with connected(environment) as database:
+        yield database
+
+
+@pytest.fixture
+def in_use(server_environment: Environment) -> Iterator[Database]:
+    """At head, with rows in every table."""
+    copied = template(server_environment, "in_use", upgrade_and_fill)
+    with copied_database(server_environment, copied) as environment, connected(environment) as database:
+        yield database
+
+
+def upgrade_and_fill(environment: Environment) -> None:
+    upgrade(environment)
+    with connected(environment):
+        fill()
 
 
 @pytest.fixture

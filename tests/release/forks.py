@@ -21,7 +21,7 @@ from flask.cli import cli
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-SECONDS = 120  # that a command may take
+SECONDS = 90  # that a command may take; less than pytest-timeout allows
 OF_OTHERS = (
     *("sqlalchemy.orm", "sqlalchemy.dialects.postgresql.psycopg2", "alembic.command", "flask_migrate"),
     *("flask_sqlalchemy", "flask_login", "flask_wtf", "wtforms", "flask_babel", "babel.dates", "email_validator"),

@@ -7,14 +7,19 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
+from app import create_app
+from app.extensions import db
 from app.release.blockers import Blockers
+from app.release.connection import direct_engine
 from app.release.deadline import Deadline
+from config import TestingConfig
+from tests.databases import Environment
 
 
 class Database:
-    """An empty schema; each call is a transaction of its own, on a connection of its own.
+    """A database; each call is a transaction of its own, on a connection of its own.
 
     Args:
         engine: of anybody who works with the database.
@@ -54,6 +59,20 @@ class Database:
             connection.execute(text(sql))
             yield
             connection.rollback()
+
+
+@contextmanager
+def connected(environment: Environment) -> Iterator[Database]:
+    """The database of an environment, in the context of an application that works with it."""
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
+        try:
+            yield Database(other, migrating)
+        finally:
+            db.session.remove()
+            for engine in (migrating, other, db.engine):
+                engine.dispose()
 
 
 def printed(upgrade: Callable[[], object]) -> str:

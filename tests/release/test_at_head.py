@@ -53,6 +53,8 @@ def upgrade(checkout: Checkout, *arguments: str) -> list[str]:
     return [line.removeprefix("SENT ") for line in done.stdout.splitlines() if line.startswith("SENT ")]
 
 
+@pytest.mark.servers
+@pytest.mark.smoke
 def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
     checkout: Checkout, database: Database
 ) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.servers
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -44,12 +47,13 @@ def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
     checkout: Checkout, database: Database, step: tuple[str, ...]
 ) -> None:
     checkout.write_revision(3, *step)
-    with database.holding("SET LOCAL application_name = 'the-report'; SELECT count(*) FROM things"):
-        release = checkout.start("db", "upgrade")
-        wait_until(lambda: database.scalar(WAITING), "it waits")
-        wait_until(lambda: not database.scalar(WAITING), "it has stepped back")
-    output = "".join(release.communicate(timeout=60))
-    assert release.returncode == 0, output
+    with ExitStack() as stack:
+        with database.holding("SET LOCAL application_name = 'the-report'; SELECT count(*) FROM things"):
+            release = stack.enter_context(checkout.running("db", "upgrade"))
+            wait_until(lambda: database.scalar(WAITING), "it waits")
+            wait_until(lambda: not database.scalar(WAITING), "it has stepped back")
+        code, output = release.ended()
+    assert code == 0, output
     assert re.search(r"blocked by pid=\d+ age=\d+s application=the-report", output)
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0002'") == 1
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == (1 if step is PLAIN else 0)
@@ -60,19 +64,20 @@ def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
 def test_nobody_queues_behind_it_for_long(checkout: Checkout, database: Database, step: tuple[str, ...]) -> None:
     """An ALTER that waits makes every reader wait behind it: without the limit, as long as the report takes."""
     checkout.write_revision(3, *step)
-    with database.holding("SELECT count(*) FROM things"):
-        release = checkout.start("db", "upgrade", "-x", "deadline=4")
+    with (
+        database.holding("SELECT count(*) FROM things"),
+        checkout.running("db", "upgrade", "-x", "deadline=4") as release,
+    ):
         wait_until(lambda: database.scalar(WAITING), "it waits")
         slowest = 0.0
-        while release.poll() is None:
+        while release.process.poll() is None:
             began = time.monotonic()
             database.execute("INSERT INTO things VALUES (1)")
             slowest = max(slowest, time.monotonic() - began)
-        release.communicate()
     assert 0 < slowest < 1
 
 
-@either_way
+@pytest.mark.parametrize("step", [pytest.param(ONLINE, marks=pytest.mark.smoke), PLAIN], ids=["online", "plain"])
 def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
     checkout: Checkout, database: Database, step: tuple[str, ...]
 ) -> None:
@@ -98,13 +103,14 @@ def test_a_deadlock_is_tried_again(checkout: Checkout, database: Database) -> No
         "op.execute('LOCK TABLE runs; SELECT pg_sleep(3)')",
         "op.execute('SET LOCAL lock_timeout = 0; LOCK TABLE things')",
     )
-    with database.engine.connect() as other:
-        other.exec_driver_sql("LOCK TABLE things")
-        release = checkout.start("db", "upgrade")
-        wait_until(lambda: database.scalar(HOLDS_RUNS), "the migration holds the first table")
-        other.exec_driver_sql("LOCK TABLE runs")
-    output = "".join(release.communicate(timeout=60))
-    assert release.returncode == 0, output
+    with ExitStack() as stack:
+        with database.engine.connect() as other:
+            other.exec_driver_sql("LOCK TABLE things")
+            release = stack.enter_context(checkout.running("db", "upgrade"))
+            wait_until(lambda: database.scalar(HOLDS_RUNS), "the migration holds the first table")
+            other.exec_driver_sql("LOCK TABLE runs")
+        code, output = release.ended()
+    assert code == 0, output
     assert "attempt 1, again in" in output
 
 
@@ -116,6 +122,7 @@ def test_a_deadline_that_is_no_time_is_refused(checkout: Checkout, database: Dat
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 
+@pytest.mark.smoke
 def test_another_release_is_waited_for_until_the_deadline(checkout: Checkout, database: Database) -> None:
     with database.holding(f"SELECT pg_advisory_lock({LOCK_KEY})"):
         refused = checkout.flask("db", "upgrade", "-x", "deadline=1")

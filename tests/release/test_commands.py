@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import pytest
 from click.testing import Result
 from flask.testing import FlaskCliRunner
@@ -17,8 +17,9 @@ from sqlalchemy import text
 from app import create_app
 from app.extensions import Base
 from app.release.advisory_lock import LOCK_KEY
-from app.release.revisions import MIGRATIONS, heads, known_revisions, script_directory
+from app.release.revisions import heads, known_revisions, script_directory
 from config import TestingConfig
+from tests.databases import Environment, empty_database
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 
@@ -29,8 +30,19 @@ LINT_FINDING = {"revision", "file", "line", "rule", "statement", "what", "instea
 
 
 @pytest.fixture
-def runner(environment: dict[str, str]) -> FlaskCliRunner:
+def environment(migrated_environment: Environment) -> Environment:
+    return migrated_environment
+
+
+@pytest.fixture
+def runner(environment: Environment) -> FlaskCliRunner:
     return create_app(TestingConfig(environment)).test_cli_runner()
+
+
+@pytest.fixture
+def runner_of_an_empty_database(server_environment: Environment) -> Iterator[FlaskCliRunner]:
+    with empty_database(server_environment) as environment:
+        yield create_app(TestingConfig(environment)).test_cli_runner()
 
 
 def release(runner: FlaskCliRunner, *arguments: str) -> Result:
@@ -41,14 +53,8 @@ def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
     return json.loads(release(runner, *arguments, "--json").stdout)
 
 
-@pytest.fixture
-def upgraded(database: Database) -> Database:
-    flask_migrate.upgrade(str(MIGRATIONS))
-    return database
-
-
-def test_status_of_an_empty_database(runner: FlaskCliRunner) -> None:
-    status = answer(runner, "status")
+def test_status_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
+    status = answer(runner_of_an_empty_database, "status")
     assert set(status) == STATUS
     assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
     assert [step["revision"] for step in status["pending"]] == sorted(known_revisions(script_directory()))
@@ -56,7 +62,7 @@ def test_status_of_an_empty_database(runner: FlaskCliRunner) -> None:
     assert status["next"] == "flask release plan"
 
 
-def test_status_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
+def test_status_at_the_head(runner: FlaskCliRunner) -> None:
     status = answer(runner, "status")
     assert (status["state"], status["pending"], status["migrator"], status["next"]) == ("at_head", [], None, None)
     printed = release(runner, "status").stdout
@@ -64,62 +70,64 @@ def test_status_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
     assert "none is running" in printed
 
 
-def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(upgraded: Database, runner: FlaskCliRunner) -> None:
+def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(database: Database, runner: FlaskCliRunner) -> None:
     assert answer(runner, "status")["queue"] == {"waiting": 0, "oldest": None}
     assert "no job waits" in release(runner, "status").stdout
-    upgraded.execute(
+    database.execute(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)"
         " VALUES ('default', 'a', NULL), ('default', 'b', NULL), ('default', 'c', now() + interval '1 hour')"
     )
-    upgraded.execute("UPDATE procrastinate_events SET at = at - interval '90 seconds' WHERE job_id = 1")
+    database.execute("UPDATE procrastinate_events SET at = at - interval '90 seconds' WHERE job_id = 1")
     queue = answer(runner, "status")["queue"]
     assert queue["waiting"] == 2
     assert 90 <= queue["oldest"] < 100
     assert "jobs waiting: 2, the first for 9" in release(runner, "status").stdout
 
 
-def test_status_of_an_empty_database_says_that_there_is_no_queue(runner: FlaskCliRunner) -> None:
-    assert answer(runner, "status")["queue"] is None
-    assert "the migration that creates it has not run" in release(runner, "status").stdout
+def test_status_of_an_empty_database_says_that_there_is_no_queue(
+    runner_of_an_empty_database: FlaskCliRunner,
+) -> None:
+    assert answer(runner_of_an_empty_database, "status")["queue"] is None
+    assert "the migration that creates it has not run" in release(runner_of_an_empty_database, "status").stdout
 
 
-def test_status_tells_of_a_migration_that_runs(upgraded: Database, runner: FlaskCliRunner) -> None:
-    with upgraded.engine.connect() as other:
+def test_status_tells_of_a_migration_that_runs(database: Database, runner: FlaskCliRunner) -> None:
+    with database.engine.connect() as other:
         other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
         assert "A migration is running" in answer(runner, "status")["migrator"]
 
 
-def test_status_of_a_database_that_is_ahead(upgraded: Database, runner: FlaskCliRunner) -> None:
-    upgraded.execute(f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', 'expand', now())")
-    upgraded.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_status_of_a_database_that_is_ahead(database: Database, runner: FlaskCliRunner) -> None:
+    database.execute(f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', 'expand', now())")
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
     status = answer(runner, "status")
     assert (status["state"], status["ahead_by"], status["pending"]) == ("ahead", ["9999"], [])
 
 
-def test_plan_of_an_empty_database(runner: FlaskCliRunner) -> None:
-    plan = answer(runner, "plan")
+def test_plan_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
+    plan = answer(runner_of_an_empty_database, "plan")
     assert [revision["revision"] for revision in plan["revisions"]] == sorted(known_revisions(script_directory()))
     first = plan["revisions"][0]["steps"][0]
     assert first["sql"].startswith("CREATE TABLE users")
     assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
-    printed = release(runner, "plan").stdout
+    printed = release(runner_of_an_empty_database, "plan").stdout
     assert "→ none on users (new)" in printed
     assert printed.endswith("Apply it with: flask db upgrade\n")
 
 
-def test_plan_at_the_head(upgraded: Database, runner: FlaskCliRunner) -> None:
+def test_plan_at_the_head(runner: FlaskCliRunner) -> None:
     assert answer(runner, "plan")["revisions"] == []
     assert release(runner, "plan").stdout == f"Nothing pending: the database is at {HEAD}.\n"
 
 
-def test_doctor_of_a_healthy_database(upgraded: Database, runner: FlaskCliRunner) -> None:
+def test_doctor_of_a_healthy_database(runner: FlaskCliRunner) -> None:
     ended = release(runner, "doctor")
     assert (ended.exit_code, ended.stdout) == (0, "Nothing is wrong.\n")
     assert answer(runner, "doctor") == {"ok": True, "findings": []}
 
 
-def test_doctor_ends_with_1_for_an_error(upgraded: Database, runner: FlaskCliRunner) -> None:
-    upgraded.execute("CREATE INDEX more ON notes (title)")
+def test_doctor_ends_with_1_for_an_error(database: Database, runner: FlaskCliRunner) -> None:
+    database.execute("CREATE INDEX more ON notes (title)")
     ended = release(runner, "doctor")
     assert ended.exit_code == 1
     assert "error: extra-index: The index more on notes" in ended.stdout
@@ -127,15 +135,15 @@ def test_doctor_ends_with_1_for_an_error(upgraded: Database, runner: FlaskCliRun
     assert set(finding) == FINDING
 
 
-def test_doctor_ends_with_0_for_a_warning(upgraded: Database, runner: FlaskCliRunner) -> None:
-    with upgraded.engine.connect() as other:
+def test_doctor_ends_with_0_for_a_warning(database: Database, runner: FlaskCliRunner) -> None:
+    with database.engine.connect() as other:
         other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
         ended = release(runner, "doctor")
     assert (ended.exit_code, "running-migrator" in ended.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("command", ["status", "plan", "doctor"])
-def test_without_a_database_it_is_one_sentence(environment: dict[str, str], command: str) -> None:
+def test_without_a_database_it_is_one_sentence(environment: Environment, command: str) -> None:
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
     ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), command, "--json")
     assert (ended.exit_code, ended.stdout) == (1, "")
@@ -144,7 +152,7 @@ def test_without_a_database_it_is_one_sentence(environment: dict[str, str], comm
     assert "secret" not in ended.stderr
 
 
-def test_it_goes_to_the_direct_url(environment: dict[str, str], upgraded: Database) -> None:
+def test_it_goes_to_the_direct_url(environment: Environment) -> None:
     pooled = {
         **environment,
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
@@ -153,7 +161,7 @@ def test_it_goes_to_the_direct_url(environment: dict[str, str], upgraded: Databa
     assert release(create_app(TestingConfig(pooled)).test_cli_runner(), "status").exit_code == 0
 
 
-def test_lint_needs_no_database(environment: dict[str, str]) -> None:
+def test_lint_needs_no_database(environment: Environment) -> None:
     nowhere = {**environment, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
     ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), "lint", "0001")
     assert (ended.exit_code, ended.stdout) == (0, "Nothing unsafe.\n")
@@ -180,10 +188,11 @@ def upgrade():
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, environment: dict[str, str]) -> Checkout:
+def checkout(tmp_path: Path, environment: Environment) -> Checkout:
     return Checkout(tmp_path, environment)
 
 
+@pytest.mark.servers
 def test_lint_without_squawk_is_one_sentence(checkout: Checkout) -> None:
     """On a dyno: the Python of this environment's base has no squawk beside it."""
     base = str(getattr(sys, "_base_executable", sys.executable))
@@ -201,6 +210,8 @@ def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD, ext
     file.write_text(UNSAFE.format(revision=revision, down=down, extra=extra))
 
 
+@pytest.mark.servers
+@pytest.mark.smoke
 def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
     add_unsafe(checkout)
     ended = checkout.flask("release", "lint", "0001", "9001")
@@ -213,6 +224,7 @@ def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
     assert checkout.flask("release", "lint", "0001").returncode == 0
 
 
+@pytest.mark.servers
 def test_lint_ends_with_0_for_an_excused_one_and_shows_why(checkout: Checkout) -> None:
     add_unsafe(checkout, extra='safety_assured = "there are nine notes"')
     ended = checkout.flask("release", "lint", "9001")
@@ -220,12 +232,14 @@ def test_lint_ends_with_0_for_an_excused_one_and_shows_why(checkout: Checkout) -
     assert "Excused: there are nine notes" in ended.stdout
 
 
+@pytest.mark.servers
 def test_no_colour_where_nobody_looks(checkout: Checkout) -> None:
     add_unsafe(checkout)
     assert "\x1b" not in checkout.flask("release", "lint").stdout
 
 
-def test_doctor_finds_two_heads_in_the_code(checkout: Checkout, upgraded: Database) -> None:
+@pytest.mark.servers
+def test_doctor_finds_two_heads_in_the_code(checkout: Checkout) -> None:
     add_unsafe(checkout, "9001")
     add_unsafe(checkout, "9002")
     ended = checkout.flask("release", "doctor", "--json")
@@ -235,9 +249,10 @@ def test_doctor_finds_two_heads_in_the_code(checkout: Checkout, upgraded: Databa
     assert checkout.flask("release", "status").returncode == 0
 
 
-def test_plan_tells_locks_and_sizes(checkout: Checkout, upgraded: Database) -> None:
+@pytest.mark.servers
+def test_plan_tells_locks_and_sizes(checkout: Checkout, database: Database) -> None:
     add_unsafe(checkout)
-    upgraded.execute("ANALYZE notes")
+    database.execute("ANALYZE notes")
     ended = checkout.flask("release", "plan")
     assert "9001  Forget the titles.  (expand)" in ended.stdout
     assert "UPDATE notes SET title = ''" in ended.stdout

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import flask_migrate
 import pytest
 from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.exc import IntegrityError
@@ -13,13 +12,18 @@ from app.release.advisory_lock import LOCK_KEY
 from app.release.connection import read_only_connection
 from app.release.doctor import diagnose
 from app.release.doctor.diagnosis import Diagnosis
-from app.release.revisions import MIGRATIONS, heads, script_directory
+from app.release.revisions import heads, script_directory
+from tests.databases import Environment
 from tests.release.migrating import Database
 
 
 @pytest.fixture
+def environment(migrated_environment: Environment) -> Environment:
+    return migrated_environment
+
+
+@pytest.fixture
 def healthy(database: Database) -> Database:
-    flask_migrate.upgrade(str(MIGRATIONS))
     database.execute(
         "INSERT INTO users (email, nickname, nickname_key, password_hash)"
         " SELECT n || '@example.com', n, n, 'the same' FROM generate_series(1, 3) n"

@@ -10,6 +10,7 @@ from app.release.errors import ReleaseError
 from app.release.lint import lint
 from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
 from app.release.revisions import heads, script_directory
+from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.history import EXPAND, NO_MODELS, history, write_revision
 
@@ -64,8 +65,9 @@ def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
         require_parent_files(directory)
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("command", ["status", "plan", "lint", "doctor"])
-def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: dict[str, str], command: str) -> None:
+def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: Environment, command: str) -> None:
     checkout = Checkout(tmp_path, environment)
     write_revision(tmp_path / "migrations", "9001", "9000", EXPAND, NOTHING)
     ended = checkout.flask("release", command)
@@ -75,9 +77,9 @@ def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: dict[st
     assert "Traceback" not in ended.stderr
 
 
-def test_doctor_finds_two_files_of_one_number(tmp_path: Path, environment: dict[str, str]) -> None:
-    checkout = Checkout(tmp_path, environment)
-    assert checkout.flask("db", "upgrade").returncode == 0
+@pytest.mark.servers
+def test_doctor_finds_two_files_of_one_number(tmp_path: Path, migrated_environment: Environment) -> None:
+    checkout = Checkout(tmp_path, migrated_environment)
     head = heads(script_directory())[0]
     [file] = (tmp_path / "migrations/versions").glob(f"{head}_*.py")
     shutil.copy(file, file.with_name(f"{head}_other.py"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.release import operations
-from tests.databases import Environment, own_database
+from tests.databases import Environment, empty_database
 from tests.release.checkout import Checkout, Forks
 from tests.release.dumps import rows_dump, schema_dump
 from tests.release.migrating import Database
@@ -79,7 +79,7 @@ def flask(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def undisturbed(server_environment: Environment, flask: Flask) -> Undisturbed:
-    with own_database(server_environment) as environment:
+    with empty_database(server_environment) as environment:
         done = flask(environment, "db", "upgrade")
         assert done["status"] == 0, done["stderr"]
         return Undisturbed(done["statements"], done["commits"], schema_dump(environment), rows_dump(environment))
@@ -89,7 +89,9 @@ def test_every_operation_is_in_it() -> None:
     assert {line.split("(")[0] for lines in REVISIONS for line in lines} == set(operations.__all__)
 
 
-@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.servers
+@pytest.mark.minutes
+@pytest.mark.parametrize("point", [*range(POINTS - 1), pytest.param(POINTS - 1, marks=pytest.mark.smoke)])
 def test_what_was_killed_is_finished_by_the_next_run(
     environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
 ) -> None:
@@ -98,6 +100,8 @@ def test_what_was_killed_is_finished_by_the_next_run(
     finish(flask, environment, undisturbed)
 
 
+@pytest.mark.servers
+@pytest.mark.minutes
 @pytest.mark.parametrize("point", range(COMMITS))
 def test_what_was_killed_right_before_a_commit_is_finished_too(
     environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
@@ -124,6 +128,7 @@ MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND applica
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
 
 
+@pytest.mark.servers
 def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
     database: Database, environment: Environment, tmp_path: Path
 ) -> None:
@@ -132,11 +137,13 @@ def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
     checkout.write_revision(1, f'op.execute("""{TABLES}""")')
     checkout.write_revision(2, 'create_index_online("ix_things_name", "things", ["name"])')
     assert checkout.flask("db", "upgrade", "0001").returncode == 0
-    with database.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"):
-        killed = checkout.start("db", "upgrade")
+    with (
+        database.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"),
+        checkout.running("db", "upgrade") as release,
+    ):
         wait_until(lambda: database.scalar(BUILDING), "the index is being built")
-        killed.kill()
-        killed.communicate()
+        release.process.kill()
+        release.process.wait()
         wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone")
         waiting = checkout.flask("db", "upgrade", "-x", "deadline=1")
         assert waiting.returncode == 1
@@ -145,6 +152,7 @@ def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
     assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
 
 
+@pytest.mark.servers
 def test_a_plain_revision_that_was_killed_leaves_the_one_before(
     database: Database, environment: Environment, tmp_path: Path
 ) -> None:
@@ -152,12 +160,12 @@ def test_a_plain_revision_that_was_killed_leaves_the_one_before(
     checkout.forget_history()
     checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
     checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
-    killed = checkout.start("db", "upgrade")
-    wait_until(
-        lambda: database.scalar(f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"), "the step is running"
-    )
-    killed.terminate()
-    killed.communicate()
+    with checkout.running("db", "upgrade") as release:
+        wait_until(
+            lambda: database.scalar(f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"), "the step is running"
+        )
+        release.process.terminate()
+        release.process.wait()
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
     assert database.scalar("SELECT to_regclass('second')") is None

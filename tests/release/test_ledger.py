@@ -8,6 +8,8 @@ from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 
+pytestmark = pytest.mark.servers
+
 LEDGER = "SELECT array_agg(revision || ' after ' || array_to_string(down_revisions, ',') ORDER BY revision)"
 
 
@@ -26,6 +28,7 @@ def test_it_names_the_step_before(checkout: Checkout, database: Database) -> Non
     assert database.scalar(f"{LEDGER} FROM schema_ledger") == ["0001 after ", "0002 after 0001", "0003 after 0002"]
 
 
+@pytest.mark.smoke
 def test_a_step_whose_row_cannot_be_written_is_not_kept_either(checkout: Checkout, database: Database) -> None:
     assert checkout.flask("db", "upgrade", "0001").returncode == 0
     database.execute("ALTER TABLE schema_ledger ADD CHECK (revision <> '0003')")

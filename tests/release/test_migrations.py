@@ -1,19 +1,20 @@
 """The history of the schema: from every revision forth and back, on tables that have rows, with no row lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import flask_migrate
 import pytest
+from _pytest.mark import ParameterSet
 from alembic.script import ScriptDirectory
-from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from app.extensions import db
 from app.release.errors import ReleaseError
-from config import TestingConfig
+from tests.databases import Environment, at_revision, copied_database
 from tests.release.checkout import ROOT, Checkout
+from tests.release.migrating import Database, connected
 from tests.release.rows import ROWS, Rows, fill, rows, tables
 
 MIGRATIONS = str(ROOT / "migrations")
@@ -24,13 +25,27 @@ HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
 COLOUR = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
 
 
+def each_revision(smoke: str) -> list[ParameterSet]:
+    """`make test` tries one of them, `make check` all."""
+    return [
+        pytest.param(revision, marks=[pytest.mark.minutes, *([pytest.mark.smoke] if revision == smoke else [])])
+        for revision in REVISIONS
+    ]
+
+
+At = Callable[[str], Database]
+
+
 @pytest.fixture
-def empty(environment: dict[str, str]) -> Iterator[Flask]:
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
+def at(server_environment: Environment) -> Iterator[At]:
+    """at(revision): a database that has come as far as this."""
+    with ExitStack() as stack:
+
+        def at(revision: str) -> Database:
+            copied = at_revision(server_environment, revision)
+            return stack.enter_context(connected(stack.enter_context(copied_database(server_environment, copied))))
+
+        yield at
 
 
 def assert_kept(before: Rows, after: Rows) -> None:
@@ -46,19 +61,19 @@ def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
     assert [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
 
 
-def test_every_table_is_given_rows_by_these_tests(empty: Flask) -> None:
-    flask_migrate.upgrade(MIGRATIONS)
+def test_every_table_is_given_rows_by_these_tests(at: At) -> None:
+    at("head")
     assert set(ROWS) == set(tables())
 
 
-def test_from_empty_the_models_and_the_schema_agree(empty: Flask) -> None:
+def test_from_empty_the_models_and_the_schema_agree(database: Database) -> None:
     flask_migrate.upgrade(MIGRATIONS)
     flask_migrate.check(MIGRATIONS)
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_from_each_revision_with_rows_in_every_table_no_row_is_lost(empty: Flask, revision: str) -> None:
-    flask_migrate.upgrade(MIGRATIONS, revision)
+@pytest.mark.parametrize("revision", each_revision(smoke=REVISIONS[-2]))
+def test_from_each_revision_with_rows_in_every_table_no_row_is_lost(at: At, revision: str) -> None:
+    at(revision)
     fill()
     before = rows()
     flask_migrate.upgrade(MIGRATIONS)
@@ -66,10 +81,8 @@ def test_from_each_revision_with_rows_in_every_table_no_row_is_lost(empty: Flask
     flask_migrate.check(MIGRATIONS)
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_back_to_each_revision_and_up_again_no_row_is_lost(empty: Flask, revision: str) -> None:
-    flask_migrate.upgrade(MIGRATIONS)
-    fill()
+@pytest.mark.parametrize("revision", each_revision(smoke=REVISIONS[-2]))
+def test_back_to_each_revision_and_up_again_no_row_is_lost(in_use: Database, revision: str) -> None:
     before = rows()
     flask_migrate.downgrade(MIGRATIONS, revision)
     kept = rows()
@@ -79,24 +92,22 @@ def test_back_to_each_revision_and_up_again_no_row_is_lost(empty: Flask, revisio
     flask_migrate.check(MIGRATIONS)
 
 
-def test_down_to_base_nothing_is_left_and_up_again_it_works(empty: Flask) -> None:
-    flask_migrate.upgrade(MIGRATIONS)
-    fill()
+def test_down_to_base_nothing_is_left_and_up_again_it_works(in_use: Database) -> None:
     flask_migrate.downgrade(MIGRATIONS, "base")
     assert tables() == []
     flask_migrate.upgrade(MIGRATIONS)
     flask_migrate.check(MIGRATIONS)
 
 
-def test_the_photo_column_comes_to_users_that_are_there(empty: Flask) -> None:
-    flask_migrate.upgrade(MIGRATIONS, "0003")
+def test_the_photo_column_comes_to_users_that_are_there(at: At) -> None:
+    at("0003")
     fill()
     flask_migrate.upgrade(MIGRATIONS, "0004")
     assert [user["image_url"] for user in rows()["users"]] == [None] * 500
 
 
-def test_todos_that_are_there_are_open_and_keep_their_order(empty: Flask) -> None:
-    flask_migrate.upgrade(MIGRATIONS, "0005")
+def test_todos_that_are_there_are_open_and_keep_their_order(at: At) -> None:
+    at("0005")
     fill()
     flask_migrate.upgrade(MIGRATIONS, "0008")
     assert {(todo["completed"], todo["completed_at"], todo["position"]) for todo in rows()["todos"]} == {
@@ -104,8 +115,8 @@ def test_todos_that_are_there_are_open_and_keep_their_order(empty: Flask) -> Non
     }
 
 
-def test_a_failing_step_leaves_what_was_finished_before_it(empty: Flask) -> None:
-    flask_migrate.upgrade(MIGRATIONS, "0002")
+def test_a_failing_step_leaves_what_was_finished_before_it(at: At) -> None:
+    at("0002")
     db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))
     db.session.commit()
     with pytest.raises(ReleaseError, match="already exists"):
@@ -113,9 +124,10 @@ def test_a_failing_step_leaves_what_was_finished_before_it(empty: Flask) -> None
     assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
 
 
-def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, environment: dict[str, str]) -> None:
-    checkout = Checkout(tmp_path, environment)
-    assert checkout.flask("db", "upgrade").returncode == 0
+@pytest.mark.servers
+@pytest.mark.smoke
+def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, migrated_environment: Environment) -> None:
+    checkout = Checkout(tmp_path, migrated_environment)
     model = tmp_path / "app/notes/models.py"
     model.write_text(model.read_text() + COLOUR)
 
@@ -134,12 +146,12 @@ def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, envir
     assert checkout.flask("db", "check").returncode == 0
 
 
-def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.servers
+def test_a_column_goes_in_two_releases(tmp_path: Path, migrated_environment: Environment) -> None:
     """First the code stops using it, then it is dropped; both in one release are refused, however often it is tried."""
-    checkout = Checkout(tmp_path, environment)
+    checkout = Checkout(tmp_path, migrated_environment)
     model = tmp_path / "app/notes/models.py"
     before = model.read_text()
-    assert checkout.flask("db", "upgrade").returncode == 0
     model.write_text(before + COLOUR)
     assert checkout.flask("db", "migrate", "-m", "Add notes.colour").returncode == 0
     assert checkout.flask("db", "upgrade").returncode == 0
@@ -165,14 +177,15 @@ def test_a_column_goes_in_two_releases(tmp_path: Path, environment: dict[str, st
     assert checkout.flask("db", "check").returncode == 0
 
 
-def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, environment: dict[str, str]) -> None:
-    checkout = Checkout(tmp_path, environment)
-    checkout.flask("db", "upgrade")
+@pytest.mark.servers
+def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, migrated_environment: Environment) -> None:
+    checkout = Checkout(tmp_path, migrated_environment)
     assert checkout.flask("db", "migrate", "-m", "Nothing").returncode == 0
     assert not list((tmp_path / "migrations/versions").glob(f"{NEXT}_*"))
 
 
-def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.servers
+def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: Environment) -> None:
     printed = Checkout(tmp_path, environment).flask("db", "upgrade", "--sql")
     assert printed.returncode == 0
     assert "CREATE TABLE users" in printed.stdout

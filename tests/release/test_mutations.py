@@ -1,7 +1,7 @@
 """Lines of the runner that nobody may take out: without one a release is red, or another line makes up for it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -10,10 +10,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.release.connection import APPLICATION_NAME
-from tests.databases import Environment
+from tests.databases import Environment, at_revision, copied_database
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.servers, pytest.mark.minutes]
 
 HAS_TODOS = "SELECT to_regclass('todos') IS NOT NULL"
 HAS_COMPLETED = "SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = to_regclass('todos') AND attname = 'completed'"
@@ -53,6 +55,12 @@ WAITS_BRIEFLY = Mutation("app/release/connection.py", 'LOCK_TIMEOUT = "300ms"', 
 
 
 @pytest.fixture
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with copied_database(server_environment, at_revision(server_environment, "0004")) as environment:
+        yield environment
+
+
+@pytest.fixture
 def checkout(tmp_path: Path, environment: Environment) -> Checkout:
     return Checkout(tmp_path / "checkout", environment)
 
@@ -65,7 +73,6 @@ def at(checkout: Checkout, revision: str) -> None:
 def test_a_lock_that_leaves_a_transaction_open_is_refused_and_nothing_applied(
     checkout: Checkout, database: Database
 ) -> None:
-    at(checkout, "0004")
     POLL_COMMITS.apply(checkout)
     refused = checkout.flask("db", "upgrade")
     assert refused.returncode == 1
@@ -77,7 +84,6 @@ def test_a_lock_that_leaves_a_transaction_open_is_refused_and_nothing_applied(
 def test_without_the_refusal_what_the_lock_left_open_is_ended_before_anything_runs(
     checkout: Checkout, database: Database
 ) -> None:
-    at(checkout, "0004")
     POLL_COMMITS.apply(checkout)
     LOOKS_FOR_A_TRANSACTION.apply(checkout)
     done = checkout.flask("db", "upgrade")
@@ -89,7 +95,6 @@ def test_steps_in_a_transaction_that_nobody_commits_are_found_from_outside(
     checkout: Checkout, database: Database
 ) -> None:
     """Alembic takes an open transaction for its caller's: it runs the step and leaves the commit to nobody."""
-    at(checkout, "0004")
     ATTEMPT_COMMITS.apply(checkout)
     red = checkout.flask("db", "upgrade", "0005")
     assert red.returncode == 1
@@ -101,7 +106,6 @@ def test_steps_in_a_transaction_that_nobody_commits_are_found_from_outside(
 def test_looked_at_from_inside_the_same_release_would_be_green_with_nothing_applied(
     checkout: Checkout, database: Database
 ) -> None:
-    at(checkout, "0004")
     ATTEMPT_COMMITS.apply(checkout)
     LOOKS_FROM_OUTSIDE.apply(checkout)
     assert checkout.flask("db", "upgrade", "0005").returncode == 0
@@ -128,16 +132,17 @@ def test_without_the_lock_timeout_a_writer_waits_behind_the_migration_for_as_lon
     database.execute("INSERT INTO users (email, nickname, nickname_key, password_hash) VALUES ('a', 'a', 'a', 'a')")
     for mutation in mutations:
         mutation.apply(checkout)
-    with database.holding("SELECT FROM todos"):
-        release = checkout.start("db", "upgrade", "0006")
-        wait_until(lambda: migrator_waits(database), "the migration waits for the reader")
-        with writing(database, "INSERT INTO todos (user_id, description) SELECT id, 'todo' FROM users") as writer:
-            if mutations:
-                wait_until(lambda: is_blocked_by_the_migrator(database, writer.pid), "it blocks the writer")
-            writer.thread.join()
-        assert writer.gave_up == bool(mutations)
-    assert release.wait(timeout=60) == 0
-    release.communicate()
+    with ExitStack() as stack:
+        with database.holding("SELECT FROM todos"):
+            release = stack.enter_context(checkout.running("db", "upgrade", "0006"))
+            wait_until(lambda: migrator_waits(database), "the migration waits for the reader")
+            with writing(database, "INSERT INTO todos (user_id, description) SELECT id, 'todo' FROM users") as writer:
+                if mutations:
+                    wait_until(lambda: is_blocked_by_the_migrator(database, writer.pid), "it blocks the writer")
+                writer.thread.join()
+            assert writer.gave_up == bool(mutations)
+        code, output = release.ended()
+    assert code == 0, output
     assert database.scalar(HAS_COMPLETED)
     assert database.scalar("SELECT count(*) FROM todos") == (0 if mutations else 1)
 

@@ -37,7 +37,10 @@ MADE = (
     " AND relnamespace IN ('public'::regnamespace, current_schema()::regnamespace)"
 )
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed"),
+]
 
 
 @pytest.fixture(params=["extra_float_digits", "extra_float_digits, options"], ids=["strict", "ignoring options"])

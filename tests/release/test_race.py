@@ -1,5 +1,6 @@
 """Releases that start at once: one migrates, the others wait, and each step is done once."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
+
+pytestmark = [pytest.mark.servers, pytest.mark.minutes]
 
 RACERS = 5
 
@@ -33,9 +36,11 @@ def checkout(environment: Environment, tmp_path: Path) -> Checkout:
 def test_each_step_is_done_once(checkout: Checkout, database: Database, begin_at: str | None) -> None:
     if begin_at:
         assert checkout.flask("db", "upgrade", begin_at).returncode == 0
-    racers = [checkout.start("db", "upgrade") for _ in range(RACERS)]
-    outputs = [racer.communicate(timeout=120) for racer in racers]
-    assert [racer.returncode for racer in racers] == [0] * RACERS, outputs
+    with ExitStack() as stack:
+        racers = [stack.enter_context(checkout.running("db", "upgrade")) for _ in range(RACERS)]
+        for racer in racers:
+            code, output = racer.ended()
+            assert code == 0, output
     assert database.scalar("SELECT n FROM counters") == 15
     assert database.scalar("SELECT version_num FROM alembic_version") == "0005"
     assert database.scalar("SELECT count(*) FROM schema_ledger") == 5

@@ -9,6 +9,8 @@ from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
 
+pytestmark = pytest.mark.servers
+
 NEWER = ("add_column_online('things', sa.Column('colour', sa.String(20)))",)
 
 
@@ -31,6 +33,7 @@ def checkout(folder: Path, environment: Environment) -> Checkout:
     return checkout
 
 
+@pytest.mark.smoke
 def test_newer_by_expand_steps_the_rollback_goes_live(
     old: Checkout, new: Checkout, schema_dump: Callable[[], str]
 ) -> None:
@@ -44,7 +47,11 @@ def test_newer_by_expand_steps_the_rollback_goes_live(
     assert schema_dump() == before
 
 
-@pytest.mark.parametrize("phase", ["contract", None, "Expand"], ids=["contract", "does not say", "misspelt"])
+@pytest.mark.parametrize(
+    "phase",
+    [pytest.param("contract", marks=pytest.mark.smoke), None, "Expand"],
+    ids=["contract", "does not say", "misspelt"],
+)
 def test_newer_by_a_step_that_is_no_expand_the_rollback_is_refused_with_3(
     old: Checkout, new: Checkout, schema_dump: Callable[[], str], phase: str | None
 ) -> None:
@@ -59,6 +66,7 @@ def test_newer_by_a_step_that_is_no_expand_the_rollback_is_refused_with_3(
     assert schema_dump() == before
 
 
+@pytest.mark.smoke
 def test_newer_by_what_the_ledger_does_not_know_the_rollback_is_refused_with_2(
     old: Checkout, new: Checkout, database: Database
 ) -> None:
@@ -122,6 +130,7 @@ def test_two_heads_are_told_with_the_command_that_joins_them(new: Checkout) -> N
     assert "flask db merge heads" in refused.stderr
 
 
+@pytest.mark.smoke
 def test_the_ledger_follows_up_down_and_stamp(new: Checkout, database: Database) -> None:
     new.write_revision(2, *NEWER)
     new.write_revision(3, phase="contract")
