@@ -1,4 +1,4 @@
-"""A job exists exactly when the rows do that it is about."""
+"""Deferring a job in the transaction of the rows that it is about: it exists exactly when they do."""
 
 import pytest
 from flask import Flask
@@ -15,7 +15,7 @@ from tests.test_architecture import FEATURES
 from tests.visitor import Visitor
 
 
-def test_committed_with_its_row_it_waits(app: Flask, alice: User) -> None:
+def test_it_is_queued_when_its_row_is_committed(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
     jobs.defer("storage.delete", key="photos/x.webp")
     db.session.commit()
@@ -23,7 +23,7 @@ def test_committed_with_its_row_it_waits(app: Flask, alice: User) -> None:
     assert queued() == [("storage.delete", {"key": "photos/x.webp"})]
 
 
-def test_rolled_back_with_its_row_it_never_was(app: Flask, alice: User) -> None:
+def test_it_does_not_exist_when_its_row_is_rolled_back(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
     jobs.defer("storage.delete", key="photos/x.webp")
     db.session.rollback()
@@ -33,7 +33,7 @@ def test_rolled_back_with_its_row_it_never_was(app: Flask, alice: User) -> None:
 def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
     app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is lost, say, in the very moment of the commit."""
+    """As when the connection is lost at the commit."""
     url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
     db.session.execute(update(User).values(image_url=url))
     db.session.commit()
@@ -53,13 +53,13 @@ def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
     assert db.session.scalar(select(User.image_url)) == url
 
 
-def test_a_name_that_no_task_has_is_refused(app: Flask) -> None:
+def test_an_unknown_task_is_refused(app: Flask) -> None:
     with pytest.raises(KeyError):
         jobs.defer("mypage.delete_foto", key="photos/x.webp")
     assert queued() == []
 
 
-def test_a_database_that_refuses_is_told_as_with_any_other_statement(app: Flask) -> None:
+def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> None:
     db.session.execute(text("SAVEPOINT before"))
     with pytest.raises(Exception, match="no_such_table"):
         db.session.execute(text("SELECT FROM no_such_table"))
@@ -73,7 +73,7 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
     assert {name.partition(".")[0] for name in ours} <= {*FEATURES, "jobs", "storage"}
 
 
-def test_what_is_done_at_night_is_done(app: Flask) -> None:
+def test_the_nightly_tasks_run(app: Flask) -> None:
     """Every nightly task runs with the arguments that it is deferred with, on a database in which it finds nothing."""
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == jobs.NIGHTLY]
     names = {task.task.name for task in nightly}

@@ -1,19 +1,14 @@
 """A dead worker's job is requeued for another worker. A job that kills its worker each time fails in the end."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from app.extensions import db
 from app.jobs import DEAD_AFTER, LONGEST_JOB, MOST_ATTEMPTS, queue, requeue_stalled_jobs
-from config import TestingConfig
-from tests.databases import Environment
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -112,17 +107,6 @@ def test_it_leaves_a_job_that_is_not_running(app: Flask, status: str) -> None:
 )
 def test_a_job_of_the_release_before_finds_its_task(before: str, now: str) -> None:
     assert queue.tasks[before] is queue.tasks[now]
-
-
-@pytest.fixture
-def migrated(environment: Environment) -> Iterator[Flask]:
-    """An application whose commits stay, for tests with several connections."""
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        flask_migrate.upgrade("migrations")
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The queue's schema is the one that the installed procrastinate works with, and nobody takes it for ours."""
+"""The queue's tables: migrations create what the installed procrastinate expects; release tools ignore them."""
 
 import re
 

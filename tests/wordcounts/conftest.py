@@ -1,4 +1,4 @@
-"""Names that resolve as a test says, and certificates."""
+"""Fixtures: a name server that answers as a test says, blocked connections, and TLS certificates."""
 
 import shutil
 import socket
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-Answers = Callable[[str], Sequence[str]]  # the addresses of a name, or an error that it raises
+Answers = Callable[[str], Sequence[str]]  # the addresses of a name; may raise an error instead
 Resolver = Callable[[Answers], list[str]]
 
 
 @pytest.fixture
 def resolve_by(monkeypatch: pytest.MonkeyPatch) -> Resolver:
-    """resolve_by(answers): no name server is asked any more. Returns the names that were asked for, as they come."""
+    """resolve_by(answers): replace the name server. Returns a list to which each name is added when it is looked up."""
 
     def resolve_by(answers: Answers) -> list[str]:
         asked: list[str] = []
@@ -32,7 +32,7 @@ def resolve_by(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What anything tried to connect to; nothing gets through."""
+    """The addresses that anything tried to connect to. No connection succeeds."""
     tried: list[object] = []
 
     def connect(_: socket.socket, address: object) -> None:
@@ -46,7 +46,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority, ca.pem, and a certificate of it for page.test, page.pem, both with their keys."""
+    """A folder with a certificate authority (ca.pem) and its certificate for page.test (page.pem), with their keys."""
     if not shutil.which("openssl"):
         pytest.skip("needs openssl")
     folder = tmp_path_factory.mktemp("authority")
@@ -61,7 +61,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page_test_tls(authority: Path) -> ssl.SSLContext:
-    """For a server that can prove to be page.test."""
+    """TLS for a server with a valid certificate for page.test."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "page.pem", authority / "page.key")
     return context
@@ -69,5 +69,5 @@ def page_test_tls(authority: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The authority is one of the system's."""
+    """Make the system trust the certificate authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))

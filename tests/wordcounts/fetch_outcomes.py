@@ -1,4 +1,4 @@
-"""What became of a page that could not be fetched."""
+"""Fetches that fail."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.wordcounts.page_server import PageServer
 
 
 def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:
-    """What became of it; the server sees that nothing was left open."""
+    """The failure of a fetch. Checks too that no connection was left open."""
     with pytest.raises(FetchFailed) as failed:
         fetch(url or server.url(), allowed_servers=server.allowed, deadline_seconds=deadline)
     hung_up(server)
@@ -17,5 +17,5 @@ def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -
 
 
 def hung_up(server: PageServer) -> None:
-    """Wait until the server has seen the end of each connection; fails if it does not."""
+    """Wait until the client has closed every connection; fails if it does not."""
     wait_until(lambda: server.open_connections == 0, "no connection is left open", within=5)

@@ -1,4 +1,4 @@
-"""Answers that are meant to last for ever, or to fill the memory of whoever unpacks them."""
+"""Hostile answers: some never end (slow, flooding), some fill the memory when unpacked (decompression bombs)."""
 
 import base64
 import gzip
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from tests.wordcounts.page_server import Answer, page
 
 MIB = 1024 * 1024
-DRIP = 0.05  # seconds between two bytes: no timeout of a single read is ever reached
+DRIP = 0.05  # seconds between two pieces; far below the timeout of a read
 
 
 def drip(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
-    """Send the beginning at once, the rest piece by piece."""
+    """Send the beginning at once, then the rest slowly, piece by piece."""
 
     def write(connection: socket.socket) -> None:
         connection.sendall(beginning)
@@ -28,7 +28,7 @@ def drip(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], N
 
 
 def pour(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
-    """The same as fast as it is read."""
+    """Send the beginning, then the rest as fast as the client reads it."""
 
     def write(connection: socket.socket) -> None:
         connection.sendall(beginning)
@@ -39,7 +39,7 @@ def pour(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], N
 
 
 def wait(connection: socket.socket) -> None:
-    """Until the other side hangs up."""
+    """Send nothing until the client closes the connection."""
     connection.recv(1)
 
 
@@ -63,7 +63,7 @@ POURING = {
     "trailers": pour(page(b"0\r\n", "Transfer-Encoding: chunked"), WITHOUT_END(b"a: b\r\n" * 100)),
     "name inside gzip": pour(page(b"\x1f\x8b\x08\x08\0\0\0\0\0\0", "Content-Encoding: gzip"), WITHOUT_END(b"n" * 999)),
 }
-# A record of TLS that says it is a ServerHello of 16 KiB, of which the bytes then come one by one.
+# A TLS record that announces a ServerHello of 16 KiB, whose bytes then come one by one.
 HANDSHAKE = drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", WITHOUT_END(b"\0"))
 
 
@@ -97,7 +97,7 @@ BROTLI_BOMB = base64.b64decode(
 
 
 def bombs() -> dict[str, tuple[str, Answer]]:
-    """name: the code it comes to, and the answer."""
+    """Name of the bomb: the failure code that it leads to, and the answer."""
     bomb = gzip_bomb()
     return {
         "1 MB of gzip": ("too_large", page(bomb, "Content-Encoding: gzip")),

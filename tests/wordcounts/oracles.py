@@ -1,4 +1,4 @@
-"""Others that read a page or take a text apart: Chromium, ICU as Node.js carries it, and Unicode's rule by uniseg."""
+"""Test oracles for text and words: Chromium, ICU (in Node.js) and UAX #29 (uniseg)."""
 
 import html
 import json
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from uniseg.wordbreak import words as segments
 
-# Runs when the page is there; what is dumped then is its text instead of the page.
+# Runs when the page is loaded, and replaces the page by its text, which --dump-dom then prints.
 SHOWN = """<script>
 const text = document.createElement("pre");
 text.textContent = JSON.stringify(document.body.innerText);
 document.documentElement.replaceChildren(text);
 </script>"""
-# Chromium's own ICU would not do: its rules end a word at every full stop, which neither ICU's nor Unicode's do.
-# A line at a time, since each segment keeps the text that it is of.
+# Not Chromium's ICU: its rules end a word at every full stop, unlike those of ICU and Unicode.
+# Line by line, because each segment keeps a reference to its whole text.
 SEGMENTED = """
 const segmenter = new Intl.Segmenter(process.argv[1], {granularity: "word"});
 const lines = require("fs").readFileSync(0, "utf8").split("\\n");
@@ -50,12 +50,16 @@ def shown_by_chromium(page: str, folder: Path) -> str:
 
 
 def words_by_icu(text: str, locale: str) -> list[str]:
-    """As they stand in the text. `locale` is its language, as "ko"."""
+    """The words, unchanged.
+
+    Args:
+        locale: the language of the text, such as "ko".
+    """
     command = ["node", "-e", SEGMENTED, locale]
     found = subprocess.run(command, input=text.encode(), capture_output=True, timeout=SECONDS, check=True)
     return [str(word) for word in json.loads(found.stdout)]
 
 
 def words_by_unicode(text: str) -> list[str]:
-    """As they stand in the text, by UAX #29 alone."""
+    """The words by UAX #29, unchanged."""
     return [word for line in text.split("\n") for word in segments(line) if any(map(str.isalnum, word))]

@@ -1,4 +1,4 @@
-"""A web server on loopback that answers byte for byte as a test wants it, also as no decent server would."""
+"""A web server on loopback that sends exactly the bytes that a test wants, also such as break HTTP."""
 
 import contextlib
 import socket
@@ -9,11 +9,11 @@ from typing import Self
 
 from app.wordcounts.fetching import AllowedServers
 
-Answer = bytes | Callable[[socket.socket], None]  # the whole answer, or what writes it
+Answer = bytes | Callable[[socket.socket], None]  # the bytes, or a function that sends them
 
 
 def page(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """An answer of HTML, or whatever type its headers name, which ends with the connection."""
+    """A response of HTML, or of the type that its headers name. It ends when the connection closes."""
     if not any(header.lower().startswith("content-type:") for header in headers):
         headers = ("Content-Type: text/html; charset=utf-8", *headers)
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
@@ -41,8 +41,8 @@ class PageServer:
         at_connect: Callable[[socket.socket], None] | None = None,
     ) -> None:
         self.pages = pages
-        self.requests: list[str] = []  # the head of each, as it came
-        self.names: list[str | None] = []  # that TLS asked for (SNI)
+        self.requests: list[str] = []  # the request line and headers of each, unchanged
+        self.names: list[str | None] = []  # the server names of TLS handshakes (SNI)
         self._tls = tls
         self._at_connect = at_connect
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -58,7 +58,7 @@ class PageServer:
 
     @property
     def open_connections(self) -> int:
-        """On which the other side has not hung up yet."""
+        """The number of connections that the client has not closed yet."""
         return len(self._connections)
 
     @property
@@ -88,7 +88,7 @@ class PageServer:
         thread.start()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the listener is shut
+        with contextlib.suppress(OSError):  # the listener was shut down
             while True:
                 connection, _ = self._listener.accept()
                 self._connections.add(connection)
@@ -102,7 +102,7 @@ class PageServer:
                 self._connections.discard(speaking)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
-        """The socket to speak through; TLS takes the plain one over."""
+        """The socket to use; with TLS, a new one that replaces the plain one."""
         if not self._tls:
             return connection
         secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
@@ -111,7 +111,7 @@ class PageServer:
         return secured
 
     def _answer(self, connection: socket.socket) -> None:
-        """Errors are the client's: it has had enough, which is its right."""
+        """Answer one request. The caller ignores an OSError: the client may hang up at any time."""
         if self._at_connect:
             return self._at_connect(connection)
         if isinstance(connection, ssl.SSLSocket):
@@ -124,7 +124,7 @@ class PageServer:
         else:
             answer(connection)
         connection.shutdown(socket.SHUT_WR)
-        while connection.recv(65536):  # until the other side has hung up, as it should
+        while connection.recv(65536):  # until the client closes its side
             pass
         return None
 
@@ -141,14 +141,14 @@ def _read_head(connection: socket.socket) -> str:
 
 @contextlib.contextmanager
 def answering(answer: Answer) -> Iterator[PageServer]:
-    """A server whose only page, at /, is this one."""
+    """A server with one page, at /."""
     with PageServer({"/": answer}) as server:
         yield server
 
 
 @contextlib.contextmanager
 def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
-    """A port that answers no packet, since its queue is full. Yields the port."""
+    """A port that never completes a connection, because its queue is full. Yields the port."""
     with socket.create_server((ip, port), backlog=0) as listener, socket.socket() as waiting:
         waiting.connect(listener.getsockname())
         yield listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Results as the worker leaves them."""
+"""Results in each status, as the worker stores them."""
 
 import uuid
 from typing import Any
@@ -26,7 +26,7 @@ COUNTED: dict[str, Any] = {
 
 
 def waiting(user: User, url: str = URL, **values: Any) -> uuid.UUID:
-    """The public id of a result whose count is not finished."""
+    """An unfinished result. Returns its public id, as the functions below do."""
     public_id = service.ask(user.id, url)
     if values:
         change(public_id, **values)

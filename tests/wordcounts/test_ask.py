@@ -1,4 +1,4 @@
-"""Asking for a count: which addresses are taken, and that nothing is stored of the others."""
+"""Asking for a count: which URLs are accepted, and that nothing is stored of the others."""
 
 import pytest
 from flask import Flask

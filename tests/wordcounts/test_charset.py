@@ -1,10 +1,10 @@
-"""A page is read in the character set it is in, also where it says another, or none."""
+"""Character set detection, decoding and content sniffing, also where the page declares nothing or something wrong."""
 
 import pytest
 
 from app.wordcounts.analysis.charset import decode, looks_like_html, looks_like_text, media_type
 
-WORDS = "똠방각하가 펲시를 찦차에 쿿하고"  # 똠, 펲, 찦 and 쿿 are in cp949 alone, not in what Python calls euc-kr
+WORDS = "똠방각하가 펲시를 찦차에 쿿하고"  # 똠, 펲, 찦 and 쿿 are in cp949, not in Python's euc-kr
 HTML = "text/html"
 META = '<meta charset="{}">'
 HTTP_EQUIV = '<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset={}">'
@@ -145,7 +145,7 @@ def test_it_never_fails(content_type: str) -> None:
         bytes(range(256)),
     ):
         assert "\ufeff" not in decode(body, content_type)
-        decode(body, content_type).encode()  # no lone surrogates, which no database takes
+        decode(body, content_type).encode()  # no lone surrogates; PostgreSQL refuses them
 
 
 def test_it_reads_a_hostile_header_in_one_pass() -> None:

@@ -1,4 +1,4 @@
-"""`flask count`: a page or a file, as a table or as JSON; it asks no database, and prints nothing that acts."""
+"""`flask count`: a page or a file, as a table or as JSON. It needs no database and prints no control characters."""
 
 import json
 import re
@@ -39,7 +39,7 @@ class Moon(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """The test says what matters."""
+        """Silence the server's log."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture(scope="module")
 def lone_app(server: ThreadingHTTPServer) -> Flask:
-    """The application without any other server than that of the page."""
+    """The application, with no server but the one of the page."""
     environment: Environment = {
         "SECRET_KEY": secrets.token_hex(32),
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",

@@ -1,4 +1,4 @@
-"""Counting, which the worker does: what is stored, what is tried again, and that the first end is the only one."""
+"""The job that counts a page: what it stores, what is retried, and that it is idempotent."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def pages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageServer]:
 
 @pytest.fixture
 def ask(alice: User, pages: PageServer) -> Ask:
-    """ask("/path"): alice wants that page counted."""
+    """ask("/path"): queue the count of that page for alice."""
     return lambda path: service.ask(alice.id, pages.url(path))
 
 
@@ -60,7 +60,7 @@ def status() -> tuple[str, str | None]:
 
 
 def run_at_attempt(app: Flask, attempts: int) -> None:
-    """As the worker runs the one job that waits, when it was begun so often before."""
+    """Run the one queued job, as a worker does after so many attempts before."""
     [(name, arguments)] = queued()
     run(
         app,
@@ -89,7 +89,7 @@ def test_it_works(app: Flask, ask: Ask, pages: PageServer) -> None:
     assert row["truncated"] is False
 
 
-def test_of_plain_text_nothing_is_taken_for_markup(app: Flask, ask: Ask) -> None:
+def test_plain_text_is_not_parsed_as_html(app: Flask, ask: Ask) -> None:
     ask("/text")
     run_queued(app)
     assert stored("result_all, title") == {"result_all": {"b": 2, "not": 1, "markup": 1}, "title": None}
@@ -102,7 +102,7 @@ def test_a_page_without_words_is_done_with_none(app: Flask, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("path", "code"), [("/404", "http_4xx"), ("/pdf", "content_type")])
-def test_what_will_not_pass_is_not_tried_again(app: Flask, ask: Ask, pages: PageServer, path: str, code: str) -> None:
+def test_a_permanent_failure_is_not_retried(app: Flask, ask: Ask, pages: PageServer, path: str, code: str) -> None:
     ask(path)
     run_queued(app)
     assert status() == ("failed", code)
@@ -110,7 +110,7 @@ def test_what_will_not_pass_is_not_tried_again(app: Flask, ask: Ask, pages: Page
     assert len(pages.requests) == 1
 
 
-def test_a_name_that_nobody_has_is_not_tried_again(app: Flask, alice: User, resolve_by: Resolver) -> None:
+def test_an_unknown_host_is_not_retried(app: Flask, alice: User, resolve_by: Resolver) -> None:
     def nobody(name: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -130,7 +130,7 @@ def test_a_name_that_nobody_has_is_not_tried_again(app: Flask, alice: User, reso
         ("http://a:b@example.com/", "credentials"),
     ],
 )
-def test_what_may_not_be_fetched_is_not_though_it_came_past_the_form(
+def test_a_url_that_bypassed_the_form_is_refused_by_the_job(
     app: Flask, alice: User, connections: list[object], url: str, code: str
 ) -> None:
     service.ask(alice.id, url)
@@ -139,20 +139,20 @@ def test_what_may_not_be_fetched_is_not_though_it_came_past_the_form(
     assert connections == []
 
 
-def test_what_may_pass_is_tried_again_and_says_meanwhile_what_is_wrong(app: Flask, ask: Ask) -> None:
+def test_a_transient_failure_is_stored_and_retried(app: Flask, ask: Ask) -> None:
     ask("/500")
-    with pytest.raises(FetchFailed):  # upon which the worker puts the job back into the queue
+    with pytest.raises(FetchFailed):  # upon which the worker requeues the job
         run_at_attempt(app, 0)
     assert status() == ("queued", "http_5xx")
 
 
-def test_at_the_last_try_it_fails(app: Flask, ask: Ask) -> None:
+def test_a_transient_failure_at_the_last_attempt_is_final(app: Flask, ask: Ask) -> None:
     ask("/500")
     run_at_attempt(app, MAX_RETRIES)
     assert status() == ("failed", "http_5xx")
 
 
-def test_one_that_goes_well_at_last_says_nothing_of_what_was_wrong(app: Flask, ask: Ask, pages: PageServer) -> None:
+def test_a_retry_that_succeeds_clears_the_error(app: Flask, ask: Ask, pages: PageServer) -> None:
     ask("/500")
     with pytest.raises(FetchFailed):
         run_at_attempt(app, 0)
@@ -161,14 +161,14 @@ def test_one_that_goes_well_at_last_says_nothing_of_what_was_wrong(app: Flask, a
     assert status() == ("done", None)
 
 
-def test_a_page_that_takes_the_worker_with_it_each_time_is_given_up(app: Flask, ask: Ask, pages: PageServer) -> None:
+def test_a_page_that_kills_its_worker_each_time_fails(app: Flask, ask: Ask, pages: PageServer) -> None:
     ask("/")
     run_at_attempt(app, MAX_RETRIES + 1)
     assert status() == ("failed", "worker")
     assert pages.requests == []
 
 
-def test_an_error_of_our_own_is_told_and_raised(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_stored_as_a_failure_and_raised(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(text: str, *, is_html: bool) -> None:
         raise RecursionError
 
@@ -179,7 +179,7 @@ def test_an_error_of_our_own_is_told_and_raised(app: Flask, ask: Ask, monkeypatc
     assert status() == ("failed", "worker")
 
 
-def test_a_result_that_the_database_refuses_is_no_result_that_runs_for_ever(
+def test_a_result_that_the_database_refuses_fails_and_does_not_stay_running(
     app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = sandbox.read("<p>words", is_html=True)
@@ -190,7 +190,7 @@ def test_a_result_that_the_database_refuses_is_no_result_that_runs_for_ever(
     assert status() == ("failed", "worker")
 
 
-def test_a_worker_that_is_stopped_leaves_it_to_the_next(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_whose_worker_is_stopped_is_requeued(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(text: str, *, is_html: bool) -> None:
         raise sandbox.SandboxTerminated
 
@@ -204,7 +204,7 @@ def test_a_worker_that_is_stopped_leaves_it_to_the_next(app: Flask, ask: Ask, mo
     assert status() == ("done", None)
 
 
-def test_what_is_done_is_not_done_again(app: Flask, ask: Ask, pages: PageServer) -> None:
+def test_a_finished_count_is_not_repeated(app: Flask, ask: Ask, pages: PageServer) -> None:
     """The worker died after the result was stored, and before the job was finished."""
     ask("/")
     run_at_attempt(app, 0)
@@ -214,8 +214,8 @@ def test_what_is_done_is_not_done_again(app: Flask, ask: Ask, pages: PageServer)
     assert len(pages.requests) == 1
 
 
-def test_of_two_that_count_the_same_the_first_to_end_is_kept(app: Flask, alice: User, pages: PageServer) -> None:
-    """A worker was thought dead and was only slow: while it fetched, another one did its job."""
+def test_of_two_concurrent_counts_the_first_to_finish_is_kept(app: Flask, alice: User, pages: PageServer) -> None:
+    """A slow worker was taken for dead: while it fetched, another one did its job."""
 
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
@@ -230,7 +230,7 @@ def test_of_two_that_count_the_same_the_first_to_end_is_kept(app: Flask, alice: 
     assert stored("result_all")["result_all"] is None
 
 
-def test_one_that_is_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: User, pages: PageServer) -> None:
+def test_a_result_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: User, pages: PageServer) -> None:
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
             service.delete_result(alice.id, public_id)
@@ -242,14 +242,14 @@ def test_one_that_is_deleted_while_it_is_counted_stays_deleted(app: Flask, alice
     assert stored("url, title, result_all") == {"url": "", "title": None, "result_all": None}
 
 
-def test_one_that_is_deleted_before_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
+def test_the_page_of_a_deleted_result_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
     service.delete_result(alice.id, ask("/"))
     run_queued(app)
     assert pages.requests == []
     assert stored("result_all")["result_all"] is None
 
 
-def test_one_of_an_account_that_is_gone_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
+def test_the_page_of_a_deleted_account_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
     ask("/")
     db.session.execute(text("DELETE FROM users"))
     db.session.commit()
@@ -277,7 +277,7 @@ def test_no_transaction_is_open_while_a_page_is_fetched_and_counted(
     assert open_transactions == [False, False]
 
 
-def test_what_was_deleted_longer_than_an_hour_ago_is_purged(app: Flask, ask: Ask, alice: User) -> None:
+def test_a_result_deleted_more_than_an_hour_ago_is_purged(app: Flask, ask: Ask, alice: User) -> None:
     deleted, old, kept = ask("/"), ask("/text"), ask("/404")
     for public_id in (deleted, old):
         service.delete_result(alice.id, public_id)

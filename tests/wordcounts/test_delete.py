@@ -1,4 +1,4 @@
-"""Deleting a result: one's own, and what it says is gone at once."""
+"""Soft delete of a result: its content is gone at once."""
 
 import pytest
 from sqlalchemy import select

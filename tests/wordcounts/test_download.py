@@ -1,4 +1,4 @@
-"""Downloads: the whole of a result, which a spreadsheet reads and does not run."""
+"""Downloads: the whole result as CSV, safe against CSV injection, and as JSON."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Pages that are fetched, and those that are not, from servers that mean no harm."""
+"""Fetching from ordinary servers: what is a page and what is not, and redirects."""
 
 import gzip
 
@@ -26,7 +26,7 @@ def test_it_works() -> None:
         assert found == FetchedPage(server.url(), "<p>안녕, world</p>", is_html=True)
 
 
-def test_it_says_who_it_is_and_brings_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_names_itself_and_sends_no_cookie_and_no_proxy_password(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://u:p@127.0.0.1:9/")
     cookie = ("Set-Cookie: a=b; Path=/", "Location: /b")
@@ -75,7 +75,7 @@ def test_ways_to_send_a_page(answer: bytes) -> None:
         ("", b"just words", False),
     ],
 )
-def test_types_that_hold_words(content_type: str, body: bytes, is_html: bool) -> None:
+def test_content_types_that_are_pages(content_type: str, body: bytes, is_html: bool) -> None:
     assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html
 
 
@@ -93,17 +93,17 @@ def test_types_that_hold_words(content_type: str, body: bytes, is_html: bool) ->
         ("", b"\x89PNG\r\n\x1a\n"),
     ],
 )
-def test_types_that_do_not(content_type: str, body: bytes) -> None:
+def test_content_types_that_are_not_pages(content_type: str, body: bytes) -> None:
     assert failure(page(body, f"Content-Type: {content_type}")).code is Failure.CONTENT_TYPE
 
 
-def test_an_answer_without_any_type_is_told_by_its_content() -> None:
+def test_without_a_content_type_the_content_decides() -> None:
     assert fetched(b"HTTP/1.1 200 OK\r\n\r\n<p>a").is_html
     assert failure(b"HTTP/1.1 200 OK\r\n\r\n\x00\x01\x02").code is Failure.CONTENT_TYPE
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=euc-kr", "text/html", "text/plain", ""])
-def test_korean_of_the_nineties(content_type: str) -> None:
+def test_korean_in_cp949_is_decoded(content_type: str) -> None:
     found = fetched(page("<p>똠방각하 펲시</p>".encode("cp949"), f"Content-Type: {content_type}"))
     assert found.text == "<p>똠방각하 펲시</p>"
 
@@ -123,24 +123,24 @@ def test_korean_of_the_nineties(content_type: str) -> None:
         ("103 Early Hints", Failure.EMPTY, False),
         ("204 No Content", Failure.EMPTY, False),
         ("300 Multiple Choices", Failure.EMPTY, False),
-        ("302 Found", Failure.EMPTY, False),  # but not where
+        ("302 Found", Failure.EMPTY, False),  # without a Location
         ("304 Not Modified", Failure.EMPTY, False),
         ("600 Nothing", Failure.EMPTY, False),
         ("099 Nothing", Failure.NETWORK, False),
     ],
 )
-def test_a_status_that_is_no_page(status: str, code: Failure, is_transient: bool) -> None:
+def test_a_status_that_is_not_a_page(status: str, code: Failure, is_transient: bool) -> None:
     refusal = failure(page(b"words", status=status))
     assert (refusal.code, refusal.is_transient, str(refusal)) == (code, is_transient, code)
 
 
-def test_a_page_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() -> None:
+def test_a_page_of_max_bytes_is_read_and_one_byte_more_is_refused() -> None:
     for headers, pack in (((), bytes), (("Content-Encoding: gzip",), gzip.compress)):
         assert len(fetched(page(pack(b"a" * MAX_BYTES), *headers)).text) == MAX_BYTES
         assert failure(page(pack(b"a" * (MAX_BYTES + 1)), *headers)).code is Failure.TOO_LARGE
 
 
-def test_an_empty_page_is_none() -> None:
+def test_an_empty_page_is_refused() -> None:
     assert failure(page(b"")).code is Failure.EMPTY
     assert failure(page(gzip.compress(b""), "Content-Encoding: gzip")).code is Failure.EMPTY
 
@@ -160,12 +160,12 @@ def test_it_follows_five_redirects_and_no_sixth(status: str) -> None:
 
 
 @pytest.mark.parametrize("location", ["/한", "/한".encode(), "/%ED%95%9C", "?/../한#a"])
-def test_it_reads_redirects_in_korean(location: str | bytes) -> None:
+def test_it_follows_redirects_to_korean_paths(location: str | bytes) -> None:
     pages: dict[str, Answer] = dict.fromkeys(["/%ED%95%9C", "/?/../%ED%95%9C"], page(b"there"))
     with PageServer({"/": redirect(location), **pages}) as server:
         assert fetch(server.url(), allowed_servers=server.allowed).text == "there"
 
 
-def test_a_redirect_in_another_character_set_is_passed_on_as_it_is() -> None:
+def test_the_bytes_of_a_redirect_in_another_charset_are_kept() -> None:
     with PageServer({"/": redirect("/한".encode("cp949")), "/%C7%D1": page(b"there")}) as server:
         assert fetch(server.url(), allowed_servers=server.allowed).text == "there"

@@ -1,4 +1,4 @@
-"""Whatever a server does to be slow, the deadline holds: over DNS, connection, TLS, headers, body and all hops."""
+"""The deadline of a fetch holds for slow servers: in DNS, connecting, TLS, headers, body, and over all redirects."""
 
 import socket
 import threading
@@ -25,31 +25,31 @@ def ends_in_time() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("answer", DRIPPING.values(), ids=DRIPPING.keys())
-def test_a_server_that_drips_cannot_stretch_the_deadline(answer: Answer) -> None:
+def test_it_holds_for_a_server_that_drips(answer: Answer) -> None:
     with answering(answer) as server, ends_in_time():
         refusal = failure(server, deadline=DEADLINE)
         assert (refusal.code, refusal.is_transient) == (Failure.DEADLINE, True)
 
 
 @pytest.mark.parametrize("answer", POURING.values(), ids=POURING.keys())
-def test_a_server_that_pours_what_is_no_page_cannot_either(answer: Answer) -> None:
+def test_it_holds_for_a_server_that_floods_without_a_page(answer: Answer) -> None:
     with answering(answer) as server, ends_in_time():
         assert failure(server, deadline=DEADLINE).code is Failure.DEADLINE
 
 
-def test_a_dripped_handshake_cannot_either() -> None:
+def test_it_holds_for_a_tls_handshake_that_drips() -> None:
     with PageServer({}, at_connect=HANDSHAKE) as server, ends_in_time():
         assert failure(server, server.url().replace("http:", "https:"), DEADLINE).code is Failure.DEADLINE
 
 
-def test_the_deadline_is_over_all_hops() -> None:
+def test_it_holds_over_all_redirects_together() -> None:
     slow = {f"/{n}": drip(b"", [b"", b"", b"", b"", redirect(f"/{n + 1}")]) for n in range(9)}
     with PageServer(slow) as server, ends_in_time():
         assert failure(server, server.url("/0"), DEADLINE).code is Failure.DEADLINE
         assert 1 < len(server.requests) < 5
 
 
-def test_a_name_server_that_is_silent_cannot_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_holds_for_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
     with ends_in_time(), pytest.raises(FetchFailed) as refusal:
@@ -58,7 +58,7 @@ def test_a_name_server_that_is_silent_cannot_either(monkeypatch: pytest.MonkeyPa
     assert (refusal.value.code, refusal.value.is_transient) == (Failure.DEADLINE, True)
 
 
-def test_a_server_that_accepts_nobody_cannot_either() -> None:
+def test_it_holds_for_a_server_that_accepts_no_connection() -> None:
     with unresponsive("127.0.0.1") as port, ends_in_time(), pytest.raises(FetchFailed) as refusal:
         fetch(f"http://127.0.0.1:{port}/", allowed_servers=frozenset({("127.0.0.1", port)}), deadline_seconds=DEADLINE)
     assert refusal.value.code is Failure.DEADLINE

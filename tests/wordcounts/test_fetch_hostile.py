@@ -1,15 +1,22 @@
-"""Servers that lie and flood: what it comes to, and that every connection is hung up."""
+"""Broken and hostile servers: the failure that each answer leads to, bombs that do not go off, closed connections."""
 
 import itertools
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from app.wordcounts.failures import Failure
 from app.wordcounts.fetching import fetch
 from tests.wordcounts.fetch_outcomes import failure, hung_up
-from tests.wordcounts.hostile_answers import pour
+from tests.wordcounts.hostile_answers import bombs, pour
 from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect
 
+ROOT = Path(__file__).parents[2]
+BOMBS = bombs()
 WITHOUT_END = itertools.repeat
 
 
@@ -55,14 +62,34 @@ WITHOUT_END = itertools.repeat
         ),
     ],
 )
-def test_what_broken_and_hostile_answers_come_to(answer: Answer, code: Failure, is_transient: bool) -> None:
+def test_a_broken_or_hostile_answer_is_refused(answer: Answer, code: Failure, is_transient: bool) -> None:
     with answering(answer) as server:
         refusal = failure(server)
         assert (refusal.code, refusal.is_transient) == (code, is_transient)
 
 
-def test_it_hangs_up_after_a_page_and_on_every_hop() -> None:
+def test_it_closes_the_connection_after_a_page_and_on_every_hop() -> None:
     for ending in (page(b"a", "Content-Length: 1", "Connection: keep-alive"), page(b"a")):
         with PageServer({"/": redirect("/there"), "/there": ending}) as server:
             fetch(server.url(), allowed_servers=server.allowed)
             hung_up(server)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_does_not_go_off(name: str) -> None:
+    code, answer = BOMBS[name]
+    started = time.monotonic()
+    with answering(answer) as server:
+        assert failure(server).code == code
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
+def test_all_bombs_together_take_less_than_64_megabytes() -> None:
+    child = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "bench.bombs"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert child.returncode == 0, child.stderr
+    growth = re.findall(r": (\d+) MB$", child.stdout, re.MULTILINE)
+    assert len(growth) == len(BOMBS)
+    assert max(map(int, growth)) < 64, child.stdout

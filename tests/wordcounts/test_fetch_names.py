@@ -1,4 +1,4 @@
-"""Names: looked up once a hop, connected to by address, and proved by certificate."""
+"""Host names: resolved once a hop, connected to by IP address, verified by TLS certificate."""
 
 import socket
 import ssl
@@ -11,7 +11,7 @@ from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import PageServer, answering, page, redirect, unresponsive
 
 
-def test_it_looks_a_name_up_once_a_hop_and_sends_the_name(resolve_by: Resolver) -> None:
+def test_it_resolves_a_name_once_a_hop_and_sends_the_name(resolve_by: Resolver) -> None:
     asked = resolve_by(lambda host: ["127.0.0.1"])
     with PageServer({"/": redirect("/there"), "/there": page(b"a")}) as server:
         found = fetch(server.url(host="한국.kr"), allowed_servers=server.allowed)
@@ -27,14 +27,14 @@ def test_it_tries_the_next_address_when_one_does_not_answer(resolve_by: Resolver
         assert fetch(server.url(host="page.test"), allowed_servers=allowed).text == "a"
 
 
-def test_an_address_that_is_silent_leaves_time_for_the_next_one(resolve_by: Resolver) -> None:
+def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(resolve_by: Resolver) -> None:
     resolve_by(lambda host: ["127.0.0.2", "127.0.0.1"])
     with answering(page(b"a")) as server, unresponsive("127.0.0.2", server.port):
         allowed = server.allowed | {("127.0.0.2", server.port)}
         assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline_seconds=1.0).text == "a"
 
 
-def test_a_server_that_is_down_may_come_back() -> None:
+def test_a_refused_connection_is_transient() -> None:
     with answering(page(b"a")) as server:
         url, allowed = server.url(), server.allowed
     with pytest.raises(FetchFailed) as refusal:
@@ -52,7 +52,7 @@ def test_a_server_that_is_down_may_come_back() -> None:
         (None, False),
     ],
 )
-def test_a_name_without_an_address(resolve_by: Resolver, error: Exception | None, is_transient: bool) -> None:
+def test_a_name_that_does_not_resolve(resolve_by: Resolver, error: Exception | None, is_transient: bool) -> None:
     def answers(host: str) -> list[str]:
         if error:
             raise error
@@ -86,7 +86,7 @@ def test_a_certificate_for_another_name_is_refused(
         assert server.requests == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(resolve_by: Resolver, page_test_tls: ssl.SSLContext) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(resolve_by: Resolver, page_test_tls: ssl.SSLContext) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
     with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
         with pytest.raises(FetchFailed) as refusal:
@@ -101,7 +101,7 @@ def test_a_server_that_speaks_no_tls_is_refused() -> None:
         assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
 
 
-def test_a_server_that_hangs_up_on_tls_may_come_back() -> None:
+def test_a_connection_cut_off_during_the_tls_handshake_is_transient() -> None:
     with PageServer({}, at_connect=lambda connection: connection.shutdown(socket.SHUT_RDWR)) as server:
         with pytest.raises(FetchFailed) as refusal:
             fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)

@@ -16,7 +16,7 @@ from tests.wordcounts.results import done, failed, shared, waiting
 
 
 def create(user: User, count: int) -> None:
-    """Past the hour's limit, as somebody has who comes back often."""
+    """Insert results directly, past the rate limit."""
     rows = [{"user_id": user.id, "url": f"https://example.com/{number}"} for number in range(count)]
     if rows:
         db.session.execute(insert(Result), rows)

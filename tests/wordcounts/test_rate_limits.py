@@ -1,4 +1,4 @@
-"""How many counts a person may ask for, and how long to wait: said on the page and in Retry-After."""
+"""Rate limits: how many counts a person may ask for, and when to try again, on the page and in Retry-After."""
 
 import re
 
@@ -24,7 +24,7 @@ def use_up_the_hour(user: User, seconds_ago: int) -> None:
     db.session.commit()
 
 
-def test_too_many_waiting(signed_in: Visitor, alice: User) -> None:
+def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) -> None:
     for _ in range(rate_limits.MAX_UNFINISHED):
         waiting(alice)
     before = row_counts()
@@ -40,7 +40,7 @@ def test_too_many_waiting(signed_in: Visitor, alice: User) -> None:
     ("seconds_ago", "time"),
     [(0, "1 hour"), (2879, "13 minutes"), (2880, "12 minutes"), (2899, "12 minutes"), (3580, "20 seconds")],
 )
-def test_too_many_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, time: str) -> None:
+def test_it_refuses_more_than_30_counts_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, time: str) -> None:
     use_up_the_hour(alice, seconds_ago)
     before = row_counts()
     answer = signed_in.submit("/wordcounts", url="example.com/typed")
@@ -51,13 +51,13 @@ def test_too_many_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, tim
     assert row_counts() == before
 
 
-def test_who_waited_that_long_may_ask(signed_in: Visitor, alice: User) -> None:
+def test_after_that_time_it_allows_the_next_one(signed_in: Visitor, alice: User) -> None:
     use_up_the_hour(alice, 3600)
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
 
 
-def test_what_an_import_brought_does_not_hide_what_was_asked_for(signed_in: Visitor, alice: User) -> None:
-    """Its rows have the newest ids, whenever they were counted."""
+def test_imported_results_do_not_hide_those_of_the_hour(signed_in: Visitor, alice: User) -> None:
+    """Imported rows have the newest ids, though they are old."""
     use_up_the_hour(alice, 0)
     month = func.now() - text("interval '30 days'")
     for _ in range(60):
@@ -69,13 +69,13 @@ def test_what_an_import_brought_does_not_hide_what_was_asked_for(signed_in: Visi
     assert row_counts() == before
 
 
-def test_what_is_deleted_is_counted(signed_in: Visitor, alice: User) -> None:
+def test_deleted_results_count_too(signed_in: Visitor, alice: User) -> None:
     for _ in range(rate_limits.MAX_PER_HOUR):
         service.delete_result(alice.id, done(alice))
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
 
 
-def test_counting_again_has_the_same_limits(signed_in: Visitor, alice: User) -> None:
+def test_counting_again_is_limited_too(signed_in: Visitor, alice: User) -> None:
     public_id = done(alice)
     for _ in range(rate_limits.MAX_UNFINISHED):
         waiting(alice)
@@ -87,7 +87,7 @@ def test_counting_again_has_the_same_limits(signed_in: Visitor, alice: User) -> 
     assert row_counts() == before
 
 
-def test_a_program_is_told_as_a_problem(signed_in: Visitor, alice: User) -> None:
+def test_a_program_gets_problem_json(signed_in: Visitor, alice: User) -> None:
     public_id = done(alice)
     for _ in range(rate_limits.MAX_UNFINISHED):
         waiting(alice)

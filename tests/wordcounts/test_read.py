@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts import service
+from app.wordcounts.failures import INTERRUPTED, Failure
 from app.wordcounts.sentences import SENTENCES
 from tests.conftest import browser_of
 from tests.visitor import Visitor
@@ -210,3 +211,12 @@ def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
     for sentence in ("서로 다른 단어", "불용어 빼고", "약 2분", "CSV 받기"):
         assert sentence in page
+
+
+def test_every_code_has_a_sentence_of_its_own() -> None:
+    assert set(SENTENCES) == {*Failure, INTERRUPTED}
+    assert len({str(sentence) for sentence in SENTENCES.values()}) == len(SENTENCES)
+
+
+def test_a_code_that_was_stored_as_text_finds_its_sentence() -> None:
+    assert SENTENCES["http_4xx"] is SENTENCES[Failure.HTTP_4XX]

@@ -1,4 +1,4 @@
-"""A page is read in a process that ends in time, whatever the page is, and takes nothing else with it."""
+"""The sandbox: a hostile page is over a limit on time or memory, and takes nothing but its own process with it."""
 
 import multiprocessing
 import signal
@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 PAGES = Path(__file__).parent / "pages"
 DEEP = "<div>" * (MAX_BYTES // 5)
-# Each paragraph opens all elements again that the ones before it left open.
+# Each paragraph reopens all elements that the ones before it left open.
 MISNESTED = "".join(f"<p><b x{number}>" for number in range(MAX_BYTES // 14))
 
 
@@ -32,43 +32,43 @@ def test_it_reads_html() -> None:
     assert counts.words == {"two": 1, "words": 1}
 
 
-def test_it_reads_plain_text_as_it_stands() -> None:
+def test_it_does_not_parse_plain_text() -> None:
     title, counts = sandbox.read("<title>a</title>", is_html=False)
     assert title == ""
     assert counts.total_words == 3
 
 
 @pytest.mark.parametrize("text", ["", "\0", "<", "<p>" * 1000, "\ud55c" * 100_000])
-def test_it_reads_what_is_odd_but_no_trouble(text: str) -> None:
+def test_it_reads_odd_but_harmless_pages(text: str) -> None:
     assert sandbox.read(text, is_html=True).title == ""
 
 
-def test_the_largest_page_that_is_fetched_is_read() -> None:
+def test_it_reads_a_page_of_max_bytes() -> None:
     page = "".join(file.read_text() for file in sorted(PAGES.glob("*.html")))
     largest = (page * (MAX_BYTES // len(page.encode()) + 1)).encode()[:MAX_BYTES].decode(errors="ignore")
     assert sandbox.read(largest, is_html=True).counts.total_words > 100_000
 
 
-def test_a_page_that_takes_too_long_is_given_up() -> None:
+def test_a_page_that_takes_too_long_is_too_complex() -> None:
     with pytest.raises(FetchFailed) as failed:
         sandbox.read(DEEP, is_html=True, seconds=1)
     assert failed.value.code == Failure.TOO_COMPLEX
     assert not failed.value.is_transient
 
 
-def test_a_page_that_takes_too_much_memory_is_given_up() -> None:
+def test_a_page_that_takes_too_much_memory_is_too_complex() -> None:
     with pytest.raises(FetchFailed) as failed:
         sandbox.read(MISNESTED, is_html=True)
     assert failed.value.code == Failure.TOO_COMPLEX
 
 
-def test_a_process_that_nobody_is_left_to_end_ends_by_itself() -> None:
-    """Its worker was killed. What it may take is time of the processor, which is counted from its beginning."""
+def test_a_sandbox_without_a_worker_ends_by_itself() -> None:
+    """As when its worker was killed: the kernel ends it by its CPU time."""
     with pytest.raises(FetchFailed):
         sandbox.read(DEEP, is_html=True, seconds=60)
 
 
-def test_while_one_is_read_this_process_goes_on() -> None:
+def test_other_pages_are_read_meanwhile() -> None:
     ended = threading.Event()
 
     def read() -> None:
@@ -84,12 +84,12 @@ def test_while_one_is_read_this_process_goes_on() -> None:
 
 
 def servers() -> list[psutil.Process]:
-    """That fork the processes; there is one at most."""
+    """The fork server; there is at most one."""
     return [child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())]
 
 
 def children() -> list[psutil.Process]:
-    """The processes that read a page now."""
+    """The sandboxes that read a page now."""
     [server] = servers()
     return server.children()
 
@@ -107,10 +107,10 @@ WITH_ITS_SERVER = 2
         (signal.SIGSEGV, ONLY_IT, FetchFailed),
     ],
 )
-def test_one_that_is_told_to_stop_is_told_from_one_that_its_page_killed(
+def test_a_terminated_sandbox_is_not_mistaken_for_a_page_that_is_too_complex(
     number: signal.Signals, killed: int, expected: type[Exception]
 ) -> None:
-    """A platform tells all processes to stop, also the one that forks them."""
+    """A platform sends SIGTERM to all processes, the fork server included."""
     raised: list[BaseException] = []
 
     def read() -> None:
@@ -119,19 +119,19 @@ def test_one_that_is_told_to_stop_is_told_from_one_that_its_page_killed(
         except (sandbox.SandboxTerminated, FetchFailed) as error:
             raised.append(error)
 
-    sandbox.read("", is_html=True)  # so that there is a server
+    sandbox.read("", is_html=True)  # starts the fork server
     reading = threading.Thread(target=read)
     reading.start()
-    wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "it reads")
+    wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "the sandbox reads")
     for process in [*servers(), *children()][-killed:]:
         process.send_signal(number)
     reading.join()
     assert [type(error) for error in raised] == [expected]
 
 
-def test_when_the_server_of_processes_was_killed_another_takes_its_place() -> None:
+def test_a_killed_fork_server_is_replaced() -> None:
     sandbox.read("", is_html=True)
     [server] = servers()
     server.kill()
-    wait_until(lambda: server.status() == psutil.STATUS_ZOMBIE, "it has ended")
+    wait_until(lambda: server.status() == psutil.STATUS_ZOMBIE, "the fork server has ended")
     assert sandbox.read("<p>two words", is_html=True).counts.total_words == 2

@@ -1,4 +1,4 @@
-"""Sharing: a result is its owner's alone, until whoever has the link may read it; and again once that is stopped."""
+"""Sharing: only the owner reads a result, unless it is shared; then anybody who has the link does."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""What of a page's HTML counts as its text: what a reader sees, one line a block."""
+"""HTML to text: what a reader sees, one line per block."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Watching a count that is not finished: with scripts and without, until it is, and no longer."""
+"""Polling an unfinished count: with JavaScript and without, until it is finished."""
 
 import json
 import re
@@ -22,7 +22,7 @@ STATES = [
 
 
 def poll(browser: Visitor, path: str) -> tuple[int, str | None]:
-    """What htmx gets: status and HX-Refresh."""
+    """The answer to htmx: status and HX-Refresh."""
     answer = browser.get(path, headers={"HX-Request": "true"})
     return answer.status_code, answer.headers.get("HX-Refresh")
 

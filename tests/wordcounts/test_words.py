@@ -1,4 +1,4 @@
-"""What is a word, how words are counted, and that what is counted can be stored."""
+"""Tokens, counts, stop words and phrases; and that PostgreSQL can store them."""
 
 import json
 
@@ -68,7 +68,7 @@ def test_a_word_without_content_is_a_stop_word(word: str) -> None:
 
 
 def test_every_stop_word_is_one_word_in_the_form_that_is_counted() -> None:
-    """Another one, say with a capital, would never match."""
+    """One in another form, such as with a capital, would never match."""
     assert 350 <= len(STOP_WORDS) <= 550
     assert count("\n".join(STOP_WORDS)).words == dict.fromkeys(sorted(STOP_WORDS), 1)
 
@@ -104,7 +104,7 @@ def test_the_50_most_frequent_phrases_are_kept_the_earliest_of_equals() -> None:
     assert list(phrases) == [lines[-1], *lines[: PHRASES_KEPT - 1]]
 
 
-def test_a_text_of_more_words_than_are_remembered_is_counted_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_with_more_words_than_are_cached_is_counted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\n".join(f"the {number % 7} of {number % 11} words" for number in range(400))
     remembered = count(text)
     monkeypatch.setattr(words, "CHUNKS_CACHED", 3)
@@ -131,14 +131,14 @@ def test_a_word_of_300_kb_is_one_and_stored_short() -> None:
 
 
 @pytest.mark.parametrize("piece", ["a", "a.", "한a", "_", "a\u0301", "\u0301", "1,", "'", "東"])
-def test_1_300_000_characters_without_a_space_are_read_once(piece: str) -> None:
-    """A pattern that tried places twice would take hours."""
+def test_1_300_000_characters_without_a_space_take_linear_time(piece: str) -> None:
+    """ReDoS: a pattern that backtracks would take hours."""
     times = 1_300_000 // len(piece)
     assert count(piece * times).characters == times * len(piece)
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "\udfff", "\ud800" * 3, "\0"])
-def test_what_jsonb_refuses_is_no_part_of_a_word(text: str) -> None:
+def test_no_word_holds_what_jsonb_refuses(text: str) -> None:
     stored = everything(count(text))
     assert "\\u0000" not in stored
     assert stored.encode()
