@@ -21,6 +21,8 @@ class Todo(Base):
         Index(None, "user_id", "position", "id", "completed"),
         # What was deleted, of all people, until it is deleted for good.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        # What the release before `position` lists by. It may still be serving, so this is not dropped in one step.
+        Index(None, "user_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
