@@ -1,4 +1,4 @@
-"""The list as it is read: the pinned notes, then the others under the day they were written on."""
+"""Group a page of the list by day: the pinned notes first, then the others under the day on which they were written."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from app.notes.excerpts import around_hit, marked, name_and_excerpt
+from app.notes.excerpts import excerpt_around_hit, highlight, name_and_excerpt
 from app.notes.listing import NotePage, NoteRow
 from app.notes.search import Search
 from app.web.locale import local_day
@@ -15,7 +15,7 @@ from app.web.locale import local_day
 
 @dataclass(frozen=True)
 class Entry:
-    """A note of the list; `name` and `excerpt` are marked where the search hit them."""
+    """A note as the list shows it. `marked_name` and `excerpt` are HTML with the search's hits highlighted."""
 
     row: NoteRow
     name: str
@@ -25,18 +25,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Day:
-    """Notes of one day in the reader's zone; without a day the pinned ones."""
+    """The notes of one day in the reader's time zone; `day` is None for the pinned notes.
+
+    Args:
+        continued: the page before ended within this day, so its heading is on the screen already.
+    """
 
     day: date | None
     entries: list[Entry]
-    continued: bool  # the page before ended within it
+    continued: bool
 
 
-def days_of(page: NotePage, search: Search) -> Iterator[Day]:
-    before = day_of(*page.before) if page.before else ...
+def group_by_day(page: NotePage, search: Search) -> Iterator[Day]:
+    last_of_page_before = day_of(*page.before) if page.before else ...  # not None, which is the pinned notes
     for day, rows in groupby(page.notes, lambda row: day_of(row.pinned, row.created_at)):
-        yield Day(day, [entry(row, search) for row in rows], continued=day == before)
-        before = ...
+        yield Day(day, [entry(row, search) for row in rows], continued=day == last_of_page_before)
+        last_of_page_before = ...
 
 
 def day_of(pinned: bool, created_at: datetime) -> date | None:
@@ -45,4 +49,5 @@ def day_of(pinned: bool, created_at: datetime) -> date | None:
 
 def entry(row: NoteRow, search: Search) -> Entry:
     name, text = name_and_excerpt(row.title, row.text)
-    return Entry(row, name, marked(name, search.words), marked(around_hit(text, search.words), search.words))
+    excerpt = excerpt_around_hit(text, search.words)
+    return Entry(row, name, highlight(name, search.words), highlight(excerpt, search.words))

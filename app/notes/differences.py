@@ -1,4 +1,4 @@
-"""Two texts line by line: which lines only one of them has."""
+"""Line diff of two texts, for the page of an edit conflict."""
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -11,7 +11,7 @@ class Line:
 
 
 def compare(stored: str, mine: str) -> tuple[list[Line], list[Line]]:
-    """The lines of both texts, each marked where the other has not got it."""
+    """The lines of each text; `differs` marks a line that the other text does not have."""
     old, new = stored.split("\n"), mine.split("\n")
     left, right = [Line(text, differs=True) for text in old], [Line(text, differs=True) for text in new]
     for match in SequenceMatcher(None, old, new).get_matching_blocks():

@@ -1,4 +1,4 @@
-"""What may stand in a note."""
+"""The forms of a note, and the rules for its title and text."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from wtforms.validators import ValidationError
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
-VERSION = re.compile(r"[0-9]{1,9}")  # fits the column, an integer; nobody changes a note a billion times
+VERSION = re.compile(r"[0-9]{1,9}")  # fits the integer column; nobody edits a note a billion times
 
 
 def title_field(**kwargs: Any) -> StringField:
@@ -33,11 +33,11 @@ class NoteForm(FlaskForm):
 
 
 class NewNoteForm(NoteForm):
-    title = title_field(id="new-note")  # where the key `n` leads, see js/keys.js
+    title = title_field(id="new-note")  # the shortcut `n` moves the focus here, see js/keys.js
 
 
 class EditNoteForm(NoteForm):
-    version = HiddenField()  # of the note that the editor was opened with
+    version = HiddenField()  # optimistic locking: the version that the editor was opened with
 
     def validate_version(self, field: Field) -> None:
         if not VERSION.fullmatch(field.data or ""):

@@ -125,7 +125,7 @@ def _with_figures(own: CTE, page_rows: Select[Any]) -> Select[Any]:
     return joined.order_by(page.c.pinned.desc(), page.c.created_at.desc(), page.c.id.desc())
 
 
-def _asked(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+def _if_given(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
     """The condition `hit` on the array of a parameter; true where the array is empty, which the planner leaves out."""
     values = cast(bindparam(name), ARRAY(Text))
     return or_(func.cardinality(values) == 0, hit(values))
@@ -137,9 +137,9 @@ def _search() -> Select[Any]:
     own = _own(
         and_(
             NOT_DELETED,
-            _asked("tags", lambda tags: Note.tags.contains(tags)),
-            _asked("patterns", lambda patterns: text.like(func.all(patterns))),
-            _asked("cased_patterns", lambda patterns: text.ilike(func.all(patterns))),
+            _if_given("tags", lambda tags: Note.tags.contains(tags)),
+            _if_given("patterns", lambda patterns: text.like(func.all(patterns))),
+            _if_given("cased_patterns", lambda patterns: text.ilike(func.all(patterns))),
         )
     )
     hits = _one_page(select(own.c.id).where(own.c.hit, own.c.deleted_at.is_(None)), own.c)
@@ -157,7 +157,7 @@ _OWN_TAGS = _tag_counts(select(Note.tags, Note.deleted_at).where(Note.user_id ==
 
 
 def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
-    """A page of the user's notes that the search finds, pinned ones on top, the newest first."""
+    """A page of the user's notes that the search finds, pinned ones first, then the newest. One statement."""
     pinned, created_at, note_id = values_of(after)
     parameters: dict[str, Any] = {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
     if search:

@@ -1,11 +1,11 @@
-"""The text of a note as HTML: a part of CommonMark, for reading alone; what is stored stays as it was typed.
+"""Render a note's text, a subset of Markdown (CommonMark), as HTML that is safe from XSS.
 
-Lists, quotes, code, emphasis, links, task boxes and headings. Not: HTML, pictures (they would tell their server who
-reads the note), and what makes text vanish or change that was not meant as Markdown: link definitions, entities,
-headings by underlining, code by indenting. A line break is a line break.
+XSS: nothing in a note becomes HTML by itself. The parser escapes all text and every attribute, raw HTML is off, and a
+link has the scheme http, https or mailto or is no link.
 
-Nothing that a note says becomes HTML by itself: the parser escapes all text and every attribute, its HTML is off, and
-a link leads to http, https or mailto or is none.
+Lists, quotes, code, emphasis, links, task boxes and headings are rendered. Images are not, since they would tell their
+server who reads the note. Syntax that changes text which was not meant as Markdown is off too: link definitions,
+entities, underlined headings and indented code. A line break is a line break. The stored text stays as it was typed.
 """
 
 import re
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from app.notes.tags import TAG, tags_of
 
 ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
-# A bare address ends before what ends a sentence; its host is ASCII, so that a particle behind it is not a part of it.
+# A bare URL ends before punctuation that ends a sentence. Its host is ASCII, so no Korean particle belongs to it.
 BARE_LINK = re.compile(r"""\bhttps?://[a-z0-9.-]+(?::[0-9]+)?(?:[/?#][^\s<>"'`]*)?(?<![.,:;!?)\]…])""", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
 REL = "nofollow noopener noreferrer"
@@ -28,13 +28,12 @@ MAX_NESTING = 20
 
 
 def render(text: str, tags_at: str) -> Markup:
-    """The text as HTML.
+    """The text of a note as HTML.
 
     Args:
-        text: of a note.
-        tags_at: the address of a tag's notes, to which the tag is appended: "/notes?tag=".
+        tags_at: the URL of a tag's notes without the tag, which is appended: "/notes?tag=".
     """
-    return Markup(_PARSER.render(text, {"tags_at": tags_at}))  # noqa: S704 - the parser escapes what it is given
+    return Markup(_PARSER.render(text, {"tags_at": tags_at}))  # noqa: S704 - the parser escapes its input
 
 
 def parser() -> MarkdownIt:
@@ -42,8 +41,8 @@ def parser() -> MarkdownIt:
     made = MarkdownIt("commonmark", options).enable("strikethrough")
     made.disable(["image", "html_block", "html_inline", "entity", "reference", "lheading", "code"])
     made.validateLink = is_allowed  # type: ignore[method-assign]
-    # Before the pieces of a line are joined: a `#` behind a backslash is still a piece of its own then, and no tag.
-    made.core.ruler.before("text_join", "notebook", finish)
+    # Before "text_join" an escaped `#` is still a token of its own, so it is not taken for a tag.
+    made.core.ruler.before("text_join", "semicircle", transform)
     return made
 
 
@@ -51,23 +50,25 @@ def is_allowed(url: str) -> bool:
     return bool(ALLOWED_LINK.match(url))
 
 
-def finish(state: StateCore) -> None:
-    """Headings below the page's own, task boxes, #tags and bare addresses; nothing that has no text."""
+def transform(state: StateCore) -> None:
+    """Change the parsed tokens: headings below the page's own, task boxes, links for #tags and bare URLs."""
     state.tokens = [*without_empty_headings(state.tokens)]
-    level = 1  # the page's own
+    level = 1  # of the page's own heading
     for before, token in zip([None, None, *state.tokens], state.tokens, strict=False):
         if token.type == "heading_open":
-            level = min(int(token.tag[1]) + 1, level + 1, 6)  # none is left out on the way down
+            level = min(int(token.tag[1]) + 1, level + 1, 6)  # no level is skipped
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{level}"
         if token.children:
             is_item = before is not None and before.type == "list_item_open"
-            named = [*with_named_links(token.children)]
-            token.children = [*with_links(task(named) if is_item and named else named, state.env["tags_at"])]
+            children = [*without_blank_links(token.children)]
+            if is_item and children:
+                children = with_task_box(children)
+            token.children = [*with_links(children, state.env["tags_at"])]
 
 
 def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:
-    """A heading is three tokens, of which the second has the text."""
+    """A heading is three tokens; the second one has the text."""
     place = 0
     while place < len(tokens):
         if tokens[place].type == "heading_open" and not tokens[place + 1].content:
@@ -77,24 +78,24 @@ def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:
         place += 1
 
 
-def with_named_links(children: list[Token]) -> Iterator[Token]:
-    """A link without an address is its text; one without a text shows its address."""
-    is_named = leads_nowhere = False
+def without_blank_links(children: list[Token]) -> Iterator[Token]:
+    """A link without a URL becomes its text; a link without a text shows its URL."""
+    has_text = is_refused = False
     href = ""
     for token in children:
         if token.type == "link_open":
             href = str(token.attrGet("href") or "")
-            is_named, leads_nowhere = False, not href
-        elif token.type == "link_close" and not is_named and href:
+            has_text, is_refused = False, not href
+        elif token.type == "link_close" and not has_text and href:
             yield Token("text", "", 0, content=href)
         else:
-            is_named = is_named or bool(token.content.strip())
-        if not (leads_nowhere and token.type in ("link_open", "link_close")):
+            has_text = has_text or bool(token.content.strip())
+        if not (is_refused and token.type in ("link_open", "link_close")):
             yield token
 
 
-def task(children: list[Token]) -> list[Token]:
-    """`[x] text` with a box that only shows; the text is its label."""
+def with_task_box(children: list[Token]) -> list[Token]:
+    """`[x] text` as a disabled checkbox with the text as its label."""
     first = children[0]
     box = TASK.match(first.content) if first.type == "text" else None
     if not box:
@@ -108,8 +109,9 @@ def task(children: list[Token]) -> list[Token]:
 
 
 def with_links(children: list[Token], tags_at: str) -> Iterator[Token]:
+    """Mark the links of the text, and make links of #tags and bare URLs outside of them."""
     inside_link = False
-    at_start = True  # of a line: only there may a tag stand at the start of a token
+    at_start = True  # of a line: a tag at the start of a token is one only there
     for token in children:
         if token.type in ("link_open", "link_close"):
             inside_link = token.type == "link_open"
@@ -123,11 +125,11 @@ def with_links(children: list[Token], tags_at: str) -> Iterator[Token]:
 
 
 def linked(text: str, at_start: bool, tags_at: str) -> Iterator[Token]:
-    """The text with each #tag and each address that stands in it made a link."""
+    """The text with a link for each #tag and each bare URL."""
     done = 0
     for start, end, url in sorted([*bare_links(text), *tag_links(text, at_start, tags_at)]):
         if start < done:
-            continue  # a # inside of an address
+            continue  # a `#` inside of a URL
         yield Token("text", "", 0, content=text[done:start])
         rel = {} if url.startswith(tags_at) else {"rel": REL}
         yield Token("link_open", "a", 1, attrs={"href": url, **rel})
@@ -144,7 +146,7 @@ def bare_links(text: str) -> Iterator[tuple[int, int, str]]:
 
 def tag_links(text: str, at_start: bool, tags_at: str) -> Iterator[tuple[int, int, str]]:
     for match in TAG.finditer(text):
-        start = match.start(1) - 1  # with its #
+        start = match.start(1) - 1  # with its `#`
         if tags_of("", match[0]) and (start or at_start):
             yield start, match.end(), tags_at + quote(match[1].lower())
 

@@ -1,4 +1,4 @@
-"""Notes, with the ones in the trash."""
+"""The table of notes, those in the trash included."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ class Note(Base):
         # All notes of a user, the deleted ones too: for the trash, the figures beside the list and the cascade from
         # users. Releases before revision 0015 also read their list by it; that revision says what could replace it.
         Index(None, "user_id", "pinned", "id"),
-        # What has been in the trash for long, of all people.
+        # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
@@ -30,7 +30,7 @@ class Note(Base):
     content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/tags.py
     pinned: Mapped[bool] = mapped_column(server_default=false())
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each edit adds one
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then

@@ -1,25 +1,30 @@
-"""What a reader asks the list for: words that must all occur, and #tags."""
+"""Parse a search query: words that must all occur in a note, and #tags that it must have."""
 
 import unicodedata
 from dataclasses import dataclass
 
 from app.notes.tags import tags_of
 
-LENGTH = 100  # code points; what is longer is cut: finding a little more is kinder than an error page
-WORDS = 5
+LENGTH = 100  # code points. A longer query is cut, since finding too much is better than an error page
+WORDS = 5  # at most
 
 
 @dataclass(frozen=True)
 class Search:
-    """All of `words`, somewhere in title or text, and all of `tags`, in lower case and without `#`."""
+    """Notes with all of `words` in their title or text, and with all of `tags`.
 
-    text: str = ""  # as it was understood, for the field
+    Args:
+        text: the query as it was understood, for the search field.
+        tags: in lower case, without `#`.
+    """
+
+    text: str = ""
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, tag: str = "") -> "Search":
-        """The search for what was typed into the field, and for a tag that was chosen beside it."""
+        """The search for what was typed into the field, and for the tag that was chosen beside it."""
         words = clean(text)[:LENGTH].split()[:WORDS]
         typed = {word: tag_in(word) for word in words}
         tags = [tag for tag in typed.values() if tag] + [name.lower() for name in clean(tag).removeprefix("#").split()]
@@ -30,23 +35,23 @@ class Search:
 
     @property
     def patterns(self) -> list[str]:
-        """For LIKE: the words that have no letter case, as Hangul; it takes a fraction of what ILIKE takes."""
+        """Patterns for LIKE, of the words without letter case such as Hangul: LIKE takes a fraction of ILIKE's time."""
         return [pattern(word) for word in self.words if not has_case(word)]
 
     @property
     def cased_patterns(self) -> list[str]:
-        """For ILIKE: the others."""
+        """Patterns for ILIKE, of the other words."""
         return [pattern(word) for word in self.words if has_case(word)]
 
 
 def clean(text: str) -> str:
-    """NFC, as the notes are; no control characters, of which Postgres refuses NUL."""
+    """The text in NFC, as notes are stored, with spaces for control characters: PostgreSQL refuses NUL."""
     composed = unicodedata.normalize("NFC", text)
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
 
 
 def tag_in(word: str) -> str | None:
-    """The tag that a word is: `#책` and `#책,`, but neither `#1` nor `책`."""
+    """The tag of a word such as `#책` or `#책,`; None for `#1` and `책`."""
     tags = tags_of("", word) if word.startswith("#") else []
     return tags[0] if tags else None
 
@@ -56,7 +61,7 @@ def has_case(word: str) -> bool:
 
 
 def pattern(word: str) -> str:
-    """The word as a part of a text for LIKE, whose signs stand for themselves."""
-    for sign in "\\%_":
-        word = word.replace(sign, f"\\{sign}")
+    """The LIKE pattern of a text that contains the word, with its wildcards escaped."""
+    for wildcard in "\\%_":
+        word = word.replace(wildcard, f"\\{wildcard}")
     return f"%{word}%"

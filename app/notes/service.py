@@ -1,4 +1,4 @@
-"""Writing, reading, changing and deleting notes, one use case a function; somebody else's note is not there.
+"""The use cases of notes: create, read, edit, pin, delete, restore. Another user's note is not found.
 
 The list is in listing.py.
 """
@@ -21,14 +21,14 @@ TRASH_SHOWN = 100
 
 
 class NoteNotFound(Exception):
-    """No such note, or somebody else's, or deleted."""
+    """There is no such note, or it is another user's, or it is deleted."""
 
 
 class StaleVersion(Exception):
-    """The note was changed since the version that this change was made from.
+    """Optimistic locking: the note was edited since the version that this edit started from.
 
     Args:
-        current: the note as it is now.
+        current: the note as it is stored now.
     """
 
     def __init__(self, current: NoteRow) -> None:
@@ -78,10 +78,10 @@ def get_note(user_id: int, note_id: int) -> NoteRow:
 
 
 def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> None:
-    """Change a note that is still at the version the change was made from.
+    """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
 
     Raises:
-        StaleVersion: it was changed meanwhile; nothing was stored.
+        StaleVersion: it was edited meanwhile; nothing was stored.
         NoteNotFound
     """
     change = _own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
@@ -97,28 +97,28 @@ def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
 
 
 def delete_note(user_id: int, note_id: int) -> str:
-    """Move a note to the trash and return its name. Raises: NoteNotFound."""
-    return _named(_own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
+    """Move a note to the trash (soft delete) and return its name. Raises: NoteNotFound."""
+    return _apply_and_name(_own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
 
 
 def restore_note(user_id: int, note_id: int) -> str:
-    """Take a note back from the trash and return its name. Raises: NoteNotFound."""
-    return _named(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
+    """Restore a note from the trash and return its name. Raises: NoteNotFound."""
+    return _apply_and_name(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
 def list_trash(user_id: int) -> Sequence[NoteRow]:
-    """The notes deleted in the last 30 days, the last one first; at most TRASH_SHOWN."""
+    """The notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
     return db.session.execute(_TRASH, {"owner": user_id}).all()
 
 
 def empty_trash(user_id: int) -> None:
-    """Delete for good what the trash holds."""
+    """Delete all of the user's deleted notes for good."""
     db.session.execute(delete(Note).where(Note.user_id == user_id, Note.deleted_at.is_not(None)))
     db.session.commit()
 
 
 def purge_deleted_notes() -> int:
-    """Delete for good what has been in anybody's trash for longer than TRASH_RETENTION; how many notes."""
+    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION; how many they were."""
     return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
@@ -127,13 +127,14 @@ def _own_note(user_id: int, note_id: int) -> Update:
 
 
 def _apply(change: Update) -> bool:
-    """Run a change of one note; whether there was a note to change."""
+    """Run an update of one note; whether there was such a note."""
     found = db.session.scalar(change.returning(Note.id)) is not None
     db.session.commit()
     return found
 
 
-def _named(change: Update) -> str:
+def _apply_and_name(change: Update) -> str:
+    """Run an update of one note and return the note's name. Raises: NoteNotFound."""
     note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
     db.session.commit()
     if note is None:

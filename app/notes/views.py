@@ -1,4 +1,4 @@
-"""The pages of notes: list, read, write, edit, trash, tags."""
+"""The pages of notes: list, create, read, edit, trash, tags."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.keyset import Cursor
 from app.notes import listing, markdown, service
 from app.notes.cursor import START, parse_cursor
-from app.notes.days import days_of
+from app.notes.days import group_by_day
 from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
 from app.notes.forms import EditNoteForm, NewNoteForm
@@ -24,7 +24,7 @@ from app.web.form_recovery import recovers
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 bp.add_app_template_filter(name_and_excerpt)
 
-LONGEST_BACK = 600  # characters
+LONGEST_RETURN_URL = 600  # characters, so that it fits into the session cookie together with a message
 
 Answer = str | Response | tuple[str, int]
 
@@ -37,10 +37,12 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 @bp.get("")
 def index() -> Answer:
     search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
-    page = listing.list_notes(current_user.id, asked_cursor(), search)
-    is_fragment = "HX-Request" in request.headers  # "Show older" appends to the list that is there
+    page = listing.list_notes(current_user.id, requested_cursor(), search)
+    is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
     template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(render_template(template, **shown(page, search), form=NewNoteForm(), is_more=is_fragment))
+    response = make_response(
+        render_template(template, **list_context(page, search), form=NewNoteForm(), is_more=is_fragment)
+    )
     response.vary.add("HX-Request")
     return response
 
@@ -51,12 +53,12 @@ def create() -> Answer:
     form = NewNoteForm()
     if not form.validate():
         page = listing.list_notes(current_user.id)
-        return render_template("notes/index.html", **shown(page, Search()), form=form), 422
+        return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
     service.create_note(current_user.id, form.title.data, form.content.data)
     return accepted(redirect(url_for("notes.index")), "notes.new")
 
 
-def asked_cursor() -> Cursor:
+def requested_cursor() -> Cursor:
     """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
     try:
@@ -65,16 +67,16 @@ def asked_cursor() -> Cursor:
         abort(400)
 
 
-def shown(page: listing.NotePage, search: Search) -> dict[str, Any]:
-    """What the templates of the list need. `here` is where its buttons lead back to."""
-    asked = request.args if request.method == "GET" else {}
-    place: dict[str, Any] = {name: asked.get(name) or None for name in ("q", "tag")}
+def list_context(page: listing.NotePage, search: Search) -> dict[str, Any]:
+    """The variables of the list's templates. `here` is the URL that its buttons return to."""
+    query = request.args if request.method == "GET" else {}
+    place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag")}
     return {
         "page": page,
         "search": search,
-        "days": list(days_of(page, search)),
+        "days": list(group_by_day(page, search)),
         "place": place,
-        "here": url_for("notes.index", **place, before=asked.get("before")),
+        "here": url_for("notes.index", **place, before=query.get("before")),
     }
 
 
@@ -82,7 +84,7 @@ def shown(page: listing.NotePage, search: Search) -> dict[str, Any]:
 def show(note_id: int) -> Answer:
     note = service.get_note(current_user.id, note_id)
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""))
-    return render_template("notes/show.html", note=note, html=html, back=asked_back(url_for("notes.index")))
+    return render_template("notes/show.html", note=note, html=html, back=return_url(url_for("notes.index")))
 
 
 @bp.get("/<id:note_id>/edit")
@@ -96,24 +98,24 @@ def edit(note_id: int) -> Answer:
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
     if not form.validate():
-        service.get_note(current_user.id, note_id)  # somebody else's note is 404 before anything else is said
+        service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
         return editor(form, note_id), 422
     try:
         service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
     except service.StaleVersion as stale:
         return conflict(form, stale.current), 409
-    return accepted(redirect(asked_back(url_for("notes.show", note_id=note_id))), f"notes.{note_id}")
+    return accepted(redirect(return_url(url_for("notes.show", note_id=note_id))), f"notes.{note_id}")
 
 
 def editor(form: EditNoteForm, note_id: int) -> str:
-    back = asked_back(url_for("notes.show", note_id=note_id))
+    back = return_url(url_for("notes.show", note_id=note_id))
     return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
 
 
 def conflict(form: EditNoteForm, current: listing.NoteRow) -> str:
-    """Both texts, and a form with the stored one's version, which it would replace."""
+    """The page of an edit conflict: both texts, and a form with the stored version, which it would replace."""
     stored, mine = compare(current.content, form.content.data)
-    back = asked_back(url_for("notes.show", note_id=current.id))
+    back = return_url(url_for("notes.show", note_id=current.id))
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
 
 
@@ -122,15 +124,15 @@ def pin(note_id: int) -> Answer:
     if request.form.get("pinned") not in ("0", "1"):
         abort(422)
     service.pin_note(current_user.id, note_id, pinned=request.form["pinned"] == "1")
-    return redirect(f"{asked_back(url_for('notes.index'))}#note-{note_id}")  # it may have gone to another place
+    return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
 
 
 @bp.post("/<id:note_id>/delete")
 def delete(note_id: int) -> Answer:
     name = service.delete_note(current_user.id, note_id)
-    back = asked_back(url_for("notes.index"))
+    back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
-    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # messages.html puts a button into it
+    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # messages.html makes it a button
     return redirect(back)
 
 
@@ -138,13 +140,13 @@ def delete(note_id: int) -> Answer:
 def restore(note_id: int) -> Answer:
     name = service.restore_note(current_user.id, note_id)
     flash(_("“%(name)s” is back.", name=name))
-    return redirect(asked_back(url_for("notes.index")))
+    return redirect(return_url(url_for("notes.index")))
 
 
-def asked_back(default: str) -> str:
-    """Where one came from, as a link or form of ours says; not if a cookie could not hold it beside a message."""
+def return_url(default: str) -> str:
+    """The page to return to, from the field or parameter `next`. Only local paths: no open redirect."""
     back = local_path(request.values.get("next"), default)
-    return back if len(back) <= LONGEST_BACK else default
+    return back if len(back) <= LONGEST_RETURN_URL else default
 
 
 @bp.get("/trash")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.notes.excerpts import LENGTH, around_hit, marked, name_and_excerpt
+from app.notes.excerpts import LENGTH, excerpt_around_hit, highlight, name_and_excerpt
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def test_name_and_excerpt(title: str, text: str, name: str, excerpt: str) -> Non
     ],
 )
 def test_marks(text: str, words: tuple[str, ...], html: str) -> None:
-    assert marked(text, words) == html
+    assert highlight(text, words) == html
 
 
 def test_the_excerpt_begins_with_the_text_where_the_hit_is_near() -> None:
-    assert around_hit("반달 " + "x" * 500, ("반달",)).startswith("반달 ")
-    assert around_hit("short", ("nothing",)) == "short"
+    assert excerpt_around_hit("반달 " + "x" * 500, ("반달",)).startswith("반달 ")
+    assert excerpt_around_hit("short", ("nothing",)) == "short"
 
 
 def test_the_excerpt_holds_a_hit_that_is_far() -> None:
-    excerpt = around_hit("one two " * 100 + "반달 " + "three " * 100, ("반달",))
+    excerpt = excerpt_around_hit("one two " * 100 + "반달 " + "three " * 100, ("반달",))
     assert "반달" in excerpt
     assert excerpt.startswith("…two one")
     assert excerpt.endswith("…")
@@ -59,4 +59,4 @@ def test_the_excerpt_holds_a_hit_that_is_far() -> None:
 
 
 def test_a_hit_at_the_very_end_is_shown() -> None:
-    assert around_hit("x" * 1990 + "반달", ("반달",)).endswith("반달")
+    assert excerpt_around_hit("x" * 1990 + "반달", ("반달",)).endswith("반달")

@@ -220,7 +220,7 @@ def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signe
         ("javascript:alert(1)", "/notes"),
     ],
 )
-def test_one_comes_back_to_where_one_was_and_nowhere_else(
+def test_a_button_returns_to_the_list_and_is_no_open_redirect(
     signed_in: Visitor, alice: User, action: str, back: str, location: str
 ) -> None:
     note_id = service.create_note(alice.id, "title", "")
