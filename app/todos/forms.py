@@ -1,4 +1,4 @@
-"""What may stand in a todo."""
+"""The forms of a todo, and the rules for its description and due date."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def description_field(label: object, **options: str) -> StringField:
 
 
 class DayField(DateField):
-    """A day as browsers send it, or none; within reason, so that it is no slip of the finger."""
+    """A day as browsers send it (ISO 8601), or none. Far-off years are refused, since they are typing mistakes."""
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         self.data = None
@@ -52,7 +52,7 @@ class TodoForm(FlaskForm):
 
 
 class ChangeTodoForm(TodoForm):
-    """Any field may come alone: the tick of a todo sends no text, and its editor does not say whether it is done."""
+    """A partial update: the tick button sends no description, and the editor does not send `completed`."""
 
     description = description_field(_("Todo"), id="changed-description")
     due_on = DayField(_("Due date"), id="changed-due-on")
@@ -67,7 +67,7 @@ class ChangeTodoForm(TodoForm):
             raise ValidationError(_("Go back and use the buttons of the page."))
 
     def changes(self) -> Changes:
-        """field: value, of the fields that were sent."""
+        """The values of the fields that were sent."""
         changes: Changes = {}
         if self.description.raw_data:
             changes["description"] = self.description.data

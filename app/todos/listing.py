@@ -1,6 +1,6 @@
-"""The list of todos, in the reader's own order or by day, a page at a time.
+"""The list of todos, in the user's own order or by due date, with keyset pagination.
 
-Either order is a number that falls from the top of the list to its end, the rank, and the id where two are alike.
+In either order the sort key is the rank, a number that falls from the top of the list to its end, and then the id.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from app.todos.service import NOT_DELETED, TodoRow
 
 PAGE_SIZE = 50
 DAY_ZERO = date(2000, 1, 1)
-NO_DAY, DONE = -(10**6), -2 * 10**6  # below every day: what has none, and below that what is done
+NO_DUE_DATE, DONE = -(10**6), -2 * 10**6  # ranks below that of every due date
 
 
 @dataclass(frozen=True)
-class Page:
-    """Up to PAGE_SIZE todos, where the older ones begin if there are any, and how many there are in all."""
+class TodoPage:
+    """Up to PAGE_SIZE todos, where the older ones start if there are any, and how many are open and done in all."""
 
     todos: Sequence[TodoRow]
     older: Cursor | None
@@ -33,8 +33,8 @@ class Page:
 KEY_BOUNDS = (BIGINTS, IDS)  # rank, id
 START = Cursor.start(KEY_BOUNDS)
 
-# What is due first stands first. No index knows this order: the owner's rows are sorted.
-_URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DAY))
+# The earliest due date first. No index has this order, so the user's rows are sorted.
+_URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DUE_DATE))
 _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
 
 
@@ -50,7 +50,7 @@ def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Sel
 
 
 def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Beside each row how many todos are open and done; without rows, one row of these alone."""
+    """The numbers of open and done todos beside each row; where the page has no rows, one row of them alone."""
     counts = (
         select(func.count().filter(~Todo.completed).label("open"), func.count().filter(Todo.completed).label("done"))
         .where(Todo.user_id == bindparam("owner"), NOT_DELETED)
@@ -68,15 +68,17 @@ _PAGES = {
 }
 
 
-def list_todos(user_id: int, after: Cursor = START, *, completed: bool | None = None, sort: str | None = None) -> Page:
+def list_todos(
+    user_id: int, after: Cursor = START, *, completed: bool | None = None, sort: str | None = None
+) -> TodoPage:
     """A page of the user's todos.
 
     Args:
-        completed: the done ones alone, or the open ones alone; None lists both.
-        sort: None is the reader's own order, the newest first until something was moved; "due" is by day.
+        completed: only the done ones, or only the open ones; None lists both.
+        sort: None is the user's own order, the newest first until something is moved; "due" is by due date.
     """
     rank, todo_id = after.key
     rows = db.session.execute(_PAGES[sort, completed], {"owner": user_id, "rank": rank, "todo_id": todo_id}).all()
     found = [row for row in rows if row.id]
     todos, older = cut_page(found, PAGE_SIZE, lambda todo: (todo.rank, todo.id))
-    return Page(todos, older, rows[0].open, rows[0].done)
+    return TodoPage(todos, older, rows[0].open, rows[0].done)

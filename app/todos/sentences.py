@@ -1,4 +1,4 @@
-"""By when a todo is to be done, and which todo a message is about, in the reader's words."""
+"""The words for a due date, and a description as a message shows it, in the reader's language."""
 
 from datetime import date
 
@@ -7,11 +7,11 @@ from flask_babel import gettext as _
 from app.web.formats import day
 from app.web.locale import today
 
-SHOWN = 60  # code points of a description in a message, which has to fit into the session's cookie
+SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 
 
 def due(value: date) -> str:
-    """ "Due today"; in words alone, as not everybody sees colours."""
+    """A due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
     days = (value - today()).days
     if days < 0:
         sentence: str = _("Overdue since %(day)s", day=day(value))
@@ -24,7 +24,7 @@ def due(value: date) -> str:
     return sentence
 
 
-def named(description: str) -> str:
-    """The beginning of a description; marked so that its direction of writing does not turn the sentence around."""
+def for_message(description: str) -> str:
+    """The beginning of a description, in bidi isolates so that right-to-left text does not reorder the sentence."""
     shown = description if len(description) <= SHOWN else f"{description[: SHOWN - 1].rstrip()}…"
     return f"\u2068{shown}\u2069"

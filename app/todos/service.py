@@ -1,4 +1,4 @@
-"""Writing, completing, changing and deleting todos, one use case a function; somebody else's is not there.
+"""The use cases of todos: create, complete, edit, delete, restore. Another user's todo is not found.
 
 The list is in listing.py, its order in order.py.
 """
@@ -22,11 +22,11 @@ TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 
 class TodoNotFound(Exception):
-    """No such todo, or somebody else's, or deleted."""
+    """There is no such todo, or it is another user's, or it is deleted."""
 
 
 class Changes(TypedDict, total=False):
-    """What of a todo is to change."""
+    """The fields of a partial update."""
 
     description: str
     due_on: date | None
@@ -35,16 +35,16 @@ class Changes(TypedDict, total=False):
 
 NOT_DELETED = Todo.deleted_at.is_(None)
 
-# Whatever touches more than one todo of a person begins with this, so that no two of them wait for each other in a
-# circle. It is not in the way of new todos, whose foreign key asks for less.
+# Row lock on the owner. Every transaction that changes several todos of a user takes it first, so that no two of them
+# deadlock. FOR NO KEY UPDATE: new todos do not wait for it, since their foreign key takes only FOR KEY SHARE.
 LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 _ONE = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
     Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id"), NOT_DELETED
 )
-# Completed twice, in two windows say, it stays completed since the first time.
+# A todo that is completed again, in a second window, keeps its first time.
 _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
-# One moment for all rows of a statement, and another for the next, by which what was cleared together is known.
+# The same for all rows of a statement and different for the next one: it identifies what was cleared together.
 _THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
 _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
 _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
@@ -74,7 +74,7 @@ def get_todo(user_id: int, todo_id: int) -> TodoRow:
 
 
 def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
-    """Change what is given and nothing else, so that a new text and a tick from two windows both stay.
+    """Partial update: only the given fields change, so a new text and a tick from two windows are both kept.
 
     Raises:
         TodoNotFound
@@ -86,21 +86,21 @@ def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
 
 
 def delete_todo(user_id: int, todo_id: int) -> str:
-    """Delete a todo, which can be taken back for UNDO_FOR; its description. Raises: TodoNotFound."""
+    """Soft delete: the todo can be restored for UNDO_FOR. Returns its description. Raises: TodoNotFound."""
     return _apply(_own(user_id, todo_id).where(NOT_DELETED).values(deleted_at=_THIS_MOMENT))
 
 
 def restore_todo(user_id: int, todo_id: int) -> str:
-    """Take a deleted todo back to its place; its description. Of one that is there, nothing changes.
+    """Restore a deleted todo at its position and return its description. Does nothing to one that is not deleted.
 
     Raises:
-        TodoNotFound: also once it was deleted for longer than UNDO_FOR.
+        TodoNotFound: also when it was deleted longer than UNDO_FOR ago.
     """
     return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
 
 
 def clear_completed(user_id: int) -> int | None:
-    """Delete all the user's done todos; by what `restore_cleared` knows them, or None if nothing was done."""
+    """Soft delete all done todos. Returns the moment for `restore_cleared`; None if no todo was done."""
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, NOT_DELETED).values(deleted_at=_THIS_MOMENT)
     moment = db.session.scalars(clear.returning(_MICROSECOND)).first()
@@ -109,7 +109,7 @@ def clear_completed(user_id: int) -> int | None:
 
 
 def restore_cleared(user_id: int, moment: int) -> None:
-    """Take back what was cleared at that moment, and nothing else.
+    """Restore the todos that `clear_completed` deleted at that moment, and nothing else.
 
     Raises:
         TodoNotFound: none of it is left.
@@ -124,7 +124,7 @@ def restore_cleared(user_id: int, moment: int) -> None:
 
 
 def purge_deleted_todos() -> int:
-    """Delete for good what anybody deleted longer than UNDO_FOR ago; how many todos."""
+    """Delete for good every user's todos that were deleted longer than UNDO_FOR ago; how many they were."""
     return purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
 
 
@@ -133,7 +133,7 @@ def _own(user_id: int, todo_id: int) -> Update:
 
 
 def _apply(change: Update) -> str:
-    """Run a change of one todo; its description. Raises: TodoNotFound."""
+    """Run an update of one todo and return its description. Raises: TodoNotFound."""
     description: str | None = db.session.scalar(change.returning(Todo.description))
     db.session.commit()
     if description is None:

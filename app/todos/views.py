@@ -1,4 +1,4 @@
-"""The page of todos: list, write, complete, edit, move, delete and take back."""
+"""The page of todos: list, create, complete, edit, move, delete, restore."""
 
 import re
 from typing import TypedDict
@@ -13,7 +13,7 @@ from app.keyset import Cursor
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST
-from app.todos.sentences import due, named
+from app.todos.sentences import due, for_message
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
 from app.web.locale import today
@@ -26,11 +26,11 @@ Answer = str | Response | tuple[str, int]
 COMPLETED = {None: None, "open": False, "done": True}  # what `?show=` asks for
 SORTS = (None, "due")
 DIRECTIONS = {"up": True, "down": False}
-ADDED = "todo_added"  # in the session: the field for the next one is to have the focus
+ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
 
 
 class Place(TypedDict):
-    """The part of the list that is on the screen. Every form carries it in its address, and leads back to it."""
+    """The part of the list on the screen: filter, order, page. Every form has it in its URL and returns to it."""
 
     show: str | None
     sort: str | None
@@ -44,91 +44,91 @@ def todo_not_found(error: service.TodoNotFound) -> Response:
 
 @bp.get("")
 def index() -> Answer:
-    return list_page(asked_place(), TodoForm(), edited=asked_edit())
+    return list_page(requested_place(), TodoForm(), edited=requested_edit())
 
 
 @bp.post("")
 @recovers("description")
 def create() -> Answer:
-    place = asked_place()
+    place = requested_place()
     form = TodoForm()
     if not form.validate():
         return list_page(place, form), 422
     service.create_todo(current_user.id, form.description.data, form.due_on.data)
     session[ADDED] = True
-    return back_to(place)
+    return redirect_to(place)
 
 
 @bp.route("/<id:todo_id>", methods=["GET", "POST"])
 @recovers("description")
 def change(todo_id: int) -> Answer:
-    """The list edits in its own place; this page shows what was refused, or what is stored if it is loaded anew."""
-    place = asked_place()
+    """Save an edit. The list has its own editor; this page shows a refused edit, or the stored todo when reloaded."""
+    place = requested_place()
     if request.method == "GET":
         todo = service.get_todo(current_user.id, todo_id)
         return edit_page(place, todo, ChangeTodoForm(obj=todo))
     form = ChangeTodoForm()
     if not form.validate():
-        todo = service.get_todo(current_user.id, todo_id)  # somebody else's is 404 before anything else is said
+        todo = service.get_todo(current_user.id, todo_id)  # another user's todo is 404 rather than 422
         form.description.data = form.description.data or todo.description
         if not form.due_on.raw_data:
             form.due_on.data = todo.due_on
         return edit_page(place, todo, form), 422
     service.change_todo(current_user.id, todo_id, **form.changes())
-    return back_to(place)
+    return redirect_to(place)
 
 
 @bp.post("/<id:todo_id>/move")
 def move(todo_id: int) -> Answer:
-    place = asked_place()
+    place = requested_place()
     up = DIRECTIONS.get(request.form.get("direction", ""))
     if up is None:
         abort(422)
     lowest = order.move_todo(current_user.id, todo_id, up=up, completed=COMPLETED[place["show"]])
     if place["before"] and not place["sort"]:
         place["before"] = order.cursor_after_move(place["before"], lowest)
-    return back_to(place, anchor=f"todo-{todo_id}")
+    return redirect_to(place, anchor=f"todo-{todo_id}")
 
 
 @bp.post("/<id:todo_id>/delete")
 def delete(todo_id: int) -> Answer:
-    place = asked_place()
-    todo = named(service.delete_todo(current_user.id, todo_id))
+    place = requested_place()
+    todo = for_message(service.delete_todo(current_user.id, todo_id))
     flash_undo(_("“%(todo)s” is deleted.", todo=todo), url_for("todos.restore", todo_id=todo_id, **place))
-    return back_to(place)
+    return redirect_to(place)
 
 
 @bp.post("/<id:todo_id>/restore")
 def restore(todo_id: int) -> Answer:
-    place = asked_place()
-    todo = named(service.restore_todo(current_user.id, todo_id))
+    place = requested_place()
+    todo = for_message(service.restore_todo(current_user.id, todo_id))
     flash(_("“%(todo)s” is back.", todo=todo))
-    return back_to(place)
+    return redirect_to(place)
 
 
 @bp.post("/clear-completed")
 def clear_completed() -> Answer:
-    place = asked_place()
+    place = requested_place()
     moment = service.clear_completed(current_user.id)
     if moment is not None:
         flash_undo(_("The done todos are deleted."), url_for("todos.restore_cleared", moment=moment, **place))
-    return back_to(place)
+    return redirect_to(place)
 
 
 @bp.post("/clear-completed/<id:moment>/undo")
 def restore_cleared(moment: int) -> Answer:
-    place = asked_place()
+    place = requested_place()
     service.restore_cleared(current_user.id, moment)
     flash(_("The done todos are back."))
-    return back_to(place)
+    return redirect_to(place)
 
 
 def flash_undo(sentence: str, address: str) -> None:
     flash(sentence, f"undo {address}")
 
 
-def asked_place() -> Place:
-    """What `?show=`, `?sort=` and `?before=` ask for; 400 when it is nothing of ours, before anything is stored."""
+def requested_place() -> Place:
+    """The place of `?show=`, `?sort=` and `?before=`; 400 for any other value, before anything is stored."""
     show, sort, before = (request.args.get(name) for name in ("show", "sort", "before"))
     if show not in COMPLETED or sort not in SORTS:
         abort(400)
@@ -139,10 +139,10 @@ def asked_place() -> Place:
     return {"show": show, "sort": sort, "before": cursor}
 
 
-def asked_edit() -> int | None:
-    """The id that `?edit=` asks to edit within the list; of one that is not on the page, it shows the page."""
-    asked = request.args.get("edit", "")
-    return int(asked) if re.fullmatch("[0-9]{1,19}", asked) else None
+def requested_edit() -> int | None:
+    """The id of `?edit=`, the todo to edit within the list. Anything that is not on the page is ignored."""
+    todo_id = request.args.get("edit", "")
+    return int(todo_id) if re.fullmatch("[0-9]{1,19}", todo_id) else None
 
 
 def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
@@ -153,20 +153,20 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     todo = next((todo for todo in page.todos if todo.id == edited), None)
     editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None
     return render_template(
-        "todos/index.html", form=form, editor=editor, page=page, place=place, **asked_of(place),
+        "todos/index.html", form=form, editor=editor, page=page, place=place, **place_context(place),
         today=today(), edited=edited, added=session.pop(ADDED, False),
     )  # fmt: skip
 
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
-    return render_template("todos/edit.html", form=form, todo=todo, **asked_of(place))
+    return render_template("todos/edit.html", form=form, todo=todo, **place_context(place))
 
 
-def asked_of(place: Place) -> dict[str, object]:
-    """What the templates put behind a todo's address to come back to the place, without asking for it in every row."""
+def place_context(place: Place) -> dict[str, object]:
+    """The variables that rows build their URLs with, computed once for the page. `back` is the query of the place."""
     home = url_for("todos.index")
     return {"home": home, "back": url_for("todos.index", **place).removeprefix(home), "days": (EARLIEST, LATEST)}
 
 
-def back_to(place: Place, anchor: str | None = None) -> Response:
+def redirect_to(place: Place, anchor: str | None = None) -> Response:
     return redirect(url_for("todos.index", **place, _anchor=anchor))
