@@ -1,6 +1,6 @@
-"""What compressed bombs, and answers that never end, make a process grow by that fetches them.
+"""Memory that fetching decompression bombs and endless answers takes.
 
-Not by `getrusage`, by which a process starts with the peak of the one that it was forked from.
+Read from Linux's /proc. `getrusage` would start with the peak of the parent process.
 Run: .venv/bin/python -m bench.bombs
 """
 
@@ -14,15 +14,15 @@ from tests.wordcounts.hostile_answers import bombs
 from tests.wordcounts.page_server import PageServer, page
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:
     answers = {f"/{number}": bomb for number, bomb in enumerate(bombs().items())}
     with PageServer({"/": page(b"a"), **{path: answer for path, (_, (_, answer)) in answers.items()}}) as server:
-        fetch(server.url(), allowed_servers=server.allowed)  # so that all is imported
-        forget_peak()  # of packing the bombs
+        fetch(server.url(), allowed_servers=server.allowed)  # imports everything
+        reset_peak()  # packing the bombs took memory too
         before = peak_memory()
         for path, (name, _) in answers.items():
             with contextlib.suppress(FetchFailed):

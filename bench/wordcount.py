@@ -1,9 +1,8 @@
-"""Words of a page of 1 MB and one of 10 MB: HTML to counts, ours against the way of the tutorial.
+"""Time and memory from HTML to word counts, for pages of 1 MB and 10 MB: ours against the tutorial's way.
 
 The tutorial ("Flask by Example") takes BeautifulSoup's text, tokenizes it with NLTK's regular expressions, counts and
-then drops the stop words; it knows no phrases, of which ours are in its time. Each reading of a page has a process of
-its own, so that the peak memory is that of the one page, and the two sides take turns, so that a machine that slows
-down slows both.
+then drops the stop words. It counts no phrases; our time includes them. Each reading runs in a process of its own, so
+the peak memory is that of one page. The two sides take turns, so a machine that slows down slows both.
 Run: .venv/bin/python -m bench.wordcount [--quick]
 """
 
@@ -37,7 +36,7 @@ def ours() -> Callable[[str], None]:
 
 
 def tutorial() -> Callable[[str], None]:
-    from bs4 import BeautifulSoup  # here, so that the memory it takes is none of ours
+    from bs4 import BeautifulSoup  # here, so that our side does not pay for its memory
     from nltk.tokenize import NLTKWordTokenizer
 
     tokenizer = NLTKWordTokenizer()
@@ -57,25 +56,25 @@ SIDES = {"ours": ours, "tutorial": tutorial}
 
 
 def page(size: int) -> str:
-    """Real pages of both languages, one behind the other and again, cut at `size` bytes."""
+    """Real pages in both languages, repeated and cut at `size` bytes."""
     pages = "".join(file.read_text(encoding="utf-8") for file in sorted(FIXTURES.glob("*.html")))
     repeated = pages * (size // len(pages.encode()) + 1)
     return repeated.encode()[:size].decode(errors="ignore")
 
 
 def measure(side: str, file: Path) -> tuple[float, float]:
-    """Seconds and peak MB of one reading, by a process of its own."""
+    """Seconds and peak MB of one reading, in a process of its own."""
     command = [sys.executable, "-m", "bench.wordcount", side, str(file)]
     seconds, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return float(seconds), float(peak)
 
 
 def read(side: str, file: Path) -> None:
-    """What that process does. The clock starts when all is imported and the page is there, as it is for a worker."""
+    """What that process does. The clock starts when everything is imported and the page is read, as in a worker."""
     html = file.read_text(encoding="utf-8")
     read_page = SIDES[side]()
     read_page("<p>some words")
-    gc.freeze()  # as the worker's process does: what was imported is no garbage, on either side
+    gc.freeze()  # as the sandbox does, on both sides: the imported modules are not garbage
     start = time.perf_counter()
     read_page(html)
     seconds = time.perf_counter() - start
@@ -83,13 +82,13 @@ def read(side: str, file: Path) -> None:
 
 
 def peak_memory() -> float:
-    """MB that this process held at most, by Linux. ru_maxrss would say no less than what its parent held."""
+    """The peak memory of this process in MB, from Linux's /proc. ru_maxrss would include the parent's peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def compare(name: str, file: Path, turns: int) -> None:
-    """One row: of each side the median of the seconds and of the peaks."""
+    """Print one row: the medians of seconds and peak memory of each side."""
     measured = [(measure("ours", file), measure("tutorial", file)) for _ in range(turns)]
     our_seconds, our_peak = (statistics.median(turn[0][figure] for turn in measured) for figure in (0, 1))
     seconds, peak = (statistics.median(turn[1][figure] for turn in measured) for figure in (0, 1))
@@ -113,7 +112,7 @@ def main(arguments: list[str]) -> None:
         seconds, peak = measure("ours", file)
     print(f"one word of {LONG_WORD:,} characters: {seconds:.2f} s, {peak:.0f} MB")
     if not quick:
-        print("what the fetching process has grown by, after each bomb:", flush=True)
+        print("memory that fetching takes, after each bomb:", flush=True)
         subprocess.run([sys.executable, "-m", "bench.bombs"], check=True)
 
 

@@ -1,4 +1,4 @@
-"""A word count over HTTP: asked for in the web, counted by the worker, read by whoever may."""
+"""A word count from end to end: asked for in the web process, counted by the worker, read and shared."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from tests.live.conftest import Service, running_service
 from tests.waiting import wait_until
 from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.page_server import PageServer, page, redirect
+
+pytestmark = pytest.mark.servers
 
 PASSWORD = "a long enough sentence"
 PAGES = {
@@ -50,7 +52,7 @@ def signed_up(service: Service, name: str) -> Browser:
 
 
 def counted(browser: Browser, url: str) -> tuple[str, str]:
-    """The path of the result, and its page once the worker is through with it."""
+    """The path of the result, and its page once it is counted."""
     asked = browser.post("/wordcounts", url=url)
     assert asked.status == 302, asked.data.decode()
     path = asked.headers["Location"]
@@ -58,7 +60,7 @@ def counted(browser: Browser, url: str) -> tuple[str, str]:
     return path, browser.get(path).data.decode()
 
 
-def test_from_the_address_to_the_words_and_away_again(service: Service, pages: PageServer) -> None:
+def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServer) -> None:
     alice, bob, stranger = signed_up(service, "alice"), signed_up(service, "bob"), service.browser()
     path, shown = counted(alice, pages.url("/moon"))
     assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
@@ -87,14 +89,14 @@ def test_from_the_address_to_the_words_and_away_again(service: Service, pages: P
         assert alice.get(result).status == 404
 
 
-def test_korean_in_its_old_encoding_is_read(service: Service, pages: PageServer) -> None:
+def test_korean_in_cp949_is_read(service: Service, pages: PageServer) -> None:
     path, _ = counted(signed_up(service, "korean"), pages.url("/euc-kr"))
     [(found,)] = service.rows(f"SELECT result_all FROM results WHERE public_id = '{path.rpartition('/')[2]}'")
     assert found == {"똠방각하": 1, "펲시": 1}
 
 
 @pytest.mark.parametrize(("path", "sentence"), [("/inside", "not on the public internet"), ("/gone", "does not show")])
-def test_a_page_that_cannot_be_counted_says_why_and_names_no_inner_address(
+def test_a_failed_count_says_why_and_names_no_internal_address(
     service: Service, pages: PageServer, path: str, sentence: str
 ) -> None:
     _, shown = counted(signed_up(service, path.strip("/")), pages.url(path))
@@ -102,7 +104,7 @@ def test_a_page_that_cannot_be_counted_says_why_and_names_no_inner_address(
     assert "169.254" not in shown
 
 
-def test_no_hostile_address_is_a_5xx_or_is_fetched(service: Service, pages: PageServer) -> None:
+def test_no_hostile_url_is_fetched_or_answered_by_5xx(service: Service, pages: PageServer) -> None:
     browser = signed_up(service, "hostile")
     fetched = len(pages.requests)
     hostile = [url for _, url in REFUSED_URLS if url.isprintable() and len(url) < 3000]

@@ -1,4 +1,4 @@
-"""The worker: every job is done once as far as anybody can see, whatever becomes of the processes and the database."""
+"""The worker process: every job has its effect once, whatever happens to the processes and the database."""
 
 import signal
 import socket
@@ -21,6 +21,8 @@ from tests.live.workers import Queue, running_queue
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.page_server import PageServer, page
 
+pytestmark = pytest.mark.servers
+
 JOBS = 1000
 PAGE = page(b"<p>two words")
 OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker'"
@@ -34,21 +36,21 @@ NEXT_JOB = text(
 )
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
-LATER = (
+AGE_HEARTBEATS = (
     "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
 )
 
 OPTION = "from app.jobs import queue; queue.worker_defaults[{!r}] = {!r}".format
-NEVER_LOOKS = OPTION("fetch_job_polling_interval", 600.0)
-IS_TOLD_NOTHING = OPTION("listen_notify", False)
-# Workers that wait for seconds where others wait for twenty.
+NEVER_POLLS = OPTION("fetch_job_polling_interval", 600.0)
+NEVER_LISTENS = OPTION("listen_notify", False)
+# Shorter waits after SIGTERM.
 SETTING = "import importlib; importlib.import_module('app.worker').{} = {}".format
-IMPATIENT = SETTING("GRACE_PERIOD", 1.0)
-HURRIED = SETTING("EXIT_AFTER", 2.0)
+SHORT_GRACE_PERIOD = SETTING("GRACE_PERIOD", 1.0)
+EXITS_SOON = SETTING("EXIT_AFTER", 2.0)
 
 
 class Slow:
-    """A page that is answered when the test says so."""
+    """A page whose server answers when the test says so."""
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
@@ -83,7 +85,7 @@ def queue(server_environment: Environment, tmp_path: Path, pages: PageServer) ->
 
 @pytest.fixture
 def ask(queue: Queue, pages: PageServer) -> Callable[..., None]:
-    """ask("/a", "/b"): have these pages counted, each five by a person of their own."""
+    """ask("/a", "/b"): queue counts of these pages, for one user per five pages."""
 
     def ask(*paths: str) -> None:
         with queue.app.app_context():
@@ -113,22 +115,24 @@ def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
     return worker.wait(timeout=25)  # seconds; a platform waits for 30
 
 
-def test_an_idle_worker_begins_when_it_is_told_of_a_job(queue: Queue, ask: Callable[..., None]) -> None:
-    """And stores what it counted."""
-    with queue.worker(NEVER_LOOKS):
+def test_an_idle_worker_is_notified_of_a_job(queue: Queue, ask: Callable[..., None]) -> None:
+    """And stores the counts."""
+    with queue.worker(NEVER_POLLS):
         ask("/1")
         wait_until(lambda: are_done(queue, 1), "it is counted")
     assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
     assert queue.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'") == [(0,)]
 
 
-def test_a_worker_that_is_told_of_nothing_looks_for_jobs_by_itself(queue: Queue, ask: Callable[..., None]) -> None:
-    with queue.worker(IS_TOLD_NOTHING):
+def test_a_worker_that_is_not_notified_polls(queue: Queue, ask: Callable[..., None]) -> None:
+    with queue.worker(NEVER_LISTENS):
         ask("/1")
         wait_until(lambda: are_done(queue, 1), "it is counted")
 
 
-def test_two_workers_do_a_thousand_jobs_and_none_twice(
+@pytest.mark.minutes
+@pytest.mark.timeout(400)
+def test_two_workers_run_a_thousand_jobs_and_none_twice(
     queue: Queue, ask: Callable[..., None], pages: PageServer
 ) -> None:
     ask(*(f"/{number}" for number in range(JOBS)))
@@ -138,22 +142,22 @@ def test_two_workers_do_a_thousand_jobs_and_none_twice(
     assert len(fetched) == len(set(fetched)) == JOBS
 
 
-def test_what_a_killed_worker_was_doing_another_does_within_90_seconds(
+def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
     queue: Queue, ask: Callable[..., None], slow: Slow, pages: PageServer
 ) -> None:
-    """Of which the first ones, until it is taken for dead, are not waited for: its last sign of life is made older."""
+    """The test does not wait until the worker is taken for dead: it makes the last heartbeat older."""
     with queue.worker() as killed:
         ask("/slow")
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(killed, signal.SIGKILL) == -signal.SIGKILL
     slow.may_answer.set()
-    assert len(queue.rows(LATER, seconds=DEAD_AFTER)) == 1
+    assert len(queue.rows(AGE_HEARTBEATS, seconds=DEAD_AFTER)) == 1
     with queue.worker():
-        wait_until(lambda: are_done(queue, 1), "another one does it", within=90 - DEAD_AFTER)
+        wait_until(lambda: are_done(queue, 1), "another worker runs it", within=90 - DEAD_AFTER)
     assert len(pages.requests) == 2
 
 
-def test_told_to_stop_it_finishes_what_it_does_begins_nothing_and_exits_0(
+def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
     queue: Queue, ask: Callable[..., None], slow: Slow
 ) -> None:
     [(of_others,)] = queue.rows(SESSIONS)
@@ -161,7 +165,7 @@ def test_told_to_stop_it_finishes_what_it_does_begins_nothing_and_exits_0(
         ask("/slow")
         assert slow.asked.acquire(timeout=WITHIN)
         worker.send_signal(signal.SIGTERM)
-        wait_until(lambda: queue.rows(SESSIONS) == [(of_others + 1,)], "it listens no more")
+        wait_until(lambda: queue.rows(SESSIONS) == [(of_others + 1,)], "it stops listening")
         ask("/1")
         slow.may_answer.set()
         assert worker.wait(timeout=25) == 0
@@ -169,8 +173,8 @@ def test_told_to_stop_it_finishes_what_it_does_begins_nothing_and_exits_0(
     assert queue.rows("SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
-def test_what_it_cannot_finish_in_time_it_hands_back(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
-    with queue.worker(IMPATIENT) as worker:
+def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
+    with queue.worker(SHORT_GRACE_PERIOD) as worker:
         ask("/slow")
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
@@ -178,20 +182,20 @@ def test_what_it_cannot_finish_in_time_it_hands_back(queue: Queue, ask: Callable
     assert waiting_jobs(queue) == 1
     slow.may_answer.set()
     with queue.worker():
-        wait_until(lambda: are_done(queue, 1), "another one does it")
+        wait_until(lambda: are_done(queue, 1), "another worker runs it")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_told_twice_it_exits_0_too(queue: Queue, stop: signal.Signals) -> None:
+def test_a_second_signal_changes_nothing(queue: Queue, stop: signal.Signals) -> None:
     with queue.worker() as worker:
         worker.send_signal(stop)
         worker.send_signal(stop)
         assert worker.wait(timeout=25) == 0
 
 
-def test_a_database_that_does_not_answer_does_not_hold_up_the_end(queue: Queue) -> None:
+def test_it_exits_in_time_though_the_database_hangs(queue: Queue) -> None:
     others = set(queue.rows(BACKENDS))
-    with queue.worker(HURRIED) as worker:
+    with queue.worker(EXITS_SOON) as worker:
         backends = [psutil.Process(pid) for (pid,) in set(queue.rows(BACKENDS)) - others]
         assert backends
         for backend in backends:
@@ -203,7 +207,7 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end(queue: Queue) 
                 backend.resume()
 
 
-def test_a_page_that_never_answers_does_not_hold_up_the_end(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
+def test_it_exits_in_time_though_a_page_never_answers(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
     with queue.worker() as worker:
         ask("/slow")
         assert slow.asked.acquire(timeout=WITHIN)
@@ -212,8 +216,8 @@ def test_a_page_that_never_answers_does_not_hold_up_the_end(queue: Queue, ask: C
     assert waiting_jobs(queue) == 1
 
 
-def test_when_the_database_restarts_an_idle_worker_comes_back_to_it(tmp_path: Path, pages: PageServer) -> None:
-    """On a database server of the test's own."""
+def test_an_idle_worker_reconnects_when_the_database_restarts(tmp_path: Path, pages: PageServer) -> None:
+    """On a database server of its own."""
     [port] = ports.find_free(1)
     server = postgres.start(tmp_path / "postgres", port, durable=False)
     environment = {
@@ -231,6 +235,6 @@ def test_when_the_database_restarts_an_idle_worker_comes_back_to_it(tmp_path: Pa
             with queue.app.app_context():
                 db.session.execute(NEXT_JOB)
                 db.session.commit()
-            wait_until(lambda: queue.rows(LEFT) == [(0,)], "it does the next job")
+            wait_until(lambda: queue.rows(LEFT) == [(0,)], "it runs the next job")
     finally:
         server.stop()

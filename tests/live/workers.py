@@ -1,4 +1,4 @@
-"""Workers as a platform runs them: the Procfile's own line in a process, with nothing but an environment."""
+"""Workers as a platform runs them: the Procfile's line in a process, configured by its environment."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ WORKERS = "SELECT id FROM procrastinate_workers"
 
 @dataclass(frozen=True)
 class Queue:
-    """A database with a queue, and what its workers may fetch."""
+    """A database with a queue, and the environment of its workers."""
 
     app: Flask
     environment: Environment
@@ -39,10 +39,10 @@ class Queue:
 
     @contextmanager
     def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:
-        """A worker that is ready; it is stopped, if it still runs.
+        """A worker that is ready. It is stopped at the end if it still runs.
 
         Args:
-            preparation: Python that it runs before it begins.
+            preparation: Python code that it runs before it creates the app.
         """
         before = self.rows(WORKERS)
         log = self.folder / f"worker-{len(list(self.folder.glob('worker-*.log')))}.log"

@@ -175,6 +175,7 @@ def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
     assert "0 words" in result.stdout
 
 
+@pytest.mark.minutes
 def test_a_page_that_is_too_complicated_is_said_in_one_sentence(lone_app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "deep.html"
     path.write_text("<div>" * 400_000)

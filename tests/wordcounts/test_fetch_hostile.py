@@ -84,6 +84,7 @@ def test_a_bomb_does_not_go_off(name: str) -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.servers
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_all_bombs_together_take_less_than_64_megabytes() -> None:
     child = subprocess.run(

@@ -52,6 +52,7 @@ def test_there_are_pages_of_some_size(language: str, limit: float) -> None:
 
 
 @each_language
+@pytest.mark.servers
 @pytest.mark.skipif(not oracles.is_here("node"), reason="needs node")
 def test_words_are_those_of_icu(language: str, limit: float) -> None:
     """ICU parts Hangul from Latin letters of its own accord, since it has a dictionary for Hangul."""
@@ -67,6 +68,7 @@ def test_words_are_those_of_unicode(language: str, limit: float) -> None:
     assert difference(ours(text), theirs(by_rule)) < limit
 
 
+@pytest.mark.servers
 @pytest.mark.skipif(not oracles.is_here("chromium"), reason="needs chromium")
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_text_is_what_chromium_shows(page: Path, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_a_page_that_takes_too_much_memory_is_too_complex() -> None:
     assert failed.value.code == Failure.TOO_COMPLEX
 
 
+@pytest.mark.minutes
 def test_a_sandbox_without_a_worker_ends_by_itself() -> None:
     """As when its worker was killed: the kernel ends it by its CPU time."""
     with pytest.raises(FetchFailed):
