@@ -20,7 +20,8 @@ class Todo(Base):
         Index(None, "user_id", "position", "id", "completed"),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
-        # What the release before `position` lists by. It may still be serving, so this is not dropped in one step.
+        # The list of releases before 0008. Kept because an import asks for a user's highest id: without this index
+        # PostgreSQL reads all todos backwards for a user who has none.
         Index(None, "user_id", "id"),
     )
 
