@@ -1,4 +1,4 @@
-"""Deleting: a note goes to the trash, comes back for 30 days, and is gone when the trash is emptied."""
+"""Soft delete: a deleted note is in the trash, can be restored for 30 days, and is gone when the trash is emptied."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def age(note_id: int, days: int) -> None:
     db.session.commit()
 
 
-def test_a_deleted_note_is_nowhere_but_in_the_trash(signed_in: Visitor, note_id: int) -> None:
+def test_a_deleted_note_is_only_in_the_trash(signed_in: Visitor, note_id: int) -> None:
     assert signed_in.submit(f"/notes/{note_id}/delete").location == "/notes"
     assert signed_in.get(f"/notes/{note_id}").status_code == 404
     assert signed_in.get(f"/notes/{note_id}/edit").status_code == 404
@@ -38,7 +38,7 @@ def test_the_message_offers_undo_once(signed_in: Visitor, note_id: int) -> None:
     assert undo not in signed_in.get("/notes").text
 
 
-def test_undo_brings_it_back(signed_in: Visitor, alice: User, note_id: int) -> None:
+def test_undo_restores_it(signed_in: Visitor, alice: User, note_id: int) -> None:
     signed_in.submit(f"/notes/{note_id}/delete")
     assert signed_in.submit(f"/notes/{note_id}/restore").location == "/notes"
     assert service.get_note(alice.id, note_id).content == "three"
@@ -61,7 +61,7 @@ def test_after_30_days_it_is_neither_shown_nor_restored(signed_in: Visitor, note
     assert signed_in.submit(f"/notes/{note_id}/restore").status_code == 404
 
 
-def test_emptying_the_trash_deletes_ones_own_deleted_notes_and_no_others(
+def test_emptying_the_trash_deletes_the_users_own_deleted_notes_alone(
     signed_in: Visitor, alice: User, bob: User, note_id: int
 ) -> None:
     kept = service.create_note(alice.id, "kept", "")
@@ -79,13 +79,13 @@ def test_emptying_an_empty_trash_changes_nothing(signed_in: Visitor, note_id: in
     assert row_counts() == before
 
 
-def test_the_message_names_the_note_to_the_letter(signed_in: Visitor, alice: User) -> None:
+def test_the_message_escapes_the_name(signed_in: Visitor, alice: User) -> None:
     note_id = service.create_note(alice.id, "<b>%s</b>", "")
     signed_in.submit(f"/notes/{note_id}/delete")
     assert "Moved “&lt;b&gt;%s&lt;/b&gt;” to the trash." in signed_in.get("/notes").text
 
 
-def test_undo_leads_back_to_where_one_was(signed_in: Visitor, note_id: int) -> None:
+def test_undo_returns_to_the_page_that_deleted(signed_in: Visitor, note_id: int) -> None:
     signed_in.submit(f"/notes/{note_id}/delete", next="/notes?q=b&tag=c")
     undo = f"/notes/{note_id}/restore?next=/notes?q%3Db%26tag%3Dc"
     assert f'action="{undo}"' in signed_in.get("/notes").text
@@ -109,6 +109,6 @@ def test_emptying_asks_first_also_without_javascript(signed_in: Visitor, alice: 
     assert service.list_trash(alice.id)
 
 
-def test_somebody_elses_trash_is_not_mine(signed_in: Visitor, bob: User) -> None:
+def test_the_trash_shows_nothing_of_another_user(signed_in: Visitor, bob: User) -> None:
     service.delete_note(bob.id, service.create_note(bob.id, "foreign", ""))
     assert "foreign" not in signed_in.get("/notes/trash").text

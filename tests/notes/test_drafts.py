@@ -1,4 +1,4 @@
-"""The server's part in drafts: whose a draft is, and that only an accepted form lets go of one."""
+"""The server's part in drafts: whose draft it is, and that only an accepted form discards it."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_the_forms_say_whose_draft_they_keep(signed_in: Visitor, alice: User, no
     assert f'data-draft="notes.{note_id}" {owner} data-saved' in signed_in.get(f"/notes/{note_id}/edit").text
 
 
-def test_an_accepted_form_is_named(signed_in: Visitor, note_id: int) -> None:
+def test_an_accepted_form_discards_its_draft(signed_in: Visitor, note_id: int) -> None:
     cookies = signed_in.submit("/notes", title="t", content="c").headers.getlist("Set-Cookie")
     [named] = [cookie for cookie in cookies if cookie.startswith("accepted=")]
     assert named.startswith("accepted=notes.new;")

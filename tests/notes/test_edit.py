@@ -1,4 +1,4 @@
-"""Changing a note: an older version never overwrites a newer one."""
+"""Editing a note, with optimistic locking: an edit never overwrites one that it has not seen."""
 
 import pytest
 from flask import Flask
@@ -65,7 +65,7 @@ def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor
     assert "data-refused" in page  # the draft stays
 
 
-def test_a_conflict_of_what_is_too_long_is_refused_first(signed_in: Visitor, alice: User, note_id: int) -> None:
+def test_a_text_that_is_too_long_is_422_even_in_a_conflict(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.update_note(alice.id, note_id, "Books", "newer", version=1)
     assert signed_in.submit(f"/notes/{note_id}", title="t", content="x" * 2001, version="1").status_code == 422
     assert stored(alice, note_id) == ("Books", "newer", 2)
@@ -75,19 +75,21 @@ def test_a_conflict_of_what_is_too_long_is_refused_first(signed_in: Visitor, ali
     ("back", "location"),
     [("/notes?q=b", "/notes?q=b"), ("//evil.example", None), ("https://evil.example", None), ("", None)],
 )
-def test_one_comes_back_to_where_one_was(signed_in: Visitor, note_id: int, back: str, location: str | None) -> None:
+def test_saving_returns_to_next_and_is_no_open_redirect(
+    signed_in: Visitor, note_id: int, back: str, location: str | None
+) -> None:
     answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1", next=back)
     assert answer.location == (location or f"/notes/{note_id}")
 
 
-def test_the_editor_carries_the_way_back(signed_in: Visitor, note_id: int) -> None:
+def test_the_editor_keeps_next(signed_in: Visitor, note_id: int) -> None:
     page = signed_in.get(f"/notes/{note_id}/edit", query_string={"next": "/notes?tag=a&q=b"}).text
     assert 'name="next" value="/notes?tag=a&amp;q=b"' in page
     assert 'href="/notes?tag=a&amp;q=b">Cancel' in page
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "1.0", "١", str(2**31), "9" * 30, "9" * 5000])
-def test_a_version_of_another_form_is_422(signed_in: Visitor, alice: User, note_id: int, version: str) -> None:
+def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, note_id: int, version: str) -> None:
     answer = signed_in.submit(f"/notes/{note_id}", title="t", content="c", version=version)
     assert answer.status_code == 422
     assert stored(alice, note_id) == ("Books", "three", 1)
@@ -106,15 +108,13 @@ def test_what_is_too_long_is_422_and_stays_in_the_editor(signed_in: Visitor, ali
 
 
 @pytest.mark.parametrize("action", ["", "/delete", "/restore", "/pin"])
-def test_somebody_elses_note_is_404_and_stays_as_it_is(
-    app: Flask, alice: User, bob: User, note_id: int, action: str
-) -> None:
+def test_another_users_note_is_404_and_unchanged(app: Flask, alice: User, bob: User, note_id: int, action: str) -> None:
     answer = browser_of(app, bob).submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
     assert answer.status_code == 404
     assert stored(alice, note_id) == ("Books", "three", 1)
     assert not service.get_note(alice.id, note_id).pinned
 
 
-def test_even_a_bad_form_for_somebody_elses_note_is_404(app: Flask, bob: User, note_id: int) -> None:
+def test_another_users_note_is_404_even_with_a_bad_form(app: Flask, bob: User, note_id: int) -> None:
     answer = browser_of(app, bob).submit(f"/notes/{note_id}", title="x" * 51, content="c", version="1")
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""The list: newest first, pinned on top, 20 a page, and no note twice or left out on the way down."""
+"""The list: pinned first, then the newest, 20 a page, with keyset pagination: no note twice and none left out."""
 
 import gzip
 import re
@@ -46,7 +46,7 @@ def test_pinned_notes_come_first_across_pages(alice: User) -> None:
     assert titles_of_all_pages(alice.id) == expected
 
 
-def test_a_note_written_while_one_reads_shifts_nothing(alice: User) -> None:
+def test_a_note_created_between_two_pages_shifts_nothing(alice: User) -> None:
     for number in range(30):
         service.create_note(alice.id, f"{number}", "")
     first = listing.list_notes(alice.id)
@@ -150,7 +150,7 @@ def test_a_cursor_outlives_its_note(alice: User) -> None:
     assert second.before == (False, first.notes[-1].created_at)
 
 
-def test_notes_of_the_same_microsecond_are_on_one_page_each(alice: User) -> None:
+def test_notes_of_the_same_microsecond_are_on_no_two_pages(alice: User) -> None:
     write_at(alice, *["2020-03-01 00:00:00.123457+00"] * 45)
     assert len(titles_of_all_pages(alice.id)) == 45
 
@@ -192,7 +192,7 @@ def test_pinning_by_another_value_is_refused(signed_in: Visitor, alice: User, pi
     assert not service.get_note(alice.id, note_id).pinned
 
 
-def test_what_is_untitled_goes_by_its_first_line(signed_in: Visitor, alice: User) -> None:
+def test_an_untitled_note_is_named_by_its_first_line(signed_in: Visitor, alice: User) -> None:
     service.create_note(alice.id, "", "# the first line\n\nthe second")
     page = signed_in.get("/notes").text
     assert "<bdi>the first line</bdi>" in page
@@ -230,7 +230,7 @@ def test_a_button_returns_to_the_list_and_is_no_open_redirect(
     assert answer.location == (f"{location}#note-{note_id}" if action == "pin" else location)
 
 
-def test_the_figures_beside_it_count_ones_own_living_notes(signed_in: Visitor, alice: User, bob: User) -> None:
+def test_the_figures_count_the_users_own_notes_that_are_not_deleted(signed_in: Visitor, alice: User, bob: User) -> None:
     for number in range(14):
         service.create_note(alice.id, "", " ".join(f"#tag{other}x" for other in range(number + 1)))
     service.delete_note(alice.id, service.create_note(alice.id, "", "#gone"))
@@ -245,7 +245,7 @@ def test_the_figures_beside_it_count_ones_own_living_notes(signed_in: Visitor, a
     assert "#gone" not in html
 
 
-def test_an_empty_list_offers_to_write(signed_in: Visitor) -> None:
+def test_an_empty_list_offers_to_create_a_note(signed_in: Visitor) -> None:
     page = signed_in.get("/notes").text
     assert "Write down your first note." in page
     assert 'href="#new-note"' in page

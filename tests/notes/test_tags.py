@@ -1,4 +1,4 @@
-"""What a tag is; and revision 0013, which says so in SQL for the notes that were there before, says the same."""
+"""The rule for tags; revision 0013 has the same rule in SQL, for the notes that existed before."""
 
 import importlib.util
 from pathlib import Path
@@ -76,12 +76,12 @@ def test_the_rule(content: str) -> None:
     assert tags_of("", content) == SAMPLES[content]
 
 
-def test_a_title_has_tags_as_well_and_is_a_line_of_its_own() -> None:
+def test_a_title_can_have_tags_and_is_a_line_of_its_own() -> None:
     assert tags_of("장보기 #집", "#책") == ["집", "책"]
     assert tags_of("끝", "#책") == ["책"]
 
 
-def test_a_note_has_the_tags_of_its_text_and_a_change_changes_them(alice: User) -> None:
+def test_an_edit_updates_the_tags(alice: User) -> None:
     note_id = service.create_note(alice.id, "Books", "three #책 #Home")
     assert db.session.scalar(db.select(Note.tags)) == ["home", "책"]
     service.update_note(alice.id, note_id, "Books", "#new", version=1)

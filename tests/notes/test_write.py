@@ -1,4 +1,4 @@
-"""Writing and reading a note: what is kept to the letter, and what is refused."""
+"""Creating and reading a note: what is stored as it was typed, and what is refused."""
 
 import pytest
 from flask import Flask
@@ -65,7 +65,7 @@ def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor)
     ["<script>alert(1)</script>", "{{ 7*7 }}", "'; DROP TABLE users; --", "\u202eright to left", "a\u200bb",
      "%s %d %(x)s", "\\x00", "\uffff", "ﷺ", "line one\n\n  line two", "&lt;b&gt;", "\t tab"],
 )  # fmt: skip
-def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visitor, alice: User, text: str) -> None:
+def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User, text: str) -> None:
     assert signed_in.submit("/notes", title="t", content=text).status_code == 302
     [note] = listing.list_notes(alice.id).notes
     assert service.get_note(alice.id, note.id).content == text
@@ -74,7 +74,7 @@ def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: V
     assert ">49<" not in page
 
 
-def test_a_note_of_an_account_that_is_gone_is_refused(alice: User) -> None:
+def test_a_note_of_a_deleted_account_is_refused(alice: User) -> None:
     db.session.delete(alice)
     db.session.commit()
     with pytest.raises(AccountGone):
@@ -91,7 +91,7 @@ def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Vi
     assert signed_in.get("/notes").status_code == 200
 
 
-def test_somebody_elses_note_is_not_there(app: Flask, alice: User, bob: User) -> None:
+def test_another_users_note_is_not_found(app: Flask, alice: User, bob: User) -> None:
     note_id = service.create_note(alice.id, "secret", "text")
     stranger = browser_of(app, bob)
     assert stranger.get(f"/notes/{note_id}").status_code == 404

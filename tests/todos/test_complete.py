@@ -1,4 +1,4 @@
-"""Completing and reopening: the database notes when, once; and the reader comes back to the list that was on screen."""
+"""Completing and reopening: the database stores the time once, and the answer returns to the list on the screen."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,13 +61,13 @@ def test_a_wrong_value_beside_a_good_description_stores_neither(signed_in: Visit
     assert stored(todo_id) == ("books", False, None)
 
 
-def test_completed_twice_it_is_done_since_the_first_time(signed_in: Visitor, todo_id: int) -> None:
+def test_completed_twice_it_keeps_the_first_time(signed_in: Visitor, todo_id: int) -> None:
     set_completed(todo_id, True, LONG_AGO)
     assert signed_in.submit(f"/todos/{todo_id}", completed="1").status_code == 302
     assert stored(todo_id) == ("books", True, LONG_AGO)
 
 
-def test_a_time_that_the_release_before_left_at_an_open_todo_is_not_believed(signed_in: Visitor, todo_id: int) -> None:
+def test_the_time_of_an_open_todo_is_ignored(signed_in: Visitor, todo_id: int) -> None:
     set_completed(todo_id, False, LONG_AGO)
     assert "2020" not in signed_in.get("/todos").text
     signed_in.submit(f"/todos/{todo_id}", completed="1")
@@ -76,7 +76,7 @@ def test_a_time_that_the_release_before_left_at_an_open_todo_is_not_believed(sig
     assert completed_at > LONG_AGO + timedelta(days=1)
 
 
-def test_a_todo_done_before_the_time_was_noted_is_shown_as_done(signed_in: Visitor, todo_id: int) -> None:
+def test_a_done_todo_without_a_time_is_shown_as_done(signed_in: Visitor, todo_id: int) -> None:
     set_completed(todo_id, True, None)
     page = signed_in.get("/todos?show=done").text
     assert f'<li id="todo-{todo_id}" class="done">' in page
@@ -87,9 +87,7 @@ def test_a_todo_done_before_the_time_was_noted_is_shown_as_done(signed_in: Visit
     "query", ["?show=open", "?show=done", "?before=0-99", "?show=done&before=0-99", "?before=-3-9", "?sort=due"]
 )
 @pytest.mark.parametrize("action", ["", "/delete"])
-def test_one_comes_back_to_the_list_that_was_on_screen(
-    signed_in: Visitor, todo_id: int, query: str, action: str
-) -> None:
+def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, todo_id: int, query: str, action: str) -> None:
     below = f"{todo_id + 1}-{todo_id + 1}"
     page = signed_in.get(f"/todos?show=open&before={below}").text
     assert f'action="/todos/{todo_id}{action}?show=open&amp;before={below}"' in page
@@ -101,19 +99,19 @@ def test_one_comes_back_to_the_list_that_was_on_screen(
     ["show=//evil.example", "show=https://evil.example", "show=", "before=//evil.example", "before=0-1%0d%0aX:1"],
 )
 @pytest.mark.parametrize("action", ["", "/delete"])
-def test_leading_back_to_anywhere_else_is_400_and_changes_nothing(
+def test_a_list_that_does_not_exist_is_400_and_changes_nothing(
     signed_in: Visitor, todo_id: int, query: str, action: str
 ) -> None:
     assert signed_in.submit(f"/todos/{todo_id}{action}?{query}", completed="1").status_code == 400
     assert stored(todo_id) == ("books", False, None)
 
 
-def test_a_next_of_ones_own_making_leads_nowhere(signed_in: Visitor, todo_id: int) -> None:
+def test_next_is_ignored_so_it_is_no_open_redirect(signed_in: Visitor, todo_id: int) -> None:
     answer = signed_in.submit(f"/todos/{todo_id}?next=//evil.example", completed="1", next="//evil.example")
     assert answer.location == "/todos"
 
 
-def test_somebody_elses_todo_is_404_and_stays_open(app: Flask, bob: User, todo_id: int) -> None:
+def test_another_users_todo_is_404_and_stays_open(app: Flask, bob: User, todo_id: int) -> None:
     stranger = browser_of(app, bob)
     for completed in ("1", "0", "maybe"):
         assert stranger.submit(f"/todos/{todo_id}", completed=completed).status_code == 404

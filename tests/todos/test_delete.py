@@ -1,4 +1,4 @@
-"""Deleting a todo, and all the done ones at once: one's own and no others. Taking it back is in test_undo.py."""
+"""Soft delete of one todo and of all done ones: the user's own and no others. Restoring is in test_undo.py."""
 
 import pytest
 from flask import Flask
@@ -36,7 +36,7 @@ def test_it_works(signed_in: Visitor, alice: User, completed: bool) -> None:
 
 
 @pytest.mark.parametrize("action", ["", "/delete", "/move"])
-def test_what_is_deleted_is_404_and_stays_as_it_was(signed_in: Visitor, alice: User, action: str) -> None:
+def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User, action: str) -> None:
     create(alice, "neighbour")
     todo_id = create(alice, "books")
     service.delete_todo(alice.id, todo_id)
@@ -49,7 +49,7 @@ def test_what_is_deleted_is_404_and_stays_as_it_was(signed_in: Visitor, alice: U
 
 
 @pytest.mark.parametrize("query", ["", "?show=open", "?show=done", "?sort=due", "?edit={todo}"])
-def test_what_is_deleted_is_in_no_list(signed_in: Visitor, alice: User, query: str) -> None:
+def test_a_deleted_todo_is_in_no_list(signed_in: Visitor, alice: User, query: str) -> None:
     todo_ids = [create(alice, "books", completed=completed) for completed in (True, False)]
     for todo_id in todo_ids:
         service.delete_todo(alice.id, todo_id)
@@ -66,7 +66,7 @@ def test_a_long_or_hostile_description_fits_into_the_message(signed_in: Visitor,
         assert "<b><b>" not in page
 
 
-def test_somebody_elses_todo_is_404_and_stays(app: Flask, alice: User, bob: User) -> None:
+def test_another_users_todo_is_404_and_stays(app: Flask, alice: User, bob: User) -> None:
     todo_id = create(alice, "books")
     assert browser_of(app, bob).submit(f"/todos/{todo_id}/delete").status_code == 404
     assert stored_ids() == [todo_id]
@@ -80,7 +80,7 @@ def test_a_link_deletes_nothing(signed_in: Visitor, alice: User, action: str) ->
     assert row_counts() == before
 
 
-def test_clearing_deletes_ones_own_done_todos_and_no_others(signed_in: Visitor, alice: User, bob: User) -> None:
+def test_clearing_deletes_the_users_own_done_todos_alone(signed_in: Visitor, alice: User, bob: User) -> None:
     kept = [create(alice, "open"), create(bob, "foreign", completed=True)]
     for number in range(listing.PAGE_SIZE + 1):  # also the ones that no page shows
         create(alice, f"done {number}", completed=True)
@@ -96,21 +96,23 @@ def test_clearing_when_nothing_is_done_changes_nothing(signed_in: Visitor, alice
     assert row_counts() == before
 
 
-def test_clearing_leads_back_to_what_was_shown(signed_in: Visitor, alice: User) -> None:
+def test_clearing_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User) -> None:
     create(alice, "books", completed=True)
     assert 'action="/todos/clear-completed?show=done"' in signed_in.get("/todos?show=done").text
     assert signed_in.submit("/todos/clear-completed?show=done").location == "/todos?show=done"
 
 
 @pytest.mark.parametrize("show", ["", "all", "//evil.example"])
-def test_clearing_for_another_list_is_400_and_deletes_nothing(signed_in: Visitor, alice: User, show: str) -> None:
+def test_clearing_from_a_list_that_does_not_exist_is_400_and_deletes_nothing(
+    signed_in: Visitor, alice: User, show: str
+) -> None:
     create(alice, "books", completed=True)
     before = row_counts()
     assert signed_in.submit(f"/todos/clear-completed?show={show}").status_code == 400
     assert row_counts() == before
 
 
-def test_clearing_is_offered_only_where_something_done_is_in_sight(signed_in: Visitor, alice: User) -> None:
+def test_clearing_is_offered_only_where_a_done_todo_is_shown(signed_in: Visitor, alice: User) -> None:
     create(alice, "open")
     assert "clear-completed" not in signed_in.get("/todos").text
     create(alice, "done", completed=True)

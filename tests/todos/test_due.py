@@ -1,4 +1,4 @@
-"""The day by which a todo is to be done: what is taken, what is said of it, and the order by it."""
+"""The due date: what is accepted, how it is shown, and the order by it."""
 
 from datetime import date, timedelta
 
@@ -29,7 +29,7 @@ def test_it_works(signed_in: Visitor, typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "  "])
-def test_without_a_day_there_is_none(signed_in: Visitor, alice: User, typed: str) -> None:
+def test_without_a_date_there_is_none(signed_in: Visitor, alice: User, typed: str) -> None:
     signed_in.submit("/todos", description="books", due_on=typed)
     assert stored() is None
 
@@ -42,7 +42,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("typed", WRONG)
-def test_it_refuses_anything_else_and_keeps_what_was_typed(signed_in: Visitor, typed: str) -> None:
+def test_anything_else_is_422_and_stays_in_the_form(signed_in: Visitor, typed: str) -> None:
     before = row_counts()
     answer = signed_in.submit("/todos", description="books", due_on=typed)
     assert answer.status_code == 422
@@ -53,7 +53,7 @@ def test_it_refuses_anything_else_and_keeps_what_was_typed(signed_in: Visitor, t
 
 
 @pytest.mark.parametrize("typed", WRONG)
-def test_a_wrong_day_changes_nothing(signed_in: Visitor, alice: User, typed: str) -> None:
+def test_a_wrong_date_changes_nothing(signed_in: Visitor, alice: User, typed: str) -> None:
     todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
     answer = signed_in.submit(f"/todos/{todo_id}", description="more books", due_on=typed, completed="1")
     assert answer.status_code == 422
@@ -62,7 +62,7 @@ def test_a_wrong_day_changes_nothing(signed_in: Visitor, alice: User, typed: str
     assert (todo.description, todo.due_on, todo.completed) == ("books", date(2026, 11, 21), False)
 
 
-def test_the_editor_changes_it_and_takes_it_away(signed_in: Visitor, alice: User) -> None:
+def test_the_editor_changes_and_removes_it(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
     assert 'value="2026-11-21"' in signed_in.get(f"/todos?edit={todo_id}").text
     signed_in.submit(f"/todos/{todo_id}", description="books", due_on="2026-12-01")
@@ -83,7 +83,7 @@ def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> No
     [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue since ", "기한 지남"),
      (2, ">Due ", "까지</time>"), (-400, "Overdue since ", "기한 지남"), (20000, ">Due ", "까지</time>")],
 )  # fmt: skip
-def test_what_is_said_of_it_is_in_the_readers_words_and_zone(
+def test_it_is_shown_in_the_readers_language_and_time_zone(
     app: Flask, alice: User, days: int, english: str, korean: str
 ) -> None:
     browser = browser_of(app, alice)
@@ -98,13 +98,13 @@ def test_what_is_said_of_it_is_in_the_readers_words_and_zone(
         assert sentence in page
 
 
-def test_of_what_is_done_nothing_is_overdue(signed_in: Visitor, alice: User) -> None:
+def test_a_done_todo_is_not_overdue(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books", date(2001, 1, 1))
     service.change_todo(alice.id, todo_id, completed=True)
     assert "Overdue" not in signed_in.get("/todos").text
 
 
-def test_by_day_the_open_ones_with_a_day_come_first_and_the_done_ones_last(alice: User) -> None:
+def test_by_due_date_open_ones_with_a_date_come_first_and_done_ones_last(alice: User) -> None:
     def create(name: str, due_on: date | None = None, *, completed: bool = False) -> None:
         service.change_todo(alice.id, service.create_todo(alice.id, name, due_on), completed=completed)
 
@@ -122,7 +122,7 @@ def test_by_day_the_open_ones_with_a_day_come_first_and_the_done_ones_last(alice
     ]
 
 
-def test_by_day_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
+def test_by_due_date_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
     ids = set()
     for number in range(120):
         day = date(2026, 1, 1) + timedelta(number % 7) if number % 3 else None
@@ -138,7 +138,7 @@ def test_by_day_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
     assert [todo.due_on or date.max for todo in found] == sorted(todo.due_on or date.max for todo in found)
 
 
-def test_by_day_nothing_can_be_moved_and_the_links_keep_the_order(signed_in: Visitor, alice: User) -> None:
+def test_by_due_date_nothing_can_be_moved_and_the_links_keep_the_order(signed_in: Visitor, alice: User) -> None:
     for number in range(51):
         service.create_todo(alice.id, f"{number}")
     page = signed_in.get("/todos?sort=due").text

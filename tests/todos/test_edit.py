@@ -1,4 +1,4 @@
-"""Changing the text of a todo: in its place, and without touching whether it is done."""
+"""Editing a todo within the list: a partial update, which leaves alone what was not sent."""
 
 import re
 
@@ -30,7 +30,7 @@ def test_it_works(signed_in: Visitor, alice: User, todo_id: int) -> None:
     assert stored(alice, todo_id) == ("four books", False)
 
 
-def test_the_list_leads_to_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
+def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
     service.create_todo(alice.id, "another")
     page = signed_in.get("/todos?show=open").text
     assert f'href="/todos?show=open&amp;edit={todo_id}"' in page
@@ -43,14 +43,14 @@ def test_the_list_leads_to_an_editor_in_the_place_of_the_todo(signed_in: Visitor
 
 
 @pytest.mark.parametrize("edited", ["", "x", "0", "-1", "9" * 19, "9" * 4000, "١", "//evil.example"])
-def test_editing_what_is_not_on_the_page_shows_the_page(signed_in: Visitor, todo_id: int, edited: str) -> None:
+def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor, todo_id: int, edited: str) -> None:
     answer = signed_in.get("/todos", query_string={"edit": edited})
     assert answer.status_code == 200
     assert "books" in answer.text
     assert not EDITOR.findall(answer.text)
 
 
-def test_editing_somebody_elses_todo_shows_ones_own(app: Flask, bob: User, todo_id: int) -> None:
+def test_an_edit_of_another_users_todo_is_ignored(app: Flask, bob: User, todo_id: int) -> None:
     page = browser_of(app, bob).get(f"/todos?edit={todo_id}").text
     assert "books" not in page
     assert not EDITOR.findall(page)
@@ -100,7 +100,7 @@ def test_a_form_with_neither_field_is_422(signed_in: Visitor, alice: User, todo_
     assert stored(alice, todo_id) == ("books", False)
 
 
-def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User, todo_id: int) -> None:
+def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: User, todo_id: int) -> None:
     fields = {"user_id": f"{bob.id}", "position": "9", "completed_at": "2020-01-01"}
     assert signed_in.submit(f"/todos/{todo_id}", description="books", **fields).status_code == 302
     [todo] = listing.list_todos(alice.id).todos
@@ -108,7 +108,7 @@ def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: 
 
 
 @pytest.mark.parametrize("description", ["mine now", "", "x" * 201])
-def test_somebody_elses_todo_is_404_and_stays_as_it_is(
+def test_another_users_todo_is_404_and_unchanged(
     app: Flask, alice: User, bob: User, todo_id: int, description: str
 ) -> None:
     answer = browser_of(app, bob).submit(f"/todos/{todo_id}", description=description)
@@ -125,7 +125,7 @@ def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int, wro
     assert row_counts() == before
 
 
-def test_the_refused_page_loaded_anew_offers_what_is_stored(signed_in: Visitor, todo_id: int) -> None:
+def test_the_page_of_a_refused_edit_shows_the_stored_todo_when_reloaded(signed_in: Visitor, todo_id: int) -> None:
     assert signed_in.submit(f"/todos/{todo_id}?show=open", description="").status_code == 422
     page = signed_in.get(f"/todos/{todo_id}?show=open")
     assert page.status_code == 200
@@ -134,12 +134,12 @@ def test_the_refused_page_loaded_anew_offers_what_is_stored(signed_in: Visitor, 
     assert "error" not in page.text
 
 
-def test_the_page_of_somebody_elses_todo_is_404(app: Flask, bob: User, todo_id: int) -> None:
+def test_the_page_of_another_users_todo_is_404(app: Flask, bob: User, todo_id: int) -> None:
     answer = browser_of(app, bob).get(f"/todos/{todo_id}")
     assert answer.status_code == 404
     assert "books" not in answer.text
 
 
 @pytest.mark.parametrize("query", ["show=all", "sort=x", "before=x"])
-def test_a_page_that_would_lead_back_to_anywhere_else_is_400(signed_in: Visitor, todo_id: int, query: str) -> None:
+def test_an_edit_from_a_list_that_does_not_exist_is_400(signed_in: Visitor, todo_id: int, query: str) -> None:
     assert signed_in.get(f"/todos/{todo_id}?{query}").status_code == 400

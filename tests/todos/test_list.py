@@ -1,4 +1,4 @@
-"""The list: newest first, all or the open or the done ones, 50 a page, and none twice or left out on the way down."""
+"""The list: newest first, filtered by open or done, 50 a page, with keyset pagination: none twice and none left out."""
 
 import gzip
 import re
@@ -56,7 +56,7 @@ def test_a_higher_position_stands_higher_across_pages(alice: User) -> None:
     assert descriptions_of_all_pages(alice) == [f"{number}" for number in (0, *between, 104)]
 
 
-def test_a_todo_written_or_done_while_one_reads_shifts_nothing(alice: User) -> None:
+def test_what_changes_between_two_pages_shifts_nothing(alice: User) -> None:
     ids = create(alice, 60)
     first = listing.list_todos(alice.id)
     service.create_todo(alice.id, "new")
@@ -122,12 +122,12 @@ def test_a_cursor_outlives_its_todo(alice: User) -> None:
     assert [todo.description for todo in second.todos] == [f"{number}" for number in reversed(range(10))]
 
 
-def test_somebody_elses_todo_is_not_in_it(app: Flask, alice: User, bob: User) -> None:
+def test_it_shows_nothing_of_another_user(app: Flask, alice: User, bob: User) -> None:
     service.create_todo(alice.id, "secret")
     assert "secret" not in browser_of(app, bob).get("/todos").text
 
 
-def test_a_description_is_told_to_the_reader_of_the_screen_with_each_button(signed_in: Visitor, alice: User) -> None:
+def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books")
     page = signed_in.get("/todos").text
     for label in ("Complete: books", "Move up: books", "Move down: books", "Edit: books", "Delete: books"):
@@ -173,9 +173,7 @@ EMPTY = [
 
 
 @pytest.mark.parametrize(("query", "sentence", "action"), EMPTY)
-def test_where_nothing_is_shown_there_is_one_thing_to_do(
-    signed_in: Visitor, query: str, sentence: str, action: str
-) -> None:
+def test_an_empty_list_offers_one_action(signed_in: Visitor, query: str, sentence: str, action: str) -> None:
     page = signed_in.get(f"/todos{query}").text
     [empty] = re.findall(r'<div class="empty">.*?</div>', page, re.DOTALL)
     assert sentence in empty

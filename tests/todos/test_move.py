@@ -1,4 +1,4 @@
-"""Moving up and down: past one neighbour of what is shown, whatever positions the todos have, and none gets lost."""
+"""Reordering: a todo swaps with its neighbour in the list on the screen, and no todo is lost or doubled."""
 
 import random
 import re
@@ -57,7 +57,7 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
 @pytest.mark.parametrize("placed", [True, False])
 @pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize("up", [True, False])
-def test_from_every_place_it_passes_by_one_and_stops_at_the_ends(
+def test_from_every_position_it_passes_one_and_stops_at_the_ends(
     alice: User, placed: bool, place: int, up: bool
 ) -> None:
     ids = create(alice, 5, placed=placed)
@@ -68,7 +68,7 @@ def test_from_every_place_it_passes_by_one_and_stops_at_the_ends(
 
 @pytest.mark.parametrize("placed", [True, False])
 @pytest.mark.parametrize("completed", [True, False])
-def test_within_what_is_shown_it_passes_by_what_is_not(alice: User, placed: bool, completed: bool) -> None:
+def test_in_a_filtered_list_it_passes_the_todos_that_are_not_shown(alice: User, placed: bool, completed: bool) -> None:
     ids = create(alice, 9, placed=placed)
     for number, todo_id in enumerate(ids):
         service.change_todo(alice.id, todo_id, completed=(number % 3 == 0) == completed)
@@ -79,7 +79,7 @@ def test_within_what_is_shown_it_passes_by_what_is_not(alice: User, placed: bool
     assert listed(alice) == [ids[3], *ids[1:3], ids[0], *ids[4:]]
 
 
-def test_what_is_deleted_is_passed_by_and_keeps_its_place(alice: User) -> None:
+def test_a_deleted_todo_is_passed_and_keeps_its_position(alice: User) -> None:
     ids = create(alice, 5, placed=False)
     service.delete_todo(alice.id, ids[2])
     order.move_todo(alice.id, ids[3], up=True)
@@ -88,8 +88,8 @@ def test_what_is_deleted_is_passed_by_and_keeps_its_place(alice: User) -> None:
     assert listed(alice) == [ids[0], ids[3], ids[2], ids[1], ids[4]]
 
 
-def test_any_moves_in_any_list_are_what_they_are_in_a_list_of_python(alice: User) -> None:
-    chance = random.Random(8)  # noqa: S311 - the same moves each time
+def test_random_moves_do_what_they_do_in_a_python_list(alice: User) -> None:
+    chance = random.Random(8)  # noqa: S311 - the same moves in each run
     expected = create(alice, 8, placed=False)
     for step in range(120):
         if step % 20 == 10:
@@ -157,14 +157,16 @@ def test_another_direction_is_422_and_moves_nothing(signed_in: Visitor, alice: U
 
 
 @pytest.mark.parametrize("query", ["show=all", "sort=x", "before=x"])
-def test_a_move_elsewhere_is_400_and_moves_nothing(signed_in: Visitor, alice: User, query: str) -> None:
+def test_a_move_in_a_list_that_does_not_exist_is_400_and_moves_nothing(
+    signed_in: Visitor, alice: User, query: str
+) -> None:
     ids = create(alice, 3)
     assert signed_in.submit(f"/todos/{ids[1]}/move?{query}", direction="up").status_code == 400
     assert listed(alice) == ids
 
 
 @pytest.mark.parametrize("placed", [True, False])
-def test_somebody_elses_is_404_and_nobodys_list_changes(app: Flask, alice: User, bob: User, placed: bool) -> None:
+def test_another_users_todo_is_404_and_no_list_changes(app: Flask, alice: User, bob: User, placed: bool) -> None:
     ids, others = create(alice, 3, placed=placed), create(bob, 3, placed=placed)
     stranger = browser_of(app, bob)
     for direction in ("up", "down"):
@@ -182,8 +184,8 @@ def test_a_link_moves_nothing(signed_in: Visitor, alice: User) -> None:
     assert listed(alice) == ids
 
 
-def test_moves_at_once_lose_no_todo_and_double_none(migrated_environment: Environment) -> None:
-    """With connections of their own, beside deleting, clearing and writing: each waits for its turn, none for ever."""
+def test_concurrent_moves_lose_and_double_no_todo(migrated_environment: Environment) -> None:
+    """On connections of their own, beside clearing and restoring: they wait for each other and never deadlock."""
     app = create_app(TestingConfig(migrated_environment))
     with app.app_context():
         user = accounts.sign_up("at@example.com", "at", PASSWORD)
@@ -191,7 +193,7 @@ def test_moves_at_once_lose_no_todo_and_double_none(migrated_environment: Enviro
         spare = create(user, 4, placed=False)
 
     def act(number: int) -> None:
-        chance = random.Random(number)  # noqa: S311 - the same moves each time
+        chance = random.Random(number)  # noqa: S311 - the same moves in each run
         with app.app_context():
             for _ in range(15):
                 order.move_todo(user.id, chance.choice(ids), up=chance.random() < 0.5)

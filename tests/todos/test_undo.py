@@ -1,4 +1,4 @@
-"""Taking back what was deleted: exactly that, to its place, for a day."""
+"""Undo: restore exactly what was deleted, at its position, for a day."""
 
 import re
 
@@ -55,13 +55,13 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
 
 @pytest.mark.parametrize("query", ["?show=done", "?show=done&sort=due", "?before=9-9"])
 @pytest.mark.parametrize("action", ["{todo}/delete", "clear-completed"])
-def test_it_leads_back_to_what_was_shown(signed_in: Visitor, alice: User, query: str, action: str) -> None:
+def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, query: str, action: str) -> None:
     todo_id = create(alice, "books", completed=True)
     signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
     assert undo(signed_in, query) == f"/todos{query}"
 
 
-def test_taken_back_twice_it_is_there_once(signed_in: Visitor, alice: User) -> None:
+def test_restored_twice_it_is_there_once(signed_in: Visitor, alice: User) -> None:
     todo_id = create(alice, "books")
     service.delete_todo(alice.id, todo_id)
     for _ in range(2):
@@ -119,7 +119,7 @@ def test_within_the_day_it_is_not(signed_in: Visitor, alice: User) -> None:
     assert listed(alice) == ["books"]
 
 
-def test_somebody_elses_is_404_and_stays_deleted(app: Flask, alice: User, bob: User) -> None:
+def test_another_users_todo_is_404_and_stays_deleted(app: Flask, alice: User, bob: User) -> None:
     todo_id = create(alice, "books", completed=True)
     service.delete_todo(alice.id, todo_id)
     create(alice, "more books", completed=True)
@@ -139,7 +139,7 @@ def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice:
 
 
 @pytest.mark.parametrize("action", ["{todo}/restore", "clear-completed/{moment}/undo"])
-def test_a_link_takes_nothing_back(signed_in: Visitor, alice: User, action: str) -> None:
+def test_a_link_restores_nothing(signed_in: Visitor, alice: User, action: str) -> None:
     todo_id = create(alice, "books", completed=True)
     moment = service.clear_completed(alice.id)
     path = f"/todos/{action.format(todo=todo_id, moment=moment)}"

@@ -1,4 +1,4 @@
-"""Writing a todo: what is kept to the letter, and what is refused."""
+"""Creating a todo: what is stored as it was typed, and what is refused."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) 
     assert not field.search(signed_in.get("/todos").text)
 
 
-def test_what_is_new_stands_on_top_of_what_was_moved(alice: User) -> None:
+def test_a_new_todo_stands_above_moved_ones(alice: User) -> None:
     ids = [service.create_todo(alice.id, f"{number}") for number in range(3)]
     order.move_todo(alice.id, ids[0], up=True)
     new = service.create_todo(alice.id, "new")
@@ -56,7 +56,7 @@ def test_a_form_without_a_description_is_422(signed_in: Visitor) -> None:
     assert row_counts() == before
 
 
-def test_a_refused_todo_leaves_the_list_in_sight(signed_in: Visitor, alice: User) -> None:
+def test_a_refused_form_still_shows_the_list(signed_in: Visitor, alice: User) -> None:
     service.create_todo(alice.id, "was there before")
     assert "was there before" in signed_in.submit("/todos", description="").text
 
@@ -76,7 +76,7 @@ def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor)
     ["<script>alert(1)</script>", "{{ 7*7 }}", "'; DROP TABLE users; --", "\u202eright to left", "a\u200bb",
      "%s %d %(x)s", "\\x00", "\uffff", "ﷺ", "&lt;b&gt;", 'a" onfocus="alert(1)', "a\ttab"],
 )  # fmt: skip
-def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visitor, alice: User, text: str) -> None:
+def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User, text: str) -> None:
     assert signed_in.submit("/todos", description=text).status_code == 302
     [todo] = listing.list_todos(alice.id).todos
     assert todo.description == text
@@ -86,7 +86,7 @@ def test_any_visible_text_comes_back_to_the_letter_and_does_nothing(signed_in: V
     assert ">49<" not in page
 
 
-def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
+def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
     answer = signed_in.submit("/todos", description="mine", user_id=f"{bob.id}", completed="1", position="9", id="9")
     assert answer.status_code == 302
     [todo] = listing.list_todos(alice.id).todos
@@ -110,7 +110,7 @@ def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Vi
     assert signed_in.get("/todos").status_code == 200
 
 
-def test_a_todo_of_an_account_that_is_gone_is_refused(alice: User) -> None:
+def test_a_todo_of_a_deleted_account_is_refused(alice: User) -> None:
     db.session.delete(alice)
     db.session.commit()
     with pytest.raises(AccountGone):
