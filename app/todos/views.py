@@ -159,7 +159,7 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
 
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
-    return render_template("todos/edit.html", form=form, todo=todo, **place_context(place))
+    return render_template("todos/edit.html", form=form, todo=todo, place=place, **place_context(place))
 
 
 def place_context(place: Place) -> dict[str, object]:

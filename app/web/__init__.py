@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.web import access, cookies, errors, formats, headers, ids, locale, logs, proxy, request_size, static
+from app.web import access, cookies, errors, formats, headers, ids, locale, logs, proxy, request_size, static, templates
 
 
 def init_app(app: Flask) -> None:
@@ -13,6 +13,7 @@ def init_app(app: Flask) -> None:
     formats.init_app(app)
     cookies.init_app(app)
     static.init_app(app)
+    templates.init_app(app)
     headers.init_app(app)
     request_size.init_app(app)
     errors.init_app(app)

@@ -88,4 +88,4 @@ def is_from_here() -> bool:
 
 def offer(form: RecoveredForm) -> str:
     """The page that shows what was typed, with the button that posts it again."""
-    return render_template("kept.html", kept=form)
+    return render_template("form_recovery.html", kept=form)

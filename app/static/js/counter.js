@@ -1,17 +1,17 @@
-// "34 / 2,000" below a text, counted as the server counts: code points in NFC, a line break as one. See drafts.html.
-"use strict";
-for (const counter of document.querySelectorAll("[data-count]")) new TextCounter(counter);
+// "34 / 2,000" below a text: see character_counter in templates/notes/_form.html. It counts as the server does: code points
+// in NFC, and a line break as one.
+for (const counter of document.querySelectorAll("[data-count]")) countCharacters(counter);
 
-function TextCounter(counter) {
+function countCharacters(counter) {
   const { count, limit, from, words, over } = counter.dataset;
   const field = document.getElementById(count);
   const number = new Intl.NumberFormat(document.documentElement.lang);
-  const refused = field.getAttribute("aria-invalid") === "true"; // stays, with what the server said, until it is sent
-  const voice = document.createElement("span"); // says it near the limit, when the typing rests; not at every letter
-  voice.className = "unseen";
-  voice.setAttribute("aria-live", "polite");
-  counter.after(voice);
-  let rest;
+  const refused = field.getAttribute("aria-invalid") === "true"; // by the server, whose error stays until the next save
+  const announcer = document.createElement("span"); // for screen readers: near the limit, after a pause in typing
+  announcer.className = "visually-hidden";
+  announcer.setAttribute("aria-live", "polite");
+  counter.after(announcer);
+  let pause;
 
   function show() {
     const length = [...field.value.normalize("NFC").replace(/\r\n?/g, "\n")].length;
@@ -21,8 +21,8 @@ function TextCounter(counter) {
     counter.classList.toggle("too-long", excess > 0);
     counter.hidden = length < from;
     if (!refused) field.setAttribute("aria-invalid", String(excess > 0));
-    clearTimeout(rest);
-    rest = setTimeout(() => { voice.textContent = excess > -limit / 20 ? counter.textContent : ""; }, 800);
+    clearTimeout(pause);
+    pause = setTimeout(() => { announcer.textContent = excess > -limit / 20 ? counter.textContent : ""; }, 800);
   }
 
   field.setAttribute("aria-describedby", `${field.getAttribute("aria-describedby") ?? ""} ${counter.id}`.trim());

@@ -1,16 +1,15 @@
-// What is typed into a form is kept in this browser until the server has it. The form says all: see drafts.html.
-// A draft belongs to one account and one form, is offered and never put in by itself, and goes when the server says
-// that it accepted the form (web/drafts.py), when it is discarded, after 30 days, or with signing out (page.js).
-"use strict";
-const DRAFT_PAUSE = 400; // ms without typing
-const DRAFT_KEPT = 30 * 24 * 3600e3; // ms
-const DRAFTS_OF_FORM = 3; // what was kept and not answered yet stands behind what is typed now
+// Drafts: what is typed into a form is kept in this browser until the server has it. See templates/notes/_form.html.
+// A draft belongs to one account and one form. It is offered, and never filled in by itself. It is deleted when the
+// server says that it accepted the form (web/drafts.py), when it is discarded, after 30 days, and at sign-out (page.js).
+const TYPING_PAUSE = 400; // ms
+const MAX_AGE = 30 * 24 * 3600e3; // ms
+const MAX_DRAFTS = 3; // of one form: what is being typed, and drafts that were neither restored nor discarded yet
 
-// Storage may be switched off or full. Nothing is kept then, and nothing says that it was.
-function tryStorage(use, otherwise) {
-  try { return use(); } catch { return otherwise; }
+// Storage may be blocked or full. Then nothing is kept, and "Draft saved" is not shown.
+function tryStorage(use, fallback) {
+  try { return use(); } catch { return fallback; }
 }
-const draftStorage = {
+const storage = {
   get: (key) => tryStorage(() => JSON.parse(localStorage.getItem(key)), null) ?? [],
   set: (key, drafts) => tryStorage(() => {
     if (drafts.length) localStorage.setItem(key, JSON.stringify(drafts));
@@ -20,20 +19,25 @@ const draftStorage = {
   keys: () => tryStorage(() => Object.keys(localStorage), []).filter((key) => key.startsWith("draft:")),
 };
 
-for (const key of draftStorage.keys()) {
-  draftStorage.set(key, draftStorage.get(key).filter((draft) => Date.now() - draft.at < DRAFT_KEPT));
-}
-dropAccepted();
+deleteOld();
+deleteAccepted();
 for (const form of document.querySelectorAll("[data-draft]")) keepDraft(form);
 
-// The server's word that it has a form. What was typed after it was sent, perhaps in another window, stays.
-function dropAccepted() {
+function deleteOld() {
+  for (const key of storage.keys()) {
+    storage.set(key, storage.get(key).filter((draft) => Date.now() - draft.at < MAX_AGE));
+  }
+}
+
+// The server names the form that it accepted in a cookie. Text that was typed after the form was sent, perhaps in
+// another window, stays.
+function deleteAccepted() {
   const name = document.cookie.match(/(?:^|; )accepted=([^;]+)/)?.[1];
   if (!name) return;
   document.cookie = "accepted=;path=/;max-age=0";
-  const sent = Number(tryStorage(() => sessionStorage.getItem(`sent:${name}`))) || Date.now();
-  for (const key of draftStorage.keys().filter((key) => key.endsWith(`:${name}`))) {
-    draftStorage.set(key, draftStorage.get(key).filter((draft) => draft.at > sent || draft.waiting));
+  const sentAt = Number(tryStorage(() => sessionStorage.getItem(`sent:${name}`))) || Date.now();
+  for (const key of storage.keys().filter((key) => key.endsWith(`:${name}`))) {
+    storage.set(key, storage.get(key).filter((draft) => draft.at > sentAt || draft.waiting));
   }
 }
 
@@ -44,28 +48,28 @@ function keepDraft(form) {
   const offer = form.querySelector("[data-offer]");
   const state = form.querySelector("[data-draft-state]");
   const fields = [...form.elements].filter((field) => field.matches("textarea, input:not([type=hidden])"));
-  const stored = "refused" in form.dataset ? null : JSON.stringify(values("defaultValue")); // on the server
-  let waiting = draftStorage.get(key).filter((draft) => !isHere(draft)); // for an answer
-  let pause, at;
+  const onServer = "refused" in form.dataset ? null : JSON.stringify(values("defaultValue"));
+  let waiting = storage.get(key).filter((draft) => !isInForm(draft)); // to be restored or discarded
+  let pause, savedAt;
 
   function values(property = "value") {
     return Object.fromEntries(fields.map((field) => [field.name, field[property]]));
   }
-  function isHere(draft) {
+  function isInForm(draft) {
     return JSON.stringify(draft.values) === JSON.stringify(values());
   }
 
-  function keep() {
+  function save() {
     pause = clearTimeout(pause);
-    const mine = JSON.stringify(values()) === stored ? [] : [{ at: Date.now(), version, values: values() }];
-    at = mine[0]?.at;
+    const typed = JSON.stringify(values()) === onServer ? [] : [{ at: Date.now(), version, values: values() }];
+    savedAt = typed[0]?.at;
     const behind = waiting.map((draft) => ({ ...draft, waiting: true }));
-    if (!draftStorage.set(key, [...mine, ...behind].slice(0, DRAFTS_OF_FORM))) at = undefined;
-    tell();
+    if (!storage.set(key, [...typed, ...behind].slice(0, MAX_DRAFTS))) savedAt = undefined;
+    showState();
   }
 
-  function tell() {
-    if (state) state.textContent = at ? `${saved} · ${ago(at)} ·` : "";
+  function showState() {
+    if (state) state.textContent = savedAt ? `${saved} · ${ago(savedAt)} ·` : "";
   }
 
   function ago(moment) {
@@ -75,7 +79,7 @@ function keepDraft(form) {
     return minutes < 1 ? justNow : words.format(-Math.floor(minutes / length), unit);
   }
 
-  function ask() {
+  function showOffer() {
     const [draft] = waiting;
     offer.hidden = !draft;
     if (!draft) return;
@@ -83,35 +87,40 @@ function keepDraft(form) {
     offer.querySelector("[data-stale]").hidden = draft.version === version;
   }
 
-  // What stands in the form changes places with the draft: if it is not stored, it is what is offered next.
+  // The draft and the text in the form change places. Unless the server has that text, it is offered next.
   function restore() {
-    const mine = { at: Date.now(), version, values: values() };
+    const typed = { at: Date.now(), version, values: values() };
     const draft = waiting.shift();
-    if (JSON.stringify(mine.values) !== stored) waiting.unshift(mine);
+    if (JSON.stringify(typed.values) !== onServer) waiting.unshift(typed);
     for (const field of fields) {
       field.value = draft.values[field.name] ?? field.value;
       field.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    answered();
+    closeOffer();
   }
 
-  function answered() {
-    keep();
-    ask();
+  function discard() {
+    waiting.shift();
+    closeOffer();
+  }
+
+  function closeOffer() {
+    save();
+    showOffer();
     fields.at(-1).focus();
   }
 
   form.addEventListener("input", () => {
     clearTimeout(pause);
-    pause = setTimeout(keep, DRAFT_PAUSE);
+    pause = setTimeout(save, TYPING_PAUSE);
   });
   form.addEventListener("submit", () => {
-    keep();
-    tryStorage(() => sessionStorage.setItem(`sent:${name}`, at ?? Date.now()));
+    save();
+    tryStorage(() => sessionStorage.setItem(`sent:${name}`, savedAt ?? Date.now()));
   });
-  addEventListener("pagehide", () => { if (pause) keep(); });
+  addEventListener("pagehide", () => { if (pause) save(); });
   offer.querySelector("[data-restore]").addEventListener("click", restore);
-  offer.querySelector("[data-discard]").addEventListener("click", () => { waiting.shift(); answered(); });
-  setInterval(tell, 30e3);
-  ask();
+  offer.querySelector("[data-discard]").addEventListener("click", discard);
+  setInterval(showState, 30e3);
+  showOffer();
 }

@@ -1,46 +1,53 @@
-// Keyboard shortcuts. Letters alone only outside of fields, and only while they are switched on (WCAG 2.1.4).
-const list = document.getElementById("shortcuts");
-const opener = document.getElementById("open-shortcuts"); // the one way to the list while the letters are off
+// Keyboard shortcuts. Single letters work only outside of fields, and can be switched off (WCAG 2.1.4).
+const dialog = document.getElementById("shortcuts");
+const opener = document.getElementById("open-shortcuts"); // the only way to the list while the letters are off
 opener.hidden = !matchMedia("(any-hover: hover)").matches; // a phone has no keys
-opener.addEventListener("click", () => list.showModal());
+opener.addEventListener("click", () => dialog.showModal());
 
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing || event.keyCode === 229) return; // a syllable is being put together
+  if (event.isComposing || event.keyCode === 229) return; // an IME is composing a syllable; Safari says so by 229
+  if (event.key === "Escape") return cancelEdit(event);
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return save(event);
-  if (event.ctrlKey || event.metaKey || event.altKey || list.dataset.letters === "off") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || dialog.dataset.letters === "off") return;
   if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
-  const act = { n: writeNote, "/": search, "?": () => list.showModal() }[letter(event)];
-  if (!act) return;
+  const action = { n: writeNote, "/": search, "?": () => dialog.showModal() }[letter(event)];
+  if (!action) return;
   event.preventDefault();
-  act();
+  action();
 });
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close-dialog]")) event.target.closest("dialog").close();
 });
 
-// A Korean keyboard gives ㅜ where a Latin one gives n; the key is the same.
+// On a Korean keyboard the key of "n" types "ㅜ".
 function letter(event) {
   return event.code === "KeyN" && !event.shiftKey ? "n" : event.key;
+}
+
+// Of a row that is edited in its list.
+function cancelEdit(event) {
+  event.target.closest(".list .editor")?.querySelector("[data-cancel]").click();
 }
 
 function save(event) {
   const form = event.target.form;
   if (!form || form.method !== "post") return;
   event.preventDefault();
-  if (!event.repeat) form.requestSubmit(); // held down, they save once
+  if (!event.repeat) form.requestSubmit(); // keys that are held down save once
 }
 
 function writeNote() {
-  goTo("new-note", "/notes#new-note");
+  goTo("new-note");
 }
 
 function search() {
-  goTo("search", "/notes#search");
+  goTo("search");
 }
 
-function goTo(id, address) {
+// Both fields are on the page of notes.
+function goTo(id) {
   const field = document.getElementById(id);
   if (field) field.focus();
-  else location.assign(address);
+  else location.assign(`${dialog.dataset.notes}#${id}`);
 }

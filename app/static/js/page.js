@@ -1,10 +1,10 @@
-// What every page gains by JavaScript; each works without it.
+// Every page: closing messages, showing passwords, changing the theme. Everything works without JavaScript too.
 document.addEventListener("click", (event) => {
   closeMessage(event);
   revealPassword(event);
-  chooseTheme(event);
+  changeTheme(event);
 });
-document.addEventListener("submit", forgetDrafts);
+document.addEventListener("submit", deleteDrafts);
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
 
@@ -24,8 +24,8 @@ function revealPassword(event) {
   button.setAttribute("aria-pressed", String(field.type === "text"));
 }
 
-// At once and without leaving the page, whose text may not be saved yet.
-async function chooseTheme(event) {
+// Without leaving the page: its forms may hold text that is not saved yet.
+async function changeTheme(event) {
   const button = event.target.closest("button[name=theme]");
   if (!button) return;
   event.preventDefault();
@@ -38,21 +38,21 @@ async function chooseTheme(event) {
     method: "POST",
     redirect: "manual",
     body: new URLSearchParams(new FormData(button.form, button)),
-  }).catch(() => {}); // without a connection the choice holds for this page
+  }).catch(() => {}); // offline, the theme holds for this page only
 }
 
-// The server shows times in it, unless the account has chosen another.
+// The server shows times in this zone, unless the account has another one.
 function rememberTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone && !document.cookie.includes(`time_zone=${zone}`)) {
-    document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${location.protocol === "https:" ? ";secure" : ""}`;
-  }
+  if (!zone || document.cookie.includes(`time_zone=${zone}`)) return;
+  const secure = location.protocol === "https:" ? ";secure" : "";
+  document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
 }
 
-// Signing out leaves nothing of what was typed to the next person at this browser; js/draft.js keeps it there.
-function forgetDrafts(event) {
-  if (!event.target.action.endsWith("/sign-out")) return;
+// Signing out deletes the drafts that draft.js keeps, so that the next person at this browser does not see them.
+function deleteDrafts(event) {
+  if (!event.target.matches("[data-sign-out]")) return;
   try {
     for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
-  } catch { /* storage is switched off, so there are none */ }
+  } catch { /* storage is blocked, so there are no drafts */ }
 }

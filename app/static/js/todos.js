@@ -1,49 +1,42 @@
-// The list changes without leaving the page. Each of its forms and links works without this.
-const main = document.getElementById("main");
+// The list of todos changes in its place, through htmx. Each form and link works without this too.
 const byId = (id) => document.getElementById(id);
-let asked; // what the request that is under way was made with
-let underWay = 0;
-let crossed = false; // two were under way at once, and the answer that came last may be the one that knows less
-for (const message of document.querySelectorAll("#said .message")) message.dataset.said = ""; // with the page
+const main = byId("main");
+const listPath = new URL(byId("add").action).pathname;
+let action; // what the request under way is about: see describe()
+let underWay = 0; // requests
+let overlapped = false; // requests overlapped: the last answer may show the older state of the list
+for (const message of document.querySelectorAll("#messages .message")) message.dataset.announced = ""; // with the page
 
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const form = event.detail.elt;
-  crossed ||= underWay > 0;
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  overlapped ||= underWay > 0;
   underWay += 1;
-  if (form === document.body) return; // our own, below
-  const row = form.closest("li");
-  const control = event.detail.requestConfig.triggeringEvent?.submitter ?? form;
+  if (detail.elt === document.body) return; // the reload below
   byId("offline").hidden = true;
-  asked = {
-    act: form.id || control.value || (form.matches("form") ? "save" : ""),
-    row: row?.id.replace("todo-", ""),
-    place: row && [...row.parentElement.children].indexOf(row),
-    text: (row?.querySelector("bdi") ?? form.elements?.description)?.textContent || form.elements?.description?.value,
-  };
+  action = describe(detail);
 });
 
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr } = event.detail;
-  if (!new URL(xhr.responseURL).pathname.startsWith("/todos")) {
-    event.detail.shouldSwap = false; // signed out meanwhile
-    const form = event.detail.requestConfig.elt;
-    if (form.elements?.description) form.submit(); // by the browser: the sign-in page carries what was typed
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { xhr } = detail;
+  if (!new URL(xhr.responseURL).pathname.startsWith(listPath)) {
+    detail.shouldSwap = false; // the session has ended
+    const form = detail.requestConfig.elt;
+    if (form.elements?.description) form.submit(); // as a page: the sign-in page then keeps the text
     else location.assign(xhr.responseURL);
   } else if (xhr.status >= 500) {
-    event.detail.shouldSwap = false; // what is typed stays
+    detail.shouldSwap = false; // the typed text stays
     byId("offline").hidden = false;
   } else if (xhr.status !== 200 || !byId("todos") || main.querySelector("[aria-invalid]")) {
-    event.detail.shouldSwap = event.detail.isError = false;
+    detail.shouldSwap = detail.isError = false;
     showPage(xhr.responseText);
   } else {
-    event.detail.target = byId("todos"); // the one of now: an answer to another click may have put a new one there
+    detail.target = byId("todos"); // an answer to another request may have replaced the list since
   }
 });
 
 document.addEventListener("htmx:afterRequest", () => {
   underWay -= 1;
-  if (underWay || !crossed) return;
-  crossed = false;
+  if (underWay || !overlapped) return;
+  overlapped = false;
   htmx.ajax("GET", location.href, { target: "#todos", select: "#todos", swap: "outerHTML show:none" });
 });
 
@@ -52,20 +45,28 @@ document.addEventListener("htmx:sendError", () => {
 });
 
 document.addEventListener("htmx:afterSwap", () => {
-  if (!asked) return;
-  const { act, row, place, text } = asked;
-  asked = undefined;
-  if (act === "add") emptyField();
-  if (document.activeElement === document.body || act === "delete" || act === "clear") focusNear(act, row, place);
-  say(act, text);
+  if (!action) return;
+  const { name, row, index, text } = action;
+  action = undefined;
+  if (name === "add") emptyField();
+  if (document.activeElement === document.body || name === "delete" || name === "clear") focusNear(name, row, index);
+  announce(name, text);
 });
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.isComposing || event.keyCode === 229) return;
-  event.target.closest(".editor")?.querySelector("[data-cancel]").click();
-});
+// The name of the action is the form's id, or the value of the button, or "save" for a form that is sent by Enter.
+function describe({ elt: form, requestConfig }) {
+  const row = form.closest("li");
+  const control = requestConfig.triggeringEvent?.submitter ?? form;
+  const typed = form.elements?.description;
+  return {
+    name: form.id || control.value || (form.matches("form") ? "save" : ""),
+    row: row?.id.replace("todo-", ""),
+    index: row && [...row.parentElement.children].indexOf(row),
+    text: (row?.querySelector("bdi") ?? typed)?.textContent || typed?.value,
+  };
+}
 
-// Another page than the list, or the list with a form that was refused.
+// A page other than the list, or the list with the errors of a refused form.
 function showPage(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   document.title = page.title;
@@ -79,24 +80,25 @@ function emptyField() {
   byId("description").focus();
 }
 
-// The control that was used stays in focus; where it is gone, the one that is nearest.
-function focusNear(act, row, place) {
+// htmx keeps the focus on the control that was used. If that is gone, the nearest one gets it.
+function focusNear(name, row, index) {
   const rows = document.querySelectorAll(".list li");
-  const undo = byId("said").querySelector("form button");
-  const there = byId(`edit-${row}`)?.closest("li");
-  const near =
-    (["delete", "clear"].includes(act) && undo) ||
-    (there && ["up", "down"].includes(act) && there.querySelector("[name=direction]:enabled")) ||
-    (there && byId(`edit-${row}`)) ||
-    rows[Math.min(place ?? 0, rows.length - 1)]?.querySelector("button, input") ||
+  const undo = byId("messages").querySelector("form button");
+  const sameRow = byId(`edit-${row}`)?.closest("li");
+  const nearest =
+    (["delete", "clear"].includes(name) && undo) ||
+    (sameRow && ["up", "down"].includes(name) && sameRow.querySelector("[name=direction]:enabled")) ||
+    (sameRow && byId(`edit-${row}`)) ||
+    rows[Math.min(index ?? 0, rows.length - 1)]?.querySelector("button, input") ||
     byId("description");
-  near.focus();
+  nearest.focus();
 }
 
-function say(act, text) {
-  const message = byId("said").querySelector(".message[role]:not([data-said])"); // earlier ones stay until they are closed
-  message?.removeAttribute("role"); // it is said here, once
-  const sentence = message?.querySelector(".words").textContent ?? byId("live").dataset[act]?.replace("{}", text);
+// To screen readers: a new message if there is one, else a sentence about the action.
+function announce(name, text) {
+  const message = byId("messages").querySelector(".message[role]:not([data-announced])");
+  message?.removeAttribute("role"); // else it would be announced twice
+  const sentence = message?.querySelector(".words").textContent ?? byId("live").dataset[name]?.replace("{}", text);
   if (!sentence) return;
   byId("live").textContent = "";
   requestAnimationFrame(() => (byId("live").textContent = sentence));

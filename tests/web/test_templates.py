@@ -1,0 +1,104 @@
+"""The rules for templates, style sheets and scripts, held by reading the files."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask, render_template_string
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "app/templates"
+STATIC = ROOT / "app/static"
+LONGEST_LINE = 200
+
+PAGES = sorted(TEMPLATES.rglob("*.html"))
+SCRIPTS = sorted((STATIC / "js").glob("*.js"))
+SOURCES = [*PAGES, *sorted(TEMPLATES.rglob("*.svg")), *SCRIPTS, *sorted((STATIC / "css").glob("*.css"))]
+
+# A path in an attribute that names an address, put together by hand. "/" alone is the start page.
+HAND_BUILT = re.compile(
+    r"""\b(?:href|src|action|formaction|hx-get|hx-post)=["'](?:/(?!["'])|\{\{[^}]*["']/|\{\{[^}]*\}\}/)|~\s*["']/"""
+)
+USED_TEMPLATE = re.compile(r"""\{%-? (extends|include|from|import) "([^"]+)\"""")
+RENDERED_TEMPLATE = re.compile(r"""["']([\w/{}]+\.html)["']""")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(TEMPLATES).as_posix()
+
+
+def is_partial(name: str) -> bool:
+    return name.rpartition("/")[2].startswith("_")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_line_is_too_long_to_read(path: Path) -> None:
+    long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > LONGEST_LINE]
+    assert not long, f"{path}: lines {long}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_no_url_is_built_by_hand(path: Path) -> None:
+    assert not HAND_BUILT.findall(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="/notes?tag={{ tag }}">',
+        "<form action='/todos'>",
+        """<a href="{{ '/notes/' ~ note.id }}">""",
+        '<form action="{{ home }}/{{ todo.id }}">',
+        '{% set action = home ~ "/" ~ todo.id %}',
+    ],
+)
+def test_a_url_that_is_built_by_hand_is_found(html: str) -> None:
+    assert HAND_BUILT.search(html)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_only_partials_are_included_or_imported(path: Path) -> None:
+    for statement, used in USED_TEMPLATE.findall(path.read_text()):
+        assert (TEMPLATES / used).exists(), used
+        if statement == "extends":
+            assert not is_partial(used)
+        elif used.endswith(".html") and used != "notes/days.html":  # this one also answers htmx by itself
+            assert is_partial(used), f"{name_of(path)} uses {used}"
+
+
+def test_python_never_renders_a_partial() -> None:
+    rendered = {name for path in (ROOT / "app").rglob("*.py") for name in RENDERED_TEMPLATE.findall(path.read_text())}
+    assert "notes/index.html" in rendered
+    assert not [name for name in rendered if is_partial(name)]
+
+
+def test_every_partial_is_used() -> None:
+    used = {name for path in PAGES for _, name in USED_TEMPLATE.findall(path.read_text())}
+    assert {name_of(path) for path in PAGES if is_partial(name_of(path))} <= used
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_a_script_of_ours_is_a_module(path: Path) -> None:
+    """The scope of a module is its own; the names of classic scripts would be shared by the whole page."""
+    for tag in re.findall(r"<script[^>]*>", path.read_text()):
+        assert ('type="module"' in tag) == ("js/" in tag), tag
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_imports_nothing(path: Path) -> None:
+    """An import would name a file without the hash in its URL: it would not be found, nor cached for ever."""
+    assert not re.search(r"^\s*(?:import|export)\b|\bimport\(", path.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "argument", "url"),
+    [
+        ("url_pattern('notes.show', 'note_id')", 17, "/notes/17"),
+        ("url_pattern('notes.index', 'tag')", "%EB%8B%AC", "/notes?tag=%EB%8B%AC"),
+        ("url_pattern('notes.edit', 'note_id', next='/notes?q=100%25')", 17, "/notes/17/edit?next=/notes?q%3D100%2525"),
+        ("url_pattern('notes.edit', 'note_id', next=none)", 17, "/notes/17/edit"),
+    ],
+)
+def test_a_url_pattern_gives_what_url_for_gives(app: Flask, pattern: str, argument: object, url: str) -> None:
+    with app.test_request_context():
+        assert render_template_string(f"{{{{ {pattern} % argument }}}}", argument=argument) == url
