@@ -39,7 +39,7 @@ def photo_busy(error: PhotoBusy) -> Response:
 def index() -> Answer:
     figures = current_app.extensions["figures"]
     shown = overview(current_user.id, current_user.session_id, figures, reader_time_zone(), today())
-    return render_template("mypage/index.html", statistics=shown)
+    return render_template("mypage/index.html", overview=shown)
 
 
 @bp.get("/edit")

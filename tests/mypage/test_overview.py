@@ -89,8 +89,8 @@ def test_the_busiest_week_is_the_last_of_equally_busy_ones() -> None:
 def test_the_picture_has_its_sentence_as_its_name(app: Flask) -> None:
     found = Overview(128, 40, 28, 9, 0, {date(2026, 11, 21): 11, date(2026, 6, 1): 2}, TODAY)
     with app.test_request_context(headers={"Accept-Language": "ko"}):
-        heat = render_template("mypage/_heat.html", statistics=found)
-        figures = render_template("mypage/_figures.html", statistics=found)
+        heat = render_template("mypage/_heat.html", overview=found)
+        figures = render_template("mypage/_figures.html", overview=found)
     assert 'role="img" aria-labelledby="heat-sentence"' in heat
     assert "최근 26주 동안 메모 13개를 썼습니다. 가장 많이 쓴 주는 11월 16일 월요일에 시작한 주로, 11개입니다." in heat
     assert heat.count("<rect") == 181
