@@ -29,19 +29,19 @@ PASSWORD = "a long enough sentence"
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PRODUCTION_HASHER = hashing._hasher
 
-# What every test of a folder needs; a test elsewhere says it by a decorator. `make test` leaves these out.
-NEEDED_IN = {"browser": "browser", "live": "servers", "dev": "servers"}
+# Markers that a folder or a fixture gives; other tests say what they need by a decorator. See pyproject.toml.
+MARKERS_OF_FOLDERS = {"live": "servers", "dev": "servers"}
+MARKERS_OF_FIXTURES = {"site": "browser", "browser": "browser", "packages": "browser", "server_environment": "database"}
 SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks which markers it was asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        needed = NEEDED_IN.get(item.path.relative_to(Path(__file__).parent).parts[0])
-        if needed:
-            item.add_marker(needed)
-        if "server_environment" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.database)
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        markers = [MARKERS_OF_FOLDERS.get(folder), *map(MARKERS_OF_FIXTURES.get, getattr(item, "fixturenames", ()))]
+        for marker in filter(None, markers):
+            item.add_marker(marker)
 
 
 @pytest.hookimpl(optionalhook=True)

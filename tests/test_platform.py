@@ -73,6 +73,7 @@ def test_app_json_makes_a_secret_and_names_no_plan_that_is_gone() -> None:
     assert set(app["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(("port", "bind"), [("5123", "0.0.0.0:5123"), (None, "0.0.0.0:8000")])
 def test_gunicorn_listens_on_the_port_it_is_given(port: str | None, bind: str) -> None:
     env = {"PORT": port} if port else {}
@@ -88,6 +89,7 @@ def test_gunicorn_listens_on_the_port_it_is_given(port: str | None, bind: str) -
     assert settings["forwarder_headers"] == "[]"
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("processes", ["0", "1000000"])
 def test_gunicorn_is_not_asked_for_a_million_processes(processes: str) -> None:
     command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", "gunicorn.conf.py", "app:create_app()"]

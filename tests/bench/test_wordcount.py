@@ -7,6 +7,8 @@ import pytest
 from bench import wordcount
 
 
+@pytest.mark.servers
+@pytest.mark.minutes
 def test_each_row_has_a_ratio_of_seconds_and_one_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
     wordcount.main(["--quick"])
     _, _, *rows, long_word = capsys.readouterr().out.splitlines()
@@ -21,6 +23,7 @@ def test_a_page_has_the_size_it_is_said_to_have(size: int) -> None:
     assert size - 4 < len(wordcount.page(size).encode()) <= size
 
 
+@pytest.mark.servers
 def test_a_reading_measures_itself() -> None:
     seconds, peak = wordcount.measure("ours", wordcount.FIXTURES / "en-faq-packages.html")
     assert 0 < seconds < 60

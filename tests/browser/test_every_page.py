@@ -18,7 +18,11 @@ MAIN_HEADINGS = (
 )
 # (size, scheme, whether every rule is asked for). Between the schemes nothing differs but colours.
 SHAPES = (("desk", "light", True), ("desk", "dark", False), ("phone", "light", True), ("phone", "dark", False))
-CASES = [pytest.param((page, language), id=f"{page.name}-{language}") for page in PAGES for language in LANGUAGES]
+IN_MAKE_TEST = ("notes-ko", "result-en")
+IDS = {f"{page.name}-{language}": (page, language) for page in PAGES for language in LANGUAGES}
+CASES = [
+    pytest.param(case, id=id_, marks=[pytest.mark.smoke] if id_ in IN_MAKE_TEST else []) for id_, case in IDS.items()
+]
 
 
 @dataclass

@@ -100,6 +100,7 @@ def upright_square(photo: bytes) -> Image.Image:
     return image.crop((0, top, image.width, top + image.width))
 
 
+@pytest.mark.smoke
 def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> None:
     tab = window.tab
     choose(tab, phone_photo)

@@ -58,6 +58,7 @@ def editor(tab: Tab) -> Locator:
     return tab.get_by_role("listitem").get_by_role("textbox", name="Todo")
 
 
+@pytest.mark.smoke
 def test_three_are_added_by_enter_one_after_the_other(
     empty: Tab, site: Site, reader: Reader, has_scripts: bool
 ) -> None:

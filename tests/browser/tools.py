@@ -1,5 +1,6 @@
 """What npm brings, at the versions of package-lock.json: axe-core and html-validate, for the node of the virtualenv."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -23,12 +24,15 @@ def node(*arguments: str | Path, cwd: Path = HERE) -> subprocess.CompletedProces
 
 def install() -> None:
     """Make node_modules what package-lock.json says, unless it is; no package gets to run a script of its own."""
-    stamp, lock = MODULES / ".installed", (HERE / "package-lock.json").read_text()
-    if stamp.exists() and stamp.read_text() == lock:
-        return
-    done = node(NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    assert done.returncode == 0, done.stderr
-    stamp.write_text(lock)
+    stamp = MODULES / ".installed"
+    with (HERE / "package-lock.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another worker of pytest-xdist may be at it
+        lock = file.read()
+        if stamp.exists() and stamp.read_text() == lock:
+            return
+        done = node(NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        assert done.returncode == 0, done.stderr
+        stamp.write_text(lock)
 
 
 def axe() -> str:

@@ -23,6 +23,8 @@ child.wait()
 """
 DEAF = """
 import pathlib, signal
+
+pytestmark = pytest.mark.smoke
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pathlib.Path("started").write_text("")
 while True:

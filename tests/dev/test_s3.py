@@ -75,6 +75,7 @@ def keys(ports: s3.Ports) -> set[str]:
     return {found["Key"] for found in client(ports).list_objects_v2(Bucket=BUCKET).get("Contents", [])}
 
 
+@pytest.mark.smoke
 def test_a_photo_is_public(ports: s3.Ports) -> None:
     answer = anonymous(ports, "GET", "/photos/x")
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"bytes", "image/webp")

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import pytest
 import urllib3
 from PIL import Image
 
@@ -23,6 +24,7 @@ def image_url_of(live: Service, name: str) -> str:
     return url
 
 
+@pytest.mark.smoke
 def test_a_whole_life(live: Service) -> None:
     browser = live.browser()
     assert browser.sign_up("haneul", PASSWORD).status == 302

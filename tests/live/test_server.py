@@ -83,6 +83,7 @@ def test_plain_http_through_the_router_is_sent_on_to_https(live: Service) -> Non
     assert raw(live, request).split()[1] == b"308"
 
 
+@pytest.mark.smoke
 def test_only_tls_gets_hsts_and_the_cookie_is_bound_to_the_host(live: Service) -> None:
     answer = live.browser().get("/sign-in")
     assert "max-age=63072000" in answer.headers["Strict-Transport-Security"]
@@ -99,6 +100,7 @@ def test_the_peer_is_the_last_forwarded_address(live: Service) -> None:
     assert live.rows(query) == [("203.0.113.7",)]
 
 
+@pytest.mark.smoke
 def test_a_request_is_one_line_in_the_log(live: Service) -> None:
     marker = "0123456789-marker-0123456789"
     request = f"GET /healthz?q=secret%0Aline HTTP/1.1\r\nHost: a\r\nX-Request-ID: {marker}\r\n\r\n"
@@ -130,6 +132,7 @@ def test_importing_the_application_needs_no_environment() -> None:
     assert imported.returncode == 0, imported.stderr
 
 
+@pytest.mark.smoke
 def test_a_start_without_its_environment_says_what_is_missing() -> None:
     command = [sys.executable, "-m", "flask", "db", "upgrade"]
     env = {"FLASK_SKIP_DOTENV": "1"}  # a developer's .env is no part of it

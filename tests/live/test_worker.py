@@ -115,6 +115,7 @@ def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
     return worker.wait(timeout=25)  # seconds; a platform waits for 30
 
 
+@pytest.mark.smoke
 def test_an_idle_worker_is_notified_of_a_job(queue: Queue, ask: Callable[..., None]) -> None:
     """And stores the counts."""
     with queue.worker(NEVER_POLLS):
@@ -142,6 +143,7 @@ def test_two_workers_run_a_thousand_jobs_and_none_twice(
     assert len(fetched) == len(set(fetched)) == JOBS
 
 
+@pytest.mark.timeout(200)
 def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
     queue: Queue, ask: Callable[..., None], slow: Slow, pages: PageServer
 ) -> None:
@@ -157,6 +159,7 @@ def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
     assert len(pages.requests) == 2
 
 
+@pytest.mark.smoke
 def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
     queue: Queue, ask: Callable[..., None], slow: Slow
 ) -> None:

@@ -34,6 +34,8 @@ print("megabytes, after the largest allowed:", peak())
 """
 
 
+@pytest.mark.servers
+@pytest.mark.minutes
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_it_stays_below_300_megabytes_for_every_photo() -> None:
     """All in one process, which has the whole application imported.

@@ -68,7 +68,7 @@ def test_words_are_those_of_unicode(language: str, limit: float) -> None:
     assert difference(ours(text), theirs(by_rule)) < limit
 
 
-@pytest.mark.servers
+@pytest.mark.browser
 @pytest.mark.skipif(not oracles.is_here("chromium"), reason="needs chromium")
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_text_is_what_chromium_shows(page: Path, tmp_path: Path) -> None:
