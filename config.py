@@ -1,25 +1,33 @@
 """Configuration: a class states policy, the environment states values.
 
-The values are read when a class is instantiated, so importing this module never fails, a missing value stops the start
-with its name (never with its value), and a test passes a plain dict. `APP_SETTINGS` names the class.
+Values are read when a class is instantiated. So importing this module never fails, a missing value stops the start with
+its name (never with its value), and a test passes a dict. `APP_SETTINGS` names the class.
 """
 
+import json
+import os
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from environment import (
+    HIGHEST_PORT,
     ConfigError,
     database_url,
     engine_options,
     log_level,
-    object_storage,
+    page_servers,
+    read,
     required,
     secret_key,
-    servers,
+    secret_keys,
     whole_number,
 )
+from environment_storage import object_storage
 
 MIB = 1024 * 1024
+DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
 
 
 class Config:
@@ -48,24 +56,36 @@ class Config:
     MAX_CONTENT_LENGTH = 6 * MIB
     BABEL_DEFAULT_LOCALE = "en"
 
-    # (IP address, port) of servers of which pages are fetched though they are not on the public internet.
+    # (IP address, port) of servers from which pages are fetched though they are not on the public internet.
     PAGE_SERVERS: frozenset[tuple[str, int]] = frozenset()
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.SECRET_KEY = secret_key(required(env, "SECRET_KEY"))
-        self.SECRET_KEY_FALLBACKS = env.get("SECRET_KEY_FALLBACKS", "").split()
-        self.LOG_LEVEL = log_level(env.get("LOG_LEVEL", "INFO"))
+        self.SECRET_KEY = self.secret_key(env)
+        self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
+        self._read_processes(env)
+        self._read_database(env)
+        self._read_storage(env)
 
+    def secret_key(self, env: Mapping[str, str]) -> str:
+        return secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
+
+    def _read_processes(self, env: Mapping[str, str]) -> None:
+        self.LOG_LEVEL = log_level(env)
+        self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
+        self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
+        self.WEB_THREADS = whole_number(env, "WEB_THREADS", 5)
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
-        url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
-        self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
-        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
-            url, threads=max(whole_number(env, "WEB_THREADS", 5), self.WORKER_THREADS)
-        )
-        direct = env.get("MIGRATION_DATABASE_URL")
-        direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
-        self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
+        self.ON_DYNO = bool(read(env, "DYNO"))
 
+    def _read_database(self, env: Mapping[str, str]) -> None:
+        url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
+        direct = read(env, "MIGRATION_DATABASE_URL")
+        direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
+        self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
+        self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
+        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(url, max(self.WEB_THREADS, self.WORKER_THREADS))
+
+    def _read_storage(self, env: Mapping[str, str]) -> None:
         storage = object_storage(env)
         self.S3_BUCKET = storage.bucket
         self.S3_ENDPOINT_URL = storage.endpoint_url
@@ -77,27 +97,47 @@ class Config:
 
 
 class DevelopmentConfig(Config):
-    """A developer's machine: everything has a default, and what is not set is served by the embedded servers."""
+    """A developer's machine: every value has a default, and the embedded servers stand in for what is not set.
+
+    `flask dev` starts those servers on free ports and notes the ports in PORTS_FILE. Every other command reads them
+    there, so it finds the same database and the same bucket.
+    """
 
     DEBUG = True
-
-    DEFAULTS: Mapping[str, str] = {
-        "SECRET_KEY": "development-only-0123456789abcdef0123456789abcdef",
-        "DATABASE_URL": "postgresql://semicircle:semicircle@127.0.0.1:54329/semicircle",
-    }
-    STORAGE_DEFAULTS: Mapping[str, str] = {
-        "S3_BUCKET": "semicircle",
-        "S3_ENDPOINT_URL": "http://127.0.0.1:8333",
-        "AWS_ACCESS_KEY_ID": "semicircle-dev",
-        "AWS_SECRET_ACCESS_KEY": "semicircle-dev-secret",
-    }
+    PORTS_FILE = Path(__file__).parent / "instance" / "ports.json"
+    NOBODY = 1  # the port before the first `flask dev`: nothing listens there, and it is not another checkout's
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.EMBEDDED_POSTGRES = not env.get("DATABASE_URL")
-        self.EMBEDDED_S3 = not any(env.get(name) for name in ("S3_BUCKET", "BUCKETEER_BUCKET_NAME", "CLOUDCUBE_URL"))
         given = {name: value for name, value in env.items() if value}
-        storage = self.STORAGE_DEFAULTS if self.EMBEDDED_S3 else {}
-        super().__init__({**self.DEFAULTS, **given, **storage})
+        self.PORTS = remembered_ports(self.PORTS_FILE)
+        self.EMBEDDED_POSTGRES = "DATABASE_URL" not in given
+        self.EMBEDDED_S3 = not {"S3_BUCKET", "BUCKETEER_BUCKET_NAME", "CLOUDCUBE_URL"} & given.keys()
+        if self.EMBEDDED_POSTGRES:
+            port = self.PORTS.get("postgres", self.NOBODY)
+            given["DATABASE_URL"] = f"postgresql://semicircle:semicircle@127.0.0.1:{port}/semicircle"
+        if self.EMBEDDED_S3:
+            given |= {
+                "S3_BUCKET": "semicircle",
+                "S3_ENDPOINT_URL": f"http://127.0.0.1:{self.PORTS.get('s3', self.NOBODY)}",
+                "AWS_ACCESS_KEY_ID": "semicircle-dev",
+                "AWS_SECRET_ACCESS_KEY": "semicircle-dev-secret",
+            }
+        super().__init__(given)
+
+    def secret_key(self, env: Mapping[str, str]) -> str:
+        return super().secret_key(env) if "SECRET_KEY" in env else DEVELOPMENT_KEY
+
+
+def remembered_ports(file: Path) -> dict[str, int]:
+    """name: port, as `flask dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
+    try:
+        ports = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    is_usable = isinstance(ports, dict) and all(
+        type(port) is int and 0 < port <= HIGHEST_PORT for port in ports.values()
+    )
+    return ports if is_usable else {}
 
 
 class TestingConfig(Config):
@@ -108,11 +148,11 @@ class TestingConfig(Config):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__(env)
-        self.PAGE_SERVERS = servers(env.get("TEST_PAGE_SERVERS", ""))
+        self.PAGE_SERVERS = page_servers(env, "TEST_PAGE_SERVERS")
 
 
 class ProductionConfig(Config):
-    """Behind a platform's router, which ends TLS and appends the true peer to X-Forwarded-For."""
+    """Behind a platform's router, which ends TLS and appends the client's address to X-Forwarded-For."""
 
     PROXY_HOPS = 1
     HTTPS = True
@@ -121,7 +161,7 @@ class ProductionConfig(Config):
 
 
 class StagingConfig(ProductionConfig):
-    """Production in everything but the values that the environment holds."""
+    """Production in everything but the values of the environment."""
 
 
 CLASSES: Mapping[str, type[Config]] = {
@@ -139,3 +179,17 @@ def from_environment(env: Mapping[str, str]) -> Config:
     if name not in CLASSES:
         raise ConfigError(f"APP_SETTINGS is not one of {', '.join(CLASSES)}.")
     return CLASSES[name](env)
+
+
+def checked(env: Mapping[str, str]) -> Config:
+    """The same, for a start without the `flask` command: an unusable value ends the process with its one sentence."""
+    try:
+        return from_environment(env)
+    except ConfigError as error:
+        sys.exit(f"Error: {error.message}")
+
+
+if __name__ == "__main__":
+    # The Procfile runs this file before gunicorn, which reads WEB_CONCURRENCY when it is imported: a value that is no
+    # number ends it in a traceback before it comes to gunicorn.conf.py.
+    checked(os.environ)

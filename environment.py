@@ -1,140 +1,159 @@
-"""Reading the environment: what is missing or unusable stops the start with the variable's name, never its value."""
+"""Reading environment variables. A missing or unusable value stops the start with its name, never with the value."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import make_dsn
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 POSTGRES_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
-PLACEHOLDERS = ("change", "placeholder", "secret_key", "your-", "xxxx", "example")
+SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, an IPv4 address or an IPv6 address
+HIGHEST_PORT = 65535
+
+SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
+# A key that can be read in this repository signs nothing. DEVELOPMENT_KEY of config.py holds the word "development".
+PLACEHOLDERS = ("change", "placeholder", "secret_key", "your-", "xxxx", "example", "development")
+PUBLISHED_KEYS = {"b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5"}  # once stood in .env.example
+MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 
 class ConfigError(click.UsageError):
     """A value is missing or unusable. A click error, so that the `flask` command prints it without a traceback."""
 
 
+def read(env: Mapping[str, str], name: str) -> str:
+    """The value, or "" when it is not set.
+
+    Raises:
+        ConfigError: it holds a control character such as a line break, or begins or ends with a space. Such a value was
+            copied wrongly, and would fail later and far from here.
+    """
+    value = env.get(name, "")
+    if value != value.strip() or not value.isprintable():
+        raise ConfigError(f"{name} holds a line break, or a space at one end; set it without.")
+    return value
+
+
 def required(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name)
+    value = read(env, name)
     if not value:
         raise ConfigError(f"{name} is not set; .env.example says what it is for.")
     return value
 
 
-def whole_number(env: Mapping[str, str], name: str, default: int) -> int:
-    """How many processes or threads: a typing error must not ask the machine for a million of them."""
-    value = env.get(name, str(default))
-    if not re.fullmatch(r"[1-9][0-9]?", value):
-        raise ConfigError(f"{name} has to be a whole number from 1 to 99.")
+def whole_number(env: Mapping[str, str], name: str, default: int, highest: int = 99) -> int:
+    """A number of processes, threads or a port. The limit stops a typing error from starting a million threads."""
+    if name not in env:
+        return default
+    value = read(env, name)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", value) or int(value) > highest:
+        raise ConfigError(f"{name} has to be a whole number from 1 to {highest}.")
     return int(value)
 
 
-def servers(value: str) -> frozenset[tuple[str, int]]:
-    """(IP address, port) of each "address:port", separated by spaces."""
-    pairs = (server.rpartition(":") for server in value.split())
-    return frozenset((address, int(port)) for address, _, port in pairs)
-
-
-def log_level(value: str) -> str:
-    level = value.upper()
+def log_level(env: Mapping[str, str]) -> str:
+    level = read(env, "LOG_LEVEL").upper() if "LOG_LEVEL" in env else "INFO"
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise ConfigError("LOG_LEVEL has to be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     return level
 
 
-def secret_key(value: str) -> str:
-    if len(value) < 32:
-        raise ConfigError("SECRET_KEY is shorter than 32 characters; make one with: openssl rand -hex 32")
-    if any(word in value.lower() for word in PLACEHOLDERS) or len(set(value)) < 8:
-        raise ConfigError("SECRET_KEY is a placeholder; make one with: openssl rand -hex 32")
+def secret_key(name: str, value: str) -> str:
+    """Refuse a key that somebody else may know or guess.
+
+    Args:
+        name: the variable that holds the key.
+        value: the key.
+    """
+    if len(value) < SHORTEST_KEY:
+        raise ConfigError(f"{name} holds a key of less than {SHORTEST_KEY} characters; {MAKE_A_KEY}")
+    is_placeholder = any(word in value.lower() for word in PLACEHOLDERS) or len(set(value)) < 8
+    if is_placeholder or value in PUBLISHED_KEYS:
+        raise ConfigError(f"{name} holds a placeholder or a published key; {MAKE_A_KEY}")
     return value
+
+
+def secret_keys(env: Mapping[str, str], name: str) -> list[str]:
+    """Keys that are separated by spaces. Each has to be as good as the first: a cookie that it signed is believed."""
+    return [secret_key(name, value) for value in read(env, name).split()]
+
+
+def page_servers(env: Mapping[str, str], name: str) -> frozenset[tuple[str, int]]:
+    """(IP address, port) of each "address:port"; separated by spaces."""
+    servers = set()
+    for server in read(env, name).split():
+        address, _, port = server.rpartition(":")
+        try:
+            servers.add(
+                (str(ipaddress.ip_address(address.strip("[]"))), whole_number({name: port}, name, 0, HIGHEST_PORT))
+            )
+        except ValueError:
+            raise ConfigError(
+                f"{name} has to be IP addresses with ports, such as 127.0.0.1:8001, and spaces."
+            ) from None
+    return frozenset(servers)
 
 
 def database_url(name: str, value: str) -> URL:
     """A URL that names the psycopg2 driver, and asks for TLS when the host is not this machine.
 
-    Heroku hands out `postgres://`, which SQLAlchemy refuses, and SQLAlchemy 2.1 reads `postgresql://` as psycopg 3.
+    Heroku sets `postgres://`, which SQLAlchemy refuses, and SQLAlchemy 2.1 reads `postgresql://` as psycopg 3.
     """
     try:
         url = make_url(value)
-    except ArgumentError:
-        raise ConfigError(f"{name} cannot be read as a URL.") from None  # the cause would print the value
-    if url.drivername not in POSTGRES_SCHEMES:
-        raise ConfigError(f"{name} has to begin with postgres:// or postgresql://; no other database is supported.")
+    except (ArgumentError, ValueError):  # ValueError: the port is no number. Either would print the value.
+        raise ConfigError(f"{name} has to look like postgres://user:password@host:5432/database.") from None
+    _require_usable(name, value, url)
     url = url.set(drivername="postgresql+psycopg2")
     host = url.host or url.query.get("host", "")
     is_local = host in LOCAL_HOSTS or str(host).startswith("/")
     return url if is_local or "sslmode" in url.query else url.update_query_dict({"sslmode": "require"})
 
 
+def _require_usable(name: str, value: str, url: URL) -> None:
+    """Find what the driver would complain about at the first connection, in words that hold a part of the URL."""
+    if url.drivername not in POSTGRES_SCHEMES:
+        raise ConfigError(f"{name} has to begin with postgres:// or postgresql://; no other database is supported.")
+    if value.count("@") > 1:
+        raise ConfigError(f"{name} has more than one @; write an @ of the password as %40.")
+    if not url.database or (url.host and not HOST.fullmatch(url.host)):
+        raise ConfigError(f"{name} has to look like postgres://user:password@host:5432/database.")
+    if url.port is not None and not 1 <= url.port <= HIGHEST_PORT:
+        raise ConfigError(f"{name} has a port that is not from 1 to {HIGHEST_PORT}.")
+    if url.query.get("sslmode", "require") not in SSL_MODES:
+        raise ConfigError(f"{name} has an sslmode that is not {', '.join(sorted(SSL_MODES))}.")
+    try:
+        make_dsn(**{option: str(given) for option, given in url.query.items()})
+    except ProgrammingError:
+        raise ConfigError(f"{name} has an option after the ? that PostgreSQL does not know.") from None
+
+
 def engine_options(url: URL, threads: int) -> dict[str, Any]:
-    """Pool = threads, so a thread never waits for a connection that another may hold; nothing waits without an end."""
+    """A pool as large as the threads, so that no thread waits for another's connection; every wait has an end.
+
+    Args:
+        url: may hold `options` of its own, which are kept.
+        threads: of one process.
+    """
     given = url.query.get("options", "")
     timeouts = "-c statement_timeout=20s -c idle_in_transaction_session_timeout=20s"
     return {
         "pool_size": threads,
         "max_overflow": 0,
-        "pool_timeout": 3,
+        "pool_timeout": 3,  # seconds
         "pool_pre_ping": True,
-        "pool_recycle": 300,
-        "hide_parameters": True,  # an error in the log must not carry what a person typed
+        "pool_recycle": 300,  # seconds
+        "hide_parameters": True,  # an error in the log must not hold what a person typed
         "connect_args": {
-            "connect_timeout": 5,
+            "connect_timeout": 5,  # seconds
             "application_name": "semicircle-web",
             "options": f"{given} {timeouts}".strip(),
         },
     }
-
-
-@dataclass(frozen=True)
-class ObjectStorage:
-    """Where photos live. `prefix` starts every key; `public_url` + "/" + key is what a browser loads."""
-
-    bucket: str
-    region: str
-    endpoint_url: str | None
-    prefix: str
-    public_url: str
-    access_key_id: str
-    secret_access_key: str
-
-
-def object_storage(env: Mapping[str, str]) -> ObjectStorage:
-    """The bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's.
-
-    In the add-ons' buckets the world can read keys under `public/` only; all keys of a cube begin with its name.
-    """
-    if env.get("S3_BUCKET"):
-        return s3_storage(env)
-    if env.get("BUCKETEER_BUCKET_NAME"):
-        bucket, region = required(env, "BUCKETEER_BUCKET_NAME"), required(env, "BUCKETEER_AWS_REGION")
-        keys = required(env, "BUCKETEER_AWS_ACCESS_KEY_ID"), required(env, "BUCKETEER_AWS_SECRET_ACCESS_KEY")
-        return ObjectStorage(bucket, region, None, "public/", f"https://{bucket}.s3.{region}.amazonaws.com", *keys)
-    if env.get("CLOUDCUBE_URL"):
-        cube_url = urlsplit(required(env, "CLOUDCUBE_URL"))
-        bucket, prefix = str(cube_url.hostname).split(".")[0], cube_url.path.strip("/") + "/public/"
-        keys = required(env, "CLOUDCUBE_ACCESS_KEY_ID"), required(env, "CLOUDCUBE_SECRET_ACCESS_KEY")
-        return ObjectStorage(bucket, "us-east-1", None, prefix, f"https://{cube_url.hostname}", *keys)
-    raise ConfigError("S3_BUCKET is not set, nor are an add-on's variables; .env.example says what they are for.")
-
-
-def s3_storage(env: Mapping[str, str]) -> ObjectStorage:
-    bucket = required(env, "S3_BUCKET")
-    region = env.get("S3_REGION") or "us-east-1"
-    endpoint = env.get("S3_ENDPOINT_URL") or None
-    default_public_url = f"{endpoint}/{bucket}" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com"
-    prefix = env.get("S3_PREFIX", "").strip("/")
-    return ObjectStorage(
-        bucket=bucket,
-        region=region,
-        endpoint_url=endpoint,
-        prefix=f"{prefix}/" if prefix else "",
-        public_url=(env.get("S3_PUBLIC_URL") or default_public_url).rstrip("/"),
-        access_key_id=required(env, "AWS_ACCESS_KEY_ID"),
-        secret_access_key=required(env, "AWS_SECRET_ACCESS_KEY"),
-    )

@@ -1,33 +1,103 @@
-""".env.example and the code name the same variables, and the file is enough to start production."""
+""".env.example and the code name the same variables. Copied whole it serves development, and it opens no production."""
 
+import ast
 import itertools
 import re
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
 from dotenv import dotenv_values
 
-from config import ProductionConfig
+from config import DevelopmentConfig, ProductionConfig, TestingConfig, from_environment
+from environment import ConfigError, secret_key
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
-# How the code reads a variable: required(env, "X"), env.get("X"), env["X"], "X" in os.environ, envvar="X".
-READ = re.compile(
-    r'(?:(?:required|whole_number)\((?:os\.)?env(?:iron)?, |env(?:iron)?(?:\.get\(|\[)|envvar=)"([A-Z][A-Z0-9_]+)"'
-)
-MEMBER = re.compile(r'"([A-Z][A-Z0-9_]+)" in os\.environ')
+# Where something else than the configuration is read. NO_COLOR is no setting of ours: https://no-color.org
+OTHERS = {"app/release/commands.py": {"NO_COLOR"}}
 
 
-def named_in_the_example() -> set[str]:
-    return set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", EXAMPLE.read_text(), re.MULTILINE))
+class Recorded(Mapping[str, str]):
+    """An environment that notes which variables were asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values_ = values
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self.values_[name]
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("a variable has to be asked for by its name")
+
+    def __len__(self) -> int:
+        return len(self.values_)
 
 
-def read_by_the_code() -> set[str]:
-    files = [ROOT / "config.py", ROOT / "environment.py", ROOT / "gunicorn.conf.py", *(ROOT / "app").rglob("*.py")]
-    return {name for file in files for pattern in (READ, MEMBER) for name in pattern.findall(file.read_text())}
+def sample() -> dict[str, str]:
+    """Every variable of the example with the value that it shows, also those that are commented out."""
+    return dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
+
+
+def production(*families_left_out: str) -> dict[str, str]:
+    values = {name: value for name, value in sample().items() if not name.startswith(families_left_out or ("-",))}
+    addons = {
+        "BUCKETEER_BUCKET_NAME": "bucketeer-1",
+        "BUCKETEER_AWS_REGION": "eu-west-1",
+        "BUCKETEER_AWS_ACCESS_KEY_ID": "id",
+        "BUCKETEER_AWS_SECRET_ACCESS_KEY": "secret",
+        "CLOUDCUBE_URL": "https://cloud-cube.s3.amazonaws.com/abc123",
+        "CLOUDCUBE_ACCESS_KEY_ID": "id",
+        "CLOUDCUBE_SECRET_ACCESS_KEY": "secret",
+    }
+    kept = {name: value for name, value in addons.items() if not name.startswith(families_left_out or ("-",))}
+    return {**values, **kept, "SECRET_KEY": secrets.token_hex(32)}
+
+
+def read_by_the_configuration() -> set[str]:
+    asked: set[str] = {"APP_SETTINGS"}
+    for left_out in ((), ("S3_", "AWS_"), ("S3_", "AWS_", "BUCKETEER_")):
+        env = Recorded(production(*left_out))
+        TestingConfig(env)
+        asked |= env.asked
+    return asked
+
+
+def read_elsewhere(path: Path) -> set[str]:
+    """The names in os.environ["X"], os.environ.get("X"), os.getenv("X") and envvar="X" of a file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+            found.add(ast.unparse(node.slice))
+        if isinstance(node, ast.Call) and re.search(r"(environ\.get|getenv)$", ast.unparse(node.func)):
+            found.add(ast.unparse(node.args[0]))
+        if isinstance(node, ast.keyword) and node.arg == "envvar":
+            found.add(ast.unparse(node.value))
+        if isinstance(node, ast.Compare) and ast.unparse(node.comparators[0]).endswith("environ"):
+            found.add(ast.unparse(node.left))
+    return {name.strip("'\"") for name in found}
 
 
 def test_the_example_names_what_the_code_reads_and_nothing_else() -> None:
-    assert named_in_the_example() == read_by_the_code()
+    assert sample().keys() == read_by_the_configuration()
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    files = [*ROOT.glob("*.py"), *(ROOT / "app").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): names for path in files if (names := read_elsewhere(path))}
+    assert found == OTHERS
+
+
+def test_a_planted_variable_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text(
+        'import os\nos.environ["A"]; os.environ.get("B"); os.getenv("C"); f(envvar="D"); "E" in os.environ\n'
+    )
+    assert read_elsewhere(planted) == {"A", "B", "C", "D", "E"}
 
 
 def test_every_variable_is_explained_right_above_it() -> None:
@@ -41,6 +111,30 @@ def test_every_variable_is_explained_right_above_it() -> None:
             assert before.startswith("# "), line
 
 
-def test_the_example_starts_production() -> None:
-    values = {name: value for name, value in dotenv_values(EXAMPLE).items() if value}
-    assert ProductionConfig(values).S3_BUCKET == "semicircle-photos"
+def test_copied_whole_it_serves_development() -> None:
+    values = {name: value or "" for name, value in dotenv_values(EXAMPLE).items()}
+    found = from_environment(values)
+    assert type(found) is DevelopmentConfig
+    assert vars(found) == vars(DevelopmentConfig({}))
+
+
+def test_with_a_key_of_ones_own_its_samples_start_production() -> None:
+    assert ProductionConfig(production()).S3_BUCKET == "semicircle-photos"
+
+
+def test_without_a_key_of_ones_own_they_do_not() -> None:
+    with pytest.raises(ConfigError, match="SECRET_KEY"):
+        ProductionConfig(sample())
+
+
+def test_no_key_that_stands_in_this_repository_is_accepted() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
+    files = [ROOT / name for name in listed.stdout.split("\0") if name] or [EXAMPLE, ROOT / "config.py"]
+    beside = re.compile(
+        r"""(?:SECRET_KEY|DEVELOPMENT_KEY|PUBLISHED_KEYS)\w*["']?\s*[:=]\s*[{(\[]?\s*["']?([\w+/=-]{16,})"""
+    )
+    published = {key for file in files if file.is_file() for key in beside.findall(file.read_text(errors="replace"))}
+    assert len(published) >= 2
+    for key in published:
+        with pytest.raises(ConfigError):
+            secret_key("SECRET_KEY", key)

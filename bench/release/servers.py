@@ -1,6 +1,7 @@
 """The servers of a trial: a fresh copy of the prepared database, and gunicorn as the Procfile starts it."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 START_WITHIN = 30  # seconds
 NOWHERE = "http://127.0.0.1:9"  # the bucket: no page of this measurement touches it
 SECRETS = {
-    "SECRET_KEY": "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5",
+    "SECRET_KEY": secrets.token_hex(32),
     "S3_BUCKET": "bench",
     "S3_ENDPOINT_URL": NOWHERE,
     "AWS_ACCESS_KEY_ID": "bench",

@@ -1,5 +1,6 @@
 """The worker process: every job has its effect once, whatever happens to the processes and the database."""
 
+import secrets
 import signal
 import socket
 import subprocess
@@ -224,7 +225,7 @@ def test_an_idle_worker_reconnects_when_the_database_restarts(tmp_path: Path, pa
     [port] = ports.find_free(1)
     server = postgres.start(tmp_path / "postgres", port, durable=False)
     environment = {
-        "SECRET_KEY": "5d1f0c7a9b3e48d2a6c4e0f18b7d9352",
+        "SECRET_KEY": secrets.token_hex(32),
         "DATABASE_URL": postgres.url(port),
         "S3_BUCKET": "none",
         "AWS_ACCESS_KEY_ID": "none",

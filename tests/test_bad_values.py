@@ -1,0 +1,165 @@
+"""An unusable value of any variable stops the start with one sentence, which names the variable and hides the value."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask.cli import FlaskGroup
+
+from app import create_app
+
+ROOT = Path(__file__).parents[1]
+FLASK = FlaskGroup(create_app=create_app, load_dotenv=False, set_debug_flag=False)
+
+GOOD = {
+    "APP_SETTINGS": "config.ProductionConfig",
+    "SECRET_KEY": secrets.token_hex(32),
+    "DATABASE_URL": "postgres://user:hidden@db.semicircle.dev:5432/name",
+}
+OWN_BUCKET = {"S3_BUCKET": "bucket", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hidden"}
+BUCKETEER = {
+    "BUCKETEER_BUCKET_NAME": "bucketeer-1",
+    "BUCKETEER_AWS_REGION": "eu-west-1",
+    "BUCKETEER_AWS_ACCESS_KEY_ID": "id",
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": "hidden",
+}
+CLOUDCUBE = {
+    "CLOUDCUBE_URL": "https://cloud-cube.s3.amazonaws.com/abc123",
+    "CLOUDCUBE_ACCESS_KEY_ID": "id",
+    "CLOUDCUBE_SECRET_ACCESS_KEY": "hidden",
+}
+TESTS = {"APP_SETTINGS": "config.TestingConfig", "TEST_PAGE_SERVERS": "127.0.0.1:8001"}
+
+NUMBERS = ["0", "-1", "two", "", "1.5", "٣", "100", "1000000", "1 2"]
+DATABASE_URLS = [
+    "nonsense",
+    "sqlite:///secret.db",
+    "mysql://u:hidden@h/n",
+    "postgresql+psycopg://u:hidden@h/n",
+    "postgres://u:hidden@h:bad/n",
+    "postgres://u:hidden@h:0/n",
+    "postgres://u:hidden@h:70000/n",
+    "postgres://u:hid@den@h/n",
+    "postgres://u:hid@de/n@h/n",
+    "postgres://u:hidden@h",
+    "postgres://u:hidden@h/",
+    "postgres://u:hidden@two hosts/n",
+    "postgres://u:hidden@h%2Fx/n",
+    "postgres://u:hidden@h/n?sslmode=hidden",
+    "postgres://u:hidden@h/n?hidden=1",
+]
+URLS = [
+    "not-a-url",
+    "s3.semicircle.dev",
+    "ftp://s3.semicircle.dev",
+    "https:///path",
+    "https://user:hidden@s3.semicircle.dev",
+    "https://s3.semicircle.dev:bad",
+    "https://s3.semicircle.dev:70000",
+    "https://[::1",
+    "https://s3.semicircle.dev/?query=hidden",
+    "https://s3.semicircle.dev; script-src *",
+]
+BUCKETS = ["ab", "my bucket", "bucket/folder", "arn:aws:s3:::bucket", "b" * 64]
+REGIONS = ["eu west", "eu_west", "https://eu-west-1"]
+BAD = {
+    "APP_SETTINGS": ["config.NoSuchConfig", "NoSuchConfig", "config.Config", "os.environ", ""],
+    "SECRET_KEY": ["", "short", "a" * 40, "change-me-" * 4, "development-only-0123456789abcdef0123456789abcdef"],
+    "SECRET_KEY_FALLBACKS": ["short", "a" * 40, "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5"],
+    "DATABASE_URL": ["", *DATABASE_URLS],
+    "MIGRATION_DATABASE_URL": DATABASE_URLS,
+    "LOG_LEVEL": ["loud", "", "10"],
+    "PORT": [*NUMBERS[:-3], "65536", "1000000"],
+    "WEB_CONCURRENCY": NUMBERS,
+    "WEB_THREADS": NUMBERS,
+    "WORKER_THREADS": NUMBERS,
+    "S3_BUCKET": ["", *BUCKETS],
+    "S3_REGION": REGIONS,
+    "S3_ENDPOINT_URL": URLS,
+    "S3_PUBLIC_URL": [*URLS, "https://s3.semicircle.dev/" + "x" * 200],
+    "S3_PREFIX": ["a b", "a//b", "../a", "a/./b", "ä", "a?b"],
+    "AWS_ACCESS_KEY_ID": [""],
+    "AWS_SECRET_ACCESS_KEY": [""],
+    "BUCKETEER_BUCKET_NAME": BUCKETS,
+    "BUCKETEER_AWS_REGION": ["", *REGIONS],
+    "BUCKETEER_AWS_ACCESS_KEY_ID": [""],
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": [""],
+    "CLOUDCUBE_URL": [
+        *URLS,
+        "garbage",
+        "https://cloud-cube/abc",
+        "https://cloud-cube.s3.amazonaws.com",
+        "https://a.b/c/d",
+    ],
+    "CLOUDCUBE_ACCESS_KEY_ID": [""],
+    "CLOUDCUBE_SECRET_ACCESS_KEY": [""],
+    "DYNO": [],  # any name is one
+    "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
+}
+COPIED_WRONGLY = ["hidden-value\n", " hidden-value", "hidden-value ", "hidden\nvalue", "hidden\x07value", " ", "\n"]
+
+CASES = [(name, value) for name, values in BAD.items() for value in [*values, *COPIED_WRONGLY]]
+
+
+def environment(name: str, value: str) -> dict[str, str]:
+    """An environment that is whole but for this value."""
+    bucket = next((family for family in (BUCKETEER, CLOUDCUBE) if name in family), OWN_BUCKET)
+    return {**GOOD, **bucket, **(TESTS if name in TESTS else {}), name: value}
+
+
+def assert_is_one_sentence(said: str, name: str, value: str) -> None:
+    [line] = said.splitlines()
+    assert line.startswith("Error: ")
+    assert name in line
+    assert "hidden" not in line
+    if len(value) > 5:  # "", "0" and "two" may be a part of any sentence
+        assert value.strip() not in line
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_it_is_one_sentence(name: str, value: str) -> None:
+    unset: dict[str, str | None] = dict.fromkeys(BAD)
+    result = CliRunner().invoke(FLASK, ["worker"], env={**unset, **environment(name, value)})
+    assert result.exit_code != 0
+    assert result.stdout == ""
+    assert_is_one_sentence(result.stderr, name, value)
+
+
+@pytest.mark.parametrize("bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET])
+def test_the_good_values_are_accepted(bucket: dict[str, str]) -> None:
+    unset: dict[str, str | None] = dict.fromkeys(BAD)
+    result = CliRunner().invoke(FLASK, ["worker", "--help"], env={**unset, **GOOD, **bucket})
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEB_CONCURRENCY", "lots"),
+        ("LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "postgres://u:hid@den@h/n"),
+    ],
+)
+@pytest.mark.parametrize("process", ["web", "release", "worker"])
+def test_it_is_one_sentence_of_each_process_of_a_platform(process: str, name: str, value: str) -> None:
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {"PATH": path, "FLASK_SKIP_DOTENV": "1", **environment(name, value)}
+    run = subprocess.run(lines[process], shell=True, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert run.returncode != 0
+    assert run.stdout == ""
+    assert_is_one_sentence(run.stderr, name, value)
+
+
+@pytest.mark.servers
+def test_gunicorn_by_itself_says_it_in_one_sentence_too() -> None:
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+    env = environment("LOG_LEVEL", "loud")
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert run.returncode != 0
+    assert_is_one_sentence(run.stderr, "LOG_LEVEL", "loud")
