@@ -119,6 +119,7 @@ PURE = [
     "app.accounts.nicknames",
     "app.accounts.password_policy",
     "app.accounts.user_agents",
+    "app.keyset",
     "app.mypage.heat_map",
     "app.photos.containers",
     "app.photos.cropping",
