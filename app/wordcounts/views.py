@@ -42,7 +42,7 @@ def rate_limited(error: RateLimited) -> Response:
 
 @bp.get("")
 def index() -> Answer:
-    return list_page(AskForm(), cursor_parameter())
+    return list_page(AskForm(), requested_cursor())
 
 
 @bp.post("")
@@ -62,8 +62,8 @@ def create() -> Answer:
 @bp.get("/<uuid:public_id>")
 @public
 def show(public_id: uuid.UUID) -> Answer:
-    stop_words = stop_words_parameter()
-    shown = shown_parameter()
+    stop_words = requested_stop_words()
+    shown = requested_words_shown()
     result = service.get_result(reader_id(), public_id, stop_words)
     if "HX-Request" in request.headers:
         return poll_answer(result)
@@ -114,7 +114,7 @@ def reader_id() -> int | None:
     return current_user.id if current_user.is_authenticated else None
 
 
-def cursor_parameter() -> Cursor:
+def requested_cursor() -> Cursor:
     """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
     try:
@@ -123,7 +123,7 @@ def cursor_parameter() -> Cursor:
         abort(400)
 
 
-def stop_words_parameter() -> str:
+def requested_stop_words() -> str:
     """The value of `?stop_words=`, "drop" without it; 400 if it is not "keep"."""
     asked = request.args.get("stop_words")
     if asked not in (None, "keep"):
@@ -131,7 +131,7 @@ def stop_words_parameter() -> str:
     return asked or "drop"
 
 
-def shown_parameter() -> int | None:
+def requested_words_shown() -> int | None:
     """How many words to show: None (all that are stored) with `?all=1`; 400 for another value of it."""
     asked = request.args.get("all")
     if asked not in (None, "1"):
@@ -178,7 +178,7 @@ def to_result(public_id: uuid.UUID) -> Response:
 
 def finished(public_id: uuid.UUID) -> report.Report:
     """The report of a result; 404 if it is not done."""
-    stop_words = stop_words_parameter()
+    stop_words = requested_stop_words()
     result = service.get_result(reader_id(), public_id, stop_words)
     if result.status != DONE:
         abort(404)
