@@ -26,5 +26,5 @@ def url_pattern(endpoint: str, argument: str, **values: Any) -> str:
         argument: the argument that differs from row to row: an id, or a text that is percent-encoded already.
         values: the other arguments of `url_for`, the same for all rows.
     """
-    url = url_for(endpoint, **{**values, argument: PLACEHOLDER})
-    return url.replace("%", "%%").replace(str(PLACEHOLDER), "%s")
+    arguments: dict[str, Any] = {**values, argument: PLACEHOLDER}
+    return url_for(endpoint, **arguments).replace("%", "%%").replace(str(PLACEHOLDER), "%s")

@@ -1,4 +1,4 @@
-"""One service with people in it for all tests of pages, and a browser to visit it with."""
+"""One seeded service for all browser tests, and a browser."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def packages() -> None:
-    """What npm brings is there. Asked for once: without the registry every test that needs it fails at once."""
+    """The packages of npm are installed. Tried once: without the registry, every test that needs them fails at once."""
     tools.install()
 
 
@@ -47,15 +47,15 @@ def reader(site: Site) -> Reader:
 
 @pytest.fixture
 def window(windows: Windows, reader: Reader) -> Iterator[Window]:
-    """A new window of the reader, who reads English; whatever the test did, it complained about nothing."""
+    """A new window of the reader, in English. After the test its console holds no error."""
     with windows.lent(reader.cookies) as window:
         yield window
-        assert not window.complained()
+        assert not window.console_errors()
 
 
 @pytest.fixture
-def plain(windows: Windows, reader: Reader) -> Iterator[Window]:
-    """The same reader's window without scripts."""
+def window_without_scripts(windows: Windows, reader: Reader) -> Iterator[Window]:
+    """A window of the same reader without JavaScript."""
     with windows.lent(reader.cookies, scripts=False) as window:
         yield window
 
@@ -66,8 +66,8 @@ def has_scripts(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def either(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[Window]:
-    """The test is made twice: in a window of the reader with scripts, and in one without."""
+def any_window(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[Window]:
+    """Runs the test twice: in a window of the reader with JavaScript, and in one without."""
     with windows.lent(reader.cookies, scripts=has_scripts) as window:
         yield window
-        assert not window.complained()
+        assert not window.console_errors()

@@ -1,4 +1,4 @@
-"""What the controls are called in English, each in one place. `a|b` takes either."""
+"""The English names of the controls, each in one place. `a|b` matches either."""
 
 import re
 
@@ -33,5 +33,5 @@ def complete(todo: str) -> Control:
 
 
 def completed(todo: str) -> Control:
-    """The same button, once it is down."""
+    """The same button when it is pressed."""
     return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=True)

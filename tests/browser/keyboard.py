@@ -1,4 +1,4 @@
-"""Steering a page by keyboard alone, as somebody does who cannot use a mouse, and seeing where one is all the time."""
+"""Using a page by keyboard only. The focus has to be visible at every stop."""
 
 import re
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from tests.waiting import WITHIN
 Role = Literal["button", "checkbox", "heading", "link", "textbox"]
 
 TIMEOUT = WITHIN * 1000  # milliseconds
-LONGEST_WAY = 120  # stops; no control is farther away, or nobody would go there
+MOST_STOPS = 120  # presses of Tab; no control should be farther away
 
-# What shows where one is may be drawn by a neighbour: around a field that is not itself seen, say.
+# The focus ring may be on a neighbour of the focused element: on the box around a field that is hidden itself, say.
 LOOK = """target => {
   const element = document.activeElement;
-  if (!element || element === document.body) return { lost: null, arrived: false };  // the page's end
-  const told = element.outerHTML.slice(0, 120);
+  if (!element || element === document.body) return { lost: null, arrived: false };  // behind the last stop
+  const html = element.outerHTML.slice(0, 120);
   const around = [element, element.parentElement, element.previousElementSibling, element.nextElementSibling,
     element.form, ...(element.labels ?? [])];
-  // The parts of a day, and the button that opens the calendar, are outlined by the browser, out of our sight.
+  // The browser outlines the parts of a date field in its shadow DOM, which scripts cannot see.
   const isOutlined = element.type === "date" || around.some(shown => {
     const { outlineStyle, outlineWidth, outlineColor } = shown ? getComputedStyle(shown) : {};
     return shown && outlineStyle !== "none" && parseFloat(outlineWidth) >= 2
@@ -33,19 +33,19 @@ LOOK = """target => {
       const hit = document.elementFromPoint(left + width * x, top + height * y);
       return hit && (shown.contains(hit) || hit.contains(shown) && !/^(BODY|HTML)$/.test(hit.nodeName));
     })));
-  const lost = !isOutlined ? `no outline: ${told}` : !isSeen ? `covered, or not on the screen: ${told}` : null;
+  const lost = !isOutlined ? `no outline: ${html}` : !isSeen ? `covered, or not on the screen: ${html}` : null;
   return { lost, arrived: element === target };
 }"""
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a screen reader would call it: its role, and what its name begins with."""
+    """A control by its role and the beginning of its accessible name, as a screen reader names it."""
 
     role: Role
     name: str
-    is_password: bool = False  # these have no role
-    is_pressed: bool | None = None  # of a button that stays down; None: whether or not
+    is_password: bool = False  # password fields have no role
+    is_pressed: bool | None = None  # of a toggle button; None: either
 
     def of(self, tab: Tab) -> Locator:
         name = re.compile(rf"^\s*({self.name})", re.IGNORECASE)
@@ -62,14 +62,14 @@ class Keyboard:
     tab: Tab
 
     def go_to(self, control: Control) -> None:
-        """Press Tab until one is there.
+        """Press Tab until the control has the focus.
 
         Raises:
-            AssertionError: the way does not lead there, or somewhere on it one cannot see where one is.
+            AssertionError: Tab does not reach it, or the focus is not visible at some stop on the way.
         """
         expect(control.of(self.tab)).to_be_visible(timeout=TIMEOUT)
         target = control.of(self.tab).element_handle()
-        for _ in range(LONGEST_WAY):
+        for _ in range(MOST_STOPS):
             self.tab.keyboard.press("Tab")
             here = target.evaluate(LOOK)
             assert here["lost"] is None, here["lost"]
@@ -88,12 +88,12 @@ class Keyboard:
         self.tab.keyboard.press(key)
 
     def sees(self, control: Control) -> None:
-        """Waits until it is on the page."""
+        """Wait until the control is on the page."""
         expect(control.of(self.tab)).to_be_visible(timeout=TIMEOUT)
 
     def does_not_see(self, control: Control) -> None:
         expect(control.of(self.tab)).to_have_count(0, timeout=TIMEOUT)
 
     def is_at(self, path: str) -> None:
-        """Waits until the address is this one; `path` is a regular expression."""
+        """Wait for an address; `path` is a regular expression."""
         expect(self.tab).to_have_url(re.compile(rf"^https?://[^/]+{path}$"), timeout=TIMEOUT)

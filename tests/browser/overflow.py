@@ -1,4 +1,4 @@
-"""Whether a page can be scrolled sideways, and because of what."""
+"""Horizontal overflow: whether a page scrolls sideways, and which element causes it."""
 
 from playwright.sync_api import Page as Tab
 
@@ -8,7 +8,7 @@ WIDEST = """() => {
   let widest = null, end = 0;
   for (const element of document.body.querySelectorAll("*")) {
     const { right } = element.getBoundingClientRect();
-    if (right >= end) [widest, end] = [element, right];  // the innermost of those that are as wide
+    if (right >= end) [widest, end] = [element, right];  // the innermost of the widest ones
   }
   const start = widest?.outerHTML.slice(0, 120).replace(/\\s+/g, " ");
   return `${scrollWidth} pixels in a window of ${clientWidth}, widest to ${Math.round(end)}: ${start}`;
@@ -16,6 +16,6 @@ WIDEST = """() => {
 
 
 def overflow(tab: Tab) -> str | None:
-    """How wide the page is and its widest element, when it is wider than the window."""
+    """The width of the page and its widest element, if the page is wider than the window."""
     found: str | None = tab.evaluate(WIDEST)
     return found

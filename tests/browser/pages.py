@@ -1,6 +1,6 @@
-"""Every page of the site: what it is called, how it is reached, and as what it is answered.
+"""Every page of the site: its name, its request and its status.
 
-A new page is one line here. Its tests, its HTML check and its pictures follow from that.
+A new page is one line here. Its tests, its HTML check and its screenshots follow from that.
 """
 
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from app.storage import StorageUnavailable
 
-FULL = "full"  # somebody with more of everything than a page holds, and with texts that are hard to show
-EMPTY = "empty"  # somebody who just signed up
+FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
+EMPTY = "empty"  # a new account
 PASSWORD = "a long enough sentence"  # of both
 
 
@@ -17,12 +17,12 @@ PASSWORD = "a long enough sentence"  # of both
 class Page:
     """
     Args:
-        name: unique; the file name of its pictures too.
-        path: `{…}` stands for the id of something that was seeded, see seed.py.
-        who: whose browser asks; None is somebody who is not signed in.
-        status: as what it is answered.
-        form: posted to the path, with a CSRF token unless it brings one; else the page is got.
-        error: what a view raises. No running service does that on purpose, so the page is rendered in this process.
+        name: unique; also the file name of its screenshots.
+        path: `{…}` is the id of something that seed.py made.
+        who: the account that asks; None is signed out.
+        status: the expected status.
+        form: posted to the path, with a CSRF token unless it has one. Without a form the page is a GET.
+        error: what the view raises. No running service raises it on purpose, so the page is rendered in this process.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Somebody new for one test alone: what they have is what the test gave them, and nobody else changes it."""
+"""A new account for one test. It has only what the test gives it."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -19,7 +19,7 @@ class Reader:
 
 
 def new_reader(site: Site) -> Reader:
-    """An account, and the cookies of a browser that is signed in to it."""
+    """A new account, and the cookies of a browser that is signed in to it."""
     nickname = f"reader-{next(_numbers)}"
     email = f"{nickname}@example.com"
     with site.app.app_context():
@@ -28,7 +28,7 @@ def new_reader(site: Site) -> Reader:
 
 
 def sign_in(site: Site, email: str) -> dict[str, str]:
-    """The cookies of one more browser."""
+    """Sign in with one more browser; its cookies."""
     browser = site.service.browser()
     assert browser.post("/sign-in", email=email, password=PASSWORD).status == 302
     return browser.cookies

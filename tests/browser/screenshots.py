@@ -42,16 +42,16 @@ def main(beginning: str = "") -> None:
 def take(windows: Windows, page: Page, language: str) -> None:
     """The pictures of one page, which is loaded once."""
     window = windows.of(page.who, language)
-    window.dress("light", "desk")
+    window.emulate("light", "desk")
     window.visit(windows.site, page, language)
     for size in SIZES:
         for scheme in SCHEMES:
-            window.dress(scheme, size)
+            window.emulate(scheme, size)
             folder = FOLDER / f"{language}-{scheme}-{size}"
             folder.mkdir(parents=True, exist_ok=True)
             enlarge(window.tab)
             window.tab.screenshot(path=folder / f"{page.name}.png", animations="disabled")
-    window.leave()
+    window.go_blank()
 
 
 def enlarge(tab: Tab) -> None:

@@ -1,4 +1,4 @@
-"""What the people of the pages have, in Korean and in English, with texts that break pages not built for them."""
+"""The accounts of the pages and their data, in Korean and English, with texts that break careless layouts."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from tests.wordcounts.results import COUNTED
 
 Ids = dict[str, object]
 
-# As long as one may be, with no place to break a line at.
+# As long as allowed, with no place to break the line.
 NICKNAME = "달빛아래" * 10 + "MoonlightReader" * 2
 EMAIL = f"{'quite-a-long-address-' * 2}x@{'a-domain-of-some-length' * 2}.example.com"
 
@@ -60,7 +60,7 @@ code
 
 
 def seed() -> Ids:
-    """Make the people and their things, inside an application context; the ids that the addresses of pages need."""
+    """Make the accounts and their data, inside an application context. Returns the ids that the paths of pages need."""
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
     photos.put_photo(full.id, oriented_photo(1))

@@ -1,4 +1,4 @@
-"""A running service with people and their things in it, and what it answers for each page."""
+"""A running service with seeded accounts, and its answer for each page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,8 +30,8 @@ class Answer:
 class Site:
     """
     Args:
-        app: the application in this process, on the service's database; it renders what no running service shows.
-        ids: what the addresses of pages are filled in with.
+        app: the application in this process, on the service's database; it renders the pages of errors.
+        ids: what the paths of pages are filled in with.
     """
 
     service: Service
@@ -46,10 +46,10 @@ class Site:
         return page.path.format_map(self.ids)
 
     def person(self, who: str | None) -> Browser:
-        """Somebody's cookies, over plain HTTP; with a CSRF token also those of somebody who is not signed in."""
+        """A plain HTTP client with the cookies of an account; signed out it has a CSRF cookie too."""
         if who not in self._people:
             browser = self.service.browser()
-            browser.headers["Connection"] = "close"  # the service leaves in the middle of a body that is too large
+            browser.headers["Connection"] = "close"  # the service closes the connection when a body is too large
             if who:
                 assert browser.post("/sign-in", email=address(who), password=PASSWORD).status == 302
             browser.get("/sign-in")
@@ -57,13 +57,13 @@ class Site:
         return self._people[who]
 
     def fields(self, page: Page) -> dict[str, str]:
-        """The form that leads to a page, with a token of the person who posts it."""
+        """The form of a page, with a CSRF token of the account that posts it."""
         assert page.form is not None
         token = token_of(self.person(page.who).get("/sign-in").data.decode())
         return {"csrf_token": token, **page.form}
 
     def answer(self, page: Page, language: str) -> Answer:
-        """The page as it is served, without a browser."""
+        """The page as the service sends it, without a browser."""
         if page.error:
             shown = self.app.test_client().get(page.path, headers={"Accept-Language": language})
             return Answer(shown.status_code, dict(shown.headers), shown.text)
@@ -95,7 +95,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
 
 
 def application(environment: Environment) -> Flask:
-    """An application in which the views fail that are to."""
+    """An application with views that raise the errors of PAGES."""
     app = create_app(TestingConfig(environment))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
     for page in PAGES:

@@ -1,4 +1,4 @@
-"""The counter below a text counts as the server does, so nobody is refused what it said would do."""
+"""The character counter below a text counts as the server does."""
 
 import unicodedata
 
@@ -93,13 +93,13 @@ def test_that_of_the_title_comes_when_it_matters(tab: Tab) -> None:
     expect(of_title).to_have_text("Title 51 / 50 · 1 too many")
 
 
-def test_without_scripts_the_limit_is_said(plain: Window) -> None:
-    plain.tab.goto(f"{plain.url}/notes")
-    expect(counter(plain.tab)).to_have_text("Up to 2,000 characters")
+def test_without_scripts_the_limit_is_said(window_without_scripts: Window) -> None:
+    window_without_scripts.tab.goto(f"{window_without_scripts.url}/notes")
+    expect(counter(window_without_scripts.tab)).to_have_text("Up to 2,000 characters")
 
 
 def assert_only_refused(window: Window) -> None:
     """Chromium writes one line for the status of 422, and nothing else is wrong."""
-    complaints = window.complained()
-    assert [complaint for complaint in complaints if "422" not in complaint] == []
-    assert len(complaints) == 1
+    errors = window.console_errors()
+    assert [error for error in errors if "422" not in error] == []
+    assert len(errors) == 1

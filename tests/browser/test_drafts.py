@@ -1,4 +1,4 @@
-"""What is typed into a note stays in this browser until the server has it, and is offered, never put in by itself."""
+"""Drafts: text that is not saved stays in this browser. It is offered again, and never filled in by itself."""
 
 import re
 
@@ -29,7 +29,7 @@ def offer(tab: Tab) -> Locator:
 
 
 def write(tab: Tab, words: str) -> None:
-    """Type, and rest until the draft is kept."""
+    """Type, and wait until the draft is kept."""
     text(tab).fill(words)
     expect(tab.get_by_text("Draft saved · just now")).to_be_visible()
     wait_until(lambda: words in tab.evaluate("JSON.stringify({...localStorage})"), "it is kept")
@@ -49,6 +49,7 @@ def stored(site: Site, reader: Reader) -> list[str]:
         return [note.text for note in listing.list_notes(reader.id).notes]
 
 
+@pytest.mark.smoke
 def test_it_is_offered_again_and_brought_back(window: Window, site: Site, reader: Reader) -> None:
     tab = open_notes(window)
     expect(offer(tab)).to_be_hidden()
@@ -109,11 +110,11 @@ def test_discarded_it_does_not_come_back(window: Window) -> None:
 def test_another_account_in_this_browser_never_sees_it(window: Window, site: Site, reader: Reader) -> None:
     tab = open_notes(window)
     write(tab, "for my eyes only")
-    window.become(new_reader(site).cookies)
+    window.use_cookies(new_reader(site).cookies)
     open_notes(window)
     expect(offer(tab)).to_be_hidden()
     expect(text(tab)).to_have_value("")
-    window.become(reader.cookies)
+    window.use_cookies(reader.cookies)
     open_notes(window)
     expect(offer(tab)).to_be_visible()
 

@@ -1,11 +1,11 @@
-"""What the tests of pages look for they find: each fault planted in a page that is good otherwise."""
+"""The checks of the browser tests find planted faults, and find none in a good page."""
 
 from collections.abc import Callable
 
 import pytest
 
 from app.web.static import ROOT, hashed_url
-from tests.browser.barriers import barriers
+from tests.browser.axe import axe_violations
 from tests.browser.overflow import overflow
 from tests.browser.pages import Page
 from tests.browser.window import NARROWEST, Window, Windows
@@ -19,13 +19,13 @@ GOOD = f"<!doctype html>{HEAD}<main><h1>Planted</h1>{{}}</main></html>"
 
 @pytest.fixture
 def plant(windows: Windows) -> Plant:
-    """Shows a page under the policy of the service's own pages."""
+    """Serves HTML with the content security policy of the service."""
     window = windows.fresh("en")
-    window.dress("light", "phone")
+    window.emulate("light", "phone")
     policy = windows.site.person(None).get("/sign-in").headers["Content-Security-Policy"]
 
     def plant(html: str) -> Window:
-        window.show(GOOD.format(html), "/planted", headers={"Content-Security-Policy": policy})
+        window.serve(GOOD.format(html), "/planted", headers={"Content-Security-Policy": policy})
         return window
 
     return plant
@@ -33,8 +33,8 @@ def plant(windows: Windows) -> Plant:
 
 def test_a_good_page_is_found_good(plant: Plant) -> None:
     window = plant("<p>Nothing is wrong here.</p>")
-    window.narrow(NARROWEST)
-    assert (barriers(window.tab), overflow(window.tab), window.complained()) == ([], None, [])
+    window.set_width(NARROWEST)
+    assert (axe_violations(window.tab), overflow(window.tab), window.console_errors()) == ([], None, [])
 
 
 @pytest.mark.parametrize(
@@ -48,21 +48,21 @@ def test_a_good_page_is_found_good(plant: Plant) -> None:
         ('<a href="/a"><font size="1">1</font></a><a href="/b"><font size="1">2</font></a>', "target-size: ", "a"),
     ],
 )
-def test_a_planted_barrier_is_found(plant: Plant, html: str, rule: str, target: str) -> None:
-    found = barriers(plant(html).tab)
-    assert [barrier for barrier in found if barrier.startswith(rule) and target in barrier], found
+def test_a_planted_axe_violation_is_found(plant: Plant, html: str, rule: str, target: str) -> None:
+    found = axe_violations(plant(html).tab)
+    assert [violation for violation in found if violation.startswith(rule) and target in violation], found
 
 
 def test_pale_text_is_found_when_colours_alone_are_asked_for(plant: Plant) -> None:
     window = plant('<p><font color="#ccc">pale</font></p><input>')
-    [found] = barriers(window.tab, only_colours=True)
+    [found] = axe_violations(window.tab, only_colours=True)
     assert found.startswith("color-contrast: ")
 
 
 def test_the_widest_element_of_a_page_that_is_too_wide_is_named(plant: Plant) -> None:
     window = plant('<p>short</p><table width="700" id="wide"><tr><td>x</table>')
     assert "of 390" in (overflow(window.tab) or "")
-    window.narrow(NARROWEST)
+    window.set_width(NARROWEST)
     found = overflow(window.tab)
     assert found
     assert "708 pixels in a window of 320" in found or "700 pixels in a window of 320" in found
@@ -78,28 +78,28 @@ def test_the_widest_element_of_a_page_that_is_too_wide_is_named(plant: Plant) ->
         ('<img src="/nothing.png" alt="">', "404"),
     ],
 )
-def test_what_the_browser_complains_about_is_noted_once_it_was_shown(plant: Plant, html: str, words: str) -> None:
-    complaints = plant(html).complained()
-    assert [complaint for complaint in complaints if words in complaint], complaints
+def test_a_planted_console_error_is_found(plant: Plant, html: str, words: str) -> None:
+    errors = plant(html).console_errors()
+    assert [error for error in errors if words in error], errors
 
 
-def test_an_error_of_a_script_is_noted(plant: Plant) -> None:
+def test_an_error_of_a_script_is_found(plant: Plant) -> None:
     window = plant("<p>x</p>")
     window.tab.evaluate("() => { setTimeout(() => { throw new Error('planted') }) }")
     window.tab.evaluate("() => new Promise(resolve => setTimeout(resolve))")
-    assert [complaint for complaint in window.complained() if "planted" in complaint]
+    assert [error for error in window.console_errors() if "planted" in error]
 
 
-def test_the_line_about_an_expected_error_is_no_complaint_but_any_other_is(windows: Windows) -> None:
+def test_an_expected_status_is_no_console_error_but_any_other_is(windows: Windows) -> None:
     window = windows.fresh("en")
     missing = Page("missing", "/nothing", status=404)
     window.visit(windows.site, missing, "en")
-    assert window.complained() == []
+    assert window.console_errors() == []
     window.tab.goto(f"{window.url}/nothing")
-    [complaint] = window.complained()
-    assert "404" in complaint
+    [error] = window.console_errors()
+    assert "404" in error
 
 
-def test_a_page_that_is_answered_otherwise_is_not_looked_at(windows: Windows) -> None:
+def test_an_unexpected_status_fails_the_visit(windows: Windows) -> None:
     with pytest.raises(AssertionError, match="/sign-in: 200"):
         windows.fresh("en").visit(windows.site, Page("wrong", "/sign-in", status=404), "en")

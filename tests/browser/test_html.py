@@ -1,4 +1,4 @@
-"""The HTML of every page, as it is served, is what the standard allows. One process reads all of it."""
+"""The HTML of every page is valid. One process of html-validate reads all of it."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_the_html_is_valid(faults: dict[str, list[str]], page: Page, language: s
     assert not found, "\n".join(found)
 
 
-def test_html_that_is_not_is_told(packages: None, tmp_path: Path) -> None:
+def test_invalid_html_is_found(packages: None, tmp_path: Path) -> None:
     (tmp_path / "faulty.html").write_text(FAULTY)
     found = "\n".join(tools.html_validate(tmp_path)["faulty.html"])
     for rule in ("wcag/h37", "no-implicit-close", "no-redundant-role"):

@@ -1,9 +1,9 @@
-"""The journeys that everybody makes, by keyboard alone."""
+"""The main journeys, by keyboard only."""
 
 import pytest
 
 from tests.browser import controls
-from tests.browser.barriers import barriers
+from tests.browser.axe import axe_violations
 from tests.browser.keyboard import Control, Keyboard
 from tests.browser.window import Window, Windows
 from tests.conftest import PASSWORD
@@ -14,7 +14,7 @@ OUTLINE = "<style>:focus { outline: 3px solid }</style>"
 @pytest.fixture(params=["desk", "phone"])
 def window(request: pytest.FixtureRequest, windows: Windows) -> Window:
     window = windows.fresh("en")
-    window.dress("light", request.param)
+    window.emulate("light", request.param)
     return window
 
 
@@ -52,7 +52,7 @@ def test_from_signing_up_to_signing_out(window: Window, keyboard: Keyboard, requ
     keyboard.press(controls.DELETE)
     keyboard.is_at("/notes")
     keyboard.does_not_see(controls.link("The other half"))
-    assert not barriers(window.tab), "beside the message with the button to undo it"
+    assert not axe_violations(window.tab), "beside the message with the button to undo it"
     keyboard.press(controls.UNDO, "Space")
     keyboard.sees(controls.link("The other half"))
 
@@ -65,7 +65,7 @@ def test_from_signing_up_to_signing_out(window: Window, keyboard: Keyboard, requ
 
     keyboard.press(controls.SIGN_OUT)
     keyboard.is_at("/sign-in")
-    assert not window.complained()
+    assert not window.console_errors()
 
 
 def test_a_field_is_sent_with_enter(window: Window, keyboard: Keyboard, request: pytest.FixtureRequest) -> None:
@@ -77,21 +77,21 @@ def test_a_field_is_sent_with_enter(window: Window, keyboard: Keyboard, request:
     keyboard.sees(controls.complete("milk"))
 
 
-def test_a_control_without_an_outline_is_told(window: Window, keyboard: Keyboard) -> None:
-    window.show("<style>* { outline: none }</style><button>Save</button>", "/planted")
+def test_a_control_without_a_focus_ring_fails(window: Window, keyboard: Keyboard) -> None:
+    window.serve("<style>* { outline: none }</style><button>Save</button>", "/planted")
     with pytest.raises(AssertionError, match="no outline: <button>Save"):
         keyboard.go_to(controls.SAVE)
 
 
-def test_a_control_behind_another_is_told(window: Window, keyboard: Keyboard) -> None:
+def test_a_control_behind_another_fails(window: Window, keyboard: Keyboard) -> None:
     cover = '<div style="position: fixed; inset: 0; background: white">cover</div>'
-    window.show(f"{OUTLINE}<button>Save</button>{cover}", "/planted")
+    window.serve(f"{OUTLINE}<button>Save</button>{cover}", "/planted")
     with pytest.raises(AssertionError, match=r"covered.*Save"):
         keyboard.go_to(controls.SAVE)
 
 
-def test_a_control_that_the_tab_key_passes_by_is_told(window: Window, keyboard: Keyboard) -> None:
-    window.show(f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "/planted")
+def test_a_control_that_tab_skips_fails(window: Window, keyboard: Keyboard) -> None:
+    window.serve(f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "/planted")
     keyboard.go_to(Control("button", "Other"))
     with pytest.raises(AssertionError, match="does not lead to"):
         keyboard.go_to(controls.SAVE)

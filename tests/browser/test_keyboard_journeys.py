@@ -1,4 +1,4 @@
-"""Journeys that not everybody makes, by keyboard alone."""
+"""Less common journeys, by keyboard only."""
 
 import pytest
 from playwright.sync_api import expect
@@ -31,6 +31,7 @@ def stored(site: Site, reader: Reader) -> list[str]:
         return [note.text for note in list_notes(reader.id).notes]
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("note_id")
 def test_a_note_is_searched_for_and_read(window: Window, keyboard: Keyboard) -> None:
     window.tab.goto(f"{window.url}/todos")
@@ -58,13 +59,13 @@ def test_a_note_comes_back_from_the_trash(
 
 
 def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
-    window: Window, plain: Window, keyboard: Keyboard, site: Site, reader: Reader, note_id: int
+    window: Window, window_without_scripts: Window, keyboard: Keyboard, site: Site, reader: Reader, note_id: int
 ) -> None:
     window.tab.goto(f"{window.url}/notes/{note_id}/edit")
-    plain.tab.goto(f"{window.url}/notes/{note_id}/edit")
-    plain.tab.get_by_label("Text", exact=True).fill(STORED)
-    plain.tab.get_by_role("button", name="Save").click()
-    expect(plain.tab.get_by_role("article")).to_contain_text(STORED)
+    window_without_scripts.tab.goto(f"{window.url}/notes/{note_id}/edit")
+    window_without_scripts.tab.get_by_label("Text", exact=True).fill(STORED)
+    window_without_scripts.tab.get_by_role("button", name="Save").click()
+    expect(window_without_scripts.tab.get_by_role("article")).to_contain_text(STORED)
 
     keyboard.write(controls.TEXT, MINE)
     keyboard.press(controls.SAVE)
@@ -75,7 +76,7 @@ def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
     keyboard.press(Control("button", "save mine"))
     expect(window.tab.get_by_role("article")).to_contain_text(MINE)
     assert stored(site, reader) == [MINE]
-    assert ["409" in complaint for complaint in window.complained()] == [True]
+    assert ["409" in error for error in window.console_errors()] == [True]
 
 
 def test_the_nickname_is_changed(window: Window, keyboard: Keyboard, reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""A session that ended while somebody typed: the text goes with them through the sign-in and is stored in the end."""
+"""Form recovery: the session ended while somebody typed. The text survives the sign-in and can be sent again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ KEPT = "You were signed out meanwhile. What you typed is kept: sign in, and it i
 class Form:
     """
     Args:
-        path: the page with the form; `{…}` stands for the id of what is there to be changed.
-        stored: what of its kind the reader has.
-        adds: one more; else it changes the one that there is.
+        path: the page with the form; `{…}` is the id of what the form changes.
+        stored: what the reader has stored of this kind.
+        adds: the form makes a new one; else it changes the one that exists.
     """
 
     path: str
@@ -67,17 +67,17 @@ def form(request: pytest.FixtureRequest) -> Form:
 
 @pytest.fixture
 def text(reader: Reader) -> str:
-    """Nobody else has this nickname."""
+    """Unique, because it becomes a nickname too."""
     return f"반달 of {reader.nickname}"
 
 
 @pytest.fixture
-def tab(either: Window, form: Form, text: str, site: Site, reader: Reader) -> Tab:
-    """The page with the form, filled in, in a browser that has lost its session since."""
+def tab(any_window: Window, form: Form, text: str, site: Site, reader: Reader) -> Tab:
+    """The page with the filled-in form, in a browser whose session has ended."""
     with site.app.app_context():
         ids = {"note": create_note(reader.id, "", "as it was"), "todo": create_todo(reader.id, "as it was")}
-    tab = either.tab
-    tab.goto(either.url + form.path.format_map(ids))
+    tab = any_window.tab
+    tab.goto(any_window.url + form.path.format_map(ids))
     field(tab, form).fill(text)
     tab.context.clear_cookies()
     return tab
@@ -114,16 +114,16 @@ def test_it_is_offered_after_signing_in_and_stored(tab: Tab, form: Form, text: s
     assert set(after) == ({text, *before} if form.adds else {text})
 
 
-def test_a_wrong_password_loses_nothing_either(either: Window, text: str, site: Site, reader: Reader) -> None:
-    tab = either.tab
-    tab.goto(f"{either.url}/notes")
+def test_a_wrong_password_loses_nothing_either(any_window: Window, text: str, site: Site, reader: Reader) -> None:
+    tab = any_window.tab
+    tab.goto(f"{any_window.url}/notes")
     tab.get_by_label("Text", exact=True).fill(text)
     tab.context.clear_cookies()
     tab.get_by_role("button", name="Save", exact=True).click()
     sign_in(tab, reader, "not the password")
     expect(tab.get_by_text("do not belong together").first).to_be_visible()
     expect(tab.get_by_text(KEPT)).to_be_visible()
-    either.complained()  # Chromium writes a line for the status of 422
+    any_window.console_errors()  # Chromium writes a line for the status of 422
     sign_in(tab, reader)
     tab.get_by_role("button", name="Send it again").click()
     expect(tab.get_by_role("article").get_by_text(text).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""What the service says: it stays until it is read and closed, and a refusal leads to what is to be mended."""
+"""Messages stay until they are closed, and the errors of a form link to their fields."""
 
 import re
 
@@ -15,13 +15,13 @@ HOUR = 3_600_000  # milliseconds
 
 
 @pytest.fixture
-def tab(either: Window, site: Site, reader: Reader) -> Tab:
+def tab(any_window: Window, site: Site, reader: Reader) -> Tab:
     """The list, with the message that a note went to the trash."""
     with site.app.app_context():
         create_note(reader.id, "old", "text")
-    tab = either.tab
+    tab = any_window.tab
     tab.clock.install()
-    tab.goto(f"{either.url}/notes")
+    tab.goto(f"{any_window.url}/notes")
     tab.get_by_role("button", name="Move to trash: old").click()
     expect(message(tab)).to_contain_text("Moved “old” to the trash.")
     return tab
@@ -57,10 +57,10 @@ def test_undone_it_gives_way_to_what_was_done(tab: Tab) -> None:
     expect(tab.get_by_role("article")).to_have_count(1)
 
 
-def test_a_refused_form_says_so_first_and_leads_to_the_field(either: Window) -> None:
-    tab = either.tab
+def test_a_refused_form_says_so_first_and_leads_to_the_field(any_window: Window) -> None:
+    tab = any_window.tab
     tab.context.clear_cookies()
-    tab.goto(f"{either.url}/sign-up")
+    tab.goto(f"{any_window.url}/sign-up")
     tab.get_by_label("E-mail").fill("nobody")
     tab.get_by_label("Nickname").fill("half")
     tab.get_by_label("Password", exact=True).fill("short")
@@ -77,6 +77,6 @@ def test_a_refused_form_says_so_first_and_leads_to_the_field(either: Window) -> 
     expect(email).to_have_value("nobody")
     expect(email).to_have_attribute("aria-invalid", "true")
     expect(tab.get_by_label("Nickname")).to_have_value("half")
-    refusals = either.complained()
+    refusals = any_window.console_errors()
     assert len(refusals) == 1
     assert "422" in refusals[0]

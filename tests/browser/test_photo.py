@@ -1,6 +1,6 @@
-"""A photo as a phone takes it: placed under the mask, made smaller, sent with a progress that moves and can be stopped.
+"""The profile photo: cropped, shrunk, uploaded with a progress that can be cancelled.
 
-What is stored is what the preview showed, upright, and does not tell where it was taken.
+The stored photo is what the preview showed, upright and without EXIF.
 """
 
 import base64
@@ -24,7 +24,7 @@ ON_ITS_SIDE = 6  # EXIF: it was held upright
 NOISE = 6.0  # levels of 255 in which two encodings of one picture may differ on average
 SLOW = 60_000  # bytes a second, so that the progress takes a few seconds
 
-# What the progress says, each time that it says something else.
+# Collects the values of the progress bar.
 WATCH = """() => {
   const progress = document.querySelector("progress");
   window.seen = [];
@@ -49,14 +49,14 @@ def phone_photo() -> bytes:
 
 @pytest.fixture
 def window(site: Site, windows: Windows, request: pytest.FixtureRequest) -> Window:
-    """Of somebody who has no photo yet, at the page to change that."""
+    """The page to edit my page, of a new account without a photo."""
     name = f"photo-{request.node.name[:40]}"
     with site.app.app_context():
         accounts.sign_up(f"{name}@example.com", name, PASSWORD)
     browser = site.service.browser()
     assert browser.post("/sign-in", email=f"{name}@example.com", password=PASSWORD).status == 302
     window = windows.fresh("en", cookies=browser.cookies)
-    window.dress("light", "desk")
+    window.emulate("light", "desk")
     window.tab.goto(f"{window.url}/mypage/edit")
     return window
 
@@ -68,7 +68,7 @@ def choose(tab: Tab, photo: bytes) -> None:
 
 
 def slow_down(tab: Tab, upload: int) -> None:
-    """Bytes a second that leave the browser; -1 is as many as it can."""
+    """Throttle uploads to bytes a second; -1 is unlimited."""
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
     tab.context.new_cdp_session(tab).send("Network.emulateNetworkConditions", conditions)
 
@@ -81,7 +81,7 @@ def preview(tab: Tab) -> Image.Image:
 
 
 def stored(tab: Tab) -> Image.Image:
-    """The photo that my page shows, as it lies in the bucket."""
+    """The photo that my page shows, from the bucket."""
     url = tab.locator("main img.portrait").first.get_attribute("src")
     assert url
     return Image.open(io.BytesIO(urllib3.request("GET", url).data))
@@ -94,7 +94,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def upright_square(photo: bytes) -> Image.Image:
-    """The middle of the photo, turned as it was held: drawn by Pillow, which has no part in how we do it."""
+    """The middle of the photo, upright: drawn by Pillow, independently of the browser."""
     image = Image.open(io.BytesIO(photo)).transpose(Image.Transpose.ROTATE_270).convert("RGB")
     top = (image.height - image.width) // 2
     return image.crop((0, top, image.width, top + image.width))
@@ -119,10 +119,10 @@ def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> 
     assert photo.size == (400, 400)
     assert not photo.getexif()
     assert "exif" not in photo.info
-    assert not window.complained()
+    assert not window.console_errors()
 
 
-def test_the_progress_moves_and_is_seen_to(window: Window, phone_photo: bytes) -> None:
+def test_the_progress_bar_moves(window: Window, phone_photo: bytes) -> None:
     tab = window.tab
     choose(tab, phone_photo)
     slow_down(tab, SLOW)
@@ -149,7 +149,7 @@ def test_cancel_stops_it_and_changes_nothing(window: Window, phone_photo: bytes)
     expect(tab.locator("main img.portrait")).to_have_count(0)
 
 
-def test_a_file_that_is_no_picture_is_refused_in_the_servers_words(window: Window) -> None:
+def test_a_file_that_is_no_picture_shows_the_error_of_the_server(window: Window) -> None:
     tab = window.tab
     file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"}
     tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]

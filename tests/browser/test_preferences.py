@@ -1,4 +1,4 @@
-"""Colours and language are changed on any page, which stays where it is."""
+"""Theme and language can be changed on every page, without leaving it."""
 
 import re
 
@@ -18,7 +18,7 @@ def theme(tab: Tab) -> str | None:
 
 
 def served(tab: Tab, path: str) -> str:
-    """The first tag of the page as it is served, which is what is painted first."""
+    """The html tag as the server sends it: the theme of the first paint."""
     html = tab.request.get(path).text()
     return html[html.index("<html") :].partition(">")[0]
 
@@ -52,11 +52,11 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     assert "data-theme" not in served(tab, f"{window.url}/notes")
 
 
-def test_without_scripts_the_colours_change_and_the_page_stays(plain: Window) -> None:
-    tab = plain.tab
-    tab.goto(plain.url + HERE)
+def test_without_scripts_the_colours_change_and_the_page_stays(window_without_scripts: Window) -> None:
+    tab = window_without_scripts.tab
+    tab.goto(window_without_scripts.url + HERE)
     choose(tab, "Dark")
-    expect(tab).to_have_url(plain.url + HERE)
+    expect(tab).to_have_url(window_without_scripts.url + HERE)
     expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
     tab.reload()
     expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
@@ -75,17 +75,18 @@ def test_what_the_reader_chose_wins_over_the_device(window: Window) -> None:
 
 
 @pytest.mark.parametrize("path", [HERE, "/notes?q=%EB%B0%98", "/mypage/edit"])
-def test_the_language_changes_and_leads_back(either: Window, path: str) -> None:
-    tab = either.tab
-    tab.goto(either.url + path)
+def test_the_language_changes_and_leads_back(any_window: Window, path: str) -> None:
+    tab = any_window.tab
+    tab.goto(any_window.url + path)
     choose(tab, "한국어")
     expect(tab.locator("html")).to_have_attribute("lang", "ko")
-    expect(tab).to_have_url(either.url + path)
+    expect(tab).to_have_url(any_window.url + path)
     choose(tab, "English")
     expect(tab.locator("html")).to_have_attribute("lang", "en")
-    expect(tab).to_have_url(either.url + path)
+    expect(tab).to_have_url(any_window.url + path)
 
 
+@pytest.mark.smoke
 def test_before_signing_in_too(window: Window) -> None:
     tab = window.tab
     tab.context.clear_cookies()

@@ -1,4 +1,4 @@
-"""Finding a note again: by a syllable, by a #tag, and by going back page by page."""
+"""Finding notes: search, #tags, and the older pages."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -22,17 +22,17 @@ ALL = OF_NEWEST_DAY + PAGE_SIZE
 
 
 @pytest.fixture
-def tab(either: Window, site: Site, reader: Reader) -> Tab:
+def tab(any_window: Window, site: Site, reader: Reader) -> Tab:
     """The list of somebody with three notes."""
     with site.app.app_context():
         create_note(reader.id, "반달", "강 위에 떴다. #하늘")
         create_note(reader.id, "", "책을 반납한다 #책")
         create_note(reader.id, "milk", "two bottles")
-    either.tab.goto(f"{either.url}/notes")
-    return either.tab
+    any_window.tab.goto(f"{any_window.url}/notes")
+    return any_window.tab
 
 
-def look_for(tab: Tab, words: str) -> None:
+def search_for(tab: Tab, words: str) -> None:
     tab.get_by_role("searchbox").fill(words)
     tab.get_by_role("searchbox").press("Enter")
 
@@ -42,7 +42,7 @@ def found(tab: Tab) -> Locator:
 
 
 def test_one_syllable_is_enough_and_marked(tab: Tab) -> None:
-    look_for(tab, "반")
+    search_for(tab, "반")
     expect(tab.get_by_role("status").get_by_text("Notes found: 2")).to_be_visible()
     expect(found(tab)).to_have_text(["책을 반납한다 #책", "반달"])
     expect(tab.locator("article mark")).to_have_text(["반", "반"])
@@ -50,19 +50,19 @@ def test_one_syllable_is_enough_and_marked(tab: Tab) -> None:
 
 
 def test_a_tag_is_typed_or_chosen(tab: Tab) -> None:
-    look_for(tab, "#책")
+    search_for(tab, "#책")
     expect(found(tab)).to_have_text(["책을 반납한다 #책"])
     tab.get_by_role("link", name="Clear the search").click()
     expect(found(tab)).to_have_count(3)
     tab.get_by_role("complementary").get_by_role("link", name="#하늘").click()
     expect(found(tab)).to_have_text(["반달"])
-    look_for(tab, "강")  # within the tag
+    search_for(tab, "강")  # within the tag
     expect(tab).to_have_url(re.compile("tag="))
     expect(found(tab)).to_have_text(["반달"])
 
 
 def test_without_a_hit_it_offers_to_clear(tab: Tab) -> None:
-    look_for(tab, "없는 말")
+    search_for(tab, "없는 말")
     expect(found(tab)).to_have_count(0)
     expect(tab.get_by_text("No note has all of that.")).to_be_visible()
     expect(tab.get_by_role("searchbox")).to_have_value("없는 말")
@@ -101,9 +101,9 @@ def test_the_older_ones_come_below_and_no_day_is_named_twice(window: Window) -> 
 
 
 @pytest.mark.usefixtures("many")
-def test_without_scripts_they_are_a_page_of_their_own(plain: Window) -> None:
-    tab = plain.tab
-    tab.goto(f"{plain.url}/notes")
+def test_without_scripts_they_are_a_page_of_their_own(window_without_scripts: Window) -> None:
+    tab = window_without_scripts.tab
+    tab.goto(f"{window_without_scripts.url}/notes")
     tab.get_by_role("link", name="Show older notes").click()
     expect(tab).to_have_url(re.compile(r"\?before="))
     expect(found(tab)).to_have_count(ALL - PAGE_SIZE)

@@ -1,4 +1,4 @@
-"""Keys that save a way: letters outside of fields alone, and nothing while a syllable is being put together."""
+"""Keyboard shortcuts: single letters outside of fields only, and nothing during IME composition."""
 
 import re
 
@@ -16,7 +16,7 @@ KEYDOWN = """(element, key) =>
   element.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...key }))"""
 COMPOSING = [
     pytest.param({"isComposing": True}, id="isComposing"),
-    pytest.param({"keyCode": 229}, id="keyCode"),  # as Safari tells it of the key that ends a syllable
+    pytest.param({"keyCode": 229}, id="keyCode"),  # Safari, for the key that ends the composition
 ]
 
 
@@ -118,7 +118,7 @@ def test_in_a_field_the_letters_are_letters(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("composing", COMPOSING)
-def test_a_syllable_that_is_put_together_is_no_shortcut(tab: Tab, composing: dict[str, object]) -> None:
+def test_ime_composition_is_no_shortcut(tab: Tab, composing: dict[str, object]) -> None:
     posts: list[str] = []
     tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
     for key in ({"key": "n", "code": "KeyN"}, {"key": "/"}, {"key": "?"}):
@@ -168,7 +168,7 @@ def test_with_a_real_composition_a_note_is_saved_whole(tab: Tab, site: Site, rea
 
 
 def compose(tab: Tab, *steps: str) -> None:
-    """As a Korean keyboard puts a syllable together, which is not ended yet."""
+    """Compose a syllable as a Korean IME does, without ending the composition."""
     session = tab.context.new_cdp_session(tab)
     for step in steps:
         session.send("Input.imeSetComposition", {"text": step, "selectionStart": 1, "selectionEnd": 1})

@@ -1,4 +1,4 @@
-"""A list of todos: with scripts it changes in its place, without them page by page, and it is the same list."""
+"""Todos: with scripts the list changes in its place, without them page by page. The result is the same."""
 
 import re
 
@@ -15,17 +15,17 @@ Todos = list[tuple[str, bool]]  # what, and whether it is done, from the top
 
 
 @pytest.fixture
-def empty(either: Window) -> Tab:
-    """The page of somebody who has none yet."""
-    tab = either.tab
-    tab.goto(f"{either.url}/todos")
+def empty(any_window: Window) -> Tab:
+    """The page of a reader without todos."""
+    tab = any_window.tab
+    tab.goto(f"{any_window.url}/todos")
     tab.evaluate("window.isStillHere = true")
     return tab
 
 
 @pytest.fixture
 def tab(site: Site, reader: Reader, empty: Tab) -> Tab:
-    """Three of them, the first of which was written last, and the last of which is done."""
+    """The page with three todos, newest first. The last one is done."""
     with site.app.app_context():
         ids = [service.create_todo(reader.id, what) for what in ("three", "two", "one")]
         service.change_todo(reader.id, ids[0], completed=True)
@@ -40,7 +40,7 @@ def stored(site: Site, reader: Reader) -> Todos:
 
 
 def is_still_here(tab: Tab) -> bool:
-    """Whether it is the page that was opened, and no new one."""
+    """Whether the page was not reloaded."""
     found: bool = tab.evaluate("window.isStillHere ?? false")
     return found
 
@@ -49,8 +49,8 @@ def button(tab: Tab, name: str) -> Locator:
     return tab.get_by_role("button", name=name, exact=True)
 
 
-def shown(tab: Tab, *names: str) -> None:
-    """Waits until the list is this one."""
+def expect_todos(tab: Tab, *names: str) -> None:
+    """Wait until the list is this one."""
     expect(tab.locator("#todos li bdi")).to_have_text(list(names))
 
 
@@ -70,12 +70,13 @@ def test_three_are_added_by_enter_one_after_the_other(
         expect(button(empty, f"Complete: {what}")).to_be_visible()
         expect(field).to_be_focused()
         expect(field).to_have_value("")
-    shown(empty, "<b>산책</b>", "책 반납", "우유")
+    expect_todos(empty, "<b>산책</b>", "책 반납", "우유")
     expect(empty.get_by_text("3 left")).to_be_visible()
     assert [what for what, _ in stored(site, reader)] == ["<b>산책</b>", "책 반납", "우유"]
     assert is_still_here(empty) is has_scripts
 
 
+@pytest.mark.smoke
 def test_one_is_ticked_off_and_opened_again(tab: Tab, site: Site, reader: Reader, has_scripts: bool) -> None:
     tick = button(tab, "Complete: two")
     tick.click()
@@ -98,7 +99,7 @@ def test_one_is_edited_in_its_place(tab: Tab, site: Site, reader: Reader, has_sc
     expect(editor(tab)).to_have_value("two")
     editor(tab).fill("둘")
     tab.keyboard.press("Enter")
-    shown(tab, "one", "둘", "three")
+    expect_todos(tab, "one", "둘", "three")
     if has_scripts:
         expect(tab.get_by_role("link", name="Edit: 둘")).to_be_focused()
     assert stored(site, reader) == [("one", False), ("둘", False), ("three", True)]
@@ -110,11 +111,11 @@ def test_an_edit_is_given_up(tab: Tab, site: Site, reader: Reader, has_scripts: 
     editor(tab).fill("not this")
     if has_scripts:
         tab.keyboard.press("Escape")
-        shown(tab, "one", "two", "three")
+        expect_todos(tab, "one", "two", "three")
         expect(tab.get_by_role("link", name="Edit: two")).to_be_focused()
     else:
         tab.get_by_role("link", name="Cancel").click()
-        shown(tab, "one", "two", "three")
+        expect_todos(tab, "one", "two", "three")
     assert stored(site, reader) == [("one", False), ("two", False), ("three", True)]
     assert is_still_here(tab) is has_scripts
 
@@ -123,59 +124,59 @@ def test_one_is_moved_by_buttons_that_keep_the_focus(tab: Tab, site: Site, reade
     down = button(tab, "Move down: one")
     down.focus()
     tab.keyboard.press("Enter")
-    shown(tab, "two", "one", "three")
+    expect_todos(tab, "two", "one", "three")
     if has_scripts:
         expect(down).to_be_focused()
     down.press("Enter")
-    shown(tab, "two", "three", "one")
+    expect_todos(tab, "two", "three", "one")
     expect(down).to_be_hidden()  # there is no farther
     up = button(tab, "Move up: one")
     if has_scripts:
         expect(up).to_be_focused()  # the nearest that there is to press
     up.press("Enter")
-    shown(tab, "two", "one", "three")
+    expect_todos(tab, "two", "one", "three")
     assert [what for what, _ in stored(site, reader)] == ["two", "one", "three"]
     assert is_still_here(tab) is has_scripts
 
 
 def test_a_deleted_one_comes_back_to_its_place(tab: Tab, site: Site, reader: Reader, has_scripts: bool) -> None:
     button(tab, "Delete: two").click()
-    shown(tab, "one", "three")
+    expect_todos(tab, "one", "three")
     expect(tab.locator(".message", has_text=re.compile("two.* is deleted"))).to_be_visible()
     assert [what for what, _ in stored(site, reader)] == ["one", "three"]
     assert is_still_here(tab) is has_scripts
     if has_scripts:
         expect(button(tab, "Undo")).to_be_focused()
     button(tab, "Undo").click()
-    shown(tab, "one", "two", "three")
+    expect_todos(tab, "one", "two", "three")
     assert stored(site, reader) == [("one", False), ("two", False), ("three", True)]
 
 
 def test_the_done_ones_are_cleared_and_come_back(tab: Tab, site: Site, reader: Reader, has_scripts: bool) -> None:
     button(tab, "Delete all done todos").click()
-    shown(tab, "one", "two")
+    expect_todos(tab, "one", "two")
     expect(button(tab, "Delete all done todos")).to_have_count(0)
     assert is_still_here(tab) is has_scripts
     if has_scripts:
         expect(button(tab, "Undo")).to_be_focused()
     button(tab, "Undo").click()
-    shown(tab, "one", "two", "three")
+    expect_todos(tab, "one", "two", "three")
     assert stored(site, reader) == [("one", False), ("two", False), ("three", True)]
 
 
-def test_the_filter_is_an_address(either: Window, site: Site, reader: Reader) -> None:
+def test_the_filter_is_an_address(any_window: Window, site: Site, reader: Reader) -> None:
     with site.app.app_context():
         done = service.create_todo(reader.id, "done")
         service.change_todo(reader.id, done, completed=True)
         service.create_todo(reader.id, "open")
-    tab = either.tab
-    tab.goto(f"{either.url}/todos")
-    shown(tab, "open", "done")
+    tab = any_window.tab
+    tab.goto(f"{any_window.url}/todos")
+    expect_todos(tab, "open", "done")
     which = tab.get_by_role("navigation", name="Which todos to show")
     for name, address, names in (("Open", r"\?show=open", ["open"]), ("Done", r"\?show=done", ["done"])):
         which.get_by_role("link", name=name).click()
         expect(tab).to_have_url(re.compile(f"/todos{address}$"))
-        shown(tab, *names)
+        expect_todos(tab, *names)
         expect(which.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
     which.get_by_role("link", name="All").click()
-    shown(tab, "open", "done")
+    expect_todos(tab, "open", "done")

@@ -1,7 +1,9 @@
-"""How much a reader has to load before a page is there: on a slow phone that is how long one waits."""
+"""Page weight: on a slow phone, the bytes are the waiting time."""
 
 import gzip
 from pathlib import Path
+
+import pytest
 
 from app.accounts.models import User
 from app.notes import service as notes
@@ -18,12 +20,14 @@ def weight(content: bytes) -> int:
     return len(gzip.compress(content, compresslevel=9))
 
 
+@pytest.mark.smoke
 def test_all_static_files_together_are_light() -> None:
     weights = {path: weight(path.read_bytes()) for path in STATIC.rglob("*") if path.is_file()}
-    told = "\n".join(f"{size:6} {path.relative_to(STATIC)}" for path, size in weights.items())
-    assert 0 < sum(weights.values()) <= STATIC_LIMIT, told
+    listing = "\n".join(f"{size:6} {path.relative_to(STATIC)}" for path, size in weights.items())
+    assert 0 < sum(weights.values()) <= STATIC_LIMIT, listing
 
 
+@pytest.mark.smoke
 def test_a_page_full_of_notes_is_light(app: object, signed_in: Visitor, alice: User) -> None:
     for number in range(PAGE_SIZE):
         text = (*KOREAN, *ENGLISH)[number % 6]

@@ -17,13 +17,13 @@ Message = dict[str, object]
 
 
 def node(*arguments: str | Path, cwd: Path = HERE) -> subprocess.CompletedProcess[str]:
-    # It trusts whom the machine trusts, as pip does: the registry may be a mirror of the house.
+    # Trust the certificates of the machine, as pip does: the registry may be a mirror.
     env = {**os.environ, "NODE_OPTIONS": "--use-system-ca"}
     return subprocess.run([NODE / "bin/node", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def install() -> None:
-    """Make node_modules what package-lock.json says, unless it is; no package gets to run a script of its own."""
+    """Install what package-lock.json pins, unless it is installed. Packages may not run scripts."""
     stamp = MODULES / ".installed"
     with (HERE / "package-lock.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # another worker of pytest-xdist may be at it
@@ -41,15 +41,15 @@ def axe() -> str:
 
 
 def html_validate(folder: Path) -> dict[str, list[str]]:
-    """What is wrong with the HTML files of a folder, in one process: file name: line, rule and sentence."""
-    report = folder / "report.json"  # a pipe would be closed before all of it is written
+    """What html-validate finds in the HTML files of a folder, in one process. Key: the file name."""
+    report = folder / "report.json"  # html-validate exits before it has written all of it to a pipe
     options = ("--config", HERE / "htmlvalidate.config.mjs", "--formatter", f"json={report}")
     files = sorted(path.name for path in folder.glob("*.html"))
     done = node(MODULES / "html-validate/bin/html-validate.mjs", *options, *files, cwd=folder)
     assert done.returncode in (0, 1), done.stderr
     found = json.loads(report.read_text())
-    return {Path(file["filePath"]).name: [told(message) for message in file["messages"]] for file in found}
+    return {Path(file["filePath"]).name: [describe(message) for message in file["messages"]] for file in found}
 
 
-def told(message: Message) -> str:
+def describe(message: Message) -> str:
     return f"line {message['line']}: {message['ruleId']}: {message['message']} ({message['selector']})"

@@ -1,4 +1,4 @@
-"""A window of the browser, which notes everything that it complains about."""
+"""A window of the browser, which collects the errors of its console."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ SIZES = {"desk": (1280, 900), "phone": (390, 844)}  # CSS pixels
 NARROWEST = 320  # what WCAG 1.4.10 asks for: 1280 pixels at 400 %
 SCHEMES = ("light", "dark")
 
-# What a policy refuses is an event too; Chromium's own line of it in the console does not come for all of them.
+# Chromium does not write a line to the console for every violation of the policy, so the event is written there too.
 REPORT_REFUSALS = """
 document.addEventListener("securitypolicyviolation", event => console.error(
   `refused by the content security policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`));
@@ -29,7 +29,7 @@ document.addEventListener("securitypolicyviolation", event => console.error(
 class Window:
     """
     Args:
-        context: what the browser tells about its reader, and the cookies.
+        context: language and cookies of the browser.
         url: where the service is.
     """
 
@@ -37,61 +37,61 @@ class Window:
         self.tab: Tab = context.new_page()
         self.tab.add_init_script(REPORT_REFUSALS)
         self.url = url
-        self.complaints: list[str] = []
+        self._errors: list[str] = []
         self._expected: tuple[str, str] | None = None
         self.tab.on("console", self._console)
-        self.tab.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.tab.on("pageerror", lambda error: self._errors.append(f"page error: {error}"))
         self.tab.on("requestfailed", self._failed)
 
-    def dress(self, scheme: str, size: str) -> None:
-        """Light or dark, as large as a desk or a phone has it."""
+    def emulate(self, scheme: str, size: str) -> None:
+        """Emulate a light or dark system, and the screen of a desk or a phone."""
         width, height = SIZES[size]
         self.tab.set_viewport_size({"width": width, "height": height})
         self.tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
 
-    def become(self, cookies: dict[str, str]) -> None:
-        """Somebody else comes to this browser; what it stored besides cookies stays."""
+    def use_cookies(self, cookies: dict[str, str]) -> None:
+        """Another account uses this browser: its cookies are replaced, its other storage stays."""
         self.tab.context.clear_cookies()
         self.tab.context.add_cookies(
             [{"name": name, "value": value, "url": self.url} for name, value in cookies.items()]
         )
 
-    def forget(self) -> None:
-        """What pages of the service stored besides cookies."""
+    def clear_storage(self) -> None:
+        """Clear what pages of the service stored besides cookies."""
         stored = {"origin": self.url, "storageTypes": "local_storage"}
         self.tab.context.new_cdp_session(self.tab).send("Storage.clearDataForOrigin", stored)
 
-    def narrow(self, width: int) -> None:
+    def set_width(self, width: int) -> None:
         self.tab.set_viewport_size({"width": width, "height": SIZES["phone"][1]})
 
     def visit(self, site: Site, page: Page, language: str) -> None:
-        """Go to a page, which is answered as it should be."""
+        """Go to a page, and assert its status."""
         if page.error:
             answer = site.answer(page, language)
-            self.show(answer.html, page.path, answer.status, answer.headers)
+            self.serve(answer.html, page.path, answer.status, answer.headers)
         elif page.form is not None:
             body = urlencode(site.fields(page))
             self._go(site.path(page), page.status, lambda route: post(route, body))
         else:
             self._go(site.path(page), page.status)
 
-    def leave(self) -> None:
-        """Be on no page: one that loads itself anew would do so in the middle of the next visit."""
+    def go_blank(self) -> None:
+        """Leave the page: one that reloads itself would do so during the next visit."""
         self.tab.goto("about:blank")
 
-    def hold(self) -> None:
-        """Until the next visit load nothing more: the page stays the one that is looked at."""
+    def block_requests(self) -> None:
+        """Block all requests until the next visit, so that the page does not reload itself."""
         self.tab.route(lambda _: True, lambda route: route.abort("aborted"))
 
-    def show(self, html: str, path: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        """A page that the service does not serve, as if it did."""
+    def serve(self, html: str, path: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        """Show HTML as if the service had served it."""
         headers = {"Content-Type": "text/html; charset=utf-8", **(headers or {})}
         self._go(path, status, lambda route: route.fulfill(status=status, headers=headers, body=html))
 
-    def complained(self) -> list[str]:
-        """What it complained about since this was asked last."""
-        self.complaints, complaints = [], self.complaints
-        return complaints
+    def console_errors(self) -> list[str]:
+        """Errors and warnings of the console, failed requests and policy violations since the last call."""
+        self._errors, errors = [], self._errors
+        return errors
 
     def _go(self, path: str, status: int, handler: Handler | None = None) -> None:
         url = self.url + path
@@ -110,22 +110,22 @@ class Window:
         if self._expected and where == self._expected[0] and self._expected[1] in message.text:
             self._expected = None  # Chromium writes one such line for the document
             return
-        self.complaints.append(f"{message.type}: {message.text} ({where})")
+        self._errors.append(f"{message.type}: {message.text} ({where})")
 
     def _failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # that one was under way when the page was left
-            self.complaints.append(f"request failed: {request.url} {request.failure}")
+        if request.failure != "net::ERR_ABORTED":  # the page was left before the answer came
+            self._errors.append(f"request failed: {request.url} {request.failure}")
 
 
 def post(route: Route, body: str) -> None:
-    """Send what is asked for as the form that leads there; no script is needed for it."""
+    """Turn a GET of the page into the POST of its form. This works without scripts too."""
     headers = {**route.request.headers, "content-type": "application/x-www-form-urlencoded"}
     route.continue_(method="POST", headers=headers, post_data=body)
 
 
 @dataclass
 class Windows:
-    """Windows that stay open: to open one takes longer than to show a page."""
+    """Windows that stay open, because opening one takes longer than loading a page."""
 
     browser: Browser
     site: Site
@@ -133,7 +133,7 @@ class Windows:
     _lent: dict[bool, BrowserContext] = field(default_factory=dict)
 
     def of(self, who: str | None, language: str, *, scripts: bool = True) -> Window:
-        """The window of a person of the site who reads this language."""
+        """The window of a seeded account, in this language."""
         key = (who, language, scripts)
         if key not in self._open:
             self._open[key] = self.fresh(language, scripts=scripts, cookies=self.site.person(who).cookies)
@@ -141,22 +141,22 @@ class Windows:
 
     @contextmanager
     def lent(self, cookies: dict[str, str], *, scripts: bool = True) -> Iterator[Window]:
-        """A window in English of a browser that others had before: it has the static files, and nothing of theirs."""
+        """A window in English of a shared browser. Its cache holds the static files; cookies and storage are empty."""
         if scripts not in self._lent:
             self._lent[scripts] = self.context("en", scripts=scripts)
         window = Window(self._lent[scripts], self.site.service.url)
-        window.become(cookies)
-        window.forget()
-        window.dress("light", "desk")
+        window.use_cookies(cookies)
+        window.clear_storage()
+        window.emulate("light", "desk")
         try:
             yield window
         finally:
             window.tab.close()
 
     def fresh(self, language: str, *, scripts: bool = True, cookies: dict[str, str] | None = None) -> Window:
-        """A window of a browser that was never used before."""
+        """A window of a new browser, with an empty cache."""
         window = Window(self.context(language, scripts=scripts), self.site.service.url)
-        window.become(cookies or {})
+        window.use_cookies(cookies or {})
         return window
 
     def context(self, language: str, *, scripts: bool) -> BrowserContext:
