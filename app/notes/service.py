@@ -6,10 +6,8 @@ The list is in listing.py.
 from collections.abc import Sequence
 
 from sqlalchemy import Update, bindparam, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
-from app.accounts.errors import owner_is_gone
-from app.accounts.service import AccountGone
+from app.accounts.errors import owner_required
 from app.extensions import db
 from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
@@ -58,13 +56,8 @@ _TRASH = (
 def create_note(user_id: int, title: str, content: str) -> int:
     """Store a note and return its id. Raises: AccountGone."""
     new_note = insert(Note).values(user_id=user_id, title=title, content=content, tags=tags_of(title, content))
-    try:
+    with owner_required():
         note_id = db.session.execute(new_note.returning(Note.id)).scalar_one()
-    except IntegrityError as error:
-        db.session.rollback()
-        if owner_is_gone(error):
-            raise AccountGone from error
-        raise
     db.session.commit()
     return note_id
 

@@ -7,11 +7,9 @@ from datetime import date, timedelta
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
-from app.accounts.errors import owner_is_gone
+from app.accounts.errors import owner_required
 from app.accounts.models import User
-from app.accounts.service import AccountGone
 from app.extensions import db
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import Todo
@@ -53,13 +51,8 @@ _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
 def create_todo(user_id: int, description: str, due_on: date | None = None) -> int:
     """Store an open todo on top of the list and return its id. Raises: AccountGone."""
     new_todo = insert(Todo).values(user_id=user_id, description=description, due_on=due_on).returning(Todo.id)
-    try:
+    with owner_required():
         todo_id = db.session.execute(new_todo).scalar_one()
-    except IntegrityError as error:
-        db.session.rollback()
-        if owner_is_gone(error):
-            raise AccountGone from error
-        raise
     db.session.execute(update(Todo).where(Todo.id == todo_id).values(position=todo_id))
     db.session.commit()
     return todo_id

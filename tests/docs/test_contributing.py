@@ -1,0 +1,84 @@
+"""CONTRIBUTING.md is followed line by line: the feature that it adds passes its tests and the house's rules."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po, write_po
+
+from tests.databases import Environment
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
+BLOCK = re.compile(r"^`(?P<path>[\w/.]+)`:\n\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
+PATCH = re.compile(r"^```diff\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
+SENTENCE = re.compile(r"^\| (?P<english>[^|]+?) \| (?P<korean>[^|]*[가-힣][^|]*?) \|$", re.MULTILINE)
+CATALOG = "app/translations/ko/LC_MESSAGES/messages.po"
+
+TESTS = [
+    *("tests/books", "tests/test_architecture.py", "tests/web/test_access.py", "tests/web/test_translations.py"),
+    *("tests/web/test_templates.py", "tests/release/test_lint.py", "tests/release/test_autogenerate.py"),
+]
+
+
+class Checkout:
+    """A copy of this checkout, in which the commands of the guide are run."""
+
+    def __init__(self, folder: Path, environment: Environment, log: Path) -> None:
+        self.folder = folder
+        self._env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+            **environment,
+            "APP_SETTINGS": "config.TestingConfig",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        self._log = log
+
+    def run(self, *command: str) -> None:
+        with self._log.open("a") as log:
+            done = subprocess.run(command, cwd=self.folder, env=self._env, stdout=log, stderr=log, timeout=300)
+        assert done.returncode == 0, self._log.read_text()[-5000:]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, migrated_environment: Environment) -> Checkout:
+    folder = tmp_path / "semicircle"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "instance", "node_modules", "__pycache__"))
+    return Checkout(folder, migrated_environment, tmp_path / "log")
+
+
+@pytest.mark.minutes
+@pytest.mark.servers
+@pytest.mark.timeout(600)
+def test_the_worked_feature_passes(checkout: Checkout) -> None:
+    for block in BLOCK.finditer(GUIDE):
+        path = checkout.folder / block["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block["text"])
+    for number, patch in enumerate(PATCH.finditer(GUIDE)):
+        (checkout.folder / f"{number}.patch").write_text(patch["text"])
+        checkout.run("git", "apply", f"{number}.patch")
+    checkout.run("flask", "db", "migrate", "-m", "Create books")
+    checkout.run("flask", "db", "upgrade")
+    translate(checkout)
+    checkout.run("python", "-m", "pytest", "-q", *TESTS)
+    checkout.run("ruff", "check", "app", "tests/books", "migrations")
+    checkout.run("mypy", "app/books", "tests/books")
+
+
+def translate(checkout: Checkout) -> None:
+    """What `make translations` does, before and after somebody wrote the Korean."""
+    command = ("make", "--silent", "--assume-old=install", "translations", f"BIN={Path(sys.executable).parent}")
+    checkout.run(*command)
+    path = checkout.folder / CATALOG
+    with path.open("rb") as file:
+        catalog = read_po(file)
+    for sentence in SENTENCE.finditer(GUIDE):
+        catalog[sentence["english"]].string = sentence["korean"]
+    with path.open("wb") as file:
+        write_po(file, catalog, width=120)
+    checkout.run(*command)
