@@ -82,3 +82,15 @@ def test_the_nightly_tasks_run(app: Flask) -> None:
         jobs.defer(name, timestamp=0)
     run_queued(app)
     assert queued() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("jobs.put_back", "jobs.requeue_stalled_jobs"),
+        ("jobs.remove_old", "jobs.purge_failed_jobs"),
+        ("wordcounts.remove_deleted", "wordcounts.purge_deleted"),
+    ],
+)
+def test_a_job_that_the_release_before_deferred_finds_its_task(before: str, now: str) -> None:
+    assert queue.tasks[before] is queue.tasks[now]

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs import DEAD_AFTER, LONGEST_JOB, MOST_ATTEMPTS, queue, requeue_stalled_jobs
+from app.jobs import DEAD_AFTER, LONGEST_JOB, MOST_ATTEMPTS, requeue_stalled_jobs
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -100,13 +100,6 @@ def test_it_leaves_a_job_that_is_not_running(app: Flask, status: str) -> None:
     other = job(worker(3600), status=status, started=3600)
     requeue_stalled_jobs(0)
     assert state(other) == (status, 0)
-
-
-@pytest.mark.parametrize(
-    ("before", "now"), [("jobs.put_back", "jobs.requeue_stalled_jobs"), ("jobs.remove_old", "jobs.purge_failed_jobs")]
-)
-def test_a_job_of_the_release_before_finds_its_task(before: str, now: str) -> None:
-    assert queue.tasks[before] is queue.tasks[now]
 
 
 def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:

@@ -1,13 +1,19 @@
-"""Fixtures: a name server that answers as a test says, blocked connections, and TLS certificates."""
+"""Fixtures: a name server that answers as a test says, blocked connections, TLS certificates, and pages to count."""
 
 import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.wordcounts import service
+from tests.wordcounts.count_job import PAGES, Ask
+from tests.wordcounts.page_server import PageServer
 
 Answers = Callable[[str], Sequence[str]]  # the addresses of a name; may raise an error instead
 Resolver = Callable[[Answers], list[str]]
@@ -71,3 +77,16 @@ def page_test_tls(authority: Path) -> ssl.SSLContext:
 def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the system trust the certificate authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+
+
+@pytest.fixture
+def pages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageServer]:
+    with PageServer(PAGES) as server:
+        monkeypatch.setitem(app.config, "PAGE_SERVERS", server.allowed)
+        yield server
+
+
+@pytest.fixture
+def ask(alice: User, pages: PageServer) -> Ask:
+    """ask("/path"): queue the count of that page for alice."""
+    return lambda path: service.ask(alice.id, pages.url(path))

@@ -1,4 +1,4 @@
-"""Reading a result: totals, words with and without stop words, phrases; and why there are none."""
+"""Reading a result: totals, words with and without stop words, phrases; and who may not."""
 
 import re
 from typing import Any
@@ -8,8 +8,6 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts import service
-from app.wordcounts.failures import INTERRUPTED, Failure
-from app.wordcounts.sentences import SENTENCES
 from tests.conftest import browser_of
 from tests.visitor import Visitor
 from tests.wordcounts.results import done, failed, waiting
@@ -126,28 +124,6 @@ def test_anybodys_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visi
     assert title[:1].replace("<", "&lt;").replace('"', "&#34;") in page
 
 
-@pytest.mark.parametrize("code", sorted(SENTENCES))
-def test_a_failed_one_says_why_and_can_be_counted_again(signed_in: Visitor, alice: User, code: str) -> None:
-    public_id = failed(alice, code)
-    page = signed_in.get(f"/wordcounts/{public_id}").text
-    assert "The words of this page were not counted" in page
-    with signed_in.application.test_request_context():
-        assert str(SENTENCES[code]) in page.replace("&#39;", "'").replace("&#34;", '"')
-    assert f'action="/wordcounts/{public_id}/again"' in page
-
-
-def test_a_reason_that_this_release_does_not_know_has_a_sentence(signed_in: Visitor, alice: User) -> None:
-    answer = signed_in.get(f"/wordcounts/{failed(alice, 'moon_dust')}")
-    assert answer.status_code == 200
-    with signed_in.application.test_request_context():
-        assert str(SENTENCES["worker"]) in answer.text.replace("&#39;", "'")
-
-
-@pytest.mark.parametrize("extension", ["csv", "json"])
-def test_a_failed_one_has_nothing_to_download(signed_in: Visitor, alice: User, extension: str) -> None:
-    assert signed_in.get(f"/wordcounts/{failed(alice, 'dns')}.{extension}").status_code == 404
-
-
 @pytest.mark.parametrize(
     "query", ["stop_words=", "stop_words=drop", "stop_words=KEEP", "stop_words=1", "all=", "all=0", "all=2", "all=yes"]
 )
@@ -211,12 +187,3 @@ def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
     for sentence in ("서로 다른 단어", "불용어 빼고", "약 2분", "CSV 받기"):
         assert sentence in page
-
-
-def test_every_code_has_a_sentence_of_its_own() -> None:
-    assert set(SENTENCES) == {*Failure, INTERRUPTED}
-    assert len({str(sentence) for sentence in SENTENCES.values()}) == len(SENTENCES)
-
-
-def test_a_code_that_was_stored_as_text_finds_its_sentence() -> None:
-    assert SENTENCES["http_4xx"] is SENTENCES[Failure.HTTP_4XX]

@@ -1,0 +1,40 @@
+"""A failed result: one sentence says what happened and what to do."""
+
+import pytest
+
+from app.accounts.models import User
+from app.wordcounts.failures import INTERRUPTED, Failure
+from app.wordcounts.sentences import SENTENCES
+from tests.visitor import Visitor
+from tests.wordcounts.results import failed
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES))
+def test_a_failed_one_says_why_and_can_be_counted_again(signed_in: Visitor, alice: User, code: str) -> None:
+    public_id = failed(alice, code)
+    page = signed_in.get(f"/wordcounts/{public_id}").text
+    assert "The words of this page were not counted" in page
+    with signed_in.application.test_request_context():
+        assert str(SENTENCES[code]) in page.replace("&#39;", "'").replace("&#34;", '"')
+    assert f'action="/wordcounts/{public_id}/again"' in page
+
+
+def test_a_reason_that_this_release_does_not_know_has_a_sentence(signed_in: Visitor, alice: User) -> None:
+    answer = signed_in.get(f"/wordcounts/{failed(alice, 'moon_dust')}")
+    assert answer.status_code == 200
+    with signed_in.application.test_request_context():
+        assert str(SENTENCES["worker"]) in answer.text.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize("extension", ["csv", "json"])
+def test_a_failed_one_has_nothing_to_download(signed_in: Visitor, alice: User, extension: str) -> None:
+    assert signed_in.get(f"/wordcounts/{failed(alice, 'dns')}.{extension}").status_code == 404
+
+
+def test_every_code_has_a_sentence_of_its_own() -> None:
+    assert set(SENTENCES) == {*Failure, INTERRUPTED}
+    assert len({str(sentence) for sentence in SENTENCES.values()}) == len(SENTENCES)
+
+
+def test_a_code_that_was_stored_as_text_finds_its_sentence() -> None:
+    assert SENTENCES["http_4xx"] is SENTENCES[Failure.HTTP_4XX]
