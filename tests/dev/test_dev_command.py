@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('default', 'jobs.put_back', '{\"timestamp\": 0}')"
+    " VALUES ('default', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
 )
 PATIENCE = 120  # seconds until a `flask dev` that hangs is killed, which fails its test
 
