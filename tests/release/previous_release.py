@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SUITES = ("accounts", "notes", "mypage", "todos")
+SUITES = ("accounts", "notes", "mypage", "photos", "portability", "todos")
 NO_DATABASE_MIGRATED = 4
 
 

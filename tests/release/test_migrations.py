@@ -125,7 +125,6 @@ def test_a_failing_step_leaves_what_was_finished_before_it(at: At) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.smoke
 def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, migrated_environment: Environment) -> None:
     checkout = Checkout(tmp_path, migrated_environment)
     model = tmp_path / "app/notes/models.py"
