@@ -76,6 +76,6 @@ def init_commands(app: Flask) -> None:
     app.cli.add_command(worker)
     app.cli.add_command(count)
     if app.config["DEBUG"]:  # imports packages that only development installs
-        from app.dev.commands import dev
+        from app.dev import commands as development
 
-        app.cli.add_command(dev)
+        development.init_app(app)

@@ -3,138 +3,83 @@
 import fcntl
 import os
 import signal
-import socket
-import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 
-from app.dev import ports, postgres, s3
+from app.dev import addresses, postgres, quiet, reloading, s3, servers, web
+from app.dev.addresses import Addresses
+from app.dev.checkout import Checkout
+from app.dev.database import NewWorker, is_at_head
 from app.dev.errors import DevError, Interrupted
-from app.dev.processes import Child, interrupted, pause, read_pid, spawn, stop_orphan
+from app.dev.orphans import clean_up, noted, read_pid
+from app.dev.processes import Child, interrupted, pause, spawn
 from app.dev.reloading import Reloading
 
-WEB_WITHIN = 60  # seconds until the web listens
+READY_WITHIN = 60  # seconds from the start of the web and the worker until both answer
+WORKER = [*web.FLASK, "worker"]
+UPGRADE = [*web.FLASK, "db", "upgrade"]
 
 
-@dataclass(frozen=True)
-class Checkout:
-    """Where things are: the code, and the folder for what `flask dev` keeps."""
-
-    root: Path
-    instance: Path
+def init_app(app: Flask) -> None:
+    """Add the command, and leave out of the log what only fills it."""
+    app.cli.add_command(dev)
+    quiet.hush()
 
 
 @click.command("dev")
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, envvar="PORT", show_default=True)
-def dev(port: int) -> None:
+def dev() -> None:
     """Run PostgreSQL, S3, the migrations, the worker and the web; Ctrl-C stops everything."""
     checkout = Checkout(Path(current_app.root_path).parent.resolve(), Path(current_app.instance_path).resolve())
     _heed_signals()
     try:
         checkout.instance.mkdir(parents=True, exist_ok=True)
         with _lock(checkout), ExitStack() as running:
-            _run(current_app.config, checkout, port, running)
+            _run(current_app.config, checkout, running)
     except PermissionError as error:
         raise DevError(f"{error.filename} may not be used by this user; start as its owner, or remove it.") from error
     except Interrupted:
         return  # as asked
 
 
-def _run(config: dict[str, Any], checkout: Checkout, port: int, running: ExitStack) -> None:
-    """Start everything in its order and wait; what was started is on the stack, which stops it in reverse."""
-    programs = _long_running(checkout, port)
-    for name, command in programs.items():
-        stop_orphan(name, _pid_file(checkout, name), checkout.root, command[1:4])
-    ports.require_free(port, f"choose another: make dev PORT={max(port, 5000) + 1}")
-
-    children = _start_together(_servers(config, checkout), running)
-    _migrate(checkout, running)
-    worker = Reloading(lambda: _start("worker", programs["worker"], checkout), checkout.root / "app")
-    running.callback(worker.stop)
-    web = _start("web", programs["web"], checkout)
-    running.callback(web.stop)
-    web.wait_until(lambda: _listens(port), WEB_WITHIN)
-
-    click.echo(f"Semicircle is on http://127.0.0.1:{port} (Ctrl-C stops everything)")
+def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None:
+    """Start everything and wait. What was started is on the stack, which stops it in reverse."""
+    _stop_orphans(checkout)
+    chosen = addresses.choose(config)
+    running.callback(chosen.web.close)
+    starting = servers.start(config, checkout, chosen, running)
+    url = postgres.url(chosen.postgres) if chosen.postgres else config["MIGRATION_DATABASE_URI"]
+    if chosen.postgres:
+        starting["PostgreSQL"].result()
+    if not is_at_head(url):
+        _migrate(checkout, running)
+    ours = _start_ours(checkout, chosen, url, running)
+    children = [server.result() for server in starting.values()]
+    click.echo(f"Semicircle is on http://127.0.0.1:{chosen.web_port} (Ctrl-C stops everything)")
     while not interrupted.wait(0.5):
-        worker.follow()
-        for child in [*children, web]:
+        for process in ours:
+            process.follow()
+        for child in children:
             child.require_running()
     click.echo("Stopping …")
 
 
-def _long_running(checkout: Checkout, port: int) -> dict[str, list[str]]:
-    """name: command of each process of ours."""
-    flask = [sys.executable, "-m", "flask"]
-    static = [str(path) for path in sorted((checkout.root / "app" / "static").rglob("*")) if path.is_file()]
-    extra = ["--extra-files", os.pathsep.join(static)] if static else []
-    return {
-        "worker": [*flask, "worker"],
-        "web": [*flask, "run", "--debug", "--host", "127.0.0.1", "--port", str(port), *extra],
-    }
-
-
-def _servers(config: dict[str, Any], checkout: Checkout) -> list[Callable[[], Child]]:
-    """What starts each embedded server; those that the environment names run elsewhere."""
-    servers: list[Callable[[], Child]] = []
-    if config["EMBEDDED_POSTGRES"]:
-        servers.append(lambda: _start_postgres(config, checkout))
-    if config["EMBEDDED_S3"]:
-        servers.append(lambda: _start_s3(config, checkout))
-    return servers
-
-
-def _start_postgres(config: dict[str, Any], checkout: Checkout) -> Child:
-    port = _port_of(config["SQLALCHEMY_DATABASE_URI"])
-    child = postgres.start(checkout.instance / "postgres", port)
-    click.echo(f"PostgreSQL is on 127.0.0.1:{port}, its data in {checkout.instance / 'postgres'}")
-    return child
-
-
-def _start_s3(config: dict[str, Any], checkout: Checkout) -> Child:
-    endpoint = config["S3_ENDPOINT_URL"]
-    child = s3.start(
-        checkout.instance / "s3",
-        s3.ports_from(_port_of(endpoint)),
-        config["S3_BUCKET"],
-        config["S3_ACCESS_KEY_ID"],
-        config["S3_SECRET_ACCESS_KEY"],
-    )
-    click.echo(f"S3 is on {endpoint}, its data in {checkout.instance / 's3'}")
-    return child
-
-
-def _port_of(url: str) -> int:
-    """The port of an embedded server's URL, which always names one."""
-    return int(urlsplit(url).netloc.rpartition(":")[2])
-
-
-def _start_together(servers: list[Callable[[], Child]], running: ExitStack) -> list[Child]:
-    """Start servers at the same time; when one fails, those that did start are on the stack nevertheless."""
-    if not servers:
-        return []
-    with ThreadPoolExecutor() as pool:
-        starts = [pool.submit(server) for server in servers]
-    started = [start.result() for start in starts if not start.exception()]
-    for child in started:
-        running.callback(child.stop)
-    for start in starts:
-        start.result()  # raises what kept it from starting
-    return started
+def _stop_orphans(checkout: Checkout) -> None:
+    """Stop what an earlier run left behind when it was killed; it would hold our ports."""
+    clean_up("web", checkout.pid_file("web"), checkout.root, web.COMMAND[1:])
+    clean_up("worker", checkout.pid_file("worker"), checkout.root, WORKER[1:])
+    postgres.stop_left_behind(checkout.postgres)
+    s3.stop_left_behind(checkout.s3)
 
 
 def _migrate(checkout: Checkout, running: ExitStack) -> None:
     click.echo("Applying migrations")
-    command = [sys.executable, "-m", "flask", "db", "upgrade"]
-    child = Child("flask db upgrade", spawn(command, cwd=checkout.root))
+    child = Child("flask db upgrade", spawn(UPGRADE, cwd=checkout.root))
     running.callback(child.stop)
     while child.process.poll() is None:
         pause(0.05)
@@ -142,19 +87,40 @@ def _migrate(checkout: Checkout, running: ExitStack) -> None:
         child.require_running()
 
 
-def _start(name: str, command: list[str], checkout: Checkout) -> Child:
-    child = Child(name, spawn(command, cwd=checkout.root))
-    _pid_file(checkout, name).write_text(f"{child.process.pid}\n")
-    return child
+def _start_ours(checkout: Checkout, chosen: Addresses, url: str, running: ExitStack) -> list[Reloading]:
+    """Start the worker and the web at the same time, and wait until both answer. Neither waits for the bucket."""
+    root = checkout.root
+    with closing(NewWorker(url)) as registered, closing(web.Question(chosen.web_port)) as question:
+        worker = Reloading(
+            lambda: noted(Child("worker", spawn(WORKER, cwd=root)), checkout.pid_file("worker")),
+            reloading.code(root),
+        )
+        running.callback(worker.stop)
+        site = Reloading(
+            lambda: noted(web.start(root, chosen.web), checkout.pid_file("web")), reloading.code_and_assets(root)
+        )
+        running.callback(site.stop)
+        if _answers(worker, registered.has_begun):
+            click.echo("The worker has started")
+        _answers(site, question.is_answered)
+    return [worker, site]
 
 
-def _pid_file(checkout: Checkout, name: str) -> Path:
-    return checkout.instance / f"{name}.pid"
+def _answers(process: Reloading, is_ready: Callable[[], bool]) -> bool:
+    """Wait until a process answers. False when it ended; then it starts again when the code changes.
 
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+    Raises:
+        DevError: it takes too long.
+    """
+    deadline = time.monotonic() + READY_WITHIN
+    while not is_ready():
+        process.follow()
+        if process.has_ended:
+            return False
+        if time.monotonic() > deadline:
+            raise DevError(f"{process.name} does not answer after {READY_WITHIN} seconds; what it said is above.")
+        pause(0.05)
+    return True
 
 
 def _heed_signals() -> None:
@@ -165,7 +131,7 @@ def _heed_signals() -> None:
 
 @contextmanager
 def _lock(checkout: Checkout) -> Iterator[None]:
-    """One `flask dev` a checkout. The kernel holds the lock and frees it with the process, so it is never stale."""
+    """One `flask dev` a checkout. The kernel frees the lock with the process, so it is never stale."""
     path = checkout.instance / "dev.lock"
     with path.open("a") as file:
         try:
@@ -178,3 +144,4 @@ def _lock(checkout: Checkout) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+        file.truncate(0)

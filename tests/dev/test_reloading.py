@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.dev.processes import Child, spawn
-from app.dev.reloading import Reloading
+from app.dev.reloading import Reloading, code_and_assets
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.servers
 
 
 class Started:
@@ -40,23 +42,42 @@ def started(tmp_path: Path) -> Iterator[Started]:
 
 
 def test_without_a_change_it_runs_on(started: Started, tmp_path: Path) -> None:
-    worker = Reloading(started.start, tmp_path)
+    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     worker.follow()
     assert started.running() == [True]
 
 
-def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path) -> None:
-    worker = Reloading(started.start, tmp_path)
+def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     started.write("import time; time.sleep(61)")
     worker.follow()
     assert started.running() == [False, True]
+    assert capsys.readouterr().out == f"worker starts again: {started.code} has changed.\n"
+
+
+def test_a_file_that_comes_or_goes_is_a_change(started: Started, tmp_path: Path) -> None:
+    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
+    (tmp_path / "more.py").touch()
+    worker.follow()
+    (tmp_path / "more.py").unlink()
+    worker.follow()
+    worker.follow()
+    assert started.running() == [False, False, True]
+
+
+def test_the_web_follows_code_configuration_static_files_and_translations(tmp_path: Path) -> None:
+    watched = ["config.py", "app/notes/views.py", "app/static/css/base.css", "app/translations/ko/messages.mo"]
+    for name in [*watched, "app/templates/base.html", "tests/test_notes.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert {str(path.relative_to(tmp_path)) for path in code_and_assets(tmp_path)()} == set(watched)
 
 
 def test_one_that_cannot_run_waits_for_a_change_and_says_so_once(
     started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started.write("raise SystemExit(1)")
-    worker = Reloading(started.start, tmp_path)
+    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     wait_until(lambda: started.running() == [False], "it ends")
     worker.follow()
     worker.follow()
@@ -67,6 +88,6 @@ def test_one_that_cannot_run_waits_for_a_change_and_says_so_once(
 
 
 def test_stopping_stops_what_runs(started: Started, tmp_path: Path) -> None:
-    worker = Reloading(started.start, tmp_path)
+    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     worker.stop()
     assert started.running() == [False]

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from app.dev import s3
 from app.dev.processes import Child
 
+pytestmark = pytest.mark.servers
+
 BUCKET = "photos-bucket"
 DEEP = "a-folder-with-a-long-name"
 

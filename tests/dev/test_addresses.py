@@ -1,0 +1,128 @@
+"""Which ports `flask dev` takes: those of the last run as far as they are free, else others, which it remembers."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.dev import addresses, ports, s3
+from app.dev.addresses import Addresses
+from app.dev.errors import DevError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, Any]:
+    """What a first run in a new checkout reads."""
+    file = tmp_path / "ports.json"
+    return {"PORT": None, "PORTS": {}, "PORTS_FILE": file, "EMBEDDED_POSTGRES": True, "EMBEDDED_S3": True}
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    [port] = ports.find_free(1)
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
+
+
+def choose(config: dict[str, Any]) -> Addresses:
+    """Choose, remember, and free the ports again, as after a run."""
+    chosen = addresses.choose(config)
+    with closing(chosen.web):
+        port = chosen.web_port
+        config["PORTS"] = json.loads(config["PORTS_FILE"].read_text()) if config["PORTS_FILE"].exists() else {}
+    forget_claims()
+    assert config["PORT"] or config["PORTS"]["web"] == port
+    return chosen
+
+
+def forget_claims() -> None:
+    while ports._claims:
+        ports._claims.pop().close()
+
+
+def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
+    first = choose(config)
+    remembered = dict(config["PORTS"])
+    second = choose(config)
+    assert config["PORTS"] == remembered
+    assert remembered["web"] in addresses.WEB_PORTS
+    assert (first.postgres, first.s3) == (second.postgres, second.s3)
+
+
+@pytest.mark.parametrize("name", ["web", "postgres", "s3"])
+def test_only_a_port_that_somebody_took_is_taken_anew(config: dict[str, Any], taken: int, name: str) -> None:
+    choose(config)
+    before = config["PORTS"] = {**config["PORTS"], name: taken}
+    choose(config)
+    assert {key for key in before if config["PORTS"][key] != before[key]} == {name}
+
+
+def test_the_ports_of_s3_are_taken_anew_when_a_socket_of_somebody_else_is_in_the_way(config: dict[str, Any]) -> None:
+    before = choose(config).s3
+    assert before
+    foreign = s3.sockets(before)[2]
+    foreign.touch()
+    try:
+        after = choose(config).s3
+        assert after
+        assert not {*vars(before).values()} & {*vars(after).values()}
+    finally:
+        foreign.unlink()
+
+
+def test_a_port_that_is_asked_for_is_not_remembered(config: dict[str, Any]) -> None:
+    choose(config)
+    remembered = dict(config["PORTS"])
+    [config["PORT"]] = ports.find_free(1)
+    chosen = addresses.choose(config)
+    with closing(chosen.web):
+        assert chosen.web_port == config["PORT"]
+    assert json.loads(config["PORTS_FILE"].read_text()) == remembered
+
+
+def test_a_port_that_is_asked_for_and_taken_is_refused(config: dict[str, Any], taken: int) -> None:
+    config["PORT"] = taken
+    with pytest.raises(DevError, match=f"Port {taken} is in use by .*; without PORT a free one is taken: make dev"):
+        addresses.choose(config)
+    assert not config["PORTS_FILE"].exists()
+
+
+def test_the_servers_of_the_environment_need_no_ports(config: dict[str, Any]) -> None:
+    config["EMBEDDED_POSTGRES"] = config["EMBEDDED_S3"] = False
+    chosen = choose(config)
+    assert (chosen.postgres, chosen.s3) == (None, None)
+    assert config["PORTS"].keys() == {"web"}
+
+
+def test_no_other_process_is_given_what_was_found_here() -> None:
+    [port] = ports.find_free(1)
+    claim = f"from app.dev import ports; print(ports.claim({port}), ports.is_free({port}))"
+    other = subprocess.run([sys.executable, "-c", claim], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert other.stdout == "False True\n"
+    assert not ports.claim(port)  # nor we a second time
+    forget_claims()
+    assert ports.claim(port)
+
+
+def test_a_long_run_does_not_hold_ever_more_claims() -> None:
+    for _ in range(ports.MOST_CLAIMS + 10):
+        ports.find_free(1)
+    assert len(ports._claims) == ports.MOST_CLAIMS
+
+
+def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
+    found = ports.find_free(5, offset=s3.GRPC)
+    assert len(set(found)) == 5
+    for port in found:
+        ports.require_free(port, "")
+        ports.require_free(port + s3.GRPC, "")
+        assert port + s3.GRPC < 32768
