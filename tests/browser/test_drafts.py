@@ -8,7 +8,7 @@ from playwright.sync_api import Page as Tab
 
 from app.notes import listing
 from app.notes import service as notes
-from tests.browser.readers import Reader, new_reader
+from tests.browser.readers import Reader, new_reader, sign_in
 from tests.browser.site import Site
 from tests.browser.window import Window
 from tests.waiting import wait_until
@@ -125,6 +125,19 @@ def test_signing_out_leaves_none_behind(window: Window) -> None:
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(re.compile("/sign-in$"))
     assert not tab.evaluate(DRAFTS)
+
+
+def test_signing_another_device_out_keeps_them(window: Window, site: Site, reader: Reader) -> None:
+    sign_in(site, reader.email)
+    tab = open_notes(window)
+    write(tab, "on my own computer")
+    tab.goto(f"{window.url}/mypage/devices")
+    devices = tab.get_by_role("main").get_by_role("listitem")
+    others = devices.filter(has_not_text="This device")
+    before = devices.count()
+    others.first.get_by_role("button", name="Sign out").click()
+    expect(devices).to_have_count(before - 1)
+    assert tab.evaluate(DRAFTS)
 
 
 def test_the_draft_of_a_note_that_was_changed_says_so(window: Window, site: Site, reader: Reader) -> None:
