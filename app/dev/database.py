@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.release.state import AT_HEAD, schema_state
+from app.release.schema_state import AT_HEAD, read_schema_state
 
 _NEWEST_WORKER = text("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
 
@@ -16,7 +16,7 @@ def is_at_head(url: str) -> bool:
     """Whether `flask db upgrade` has nothing to do. A database that does not answer is left to that to explain."""
     try:
         with engine(url).connect() as connection:
-            return schema_state(connection).name == AT_HEAD
+            return read_schema_state(connection).name == AT_HEAD
     except SQLAlchemyError:
         return False
 

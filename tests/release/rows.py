@@ -27,7 +27,8 @@ ROWS |= {
     "procrastinate_workers": "INSERT INTO procrastinate_workers DEFAULT VALUES",
     "procrastinate_jobs": (
         "INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id)"
-        " SELECT 'default', 'jobs.requeue_stalled_jobs', status::procrastinate_job_status, CASE status WHEN 'doing' THEN id END"
+        " SELECT 'default', 'jobs.requeue_stalled_jobs', status::procrastinate_job_status,"
+        " CASE status WHEN 'doing' THEN id END"
         " FROM procrastinate_workers, unnest(ARRAY['todo', 'doing']) status"
     ),
     "procrastinate_periodic_defers": (
