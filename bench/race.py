@@ -1,7 +1,7 @@
-"""How often releases that start at once end well: five `flask db upgrade` on five steps that change rows.
+"""Race condition of concurrent migrations: five `flask db upgrade` start at once, on five revisions that change rows.
 
-Each step adds one to a row in autocommit, as a data migration does, so a step that runs twice shows in the sum.
-Ordinary Alembic and this project's runner take turns on the same server. Run: .venv/bin/python -m bench.race
+Each revision adds 1 to a column in autocommit, as a data migration does. A revision that ran twice shows as 2.
+Plain Alembic and our runner take turns on the same server. Run: .venv/bin/python -m bench.race
 """
 
 import argparse
@@ -30,7 +30,7 @@ phase = "expand"
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        op.execute("SELECT pg_sleep(0.2)")  # the work of a step on a table with rows
+        op.execute("SELECT pg_sleep(0.2)")  # stands for the work on a table with rows
         op.execute("UPDATE sums SET {column} = {column} + 1")
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> list[str]:
-    """A folder of migrations with these steps alone; the command that applies them."""
+    """Write a migrations folder with only these revisions; return the command that applies them."""
     if "--app" in flask:
         subprocess.run([*flask, "db", "init", "-d", folder], cwd=ROOT, env=environment, check=True, capture_output=True)
     else:
@@ -68,7 +68,7 @@ def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> lis
 
 
 def race(command: list[str], environment: Mapping[str, str]) -> str:
-    """One round on an empty database: "good", or what was wrong."""
+    """Run one round on an empty database. Returns "good", or what went wrong."""
     execute(environment, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
     execute(environment, f"CREATE TABLE sums ({columns}); INSERT INTO sums DEFAULT VALUES")
@@ -85,7 +85,7 @@ def race(command: list[str], environment: Mapping[str, str]) -> str:
 
 
 def execute(environment: Mapping[str, str], sql: str) -> tuple[int, ...]:
-    """The first row, if there is any."""
+    """Send SQL; return the first row, or () if there is none."""
     connection = psycopg2.connect(environment["DATABASE_URL"])
     try:
         with connection, connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""What a schema change costs the people who use the service: plain Alembic against our runner, in one run over HTTP.
+"""Latency of HTTP requests during a schema migration: plain Alembic against our runner, in one run.
 
-Each trial has a fresh copy of the same database with a million notes, gunicorn as the Procfile starts it, and requests
-that are due at even times; the baseline is the same traffic without a migration. Run: .venv/bin/python -m bench.release
+Each trial gets a fresh copy of the same database (a million notes), gunicorn as in the Procfile, and an open-loop load
+at a constant rate. The baseline is the same load without a migration. Run: .venv/bin/python -m bench.release
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
         conditions = {**describe(stage), "possible_rate": round(most), "postgresql": settings}
         trials = []
         for number, scenario in enumerate(scenario for scenario in SCENARIOS if scenario.name in names):
-            # Every second time backwards, so that a machine that slows down does not slow down always the same side.
+            # The order alternates, so that a machine that gets slower does not always hurt the same side.
             order = ORDER if number % 2 == 0 else ORDER[::-1]
             trials += [run(stage, shortened(scenario, arguments.quick), side) for side in order]
     conditions["seconds"] = round(time.monotonic() - started)
@@ -87,7 +87,7 @@ def describe(stage: Stage) -> dict[str, Any]:
         "users": seed.USERS,
         "clients": seed.CLIENTS,
         "rate": stage.rate,
-        "order": [ORDER, ORDER[::-1]],  # by turns
+        "order": [ORDER, ORDER[::-1]],  # alternating
     }
 
 

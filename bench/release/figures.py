@@ -1,4 +1,4 @@
-"""What a trial comes to, and whether it holds what we promise of a schema change."""
+"""The figures of a trial (percentiles, failures), and the criteria that our side must meet."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from bench.release.trial import Trial
 
 SLOW = 1.0  # seconds
-LOCK_TIMEOUT = 0.3  # seconds that our migrations wait for a lock before they step back
-CALM = 0.25  # seconds
+LOCK_TIMEOUT = 0.3  # seconds: lock_timeout of our migrations
+CALM = 0.25  # seconds: a baseline whose p99 is higher says nothing, because the machine is too busy
 MS = 1000
 
 
@@ -21,7 +21,7 @@ class Figures(NamedTuple):
     max: float
     slow: int  # longer than SLOW
     failed: int
-    duration: float | None  # of the migration, the start of `flask` included
+    duration: float | None  # seconds of the migration, with the start of `flask`
     exit_code: int | None
 
 
@@ -46,12 +46,12 @@ def figures(trial: Trial) -> Figures:
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:
-    """The smallest value that so many per cent of the values do not exceed."""
+    """Nearest-rank percentile of values in ascending order."""
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
 
 
 def criteria(baseline: Trial, ours: Trial) -> list[Criterion]:
-    """The promises of a scenario. All of them include that nothing failed and nothing was lost."""
+    """The criteria of a scenario. In all of them, no request may fail and no write may be lost."""
     before, after = figures(baseline), figures(ours)
     own = {"add-column": add_column, "backfill": backfill, "index": index, "not-null": not_null}[ours.scenario]
     common = [

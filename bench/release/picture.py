@@ -1,6 +1,6 @@
-"""The latency of every request over time, as SVG: per scenario the naive side above ours, on the same two axes.
+"""A scatter chart of request latency over time, as SVG: for each scenario plain Alembic above ours, on the same axes.
 
-The colours follow the reader's light or dark mode; the background is the page's.
+The colours follow the reader's light or dark mode. The background is transparent.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ text { font: 13px system-ui, sans-serif }
 """
 INK, FAINT, LINE, BAND = ("#1f2328", "#e6edf3"), ("#59636e", "#9198a1"), ("#d1d9e0", "#3d444d"), ("#bf8700", "#e3b341")
 READ, WRITE, BAD = ("#0969da", "#58a6ff"), ("#8250df", "#d2a8ff"), ("#cf222e", "#ff7b72")
-# What is painted with which colour, in light and in dark. No CSS variables: some programs that show SVG know none.
+# CSS class: its colour in light and in dark mode. No CSS variables, because some SVG viewers do not know them.
 FILLS = {"text": INK, ".faint": FAINT, ".band": BAND}
 STROKES = {
     ".grid": LINE,
@@ -105,7 +105,7 @@ def draw_scenario(scenario: Scenario, sides: dict[str, Trial], top: float) -> It
             yield text(x_of(0, seconds) + 4, panel + 18, "another connection's transaction", "faint")
     foot = top + HEADING + len(SIDES) * (GAP + PANEL) + 18
     step = next(step for step in (2, 5, 10, 20, 60, 120) if seconds / step <= 10)
-    for second in range(0, ceil(seconds - step / 4), step):  # the last one has room for its words
+    for second in range(0, ceil(seconds - step / 4), step):  # the last label needs room
         yield text(x_of(second, seconds), foot, f"{second} s", "faint", anchor="middle")
 
 
@@ -136,7 +136,7 @@ def caption(measured: Figures) -> str:
 
 
 def places(answers: Iterable[Answer], top: float, seconds: float) -> list[tuple[float, float]]:
-    """Where the dots go; dots that would cover each other are one."""
+    """The coordinates of the dots. Dots at the same place are drawn once."""
     return sorted({(round(x_of(answer.due, seconds)), round(y_of(answer.latency, top))) for answer in answers})
 
 

@@ -1,4 +1,4 @@
-"""A Flask application that knows Flask-Migrate as its manual shows it, and none of our code: the naive side's."""
+"""The baseline application: Flask-Migrate as its manual shows it, without any of our code."""
 
 import os
 

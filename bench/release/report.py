@@ -1,4 +1,4 @@
-"""The table on the terminal, and the raw figures as JSON."""
+"""Report: a Markdown table for the terminal, and the raw figures as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ HEAD = ("", "requests", "p50 ms", "p99 ms", "max ms", "> 1 s", "failed", "lost",
 
 
 def by_side(trials: Sequence[Trial], scenario: str) -> dict[str, Trial]:
-    """In one order, whichever was run first."""
+    """side: trial, always in the same order."""
     ordered = sorted(trials, key=lambda trial: ORDER.index(trial.side))
     return {trial.side: trial for trial in ordered if trial.scenario == scenario}
 
 
 def table(trials: Sequence[Trial]) -> Iterator[str]:
-    """Markdown: per scenario the sides, what naive is to ours, and what holds."""
+    """Markdown: for each scenario the sides, the ratio of naive to ours, and the criteria."""
     for scenario in SCENARIOS:
         sides = by_side(trials, scenario.name)
         if not sides:

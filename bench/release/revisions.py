@@ -1,4 +1,4 @@
-"""The same change of the schema written twice: as Alembic's manual has it, and with our operations."""
+"""The same schema change written twice: as in Alembic's manual, and with our operations."""
 
 import shutil
 import subprocess
@@ -12,9 +12,9 @@ from bench.release.servers import ROOT
 
 SIDES = ("naive", "ours")
 MIGRATION_WITHIN = 300  # seconds
-TIMED_OUT = 124  # the exit code that timeout(1) has for it
+TIMED_OUT = 124  # exit code, as of timeout(1)
 
-# Per side, the body of upgrade().
+# scenario: side: the body of upgrade().
 UPGRADES: Mapping[str, Mapping[str, str]] = {
     "add-column": {
         "naive": 'op.add_column("notes", sa.Column("colour", sa.String(20), server_default="", nullable=False))',
@@ -26,7 +26,7 @@ op.add_column("notes", sa.Column("length", sa.Integer()))
     op.execute("UPDATE notes SET length = length(content)")""",
         "ours": """\
 add_column_online("notes", sa.Column("length", sa.Integer()))
-    # What the running release inserts from here on is filled; the rows of before are still NULL.
+    # Rows that are inserted from now on get the default; existing rows are still NULL.
     set_default_online("notes", "length", "0")
     backfill("notes", set_sql="length = length(content)", where="length IS NULL")""",
     },
@@ -64,7 +64,7 @@ from app.release.operations import (
 
 
 def write(side: str, scenario: str, folder: Path, environment: Mapping[str, str]) -> Path:
-    """A folder of migrations that knows our history and one revision more: Flask-Migrate's own, or a copy of ours."""
+    """Write a migrations folder with our history and one more revision: Flask-Migrate's env.py, or a copy of ours."""
     migrations = folder / "migrations"
     shutil.rmtree(migrations, ignore_errors=True)
     if side == "naive":
@@ -86,9 +86,9 @@ def write(side: str, scenario: str, folder: Path, environment: Mapping[str, str]
 
 
 def apply(side: str, migrations: Path, environment: Mapping[str, str], log: Path) -> int:
-    """`flask db upgrade`; the exit code.
+    """Run `flask db upgrade`; return its exit code.
 
-    On a platform the release phase has a dyno of its own; here its Python yields to the processes that serve.
+    On a platform the release phase has a dyno of its own. Here it shares the machine, so `nice` lets the web go first.
     """
     with log.open("wb") as output, suppress(subprocess.TimeoutExpired):
         return subprocess.run(

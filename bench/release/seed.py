@@ -1,4 +1,4 @@
-"""The rows that every trial begins with, inserted by SQL, and the cookies of people who are signed in."""
+"""Seed data: the rows that every trial begins with, inserted by SQL, and the cookies of signed-in users."""
 
 import subprocess
 from pathlib import Path

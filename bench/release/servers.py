@@ -34,11 +34,11 @@ SECRETS = {
 class Servers:
     web_port: int
     environment: Mapping[str, str]
-    """What the service and its `flask db upgrade` are given, all of it."""
+    """The whole environment of the service and of `flask db upgrade`."""
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """One that commits each statement by itself."""
+        """A connection in autocommit mode."""
         with closing(psycopg2.connect(self.environment["DATABASE_URL"])) as connection:
             connection.autocommit = True
             yield connection
@@ -69,9 +69,9 @@ def database(data: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def serving(prepared: Path, folder: Path) -> Iterator[Servers]:
-    """The service on a copy of `prepared`, the data of a server that was stopped: every trial begins with equal files.
+    """Run the service on a copy of `prepared`, the data folder of a stopped server. All trials begin with equal files.
 
-    The copy is flushed before it is used, so no trial pays for the one before it.
+    The copy is flushed to disk first, so that no trial pays for the writes of the one before it.
     """
     data = folder / "trial"
     shutil.rmtree(data, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""HTTP traffic in an open loop, from a process of its own.
+"""Open-loop HTTP load generator, in a process of its own.
 
-Requests are due at even times whatever becomes of those before them, and latency counts from the due time: when the
-service stalls, the requests that could not even be sent meanwhile have waited too.
+Requests are due at a constant rate, whether or not earlier ones were answered. Latency counts from the due time. So a
+stall is not hidden by requests that could not be sent (no coordinated omission).
 """
 
 import http.client
@@ -16,15 +16,15 @@ from random import Random
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
-GIVE_UP = 30  # seconds
-# A third are writes. A list of a person's notes and one note take turns.
+GIVE_UP = 30  # seconds until a request counts as failed
+# A third are writes. The reads alternate between the list and one note.
 KINDS = ("list", "show", "create", "show", "list", "edit")
 EXPECTED = {"list": 200, "show": 200, "create": 302, "edit": 302}
 NO_ANSWER = 0
 
 
 class Visitor(NamedTuple):
-    """A browser that is signed in."""
+    """A signed-in browser."""
 
     user_id: int
     cookie: str
@@ -32,7 +32,7 @@ class Visitor(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a request. Times in seconds: `due` on the monotonic clock, which all processes share."""
+    """The result of a request. Times in seconds; `due` is on the monotonic clock, which all processes share."""
 
     due: float
     latency: float
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 class Plan:
     """
     Args:
-        rate: requests a second; None: each client sends its next request at once, to find out how many are possible.
+        rate: requests a second; None: closed loop, each client sends its next request at once, to measure the maximum.
         notes, users: note n belongs to user (n - 1) % users + 1.
     """
 
@@ -61,7 +61,7 @@ class Plan:
 
 
 class Traffic:
-    """Traffic that runs from here until `stop()`."""
+    """Traffic that runs from now until `stop()`."""
 
     def __init__(self, plan: Plan) -> None:
         context = multiprocessing.get_context("spawn")
@@ -71,7 +71,7 @@ class Traffic:
         self._pipe.recv()  # its first request is due now
 
     def stop(self) -> list[Answer]:
-        """What became of every request that was due until now."""
+        """Stop; return the results of all requests that were due until now."""
         self._pipe.send(None)
         answers: list[Answer] = self._pipe.recv()
         self._process.join()
@@ -87,7 +87,7 @@ class Traffic:
 
 @dataclass
 class Clock:
-    """When requests are due, and until when."""
+    """The schedule: when requests are due, and when it ends."""
 
     rate: float | None
     start: float = field(default_factory=time.monotonic)
@@ -96,7 +96,7 @@ class Clock:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def turns(self) -> Iterator[tuple[int, float]]:
-        """The number and the due time of each next request, as soon as it is due; the clients share one count."""
+        """Number and due time of the next requests, each as soon as it is due. All clients share one count."""
         for number in self.numbers:
             due = time.monotonic() if self.rate is None else self.start + number / self.rate
             if self.stopped.wait(max(0.0, due - time.monotonic())) and due > self.end:
@@ -122,10 +122,12 @@ def run(plan: Plan, pipe: Connection) -> None:
 
 
 def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], None]) -> None:
-    """One browser on one connection that is kept open, turn by turn."""
+    """One browser on one keep-alive connection, one request after the other."""
     random = Random(visitor.user_id)
     own = range(visitor.user_id, plan.notes + 1, plan.users)
-    unedited = iter(random.sample(own, len(own)))  # an edit names the version it was made from: the first, so once each
+    unedited = iter(
+        random.sample(own, len(own))
+    )  # an edit names version 1 (optimistic locking), so each note is edited once
     connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=GIVE_UP)
     for number, due in clock.turns():
         kind = KINDS[number % len(KINDS)]
@@ -139,7 +141,7 @@ def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], N
 
 
 def request(connection: http.client.HTTPConnection, visitor: Visitor, kind: str, mark: int) -> int:
-    """Send it and read the answer to its end. A redirect to sign-in is as bad as an error."""
+    """Send a request and read the whole answer; return the status. A redirect to sign-in counts as no answer."""
     headers = {
         "Cookie": visitor.cookie,
         "X-Forwarded-Proto": "https",

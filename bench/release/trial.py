@@ -1,4 +1,4 @@
-"""One trial: one side of one scenario, on fresh servers, under traffic."""
+"""One trial: one side of one scenario, on fresh servers, under load."""
 
 import threading
 import time
@@ -15,10 +15,10 @@ from bench.release.servers import Servers, serving
 from bench.release.traffic import Answer, Plan, Traffic, Visitor, title
 from bench.release.watch import Seen, Watch
 
-WARM_UP = 3.0  # seconds of traffic that do not count
-LEAD = 2.0  # seconds that count before the migration starts
-TAIL = 3.0  # and after it has ended
-REPORT = 8.0  # seconds that the other connection's transaction is open
+WARM_UP = 3.0  # seconds of load that are not measured
+LEAD = 2.0  # seconds that are measured before the migration starts
+TAIL = 3.0  # seconds that are measured after it has ended
+REPORT = 8.0  # seconds that the other connection's transaction stays open
 
 
 ORDER = ("baseline", *revisions.SIDES)
@@ -27,7 +27,7 @@ ORDER = ("baseline", *revisions.SIDES)
 class Scenario(NamedTuple):
     name: str
     title: str
-    window: float  # seconds of traffic that count; longer when the migration is not done by then
+    window: float  # seconds that are measured; longer when the migration is not done by then
     behind_report: bool = False
     watched: bool = False
 
@@ -42,17 +42,17 @@ SCENARIOS = (
 
 @dataclass
 class Trial:
-    """What was seen. Times in seconds from the beginning of the window."""
+    """What was measured. Times in seconds from the beginning of the window."""
 
     scenario: str
     side: str  # baseline, naive or ours
     window: float
     answers: list[Answer]
-    others: float  # per cent of all cores that everything else on the machine took right before
+    others: float  # CPU per cent that other programs took right before, of all cores
     migration: tuple[float, float] | None = None
     exit_code: int | None = None
     log: str = ""
-    lost: list[str] = field(default_factory=list)  # of what was answered with success: what the table does not hold
+    lost: list[str] = field(default_factory=list)  # writes that were answered with success and are not in the table
     nulls: int | None = None
     rows: int = 0
     seen: Seen | None = None
@@ -92,7 +92,7 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         answers = traffic.stop()
         trial.answers = [answer._replace(due=answer.due - begin) for answer in answers if answer.due >= begin]
         examine(trial, servers, answers, stage.notes)
-    trial.seen = watch.seen() if watch else None  # it has ended by now
+    trial.seen = watch.seen() if watch else None  # its threads have ended
     return trial
 
 
@@ -105,7 +105,7 @@ def migrate(trial: Trial, servers: Servers, folder: Path, log: Path, begin: floa
 
 @contextmanager
 def report(servers: Servers) -> Iterator[None]:
-    """Another connection that has read the notes and keeps its transaction open for a while: a report, a backup."""
+    """Another connection that has read the notes and keeps its transaction open, as a report or a backup does."""
     with servers.connection() as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT count(*) FROM notes WHERE user_id = 1")
@@ -120,7 +120,7 @@ def wait_until(moment: float) -> None:
 
 
 def examine(trial: Trial, servers: Servers, answers: list[Answer], notes: int) -> None:
-    """Count in = count out: everything that was answered with success is in the table, and nothing is half done."""
+    """Check that every write that was answered with success is in the table."""
     promised = [answer for answer in answers if answer.status == 302]
     created = {title(answer.mark) for answer in promised if answer.kind == "create"}
     edited = {answer.mark for answer in promised if answer.kind == "edit"}
@@ -137,7 +137,7 @@ def examine(trial: Trial, servers: Servers, answers: list[Answer], notes: int) -
 
 
 def most(stage: Stage, seconds: float) -> float:
-    """Requests a second when each client sends its next one at once."""
+    """The maximum of requests a second: closed loop, each client sends its next request at once."""
     with serving(stage.prepared, stage.folder) as servers, Traffic(stage.plan(servers, None)) as traffic:
         time.sleep(WARM_UP + seconds)
         answers = traffic.stop()

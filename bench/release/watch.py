@@ -1,4 +1,4 @@
-"""What a migration does to one table, seen from beside: how long it is locked, how long somebody waits."""
+"""Observe one table during a migration: how long ACCESS EXCLUSIVE is held, and how long a probe query waits."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ SELECT pid FROM pg_locks
 WHERE relation = 'numbers'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND mode = 'AccessExclusiveLock' AND granted
 """
-# As a request does it: read a row, change it. No page uses this table, so only the migration can be in the way.
+# The probe, like a request: read a row, change it. No page uses this table, so only the migration can block it.
 READ = "SELECT value FROM numbers WHERE id = 17"
 CHANGE = "UPDATE numbers SET seen = seen + 1 WHERE id = 17"
 
@@ -24,9 +24,9 @@ CHANGE = "UPDATE numbers SET seen = seen + 1 WHERE id = 17"
 class Seen(NamedTuple):
     """Seconds."""
 
-    lock_held: float  # from the first to the last look that saw an ACCESS EXCLUSIVE lock, the longest
-    lock_at_most: float  # from the last look before to the first look after
-    longest_gap: float  # between two looks
+    lock_held: float  # longest time between the first and the last sample of one ACCESS EXCLUSIVE lock: lower bound
+    lock_at_most: float  # from the sample before it to the sample after it: upper bound
+    longest_gap: float  # between two samples
     longest_wait: float  # of the probe
     probes: int
 
@@ -37,7 +37,7 @@ class Look(NamedTuple):
 
 
 class Watch:
-    """Looks at the table `numbers` while the block runs."""
+    """Samples the locks of the table `numbers`, and probes it, while the block runs."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -82,7 +82,7 @@ class Watch:
 
 
 def longest_hold(looks: Sequence[Look]) -> tuple[float, float]:
-    """From the first to the last look of a row of them that saw a lock, and from the look before to the look after."""
+    """Lower and upper bound of the longest time that the lock was held."""
     held = at_most = 0.0
     first, free = None, looks[0].moment
     for look in looks:
