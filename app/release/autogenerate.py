@@ -81,7 +81,10 @@ COMPARISON_OPTIONS: dict[str, Any] = {
 def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
-    """Alembic's process_revision_directives hook, of migrate, check and revision."""
+    """Alembic's process_revision_directives hook, of migrate and check.
+
+    `flask db revision` does not load env.py, so it does not come here: give it its number with --rev-id.
+    """
     [script] = directives
     if getattr(context.config.cmd_opts, "autogenerate", False):
         change = compute_change(script, migration)

@@ -127,7 +127,7 @@ def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], N
     own = range(visitor.user_id, plan.notes + 1, plan.users)
     unedited = iter(
         random.sample(own, len(own))
-    )  # an edit names version 1 (optimistic locking), so each note is edited once
+    )  # edits name version 1 (optimistic locking)
     connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=GIVE_UP)
     for number, due in clock.turns():
         kind = KINDS[number % len(KINDS)]
