@@ -98,6 +98,13 @@ def test_no_file_is_longer_than_one_sitting() -> None:
     assert not long
 
 
+def test_release_imports_nothing_else_of_the_app() -> None:
+    """So that it can be lifted out into a package of its own."""
+    for module, targets in GRAPH.items():
+        if module.startswith("app.release"):
+            assert all(target.startswith("app.release") for target in targets), module
+
+
 def test_extensions_import_nothing_of_ours() -> None:
     assert GRAPH["app.extensions"] == set()
 
