@@ -50,6 +50,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["servers"] = str(server_process(node.config).folder)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """In the controller, before the first test: a worker cannot end the run."""
+    environment_or_exit(server_process(node.config).folder)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVER_PROCESS in config.stash:
         config.stash[SERVER_PROCESS].stop()
@@ -61,14 +67,18 @@ def server_process(config: pytest.Config) -> ServerProcess:
     return config.stash[SERVER_PROCESS]
 
 
+def environment_or_exit(folder: Path) -> Environment:
+    try:
+        return environment_of(folder)
+    except ServersUnavailable as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+
 @pytest.fixture(scope="session")
 def server_environment(pytestconfig: pytest.Config) -> Environment:
     """DATABASE_URL and S3_* of servers that stand for the whole run."""
     given = getattr(pytestconfig, "workerinput", {}).get("servers")
-    try:
-        return environment_of(Path(given) if given else server_process(pytestconfig).folder)
-    except ServersUnavailable as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    return environment_or_exit(Path(given) if given else server_process(pytestconfig).folder)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import boto3
+import psycopg2
 
 from app.dev import ports, postgres, s3
 from app.dev.errors import DevError
@@ -95,10 +96,17 @@ def running(folder: Path, environ: Mapping[str, str]) -> Iterator[Environment]:
             **_database(folder, environ, stack),
             **_bucket(folder, environ, stack),
         }
-        if not databases.may_create_databases(environment):
-            raise ServersUnavailable(NO_RIGHT)
+        _require_the_right_to_create_databases(environment)
         stack.callback(databases.drop_databases_of_run, environment)
         yield environment
+
+
+def _require_the_right_to_create_databases(environment: Environment) -> None:
+    try:
+        if not databases.may_create_databases(environment):
+            raise ServersUnavailable(NO_RIGHT)
+    except psycopg2.OperationalError as error:
+        raise ServersUnavailable(f"The server of DATABASE_URL does not let us in: {error}") from error
 
 
 def _database(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Environment:
