@@ -106,7 +106,8 @@ def start(
     credentials = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
     command = [str(program), *_arguments(directory.name, ports, bucket)]
     process = spawn(command, log=log, cwd=directory.parent, env={**os.environ, **credentials})
-    child = noted(Child(NAME, process, log, grace=STOP_WITHIN, litter=sockets(ports)), _pid_file(directory))
+    litter = [*sockets(ports), directory / "s3.sock", directory / "filer.sock"]
+    child = noted(Child(NAME, process, log, grace=STOP_WITHIN, litter=litter), _pid_file(directory))
     child.wait_until(_ready_check(ports, bucket, access_key, secret_key), START_WITHIN)
     return child
 

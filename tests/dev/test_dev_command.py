@@ -132,20 +132,21 @@ class Place:
         """Processes that a run here started and that are still there, and files that it should have removed."""
         ours = [read_pid(self.instance / f"{name}.pid") for name in ("web", "worker", "s3")]
         processes = [
-            " ".join(process.info["cmdline"])
+            " ".join(process.info["cmdline"] or ["one that is ending"])
             for process in psutil.process_iter(["pid", "cwd", "cmdline"])
             if (process.info["cwd"] or "").startswith(str(self.instance)) or process.info["pid"] in ours
         ]
-        return [*processes, *map(str, self.instance.glob("**/*.pid")), *map(str, self.instance.glob("**/*.sock"))]
+        return [*processes, *map(str, self.instance.glob("*.pid")), *map(str, self.instance.glob("s3/*.sock"))]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     place = Place(tmp_path)
     yield place
-    for run in place.runs:
+    running = [run for run in place.runs if run.process.poll() is None]
+    for run in running:  # the test has failed
         run.kill()
-    assert place.left_behind() == []
+    assert running or place.left_behind() == []
 
 
 @pytest.mark.smoke
@@ -226,7 +227,7 @@ def test_a_server_that_cannot_start_stops_the_others(place: Place) -> None:
     data.chmod(0o700)
     run = place.start()
     assert run.end() == 1
-    assert "Error: PostgreSQL exited with code 1; the last that" in run.said
+    assert "Error: PostgreSQL exited with code" in run.said
     assert "Semicircle is on" not in run.said
 
 
@@ -254,10 +255,13 @@ def test_two_checkouts_run_side_by_side_and_take_other_ports_when_theirs_are_tak
         assert f"Port {before['web']} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
         assert address not in addresses
         assert place.ports["postgres"] not in (before["postgres"], other.ports["postgres"])
-    finally:
-        for run in other.runs:
+        for run in (place.runs[-1], other.runs[0]):
             run.process.send_signal(signal.SIGTERM)
             assert run.end() == 0
+        assert other.left_behind() == []
+    finally:
+        for run in other.runs:
+            run.kill()
 
 
 def test_a_port_that_is_asked_for_is_that_port_or_none(place: Place) -> None:
