@@ -125,9 +125,7 @@ def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], N
     """One browser on one keep-alive connection, one request after the other."""
     random = Random(visitor.user_id)
     own = range(visitor.user_id, plan.notes + 1, plan.users)
-    unedited = iter(
-        random.sample(own, len(own))
-    )  # edits name version 1 (optimistic locking)
+    unedited = iter(random.sample(own, len(own)))  # edits name version 1 (optimistic locking)
     connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=GIVE_UP)
     for number, due in clock.turns():
         kind = KINDS[number % len(KINDS)]
