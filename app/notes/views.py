@@ -132,7 +132,7 @@ def delete(note_id: int) -> Answer:
     name = service.delete_note(current_user.id, note_id)
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
-    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # messages.html makes it a button
+    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # _messages.html makes it a button
     return redirect(back)
 
 

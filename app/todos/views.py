@@ -25,6 +25,7 @@ Answer = str | Response | tuple[str, int]
 
 COMPLETED = {None: None, "open": False, "done": True}  # what `?show=` asks for
 SORTS = (None, "due")
+DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 DIRECTIONS = {"up": True, "down": False}
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
 
@@ -153,19 +154,13 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     todo = next((todo for todo in page.todos if todo.id == edited), None)
     editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None
     return render_template(
-        "todos/index.html", form=form, editor=editor, page=page, place=place, **place_context(place),
+        "todos/index.html", form=form, editor=editor, page=page, place=place, days=DAYS,
         today=today(), edited=edited, added=session.pop(ADDED, False),
     )  # fmt: skip
 
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
-    return render_template("todos/edit.html", form=form, todo=todo, place=place, **place_context(place))
-
-
-def place_context(place: Place) -> dict[str, object]:
-    """The variables that rows build their URLs with, computed once for the page. `back` is the query of the place."""
-    home = url_for("todos.index")
-    return {"home": home, "back": url_for("todos.index", **place).removeprefix(home), "days": (EARLIEST, LATEST)}
+    return render_template("todos/edit.html", form=form, todo=todo, place=place, days=DAYS)
 
 
 def redirect_to(place: Place, anchor: str | None = None) -> Response:
