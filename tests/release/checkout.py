@@ -48,8 +48,8 @@ class Checkout:
         self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig"}
         for name in ("app", "migrations"):
             shutil.copytree(ROOT / name, folder / name)  # with what Python has compiled, which saves it a second
-        for name in ("config.py", "environment.py"):
-            shutil.copy(ROOT / name, folder)
+        for path in ROOT.glob("*.py"):
+            shutil.copy(path, folder)
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         done = warm().flask(self.folder, self.environment, *arguments)
