@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root; then it runs as `nobody`, to whom its folders have to be open."""
+"""PostgreSQL refuses to run as root. As root we run it as `nobody`, so its folders have to be open to that user."""
 
 import os
 import pwd
@@ -25,10 +25,11 @@ def popen_options() -> dict[str, Any]:
 
 
 def open_folders(readable: Iterable[Path], reachable: Iterable[Path]) -> None:
-    """Let that user read the trees `readable`, and pass through every folder above them and above `reachable`.
+    """Let that user read some folders and reach others, and print which changed. Does nothing unless we are root.
 
-    Passing through is not listing: a folder above gets the x for others, never the r. Says which folders changed. Does
-    nothing unless we are root.
+    Args:
+        readable: these and all that is in them get r, and x where it belongs.
+        reachable: every folder above these (and above `readable`) gets x: it can be passed through and not be listed.
     """
     if os.geteuid() != 0:
         return
