@@ -50,7 +50,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(directory: Path) -> Iterator[Server]:
-    """A server that was stopped and started again; photos/x and private/x are from before."""
+    """A server that was stopped and started again on other ports; photos/x and private/x are from before."""
     ports = s3.free_ports()
     first = s3.start(directory, ports, BUCKET)
     for key in ("photos/x", "private/x"):
@@ -58,8 +58,9 @@ def server(directory: Path) -> Iterator[Server]:
     sockets = [path for path in first.litter if path.exists()]
     first.stop()
     assert not [path for path in sockets if path.exists()]
-    child = s3.start(directory, ports, BUCKET)
-    yield Server(ports, child, first)
+    others = s3.free_ports()
+    child = s3.start(directory, others, BUCKET)
+    yield Server(others, child, first)
     child.stop()
 
 
