@@ -179,3 +179,23 @@ def test_only_the_factory_reads_config() -> None:
 
 def test_nothing_imports_the_factory() -> None:
     assert not [module for module, targets in GRAPH.items() if "app" in targets]
+
+
+# What a newcomer greps for, and where it is done.
+TERMS = {
+    "advisory lock": "app/release/advisory_lock.py",
+    "decompression bomb": "app/photos/decoding.py",
+    "exponential backoff": "app/jobs.py",
+    "keyset pagination": "app/keyset.py",
+    "open redirect": "app/web/access.py",
+    "optimistic locking": "app/notes/service.py",
+    "rate limit": "app/wordcounts/rate_limits.py",
+    "soft delete": "app/soft_delete.py",
+    "SSRF": "app/wordcounts/fetching/__init__.py",
+    "XSS": "app/notes/markdown.py",
+}
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_standard_term_is_found_where_it_is_done(term: str) -> None:
+    assert term.lower() in (ROOT / TERMS[term]).read_text().lower()
