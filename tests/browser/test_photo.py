@@ -64,6 +64,7 @@ def window(site: Site, windows: Windows, request: pytest.FixtureRequest) -> Wind
 def choose(tab: Tab, photo: bytes) -> None:
     file = {"name": "IMG_0412.jpg", "mimeType": "image/jpeg", "buffer": photo}
     tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    expect(tab.get_by_text("IMG_0412.jpg")).to_be_visible(timeout=WITHIN * 1000)
     expect(tab.get_by_role("slider")).to_be_visible(timeout=WITHIN * 1000)
 
 

@@ -116,7 +116,9 @@ def test_a_missing_or_old_python_is_told_in_one_sentence(tmp_path: Path) -> None
     old.write_text(f"#!{sys.executable}\nimport sys\nsys.version_info = (3, 10)\nexec(sys.argv[2])\n")
     old.chmod(0o755)
     for python in (old, tmp_path / "missing"):
-        run = subprocess.run(f"make install PYTHON={python}", shell=True, cwd=ROOT, capture_output=True, text=True)
+        run = subprocess.run(
+            f"make --no-print-directory install PYTHON={python}", shell=True, cwd=ROOT, capture_output=True, text=True
+        )
         sentence, *others = (run.stdout + run.stderr).splitlines()
         assert run.returncode != 0
         assert sentence == (
