@@ -176,5 +176,8 @@ def test_a_dropped_photo_and_a_pasted_one_are_taken(window: Window, phone_photo:
     tab.dispatch_event("label:has(input[type=file])", "drop", {"dataTransfer": dropped})
     expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)
     choose(tab, phone_photo)
-    tab.dispatch_event("main", "paste", {"clipboardData": dropped})
+    tab.evaluate(
+        "(data) => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))",
+        dropped,
+    )
     expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)
