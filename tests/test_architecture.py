@@ -1,4 +1,4 @@
-"""The import rules of the house, held by reading every import, also the ones inside functions."""
+"""The import rules of the application, checked by reading every import, including those inside functions."""
 
 import ast
 import graphlib
@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A feature is a folder with forms or views.
 FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / "app").glob(f"*/{name}.py")}
-# What a feature may import of other features. The pages that bring features together are my page, which shows the forms
-# of accounts and photos, and portability, which imports a photo. Its contract is for every feature with rows to export.
+# The other features that a feature may import. My page shows the forms of accounts and photos, and portability imports
+# a photo. Every feature with rows to export may import the contract of portability.
 MAY_IMPORT = {"mypage": {"accounts", "photos"}, "portability": {"accounts", "photos"}}
 CONTRACT = {"app.portability.bulk", "app.portability.contract", "app.portability.validation"}
 
@@ -24,7 +24,7 @@ def module_name(path: Path, root: Path) -> str:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """Each module that a file imports; `from package import module` counts as the module."""
+    """Yield every module that a file imports. `from package import module` yields package.module."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -34,7 +34,7 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def import_graph(root: Path) -> Imports:
-    """module: the modules of ours that it imports."""
+    """Return the modules of the app that each module imports: {module: modules}."""
     files = {module_name(path, root): path for path in (root / "app").rglob("*.py")}
     graph: Imports = {}
     for name, path in files.items():
@@ -44,7 +44,7 @@ def import_graph(root: Path) -> Imports:
 
 
 def closest(target: str, files: dict[str, Path]) -> str | None:
-    """The module of ours that an imported name lives in: app.a.b.name is app.a.b."""
+    """Return the app's module that defines an imported name: app.a.b for app.a.b.name."""
     while target:
         if target in files:
             return target
@@ -60,15 +60,15 @@ def feature_of(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in FEATURES else None
 
 
-def test_imports_have_no_cycle_and_end_in_the_three_doors() -> None:
+def test_imports_have_no_cycle_and_every_module_is_imported_except_entry_points() -> None:
     list(graphlib.TopologicalSorter(GRAPH).static_order())
     imported = {target for targets in GRAPH.values() for target in targets}
     packages = {name for name in GRAPH if any(other.startswith(f"{name}.") for other in imported)}
-    # The factory, and what migrations/env.py and the migrations themselves import.
+    # The entry points: the factory, and what migrations/env.py and the migrations import.
     assert GRAPH.keys() - imported - packages | {"app"} == {"app", "app.release.runner"}
 
 
-def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
+def test_an_import_cycle_is_detected(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text("from app import one\n")
     (tmp_path / "app/one.py").write_text("from app.two import thing\n")
@@ -77,7 +77,7 @@ def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
         list(graphlib.TopologicalSorter(import_graph(tmp_path)).static_order())
 
 
-def test_a_feature_imports_no_other_feature_but_accounts() -> None:
+def test_a_feature_imports_no_other_feature_except_accounts() -> None:
     for module, targets in GRAPH.items():
         feature = feature_of(module)
         if feature is None:
@@ -92,20 +92,20 @@ def test_accounts_imports_no_feature() -> None:
             assert {feature_of(target) for target in targets} <= {"accounts", None}, module
 
 
-def test_no_file_is_longer_than_one_sitting() -> None:
+def test_no_file_is_longer_than_200_lines() -> None:
     files = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
     long = {path for path in files if len(path.read_text().splitlines()) > 200 and path.parent.name != "vendor"}
     assert not long
 
 
-def test_release_imports_nothing_else_of_the_app() -> None:
-    """So that it can be lifted out into a package of its own."""
+def test_release_imports_no_other_part_of_the_app() -> None:
+    """This keeps it possible to move it into a separate package."""
     for module, targets in GRAPH.items():
         if module.startswith("app.release"):
             assert all(target.startswith("app.release") for target in targets), module
 
 
-def test_extensions_import_nothing_of_ours() -> None:
+def test_extensions_import_no_module_of_the_app() -> None:
     assert GRAPH["app.extensions"] == set()
 
 
@@ -115,7 +115,7 @@ def test_models_import_only_extensions(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in GRAPH if name.endswith(".service")])
-def test_a_service_never_imports_flask_nor_what_is_above_it(module: str) -> None:
+def test_a_service_imports_neither_flask_nor_forms_views_or_session(module: str) -> None:
     path = ROOT / (module.replace(".", "/") + ".py")
     assert not [target for target in imported_modules(path) if target.split(".")[0].startswith("flask")]
     assert not [target for target in GRAPH[module] if target.endswith((".forms", ".views", ".session"))]
@@ -171,7 +171,7 @@ def test_a_pure_module_imports_neither_flask_nor_the_database(module: str) -> No
 def test_only_the_factory_reads_config() -> None:
     for module in GRAPH:
         path = ROOT / (module.replace(".", "/") + ".py")
-        if path.exists():  # packages have no file of that name; the factory is one
+        if path.exists():  # skips packages, which includes the factory
             assert not [
                 target for target in imported_modules(path) if target.split(".")[0] in ("config", "environment")
             ], module
@@ -181,7 +181,7 @@ def test_nothing_imports_the_factory() -> None:
     assert not [module for module, targets in GRAPH.items() if "app" in targets]
 
 
-# What a newcomer greps for, and where it is done.
+# Standard terms, and the file in which a search must find each of them.
 TERMS = {
     "advisory lock": "app/release/advisory_lock.py",
     "decompression bomb": "app/photos/decoding.py",
@@ -197,5 +197,5 @@ TERMS = {
 
 
 @pytest.mark.parametrize("term", TERMS)
-def test_a_standard_term_is_found_where_it_is_done(term: str) -> None:
+def test_a_standard_term_is_found_in_the_file_that_implements_it(term: str) -> None:
     assert term.lower() in (ROOT / TERMS[term]).read_text().lower()

@@ -1,4 +1,4 @@
-"""An unusable value of any variable stops the start with one sentence, which names the variable and hides the value."""
+"""An invalid value of a variable stops the start with one sentence that names the variable and hides the value."""
 
 import os
 import secrets
@@ -97,7 +97,7 @@ BAD = {
     ],
     "CLOUDCUBE_ACCESS_KEY_ID": [""],
     "CLOUDCUBE_SECRET_ACCESS_KEY": [""],
-    "DYNO": [],  # any name is one
+    "DYNO": [],  # every value is valid
     "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
 }
 COPIED_WRONGLY = ["hidden-value\n", " hidden-value", "hidden-value ", "hidden\nvalue", "hidden\x07value", " ", "\n"]
@@ -106,7 +106,7 @@ CASES = [(name, value) for name, values in BAD.items() for value in [*values, *C
 
 
 def environment(name: str, value: str) -> dict[str, str]:
-    """An environment that is whole but for this value."""
+    """Return an environment that is valid except for this value."""
     bucket = next((family for family in (BUCKETEER, CLOUDCUBE) if name in family), OWN_BUCKET)
     return {**GOOD, **bucket, **(TESTS if name in TESTS else {}), name: value}
 
@@ -116,12 +116,12 @@ def assert_is_one_sentence(said: str, name: str, value: str) -> None:
     assert line.startswith("Error: ")
     assert name in line
     assert "hidden" not in line
-    if len(value) > 5:  # "", "0" and "two" may be a part of any sentence
+    if len(value) > 5:  # shorter values, such as "0" and "two", may occur in any sentence
         assert value.strip() not in line
 
 
 @pytest.mark.parametrize(("name", "value"), CASES)
-def test_it_is_one_sentence(name: str, value: str) -> None:
+def test_an_invalid_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
     unset: dict[str, str | None] = dict.fromkeys(BAD)
     result = CliRunner().invoke(FLASK, ["worker"], env={**unset, **environment(name, value)})
     assert result.exit_code != 0
@@ -130,7 +130,7 @@ def test_it_is_one_sentence(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET])
-def test_the_good_values_are_accepted(bucket: dict[str, str]) -> None:
+def test_valid_values_are_accepted(bucket: dict[str, str]) -> None:
     unset: dict[str, str | None] = dict.fromkeys(BAD)
     result = CliRunner().invoke(FLASK, ["worker", "--help"], env={**unset, **GOOD, **bucket})
     assert result.exit_code == 0, result.stderr
@@ -146,7 +146,7 @@ def test_the_good_values_are_accepted(bucket: dict[str, str]) -> None:
     ],
 )
 @pytest.mark.parametrize("process", ["web", "release", "worker"])
-def test_it_is_one_sentence_of_each_process_of_a_platform(process: str, name: str, value: str) -> None:
+def test_every_procfile_process_reports_an_invalid_value_in_one_sentence(process: str, name: str, value: str) -> None:
     lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {"PATH": path, "FLASK_SKIP_DOTENV": "1", **environment(name, value)}
@@ -157,7 +157,7 @@ def test_it_is_one_sentence_of_each_process_of_a_platform(process: str, name: st
 
 
 @pytest.mark.servers
-def test_gunicorn_by_itself_says_it_in_one_sentence_too() -> None:
+def test_gunicorn_alone_reports_an_invalid_value_in_one_sentence() -> None:
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
     env = environment("LOG_LEVEL", "loud")
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""config.py: the environment alone makes the one code base development, staging or production."""
+"""config.py: only the environment decides whether the code runs as development, staging or production."""
 
 import secrets
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def storage_of(env: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
-def test_every_spelling_of_a_postgres_url_names_the_driver_and_keeps_its_query(scheme: str) -> None:
+def test_every_postgres_scheme_gets_the_driver_and_keeps_the_query(scheme: str) -> None:
     url = make_url(config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x").SQLALCHEMY_DATABASE_URI)
     assert url.drivername == "postgresql+psycopg2"
     assert url.password == "p@ss"
@@ -76,12 +76,12 @@ def test_every_spelling_of_a_postgres_url_names_the_driver_and_keeps_its_query(s
         ("postgres:///n?host=db.example.com", "require"),
     ],
 )
-def test_a_remote_host_is_spoken_to_over_tls(url: str, sslmode: str | None) -> None:
+def test_a_remote_database_host_requires_tls(url: str, sslmode: str | None) -> None:
     assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query.get("sslmode") == sslmode
 
 
 @pytest.mark.parametrize("name", ["APP_SETTINGS", "SECRET_KEY", "DATABASE_URL", "S3_BUCKET", "AWS_ACCESS_KEY_ID"])
-def test_a_missing_value_stops_the_start_with_its_name(name: str) -> None:
+def test_a_missing_variable_is_named_in_the_error(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         from_environment(without(name))
     with pytest.raises(ConfigError, match=name):
@@ -89,7 +89,7 @@ def test_a_missing_value_stops_the_start_with_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.Production", "ProductionConfig", "config.Config", "os.environ"])
-def test_an_unknown_class_is_refused(name: str) -> None:
+def test_an_unknown_settings_class_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="APP_SETTINGS"):
         config(APP_SETTINGS=name)
 
@@ -100,7 +100,7 @@ WEAK_KEYS = [
     "change-me-change-me-change-me-1234567",
     "your-secret-key-" * 3,
     DEVELOPMENT_KEY,
-    "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5",  # once stood in .env.example
+    "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5",  # was published in .env.example
 ]
 
 
@@ -114,18 +114,18 @@ def test_a_weak_or_published_key_is_refused_without_showing_it(name: str, key: s
 
 
 @pytest.mark.parametrize("key", WEAK_KEYS)
-def test_development_has_a_key_of_its_own_and_refuses_weak_ones_too(key: str) -> None:
+def test_development_has_a_default_key_and_refuses_weak_ones(key: str) -> None:
     assert DevelopmentConfig({}).SECRET_KEY == DEVELOPMENT_KEY
     with pytest.raises(ConfigError, match="SECRET_KEY"):
         DevelopmentConfig({"SECRET_KEY": key})
 
 
-def test_earlier_keys_are_read_and_there_may_be_none() -> None:
+def test_fallback_keys_are_optional() -> None:
     assert [KEY, KEY[::-1]] == config(SECRET_KEY_FALLBACKS=f"{KEY} {KEY[::-1]}").SECRET_KEY_FALLBACKS
     assert config(SECRET_KEY_FALLBACKS="").SECRET_KEY_FALLBACKS == []
 
 
-def test_the_pool_is_as_large_as_the_threads_and_nothing_waits_without_an_end() -> None:
+def test_the_pool_size_is_the_web_threads_and_every_wait_has_a_timeout() -> None:
     options = config(WEB_THREADS="7").SQLALCHEMY_ENGINE_OPTIONS
     assert (options["pool_size"], options["max_overflow"], options["pool_timeout"]) == (7, 0, 3)
     assert options["pool_pre_ping"]
@@ -133,31 +133,31 @@ def test_the_pool_is_as_large_as_the_threads_and_nothing_waits_without_an_end() 
     assert "statement_timeout=20s" in options["connect_args"]["options"]
 
 
-def test_the_pool_holds_the_threads_of_a_worker_too() -> None:
+def test_the_pool_size_covers_the_worker_threads() -> None:
     options = config(WEB_THREADS="2", WORKER_THREADS="9").SQLALCHEMY_ENGINE_OPTIONS
     assert options["pool_size"] == 9
 
 
 @pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
-def test_only_in_tests_are_pages_fetched_from_this_machine(cls: type[Config]) -> None:
+def test_page_servers_are_set_in_testing_only(cls: type[Config]) -> None:
     env = {**ENVIRONMENT, "TEST_PAGE_SERVERS": "127.0.0.1:8000"}
     assert not cls(env).PAGE_SERVERS
     assert list(TestingConfig(env).PAGE_SERVERS) == [("127.0.0.1", 8000)]
 
 
-def test_options_in_the_url_are_kept_beside_the_timeouts() -> None:
+def test_options_in_the_database_url_are_kept_with_the_timeouts() -> None:
     url = "postgresql://u:p@localhost/n?options=-c%20search_path%3Dmine"
     options = config(DATABASE_URL=url).SQLALCHEMY_ENGINE_OPTIONS["connect_args"]["options"]
     assert options.startswith("-c search_path=mine -c statement_timeout")
 
 
-def test_migrations_take_the_direct_url_when_there_is_one() -> None:
+def test_migrations_use_the_direct_url_if_it_is_set() -> None:
     assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     direct = config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI
     assert direct == "postgresql+psycopg2://u:p@direct.example.com/n?sslmode=require"
 
 
-def test_staging_and_production_differ_in_nothing_but_the_environment() -> None:
+def test_staging_and_production_differ_only_in_the_environment() -> None:
     assert {name for name in dir(StagingConfig) if name.isupper()} == {n for n in dir(ProductionConfig) if n.isupper()}
     assert vars(StagingConfig(ENVIRONMENT)) == vars(ProductionConfig(ENVIRONMENT))
     assert StagingConfig.SESSION_COOKIE_NAME == "__Host-semicircle"
@@ -172,7 +172,7 @@ def test_only_development_debugs_and_has_defaults(name: str) -> None:
 
 
 class Checkout(DevelopmentConfig):
-    """Development in a folder of the test's own."""
+    """Development configuration with its ports file in a temporary folder."""
 
     @classmethod
     def with_ports(cls, folder: Path, content: str) -> DevelopmentConfig:
@@ -181,14 +181,14 @@ class Checkout(DevelopmentConfig):
         return cls({})
 
 
-def test_development_needs_nothing_and_says_what_is_embedded() -> None:
+def test_development_needs_no_variables_and_uses_embedded_servers() -> None:
     found = DevelopmentConfig({})
     assert found.EMBEDDED_POSTGRES
     assert found.EMBEDDED_S3
     assert make_url(found.SQLALCHEMY_DATABASE_URI).host == "127.0.0.1"
 
 
-def test_development_finds_the_ports_that_flask_dev_chose(tmp_path: Path) -> None:
+def test_development_reads_the_ports_that_flask_dev_chose(tmp_path: Path) -> None:
     found = Checkout.with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert make_url(found.SQLALCHEMY_DATABASE_URI).port == 12345
     assert found.S3_PUBLIC_URL == "http://127.0.0.1:12350/semicircle"
@@ -198,13 +198,13 @@ def test_development_finds_the_ports_that_flask_dev_chose(tmp_path: Path) -> Non
     "content",
     ["", "{", "[]", "null", '{"postgres": "12345"}', '{"postgres": 0}', '{"postgres": 65536}', '{"postgres": true}'],
 )
-def test_without_known_ports_development_finds_nobody_elses_servers(tmp_path: Path, content: str) -> None:
+def test_development_without_valid_ports_connects_to_no_server(tmp_path: Path, content: str) -> None:
     found = Checkout.with_ports(tmp_path, content)
     assert make_url(found.SQLALCHEMY_DATABASE_URI).port == DevelopmentConfig.NOBODY
     assert f"http://127.0.0.1:{DevelopmentConfig.NOBODY}" == found.S3_ENDPOINT_URL
 
 
-def test_development_uses_the_servers_it_is_given() -> None:
+def test_development_uses_the_configured_servers() -> None:
     found = DevelopmentConfig({**without("APP_SETTINGS"), "S3_ENDPOINT_URL": "https://s3.example.com"})
     assert not found.EMBEDDED_POSTGRES
     assert not found.EMBEDDED_S3
@@ -212,7 +212,7 @@ def test_development_uses_the_servers_it_is_given() -> None:
     assert found.S3_PUBLIC_URL == "https://s3.example.com/bucket"
 
 
-def test_storage_is_resolved_from_our_own_names_first_then_the_addons() -> None:
+def test_storage_variables_of_our_own_take_precedence_over_addons() -> None:
     bare = without("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     own = ("bucket", "us-east-1", "", "https://bucket.s3.us-east-1.amazonaws.com", "id")
     bucketeer = ("bucketeer-1", "eu-west-1", "public/", "https://bucketeer-1.s3.eu-west-1.amazonaws.com", "bid")
@@ -222,12 +222,12 @@ def test_storage_is_resolved_from_our_own_names_first_then_the_addons() -> None:
     assert storage_of({**bare, **CLOUDCUBE}) == cloudcube
 
 
-def test_a_prefix_ends_in_one_slash_and_a_public_url_in_none() -> None:
+def test_a_prefix_ends_with_one_slash_and_a_public_url_with_none() -> None:
     found = config(S3_PREFIX="/photos/", S3_PUBLIC_URL="https://cdn.example.com/")
     assert found.S3_PREFIX == "photos/"
     assert found.S3_PUBLIC_URL == "https://cdn.example.com"
 
 
-def test_an_application_is_made_without_a_database_or_a_network() -> None:
+def test_an_application_is_created_without_a_database_or_a_network() -> None:
     app = create_app(config(DATABASE_URL="postgres://u:p@192.0.2.1/n", S3_ENDPOINT_URL="https://192.0.2.1"))
     assert app.test_client().get("/healthz").status_code == 200

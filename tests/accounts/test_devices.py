@@ -1,4 +1,4 @@
-"""The devices that an account is signed in with: seen, and signed out, each by its owner alone."""
+"""Only the owner of an account can list its signed-in devices and sign them out."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def add_device(user: User, user_agent: str = WINDOWS, ip: str | None = "203.0.11
     return sessions_of(user)[-1]
 
 
-def test_each_is_shown_and_this_one_is_marked(signed_in: Visitor, alice: User) -> None:
+def test_every_device_is_listed_and_the_current_one_is_marked(signed_in: Visitor, alice: User) -> None:
     add_device(alice)
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" in page
@@ -34,7 +34,7 @@ def test_each_is_shown_and_this_one_is_marked(signed_in: Visitor, alice: User) -
     assert page.index("This device") < page.index("Chrome on Windows")
 
 
-def test_nobody_elses_and_no_expired_one_is_shown(signed_in: Visitor, alice: User, bob: User) -> None:
+def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Visitor, alice: User, bob: User) -> None:
     add_device(bob)
     expired = add_device(alice)
     past = func.now() - timedelta(seconds=1)
@@ -46,21 +46,23 @@ def test_nobody_elses_and_no_expired_one_is_shown(signed_in: Visitor, alice: Use
     assert "This device alone" in signed_in.get("/mypage").text
 
 
-def test_my_page_says_how_many_there_are(signed_in: Visitor, alice: User) -> None:
+def test_my_page_shows_the_number_of_other_devices(signed_in: Visitor, alice: User) -> None:
     add_device(alice)
     add_device(alice)
     assert "Besides this device: 2" in signed_in.get("/mypage").text
 
 
 @pytest.mark.parametrize("user_agent", ["", "<script>alert(1)</script>", "Mozilla/5.0 (compatible)"])
-def test_an_unknown_device_is_called_so(signed_in: Visitor, alice: User, user_agent: str) -> None:
+def test_an_unrecognized_user_agent_is_listed_as_unknown_device(
+    signed_in: Visitor, alice: User, user_agent: str
+) -> None:
     add_device(alice, user_agent, ip=None)
     page = signed_in.get("/mypage/devices").text
     assert "Unknown device" in page
     assert "<script>alert" not in page
 
 
-def test_the_list_is_bounded_and_has_this_device(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_in: Visitor, alice: User) -> None:
     for _ in range(devices.SHOWN):
         add_device(alice)
     page = signed_in.get("/mypage/devices").text
@@ -69,7 +71,7 @@ def test_the_list_is_bounded_and_has_this_device(app: Flask, signed_in: Visitor,
     assert "Only the latest are shown." in page
 
 
-def test_one_is_signed_out(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_signing_out_another_device_ends_only_its_session(app: Flask, signed_in: Visitor, alice: User) -> None:
     phone = browser_of(app, alice)
     [here, there] = sessions_of(alice)
     assert signed_in.submit(f"/mypage/devices/{there}/sign-out").location == "/mypage/devices"
@@ -78,7 +80,7 @@ def test_one_is_signed_out(app: Flask, signed_in: Visitor, alice: User) -> None:
     assert signed_in.get("/notes").status_code == 200
 
 
-def test_ones_own_is_a_sign_out(signed_in: Visitor, alice: User) -> None:
+def test_signing_out_the_current_device_signs_the_user_out(signed_in: Visitor, alice: User) -> None:
     [here] = sessions_of(alice)
     answer = signed_in.submit(f"/mypage/devices/{here}/sign-out")
     assert answer.location == "/sign-in"
@@ -87,7 +89,9 @@ def test_ones_own_is_a_sign_out(signed_in: Visitor, alice: User) -> None:
     assert sessions_of(alice) == []
 
 
-def test_all_others_are_signed_out(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+def test_signing_out_all_others_keeps_the_current_device_and_other_users(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
     phone, bobs = browser_of(app, alice), browser_of(app, bob)
     assert signed_in.submit("/mypage/devices/sign-out-others").location == "/mypage/devices"
     assert phone.get("/notes").status_code == 302
@@ -95,35 +99,37 @@ def test_all_others_are_signed_out(app: Flask, signed_in: Visitor, alice: User, 
     assert bobs.get("/notes").status_code == 200
 
 
-def test_somebody_elses_is_404_and_lives_on(app: Flask, signed_in: Visitor, bob: User) -> None:
+def test_signing_out_another_users_device_is_404_and_does_not_end_its_session(
+    app: Flask, signed_in: Visitor, bob: User
+) -> None:
     bobs = browser_of(app, bob)
     [his] = sessions_of(bob)
     assert signed_in.submit(f"/mypage/devices/{his}/sign-out").status_code == 404
     assert bobs.get("/notes").status_code == 200
 
 
-def test_one_that_has_ended_is_404(signed_in: Visitor, alice: User) -> None:
+def test_signing_out_an_ended_session_is_404(signed_in: Visitor, alice: User) -> None:
     gone = add_device(alice)
     signed_in.submit(f"/mypage/devices/{gone}/sign-out")
     assert signed_in.submit(f"/mypage/devices/{gone}/sign-out").status_code == 404
 
 
 @pytest.mark.parametrize("session_id", ["0", "-1", "x", "١", str(2**63), "1" * 400])
-def test_an_id_that_can_be_none_is_404(signed_in: Visitor, session_id: str) -> None:
+def test_an_invalid_session_id_is_404(signed_in: Visitor, session_id: str) -> None:
     before = row_counts()
     assert signed_in.submit(f"/mypage/devices/{session_id}/sign-out").status_code == 404
     assert row_counts() == before
 
 
 @pytest.mark.parametrize("path", ["/mypage/devices/sign-out-others", "/mypage/devices/{id}/sign-out"])
-def test_a_link_or_a_post_without_a_token_signs_nobody_out(signed_in: Visitor, alice: User, path: str) -> None:
+def test_a_get_or_a_post_without_a_csrf_token_signs_no_device_out(signed_in: Visitor, alice: User, path: str) -> None:
     there = add_device(alice)
     assert signed_in.get(path.format(id=there)).status_code == 405
     assert signed_in.post(path.format(id=there)).status_code == 400
     assert len(sessions_of(alice)) == 2
 
 
-def test_a_stranger_is_sent_to_sign_in(app: Flask, alice: User) -> None:
+def test_an_anonymous_visitor_is_sent_to_sign_in(app: Flask, alice: User) -> None:
     there = add_device(alice)
     stranger = app.test_client()
     assert isinstance(stranger, Visitor)

@@ -1,4 +1,4 @@
-"""The nightly purge deletes expired sessions and no other one. Its batches: tests/test_purge.py."""
+"""The nightly purge deletes only expired sessions. tests/test_purge.py tests its batches."""
 
 from flask import Flask
 from sqlalchemy import text
@@ -10,7 +10,7 @@ from tests.conftest import browser_of
 from tests.database import row_counts
 
 
-def test_expired_sessions_go_and_the_others_stay(app: Flask, alice: User, bob: User) -> None:
+def test_the_purge_deletes_expired_sessions_and_keeps_the_others(app: Flask, alice: User, bob: User) -> None:
     expired, living = browser_of(app, alice), browser_of(app, bob)
     db.session.execute(text("UPDATE user_sessions SET expires_at = now() WHERE user_id = :alice"), {"alice": alice.id})
     tasks.purge_expired_sessions(0)

@@ -1,4 +1,4 @@
-"""Changing the nickname; its rules are those of signing up, tested there."""
+"""Changing the nickname. The validation rules are those of sign-up, which test_sign_up.py tests."""
 
 import pytest
 from sqlalchemy import select
@@ -13,25 +13,27 @@ def nickname_of(user: User) -> tuple[str, str]:
     return row.nickname, row.nickname_key
 
 
-def test_it_works(signed_in: Visitor, alice: User) -> None:
+def test_changing_the_nickname_updates_the_name_and_its_key(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/mypage/nickname", nickname="하늘 Alice").location == "/mypage"
     assert nickname_of(alice) == ("하늘 Alice", "하늘 alice")
     assert "하늘 Alice" in signed_in.get("/mypage").text
 
 
-def test_one_may_change_the_case_of_ones_own(signed_in: Visitor, alice: User) -> None:
+def test_a_user_can_change_the_case_of_the_nickname(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/mypage/nickname", nickname="ALICE").status_code == 302
     assert nickname_of(alice) == ("ALICE", "alice")
 
 
 @pytest.mark.parametrize("nickname", ["", "x" * 81, "\u0430lice", "a\x00b", "Bob", "ｂｏｂ"])
-def test_it_refuses_and_changes_nothing(signed_in: Visitor, alice: User, bob: User, nickname: str) -> None:
+def test_an_invalid_or_taken_nickname_is_refused_and_changes_nothing(
+    signed_in: Visitor, alice: User, bob: User, nickname: str
+) -> None:
     answer = signed_in.submit("/mypage/nickname", nickname=nickname)
     assert answer.status_code == 422
     assert 'class="error"' in answer.text
     assert nickname_of(alice) == ("alice", "alice")
 
 
-def test_a_missing_field_is_refused(signed_in: Visitor, alice: User) -> None:
+def test_a_missing_nickname_is_refused(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/mypage/nickname").status_code == 422
     assert nickname_of(alice) == ("alice", "alice")

@@ -1,4 +1,4 @@
-"""Changing the password ends every other session (ASVS 5.0 V7.4.3) and gives this browser a new one (V7.2.4)."""
+"""Changing the password ends every other session (ASVS 5.0 V7.4.3) and rotates this browser's token (V7.2.4)."""
 
 import pytest
 from flask import Flask
@@ -17,13 +17,15 @@ def password_is(user: User, password: str) -> bool:
     return hashing.matches(password, db.session.scalar(select(User.password_hash).where(User.id == user.id)))
 
 
-def test_it_works(signed_in: Visitor, alice: User) -> None:
+def test_changing_the_password_stores_the_new_one(signed_in: Visitor, alice: User) -> None:
     answer = signed_in.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
     assert answer.location == "/mypage"
     assert password_is(alice, NEW)
 
 
-def test_the_other_devices_are_out_and_this_one_stays(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+def test_changing_the_password_ends_the_users_other_sessions_only(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
     phone, bobs = browser_of(app, alice), browser_of(app, bob)
     signed_in.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
     assert phone.get("/notes").status_code == 302
@@ -31,13 +33,13 @@ def test_the_other_devices_are_out_and_this_one_stays(app: Flask, signed_in: Vis
     assert bobs.get("/notes").status_code == 200
 
 
-def test_this_device_gets_a_new_token(signed_in: Visitor) -> None:
+def test_changing_the_password_rotates_the_session_token(signed_in: Visitor) -> None:
     old = db.session.query(UserSession.token_hash).scalar()
     signed_in.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
     assert db.session.query(UserSession.token_hash).scalar() != old
 
 
-def test_kept_signed_in_it_stays_so(client: Visitor, alice: User) -> None:
+def test_changing_the_password_keeps_the_remember_me_lifetime(client: Visitor, alice: User) -> None:
     client.sign_in("alice@example.com", PASSWORD, remember="y")
     client.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
     row = db.session.query(UserSession).one()
@@ -56,7 +58,7 @@ def test_kept_signed_in_it_stays_so(client: Visitor, alice: User) -> None:
         ("x" * 200, NEW, "at most 128"),
     ],
 )
-def test_it_refuses_and_ends_no_session(
+def test_an_invalid_password_change_is_refused_and_ends_no_session(
     app: Flask, signed_in: Visitor, alice: User, current: str, new: str, sentence: str
 ) -> None:
     phone = browser_of(app, alice)

@@ -1,4 +1,4 @@
-"""A session ends when its row does (ASVS 5.0 V7.4.1): a replayed cookie is dead."""
+"""A session ends when its row is deleted (ASVS 5.0 V7.4.1), so a replayed cookie is rejected."""
 
 from datetime import timedelta
 
@@ -27,37 +27,37 @@ def with_cookie(app: Flask, value: str) -> Visitor:
     return browser
 
 
-def test_signing_out_ends_the_session(signed_in: Visitor) -> None:
+def test_signing_out_deletes_the_session(signed_in: Visitor) -> None:
     assert signed_in.submit("/sign-out").location == "/sign-in"
     assert signed_in.get("/notes").status_code == 302
     assert row_counts()["user_sessions"] == 0
 
 
-def test_a_cookie_copied_before_signing_out_is_dead(app: Flask, signed_in: Visitor) -> None:
+def test_a_cookie_copied_before_sign_out_is_rejected_after_it(app: Flask, signed_in: Visitor) -> None:
     copy = cookie_of(signed_in)
     assert with_cookie(app, copy).get("/notes").status_code == 200
     signed_in.submit("/sign-out")
     assert with_cookie(app, copy).get("/notes").status_code == 302
 
 
-def test_signing_out_leaves_the_other_devices_signed_in(app: Flask, alice: User, signed_in: Visitor) -> None:
+def test_signing_out_keeps_the_other_devices_signed_in(app: Flask, alice: User, signed_in: Visitor) -> None:
     phone = browser_of(app, alice)
     signed_in.submit("/sign-out")
     assert phone.get("/notes").status_code == 200
 
 
-def test_signing_out_by_a_link_is_refused(signed_in: Visitor) -> None:
+def test_signing_out_by_get_is_405(signed_in: Visitor) -> None:
     assert signed_in.get("/sign-out").status_code == 405
     assert signed_in.get("/notes").status_code == 200
 
 
-def test_an_expired_session_is_dead(signed_in: Visitor) -> None:
+def test_an_expired_session_is_rejected(signed_in: Visitor) -> None:
     db.session.execute(update(UserSession).values(expires_at=func.now() - timedelta(seconds=1)))
     db.session.commit()
     assert signed_in.get("/notes").status_code == 302
 
 
-def test_a_visit_prolongs_a_session_by_what_it_was_given(signed_in: Visitor) -> None:
+def test_a_visit_extends_a_session_by_its_original_lifetime(signed_in: Visitor) -> None:
     ago = timedelta(hours=11)
     db.session.execute(
         update(UserSession).values(last_seen_at=func.now() - ago, expires_at=func.now() - ago + timedelta(hours=12))
@@ -68,13 +68,13 @@ def test_a_visit_prolongs_a_session_by_what_it_was_given(signed_in: Visitor) -> 
     assert left == timedelta(hours=12)
 
 
-def test_a_visit_shortly_after_another_writes_nothing(signed_in: Visitor) -> None:
+def test_a_second_visit_soon_after_does_not_update_last_seen(signed_in: Visitor) -> None:
     seen = db.session.query(UserSession.last_seen_at).scalar()
     signed_in.get("/notes")
     assert db.session.query(UserSession.last_seen_at).scalar() == seen
 
 
-def test_expired_sessions_of_a_person_go_when_they_sign_in(app: Flask, alice: User, bob: User) -> None:
+def test_signing_in_deletes_the_users_expired_sessions_only(app: Flask, alice: User, bob: User) -> None:
     for user in (alice, bob):
         browser_of(app, user)
     db.session.execute(update(UserSession).values(expires_at=func.now() - timedelta(days=1)))
@@ -85,18 +85,18 @@ def test_expired_sessions_of_a_person_go_when_they_sign_in(app: Flask, alice: Us
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "x" * 5000])
-def test_a_token_of_nobody_is_nobody(token: str, alice: User) -> None:
+def test_an_unknown_session_token_finds_no_session(token: str, alice: User) -> None:
     assert sessions.find_session(token) is None
 
 
-def test_a_cookie_signed_with_another_key_is_nobody(app: Flask, signed_in: Visitor) -> None:
+def test_a_cookie_with_a_forged_signature_is_rejected(app: Flask, signed_in: Visitor) -> None:
     payload, _, signature = cookie_of(signed_in).rpartition(".")
     forged = f"{payload}.{'A' * len(signature)}"
     assert with_cookie(app, forged).get("/notes").status_code == 302
 
 
 @pytest.mark.parametrize("address", ["9.9.9.9:1234", "[::1]:80", "unknown", "fe80::1%lo", "127.1", "", "\xff"])
-def test_what_a_proxy_says_may_be_no_address(client: Visitor, alice: User, address: str) -> None:
+def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, alice: User, address: str) -> None:
     client.environ_base["REMOTE_ADDR"] = address
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     assert client.get("/notes").status_code == 200

@@ -1,4 +1,4 @@
-"""The language and the time zone of an account, on every device."""
+"""The language and time zone of an account apply on all of its devices."""
 
 import pytest
 from flask import Flask
@@ -20,7 +20,9 @@ def language_cookie(browser: Visitor) -> str | None:
     return cookie.value if cookie else None
 
 
-def test_it_works(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+def test_settings_apply_on_every_device_of_the_account_only(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
     phone = browser_of(app, alice)
     answer = signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
     assert answer.location == "/mypage"
@@ -29,23 +31,23 @@ def test_it_works(app: Flask, signed_in: Visitor, alice: User, bob: User) -> Non
     assert settings_of(bob) == (None, None)
 
 
-def test_it_says_so_in_the_new_language(signed_in: Visitor) -> None:
+def test_the_confirmation_is_in_the_new_language(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="")
     assert "언어와 시간대를 저장했습니다." in signed_in.get("/mypage").text
 
 
-def test_times_are_shown_in_the_zone(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_times_are_shown_in_the_chosen_time_zone(app: Flask, signed_in: Visitor, alice: User) -> None:
     signed_in.submit("/mypage/settings", language="en", time_zone="Asia/Kathmandu")
     assert "+0545" in signed_in.get("/mypage/devices").text
 
 
-def test_this_browser_keeps_the_language_when_it_is_signed_out(signed_in: Visitor) -> None:
+def test_the_browser_keeps_the_language_after_sign_out(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="")
     signed_in.submit("/sign-out")
     assert '<html lang="ko">' in signed_in.get("/sign-in").text
 
 
-def test_empty_follows_the_browser_again(signed_in: Visitor, alice: User) -> None:
+def test_empty_settings_follow_the_browser_again(signed_in: Visitor, alice: User) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="Europe/London")
     assert language_cookie(signed_in) == "ko"
     signed_in.submit("/mypage/settings", language="", time_zone="")
@@ -56,13 +58,13 @@ def test_empty_follows_the_browser_again(signed_in: Visitor, alice: User) -> Non
 
 
 @pytest.mark.parametrize("time_zone", ["UTC", "US/Pacific", "Asia/Calcutta"])
-def test_a_zone_that_is_not_on_the_list_is_kept(signed_in: Visitor, alice: User, time_zone: str) -> None:
+def test_a_valid_time_zone_that_is_not_listed_is_kept(signed_in: Visitor, alice: User, time_zone: str) -> None:
     signed_in.submit("/mypage/settings", language="", time_zone=time_zone)
     assert settings_of(alice) == (None, time_zone)
     assert f"<option selected>{time_zone}</option>" in signed_in.get("/mypage/edit").text
 
 
-def test_the_page_shows_what_is_chosen(signed_in: Visitor) -> None:
+def test_the_form_selects_the_current_settings(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="en", time_zone="Asia/Seoul")
     page = signed_in.get("/mypage/edit").text
     assert '<option value="Asia/Seoul" selected>Seoul (UTC+9)</option>' in page
@@ -88,7 +90,9 @@ def test_the_page_shows_what_is_chosen(signed_in: Visitor) -> None:
         ("ko", "x" * 60_000),
     ],
 )
-def test_it_refuses_and_changes_nothing(signed_in: Visitor, alice: User, language: str, time_zone: str) -> None:
+def test_an_unknown_language_or_time_zone_is_refused_and_changes_nothing(
+    signed_in: Visitor, alice: User, language: str, time_zone: str
+) -> None:
     db.session.execute(update(User).where(User.id == alice.id).values(language="en", time_zone="Europe/Paris"))
     db.session.commit()
     zone = time_zone.encode("utf-8", "surrogatepass")
@@ -100,6 +104,6 @@ def test_it_refuses_and_changes_nothing(signed_in: Visitor, alice: User, languag
 
 
 @pytest.mark.parametrize("fields", [{}, {"language": "ko"}, {"time_zone": "Asia/Seoul"}])
-def test_a_missing_field_is_refused(signed_in: Visitor, alice: User, fields: dict[str, str]) -> None:
+def test_a_missing_setting_is_refused(signed_in: Visitor, alice: User, fields: dict[str, str]) -> None:
     assert signed_in.submit("/mypage/settings", **fields).status_code == 422
     assert settings_of(alice) == (None, None)

@@ -1,4 +1,4 @@
-"""Signing in: the same answer for an unknown address and a wrong password, and a new session each time."""
+"""Sign-in gives no hint whether an account exists, and starts a new session each time (session fixation)."""
 
 from datetime import timedelta
 
@@ -14,12 +14,12 @@ from tests.database import row_counts
 from tests.visitor import TOKEN, Visitor
 
 
-def test_it_works_whatever_the_case_of_the_address(client: Visitor, alice: User) -> None:
+def test_sign_in_ignores_the_case_of_the_email(client: Visitor, alice: User) -> None:
     assert client.sign_in(" Alice@EXAMPLE.com", PASSWORD).location == "/notes"
     assert client.get("/notes").status_code == 200
 
 
-def test_an_unknown_address_and_a_wrong_password_look_the_same(client: Visitor, alice: User) -> None:
+def test_an_unknown_email_and_a_wrong_password_get_the_same_response(client: Visitor, alice: User) -> None:
     before = row_counts()
     unknown = client.sign_in("nobody@example.com", PASSWORD)
     wrong = client.sign_in("alice@example.com", "another sentence")
@@ -32,7 +32,7 @@ def test_an_unknown_address_and_a_wrong_password_look_the_same(client: Visitor, 
     assert row_counts() == before
 
 
-def test_an_unknown_address_costs_a_hash_of_the_same_parameters(production_hasher: None) -> None:
+def test_an_unknown_email_is_checked_against_a_dummy_hash_of_the_same_cost(production_hasher: None) -> None:
     parameters = hashing.hash_password("x").split("$")[:4]
     assert hashing._DUMMY_HASH.split("$")[:4] == parameters
     assert not hashing.matches("any password at all", None)
@@ -43,7 +43,9 @@ def test_an_unknown_address_costs_a_hash_of_the_same_parameters(production_hashe
     [("", PASSWORD), ("alice@example.com", ""), ("alice", PASSWORD), ("alice@example.com\x00", PASSWORD),
      ("alice@example.com", "x" * 129), ("alice@example.com", PASSWORD + " "), ("alice@example.com", PASSWORD.upper())],
 )  # fmt: skip
-def test_it_refuses(client: Visitor, alice: User, email: str, password: str) -> None:
+def test_invalid_credentials_are_refused_and_store_nothing(
+    client: Visitor, alice: User, email: str, password: str
+) -> None:
     before = row_counts()
     assert client.sign_in(email, password).status_code == 422
     assert row_counts() == before
@@ -51,7 +53,7 @@ def test_it_refuses(client: Visitor, alice: User, email: str, password: str) -> 
 
 
 @pytest.mark.parametrize(("fields", "lifetime"), [({}, timedelta(hours=12)), ({"remember": "y"}, timedelta(days=30))])
-def test_keep_me_signed_in_is_the_lifetime_of_the_row_and_of_the_cookie(
+def test_remember_me_sets_the_lifetime_of_the_session_and_of_the_cookie(
     client: Visitor, alice: User, fields: dict[str, str], lifetime: timedelta
 ) -> None:
     answer = client.sign_in("alice@example.com", PASSWORD, **fields)
@@ -60,14 +62,14 @@ def test_keep_me_signed_in_is_the_lifetime_of_the_row_and_of_the_cookie(
     assert ("Expires=" in answer.headers["Set-Cookie"]) == bool(fields)
 
 
-def test_the_table_keeps_only_the_tokens_hash(client: Visitor, alice: User) -> None:
+def test_only_the_hash_of_the_session_token_is_stored(client: Visitor, alice: User) -> None:
     client.sign_in("alice@example.com", PASSWORD)
     with client.session_transaction() as cookie:
         token = cookie["token"]
     assert db.session.query(UserSession).one().token_hash == sessions.hash_token(token) != token
 
 
-def test_a_planted_cookie_is_dropped(client: Visitor, alice: User) -> None:
+def test_signing_in_discards_a_planted_session_cookie(client: Visitor, alice: User) -> None:
     with client.session_transaction() as cookie:
         cookie["token"] = "planted"
         cookie["other"] = "planted"
@@ -77,13 +79,15 @@ def test_a_planted_cookie_is_dropped(client: Visitor, alice: User) -> None:
         assert "other" not in cookie
 
 
-def test_signing_in_again_ends_the_session_before(signed_in: Visitor, alice: User) -> None:
+def test_signing_in_again_replaces_the_session(signed_in: Visitor, alice: User) -> None:
     old = db.session.query(UserSession.token_hash).scalar()
     signed_in.sign_in("alice@example.com", PASSWORD)
     assert db.session.query(UserSession.token_hash).scalar() != old
 
 
-def test_a_hash_of_older_parameters_is_renewed(production_hasher: None, client: Visitor, alice: User) -> None:
+def test_a_hash_with_outdated_parameters_is_rehashed_at_sign_in(
+    production_hasher: None, client: Visitor, alice: User
+) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     db.session.execute(update(User).values(password_hash=old))
     db.session.commit()
@@ -93,7 +97,7 @@ def test_a_hash_of_older_parameters_is_renewed(production_hasher: None, client: 
     assert hashing.matches(PASSWORD, renewed)
 
 
-def test_a_session_cannot_begin_with_a_password_that_was_changed_since(alice: User) -> None:
+def test_a_session_cannot_start_if_the_password_changed_meanwhile(alice: User) -> None:
     read_before = User(id=alice.id, password_hash=alice.password_hash)
     alice.password_hash = hashing.hash_password("a newer sentence")
     db.session.commit()
@@ -102,7 +106,7 @@ def test_a_session_cannot_begin_with_a_password_that_was_changed_since(alice: Us
     assert row_counts()["user_sessions"] == 0
 
 
-def test_a_browser_may_say_of_itself_what_it_likes(client: Visitor, alice: User) -> None:
+def test_a_long_user_agent_is_truncated(client: Visitor, alice: User) -> None:
     client.environ_base["HTTP_USER_AGENT"] = "x" * 5000
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     assert db.session.scalar(select(func.length(UserSession.user_agent))) == 255

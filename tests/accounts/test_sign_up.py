@@ -1,4 +1,4 @@
-"""Signing up: what is refused, and that nothing is stored then."""
+"""Sign-up refuses invalid input and then stores nothing."""
 
 import pytest
 
@@ -10,16 +10,14 @@ from tests.visitor import Visitor
 GOOD = {"email": "carol@example.com", "nickname": "carol", "password": "a long enough sentence"}
 
 
-def test_it_works_and_signs_in(client: Visitor) -> None:
+def test_signing_up_signs_the_user_in(client: Visitor) -> None:
     answer = client.submit("/sign-up", **GOOD)
     assert answer.status_code == 302
     assert answer.location == "/notes"
     assert client.get("/notes").status_code == 200
 
 
-def test_the_address_is_stored_in_lower_case_and_the_password_not_at_all(
-    production_hasher: None, client: Visitor
-) -> None:
+def test_the_email_is_stored_in_lower_case_and_the_password_as_a_hash(production_hasher: None, client: Visitor) -> None:
     client.submit("/sign-up", **{**GOOD, "email": " Carol@Example.COM "})
     user = db.session.query(User).one()
     assert user.email == "carol@example.com"
@@ -55,7 +53,7 @@ def test_the_address_is_stored_in_lower_case_and_the_password_not_at_all(
         ("password", "a long enough\x00 sentence", "control character"),
     ],
 )
-def test_it_refuses(client: Visitor, field: str, value: str, sentence: str) -> None:
+def test_an_invalid_field_is_refused_and_stores_nothing(client: Visitor, field: str, value: str, sentence: str) -> None:
     before = row_counts()
     answer = client.submit("/sign-up", **{**GOOD, field: value})
     assert answer.status_code == 422
@@ -64,16 +62,16 @@ def test_it_refuses(client: Visitor, field: str, value: str, sentence: str) -> N
 
 
 @pytest.mark.parametrize("nickname", ["하늘반달", "하늘Sky", "空とSky", "Ivan", "Иван", "nick 7 ☾", "x" * 80, "é" * 80])
-def test_it_takes_a_nickname(client: Visitor, nickname: str) -> None:
+def test_a_valid_nickname_is_accepted(client: Visitor, nickname: str) -> None:
     assert client.submit("/sign-up", **{**GOOD, "nickname": nickname}).status_code == 302
 
 
-def test_a_decomposed_nickname_is_stored_composed(client: Visitor) -> None:
+def test_a_decomposed_nickname_is_stored_in_composed_form(client: Visitor) -> None:
     client.submit("/sign-up", **{**GOOD, "nickname": "\u1103\u1161\u11af"})
     assert db.session.query(User).one().nickname == "달"
 
 
-def test_an_address_is_taken_whatever_its_case(client: Visitor, alice: User) -> None:
+def test_an_email_in_use_is_refused_in_any_case(client: Visitor, alice: User) -> None:
     before = row_counts()
     answer = client.submit("/sign-up", **{**GOOD, "email": "ALICE@example.com"})
     assert answer.status_code == 422
@@ -82,7 +80,7 @@ def test_an_address_is_taken_whatever_its_case(client: Visitor, alice: User) -> 
 
 
 @pytest.mark.parametrize("nickname", ["alice", "ALICE", "ａｌｉｃｅ"])
-def test_a_nickname_is_taken_by_what_looks_the_same(client: Visitor, alice: User, nickname: str) -> None:
+def test_a_nickname_that_looks_like_a_taken_one_is_refused(client: Visitor, alice: User, nickname: str) -> None:
     before = row_counts()
     answer = client.submit("/sign-up", **{**GOOD, "nickname": nickname})
     assert answer.status_code == 422
@@ -90,7 +88,7 @@ def test_a_nickname_is_taken_by_what_looks_the_same(client: Visitor, alice: User
     assert row_counts() == before
 
 
-def test_what_was_typed_stays_but_not_the_password(client: Visitor) -> None:
+def test_a_refused_form_keeps_the_typed_text_but_not_the_password(client: Visitor) -> None:
     page = client.submit("/sign-up", **{**GOOD, "email": "carol@"}).text
     assert 'value="carol@"' in page
     assert 'value="carol"' in page

@@ -1,4 +1,4 @@
-"""Browser and system, from what browsers of the last years say of themselves."""
+"""The browser and the operating system are parsed from the User-Agent headers of recent browsers."""
 
 import pytest
 
@@ -70,5 +70,7 @@ IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
         ("", None, None),
     ],
 )
-def test_it_is_told_from_what_the_browser_says(user_agent: str, browser: str | None, system: str | None) -> None:
+def test_browser_and_system_are_parsed_from_the_user_agent(
+    user_agent: str, browser: str | None, system: str | None
+) -> None:
     assert (browser_of(user_agent), system_of(user_agent)) == (browser, system)

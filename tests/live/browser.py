@@ -1,4 +1,4 @@
-"""A browser over real HTTP: keeps cookies, fetches the CSRF token of a page before it posts, follows no redirect."""
+"""An HTTP client that acts as a browser: it keeps cookies, sends CSRF tokens, and follows no redirects."""
 
 from http.cookies import SimpleCookie
 
@@ -10,15 +10,16 @@ File = tuple[str, bytes, str]  # name, content, content type
 
 
 class Browser:
-    """
+    """A client of one service, as seen through the platform's TLS router.
+
     Args:
         url: scheme, host and port of the service.
-        headers: what the platform's router adds, besides telling that the request came over TLS.
+        headers: additional headers that the platform's router sets.
     """
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
-        # Over TLS a form is taken only from a page of the site, which is what a browser's Referer says.
+        # Over TLS, the CSRF check requires a Referer of the same site.
         self.headers = {"X-Forwarded-Proto": "https", "Referer": url.replace("http:", "https:") + "/", **headers}
         self.cookies: dict[str, str] = {}
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))

@@ -1,4 +1,4 @@
-"""The service as a platform runs it: the Procfile's own lines, production's configuration, gunicorn on a free port."""
+"""The service as a platform runs it: the Procfile's commands, production configuration, gunicorn on a free port."""
 
 import os
 import subprocess
@@ -33,14 +33,14 @@ class Service:
         return Browser(self.url)
 
     def logged(self, words: str) -> list[str]:
-        """The lines of the log that hold `words`, once there are any; a request is answered before it is logged."""
+        """Wait for log lines that contain `words` and return them. A request is logged after its response is sent."""
         deadline = time.monotonic() + WITHIN
         while not (found := [line for line in self.log.read_text().splitlines() if words in line]):
             assert time.monotonic() < deadline, f"nothing logged of {words}"
         return found
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What a statement returns, on a connection of its own."""
+        """Run a query on a separate connection and return its rows."""
         with connect(self.environment) as connection, connection.cursor() as cursor:
             cursor.execute(query)
             return cursor.fetchall()
@@ -59,9 +59,9 @@ def procfile_command(name: str) -> str:
 def running_service(
     environment: Environment, folder: Path, settings: str = "config.ProductionConfig"
 ) -> Iterator[Service]:
-    """release, then web and worker, each as the Procfile says it; the environment is all that they are given.
+    """Run the Procfile's release, then web and worker, with this environment only.
 
-    A platform sets PORT, on which gunicorn listens for every address; a test has no business beyond the loopback.
+    With PORT, as a platform sets it, gunicorn listens on all addresses; tests bind to the loopback address instead.
     """
     [port] = ports.find_free(1)
     env = {
@@ -84,7 +84,7 @@ def running_service(
 
 @contextmanager
 def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the Procfile; whatever is left of it and its descendants at the end is stopped."""
+    """Run a process of the Procfile, and stop it and its descendants at the end."""
     process = spawn(["/bin/sh", "-c", procfile_command(name)], log=log, cwd=ROOT, env=env)
     try:
         yield process
@@ -103,7 +103,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 @pytest.fixture(scope="session")
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for every test that does not stop it; each test makes its own accounts."""
+    """One service, shared by all tests that do not stop it. Each test creates its own accounts."""
     with (
         empty_database(server_environment) as environment,
         running_service(environment, tmp_path_factory.mktemp("live")) as service,

@@ -1,4 +1,4 @@
-"""Hostile uploads over HTTP: each is refused with one sentence, nothing is stored, and the server lives on."""
+"""Hostile uploads over HTTP are refused with one error message, store nothing, and do not crash the server."""
 
 import re
 import sys
@@ -29,7 +29,7 @@ def stored(live: Service) -> tuple[object, ...]:
 
 
 def peak_memory(process: psutil.Process) -> int:
-    """The largest resident set so far, in bytes."""
+    """Return the peak resident set size of the process in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", status)
     return int(kilobytes) * 1024
@@ -43,7 +43,7 @@ def test_a_body_over_6_mib_is_413_and_stores_nothing(live: Service) -> None:
     assert stored(live) == before
 
 
-def test_forty_hostile_uploads_are_refused_one_by_one(live: Service) -> None:
+def test_hostile_uploads_are_refused_and_the_workers_survive(live: Service) -> None:
     browser = live.browser()
     browser.sign_up("hostile", "a long enough sentence")
     workers = psutil.Process(live.process.pid).children(recursive=True)
@@ -59,5 +59,5 @@ def test_forty_hostile_uploads_are_refused_one_by_one(live: Service) -> None:
     assert count >= 40
     assert stored(live) == before
     assert psutil.Process(live.process.pid).children(recursive=True) == workers
-    if sys.platform == "linux":  # elsewhere nobody tells the peak of another process
+    if sys.platform == "linux":  # other systems do not report the peak of another process
         assert max(peak_memory(worker) for worker in workers) < PEAK_MEMORY

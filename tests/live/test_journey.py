@@ -1,4 +1,4 @@
-"""A whole life with the service, over HTTP, against gunicorn, a real database and a real bucket."""
+"""An end-to-end user journey over HTTP, with gunicorn, a real database and a real bucket."""
 
 from io import BytesIO
 
@@ -14,7 +14,7 @@ PASSWORD = "a long enough sentence"
 
 
 def fetch(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
-    """As any browser of the world: without credentials."""
+    """Send a request without credentials, as the public does."""
     return urllib3.request(method, url, retries=False)
 
 
@@ -25,7 +25,7 @@ def image_url_of(live: Service, name: str) -> str:
 
 
 @pytest.mark.smoke
-def test_a_whole_life(live: Service) -> None:
+def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
     browser = live.browser()
     assert browser.sign_up("haneul", PASSWORD).status == 302
     for number in range(3):
@@ -69,7 +69,7 @@ def test_a_whole_life(live: Service) -> None:
     assert browser.post("/sign-in", email="haneul@example.com", password="quite another sentence").status == 422
 
 
-def test_the_world_may_read_a_photo_but_neither_list_nor_write(live: Service) -> None:
+def test_the_public_can_read_a_photo_but_cannot_list_or_write_the_bucket(live: Service) -> None:
     browser = live.browser()
     browser.sign_up("reader", PASSWORD)
     browser.post("/mypage/photo", photo=("me.jpg", oriented_photo(1), "image/jpeg"))

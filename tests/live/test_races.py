@@ -1,4 +1,4 @@
-"""The database decides who was first: one wins, the others are told so, nobody sees a 500."""
+"""Race conditions: the database lets one concurrent request win. The others get a clear error, never a 500."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def statuses_at_once(act: Callable[[int, Browser], int], browsers: list[Browser]
 
 @pytest.mark.parametrize("same", ["email", "nickname", "both"])
 @pytest.mark.parametrize("round_", range(3))
-def test_five_sign_up_with_the_same_name_at_once(live: Service, same: str, round_: int) -> None:
+def test_concurrent_sign_ups_with_the_same_name_create_one_account(live: Service, same: str, round_: int) -> None:
     def sign_up(number: int, browser: Browser) -> int:
         email = f"{same}{round_}" if same != "nickname" else f"{same}{round_}-{number}"
         nickname = f"{same}{round_}" if same != "email" else f"{same}{round_}-{number}"
@@ -37,7 +37,7 @@ def test_five_sign_up_with_the_same_name_at_once(live: Service, same: str, round
     assert live.rows(f"SELECT count(*) FROM users WHERE nickname LIKE '{same}{round_}%'") == [(1,)]
 
 
-def test_five_take_the_same_nickname_at_once(live: Service) -> None:
+def test_concurrent_changes_to_the_same_nickname_succeed_once(live: Service) -> None:
     browsers = [live.browser() for _ in range(CLIENTS)]
     for number, browser in enumerate(browsers):
         assert browser.sign_up(f"racer{number}", PASSWORD).status == 302
@@ -45,7 +45,7 @@ def test_five_take_the_same_nickname_at_once(live: Service) -> None:
     assert found == {302: 1, 422: CLIENTS - 1}
 
 
-def test_five_windows_save_the_same_note_at_once(live: Service) -> None:
+def test_concurrent_saves_of_one_note_succeed_once_and_conflict_otherwise(live: Service) -> None:
     first = live.browser()
     first.sign_up("windows", PASSWORD)
     first.post("/notes", title="t", content="start")
@@ -61,7 +61,7 @@ def test_five_windows_save_the_same_note_at_once(live: Service) -> None:
     assert live.rows(f"SELECT version FROM notes WHERE id = {note_id}") == [(2,)]
 
 
-def test_five_windows_complete_and_delete_the_same_todo_at_once(live: Service) -> None:
+def test_concurrent_completions_of_one_todo_all_succeed_and_one_delete_wins(live: Service) -> None:
     first = live.browser()
     first.sign_up("ticks", PASSWORD)
     first.post("/todos", description="race")
@@ -75,7 +75,7 @@ def test_five_windows_complete_and_delete_the_same_todo_at_once(live: Service) -
     assert found == {302: 1, 404: CLIENTS - 1}
 
 
-def test_five_photos_at_once_leave_one_object(live: Service) -> None:
+def test_concurrent_photo_uploads_leave_the_shown_photo_readable(live: Service) -> None:
     from tests.live.test_journey import fetch
     from tests.photos.photo_files import oriented_photo
 

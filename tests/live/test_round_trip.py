@@ -1,4 +1,4 @@
-"""The export over real HTTP, and back: what gunicorn sends is the whole file, and what it takes is stored."""
+"""Export and import over real HTTP: gunicorn sends the complete file and stores an uploaded one."""
 
 import io
 import json
@@ -19,17 +19,17 @@ def documents_in(archive: bytes) -> dict[str, object]:
         return document
 
 
-def furnished(browser: Browser) -> None:
+def create_notes_and_todo(browser: Browser) -> None:
     for number in range(5):
         browser.post("/notes", title=f"메모 {number}", content="첫 줄\r\n둘째 줄 #반달")
     browser.post("/todos", description="buy books")
 
 
-def test_what_one_account_exports_another_takes(live: Service) -> None:
+def test_an_export_can_be_imported_into_another_account(live: Service) -> None:
     one, other = live.browser(), live.browser()
     for browser in (one, other):
         assert browser.sign_up(f"trip-{uuid4().hex[:8]}", PASSWORD).status == 302
-    furnished(one)
+    create_notes_and_todo(one)
     answer = one.get("/mypage/export")
     assert answer.status == 200
     assert answer.headers["Content-Length"] == f"{len(answer.data)}"
@@ -41,13 +41,13 @@ def test_what_one_account_exports_another_takes(live: Service) -> None:
     assert {name: came[name] for name in ("notes", "todos")} == {name: was[name] for name in ("notes", "todos")}
 
 
-def test_two_imports_at_once_store_everything_once(live: Service) -> None:
+def test_concurrent_imports_store_everything_once(live: Service) -> None:
     one, other = live.browser(), live.browser()
     for browser in (one, other):
         assert browser.sign_up(f"race-{uuid4().hex[:8]}", PASSWORD).status == 302
-    furnished(one)
+    create_notes_and_todo(one)
     archive = ("semicircle.zip", one.get("/mypage/export").data, "application/zip")
-    other.get("/mypage/import")  # from here on it has one token, with which all four are sent
+    other.get("/mypage/import")  # puts one CSRF token into the session, which all four requests share
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: other.post("/mypage/import", archive=archive).status, range(4)))
     assert set(answers) <= {302, 503}

@@ -1,4 +1,4 @@
-"""gunicorn with the Procfile's own line: signals, limits, hostile HTTP, log lines."""
+"""gunicorn, started by the Procfile's command: signals, limits, malformed HTTP requests and log lines."""
 
 import os
 import re
@@ -19,11 +19,11 @@ from tests.waiting import wait_until
 PASSWORD = "a long enough sentence"
 
 
-def test_sigterm_delivers_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
+def test_sigterm_finishes_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
     with migrated_database(server_environment) as environment, running_service(environment, tmp_path) as service:
         browser = service.browser()
         browser.sign_up("slow", PASSWORD)
-        # A lock on the user's row holds the request for as long as we like.
+        # A lock on the user's row blocks the request until the test releases it.
         with ThreadPoolExecutor(1) as threads, connect(environment) as blocker:
             cursor = blocker.cursor()
             cursor.execute("SELECT 1 FROM users FOR UPDATE")
@@ -38,13 +38,13 @@ def test_sigterm_delivers_the_request_in_flight_and_exits_0(server_environment: 
 
 
 def wait_until_blocked_by(service: Service, blocker: int) -> None:
-    """Until a statement waits for the transaction of the backend `blocker`."""
+    """Wait until a statement is blocked by the transaction of the backend with the process id `blocker`."""
     waiting = f"SELECT 1 FROM pg_stat_activity WHERE {blocker} = ANY (pg_blocking_pids(pid))"
     wait_until(lambda: service.rows(waiting), "a statement waits")
 
 
 def raw(live: Service, request: bytes) -> bytes:
-    """The status line for bytes that no client would send."""
+    """Send raw bytes that no client would send, and return the status line."""
     host, port = live.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(request)
@@ -78,13 +78,13 @@ def test_a_chunked_body_over_the_limit_is_413(live: Service) -> None:
     assert answer.status in (400, 413)
 
 
-def test_plain_http_through_the_router_is_sent_on_to_https(live: Service) -> None:
+def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:
     request = b"GET /sign-in?next=/mypage HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: http\r\n\r\n"
     assert raw(live, request).split()[1] == b"308"
 
 
 @pytest.mark.smoke
-def test_only_tls_gets_hsts_and_the_cookie_is_bound_to_the_host(live: Service) -> None:
+def test_tls_responses_have_hsts_and_a_host_bound_secure_cookie(live: Service) -> None:
     answer = live.browser().get("/sign-in")
     assert "max-age=63072000" in answer.headers["Strict-Transport-Security"]
     cookie = answer.headers["Set-Cookie"]
@@ -92,7 +92,7 @@ def test_only_tls_gets_hsts_and_the_cookie_is_bound_to_the_host(live: Service) -
     assert "Secure" in cookie
 
 
-def test_the_peer_is_the_last_forwarded_address(live: Service) -> None:
+def test_the_client_address_is_the_last_forwarded_address(live: Service) -> None:
     forged = {"X-Forwarded-For": "6.6.6.6, 203.0.113.7", "X-Forwarded-Host": "evil.example"}
     answer = Browser(live.url, **forged).sign_up("forwarded", PASSWORD)
     assert answer.headers["Location"] == "/notes"
@@ -101,7 +101,7 @@ def test_the_peer_is_the_last_forwarded_address(live: Service) -> None:
 
 
 @pytest.mark.smoke
-def test_a_request_is_one_line_in_the_log(live: Service) -> None:
+def test_a_request_is_logged_as_one_line(live: Service) -> None:
     marker = "0123456789-marker-0123456789"
     request = f"GET /healthz?q=secret%0Aline HTTP/1.1\r\nHost: a\r\nX-Request-ID: {marker}\r\n\r\n"
     assert raw(live, request.encode()).split()[1] == b"200"
@@ -109,13 +109,13 @@ def test_a_request_is_one_line_in_the_log(live: Service) -> None:
     assert re.fullmatch(rf'at=request method=GET path="/healthz" status=200 bytes=\d+ ms=\d+ request_id={marker}', line)
 
 
-def test_a_path_with_a_line_break_stays_one_line(live: Service) -> None:
+def test_a_line_break_in_a_path_cannot_forge_a_log_line(live: Service) -> None:
     raw(live, b"GET /a%0Aat=request%20method=FORGED HTTP/1.1\r\nHost: a\r\n\r\n")
     [line] = live.logged("method=FORGED")
     assert line.startswith('at=request method=GET path="/a')
 
 
-def test_the_log_knows_no_address_no_password_and_no_token(live: Service) -> None:
+def test_the_log_contains_no_email_no_password_and_no_secret_key(live: Service) -> None:
     browser = live.browser()
     browser.sign_up("logged", PASSWORD)
     live.logged('path="/sign-up" status=302')
@@ -133,9 +133,9 @@ def test_importing_the_application_needs_no_environment() -> None:
 
 
 @pytest.mark.smoke
-def test_a_start_without_its_environment_says_what_is_missing() -> None:
+def test_starting_without_an_environment_names_the_missing_variable() -> None:
     command = [sys.executable, "-m", "flask", "db", "upgrade"]
-    env = {"FLASK_SKIP_DOTENV": "1"}  # a developer's .env is no part of it
+    env = {"FLASK_SKIP_DOTENV": "1"}  # ignore a developer's .env file
     start = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert start.returncode != 0
     assert "APP_SETTINGS is not set" in start.stderr

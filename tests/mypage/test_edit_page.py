@@ -1,4 +1,4 @@
-"""The page of five forms: the refused one says why, on top and beside its field, and the others stay as they were."""
+"""The edit page has five forms. A refused form shows its error on top and at the field; the others do not change."""
 
 import gzip
 import re
@@ -33,7 +33,7 @@ def refused(browser: Visitor, form: str) -> str:
 
 
 @pytest.mark.parametrize("form", REFUSED)
-def test_a_summary_with_the_focus_leads_to_the_field(signed_in: Visitor, bob: User, form: str) -> None:
+def test_the_error_summary_has_the_focus_and_links_to_the_field(signed_in: Visitor, bob: User, form: str) -> None:
     page = refused(signed_in, form)
     target = REFUSED[form][1]
     assert page.count("autofocus") == page.count('class="message wrong"') == 1
@@ -45,7 +45,7 @@ def test_a_summary_with_the_focus_leads_to_the_field(signed_in: Visitor, bob: Us
 
 
 @pytest.mark.parametrize("form", [None, *REFUSED])
-def test_every_id_is_there_once_and_every_label_has_its_field(signed_in: Visitor, bob: User, form: str | None) -> None:
+def test_every_id_is_unique_and_every_label_refers_to_a_field(signed_in: Visitor, bob: User, form: str | None) -> None:
     page = refused(signed_in, form) if form else signed_in.get("/mypage/edit").text
     ids = re.findall(r'\sid="([^"]*)"', page)
     assert [name for name, count in Counter(ids).items() if count > 1] == []
@@ -55,34 +55,34 @@ def test_every_id_is_there_once_and_every_label_has_its_field(signed_in: Visitor
     assert set(referred) <= set(ids)
 
 
-def test_typed_text_is_kept_but_no_password(signed_in: Visitor, bob: User) -> None:
+def test_a_refused_form_keeps_the_typed_text_but_no_password(signed_in: Visitor, bob: User) -> None:
     assert 'value="Bob"' in refused(signed_in, "nickname")
     for form in ("password", "delete"):
         assert "sentence" not in re.sub(r"a sentence is fine|another sentence is", "", refused(signed_in, form))
 
 
-def test_the_other_forms_stay_as_they_were(signed_in: Visitor, bob: User) -> None:
+def test_a_refused_form_does_not_change_the_other_forms(signed_in: Visitor, bob: User) -> None:
     page = refused(signed_in, "password")
     assert 'value="alice"' in page
-    assert page.count('class="error"') == 2  # the empty one of the photo stands ready for photo.js
+    assert page.count('class="error"') == 2  # one is the empty error that photo.js fills in
 
 
-def test_the_form_of_deletion_is_closed_until_it_is_refused(signed_in: Visitor) -> None:
+def test_the_delete_form_is_collapsed_until_it_is_refused(signed_in: Visitor) -> None:
     assert "<details>" in signed_in.get("/mypage/edit").text
     assert "<details open>" in refused(signed_in, "delete")
 
 
-def test_password_managers_find_the_account(signed_in: Visitor) -> None:
+def test_password_forms_carry_the_username_for_password_managers(signed_in: Visitor) -> None:
     page = signed_in.get("/mypage/edit").text
     assert page.count('autocomplete="username" value="alice@example.com"') == 2
 
 
-def test_the_page_is_small(signed_in: Visitor) -> None:
+def test_the_page_is_at_most_11_kib_compressed(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
     assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 11 * 1024
 
 
 @pytest.mark.parametrize("form", REFUSED)
-def test_without_a_token_none_is_taken(signed_in: Visitor, alice: User, form: str) -> None:
+def test_every_form_refuses_a_missing_csrf_token(signed_in: Visitor, alice: User, form: str) -> None:
     assert signed_in.post(f"/mypage/{form}", data={"password": PASSWORD}).status_code == 400
     assert signed_in.get("/mypage").status_code == 200

@@ -1,4 +1,4 @@
-"""My page as one sees it."""
+"""What my page shows to its owner."""
 
 from flask import Flask
 from sqlalchemy import text
@@ -9,7 +9,7 @@ from tests.conftest import PASSWORD, browser_of
 from tests.visitor import Visitor
 
 
-def test_it_shows_who_one_is_and_since_when(signed_in: Visitor, alice: User) -> None:
+def test_my_page_shows_the_nickname_email_and_month_of_sign_up(signed_in: Visitor, alice: User) -> None:
     db.session.execute(text("UPDATE users SET created_at = '2026-03-31 20:00+00'"))
     db.session.commit()
     page = signed_in.get("/mypage").text
@@ -18,20 +18,20 @@ def test_it_shows_who_one_is_and_since_when(signed_in: Visitor, alice: User) -> 
     assert "With us since March 2026" in page
 
 
-def test_the_month_is_the_readers(signed_in: Visitor, alice: User) -> None:
-    """In Seoul it was April already."""
+def test_the_month_of_sign_up_is_in_the_readers_time_zone(signed_in: Visitor, alice: User) -> None:
+    """20:00 UTC on 31 March is already April in Seoul."""
     db.session.execute(text("UPDATE users SET created_at = '2026-03-31 20:00+00', language = 'ko'"))
     db.session.commit()
     assert "2026년 4월부터 함께했어요" in signed_in.get("/mypage").text
 
 
-def test_without_a_photo_the_initial_stands_on_a_colour_of_ones_own(app: Flask, alice: User, bob: User) -> None:
+def test_without_a_photo_the_initial_is_shown_on_the_users_colour(app: Flask, alice: User, bob: User) -> None:
     for user, initial in ((alice, "A"), (bob, "B")):
         page = browser_of(app, user).get("/mypage").text
         assert f'<span class="portrait colour-{user.id % 6}" aria-hidden="true">{initial}</span>' in page
 
 
-def test_a_nickname_is_text(app: Flask, alice: User) -> None:
+def test_the_nickname_is_escaped(app: Flask, alice: User) -> None:
     alice.nickname = '<b>"&'
     db.session.commit()
     page = browser_of(app, alice).get("/mypage").text
@@ -39,11 +39,11 @@ def test_a_nickname_is_text(app: Flask, alice: User) -> None:
     assert "&lt;b&gt;&#34;&amp;" in page
 
 
-def test_one_can_sign_out_there(signed_in: Visitor) -> None:
+def test_my_page_has_a_sign_out_button(signed_in: Visitor) -> None:
     assert 'action="/sign-out"' in signed_in.get("/mypage").text.partition("<main")[2].partition("</main>")[0]
 
 
-def test_a_stranger_sees_nothing(client: Visitor, alice: User) -> None:
+def test_an_anonymous_visitor_is_sent_to_sign_in(client: Visitor, alice: User) -> None:
     for path in ("/mypage", "/mypage/edit"):
         assert client.get(path).location == f"/sign-in?next={path}"
     assert client.sign_in("alice@example.com", PASSWORD + "x").status_code == 422

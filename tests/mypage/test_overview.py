@@ -1,4 +1,4 @@
-"""What my page counts."""
+"""The counts and the heat map of my page."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -30,14 +30,14 @@ def write(user: User, *moments: datetime, **values: Any) -> None:
     db.session.execute(insert(Note), rows)
 
 
-def test_nothing_is_nothing(app: Flask, alice: User) -> None:
+def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
     found = counted(app, alice)
     assert (found.notes, found.todos, found.todos_done, found.wordcounts, found.written) == (0, 0, 0, 0, 0)
     assert found.busiest_week is None
     assert {square.level for square in found.squares()} == {0}
 
 
-def test_it_counts_what_is_there_and_ones_own(app: Flask, alice: User, bob: User) -> None:
+def test_only_the_users_own_rows_that_are_not_deleted_are_counted(app: Flask, alice: User, bob: User) -> None:
     for user in (alice, bob):
         for number in range(3):
             note_id = notes.create_note(user.id, f"{number}", "")
@@ -51,7 +51,7 @@ def test_it_counts_what_is_there_and_ones_own(app: Flask, alice: User, bob: User
     assert (found.notes, found.todos, found.todos_done, found.wordcounts, found.written) == (2, 3, 1, 3, 2)
 
 
-def test_it_is_one_statement(app: Flask, alice: User) -> None:
+def test_the_overview_costs_one_statement(app: Flask, alice: User) -> None:
     seen: list[str] = []
     event.listen(db.session.connection(), "before_cursor_execute", lambda *given: seen.append(given[2]))
     counted(app, alice)
@@ -59,12 +59,12 @@ def test_it_is_one_statement(app: Flask, alice: User) -> None:
 
 
 @pytest.mark.parametrize(("zone", "day"), [("Asia/Seoul", 21), ("UTC", 20), ("America/New_York", 20)])
-def test_a_day_is_the_readers(app: Flask, alice: User, zone: str, day: int) -> None:
+def test_notes_are_counted_by_day_in_the_readers_time_zone(app: Flask, alice: User, zone: str, day: int) -> None:
     write(alice, datetime(2026, 11, 20, 15, 30, tzinfo=UTC))
     assert counted(app, alice, zone).days == {date(2026, 11, day): 1}
 
 
-def test_what_is_older_than_26_weeks_is_not_in_the_picture(app: Flask, alice: User) -> None:
+def test_notes_older_than_26_weeks_are_not_in_the_heat_map(app: Flask, alice: User) -> None:
     midnight = datetime.combine(first_day(TODAY), datetime.min.time(), ZoneInfo("Asia/Seoul"))
     write(alice, midnight, midnight - timedelta(seconds=1))
     found = counted(app, alice)
@@ -72,7 +72,7 @@ def test_what_is_older_than_26_weeks_is_not_in_the_picture(app: Flask, alice: Us
     assert found.days == {first_day(TODAY): 1}
 
 
-def test_the_picture_ends_with_today() -> None:
+def test_the_heat_map_ends_today() -> None:
     days = {first_day(TODAY): 1, date(2026, 11, 16): 2, TODAY: 6}
     squares = Overview(0, 0, 0, 0, 0, days, TODAY).squares()
     assert len(squares) == WEEKS * 7 - 1
@@ -81,12 +81,12 @@ def test_the_picture_ends_with_today() -> None:
     assert (squares[-1].x, squares[-1].y, squares[-1].level) == (500, 100, 3)
 
 
-def test_the_busiest_week_is_the_last_of_equally_busy_ones() -> None:
+def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
     days = {date(2026, 11, 1): 3, date(2026, 11, 2): 1, date(2026, 11, 8): 2, date(2026, 11, 9): 1}
     assert Overview(0, 0, 0, 0, 0, days, TODAY).busiest_week == (date(2026, 11, 2), 3)
 
 
-def test_the_picture_has_its_sentence_as_its_name(app: Flask) -> None:
+def test_the_accessible_name_of_the_heat_map_is_its_sentence(app: Flask) -> None:
     found = Overview(128, 40, 28, 9, 0, {date(2026, 11, 21): 11, date(2026, 6, 1): 2}, TODAY)
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         heat = render_template("mypage/_heat.html", overview=found)

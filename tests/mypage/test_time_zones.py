@@ -1,4 +1,4 @@
-"""The list of time zones: IANA's places, named in the reader's language."""
+"""The list of IANA time zones, labelled in the reader's language."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,12 +19,12 @@ def clock(name: str) -> tuple[timedelta | None, ...]:
     return tuple(moment.astimezone(ZoneInfo(name)).utcoffset() for moment in (WINTER, SUMMER))
 
 
-def test_every_clock_that_is_in_use_is_on_it() -> None:
+def test_every_utc_offset_rule_in_use_is_listed() -> None:
     shown = {clock(name) for name in labels("en", WINTER)}
     assert {name for name in time_zones() if clock(name) not in shown} == set()
 
 
-def test_each_is_there_once_and_a_valid_choice() -> None:
+def test_every_time_zone_is_listed_once_and_is_valid() -> None:
     names = [name for _, places in regions("en", WINTER) for name, _ in places]
     assert len(names) == len(set(names)) > 400
     assert set(names) <= time_zones()
@@ -46,12 +46,12 @@ def test_each_is_there_once_and_a_valid_choice() -> None:
         ("Pacific/Chatham", "en", SUMMER, "Chatham (UTC+12:45)"),
     ],
 )
-def test_a_place_is_named_in_the_readers_language_with_its_offset_now(
+def test_a_place_is_labelled_in_the_readers_language_with_its_current_offset(
     name: str, language: str, now: datetime, label: str
 ) -> None:
     assert labels(language, now)[name] == label
 
 
-def test_they_go_from_west_to_east() -> None:
+def test_time_zones_are_sorted_from_west_to_east() -> None:
     [europe] = [places for region, places in regions("en", WINTER) if region == "Europe"]
     assert (europe[0][0], europe[-1][0]) == ("Europe/Dublin", "Europe/Ulyanovsk")

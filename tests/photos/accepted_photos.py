@@ -1,4 +1,4 @@
-"""Odd uploads that must not be refused, among them the largest that are allowed."""
+"""Unusual but valid uploads that must be accepted, including the largest that are allowed."""
 
 import struct
 from collections.abc import Iterator
@@ -30,15 +30,15 @@ from tests.photos.photo_files import (
 
 
 def accepted_photos() -> Iterator[Photo]:
-    """Odd, but good: each comes out as a square like any other."""
-    yield from _odd_modes()
-    yield from _with_baggage()
+    """Yield every unusual but valid photo. Each must be stored as a square."""
+    yield from _unusual_modes()
+    yield from _with_metadata()
     yield from _animations()
     yield from largest_photos()
 
 
 def largest_photos() -> Iterator[Photo]:
-    """Those that take the most memory that is allowed, for each format."""
+    """Yield the photos that need the most memory of those allowed in each format."""
     yield photo("JPEG of 25 megapixels", "large.jpg", resized_jpeg(red_jpeg(), 5000, 5000))
     full_colour = red_jpeg(progressive=True, subsampling=0)
     yield photo("progressive JPEG of 25 megapixels", "large.jpg", resized_jpeg(full_colour, 5000, 5000))
@@ -55,7 +55,7 @@ def largest_photos() -> Iterator[Photo]:
     yield photo("JPEG whose EXIF claims 500 MB", "exif.jpg", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
 
 
-def _odd_modes() -> Iterator[Photo]:
+def _unusual_modes() -> Iterator[Photo]:
     half = Image.new("RGB", (300, 200), RED)
     yield photo("CMYK JPEG", "print.jpg", saved(half.convert("CMYK"), "JPEG"))
     yield photo("grey JPEG", "grey.jpg", saved(half.convert("L"), "JPEG"))
@@ -63,7 +63,7 @@ def _odd_modes() -> Iterator[Photo]:
     yield photo("JPEG of 11 scans", "scans.jpg", repeated_scan(11))
     yield photo("JPEG named .png", "photo.png", saved(half, "JPEG"))
     yield photo("JPEG with restart markers", "restart.jpg", saved(half, "JPEG", restart_marker_rows=1))
-    # None of these begins a segment, though a length of 2 seems to follow each.
+    # None of these bytes starts a segment, although each seems to be followed by a length of 2.
     stuffed = b"\xff\x00\x00\x02" * 1500 + b"\xff\xd0\x00\x02" * 1500
     yield photo("JPEG full of stuffed bytes", "stuffed.jpg", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
     yield photo("16-bit grey PNG", "deep.png", saved(Image.new("I;16", (300, 200), 0x8000), "PNG"))
@@ -77,7 +77,7 @@ def _odd_modes() -> Iterator[Photo]:
     yield photo("the smallest allowed", "small.png", saved(half.resize((32, 32)), "PNG"))
 
 
-def _with_baggage() -> Iterator[Photo]:
+def _with_metadata() -> Iterator[Photo]:
     image = Image.new("RGB", (300, 200), RED)
     png = saved(image, "PNG", exif=exif(6))
     broken_exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\x7f" * 9
@@ -99,7 +99,7 @@ def _with_baggage() -> Iterator[Photo]:
 
 
 def _with_exif_of_one_block(tags: int, block: int) -> bytes:
-    """A JPEG whose EXIF tags all point at the same bytes; Pillow 12.0 copies them for each."""
+    """Return a JPEG whose EXIF tags all point at the same bytes. Pillow 12.0 copies the bytes for each tag."""
     end = 8 + 2 + 12 * tags + 4
     entries = b"".join(struct.pack("<HHII", tag, 7, block, end) for tag in range(tags))
     tiff = b"II*\0" + struct.pack("<IH", 8, tags) + entries + bytes(4 + block)
@@ -113,7 +113,7 @@ def _metadata() -> dict[str, bytes]:
 
 
 def _phone_photo() -> bytes:
-    """4032x3024 px with detail, a thumbnail's worth of EXIF and a position."""
+    """Return a detailed JPEG of 4032x3024 px with EXIF and a GPS position."""
     image = Image.radial_gradient("L").resize((4032, 3024)).convert("RGB")
     ImageDraw.Draw(image).ellipse((1500, 900, 2500, 2100), fill=RED)
     return saved(image, "JPEG", exif=exif(6))

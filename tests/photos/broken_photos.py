@@ -1,4 +1,4 @@
-"""Uploads with a wrong byte where it hurts: each looks like a photo at its start, and none can be decoded."""
+"""Corrupt uploads: each starts like a photo, but none can be decoded."""
 
 import struct
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.photos.photo_files import PAYLOAD, HostilePhoto, exif, hostile, textu
 
 
 def broken_photos() -> Iterator[HostilePhoto]:
-    """For every format; all of them are to be refused as damaged."""
+    """Yield corrupt files of every format. All must be refused as damaged."""
     yield from _broken_jpegs()
     yield from _broken_pngs()
     yield from _broken_gifs()
@@ -63,7 +63,7 @@ def _broken_pngs() -> Iterator[HostilePhoto]:
 
 def _broken_gifs() -> Iterator[HostilePhoto]:
     screen, image = gif_parts()
-    # After an extension without content Pillow takes the comma for a length, and goes on to the comments behind it.
+    # After an empty extension, Pillow reads the comma as a length and then parses the comments that follow.
     false_image = b"!\x01\0," + bytes(44) + b"\0!\xfe" + b"\x01A" * 2_500_000 + b"\0"
     for name, data in (
         ("GIF and script in one", b"GIF89a/*" + PAYLOAD + b"*/=1;" + PAYLOAD),

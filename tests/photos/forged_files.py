@@ -1,7 +1,7 @@
-"""Files put together byte by byte, or patched to claim more than they hold.
+"""Image files built byte by byte, or patched to claim a larger size than they contain.
 
-The bombs are real where that matters (they decode to what their header says) and cost nothing to make: a flat picture
-takes hardly any bytes, and its header is patched to claim more.
+Where it matters, the decompression bombs are real: they decode to the size in their header. They are cheap to make,
+because an image of one colour compresses to a few bytes, and its header can be patched to claim more pixels.
 """
 
 import struct
@@ -15,12 +15,12 @@ MEBIBYTE = 1024 * 1024
 
 
 def png_chunk(name: bytes, data: bytes) -> bytes:
-    """One PNG chunk with its length and checksum."""
+    """Return one PNG chunk with its length and checksum."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def flat_png(width: int, height: int, bits: int = 1, colour: int = 0, channels: int = 1, extra: bytes = b"") -> bytes:
-    """A black (or clear) PNG of that many px that decodes; `extra` are chunks to stand before the pixels."""
+    """Return a valid black (or transparent) PNG; sizes are in px. `extra` holds chunks to put before the pixels."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     row = 1 + (width * bits * channels + 7) // 8
     body = png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", deflated_zeros(row * height))
@@ -28,14 +28,14 @@ def flat_png(width: int, height: int, bits: int = 1, colour: int = 0, channels: 
 
 
 def one_row_png(width: int, height: int) -> bytes:
-    """A PNG that claims a size and brings one row of it."""
+    """Return a PNG that claims a size in px but contains only 1000 bytes of pixels."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     pixels = png_chunk(b"IDAT", deflated_zeros(1000))
     return b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b"")
 
 
 def deflated_zeros(count: int) -> bytes:
-    """That many zero bytes as a zlib stream, without ever holding them: one compressed block, repeated."""
+    """Return `count` zero bytes as a zlib stream, built from one repeated block to save memory."""
     packer = zlib.compressobj(9, wbits=-15)
     block = packer.compress(bytes(MEBIBYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
     blocks, rest = divmod(count, MEBIBYTE)
@@ -44,42 +44,42 @@ def deflated_zeros(count: int) -> bytes:
 
 
 def resized_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
-    """The same file claiming another size: its pixels end early, which decoders fill with grey."""
+    """Return the file with another size (px) in its header. Decoders fill the missing pixels with grey."""
     frame = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2"))
     return jpeg[: frame + 5] + struct.pack(">HH", height, width) + jpeg[frame + 9 :]
 
 
 def repeated_scan(scans: int) -> bytes:
-    """A progressive JPEG of 24 megapixels whose last refinement scan is repeated until it has that many."""
+    """Return a progressive JPEG of 24 megapixels, with its last scan repeated until it has `scans` scans."""
     jpeg = resized_jpeg(red_jpeg(progressive=True), 6000, 4000)
     last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     return jpeg[:-2] + last * (scans - jpeg.count(b"\xff\xda")) + b"\xff\xd9"
 
 
 def gif_parts() -> tuple[bytes, bytes]:
-    """A GIF in two: the screen with its palette, and what begins at its only image."""
+    """Return a GIF in two parts: the screen with its palette, and everything from its only image on."""
     gif = saved(Image.new("L", (64, 64), 200), "GIF")
     start = 13 + 3 * (2 << (gif[10] & 7))
     return gif[:start], gif[start:]
 
 
 def flat_webp() -> bytes:
-    """A lossless WebP of one colour, which takes no bits a pixel, so that it decodes at any size."""
+    """Return a lossless WebP of one colour. It needs no bits per pixel, so it decodes at any claimed size."""
     return saved(Image.new("RGBA", (1, 1), (*RED, 128)), "WEBP", lossless=True)
 
 
 def resized_webp(webp: bytes, width: int, height: int) -> bytes:
-    """A lossless WebP claiming another size (14 bits each, less one, from bit 0 of the four bytes at 21)."""
+    """Return the lossless WebP with another size (14 bits each, minus one, from bit 0 of byte 21)."""
     (bits,) = struct.unpack_from("<I", webp, 21)
     return webp[:21] + struct.pack("<I", bits >> 28 << 28 | (height - 1) << 14 | (width - 1)) + webp[25:]
 
 
 def riff(*chunks: bytes) -> bytes:
-    """A WebP container around whole chunks."""
+    """Return a WebP container that holds these complete chunks."""
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def webp_chunk(name: bytes, data: bytes) -> bytes:
-    """One chunk with its length, padded to an even one."""
+    """Return one chunk with its length, padded to an even length."""
     return name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)

@@ -1,4 +1,4 @@
-"""Uploads that must be refused, all made here, each with the reason it must be given."""
+"""Generated uploads that must be refused, each with the expected reason."""
 
 import hashlib
 import struct
@@ -28,17 +28,17 @@ from tests.photos.photo_files import ARCHIVE, PAYLOAD, HostilePhoto, flat, frame
 
 
 def hostile_photos() -> Iterator[HostilePhoto]:
-    """More than a hundred, each with a name of its own, in less than a second and hardly any memory."""
-    yield from _no_photos()
+    """Yield more than a hundred uploads with unique names, in less than a second and with little memory."""
+    yield from _other_file_types()
     yield from _too_large()
-    yield from _cut_short()
-    yield from _small_and_vast()
+    yield from _truncated()
+    yield from _wrong_dimensions()
     yield from _too_complex()
-    yield from _inflating()
+    yield from _decompression_bombs()
     yield from broken_photos()
 
 
-def _no_photos() -> Iterator[HostilePhoto]:
+def _other_file_types() -> Iterator[HostilePhoto]:
     yield hostile("nothing at all", "photo.jpg", b"", Reason.EMPTY)
     box = b"\x00\x00\x00\x1cftyp%b\x00\x00\x00\x00mif1%bmiaf"
     for name, filename, data in (
@@ -78,7 +78,7 @@ def _too_large() -> Iterator[HostilePhoto]:
     yield hostile("good PNG, one byte too long", "photo.png", flat("PNG").ljust(MAX_BYTES + 1), Reason.TOO_LARGE)
 
 
-def _cut_short() -> Iterator[HostilePhoto]:
+def _truncated() -> Iterator[HostilePhoto]:
     jpeg, png, gif, webp = textured("JPEG"), textured("PNG"), textured("GIF"), textured("WEBP")
     progressive = textured("JPEG", progressive=True)
     for name, filename, data in (
@@ -100,7 +100,7 @@ def _cut_short() -> Iterator[HostilePhoto]:
         yield hostile(name, filename, data, Reason.DAMAGED)
 
 
-def _small_and_vast() -> Iterator[HostilePhoto]:
+def _wrong_dimensions() -> Iterator[HostilePhoto]:
     for format_, filename in (("JPEG", "dot.jpg"), ("PNG", "dot.png"), ("GIF", "dot.gif"), ("WEBP", "dot.webp")):
         yield hostile(f"{format_} of 1x1", filename, flat(format_, size=(1, 1)), Reason.DIMENSIONS)
     big_screen = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0;"
@@ -152,9 +152,10 @@ def _too_complex() -> Iterator[HostilePhoto]:
         yield hostile(name, filename, data, Reason.TOO_COMPLEX)
 
 
-def _inflating() -> Iterator[HostilePhoto]:
+def _decompression_bombs() -> Iterator[HostilePhoto]:
     zeros = deflated_zeros(200 * MEBIBYTE)
-    wide = zlib.compress(("a" * (MEBIBYTE - 8) + "\U0001f600").encode())  # one emoji: four bytes for each letter
+    # With one emoji in it, Python stores every letter of the text in four bytes.
+    wide = zlib.compress(("a" * (MEBIBYTE - 8) + "\U0001f600").encode())
     texts = b"".join(png_chunk(b"iTXt", b"key%d\0\x01\0\0\0" % number + wide) for number in range(60))
     for name, chunks in (
         ("PNG with 200 MB of zTXt", png_chunk(b"zTXt", b"key\0\0" + zeros)),

@@ -1,4 +1,4 @@
-"""Photos as a browser would upload them, drawn here: nothing binary is kept in the repository."""
+"""Photos as a browser uploads them. They are generated, so the repository holds no binary files."""
 
 import io
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from PIL import Image
 from app.photos.rejection import Reason
 
 RED, GREEN, BLUE, YELLOW = (220, 20, 20), (20, 180, 20), (20, 20, 220), (230, 220, 20)
-GPS = {1: "N", 2: (37.0, 33.0, 59.0), 3: "E", 4: (126.0, 58.0, 41.0)}  # Seoul: what must never come out again
+GPS = {1: "N", 2: (37.0, 33.0, 59.0), 3: "E", 4: (126.0, 58.0, 41.0)}  # Seoul; must not remain in any stored photo
 PAYLOAD = b"<script>alert(document.cookie)</script>"
 ARCHIVE = b"PK\x03\x04" + PAYLOAD
 TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml"}
@@ -16,7 +16,7 @@ TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "i
 
 @dataclass(frozen=True)
 class Photo:
-    """A file as a browser would upload it."""
+    """A file as a browser uploads it."""
 
     name: str
     filename: str
@@ -26,37 +26,37 @@ class Photo:
 
 @dataclass(frozen=True)
 class HostilePhoto(Photo):
-    """One to refuse, and why."""
+    """A file that must be refused, with the expected reason."""
 
     reason: Reason
 
 
 def photo(name: str, filename: str, data: bytes) -> Photo:
-    """With the type that a browser tells from the name."""
+    """Return a Photo with the content type that a browser derives from the file name."""
     return Photo(name, filename, data, content_type(filename))
 
 
 def hostile(name: str, filename: str, data: bytes, reason: Reason) -> HostilePhoto:
-    """The same, with the reason it must be given."""
+    """Return a HostilePhoto with that content type and the expected reason."""
     return HostilePhoto(name, filename, data, content_type(filename), reason)
 
 
 def name_of(upload: Photo) -> str:
-    """For the ids of parametrized tests."""
+    """Return the name, which is the id of a parametrized test."""
     return upload.name
 
 
 def content_type(filename: str) -> str:
-    """As browsers do it: from the ending alone."""
+    """Return the content type by file extension only, as browsers do."""
     return TYPES.get(filename.rpartition(".")[2], "application/octet-stream")
 
 
 def oriented_photo(orientation: int) -> bytes:
-    """A JPEG that, seen upright, is red, green / blue, yellow in its four quarters, and that tells where it was taken.
+    """Return a JPEG with a GPS position whose upright quarters are red, green (top), blue and yellow (bottom).
 
     Args:
-        orientation: the EXIF value, 1 to 8. Painted after the standard's own words (CIPA DC-008, tag 274), which say
-            which side of the scene the first row and the first column of the file show.
+        orientation: the EXIF value, 1 to 8. The standard (CIPA DC-008, tag 274) defines it by the side of the scene
+            that the first row and the first column of the file show; the image is painted by that definition.
     """
     colours = {"top left": RED, "top right": GREEN, "bottom left": BLUE, "bottom right": YELLOW}
     opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
@@ -72,7 +72,7 @@ def oriented_photo(orientation: int) -> bytes:
 
 
 def exif(orientation: int) -> bytes:
-    """EXIF as a phone writes it: orientation, the maker and where it was taken."""
+    """Return EXIF as a phone writes it: orientation, maker and GPS position."""
     tags = Image.Exif()
     tags[0x0112], tags[0x010F] = orientation, "Maker"
     tags.get_ifd(0x8825).update(GPS)
@@ -80,28 +80,28 @@ def exif(orientation: int) -> bytes:
 
 
 def saved(image: Image.Image, format_: str, **options: object) -> bytes:
-    """The image as a file of Pillow's format `format_`."""
+    """Return the image as a file of Pillow's format `format_`."""
     file = io.BytesIO()
     image.save(file, format_, **options)
     return file.getvalue()
 
 
 def flat(format_: str, mode: str = "RGB", size: tuple[int, int] = (64, 64), **options: object) -> bytes:
-    """A file of one colour."""
+    """Return an image file of one colour."""
     return saved(Image.new(mode, size), format_, **options)
 
 
 def red_jpeg(**options: object) -> bytes:
-    """The plainest photo that is accepted."""
+    """Return a simple photo that is accepted."""
     return saved(Image.new("RGB", (64, 64), RED), "JPEG", **options)
 
 
 def textured(format_: str, **options: object) -> bytes:
-    """A file with enough pixel data to be cut or broken in the midst of it."""
+    """Return a file with enough pixel data that it can be truncated or corrupted in the middle of it."""
     return saved(Image.effect_noise((200, 200), 40), format_, **options)
 
 
 def frames(format_: str) -> bytes:
-    """Two frames, red and blue."""
+    """Return an animation of two frames, red and blue."""
     second = Image.new("RGB", (64, 64), BLUE)
     return saved(Image.new("RGB", (64, 64), RED), format_, save_all=True, append_images=[second], duration=100)

@@ -1,4 +1,4 @@
-"""What became of an uploaded photo: the reason it was refused for, or the square and its pixels."""
+"""The result of an upload: the reason for its refusal, or the stored square and its pixels."""
 
 import io
 
@@ -11,14 +11,14 @@ from tests.photos.photo_files import saved
 
 
 def reason_for(data: bytes) -> Reason:
-    """Why it is refused; fails if it is not."""
+    """Return the reason for the refusal. The test fails if the photo is accepted."""
     with pytest.raises(PhotoRejected) as refusal:
         square_webp(data)
     return refusal.value.reason
 
 
 def square(image: Image.Image, format_: str = "PNG", **options: object) -> Image.Image:
-    """What becomes of the image when it is uploaded."""
+    """Return the square that is stored for this image."""
     return Image.open(io.BytesIO(square_webp(saved(image, format_, **options))))
 
 
@@ -29,5 +29,5 @@ def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 
 
 def near(colour: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """WebP, and JPEG before it, change a flat colour by a few steps."""
+    """Return whether two colours are nearly equal. Lossy WebP and JPEG change a flat colour by a few steps."""
     return len(colour) == len(expected) and all(abs(a - b) <= 12 for a, b in zip(colour, expected, strict=True))

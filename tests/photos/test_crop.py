@@ -1,4 +1,4 @@
-"""The square that the reader placed: what is stored is what Pillow itself cuts out of the upright picture."""
+"""The crop that the user chose: the stored square equals Pillow's crop of the upright image."""
 
 import io
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from app.photos.rejection import PhotoRejected, Reason
 from tests.photos.photo_files import BLUE, GREEN, RED, YELLOW, exif, saved
 
 ORIENTATIONS = range(1, 9)
-WIDE = (640, 480)  # of the file; upright it is 480 x 640 in orientations 5 to 8
+WIDE = (640, 480)  # px as stored; the upright image is 480 x 640 in orientations 5 to 8
 
 
 def picture(size: tuple[int, int]) -> Image.Image:
-    """No two parts of it look alike, whichever way it is turned."""
+    """Return an image (size in px) whose parts all differ, in every orientation."""
     image = Image.radial_gradient("L").resize(size).convert("RGB")
     drawing = ImageDraw.Draw(image)
     width, height = size
@@ -34,7 +34,7 @@ def large_jpeg(orientation: int) -> bytes:
 
 
 def difference(data: bytes, crop: Crop) -> float:
-    """Of what is stored and what Pillow cuts out: the mean over all pixels and channels, 0 to 255."""
+    """Return how much the stored square differs from Pillow's crop: the largest mean of a channel, 0 to 255."""
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     square = upright.crop((crop.x, crop.y, crop.x + crop.size, crop.y + crop.size))
     expected = square.resize((400, 400), Image.Resampling.LANCZOS)
@@ -45,19 +45,19 @@ def difference(data: bytes, crop: Crop) -> float:
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("crop", [Crop(0, 0, 300), Crop(180, 70, 290), Crop(31, 201, 33)], ids=str)
-def test_it_is_the_square_of_the_upright_picture(orientation: int, format_: str, crop: Crop) -> None:
+def test_the_crop_is_the_square_of_the_upright_image(orientation: int, format_: str, crop: Crop) -> None:
     data = saved(picture(WIDE), format_, exif=exif(orientation))
     assert difference(data, crop) < 4
 
 
 @pytest.mark.parametrize("size", [2900, 1700, 300])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_it_is_so_when_a_large_jpeg_is_reduced_in_decoding(orientation: int, size: int) -> None:
+def test_the_crop_of_a_large_jpeg_is_correct_when_it_is_reduced_in_decoding(orientation: int, size: int) -> None:
     assert difference(large_jpeg(orientation), Crop(97, 53, size)) < 4
 
 
-def test_another_square_would_not_pass() -> None:
-    """Or the limit of the tests above would say nothing."""
+def test_a_shifted_crop_differs_by_more_than_the_limit() -> None:
+    """Otherwise the limit in the tests above would prove nothing."""
     data = saved(picture(WIDE), "PNG")
     stored = Image.open(io.BytesIO(square_webp(data, Crop(10, 0, 300))))
     beside = Image.open(io.BytesIO(square_webp(data, Crop(0, 0, 300))))
@@ -65,13 +65,13 @@ def test_another_square_would_not_pass() -> None:
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_without_one_it_is_the_middle(orientation: int) -> None:
+def test_the_default_crop_is_the_centre(orientation: int) -> None:
     data = saved(picture(WIDE), "JPEG", exif=exif(orientation))
     middle = Crop(0, 80, 480) if orientation > 4 else Crop(80, 0, 480)
     assert square_webp(data) == square_webp(data, middle)
 
 
-def test_a_small_square_of_the_largest_jpeg_is_taken() -> None:
+def test_a_small_crop_of_the_largest_jpeg_is_accepted() -> None:
     data = saved(Image.new("RGB", (5000, 5000), GREEN), "JPEG")
     stored = Image.open(io.BytesIO(square_webp(data, Crop(4900, 4900, 100))))
     assert stored.size == (400, 400)
@@ -96,7 +96,7 @@ OUTSIDE: dict[str, Callable[[int, int], Crop]] = {
 @pytest.mark.parametrize("where", OUTSIDE)
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("format_", ["JPEG", "PNG"])
-def test_it_refuses_a_square_outside(where: str, orientation: int, format_: str) -> None:
+def test_a_crop_outside_the_image_or_too_small_is_refused(where: str, orientation: int, format_: str) -> None:
     data = saved(picture(WIDE), format_, exif=exif(orientation))
     crop = OUTSIDE[where](*(WIDE if orientation < 5 else WIDE[::-1]))
     with pytest.raises(PhotoRejected) as refusal:
@@ -105,7 +105,7 @@ def test_it_refuses_a_square_outside(where: str, orientation: int, format_: str)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_it_takes_squares_that_touch_the_edges(orientation: int) -> None:
+def test_a_crop_that_touches_the_edges_is_accepted(orientation: int) -> None:
     data = saved(picture(WIDE), "JPEG", exif=exif(orientation))
     width, height = WIDE if orientation < 5 else WIDE[::-1]
     for crop in (Crop(width - 32, 0, 32), Crop(0, height - 32, 32), Crop(width - 480, height - 480, 480)):

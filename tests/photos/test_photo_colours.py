@@ -1,4 +1,4 @@
-"""The colours of a photo survive: kept in every mode, averaged in reducing, on white where they are clear."""
+"""Photos of every mode keep their colours, are averaged when reduced, and get a white background."""
 
 import pytest
 from PIL import Image
@@ -17,7 +17,7 @@ WHITE = (255, 255, 255)
     ],
     ids=["CMYK", "grey"],
 )
-def test_it_keeps_the_colours_of_a_jpeg(image: Image.Image, expected: tuple[int, ...]) -> None:
+def test_jpeg_colours_are_kept(image: Image.Image, expected: tuple[int, ...]) -> None:
     assert near(pixel(square(image, "JPEG"), 200, 200), expected)
 
 
@@ -44,20 +44,20 @@ def test_it_keeps_the_colours_of_a_jpeg(image: Image.Image, expected: tuple[int,
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
 )
-def test_it_keeps_the_colours_of_a_png_and_shows_white_behind_it(
+def test_png_colours_are_kept_and_transparency_becomes_white(
     image: Image.Image, options: dict[str, object], expected: tuple[int, ...]
 ) -> None:
     assert near(pixel(square(image, "PNG", **options), 200, 200), expected)
 
 
-def test_it_keeps_the_transparency_of_a_gif_with_comments_before_it() -> None:
+def test_gif_transparency_after_a_comment_becomes_white() -> None:
     image = Image.new("RGB", (64, 64), RED).quantize(4)
     assert near(pixel(square(image, "GIF", comment=b"hello" * 100, transparency=0), 200, 200), WHITE)
 
 
 @pytest.mark.parametrize("mode", ["I;16", "1", "P", "LA", "RGBA", "RGB"])
-def test_it_reduces_every_mode_by_averaging(mode: str) -> None:
-    """Stripes finer than a pixel of the result become their mean, not one of them or a palette index between."""
+def test_every_mode_is_reduced_by_averaging(mode: str) -> None:
+    """Stripes thinner than a result pixel become their mean colour, not one stripe or a mean palette index."""
     dark, light = (0x0000, 0xFFFF) if mode == "I;16" else (0, 255)
     image = Image.new("I;16" if mode == "I;16" else "L", (2000, 2000), dark)
     for x in range(0, 2000, 2):
@@ -67,8 +67,8 @@ def test_it_reduces_every_mode_by_averaging(mode: str) -> None:
     assert near(pixel(square(image), 200, 200), (128, 128, 128))
 
 
-def test_it_does_not_let_hidden_colours_bleed_out_of_transparent_parts() -> None:
-    """A clear pixel may hold any colour; averaged with its neighbours as it stands, it would give them a fringe."""
+def test_colours_of_transparent_pixels_do_not_bleed() -> None:
+    """A transparent pixel may hold any colour. Averaging that colour in would give its neighbours a fringe."""
     image = Image.new("RGBA", (1600, 1600), (0, 255, 0, 0))
     image.paste((255, 0, 0, 255), (0, 0, 800, 1600))
     red, green, blue = pixel(square(image), 200, 200)

@@ -1,4 +1,4 @@
-"""The decoder is shared by a whole process: one photo at a time, freed whatever happens, and no warning escapes."""
+"""A process decodes one photo at a time, always releases the decoder, and lets no warning escape."""
 
 import contextlib
 import threading
@@ -17,14 +17,14 @@ from tests.photos.hostile_photos import hostile_photos
 from tests.photos.photo_outcomes import reason_for
 
 
-def test_it_refuses_to_wait_long_for_another_decode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_the_decoder_times_out_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
     with processing.DECODING, pytest.raises(PhotoBusy):
         square_webp(flat_png(64, 64))
     assert square_webp(flat_png(64, 64))
 
 
-def test_it_refuses_what_needs_no_decoder_even_when_busy() -> None:
+def test_a_busy_decoder_does_not_delay_refusals_that_need_no_decoding() -> None:
     with processing.DECODING:
         assert reason_for(b"") is Reason.EMPTY
         assert reason_for(b"text") is Reason.NOT_AN_IMAGE
@@ -32,14 +32,14 @@ def test_it_refuses_what_needs_no_decoder_even_when_busy() -> None:
 
 
 @pytest.mark.parametrize("data", [flat_png(64, 64), flat_png(1, 1), flat_png(64, 64)[:60]], ids=["good", "1x1", "cut"])
-def test_it_frees_the_decoder_whatever_happens(data: bytes) -> None:
+def test_the_decoder_is_released_after_success_and_after_refusal(data: bytes) -> None:
     with contextlib.suppress(PhotoRejected):
         square_webp(data)
     assert processing.DECODING.acquire(blocking=False)
     processing.DECODING.release()
 
 
-def test_whoever_waits_gets_a_turn() -> None:
+def test_all_concurrent_uploads_are_decoded_in_turn() -> None:
     photos = [flat_png(1000, 1000)] * 8
     start = threading.Barrier(len(photos))
 
@@ -52,8 +52,8 @@ def test_whoever_waits_gets_a_turn() -> None:
 
 
 @pytest.mark.parametrize("action", ["error", "always", "ignore"])
-def test_no_warning_escapes_and_none_decides(action: str) -> None:
-    """The same outcome, silently, whatever the process makes of warnings."""
+def test_warning_filters_do_not_change_the_result_and_no_warning_escapes(action: str) -> None:
+    """The result is the same, without warnings, for every warning filter of the process."""
     warned_of = [upload for upload in hostile_photos() if "Pillow warns" in upload.name]
     unreadable = [upload for upload in accepted_photos() if "unreadable" in upload.name]
     with warnings.catch_warnings(record=True) as escaped:

@@ -1,4 +1,4 @@
-"""The memory that photos take, hostile ones and the largest that are allowed, measured in a process of its own."""
+"""The peak memory of hostile photos and of the largest allowed ones, measured in a separate process."""
 
 import re
 import subprocess
@@ -37,10 +37,10 @@ print("megabytes, after the largest allowed:", peak())
 @pytest.mark.servers
 @pytest.mark.minutes
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
-def test_it_stays_below_300_megabytes_for_every_photo() -> None:
-    """All in one process, which has the whole application imported.
+def test_peak_memory_stays_below_300_megabytes_for_every_photo() -> None:
+    """One process decodes all photos, with the whole application imported.
 
-    Not by `getrusage`: a child starts with the peak of the process that it was forked from, here pytest's.
+    `getrusage` cannot measure this: a child process inherits the peak of the process that forked it, here pytest's.
     """
     command = [sys.executable, "-W", "error", "-c", PEAK_MEMORY]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)

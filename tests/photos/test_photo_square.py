@@ -1,4 +1,4 @@
-"""What comes out of an accepted photo: the centre of it, upright, as one square of nothing but pixels."""
+"""An accepted photo is stored as its upright centre: one square without EXIF or other metadata."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from tests.photos.photo_outcomes import near, pixel, square
 
 
 def webp_chunks(webp: bytes) -> Iterator[bytes]:
-    """The names of all chunks of the file, up to its very last byte."""
+    """Yield the names of all chunks, and check that they fill the file to its last byte."""
     assert webp[:4] + webp[8:12] == b"RIFFWEBP"
     assert struct.unpack_from("<I", webp, 4) == (len(webp) - 8,)
     position = 12
@@ -26,10 +26,9 @@ def webp_chunks(webp: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("upload", list(accepted_photos()), ids=name_of)
-def test_it_takes(upload: Photo) -> None:
-    """And whatever went in, one square of nothing but pixels comes out."""
+def test_an_accepted_photo_becomes_a_square_without_metadata(upload: Photo) -> None:
     webp = square_webp(upload.data)
-    assert list(webp_chunks(webp)) == [b"VP8 "]  # neither EXIF, ICCP, XMP nor ANIM, and not a byte behind it
+    assert list(webp_chunks(webp)) == [b"VP8 "]  # no EXIF, ICCP, XMP or ANIM, and no byte after it
     assert PAYLOAD not in webp
     with Image.open(io.BytesIO(webp)) as image:
         assert (image.format, image.mode, image.size) == ("WEBP", "RGB", (400, 400))
@@ -37,21 +36,21 @@ def test_it_takes(upload: Photo) -> None:
         assert image.info.keys().isdisjoint({"exif", "icc_profile", "xmp"})
 
 
-def test_the_position_was_there_before() -> None:
-    """Else its absence afterwards, asserted above for every photo, would say nothing."""
+def test_the_uploaded_photo_contains_a_gps_position() -> None:
+    """Otherwise its absence in the stored photo, which the test above asserts, would prove nothing."""
     assert Image.open(io.BytesIO(oriented_photo(1))).getexif().get_ifd(0x8825)[2] == (37.0, 33.0, 59.0)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_it_turns_every_orientation_upright(orientation: int) -> None:
+def test_a_jpeg_of_every_orientation_is_turned_upright(orientation: int) -> None:
     image = Image.open(io.BytesIO(square_webp(oriented_photo(orientation))))
     corners = [pixel(image, x, y) for y in (20, 380) for x in (20, 380)]
     assert [near(*pair) for pair in zip(corners, (RED, GREEN, BLUE, YELLOW), strict=True)] == [True] * 4, corners
 
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP"])
-def test_it_turns_other_formats_upright(format_: str) -> None:
-    """Stored lying on its side: what is left in the file is the top of the scene when orientation is 6."""
+def test_other_formats_with_exif_orientation_are_turned_upright(format_: str) -> None:
+    """The image is stored rotated: with orientation 6, the left of the file is the top of the scene."""
     stored = Image.new("RGB", (400, 400), BLUE)
     stored.paste(RED, (0, 0, 200, 400))
     image = square(stored, format_, exif=exif(6))
@@ -60,7 +59,7 @@ def test_it_turns_other_formats_upright(format_: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_it_ignores_orientations_that_do_not_exist(orientation: int) -> None:
+def test_an_invalid_exif_orientation_is_ignored(orientation: int) -> None:
     stored = Image.new("RGB", (400, 400), BLUE)
     stored.paste(RED, (0, 0, 400, 200))
     image = square(stored, "JPEG", exif=exif(orientation))
@@ -70,7 +69,7 @@ def test_it_ignores_orientations_that_do_not_exist(orientation: int) -> None:
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "WEBP"])
 @pytest.mark.parametrize("portrait", [False, True], ids=["landscape", "portrait"])
-def test_it_cuts_the_centre_out(format_: str, portrait: bool) -> None:
+def test_the_centre_of_the_photo_is_cropped(format_: str, portrait: bool) -> None:
     image = Image.new("RGB", (1500, 500), RED)
     image.paste(GREEN, (500, 0, 1000, 500))
     image.paste(BLUE, (1000, 0, 1500, 500))
@@ -78,21 +77,21 @@ def test_it_cuts_the_centre_out(format_: str, portrait: bool) -> None:
     assert [near(pixel(result, x, y), GREEN) for x in (4, 200, 395) for y in (4, 200, 395)] == [True] * 9
 
 
-def test_it_enlarges_a_small_photo() -> None:
+def test_a_small_photo_is_enlarged() -> None:
     assert near(pixel(square(Image.new("RGB", (32, 40), GREEN)), 200, 200), GREEN)
 
 
-def test_it_cuts_a_strip_that_a_jpeg_cannot_reduce() -> None:
+def test_the_centre_of_a_jpeg_strip_that_cannot_be_reduced_is_cropped() -> None:
     strip = Image.new("RGB", (8000, 90), RED)
     strip.paste(GREEN, (3900, 0, 4100, 90))
     assert near(pixel(square(strip, "JPEG"), 200, 200), GREEN)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF", "WEBP"])
-def test_it_shows_the_first_frame_of_an_animation(format_: str) -> None:
+def test_the_first_frame_of_an_animation_is_stored(format_: str) -> None:
     frames = {"save_all": True, "append_images": [Image.new("RGB", (64, 64), BLUE)], "duration": 100}
     assert near(pixel(square(Image.new("RGB", (64, 64), RED), format_, **frames), 200, 200), RED)
 
 
-def test_it_draws_the_same_square_every_time() -> None:
+def test_the_same_photo_always_gives_the_same_square() -> None:
     assert square_webp(oriented_photo(6)) == square_webp(oriented_photo(6))

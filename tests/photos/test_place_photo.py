@@ -1,4 +1,4 @@
-"""A photo sent with its square, by photo.js or by anybody: all three numbers or none, and answers as data."""
+"""Uploading a photo with a crop: the three numbers are all given or none, and JSON responses are supported."""
 
 import io
 from io import BytesIO
@@ -32,12 +32,12 @@ def image_url_of(user: User) -> str | None:
     return db.session.scalar(select(User.image_url).where(User.id == user.id))
 
 
-def placed(x: object, y: object, size: object) -> dict[str, str]:
+def crop_fields(x: object, y: object, size: object) -> dict[str, str]:
     return {"crop_x": str(x), "crop_y": str(y), "crop_size": str(size)}
 
 
-def test_the_square_is_what_is_stored(signed_in: Visitor, alice: User) -> None:
-    assert send(signed_in, oriented_photo(6), **placed(20, 350, 200)).location == "/mypage"
+def test_the_chosen_crop_is_stored(signed_in: Visitor, alice: User) -> None:
+    assert send(signed_in, oriented_photo(6), **crop_fields(20, 350, 200)).location == "/mypage"
     url = image_url_of(alice)
     assert url
     stored = urllib3.request("GET", url, retries=False).data
@@ -45,36 +45,36 @@ def test_the_square_is_what_is_stored(signed_in: Visitor, alice: User) -> None:
     assert Image.open(io.BytesIO(stored)).size == (400, 400)
 
 
-def test_empty_fields_are_none(signed_in: Visitor, alice: User) -> None:
-    assert send(signed_in, oriented_photo(1), **placed("", "", "")).status_code == 302
+def test_empty_crop_fields_mean_no_crop(signed_in: Visitor, alice: User) -> None:
+    assert send(signed_in, oriented_photo(1), **crop_fields("", "", "")).status_code == 302
     assert image_url_of(alice)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        placed(0, 0, 481),
-        placed(161, 0, 480),
-        placed(0, 0, 31),
-        placed(-1, 0, 100),
-        placed(0, "1.5", 100),
-        placed(0, 0, "1e2"),
-        placed("1_0", 0, 100),
-        placed(" 1", 0, 100),
-        placed("１", 0, 100),
-        placed("٣", 0, 100),
-        placed(0, 0, "9" * 5000),
-        placed(0, 0, "\x00"),
-        placed("x", "y", "size"),
-        placed(0, 0, ""),
-        placed("", "", 100),
+        crop_fields(0, 0, 481),
+        crop_fields(161, 0, 480),
+        crop_fields(0, 0, 31),
+        crop_fields(-1, 0, 100),
+        crop_fields(0, "1.5", 100),
+        crop_fields(0, 0, "1e2"),
+        crop_fields("1_0", 0, 100),
+        crop_fields(" 1", 0, 100),
+        crop_fields("１", 0, 100),
+        crop_fields("٣", 0, 100),
+        crop_fields(0, 0, "9" * 5000),
+        crop_fields(0, 0, "\x00"),
+        crop_fields("x", "y", "size"),
+        crop_fields(0, 0, ""),
+        crop_fields("", "", 100),
         {"crop_x": "0"},
         {"crop_x": "0", "crop_y": "0"},
         {"crop_size": "100"},
     ],
     ids=str,
 )
-def test_it_refuses_any_other_square_and_stores_nothing(
+def test_an_invalid_crop_is_refused_and_stores_nothing(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str], fields: dict[str, str]
 ) -> None:
     answer = send(signed_in, oriented_photo(1), **fields)
@@ -84,8 +84,8 @@ def test_it_refuses_any_other_square_and_stores_nothing(
     assert object_keys(app) == objects
 
 
-def test_a_script_is_told_where_to_go(signed_in: Visitor, alice: User) -> None:
-    answer = send(signed_in, oriented_photo(1), "application/json", **placed(0, 0, 100))
+def test_a_json_response_gives_the_location(signed_in: Visitor, alice: User) -> None:
+    answer = send(signed_in, oriented_photo(1), "application/json", **crop_fields(0, 0, 100))
     assert (answer.status_code, answer.json) == (200, {"location": "/mypage"})
     assert image_url_of(alice)
     assert "Your photo is changed." in signed_in.get("/mypage").text
@@ -96,11 +96,11 @@ def test_a_script_is_told_where_to_go(signed_in: Visitor, alice: User) -> None:
     [
         (b"not an image", {}, "That file is not a JPEG, PNG, GIF or WebP image."),
         (oriented_photo(1)[:500], {}, "This image is damaged; please choose another one."),
-        (oriented_photo(1), placed(0, 0, 1), SENTENCE),
+        (oriented_photo(1), crop_fields(0, 0, 1), SENTENCE),
         (b"", {}, "Choose a photo."),
     ],
 )
-def test_a_script_is_told_what_is_wrong(
+def test_a_json_response_explains_the_refusal(
     signed_in: Visitor, alice: User, data: bytes, fields: dict[str, str], sentence: str
 ) -> None:
     answer = send(signed_in, data, "application/json", **fields)
@@ -110,7 +110,7 @@ def test_a_script_is_told_what_is_wrong(
     assert image_url_of(alice) is None
 
 
-def test_a_script_without_a_token_is_refused_as_data(signed_in: Visitor, alice: User) -> None:
+def test_a_json_request_without_a_csrf_token_gets_a_json_error(signed_in: Visitor, alice: User) -> None:
     form = {"photo": (BytesIO(oriented_photo(1)), "me.jpg")}
     answer = signed_in.post("/mypage/photo", data=form, headers={"Accept": "application/json"})
     assert answer.status_code == 400

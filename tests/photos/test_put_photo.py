@@ -1,4 +1,4 @@
-"""The photo on my page: put, changed, removed; the object first, then the row, then the old object's end."""
+"""Uploading, replacing and removing the photo: store the object, update the row, then delete the old object."""
 
 from io import BytesIO
 
@@ -33,7 +33,7 @@ def status_of(url: str | None) -> int:
     return urllib3.request("GET", url, retries=False).status
 
 
-def test_it_works(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_an_uploaded_photo_is_stored_and_shown(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     assert upload(signed_in, oriented_photo(1)).location == "/mypage"
     url = image_url_of(alice)
     assert status_of(url) == 200
@@ -42,7 +42,7 @@ def test_it_works(app: Flask, signed_in: Visitor, alice: User, objects: set[str]
     assert url == f"{app.config['S3_PUBLIC_URL']}/{key}"
 
 
-def test_the_key_says_nothing_of_the_person_or_the_file(
+def test_the_object_key_does_not_reveal_the_user_or_the_file_name(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str]
 ) -> None:
     upload(signed_in, oriented_photo(1), name="../../alice.php")
@@ -53,7 +53,7 @@ def test_the_key_says_nothing_of_the_person_or_the_file(
     assert "alice" not in key
 
 
-def test_a_new_photo_takes_the_old_ones_place(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_a_new_photo_replaces_the_old_one(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     upload(signed_in, oriented_photo(1))
     old = image_url_of(alice)
     upload(signed_in, oriented_photo(3))
@@ -64,7 +64,7 @@ def test_a_new_photo_takes_the_old_ones_place(app: Flask, signed_in: Visitor, al
     assert len(object_keys(app) - objects) == 1
 
 
-def test_removing_it_removes_the_object(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_removing_the_photo_deletes_the_object(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     upload(signed_in, oriented_photo(1))
     assert signed_in.submit("/mypage/photo/delete").location == "/mypage"
     assert image_url_of(alice) is None
@@ -72,14 +72,16 @@ def test_removing_it_removes_the_object(app: Flask, signed_in: Visitor, alice: U
     assert object_keys(app) == objects
 
 
-def test_removing_none_changes_nothing(signed_in: Visitor, alice: User) -> None:
+def test_removing_a_missing_photo_changes_nothing(signed_in: Visitor, alice: User) -> None:
     assert signed_in.submit("/mypage/photo/delete").status_code == 302
     assert image_url_of(alice) is None
     assert queued() == []
 
 
 @pytest.mark.parametrize("count", [0, 2, 3])
-def test_one_file_is_one_file(app: Flask, signed_in: Visitor, alice: User, objects: set[str], count: int) -> None:
+def test_an_upload_without_exactly_one_file_is_refused(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str], count: int
+) -> None:
     answer = upload(signed_in, *[oriented_photo(1)] * count)
     assert answer.status_code == 422
     assert "Choose one photo." in answer.text
@@ -88,12 +90,12 @@ def test_one_file_is_one_file(app: Flask, signed_in: Visitor, alice: User, objec
 
 
 @pytest.mark.parametrize("content", ["text, not a file", ""])
-def test_a_field_that_is_no_file_is_refused(signed_in: Visitor, alice: User, content: str) -> None:
+def test_a_text_field_instead_of_a_file_is_refused(signed_in: Visitor, alice: User, content: str) -> None:
     assert signed_in.submit("/mypage/photo", photo=content).status_code == 422
     assert image_url_of(alice) is None
 
 
-def test_a_refused_photo_leaves_the_old_one(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_a_refused_photo_keeps_the_old_one(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     upload(signed_in, oriented_photo(1))
     url, keys = image_url_of(alice), object_keys(app)
     assert upload(signed_in, b"not an image").status_code == 422
@@ -101,7 +103,7 @@ def test_a_refused_photo_leaves_the_old_one(app: Flask, signed_in: Visitor, alic
     assert object_keys(app) == keys
 
 
-def test_while_another_photo_is_decoded_it_is_503_with_retry_after(
+def test_an_upload_is_503_with_retry_after_while_the_decoder_is_busy(
     signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
@@ -114,13 +116,13 @@ def test_while_another_photo_is_decoded_it_is_503_with_retry_after(
 
 @pytest.fixture
 def bucket_away(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on the bucket does not answer."""
+    """Make the bucket unavailable."""
     bucket = app.extensions["bucket"]
     monkeypatch.setattr(bucket, "_client", None)
     monkeypatch.setitem(bucket._config, "S3_ENDPOINT_URL", "http://127.0.0.1:1")
 
 
-def test_without_a_bucket_an_upload_is_503_and_the_row_stays(
+def test_an_upload_is_503_and_changes_no_row_when_the_bucket_is_unavailable(
     signed_in: Visitor, alice: User, bucket_away: None
 ) -> None:
     answer = upload(signed_in, oriented_photo(1))
@@ -130,7 +132,7 @@ def test_without_a_bucket_an_upload_is_503_and_the_row_stays(
     assert signed_in.get("/mypage").status_code == 200
 
 
-def test_without_a_bucket_a_photo_can_still_be_removed_and_the_account_deleted(
+def test_a_photo_and_an_account_can_be_deleted_when_the_bucket_is_unavailable(
     app: Flask, alice: User, bucket_away: None
 ) -> None:
     alice.image_url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
@@ -139,11 +141,11 @@ def test_without_a_bucket_a_photo_can_still_be_removed_and_the_account_deleted(
     assert browser.submit("/mypage/photo/delete").status_code == 302
     assert image_url_of(alice) is None
     assert browser.submit("/mypage/delete", password="a long enough sentence").status_code == 302
-    with pytest.raises(StorageUnavailable):  # upon which the worker tries again later
+    with pytest.raises(StorageUnavailable):  # the worker retries later
         run_queued(app)
 
 
-def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice: User, objects: set[str]) -> None:
+def test_a_photo_for_a_deleted_account_leaves_no_object(app: Flask, alice: User, objects: set[str]) -> None:
     db.session.delete(alice)
     db.session.commit()
     with app.app_context(), pytest.raises(AccountGone):
@@ -152,7 +154,7 @@ def test_a_photo_for_an_account_that_is_gone_leaves_no_object(app: Flask, alice:
     assert object_keys(app) == objects
 
 
-def test_an_url_of_another_bucket_is_left_alone(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_removing_a_photo_in_another_bucket_deletes_no_object(app: Flask, signed_in: Visitor, alice: User) -> None:
     alice.image_url = "https://moved.example.com/photos/x.webp"
     db.session.commit()
     assert signed_in.submit("/mypage/photo/delete").status_code == 302

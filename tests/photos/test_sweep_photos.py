@@ -1,4 +1,4 @@
-"""The nightly sweep: objects of photos that no row points at, a day after they were put, and nothing else."""
+"""The nightly sweep deletes orphaned photos (no row refers to them) after a day, and nothing else."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ from app.extensions import db
 from app.photos import service
 from tests.bucket import object_keys
 
-PREFIX = "sweep/"  # of these tests alone: others leave photos without a row behind
+PREFIX = "sweep/"  # used by these tests only, because other tests leave orphaned photos behind
 
 
 @pytest.fixture
 def put(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """put(key): an object, and its URL."""
+    """put(key) stores an object and returns its URL. The objects are deleted after the test."""
     monkeypatch.setattr(app.extensions["bucket"], "prefix", PREFIX)
     keys = []
 
@@ -35,7 +35,7 @@ def put(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str],
 
 @pytest.fixture
 def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody can put an object yesterday, so a day is made short."""
+    """Lower the minimum age, because a test cannot store an object with yesterday's date."""
     monkeypatch.setattr(service, "MIN_AGE", timedelta(days=-1))
 
 
@@ -53,7 +53,7 @@ def sweep(app: Flask) -> None:
         service.sweep_photos()
 
 
-def test_what_no_row_points_at_goes_and_what_is_shown_stays(
+def test_the_sweep_deletes_orphaned_photos_and_keeps_referenced_ones(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None
 ) -> None:
     show(alice, put(photo(1)))
@@ -64,19 +64,18 @@ def test_what_no_row_points_at_goes_and_what_is_shown_stays(
     assert photo(2) not in left
 
 
-def test_what_is_younger_than_a_day_stays_since_its_row_may_just_be_written(
-    app: Flask, alice: User, put: Callable[[str], str]
-) -> None:
+def test_an_orphaned_photo_younger_than_a_day_is_kept(app: Flask, alice: User, put: Callable[[str], str]) -> None:
+    # The row of a new object may not be committed yet.
     show(alice, put(photo(1)))
     put(photo(2))
     sweep(app)
     assert {photo(1), photo(2)} <= object_keys(app)
 
 
-def test_a_photo_stays_that_is_shown_under_the_public_url_of_before(
+def test_a_photo_referenced_by_a_former_public_url_is_kept(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None
 ) -> None:
-    """The bucket has moved behind a CDN, and rows of before still name the bucket."""
+    """After a move behind a CDN, older rows still hold the URL of the bucket."""
     put(photo(1))
     show(alice, f"https://bucket.before.example.com/{photo(1)}")
     sweep(app)
@@ -89,11 +88,11 @@ def test_a_photo_stays_that_is_shown_under_the_public_url_of_before(
         "photos/keep.txt",
         "photos/0123.webp",
         f"photos/{'g' * 32}.webp",
-        f"photos/photos/{'0' * 32}.webp",  # of an application whose prefix is photos/
+        f"photos/photos/{'0' * 32}.webp",  # from an application whose prefix is photos/
         f"photos/backup/{1:032x}.webp",
     ],
 )
-def test_an_object_that_we_did_not_name_stays(
+def test_an_object_with_a_foreign_name_is_kept(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None, name: str
 ) -> None:
     show(alice, put(photo(1)))
@@ -102,7 +101,7 @@ def test_an_object_that_we_did_not_name_stays(
     assert PREFIX + name in object_keys(app)
 
 
-def test_a_bucket_that_seems_to_be_another_databases_too_is_left_alone(
+def test_nothing_is_deleted_if_the_bucket_seems_shared_with_another_database(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     show(alice, put(photo(1)))
@@ -113,7 +112,7 @@ def test_a_bucket_that_seems_to_be_another_databases_too_is_left_alone(
     assert "is the bucket another database's too?" in caplog.text
 
 
-def test_more_objects_than_the_store_lists_at_once_are_all_seen(
+def test_a_listing_of_several_pages_returns_every_object(
     app: Flask, put: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = app.extensions["bucket"]

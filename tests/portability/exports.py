@@ -1,4 +1,4 @@
-"""Accounts with something of everything, and what came of it."""
+"""Helpers that fill an account with test data, export and import it, and read its rows."""
 
 import io
 import json
@@ -19,12 +19,12 @@ from app.wordcounts.models import Result
 from tests.visitor import Visitor
 from tests.wordcounts import results
 
-# Ids and what hangs on them; the place of a todo is its place in the list, which is compared.
-NOT_THE_SAME = {"id", "public_id", "user_id", "version", "position"}
+# Columns that may differ after an import. The order of todos is compared as the order of the list instead.
+NOT_COMPARED = {"id", "public_id", "user_id", "version", "position"}
 
 
 def furnish(user: User, browser: Visitor) -> None:
-    """60 notes, 30 todos, 4 word counts; written as a browser would where that makes a difference."""
+    """Create 60 notes, 30 todos and 4 word counts. The first note has a browser's CRLF line breaks."""
     browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
     texts = [
         ("반달", "달이 #반달 만큼 찼다 #책"),
@@ -65,10 +65,10 @@ def furnish(user: User, browser: Visitor) -> None:
 
 
 def rows_of(user: User) -> dict[str, list[dict[str, Any]]]:
-    """table: all that its rows of this user say, but for ids, in their order."""
+    """Return the user's rows of each table in order, without ids: {table: [{column: value}]}."""
     return {
         model.__tablename__: [
-            {name: value for name, value in row.items() if name not in NOT_THE_SAME}
+            {name: value for name, value in row.items() if name not in NOT_COMPARED}
             for row in db.session.execute(
                 select(*model.__table__.c).where(model.__table__.c.user_id == user.id).order_by(*order)
             ).mappings()
@@ -91,7 +91,7 @@ def export(browser: Visitor) -> bytes:
 def import_(browser: Visitor, *archives: bytes, **fields: str) -> TestResponse:
     files = [(io.BytesIO(data), "semicircle.zip") for data in archives]
     answer = browser.submit("/mypage/import", archive=files, **fields)
-    answer.request.environ["wsgi.input"].close()  # a file when it is long, and nobody else closes it
+    answer.request.environ["wsgi.input"].close()  # a long body is a temporary file that nothing else closes
     return answer
 
 
@@ -110,6 +110,6 @@ def packed(entries: dict[str, bytes | str], compression: int = zipfile.ZIP_DEFLA
 
 
 def repacked(archive: bytes, **entries: bytes | str) -> bytes:
-    """The same, and with these entries besides or instead."""
+    """Return the archive with these entries added or replaced."""
     with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
         return packed({**{name: zip_file.read(name) for name in zip_file.namelist()}, **entries})

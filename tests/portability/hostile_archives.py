@@ -1,4 +1,4 @@
-"""Archives that are no export of ours, or one that somebody had a hand in; each name says what is wrong with it."""
+"""Archives that are not our export, or a manipulated one. Each key of ARCHIVES names the defect."""
 
 import io
 import json
@@ -45,7 +45,7 @@ WORDCOUNT: dict[str, Any] = {
     "finished_at": "2026-03-01T09:00:00+00:00",
 }
 HEAD: dict[str, Any] = {"format": "semicircle", "version": 1, "exported_at": "", "account": {}}
-# What stands in each archive before the part that is to be refused, and must not be stored then.
+# Valid items that precede the invalid part of each archive. They must not be stored when it is refused.
 LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], "wordcounts": [WORDCOUNT]}
 
 
@@ -73,21 +73,21 @@ def without(item: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != name}
 
 
-def beside(*names: str, content: bytes | str = "x") -> bytes:
-    """An export with other entries in it; a name may stand twice."""
+def with_entries(*names: str, content: bytes | str = "x") -> bytes:
+    """Return an export with additional entries. A name may occur twice."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as zip_file:
         zip_file.writestr("semicircle.json", document())
         for number, name in enumerate(names):
             zip_file.writestr(f"{number:0{len(name.encode())}}", content)
     data = file.getvalue()
-    for number, name in enumerate(names):  # zipfile itself would mend some of them, and warn of others
+    for number, name in enumerate(names):  # zipfile would sanitize some of these names and warn about others
         data = data.replace(f"{number:0{len(name.encode())}}".encode(), name.encode())
     return data
 
 
 def encrypted() -> bytes:
-    """As far as the flags say it."""
+    """Return an archive whose flags say that it is encrypted; its data is not."""
     data = bytearray(zipped(document()))
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = data.index(signature) + offset
@@ -95,22 +95,22 @@ def encrypted() -> bytes:
     return bytes(data)
 
 
-def bomb() -> bytes:
-    """A sound note, and behind it more white space than may be unpacked, in 70 kB."""
+def zip_bomb() -> bytes:
+    """Return a zip bomb of 70 kB: a valid document, padded with more white space than may be unpacked."""
     return zipped(document().encode()[:-1] + b" " * (archive.MAX_JSON + 1) + b"}")
 
 
-def lying_bomb() -> bytes:
-    """The same, but the ZIP says that it unpacks to 1000 bytes."""
-    data = bytearray(bomb())
+def zip_bomb_with_forged_size() -> bytes:
+    """Return the zip bomb with headers that claim an unpacked size of 1000 bytes."""
+    data = bytearray(zip_bomb())
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         at = data.index(signature) + offset
         data[at : at + 4] = struct.pack("<I", 1000)
     return bytes(data)
 
 
-def flipped(position: float) -> bytes:
-    """With a bit of the compressed data the other way round."""
+def with_flipped_bit(position: float) -> bytes:
+    """Return an archive with one flipped bit at `position`, a fraction (0 to 1) of its length."""
     data = bytearray(zipped(document(notes=[{**NOTE, "title": f"{number}"} for number in range(500)])))
     data[int(len(data) * position)] ^= 0x10
     return bytes(data)
@@ -121,7 +121,7 @@ def many_entries() -> bytes:
 
 
 def raw(text: str) -> bytes:
-    """A document in which the place of a note's title is taken by this JSON."""
+    """Return an export in which this JSON text replaces the title of a note."""
     return zipped(document(notes=[{**NOTE, "title": "HERE"}]).replace('"HERE"', text))
 
 
@@ -136,25 +136,25 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     # The entries
     "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
     "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
-    "two documents": (Reason.NOT_OURS, lambda: beside("a/semicircle.json")),
-    "a name twice": (Reason.UNSAFE, lambda: beside("todos.md", "todos.md")),
-    "a name twice but for its case": (Reason.UNSAFE, lambda: beside("SEMICIRCLE.json")),
-    "a name that leads up": (Reason.UNSAFE, lambda: beside("notes/../../x.md")),
-    "a name from the root": (Reason.UNSAFE, lambda: beside("/etc/passwd")),
-    "a name of a drive": (Reason.UNSAFE, lambda: beside("C:/x.md")),
-    "a name with backslashes": (Reason.UNSAFE, lambda: beside("..\\x.md")),
-    "a name with NUL": (Reason.UNSAFE, lambda: beside("semicircle.json\0.md")),
-    "an archive in it": (Reason.UNSAFE, lambda: beside("more.ZIP")),
+    "two documents": (Reason.NOT_OURS, lambda: with_entries("a/semicircle.json")),
+    "a name twice": (Reason.UNSAFE, lambda: with_entries("todos.md", "todos.md")),
+    "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries("SEMICIRCLE.json")),
+    "a name that leads up": (Reason.UNSAFE, lambda: with_entries("notes/../../x.md")),
+    "a name from the root": (Reason.UNSAFE, lambda: with_entries("/etc/passwd")),
+    "a name of a drive": (Reason.UNSAFE, lambda: with_entries("C:/x.md")),
+    "a name with backslashes": (Reason.UNSAFE, lambda: with_entries("..\\x.md")),
+    "a name with NUL": (Reason.UNSAFE, lambda: with_entries("semicircle.json\0.md")),
+    "an archive in it": (Reason.UNSAFE, lambda: with_entries("more.ZIP")),
     "a password": (Reason.UNSAFE, encrypted),
     "another compression": (
         Reason.UNSAFE, lambda: packed({"semicircle.json": document()}, zipfile.ZIP_LZMA)),
     "too many entries": (Reason.TOO_MUCH, many_entries),
-    "a bomb": (Reason.TOO_MUCH, bomb),
-    "a bomb that lies about its size": (Reason.DAMAGED, lying_bomb),
+    "a bomb": (Reason.TOO_MUCH, zip_bomb),
+    "a bomb that lies about its size": (Reason.DAMAGED, zip_bomb_with_forged_size),
     "a bomb as a photo": (
         Reason.TOO_MUCH, lambda: packed({"semicircle.json": document(), "photo.webp": bytes(2**24)})),
     "no photo as a photo": (Reason.PHOTO, lambda: packed({"semicircle.json": document(), "photo.webp": "<svg/>"})),
-    "a flipped bit": (Reason.DAMAGED, lambda: flipped(0.5)),
+    "a flipped bit": (Reason.DAMAGED, lambda: with_flipped_bit(0.5)),
     # The JSON
     "an empty document": (Reason.DAMAGED, lambda: zipped("")),
     "a document cut off": (Reason.DAMAGED, lambda: zipped(document()[:-2])),

@@ -1,4 +1,4 @@
-"""The export of everything: what is in the ZIP, under which names, and what is not."""
+"""The export: what the ZIP contains, how its files are named, and what is left out."""
 
 import io
 import re
@@ -38,7 +38,7 @@ def note(**values: Any) -> dict[str, Any]:
     return {**given, "created_at": moment, "updated_at": moment, **values}
 
 
-def test_what_is_in_it(signed_in: Visitor, alice: User) -> None:
+def test_the_export_contains_notes_trash_todos_and_the_json_document(signed_in: Visitor, alice: User) -> None:
     notes.create_note(alice.id, "이사 체크리스트", "냉장고 비우기 #집")
     notes.delete_note(alice.id, notes.create_note(alice.id, "thrown away", ""))
     todos.create_todo(alice.id, "first")
@@ -61,7 +61,9 @@ def test_what_is_in_it(signed_in: Visitor, alice: User) -> None:
     assert body == "냉장고 비우기 #집\n"
 
 
-def test_what_is_not_in_it(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+def test_the_export_leaves_out_other_users_deleted_and_unfinished_rows(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
     furnish(bob, browser_of(app, bob))
     results.waiting(alice, "https://example.com/waiting")
     results.failed(alice, "dns", "https://example.com/failed")
@@ -80,7 +82,7 @@ def test_what_is_not_in_it(app: Flask, signed_in: Visitor, alice: User, bob: Use
     assert list(files_of(archive)) == ["README.txt", "semicircle.json"]
 
 
-def test_nothing_of_it_is_a_secret_or_an_id(signed_in: Visitor, alice: User) -> None:
+def test_the_export_contains_no_secret_and_no_id(signed_in: Visitor, alice: User) -> None:
     furnish(alice, signed_in)
     text = str(files_of(export(signed_in)))
     assert "argon2" not in text
@@ -88,7 +90,7 @@ def test_nothing_of_it_is_a_secret_or_an_id(signed_in: Visitor, alice: User) -> 
     assert not re.search(r'"(\w*_)?id"|token|hash', text)
 
 
-def test_it_is_a_download_that_no_cache_keeps(signed_in: Visitor) -> None:
+def test_the_export_is_a_download_that_is_not_cached(signed_in: Visitor) -> None:
     with signed_in.get("/mypage/export") as answer:
         assert answer.mimetype == "application/zip"
         assert re.fullmatch(
@@ -97,7 +99,7 @@ def test_it_is_a_download_that_no_cache_keeps(signed_in: Visitor) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_asked_for_its_head_alone_it_is_not_made(signed_in: Visitor) -> None:
+def test_a_head_request_returns_the_headers_without_the_archive(signed_in: Visitor) -> None:
     answer = signed_in.head("/mypage/export")
     assert (answer.status_code, answer.mimetype, answer.data) == (200, "application/zip", b"")
     assert answer.headers["Content-Disposition"].startswith("attachment; filename=semicircle-")
@@ -108,19 +110,19 @@ def test_the_readme_is_in_the_readers_language(signed_in: Visitor) -> None:
         assert "세미서클에 적어 둔 모든 것입니다." in files_of(answer.data)["README.txt"]
 
 
-def test_a_photo_whose_object_is_gone_is_left_out(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_a_photo_whose_object_is_missing_is_left_out(app: Flask, signed_in: Visitor, alice: User) -> None:
     alice.image_url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
     db.session.commit()
     assert list(files_of(export(signed_in))) == ["README.txt", "semicircle.json"]
 
 
-def test_a_photo_in_a_bucket_of_before_is_left_out(signed_in: Visitor, alice: User) -> None:
+def test_a_photo_in_another_bucket_is_left_out(signed_in: Visitor, alice: User) -> None:
     alice.image_url = "https://cdn.example.com/photo.webp"
     db.session.commit()
     assert list(files_of(export(signed_in))) == ["README.txt", "semicircle.json"]
 
 
-def test_it_costs_one_statement_a_feature(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_the_export_costs_one_statement_per_feature(app: Flask, signed_in: Visitor, alice: User) -> None:
     furnish(alice, signed_in)
     seen: list[str] = []
     connection = db.session.connection()
@@ -129,7 +131,9 @@ def test_it_costs_one_statement_a_feature(app: Flask, signed_in: Visitor, alice:
     assert len([statement for statement in seen if "SAVEPOINT" not in statement]) == 1 + 3
 
 
-def test_while_another_is_under_way_one_comes_back_later(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_is_503_with_retry_after_while_another_one_runs(
+    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
     with concurrency.WORKING:
         answer = signed_in.get("/mypage/export")
@@ -156,12 +160,12 @@ def test_while_another_is_under_way_one_comes_back_later(signed_in: Visitor, mon
         ("한" * 50, "한" * (LONGEST_NAME // 3)),
     ],
 )
-def test_a_safe_name(text: str, name: str) -> None:
+def test_a_safe_name_has_no_path_no_reserved_word_and_a_limited_length(text: str, name: str) -> None:
     assert safe_name(text) == name
     assert len(safe_name(text).encode()) <= LONGEST_NAME
 
 
-def test_no_two_files_have_one_name() -> None:
+def test_file_names_are_unique_without_regard_to_case() -> None:
     pages = NoteFiles(ZoneInfo("Asia/Seoul"))
     titles = ["a", "A", "a", "a (2)", "a.", "", "", "b"]
     names = [pages.of(note(title=title))[0].name for title in titles]
@@ -170,6 +174,6 @@ def test_no_two_files_have_one_name() -> None:
     assert names[5] == "notes/2026-03-02.md"
 
 
-def test_a_note_without_a_title_is_called_by_its_first_line() -> None:
+def test_a_note_without_a_title_is_named_after_its_first_line() -> None:
     [page] = NoteFiles(ZoneInfo("UTC")).of(note(title="", content="\n\n첫 줄\n둘째 줄"))
     assert page.name == "notes/2026-03-01 첫 줄.md"

@@ -1,4 +1,4 @@
-"""Who may import, and what becomes of the photo."""
+"""Access control of the import, and how it treats the photo."""
 
 import io
 
@@ -29,7 +29,7 @@ def image_url_of(user: User) -> str | None:
     return db.session.scalar(select(User.image_url).where(User.id == user.id))
 
 
-def test_a_stranger_is_sent_to_sign_in(client: Visitor) -> None:
+def test_an_anonymous_visitor_is_sent_to_sign_in_and_stores_nothing(client: Visitor) -> None:
     before = row_counts()
     assert client.get("/mypage/import").location == "/sign-in?next=/mypage/import"
     assert client.get("/mypage/export").location == "/sign-in?next=/mypage/export"
@@ -38,14 +38,14 @@ def test_a_stranger_is_sent_to_sign_in(client: Visitor) -> None:
     assert row_counts() == before
 
 
-def test_it_refuses_a_missing_token_and_stores_nothing(signed_in: Visitor) -> None:
+def test_a_missing_csrf_token_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
     before = row_counts()
     file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
     assert signed_in.post("/mypage/import", data={"archive": file}).status_code == 400
     assert row_counts() == before
 
 
-def test_an_account_that_is_gone_takes_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
+def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
     token = signed_in.csrf_token()
     db.session.execute(delete(User).where(User.id == alice.id))
     db.session.commit()
@@ -56,14 +56,16 @@ def test_an_account_that_is_gone_takes_nothing(app: Flask, alice: User, signed_i
     assert row_counts() == before
 
 
-def test_a_photo_comes_where_there_is_none(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_the_photo_is_imported_into_an_account_without_one(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
+) -> None:
     assert import_(signed_in, archive_with_photo()).status_code == 302
     assert "The photo is yours again." in signed_in.get("/mypage").text
     [key] = object_keys(app) - objects
     assert image_url_of(alice) == f"{app.config['S3_PUBLIC_URL']}/{key}"
 
 
-def test_a_photo_that_is_there_stays(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     import_(signed_in, archive_with_photo())
     url, keys = image_url_of(alice), object_keys(app)
     assert import_(signed_in, archive_with_photo("tomato")).status_code == 302
@@ -73,7 +75,9 @@ def test_a_photo_that_is_there_stays(app: Flask, signed_in: Visitor, alice: User
     assert queued() == []
 
 
-def test_it_is_replaced_when_asked_for(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
+def test_an_existing_photo_is_replaced_on_request(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
+) -> None:
     import_(signed_in, archive_with_photo())
     old = image_url_of(alice)
     assert import_(signed_in, archive_with_photo("tomato"), replace_photo="y").status_code == 302
@@ -82,7 +86,7 @@ def test_it_is_replaced_when_asked_for(app: Flask, signed_in: Visitor, alice: Us
     assert len(object_keys(app) - objects) == 1
 
 
-def test_while_a_photo_is_decoded_nothing_comes_in(
+def test_an_import_is_503_and_stores_nothing_while_the_decoder_is_busy(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
@@ -93,7 +97,7 @@ def test_while_a_photo_is_decoded_nothing_comes_in(
     assert object_keys(app) == objects
 
 
-def test_my_page_leads_there(app: Flask, alice: User) -> None:
+def test_my_page_links_to_import_and_export(app: Flask, alice: User) -> None:
     page = browser_of(app, alice).get("/mypage").text
     assert 'href="/mypage/import"' in page
     assert 'href="/mypage/export"' in page

@@ -1,4 +1,4 @@
-"""An export that comes back into an account which has gone on since: nothing doubled, nothing lost, nothing hidden."""
+"""An idempotent import into an account that has changed since the export: no duplicates, nothing lost or hidden."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from tests.visitor import Visitor
 
 
 def note(**values: str) -> bytes:
-    """An export of one note."""
+    """Return an export of one note."""
     return zipped(document(notes=[{**NOTE, **values}]))
 
 
@@ -23,7 +23,7 @@ def descriptions(user: User) -> list[str]:
     return [todo.description for todo in listing.list_todos(user.id).todos]
 
 
-def test_a_todo_that_was_changed_and_its_older_self_can_both_be_moved(signed_in: Visitor, alice: User) -> None:
+def test_a_changed_todo_and_its_imported_older_version_can_both_be_moved(signed_in: Visitor, alice: User) -> None:
     ids = [todos.create_todo(alice.id, text) for text in ("a", "b", "c")]
     archive = export(signed_in)
     todos.change_todo(alice.id, ids[1], description="b2")
@@ -35,7 +35,7 @@ def test_a_todo_that_was_changed_and_its_older_self_can_both_be_moved(signed_in:
     assert descriptions(alice) == ["c", "b2", "b", "a"]
 
 
-def test_what_is_written_afterwards_stands_on_top(signed_in: Visitor, alice: User) -> None:
+def test_a_todo_created_after_an_import_is_first(signed_in: Visitor, alice: User) -> None:
     for text in ("a", "b"):
         todos.delete_todo(alice.id, todos.create_todo(alice.id, f"{text} of before"))
         todos.create_todo(alice.id, text)
@@ -44,7 +44,7 @@ def test_what_is_written_afterwards_stands_on_top(signed_in: Visitor, alice: Use
     assert descriptions(alice) == ["new", "b", "a"]
 
 
-def test_a_deleted_todo_comes_back(signed_in: Visitor, alice: User) -> None:
+def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> None:
     todo_id = todos.create_todo(alice.id, "a")
     archive = export(signed_in)
     todos.delete_todo(alice.id, todo_id)
@@ -52,7 +52,9 @@ def test_a_deleted_todo_comes_back(signed_in: Visitor, alice: User) -> None:
     assert descriptions(alice) == ["a"]
 
 
-def test_an_old_note_of_the_trash_can_be_taken_back_for_another_30_days(signed_in: Visitor, alice: User) -> None:
+def test_an_imported_note_in_the_trash_can_be_restored_even_if_deleted_long_ago(
+    signed_in: Visitor, alice: User
+) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
     [thrown_away] = notes.list_trash(alice.id)
@@ -60,7 +62,7 @@ def test_an_old_note_of_the_trash_can_be_taken_back_for_another_30_days(signed_i
     assert len(note_list.list_notes(alice.id).notes) == 1
 
 
-def test_notes_stand_by_when_they_were_written(signed_in: Visitor, alice: User) -> None:
+def test_imported_notes_are_sorted_by_creation_date(signed_in: Visitor, alice: User) -> None:
     today = notes.create_note(alice.id, "today", "")
     import_(signed_in, note(title="March", created_at="2026-03-01T09:00:00+00:00"))
     import_(signed_in, note(title="April", created_at="2026-04-01T09:00:00+00:00"))

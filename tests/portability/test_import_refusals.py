@@ -1,4 +1,4 @@
-"""What an import refuses: one sentence, 422, and nothing stored, neither rows nor a photo."""
+"""A refused import answers 422 with one error message and stores neither rows nor a photo."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from tests.visitor import Visitor
 
 
 @pytest.mark.parametrize("name", hostile.ARCHIVES)
-def test_it_refuses(signed_in: Visitor, name: str) -> None:
+def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(signed_in: Visitor, name: str) -> None:
     reason, archive = hostile.ARCHIVES[name]
     before = row_counts()
     answer = import_(signed_in, archive())
@@ -29,17 +29,17 @@ def test_it_refuses(signed_in: Visitor, name: str) -> None:
     assert row_counts() == before
 
 
-def test_what_the_archives_are_made_of_comes_in(signed_in: Visitor) -> None:
+def test_the_valid_base_of_the_hostile_archives_is_imported(signed_in: Visitor) -> None:
     assert import_(signed_in, hostile.zipped(hostile.document())).status_code == 302
     counts = row_counts()
     assert (counts["notes"], counts["todos"], counts["results"]) == (1, 1, 1)
 
 
-def test_it_says_where(signed_in: Visitor) -> None:
+def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
     assert "notes 2, title" in import_(signed_in, hostile.note(title=None)).text
 
 
-def test_a_sound_photo_beside_a_broken_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
+def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
     photo = io.BytesIO()
     Image.new("RGB", (400, 400), "teal").save(photo, "WEBP")
     rows, objects = row_counts(), object_keys(app)
@@ -51,7 +51,7 @@ def test_a_sound_photo_beside_a_broken_note_leaves_no_object(app: Flask, signed_
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_it_takes_one_file(signed_in: Visitor, count: int) -> None:
+def test_an_import_without_exactly_one_file_is_refused(signed_in: Visitor, count: int) -> None:
     before = row_counts()
     answer = import_(signed_in, *[hostile.zipped(hostile.document())] * count)
     assert answer.status_code == 422
@@ -59,7 +59,7 @@ def test_it_takes_one_file(signed_in: Visitor, count: int) -> None:
     assert row_counts() == before
 
 
-def test_text_in_place_of_a_file(signed_in: Visitor) -> None:
+def test_text_instead_of_a_file_is_refused(signed_in: Visitor) -> None:
     assert signed_in.submit("/mypage/import", archive="x").status_code == 422
 
 
@@ -67,5 +67,5 @@ def test_a_body_over_the_limit_is_413(signed_in: Visitor) -> None:
     assert import_(signed_in, bytes(7 * 2**20)).status_code == 413
 
 
-def test_every_reason_has_its_sentence() -> None:
+def test_every_reason_has_an_error_message() -> None:
     assert set(SENTENCES) == set(Reason)

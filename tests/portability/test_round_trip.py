@@ -1,4 +1,4 @@
-"""Everything out, the account deleted, a new one, everything in: it is all as it was."""
+"""A round trip of export and import restores all data, also in a new account."""
 
 import zipfile
 from collections.abc import Iterator
@@ -38,7 +38,9 @@ def image_of(app: Flask, user_id: int) -> Image.Image | None:
 
 
 @pytest.mark.usefixtures("_bucket_as_before")
-def test_everything_comes_back(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_an_import_after_deleting_the_account_restores_everything_and_is_idempotent(
+    app: Flask, signed_in: Visitor, alice: User
+) -> None:
     furnish(alice, signed_in)
     signed_in.submit("/mypage/photo", photo=[(BytesIO(oriented_photo(1)), "me.jpg")])
     before, image = rows_of(alice), image_of(app, alice.id)
@@ -56,7 +58,7 @@ def test_everything_comes_back(app: Flask, signed_in: Visitor, alice: User) -> N
     assert image is not None
     assert shown is not None
     difference = ImageChops.difference(shown.convert("RGB"), image.convert("RGB"))
-    assert max(difference.convert("L").tobytes()) < 64  # encoded twice
+    assert max(difference.convert("L").tobytes()) < 64  # lossy WebP, encoded twice
 
     url = db.session.scalar(select(User.image_url).where(User.id == again.id))
     said = import_(browser, archive)
@@ -71,7 +73,7 @@ def test_everything_comes_back(app: Flask, signed_in: Visitor, alice: User) -> N
     assert {**second, "exported_at": ""} == {**first, "exported_at": ""}
 
 
-def test_it_comes_to_another_account_beside_what_is_there(
+def test_an_import_into_another_account_keeps_its_existing_rows(
     app: Flask, signed_in: Visitor, alice: User, bob: User
 ) -> None:
     furnish(alice, signed_in)
@@ -90,7 +92,7 @@ def test_it_comes_to_another_account_beside_what_is_there(
     assert rows_of(alice) == mine
 
 
-def test_what_was_changed_since_comes_beside_the_newer_one(signed_in: Visitor, alice: User) -> None:
+def test_a_note_changed_since_the_export_is_imported_next_to_the_newer_version(signed_in: Visitor, alice: User) -> None:
     signed_in.submit("/notes", title="older", content="")
     signed_in.submit("/notes", title="stays", content="")
     archive = export(signed_in)
@@ -101,9 +103,11 @@ def test_what_was_changed_since_comes_beside_the_newer_one(signed_in: Visitor, a
     assert [note["title"] for note in rows_of(alice)["notes"]] == ["newer", "stays", "older"]
 
 
-def test_two_alike_are_two_when_they_come_back(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+def test_identical_todos_are_imported_as_often_as_they_were_exported(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
     for _ in range(2):
-        signed_in.submit("/todos", description="buy milk")  # at one moment, as the test is one transaction
+        signed_in.submit("/todos", description="buy milk")  # same timestamp, because the test is one transaction
     archive = export(signed_in)
     browser = browser_of(app, bob)
     for _ in range(2):
@@ -111,7 +115,9 @@ def test_two_alike_are_two_when_they_come_back(app: Flask, signed_in: Visitor, a
     assert len(rows_of(bob)["todos"]) == 2
 
 
-def test_a_folder_that_was_unpacked_and_packed_again_comes_in(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_an_archive_that_was_unpacked_and_zipped_again_as_a_folder_is_imported(
+    app: Flask, signed_in: Visitor, alice: User
+) -> None:
     signed_in.submit("/notes", title="one", content="")
     archive = in_a_folder(export(signed_in))
     db.session.execute(delete(Note))
@@ -120,7 +126,7 @@ def test_a_folder_that_was_unpacked_and_packed_again_comes_in(app: Flask, signed
 
 
 def in_a_folder(archive: bytes) -> bytes:
-    """As macOS does it, which unpacks downloads by itself."""
+    """Zip the folder again as macOS does, which unpacks downloads automatically."""
     with zipfile.ZipFile(BytesIO(archive)) as zip_file:
         entries = {f"semicircle-2026-11-21/{name}": zip_file.read(name) for name in zip_file.namelist()}
     return packed({**entries, "__MACOSX/semicircle-2026-11-21/._semicircle.json": b"\0\5"})

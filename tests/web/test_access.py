@@ -1,4 +1,4 @@
-"""Closed by default: endpoints refuse a stranger, and a POST without a CSRF token (ASVS 5.0 V3.5.1, V8.2.1)."""
+"""Endpoints refuse anonymous visitors, and POSTs without a CSRF token, by default (ASVS 5.0 V3.5.1, V8.2.1)."""
 
 import uuid
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
 
-# What a stranger may ask for. A new endpoint that is not named here has to refuse.
+# The endpoints open to anonymous visitors. Every other endpoint, also a new one, must refuse them.
 PUBLIC = {
     "accounts.landing",
     "accounts.sign_in",
@@ -23,12 +23,12 @@ PUBLIC = {
     "manifest.manifest",
     "preferences.choose",
 }
-# It obeys no form: it shows the sign-in page, and the token it is sent is the one of a session that was lost.
+# It changes nothing: it shows the sign-in page. The CSRF token that it gets belongs to a lost session.
 WITHOUT_TOKEN = {"accounts.sign_in_again"}
 
 
 def endpoints(app: Flask, method: str) -> Iterator[tuple[str, str]]:
-    """(endpoint, path) of every rule with this method, ids filled in."""
+    """Yield (endpoint, path) of every URL rule with this method, with ids filled in."""
     for rule in app.url_map.iter_rules():
         if method in (rule.methods or ()):
             values = {name: uuid.UUID(int=1) if name == "public_id" else 1 for name in rule.arguments}
@@ -36,7 +36,7 @@ def endpoints(app: Flask, method: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_every_endpoint_but_the_public_ones_refuses_a_stranger(app: Flask, client: Visitor, method: str) -> None:
+def test_every_private_endpoint_sends_an_anonymous_visitor_to_sign_in(app: Flask, client: Visitor, method: str) -> None:
     before = row_counts()
     closed = [(name, path) for name, path in endpoints(app, method) if name not in PUBLIC]
     assert closed
@@ -48,7 +48,7 @@ def test_every_endpoint_but_the_public_ones_refuses_a_stranger(app: Flask, clien
     assert row_counts() == before
 
 
-def test_every_public_endpoint_answers_a_stranger(app: Flask, client: Visitor) -> None:
+def test_every_public_endpoint_answers_an_anonymous_visitor(app: Flask, client: Visitor) -> None:
     for name, path in endpoints(app, "GET"):
         if name in PUBLIC:
             assert client.get(path).status_code == 200, name
@@ -72,7 +72,7 @@ def test_every_post_refuses_the_token_of_another_browser(app: Flask, alice: User
         assert answer.status_code == (302 if name in WITHOUT_TOKEN else 400), name
 
 
-def test_a_stranger_comes_back_to_the_page_asked_for(client: Visitor, alice: User) -> None:
+def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> None:
     asked = client.get("/notes?before=0-5")
     assert asked.location == "/sign-in?next=/notes?before%3D0-5"
     answer = client.post(
@@ -82,7 +82,7 @@ def test_a_stranger_comes_back_to_the_page_asked_for(client: Visitor, alice: Use
     assert answer.location == "/notes?before=0-5"
 
 
-def test_a_part_of_a_page_is_not_replaced_by_the_sign_in_page(client: Visitor) -> None:
+def test_an_htmx_request_of_an_anonymous_visitor_redirects_the_whole_page(client: Visitor) -> None:
     answer = client.get("/notes?before=0-5", headers={"HX-Request": "true"})
     assert answer.headers["HX-Redirect"] == "/sign-in?next=/notes?before%3D0-5"
     assert answer.text == ""
@@ -93,10 +93,10 @@ def test_a_part_of_a_page_is_not_replaced_by_the_sign_in_page(client: Visitor) -
     ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)", "%2f%2fevil", "notes", "", None,
      "/notes\r\nSet-Cookie: a=b", "/\t/evil.example", "\\/evil.example", "http://evil.example/notes"],
 )  # fmt: skip
-def test_next_takes_local_paths_only(target: str | None) -> None:
+def test_next_refuses_an_open_redirect(target: str | None) -> None:
     assert local_path(target, default="/notes") == "/notes"
 
 
 @pytest.mark.parametrize("target", ["/", "/mypage", "/notes?before=1-2", "/notes/1#end"])
-def test_next_takes_a_local_path(target: str) -> None:
+def test_next_accepts_a_local_path(target: str) -> None:
     assert local_path(target, default="/other") == target

@@ -1,4 +1,4 @@
-"""What was typed outlives a lost session: it comes back after the sign-in, and is stored once it is sent again."""
+"""Form recovery: text typed in a lost session is shown again after sign-in, and stored when it is sent again."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def action_of(page: str) -> str:
 
 
 def post_without_session(client: Visitor, path: str, **fields: str) -> TestResponse:
-    """As a browser does whose session has ended: it follows the 307 with the same form."""
+    """Post a form as a browser whose session has ended: it follows the 307 with the same form."""
     answer = client.post(path, data={"csrf_token": "of the ended session", **fields}, headers=HERE)
     assert answer.status_code == 307
     return client.post(answer.location, data={"csrf_token": "of the ended session", **fields}, headers=HERE)
@@ -51,7 +51,7 @@ def send_again(client: Visitor, page: str) -> TestResponse:
     return client.post(action_of(page), data={**hidden_fields(page), "csrf_token": token_of(main_of(page))})
 
 
-def test_a_new_note_comes_through_the_sign_in(client: Visitor, alice: User) -> None:
+def test_a_new_note_is_recovered_after_sign_in_and_stored_when_sent_again(client: Visitor, alice: User) -> None:
     before = row_counts()
     page = post_without_session(client, "/notes", title="제목", content=TEXT).text
     assert row_counts() == before
@@ -63,7 +63,7 @@ def test_a_new_note_comes_through_the_sign_in(client: Visitor, alice: User) -> N
     assert (note.title, note.content) == ("제목", TEXT)
 
 
-def test_it_comes_through_a_wrong_password_as_well(client: Visitor, alice: User) -> None:
+def test_a_new_note_is_recovered_after_a_wrong_password(client: Visitor, alice: User) -> None:
     page = post_without_session(client, "/notes", title="", content=TEXT).text
     refused = sign_in(client, page, "not the password")
     assert refused.status_code == 422
@@ -81,7 +81,7 @@ def test_it_comes_through_a_wrong_password_as_well(client: Visitor, alice: User)
         ("/mypage/nickname", {"nickname": "another name"}),
     ],
 )
-def test_every_form_with_text_is_offered_again(client: Visitor, alice: User, path: str, fields: dict[str, str]) -> None:
+def test_every_form_with_text_is_recovered(client: Visitor, alice: User, path: str, fields: dict[str, str]) -> None:
     path = path.format(note=notes.create_note(alice.id, "title", "text"))
     offered = sign_in(client, post_without_session(client, path, **fields).text).text
     assert action_of(offered) == path
@@ -89,8 +89,8 @@ def test_every_form_with_text_is_offered_again(client: Visitor, alice: User, pat
     assert send_again(client, offered).status_code == 302
 
 
-def test_a_page_of_an_ended_session_is_offered_again_as_well(app: Flask, alice: User) -> None:
-    """Signed out and in again in another window, say: there is a session, but the token is of the one before."""
+def test_a_form_with_the_csrf_token_of_an_ended_session_is_recovered(app: Flask, alice: User) -> None:
+    """After signing out and in again in another window, the page still holds the old session's CSRF token."""
     browser = browser_of(app, alice)
     answer = browser.post("/notes", data={"csrf_token": "of before", "content": TEXT}, headers=HERE)
     assert answer.status_code == 400
@@ -99,7 +99,7 @@ def test_a_page_of_an_ended_session_is_offered_again_as_well(app: Flask, alice: 
     assert len(listing.list_notes(alice.id).notes) == 1
 
 
-def test_a_form_of_another_site_is_not_offered(app: Flask, client: Visitor, alice: User) -> None:
+def test_a_cross_site_form_is_not_recovered(app: Flask, client: Visitor, alice: User) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
         fields = {"content": "spam", "csrf_token": "x"}
         assert client.post("/notes", data=fields, headers=headers).status_code == 302
@@ -108,7 +108,7 @@ def test_a_form_of_another_site_is_not_offered(app: Flask, client: Visitor, alic
         assert "spam" not in browser_of(app, alice).post("/notes", data=fields, headers=headers).text
 
 
-def test_passwords_are_not_carried(client: Visitor, alice: User) -> None:
+def test_passwords_are_not_recovered(client: Visitor, alice: User) -> None:
     fields = {"current_password": PASSWORD, "new_password": "another good sentence"}
     assert client.post("/mypage/password", data=fields, headers=HERE).location == "/sign-in"
     page = client.post("/sign-in/again?next=/mypage/password", data=fields, headers=HERE)
@@ -117,7 +117,7 @@ def test_passwords_are_not_carried(client: Visitor, alice: User) -> None:
 
 
 @pytest.mark.parametrize("path", ["/notes/1/pin", "/notes/1/delete", "/sign-out", "/nothing"])
-def test_a_button_is_not_offered(client: Visitor, path: str) -> None:
+def test_a_form_without_text_is_not_recovered(client: Visitor, path: str) -> None:
     assert client.post(path, data={"pinned": "1", "title": "x"}, headers=HERE).status_code in (302, 404)
 
 
@@ -126,7 +126,7 @@ def test_a_button_is_not_offered(client: Visitor, path: str) -> None:
     ["", "{", "[]", "17", "null", '"text"', "[[1]]", '[["content", "\\ud800"]]', '{"content": "x"}', "[" * 10_000,
      json.dumps([["title", " "]]), json.dumps([["content", "x"]] * 21), json.dumps([["other", "x"]])],
 )  # fmt: skip
-def test_what_was_carried_wrongly_is_let_go(client: Visitor, alice: User, kept: str) -> None:
+def test_invalid_recovery_data_is_ignored(client: Visitor, alice: User, kept: str) -> None:
     fields = {"email": "alice@example.com", "password": PASSWORD, "kept": kept}
     answer = client.submit("/sign-in?next=/notes", **fields)
     assert answer.status_code == 302
@@ -134,18 +134,18 @@ def test_what_was_carried_wrongly_is_let_go(client: Visitor, alice: User, kept: 
 
 
 @pytest.mark.parametrize("target", ["/nothing", "/healthz", "/notes/1/pin", "/sign-in"])
-def test_it_is_carried_to_a_form_with_text_alone(client: Visitor, alice: User, target: str) -> None:
+def test_recovery_data_for_a_target_without_a_text_form_is_ignored(client: Visitor, alice: User, target: str) -> None:
     fields = {"email": "alice@example.com", "password": PASSWORD, "kept": json.dumps([["content", "x"]])}
     assert client.submit(f"/sign-in?next={target}", **fields).location == target
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/notes", "//evil.example/notes"])
-def test_it_is_carried_to_no_other_site(client: Visitor, alice: User, target: str) -> None:
+def test_recovery_refuses_an_open_redirect(client: Visitor, alice: User, target: str) -> None:
     fields = {"email": "alice@example.com", "password": PASSWORD, "kept": json.dumps([["content", "x"]])}
     assert action_of(client.submit(f"/sign-in?next={target}", **fields).text) == "/notes"
 
 
-def test_it_is_offered_in_the_session_that_has_just_begun(client: Visitor, alice: User) -> None:
+def test_the_recovered_form_belongs_to_the_new_session(client: Visitor, alice: User) -> None:
     offered = sign_in(client, post_without_session(client, "/notes", content=TEXT).text)
     with client.session_transaction() as cookie:
         assert sessions.find_session(cookie["token"])

@@ -1,4 +1,4 @@
-"""Security headers stand on every answer, whatever its status (ASVS 5.0 V3.4; the Observatory's rules)."""
+"""Every response has the security headers, whatever its status (ASVS 5.0 V3.4; Mozilla Observatory)."""
 
 import re
 
@@ -27,7 +27,7 @@ def directives(answer: TestResponse) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("method", "path"), ANSWERS)
-def test_every_answer_carries_the_headers(client: Visitor, method: str, path: str) -> None:
+def test_every_response_has_the_security_headers(client: Visitor, method: str, path: str) -> None:
     headers = client.open(path, method=method).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -40,7 +40,7 @@ def test_every_answer_carries_the_headers(client: Visitor, method: str, path: st
 
 
 @pytest.mark.parametrize(("method", "path"), ANSWERS)
-def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
+def test_the_csp_allows_nothing_inline_and_no_other_origin_except_photos(
     app: Flask, client: Visitor, method: str, path: str
 ) -> None:
     policy = directives(client.open(path, method=method))
@@ -54,20 +54,20 @@ def test_the_policy_allows_nothing_inline_and_nothing_foreign_but_photos(
     assert app.config["S3_PUBLIC_URL"].startswith(f"{photos}/")
 
 
-def test_pages_hold_nothing_that_the_policy_would_block(signed_in: Visitor, alice: User) -> None:
+def test_pages_contain_nothing_that_the_csp_blocks(signed_in: Visitor, alice: User) -> None:
     pages = ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage", "/mypage/edit")
     for path in (*pages, *(f"/wordcounts/{make(alice)}" for make in (waiting, done))):
         page = signed_in.get(path).text
         assert not re.search(r"<script(?! src=\"/static/)|<style|\son\w+=|\shx-on|\sstyle=|javascript:", page), path
 
 
-def test_the_session_cookie_is_closed_to_scripts_and_other_sites(client: Visitor) -> None:
+def test_the_session_cookie_is_httponly_and_samesite_lax(client: Visitor) -> None:
     cookie = client.get("/sign-in").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
 
 
-def test_a_static_file_is_cached_for_ever_under_its_hash_and_carries_the_headers(client: Visitor) -> None:
+def test_a_static_file_with_its_hash_is_immutable_and_has_the_security_headers(client: Visitor) -> None:
     [url] = re.findall(r'href="(/static/css/base\.[0-9a-f]{8}\.css)"', client.get("/").text)
     with client.get(url) as answer:
         assert answer.status_code == 200
@@ -76,5 +76,5 @@ def test_a_static_file_is_cached_for_ever_under_its_hash_and_carries_the_headers
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_a_static_file_without_its_hash_is_not_there(client: Visitor) -> None:
+def test_a_static_file_without_its_hash_is_404(client: Visitor) -> None:
     assert client.get("/static/css/base.css").status_code == 404

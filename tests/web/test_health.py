@@ -1,4 +1,4 @@
-"""/healthz is about the process, /readyz about the database and its schema."""
+"""/healthz checks the process; /readyz checks the database and its schema."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,16 @@ from tests.visitor import Visitor
 [HEAD] = revisions.heads(revisions.script_directory())
 
 
-def forget_the_state(app: Flask) -> None:
-    """As if the seconds had passed for which it is kept."""
+def clear_cached_state(app: Flask) -> None:
+    """Clear the cached schema state, as if it had expired."""
     app.extensions.pop("schema_state", None)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_cached(migrated_app: Flask) -> Iterator[None]:
-    forget_the_state(migrated_app)
+    clear_cached_state(migrated_app)
     yield
-    forget_the_state(migrated_app)
+    clear_cached_state(migrated_app)
 
 
 def set_revision(revision: str) -> None:
@@ -50,8 +50,8 @@ def test_not_ready_when_no_migration_has_run(environment: dict[str, str]) -> Non
     assert answer.status_code == 503
 
 
-def ledger(revision: str, down_revision: str, phase: str) -> None:
-    """What a newer release leaves in the ledger."""
+def add_ledger_step(revision: str, down_revision: str, phase: str) -> None:
+    """Record a step in the schema ledger, as a newer release does, and set the revision."""
     db.session.execute(
         text("INSERT INTO schema_ledger VALUES (:revision, ARRAY[:down], :phase)"),
         {"revision": revision, "down": down_revision, "phase": phase},
@@ -60,16 +60,16 @@ def ledger(revision: str, down_revision: str, phase: str) -> None:
 
 
 def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> None:
-    ledger("9998", HEAD, "expand")
-    ledger("9999", "9998", "expand")
+    add_ledger_step("9998", HEAD, "expand")
+    add_ledger_step("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.get_json() == {"state": "ahead", "code_head": HEAD, "database_revision": "9999"}
 
 
 def test_not_ready_when_one_step_ahead_is_a_contract(client: Visitor) -> None:
-    ledger("9998", HEAD, "contract")
-    ledger("9999", "9998", "expand")
+    add_ledger_step("9998", HEAD, "contract")
+    add_ledger_step("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["state"] == "ahead_contract"
@@ -82,18 +82,18 @@ def test_not_ready_when_the_ledger_does_not_know_the_revision(client: Visitor) -
     assert answer.get_json()["state"] == "unknown"
 
 
-def test_not_ready_when_the_database_went_another_way_than_this_code(client: Visitor) -> None:
-    ledger("9999", "0001", "expand")
+def test_not_ready_when_the_database_branched_off_from_this_code(client: Visitor) -> None:
+    add_ledger_step("9999", "0001", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["state"] == "unknown"
 
 
-def test_the_state_is_asked_of_the_database_once_in_a_while(client: Visitor) -> None:
+def test_the_schema_state_is_cached(client: Visitor) -> None:
     assert client.get("/readyz").status_code == 200
     set_revision("0001")
     assert client.get("/readyz").status_code == 200
-    forget_the_state(client.application)
+    clear_cached_state(client.application)
     assert client.get("/readyz").status_code == 503
 
 

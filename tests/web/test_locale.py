@@ -1,4 +1,4 @@
-"""Dates, times and numbers in the reader's language and zone."""
+"""Dates, times and numbers are formatted in the reader's language and time zone."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,7 +14,7 @@ MOMENT = datetime(2026, 11, 21, 5, 4, tzinfo=UTC)
     ("language", "shown"),
     [("en", "21 Nov 2026, 05:04 UTC"), ("ko", "2026. 11. 21. 오후 2:04"), ("fr", "21 Nov 2026, 05:04 UTC")],
 )
-def test_a_moment_is_shown_as_the_reader_tells_time(app: Flask, language: str, shown: str) -> None:
+def test_date_and_time_are_formatted_in_the_readers_locale(app: Flask, language: str, shown: str) -> None:
     with app.test_request_context(headers={"Accept-Language": language}):
         assert formats.date_and_time(MOMENT) == shown
 
@@ -22,26 +22,26 @@ def test_a_moment_is_shown_as_the_reader_tells_time(app: Flask, language: str, s
 @pytest.mark.parametrize(
     ("zone", "shown"), [("America/New_York", "12:04 AM"), ("Asia/Seoul", "2:04 PM"), ("no/where", "5:04 AM")]
 )
-def test_the_browser_says_where_it_is(app: Flask, zone: str, shown: str) -> None:
+def test_the_time_zone_comes_from_the_cookie(app: Flask, zone: str, shown: str) -> None:
     with app.test_request_context(headers={"Accept-Language": "en", "Cookie": f"time_zone={zone}"}):
         assert formats.time_of_day(MOMENT).replace("\u202f", " ") == shown
 
 
-def test_a_day_is_the_readers(app: Flask) -> None:
+def test_the_local_day_depends_on_the_readers_time_zone(app: Flask) -> None:
     late = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
     for zone, there in (("Asia/Seoul", date(2026, 11, 22)), ("America/New_York", date(2026, 11, 21))):
         with app.test_request_context(headers={"Cookie": f"time_zone={zone}"}):
             assert locale.local_day(late) == there
 
 
-def test_days_that_are_near_have_names(app: Flask) -> None:
+def test_yesterday_today_and_tomorrow_have_names(app: Flask) -> None:
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         today = locale.today()
         names = [formats.day_name(today + timedelta(days)) for days in (-2, -1, 0, 1, 2)]
     assert names == [None, "어제", "오늘", "내일", None]
 
 
-def test_a_day_of_another_year_says_which(app: Flask) -> None:
+def test_a_day_of_another_year_includes_the_year(app: Flask) -> None:
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         this_year = date(locale.today().year, 3, 1)
         assert formats.day(this_year).startswith("3월 1일 ")
@@ -49,15 +49,15 @@ def test_a_day_of_another_year_says_which(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_numbers_and_shares_are_written_as_the_reader_writes_them(app: Flask, language: str) -> None:
+def test_numbers_and_percentages_are_formatted_in_the_readers_locale(app: Flask, language: str) -> None:
     with app.test_request_context(headers={"Accept-Language": language}):
         assert [formats.number(value) for value in (0, 999, 1284, 1234567)] == ["0", "999", "1,284", "1,234,567"]
         assert [formats.percent(value) for value in (0, 63.6, 100)] == ["0%", "64%", "100%"]
         assert [formats.percent(value, 2) for value in (0.004, 7.428, 1284.5)] == ["0.00%", "7.43%", "1,284.50%"]
 
 
-def test_an_error_page_does_not_look_for_the_account(app: Flask) -> None:
-    """The database may be what failed."""
+def test_an_error_page_does_not_query_the_account(app: Flask) -> None:
+    """The database may be the cause of the error."""
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         g.is_error_page = True
         assert locale.known_account() is None

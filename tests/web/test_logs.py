@@ -1,4 +1,4 @@
-"""One event a line, with the request's id and without what people typed."""
+"""Each event is logged as one line with the request id and without user data."""
 
 import logging
 import sys
@@ -22,7 +22,7 @@ def line(message: str, *arguments: object, name: str = "app", error: Exception |
 
 
 @pytest.mark.parametrize("text", ["one\ntwo", "one\r\ntwo", "one\u2028two", "one\x00two", "one\x85two", "\x1b[31mred"])
-def test_a_line_stays_one_line_whatever_is_logged(text: str) -> None:
+def test_line_breaks_and_control_characters_are_escaped(text: str) -> None:
     written = line("asked for %s", text)
     assert len(written.splitlines()) == 1
     assert written.isprintable()
@@ -34,18 +34,18 @@ def test_a_traceback_is_one_line() -> None:
     assert len(written.splitlines()) == 1
 
 
-def test_a_line_is_cut_before_a_platform_splits_it() -> None:
+def test_a_long_line_is_truncated_before_a_platform_splits_it() -> None:
     assert len(line("x" * 50_000)) < 10_000
     assert len(line("x" * 50_000)) > LONGEST_LINE
 
 
-def test_the_row_that_postgres_quotes_is_not_logged() -> None:
+def test_row_values_in_a_postgres_error_are_not_logged() -> None:
     written = line("failed", error=UniqueViolation("duplicate key\nDETAIL:  Key (email)=(a@b.c) already exists.\n"))
     assert "a@b.c" not in written
     assert "duplicate key" in written
 
 
-def test_a_given_request_id_is_taken_echoed_and_logged(app: Flask, client: Visitor) -> None:
+def test_a_valid_request_id_is_returned_and_logged(app: Flask, client: Visitor) -> None:
     given = "0123456789-abcdef-0123456789"
     assert client.get("/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
     with app.test_request_context(headers={"X-Request-ID": given}):
@@ -54,7 +54,7 @@ def test_a_given_request_id_is_taken_echoed_and_logged(app: Flask, client: Visit
 
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 201, "0123456789 0123456789", '0123456789"0123456789', "é" * 30])
-def test_a_request_id_of_another_form_is_replaced(client: Visitor, given: str) -> None:
+def test_an_invalid_request_id_is_replaced(client: Visitor, given: str) -> None:
     echoed = client.get("/healthz", headers={"X-Request-ID": given.encode().decode("latin-1")}).headers["X-Request-ID"]
     assert echoed != given
     assert len(echoed) == 32

@@ -1,9 +1,9 @@
-"""The notebook can be installed: its manifest is in the reader's language, and its icons are there."""
+"""The web app manifest, for installation, is in the reader's language and its icons exist."""
 
 from tests.visitor import Visitor
 
 
-def test_the_manifest_leads_to_the_notes_with_icons_that_are_there(client: Visitor) -> None:
+def test_the_manifest_starts_at_the_notes_and_its_icons_exist(client: Visitor) -> None:
     answer = client.get("/manifest.webmanifest", headers={"Accept-Language": "ko"})
     assert answer.mimetype == "application/manifest+json"
     manifest = answer.get_json(force=True)

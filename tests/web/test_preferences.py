@@ -1,4 +1,4 @@
-"""Language, colours and shortcuts are the reader's choice; of languages the account's counts before the browser's."""
+"""Preferences: language, theme and keyboard shortcuts. The account's language takes precedence over the browser's."""
 
 import pytest
 from flask import Flask
@@ -18,7 +18,7 @@ def language_of(page: str) -> str:
     return page.partition('<html lang="')[2][:2]
 
 
-def test_a_stranger_chooses_a_language_for_the_browser(client: Visitor) -> None:
+def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visitor) -> None:
     before = row_counts()
     answer = client.submit("/preferences", language="ko", next="/sign-up?x=1")
     assert answer.location == "/sign-up?x=1"
@@ -26,20 +26,20 @@ def test_a_stranger_chooses_a_language_for_the_browser(client: Visitor) -> None:
     assert row_counts() == before
 
 
-def test_the_account_remembers_the_language_on_every_device(app: Flask, alice: User) -> None:
+def test_the_language_of_the_account_applies_on_every_device(app: Flask, alice: User) -> None:
     assert browser_of(app, alice).submit("/preferences", language="ko").status_code == 302
     other = browser_of(app, alice)
     other.set_cookie("language", "en")
     assert language_of(other.get("/notes", headers=ENGLISH).text) == "ko"
 
 
-def test_without_a_choice_the_browser_decides(app: Flask, alice: User) -> None:
+def test_the_default_language_is_the_browsers(app: Flask, alice: User) -> None:
     browser = browser_of(app, alice)
     assert language_of(browser.get("/notes", headers=KOREAN).text) == "ko"
     assert language_of(browser.get("/notes", headers=ENGLISH).text) == "en"
 
 
-def test_an_error_page_keeps_the_language(app: Flask, alice: User) -> None:
+def test_an_error_page_uses_the_chosen_language(app: Flask, alice: User) -> None:
     profile.change_language(alice.id, "ko")
     browser = browser_of(app, alice)
     assert language_of(browser.get("/notes/999", headers=ENGLISH).text) == "ko"
@@ -47,7 +47,7 @@ def test_an_error_page_keeps_the_language(app: Flask, alice: User) -> None:
     assert language_of(browser.get("/nothing", headers=ENGLISH).text) == "ko"
 
 
-def test_the_colours_stand_in_the_first_byte_of_the_page(client: Visitor) -> None:
+def test_the_theme_is_set_on_the_html_element(client: Visitor) -> None:
     assert "data-theme" not in client.get("/").text
     client.submit("/preferences", theme="dark")
     assert '<html lang="en" data-theme="dark">' in client.get("/").text
@@ -56,7 +56,7 @@ def test_the_colours_stand_in_the_first_byte_of_the_page(client: Visitor) -> Non
     assert "data-theme" not in client.get("/").text
 
 
-def test_the_letters_of_shortcuts_can_be_switched_off(signed_in: Visitor) -> None:
+def test_keyboard_shortcuts_can_be_switched_off(signed_in: Visitor) -> None:
     assert 'data-letters="on"' in signed_in.get("/notes").text
     signed_in.submit("/preferences", shortcuts="off")
     assert 'data-letters="off"' in signed_in.get("/notes").text
@@ -67,7 +67,7 @@ def test_the_letters_of_shortcuts_can_be_switched_off(signed_in: Visitor) -> Non
     [{}, {"language": "fr"}, {"language": ""}, {"theme": "pink"}, {"theme": "dark", "language": "de"},
      {"shortcuts": "1"}, {"other": "x"}],
 )  # fmt: skip
-def test_it_refuses_what_is_no_choice(app: Flask, alice: User, fields: dict[str, str]) -> None:
+def test_an_unknown_preference_is_refused(app: Flask, alice: User, fields: dict[str, str]) -> None:
     browser = browser_of(app, alice)
     answer = browser.submit("/preferences", **fields)
     assert answer.status_code == 422
@@ -76,12 +76,12 @@ def test_it_refuses_what_is_no_choice(app: Flask, alice: User, fields: dict[str,
 
 
 @pytest.mark.parametrize(("name", "value"), [("language", "fr"), ("theme", "pink"), ("time_zone", "../etc/passwd")])
-def test_a_cookie_of_nonsense_counts_for_nothing(client: Visitor, name: str, value: str) -> None:
+def test_an_invalid_preference_cookie_is_ignored(client: Visitor, name: str, value: str) -> None:
     client.set_cookie(name, value)
     page = client.get("/sign-in", headers=KOREAN)
     assert page.status_code == 200
     assert '<html lang="ko">' in page.text
 
 
-def test_the_way_back_is_a_path_of_this_site(client: Visitor) -> None:
+def test_next_refuses_an_open_redirect(client: Visitor) -> None:
     assert client.submit("/preferences", theme="dark", next="//evil.example").location == "/"

@@ -1,4 +1,4 @@
-"""What a page costs: a GET is at most two statements, the session with its user and the page's rows."""
+"""A GET costs at most two SQL statements: one for the session with its user, and one for the page's rows."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the 
 
 @pytest.fixture
 def statements(app: Flask) -> Iterator[list[str]]:
-    """The statements that reach the database from here on."""
+    """The statements that are sent to the database from now on, without those of the test's own isolation."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -66,7 +66,9 @@ def statements(app: Flask) -> Iterator[list[str]]:
         ("/healthz", 0),
     ],
 )
-def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str, count: int) -> None:
+def test_a_page_costs_a_fixed_number_of_statements(
+    app: Flask, alice: User, statements: list[str], path: str, count: int
+) -> None:
     for number in range(25):
         note_id = notes.create_note(alice.id, f"note {number}", "text #tag")
         todo_id = todos.create_todo(alice.id, f"todo {number}")
@@ -85,13 +87,13 @@ def test_a_page_costs(app: Flask, alice: User, statements: list[str], path: str,
     assert len(statements) == count, statements
 
 
-def test_a_stranger_on_a_public_page_costs_no_statement(app: Flask, statements: list[str]) -> None:
+def test_a_public_page_for_an_anonymous_visitor_costs_no_statement(app: Flask, statements: list[str]) -> None:
     assert app.test_client().get("/sign-in").status_code == 200
     assert statements == []
 
 
 @pytest.mark.parametrize("end", ["", ".csv", ".json"])
-def test_a_stranger_who_reads_what_is_shared_costs_one(
+def test_a_shared_result_for_an_anonymous_visitor_costs_one_statement(
     app: Flask, alice: User, statements: list[str], end: str
 ) -> None:
     public_id = results.shared(alice)

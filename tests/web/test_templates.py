@@ -1,4 +1,4 @@
-"""The rules for templates, style sheets and scripts, held by reading the files."""
+"""The rules for templates, style sheets and scripts, checked by reading the files."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGES = sorted(TEMPLATES.rglob("*.html"))
 SCRIPTS = sorted((STATIC / "js").glob("*.js"))
 SOURCES = [*PAGES, *sorted(TEMPLATES.rglob("*.svg")), *SCRIPTS, *sorted((STATIC / "css").glob("*.css"))]
 
-# A path in an attribute that names an address, put together by hand. "/" alone is the start page.
+# A path built by hand in a URL attribute. "/" alone is the start page, which is allowed.
 HAND_BUILT = re.compile(
     r"""\b(?:href|src|action|formaction|hx-get|hx-post)=["'](?:/(?!["'])|\{\{[^}]*["']/|\{\{[^}]*\}\}/)|~\s*["']/"""
 )
@@ -52,7 +52,7 @@ def test_no_url_is_built_by_hand(path: Path) -> None:
         '{% set action = home ~ "/" ~ todo.id %}',
     ],
 )
-def test_a_url_that_is_built_by_hand_is_found(html: str) -> None:
+def test_the_pattern_finds_a_url_that_is_built_by_hand(html: str) -> None:
     assert HAND_BUILT.search(html)
 
 
@@ -62,7 +62,7 @@ def test_only_partials_are_included_or_imported(path: Path) -> None:
         assert (TEMPLATES / used).exists(), used
         if statement == "extends":
             assert not is_partial(used)
-        elif used.endswith(".html") and used != "notes/days.html":  # this one also answers htmx by itself
+        elif used.endswith(".html") and used != "notes/days.html":  # a view also renders this one for htmx
             assert is_partial(used), f"{name_of(path)} uses {used}"
 
 
@@ -78,15 +78,15 @@ def test_every_partial_is_used() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_a_script_of_ours_is_a_module(path: Path) -> None:
-    """The scope of a module is its own; the names of classic scripts would be shared by the whole page."""
+def test_every_script_of_ours_is_a_module(path: Path) -> None:
+    """A module has its own scope. Classic scripts share one scope per page, so their names could collide."""
     for tag in re.findall(r"<script[^>]*>", path.read_text()):
         assert ('type="module"' in tag) == ("js/" in tag), tag
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_imports_nothing(path: Path) -> None:
-    """An import would name a file without the hash in its URL: it would not be found, nor cached for ever."""
+    """An import would name a file without the hash in its URL, and that URL is 404."""
     assert not re.search(r"^\s*(?:import|export)\b|\bimport\(", path.read_text(), re.MULTILINE)
 
 
@@ -99,6 +99,6 @@ def test_a_script_imports_nothing(path: Path) -> None:
         ("url_pattern('notes.edit', 'note_id', next=none)", 17, "/notes/17/edit"),
     ],
 )
-def test_a_url_pattern_gives_what_url_for_gives(app: Flask, pattern: str, argument: object, url: str) -> None:
+def test_url_pattern_builds_the_same_url_as_url_for(app: Flask, pattern: str, argument: object, url: str) -> None:
     with app.test_request_context():
         assert render_template_string(f"{{{{ {pattern} % argument }}}}", argument=argument) == url

@@ -1,4 +1,4 @@
-"""Every sentence of the code has a Korean one, with the same blanks to fill, and is compiled."""
+"""Every message in the code has a compiled Korean translation with the same placeholders."""
 
 import re
 import tomllib
@@ -20,31 +20,31 @@ with (KOREAN / "messages.mo").open("rb") as file:
     COMPILED = {message.id: message.string for message in read_mo(file) if message.id}
 
 
-def sentences_of_the_code() -> set[str]:
+def messages_in_the_code() -> set[str]:
     method_map = [(mapping["pattern"], mapping["method"]) for mapping in MAPPINGS]
     found = extract_from_dir(str(ROOT), method_map, directory_filter=lambda folder: not folder.endswith(".venv"))
     return {message for _, _, message, _, _ in found if isinstance(message, str)}
 
 
-def test_every_sentence_is_translated_and_none_is_left_over() -> None:
-    assert sentences_of_the_code() == {sentence for sentence, korean in WRITTEN.items() if korean}
+def test_every_message_is_translated_and_no_translation_is_unused() -> None:
+    assert messages_in_the_code() == {sentence for sentence, korean in WRITTEN.items() if korean}
 
 
-def test_what_is_compiled_is_what_is_written() -> None:
+def test_the_compiled_catalog_matches_its_source() -> None:
     assert COMPILED == WRITTEN
 
 
-def test_a_translation_has_the_blanks_of_its_sentence() -> None:
+def test_a_translation_has_the_placeholders_of_its_message() -> None:
     for sentence, korean in WRITTEN.items():
         blanks = re.findall(r"%\(\w+\)\w", str(sentence))
         assert sorted(blanks) == sorted(re.findall(r"%\(\w+\)\w", str(korean))), sentence
 
 
-def test_a_korean_reader_reads_korean(client: Visitor) -> None:
+def test_a_korean_browser_gets_korean(client: Visitor) -> None:
     page = client.get("/sign-in", headers={"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}).text
     assert '<html lang="ko">' in page
     assert "이 기기에서 로그인 유지" in page
 
 
-def test_a_reader_of_neither_language_reads_english(client: Visitor) -> None:
+def test_a_browser_of_another_language_gets_english(client: Visitor) -> None:
     assert '<html lang="en">' in client.get("/sign-in", headers={"Accept-Language": "fr"}).text
