@@ -13,8 +13,9 @@ from app import create_app
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
+from app.keyset import Cursor
 from app.todos import listing, order, service
-from app.todos.models import Todo
+from app.todos.models import UNPLACED, Todo
 from config import TestingConfig
 from tests.conftest import PASSWORD, browser_of
 from tests.databases import Environment
@@ -212,3 +213,19 @@ def test_concurrent_moves_lose_and_double_no_todo(migrated_environment: Environm
         assert len(set(positions)) == len(positions)
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("key", "lowest", "after"),
+    [
+        ((UNPLACED, 7), None, (UNPLACED, 7)),  # nothing got its first position
+        ((UNPLACED, 7), 8, (UNPLACED, 7)),  # the cursor's todo did not
+        ((UNPLACED, 7), 7, (7, 7)),
+        ((UNPLACED, 7), 6, (7, 7)),
+        ((5, 7), 6, (5, 7)),  # it had one before
+    ],
+)
+def test_a_cursor_follows_its_todo_to_its_first_position(
+    key: tuple[int, int], lowest: int | None, after: tuple[int, int]
+) -> None:
+    assert order.cursor_after_move(Cursor(key), lowest) == Cursor(after)
