@@ -6,6 +6,7 @@ at any line. Another one then runs its job again (at-least-once delivery), so ev
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from procrastinate import App, JobContext, PsycopgConnector, RetryDecision, RetryStrategy
@@ -13,7 +14,7 @@ from procrastinate.contrib.sqlalchemy import SQLAlchemyPsycopg2Connector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
-from procrastinate.tasks import configure_task
+from procrastinate.tasks import Task, configure_task
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -99,6 +100,20 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
         errors: what to retry on, besides TRANSIENT_ERRORS.
     """
     return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=(*errors, *TRANSIENT_ERRORS))
+
+
+def nightly(
+    name: str, *errors: type[Exception], old_name: str
+) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
+    """Register a task that runs every night, once however many workers defer it.
+
+    Args:
+        name: "feature.task".
+        errors: what to retry on, besides TRANSIENT_ERRORS.
+        old_name: its name in the release before, whose jobs may still be queued.
+    """
+    task = queue.task(name=name, aliases=[old_name], queueing_lock=name, retry=retrying(3, *errors))
+    return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
 
 
 def defer(task: str, /, **arguments: str | int) -> None:

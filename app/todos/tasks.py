@@ -1,15 +1,9 @@
 """The nightly job of todos: purge what nobody restored for a day."""
 
-from app.jobs import NIGHTLY, queue, retrying
+from app.jobs import nightly
 from app.todos import service
 
 
-@queue.periodic(cron=NIGHTLY)
-@queue.task(
-    name="todos.purge_deleted",
-    aliases=["todos.remove_forgotten"],  # jobs that the release before deferred
-    queueing_lock="todos.purge_deleted",
-    retry=retrying(3),
-)
+@nightly("todos.purge_deleted", old_name="todos.remove_forgotten")
 def purge_deleted(timestamp: int) -> None:
     service.purge_deleted_todos()

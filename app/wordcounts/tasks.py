@@ -3,7 +3,7 @@
 from flask import current_app
 from procrastinate import JobContext
 
-from app.jobs import NIGHTLY, JobRequeued, queue, retrying
+from app.jobs import JobRequeued, nightly, queue, retrying
 from app.wordcounts import counting
 from app.wordcounts.analysis.sandbox import SandboxTerminated
 from app.wordcounts.failures import FetchFailed
@@ -25,12 +25,6 @@ def count(context: JobContext, result_id: int) -> None:
         raise JobRequeued from error
 
 
-@queue.periodic(cron=NIGHTLY)
-@queue.task(
-    name="wordcounts.purge_deleted",
-    aliases=["wordcounts.remove_deleted"],  # jobs that the release before deferred
-    queueing_lock="wordcounts.purge_deleted",
-    retry=retrying(3),
-)
+@nightly("wordcounts.purge_deleted", old_name="wordcounts.remove_deleted")
 def purge_deleted(timestamp: int) -> None:
     counting.purge_deleted_results()
