@@ -1,11 +1,12 @@
 """The time zones that a reader chooses from: IANA's places, by region, named by Unicode's locale data.
 
-IANA's zone.tab has a place for every clock of every country. Any other valid name, such as the old Asia/Calcutta, may
-still be an account's choice and is then shown on top of the list.
+IANA's zone.tab has a place for every clock of every country. A district, such as America/Indiana/Knox, is left out if
+its country has a place with the same clock. Any other valid name, also the old Asia/Calcutta, may still be an account's
+choice and is then shown on top of the list.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from zoneinfo import ZoneInfo
 from babel.core import Locale, get_global
 
 from app.web.locale import time_zones
+
+Clock = tuple[timedelta | None, timedelta | None]
 
 # Korean names that Unicode's data lack or still write in an old way.
 RENAMED = {
@@ -41,11 +44,24 @@ def regions(language: str, now: datetime) -> Iterator[tuple[str, list[tuple[str,
 def listed_zones() -> dict[str, tuple[ZoneInfo, ...]]:
     """Region: its zones. Leaves out those that are newer than this system's data. Cached: each zone is a file."""
     table = (files("pytz") / "zoneinfo" / "zone.tab").read_text()
-    names = [line.split("\t")[2] for line in table.splitlines() if not line.startswith("#")]
+    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    clocks: set[tuple[str, *Clock]] = set()
     by_region: dict[str, list[ZoneInfo]] = {}
-    for name in sorted(set(names) & time_zones()):
-        by_region.setdefault(name.partition("/")[0], []).append(ZoneInfo(name))
-    return {region: tuple(zones) for region, zones in by_region.items()}
+    for country, _, name, *_ in rows:
+        if name not in time_zones():
+            continue
+        zone = ZoneInfo(name)
+        is_district = name.count("/") == 2
+        if not (is_district and (country, *clock(zone)) in clocks):
+            by_region.setdefault(name.partition("/")[0], []).append(zone)
+        clocks.add((country, *clock(zone)))
+    return {region: tuple(zones) for region, zones in sorted(by_region.items())}
+
+
+def clock(zone: ZoneInfo) -> Clock:
+    """Its offsets from UTC in January and in July."""
+    year = datetime.now(UTC).year
+    return datetime(year, 1, 15, tzinfo=zone).utcoffset(), datetime(year, 7, 15, tzinfo=zone).utcoffset()
 
 
 @cache

@@ -77,9 +77,9 @@ def test_password_forms_carry_the_username_for_password_managers(signed_in: Visi
     assert page.count('autocomplete="username" value="alice@example.com"') == 2
 
 
-def test_the_page_is_at_most_11_kib_compressed(signed_in: Visitor) -> None:
+def test_the_page_is_at_most_10_kib_compressed(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
-    assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 11 * 1024
+    assert len(gzip.compress(signed_in.get("/mypage/edit").data)) <= 10 * 1024
 
 
 @pytest.mark.parametrize("form", REFUSED)

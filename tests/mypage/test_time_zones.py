@@ -1,11 +1,11 @@
 """The list of IANA time zones, labelled in the reader's language."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.mypage.time_zones import of_no_region, regions
+from app.mypage.time_zones import clock, of_no_region, regions
 from app.web.locale import time_zones
 
 WINTER, SUMMER = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 7, 15, tzinfo=UTC)
@@ -15,18 +15,24 @@ def labels(language: str, now: datetime) -> dict[str, str]:
     return {name: label for _, places in regions(language, now) for name, label in places}
 
 
-def clock(name: str) -> tuple[timedelta | None, ...]:
-    return tuple(moment.astimezone(ZoneInfo(name)).utcoffset() for moment in (WINTER, SUMMER))
+def test_every_clock_in_use_is_listed() -> None:
+    shown = {clock(ZoneInfo(name)) for name in labels("en", WINTER)}
+    assert {name for name in time_zones() if clock(ZoneInfo(name)) not in shown} == set()
 
 
-def test_every_utc_offset_rule_in_use_is_listed() -> None:
-    shown = {clock(name) for name in labels("en", WINTER)}
-    assert {name for name in time_zones() if clock(name) not in shown} == set()
+def test_a_district_is_listed_only_for_a_clock_that_its_country_has_nowhere_else() -> None:
+    names = set(labels("en", WINTER))
+    assert {name for name in names if name.count("/") == 2} == {"America/Argentina/Buenos_Aires"}
+    assert {
+        "America/New_York",
+        "America/Detroit",
+        "America/Sao_Paulo",
+    } <= names  # two cities of one clock are no districts
 
 
 def test_every_time_zone_is_listed_once_and_is_valid() -> None:
     names = [name for _, places in regions("en", WINTER) for name, _ in places]
-    assert len(names) == len(set(names)) > 400
+    assert len(names) == len(set(names)) > 390
     assert set(names) <= time_zones()
     assert all(of_no_region(name) == ["UTC"] for name in names)
     assert of_no_region("Asia/Calcutta") == ["UTC", "Asia/Calcutta"]
