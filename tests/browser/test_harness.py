@@ -53,12 +53,6 @@ def test_a_planted_axe_violation_is_found(plant: Plant, html: str, rule: str, ta
     assert [violation for violation in found if violation.startswith(rule) and target in violation], found
 
 
-def test_pale_text_is_found_when_colours_alone_are_asked_for(plant: Plant) -> None:
-    window = plant('<p><font color="#ccc">pale</font></p><input>')
-    [found] = axe_violations(window.tab, only_colours=True)
-    assert found.startswith("color-contrast: ")
-
-
 def test_the_widest_element_of_a_page_that_is_too_wide_is_named(plant: Plant) -> None:
     window = plant('<p>short</p><table width="700" id="wide"><tr><td>x</table>')
     assert "of 390" in (overflow(window.tab) or "")

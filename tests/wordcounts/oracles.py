@@ -9,6 +9,8 @@ from pathlib import Path
 
 from uniseg.wordbreak import words as segments
 
+from tests.browser.chromium import EXECUTABLE
+
 # Runs when the page is loaded, and replaces the page by its text, which --dump-dom then prints.
 SHOWN = """<script>
 const text = document.createElement("pre");
@@ -42,7 +44,7 @@ def shown_by_chromium(page: str, folder: Path) -> str:
     page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.DOTALL | re.IGNORECASE)
     file = folder / "page.html"
     file.write_text(page + SHOWN, encoding="utf-8")
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command = [str(EXECUTABLE), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
     dumped = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, timeout=SECONDS, check=True)
     found = re.search(r"<pre>(.*)</pre>", dumped.stdout.decode(), re.DOTALL)
     assert found, dumped.stderr.decode()

@@ -12,6 +12,7 @@ import pytest
 
 from app.wordcounts.analysis.text import document
 from app.wordcounts.analysis.tokens import SCRIPT_BORDER, words_in
+from tests.browser.chromium import EXECUTABLE
 from tests.wordcounts import oracles
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
@@ -69,7 +70,7 @@ def test_words_are_those_of_unicode(language: str, limit: float) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not oracles.is_here("chromium"), reason="needs chromium")
+@pytest.mark.skipif(not EXECUTABLE, reason="needs chromium")
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_text_is_what_chromium_shows(page: Path, tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
