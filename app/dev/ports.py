@@ -1,5 +1,6 @@
 """TCP ports of the loopback interface: which are free, which are spoken for, and who holds the others."""
 
+import atexit
 import secrets
 import socket
 from collections import deque
@@ -52,6 +53,12 @@ def claim(first: int) -> bool:
     if len(_claims) > MOST_CLAIMS:
         _claims.popleft().close()
     return True
+
+
+@atexit.register
+def release_claims() -> None:
+    while _claims:
+        _claims.popleft().close()
 
 
 def listen(port: int) -> socket.socket:

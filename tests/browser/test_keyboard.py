@@ -8,6 +8,7 @@ from tests.browser.keyboard import Control, Keyboard
 from tests.browser.window import Window, Windows
 from tests.conftest import PASSWORD
 
+one_size = pytest.mark.parametrize("window", ["desk"], indirect=True)
 OUTLINE = "<style>:focus { outline: 3px solid }</style>"
 
 
@@ -77,12 +78,14 @@ def test_a_field_is_sent_with_enter(window: Window, keyboard: Keyboard, request:
     keyboard.sees(controls.complete("milk"))
 
 
+@one_size
 def test_a_control_without_a_focus_ring_fails(window: Window, keyboard: Keyboard) -> None:
     window.serve("<style>* { outline: none }</style><button>Save</button>", "/planted")
     with pytest.raises(AssertionError, match="no outline: <button>Save"):
         keyboard.go_to(controls.SAVE)
 
 
+@one_size
 def test_a_control_behind_another_fails(window: Window, keyboard: Keyboard) -> None:
     cover = '<div style="position: fixed; inset: 0; background: white">cover</div>'
     window.serve(f"{OUTLINE}<button>Save</button>{cover}", "/planted")
@@ -90,6 +93,7 @@ def test_a_control_behind_another_fails(window: Window, keyboard: Keyboard) -> N
         keyboard.go_to(controls.SAVE)
 
 
+@one_size
 def test_a_control_that_tab_skips_fails(window: Window, keyboard: Keyboard) -> None:
     window.serve(f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "/planted")
     keyboard.go_to(Control("button", "Other"))

@@ -21,7 +21,8 @@ CATALOG = "app/translations/ko/LC_MESSAGES/messages.po"
 
 TESTS = [
     *("tests/books", "tests/test_architecture.py", "tests/web/test_access.py", "tests/web/test_translations.py"),
-    *("tests/web/test_templates.py", "tests/release/test_lint.py", "tests/release/test_autogenerate.py"),
+    *("tests/web/test_templates.py", "tests/release/test_lint.py::test_our_own_history_is_clean"),
+    "tests/release/test_migrations.py::test_from_empty_the_models_and_the_schema_agree",
 ]
 
 
@@ -48,6 +49,8 @@ class Checkout:
 def checkout(tmp_path: Path, migrated_environment: Environment) -> Checkout:
     folder = tmp_path / "semicircle"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "instance", "node_modules", "__pycache__"))
+    if (ROOT / ".mypy_cache").is_dir():  # saves half a minute
+        shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
     return Checkout(folder, migrated_environment, tmp_path / "log")
 
 

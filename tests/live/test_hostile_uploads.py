@@ -24,7 +24,7 @@ def stored(live: Service) -> tuple[object, ...]:
         aws_access_key_id=config.S3_ACCESS_KEY_ID,
         aws_secret_access_key=config.S3_SECRET_ACCESS_KEY,
     )
-    listed = client.list_objects_v2(Bucket=config.S3_BUCKET)
+    listed = client.list_objects_v2(Bucket=config.S3_BUCKET, Prefix=config.S3_PREFIX)
     return listed["KeyCount"], live.rows("SELECT image_url FROM users ORDER BY id")
 
 
