@@ -19,6 +19,7 @@ from app.soft_delete import purge
 # Lifetimes, counted from the last visit.
 LIFETIME = timedelta(hours=12)
 LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
+LONGEST = timedelta(days=90)  # from sign-in, however often there was a visit: absolute lifetime, ASVS 5.0 V7.3.2
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
 
 
@@ -109,12 +110,11 @@ def find_session(token: str) -> SignedIn | None:
 
 
 def extend_session(session_id: int) -> None:
-    """Note a visit: the session's lifetime starts anew (sliding expiration)."""
+    """Note a visit: the session's lifetime starts anew (sliding expiration), up to LONGEST after the sign-in."""
     lifetime = UserSession.expires_at - UserSession.last_seen_at
+    expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
     db.session.execute(
-        update(UserSession)
-        .where(UserSession.id == session_id)
-        .values(last_seen_at=func.now(), expires_at=func.now() + lifetime)
+        update(UserSession).where(UserSession.id == session_id).values(last_seen_at=func.now(), expires_at=expires_at)
     )
     db.session.commit()
 

@@ -83,7 +83,7 @@ def sign_in_page(form: SignInForm, carried: form_recovery.RecoveredForm | None =
 @bp.post("/sign-out")
 def sign_out() -> Answer:
     sessions.end_session(current_user.session_id)
-    browser_session.end()
+    browser_session.sign_out()
     flash(_("You are signed out. See you soon."))
     return redirect(url_for("accounts.sign_in"))
 
@@ -101,7 +101,7 @@ def sign_out_device(session_id: int) -> Answer:
     except devices.DeviceGone:
         abort(404)
     if session_id == current_user.session_id:
-        browser_session.end()
+        browser_session.sign_out()
         flash(_("You are signed out. See you soon."))
         return redirect(url_for("accounts.sign_in"))
     flash(_("That device is signed out."))

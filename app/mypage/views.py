@@ -153,7 +153,7 @@ def delete_account() -> Answer:
         except WrongPassword:
             form.password.errors = [_("This is not your password.")]
         else:
-            browser_session.end()
+            browser_session.sign_out()
             flash(_("Your account and everything in it is deleted."))
             return redirect(url_for("accounts.landing"))
     return edit_page(form), 422

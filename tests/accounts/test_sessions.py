@@ -68,6 +68,30 @@ def test_a_visit_extends_a_session_by_its_original_lifetime(signed_in: Visitor) 
     assert left == timedelta(hours=12)
 
 
+def test_no_visit_extends_a_session_beyond_its_absolute_lifetime(signed_in: Visitor) -> None:
+    db.session.execute(
+        update(UserSession).values(
+            created_at=func.now() - sessions.LONGEST + timedelta(hours=3),
+            last_seen_at=func.now() - timedelta(hours=2),
+            expires_at=func.now() + timedelta(hours=10),
+        )
+    )
+    db.session.commit()
+    assert signed_in.get("/notes").status_code == 200
+    assert db.session.query(UserSession.expires_at - func.now()).scalar() == timedelta(hours=3)
+
+
+def test_a_session_older_than_its_absolute_lifetime_ends_with_the_next_visit(signed_in: Visitor) -> None:
+    db.session.execute(
+        update(UserSession).values(
+            created_at=func.now() - sessions.LONGEST - timedelta(hours=1), last_seen_at=func.now() - timedelta(hours=2)
+        )
+    )
+    db.session.commit()
+    assert signed_in.get("/notes").status_code == 200
+    assert signed_in.get("/notes").location == "/sign-in?next=/notes"
+
+
 def test_a_second_visit_soon_after_does_not_update_last_seen(signed_in: Visitor) -> None:
     seen = db.session.query(UserSession.last_seen_at).scalar()
     signed_in.get("/notes")
@@ -100,3 +124,28 @@ def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, ali
     client.environ_base["REMOTE_ADDR"] = address
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     assert client.get("/notes").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/sign-out", {}),
+        ("/mypage/devices/{session}/sign-out", {}),
+        ("/mypage/delete", {"password": PASSWORD}),
+    ],
+)
+def test_who_signs_out_leaves_nothing_in_the_browser(signed_in: Visitor, path: str, fields: dict[str, str]) -> None:
+    this = db.session.query(UserSession.id).scalar()
+    answer = signed_in.submit(path.format(session=this), **fields)
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_another_devices_sign_out_or_a_lost_session_clears_nothing(app: Flask, signed_in: Visitor, alice: User) -> None:
+    """The drafts that this browser has stored may be the only copy of a text."""
+    browser_of(app, alice)
+    others = signed_in.submit("/mypage/devices/sign-out-others")
+    db.session.query(UserSession).delete()
+    db.session.commit()
+    lost = signed_in.get("/notes")
+    assert (others.status_code, lost.location) == (302, "/sign-in?next=/notes")
+    assert "Clear-Site-Data" not in {*others.headers.keys(), *lost.headers.keys()}
