@@ -16,9 +16,7 @@ from app.dev.processes import Child, spawn
 
 NAME = "S3"
 START_WITHIN = 60  # seconds
-# Seconds. It takes one, but of four stops one hangs in its connections to itself. Its data is in the system's hands by
-# then, so killing it loses nothing.
-STOP_WITHIN = 3
+STOP_WITHIN = 10  # seconds. It takes one; now and then five more, in which it waits for its connections to itself
 GRPC = 10000  # SeaweedFS listens on each port plus this one as well
 
 # For servers that only this machine reaches; a secret has at least 16 characters.
