@@ -1,0 +1,40 @@
+"""What tests of the list of notes arrange and read."""
+
+import re
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing, service
+
+
+def titles_of_all_pages(user_id: int) -> list[str]:
+    titles: list[str] = []
+    page = listing.list_notes(user_id)
+    while page.older:
+        titles += [note.title for note in page.notes]
+        page = listing.list_notes(user_id, page.older)
+    return titles + [note.title for note in page.notes]
+
+
+def older_of(page: str) -> str:
+    match = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
+    assert match
+    return match[1]
+
+
+def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:
+    """A note of each moment, which is a timestamp or an expression in SQL."""
+    for moment in (*moments, *pinned):
+        note_id = service.create_note(user.id, moment, "")
+        service.pin_note(user.id, note_id, pinned=moment in pinned)
+        expression = moment if "(" in moment else f"'{moment}'"
+        db.session.execute(text(f"UPDATE notes SET created_at = {expression} WHERE id = {note_id}"))
+    db.session.commit()
+
+
+def headings(page: str) -> list[str]:
+    found = re.findall(r'<section class="day">\s*<h2>(.*?)</h2>', page)
+    return [re.sub("<[^>]*>", "", heading) for heading in found]
