@@ -23,6 +23,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
+from app.web import throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -67,6 +68,7 @@ def init_extensions(app: Flask) -> None:
     login.init_app(app)
     storage.init_app(app)
     browser_session.init_app(app)
+    throttling.init_app(app)  # after csrf
     app.extensions["portables"] = PORTABLES
     app.extensions["figures"] = FIGURES
 

@@ -103,16 +103,16 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
 
 
 def nightly(
-    name: str, *errors: type[Exception], old_name: str
+    name: str, *errors: type[Exception], old_name: str | None = None
 ) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
     """Register a task that runs every night, once however many workers defer it.
 
     Args:
         name: "feature.task".
         errors: what to retry on, besides TRANSIENT_ERRORS.
-        old_name: its name in the release before, whose jobs may still be queued.
+        old_name: its name in the release before, whose jobs may still be queued; None for a new task.
     """
-    task = queue.task(name=name, aliases=[old_name], queueing_lock=name, retry=retrying(3, *errors))
+    task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
 
 

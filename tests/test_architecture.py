@@ -189,9 +189,10 @@ TERMS = {
     "keyset pagination": "app/keyset.py",
     "open redirect": "app/web/access.py",
     "optimistic locking": "app/notes/service.py",
-    "rate limit": "app/wordcounts/rate_limits.py",
+    "rate limit": "app/rate_limits.py",
     "soft delete": "app/soft_delete.py",
     "SSRF": "app/wordcounts/fetching/__init__.py",
+    "token bucket": "app/rate_limits.py",
     "XSS": "app/notes/markdown.py",
 }
 

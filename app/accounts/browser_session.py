@@ -1,14 +1,13 @@
 """The browser's side of a session: the token in the signed cookie, and `current_user` (Flask-Login)."""
 
-import ipaddress
-
 from flask import Flask, Request, after_this_request, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import service, sessions
+from app.accounts import device_cookies, service, sessions
 from app.accounts.models import User
 from app.extensions import login
+from app.web.proxy import client_address
 
 TOKEN = "token"  # noqa: S105 - the token's name in the cookie
 
@@ -27,21 +26,17 @@ def begin(user: User, *, remember: bool) -> None:
     Raises:
         WrongCredentials: the password was changed since `user` was read.
     """
-    token = sessions.start_session(user, remember=remember, user_agent=request.user_agent.string, ip=client_address())
+    ip = client_address()
+    token = sessions.start_session(
+        user, remember=remember, user_agent=request.user_agent.string, ip=str(ip) if ip else None
+    )
+    device_cookies.remember(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)
     session.clear()
     g.pop("csrf_token", None)  # it belonged to the old session; the next form in this request gets a new one
     session[TOKEN] = token
     session.permanent = remember
-
-
-def client_address() -> str | None:
-    """The browser's IP address. A proxy may send anything; what is no address is dropped, not refused."""
-    try:
-        return str(ipaddress.ip_address((request.remote_addr or "").partition("%")[0]))  # fe80::1%eth0: drop the zone
-    except ValueError:
-        return None
 
 
 def renew(user: User) -> None:

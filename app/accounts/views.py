@@ -5,15 +5,20 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app import rate_limits
 from app.accounts import browser_session, devices, service, sessions
 from app.accounts.forms import SignInForm, SignUpForm
+from app.accounts.guessing import counted_sign_in
 from app.extensions import csrf
+from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
+from app.web.proxy import client_network
+from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("accounts", __name__)
 
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.get("/")
@@ -32,11 +37,15 @@ def sign_up() -> Answer:
         return render_template("accounts/sign_up.html", form=form)
     if form.validate():
         try:
+            rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
             user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
         except service.EmailTaken:
             form.email.errors = [_("This address has an account already; please sign in.")]
         except service.NicknameTaken:
             form.nickname.errors = [_("This nickname is taken; please choose another one.")]
+        except RateLimited as error:
+            form.email.errors = [wait_sentence(error)]
+            return render_template("accounts/sign_up.html", form=form), 429, retry_after(error)
         else:
             browser_session.begin(user, remember=False)
             return redirect(url_for("notes.index"))
@@ -53,10 +62,14 @@ def sign_in() -> Answer:
     carried = form_recovery.carried_form(target)
     if form.validate():
         try:
-            user = service.authenticate(form.email.data, form.password.data)
+            with counted_sign_in(form.email.data):
+                user = service.authenticate(form.email.data, form.password.data)
             browser_session.begin(user, remember=form.remember.data)
         except service.WrongCredentials:
             form.password.errors = [_("E-mail address and password do not belong together.")]
+        except RateLimited as error:
+            form.password.errors = [wait_sentence(error)]
+            return sign_in_page(form, carried), 429, retry_after(error)
         else:
             return form_recovery.offer(carried) if carried else redirect(target)
     return sign_in_page(form, carried), 422

@@ -9,9 +9,12 @@ from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 from werkzeug.wrappers import Response
+from wtforms import Field
 
+from app import rate_limits
 from app.accounts import browser_session, deletion, password, profile
 from app.accounts.forms import DeletionForm, NicknameForm, PasswordForm, SettingsForm
+from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
 from app.mypage import time_zones
 from app.mypage.overview import overview
@@ -19,15 +22,17 @@ from app.photos import service as photos
 from app.photos.forms import PhotoForm
 from app.photos.processing import PhotoBusy
 from app.photos.rejection import PhotoRejected
+from app.rate_limits import RateLimited
 from app.web.cookies import keep
 from app.web.errors import RETRY_AFTER, SENTENCES, error_response, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
 from app.web.request_size import accepts_upload
+from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
 
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(PhotoBusy)
@@ -70,6 +75,11 @@ def edit_page(refused: FlaskForm | None = None) -> str:
     )
 
 
+def limited_page(form: FlaskForm, field: Field, error: RateLimited) -> Answer:
+    field.errors = [wait_sentence(error)]
+    return edit_page(form), 429, retry_after(error)
+
+
 @bp.post("/photo")
 @accepts_upload
 def put_photo() -> Answer:
@@ -78,7 +88,12 @@ def put_photo() -> Answer:
     if form.validate():
         [photo] = form.photo.data
         try:
+            rate_limits.take(rate_limits.PHOTOS, current_user.id)
             photos.put_photo(current_user.id, photo.read(), form.crop)
+        except RateLimited as error:
+            if wants_json():
+                raise
+            return limited_page(form, form.photo, error)
         except PhotoRejected as error:
             form.refuse(error)
         else:
@@ -134,9 +149,12 @@ def change_password() -> Answer:
     form = PasswordForm()
     if form.validate():
         try:
-            user = password.change_password(current_user.id, form.current_password.data, form.new_password.data)
+            with counted_password(current_user.id):
+                user = password.change_password(current_user.id, form.current_password.data, form.new_password.data)
         except WrongPassword:
             form.current_password.errors = [_("This is not your current password.")]
+        except RateLimited as error:
+            return limited_page(form, form.current_password, error)
         else:
             browser_session.renew(user)
             flash(_("Your password is changed; other devices are signed out."))
@@ -149,9 +167,12 @@ def delete_account() -> Answer:
     form = DeletionForm()
     if form.validate():
         try:
-            deletion.delete_account(current_user.id, form.password.data)
+            with counted_password(current_user.id):
+                deletion.delete_account(current_user.id, form.password.data)
         except WrongPassword:
             form.password.errors = [_("This is not your password.")]
+        except RateLimited as error:
+            return limited_page(form, form.password, error)
         else:
             browser_session.sign_out()
             flash(_("Your account and everything in it is deleted."))

@@ -12,20 +12,23 @@ from flask_login import current_user
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from app import rate_limits
 from app.photos.processing import PhotoBusy
 from app.portability import exporting, importing
 from app.portability.concurrency import Busy
 from app.portability.contract import Portable
 from app.portability.forms import ImportForm
 from app.portability.rejection import ArchiveRejected
+from app.rate_limits import RateLimited
 from app.web.errors import RETRY_AFTER, show_error
 from app.web.formats import number
 from app.web.locale import reader_time_zone, today
 from app.web.request_size import accepts_upload
+from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("portability", __name__, url_prefix="/mypage")
 
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(Busy)
@@ -43,6 +46,7 @@ def portables() -> Sequence[Portable]:
 def export() -> Answer:
     if request.method == "HEAD":  # the length would cost the whole export
         return download(io.BytesIO())
+    rate_limits.take(rate_limits.EXPORTS, current_user.id)
     file = exporting.export(current_user, portables(), readme(), ZoneInfo(reader_time_zone()))
     response = download(file)
     response.content_length = file.seek(0, os.SEEK_END)  # for the browser's progress bar
@@ -88,11 +92,15 @@ def import_() -> Answer:
     form = ImportForm()
     if form.validate():
         try:
+            rate_limits.take(rate_limits.IMPORTS, current_user.id)
             outcome = importing.import_archive(
                 current_user, form.file(), portables(), replace_photo=form.replace_photo.data
             )
         except ArchiveRejected as error:
             form.refuse(error)
+        except RateLimited as error:
+            form.archive.errors = [wait_sentence(error)]
+            return import_page(form), 429, retry_after(error)
         else:
             flash(report_of(outcome))
             return redirect(url_for("mypage.index"))

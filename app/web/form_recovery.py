@@ -86,6 +86,10 @@ def is_from_here() -> bool:
     return request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
-def offer(form: RecoveredForm) -> str:
-    """The page that shows what was typed, with the button that posts it again."""
-    return render_template("form_recovery.html", kept=form)
+def offer(form: RecoveredForm, reason: str | None = None) -> str:
+    """The page that shows what was typed, with the button that posts it again.
+
+    Args:
+        reason: why it was not saved, and what to do; None: the session was lost meanwhile.
+    """
+    return render_template("form_recovery.html", kept=form, reason=reason)

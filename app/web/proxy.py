@@ -1,5 +1,7 @@
 """Behind a platform's router: trust one hop of X-Forwarded headers, and redirect HTTP to HTTPS."""
 
+import ipaddress
+
 from flask import Flask, current_app, redirect, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
@@ -18,3 +20,24 @@ def redirect_to_https() -> Response | None:
     if current_app.config["HTTPS"] and request.headers.get("X-Forwarded-Proto") == "http":
         return redirect(request.url.replace("http://", "https://", 1), code=308)
     return None
+
+
+def client_address() -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The browser's IP address. A proxy may send anything; what is no address is dropped, not refused."""
+    try:
+        address = ipaddress.ip_address((request.remote_addr or "").partition("%")[0])  # fe80::1%eth0: drop the zone
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address  # ::ffff:192.0.2.1 is 192.0.2.1
+
+
+def client_network() -> str:
+    """Whom a rate limit by address counts: the IPv4 address, or the /64 network of an IPv6 address.
+
+    A /64 is one household's or one server's, and has 2⁶⁴ addresses to send from. Whoever has no address is counted as
+    one.
+    """
+    address = client_address()
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

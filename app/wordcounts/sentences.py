@@ -1,13 +1,11 @@
 """What a reader is told when a page was not counted: what happened, and what to do."""
 
-import math
-from datetime import timedelta
-
-from flask_babel import format_timedelta, gettext
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from app.web.throttling import waiting_time
 from app.wordcounts.failures import INTERRUPTED, Failure
-from app.wordcounts.rate_limits import RateLimited, TooManyUnfinished
+from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
 
 SENTENCES = {
     Failure.URL: _("This is not a web address; please copy it once more from your browser."),
@@ -33,10 +31,9 @@ SENTENCES = {
 }
 
 
-def rate_limit_sentence(error: RateLimited) -> str:
-    """Name the limit and when to try again, in full minutes above one minute."""
-    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
-    time = format_timedelta(timedelta(seconds=seconds), threshold=1)
+def rate_limit_sentence(error: HourlyLimitReached | TooManyUnfinished) -> str:
+    """Name the limit and when to try again."""
+    time = waiting_time(error)
     if isinstance(error, TooManyUnfinished):
         sentence: str = gettext(
             "Too many of your pages are still waiting to be counted. Wait %(time)s and try again.", time=time

@@ -13,11 +13,12 @@ from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
+from app.web.throttling import retry_after
 from app.wordcounts import report, service
 from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
-from app.wordcounts.rate_limits import RateLimited
+from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
 from app.wordcounts.sentences import SENTENCES, rate_limit_sentence
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
@@ -35,8 +36,9 @@ def result_not_found(error: service.ResultNotFound) -> Answer:
     return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
 
 
-@bp.errorhandler(RateLimited)
-def rate_limited(error: RateLimited) -> Response:
+@bp.errorhandler(HourlyLimitReached)
+@bp.errorhandler(TooManyUnfinished)
+def rate_limited(error: HourlyLimitReached | TooManyUnfinished) -> Response:
     return error_response(TooManyRequests(retry_after=error.seconds), ERRORS[429][0], rate_limit_sentence(error))
 
 
@@ -53,9 +55,9 @@ def create() -> Answer:
         return list_page(form), 422
     try:
         public_id = service.ask(current_user.id, with_scheme(form.url.data))
-    except RateLimited as error:
+    except (HourlyLimitReached, TooManyUnfinished) as error:
         form.url.errors = [rate_limit_sentence(error)]
-        return list_page(form), 429, {"Retry-After": f"{error.seconds}"}
+        return list_page(form), 429, retry_after(error)
     return to_result(public_id)
 
 

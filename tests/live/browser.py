@@ -1,5 +1,6 @@
 """An HTTP client that acts as a browser: it keeps cookies, sends CSRF tokens, and follows no redirects."""
 
+import secrets
 from http.cookies import SimpleCookie
 
 import urllib3
@@ -20,7 +21,13 @@ class Browser:
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
         # Over TLS, the CSRF check requires a Referer of the same site.
-        self.headers = {"X-Forwarded-Proto": "https", "Referer": url.replace("http:", "https:") + "/", **headers}
+        # Each browser has an address of its own, since sign-ups are limited by address.
+        self.headers = {
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-For": f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}",
+            "Referer": url.replace("http:", "https:") + "/",
+            **headers,
+        }
         self.cookies: dict[str, str] = {}
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))
 

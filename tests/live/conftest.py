@@ -45,6 +45,11 @@ class Service:
             cursor.execute(query)
             return cursor.fetchall()
 
+    def change(self, statement: str) -> None:
+        """Run a statement on a separate connection."""
+        with connect(self.environment) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
 
 def connect(environment: Environment) -> closing[psycopg2.extensions.connection]:
     return closing(psycopg2.connect(environment["DATABASE_URL"].replace("+psycopg2", "")))

@@ -1,0 +1,50 @@
+"""Login throttling: how often a password may be guessed. Failures count, a right password takes nothing.
+
+The token is taken before the password is hashed, and given back when it was right. So guesses that run at the same time
+cannot pass the limit together, and a refused guess costs no hash.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app import rate_limits
+from app.accounts.device_cookies import known_device
+from app.web.proxy import client_network
+
+
+@contextmanager
+def counted_sign_in(email: str) -> Iterator[None]:
+    """Around the check of a password at sign-in. An error that passes through is a failure, and counts.
+
+    A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
+    limits of others are those of the address and of the account. They are the same for an e-mail address that nobody
+    has, so a refusal tells nobody who has an account.
+
+    Raises:
+        RateLimited: before the password was looked at.
+    """
+    device = known_device(email)
+    if device:
+        with _counted(rate_limits.SIGN_IN_BY_DEVICE, device):
+            yield
+    else:
+        # The address first: where that is refused, the account's limit is left to others.
+        with (
+            _counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()),
+            _counted(rate_limits.SIGN_IN_BY_ACCOUNT, email),
+        ):
+            yield
+
+
+@contextmanager
+def counted_password(user_id: int) -> Iterator[None]:
+    """Around a change that asks a signed-in person for the password again. Raises: RateLimited."""
+    with _counted(rate_limits.PASSWORD_BY_PERSON, user_id):
+        yield
+
+
+@contextmanager
+def _counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
+    rate_limits.take(limit, key)
+    yield
+    rate_limits.give_back(limit, key)

@@ -1,0 +1,55 @@
+"""What a reader is told of a rate limit: 429, when to try again, and the text that was typed."""
+
+import math
+from datetime import timedelta
+
+from flask import Flask, request
+from flask_babel import format_timedelta, gettext
+from flask_login import current_user
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response
+
+from app import rate_limits
+from app.rate_limits import RateLimited
+from app.web import form_recovery
+from app.web.access import is_public
+from app.web.errors import SENTENCES, error_response
+
+
+def init_app(app: Flask) -> None:
+    """Comes after CSRF protection: a forged request takes no token."""
+    app.before_request(limit_writes)
+    app.register_error_handler(RateLimited, show_rate_limited)
+
+
+def limit_writes() -> None:
+    """Every POST of a signed-in person counts, so a new page is limited without a line of its own.
+
+    Raises:
+        RateLimited
+    """
+    if request.method == "POST" and request.endpoint and not is_public(request.endpoint):
+        rate_limits.take(rate_limits.WRITES, current_user.id)
+
+
+def show_rate_limited(error: RateLimited) -> Response:
+    """The answer where no view has a better page. Typed text is shown, with a button that sends it again."""
+    if form := form_recovery.posted_form():
+        page = form_recovery.offer(form, wait_sentence(error))
+        return Response(page, 429, retry_after(error), mimetype="text/html")
+    return error_response(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], wait_sentence(error))
+
+
+def retry_after(error: RateLimited) -> dict[str, str]:
+    return {"Retry-After": f"{error.seconds}"}
+
+
+def wait_sentence(error: RateLimited) -> str:
+    sentence: str = gettext("That was too often. Wait %(time)s and try again.", time=waiting_time(error))
+    return sentence
+
+
+def waiting_time(error: RateLimited) -> str:
+    """When to try again, in the reader's language; in full minutes above one minute."""
+    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
+    return str(format_timedelta(timedelta(seconds=seconds), threshold=1))

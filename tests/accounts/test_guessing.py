@@ -1,0 +1,238 @@
+"""Guessing passwords is slow, tells nothing, and shuts the owner out of no known browser (ASVS 5.0 V6.3.1)."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.accounts import hashing
+from app.accounts.models import User
+from app.extensions import db
+from tests.conftest import PASSWORD
+from tests.database import row_counts
+from tests.visitor import TOKEN, Visitor
+
+WRONG = "not the password"
+NEW = "quite another sentence"
+EMAIL = "alice@example.com"
+
+
+@pytest.fixture
+def hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were compared with a hash, through the real function."""
+    seen: list[str] = []
+    original = hashing.matches
+
+    def matches(password: str, password_hash: str | None) -> bool:
+        seen.append(password)
+        return original(password, password_hash)
+
+    monkeypatch.setattr(hashing, "matches", matches)
+    return seen
+
+
+def visitor(app: Flask, address: str = "192.0.2.1") -> Visitor:
+    client = app.test_client()
+    assert isinstance(client, Visitor)
+    client.environ_base["REMOTE_ADDR"] = address
+    return client
+
+
+def guess(client: Visitor, times: int, email: str = EMAIL) -> list[int]:
+    return [client.sign_in(email, WRONG).status_code for _ in range(times)]
+
+
+def test_ten_wrong_passwords_from_many_addresses_then_the_account_is_refused(
+    app: Flask, alice: User, hashed: list[str]
+) -> None:
+    answers = [guess(visitor(app, f"192.0.2.{number}"), 1)[0] for number in range(30)]
+    assert answers == [422] * 10 + [429] * 20
+    assert len(hashed) == 10
+
+
+def test_twenty_wrong_passwords_from_one_address_then_the_address_is_refused(app: Flask, hashed: list[str]) -> None:
+    client = visitor(app)
+    answers = [guess(client, 1, f"person{number}@example.com")[0] for number in range(30)]
+    assert answers == [422] * 20 + [429] * 10
+    assert len(hashed) == 20
+
+
+@pytest.mark.parametrize("second", ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"])
+def test_the_addresses_of_an_ipv6_network_are_one(app: Flask, second: str) -> None:
+    first = visitor(app, "2001:db8:0:1::1")
+    for number in range(20):
+        guess(first, 1, f"person{number}@example.com")
+    assert guess(visitor(app, second), 1) == [429]
+    assert guess(visitor(app, "2001:db8:0:2::1"), 1) == [422]
+
+
+def test_a_refused_guess_says_when_to_try_again_and_keeps_what_was_typed(app: Flask, alice: User) -> None:
+    client = visitor(app)
+    guess(client, 10)
+    before = row_counts()
+    answer = client.sign_in(EMAIL, PASSWORD)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "36"
+    assert "Wait 36 seconds and try again." in answer.text
+    assert f'value="{EMAIL}"' in answer.text
+    assert PASSWORD not in answer.text
+    assert row_counts() == before
+    assert client.get("/notes").status_code == 302
+
+
+def test_a_korean_reader_is_told_in_korean(app: Flask, alice: User) -> None:
+    client = visitor(app)
+    guess(client, 10)
+    fields = {"csrf_token": client.csrf_token(), "email": EMAIL, "password": WRONG}
+    assert "36초 기다렸다가" in client.post("/sign-in", data=fields, headers={"Accept-Language": "ko"}).text
+
+
+def test_an_unknown_address_is_refused_in_the_same_words(app: Flask, alice: User) -> None:
+    pages = []
+    for number, email in enumerate((EMAIL, "nobody@example.com")):
+        client = visitor(app, f"192.0.2.{number}")
+        guess(client, 10, email)
+        answer = client.sign_in(email, WRONG)
+        pages.append((answer.status_code, TOKEN.sub("", answer.text).replace(email, "")))
+    assert pages[0] == pages[1]
+
+
+def test_signing_in_counts_nothing(app: Flask, alice: User) -> None:
+    assert [visitor(app).sign_in(EMAIL, PASSWORD).status_code for _ in range(30)] == [302] * 30
+
+
+def test_a_refused_person_gets_in_after_one_refill(app: Flask, alice: User) -> None:
+    client = visitor(app)
+    guess(client, 15)
+    db.session.execute(text("UPDATE rate_limits SET full_at = full_at - interval '36 seconds'"))
+    db.session.commit()
+    assert client.sign_in(EMAIL, PASSWORD).status_code == 302
+
+
+def known_browser(app: Flask, **fields: Any) -> Visitor:
+    client = visitor(app)
+    client.sign_in(EMAIL, PASSWORD)
+    client.submit("/sign-out")
+    return client
+
+
+def test_the_owner_gets_in_from_a_known_browser_while_strangers_guess(app: Flask, alice: User) -> None:
+    owner = known_browser(app)
+    guess(visitor(app), 30)  # the same address as hers
+    for number in range(10):
+        guess(visitor(app, f"192.0.2.{number}"), 5)
+    assert visitor(app, "198.51.100.1").sign_in(EMAIL, PASSWORD).status_code == 429
+    assert owner.sign_in(EMAIL, PASSWORD).status_code == 302
+
+
+def test_guesses_in_a_known_browser_are_limited_too_and_cost_others_nothing(
+    app: Flask, alice: User, hashed: list[str]
+) -> None:
+    thief = known_browser(app)
+    hashed.clear()
+    assert guess(thief, 15) == [422] * 10 + [429] * 5
+    assert len(hashed) == 10
+    assert visitor(app).sign_in(EMAIL, PASSWORD).status_code == 302
+
+
+def test_a_device_cookie_is_for_one_account(app: Flask, alice: User, bob: User) -> None:
+    client = known_browser(app)
+    guess(visitor(app), 10, bob.email)
+    assert client.sign_in(bob.email, PASSWORD).status_code == 429
+
+
+@pytest.mark.parametrize("forged", ["", "x", ".", "a.b", "a.é", "0" * 32 + "." + "0" * 64, "\x00.\x00"])
+def test_a_forged_device_cookie_gives_nothing(app: Flask, alice: User, forged: str) -> None:
+    client = visitor(app)
+    client.set_cookie("device", forged, path="/sign-in")
+    assert guess(client, 11) == [422] * 10 + [429]
+
+
+def test_another_nonce_under_a_device_cookies_signature_gives_nothing(app: Flask, alice: User) -> None:
+    client = known_browser(app)
+    cookie = client.get_cookie("device", path="/sign-in")
+    assert cookie
+    client.set_cookie("device", f"{'0' * 32}.{cookie.value.partition('.')[2]}", path="/sign-in")
+    guess(visitor(app), 10)
+    assert client.sign_in(EMAIL, PASSWORD).status_code == 429
+
+
+def test_a_password_change_ends_every_other_device_cookie(app: Flask, alice: User) -> None:
+    phone, laptop = known_browser(app), visitor(app)
+    laptop.sign_in(EMAIL, PASSWORD)
+    laptop.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
+    laptop.submit("/sign-out")
+    guess(visitor(app), 10)
+    assert phone.sign_in(EMAIL, NEW).status_code == 429
+    assert laptop.sign_in(EMAIL, NEW).status_code == 302
+
+
+def test_a_device_cookie_is_out_of_reach_for_scripts_and_other_sites(client: Visitor, alice: User) -> None:
+    answer = client.sign_in(EMAIL, PASSWORD)
+    [cookie] = [line for line in answer.headers.getlist("Set-Cookie") if line.startswith("device=")]
+    assert {"HttpOnly", "SameSite=Lax", "Path=/sign-in", "Max-Age=31536000"} <= set(cookie.split("; "))
+    assert "alice" not in cookie
+
+
+def test_a_device_cookie_is_secure_in_production(
+    app: Flask, client: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "SESSION_COOKIE_SECURE", True)
+    fields = {"csrf_token": "", "email": EMAIL, "password": PASSWORD}
+    monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", False)
+    answer = client.post("/sign-in", data=fields, base_url="https://localhost")
+    assert "Secure" in next(line for line in answer.headers.getlist("Set-Cookie") if line.startswith("device="))
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "sentence"),
+    [
+        ("/mypage/password", {"current_password": WRONG, "new_password": NEW}, "not your current password"),
+        ("/mypage/delete", {"password": WRONG}, "not your password"),
+    ],
+)
+def test_a_signed_in_person_may_guess_the_password_ten_times(
+    signed_in: Visitor, alice: User, hashed: list[str], path: str, fields: dict[str, str], sentence: str
+) -> None:
+    before = row_counts()
+    for _ in range(10):
+        answer = signed_in.submit(path, **fields)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+    answer = signed_in.submit(path, **fields)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "360"
+    assert "Wait 6 minutes and try again." in answer.text
+    assert len(hashed) == 10
+    assert row_counts() == before
+
+
+def test_password_change_and_deletion_guess_the_same_password(signed_in: Visitor, alice: User) -> None:
+    for _ in range(10):
+        signed_in.submit("/mypage/password", current_password=WRONG, new_password=NEW)
+    assert signed_in.submit("/mypage/delete", password=PASSWORD).status_code == 429
+    assert row_counts()["users"] == 1
+
+
+def test_thirty_sign_ups_from_one_address_then_it_is_refused(app: Flask) -> None:
+    client = visitor(app)
+    for number in range(30):
+        fields = {"email": f"p{number}@example.com", "nickname": f"p{number}", "password": PASSWORD}
+        assert client.submit("/sign-up", **fields).status_code == 302
+    before = row_counts()
+    late = {"email": "late@example.com", "nickname": "late", "password": PASSWORD}
+    answer = client.submit("/sign-up", **late)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "120"
+    assert "Wait 2 minutes and try again." in answer.text
+    assert 'value="late@example.com"' in answer.text
+    assert row_counts() == before
+    assert visitor(app, "192.0.2.2").submit("/sign-up", **late).status_code == 302
+
+
+def test_a_sign_up_that_the_form_refuses_takes_nothing(app: Flask) -> None:
+    client = visitor(app)
+    for _ in range(40):
+        client.submit("/sign-up", email="p@example.com", nickname="p", password="short")
+    assert client.submit("/sign-up", email="p@example.com", nickname="p", password=PASSWORD).status_code == 302

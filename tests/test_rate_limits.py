@@ -1,0 +1,138 @@
+"""Rate limits: a token bucket that requests at once cannot pass together, and that shuts nobody out for ever."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app import rate_limits
+from app.extensions import db
+from app.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, take
+
+LIMIT = Limit("test", 3, timedelta(seconds=20))
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def pass_time(seconds: float) -> None:
+    """now() stands still within the transaction of a test, so the buckets move instead."""
+    db.session.execute(
+        text("UPDATE rate_limits SET full_at = full_at - make_interval(secs => :seconds)"), {"seconds": seconds}
+    )
+
+
+def taken(limit: Limit, key: str, tries: int) -> int:
+    """How many of so many tries got a token."""
+    return sum(seconds_until_next(limit, key) == 0 for _ in range(tries))
+
+
+def seconds_until_next(limit: Limit, key: str) -> int:
+    try:
+        take(limit, key)
+    except RateLimited as error:
+        return error.seconds
+    return 0
+
+
+def buckets() -> list[tuple[object, ...]]:
+    return [tuple(row) for row in db.session.execute(text("SELECT id, full_at FROM rate_limits ORDER BY id"))]
+
+
+def test_a_full_bucket_holds_its_capacity_and_no_more() -> None:
+    assert taken(LIMIT, "a", tries=10) == 3
+
+
+def test_an_empty_bucket_refuses_and_changes_nothing() -> None:
+    taken(LIMIT, "a", tries=3)
+    before = buckets()
+    assert seconds_until_next(LIMIT, "a") == 20
+    assert buckets() == before
+
+
+@pytest.mark.parametrize(("passed", "seconds"), [(0, 20), (0.5, 20), (1, 19), (19.5, 1), (19.999, 1), (20, 0)])
+def test_it_says_when_the_next_token_comes_back(passed: float, seconds: int) -> None:
+    taken(LIMIT, "a", tries=3)
+    pass_time(passed)
+    assert seconds_until_next(LIMIT, "a") == seconds
+
+
+@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (39.9, 1), (40, 2), (60, 3), (86400, 3)])
+def test_tokens_come_back_up_to_the_capacity(passed: float, tokens: int) -> None:
+    taken(LIMIT, "a", tries=3)
+    pass_time(passed)
+    assert taken(LIMIT, "a", tries=10) == tokens
+
+
+def test_who_keeps_trying_waits_no_longer_than_who_does_not() -> None:
+    taken(LIMIT, "a", tries=3)
+    for _ in range(19):
+        pass_time(1)
+        assert taken(LIMIT, "a", tries=1) == 0
+    pass_time(1)
+    assert taken(LIMIT, "a", tries=5) == 1
+
+
+def test_each_key_and_each_limit_has_a_bucket_of_its_own() -> None:
+    taken(LIMIT, "a", tries=3)
+    assert taken(LIMIT, "b", tries=10) == 3
+    assert taken(LIMIT._replace(name="other"), "a", tries=10) == 3
+
+
+def test_a_token_that_was_given_back_can_be_taken_again() -> None:
+    taken(LIMIT, "a", tries=3)
+    give_back(LIMIT, "a")
+    assert taken(LIMIT, "a", tries=10) == 1
+
+
+def test_giving_back_never_fills_a_bucket_above_its_capacity() -> None:
+    take(LIMIT, "a")
+    for _ in range(5):
+        give_back(LIMIT, "a")
+    assert taken(LIMIT, "a", tries=10) == 3
+
+
+def test_a_rollback_gives_no_token_back() -> None:
+    taken(LIMIT, "a", tries=3)
+    db.session.rollback()
+    assert taken(LIMIT, "a", tries=1) == 0
+
+
+def test_no_address_and_no_secret_key_is_stored() -> None:
+    take(LIMIT, "alice@example.com")
+    [(key, _)] = buckets()
+    assert len(str(key)) == 64
+    assert "alice" not in str(key)
+
+
+def test_the_key_is_hashed_with_the_secret_key(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are only 2³² IPv4 addresses: a plain hash of one could be looked up."""
+    take(LIMIT, "192.0.2.1")
+    monkeypatch.setitem(app.config, "SECRET_KEY", "another key of more than 32 characters")
+    take(LIMIT, "192.0.2.1")
+    assert len(buckets()) == 2
+
+
+def test_full_buckets_are_purged_and_others_stay() -> None:
+    for key, seconds in (("full", 20), ("almost", 19)):
+        pass_time(seconds)
+        take(LIMIT, key)
+    pass_time(1)
+    kept = buckets()[0] if buckets()[0][1] > buckets()[1][1] else buckets()[1]
+    pass_time(18.5)
+    purge_full_buckets(0)
+    assert [key for key, _ in buckets()] == [kept[0]]
+
+
+@pytest.mark.parametrize("limit", [rate_limits.SIGN_IN_BY_ACCOUNT, rate_limits.SIGN_IN_BY_DEVICE])
+def test_at_most_120_guesses_an_hour_reach_a_password(limit: Limit) -> None:
+    guesses = taken(limit, "alice", tries=50)
+    for _ in range(3600 // 30):
+        pass_time(30)
+        guesses += taken(limit, "alice", tries=2)
+    assert 100 <= guesses <= 120

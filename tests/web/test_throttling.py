@@ -1,0 +1,121 @@
+"""Rate limits of what a signed-in person does: 429 with Retry-After, and no typed text is lost."""
+
+from io import BytesIO
+
+import pytest
+from flask import Flask
+
+from app import rate_limits
+from app.accounts.models import User
+from app.rate_limits import Limit
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+HERE = {"Origin": "http://localhost"}
+
+
+def use_up(app: Flask, limit: Limit, user: User) -> None:
+    with app.app_context():
+        for _ in range(limit.capacity):
+            rate_limits.take(limit, user.id)
+
+
+def state_changes(app: Flask) -> list[str]:
+    """The path of every POST that needs a session."""
+    rules = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    private = [rule for rule in rules if not getattr(app.view_functions[rule.endpoint], "is_public", False)]
+    some = {"public_id": "00000000-0000-0000-0000-000000000000"}
+    with app.test_request_context():
+        adapter = app.url_map.bind("localhost")
+        return [
+            adapter.build(rule.endpoint, {name: some.get(name, 1) for name in rule.arguments}, method="POST")
+            for rule in private
+        ]
+
+
+def test_every_state_change_of_a_person_is_limited(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
+    token = signed_in.csrf_token()
+    bobs = browser_of(app, bob)
+    bobs_token = bobs.csrf_token()
+    use_up(app, rate_limits.WRITES, alice)
+    before = row_counts()
+    paths = state_changes(app)
+    assert len(paths) > 20
+    for path in paths:
+        answer = signed_in.post(path, data={"csrf_token": token})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1"), path
+    assert row_counts() == before
+    assert signed_in.get("/notes").status_code == 200
+    assert bobs.post("/todos", data={"csrf_token": bobs_token, "description": "bob's"}).status_code == 302
+
+
+def test_a_forged_request_takes_no_token(signed_in: Visitor, alice: User) -> None:
+    for _ in range(rate_limits.WRITES.capacity):
+        assert signed_in.post("/todos", data={"description": "forged"}).status_code == 400
+    assert signed_in.submit("/todos", description="mine").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/notes", {"title": "the title", "content": "a long text"}),
+        ("/todos", {"description": "a long text"}),
+        ("/mypage/nickname", {"nickname": "a long text"}),
+    ],
+)
+def test_typed_text_is_shown_with_a_button_that_sends_it_again(
+    app: Flask, signed_in: Visitor, alice: User, path: str, fields: dict[str, str]
+) -> None:
+    form = {"csrf_token": signed_in.csrf_token(), **fields}
+    use_up(app, rate_limits.WRITES, alice)
+    before = row_counts()
+    answer = signed_in.post(path, data=form, headers=HERE)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert "Wait 1 second and try again." in answer.text
+    assert "signed out" not in answer.text
+    assert f'action="{path}"' in answer.text
+    for name, value in fields.items():
+        assert f'name="{name}" value="{value}"' in answer.text
+    assert row_counts() == before
+
+
+def test_a_program_gets_problem_json(app: Flask, signed_in: Visitor, alice: User) -> None:
+    form = {"csrf_token": signed_in.csrf_token(), "description": "x"}
+    use_up(app, rate_limits.WRITES, alice)
+    answer = signed_in.post("/todos", data=form, headers={"Accept": "application/json"})
+    assert answer.status_code == 429
+    assert answer.content_type == "application/problem+json"
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("asked_for", ["text/html", "application/json"])
+def test_photos_are_limited(app: Flask, signed_in: Visitor, alice: User, asked_for: str) -> None:
+    form = {"csrf_token": signed_in.csrf_token(), "photo": (BytesIO(b"x"), "me.jpg")}
+    use_up(app, rate_limits.PHOTOS, alice)
+    answer = signed_in.post("/mypage/photo", data=form, headers={"Accept": asked_for})
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "180"
+    assert "Wait 3 minutes and try again." in answer.text
+
+
+def test_exports_are_limited_and_asking_for_the_headers_is_not_one(app: Flask, signed_in: Visitor, alice: User) -> None:
+    for _ in range(20):
+        assert signed_in.head("/mypage/export").status_code == 200
+    use_up(app, rate_limits.EXPORTS, alice)
+    answer = signed_in.get("/mypage/export")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "360"
+    assert "Wait 6 minutes and try again." in answer.text
+
+
+def test_imports_are_limited(app: Flask, signed_in: Visitor, alice: User) -> None:
+    form = {"csrf_token": signed_in.csrf_token(), "archive": (BytesIO(b"x"), "mine.zip")}
+    use_up(app, rate_limits.IMPORTS, alice)
+    before = row_counts()
+    answer = signed_in.post("/mypage/import", data=form)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "360"
+    assert "Wait 6 minutes and try again." in answer.text
+    assert row_counts() == before
