@@ -13,6 +13,9 @@ from app.photos.containers import refuse_many_chunks, refuse_many_scans, without
 from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
 
+# The major brand of a HEIC photo (ISO/IEC 23008-12, 10.2 and B.4); videos, and AVIF, which no phone makes, have others.
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
 EDGE = 400  # px, width and height of what comes out
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -40,6 +43,8 @@ def kind_of(data: bytes) -> str:
         return "GIF"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
+        raise PhotoRejected(Reason.HEIC)
     raise PhotoRejected(Reason.NOT_AN_IMAGE)
 
 

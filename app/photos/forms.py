@@ -17,6 +17,10 @@ SENTENCES = {
     Reason.EMPTY: _("Choose a photo."),
     Reason.TOO_LARGE: _("This photo is larger than 5 MiB; please choose a smaller one."),
     Reason.NOT_AN_IMAGE: _("That file is not a JPEG, PNG, GIF or WebP image."),
+    Reason.HEIC: _(
+        "This is a HEIC photo, which browsers do not show. On the iPhone, choose it from Photos on this page, and it "
+        "is sent as a JPEG; or set Settings > Camera > Formats to Most Compatible. Elsewhere, save it as a JPEG first."
+    ),
     Reason.DIMENSIONS: _(
         "This image has too few or too many pixels: at least 32 a side, at most 12.5 million, as a JPEG 25 million, "
         "as a WebP 9 million."

@@ -60,7 +60,6 @@ def _other_file_types() -> Iterator[HostilePhoto]:
         ("EPS", "photo.eps", flat("EPS")),
         ("PDF", "photo.pdf", flat("PDF")),
         ("PSD", "photo.psd", b"8BPS\x00\x01" + bytes(6) + struct.pack(">HIIHH", 3, 64, 64, 8, 3) + bytes(200)),
-        ("HEIC", "photo.heic", box % (b"heic", b"heic") + bytes(200)),
         ("AVIF", "photo.avif", box % (b"avif", b"avif") + bytes(200)),
         ("MP4", "photo.mp4", box % (b"isom", b"mp42") + bytes(200)),
         ("JPEG 2000", "photo.jp2", b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(200)),
@@ -70,6 +69,11 @@ def _other_file_types() -> Iterator[HostilePhoto]:
         ("PNG mangled by a text transfer", "photo.png", flat("PNG").replace(b"\r\n", b"\n")),
     ):
         yield hostile(name, filename, data, Reason.NOT_AN_IMAGE)
+    for name, filename, brand in (
+        ("HEIC", "photo.heic", b"heic"),
+        ("HEIC of several pictures, named .jpg", "IMG_0001.jpg", b"mif1"),
+    ):
+        yield hostile(name, filename, box % (brand, brand) + bytes(200), Reason.HEIC)
 
 
 def _too_large() -> Iterator[HostilePhoto]:
