@@ -22,6 +22,7 @@ from environment import (
     required,
     secret_key,
     secret_keys,
+    trusted_hosts,
     whole_number,
 )
 from environment_storage import object_storage
@@ -62,6 +63,7 @@ class Config:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
+        self.TRUSTED_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS") or None  # None: any; Flask reads it
         self._read_processes(env)
         self._read_database(env)
         self._read_storage(env)

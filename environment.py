@@ -15,6 +15,9 @@ LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 POSTGRES_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, an IPv4 address or an IPv6 address
+# Labels of at most 63 characters (RFC 1035, 2.3.4), or an IPv6 address in brackets, as in a Host header.
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+TRUSTED_HOST = re.compile(rf"\.?{LABEL}(?:\.{LABEL})*|\[[0-9A-Fa-f:.]+\]")
 HIGHEST_PORT = 65535
 
 SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
@@ -83,6 +86,14 @@ def secret_key(name: str, value: str) -> str:
 def secret_keys(env: Mapping[str, str], name: str) -> list[str]:
     """Keys that are separated by spaces. Each has to be as good as the first: a cookie that it signed is believed."""
     return [secret_key(name, value) for value in read(env, name).split()]
+
+
+def trusted_hosts(env: Mapping[str, str], name: str) -> list[str]:
+    """Host names that are separated by spaces; one that begins with a dot stands for its subdomains too."""
+    names = read(env, name).split()
+    if not all(TRUSTED_HOST.fullmatch(host) for host in names):
+        raise ConfigError(f"{name} has to be host names such as notes.example.com, without scheme or port, and spaces.")
+    return names
 
 
 def page_servers(env: Mapping[str, str], name: str) -> frozenset[tuple[str, int]]:

@@ -1,8 +1,10 @@
-"""Behind a platform's router: trust one hop of X-Forwarded headers, and redirect HTTP to HTTPS."""
+"""Behind a platform's router: trust one hop of X-Forwarded headers, refuse a bad Host, and redirect HTTP to HTTPS."""
 
 import ipaddress
 
 from flask import Flask, current_app, redirect, request
+from flask.globals import request_ctx
+from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
@@ -12,11 +14,27 @@ def init_app(app: Flask) -> None:
     if hops:
         # The router appends the true peer to X-Forwarded-For. It sets no X-Forwarded-Host or -Prefix, so a client did.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_port=hops, x_prefix=0)  # type: ignore[method-assign]
+    app.before_request(refuse_bad_host)
     app.before_request(redirect_to_https)
 
 
+def refuse_bad_host() -> None:
+    """400 for a Host header that names no host, or none of TRUSTED_HOSTS (host header injection).
+
+    Flask has no URLs for such a request. They are those of a host that nobody has, for the links of the error page,
+    which are paths.
+    """
+    if request_ctx.url_adapter is None or not request.host:
+        request.host = "invalid"
+        request_ctx.url_adapter = current_app.url_map.bind(request.host)
+        raise BadRequest
+
+
 def redirect_to_https() -> Response | None:
-    """A request without the header did not come through the router, as a health check. It is not redirected."""
+    """A request without the header did not come through the router, as a health check. It is not redirected.
+
+    It leads to the Host of the request, which is one of TRUSTED_HOSTS; docs/configuration.md says what holds without.
+    """
     if current_app.config["HTTPS"] and request.headers.get("X-Forwarded-Proto") == "http":
         return redirect(request.url.replace("http://", "https://", 1), code=308)
     return None
