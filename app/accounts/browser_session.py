@@ -1,5 +1,7 @@
 """The browser's side of a session: the token in the signed cookie, and `current_user` (Flask-Login)."""
 
+import contextlib
+
 from flask import Flask, Request, after_this_request, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -51,7 +53,8 @@ def load(request: Request) -> sessions.SignedIn | None:
         return None
     signed_in = g.account = sessions.find_session(token)
     if signed_in and signed_in.last_visit_is_old:
-        sessions.extend_session(signed_in.session_id)
+        with contextlib.suppress(sessions.ReadOnly):  # the visit is not noted, and the page is shown
+            sessions.extend_session(signed_in.session_id)
     return signed_in
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from psycopg2.errors import ReadOnlySqlTransaction
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.exc import InternalError
 
 from app.accounts.models import User, UserSession
 from app.accounts.service import WrongCredentials
@@ -21,6 +23,10 @@ LIFETIME = timedelta(hours=12)
 LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
 LONGEST = timedelta(days=90)  # from sign-in, however often there was a visit: absolute lifetime, ASVS 5.0 V7.3.2
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
+
+
+class ReadOnly(Exception):
+    """The database takes no changes just now."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +116,23 @@ def find_session(token: str) -> SignedIn | None:
 
 
 def extend_session(session_id: int) -> None:
-    """Note a visit: the session's lifetime starts anew (sliding expiration), up to LONGEST after the sign-in."""
+    """Note a visit: the session's lifetime starts anew (sliding expiration), up to LONGEST after the sign-in.
+
+    Raises:
+        ReadOnly: the database takes no changes, as during a failover. Who only reads need not care.
+    """
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
-    db.session.execute(
+    extended = (
         update(UserSession).where(UserSession.id == session_id).values(last_seen_at=func.now(), expires_at=expires_at)
     )
+    try:
+        db.session.execute(extended)
+    except InternalError as error:
+        if not isinstance(error.orig, ReadOnlySqlTransaction):
+            raise
+        db.session.rollback()
+        raise ReadOnly from error
     db.session.commit()
 
 

@@ -2,7 +2,21 @@
 
 from flask import Flask
 
-from app.web import access, cookies, errors, formats, headers, ids, locale, logs, proxy, request_size, static, templates
+from app.web import (
+    access,
+    cookies,
+    errors,
+    formats,
+    headers,
+    ids,
+    last_resort,
+    locale,
+    logs,
+    proxy,
+    request_size,
+    static,
+    templates,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -18,3 +32,4 @@ def init_app(app: Flask) -> None:
     request_size.init_app(app)
     errors.init_app(app)
     access.init_app(app)
+    last_resort.init_app(app)  # last, so that it is the outermost middleware

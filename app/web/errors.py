@@ -1,13 +1,18 @@
-"""Error pages: what happened and what to do. problem+json (RFC 9457) for a client that asks for JSON."""
+"""Error pages: what happened and what to do. problem+json (RFC 9457) for a client that asks for JSON.
+
+An error page asks the database for nothing, since that may be what failed: who reads it is settled before it is made.
+"""
 
 from flask import Flask, current_app, g, json, render_template, request
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
 
@@ -26,13 +31,18 @@ SENTENCES = {
     500: (_("Something went wrong on our side"), _("It has been noted; please try again in a moment.")),
     503: (_("We cannot answer just now"), _("Please try again in a few seconds; nothing was changed.")),
 }
+READ_ONLY_SENTENCE = (
+    _("Nothing can be saved just now"),
+    _("Reading works. Please try again in a few minutes; nothing was changed."),
+)
 CSRF_SENTENCE = (_("This page was open for too long"), _("Go back, reload the page and send the form again."))
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(CSRFError, show_csrf_error)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout, StorageUnavailable):
+    app.register_error_handler(DBAPIError, show_database_error)
+    for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):
         app.register_error_handler(unavailable, show_unavailable)
 
 
@@ -43,20 +53,34 @@ def show_error(error: HTTPException) -> Response:
 
 def show_csrf_error(error: CSRFError) -> Response:
     """The CSRF token belongs to an ended session, as after signing in again in another window."""
+    settle_reader()
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form), error.code, mimetype="text/html")
     return error_response(error, *CSRF_SENTENCE)
 
 
-def show_unavailable(error: Exception) -> Response:
+def show_database_error(error: DBAPIError) -> Response:
+    """503 when the database is away or only read from; anything else is a mistake of ours, and goes on to be a 500."""
+    if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
+        return show_unavailable(error, READ_ONLY_SENTENCE)
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return show_unavailable(error)
+    raise error
+
+
+def show_unavailable(error: Exception, sentences: tuple[object, object] = SENTENCES[503]) -> Response:
     """The database or the bucket does not answer. 503, since the reader may try again."""
-    code = getattr(getattr(error, "orig", None), "pgcode", None)
-    current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, code, error)
-    return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *SENTENCES[503])
+    current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, sqlstate(error), error)
+    return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *sentences)
+
+
+def sqlstate(error: Exception) -> str | None:
+    """PostgreSQL's error code; None when it did not get to answer."""
+    return getattr(getattr(error, "orig", None), "pgcode", None)
 
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:
-    g.is_error_page = True
+    settle_reader()
     response = error.get_response()  # has the status's own headers, such as Allow and Retry-After
     if wants_json():
         problem = {"type": "about:blank", "title": str(title), "status": error.code, "detail": str(advice)}
@@ -69,6 +93,15 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
     )
     response.content_type = "text/html; charset=utf-8"
     return response
+
+
+def settle_reader() -> None:
+    """From here on the reader is who was found so far, else a stranger with a browser's language.
+
+    Otherwise the first thing to ask for `current_user` would read the session: the templates' context, the locale.
+    """
+    if "_login_user" not in g:  # where Flask-Login keeps it
+        login._update_request_context_with_user(g.get("account"))
 
 
 def wants_json() -> bool:

@@ -4,7 +4,7 @@ import time
 
 from flask import Blueprint, current_app, jsonify
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.wrappers import Response
 
@@ -18,8 +18,13 @@ CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely
 
 # A database that takes longer cannot serve pages either.
 _BRIEFLY = text("SET LOCAL statement_timeout = '500ms'")
+_READ_ONLY = text("SHOW transaction_read_only")  # "on" on a standby too, as during a failover
 
 bp = Blueprint("health", __name__)
+
+
+class ReadOnly(Exception):
+    """The database answers, and takes no changes."""
 
 
 @bp.get("/healthz")
@@ -32,23 +37,28 @@ def healthz() -> Response:
 @bp.get("/readyz")
 @public
 def readyz() -> tuple[Response, int]:
-    """The database answers, and this code runs on its schema."""
+    """The database answers, takes changes, and this code runs on its schema."""
     try:
         schema = recent_state()
-    except (OperationalError, PoolTimeout):
+    except (OperationalError, InterfaceError, PoolTimeout):
         db.session.rollback()
         return jsonify(state="no_answer"), 503
+    except ReadOnly:
+        return jsonify(state="read_only"), 503
     answer = {"state": schema.name, "code_head": schema.code_head, "database_revision": schema.database_revision}
     return jsonify(answer), 200 if schema.name in READY else 503
 
 
 def recent_state() -> SchemaState:
-    """The state, at most CACHE_SECONDS old. A failure is not cached."""
+    """The state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly."""
     read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
     if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
         db.session.execute(_BRIEFLY)
+        is_read_only = db.session.scalar(_READ_ONLY) == "on"
         schema = read_schema_state(db.session.connection())
         db.session.rollback()
+        if is_read_only:
+            raise ReadOnly
         current_app.extensions["schema_state"] = (time.monotonic(), schema)
     found: SchemaState = schema
     return found

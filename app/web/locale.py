@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, request
+from flask import Flask, request
 from flask_login import current_user
 
 from app.extensions import babel
@@ -44,10 +44,8 @@ def reader_time_zone() -> str:
 
 
 def known_account() -> Any:
-    """The reader's account. An error page takes only one that was read before: the database may be what failed."""
-    if not g.get("is_error_page"):
-        return current_user if current_user.is_authenticated else None
-    return g.get("account")
+    """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
+    return current_user if current_user.is_authenticated else None
 
 
 @cache

@@ -25,8 +25,8 @@ class LogfmtFormatter(logging.Formatter):
         if record.name == "gunicorn.access":
             return message[:LONGEST_LINE]  # is key=value already, see gunicorn.conf.py
         message = message.replace('"', "'")[:LONGEST_LINE]
-        request_id = g.get("request_id", "-") if has_request_context() else "-"
-        return f'level={record.levelname.lower()} logger={record.name} request_id={request_id} msg="{message}"'
+        request_id = getattr(record, "request_id", None) or (g.get("request_id") if has_request_context() else None)
+        return f'level={record.levelname.lower()} logger={record.name} request_id={request_id or "-"} msg="{message}"'
 
 
 def logging_config(level: str) -> dict[str, Any]:
@@ -55,7 +55,16 @@ def init_app(app: Flask) -> None:
     app.before_request(take_request_id)
 
 
+def settle_request_id(wsgi: dict[str, Any]) -> str:
+    """The router's request id if it looks like one, so that both logs can be joined by it; else a new one.
+
+    It is put into the request, so that everybody who reads it there finds the same.
+    """
+    given = wsgi.get("HTTP_X_REQUEST_ID", "")
+    settled: str = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    wsgi["HTTP_X_REQUEST_ID"] = settled
+    return settled
+
+
 def take_request_id() -> None:
-    """The router's request id if it looks like one, so that both logs can be joined by it."""
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = settle_request_id(request.environ)

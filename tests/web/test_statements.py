@@ -1,34 +1,13 @@
 """A GET costs at most two SQL statements: one for the session with its user, and one for the page's rows."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from app.accounts.models import User
-from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.wordcounts import results
-
-SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
-
-
-@pytest.fixture
-def statements(app: Flask) -> Iterator[list[str]]:
-    """The statements that are sent to the database from now on, without those of the test's own isolation."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(SAVEPOINTS):
-            seen.append(statement)
-
-    connection = db.session.connection()
-    event.listen(connection, "before_cursor_execute", note)
-    yield seen
-    event.remove(connection, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize(

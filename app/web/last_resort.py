@@ -1,0 +1,78 @@
+"""The last resort: a static error page when the application itself fails, also in its error handler or its teardown.
+
+It is built when the process starts, so answering needs no template, no reader and no database. It has both languages,
+since whose page it is cannot be known. Without it gunicorn would answer with a page of its own.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from app.web.headers import FIXED
+from app.web.logs import settle_request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+STATUS = "500 Internal Server Error"
+TITLE = "Something went wrong on our side"
+PLACE = "REQUEST-ID"  # where the page has the request id
+
+
+class LastResort:
+    """WSGI middleware, the outermost: answers with the static page whatever the application raises."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._inner: WSGIApplication = app.wsgi_app
+        self._page: str = app.jinja_env.get_template("errors/last_resort.html").render(request_id=PLACE)
+
+    def __call__(self, wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request_id = settle_request_id(wsgi)
+        begun: list[Any] = []
+
+        def begin(*status_and_headers: Any) -> Any:
+            """Hold the status and headers back: when this is called, the teardown is still to come."""
+            begun[:] = status_and_headers
+
+        try:
+            body = self._inner(wsgi, begin)
+        except Exception:
+            if self._propagates():
+                raise
+            log.exception("the error handler failed", extra={"request_id": request_id})
+            content_type, page = self._answer(wsgi, request_id)
+            begin(STATUS, self._headers(content_type, page, request_id))
+            body = [] if wsgi["REQUEST_METHOD"] == "HEAD" else [page]
+        start_response(*begun)
+        return body
+
+    def _propagates(self) -> bool:
+        """As Flask: a test and the debugger want to see the error."""
+        propagates = self._app.config["PROPAGATE_EXCEPTIONS"]
+        return self._app.testing or self._app.debug if propagates is None else bool(propagates)
+
+    def _answer(self, wsgi: "WSGIEnvironment", request_id: str) -> tuple[str, bytes]:
+        if "json" in wsgi.get("HTTP_ACCEPT", ""):
+            problem = {"type": "about:blank", "title": TITLE, "status": 500, "detail": f"Request id: {request_id}"}
+            return "application/problem+json", json.dumps(problem).encode()
+        return "text/html; charset=utf-8", self._page.replace(PLACE, request_id).encode()
+
+    def _headers(self, content_type: str, body: bytes, request_id: str) -> list[tuple[str, str]]:
+        return [
+            *FIXED.items(),
+            ("Content-Security-Policy", self._app.config["CONTENT_SECURITY_POLICY"]),
+            ("Cache-Control", "no-store"),
+            ("X-Request-ID", request_id),
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+        ]
+
+
+def init_app(app: Flask) -> None:
+    app.wsgi_app = LastResort(app)  # type: ignore[assignment, method-assign]

@@ -1,0 +1,113 @@
+"""A site of a test's own, and what can happen to its database: away, restarted, read-only, full."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from flask import Flask
+from sqlalchemy import event, make_url
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.todos import service as todos
+from config import TestingConfig
+from tests.conftest import PASSWORD, browser_of
+from tests.databases import Environment
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+# One field of every form. A wrong password, so that no request ends the session or the account.
+FIELDS = {
+    "email": "alice@example.com", "nickname": "alice2", "password": "not my password", "title": "t", "content": "c",
+    "current_password": "not my password", "new_password": "quite another sentence", "description": "d", "version": "1",
+    "url": "https://example.com/", "language": "ko", "time_zone": "Asia/Seoul",
+}  # fmt: skip
+
+
+@dataclass
+class Site:
+    app: Flask
+    environment: Environment
+    alice: User
+
+    @property
+    def database(self) -> str:
+        return str(make_url(self.environment["DATABASE_URL"]).database)
+
+    def on_the_server(self, *statements: str) -> None:
+        """Run statements as an administrator, in another database, so that they work whatever happens to this one."""
+        url = make_url(self.environment["DATABASE_URL"]).set(drivername="postgresql", database="postgres")
+        connection = psycopg2.connect(url.render_as_string(hide_password=False))
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def end_sessions(self) -> None:
+        """As a restart does: every pooled connection is dead."""
+        self.on_the_server(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.database}'")
+
+    def settings_of_database(self, *settings: str) -> None:
+        self.on_the_server(*(f"ALTER DATABASE {self.database} {setting}" for setting in settings))
+        self.end_sessions()
+
+    def browser(self) -> tuple[Visitor, str]:
+        """Alice's browser, which was here hours ago, and a CSRF token of its."""
+        with self.app.app_context():
+            browser = browser_of(self.app, self.alice)
+            db.session.execute(db.text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
+            db.session.commit()
+        return browser, browser.csrf_token()
+
+    def stranger(self) -> tuple[Visitor, str]:
+        browser = self.app.test_client()
+        assert isinstance(browser, Visitor)
+        return browser, browser.csrf_token()
+
+    @contextmanager
+    def dying_at_statement(self, number: int) -> Iterator[None]:
+        """The database ends the session right before it is sent its statement of this number."""
+        sent = 0
+
+        def die(connection: db.Connection, *_rest: object) -> None:  # type: ignore[name-defined]
+            nonlocal sent
+            sent += 1
+            if sent == number:
+                pid = connection.connection.dbapi_connection.info.backend_pid
+                self.on_the_server(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+        with self.app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", die)
+        try:
+            yield
+        finally:
+            event.remove(engine, "before_cursor_execute", die)
+
+
+def new_site(environment: Environment) -> Site:
+    """With a row of everything."""
+    app = create_app(TestingConfig({**environment, "WEB_THREADS": "2", "WORKER_THREADS": "1"}))
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
+    app.test_client_class = Visitor
+    with app.app_context():
+        alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+        notes.create_note(alice.id, "title", "content")
+        todos.create_todo(alice.id, "description")
+        results.done(alice)
+    return Site(app, environment, alice)
+
+
+def visit(browser: Visitor, token: str, method: str, path: str, accept: str = "text/html") -> TestResponse:
+    """As a Korean reader, and with all fields that any form could want."""
+    headers = {"Accept-Language": "ko", "Accept": accept}
+    data = {"csrf_token": token, **FIELDS} if method == "POST" else None
+    return browser.open(path, method=method, data=data, headers=headers, buffered=True)

@@ -1,0 +1,149 @@
+"""Whatever happens to the database, every answer is a page of ours: 503 where it is needed, and never a 500."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.accounts import hashing
+from tests.conftest import CHEAP_HASHER
+from tests.databases import Environment
+from tests.visitor import Visitor
+from tests.web.database_faults import Site, new_site, visit
+from tests.web.test_access import PUBLIC, endpoints
+
+METHODS = ("GET", "POST")
+AWAY = ("ALLOW_CONNECTIONS false",)
+FULL = ("CONNECTION LIMIT 0",)
+READ_ONLY = ("SET default_transaction_read_only = on",)
+# What a signed-in reader is answered without the database, besides pages that do not exist.
+NEEDS_NONE = {("GET", "health.healthz"): 200, ("POST", "accounts.sign_in_again"): 302}
+ANSWERS_503_ITSELF = {("GET", "health.readyz")}
+
+# A stranger may see a shared word count, so the database is asked whether it is shared.
+SHARED = {"wordcounts.show", "wordcounts.download_csv", "wordcounts.download_json"}
+
+
+@pytest.fixture
+def site(migrated_environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    site = new_site(migrated_environment)
+    yield site
+    site.settings_of_database("ALLOW_CONNECTIONS true", "CONNECTION LIMIT -1", "RESET ALL")
+
+
+def all_routes(app: Flask) -> Iterator[tuple[str, str, str]]:
+    for method in METHODS:
+        for name, path in endpoints(app, method):
+            yield method, name, path
+
+
+def assert_is_ours(answer: TestResponse, what: object) -> None:
+    """An error is a page in the reader's language, with the headers of every answer."""
+    assert answer.status_code != 500, what
+    assert answer.headers["X-Request-ID"], what
+    if answer.status_code >= 400 and not answer.is_json:
+        assert '<html lang="ko">' in answer.text, what
+        assert "세미서클" in answer.text, what
+
+
+@pytest.mark.parametrize("fault", [AWAY, FULL], ids=["refuses connections", "has no connection to spare"])
+def test_a_signed_in_reader_gets_503_with_retry_after_on_every_route(site: Site, fault: tuple[str, ...]) -> None:
+    browser, token = site.browser()
+    site.settings_of_database(*fault)
+    for method, name, path in all_routes(site.app):
+        answer = visit(browser, token, method, path)
+        assert_is_ours(answer, (method, name))
+        assert answer.status_code == NEEDS_NONE.get((method, name), 503), (method, name)
+        if answer.status_code == 503 and (method, name) not in ANSWERS_503_ITSELF:
+            assert answer.headers["Retry-After"] == "5", (method, name)
+
+
+def test_a_client_of_json_gets_problem_json_on_every_route(site: Site) -> None:
+    browser, token = site.browser()
+    site.settings_of_database(*AWAY)
+    for method, name, path in all_routes(site.app):
+        answer = visit(browser, token, method, path, accept="application/json")
+        assert answer.status_code == NEEDS_NONE.get((method, name), 503), (method, name)
+        if answer.status_code == 503 and (method, name) not in ANSWERS_503_ITSELF:
+            assert answer.content_type == "application/problem+json", (method, name)
+            assert answer.get_json(force=True)["status"] == 503, (method, name)
+
+
+def test_a_stranger_is_still_sent_to_sign_in_and_sees_the_public_pages(site: Site) -> None:
+    browser, token = site.stranger()
+    site.settings_of_database(*AWAY)
+    for method, name, path in all_routes(site.app):
+        answer = visit(browser, token, method, path)
+        assert_is_ours(answer, (method, name))
+        if name not in PUBLIC | SHARED:
+            assert (answer.location or "").startswith("/sign-in"), (method, name, answer.status_code)
+    for path in ("/", "/sign-in", "/sign-up", "/manifest.webmanifest"):
+        assert browser.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/notes", 405), ("GET", "/notes/0", 404)]
+)
+def test_an_error_that_needs_no_database_stays_what_it_is(site: Site, method: str, path: str, status: int) -> None:
+    browser, token = site.browser()
+    site.settings_of_database(*AWAY)
+    answer = visit(browser, token, method, path)
+    assert_is_ours(answer, path)
+    assert answer.status_code == status
+
+
+def test_after_a_restart_every_route_answers_as_before(site: Site) -> None:
+    for method, name, path in all_routes(site.app):
+        browser, token = site.browser()
+        if method == "GET":
+            before = visit(browser, token, method, path).status_code
+        site.end_sessions()  # the pool's connections are stale
+        answer = visit(browser, token, method, path)
+        assert_is_ours(answer, (method, name))
+        assert answer.status_code == before if method == "GET" else answer.status_code < 500, (method, name)
+
+
+@pytest.mark.parametrize("statement", [2, *(pytest.param(number, marks=pytest.mark.minutes) for number in (1, 3, 4))])
+def test_a_restart_in_the_middle_of_a_request_is_503_once(site: Site, statement: int) -> None:
+    for method, name, path in all_routes(site.app):
+        browser, token = site.browser()
+        with site.dying_at_statement(statement):
+            answer = visit(browser, token, method, path)
+        assert_is_ours(answer, (method, name, statement))
+        assert browser.get("/notes").status_code in (200, 302), (method, name)  # 302: it signed out
+
+
+def test_a_read_only_database_shows_pages_and_says_that_nothing_can_be_saved(site: Site) -> None:
+    browser, token = site.browser()
+    before = {path: visit(browser, token, "GET", path).status_code for _, path in endpoints(site.app, "GET")}
+    browser, token = site.browser()  # whose visit would be noted
+    site.settings_of_database(*READ_ONLY)
+    site.app.extensions.pop("schema_state", None)  # as if CACHE_SECONDS had passed
+    for path, status in before.items():
+        expected = 503 if path == "/readyz" else status
+        assert visit(browser, token, "GET", path).status_code == expected, path
+    refused = set()
+    for name, path in endpoints(site.app, "POST"):
+        answer = visit(browser, token, "POST", path)
+        assert_is_ours(answer, name)
+        if answer.status_code == 503:
+            refused.add(name)
+            assert answer.headers["Retry-After"] == "5", name
+            assert "지금은 저장할 수 없습니다" in answer.text, name
+    assert {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_out"} <= refused
+
+
+def test_readyz_says_that_the_database_is_read_only(site: Site) -> None:
+    browser, _ = site.stranger()
+    site.settings_of_database(*READ_ONLY)
+    answer = browser.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only"})
+    site.settings_of_database("RESET ALL")
+    assert browser.get("/readyz").get_json()["state"] == "at_head"
+
+
+def test_an_error_page_sends_no_statement(app: Flask, signed_in: Visitor, statements: list[str]) -> None:
+    assert signed_in.get("/nothing").status_code == 404
+    assert statements == []
