@@ -1,6 +1,7 @@
 """gunicorn behind a platform's router. Every setting that the environment gives is read and checked by config.py."""
 
 import os
+import resource
 from pathlib import Path
 
 from flask import Flask
@@ -10,14 +11,30 @@ from gunicorn.workers.base import Worker
 from app.extensions import db
 from app.web.logs import logging_config
 from config import checked
+from http_server import database_timeout
+
+MOST_DESCRIPTORS = 8192
 
 settings = checked(os.environ)
+
+
+def file_descriptors() -> int:
+    """How many a process may have open, after asking for as many as the system allows us, up to MOST_DESCRIPTORS."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MOST_DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return max(soft, wanted)
+
 
 bind = f"0.0.0.0:{settings.PORT or 8000}"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS  # the connection pool has the same size
-# The router keeps connections open. With threads, an idle one or a slow upload holds a thread, not the whole process.
-worker_class = "gthread"
+# Slow clients hold no thread; docs/architecture.md has the figures behind the choice.
+worker_class = "http_server.worker.BufferingWorker"
+# A process. The connection that waits longest makes room for the next. A third of the file descriptors: a connection
+# may have a file for its request and one for its response.
+worker_connections = min(2000, file_descriptors() // 3)
+sendfile = False  # it would write to the socket past the response buffer
 preload_app = True  # the processes share the memory of what is imported
 
 # Seconds. Heroku's router waits 30 for the first byte and keeps idle connections for 90, so ours live longer. A dyno
@@ -42,7 +59,11 @@ logconfig_dict = logging_config(settings.LOG_LEVEL)
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Forget the connections that the parent opened before the fork, without closing them: they are the parent's."""
+    """Forget the connections that the parent opened before the fork, without closing them: they are the parent's.
+
+    The timeout of the database is for the web alone: a release waits longer, and it locks.
+    """
+    database_timeout.install()
     app = server.app.wsgi()
     assert isinstance(app, Flask)  # noqa: S101 - the Procfile names the factory
     with app.app_context():

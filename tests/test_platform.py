@@ -100,7 +100,7 @@ def test_gunicorn_listens_on_the_port_of_the_environment(port: str | None, bind:
     printed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
     settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
     assert settings["bind"] == f"['{bind}']"
-    assert settings["worker_class"] == "gthread"
+    assert settings["worker_class"] == "http_server.worker.BufferingWorker"
     assert int(settings["keepalive"]) > 90
     assert int(settings["graceful_timeout"]) < 30
     assert settings["control_socket_disable"] == "True"

@@ -1,0 +1,145 @@
+"""A client's connection: what it waits for, and until when."""
+
+import socket
+import time
+from enum import Enum, auto
+from typing import Any
+
+from gunicorn import util
+from gunicorn.config import Config
+
+from http_server.request_buffer import Part, RequestBuffer
+from http_server.response_buffer import ResponseBuffer
+
+# Seconds. nginx's client_header_timeout is 60; Apache's mod_reqtimeout takes 20 to 40.
+HEAD_SECONDS = 10.0
+# A body and a response have these seconds, and more as long as bytes move at this rate (Apache's MinRate). A phone that
+# sends 50 kB/s takes 105 s for the largest photo; one byte a second ends after 30.
+BODY_SECONDS = 30.0
+MIN_RATE = 10_000  # bytes a second
+# A client that still sends when it is answered gets this long to read the answer (nginx's lingering_close). Without it
+# the kernel answers its bytes with a reset, and the reset deletes what the client has not read.
+LINGER_SECONDS = 20.0
+LINGER_BYTES = 64 * 1024 * 1024
+DISCARD_AT_ONCE = 64 * 1024
+
+TIMED_OUT = {
+    Part.HEAD: "The headers of the request did not arrive in time.",
+    Part.BODY: "The body of the request did not arrive in time.",
+}
+
+
+class State(Enum):
+    """What the connection waits for."""
+
+    IDLE = auto()  # kept alive: for the next request
+    READING = auto()  # for the rest of a request
+    WORKING = auto()  # for a thread
+    SENDING = auto()  # for the client to take the rest of the response
+    LINGERING = auto()  # for the client to close its side
+
+
+class Connection:
+    """The name and the attributes `sock`, `client` and `server` are those that gunicorn's handle_request reads."""
+
+    def __init__(self, config: Config, connection: socket.socket, client: Any, server: Any, body_limit: int) -> None:
+        connection.setblocking(False)
+        self.socket = connection
+        self.client, self.server = client, server
+        self._body_since: float | None = None
+        self._begin_reading()
+        self.is_kept_alive = False
+        self._config, self._body_limit = config, body_limit
+        self._discarded = 0
+        self._sending_since = 0.0
+        self.incoming = RequestBuffer(config, client, body_limit)
+        self.sock = ResponseBuffer(connection)
+
+    def read(self) -> bool:
+        """Take what has arrived of a request. Returns whether the client may send more.
+
+        Raises:
+            OSError: the connection is broken.
+            Exception: gunicorn's parser refuses the request.
+        """
+        if self.state is State.IDLE:
+            self._begin_reading()
+        is_open = self.incoming.read_from(self.socket)
+        self._after_reading()
+        return is_open
+
+    def await_request(self, keepalive: float) -> bool:
+        """The response is sent: begin anew. Returns and raises as `read`."""
+        surplus = self.incoming.surplus
+        self.incoming.close()
+        self.sock.close()
+        self.incoming = RequestBuffer(self._config, self.client, self._body_limit)
+        self.sock = ResponseBuffer(self.socket)
+        self.state, self.deadline = State.IDLE, time.monotonic() + keepalive
+        if surplus:
+            self._begin_reading()
+            self.incoming.feed(surplus)
+            self._after_reading()
+        return True
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a request has arrived."""
+        return self.state is State.READING and self.incoming.received > 0
+
+    def _begin_reading(self) -> None:
+        self.state, self.deadline = State.READING, time.monotonic() + HEAD_SECONDS
+        self._body_since = None
+
+    def _after_reading(self) -> None:
+        if self.incoming.missing is not Part.BODY:
+            return
+        if self._body_since is None:
+            self._body_since = time.monotonic()
+            self._encourage()
+        self.deadline = self._body_since + BODY_SECONDS + self.incoming.received / MIN_RATE
+
+    def _encourage(self) -> None:
+        """Answer `Expect: 100-continue`. gunicorn would do so when the application starts, and that is too late."""
+        if self.incoming.request._expected_100_continue:
+            self.incoming.request._expected_100_continue = False
+            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def begin_sending(self) -> None:
+        self.state = State.SENDING
+        self._sending_since = time.monotonic()
+        self.extend_sending()
+
+    def extend_sending(self) -> None:
+        self.deadline = self._sending_since + BODY_SECONDS + self.sock.sent / MIN_RATE
+
+    def linger(self) -> None:
+        """Say that nothing follows, and wait for the client to do the same. Raises: OSError."""
+        self.state, self.deadline = State.LINGERING, time.monotonic() + LINGER_SECONDS
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def discard(self) -> bool:
+        """Drop what the client still sends. Returns whether to go on."""
+        try:
+            data = self.socket.recv(DISCARD_AT_ONCE)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        self._discarded += len(data)
+        return bool(data) and self._discarded < LINGER_BYTES
+
+    def answer_timeout(self) -> bool:
+        """408, unless the client has sent nothing: then it only opened the connection in advance."""
+        if self.state is not State.READING or not self.incoming.received:
+            return False
+        try:
+            util.write_error(self.socket, 408, "Request Timeout", TIMED_OUT[self.incoming.missing])
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.incoming.close()
+        self.sock.close()
+        self.socket.close()

@@ -1,0 +1,61 @@
+"""Response buffering: a thread that answers never waits for a client that reads slowly."""
+
+import socket
+import tempfile
+
+IN_MEMORY = 256 * 1024  # bytes; most of a longer answer, such as an export, waits in a file
+SEND_AT_ONCE = 64 * 1024
+
+
+class ResponseBuffer:
+    """Stands in for the socket when gunicorn writes a response.
+
+    Sends what the kernel takes at once and keeps the rest; the worker's event loop sends that with `flush`.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.sent = 0  # bytes
+        self.is_empty = True
+        self._socket = connection
+        self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self._kept_from = 0
+
+    def close(self) -> None:
+        self.is_empty = True
+        self._kept.close()
+
+    def shutdown(self, how: int) -> None:
+        """gunicorn calls this when a response is cut off. The event loop closes the connection."""
+        raise OSError
+
+    def sendall(self, data: bytes) -> None:
+        """Raises: OSError when the client is gone."""
+        if self.is_empty:
+            data = data[self._send(data) :]
+        if data:
+            self.is_empty = False
+            self._kept.write(data)
+
+    def flush(self) -> bool:
+        """Send what the kernel takes now. Returns whether all of it is sent. Raises: OSError, as `sendall`."""
+        while not self.is_empty:
+            self._kept.seek(self._kept_from)
+            data = self._kept.read(SEND_AT_ONCE)
+            sent = self._send(data)
+            self._kept_from += sent
+            self.is_empty = not data
+            if sent < len(data):
+                return False
+        return True
+
+    def gettimeout(self) -> float:
+        """For gunicorn's write_error: 0 is a socket that does not block."""
+        return 0.0
+
+    def _send(self, data: bytes) -> int:
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        self.sent += sent
+        return sent

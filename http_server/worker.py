@@ -1,0 +1,215 @@
+"""gunicorn's threaded worker with request and response buffering, against slow clients (Slowloris).
+
+gthread gives a connection a thread as soon as it is open, so ten slow clients hold ten threads. Here one event loop
+reads requests and sends responses; a thread gets only a request that has arrived as a whole, and is free as soon as
+it is answered. nginx does the same before a server (proxy_request_buffering, proxy_buffering).
+"""
+
+import errno
+import selectors
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+from gunicorn.http.errors import NoMoreData
+from gunicorn.workers.gthread import ThreadWorker
+
+from http_server.connection import Connection, State
+from http_server.request_buffer import Part
+
+# Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
+LIVENESS_PATH = "/healthz"
+SWEEP_SECONDS = 0.5
+# Told to stop, we answer for this long what arrives on connections that were kept alive (RFC 9112, section 9.6).
+STOP_SECONDS = 2.0
+
+
+class BufferingWorker(ThreadWorker):
+    """What handles a request is gunicorn's; what reads it and sends the answer is here."""
+
+    def init_process(self) -> None:
+        self.liveness_pool = ThreadPoolExecutor(1)
+        # In the order in which they began to wait. A connection that a thread works for is in neither.
+        self.idle: dict[Connection, None] = {}
+        self.waiting: dict[Connection, None] = {}
+        self.next_sweep = 0.0
+        super().init_process()
+
+    @property
+    def body_limit(self) -> int:
+        assert isinstance(self.wsgi, Flask)  # noqa: S101 - the Procfile names the factory
+        limit: int = self.wsgi.config["MAX_CONTENT_LENGTH"]
+        return limit
+
+    def run(self) -> None:
+        queue = self.method_queue
+        self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]
+        self.set_accept_enabled(True)
+        while self.alive and self.is_parent_alive():
+            self.turn()
+        self.stop_accepting()
+        self.stop(time.monotonic() + self.cfg.graceful_timeout)
+
+    def turn(self) -> None:
+        """One round of the event loop."""
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=SWEEP_SECONDS)
+        if time.monotonic() >= self.next_sweep:
+            self.next_sweep = time.monotonic() + SWEEP_SECONDS
+            self.end_overdue()
+
+    def stop_accepting(self) -> None:
+        """Take the connections that the kernel has accepted for us, then refuse more.
+
+        A socket that stays open until the end would accept connections that nobody answers, and reset them.
+        """
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+
+    def stop(self, deadline: float) -> None:
+        """Finish what has begun; a connection without a request is closed after STOP_SECONDS."""
+        soon = time.monotonic() + STOP_SECONDS
+        while self.nr_conns and time.monotonic() < deadline:
+            for connection in [*self.idle, *self.waiting]:
+                if connection.state is not State.SENDING and not connection.has_begun:
+                    connection.deadline = min(connection.deadline, soon)
+            self.turn()
+        self.tpool.shutdown(wait=False)
+        self.liveness_pool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+
+    # -- Connections
+
+    def accept(self, listener: Any) -> bool:  # type: ignore[override]
+        """Whether a connection was waiting."""
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:  # none is left, another worker took it, or the client is gone
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.evict()
+            return False
+        if self.nr_conns >= self.worker_connections:
+            self.evict()
+        self.nr_conns += 1
+        self.wait(Connection(self.cfg, accepted, client, listener.getsockname(), self.body_limit))
+        return True
+
+    def evict(self) -> None:
+        """Close the connection that has waited longest, idle ones first, so that a new client is let in."""
+        longest = next(iter(self.idle or self.waiting), None)
+        if longest:
+            self.stop_waiting(longest)
+            self.close(longest)
+
+    def wait(self, connection: Connection) -> None:
+        """Call `on_ready` as soon as the client sends, or can take, bytes."""
+        event = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
+        (self.idle if connection.state is State.IDLE else self.waiting)[connection] = None
+        self.poller.register(connection.socket, event, lambda _: self.on_ready(connection))
+
+    def stop_waiting(self, connection: Connection) -> None:
+        self.poller.unregister(connection.socket)
+        self.idle.pop(connection, None)
+        self.waiting.pop(connection, None)
+
+    def on_ready(self, connection: Connection) -> None:
+        if connection not in self.idle and connection not in self.waiting:
+            return  # another event of the same round has closed it
+        self.stop_waiting(connection)
+        if connection.state is State.SENDING:
+            self.send(connection)
+        elif connection.state is State.LINGERING:
+            self.wait(connection) if connection.discard() else self.close(connection)
+        else:
+            self.read(connection, connection.read)
+
+    def close(self, connection: Connection) -> None:
+        self.nr_conns -= 1
+        connection.close()
+
+    def linger(self, connection: Connection) -> None:
+        try:
+            connection.linger()
+        except OSError:
+            self.close(connection)
+        else:
+            self.wait(connection)
+
+    def end_overdue(self) -> None:
+        now = time.monotonic()
+        for connection in [*self.idle, *self.waiting]:
+            if now < connection.deadline:
+                continue
+            self.stop_waiting(connection)
+            if connection.answer_timeout():
+                self.log.info("request timed out: missing=%s", connection.incoming.missing.name.lower())
+                self.linger(connection)
+            else:
+                self.close(connection)
+
+    # -- A request, from its first byte to the last of its response
+
+    def read(self, connection: Connection, take: Callable[[], bool]) -> None:
+        """
+        Args:
+            take: reads what there is of a request, and returns whether the client may send more.
+        """
+        try:
+            is_open = take()
+        except (OSError, NoMoreData, StopIteration):
+            self.close(connection)
+        except Exception as error:  # gunicorn's parser has a class for each fault, and handle_error knows them
+            self.handle_error(None, connection.socket, connection.client, error)
+            self.linger(connection)
+        else:
+            if connection.incoming.missing is Part.NOTHING:
+                self.submit(connection)
+            elif is_open:
+                self.wait(connection)
+            else:
+                self.close(connection)
+
+    def submit(self, connection: Connection) -> None:
+        connection.state = State.WORKING
+        pool = self.liveness_pool if connection.incoming.request.path == LIVENESS_PATH else self.tpool
+        future = pool.submit(self.work, connection)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish, connection, done))
+
+    def work(self, connection: Connection) -> bool:
+        """Run the application, in a thread. Returns whether the connection may be used again."""
+        request = connection.incoming.request
+        try:
+            return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes
+        except StopIteration:  # the response was cut off, and gunicorn has logged why
+            return False
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        except Exception as error:
+            self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
+            return False
+
+    def finish(self, connection: Connection, done: Future[bool]) -> None:
+        connection.is_kept_alive = done.exception() is None and done.result() and not connection.incoming.is_cut
+        connection.begin_sending()
+        self.send(connection)
+
+    def send(self, connection: Connection) -> None:
+        try:
+            is_sent = connection.sock.flush()
+        except OSError:
+            self.close(connection)
+            return
+        if not is_sent:
+            connection.extend_sending()
+            self.wait(connection)
+        elif connection.is_kept_alive:
+            self.read(connection, lambda: connection.await_request(self.cfg.keepalive))
+        else:
+            self.linger(connection)
