@@ -29,6 +29,7 @@ class Kind:
     name: str
     first: str
     each_second: str = ""
+    reads_answer: bool = False  # before the readers are measured
 
 
 KINDS = (
@@ -37,7 +38,7 @@ KINDS = (
     Kind("silence after connect", ""),
     Kind("silence after the headers", POST),
 )
-IDLE = Kind("idle, kept alive", HEAD + "\r\n")
+IDLE = Kind("idle, kept alive", HEAD + "\r\n", reads_answer=True)
 
 
 class SlowClients:
@@ -49,8 +50,10 @@ class SlowClients:
 
     def _connect(self) -> socket.socket:
         client = socket.create_connection(("127.0.0.1", self._port), timeout=5)
+        client.sendall(self._kind.first.encode())
+        if self._kind.reads_answer:
+            client.recv(65536)
         client.setblocking(False)
-        client.send(self._kind.first.encode())
         return client
 
     def send(self) -> None:

@@ -96,14 +96,9 @@ class Connection:
             return
         if self._body_since is None:
             self._body_since = time.monotonic()
-            self._encourage()
+            if self.incoming.expects_continue:
+                self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.deadline = self._body_since + BODY_SECONDS + self.incoming.received / MIN_RATE
-
-    def _encourage(self) -> None:
-        """Answer `Expect: 100-continue`. gunicorn would do so when the application starts, and that is too late."""
-        if self.incoming.request._expected_100_continue:
-            self.incoming.request._expected_100_continue = False
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def begin_sending(self) -> None:
         self.state = State.SENDING

@@ -12,8 +12,9 @@ from typing import Any
 from gunicorn import http
 from gunicorn.config import Config
 from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import LimitRequestHeaders
 
-# Bytes. gunicorn takes 8,190 a field; more than this is handed over as it is, and its parser refuses it.
+# Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
 HEAD_LIMIT = 64 * 1024
 CHUNK_LINE_LIMIT = 8 * 1024
 IN_MEMORY = 64 * 1024  # a larger body goes to a file: 2,000 slow uploads must not fill the memory
@@ -75,14 +76,14 @@ class RequestBuffer:
 
     Args:
         body_limit: bytes; a body that declares more is not waited for, and the application refuses it.
-        arrived: bytes that came behind the request before (pipelining).
     """
 
-    def __init__(self, config: Config, client: Any, body_limit: int, arrived: bytes = b"") -> None:
+    def __init__(self, config: Config, client: Any, body_limit: int) -> None:
         self.missing = Part.HEAD
         self.request: Any = None  # what gunicorn's parser made of the head
         self.received = 0  # bytes
         self.surplus = b""  # the beginning of the next request
+        self.expects_continue = False  # the client waits for leave to send the body (Expect: 100-continue)
         self.is_cut = False  # not all of the body was taken from the connection
         self._config, self._client, self._body_limit = config, client, body_limit
         self._head = bytearray()
@@ -90,8 +91,6 @@ class RequestBuffer:
         self._chunked: ChunkedEnd | None = None
         self._body_received = 0
         self._bytes = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
-        if arrived:
-            self.feed(arrived)
 
     def close(self) -> None:
         self._bytes.close()
@@ -127,9 +126,11 @@ class RequestBuffer:
         searched = max(0, len(self._head) - 3)
         self._head += data
         end = self._head.find(b"\r\n\r\n", searched) + 4
-        has_bare_line_feeds = self._head.find(b"\n\n", searched) >= 0  # the parser refuses them
-        if end >= 4 or has_bare_line_feeds or len(self._head) > HEAD_LIMIT:
-            end = end if end >= 4 else len(self._head)
+        if end < 4 and self._head.find(b"\n\n", searched) >= 0:
+            end = len(self._head)  # bare line feeds; the parser refuses them
+        if end < 4 and len(self._head) > HEAD_LIMIT:
+            raise LimitRequestHeaders("max buffer headers")
+        if end >= 4:
             rest = bytes(self._head[end:])
             self._parse(bytes(self._head[:end]))
             self._feed_body(rest)
@@ -141,6 +142,9 @@ class RequestBuffer:
         source: Any = self  # gunicorn takes whatever has `recv`
         self.request = next(http.get_parser(self._config, source, self._client))
         self._head.clear()
+        # gunicorn would send it when the application starts, and that is too late.
+        self.expects_continue = self.request._expected_100_continue
+        self.request._expected_100_continue = False
         self._bytes.seek(0)
         self._bytes.truncate()
         reader = self.request.body.reader

@@ -23,7 +23,7 @@ from http_server.request_buffer import Part
 LIVENESS_PATH = "/healthz"
 SWEEP_SECONDS = 0.5
 # Told to stop, we answer for this long what arrives on connections that were kept alive (RFC 9112, section 9.6).
-STOP_SECONDS = 2.0
+STOP_SECONDS = 5.0
 
 
 class BufferingWorker(ThreadWorker):

@@ -1,0 +1,82 @@
+"""Request buffering: a request is complete with its last byte, and never before."""
+
+from collections.abc import Iterator
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, NoMoreData
+
+from http_server.request_buffer import Part, RequestBuffer
+
+LIMIT = 1000  # bytes of a body
+GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+# The data of the chunk looks like the end of a body.
+TRAP = CHUNKED + b"a;x=y\r\n1\r\n0\r\n\r\n22\r\n0\r\nX: t\r\n\r\n"
+
+
+@pytest.fixture
+def buffer() -> Iterator[RequestBuffer]:
+    empty = RequestBuffer(Config(), ("127.0.0.1", 1), LIMIT)
+    yield empty
+    empty.close()
+
+
+def body(buffer: RequestBuffer) -> bytes:
+    read: bytes = buffer.request.body.read()
+    return read
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [(GET, b""), (POST, b"hello"), (TRAP, b"1\r\n0\r\n\r\n22")],
+    ids=["none", "length", "chunked"],
+)
+def test_a_request_is_complete_with_its_last_byte_only(buffer: RequestBuffer, request_: bytes, expected: bytes) -> None:
+    for byte in request_[:-1]:
+        buffer.feed(bytes([byte]))
+        assert buffer.missing is not Part.NOTHING
+    buffer.feed(request_[-1:])
+    assert buffer.missing is Part.NOTHING
+    assert body(buffer) == expected
+    assert not buffer.is_cut
+
+
+@pytest.mark.parametrize("request_", [GET, POST, TRAP])
+def test_what_follows_belongs_to_the_next_request(buffer: RequestBuffer, request_: bytes) -> None:
+    buffer.feed(request_ + POST)
+    assert buffer.missing is Part.NOTHING
+    assert buffer.surplus == POST
+
+
+def test_a_body_over_the_limit_is_not_waited_for_and_its_connection_is_not_used_again(buffer: RequestBuffer) -> None:
+    buffer.feed(POST.replace(b"5", b"1001"))
+    assert buffer.missing is Part.NOTHING
+    assert buffer.is_cut
+    assert buffer.request.should_close()
+
+
+def test_chunks_over_the_limit_are_not_waited_for_either(buffer: RequestBuffer) -> None:
+    buffer.feed(CHUNKED + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11)
+    assert buffer.missing is Part.NOTHING
+    assert buffer.is_cut
+
+
+@pytest.mark.parametrize("chunk", [b"no number\r\n", b"x" * 9000])
+def test_a_body_that_is_not_chunked_is_left_to_the_parser(buffer: RequestBuffer, chunk: bytes) -> None:
+    buffer.feed(CHUNKED)
+    buffer.feed(chunk)
+    assert buffer.missing is Part.NOTHING
+    assert buffer.is_cut
+
+
+def test_headers_without_an_end_are_refused_at_a_limit(buffer: RequestBuffer) -> None:
+    with pytest.raises(LimitRequestHeaders):
+        buffer.feed(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000)
+
+
+@pytest.mark.parametrize("head", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\nHost: a\n\n", b"\r\n\r\n"])
+def test_what_is_no_request_is_refused_by_the_parser(buffer: RequestBuffer, head: bytes) -> None:
+    with pytest.raises((InvalidRequestLine, NoMoreData)):
+        buffer.feed(head)

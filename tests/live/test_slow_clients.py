@@ -1,0 +1,112 @@
+"""Slow clients (Slowloris) hold no thread; what is too large is refused so that the client can read it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import urllib3
+
+from tests.live.conftest import Service
+
+CLIENTS = 20  # twice as many as threads
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nContent-Type: text/plain\r\n"
+GET = b"GET /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n"
+
+
+def address(live: Service) -> tuple[str, int]:
+    host, port = live.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+@contextmanager
+def connected(live: Service, first: bytes) -> Iterator[socket.socket]:
+    with socket.create_connection(address(live), timeout=30) as client:
+        client.sendall(first)
+        yield client
+
+
+def read_response(client: socket.socket) -> tuple[bytes, bytes]:
+    """Status and headers, and the body by its Content-Length."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += client.recv(65536)
+    head, body = received.split(b"\r\n\r\n", 1)
+    [length] = [line.split(b": ")[1] for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
+    while len(body) < int(length):
+        body += client.recv(65536)
+    return head, body
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "first",
+    [GET + b"X: y", HEAD + b"Content-Length: 5000\r\n\r\ncont", b"", HEAD + b"Content-Length: 5000\r\n\r\n"],
+    ids=["headers", "body", "silence", "silence after headers"],
+)
+def test_other_readers_are_answered_while_slow_clients_hold_connections(live: Service, first: bytes) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(live, first)) for _ in range(CLIENTS)]
+        for _ in range(CLIENTS):
+            assert urllib3.request("GET", f"{live.url}/healthz", timeout=5, retries=False).status == 200
+            assert urllib3.request("GET", f"{live.url}/sign-in", timeout=5, retries=False).status == 200
+        assert len(clients) == CLIENTS
+
+
+def test_other_readers_are_answered_while_clients_do_not_read_their_responses(live: Service) -> None:
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(address(live))
+            client.sendall((GET + b"\r\n") * 100)
+        assert live.browser().get("/sign-in").status == 200
+
+
+def test_headers_that_do_not_end_are_408(live: Service) -> None:
+    with connected(live, GET + b"X: y") as client:
+        received = client.makefile("rb").read()
+    assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"\r\nConnection: close\r\n" in received
+    live.logged("request timed out: missing=head")
+
+
+def test_a_slow_but_whole_request_is_answered(live: Service) -> None:
+    with socket.create_connection(address(live), timeout=30) as client:
+        for byte in GET + b"\r\n":
+            client.sendall(bytes([byte]))
+        assert read_response(client)[0].startswith(b"HTTP/1.1 200 ")
+
+
+def test_pipelined_requests_are_answered_in_order(live: Service) -> None:
+    first, second = GET.replace(b"sign-in", b"healthz") + b"\r\n", GET + b"Connection: close\r\n\r\n"
+    with connected(live, first + second) as client:
+        answers = client.makefile("rb").read()
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.index(b'{"status":"ok"}') < answers.index(b"<html")
+
+
+@pytest.mark.parametrize("size", [7 * 1024 * 1024, 20 * 1024 * 1024])
+def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, size: int) -> None:
+    with connected(live, HEAD + b"Content-Length: %d\r\n\r\n" % size) as client:
+        client.sendall(b"x" * size)
+        head, body = read_response(client)
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nConnection: close\r\n" in head
+        assert b"</html>" in body
+        assert client.recv(1) == b""  # closed in order; a reset would raise
+
+
+def test_a_413_for_a_body_that_was_read_leaves_the_connection_usable(live: Service) -> None:
+    text = HEAD.replace(b"text/plain", b"application/x-www-form-urlencoded")
+    with connected(live, text + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000) as client:
+        head, _ = read_response(client)
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nConnection: keep-alive\r\n" in head
+        client.sendall(GET + b"\r\n")
+        assert read_response(client)[0].startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: Service) -> None:
+    with connected(live, HEAD + b"Expect: 100-continue\r\nContent-Length: 7340032\r\n\r\n") as client:
+        assert read_response(client)[0].startswith(b"HTTP/1.1 413 ")
