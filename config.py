@@ -25,10 +25,12 @@ from environment import (
     trusted_hosts,
     whole_number,
 )
+from environment_mail import sender, site_url, smtp_server
 from environment_storage import object_storage
 
 MIB = 1024 * 1024
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
+NO_MAIL = "SMTP_URL is not set: a forgotten password cannot be replaced, and no address can be confirmed or changed."
 
 
 class Config:
@@ -45,6 +47,7 @@ class Config:
     TESTING = False
     EMBEDDED_POSTGRES = False
     EMBEDDED_S3 = False
+    MAIL_FOLDER: Path | None = None  # development writes mails there instead of sending them
     PROXY_HOPS = 0
     HTTPS = False
 
@@ -67,6 +70,11 @@ class Config:
         self._read_processes(env)
         self._read_database(env)
         self._read_storage(env)
+        self._read_mail(env)
+
+    @property
+    def sends_mail(self) -> bool:
+        return self.SMTP_SERVER is not None or self.MAIL_FOLDER is not None
 
     def secret_key(self, env: Mapping[str, str]) -> str:
         return secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
@@ -97,6 +105,11 @@ class Config:
         self.S3_ACCESS_KEY_ID = storage.access_key_id
         self.S3_SECRET_ACCESS_KEY = storage.secret_access_key
 
+    def _read_mail(self, env: Mapping[str, str]) -> None:
+        self.SMTP_SERVER = smtp_server(env)
+        self.MAIL_FROM = sender(env)
+        self.SITE_URL = site_url(env)
+
 
 class DevelopmentConfig(Config):
     """A developer's machine: every value has a default, and the embedded servers stand in for what is not set.
@@ -124,6 +137,10 @@ class DevelopmentConfig(Config):
                 "AWS_ACCESS_KEY_ID": "semicircle-dev",
                 "AWS_SECRET_ACCESS_KEY": "semicircle-dev-secret",
             }
+        if "SMTP_URL" not in given:
+            self.MAIL_FOLDER = Path(__file__).parent / "instance" / "mail"
+            web = given.get("PORT") or self.PORTS.get("web", self.NOBODY)
+            given = {"MAIL_FROM": "semicircle@localhost.localdomain", "SITE_URL": f"http://127.0.0.1:{web}"} | given
         super().__init__(given)
 
     def secret_key(self, env: Mapping[str, str]) -> str:
@@ -194,4 +211,5 @@ def checked(env: Mapping[str, str]) -> Config:
 if __name__ == "__main__":
     # The Procfile runs this file before gunicorn, which reads WEB_CONCURRENCY when it is imported: a value that is no
     # number ends it in a traceback before it comes to gunicorn.conf.py.
-    checked(os.environ)
+    if not checked(os.environ).sends_mail:
+        sys.stderr.write(f"Warning: {NO_MAIL}\n")

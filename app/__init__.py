@@ -4,7 +4,7 @@ import os
 
 from flask import Flask
 
-from app import jobs, storage, web
+from app import jobs, mail, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.views import bp as accounts
@@ -67,6 +67,7 @@ def init_extensions(app: Flask) -> None:
     csrf.init_app(app)
     login.init_app(app)
     storage.init_app(app)
+    mail.init_app(app)
     browser_session.init_app(app)
     throttling.init_app(app)  # after csrf
     app.extensions["portables"] = PORTABLES

@@ -32,6 +32,11 @@ CLOUDCUBE = {
     "CLOUDCUBE_ACCESS_KEY_ID": "id",
     "CLOUDCUBE_SECRET_ACCESS_KEY": "hidden",
 }
+MAIL = {
+    "SMTP_URL": "smtps://user:hidden@smtp.semicircle.dev",
+    "MAIL_FROM": "hello@semicircle.dev",
+    "SITE_URL": "https://semicircle.dev",
+}
 TESTS = {"APP_SETTINGS": "config.TestingConfig", "TEST_PAGE_SERVERS": "127.0.0.1:8001"}
 
 NUMBERS = ["0", "-1", "two", "", "1.5", "٣", "100", "1000000", "1 2"]
@@ -97,6 +102,29 @@ BAD = {
     ],
     "CLOUDCUBE_ACCESS_KEY_ID": [""],
     "CLOUDCUBE_SECRET_ACCESS_KEY": [""],
+    "SMTP_URL": [
+        "nonsense",
+        "smtp.semicircle.dev",
+        "https://smtp.semicircle.dev",
+        "smtps:///path",
+        "smtps://user@smtp.semicircle.dev",
+        "smtps://:hidden@smtp.semicircle.dev",
+        "smtps://user:hid@den@smtp.semicircle.dev",
+        "smtps://user:hid/den@smtp.semicircle.dev",
+        "smtps://user:hidden@two hosts",
+        "smtps://user:hidden@smtp.semicircle.dev:0",
+        "smtps://user:hidden@smtp.semicircle.dev:bad",
+        "smtps://user:hidden@smtp.semicircle.dev:70000",
+        "smtps://user:hidden@smtp.semicircle.dev?hidden=1",
+        "smtps://[::1",
+        "smtp://user:hidden@smtp.semicircle.dev",
+        "smtp://192.0.2.7",
+    ],
+    "MAIL_FROM": [
+        *("", "nobody", "nobody@", "nobody@localhost", "Nobody <nobody@semicircle.dev>"),
+        *("a@semicircle.dev,b@semicircle.dev", "달@semicircle.dev"),
+    ],
+    "SITE_URL": ["", *URLS[:8], "https://semicircle.dev/path", "https://semicircle.dev?hidden=1"],
     "DYNO": [],  # every value is valid
     "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
 }
@@ -108,7 +136,7 @@ CASES = [(name, value) for name, values in BAD.items() for value in [*values, *C
 def environment(name: str, value: str) -> dict[str, str]:
     """Return an environment that is valid except for this value."""
     bucket = next((family for family in (BUCKETEER, CLOUDCUBE) if name in family), OWN_BUCKET)
-    return {**GOOD, **bucket, **(TESTS if name in TESTS else {}), name: value}
+    return {**GOOD, **bucket, **MAIL, **(TESTS if name in TESTS else {}), name: value}
 
 
 def assert_is_one_sentence(said: str, name: str, value: str) -> None:
@@ -129,7 +157,7 @@ def test_an_invalid_value_stops_the_start_with_one_sentence(name: str, value: st
     assert_is_one_sentence(result.stderr, name, value)
 
 
-@pytest.mark.parametrize("bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET])
+@pytest.mark.parametrize("bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET, MAIL | OWN_BUCKET])
 def test_valid_values_are_accepted(bucket: dict[str, str]) -> None:
     unset: dict[str, str | None] = dict.fromkeys(BAD)
     result = CliRunner().invoke(FLASK, ["worker", "--help"], env={**unset, **GOOD, **bucket})

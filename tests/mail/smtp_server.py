@@ -1,0 +1,114 @@
+"""A real SMTP server on a free loopback port, and the configuration that names it."""
+
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
+
+from app.dev import ports
+from environment_mail import SmtpServer
+
+HOST = "127.0.0.1"
+USER, PASSWORD = "semicircle", "a password of the mail server"
+
+
+class Mailbox:
+    """What the server was handed. It answers RCPT with `at_recipient` and the end of DATA with `at_data`."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.at_recipient = self.at_data = "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.at_recipient
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.at_data.startswith("250"):
+            assert isinstance(envelope.content, bytes)
+            message = message_from_bytes(envelope.content, policy=default)
+            assert isinstance(message, EmailMessage)
+            self.messages.append(message)
+            self.recipients += [str(address) for address in envelope.rcpt_tos]
+        return self.at_data
+
+
+def text_of(message: EmailMessage, kind: str = "plain") -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def let_in(server: object, session: object, envelope: object, mechanism: str, given: Any) -> AuthResult:
+    assert isinstance(given, LoginPassword)
+    return AuthResult(success=given == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
+
+
+@contextmanager
+def smtp_server(mailbox: Mailbox, tls: str = "none", certificate: Path | None = None) -> Iterator[SmtpServer]:
+    """
+    Args:
+        certificate: a file with a key and its certificate, for "starttls" and "implicit".
+    """
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    [port] = ports.find_free(1)
+    options: dict[str, Any] = (
+        {"tls_context": context, "authenticator": let_in, "auth_require_tls": False} if tls == "starttls" else {}
+    )
+    controller = Controller(
+        mailbox, HOST, port, ssl_context=context if tls == "implicit" else None, enable_SMTPUTF8=True, **options
+    )
+    controller.start()
+    try:
+        yield SmtpServer(HOST, port, tls, "", "")
+    finally:
+        controller.stop()
+
+
+def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None:
+    """Configure the application as SMTP_URL, MAIL_FROM and SITE_URL would."""
+    monkeypatch.setitem(app.config, "SMTP_SERVER", server)
+    monkeypatch.setitem(app.config, "MAIL_FROM", "hello@semicircle.example")
+    monkeypatch.setitem(app.config, "SITE_URL", "https://semicircle.example")
+
+
+def self_signed_certificate(file: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(pem))
+    return file

@@ -1,0 +1,238 @@
+"""Sending a letter: to a real SMTP server, over TLS that is checked, and never waiting without end."""
+
+import dataclasses
+import logging
+import socket
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_babel import force_locale
+
+from app import mail
+from app.mail import Letter, MailUnavailable
+from environment_mail import SmtpServer
+from tests.mail.smtp_server import PASSWORD, USER, Mailbox, self_signed_certificate, smtp_server, text_of, use
+
+TO = "reader@example.com"
+LETTER = Letter("반달 & half", ("One <b>sentence</b>.", "둘째 문장."), "https://semicircle.example/x?a=1&b=2", "Open")
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    with app.app_context(), force_locale("en"):
+        yield app
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed_certificate(tmp_path / "certificate.pem")
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+def test_a_letter_arrives_as_text_and_as_html(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    [message] = mailbox.messages
+    assert mailbox.recipients == [TO]
+    assert message["Subject"] == "반달 & half"
+    assert text_of(message).splitlines()[:5] == ["One <b>sentence</b>.", "", "둘째 문장.", "", f"Open: {LETTER.link}"]
+    assert "<p>One &lt;b&gt;sentence&lt;/b&gt;.</p>" in text_of(message, "html")
+    assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(message, "html")
+
+
+def test_a_letter_has_the_headers_of_automatic_mail(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    [message] = mailbox.messages
+    assert message["From"] == "Semicircle <hello@semicircle.example>"
+    assert message["To"] == TO
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"].endswith("@semicircle.example>")
+    assert parsedate_to_datetime(message["Date"]).year > 2000
+
+
+def test_a_korean_letter_says_so(context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox) -> None:
+    with smtp_server(mailbox) as server, force_locale("ko"):
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    [message] = mailbox.messages
+    assert '<html lang="ko">' in text_of(message, "html")
+    assert message["From"] == "세미서클 <hello@semicircle.example>"
+
+
+@pytest.mark.parametrize(("to", "envelope"), [("달@example.com", "달@example.com"), ("a@달.kr", "a@xn--bk1b.kr")])
+def test_an_address_of_other_letters_arrives(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, to: str, envelope: str
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(to, LETTER)
+    assert mailbox.recipients == [envelope]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@example.com\r\nBcc: b@example.com",
+        "a@example.com\nBcc: b@example.com",
+        "a@example.com\r\n\r\nbody",
+        "a@example.com, b@example.com",
+        "a@example.com; b@example.com",
+        "A <a@example.com>",
+        '"a\r\nBcc: b"@example.com',
+        "a@example.com\x00",
+        "a@exa\u2028mple.com",
+        "a@example.com>\r\nRCPT TO:<b@example.com",
+        "",
+    ],
+)
+def test_a_hostile_address_comes_into_no_header(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailbox: Mailbox, address: str
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(address, LETTER)
+    assert mailbox.messages == []
+    assert "refused for good" in caplog.text
+    assert "example" not in caplog.text
+
+
+def test_a_line_break_in_a_subject_is_refused(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    with pytest.raises(ValueError, match="linefeed or carriage return"):
+        mail.compose(TO, dataclasses.replace(LETTER, subject="a\r\nBcc: b@example.com"))
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, certificate: Path, tls: str
+) -> None:
+    with smtp_server(mailbox, tls, certificate) as server:
+        use(context, monkeypatch, server)
+        with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+            mail.send(TO, LETTER)
+    assert mailbox.messages == []
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_certificate_that_the_machine_trusts_is_accepted(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, certificate: Path, tls: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with smtp_server(mailbox, tls, certificate) as server:
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    assert mailbox.recipients == [TO]
+
+
+def test_a_certificate_of_another_host_is_refused(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, certificate: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with smtp_server(mailbox, "starttls", certificate) as server:
+        use(context, monkeypatch, dataclasses.replace(server, host="localhost"))
+        with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+            mail.send(TO, LETTER)
+    assert mailbox.messages == []
+
+
+def test_nothing_is_sent_unencrypted_where_starttls_is_asked_for(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, dataclasses.replace(server, tls="starttls"))
+        with pytest.raises(MailUnavailable, match="SMTPNotSupportedError"):
+            mail.send(TO, LETTER)
+    assert mailbox.messages == []
+
+
+@pytest.mark.parametrize(("password", "arrives"), [(PASSWORD, True), ("another", False)])
+def test_the_server_lets_in_who_has_the_password(
+    context: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    mailbox: Mailbox,
+    certificate: Path,
+    password: str,
+    arrives: bool,
+) -> None:
+    """Else it is tried again: the password may be mended while the letter waits."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with smtp_server(mailbox, "starttls", certificate) as server:
+        use(context, monkeypatch, dataclasses.replace(server, user=USER, password=password))
+        if arrives:
+            mail.send(TO, LETTER)
+        else:
+            with pytest.raises(MailUnavailable, match="code 535"):
+                mail.send(TO, LETTER)
+    assert len(mailbox.messages) == arrives
+
+
+@pytest.mark.parametrize("step", ["at_recipient", "at_data"])
+def test_a_temporary_refusal_is_worth_another_try(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, step: str
+) -> None:
+    setattr(mailbox, step, f"451 {TO} later")
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        with pytest.raises(MailUnavailable, match="code 451") as raised:
+            mail.send(TO, LETTER)
+        assert TO not in str(raised.value)
+        assert raised.value.__suppress_context__
+        setattr(mailbox, step, "250 OK")
+        mail.send(TO, LETTER)
+    assert mailbox.recipients == [TO]
+
+
+@pytest.mark.parametrize("step", ["at_recipient", "at_data"])
+def test_a_permanent_refusal_is_logged_without_the_address(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailbox: Mailbox, step: str
+) -> None:
+    setattr(mailbox, step, f"550 no such user {TO}")
+    caplog.set_level(logging.DEBUG, "app")
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    assert mailbox.messages == []
+    assert "a mail was refused for good: code 550" in caplog.text
+    assert TO not in caplog.text
+
+
+def test_a_server_that_hangs_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(context, monkeypatch, SmtpServer("127.0.0.1", silent.getsockname()[1], "none", "", ""))
+        with pytest.raises(MailUnavailable, match="cannot be used"):
+            mail.send(TO, LETTER)
+
+
+def test_a_server_that_is_not_there_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
+        mail.send(TO, LETTER)
+
+
+def test_development_writes_a_file_and_a_line_with_the_link(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.INFO, "app")
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    monkeypatch.setitem(context.config, "SMTP_SERVER", None)
+    monkeypatch.setitem(context.config, "MAIL_FOLDER", tmp_path / "mail")
+    mail.send(TO, LETTER)
+    [file] = (tmp_path / "mail").glob("*.eml")
+    assert b"To: reader@example.com" in file.read_bytes()
+    assert str(file) in caplog.text
+    assert str(LETTER.link) in caplog.text
