@@ -7,6 +7,7 @@ from flask import Flask
 from app import jobs, mail, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
+from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
 from app.mypage.views import bp as mypage
@@ -55,7 +56,18 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config or from_environment(os.environ))
     web.init_app(app)
     init_extensions(app)
-    for feature in (accounts, notes, todos, wordcounts, mypage, portability, preferences, health, manifest):
+    for feature in (
+        accounts,
+        mailed_links,
+        notes,
+        todos,
+        wordcounts,
+        mypage,
+        portability,
+        preferences,
+        health,
+        manifest,
+    ):
         app.register_blueprint(feature)
     init_commands(app)
     return app

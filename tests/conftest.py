@@ -123,6 +123,16 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
 
 
 @pytest.fixture
+def migrated(migrated_environment: Environment) -> Iterator[Flask]:
+    """An application whose commits stay, for tests with several connections. It is in its context."""
+    app = create_app(TestingConfig(migrated_environment))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
 def production_hasher(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed as in production, for the tests of that."""
     monkeypatch.setattr(hashing, "_hasher", PRODUCTION_HASHER)

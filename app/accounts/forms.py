@@ -83,9 +83,9 @@ def current_password_field(label: str) -> PasswordField:
     )
 
 
-def email_field(autocomplete: str) -> StringField:
+def email_field(autocomplete: str, label: str = _("E-mail")) -> StringField:
     return StringField(
-        _("E-mail"),
+        label,
         filters=[normalize, strip],
         validators=[InputRequired(_("Please type your e-mail address.")), email_address],
         render_kw={"type": "email", "autocomplete": autocomplete},
@@ -106,6 +106,21 @@ class SignInForm(FlaskForm):
 
 class NicknameForm(FlaskForm):
     nickname = nickname_field()
+
+
+class ForgottenPasswordForm(FlaskForm):
+    email = email_field("username")
+
+
+class NewPasswordForm(FlaskForm):
+    """Behind a link in a mail, so it asks for no other password."""
+
+    new_password = new_password_field(_("New password"))
+
+
+class EmailForm(FlaskForm):
+    new_email = email_field("email", _("New address"))
+    password_for_email = current_password_field(_("Password"))
 
 
 class PasswordForm(FlaskForm):

@@ -2,14 +2,15 @@
 
 from sqlalchemy import delete
 
-from app.accounts import hashing
+from app import mail
+from app.accounts import hashing, tokens
 from app.accounts.models import User, UserSession
 from app.accounts.service import lock_user_with_password
 from app.extensions import db
 
 
-def change_password(user_id: int, current_password: str, new_password: str) -> User:
-    """Change the password and end every session of the user (ASVS 5.0 V7.4.3).
+def change_password(user_id: int, current_password: str, new_password: str, language: str) -> User:
+    """Change the password, and end every session and every mailed link of the user (ASVS 5.0 V7.4.3).
 
     That includes the session that asks; the caller starts a new one.
 
@@ -20,5 +21,7 @@ def change_password(user_id: int, current_password: str, new_password: str) -> U
     user = lock_user_with_password(user_id, current_password)
     user.password_hash = new_hash
     db.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+    tokens.void_all(user_id)
+    mail.later("accounts.send_notice", notice="password_changed", user_id=user_id, language=language)
     db.session.commit()
     return user

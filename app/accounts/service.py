@@ -7,6 +7,7 @@ from psycopg2.extensions import Diagnostics
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from app import mail
 from app.accounts import hashing, nicknames
 from app.accounts.models import User
 from app.extensions import db
@@ -36,8 +37,11 @@ class AccountGone(Exception):
 _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 
 
-def sign_up(email: str, nickname: str, password: str) -> User:
-    """Create an account. The arguments have passed the form's rules.
+def sign_up(email: str, nickname: str, password: str, language: str | None = None) -> User:
+    """Create an account, and send a link to its address. The arguments have passed the form's rules.
+
+    Args:
+        language: of the letter; None for an account without one, as tests and seeds make them.
 
     Raises:
         EmailTaken, NicknameTaken: the unique constraint said so. Nothing was stored.
@@ -50,6 +54,9 @@ def sign_up(email: str, nickname: str, password: str) -> User:
     )
     db.session.add(user)
     try:
+        db.session.flush()
+        if language:
+            mail.later("accounts.send_confirmation", user_id=user.id, language=language)
         db.session.commit()
     except IntegrityError as error:
         db.session.rollback()

@@ -40,6 +40,7 @@ class SignedIn:
     language: str | None
     time_zone: str | None
     created_at: datetime
+    email_is_confirmed: bool
     session_id: int
     last_visit_is_old: bool  # older than SEEN_EVERY
 
@@ -55,6 +56,7 @@ _SIGNED_IN = (
         User.language,
         User.time_zone,
         User.created_at,
+        User.email_confirmed_at.is_not(None).label("email_is_confirmed"),
         UserSession.id.label("session_id"),
         (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("last_visit_is_old"),
     )

@@ -1,9 +1,84 @@
-"""Nightly job of accounts: purge the sessions that have expired."""
+"""Background jobs of accounts: send the letters; every night purge the sessions and tokens that have expired.
 
-from app.accounts import sessions
-from app.jobs import nightly
+A job that runs twice sends its letter twice. The link of a letter is drawn when the letter is written.
+"""
+
+from collections.abc import Callable
+
+from flask_babel import force_locale
+from sqlalchemy import Row, bindparam, select
+
+from app import mail
+from app.accounts import letters, sessions, tokens
+from app.accounts.models import User
+from app.accounts.service import AccountGone
+from app.accounts.tokens import TokenExpired
+from app.extensions import db
+from app.jobs import nightly, queue, retrying
+from app.mail import Letter, MailUnavailable
+
+Recipient = Row[int, str, str | None]
+
+DELIVERY = retrying(6, MailUnavailable)  # the last time after an hour and a half
+
+_RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
+_OWNER = select(User.id).where(User.email == bindparam("email"))
+
+
+@queue.task(name="accounts.send_reset_link", retry=DELIVERY)
+def send_reset_link(user_id: int, language: str) -> None:
+    if user := recipient(user_id):
+        send_link(letters.reset_password, user, tokens.RESET_PASSWORD, language)
+
+
+@queue.task(name="accounts.send_confirmation", retry=DELIVERY)
+def send_confirmation(user_id: int, language: str) -> None:
+    if user := recipient(user_id):
+        send_link(letters.confirm_email, user, tokens.CONFIRM_EMAIL, language)
+
+
+@queue.task(name="accounts.send_change_link", retry=DELIVERY)
+def send_change_link(token_id: int, language: str) -> None:
+    """To an address that another account has goes no link, but a letter that says so."""
+    try:
+        token, claim = tokens.draw(token_id)
+    except TokenExpired:
+        return  # the account was deleted, or a link of it was used meanwhile
+    is_taken = db.session.scalar(_OWNER, {"email": claim.email}) is not None
+    db.session.commit()
+    with force_locale(language):
+        mail.send(claim.email, letters.email_is_taken() if is_taken else letters.change_email(token))
+
+
+@queue.task(name="accounts.send_notice", retry=DELIVERY)
+def send_notice(notice: str, user_id: int, language: str) -> None:
+    """Tell the owner of an account something. `notice` is a name of letters.NOTICES."""
+    if user := recipient(user_id):
+        with force_locale(user.language or language):
+            mail.send(user.email, letters.NOTICES[notice]())
+
+
+def recipient(user_id: int) -> Recipient | None:
+    """The user, in a transaction that ends here: none stays open while the mail server is talked to."""
+    user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
+    db.session.commit()
+    return user
+
+
+def send_link(letter: Callable[[str], Letter], user: Recipient, purpose: str, language: str) -> None:
+    try:
+        token, claim = tokens.draw(tokens.reserve(user.id, purpose, user.email))
+    except AccountGone:
+        return
+    with force_locale(user.language or language):
+        mail.send(claim.email, letter(token))
 
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")
 def purge_expired_sessions(timestamp: int) -> None:
     sessions.purge_expired_sessions()
+
+
+@nightly("accounts.purge_expired_tokens")
+def purge_expired_tokens(timestamp: int) -> None:
+    tokens.purge_expired_tokens()

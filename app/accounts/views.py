@@ -13,6 +13,7 @@ from app.extensions import csrf
 from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
+from app.web.locale import reader_locale
 from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
 
@@ -38,7 +39,7 @@ def sign_up() -> Answer:
     if form.validate():
         try:
             rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-            user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
+            user = service.sign_up(form.email.data, form.nickname.data, form.password.data, reader_locale())
         except service.EmailTaken:
             form.email.errors = [_("This address has an account already; please sign in.")]
         except service.NicknameTaken:

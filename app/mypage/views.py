@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, current_app, flash, jsonify, redirect, render_template, url_for
+from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, url_for
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -11,9 +11,9 @@ from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 from werkzeug.wrappers import Response
 from wtforms import Field
 
-from app import rate_limits
-from app.accounts import browser_session, deletion, password, profile
-from app.accounts.forms import DeletionForm, NicknameForm, PasswordForm, SettingsForm
+from app import mail, rate_limits
+from app.accounts import browser_session, deletion, email_change, password, profile
+from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
 from app.mypage import time_zones
@@ -53,11 +53,12 @@ def edit() -> Answer:
 
 
 def edit_page(refused: FlaskForm | None = None) -> str:
-    """The page with its five forms. The refused one keeps the typed text and says why."""
+    """The page with its forms. The refused one keeps the typed text and says why."""
     forms = {
         "photo_form": PhotoForm(formdata=None),
         "nickname_form": NicknameForm(formdata=None, nickname=current_user.nickname),
         "password_form": PasswordForm(formdata=None),
+        "email_form": EmailForm(formdata=None),
         "settings_form": SettingsForm(
             formdata=None, language=current_user.language or "", time_zone=current_user.time_zone or ""
         ),
@@ -150,7 +151,9 @@ def change_password() -> Answer:
     if form.validate():
         try:
             with counted_password(current_user.id):
-                user = password.change_password(current_user.id, form.current_password.data, form.new_password.data)
+                user = password.change_password(
+                    current_user.id, form.current_password.data, form.new_password.data, reader_locale()
+                )
         except WrongPassword:
             form.current_password.errors = [_("This is not your current password.")]
         except RateLimited as error:
@@ -158,6 +161,25 @@ def change_password() -> Answer:
         else:
             browser_session.renew(user)
             flash(_("Your password is changed; other devices are signed out."))
+            return redirect(url_for("mypage.index"))
+    return edit_page(form), 422
+
+
+@bp.post("/email")
+@recovers("new_email")
+def change_email() -> Answer:
+    if not mail.is_enabled():
+        abort(404)
+    form = EmailForm()
+    if form.validate():
+        try:
+            email_change.ask_for_link(
+                current_user.id, form.password_for_email.data, form.new_email.data, reader_locale()
+            )
+        except WrongPassword:
+            form.password_for_email.errors = [_("This is not your password.")]
+        else:
+            flash(_("A mail with a link is on its way to your new address."))
             return redirect(url_for("mypage.index"))
     return edit_page(form), 422
 

@@ -12,6 +12,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# The token of a link in a mail (app/accounts/mailed_links.py). Whoever reads the log could use it first.
+LINK = re.compile(r"(/(?:new-password|confirm-email|new-email)/)[\w-]+")
 # PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."). A log must not hold it.
 DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
 
@@ -22,6 +24,8 @@ class LogfmtFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         message = DETAIL.sub("DETAIL: (not logged)", super().format(record))
         message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), COLOUR.sub("", message))
+        if record.name != "app.mail":  # which prints a link in development, and nowhere else
+            message = LINK.sub(r"\1(not logged)", message)
         if record.name == "gunicorn.access":
             return message[:LONGEST_LINE]  # is key=value already, see gunicorn.conf.py
         message = message.replace('"', "'")[:LONGEST_LINE]

@@ -38,6 +38,14 @@ ACCOUNTS = (
     Page("sign-up", "/sign-up"),
     Page("sign-up-refused", "/sign-up", status=422, form={"email": "nobody", "nickname": " ", "password": "short"}),
     Page("sign-in", "/sign-in?next=/todos"),
+    Page("forgot-password", "/forgot-password"),
+    Page("forgot-password-refused", "/forgot-password", status=422, form={"email": "nobody"}),
+    Page("link-sent", "/forgot-password", form={"email": "nobody@example.com"}),
+    Page("link-expired", "/new-password/0", status=410),
+    Page("new-password", "/new-password/{reset_token}"),
+    Page("new-password-refused", "/new-password/{reset_token}", status=422, form={"new_password": "short"}),
+    Page("confirm-email", "/confirm-email/{confirm_token}"),
+    Page("change-email", "/new-email/{change_token}"),
     Page("sign-in-refused", "/sign-in", status=422, form={"email": "nobody@example.com", "password": PASSWORD}),
 )
 NOTES = (
@@ -86,6 +94,13 @@ MY_PAGE = (
     Page("my-page", "/mypage", FULL),
     Page("my-page-no-photo", "/mypage", EMPTY),
     Page("my-page-edit", "/mypage/edit", FULL),
+    Page(
+        "my-page-edit-email-refused",
+        "/mypage/email",
+        EMPTY,
+        422,
+        {"new_email": "nobody", "password_for_email": PASSWORD},
+    ),
     Page("devices", "/mypage/devices", FULL),
     Page("import", "/mypage/import", FULL),
     Page("import-refused", "/mypage/import", FULL, 422, {}),

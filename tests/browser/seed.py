@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import func, insert, update
 
 from app.accounts import service as accounts
-from app.accounts.models import User
+from app.accounts import tokens
+from app.accounts.models import AccountToken, User
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
@@ -64,11 +65,20 @@ def seed() -> Ids:
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
     photos.put_photo(full.id, oriented_photo(1))
-    return {**seed_notes(full.id), **seed_todos(full.id), **seed_results(full)}
+    return {**seed_tokens(full), **seed_notes(full.id), **seed_todos(full.id), **seed_results(full)}
 
 
 def address(who: str) -> str:
     return EMAIL if who == FULL else f"{who}@example.com"
+
+
+def seed_tokens(user: User) -> Ids:
+    """A link of each kind, which lives longer than the tests take."""
+    purposes = (tokens.RESET_PASSWORD, tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL)
+    drawn = [tokens.draw(tokens.reserve(user.id, purpose, user.email))[0] for purpose in purposes]
+    db.session.execute(update(AccountToken).values(expires_at=func.now() + timedelta(days=1)))
+    db.session.commit()
+    return dict(zip(("reset_token", "confirm_token", "change_token"), drawn, strict=True))
 
 
 def seed_notes(user_id: int) -> Ids:

@@ -18,6 +18,9 @@ from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
 from tests.visitor import token_of
 
+# So that the pages offer what needs mail. Nothing listens there, and no test waits for a letter.
+MAIL = {"SMTP_URL": "smtp://127.0.0.1:1", "MAIL_FROM": "hello@semicircle.dev", "SITE_URL": "https://semicircle.dev"}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -83,7 +86,10 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
         environment: of servers that run; the service gets a schema of its own.
         folder: for its logs.
     """
-    with migrated_database(environment) as own, running_service(own, folder, "config.TestingConfig") as service:
+    with (
+        migrated_database({**environment, **MAIL}) as own,
+        running_service(own, folder, "config.TestingConfig") as service,
+    ):
         app = application(own)
         with app.app_context():
             ids = seed()

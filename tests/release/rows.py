@@ -19,6 +19,10 @@ ROWS = {
         "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
         " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
     ),
+    "account_tokens": (
+        "INSERT INTO account_tokens (token_hash, user_id, purpose, email, expires_at)"
+        " SELECT md5(id::text), id, 'confirm_email', email, now() + interval '1 day' FROM users"
+    ),
 }
 
 # What the queue is given: a job that waits, one that runs, what happened to them, and the worker that runs it.

@@ -1,0 +1,32 @@
+"""Confirmation of the address of an account: its owner has opened a link that was sent there.
+
+An account whose address was never confirmed can do everything. What depends on the address, which is to set a new
+password, goes through the mailbox anyway. So confirming only finds out about a typing error while it can be mended.
+"""
+
+from sqlalchemy import func
+
+from app import mail
+from app.accounts import tokens
+from app.accounts.tokens import TokenExpired
+from app.extensions import db
+
+
+def send_link_again(user_id: int, language: str) -> None:
+    """Let the worker send a new link to the address of the account."""
+    mail.later("accounts.send_confirmation", user_id=user_id, language=language)
+    db.session.commit()
+
+
+def confirm(token: str) -> None:
+    """Note that the owner reads the mail of the account's address.
+
+    Raises:
+        TokenExpired: nothing was changed.
+    """
+    user, email = tokens.use(token, tokens.CONFIRM_EMAIL)
+    if user.email != email:  # it was changed while the worker wrote the letter
+        db.session.rollback()
+        raise TokenExpired
+    user.email_confirmed_at = func.now()
+    db.session.commit()

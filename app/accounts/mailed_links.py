@@ -1,0 +1,105 @@
+"""The pages behind the links in mails, and the page that asks for a link to a new password.
+
+A link holds its token in the path, so that it works without JavaScript, which a fragment would need. What opens it is
+often a program that looks for malware, so a GET changes nothing: the button of the page posts. The token is worth
+nothing after that, and after half an hour. Our log leaves it out (app/web/logs.py), and the Referrer-Policy tells other
+sites no path (app/web/headers.py).
+"""
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app import mail
+from app.accounts import browser_session, confirmation, email_change, recovery, tokens
+from app.accounts.forms import ForgottenPasswordForm, NewPasswordForm
+from app.accounts.service import EmailTaken
+from app.web.access import public
+from app.web.locale import reader_locale
+
+bp = Blueprint("mailed_links", __name__)
+
+Answer = str | Response | tuple[str, int]
+
+
+@bp.errorhandler(tokens.TokenExpired)
+def link_expired(error: tokens.TokenExpired) -> Answer:
+    return render_template("accounts/link_expired.html"), 410
+
+
+@bp.route("/forgot-password", methods=["GET", "POST"])
+@public
+def forgot_password() -> Answer:
+    if not mail.is_enabled():
+        abort(404)
+    form = ForgottenPasswordForm()
+    if not form.is_submitted():
+        return render_template("accounts/forgot_password.html", form=form)
+    if not form.validate():
+        return render_template("accounts/forgot_password.html", form=form), 422
+    recovery.ask_for_link(form.email.data, reader_locale())
+    return render_template("accounts/link_sent.html")
+
+
+@bp.route("/new-password/<token>", methods=["GET", "POST"])
+@public
+def new_password(token: str) -> Answer:
+    claim = tokens.read(token, tokens.RESET_PASSWORD)
+    form = NewPasswordForm()
+    if not form.is_submitted():
+        return render_template("accounts/new_password.html", form=form, email=claim.email)
+    if not form.validate():
+        return render_template("accounts/new_password.html", form=form, email=claim.email), 422
+    recovery.set_password(token, form.new_password.data, reader_locale())
+    browser_session.end()  # a session of the account has ended, and another account's is not what was asked for
+    flash(_("Your new password is set. Please sign in with it."))
+    return redirect(url_for("accounts.sign_in"))
+
+
+@bp.get("/confirm-email/<token>")
+@public
+def confirm_email(token: str) -> Answer:
+    claim = tokens.read(token, tokens.CONFIRM_EMAIL)
+    return render_template("accounts/confirm_email.html", email=claim.email, changes=False)
+
+
+@bp.post("/confirm-email/<token>")
+@public
+def confirm_email_now(token: str) -> Answer:
+    confirmation.confirm(token)
+    flash(_("Your address is confirmed."))
+    return redirect(after_confirming())
+
+
+@bp.get("/new-email/<token>")
+@public
+def change_email(token: str) -> Answer:
+    claim = tokens.read(token, tokens.CHANGE_EMAIL)
+    return render_template("accounts/confirm_email.html", email=claim.email, changes=True)
+
+
+@bp.post("/new-email/<token>")
+@public
+def change_email_now(token: str) -> Answer:
+    session_id = current_user.session_id if current_user.is_authenticated else None
+    try:
+        email_change.change_email(token, session_id)
+    except EmailTaken:
+        flash(_("Another account has this address by now, so yours keeps its own."), "wrong")
+    else:
+        flash(_("Your address is changed; other devices are signed out."))
+    return redirect(after_confirming())
+
+
+def after_confirming() -> str:
+    return url_for("mypage.index" if current_user.is_authenticated else "accounts.sign_in")
+
+
+@bp.post("/mypage/confirm-email")
+def send_confirmation_again() -> Answer:
+    if not mail.is_enabled():
+        abort(404)
+    confirmation.send_link_again(current_user.id, reader_locale())
+    flash(_("A mail with a link is on its way to you."))
+    return redirect(url_for("mypage.index"))

@@ -1,0 +1,50 @@
+"""Mail that works: a real SMTP server, and the letters that it was handed."""
+
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+from flask import Flask
+
+from tests.mail.smtp_server import Mailbox, smtp_server, text_of, use
+from tests.queued import run_queued
+
+LINK = re.compile(r"https://semicircle\.example(/\S+)")
+
+
+class Post:
+    """The post office: brings what waits in the queue to the mailboxes."""
+
+    def __init__(self, app: Flask, mailbox: Mailbox) -> None:
+        self.app, self.mailbox = app, mailbox
+
+    def deliver(self) -> list[tuple[str, EmailMessage]]:
+        """Address and letter of each that arrives now."""
+        del self.mailbox.messages[:], self.mailbox.recipients[:]
+        run_queued(self.app)
+        return list(zip(self.mailbox.recipients, self.mailbox.messages, strict=True))
+
+    def letters(self) -> dict[str, EmailMessage]:
+        """Address: the letter that arrives there now. Each address gets at most one."""
+        delivered = self.deliver()
+        assert len(dict(delivered)) == len(delivered)
+        return dict(delivered)
+
+    def link(self, address: str) -> str:
+        """The path of the link in the letter that arrives at the address now."""
+        return path_in(self.letters()[address])
+
+
+def path_in(letter: EmailMessage) -> str:
+    found = LINK.search(text_of(letter))
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def post(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+    mailbox = Mailbox()
+    with smtp_server(mailbox) as server:
+        use(app, monkeypatch, server)
+        yield Post(app, mailbox)
