@@ -13,11 +13,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from flask import Flask
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
 from http_server.connection import Connection, State
 from http_server.request_buffer import Part
+from http_server.waiting_room import WaitingRoom
 
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
 LIVENESS_PATH = "/healthz"
@@ -29,11 +32,14 @@ STOP_SECONDS = 5.0
 class BufferingWorker(ThreadWorker):
     """What handles a request is gunicorn's; what reads it and sends the answer is here."""
 
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Raises: RuntimeError about settings that would be ignored here."""
+        if cfg.is_ssl or cfg.proxy_protocol != "off":
+            raise RuntimeError("This worker speaks neither TLS nor the PROXY protocol; a router in front of it does.")
+
     def init_process(self) -> None:
         self.liveness_pool = ThreadPoolExecutor(1)
-        # In the order in which they began to wait. A connection that a thread works for is in neither.
-        self.idle: dict[Connection, None] = {}
-        self.waiting: dict[Connection, None] = {}
         self.next_sweep = 0.0
         super().init_process()
 
@@ -44,10 +50,11 @@ class BufferingWorker(ThreadWorker):
         return limit
 
     def run(self) -> None:
+        self.room = WaitingRoom(self.poller)
         queue = self.method_queue
         self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]
-        self.set_accept_enabled(True)
         while self.alive and self.is_parent_alive():
+            self.set_accept_enabled(self.nr_conns < self.worker_connections or bool(self.room))
             self.turn()
         self.stop_accepting()
         self.stop(time.monotonic() + self.cfg.graceful_timeout)
@@ -65,18 +72,17 @@ class BufferingWorker(ThreadWorker):
 
         A socket that stays open until the end would accept connections that nobody answers, and reset them.
         """
+        self.set_accept_enabled(False)
         for listener in self.sockets:
             while self.accept(listener):
                 pass
-        self.set_accept_enabled(False)
-        for listener in self.sockets:
             listener.close()
 
     def stop(self, deadline: float) -> None:
         """Finish what has begun; a connection without a request is closed after STOP_SECONDS."""
         soon = time.monotonic() + STOP_SECONDS
         while self.nr_conns and time.monotonic() < deadline:
-            for connection in [*self.idle, *self.waiting]:
+            for connection in self.room:
                 if connection.state is not State.SENDING and not connection.has_begun:
                     connection.deadline = min(connection.deadline, soon)
             self.turn()
@@ -84,8 +90,6 @@ class BufferingWorker(ThreadWorker):
         self.liveness_pool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
-
-    # -- Connections
 
     def accept(self, listener: Any) -> bool:  # type: ignore[override]
         """Whether a connection was waiting."""
@@ -102,27 +106,18 @@ class BufferingWorker(ThreadWorker):
         return True
 
     def evict(self) -> None:
-        """Close the connection that has waited longest, idle ones first, so that a new client is let in."""
-        longest = next(iter(self.idle or self.waiting), None)
+        """Close the connection that has waited longest, so that a new client is let in."""
+        longest = self.room.take_longest()
         if longest:
-            self.stop_waiting(longest)
             self.close(longest)
 
     def wait(self, connection: Connection) -> None:
-        """Call `on_ready` as soon as the client sends, or can take, bytes."""
-        event = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
-        (self.idle if connection.state is State.IDLE else self.waiting)[connection] = None
-        self.poller.register(connection.socket, event, lambda _: self.on_ready(connection))
-
-    def stop_waiting(self, connection: Connection) -> None:
-        self.poller.unregister(connection.socket)
-        self.idle.pop(connection, None)
-        self.waiting.pop(connection, None)
+        self.room.add(connection, self.on_ready)
 
     def on_ready(self, connection: Connection) -> None:
-        if connection not in self.idle and connection not in self.waiting:
+        if connection not in self.room:
             return  # another event of the same round has closed it
-        self.stop_waiting(connection)
+        self.room.remove(connection)
         if connection.state is State.SENDING:
             self.send(connection)
         elif connection.state is State.LINGERING:
@@ -143,24 +138,15 @@ class BufferingWorker(ThreadWorker):
             self.wait(connection)
 
     def end_overdue(self) -> None:
-        now = time.monotonic()
-        for connection in [*self.idle, *self.waiting]:
-            if now < connection.deadline:
-                continue
-            self.stop_waiting(connection)
+        for connection in self.room.take_overdue():
             if connection.answer_timeout():
                 self.log.info("request timed out: missing=%s", connection.incoming.missing.name.lower())
                 self.linger(connection)
             else:
                 self.close(connection)
 
-    # -- A request, from its first byte to the last of its response
-
     def read(self, connection: Connection, take: Callable[[], bool]) -> None:
-        """
-        Args:
-            take: reads what there is of a request, and returns whether the client may send more.
-        """
+        """`take` reads what there is of a request, and returns whether the client may send more."""
         try:
             is_open = take()
         except (OSError, NoMoreData, StopIteration):
@@ -187,9 +173,7 @@ class BufferingWorker(ThreadWorker):
         request = connection.incoming.request
         try:
             return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes
-        except StopIteration:  # the response was cut off, and gunicorn has logged why
-            return False
-        except (BrokenPipeError, ConnectionResetError):
+        except (StopIteration, BrokenPipeError, ConnectionResetError):  # cut off, and logged; or the client is gone
             return False
         except Exception as error:
             self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
