@@ -1,11 +1,12 @@
 """How many requests fail while one process takes over from another that is told to stop (SIGTERM).
 
-A small router keeps connections open, as a platform's does, and sends new ones to the new process from the moment at
-which the old one is told to stop. It never tries a request twice, so each failure is counted.
+A small router keeps connections open, as a platform's does. It opens new ones to the old process until that refuses
+them, then to the new one. It never sends a request twice, so each failure is counted.
 Run: .venv/bin/python -m bench.handover [--rate 50] [--rounds 5]
 """
 
 import argparse
+import itertools
 import os
 import select
 import signal
@@ -13,25 +14,29 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
 
 from bench.service import PAGE, THROUGH_TLS, database, running
 
 SECONDS = 4.0  # of requests before the signal, and after it
 CLIENTS = 20
+KEPT = 8  # connections that stay idle, as other readers leave them
+NEW_EVERY = 3  # requests; then a connection is not kept, so that new ones are opened all the time
 
 
 class Router:
-    """Sends requests to one process, on connections that it keeps open."""
+    """Sends requests to the first process that lets it in, on connections that it keeps open."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, *ports: int) -> None:
+        self._ports = ports
         self._idle: list[HTTPConnection] = []
         self._lock = threading.Lock()
+        self._count = itertools.count(1)
 
     def get(self) -> str:
         """The status, or the name of what failed."""
-        connection = self._take()
+        connection = self._kept() or self._new()
         try:
             connection.request("GET", PAGE, headers=THROUGH_TLS)
             answer = connection.getresponse()
@@ -39,22 +44,30 @@ class Router:
         except (OSError, HTTPException) as error:
             connection.close()
             return type(error).__name__
-        if answer.will_close:
+        if answer.will_close or next(self._count) % NEW_EVERY == 0:
             connection.close()
         else:
             with self._lock:
                 self._idle.append(connection)
         return str(answer.status)
 
-    def _take(self) -> HTTPConnection:
-        """The connection that was idle longest and is not closed, else a new one."""
+    def _kept(self) -> HTTPConnection | None:
+        """The connection that was idle longest and is not closed."""
         with self._lock:
             while self._idle:
                 connection = self._idle.pop(0)
                 if not select.select([connection.sock], [], [], 0)[0]:
                     return connection
                 connection.close()
-        return HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return None
+
+    def _new(self) -> HTTPConnection:
+        for port in self._ports:
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            with suppress(ConnectionRefusedError):
+                connection.connect()
+                break
+        return connection
 
 
 def requests(router: Router, rate: float, seconds: float) -> Counter[str]:
@@ -68,13 +81,22 @@ def requests(router: Router, rate: float, seconds: float) -> Counter[str]:
         return Counter(answer.result() for answer in answers)
 
 
+def kept_alive(port: int) -> HTTPConnection:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", PAGE, headers=THROUGH_TLS)
+    connection.getresponse().read()
+    return connection
+
+
 def handover(environment: dict[str, str], arguments: str, rate: float) -> Counter[str]:
-    with running(environment, arguments) as old, running(environment, arguments) as new:
-        router = Router(old.port)
+    with ExitStack() as stack:
+        old, new = (stack.enter_context(running(environment, arguments)) for _ in range(2))
+        for _ in range(KEPT):
+            stack.enter_context(closing(kept_alive(old.port)))
+        router = Router(old.port, new.port)
         with ThreadPoolExecutor(1) as side:
             answers = side.submit(requests, router, rate, 2 * SECONDS)
             time.sleep(SECONDS)
-            router.port = new.port
             os.kill(old.pid, signal.SIGTERM)
             return answers.result()
 

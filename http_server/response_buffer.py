@@ -5,6 +5,7 @@ import tempfile
 
 IN_MEMORY = 256 * 1024  # bytes; most of a longer answer, such as an export, waits in a file
 SEND_AT_ONCE = 64 * 1024
+SENDS_A_TURN = 16  # then the other connections of the event loop have their turn
 
 
 class ResponseBuffer:
@@ -38,15 +39,17 @@ class ResponseBuffer:
 
     def flush(self) -> bool:
         """Send what the kernel takes now. Returns whether all of it is sent. Raises: OSError, as `sendall`."""
-        while not self.is_empty:
+        for _ in range(SENDS_A_TURN):
+            if self.is_empty:
+                break
             self._kept.seek(self._kept_from)
             data = self._kept.read(SEND_AT_ONCE)
             sent = self._send(data)
             self._kept_from += sent
             self.is_empty = not data
             if sent < len(data):
-                return False
-        return True
+                break
+        return self.is_empty
 
     def gettimeout(self) -> float:
         """For gunicorn's write_error: 0 is a socket that does not block."""
