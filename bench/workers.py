@@ -1,4 +1,4 @@
-"""Requests a second and memory (PSS) of our gunicorn worker against gunicorn's threaded one, in turns.
+"""Requests a second, CPU time a request and memory of our gunicorn worker against gunicorn's threaded one, in turns.
 
 Run: .venv/bin/python -m bench.workers [--seconds 5] [--rounds 3] [--also gevent]
 A page is answered without the database, on connections that are kept open: this is the server's own cost.
@@ -8,6 +8,7 @@ import argparse
 import statistics
 import threading
 import time
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from bench.service import PAGE, THROUGH_TLS, database, running
 CLIENTS = 16
 
 
-def rate(port: int, seconds: float) -> float:
-    """Requests a second of CLIENTS, each on one connection."""
+def requests(port: int, seconds: float) -> int:
+    """How many requests of CLIENTS are answered, each client on one connection."""
     answered: list[int] = []
     end = time.monotonic() + seconds
 
@@ -38,7 +39,13 @@ def rate(port: int, seconds: float) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(answered) / seconds
+    return sum(answered)
+
+
+def cpu_seconds(arbiter: int) -> float:
+    """Of the arbiter's children, all threads."""
+    times = [child.cpu_times() for child in psutil.Process(arbiter).children(recursive=True)]
+    return sum(time.user + time.system for time in times)
 
 
 def megabytes_a_worker(arbiter: int) -> float:
@@ -63,20 +70,21 @@ def main() -> None:
     if options.also:
         workers[options.also] = f"--worker-class {options.also}"
     rates: dict[str, list[float]] = {name: [] for name in workers}
-    sizes: dict[str, list[float]] = {name: [] for name in workers}
-    with database() as environment:
+    costs: dict[str, list[float]] = {name: [] for name in workers}
+    with database() as environment, ExitStack() as stack:
+        services = {name: stack.enter_context(running(environment, workers[name])) for name in workers}
         for _ in range(options.rounds):
-            for name, arguments in workers.items():
-                with running(environment, arguments) as service:
-                    rates[name].append(rate(service.port, options.seconds))
-                    sizes[name].append(megabytes_a_worker(service.pid))
-    print(f"{'worker':8} {'requests/s':>10} {'of gthread':>10} {'PSS MB':>8} {'of gthread':>10}")
-    for name in workers:
-        faster, larger = (statistics.median(of[name]) / statistics.median(of["gthread"]) for of in (rates, sizes))
-        print(
-            f"{name:8} {statistics.median(rates[name]):10.0f} {faster:10.2f}"
-            f" {statistics.median(sizes[name]):8.1f} {larger:10.2f}"
-        )
+            for name, service in services.items():
+                before = cpu_seconds(service.pid)
+                answered = requests(service.port, options.seconds)
+                rates[name].append(answered / options.seconds)
+                costs[name].append(1000 * (cpu_seconds(service.pid) - before) / answered)
+        sizes = {name: megabytes_a_worker(service.pid) for name, service in services.items()}
+    print(f"{'worker':8} {'requests/s':>16} {'CPU ms a request':>16} {'PSS MB a worker':>16}   (of gthread)")
+    figures = {name: (statistics.median(rates[name]), statistics.median(costs[name]), sizes[name]) for name in workers}
+    for name, row in figures.items():
+        columns = [f"{value:8.1f} ({value / base:5.2f})" for value, base in zip(row, figures["gthread"], strict=True)]
+        print(f"{name:8}", *columns)
 
 
 if __name__ == "__main__":
