@@ -2,16 +2,26 @@
 
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
+from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from app.accounts import nicknames
-from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, is_common
+from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
 from app.web.fields import at_most, normalize, strip
 from app.web.locale import LANGUAGES, time_zones
 
 EMAIL_MAX_LENGTH = 120
+
+WEAKNESSES = {
+    Weakness.COMMON: _("Many people have this password, so it is easy to guess; a sentence of your own is better."),
+    Weakness.REPEATED: _("This repeats a few letters, so it is easy to guess; a sentence of your own is better."),
+    Weakness.SEQUENCE: _(
+        "These are keys or letters in their order, so it is easy to guess; a sentence of your own is better."
+    ),
+    Weakness.NAME: _("This is a name that others know, so it is easy to guess; a sentence of your own is better."),
+}
 
 
 def email_address(form: Form, field: Field) -> None:
@@ -39,9 +49,11 @@ def nickname_rules(form: Form, field: Field) -> None:
 def new_password_rules(form: Form, field: Field) -> None:
     if "\x00" in field.data:
         raise ValidationError(_("There is an invisible control character in this password; please type it again."))
-    others = [other.data.lower() for other in form if other.name in ("email", "nickname") and other.data]
-    if is_common(field.data) or field.data.lower() in others:
-        raise ValidationError(_("This password is easy to guess; please choose another one."))
+    typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
+    account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
+    has_allowed_length = MIN_LENGTH <= len(field.data) <= MAX_LENGTH
+    if has_allowed_length and (found := weakness(field.data, typed + account)):
+        raise ValidationError(WEAKNESSES[found])
 
 
 def nickname_field() -> StringField:

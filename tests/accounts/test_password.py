@@ -55,6 +55,7 @@ def test_changing_the_password_keeps_the_remember_me_lifetime(client: Visitor, a
         (PASSWORD, "short", "10 to 128"),
         (PASSWORD, "x1" * 65, "10 to 128"),
         (PASSWORD, "1234567890", "easy to guess"),
+        (PASSWORD, "alice-2026!", "a name that others know"),
         ("x" * 200, NEW, "at most 128"),
     ],
 )

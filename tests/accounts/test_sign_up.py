@@ -49,7 +49,11 @@ def test_the_email_is_stored_in_lower_case_and_the_password_as_a_hash(production
         ("password", "ab" * 65, "10 to 128"),
         ("password", "1234567890", "easy to guess"),
         ("password", "QWERTYuiop", "easy to guess"),
-        ("password", "carol@example.com", "easy to guess"),
+        ("password", "carol@example.com", "a name that others know"),
+        ("password", "carol2026!!", "a name that others know"),
+        ("password", "semicircle123", "a name that others know"),
+        ("password", "Password123!", "Many people have this password"),
+        ("password", "aaaaaaaaaa", "repeats a few letters"),
         ("password", "a long enough\x00 sentence", "control character"),
     ],
 )
