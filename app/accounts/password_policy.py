@@ -1,8 +1,8 @@
 """The password policy: how long a password is, and which ones are easy to guess. Pure.
 
-There are no composition rules ("one digit, one capital"), as NIST SP 800-63B and ASVS 5.0 V6.2.5 advise. Refused is what
-an attacker tries first: passwords that many people have, runs over the keyboard, short patterns, and the names that
-stand on the page, with a little decoration or without.
+There are no composition rules ("one digit, one capital"), as NIST SP 800-63B and ASVS 5.0 V6.2.5 advise. Refused is
+what an attacker tries first: passwords that many people have, runs over the keyboard, short patterns, and the names
+that stand on the page, with a little decoration or without.
 """
 
 import enum
