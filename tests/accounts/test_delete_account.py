@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from app.accounts import tokens
 from app.accounts.models import User
 from app.notes import service as notes
 from app.todos import service as todos
@@ -22,10 +23,11 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         todos.create_todo(user.id, "buy books")
         wordcounts.delete_result(user.id, wordcounts.ask(user.id, "https://example.com/deleted"))
         wordcounts.ask(user.id, "https://example.com/")
+        tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text
-    assert row_counts() == {"users": 1, "user_sessions": 0, "notes": 2, "todos": 1, "results": 2}
+    assert row_counts() == {"users": 1, "user_sessions": 0, "account_tokens": 1, "notes": 2, "todos": 1, "results": 2}
 
 
 def test_deleting_an_account_ends_all_its_sessions(app: Flask, signed_in: Visitor, alice: User) -> None:

@@ -58,3 +58,17 @@ def test_an_invalid_request_id_is_replaced(client: Visitor, given: str) -> None:
     echoed = client.get("/healthz", headers={"X-Request-ID": given.encode().decode("latin-1")}).headers["X-Request-ID"]
     assert echoed != given
     assert len(echoed) == 32
+
+
+@pytest.mark.parametrize("path", ["/new-password/", "/confirm-email/", "/new-email/"])
+@pytest.mark.parametrize("logger", ["gunicorn.access", "gunicorn.error", "werkzeug", "app"])
+def test_the_token_of_a_mailed_link_is_not_logged(path: str, logger: str) -> None:
+    """Whoever reads the log could use it before the reader does."""
+    logged = line(f"GET {path}Zx-9_{'a' * 38} 200", name=logger)
+    assert f"GET {path}(not logged) 200" in logged
+    assert "Zx-9_" not in logged
+
+
+def test_development_prints_the_link_of_a_mail() -> None:
+    link = f"http://127.0.0.1:5000/new-password/{'a' * 43}"
+    assert link in line("mail: instance/mail/1.eml %s", link, name="app.mail")
