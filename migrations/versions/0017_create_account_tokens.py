@@ -1,14 +1,11 @@
-"""Create account_tokens, and add users.email_confirmed_at.
+"""Create account_tokens.
 
-A token is the secret of a link in a mail: for a new password, or for an address to confirm. Only its hash is stored,
-and not before the mail is written, so until then it is NULL. NULL in `email_confirmed_at` is an address of which nobody
-has shown yet that it is theirs, such as each of before.
+A token is the secret of a link in a mail: for a new password, or for an address to confirm or to change. Only its hash
+is stored, and not before the mail is written; until then it is NULL.
 """
 
 import sqlalchemy as sa
 from alembic import op
-
-from app.release.operations import add_column_online, drop_column_contract
 
 revision = "0017"
 down_revision = "0016"
@@ -34,9 +31,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_account_tokens_user_id", "account_tokens", ["user_id"])
     op.create_index("ix_account_tokens_expires_at", "account_tokens", ["expires_at"])
-    add_column_online("users", sa.Column("email_confirmed_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    drop_column_contract("users", "email_confirmed_at")
     op.drop_table("account_tokens")
