@@ -18,11 +18,15 @@ JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
 JPEG_FRAMES = bytes({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; those three are no frames (T.81, B.1)
 
+# Bytes that belong to no segment: fill bytes, which may stand before any marker (T.81, B.1.1.2), and rubbish. Pillow
+# reads them one by one: 5 MiB of FF held it 34 times as long as a photo of 12 megapixels. Cameras write few.
+MAX_PADDING = 16 * 1024
+
 GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
 
 
 class TooComplex(Exception):
-    """More than MAX_SCANS scans, or more than MAX_SECTIONS segments, chunks or blocks."""
+    """More than MAX_SCANS scans, MAX_SECTIONS segments, chunks or blocks, or MAX_PADDING bytes between them."""
 
 
 class Broken(Exception):
@@ -35,10 +39,15 @@ def refuse_many_scans(jpeg: bytes) -> None:
     A second frame header is refused as well. No decoder accepts it, but Pillow allocates its channels first: 70 headers
     took 150 MB and a second.
     """
-    scans = frames = 0
+    scans = frames = padding = 0
     position = 2  # behind the start-of-image marker, which has no length
     for _ in range(MAX_SECTIONS):
         marker = JPEG_MARKER.search(jpeg, position)
+        end = marker.start() if marker else len(jpeg)
+        # The data of a scan has no FF FF: each FF of it is followed by 00. Before the first scan there is no data.
+        padding += 2 * jpeg.count(b"\xff\xff", position, end + 1) if scans else end - position
+        if padding > MAX_PADDING:
+            break
         if marker is None or marker[1] == JPEG_END:
             return
         frames += scans == 0 and marker[1] in JPEG_FRAMES

@@ -1,0 +1,42 @@
+"""CPU time that files made to keep a decoder busy take, against the largest honest photo of a phone.
+
+Each is named with its ratio: up to 2 is the goal. A refused file counts as well: what it took to refuse it.
+Run: .venv/bin/python -m bench.photos
+"""
+
+import statistics
+import time
+from contextlib import suppress
+
+from app.photos.processing import square_webp
+from app.photos.rejection import PhotoRejected
+from tests.photos.costly_photos import costly_photos, honest_photo
+
+TRIES = 3
+
+
+def cpu(data: bytes) -> tuple[float, str]:
+    """Median CPU seconds of TRIES, and what came of the file."""
+    taken, outcome = [], "accepted"
+    for _ in range(TRIES):
+        start = time.process_time()
+        try:
+            square_webp(data)
+        except PhotoRejected as error:
+            outcome = str(error.reason)
+        taken.append(time.process_time() - start)
+    return statistics.median(taken), outcome
+
+
+def main() -> None:
+    with suppress(PhotoRejected):
+        square_webp(b"\xff\xd8\xff")  # imports what is imported on first use
+    honest, _ = cpu(honest_photo())
+    print(f"{'12-megapixel photo of a phone':55} {honest * 1000:8.0f} ms  1.0")
+    for upload in costly_photos():
+        seconds, outcome = cpu(upload.data)
+        print(f"{upload.name:55} {seconds * 1000:8.0f} ms {seconds / honest:4.1f}  {outcome}")
+
+
+if __name__ == "__main__":
+    main()
