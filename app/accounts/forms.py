@@ -51,6 +51,7 @@ def new_password_rules(form: Form, field: Field) -> None:
         raise ValidationError(_("There is an invisible control character in this password; please type it again."))
     typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
     account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
+    account += form.names if isinstance(form, NewPasswordForm) else []
     has_allowed_length = MIN_LENGTH <= len(field.data) <= MAX_LENGTH
     if has_allowed_length and (found := weakness(field.data, typed + account)):
         raise ValidationError(WEAKNESSES[found])
@@ -125,9 +126,17 @@ class ForgottenPasswordForm(FlaskForm):
 
 
 class NewPasswordForm(FlaskForm):
-    """Behind a link in a mail, so it asks for no other password."""
+    """Behind a link in a mail, so it asks for no other password.
+
+    Args:
+        email: of the account, which the password must not be.
+    """
 
     new_password = new_password_field(_("New password"))
+
+    def __init__(self, email: str) -> None:
+        super().__init__()
+        self.names = [email]
 
 
 class EmailForm(FlaskForm):

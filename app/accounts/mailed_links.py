@@ -11,16 +11,19 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import mail
+from app import mail, rate_limits
 from app.accounts import browser_session, confirmation, email_change, recovery, tokens
 from app.accounts.forms import ForgottenPasswordForm, NewPasswordForm
 from app.accounts.service import EmailTaken
+from app.rate_limits import RateLimited
 from app.web.access import public
 from app.web.locale import reader_locale
+from app.web.proxy import client_network
+from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("mailed_links", __name__)
 
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(tokens.TokenExpired)
@@ -38,6 +41,12 @@ def forgot_password() -> Answer:
         return render_template("accounts/forgot_password.html", form=form)
     if not form.validate():
         return render_template("accounts/forgot_password.html", form=form), 422
+    try:
+        rate_limits.take(rate_limits.MAILS_BY_ADDRESS, client_network())
+        rate_limits.take(rate_limits.MAILS_TO, form.email.data)
+    except RateLimited as error:  # of an unknown address, too
+        form.email.errors = [wait_sentence(error)]
+        return render_template("accounts/forgot_password.html", form=form), 429, retry_after(error)
     recovery.ask_for_link(form.email.data, reader_locale())
     return render_template("accounts/link_sent.html")
 
@@ -46,7 +55,7 @@ def forgot_password() -> Answer:
 @public
 def new_password(token: str) -> Answer:
     claim = tokens.read(token, tokens.RESET_PASSWORD)
-    form = NewPasswordForm()
+    form = NewPasswordForm(claim.email)
     if not form.is_submitted():
         return render_template("accounts/new_password.html", form=form, email=claim.email)
     if not form.validate():
@@ -100,6 +109,7 @@ def after_confirming() -> str:
 def send_confirmation_again() -> Answer:
     if not mail.is_enabled():
         abort(404)
+    rate_limits.take(rate_limits.MAILS_TO, current_user.email)
     confirmation.send_link_again(current_user.id, reader_locale())
     flash(_("A mail with a link is on its way to you."))
     return redirect(url_for("mypage.index"))

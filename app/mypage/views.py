@@ -173,11 +173,15 @@ def change_email() -> Answer:
     form = EmailForm()
     if form.validate():
         try:
-            email_change.ask_for_link(
-                current_user.id, form.password_for_email.data, form.new_email.data, reader_locale()
-            )
+            rate_limits.take(rate_limits.MAILS_TO, form.new_email.data)
+            with counted_password(current_user.id):
+                email_change.ask_for_link(
+                    current_user.id, form.password_for_email.data, form.new_email.data, reader_locale()
+                )
         except WrongPassword:
             form.password_for_email.errors = [_("This is not your password.")]
+        except RateLimited as error:
+            return limited_page(form, form.password_for_email, error)
         else:
             flash(_("A mail with a link is on its way to your new address."))
             return redirect(url_for("mypage.index"))
