@@ -4,6 +4,7 @@ statement_timeout is kept by the server. One that is frozen, or behind a network
 psycopg2 calls a wait callback instead of blocking, and there we can stop waiting.
 """
 
+import os
 import select
 import socket
 import threading
@@ -122,11 +123,12 @@ def _is_done(waiting: connection, seconds: float) -> bool:
 
 def _is_alive(waiting: connection) -> bool:
     """Whether the server answers a new connection. Over a Unix socket: yes, without a look."""
-    host, port = waiting.info.host, waiting.info.port
-    if host.startswith("/"):
-        return True
     try:
-        with socket.create_connection((host, port), PROBE_SECONDS) as probe:
+        with socket.socket(fileno=os.dup(waiting.fileno())) as ours:  # its address: no name to look up
+            family, address = ours.family, ours.getpeername()
+        if family == socket.AF_UNIX:
+            return True
+        with socket.create_connection(address[:2], PROBE_SECONDS) as probe:
             probe.settimeout(PROBE_SECONDS)
             probe.sendall(SSL_REQUEST)
             return bool(probe.recv(1))
