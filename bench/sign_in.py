@@ -1,4 +1,4 @@
-"""How long a refused sign-in takes, for an address that nobody has against one with a wrong password.
+"""How long a refused sign-in, and a forgotten password, take for an address that nobody has against one that is known.
 
 A difference would tell a stranger who has an account. Run: .venv/bin/python -m bench.sign_in
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import flask_migrate
 
 from app import create_app
-from app.accounts import service
+from app.accounts import recovery, service
 from app.dev import ports, postgres
 from config import DevelopmentConfig
 
@@ -45,15 +45,19 @@ def main() -> None:
         flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
         service.sign_up("known@example.com", "known", secrets.token_hex(20))
 
-        times: dict[str, list[float]] = {"known": [], "unknown": []}
-        for _ in range(TRIES):
-            for name, taken in times.items():
-                taken.append(seconds(lambda name=name: refused(f"{name}@example.com")))  # type: ignore[misc]
+        compare("refused sign-in", refused)
+        compare("forgotten password", lambda email: recovery.ask_for_link(email, "en"))
 
+
+def compare(what: str, action: Callable[[str], None]) -> None:
+    times: dict[str, list[float]] = {"known": [], "unknown": []}
+    for _ in range(TRIES):
+        for name, taken in times.items():
+            taken.append(seconds(lambda name=name: action(f"{name}@example.com")))  # type: ignore[misc]
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     for name, median in medians.items():
-        print(f"{name:8} address: median {median * 1000:6.1f} ms of {TRIES}")
-    print(f"unknown / known: {medians['unknown'] / medians['known']:.3f}")
+        print(f"{what}, {name:7} address: median {median * 1000:6.2f} ms of {TRIES}")
+    print(f"{what}, unknown / known: {medians['unknown'] / medians['known']:.3f}")
 
 
 if __name__ == "__main__":
