@@ -14,8 +14,6 @@ from pathlib import Path
 from environment import (
     HIGHEST_PORT,
     ConfigError,
-    database_url,
-    engine_options,
     log_level,
     page_servers,
     read,
@@ -25,6 +23,7 @@ from environment import (
     trusted_hosts,
     whole_number,
 )
+from environment_database import database_url, engine_options
 from environment_mail import sender, site_url, smtp_server
 from environment_storage import object_storage
 

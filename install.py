@@ -119,5 +119,7 @@ if __name__ == "__main__":
         install(ROOT)
     except InstallError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("The packages are not installed; run it again.")
     except OSError as error:
         sys.exit(f"The packages could not be installed: {error}; mend that and run it again.")

@@ -56,6 +56,16 @@ DATABASE_URLS = [
     "postgres://u:hidden@h%2Fx/n",
     "postgres://u:hidden@h/n?sslmode=hidden",
     "postgres://u:hidden@h/n?hidden=1",
+    "postgres://u:hidden%00@h/n",
+    "postgres://u:hidden@h/n%00",
+    "postgres://u:hidden@h/n?port=hidden",
+    "postgres://u:hidden@h/n?service=hidden",
+    "postgres://u:hidden@h/n?hostaddr=hidden",
+    "postgres://u:hidden@h/n?host=a&host=b",
+    "postgres://u:hidden@h/n?target_session_attrs=hidden",
+    "postgres://u:hidden@h/n?connect_timeout=hidden",
+    "postgres://u:hidden@h/n?keepalives=hidden",
+    "postgres://u:hidden@h/n?application_name=hidden%00",
 ]
 URLS = [
     "not-a-url",

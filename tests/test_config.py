@@ -19,7 +19,7 @@ from config import (
     TestingConfig,
     from_environment,
 )
-from environment import ConfigError
+from environment import SHORTEST_KEY, ConfigError
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -101,6 +101,10 @@ WEAK_KEYS = [
     "your-secret-key-" * 3,
     DEVELOPMENT_KEY,
     "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5",  # was published in .env.example
+    "B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more",
+    "5d1f0c7a9b3e48d2a6c4e0f18b7d9352",  # was published in a test
+    "0123456789abcdef" * 4,
+    "12345678901234567890123456789012",
 ]
 
 
@@ -118,6 +122,13 @@ def test_development_has_a_default_key_and_refuses_weak_ones(key: str) -> None:
     assert DevelopmentConfig({}).SECRET_KEY == DEVELOPMENT_KEY
     with pytest.raises(ConfigError, match="SECRET_KEY"):
         DevelopmentConfig({"SECRET_KEY": key})
+
+
+def test_a_key_of_exactly_the_shortest_length_is_accepted() -> None:
+    key = KEY[:SHORTEST_KEY]
+    assert key == config(SECRET_KEY=key).SECRET_KEY
+    with pytest.raises(ConfigError, match="less than 32"):
+        config(SECRET_KEY=key[1:])
 
 
 def test_fallback_keys_are_optional() -> None:

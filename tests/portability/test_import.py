@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from app.accounts.models import User
 from app.extensions import db
 from app.photos import processing
+from app.portability.importing import MAX_ITEMS
 from tests.bucket import object_keys
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -101,3 +102,8 @@ def test_my_page_links_to_import_and_export(app: Flask, alice: User) -> None:
     page = browser_of(app, alice).get("/mypage").text
     assert 'href="/mypage/import"' in page
     assert 'href="/mypage/export"' in page
+
+
+def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor) -> None:
+    """And no more: `hostile_archives.py` has one note too many."""
+    assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * MAX_ITEMS))).status_code == 302

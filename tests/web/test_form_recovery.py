@@ -12,6 +12,7 @@ from app.accounts import sessions
 from app.accounts.models import User
 from app.notes import listing
 from app.notes import service as notes
+from app.web.form_recovery import MAX_FIELDS
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor, token_of
@@ -119,6 +120,15 @@ def test_passwords_are_not_recovered(client: Visitor, alice: User) -> None:
 @pytest.mark.parametrize("path", ["/notes/1/pin", "/notes/1/delete", "/sign-out", "/nothing"])
 def test_a_form_without_text_is_not_recovered(client: Visitor, path: str) -> None:
     assert client.post(path, data={"pinned": "1", "title": "x"}, headers=HERE).status_code in (302, 404)
+
+
+@pytest.mark.parametrize(("number", "is_offered"), [(MAX_FIELDS, True), (MAX_FIELDS + 1, False)])
+def test_a_form_of_as_many_fields_as_may_be_is_recovered(
+    client: Visitor, alice: User, number: int, is_offered: bool
+) -> None:
+    kept = json.dumps([["content", "typed"], *[["content", "x"]] * (number - 1)])
+    answer = client.submit("/sign-in?next=/notes", email="alice@example.com", password=PASSWORD, kept=kept)
+    assert (answer.status_code, "typed" in answer.text) == ((200, True) if is_offered else (302, False))
 
 
 @pytest.mark.parametrize(
