@@ -1,22 +1,18 @@
 """My page, and the page that edits it: it shows the forms of accounts and photos, and posts come back to it."""
 
-from datetime import UTC, datetime
-
 from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, url_for
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 from werkzeug.wrappers import Response
-from wtforms import Field
 
 from app import mail, rate_limits
 from app.accounts import browser_session, deletion, email_change, password, profile
 from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
-from app.mypage import time_zones
+from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
 from app.photos.forms import PhotoForm
@@ -28,11 +24,8 @@ from app.web.errors import RETRY_AFTER, SENTENCES, error_response, show_error, w
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
 from app.web.request_size import accepts_upload
-from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
-
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(PhotoBusy)
@@ -50,35 +43,6 @@ def index() -> Answer:
 @bp.get("/edit")
 def edit() -> Answer:
     return edit_page()
-
-
-def edit_page(refused: FlaskForm | None = None) -> str:
-    """The page with its forms. The refused one keeps the typed text and says why."""
-    forms = {
-        "photo_form": PhotoForm(formdata=None),
-        "nickname_form": NicknameForm(formdata=None, nickname=current_user.nickname),
-        "password_form": PasswordForm(formdata=None),
-        "email_form": EmailForm(formdata=None),
-        "settings_form": SettingsForm(
-            formdata=None, language=current_user.language or "", time_zone=current_user.time_zone or ""
-        ),
-        "deletion_form": DeletionForm(formdata=None),
-    }
-    for name, form in forms.items():
-        if type(form) is type(refused):
-            forms[name] = refused
-    return render_template(
-        "mypage/edit.html",
-        **forms,
-        refused=refused,
-        zones=time_zones.of_no_region(current_user.time_zone),
-        regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
-    )
-
-
-def limited_page(form: FlaskForm, field: Field, error: RateLimited) -> Answer:
-    field.errors = [wait_sentence(error)]
-    return edit_page(form), 429, retry_after(error)
 
 
 @bp.post("/photo")
