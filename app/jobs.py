@@ -15,6 +15,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
+from procrastinate.types import TimeDeltaParams
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -116,17 +117,16 @@ def nightly(
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
 
 
-def defer(task: str, /, **arguments: str | int) -> None:
+def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: str | int) -> None:
     """Add a job to the session's transaction. It exists once that commits, and never if it is rolled back.
 
     Args:
         task: the name under which a feature's tasks.py registered it.
+        after: how long it waits at least, such as {"hours": 1}.
 
-    Raises:
-        KeyError: no task has this name.
-        SQLAlchemyError: as any other statement of the transaction.
+    Raises: KeyError when no task has this name; SQLAlchemyError as any other statement of the transaction.
     """
-    job = configure_task(name=queue.tasks[task].name, job_manager=_session_jobs)
+    job = configure_task(name=queue.tasks[task].name, job_manager=_session_jobs, schedule_in=after)
     try:
         job.defer(**arguments)
     except ConnectorException as error:

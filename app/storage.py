@@ -60,8 +60,8 @@ class Bucket:
             aws_secret_access_key=self._config["S3_SECRET_ACCESS_KEY"],
             config=Config(
                 signature_version="s3v4",
-                connect_timeout=2,  # seconds; two attempts take at most 15 s
-                read_timeout=5,
+                connect_timeout=1,  # seconds; two attempts, with the pause between them, take at most 8
+                read_timeout=2.5,
                 retries={"mode": "standard", "total_max_attempts": 2},
                 # By default a checksum header is sent, which some S3-compatible stores refuse.
                 request_checksum_calculation="when_required",

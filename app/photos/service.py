@@ -1,11 +1,14 @@
 """Profile photos: put, remove, and sweep the objects that no row points at.
 
 Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
-its object, whatever line a process dies at. What can be left over is an object without a row; the sweep deletes it.
+its object, whatever line a process dies at. What can be left over is an object without a row. So before an object is
+put, a job is committed that deletes it later unless a row points at it. A job knows the one key that we made here:
+it can delete nobody else's photos, also with a wrong bucket or an empty database. The sweep is for what jobs missed.
 """
 
 import logging
 import re
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -13,16 +16,21 @@ from sqlalchemy import func, select
 
 from app import storage
 from app.accounts.models import User
-from app.accounts.service import AccountGone, lock_user
+from app.accounts.service import lock_user
 from app.extensions import db
+from app.jobs import defer
 from app.photos.cropping import Crop
-from app.photos.processing import square_webp
+from app.photos.processing import PhotoBusy, square_webp
 
 log = logging.getLogger(__name__)
 
 FOLDER = "photos"
 NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
 NAME_LENGTH = 37  # characters
+CHECK_AFTER_HOURS = 1  # a request that puts an object has ended long before
+# Uploads at work in a process; the other threads stay free for pages while the bucket hangs (bulkhead).
+UPLOADS = threading.BoundedSemaphore(2)
+UPLOAD_WAIT = 0.2  # seconds; a waiting upload holds a thread as well
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
@@ -38,14 +46,7 @@ def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
         StorageUnavailable: the old photo stays.
         AccountGone
     """
-    url = store(data, crop)
-    try:
-        show(user_id, url)
-    except AccountGone:
-        # Only here is it certain that no row points at the object. After a lost connection one may.
-        storage.delete_later(url)
-        db.session.commit()
-        raise
+    show(user_id, store(data, crop))
     db.session.commit()
 
 
@@ -56,9 +57,30 @@ def remove_photo(user_id: int) -> None:
 
 
 def store(data: bytes, crop: Crop | None = None) -> str:
-    """Re-encode a photo and put it into the bucket; returns its URL. Raises: as `put_photo`."""
-    webp = square_webp(data, crop)
-    return storage.put(storage.new_key(FOLDER, "webp"), webp, "image/webp")
+    """Re-encode a photo and put it into the bucket; returns its URL. Commits the transaction.
+
+    Raises: as `put_photo`, and PhotoBusy when as many uploads are at work as a process takes.
+    """
+    if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
+        raise PhotoBusy
+    try:
+        webp = square_webp(data, crop)
+        key = storage.new_key(FOLDER, "webp")
+        defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
+        db.session.commit()  # before the object is there; and no connection is held while the bucket is waited for
+        return storage.put(key, webp, "image/webp")
+    finally:
+        UPLOADS.release()
+
+
+def delete_orphan(key: str) -> None:
+    """Delete an object unless a row points at it. A key is never used again, so this may run late and more than once.
+
+    Raises:
+        StorageUnavailable: it may still be there.
+    """
+    if not _with_row([key]):
+        storage.delete(key)
 
 
 def show(user_id: int, url: str | None) -> None:
