@@ -22,7 +22,14 @@ class NicknameTaken(Exception):
 
 
 class WrongCredentials(Exception):
-    """The e-mail address is unknown or the password is wrong. Nobody is told which."""
+    """The e-mail address is unknown or the password is wrong. Nobody is told which.
+
+    Args:
+        user_id: of the account with this address; None when there is none. For the log alone.
+    """
+
+    def __init__(self, user_id: int | None = None) -> None:
+        self.user_id = user_id
 
 
 class WrongPassword(Exception):
@@ -83,7 +90,7 @@ def authenticate(email: str, password: str) -> User:
     """
     user = db.session.scalar(_CREDENTIALS, {"email": email})
     if not hashing.matches(password, user.password_hash if user else None) or user is None:
-        raise WrongCredentials
+        raise WrongCredentials(user.id if user else None)
     if hashing.needs_rehash(user.password_hash):
         user.password_hash = hashing.hash_password(password)
         db.session.commit()

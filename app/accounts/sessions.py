@@ -105,7 +105,7 @@ def start_session(user: User, *, remember: bool, user_agent: str, ip: str | None
     session_id = db.session.scalar(insert(UserSession).from_select(columns, unchanged_user).returning(UserSession.id))
     if session_id is None:
         db.session.rollback()
-        raise WrongCredentials
+        raise WrongCredentials(user.id)
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.expires_at <= func.now()))
     db.session.commit()
     return token

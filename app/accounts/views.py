@@ -1,12 +1,12 @@
 """The landing page, sign-up, sign-in, sign-out, and the signed-in devices."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import rate_limits
-from app.accounts import browser_session, devices, service, sessions
+from app.accounts import browser_session, devices, events, service, sessions
 from app.accounts.forms import SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in
 from app.extensions import csrf
@@ -14,7 +14,7 @@ from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
 from app.web.locale import reader_locale
-from app.web.proxy import client_network
+from app.web.proxy import client_address, client_network
 from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("accounts", __name__)
@@ -66,12 +66,15 @@ def sign_in() -> Answer:
             with counted_sign_in(form.email.data):
                 user = service.authenticate(form.email.data, form.password.data)
             browser_session.begin(user, remember=form.remember.data)
-        except service.WrongCredentials:
+        except service.WrongCredentials as error:
+            key = current_app.config["SECRET_KEY"]
+            events.sign_in_failed(error.user_id, form.email.data, str(client_address()), key)
             form.password.errors = [_("E-mail address and password do not belong together.")]
         except RateLimited as error:
             form.password.errors = [wait_sentence(error)]
             return sign_in_page(form, carried), 429, retry_after(error)
         else:
+            events.sign_in_succeeded(user.id, str(client_address()))
             return form_recovery.offer(carried) if carried else redirect(target)
     return sign_in_page(form, carried), 422
 
