@@ -70,7 +70,7 @@ def later(task: str, /, **arguments: str | int) -> None:
     address or a token.
     """
     if is_enabled():
-        defer(task, **arguments)
+        defer(task, after=None, **arguments)
 
 
 def link(endpoint: str, **values: str) -> str:
