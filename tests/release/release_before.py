@@ -59,7 +59,8 @@ class ReleaseBefore:
         self, connection: Connection, table: Table, columns: list[Column[Any]]
     ) -> None:
         count = len(self.rows[table.name])
-        first, second = self._fresh_values(table, columns), self._fresh_values(table, columns)
+        first, other = self._fresh_values(table, columns), self._fresh_values(table, columns)
+        second = {name: value for name, value in other.items() if not table.columns[name].primary_key}
         key = connection.execute(insert(table).values(first)).inserted_primary_key
         assert key is not None
         this = [column == value for column, value in zip(table.primary_key, key, strict=True)]
@@ -102,7 +103,8 @@ def required(table: Table) -> list[Column[Any]]:
 def unique_columns(inspector: Any, table: Table) -> set[str]:
     constraints = inspector.get_unique_constraints(table.name)
     indexes = [index for index in inspector.get_indexes(table.name) if index["unique"]]
-    return {name for found in (*constraints, *indexes) for name in found["column_names"]}
+    shared_by_none = {name for found in (*constraints, *indexes) for name in found["column_names"]}
+    return shared_by_none | {column.name for column in table.primary_key}
 
 
 def new_value(column: Column[Any]) -> Any:
