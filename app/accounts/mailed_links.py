@@ -17,6 +17,7 @@ from app.accounts.forms import ForgottenPasswordForm, NewPasswordForm
 from app.accounts.service import EmailTaken
 from app.rate_limits import RateLimited
 from app.web.access import public
+from app.web.errors import settle_reader
 from app.web.locale import reader_locale
 from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
@@ -28,6 +29,7 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 @bp.errorhandler(tokens.TokenExpired)
 def link_expired(error: tokens.TokenExpired) -> Answer:
+    settle_reader()
     return render_template("accounts/link_expired.html"), 410
 
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from app import rate_limits
 from app.accounts.models import User
 from app.extensions import db
 from tests.accounts.conftest import Post, path_in
@@ -146,3 +147,21 @@ def test_without_mail_nothing_is_offered(signed_in: Visitor, alice: User) -> Non
     answer = signed_in.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD)
     assert answer.status_code == 404
     assert queued() == []
+
+
+def test_only_so_many_wrong_passwords_are_tried(post: Post, signed_in: Visitor, alice: User) -> None:
+    for number in range(rate_limits.PASSWORD_BY_PERSON.capacity):
+        fields = {"new_email": f"{number}@example.com", "password_for_email": "another sentence"}
+        assert signed_in.submit("/mypage/email", **fields).status_code == 422
+    answer = signed_in.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "360")
+    assert f'value="{NEW}"' in answer.text
+    assert queued() == []
+
+
+def test_one_mailbox_gets_only_so_many_links(post: Post, signed_in: Visitor, alice: User) -> None:
+    for _ in range(rate_limits.MAILS_TO.capacity):
+        ask(signed_in)
+    waiting = queued()
+    assert signed_in.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD).status_code == 429
+    assert queued() == waiting

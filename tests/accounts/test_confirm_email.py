@@ -2,6 +2,7 @@
 
 from sqlalchemy import func, select, text, update
 
+from app import rate_limits
 from app.accounts import tokens
 from app.accounts.models import AccountToken, User
 from app.extensions import db
@@ -88,3 +89,12 @@ def test_without_mail_nothing_asks_for_a_confirmation(client: Visitor, signed_in
     assert NOT_CONFIRMED not in signed_in.get("/mypage").text
     assert signed_in.submit("/mypage/confirm-email").status_code == 404
     assert queued() == []
+
+
+def test_the_link_is_sent_again_only_so_often(post: Post, client: Visitor) -> None:
+    client.submit("/sign-up", **CAROL)
+    for _ in range(rate_limits.MAILS_TO.capacity):
+        assert client.submit("/mypage/confirm-email").location == "/mypage"
+    waiting = queued()
+    assert client.submit("/mypage/confirm-email").status_code == 429
+    assert queued() == waiting

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
+from app import rate_limits
 from app.accounts import tokens
 from app.accounts.models import AccountToken, User, UserSession
 from app.extensions import db
@@ -187,3 +188,32 @@ def test_without_mail_nothing_is_offered(client: Visitor, alice: User) -> None:
     assert client.get("/forgot-password").status_code == 404
     assert client.submit("/forgot-password", email=ALICE).status_code == 404
     assert queued() == []
+
+
+@pytest.mark.parametrize("email", [ALICE, "nobody@example.com"])
+def test_one_mailbox_gets_only_so_many_links_whether_it_is_known_or_not(
+    post: Post, client: Visitor, alice: User, email: str
+) -> None:
+    for _ in range(rate_limits.MAILS_TO.capacity):
+        assert client.submit("/forgot-password", email=email).status_code == 200
+    waiting = queued()
+    answer = client.submit("/forgot-password", email=email)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "720")
+    assert f'value="{email}"' in answer.text
+    assert queued() == waiting
+    assert client.submit("/forgot-password", email="bob@example.com").status_code == 200
+
+
+def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) -> None:
+    for number in range(rate_limits.MAILS_BY_ADDRESS.capacity):
+        client.submit("/forgot-password", email=f"{number}@example.com")
+    waiting = queued()
+    assert client.submit("/forgot-password", email=ALICE).status_code == 429
+    assert queued() == waiting
+
+
+def test_the_new_password_is_not_the_address(post: Post, client: Visitor, alice: User) -> None:
+    answer = client.submit(ask(client, post), new_password=f"{ALICE}1")
+    assert answer.status_code == 422
+    assert "easy to guess" in answer.text
+    assert password_is(alice, PASSWORD)

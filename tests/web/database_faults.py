@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 from flask import Flask
@@ -25,6 +26,7 @@ from tests.wordcounts import results
 FIELDS = {
     "email": "alice@example.com", "nickname": "alice2", "password": "not my password", "title": "t", "content": "c",
     "current_password": "not my password", "new_password": "quite another sentence", "description": "d", "version": "1",
+    "new_email": "new@example.com", "password_for_email": "not my password",
     "url": "https://example.com/", "language": "ko", "time_zone": "Asia/Seoul",
 }  # fmt: skip
 
@@ -97,6 +99,7 @@ def new_site(environment: Environment) -> Site:
     """With a row of everything."""
     app = create_app(TestingConfig({**environment, "WEB_THREADS": "2", "WORKER_THREADS": "1"}))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
+    app.config["MAIL_FOLDER"] = Path("unused")  # mail is offered; no job runs here, so none is written
     app.test_client_class = Visitor
     with app.app_context():
         alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
