@@ -87,5 +87,4 @@ def email_change_asked() -> Letter:
 NOTICES: Mapping[str, Callable[[], Letter]] = {
     "password_changed": password_changed,
     "email_change_asked": email_change_asked,
-    "email_is_taken": email_is_taken,
 }
