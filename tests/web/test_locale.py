@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 
 from app.web import formats, locale
 
@@ -54,11 +54,3 @@ def test_numbers_and_percentages_are_formatted_in_the_readers_locale(app: Flask,
         assert [formats.number(value) for value in (0, 999, 1284, 1234567)] == ["0", "999", "1,284", "1,234,567"]
         assert [formats.percent(value) for value in (0, 63.6, 100)] == ["0%", "64%", "100%"]
         assert [formats.percent(value, 2) for value in (0.004, 7.428, 1284.5)] == ["0.00%", "7.43%", "1,284.50%"]
-
-
-def test_an_error_page_does_not_query_the_account(app: Flask) -> None:
-    """The database may be the cause of the error."""
-    with app.test_request_context(headers={"Accept-Language": "ko"}):
-        g.is_error_page = True
-        assert locale.known_account() is None
-        assert locale.reader_locale() == "ko"
