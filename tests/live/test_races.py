@@ -85,6 +85,8 @@ def test_concurrent_photo_uploads_leave_the_shown_photo_readable(live: Service) 
     for browser in browsers:
         browser.cookies = dict(first.cookies)
     photo = ("me.jpg", oriented_photo(1), "image/jpeg")
-    assert statuses_at_once(lambda _, browser: browser.post("/mypage/photo", photo=photo).status, browsers) == {302: 5}
+    found = statuses_at_once(lambda _, browser: browser.post("/mypage/photo", photo=photo).status, browsers)
+    assert found[302] >= 2  # as many as have a place at once; 503 asks the others to try again
+    assert found[302] + found[503] == CLIENTS
     [(url,)] = live.rows("SELECT image_url FROM users WHERE email = 'photos@example.com'")
     assert fetch(str(url)).status == 200
