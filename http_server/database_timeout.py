@@ -24,9 +24,8 @@ STATEMENT_SECONDS = 21.0
 # After a timeout one connection is tried in this time, and all others fail at once. Else each request would wait.
 RETRY_SECONDS = 1.0
 
-SSL_REQUEST = bytes.fromhex(
-    "0000000804d2162f"
-)  # a server answers it with one byte, before any sign-in (PostgreSQL 55.7)
+# A server answers it with one byte, before any sign-in (PostgreSQL 18, 54.7 Message Formats, SSLRequest).
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
 
