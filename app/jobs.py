@@ -4,15 +4,13 @@ A job is deferred in the transaction of the rows that it is about, so it exists 
 at any line. Another one then runs its job again (at-least-once delivery), so every task must be idempotent.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
-from procrastinate import App, JobContext, PsycopgConnector, RetryDecision, RetryStrategy
+from procrastinate import App, PsycopgConnector, RetryDecision, RetryStrategy
 from procrastinate.contrib.sqlalchemy import SQLAlchemyPsycopg2Connector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job, Status
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
@@ -22,13 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.extensions import db
 
-log = logging.getLogger(__name__)
-
-HEARTBEAT = 5.0  # seconds between two heartbeats of a worker
-DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
-LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
 MOST_ATTEMPTS = 10  # of any job, whatever ended the others
-FAILED_JOBS_KEPT_HOURS = 30 * 24
 
 NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea
 
@@ -39,7 +31,7 @@ queue = App(connector=PsycopgConnector())
 class _SessionConnector(SQLAlchemyPsycopg2Connector):
     """Runs procrastinate's statements on the session's connection, in its transaction.
 
-    The async methods block. They are for JobManager's methods that exist only as async ones; see requeue_stalled_jobs.
+    The async methods block. They are for JobManager's methods that exist only as async ones; see queue_upkeep.py.
     """
 
     def execute_query_all(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -53,16 +45,7 @@ class _SessionConnector(SQLAlchemyPsycopg2Connector):
         return self.execute_query_all(query, **arguments)
 
 
-_session_jobs = JobManager(_SessionConnector())
-
-_LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
-
-# JobManager.get_stalled_jobs(nb_seconds=…) would do this, but is deprecated and will be removed.
-_OVERDUE = text(
-    "SELECT job.id FROM procrastinate_jobs job WHERE job.status = 'doing'"
-    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
-    " < now() - make_interval(secs => :longest)"
-).bindparams(longest=LONGEST_JOB)
+session_jobs = JobManager(_SessionConnector())
 
 _BACKLOG = text(
     "SELECT count(*) AS waiting,"
@@ -126,7 +109,7 @@ def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: st
 
     Raises: KeyError when no task has this name; SQLAlchemyError as any other statement of the transaction.
     """
-    job = configure_task(name=queue.tasks[task].name, job_manager=_session_jobs, schedule_in=after)
+    job = configure_task(name=queue.tasks[task].name, job_manager=session_jobs, schedule_in=after)
     try:
         job.defer(**arguments)
     except ConnectorException as error:
@@ -146,55 +129,3 @@ def waiting(connection: Connection) -> Row[Any] | None:
             return connection.execute(_BACKLOG).one()
     except ProgrammingError:
         return None
-
-
-@queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
-@queue.task(
-    name="jobs.requeue_stalled_jobs",
-    aliases=["jobs.put_back"],  # its name until this release; a job of that name may still be queued
-    queueing_lock="jobs.requeue_stalled_jobs",
-    priority=100,
-)
-def requeue_stalled_jobs(timestamp: int) -> None:
-    """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead.
-
-    The running jobs are locked first, so two workers never requeue the same job, and no worker finishes a job while it
-    is being requeued. A job that another transaction has locked is left to it.
-    """
-    locked = set(db.session.scalars(_LOCK_RUNNING))
-    asyncio.run(_requeue_stalled(locked))
-    db.session.commit()
-
-
-async def _requeue_stalled(locked: set[int]) -> None:
-    stalled = {job.id for job in await _session_jobs.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)}
-    overdue = set(db.session.scalars(_OVERDUE))
-    running = await _session_jobs.list_jobs_async(status=Status.DOING.value)
-    for job in running:
-        if job.id in locked & (stalled | overdue):
-            await _requeue_or_fail(job)
-
-
-async def _requeue_or_fail(job: Job) -> None:
-    # A job with a queueing lock is periodic and is deferred again anyway. That one may wait already, and only one can.
-    if job.attempts < MOST_ATTEMPTS and job.queueing_lock is None:
-        log.warning("job %d (%s) stalled at attempt %d; requeued", job.id, job.task_name, job.attempts)
-        await _session_jobs.retry_job(job)
-    else:
-        log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
-        await _session_jobs.finish_job(job, Status.FAILED, delete_job=False)
-
-
-@queue.periodic(cron=NIGHTLY)
-@queue.task(
-    name="jobs.purge_failed_jobs",
-    aliases=["jobs.remove_old"],  # its name until this release; a job of that name may still be queued
-    queueing_lock="jobs.purge_failed_jobs",
-    pass_context=True,
-    retry=retrying(3),
-)
-async def purge_failed_jobs(context: JobContext, timestamp: int) -> None:
-    """Delete jobs that ended without success FAILED_JOBS_KEPT_HOURS ago. The worker deletes successful ones at once."""
-    await context.app.job_manager.delete_old_jobs(
-        nb_hours=FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
-    )

@@ -24,10 +24,12 @@ from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 from sqlalchemy import make_url
 
-from app.jobs import DEAD_AFTER, HEARTBEAT, JobRequeued, queue, requeue_stalled_jobs
+from app.jobs import JobRequeued, queue
+from app.queue_upkeep import DEAD_AFTER, requeue_stalled_jobs
 
 log = logging.getLogger(__name__)
 
+HEARTBEAT = 5.0  # seconds between two heartbeats
 GRACE_PERIOD = 20.0  # seconds from the signal until the running jobs are requeued
 EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case; without a database nothing is requeued
 RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database

@@ -8,7 +8,8 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs import FAILED_JOBS_KEPT_HOURS, purge_failed_jobs, queue
+from app.jobs import queue
+from app.queue_upkeep import FAILED_JOBS_KEPT_HOURS, purge_failed_jobs
 from app.worker import connector
 
 JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'wordcounts.count') RETURNING id"

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from app.accounts.models import User
 from app.dev import ports, postgres
 from app.extensions import db
-from app.jobs import DEAD_AFTER
+from app.queue_upkeep import DEAD_AFTER
 from app.wordcounts import rate_limits, service
 from tests.databases import Environment, migrated_database, upgrade
 from tests.live.workers import Queue, running_queue
