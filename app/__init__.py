@@ -8,6 +8,7 @@ from app import jobs, mail, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.mailed_links import bp as mailed_links
+from app.accounts.recent_sign_in import bp as recent_sign_in
 from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
 from app.mypage.views import bp as mypage
@@ -59,6 +60,7 @@ def create_app(config: Config | None = None) -> Flask:
     for feature in (
         accounts,
         mailed_links,
+        recent_sign_in,
         notes,
         todos,
         wordcounts,

@@ -1,4 +1,4 @@
-"""The forms of accounts: sign-up, sign-in, nickname, password, settings, deletion."""
+"""The forms of accounts: sign-up, sign-in and its confirmation, nickname, password, settings, deletion."""
 
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
@@ -171,4 +171,10 @@ class SettingsForm(FlaskForm):
 
 
 class DeletionForm(FlaskForm):
+    password = current_password_field(_("Password"))
+
+
+class ConfirmForm(FlaskForm):
+    """Who is signed in shows that they are still there."""
+
     password = current_password_field(_("Password"))

@@ -42,6 +42,7 @@ class AccountGone(Exception):
 
 # Built once: composing a statement costs more than running it.
 _CREDENTIALS = select(User).where(User.email == bindparam("email"))
+_ONE = select(User).where(User.id == bindparam("user_id"))
 
 
 def sign_up(email: str, nickname: str, password: str, language: str | None = None) -> User:
@@ -94,6 +95,16 @@ def authenticate(email: str, password: str) -> User:
     if hashing.needs_rehash(user.password_hash):
         user.password_hash = hashing.hash_password(password)
         db.session.commit()
+    return user
+
+
+def check_password(user_id: int, password: str) -> User:
+    """The user, whose password this is. It locks and changes nothing. Raises: WrongPassword, AccountGone."""
+    user = db.session.scalar(_ONE, {"user_id": user_id})
+    if user is None:
+        raise AccountGone
+    if not hashing.matches(password, user.password_hash):
+        raise WrongPassword
     return user
 
 

@@ -23,6 +23,7 @@ LIFETIME = timedelta(hours=12)
 LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
 LONGEST = timedelta(days=90)  # from sign-in, however often there was a visit: absolute lifetime, ASVS 5.0 V7.3.2
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
+RECENT = timedelta(minutes=10)  # for so long nobody is asked for the password again, see recent_sign_in.py
 
 
 class ReadOnly(Exception):
@@ -43,6 +44,7 @@ class SignedIn:
     email_is_confirmed: bool
     session_id: int
     last_visit_is_old: bool  # older than SEEN_EVERY
+    is_recent: bool  # signed in within RECENT
 
     is_authenticated: ClassVar[bool] = True
 
@@ -59,6 +61,8 @@ _SIGNED_IN = (
         User.email_confirmed_at.is_not(None).label("email_is_confirmed"),
         UserSession.id.label("session_id"),
         (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("last_visit_is_old"),
+        # A row is as old as its authentication: who authenticates again gets a new one.
+        (UserSession.created_at > func.now() - RECENT).label("is_recent"),
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())

@@ -9,6 +9,7 @@ from app import rate_limits
 from app.accounts import browser_session, devices, events, service, sessions
 from app.accounts.forms import SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in
+from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
 from app.rate_limits import RateLimited
 from app.web import form_recovery
@@ -112,20 +113,18 @@ def list_devices() -> Answer:
 
 
 @bp.post("/mypage/devices/<id:session_id>/sign-out")
+@recent_sign_in_required("accounts.list_devices")
 def sign_out_device(session_id: int) -> Answer:
     try:
         devices.sign_out(current_user.id, session_id)
     except devices.DeviceGone:
         abort(404)
-    if session_id == current_user.session_id:
-        browser_session.sign_out()
-        flash(_("You are signed out. See you soon."))
-        return redirect(url_for("accounts.sign_in"))
     flash(_("That device is signed out."))
     return redirect(url_for("accounts.list_devices"))
 
 
 @bp.post("/mypage/devices/sign-out-others")
+@recent_sign_in_required("accounts.list_devices")
 def sign_out_other_devices() -> Answer:
     devices.sign_out_others(current_user.id, current_user.session_id)
     flash(_("All other devices are signed out."))

@@ -13,6 +13,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import rate_limits
+from app.accounts.recent_sign_in import recent_sign_in_required
 from app.photos.processing import PhotoBusy
 from app.portability import exporting, importing
 from app.portability.concurrency import Busy
@@ -43,6 +44,7 @@ def portables() -> Sequence[Portable]:
 
 
 @bp.get("/export")
+@recent_sign_in_required("mypage.index")
 def export() -> Answer:
     if request.method == "HEAD":  # the length would cost the whole export
         return download(io.BytesIO())

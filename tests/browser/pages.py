@@ -102,6 +102,8 @@ MY_PAGE = (
         {"new_email": "nobody", "password_for_email": PASSWORD},
     ),
     Page("devices", "/mypage/devices", FULL),
+    Page("confirm-sign-in", "/sign-in/confirm?next=/mypage/devices", FULL),
+    Page("confirm-sign-in-refused", "/sign-in/confirm", EMPTY, 422, {"password": ""}),
     Page("import", "/mypage/import", FULL),
     Page("import-refused", "/mypage/import", FULL, 422, {}),
     Page("my-page-edit-refused", "/mypage/nickname", EMPTY, 422, {"nickname": "a\u0430"}),

@@ -42,6 +42,7 @@ from tests.wordcounts import results
         ("/mypage/edit", 1),
         ("/mypage/import", 1),
         ("/sign-in", 1),
+        ("/sign-in/confirm?next=/mypage", 1),
         ("/healthz", 0),
     ],
 )

@@ -1,0 +1,224 @@
+"""Recent sign-in: ten minutes after the last authentication, sensitive views ask for the password (ASVS 5.0 V7.5.1)."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import rate_limits
+from app.accounts import sessions
+from app.accounts.models import User, UserSession
+from app.extensions import db
+from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
+from tests.visitor import Visitor
+from tests.web.test_access import PUBLIC, endpoints
+
+LONG_AGO = sessions.RECENT + timedelta(seconds=1)
+# What another door asks for is the field of its own form. All of it is tested below.
+GUARDED = {"accounts.sign_out_device", "accounts.sign_out_other_devices", "portability.export"}
+ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
+# They neither change who can sign in nor give everything away. Features of one's own texts are not listed.
+NOT_SENSITIVE = {
+    "accounts.list_devices",
+    "accounts.sign_out",
+    "mailed_links.send_confirmation_again",
+    "mypage.change_nickname",
+    "mypage.change_settings",
+    "mypage.delete_photo",
+    "mypage.edit",
+    "mypage.index",
+    "mypage.put_photo",
+    "portability.import_",
+    "portability.show_import",
+    "recent_sign_in.confirm",
+}
+OWN_TEXTS = {"notes", "todos", "wordcounts"}
+
+
+@pytest.fixture
+def idle(signed_in: Visitor, alice: User) -> Visitor:
+    """Alice's browser, ten minutes and a second after she signed in."""
+    signed_in_ago(alice, LONG_AGO)
+    return signed_in
+
+
+def signed_in_ago(user: User, ago: timedelta) -> None:
+    moved = update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago)
+    db.session.execute(moved)
+    db.session.commit()
+
+
+def may_export(browser: Visitor) -> bool:
+    with browser.get("/mypage/export") as answer:  # closes the file
+        assert answer.status_code in (200, 302)
+        return answer.status_code == 200
+
+
+def tokens() -> set[str]:
+    return set(db.session.scalars(select(UserSession.token_hash)))
+
+
+def test_every_view_is_known_to_be_sensitive_or_not(app: Flask) -> None:
+    """A new view is one line in one of the lists above: say whether it changes who can get in, or gives all away."""
+    private = {name for method in ("GET", "POST") for name, _ in endpoints(app, method)} - PUBLIC
+    private = {name for name in private if name.partition(".")[0] not in OWN_TEXTS}
+    assert private == GUARDED | ASKS_FOR_THE_PASSWORD | NOT_SENSITIVE
+
+
+def test_the_guarded_views_are_those_of_the_list(app: Flask) -> None:
+    guarded = {name for name, view in app.view_functions.items() if getattr(view, "needs_recent_sign_in", False)}
+    assert guarded == GUARDED
+
+
+def test_no_guarded_view_has_text_that_the_guard_would_drop(app: Flask) -> None:
+    assert not [name for name in GUARDED if hasattr(app.view_functions[name], "recovered_fields")]
+
+
+def test_a_post_without_a_recent_sign_in_and_without_a_password_changes_nothing(app: Flask, idle: Visitor) -> None:
+    before = row_counts(), tokens(), db.session.execute(select(User.__table__)).all()
+    fields = {"new_password": "quite another sentence", "new_email": "new@example.com"}
+    for name, path in endpoints(app, "POST"):
+        if name in GUARDED:
+            assert (idle.submit(path).location or "").startswith("/sign-in/confirm?next=/"), name
+        if name in ASKS_FOR_THE_PASSWORD:
+            assert idle.submit(path, **fields).status_code in (404, 422), name  # 404: no mail is sent in these tests
+    assert (row_counts(), tokens(), db.session.execute(select(User.__table__)).all()) == before
+
+
+def test_no_device_is_signed_out(app: Flask, idle: Visitor, alice: User) -> None:
+    phone = browser_of(app, alice)
+    [other] = db.session.scalars(select(UserSession.id).where(UserSession.created_at == func.now()))
+    for path in ("/mypage/devices/sign-out-others", f"/mypage/devices/{other}/sign-out"):
+        assert idle.submit(path).location == "/sign-in/confirm?next=/mypage/devices"
+    assert phone.get("/notes").status_code == 200
+
+
+def test_an_export_without_a_recent_sign_in_is_refused(idle: Visitor) -> None:
+    for answer in (idle.get("/mypage/export"), idle.head("/mypage/export")):
+        assert answer.location == "/sign-in/confirm?next=/mypage"
+        assert answer.mimetype == "text/html"
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_recent"),
+    [
+        (timedelta(0), True),
+        (timedelta(minutes=9, seconds=59), True),
+        (timedelta(minutes=10), False),
+        (timedelta(minutes=10, seconds=1), False),
+        (timedelta(days=89), False),
+    ],
+)
+def test_recent_is_within_ten_minutes(signed_in: Visitor, alice: User, ago: timedelta, is_recent: bool) -> None:
+    signed_in_ago(alice, ago)
+    assert may_export(signed_in) == is_recent
+
+
+def test_a_visit_is_no_authentication(idle: Visitor, alice: User) -> None:
+    db.session.execute(update(UserSession).values(last_seen_at=func.now() - timedelta(hours=2)))
+    db.session.commit()
+    idle.get("/notes")
+    assert db.session.scalar(select(UserSession.last_seen_at == func.now()))
+    assert not may_export(idle)
+
+
+def test_the_sign_in_of_another_browser_does_not_count(app: Flask, idle: Visitor, alice: User) -> None:
+    phone = browser_of(app, alice)
+    assert may_export(phone)
+    assert not may_export(idle)
+
+
+def test_an_htmx_request_redirects_the_whole_page(idle: Visitor) -> None:
+    answer = idle.get("/mypage/export", headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == "/sign-in/confirm?next=/mypage"
+    assert answer.text == ""
+
+
+def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signed_in: Visitor) -> None:
+    for page in ("/mypage", "/mypage/edit", "/mypage/import"):
+        [link] = re.findall(r'<a [^>]*href="/mypage/export"[^>]*>', signed_in.get(page).text)
+        assert " download" not in link
+
+
+def test_the_right_password_renews_the_session_and_opens_the_doors(idle: Visitor, alice: User) -> None:
+    before = tokens()
+    answer = idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD)
+    assert answer.location == "/mypage/devices"
+    assert len(tokens()) == 1
+    assert not tokens() & before
+    assert may_export(idle)
+    assert idle.submit("/mypage/devices/sign-out-others").location == "/mypage/devices"
+
+
+def test_the_token_of_before_is_worth_nothing(app: Flask, idle: Visitor, alice: User) -> None:
+    with idle.session_transaction() as cookie:
+        old = cookie["token"]
+    idle.submit("/sign-in/confirm", password=PASSWORD)
+    thief = app.test_client()
+    with thief.session_transaction() as cookie:
+        cookie["token"] = old
+    assert thief.get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize(("remember", "hours"), [({}, 12), ({"remember": "y"}, 30 * 24)])
+def test_the_session_keeps_its_lifetime(client: Visitor, alice: User, remember: dict[str, str], hours: int) -> None:
+    client.sign_in("alice@example.com", PASSWORD, **remember)
+    client.submit("/sign-in/confirm", password=PASSWORD)
+    row = db.session.execute(select(UserSession)).scalar_one()
+    assert row.expires_at - row.created_at == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("password", ["", "another sentence", PASSWORD.upper(), "x" * 200, "\x00"])
+def test_a_wrong_password_is_refused_and_opens_nothing(idle: Visitor, password: str) -> None:
+    before = tokens()
+    answer = idle.submit("/sign-in/confirm?next=/mypage/devices", password=password)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+    assert password == "" or password not in answer.text
+    assert tokens() == before
+    assert not may_export(idle)
+
+
+def test_the_password_of_another_account_is_wrong(idle: Visitor, bob: User) -> None:
+    bob.password_hash = "not a hash"
+    assert idle.submit("/sign-in/confirm", password="bobs own sentence").status_code == 422
+    assert not may_export(idle)
+
+
+def test_only_so_many_wrong_passwords_are_tried(idle: Visitor) -> None:
+    for _ in range(rate_limits.PASSWORD_BY_PERSON.capacity):
+        assert idle.submit("/sign-in/confirm", password="another sentence").status_code == 422
+    answer = idle.submit("/sign-in/confirm", password=PASSWORD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "360")
+    assert idle.submit("/mypage/delete", password=PASSWORD).status_code == 429  # the doors share the limit
+    assert not may_export(idle)
+
+
+def test_a_confirmation_without_a_csrf_token_is_refused(idle: Visitor) -> None:
+    assert idle.post("/sign-in/confirm", data={"password": PASSWORD}).status_code == 400
+    assert not may_export(idle)
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "notes", ""])
+def test_it_leads_to_no_other_site(idle: Visitor, target: str) -> None:
+    answer = idle.post(
+        "/sign-in/confirm", query_string={"next": target}, data={"csrf_token": idle.csrf_token(), "password": PASSWORD}
+    )
+    assert answer.location == "/mypage"
+
+
+def test_the_page_shows_who_is_signed_in_and_keeps_where_to_go(idle: Visitor) -> None:
+    page = idle.get("/sign-in/confirm?next=/mypage/devices").text
+    assert "alice@example.com" in page
+    assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
+
+
+def test_a_deleted_account_confirms_nothing(idle: Visitor, alice: User) -> None:
+    token = idle.csrf_token()
+    db.session.delete(alice)
+    db.session.commit()
+    answer = idle.post("/sign-in/confirm", data={"csrf_token": token, "password": PASSWORD})
+    assert answer.location == "/sign-in"
