@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from sqlalchemy import event
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from app import create_app
@@ -32,6 +33,7 @@ PRODUCTION_HASHER = hashing._hasher
 # Markers that a folder or a fixture gives; other tests say what they need by a decorator. See pyproject.toml.
 MARKERS_OF_FOLDERS = {"live": "servers", "dev": "servers"}
 MARKERS_OF_FIXTURES = {"site": "browser", "browser": "browser", "packages": "browser", "server_environment": "database"}
+SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # a test's own isolation
 SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 
 
@@ -169,6 +171,21 @@ def bob(sign_up: Callable[[str], User]) -> User:
 def signed_in(app: Flask, alice: User) -> Visitor:
     """Alice's browser."""
     return browser_of(app, alice)
+
+
+@pytest.fixture
+def statements(app: Flask) -> Iterator[list[str]]:
+    """The statements that are sent to the database from now on, without those of the test's own isolation."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(SAVEPOINTS):
+            seen.append(statement)
+
+    connection = db.session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    yield seen
+    event.remove(connection, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.accounts import device_cookies, service, sessions
-from app.accounts.models import User
+from app.accounts.events import Client
+from app.accounts.models import EventKind, User
 from app.extensions import login
 from app.web.proxy import client_address
 
@@ -22,16 +23,20 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(error, sign_in_again)
 
 
-def begin(user: User, *, remember: bool) -> None:
+def this_client() -> Client:
+    """The browser that asks, for the events of its account."""
+    ip = client_address()
+    return Client(str(ip) if ip else None, request.user_agent.string)
+
+
+def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> None:
     """Sign this browser in. The cookie's old content is dropped, so nobody can have planted it (session fixation).
 
     Raises:
         WrongCredentials: the password was changed since `user` was read.
     """
-    ip = client_address()
-    token = sessions.start_session(
-        user, remember=remember, user_agent=request.user_agent.string, ip=str(ip) if ip else None
-    )
+    client = this_client()
+    token = sessions.start_session(user, remember=remember, user_agent=client.user_agent, ip=client.ip, kind=kind)
     device_cookies.remember(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)
@@ -43,7 +48,7 @@ def begin(user: User, *, remember: bool) -> None:
 
 def renew(user: User) -> None:
     """Sign this browser in again, with the same lifetime. Raises: WrongCredentials, as `begin`."""
-    begin(user, remember=session.permanent)
+    begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
 
 
 def load(request: Request) -> sessions.SignedIn | None:

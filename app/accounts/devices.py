@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 
-from app.accounts import user_agents
-from app.accounts.models import UserSession
+from app.accounts import events
+from app.accounts.events import Client
+from app.accounts.models import EventKind, UserSession
+from app.accounts.service import lock_user
+from app.accounts.user_agents import SeenFrom
 from app.extensions import db
 
 SHOWN = 100  # bounds the page; nobody has as many
@@ -18,22 +21,13 @@ class DeviceGone(Exception):
 
 
 @dataclass(frozen=True)
-class Device:
+class Device(SeenFrom):
     """A session that has not expired, of the account that asks."""
 
     id: int
-    user_agent: str
     ip: str | None
     last_seen_at: datetime
     is_this: bool
-
-    @property
-    def browser(self) -> str | None:
-        return user_agents.browser_of(self.user_agent)
-
-    @property
-    def system(self) -> str | None:
-        return user_agents.system_of(self.user_agent)
 
 
 _NOT_EXPIRED = (UserSession.user_id == bindparam("user_id"), UserSession.expires_at > func.now())
@@ -60,16 +54,24 @@ def list_devices(user_id: int, session_id: int) -> Sequence[Device]:
     return [Device(**row._mapping) for row in rows]
 
 
-def sign_out(user_id: int, session_id: int) -> None:
-    """End one session of the account. Raises: DeviceGone. Nothing was changed."""
-    ended = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id)
-    found = db.session.scalar(ended.returning(UserSession.id))
-    db.session.commit()
-    if found is None:
+def sign_out(user_id: int, session_id: int, client: Client) -> None:
+    """End one session of the account. Raises: DeviceGone, AccountGone. Nothing was changed."""
+    if not _end(user_id, UserSession.id == session_id):
+        db.session.rollback()
         raise DeviceGone
-
-
-def sign_out_others(user_id: int, session_id: int) -> None:
-    """End every session of the account but this one."""
-    db.session.execute(delete(UserSession).where(UserSession.user_id == user_id, UserSession.id != session_id))
+    events.record(user_id, EventKind.DEVICE_ENDED, client)
     db.session.commit()
+
+
+def sign_out_others(user_id: int, session_id: int, client: Client) -> None:
+    """End every session of the account but this one. Raises: AccountGone."""
+    if _end(user_id, UserSession.id != session_id):
+        events.record(user_id, EventKind.OTHER_DEVICES_ENDED, client)
+    db.session.commit()
+
+
+def _end(user_id: int, which: ColumnElement[bool]) -> bool:
+    """Whether there were such sessions. The user's row is locked first, as by every other change of an account."""
+    lock_user(user_id)
+    ended = delete(UserSession).where(UserSession.user_id == user_id, which).returning(UserSession.id)
+    return bool(db.session.scalars(ended).all())

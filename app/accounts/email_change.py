@@ -7,13 +7,14 @@ from sqlalchemy import delete, func
 from sqlalchemy.exc import IntegrityError
 
 from app import mail
-from app.accounts import tokens
-from app.accounts.models import UserSession
+from app.accounts import events, tokens
+from app.accounts.events import Client
+from app.accounts.models import EventKind, UserSession
 from app.accounts.service import lock_user_with_password, taken
 from app.extensions import db
 
 
-def ask_for_link(user_id: int, password: str, new_email: str, language: str) -> None:
+def ask_for_link(user_id: int, password: str, new_email: str, language: str, client: Client) -> None:
     """Let the worker send a link to the new address, and a notice to the old one.
 
     Whether another account has the new address is not said here (user enumeration), but in the mail that goes there.
@@ -25,10 +26,11 @@ def ask_for_link(user_id: int, password: str, new_email: str, language: str) -> 
     token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
     mail.later("accounts.send_notice", notice="email_change_asked", user_id=user_id, language=language)
     mail.later("accounts.send_change_link", token_id=token_id, language=language)
+    events.record(user_id, EventKind.EMAIL_CHANGE_ASKED, client)
     db.session.commit()
 
 
-def change_email(token: str, session_id: int | None) -> None:
+def change_email(token: str, session_id: int | None, client: Client) -> None:
     """Make the address to which the link was sent that of the account, and end its other sessions.
 
     Args:
@@ -44,6 +46,7 @@ def change_email(token: str, session_id: int | None) -> None:
     try:
         db.session.flush()
         db.session.execute(others.where(UserSession.id != session_id) if session_id else others)
+        events.record(user.id, EventKind.EMAIL_CHANGED, client)
         db.session.commit()
     except IntegrityError as error:
         db.session.rollback()

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app import rate_limits
+from app.accounts import events
+from app.accounts.browser_session import this_client
 from app.accounts.device_cookies import known_device
+from app.accounts.service import WrongPassword
 from app.web.proxy import client_network
 
 
@@ -38,9 +41,17 @@ def counted_sign_in(email: str) -> Iterator[None]:
 
 @contextmanager
 def counted_password(user_id: int) -> Iterator[None]:
-    """Around a change that asks a signed-in person for the password again. Raises: RateLimited."""
-    with _counted(rate_limits.PASSWORD_BY_PERSON, user_id):
-        yield
+    """Around a change that asks a signed-in person for the password again. Its owner can read of a wrong one.
+
+    Raises:
+        RateLimited: before the password was looked at.
+    """
+    try:
+        with _counted(rate_limits.PASSWORD_BY_PERSON, user_id):
+            yield
+    except WrongPassword:
+        events.password_refused(user_id, this_client())
+        raise
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def new_password(token: str) -> Answer:
         return render_template("accounts/new_password.html", form=form, email=claim.email)
     if not form.validate():
         return render_template("accounts/new_password.html", form=form, email=claim.email), 422
-    recovery.set_password(token, form.new_password.data, reader_locale())
+    recovery.set_password(token, form.new_password.data, reader_locale(), browser_session.this_client())
     browser_session.end()  # a session of the account has ended, and another account's is not what was asked for
     flash(_("Your new password is set. Please sign in with it."))
     return redirect(url_for("accounts.sign_in"))
@@ -95,7 +95,7 @@ def change_email(token: str) -> Answer:
 def change_email_now(token: str) -> Answer:
     session_id = current_user.session_id if current_user.is_authenticated else None
     try:
-        email_change.change_email(token, session_id)
+        email_change.change_email(token, session_id, browser_session.this_client())
     except EmailTaken:
         flash(_("Another account has this address by now, so yours keeps its own."), "wrong")
     else:

@@ -1,8 +1,9 @@
-"""Users and their sessions."""
+"""Users, their sessions, and the events of their accounts."""
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, String, func
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,3 +56,47 @@ class AccountToken(Base):
     email: Mapped[str] = mapped_column(String(120))  # where the link is sent
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class EventKind(StrEnum):
+    """What happened to an account. A new kind is a new CHECK of `account_events.kind`, in a migration."""
+
+    SIGN_IN = "sign_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_CONFIRMED = "sign_in_confirmed"  # by somebody who was signed in, see recent_sign_in.py
+    PASSWORD_REFUSED = "password_refused"  # noqa: S105 - a wrong one, typed by somebody who was signed in
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - by a link in a mail
+    EMAIL_CHANGE_ASKED = "email_change_asked"
+    EMAIL_CHANGED = "email_changed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    DEVICE_ENDED = "device_ended"
+    OTHER_DEVICES_ENDED = "other_devices_ended"
+    EXPORTED = "exported"
+
+
+class AccountEvent(Base):
+    """Something that happened to an account, for its owner to read. See events.py."""
+
+    __tablename__ = "account_events"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {tuple(kind.value for kind in EventKind)}", name="kind"),
+        Index(None, "user_id", "id"),  # the owner's list reads it backwards
+        Index(
+            "ix_account_events_user_id_kind_day",
+            *("user_id", "kind", "day"),
+            unique=True,
+            postgresql_where=text("day IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(30))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    day: Mapped[date | None]  # of a kind of which each day has one row alone, which counts them
+    times: Mapped[int] = mapped_column(server_default="1")
+    user_agent: Mapped[str] = mapped_column(String(255))
+    ip: Mapped[str | None] = mapped_column(INET)

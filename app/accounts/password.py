@@ -3,13 +3,14 @@
 from sqlalchemy import delete
 
 from app import mail
-from app.accounts import hashing, tokens
-from app.accounts.models import User, UserSession
+from app.accounts import events, hashing, tokens
+from app.accounts.events import Client
+from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import lock_user_with_password
 from app.extensions import db
 
 
-def change_password(user_id: int, current_password: str, new_password: str, language: str) -> User:
+def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
     """Change the password, and end every session and every mailed link of the user (ASVS 5.0 V7.4.3).
 
     That includes the session that asks; the caller starts a new one.
@@ -23,5 +24,6 @@ def change_password(user_id: int, current_password: str, new_password: str, lang
     db.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
     tokens.void_all(user_id)
     mail.later("accounts.send_notice", notice="password_changed", user_id=user_id, language=language)
+    events.record(user_id, EventKind.PASSWORD_CHANGED, client)
     db.session.commit()
     return user

@@ -7,12 +7,11 @@ is to be locked out for not having opened a letter. So a link that was used conf
 from sqlalchemy import bindparam, delete, func, select
 
 from app import mail
-from app.accounts import hashing, tokens
-from app.accounts.models import User, UserSession
+from app.accounts import events, hashing, tokens
+from app.accounts.events import NOBODY, Client
+from app.accounts.models import EventKind, User, UserSession
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
-
-NOBODY = 0  # no user has this id
 
 _ID = select(User.id).where(User.email == bindparam("email"))
 
@@ -31,7 +30,7 @@ def ask_for_link(email: str, language: str) -> None:
     db.session.commit()
 
 
-def set_password(token: str, new_password: str, language: str) -> None:
+def set_password(token: str, new_password: str, language: str, client: Client) -> None:
     """Set the password, and end every session and every other link of the account (ASVS 5.0 V6.4.3, V7.4.3).
 
     It signs nobody in. The reader types the new password once more, and the browser offers to keep it.
@@ -49,4 +48,5 @@ def set_password(token: str, new_password: str, language: str) -> None:
     user.email_confirmed_at = func.coalesce(User.email_confirmed_at, func.now())
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     mail.later("accounts.send_notice", notice="password_changed", user_id=user.id, language=language)
+    events.record(user.id, EventKind.PASSWORD_RESET, client)
     db.session.commit()

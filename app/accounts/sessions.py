@@ -13,7 +13,9 @@ from psycopg2.errors import ReadOnlySqlTransaction
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import InternalError
 
-from app.accounts.models import User, UserSession
+from app.accounts import events
+from app.accounts.events import Client
+from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import WrongCredentials
 from app.extensions import db
 from app.soft_delete import purge
@@ -69,7 +71,9 @@ _SIGNED_IN = (
 )
 
 
-def start_session(user: User, *, remember: bool, user_agent: str, ip: str | None) -> str:
+def start_session(
+    user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
+) -> str:
     """Sign a browser in.
 
     The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
@@ -80,6 +84,7 @@ def start_session(user: User, *, remember: bool, user_agent: str, ip: str | None
         remember: keep the session for 30 days after the last visit instead of 12 hours.
         user_agent: the browser's own header, for the list of devices.
         ip: the browser's address, for the same list.
+        kind: what the owner reads of it; SIGN_IN_CONFIRMED in a browser that was signed in already.
 
     Returns:
         The token for the browser's cookie.
@@ -111,6 +116,7 @@ def start_session(user: User, *, remember: bool, user_agent: str, ip: str | None
         db.session.rollback()
         raise WrongCredentials(user.id)
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.expires_at <= func.now()))
+    events.record(user.id, kind, Client(ip, user_agent))
     db.session.commit()
     return token
 

@@ -1,4 +1,4 @@
-"""Background jobs of accounts: send the letters; every night purge the sessions and tokens that have expired.
+"""Background jobs of accounts: send the letters; every night purge what has expired.
 
 A job that runs twice sends its letter twice. The link of a letter is drawn when the letter is written.
 """
@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import letters, sessions, tokens
+from app.accounts import event_list, letters, sessions, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -82,3 +82,8 @@ def purge_expired_sessions(timestamp: int) -> None:
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
     tokens.purge_expired_tokens()
+
+
+@nightly("accounts.purge_old_events")
+def purge_old_events(timestamp: int) -> None:
+    event_list.purge_old_events()

@@ -3,6 +3,8 @@
 Every browser also names older ones, for compatibility. So the order decides: the first name found is the true one.
 """
 
+from dataclasses import dataclass
+
 BROWSERS = (
     ("KAKAOTALK", "KakaoTalk"),
     ("NAVER(", "NAVER"),
@@ -28,6 +30,21 @@ SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
+
+
+@dataclass(frozen=True)
+class SeenFrom:
+    """What a browser has sent, and says so in its User-Agent header: a session, an event."""
+
+    user_agent: str
+
+    @property
+    def browser(self) -> str | None:
+        return browser_of(self.user_agent)
+
+    @property
+    def system(self) -> str | None:
+        return system_of(self.user_agent)
 
 
 def browser_of(user_agent: str) -> str | None:

@@ -6,16 +6,18 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import rate_limits
-from app.accounts import browser_session, devices, events, service, sessions
+from app.accounts import browser_session, devices, event_list, events, service, sessions
+from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
+from app.keyset import Cursor
 from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
 from app.web.locale import reader_locale
-from app.web.proxy import client_address, client_network
+from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("accounts", __name__)
@@ -69,13 +71,12 @@ def sign_in() -> Answer:
             browser_session.begin(user, remember=form.remember.data)
         except service.WrongCredentials as error:
             key = current_app.config["SECRET_KEY"]
-            events.sign_in_failed(error.user_id, form.email.data, str(client_address()), key)
+            events.sign_in_failed(error.user_id, form.email.data, this_client(), key)
             form.password.errors = [_("E-mail address and password do not belong together.")]
         except RateLimited as error:
             form.password.errors = [wait_sentence(error)]
             return sign_in_page(form, carried), 429, retry_after(error)
         else:
-            events.sign_in_succeeded(user.id, str(client_address()))
             return form_recovery.offer(carried) if carried else redirect(target)
     return sign_in_page(form, carried), 422
 
@@ -116,7 +117,7 @@ def list_devices() -> Answer:
 @recent_sign_in_required("accounts.list_devices")
 def sign_out_device(session_id: int) -> Answer:
     try:
-        devices.sign_out(current_user.id, session_id)
+        devices.sign_out(current_user.id, session_id, this_client())
     except devices.DeviceGone:
         abort(404)
     flash(_("That device is signed out."))
@@ -126,6 +127,17 @@ def sign_out_device(session_id: int) -> Answer:
 @bp.post("/mypage/devices/sign-out-others")
 @recent_sign_in_required("accounts.list_devices")
 def sign_out_other_devices() -> Answer:
-    devices.sign_out_others(current_user.id, current_user.session_id)
+    devices.sign_out_others(current_user.id, current_user.session_id, this_client())
     flash(_("All other devices are signed out."))
     return redirect(url_for("accounts.list_devices"))
+
+
+@bp.get("/mypage/events")
+def list_events() -> Answer:
+    before = request.args.get("before")
+    try:
+        after = event_list.START if before is None else Cursor.parse(before, event_list.KEY_BOUNDS)
+    except ValueError:
+        abort(400)
+    shown, older = event_list.list_events(current_user.id, after)
+    return render_template("accounts/events.html", events=shown, older=older)

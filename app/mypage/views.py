@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from app import mail, rate_limits
 from app.accounts import browser_session, deletion, email_change, password, profile
+from app.accounts.browser_session import this_client
 from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
@@ -115,9 +116,8 @@ def change_password() -> Answer:
     if form.validate():
         try:
             with counted_password(current_user.id):
-                user = password.change_password(
-                    current_user.id, form.current_password.data, form.new_password.data, reader_locale()
-                )
+                current, new = form.current_password.data, form.new_password.data
+                user = password.change_password(current_user.id, current, new, reader_locale(), this_client())
         except WrongPassword:
             form.current_password.errors = [_("This is not your current password.")]
         except RateLimited as error:
@@ -139,9 +139,8 @@ def change_email() -> Answer:
         try:
             rate_limits.take(rate_limits.MAILS_TO, form.new_email.data)
             with counted_password(current_user.id):
-                email_change.ask_for_link(
-                    current_user.id, form.password_for_email.data, form.new_email.data, reader_locale()
-                )
+                typed, new = form.password_for_email.data, form.new_email.data
+                email_change.ask_for_link(current_user.id, typed, new, reader_locale(), this_client())
         except WrongPassword:
             form.password_for_email.errors = [_("This is not your password.")]
         except RateLimited as error:
@@ -158,7 +157,7 @@ def delete_account() -> Answer:
     if form.validate():
         try:
             with counted_password(current_user.id):
-                deletion.delete_account(current_user.id, form.password.data)
+                deletion.delete_account(current_user.id, form.password.data, this_client())
         except WrongPassword:
             form.password.errors = [_("This is not your password.")]
         except RateLimited as error:

@@ -9,30 +9,37 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from app import storage
+from app.accounts import events
+from app.accounts.events import Client
+from app.accounts.models import EventKind
 from app.accounts.sessions import SignedIn
+from app.extensions import db
 from app.portability import archive
 from app.portability.concurrency import one_at_a_time
 from app.portability.contract import Item, Portable
 from app.portability.markdown import MarkdownFile, files_for
 
 
-def export(account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo) -> IO[bytes]:
+def export(account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client) -> IO[bytes]:
     """Write the ZIP to a temporary file, so that no export is held in memory. The caller closes the file.
 
     Args:
         portables: the features' modules.
         readme: the text of README.txt.
         zone: the zone of the days in file names.
+        client: who takes it, for the account's events.
 
     Raises:
         StorageUnavailable: the photo cannot be read.
-        Busy
+        Busy, AccountGone
     """
     with one_at_a_time():
         photo = _photo_of(account)
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         try:
             _Export(file, account, zone).write(portables, readme, photo)
+            events.record(account.id, EventKind.EXPORTED, client)
+            db.session.commit()
         except BaseException:
             file.close()
             raise

@@ -13,6 +13,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import rate_limits
+from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.photos.processing import PhotoBusy
 from app.portability import exporting, importing
@@ -49,7 +50,7 @@ def export() -> Answer:
     if request.method == "HEAD":  # the length would cost the whole export
         return download(io.BytesIO())
     rate_limits.take(rate_limits.EXPORTS, current_user.id)
-    file = exporting.export(current_user, portables(), readme(), ZoneInfo(reader_time_zone()))
+    file = exporting.export(current_user, portables(), readme(), ZoneInfo(reader_time_zone()), this_client())
     response = download(file)
     response.content_length = file.seek(0, os.SEEK_END)  # for the browser's progress bar
     file.seek(0)

@@ -23,6 +23,7 @@ ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypag
 # They neither change who can sign in nor give everything away. Features of one's own texts are not listed.
 NOT_SENSITIVE = {
     "accounts.list_devices",
+    "accounts.list_events",
     "accounts.sign_out",
     "mailed_links.send_confirmation_again",
     "mypage.change_nickname",

@@ -102,6 +102,8 @@ MY_PAGE = (
         {"new_email": "nobody", "password_for_email": PASSWORD},
     ),
     Page("devices", "/mypage/devices", FULL),
+    Page("account-history", "/mypage/events", FULL),
+    Page("account-history-end", "/mypage/events?before=1", FULL),
     Page("confirm-sign-in", "/sign-in/confirm?next=/mypage/devices", FULL),
     Page("confirm-sign-in-refused", "/sign-in/confirm", EMPTY, 422, {"password": ""}),
     Page("import", "/mypage/import", FULL),

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
+from app.accounts import events, tokens
 from app.accounts import service as accounts
-from app.accounts import tokens
-from app.accounts.models import AccountToken, User
+from app.accounts.events import Client
+from app.accounts.models import AccountToken, EventKind, User
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
@@ -65,6 +66,7 @@ def seed() -> Ids:
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
     photos.put_photo(full.id, oriented_photo(1))
+    seed_events(full)
     return {**seed_tokens(full), **seed_notes(full.id), **seed_todos(full.id), **seed_results(full)}
 
 
@@ -79,6 +81,19 @@ def seed_tokens(user: User) -> Ids:
     db.session.execute(update(AccountToken).values(expires_at=func.now() + timedelta(days=1)))
     db.session.commit()
     return dict(zip(("reset_token", "confirm_token", "change_token"), drawn, strict=True))
+
+
+def seed_events(user: User) -> None:
+    """Of every kind, from known and unknown browsers, and more than a page holds."""
+    chrome = (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+    )
+    addresses = ("203.0.113.7", "2001:db8:1234:5678:9abc:def0:1234:5678", None)
+    for ip in addresses:
+        for kind in EventKind:
+            events.record(user.id, kind, Client(ip, chrome if ip else ""))
+    for _ in range(57):
+        events.password_refused(user.id, Client(addresses[1], LONG_WORD))
 
 
 def seed_notes(user_id: int) -> Ids:

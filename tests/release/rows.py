@@ -19,6 +19,10 @@ ROWS = {
         "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
         " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
     ),
+    "account_events": (
+        "INSERT INTO account_events (user_id, kind, day, user_agent, ip)"
+        " SELECT id, 'sign_in_failed', current_date, 'browser', '203.0.113.7' FROM users"
+    ),
     "account_tokens": (
         "INSERT INTO account_tokens (token_hash, user_id, purpose, email, expires_at)"
         " SELECT md5(id::text), id, 'confirm_email', email, now() + interval '1 day' FROM users"

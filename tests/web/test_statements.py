@@ -39,6 +39,8 @@ from tests.wordcounts import results
         ("/wordcounts/{done}.json", 2),
         ("/mypage", 2),
         ("/mypage/devices", 2),
+        ("/mypage/events", 2),
+        ("/mypage/events?before=9", 2),
         ("/mypage/edit", 1),
         ("/mypage/import", 1),
         ("/sign-in", 1),
