@@ -2,11 +2,13 @@
 
 import secrets
 import uuid
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Column,
     Connection,
+    Date,
     Engine,
     MetaData,
     Row,
@@ -101,10 +103,12 @@ def required(table: Table) -> list[Column[Any]]:
 
 
 def unique_columns(inspector: Any, table: Table) -> set[str]:
+    """The columns that get a new value in each row, so that no unique constraint is violated."""
     constraints = inspector.get_unique_constraints(table.name)
     indexes = [index for index in inspector.get_indexes(table.name) if index["unique"]]
-    shared_by_none = {name for found in (*constraints, *indexes) for name in found["column_names"]}
-    return shared_by_none | {column.name for column in table.primary_key}
+    # One column that differs is enough, and the last one of a key is seldom a foreign key.
+    last_of_each = {found["column_names"][-1] for found in (*constraints, *indexes)}
+    return last_of_each | {column.name for column in table.primary_key}
 
 
 def new_value(column: Column[Any]) -> Any:
@@ -112,4 +116,6 @@ def new_value(column: Column[Any]) -> Any:
         return secrets.token_hex(32)[: column.type.length]
     if isinstance(column.type, Uuid):
         return uuid.uuid4()
+    if isinstance(column.type, Date):
+        return date.min + timedelta(days=secrets.randbelow(3_000_000))
     raise NotImplementedError(f"{column}: say here what a new {column.type!r} is")
