@@ -14,7 +14,8 @@ from pathlib import Path
 import flask_migrate
 
 from app import create_app
-from app.accounts import recovery, service
+from app.accounts import events, recovery, service
+from app.accounts.events import Client
 from app.dev import ports, postgres
 from config import DevelopmentConfig
 
@@ -30,7 +31,8 @@ def seconds(action: Callable[[], object]) -> float:
 def refused(email: str) -> None:
     try:
         service.authenticate(email, "not the password")
-    except service.WrongCredentials:
+    except service.WrongCredentials as error:
+        events.sign_in_failed(error.user_id, email, Client("203.0.113.7", "bench"), "key")
         return
     raise AssertionError("signed in with a wrong password")
 
@@ -39,8 +41,8 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "WARNING"}))
+        stack.callback(postgres.start(folder / "postgres", port, durable=True).stop)
+        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR"}))
         stack.enter_context(app.app_context())
         flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
         service.sign_up("known@example.com", "known", secrets.token_hex(20))
