@@ -1,19 +1,25 @@
 """Only the owner of an account can list its signed-in devices and sign them out."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import NoneType
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from app.accounts import devices, sessions
-from app.accounts.models import User, UserSession
+from app.accounts import service as accounts
+from app.accounts.events import Client
+from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
-from tests.conftest import browser_of
+from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
+from tests.waiting import wait_until
 
+CLIENT = Client("203.0.113.7", "test")
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 
 
@@ -142,3 +148,31 @@ def test_an_anonymous_visitor_is_sent_to_sign_in(app: Flask, alice: User) -> Non
     assert stranger.submit("/mypage/devices/sign-out-others").location == "/sign-in"
     assert stranger.submit(f"/mypage/devices/{there}/sign-out").location == "/sign-in"
     assert sessions_of(alice) == [there]
+
+
+@pytest.mark.parametrize("all_others", [True, False])
+def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all_others: bool) -> None:
+    """Both lock the user's row first. A new password ends the sessions, and one that is gone is not ended twice."""
+    alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+    here, there = add_device(alice), add_device(alice)
+
+    def end_device() -> None:
+        with migrated.app_context():
+            try:
+                if all_others:
+                    devices.sign_out_others(alice.id, here, CLIENT)
+                else:
+                    devices.sign_out(alice.id, there, CLIENT)
+            finally:
+                db.session.remove()
+
+    waits = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    looking = db.engine.execution_options(isolation_level="AUTOCOMMIT")  # a transaction would see the same each time
+    with ThreadPoolExecutor(1) as pool, db.engine.connect() as new_password, looking.connect() as connection:
+        new_password.execute(select(User.id).where(User.id == alice.id).with_for_update())
+        ended = pool.submit(end_device)
+        wait_until(lambda: connection.execute(waits).rowcount, "it waits for the user's row")
+        new_password.execute(delete(UserSession).where(UserSession.user_id == alice.id))
+        new_password.commit()
+        assert isinstance(ended.exception(), NoneType if all_others else devices.DeviceGone)
+    assert db.session.scalars(select(AccountEvent.kind)).all() == ["sign_in", "sign_in"]

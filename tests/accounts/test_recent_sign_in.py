@@ -17,10 +17,11 @@ from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
 LONG_AGO = sessions.RECENT + timedelta(seconds=1)
-# What another door asks for is the field of its own form. All of it is tested below.
+OWN_TEXTS = {"notes", "todos", "wordcounts"}  # features that have nothing sensitive
 GUARDED = {"accounts.sign_out_device", "accounts.sign_out_other_devices", "portability.export"}
+# Their forms have a field for the password, which is asked for always.
 ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
-# They neither change who can sign in nor give everything away. Features of one's own texts are not listed.
+# They neither change who can sign in nor give everything away.
 NOT_SENSITIVE = {
     "accounts.list_devices",
     "accounts.list_events",
@@ -36,7 +37,6 @@ NOT_SENSITIVE = {
     "portability.show_import",
     "recent_sign_in.confirm",
 }
-OWN_TEXTS = {"notes", "todos", "wordcounts"}
 
 
 @pytest.fixture
