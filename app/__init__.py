@@ -16,6 +16,9 @@ from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
 from app.notes.views import bp as notes
+from app.passkeys import tasks as passkey_tasks
+from app.passkeys.sign_in import bp as passkey_sign_in
+from app.passkeys.views import bp as passkeys
 from app.photos import tasks as photo_tasks
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
@@ -37,7 +40,7 @@ from app.worker import worker
 from config import Config, from_environment
 
 # Importing a module of tasks registers its jobs with the queue.
-TASKS = (account_tasks, note_tasks, photo_tasks, todo_tasks, wordcount_tasks)
+TASKS = (account_tasks, note_tasks, passkey_tasks, photo_tasks, todo_tasks, wordcount_tasks)
 # What an export holds, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
 # What my page counts.
@@ -61,6 +64,8 @@ def create_app(config: Config | None = None) -> Flask:
         accounts,
         mailed_links,
         recent_sign_in,
+        passkeys,
+        passkey_sign_in,
         notes,
         todos,
         wordcounts,

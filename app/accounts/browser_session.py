@@ -6,13 +6,14 @@ from flask import Flask, Request, after_this_request, g, redirect, request, sess
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import device_cookies, service, sessions
+from app.accounts import device_cookies, second_step, service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import login
 from app.web.proxy import client_address
 
 TOKEN = "token"  # noqa: S105 - the token's name in the cookie
+SECOND_STEP = "second_step"  # that of the token between the password and the second step
 
 
 def init_app(app: Flask) -> None:
@@ -44,6 +45,11 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
     g.pop("csrf_token", None)  # it belonged to the old session; the next form in this request gets a new one
     session[TOKEN] = token
     session.permanent = remember
+
+
+def begin_second_step(user: User, *, remember: bool) -> None:
+    """The password was right, and signs nobody in yet. Raises: AccountGone."""
+    session[SECOND_STEP] = second_step.start(user, remember=remember)
 
 
 def renew(user: User) -> None:

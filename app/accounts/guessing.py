@@ -55,6 +55,13 @@ def counted_password(user_id: int) -> Iterator[None]:
 
 
 @contextmanager
+def counted_recovery_code(user_id: int) -> Iterator[None]:
+    """Around the check of a recovery code, by somebody who knows the account's password. Raises: RateLimited."""
+    with _counted(rate_limits.RECOVERY_CODES, user_id):
+        yield
+
+
+@contextmanager
 def _counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
     rate_limits.take(limit, key)
     yield

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, func, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, false, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,8 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
     email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see confirmation.py
+    # Two-step sign-in: the password alone opens no session, see second_step.py.
+    passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
     # Chosen for every device. NULL: as the browser asks.
     language: Mapped[str | None] = mapped_column(String(2))
     time_zone: Mapped[str | None] = mapped_column(String(64))  # an IANA name
@@ -100,3 +102,17 @@ class AccountEvent(Base):
     times: Mapped[int] = mapped_column(server_default="1")
     user_agent: Mapped[str] = mapped_column(String(255))
     ip: Mapped[str | None] = mapped_column(INET)
+
+
+class PendingSignIn(Base):
+    """A browser that knew the password, and still has to take the second step. Its cookie holds the token."""
+
+    __tablename__ = "pending_sign_ins"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    password_mark: Mapped[str] = mapped_column(String(64))  # SHA-256 of the password's hash: a new password voids it
+    remember: Mapped[bool]
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import event_list, letters, sessions, tokens
+from app.accounts import event_list, letters, second_step, sessions, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -87,3 +87,8 @@ def purge_expired_tokens(timestamp: int) -> None:
 @nightly("accounts.purge_old_events")
 def purge_old_events(timestamp: int) -> None:
     event_list.purge_old_events()
+
+
+@nightly("accounts.purge_pending_sign_ins")
+def purge_pending_sign_ins(timestamp: int) -> None:
+    second_step.purge_expired()

@@ -68,6 +68,11 @@ def sign_in() -> Answer:
         try:
             with counted_sign_in(form.email.data):
                 user = service.authenticate(form.email.data, form.password.data)
+            if user.passkey_after_password:
+                browser_session.begin_second_step(user, remember=form.remember.data)
+                # 307: the browser posts the form again, so that the second step carries what it holds.
+                ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next"))
+                return redirect(ask_second_step, 307 if carried else 302)
             browser_session.begin(user, remember=form.remember.data)
         except service.WrongCredentials as error:
             key = current_app.config["SECRET_KEY"]

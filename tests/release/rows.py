@@ -29,6 +29,24 @@ ROWS = {
     ),
 }
 
+# What sign-in by passkey keeps.
+ROWS |= {
+    "passkeys": (
+        "INSERT INTO passkeys"
+        " (user_id, credential_id, public_key, user_handle, sign_count, name, transports, backed_up)"
+        " SELECT id, md5(id::text)::bytea, 'key', 'handle', 0, 'phone', '{internal}', true FROM users"
+    ),
+    "recovery_codes": "INSERT INTO recovery_codes (user_id, code_hash) SELECT id, md5(id::text) FROM users",
+    "passkey_challenges": (
+        "INSERT INTO passkey_challenges (challenge, purpose, user_id, expires_at)"
+        " SELECT 'challenge', 'sign_in', id, now() + interval '1 day' FROM users"
+    ),
+    "pending_sign_ins": (
+        "INSERT INTO pending_sign_ins (token_hash, user_id, password_mark, remember, expires_at)"
+        " SELECT md5(id::text), id, md5(password_hash), false, now() + interval '1 day' FROM users"
+    ),
+}
+
 # What the queue is given: a job that waits, one that runs, what happened to them, and the worker that runs it.
 ROWS |= {
     "rate_limits": "INSERT INTO rate_limits (id, full_at) SELECT md5(id::text), now() FROM users",

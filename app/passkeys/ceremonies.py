@@ -1,0 +1,199 @@
+"""The two ceremonies of WebAuthn, by the library py_webauthn: what a browser is asked, and whether its answer is true.
+
+Pure: no request, no database. Registration makes a passkey, authentication shows that its holder is there. Both require
+user verification, that is the fingerprint, the face or the PIN that unlocks the device. So a passkey is two factors.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import webauthn
+from webauthn.helpers import options_to_json_dict, parse_authentication_credential_json
+from webauthn.helpers import parse_registration_credential_json as parse_registration
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers.structs import (
+    AttestationConveyancePreference,
+    AuthenticationCredential,
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
+MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn Level 3, section 4
+MAX_PUBLIC_KEY = 1024  # bytes; RSA of 4,096 bits takes 600, and checking a much longer one would take seconds
+TIMEOUT = 5 * 60 * 1000  # milliseconds, as long as a challenge lives
+ALGORITHMS = [
+    COSEAlgorithmIdentifier.EDDSA,
+    COSEAlgorithmIdentifier.ECDSA_SHA_256,
+    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,  # Windows Hello
+]
+VERIFIED = UserVerificationRequirement.REQUIRED
+
+
+class PasskeyRefused(Exception):
+    """The answer is malformed or not true, or no account has this passkey. Its text is for the log alone."""
+
+
+@dataclass(frozen=True)
+class RelyingParty:
+    """This site, as WebAuthn names it.
+
+    Args:
+        id: a host name. A passkey works for this one alone, which is why it cannot be phished.
+        origin: scheme, host and port of the pages that ask for passkeys.
+    """
+
+    id: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """A passkey of the account that is asked: by which credential, and how to reach its device."""
+
+    credential_id: bytes
+    transports: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Registered:
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    backed_up: bool
+    transports: list[str]
+
+
+@dataclass(frozen=True)
+class Authenticated:
+    sign_count: int
+    backed_up: bool
+
+
+def registration_options(
+    party: RelyingParty, challenge: bytes, user_handle: bytes, email: str, nickname: str, known: Sequence[Known]
+) -> dict[str, Any]:
+    """What navigator.credentials.create() is asked for: a discoverable credential, and no attestation of its maker.
+
+    Args:
+        email, nickname: stay on the reader's device, to tell accounts apart there.
+        known: the account's passkeys; a device that has one of them makes no second one.
+    """
+    options = webauthn.generate_registration_options(
+        rp_id=party.id,
+        rp_name="Semicircle",
+        user_id=user_handle,
+        user_name=email,
+        user_display_name=nickname,
+        challenge=challenge,
+        timeout=TIMEOUT,
+        attestation=AttestationConveyancePreference.NONE,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=VERIFIED
+        ),
+        exclude_credentials=descriptors(known),
+        supported_pub_key_algs=ALGORITHMS,
+    )
+    return options_to_json_dict(options)
+
+
+def authentication_options(party: RelyingParty, challenge: bytes, known: Sequence[Known] = ()) -> dict[str, Any]:
+    """What navigator.credentials.get() is asked for.
+
+    Args:
+        known: the passkeys that may answer; empty: any of this site, so nobody has to say first who they are.
+    """
+    options = webauthn.generate_authentication_options(
+        rp_id=party.id,
+        challenge=challenge,
+        timeout=TIMEOUT,
+        allow_credentials=descriptors(known),
+        user_verification=VERIFIED,
+    )
+    return options_to_json_dict(options)
+
+
+def descriptors(known: Sequence[Known]) -> list[PublicKeyCredentialDescriptor]:
+    return [
+        PublicKeyCredentialDescriptor(
+            id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]
+        )
+        for passkey in known
+    ]
+
+
+def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> Registered:
+    """The passkey that the answer of navigator.credentials.create() holds. Raises: PasskeyRefused."""
+    with refusing():
+        credential = parse_registration(load(answer))
+        verified = webauthn.verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            require_user_verification=True,
+            supported_pub_key_algs=ALGORITHMS,
+        )
+    if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:
+        raise PasskeyRefused("too long")
+    transports = sorted({transport.value for transport in credential.response.transports or []})
+    return Registered(
+        verified.credential_id,
+        verified.credential_public_key,
+        verified.sign_count,
+        verified.credential_backed_up,
+        transports,
+    )
+
+
+def parse_authentication(answer: str) -> AuthenticationCredential:
+    """The answer of navigator.credentials.get(), which says whose it claims to be. Raises: PasskeyRefused."""
+    with refusing():
+        return parse_authentication_credential_json(load(answer))
+
+
+def verify_authentication(
+    party: RelyingParty, challenge: bytes, credential: AuthenticationCredential, public_key: bytes
+) -> Authenticated:
+    """Whether the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
+
+    The counter is the caller's to compare, by the statement that stores it: the library would do it before the
+    signature, so anybody could claim that a passkey was copied.
+    """
+    with refusing():
+        verified = webauthn.verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            credential_public_key=public_key,
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    return Authenticated(verified.new_sign_count, verified.credential_backed_up)
+
+
+def load(answer: str) -> dict[str, Any]:
+    found = json.loads(answer[: MAX_ANSWER + 1])
+    if len(answer) > MAX_ANSWER or not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever an answer makes the library raise is a refusal.
+
+    It decodes JSON, CBOR and keys that anybody can send. Besides its own errors, that raises KeyError, TypeError,
+    RecursionError and what `cryptography` has; no list of them would be complete.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise PasskeyRefused(f"{type(error).__name__}: {error}"[:200]) from error

@@ -1,0 +1,189 @@
+"""Sign in by a passkey: alone, after the password, and once more for what asks who is there (re-authentication).
+
+Each way has two requests. The first one asks for a challenge, as JSON for passkeys.js. The second one posts the
+browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
+"""
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app import rate_limits
+from app.accounts import browser_session, second_step
+from app.accounts import events as account_events
+from app.accounts.forms import SignInForm
+from app.accounts.guessing import counted_recovery_code
+from app.accounts.models import User
+from app.accounts.second_step import SecondStepExpired
+from app.passkeys import challenges, events, service, two_step
+from app.passkeys.ceremonies import PasskeyRefused
+from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
+from app.passkeys.forms import AnswerForm, RecoveryCodeForm
+from app.passkeys.relying_party import relying_party_or_404
+from app.passkeys.sentences import sentence_of
+from app.passkeys.service import PasskeyCopied
+from app.passkeys.two_step import WrongRecoveryCode
+from app.rate_limits import RateLimited
+from app.web import form_recovery
+from app.web.access import local_path, public
+from app.web.errors import settle_reader
+from app.web.proxy import client_address, client_network
+from app.web.throttling import retry_after, wait_sentence
+
+bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")
+
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+@bp.errorhandler(SecondStepExpired)
+def second_step_expired(error: SecondStepExpired) -> Answer:
+    settle_reader()
+    session.pop(browser_session.SECOND_STEP, None)
+    flash(_("That took too long. Please sign in once more."), "wrong")
+    return redirect(url_for("accounts.sign_in", next=request.args.get("next")))
+
+
+@bp.post("/passkey/options")
+@public
+def sign_in_options() -> Response:
+    return ask(challenges.SIGN_IN)
+
+
+@bp.post("/passkey")
+@public
+def sign_in() -> Answer:
+    """Whose passkey it is says the passkey. It is two factors, so no second step follows."""
+    form = AnswerForm()
+    if not form.validate():
+        return refused_sign_in(form)
+    try:
+        user = answered(challenges.SIGN_IN, form.credential.data)
+    except (ChallengeExpired, PasskeyRefused) as error:
+        form.credential.errors = [sentence_of(error)]
+        return refused_sign_in(form)
+    return signed_in(user, remember=form.remember.data)
+
+
+@bp.route("/second-step", methods=["GET", "POST"])
+@public
+def ask_second_step() -> str:
+    """The page of the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
+    second_step.read(pending_token())
+    return second_step_page(RecoveryCodeForm(formdata=None))
+
+
+@bp.post("/second-step/options")
+@public
+def second_step_options() -> Response:
+    return ask(challenges.SECOND_STEP, second_step.read(pending_token()).user.id)
+
+
+@bp.post("/second-step/passkey")
+@public
+def take_second_step() -> Answer:
+    token = pending_token()
+    user_id = second_step.read(token).user.id
+    form = AnswerForm()
+    if not form.validate():
+        return second_step_page(form), 422
+    try:
+        answered(challenges.SECOND_STEP, form.credential.data, user_id)
+    except (ChallengeExpired, PasskeyRefused) as error:
+        form.credential.errors = [sentence_of(error)]
+        return second_step_page(form), 422
+    pending = two_step.sign_in_with_passkey(token)
+    return signed_in(pending.user, remember=pending.remember)
+
+
+@bp.post("/second-step/recovery-code")
+@public
+def take_second_step_with_code() -> Answer:
+    token = pending_token()
+    user_id = second_step.read(token).user.id
+    form = RecoveryCodeForm()
+    if not form.validate():
+        return second_step_page(form), 422
+    try:
+        with counted_recovery_code(user_id):
+            pending = two_step.sign_in_with_code(token, form.code.data)
+    except WrongRecoveryCode as error:
+        events.recovery_code_refused(user_id, str(client_address()))
+        form.code.errors = [sentence_of(error)]
+        return second_step_page(form), 422
+    except RateLimited as error:
+        form.code.errors = [wait_sentence(error)]
+        return second_step_page(form), 429, retry_after(error)
+    events.recovery_code_used(user_id, str(client_address()))
+    return signed_in(pending.user, remember=pending.remember)
+
+
+@bp.post("/confirm/passkey/options")
+def confirm_options() -> Response:
+    return ask(challenges.CONFIRM, current_user.id)
+
+
+@bp.post("/confirm/passkey")
+def confirm() -> Response:
+    """A signed-in reader shows a passkey again: a new session takes this one's place. A refusal is told by the next
+    page, which may ask again."""
+    target = local_path(request.args.get("next"), default=url_for("passkeys.index"))
+    form = AnswerForm()
+    try:
+        user = answered(challenges.CONFIRM, form.credential.data or "", current_user.id)
+    except (ChallengeExpired, PasskeyRefused) as error:
+        flash(sentence_of(error), "wrong")
+    else:
+        browser_session.renew(user)
+    return redirect(target)
+
+
+def ask(purpose: str, user_id: int | None = None) -> Response:
+    """A challenge for this browser. Raises: RateLimited."""
+    party = relying_party_or_404()
+    rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
+    session[COOKIE_KEY], options = service.ask_to_sign_in(party, purpose, user_id)
+    return jsonify(options)
+
+
+def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
+    """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused."""
+    party = relying_party_or_404()
+    try:
+        return service.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
+    except PasskeyCopied as error:
+        events.passkey_copied(str(error), str(client_address()))
+        raise
+    except PasskeyRefused as error:
+        events.passkey_refused(str(error), str(client_address()))
+        raise
+
+
+def signed_in(user: User, *, remember: bool) -> Answer:
+    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    carried = form_recovery.carried_form(target)
+    browser_session.begin(user, remember=remember)
+    account_events.sign_in_succeeded(user.id, str(client_address()))
+    return form_recovery.offer(carried) if carried else redirect(target)
+
+
+def refused_sign_in(refused: AnswerForm) -> tuple[str, int]:
+    form = SignInForm(formdata=None, remember=refused.remember.data)
+    carried = form_recovery.carried_form(local_path(request.args.get("next"), default=url_for("notes.index")))
+    return render_template("accounts/sign_in.html", form=form, kept=carried, refused=refused), 422
+
+
+def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
+    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    code_form = form if isinstance(form, RecoveryCodeForm) else RecoveryCodeForm(formdata=None)
+    return render_template(
+        "passkeys/second_step.html",
+        form=code_form,
+        refused=form,
+        next=request.args.get("next"),
+        kept=form_recovery.carried_form(target),
+    )
+
+
+def pending_token() -> str:
+    return str(session.get(browser_session.SECOND_STEP, ""))

@@ -1,0 +1,9 @@
+"""Background jobs of passkeys: every night purge the challenges that nobody answered."""
+
+from app.jobs import nightly
+from app.passkeys import challenges
+
+
+@nightly("passkeys.purge_expired_challenges")
+def purge_expired_challenges(timestamp: int) -> None:
+    challenges.purge_expired_challenges()

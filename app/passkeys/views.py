@@ -1,0 +1,139 @@
+"""My page → Passkeys: list, add, rename and remove them; the second step of sign-in, and its recovery codes."""
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from app.accounts import user_agents
+from app.passkeys import service, two_step
+from app.passkeys.ceremonies import PasskeyRefused
+from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
+from app.passkeys.forms import NameForm, PasskeyForm
+from app.passkeys.relying_party import place_for_passkeys, relying_party, relying_party_or_404
+from app.passkeys.sentences import sentence_of
+from app.web.errors import show_error
+
+bp = Blueprint("passkeys", __name__, url_prefix="/mypage/passkeys")
+
+Answer = str | Response | tuple[str, int]
+
+
+@bp.errorhandler(service.PasskeyNotFound)
+def passkey_not_found(error: service.PasskeyNotFound) -> Response:
+    return show_error(NotFound())
+
+
+@bp.get("")
+def index() -> Answer:
+    form = PasskeyForm(formdata=None)
+    form.name.data = suggested_name()
+    return list_page(form)
+
+
+@bp.post("/options")
+def registration_options() -> Response | tuple[Response, int]:
+    """What passkeys.js asks the browser."""
+    party = relying_party_or_404()
+    try:
+        challenge_id, options = service.ask_to_register(
+            party, current_user.id, current_user.email, current_user.nickname
+        )
+    except service.TooManyPasskeys as error:
+        return jsonify(detail=sentence_of(error)), 409
+    session[COOKIE_KEY] = challenge_id
+    return jsonify(options)
+
+
+@bp.post("")
+def create() -> Answer:
+    party = relying_party_or_404()
+    form = PasskeyForm()
+    if not form.validate():
+        return list_page(form), 422
+    try:
+        challenge_id = session.pop(COOKIE_KEY, None)
+        service.add_passkey(party, challenge_id, current_user.id, form.credential.data, form.name.data)
+    except (ChallengeExpired, PasskeyRefused, service.PasskeyTaken, service.TooManyPasskeys) as error:
+        form.credential.errors = [sentence_of(error)]
+        return list_page(form), 422
+    flash(_("The passkey is added. You can sign in with it."))
+    return redirect(url_for("passkeys.index"))
+
+
+@bp.route("/<id:passkey_id>", methods=["GET", "POST"])
+def rename(passkey_id: int) -> Answer:
+    name = service.get_name(current_user.id, passkey_id)
+    form = NameForm(name=name)
+    if not form.is_submitted():
+        return render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name)
+    if not form.validate():
+        return render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name), 422
+    service.rename_passkey(current_user.id, passkey_id, form.name.data)
+    return redirect(url_for("passkeys.index"))
+
+
+@bp.post("/<id:passkey_id>/delete")
+def remove(passkey_id: int) -> Answer:
+    try:
+        service.remove_passkey(current_user.id, passkey_id)
+    except service.LastPasskey as error:
+        flash(sentence_of(error), "wrong")
+    else:
+        flash(_("The passkey is removed; it signs nobody in any more. Delete it on your device, too."))
+    return redirect(url_for("passkeys.index"))
+
+
+@bp.post("/second-step")
+def turn_on_second_step() -> Answer:
+    """The answer is the page with the codes, not a redirect: nothing that could show them again is stored."""
+    try:
+        codes = two_step.turn_on(current_user.id)
+    except service.NoPasskey as error:
+        flash(sentence_of(error), "wrong")
+        return redirect(url_for("passkeys.index"))
+    return render_template("passkeys/codes.html", codes=codes)
+
+
+@bp.post("/second-step/off")
+def turn_off_second_step() -> Answer:
+    two_step.turn_off(current_user.id)
+    flash(_("Your password alone signs you in again. The recovery codes are void."))
+    return redirect(url_for("passkeys.index"))
+
+
+@bp.post("/recovery-codes")
+def make_recovery_codes() -> Answer:
+    try:
+        codes = two_step.new_codes(current_user.id)
+    except two_step.NotTurnedOn as error:
+        flash(sentence_of(error), "wrong")
+        return redirect(url_for("passkeys.index"))
+    return render_template("passkeys/codes.html", codes=codes)
+
+
+@bp.app_template_global()
+def has_passkeys_here() -> bool:
+    """Whether a page can offer passkeys at the address at which it was opened."""
+    return relying_party() is not None
+
+
+def list_page(form: PasskeyForm) -> str:
+    return render_template(
+        "passkeys/index.html",
+        form=form,
+        overview=service.overview(current_user.id),
+        most=service.MOST,
+        place=place_for_passkeys(),
+    )
+
+
+def suggested_name() -> str:
+    """After the device that asks; a passkey may be made on another one, so it can be changed."""
+    agent = request.user_agent.string
+    browser, system = user_agents.browser_of(agent), user_agents.system_of(agent)
+    if browser and system:
+        name: str = _("%(browser)s on %(system)s", browser=browser, system=system)
+        return name
+    return browser or system or str(_("Passkey"))
