@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import webauthn
-from webauthn.helpers import options_to_json_dict, parse_authentication_credential_json
+from webauthn.helpers import (
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+    options_to_json_dict,
+    parse_authentication_credential_json,
+)
 from webauthn.helpers import parse_registration_credential_json as parse_registration
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.structs import (
@@ -140,6 +145,8 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> R
             require_user_verification=True,
             supported_pub_key_algs=ALGORITHMS,
         )
+        # The library decodes the key only. One that is none, such as a point beside the curve, would sign nobody in.
+        decoded_public_key_to_cryptography(decode_credential_public_key(verified.credential_public_key))
     if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:
         raise PasskeyRefused("too long")
     transports = sorted({transport.value for transport in credential.response.transports or []})

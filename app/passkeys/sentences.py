@@ -2,9 +2,10 @@
 
 from flask_babel import lazy_gettext as _
 
+from app.passkeys.authentication import PasskeyCopied
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.challenges import ChallengeExpired
-from app.passkeys.service import LastPasskey, NoPasskey, PasskeyCopied, PasskeyTaken, TooManyPasskeys
+from app.passkeys.service import LastPasskey, NoPasskey, PasskeyTaken, TooManyPasskeys
 from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
 
 SENTENCES = {

@@ -1,7 +1,4 @@
-"""Passkeys: add, rename and remove them, sign in with one, and have sign-in ask for one after the password.
-
-Somebody else's passkey is not found, and one whose account was deleted is as unknown as one that never was.
-"""
+"""The passkeys of an account: list, add, rename and remove them. Somebody else's passkey is not found."""
 
 import secrets
 from collections.abc import Sequence
@@ -16,7 +13,7 @@ from app.accounts.models import User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.passkeys import ceremonies, challenges, recovery_codes
-from app.passkeys.ceremonies import Known, PasskeyRefused, RelyingParty
+from app.passkeys.ceremonies import Known, RelyingParty
 from app.passkeys.models import Passkey
 
 MOST = 20  # a person; bounds the page, and what a browser is sent
@@ -41,10 +38,6 @@ class NoPasskey(Exception):
 
 class LastPasskey(Exception):
     """Sign-in asks for a passkey after the password, and this is the last one."""
-
-
-class PasskeyCopied(PasskeyRefused):
-    """The passkey's counter went backwards: there seems to be a copy (WebAuthn, section 6.1.1)."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +79,11 @@ _OVERVIEW = (
     .order_by(Passkey.id)
     .limit(MOST)
 )
-_KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
+KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
     Passkey.user_id == bindparam("user_id")
 )
 _OWN = (Passkey.id == bindparam("passkey_id"), Passkey.user_id == bindparam("owner"))
 _NAME = select(Passkey.name).where(*_OWN)
-_BY_CREDENTIAL = select(Passkey).where(Passkey.credential_id == bindparam("credential_id"))
-# A passkey that counts has to have counted on. Compared where it is stored, so that no two answers pass together.
-_COUNT_ON = (
-    update(Passkey)
-    .where(
-        Passkey.id == bindparam("passkey_id"),
-        (Passkey.sign_count < bindparam("count")) | ((Passkey.sign_count == 0) & (bindparam("count") == 0)),
-    )
-    .values(sign_count=bindparam("count"), backed_up=bindparam("is_backed_up"), last_used_at=func.now())
-    .returning(Passkey.id)
-)
 
 
 def overview(user_id: int) -> Overview:
@@ -112,7 +94,7 @@ def overview(user_id: int) -> Overview:
 
 def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str) -> tuple[int, dict[str, Any]]:
     """The id of a new challenge, and what the browser is asked. Raises: TooManyPasskeys, AccountGone."""
-    known = db.session.execute(_KNOWN, {"user_id": user_id}).all()
+    known = db.session.execute(KNOWN, {"user_id": user_id}).all()
     if len(known) >= MOST:
         raise TooManyPasskeys
     handle = known[0].user_handle if known else secrets.token_bytes(HANDLE_LENGTH)
@@ -183,44 +165,3 @@ def remove_passkey(user_id: int, passkey_id: int) -> None:
         raise LastPasskey
     db.session.execute(delete(Passkey).where(Passkey.id == passkey_id))
     db.session.commit()
-
-
-def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None) -> tuple[int, dict[str, Any]]:
-    """The id of a new challenge, and what the browser is asked.
-
-    Args:
-        purpose: one of challenges.py.
-        user_id: whose passkeys may answer; None: anybody's, and the answer says whose it is.
-
-    Raises: AccountGone.
-    """
-    drawn = challenges.draw(purpose, user_id)
-    rows = db.session.execute(_KNOWN, {"user_id": user_id}).all() if user_id else []
-    known = [Known(row.credential_id, row.transports) for row in rows]
-    return drawn.id, ceremonies.authentication_options(party, drawn.value, known)
-
-
-def authenticate(
-    party: RelyingParty, challenge_id: int | None, purpose: str, answer: str, user_id: int | None = None
-) -> User:
-    """Whose passkey has answered the challenge. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied."""
-    drawn = challenges.use(challenge_id, purpose, user_id)
-    credential = ceremonies.parse_authentication(answer)
-    passkey = db.session.scalar(_BY_CREDENTIAL, {"credential_id": credential.raw_id})
-    if passkey is None or user_id not in (None, passkey.user_id):
-        raise PasskeyRefused("unknown")
-    handle = credential.response.user_handle
-    if handle != passkey.user_handle and (
-        handle or user_id is None
-    ):  # a device may leave it out when it was asked by id
-        raise PasskeyRefused("user handle")
-    verified = ceremonies.verify_authentication(party, drawn.value, credential, passkey.public_key)
-    counted = {"passkey_id": passkey.id, "count": verified.sign_count, "is_backed_up": verified.backed_up}
-    if db.session.scalar(_COUNT_ON, counted) is None:
-        db.session.rollback()
-        raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
-    user = db.session.get(User, passkey.user_id)
-    db.session.commit()
-    if user is None:
-        raise PasskeyRefused("unknown")
-    return user

@@ -16,13 +16,13 @@ from app.accounts.forms import SignInForm
 from app.accounts.guessing import counted_recovery_code
 from app.accounts.models import User
 from app.accounts.second_step import SecondStepExpired
-from app.passkeys import challenges, events, service, two_step
+from app.passkeys import authentication, challenges, events, two_step
+from app.passkeys.authentication import PasskeyCopied
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
 from app.passkeys.forms import AnswerForm, RecoveryCodeForm
 from app.passkeys.relying_party import relying_party_or_404
 from app.passkeys.sentences import sentence_of
-from app.passkeys.service import PasskeyCopied
 from app.passkeys.two_step import WrongRecoveryCode
 from app.rate_limits import RateLimited
 from app.web import form_recovery
@@ -142,7 +142,7 @@ def ask(purpose: str, user_id: int | None = None) -> Response:
     """A challenge for this browser. Raises: RateLimited."""
     party = relying_party_or_404()
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
-    session[COOKIE_KEY], options = service.ask_to_sign_in(party, purpose, user_id)
+    session[COOKIE_KEY], options = authentication.ask_to_sign_in(party, purpose, user_id)
     return jsonify(options)
 
 
@@ -150,7 +150,7 @@ def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
     """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused."""
     party = relying_party_or_404()
     try:
-        return service.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
+        return authentication.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
     except PasskeyCopied as error:
         events.passkey_copied(str(error), str(client_address()))
         raise

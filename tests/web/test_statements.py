@@ -41,6 +41,7 @@ from tests.wordcounts import results
         ("/mypage/devices", 2),
         ("/mypage/events", 2),
         ("/mypage/events?before=9", 2),
+        ("/mypage/passkeys", 2),
         ("/mypage/edit", 1),
         ("/mypage/import", 1),
         ("/sign-in", 1),

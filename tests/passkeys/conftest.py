@@ -1,0 +1,30 @@
+"""Accounts with passkeys, made through the services as a page makes them."""
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.passkeys import service, two_step
+from app.passkeys.ceremonies import RelyingParty
+from tests.passkeys.authenticator import ORIGIN, Authenticator
+
+PARTY = RelyingParty("localhost", ORIGIN)
+
+
+def add_passkey(user: User, name: str = "Chrome on macOS") -> Authenticator:
+    authenticator = Authenticator()
+    challenge_id, options = service.ask_to_register(PARTY, user.id, user.email, user.nickname)
+    service.add_passkey(PARTY, challenge_id, user.id, authenticator.register(options), name)
+    return authenticator
+
+
+@pytest.fixture
+def passkey(app: Flask, alice: User) -> Authenticator:
+    """Alice's."""
+    return add_passkey(alice)
+
+
+@pytest.fixture
+def codes(alice: User, passkey: Authenticator) -> list[str]:
+    """The recovery codes of Alice, whom sign-in asks for a second step."""
+    return two_step.turn_on(alice.id)

@@ -1,0 +1,267 @@
+"""Two-step sign-in: after the password nobody is signed in before a passkey of the account or a recovery code is shown."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import rate_limits
+from app.accounts import hashing, recovery, second_step, tokens
+from app.accounts import service as accounts
+from app.accounts import tasks as account_tasks
+from app.accounts.models import PendingSignIn, User, UserSession
+from app.accounts.second_step import SecondStepExpired
+from app.extensions import db
+from app.passkeys import authentication, challenges, recovery_codes, service, two_step
+from app.passkeys.challenges import ChallengeExpired
+from app.passkeys.models import RecoveryCode
+from app.passkeys.two_step import WrongRecoveryCode
+from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.database import row_counts
+from tests.passkeys.authenticator import Authenticator
+from tests.passkeys.conftest import PARTY, add_passkey
+from tests.passkeys.test_sign_in import ask, sessions
+from tests.visitor import Visitor
+
+AT_ONCE = 20
+PAGE = "/mypage/passkeys"
+STEP = "/sign-in/second-step"
+
+
+@pytest.fixture
+def half(client: Visitor, codes: list[str]) -> Visitor:
+    """A browser that has typed Alice's password, and is to take the second step."""
+    assert client.sign_in("alice@example.com", PASSWORD).location == STEP
+    return client
+
+
+def test_between_password_and_second_step_nobody_is_signed_in(half: Visitor) -> None:
+    assert half.get(STEP).status_code == 200
+    assert half.get("/notes").status_code == 302
+    assert sessions() == 0
+
+
+def test_a_wrong_password_leads_to_no_second_step(client: Visitor, codes: list[str]) -> None:
+    assert client.sign_in("alice@example.com", "another sentence").status_code == 422
+    assert client.get(STEP).location == "/sign-in"
+    assert row_counts()["pending_sign_ins"] == 0
+
+
+def test_who_has_not_turned_it_on_is_asked_for_nothing_more(client: Visitor, passkey: Authenticator) -> None:
+    assert client.sign_in("alice@example.com", PASSWORD).location == "/notes"
+
+
+def test_a_passkey_completes_it(half: Visitor, passkey: Authenticator) -> None:
+    answer = half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP)))
+    assert answer.location == "/notes"
+    assert half.get("/notes").status_code == 200
+    assert row_counts()["pending_sign_ins"] == 0
+
+
+def test_a_recovery_code_completes_it_once(half: Visitor, codes: list[str]) -> None:
+    typed = codes[3].upper().replace("-", " ").replace("0", "O").replace("1", "l")
+    assert half.submit(f"{STEP}/recovery-code", code=typed).location == "/notes"
+    assert "Recovery codes left: 9" in half.get(PAGE).text
+    half.submit("/sign-out")
+    half.sign_in("alice@example.com", PASSWORD)
+    assert half.submit(f"{STEP}/recovery-code", code=codes[3]).status_code == 422
+    assert sessions() == 0
+
+
+def test_keep_me_signed_in_next_and_the_typed_text_are_carried(client: Visitor, codes: list[str]) -> None:
+    kept = json.dumps([["title", ""], ["content", "half a moon"]])
+    fields = {"email": "alice@example.com", "password": PASSWORD, "remember": "y", "kept": kept}
+    answer = client.submit("/sign-in?next=/notes", **fields)
+    assert (answer.status_code, answer.location) == (307, f"{STEP}?next=/notes")
+    page = client.submit(answer.location, **fields)
+    assert page.status_code == 200
+    assert "half a moon" in page.text
+    answer = client.submit(f"{STEP}/recovery-code?next=/notes", code=codes[0], kept=kept)
+    assert "half a moon" in answer.text
+    session = db.session.scalars(select(UserSession)).one()
+    assert (session.expires_at - session.created_at).days == 30
+
+
+@pytest.mark.parametrize("code", ["", " ", "wrong", "00000-00000", "x" * 41, "\x00", "é" * 10])
+def test_a_wrong_code_signs_nobody_in_and_the_step_can_be_tried_again(
+    half: Visitor, codes: list[str], code: str
+) -> None:
+    assert half.submit(f"{STEP}/recovery-code", code=code).status_code == 422
+    assert sessions() == 0
+    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).status_code == 302
+
+
+def test_somebody_elses_passkey_and_codes_complete_nothing(
+    app: Flask, half: Visitor, passkey: Authenticator, bob: User
+) -> None:
+    other = add_passkey(bob)
+    foreign_codes = two_step.turn_on(bob.id)
+    assert half.submit(f"{STEP}/passkey", credential=other.sign(ask(half, STEP))).status_code == 422
+    assert half.submit(f"{STEP}/recovery-code", code=foreign_codes[0]).status_code == 422
+    assert sessions() == 0
+
+
+@pytest.mark.parametrize("path", [f"{STEP}/options", f"{STEP}/passkey", f"{STEP}/recovery-code", STEP])
+def test_without_the_password_there_is_no_second_step(client: Visitor, codes: list[str], path: str) -> None:
+    answer = client.submit(path, code=codes[0], credential="{}")
+    assert answer.location == "/sign-in"
+    assert sessions() == 0
+    assert db.session.scalar(select(func.count()).select_from(RecoveryCode).where(RecoveryCode.used_at.is_(None))) == 10
+
+
+def test_it_expires(half: Visitor, codes: list[str]) -> None:
+    db.session.execute(update(PendingSignIn).values(expires_at=func.now()))
+    db.session.commit()
+    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
+    assert sessions() == 0
+    account_tasks.purge_pending_sign_ins(0)
+    assert row_counts()["pending_sign_ins"] == 0
+
+
+def test_a_new_password_voids_it(app: Flask, half: Visitor, alice: User, codes: list[str]) -> None:
+    token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
+    with app.app_context():
+        recovery.set_password(token, "quite another sentence", "en")
+    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
+    assert sessions() == 0
+
+
+def test_a_password_set_by_mail_does_not_go_around_it(
+    client: Visitor, alice: User, passkey: Authenticator, codes: list[str]
+) -> None:
+    token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
+    client.submit(f"/new-password/{token}", new_password="quite another sentence")
+    assert client.sign_in("alice@example.com", "quite another sentence").location == STEP
+    assert client.get("/notes").status_code == 302
+    assert row_counts()["passkeys"] == 1, "the passkeys stay"
+
+
+def test_codes_are_rate_limited_and_right_ones_cost_nothing(half: Visitor, codes: list[str]) -> None:
+    half.submit(f"{STEP}/recovery-code", code=codes[0])
+    half.sign_in("alice@example.com", PASSWORD)
+    for _ in range(rate_limits.RECOVERY_CODES.capacity):
+        assert half.submit(f"{STEP}/recovery-code", code="wrong").status_code == 422
+    refused = half.submit(f"{STEP}/recovery-code", code=codes[1])
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"]
+
+
+def test_the_codes_are_shown_once_and_stored_as_hashes(signed_in: Visitor, alice: User, passkey: Authenticator) -> None:
+    page = signed_in.submit(f"{PAGE}/second-step").text
+    parts = page.split("<code>")[1:]
+    shown = [code.partition("</code>")[0] for code in parts]
+    assert len(set(shown)) == recovery_codes.COUNT
+    assert not [code for code in shown if code in signed_in.get(PAGE).text]
+    stored = list(db.session.scalars(select(RecoveryCode.code_hash)))
+    assert all(one.startswith("$argon2id$") for one in stored)
+
+
+def test_new_codes_void_those_of_before(signed_in: Visitor, alice: User, codes: list[str]) -> None:
+    assert signed_in.submit(f"{PAGE}/recovery-codes").status_code == 200
+    assert recovery_codes.find(alice.id, codes[0]) is None
+    assert row_counts()["recovery_codes"] == recovery_codes.COUNT
+
+
+def test_turned_off_the_password_is_enough_and_the_codes_are_void(
+    signed_in: Visitor, client: Visitor, codes: list[str]
+) -> None:
+    assert signed_in.submit(f"{PAGE}/second-step/off").location == PAGE
+    assert row_counts()["recovery_codes"] == 0
+    assert client.sign_in("alice@example.com", PASSWORD).location == "/notes"
+
+
+def test_without_a_passkey_it_cannot_be_turned_on(signed_in: Visitor, alice: User) -> None:
+    assert signed_in.submit(f"{PAGE}/second-step").location == PAGE
+    assert signed_in.submit(f"{PAGE}/recovery-codes").location == PAGE
+    assert row_counts()["recovery_codes"] == 0
+    assert not db.session.scalar(select(User.passkey_after_password))
+
+
+@pytest.fixture
+def committed(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> User:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    return accounts.sign_up("alice@example.com", "alice", PASSWORD)
+
+
+def at_once(app: Flask, attempt: Callable[[object], object], arguments: list[object]) -> int:
+    """How many of these attempts succeed that are made at the same time."""
+    together = Barrier(AT_ONCE)
+
+    def try_it(argument: object) -> bool:
+        together.wait()
+        with app.app_context():
+            try:
+                attempt(argument)
+            except (ChallengeExpired, SecondStepExpired, WrongRecoveryCode):
+                return False
+            finally:
+                db.session.remove()
+        return True
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return sum(pool.map(try_it, arguments))
+
+
+def test_of_twenty_at_once_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
+    add_passkey(committed)
+    code = two_step.turn_on(committed.id)[0]
+    pending = [second_step.start(committed, remember=False) for _ in range(AT_ONCE)]
+    assert at_once(migrated, lambda token: two_step.sign_in_with_code(str(token), code), [*pending]) == 1
+
+
+def test_of_twenty_at_once_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
+    add_passkey(committed)
+    codes = two_step.turn_on(committed.id)
+    token = second_step.start(committed, remember=False)
+    assert at_once(migrated, lambda code: two_step.sign_in_with_code(token, str(code)), [*codes, *codes]) == 1
+    db.session.rollback()
+    assert db.session.scalar(select(recovery_codes.LEFT), {"user_id": committed.id}) == recovery_codes.COUNT - 1
+
+
+def test_of_twenty_at_once_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
+    device = add_passkey(committed)
+    challenge_id, options = authentication.ask_to_sign_in(PARTY, challenges.SIGN_IN)
+    answers = [device.sign(options) for _ in range(AT_ONCE)]
+    won = at_once(
+        migrated,
+        lambda answer: authentication.authenticate(PARTY, challenge_id, challenges.SIGN_IN, str(answer)),
+        [*answers],
+    )
+    assert won == 1
+
+
+def test_of_twenty_at_once_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
+    device = add_passkey(committed)
+    device.count = 1
+    asked = [authentication.ask_to_sign_in(PARTY, challenges.SIGN_IN) for _ in range(AT_ONCE)]
+    answers = [(challenge_id, device.sign(options)) for challenge_id, options in asked]
+
+    def attempt(pair: object) -> None:
+        assert isinstance(pair, tuple)
+        try:
+            authentication.authenticate(PARTY, pair[0], challenges.SIGN_IN, pair[1])
+        except authentication.PasskeyCopied:
+            raise ChallengeExpired from None
+
+    assert at_once(migrated, attempt, [*answers]) == 1
+
+
+def test_of_twenty_at_once_no_passkey_is_the_twenty_first(migrated: Flask, committed: User) -> None:
+    for _ in range(service.MOST - 1):
+        add_passkey(committed)
+    asked = [service.ask_to_register(PARTY, committed.id, "alice@example.com", "alice") for _ in range(AT_ONCE)]
+
+    def attempt(pair: object) -> None:
+        assert isinstance(pair, tuple)
+        try:
+            service.add_passkey(PARTY, pair[0], committed.id, Authenticator().register(pair[1]), "phone")
+        except service.TooManyPasskeys:
+            raise ChallengeExpired from None
+
+    assert at_once(migrated, attempt, [*asked]) == 1
+    db.session.rollback()
+    assert row_counts()["passkeys"] == service.MOST

@@ -1,0 +1,252 @@
+"""Sign-in by a passkey alone: no name is typed, and nothing but a true, new answer of this browser opens a session."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import rate_limits
+from app.accounts.models import User, UserSession
+from app.extensions import db
+from app.passkeys.models import Challenge, Passkey
+from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
+from tests.passkeys.authenticator import FLAGS, USER_PRESENT, Authenticator, encoded
+from tests.passkeys.conftest import add_passkey
+from tests.passkeys.test_register import MALFORMED
+from tests.visitor import Visitor
+
+SIGN_IN = "/sign-in/passkey"
+
+
+def ask(browser: Visitor, path: str = SIGN_IN) -> dict[str, Any]:
+    answer = browser.submit(f"{path}/options")
+    assert answer.status_code == 200
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
+def sessions() -> int:
+    return row_counts()["user_sessions"]
+
+
+def test_a_passkey_alone_signs_in(client: Visitor, alice: User, passkey: Authenticator) -> None:
+    options = ask(client)
+    assert options["allowCredentials"] == [], "nobody has to say first who they are"
+    assert options["userVerification"] == "required"
+    assert client.submit(SIGN_IN, credential=passkey.sign(options)).location == "/notes"
+    assert "alice" in client.get("/mypage").text
+    assert db.session.scalars(select(Passkey)).one().last_used_at is not None
+
+
+def test_it_goes_where_the_reader_was_going_and_keeps_what_was_typed(client: Visitor, passkey: Authenticator) -> None:
+    kept = json.dumps([["title", ""], ["content", "half a moon"]])
+    answer = client.submit(f"{SIGN_IN}?next=/notes", credential=passkey.sign(ask(client)), kept=kept)
+    assert answer.status_code == 200
+    assert "half a moon" in answer.text
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example"])
+def test_it_goes_to_no_other_site(client: Visitor, passkey: Authenticator, target: str) -> None:
+    answer = client.submit(f"{SIGN_IN}?next={target}", credential=passkey.sign(ask(client)))
+    assert answer.location == "/notes"
+
+
+@pytest.mark.parametrize(("fields", "days"), [({}, 0), ({"remember": "y"}, 30)])
+def test_remember_me_is_as_with_a_password(
+    client: Visitor, passkey: Authenticator, fields: dict[str, str], days: int
+) -> None:
+    client.submit(SIGN_IN, credential=passkey.sign(ask(client)), **fields)
+    session = db.session.scalars(select(UserSession)).one()
+    assert (session.expires_at - session.created_at).days == days
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin": "http://localhost:1"},
+        {"origin": "https://localhost"},
+        {"origin": "https://evil.example"},
+        {"rp_id": "evil.example"},
+        {"challenge": encoded(bytes(32))},
+        {"flags": USER_PRESENT},
+        {"flags": FLAGS & ~USER_PRESENT},
+        {"kind": "webauthn.create"},
+        {"user_handle": b""},
+        {"user_handle": b"somebody else"},
+    ],
+    ids=str,
+)
+def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator, wrong: dict[str, Any]) -> None:
+    answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
+    assert answer.status_code == 422
+    assert "This passkey is not accepted here." in answer.text
+    assert sessions() == 0
+    assert client.get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize("malformed", MALFORMED, ids=lambda text: repr(text[:40]))
+def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User, malformed: str) -> None:
+    ask(client)
+    answer = client.submit(SIGN_IN, credential=malformed.encode("utf-8", "surrogatepass"))
+    assert answer.status_code == 422
+    assert sessions() == 0
+
+
+@pytest.mark.parametrize("name", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
+@pytest.mark.parametrize("value", ["", "AA", "n_8", "W10", "!", 1, None, [], {}], ids=repr)
+def test_a_part_that_is_something_else_signs_nobody_in(
+    client: Visitor, passkey: Authenticator, name: str, value: object
+) -> None:
+    answer = json.loads(passkey.sign(ask(client)))
+    answer["response"][name] = value
+    assert client.submit(SIGN_IN, credential=json.dumps(answer)).status_code == 422
+    assert sessions() == 0
+
+
+def test_the_signature_of_another_key_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
+    forged = Authenticator(credential_id=passkey.credential_id, user_handle=passkey.user_handle)
+    assert client.submit(SIGN_IN, credential=forged.sign(ask(client))).status_code == 422
+    assert sessions() == 0
+
+
+def test_a_replayed_answer_signs_nobody_in(app: Flask, client: Visitor, passkey: Authenticator) -> None:
+    answer = passkey.sign(ask(client))
+    with client.session_transaction() as cookie:
+        before = dict(cookie)
+    assert client.submit(SIGN_IN, credential=answer).status_code == 302
+    thief = app.test_client()
+    assert isinstance(thief, Visitor)
+    with thief.session_transaction() as cookie:
+        cookie.update(before)
+    assert thief.submit(SIGN_IN, credential=answer).status_code == 422
+    assert sessions() == 1
+
+
+def test_an_answer_uses_its_challenge_up_even_if_it_is_refused(client: Visitor, passkey: Authenticator) -> None:
+    options = ask(client)
+    with client.session_transaction() as cookie:
+        before = dict(cookie)
+    assert client.submit(SIGN_IN, credential=passkey.sign(options, rp_id="evil.example")).status_code == 422
+    with client.session_transaction() as cookie:
+        cookie.update(before)
+    assert client.submit(SIGN_IN, credential=passkey.sign(options)).status_code == 422
+    assert sessions() == 0
+
+
+def test_an_answer_that_comes_too_late_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
+    answer = passkey.sign(ask(client))
+    db.session.execute(update(Challenge).values(expires_at=func.now()))
+    db.session.commit()
+    refused = client.submit(SIGN_IN, credential=answer)
+    assert refused.status_code == 422
+    assert "That took too long" in refused.text
+    assert sessions() == 0
+
+
+def test_the_challenge_of_another_browser_signs_nobody_in(app: Flask, client: Visitor, passkey: Authenticator) -> None:
+    other = app.test_client()
+    assert isinstance(other, Visitor)
+    answer = passkey.sign(ask(other))
+    ask(client)
+    assert client.submit(SIGN_IN, credential=answer).status_code == 422
+    assert sessions() == 0
+
+
+def test_the_challenge_of_another_purpose_signs_nobody_in(
+    app: Flask, signed_in: Visitor, passkey: Authenticator
+) -> None:
+    answer = passkey.sign(ask(signed_in, "/sign-in/confirm/passkey"))
+    before = sessions()
+    assert signed_in.submit(SIGN_IN, credential=answer).status_code == 422
+    assert sessions() == before
+
+
+def test_a_removed_passkey_and_one_of_a_deleted_account_are_refused_like_an_unknown_one(
+    client: Visitor, alice: User, bob: User
+) -> None:
+    removed, orphaned, unknown = add_passkey(alice), add_passkey(bob), Authenticator(user_handle=b"x" * 32)
+    db.session.execute(db.delete(Passkey).where(Passkey.user_id == alice.id))
+    db.session.execute(db.delete(User).where(User.id == bob.id))
+    db.session.commit()
+    for device in (removed, orphaned, unknown):
+        refused = client.submit(SIGN_IN, credential=device.sign(ask(client)))
+        assert refused.status_code == 422
+        assert "This passkey is not accepted here." in refused.text
+    assert sessions() == 0
+
+
+def test_a_counter_that_counts_on_is_stored(client: Visitor, passkey: Authenticator) -> None:
+    passkey.count = 7
+    assert client.submit(SIGN_IN, credential=passkey.sign(ask(client))).status_code == 302
+    assert db.session.scalars(select(Passkey.sign_count)).one() == 7
+
+
+@pytest.mark.parametrize("count", [0, 6, 7])
+def test_a_counter_that_goes_backwards_is_refused_and_logged(
+    client: Visitor, passkey: Authenticator, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    db.session.execute(update(Passkey).values(sign_count=7))
+    db.session.commit()
+    passkey.count = count
+    with caplog.at_level(logging.ERROR):
+        refused = client.submit(SIGN_IN, credential=passkey.sign(ask(client)))
+    assert refused.status_code == 422
+    assert "seems to be a copy" in refused.text
+    assert "a passkey seems to be copied" in caplog.text
+    assert db.session.scalars(select(Passkey.sign_count)).one() == 7
+    assert sessions() == 0
+
+
+def test_a_counter_without_a_true_signature_is_no_copy(
+    client: Visitor, passkey: Authenticator, caplog: pytest.LogCaptureFixture
+) -> None:
+    db.session.execute(update(Passkey).values(sign_count=7))
+    db.session.commit()
+    forged = Authenticator(credential_id=passkey.credential_id, user_handle=passkey.user_handle)
+    client.submit(SIGN_IN, credential=forged.sign(ask(client)))
+    assert "copied" not in caplog.text
+
+
+def test_challenges_are_rate_limited_by_address(client: Visitor, alice: User) -> None:
+    for _ in range(rate_limits.PASSKEYS_BY_ADDRESS.capacity):
+        ask(client)
+    refused = client.post(
+        f"{SIGN_IN}/options", data={"csrf_token": client.csrf_token()}, headers={"Accept": "application/json"}
+    )
+    assert refused.status_code == 429
+    assert refused.json is not None
+    assert "too often" in refused.json["detail"]
+    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302, "the password is not limited by it"
+
+
+def test_a_passkey_shown_again_renews_the_session(signed_in: Visitor, passkey: Authenticator) -> None:
+    before = db.session.scalars(select(UserSession.token_hash)).one()
+    answer = signed_in.submit(
+        "/sign-in/confirm/passkey?next=/mypage", credential=passkey.sign(ask(signed_in, "/sign-in/confirm/passkey"))
+    )
+    assert answer.location == "/mypage"
+    assert db.session.scalars(select(UserSession.token_hash)).one() != before
+
+
+@pytest.mark.parametrize("whose", ["bob", "nobody"])
+def test_somebody_elses_passkey_renews_no_session(
+    app: Flask, signed_in: Visitor, passkey: Authenticator, bob: User, whose: str
+) -> None:
+    other = add_passkey(bob) if whose == "bob" else Authenticator(user_handle=b"x" * 32)
+    before = list(db.session.scalars(select(UserSession.token_hash)))
+    options = ask(signed_in, "/sign-in/confirm/passkey")
+    assert [known["id"] for known in options["allowCredentials"]] == [encoded(passkey.credential_id)]
+    signed_in.submit("/sign-in/confirm/passkey", credential=other.sign(options))
+    assert list(db.session.scalars(select(UserSession.token_hash))) == before
+    assert "This passkey is not accepted here." in signed_in.get("/mypage/passkeys").text
+
+
+def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, passkey: Authenticator) -> None:
+    browser = browser_of(app, bob)
+    browser.submit(SIGN_IN, credential=passkey.sign(ask(browser)))
+    assert "alice" in browser.get("/mypage").text
+    assert sessions() == 1, "Bob's session has ended"
