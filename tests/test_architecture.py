@@ -128,6 +128,8 @@ PURE = [
     "app.accounts.user_agents",
     "app.keyset",
     "app.mypage.heat_map",
+    "app.passkeys.ceremonies",
+    "app.passkeys.options",
     "app.photos.containers",
     "app.photos.cropping",
     "app.photos.decoding",
@@ -191,8 +193,11 @@ TERMS = {
     "optimistic locking": "app/notes/service.py",
     "rate limit": "app/rate_limits.py",
     "soft delete": "app/soft_delete.py",
+    "multi-factor authentication": "app/accounts/second_step.py",
+    "recovery codes": "app/passkeys/recovery_codes.py",
     "SSRF": "app/wordcounts/fetching/__init__.py",
     "token bucket": "app/rate_limits.py",
+    "WebAuthn": "app/passkeys/ceremonies.py",
     "XSS": "app/notes/markdown.py",
 }
 

@@ -64,6 +64,7 @@ def password_changed() -> Letter:
         _("Your password was changed"),
         (
             _("The password of your account at Semicircle was changed, and all devices were signed out."),
+            _("If you have passkeys, they still sign you in. Remove any that you do not know, on My page."),
             _("If that was not you, set a new password at once."),
         ),
         mail.link("mailed_links.forgot_password"),

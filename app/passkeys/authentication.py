@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, func, select, update
 from app.accounts.models import User
 from app.extensions import db
 from app.passkeys import ceremonies, challenges
-from app.passkeys.ceremonies import Known, PasskeyRefused, RelyingParty
+from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
 from app.passkeys.models import Passkey
+from app.passkeys.options import Known, authentication_options
 from app.passkeys.service import KNOWN
 
 
@@ -45,7 +46,7 @@ def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None
     drawn = challenges.draw(purpose, user_id)
     rows = db.session.execute(KNOWN, {"user_id": user_id}).all() if user_id else []
     known = [Known(row.credential_id, row.transports) for row in rows]
-    return drawn.id, ceremonies.authentication_options(party, drawn.value, known)
+    return drawn.id, authentication_options(party, drawn.value, known)
 
 
 def authenticate(

@@ -1,11 +1,12 @@
-"""The two ceremonies of WebAuthn, by the library py_webauthn: what a browser is asked, and whether its answer is true.
+"""The two ceremonies of WebAuthn, by the library py_webauthn: whether what a browser answers is true.
 
 Pure: no request, no database. Registration makes a passkey, authentication shows that its holder is there. Both require
 user verification, that is the fingerprint, the face or the PIN that unlocks the device. So a passkey is two factors.
+What the browser is asked is in options.py.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,31 +15,22 @@ import webauthn
 from webauthn.helpers import (
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
-    options_to_json_dict,
     parse_authentication_credential_json,
 )
 from webauthn.helpers import parse_registration_credential_json as parse_registration
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
     AuthenticationCredential,
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
 )
 
 MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
 MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn Level 3, section 4
 MAX_PUBLIC_KEY = 1024  # bytes; RSA of 4,096 bits takes 600, and checking a much longer one would take seconds
-TIMEOUT = 5 * 60 * 1000  # milliseconds, as long as a challenge lives
 ALGORITHMS = [
     COSEAlgorithmIdentifier.EDDSA,
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
     COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,  # Windows Hello
 ]
-VERIFIED = UserVerificationRequirement.REQUIRED
 
 
 class PasskeyRefused(Exception):
@@ -59,14 +51,6 @@ class RelyingParty:
 
 
 @dataclass(frozen=True)
-class Known:
-    """A passkey of the account that is asked: by which credential, and how to reach its device."""
-
-    credential_id: bytes
-    transports: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Registered:
     credential_id: bytes
     public_key: bytes
@@ -79,58 +63,6 @@ class Registered:
 class Authenticated:
     sign_count: int
     backed_up: bool
-
-
-def registration_options(
-    party: RelyingParty, challenge: bytes, user_handle: bytes, email: str, nickname: str, known: Sequence[Known]
-) -> dict[str, Any]:
-    """What navigator.credentials.create() is asked for: a discoverable credential, and no attestation of its maker.
-
-    Args:
-        email, nickname: stay on the reader's device, to tell accounts apart there.
-        known: the account's passkeys; a device that has one of them makes no second one.
-    """
-    options = webauthn.generate_registration_options(
-        rp_id=party.id,
-        rp_name="Semicircle",
-        user_id=user_handle,
-        user_name=email,
-        user_display_name=nickname,
-        challenge=challenge,
-        timeout=TIMEOUT,
-        attestation=AttestationConveyancePreference.NONE,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=VERIFIED
-        ),
-        exclude_credentials=descriptors(known),
-        supported_pub_key_algs=ALGORITHMS,
-    )
-    return options_to_json_dict(options)
-
-
-def authentication_options(party: RelyingParty, challenge: bytes, known: Sequence[Known] = ()) -> dict[str, Any]:
-    """What navigator.credentials.get() is asked for.
-
-    Args:
-        known: the passkeys that may answer; empty: any of this site, so nobody has to say first who they are.
-    """
-    options = webauthn.generate_authentication_options(
-        rp_id=party.id,
-        challenge=challenge,
-        timeout=TIMEOUT,
-        allow_credentials=descriptors(known),
-        user_verification=VERIFIED,
-    )
-    return options_to_json_dict(options)
-
-
-def descriptors(known: Sequence[Known]) -> list[PublicKeyCredentialDescriptor]:
-    return [
-        PublicKeyCredentialDescriptor(
-            id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]
-        )
-        for passkey in known
-    ]
 
 
 def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> Registered:

@@ -10,7 +10,7 @@ from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
 
 SENTENCES = {
     ChallengeExpired: _("That took too long, or it was sent twice. Please try again."),
-    PasskeyRefused: _("This passkey is not accepted here. Try another one, or sign in with your password."),
+    PasskeyRefused: _("This passkey is not accepted here. Please try another way."),
     PasskeyCopied: _("This passkey seems to be a copy, so it is not accepted. Use another one, and remove this one."),
     PasskeyTaken: _("This passkey is in use already. Please make a new one."),
     TooManyPasskeys: _("You have as many passkeys as fit. Please remove one first."),

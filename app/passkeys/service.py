@@ -13,8 +13,9 @@ from app.accounts.models import User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.passkeys import ceremonies, challenges, recovery_codes
-from app.passkeys.ceremonies import Known, RelyingParty
+from app.passkeys.ceremonies import RelyingParty
 from app.passkeys.models import Passkey
+from app.passkeys.options import Known, registration_options
 
 MOST = 20  # a person; bounds the page, and what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
@@ -100,7 +101,7 @@ def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str
     handle = known[0].user_handle if known else secrets.token_bytes(HANDLE_LENGTH)
     drawn = challenges.draw(challenges.REGISTER, user_id, handle)
     devices = [Known(row.credential_id, row.transports) for row in known]
-    return drawn.id, ceremonies.registration_options(party, drawn.value, handle, email, nickname, devices)
+    return drawn.id, registration_options(party, drawn.value, handle, email, nickname, devices)
 
 
 def add_passkey(party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str) -> int:

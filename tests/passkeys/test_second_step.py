@@ -1,4 +1,4 @@
-"""Two-step sign-in: after the password nobody is signed in before a passkey of the account or a recovery code is shown."""
+"""Two-step sign-in: after the password nobody is signed in before a passkey or a recovery code is shown."""
 
 import json
 from collections.abc import Callable
