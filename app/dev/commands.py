@@ -60,7 +60,7 @@ def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None
         _migrate(checkout, running)
     ours = _start_ours(checkout, chosen, url, running)
     children = [server.result() for server in starting.values()]
-    click.echo(f"Semicircle is on http://127.0.0.1:{chosen.web_port} (Ctrl-C stops everything)")
+    click.echo(f"Semicircle is on http://localhost:{chosen.web_port} (Ctrl-C stops everything)")
     while not interrupted.wait(0.5):
         for process in ours:
             process.follow()

@@ -10,7 +10,8 @@ from app.storage import StorageUnavailable
 
 FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
 EMPTY = "empty"  # a new account
-PASSWORD = "a long enough sentence"  # of both
+KEYS = "keys"  # an account with a passkey, whose second step is turned on again and again
+PASSWORD = "a long enough sentence"  # of all
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,13 @@ MY_PAGE = (
     Page("account-history-end", "/mypage/events?before=1", FULL),
     Page("confirm-sign-in", "/sign-in/confirm?next=/mypage/devices", FULL),
     Page("confirm-sign-in-refused", "/sign-in/confirm", EMPTY, 422, {"password": ""}),
+    Page("passkeys", "/mypage/passkeys", FULL),
+    Page("passkeys-none", "/mypage/passkeys", EMPTY),
+    Page("passkeys-refused", "/mypage/passkeys", EMPTY, 422, {"name": "x" * 51}),
+    Page("passkey", "/mypage/passkeys/{passkey}", FULL),
+    Page("passkey-refused", "/mypage/passkeys/{passkey}", FULL, 422, {"name": ""}),
+    Page("recovery-codes", "/mypage/passkeys/second-step", KEYS, form={}),
+    Page("passkey-sign-in-refused", "/sign-in/passkey", status=422, form={"credential": "{}"}),
     Page("import", "/mypage/import", FULL),
     Page("import-refused", "/mypage/import", FULL, 422, {}),
     Page("my-page-edit-refused", "/mypage/nickname", EMPTY, 422, {"nickname": "a\u0430"}),

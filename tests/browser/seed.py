@@ -12,11 +12,13 @@ from app.accounts.models import AccountEvent, AccountToken, EventKind, User
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
+from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
 from app.wordcounts.rate_limits import MAX_UNFINISHED
-from tests.browser.pages import EMPTY, FULL, PASSWORD
+from tests.browser.pages import EMPTY, FULL, KEYS, PASSWORD
+from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
 from tests.wordcounts.results import COUNTED
 
@@ -67,7 +69,14 @@ def seed() -> Ids:
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
     photos.put_photo(full.id, oriented_photo(1))
     seed_events(full)
-    return {**seed_tokens(full), **seed_notes(full.id), **seed_todos(full.id), **seed_results(full)}
+    add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))
+    return {
+        **seed_tokens(full),
+        **seed_passkeys(full),
+        **seed_notes(full.id),
+        **seed_todos(full.id),
+        **seed_results(full),
+    }
 
 
 def address(who: str) -> str:
@@ -95,6 +104,13 @@ def seed_events(user: User) -> None:
     refused = AccountEvent.kind.in_((EventKind.SIGN_IN_FAILED, EventKind.PASSWORD_REFUSED))
     db.session.execute(update(AccountEvent).where(refused).values(times=1057))
     db.session.commit()
+
+
+def seed_passkeys(user: User) -> Ids:
+    """With names that are hard to show."""
+    for name in (*HARD, "Chrome on macOS", "새 전화기"):
+        add_passkey(user, name[:50])
+    return {"passkey": service.overview(user.id).passkeys[0].id}
 
 
 def seed_notes(user_id: int) -> Ids:

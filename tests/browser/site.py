@@ -88,7 +88,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
     """
     with (
         migrated_database({**environment, **MAIL}) as own,
-        running_service(own, folder, "config.TestingConfig") as service,
+        running_service(own, folder, "config.TestingConfig", host="localhost") as service,  # no passkeys at a number
     ):
         app = application(own)
         with app.app_context():

@@ -60,7 +60,7 @@ class Run:
     def wait_until_it_serves(self) -> str:
         """The address."""
         self.wait_for("Ctrl-C stops everything")
-        [(address, rest)] = re.findall(r"Semicircle is on (http://127\.0\.0\.1:\d+) (.*)", self.said)
+        [(address, rest)] = re.findall(r"Semicircle is on (http://localhost:\d+) (.*)", self.said)
         assert rest == "(Ctrl-C stops everything)"
         return str(address)
 

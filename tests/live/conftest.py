@@ -62,15 +62,20 @@ def procfile_command(name: str) -> str:
 
 @contextmanager
 def running_service(
-    environment: Environment, folder: Path, settings: str = "config.ProductionConfig"
+    environment: Environment, folder: Path, settings: str = "config.ProductionConfig", host: str = "127.0.0.1"
 ) -> Iterator[Service]:
     """Run the Procfile's release, then web and worker, with this environment only.
 
     With PORT, as a platform sets it, gunicorn listens on all addresses; tests bind to the loopback address instead.
+
+    Args:
+        host: by which the service is opened; SITE_URL says so, if the environment has one.
     """
     [port] = ports.find_free(1)
+    url = f"http://{host}:{port}"
     env = {
         **environment,
+        **({"SITE_URL": url} if "SITE_URL" in environment else {}),
         "APP_SETTINGS": settings,
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -84,7 +89,7 @@ def running_service(
         running("web", env, log) as process,
     ):
         wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield Service(f"http://127.0.0.1:{port}", process, environment, log)
+        yield Service(url, process, environment, log)
 
 
 @contextmanager

@@ -27,12 +27,19 @@ PUBLIC = {
     "health.healthz",
     "health.readyz",
     "manifest.manifest",
+    "passkey_sign_in.ask_second_step",
+    "passkey_sign_in.second_step_options",
+    "passkey_sign_in.sign_in",
+    "passkey_sign_in.sign_in_options",
+    "passkey_sign_in.take_second_step",
+    "passkey_sign_in.take_second_step_with_code",
     "preferences.choose",
 }
 # No mail is sent in these tests, and no such token was ever drawn.
 NOT_OK = {"mailed_links.forgot_password": 404} | {
     f"mailed_links.{name}": 410 for name in ("change_email", "confirm_email", "new_password")
 }
+NOT_OK["passkey_sign_in.ask_second_step"] = 302  # nobody has typed a password
 # It changes nothing: it shows the sign-in page. The CSRF token that it gets belongs to a lost session.
 WITHOUT_TOKEN = {"accounts.sign_in_again"}
 
