@@ -71,7 +71,7 @@ def sign_in() -> Answer:
             if user.passkey_after_password:
                 browser_session.begin_second_step(user, remember=form.remember.data)
                 # 307: the browser posts the form again, so that the second step carries what it holds.
-                ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next"))
+                ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next") or None)
                 return redirect(ask_second_step, 307 if carried else 302)
             browser_session.begin(user, remember=form.remember.data)
         except service.WrongCredentials as error:

@@ -41,7 +41,7 @@ def second_step_expired(error: SecondStepExpired) -> Answer:
     settle_reader()
     session.pop(browser_session.SECOND_STEP, None)
     flash(_("That took too long. Please sign in once more."), "wrong")
-    return redirect(url_for("accounts.sign_in", next=request.args.get("next")))
+    return redirect(url_for("accounts.sign_in", next=request.args.get("next") or None))
 
 
 @bp.post("/passkey/options")
@@ -180,7 +180,7 @@ def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
         "passkeys/second_step.html",
         form=code_form,
         refused=form,
-        next=request.args.get("next"),
+        next=request.args.get("next") or None,
         kept=form_recovery.carried_form(target),
     )
 
