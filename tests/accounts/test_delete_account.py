@@ -3,13 +3,15 @@
 import pytest
 from flask import Flask
 
-from app.accounts import tokens
+from app.accounts import second_step, tokens
 from app.accounts.models import User
 from app.notes import service as notes
+from app.passkeys import challenges, two_step
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
+from tests.passkeys.conftest import add_passkey
 from tests.visitor import Visitor
 
 
@@ -24,10 +26,25 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         wordcounts.delete_result(user.id, wordcounts.ask(user.id, "https://example.com/deleted"))
         wordcounts.ask(user.id, "https://example.com/")
         tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
+        add_passkey(user)
+        two_step.turn_on(user.id)
+        challenges.draw(challenges.CONFIRM, user.id)
+        second_step.start(user, remember=False)
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text
-    assert row_counts() == {"users": 1, "user_sessions": 0, "account_tokens": 1, "notes": 2, "todos": 1, "results": 2}
+    assert row_counts() == {
+        "users": 1,
+        "user_sessions": 0,
+        "account_tokens": 1,
+        "pending_sign_ins": 1,
+        "passkeys": 1,
+        "recovery_codes": 10,
+        "passkey_challenges": 1,
+        "notes": 2,
+        "todos": 1,
+        "results": 2,
+    }
 
 
 def test_deleting_an_account_ends_all_its_sessions(app: Flask, signed_in: Visitor, alice: User) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.extensions import db
-from app.passkeys import challenges, service, tasks
+from app.passkeys import challenges, tasks
 from app.passkeys.models import Challenge, Passkey
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -92,12 +92,3 @@ def test_expired_challenges_are_purged_and_others_stay(app: Flask, alice: User) 
     kept = challenges.draw(challenges.CONFIRM, alice.id)
     tasks.purge_expired_challenges(0)
     assert list(db.session.scalars(select(Challenge.id))) == [kept.id]
-
-
-def test_an_account_takes_its_passkeys_with_it(app: Flask, alice: User, codes: list[str]) -> None:
-    challenges.draw(challenges.CONFIRM, alice.id)
-    db.session.delete(db.session.get(User, alice.id))
-    db.session.commit()
-    left = row_counts()
-    assert not [name for name in ("passkeys", "recovery_codes", "passkey_challenges", "pending_sign_ins") if left[name]]
-    assert service.overview(alice.id).passkeys == []
