@@ -17,6 +17,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from app import create_app
 from app.accounts import hashing, sessions
 from app.accounts import service as accounts
+from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
 from config import TestingConfig
@@ -26,6 +27,7 @@ from tests.servers import ServerProcess, ServersUnavailable, environment_of
 from tests.visitor import Visitor
 
 PASSWORD = "a long enough sentence"
+CLIENT = Client("203.0.113.7", "test")
 # 0.1 ms a hash in place of 25. A hash of these parameters needs no rehash either, since this hasher checks for it.
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PRODUCTION_HASHER = hashing._hasher

@@ -88,6 +88,12 @@ def password_refused(user_id: int, client: Client) -> None:
     log.warning("%s: account=%d address=%s", EventKind.PASSWORD_REFUSED, user_id, client.ip)
 
 
+def recovery_code_refused(user_id: int, client: Client) -> None:
+    """Somebody who knew the password typed a wrong recovery code."""
+    _count(user_id, EventKind.RECOVERY_CODE_REFUSED, client)
+    log.warning("%s: account=%d address=%s", EventKind.RECOVERY_CODE_REFUSED, user_id, client.ip)
+
+
 def account_deleted(user_id: int, client: Client) -> None:
     """In the log alone: the events of an account go with it."""
     log.info("account_deleted: account=%d address=%s", user_id, client.ip)

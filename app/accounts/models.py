@@ -73,7 +73,11 @@ class EventKind(StrEnum):
     EMAIL_CHANGED = "email_changed"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    SECOND_STEP_ON = "second_step_on"
+    SECOND_STEP_OFF = "second_step_off"
     RECOVERY_CODES_MADE = "recovery_codes_made"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODE_REFUSED = "recovery_code_refused"  # by somebody who knew the password
     DEVICE_ENDED = "device_ended"
     OTHER_DEVICES_ENDED = "other_devices_ended"
     EXPORTED = "exported"

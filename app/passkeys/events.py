@@ -1,4 +1,4 @@
-"""Events of passkeys in the log (ASVS 5.0 V16.3.1). None holds a name, an e-mail address or a key."""
+"""Refused passkeys in the log (ASVS 5.0 V16.3.1). Whose account it was is not known, so no owner reads of them."""
 
 import logging
 
@@ -12,11 +12,3 @@ def passkey_refused(reason: str, address: str) -> None:
 def passkey_copied(reason: str, address: str) -> None:
     """Its counter went backwards: somebody may have copied it."""
     log.error("a passkey seems to be copied: %s address=%s", reason, address)
-
-
-def recovery_code_refused(user_id: int, address: str) -> None:
-    log.warning("sign-in failed: recovery code account=%d address=%s", user_id, address)
-
-
-def recovery_code_used(user_id: int, address: str) -> None:
-    log.info("a recovery code was used: account=%d address=%s", user_id, address)

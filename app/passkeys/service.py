@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.models import User
+from app.accounts import events
+from app.accounts.events import Client
+from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.passkeys import ceremonies, challenges, recovery_codes
@@ -104,7 +106,9 @@ def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str
     return drawn.id, registration_options(party, drawn.value, handle, email, nickname, devices)
 
 
-def add_passkey(party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str) -> int:
+def add_passkey(
+    party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: Client
+) -> int:
     """Store the passkey that a browser has made, and return its id.
 
     Raises:
@@ -130,6 +134,8 @@ def add_passkey(party: RelyingParty, challenge_id: int | None, user_id: int, ans
     )
     db.session.add(passkey)
     try:
+        db.session.flush()
+        events.record(user_id, EventKind.PASSKEY_ADDED, client)
         db.session.commit()
     except IntegrityError as error:  # of another account, too: the page must not tell whose it is
         db.session.rollback()
@@ -154,7 +160,7 @@ def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
         raise PasskeyNotFound
 
 
-def remove_passkey(user_id: int, passkey_id: int) -> None:
+def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
     """Raises: PasskeyNotFound, LastPasskey, AccountGone. Nothing was changed."""
     user = lock_user(user_id)
     ids = set(db.session.scalars(select(Passkey.id).where(Passkey.user_id == user_id)))
@@ -165,4 +171,5 @@ def remove_passkey(user_id: int, passkey_id: int) -> None:
         db.session.rollback()
         raise LastPasskey
     db.session.execute(delete(Passkey).where(Passkey.id == passkey_id))
+    events.record(user_id, EventKind.PASSKEY_REMOVED, client)
     db.session.commit()

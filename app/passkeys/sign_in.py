@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app import rate_limits
 from app.accounts import browser_session, second_step
 from app.accounts import events as account_events
+from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm
 from app.accounts.guessing import counted_recovery_code
 from app.accounts.models import User
@@ -106,15 +107,14 @@ def take_second_step_with_code() -> Answer:
         return second_step_page(form), 422
     try:
         with counted_recovery_code(user_id):
-            pending = two_step.sign_in_with_code(token, form.code.data)
+            pending = two_step.sign_in_with_code(token, form.code.data, this_client())
     except WrongRecoveryCode as error:
-        events.recovery_code_refused(user_id, str(client_address()))
+        account_events.recovery_code_refused(user_id, this_client())
         form.code.errors = [sentence_of(error)]
         return second_step_page(form), 422
     except RateLimited as error:
         form.code.errors = [wait_sentence(error)]
         return second_step_page(form), 429, retry_after(error)
-    events.recovery_code_used(user_id, str(client_address()))
     return signed_in(pending.user, remember=pending.remember)
 
 
@@ -163,7 +163,6 @@ def signed_in(user: User, *, remember: bool) -> Answer:
     target = local_path(request.args.get("next"), default=url_for("notes.index"))
     carried = form_recovery.carried_form(target)
     browser_session.begin(user, remember=remember)
-    account_events.sign_in_succeeded(user.id, str(client_address()))
     return form_recovery.offer(carried) if carried else redirect(target)
 
 

@@ -2,7 +2,9 @@
 
 from sqlalchemy import func, select
 
-from app.accounts import second_step
+from app.accounts import events, second_step
+from app.accounts.events import Client
+from app.accounts.models import EventKind
 from app.accounts.second_step import Pending
 from app.accounts.service import lock_user
 from app.extensions import db
@@ -19,7 +21,7 @@ class NotTurnedOn(Exception):
     """Without the second step there is nothing that a recovery code would stand in for."""
 
 
-def turn_on(user_id: int) -> list[str]:
+def turn_on(user_id: int, client: Client) -> list[str]:
     """Have sign-in ask for a passkey after the password. Returns new recovery codes, which nobody can read again.
 
     Raises: NoPasskey, AccountGone. Nothing was changed.
@@ -32,18 +34,20 @@ def turn_on(user_id: int) -> list[str]:
         raise NoPasskey
     user.passkey_after_password = True
     recovery_codes.replace(user_id, hashes)
+    events.record(user_id, EventKind.SECOND_STEP_ON, client)
     db.session.commit()
     return codes
 
 
-def turn_off(user_id: int) -> None:
+def turn_off(user_id: int, client: Client) -> None:
     """The password is enough again, and the recovery codes are void. Raises: AccountGone."""
     lock_user(user_id).passkey_after_password = False
     recovery_codes.replace(user_id, [])
+    events.record(user_id, EventKind.SECOND_STEP_OFF, client)
     db.session.commit()
 
 
-def new_codes(user_id: int) -> list[str]:
+def new_codes(user_id: int, client: Client) -> list[str]:
     """New recovery codes; those of before are void. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
     codes = recovery_codes.draw()
     hashes = recovery_codes.hashes(codes)
@@ -51,11 +55,12 @@ def new_codes(user_id: int) -> list[str]:
         db.session.rollback()
         raise NotTurnedOn
     recovery_codes.replace(user_id, hashes)
+    events.record(user_id, EventKind.RECOVERY_CODES_MADE, client)
     db.session.commit()
     return codes
 
 
-def sign_in_with_code(token: str, code: str) -> Pending:
+def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
     """Take the second step with a recovery code; both are used up, or neither.
 
     Args:
@@ -71,6 +76,7 @@ def sign_in_with_code(token: str, code: str) -> Pending:
     if not recovery_codes.use(code_id):
         db.session.rollback()
         raise WrongRecoveryCode
+    events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)
     db.session.commit()
     return pending
 

@@ -7,6 +7,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.accounts import user_agents
+from app.accounts.browser_session import this_client
+from app.accounts.recent_sign_in import recent_sign_in_required
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
@@ -17,6 +19,8 @@ from app.web.errors import show_error
 
 bp = Blueprint("passkeys", __name__, url_prefix="/mypage/passkeys")
 
+PAGE = "passkeys.index"  # the forms stand on it
+
 Answer = str | Response | tuple[str, int]
 
 
@@ -26,6 +30,7 @@ def passkey_not_found(error: service.PasskeyNotFound) -> Response:
 
 
 @bp.get("")
+@recent_sign_in_required()
 def index() -> Answer:
     form = PasskeyForm(formdata=None)
     form.name.data = suggested_name()
@@ -47,6 +52,7 @@ def registration_options() -> Response | tuple[Response, int]:
 
 
 @bp.post("")
+@recent_sign_in_required(PAGE)
 def create() -> Answer:
     party = relying_party_or_404()
     form = PasskeyForm()
@@ -54,12 +60,12 @@ def create() -> Answer:
         return list_page(form), 422
     try:
         challenge_id = session.pop(COOKIE_KEY, None)
-        service.add_passkey(party, challenge_id, current_user.id, form.credential.data, form.name.data)
+        service.add_passkey(party, challenge_id, current_user.id, form.credential.data, form.name.data, this_client())
     except (ChallengeExpired, PasskeyRefused, service.PasskeyTaken, service.TooManyPasskeys) as error:
         form.credential.errors = [sentence_of(error)]
         return list_page(form), 422
     flash(_("The passkey is added. You can sign in with it."))
-    return redirect(url_for("passkeys.index"))
+    return redirect(url_for(PAGE))
 
 
 @bp.route("/<id:passkey_id>", methods=["GET", "POST"])
@@ -71,45 +77,49 @@ def rename(passkey_id: int) -> Answer:
     if not form.validate():
         return render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name), 422
     service.rename_passkey(current_user.id, passkey_id, form.name.data)
-    return redirect(url_for("passkeys.index"))
+    return redirect(url_for(PAGE))
 
 
 @bp.post("/<id:passkey_id>/delete")
+@recent_sign_in_required(PAGE)
 def remove(passkey_id: int) -> Answer:
     try:
-        service.remove_passkey(current_user.id, passkey_id)
+        service.remove_passkey(current_user.id, passkey_id, this_client())
     except service.LastPasskey as error:
         flash(sentence_of(error), "wrong")
     else:
         flash(_("The passkey is removed; it signs nobody in any more. Delete it on your device, too."))
-    return redirect(url_for("passkeys.index"))
+    return redirect(url_for(PAGE))
 
 
 @bp.post("/second-step")
+@recent_sign_in_required(PAGE)
 def turn_on_second_step() -> Answer:
     """The answer is the page with the codes, not a redirect: nothing that could show them again is stored."""
     try:
-        codes = two_step.turn_on(current_user.id)
+        codes = two_step.turn_on(current_user.id, this_client())
     except service.NoPasskey as error:
         flash(sentence_of(error), "wrong")
-        return redirect(url_for("passkeys.index"))
+        return redirect(url_for(PAGE))
     return render_template("passkeys/codes.html", codes=codes)
 
 
 @bp.post("/second-step/off")
+@recent_sign_in_required(PAGE)
 def turn_off_second_step() -> Answer:
-    two_step.turn_off(current_user.id)
+    two_step.turn_off(current_user.id, this_client())
     flash(_("Your password alone signs you in again. The recovery codes are void."))
-    return redirect(url_for("passkeys.index"))
+    return redirect(url_for(PAGE))
 
 
 @bp.post("/recovery-codes")
+@recent_sign_in_required(PAGE)
 def make_recovery_codes() -> Answer:
     try:
-        codes = two_step.new_codes(current_user.id)
+        codes = two_step.new_codes(current_user.id, this_client())
     except two_step.NotTurnedOn as error:
         flash(sentence_of(error), "wrong")
-        return redirect(url_for("passkeys.index"))
+        return redirect(url_for(PAGE))
     return render_template("passkeys/codes.html", codes=codes)
 
 

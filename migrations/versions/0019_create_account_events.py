@@ -29,7 +29,8 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind IN ('sign_in', 'sign_in_failed', 'sign_in_confirmed', 'password_refused', 'password_changed',"
             " 'password_reset', 'email_change_asked', 'email_changed', 'passkey_added', 'passkey_removed',"
-            " 'recovery_codes_made', 'device_ended', 'other_devices_ended', 'exported')",
+            " 'second_step_on', 'second_step_off', 'recovery_codes_made', 'recovery_code_used',"
+            " 'recovery_code_refused', 'device_ended', 'other_devices_ended', 'exported')",
             name=op.f("ck_account_events_kind"),
         ),
     )

@@ -9,7 +9,7 @@ from app.notes import service as notes
 from app.passkeys import challenges, two_step
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
-from tests.conftest import PASSWORD, browser_of
+from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.conftest import add_passkey
 from tests.visitor import Visitor
@@ -27,7 +27,7 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         wordcounts.ask(user.id, "https://example.com/")
         tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
         add_passkey(user)
-        two_step.turn_on(user.id)
+        two_step.turn_on(user.id, CLIENT)
         challenges.draw(challenges.CONFIRM, user.id)
         second_step.start(user, remember=False)
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)

@@ -11,15 +11,13 @@ from sqlalchemy import delete, func, select, text, update
 
 from app.accounts import devices, sessions
 from app.accounts import service as accounts
-from app.accounts.events import Client
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
-from tests.conftest import PASSWORD, browser_of
+from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
 from tests.waiting import wait_until
 
-CLIENT = Client("203.0.113.7", "test")
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 
 

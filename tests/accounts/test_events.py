@@ -20,12 +20,11 @@ from app.accounts.models import AccountEvent, EventKind, User, UserSession
 from app.accounts.service import AccountGone
 from app.extensions import db
 from tests.accounts.conftest import Post
-from tests.conftest import PASSWORD, browser_of
+from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.visitor import Visitor
 
 ALICE = "alice@example.com"
 NEW = "quite another sentence"
-CLIENT = Client("203.0.113.7", "test")
 
 Lines = list[str]
 

@@ -18,7 +18,17 @@ from tests.web.test_access import PUBLIC, endpoints
 
 LONG_AGO = sessions.RECENT + timedelta(seconds=1)
 OWN_TEXTS = {"notes", "todos", "wordcounts"}  # features that have nothing sensitive
-GUARDED = {"accounts.sign_out_device", "accounts.sign_out_other_devices", "portability.export"}
+GUARDED = {
+    "accounts.sign_out_device",
+    "accounts.sign_out_other_devices",
+    "passkeys.create",
+    "passkeys.index",
+    "passkeys.make_recovery_codes",
+    "passkeys.remove",
+    "passkeys.turn_off_second_step",
+    "passkeys.turn_on_second_step",
+    "portability.export",
+}
 # Their forms have a field for the password, which is asked for always.
 ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
 # They neither change who can sign in nor give everything away.
@@ -33,6 +43,10 @@ NOT_SENSITIVE = {
     "mypage.edit",
     "mypage.index",
     "mypage.put_photo",
+    "passkey_sign_in.confirm",
+    "passkey_sign_in.confirm_options",
+    "passkeys.registration_options",  # a question; `create` takes the answer
+    "passkeys.rename",
     "portability.import_",
     "portability.show_import",
     "recent_sign_in.confirm",

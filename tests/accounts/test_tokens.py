@@ -9,14 +9,12 @@ from sqlalchemy import func, select, update
 
 from app.accounts import recovery, tokens
 from app.accounts import service as accounts
-from app.accounts.events import Client
 from app.accounts.models import AccountToken, User
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
-from tests.conftest import PASSWORD
+from tests.conftest import CLIENT, PASSWORD
 
 AT_ONCE = 20
-CLIENT = Client(None, "test")
 
 
 def drawn(user: User, purpose: str = tokens.RESET_PASSWORD) -> str:

@@ -6,6 +6,7 @@ from flask import Flask
 from app.accounts.models import User
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import RelyingParty
+from tests.conftest import CLIENT
 from tests.passkeys.authenticator import ORIGIN, Authenticator
 
 PARTY = RelyingParty("localhost", ORIGIN)
@@ -14,7 +15,7 @@ PARTY = RelyingParty("localhost", ORIGIN)
 def add_passkey(user: User, name: str = "Chrome on macOS") -> Authenticator:
     authenticator = Authenticator()
     challenge_id, options = service.ask_to_register(PARTY, user.id, user.email, user.nickname)
-    service.add_passkey(PARTY, challenge_id, user.id, authenticator.register(options), name)
+    service.add_passkey(PARTY, challenge_id, user.id, authenticator.register(options), name, CLIENT)
     return authenticator
 
 
@@ -27,4 +28,4 @@ def passkey(app: Flask, alice: User) -> Authenticator:
 @pytest.fixture
 def codes(alice: User, passkey: Authenticator) -> list[str]:
     """The recovery codes of Alice, whom sign-in asks for a second step."""
-    return two_step.turn_on(alice.id)
+    return two_step.turn_on(alice.id, CLIENT)

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.accounts.models import User
+from app.accounts.models import AccountEvent, EventKind, User
 from app.extensions import db
 from app.passkeys import challenges, tasks
 from app.passkeys.models import Challenge, Passkey
@@ -92,3 +92,20 @@ def test_expired_challenges_are_purged_and_others_stay(app: Flask, alice: User) 
     kept = challenges.draw(challenges.CONFIRM, alice.id)
     tasks.purge_expired_challenges(0)
     assert list(db.session.scalars(select(Challenge.id))) == [kept.id]
+
+
+def test_the_owner_reads_of_every_change(signed_in: Visitor, alice: User, codes: list[str]) -> None:
+    add_passkey(alice)
+    signed_in.submit(f"{PAGE}/recovery-codes")
+    signed_in.submit(f"{PAGE}/second-step/off")
+    [first, _second] = db.session.scalars(select(Passkey.id).order_by(Passkey.id))
+    signed_in.submit(f"{PAGE}/{first}/delete")
+    kinds = db.session.scalars(select(AccountEvent.kind).order_by(AccountEvent.id)).all()
+    assert kinds[-6:] == [
+        EventKind.PASSKEY_ADDED,
+        EventKind.SECOND_STEP_ON,
+        EventKind.PASSKEY_ADDED,
+        EventKind.RECOVERY_CODES_MADE,
+        EventKind.SECOND_STEP_OFF,
+        EventKind.PASSKEY_REMOVED,
+    ]

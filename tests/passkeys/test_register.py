@@ -14,7 +14,7 @@ from app.passkeys import service
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.challenges import ChallengeExpired
 from app.passkeys.models import Challenge, Passkey
-from tests.conftest import browser_of
+from tests.conftest import CLIENT, browser_of
 from tests.database import row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, USER_PRESENT, Authenticator, encoded
 from tests.passkeys.conftest import PARTY, add_passkey
@@ -105,7 +105,7 @@ def test_every_truncation_of_an_answer_is_refused(app: Flask, alice: User) -> No
         challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
         answer = Authenticator().register(options)
         with pytest.raises(PasskeyRefused):
-            service.add_passkey(PARTY, challenge_id, alice.id, answer[: min(cut, len(answer) - 1)], "phone")
+            service.add_passkey(PARTY, challenge_id, alice.id, answer[: min(cut, len(answer) - 1)], "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 
@@ -118,7 +118,7 @@ def test_a_key_that_is_none_is_refused(app: Flask, alice: User, place: int) -> N
     broken[-place] ^= 1
     answer["response"]["attestationObject"] = encoded(bytes(broken))
     with pytest.raises(PasskeyRefused):
-        service.add_passkey(PARTY, challenge_id, alice.id, json.dumps(answer), "phone")
+        service.add_passkey(PARTY, challenge_id, alice.id, json.dumps(answer), "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 
@@ -161,7 +161,7 @@ def test_the_challenge_of_another_browser_is_refused(app: Flask, signed_in: Visi
 def test_the_challenge_of_another_person_is_refused(app: Flask, alice: User, bob: User) -> None:
     challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
     with pytest.raises(ChallengeExpired):
-        service.add_passkey(PARTY, challenge_id, bob.id, Authenticator().register(options), "phone")
+        service.add_passkey(PARTY, challenge_id, bob.id, Authenticator().register(options), "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 
@@ -171,7 +171,7 @@ def test_a_passkey_that_an_account_has_already_is_refused(app: Flask, alice: Use
         user_id = user.id
         challenge_id, options = service.ask_to_register(PARTY, user_id, "a@example.com", "a")
         with pytest.raises(service.PasskeyTaken):
-            service.add_passkey(PARTY, challenge_id, user_id, device.register(options), "phone")
+            service.add_passkey(PARTY, challenge_id, user_id, device.register(options), "phone", CLIENT)
     assert row_counts()["passkeys"] == 1
 
 

@@ -13,14 +13,14 @@ from app import rate_limits
 from app.accounts import hashing, recovery, second_step, tokens
 from app.accounts import service as accounts
 from app.accounts import tasks as account_tasks
-from app.accounts.models import PendingSignIn, User, UserSession
+from app.accounts.models import AccountEvent, EventKind, PendingSignIn, User, UserSession
 from app.accounts.second_step import SecondStepExpired
 from app.extensions import db
 from app.passkeys import authentication, challenges, recovery_codes, service, two_step
 from app.passkeys.challenges import ChallengeExpired
 from app.passkeys.models import RecoveryCode
 from app.passkeys.two_step import WrongRecoveryCode
-from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
 from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.conftest import PARTY, add_passkey
@@ -99,7 +99,7 @@ def test_somebody_elses_passkey_and_codes_complete_nothing(
     app: Flask, half: Visitor, passkey: Authenticator, bob: User
 ) -> None:
     other = add_passkey(bob)
-    foreign_codes = two_step.turn_on(bob.id)
+    foreign_codes = two_step.turn_on(bob.id, CLIENT)
     assert half.submit(f"{STEP}/passkey", credential=other.sign(ask(half, STEP))).status_code == 422
     assert half.submit(f"{STEP}/recovery-code", code=foreign_codes[0]).status_code == 422
     assert sessions() == 0
@@ -125,7 +125,7 @@ def test_it_expires(half: Visitor, codes: list[str]) -> None:
 def test_a_new_password_voids_it(app: Flask, half: Visitor, alice: User, codes: list[str]) -> None:
     token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
     with app.app_context():
-        recovery.set_password(token, "quite another sentence", "en")
+        recovery.set_password(token, "quite another sentence", "en", CLIENT)
     assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
     assert sessions() == 0
 
@@ -208,16 +208,16 @@ def at_once(app: Flask, attempt: Callable[[object], object], arguments: list[obj
 
 def test_of_twenty_at_once_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
-    code = two_step.turn_on(committed.id)[0]
+    code = two_step.turn_on(committed.id, CLIENT)[0]
     pending = [second_step.start(committed, remember=False) for _ in range(AT_ONCE)]
-    assert at_once(migrated, lambda token: two_step.sign_in_with_code(str(token), code), [*pending]) == 1
+    assert at_once(migrated, lambda token: two_step.sign_in_with_code(str(token), code, CLIENT), [*pending]) == 1
 
 
 def test_of_twenty_at_once_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
-    codes = two_step.turn_on(committed.id)
+    codes = two_step.turn_on(committed.id, CLIENT)
     token = second_step.start(committed, remember=False)
-    assert at_once(migrated, lambda code: two_step.sign_in_with_code(token, str(code)), [*codes, *codes]) == 1
+    assert at_once(migrated, lambda code: two_step.sign_in_with_code(token, str(code), CLIENT), [*codes, *codes]) == 1
     db.session.rollback()
     assert db.session.scalar(select(recovery_codes.LEFT), {"user_id": committed.id}) == recovery_codes.COUNT - 1
 
@@ -258,10 +258,19 @@ def test_of_twenty_at_once_no_passkey_is_the_twenty_first(migrated: Flask, commi
     def attempt(pair: object) -> None:
         assert isinstance(pair, tuple)
         try:
-            service.add_passkey(PARTY, pair[0], committed.id, Authenticator().register(pair[1]), "phone")
+            service.add_passkey(PARTY, pair[0], committed.id, Authenticator().register(pair[1]), "phone", CLIENT)
         except service.TooManyPasskeys:
             raise ChallengeExpired from None
 
     assert at_once(migrated, attempt, [*asked]) == 1
     db.session.rollback()
     assert row_counts()["passkeys"] == service.MOST
+
+
+def test_the_owner_reads_of_recovery_codes(half: Visitor, alice: User, codes: list[str]) -> None:
+    for wrong in range(2):
+        assert half.submit(f"{STEP}/recovery-code", code=f"aaaaa-aaaa{wrong}").status_code == 422
+    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/notes"
+    noted = dict(db.session.execute(select(AccountEvent.kind, AccountEvent.times)).tuples().all())
+    assert noted[EventKind.RECOVERY_CODE_REFUSED] == 2
+    assert noted[EventKind.RECOVERY_CODE_USED] == noted[EventKind.SIGN_IN] == 1
