@@ -36,8 +36,6 @@ class Client:
 _RECORD = insert(AccountEvent).values(
     user_id=bindparam("user_id"), kind=bindparam("kind"), user_agent=bindparam("user_agent"), ip=bindparam("ip")
 )
-
-
 # The day's row of a kind: a new one, or one more in it. Its new id moves it to the top of the owner's list.
 _COUNT_ONE = text(
     """
