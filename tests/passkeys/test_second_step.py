@@ -271,6 +271,6 @@ def test_the_owner_reads_of_recovery_codes(half: Visitor, alice: User, codes: li
     for wrong in range(2):
         assert half.submit(f"{STEP}/recovery-code", code=f"aaaaa-aaaa{wrong}").status_code == 422
     assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/notes"
-    noted = dict(db.session.execute(select(AccountEvent.kind, AccountEvent.times)).tuples().all())
+    noted = {event.kind: event.times for event in db.session.scalars(select(AccountEvent))}
     assert noted[EventKind.RECOVERY_CODE_REFUSED] == 2
     assert noted[EventKind.RECOVERY_CODE_USED] == noted[EventKind.SIGN_IN] == 1
