@@ -3,8 +3,7 @@
 Only jobs send. They are deferred by `later` in the transaction of the row that they are about, and retried with
 exponential backoff while the server does not take the letter (`MailUnavailable`).
 
-No text of a user stands in a letter: anybody can sign up with somebody else's address, and a nickname such as
-"win a prize at evil.example" would be spam in our name.
+No text of a user stands in a letter: a nickname such as "win a prize at evil.example" would be spam in our name.
 """
 
 import logging

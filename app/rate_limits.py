@@ -51,6 +51,7 @@ PASSWORD_BY_PERSON = Limit("password-by-person", 10, HOUR / 10)  # asked for aga
 PASSKEYS_BY_ADDRESS = Limit("passkeys-by-address", 30, HOUR / 120)  # challenges: each is a row for five minutes
 RECOVERY_CODES = Limit("recovery-codes", 10, HOUR / 10)  # of an account, by who knows its password; failures only
 SIGN_UP_BY_ADDRESS = Limit("sign-up-by-address", 30, HOUR / 30)  # a school class behind one address
+SIGN_UP_BY_LINK = Limit("sign-up-by-link", 20, HOUR / 20)  # tries behind one mailed link; each may hash a password
 MAILS_BY_ADDRESS = Limit("mails-by-address", 20, HOUR / 20)  # links that one network asks for
 MAILS_TO = Limit("mails-to", 5, HOUR / 5)  # links into one mailbox, whose owner may have asked for none
 PHOTOS = Limit("photos", 20, HOUR / 20)  # a photo holds the decoder for up to 3 s

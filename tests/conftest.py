@@ -35,7 +35,7 @@ PRODUCTION_HASHER = hashing._hasher
 # Markers that a folder or a fixture gives; other tests say what they need by a decorator. See pyproject.toml.
 MARKERS_OF_FOLDERS = {"live": "servers", "dev": "servers"}
 MARKERS_OF_FIXTURES = {"site": "browser", "browser": "browser", "packages": "browser", "server_environment": "database"}
-SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # a test's own isolation
+SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
 SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 
 
@@ -140,6 +140,21 @@ def migrated(migrated_environment: Environment) -> Iterator[Flask]:
 def production_hasher(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed as in production, for the tests of that."""
     monkeypatch.setattr(hashing, "_hasher", PRODUCTION_HASHER)
+
+
+@pytest.fixture
+def statements(app: Flask) -> Iterator[list[str]]:
+    """The statements that are sent to the database from now on, without those of the test's own isolation."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(SAVEPOINTS):
+            seen.append(statement)
+
+    connection = db.session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    yield seen
+    event.remove(connection, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def new_password_rules(form: Form, field: Field) -> None:
         raise ValidationError(_("There is an invisible control character in this password; please type it again."))
     typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
     account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
-    account += form.names if isinstance(form, NewPasswordForm) else []
+    account += form.names if isinstance(form, NewPasswordForm | NewAccountForm) else []
     has_allowed_length = MIN_LENGTH <= len(field.data) <= MAX_LENGTH
     if has_allowed_length and (found := weakness(field.data, typed + account)):
         raise ValidationError(WEAKNESSES[found])
@@ -109,6 +109,27 @@ class SignUpForm(FlaskForm):
     email = email_field("email")
     nickname = nickname_field()
     password = new_password_field(_("Password"))
+
+
+class AddressForm(FlaskForm):
+    """Where mail can be sent, sign-up asks for the address alone."""
+
+    email = email_field("email")
+
+
+class NewAccountForm(FlaskForm):
+    """Behind the link of a sign-up.
+
+    Args:
+        email: of the account, which the password must not be.
+    """
+
+    nickname = nickname_field()
+    password = new_password_field(_("Password"))
+
+    def __init__(self, email: str) -> None:
+        super().__init__()
+        self.names = [email]
 
 
 class SignInForm(FlaskForm):

@@ -28,10 +28,19 @@ def reset_password(token: str) -> Letter:
     )
 
 
+def sign_up(token: str) -> Letter:
+    return Letter(
+        _("Your account at Semicircle"),
+        (_("Choose a nickname and a password, and your account is open."), _once(), _not_you()),
+        mail.link("mailed_links.sign_up", token=token),
+        _("Open the account"),
+    )
+
+
 def confirm_email(token: str) -> Letter:
     return Letter(
         _("Please confirm your address"),
-        (_("Somebody has opened an account at Semicircle with this address."), _once(), _not_you()),
+        (_("This is the address of an account at Semicircle."), _once(), _not_you()),
         mail.link("mailed_links.confirm_email", token=token),
         _("Confirm the address"),
     )

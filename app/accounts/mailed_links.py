@@ -1,4 +1,4 @@
-"""The pages behind the links in mails, and the page that asks for a link to a new password.
+"""The pages behind the links in mails, and the pages that ask for one: for a new account or a new password.
 
 A link holds its token in the path, so that it works without JavaScript, which a fragment would need. What opens it is
 often a program that looks for malware, so a GET changes nothing: the button of the page posts. The token is worth
@@ -12,9 +12,9 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import mail, rate_limits
-from app.accounts import browser_session, confirmation, email_change, recovery, tokens
-from app.accounts.forms import ForgottenPasswordForm, NewPasswordForm
-from app.accounts.service import EmailTaken
+from app.accounts import browser_session, confirmation, email_change, recovery, sign_up_links, tokens
+from app.accounts.forms import AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
+from app.accounts.service import EmailTaken, NicknameTaken
 from app.rate_limits import RateLimited
 from app.web.access import public
 from app.web.errors import settle_reader
@@ -51,6 +51,46 @@ def forgot_password() -> Answer:
         return render_template("accounts/forgot_password.html", form=form), 429, retry_after(error)
     recovery.ask_for_link(form.email.data, reader_locale())
     return render_template("accounts/link_sent.html")
+
+
+def ask_to_sign_up() -> Answer:
+    """/sign-up where mail can be sent: a known and an unknown address get the same answer after the same work."""
+    form = AddressForm()
+    if not form.is_submitted():
+        return render_template("accounts/sign_up_by_mail.html", form=form)
+    if not form.validate():
+        return render_template("accounts/sign_up_by_mail.html", form=form), 422
+    try:
+        rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
+        rate_limits.take(rate_limits.MAILS_TO, form.email.data)
+    except RateLimited as error:
+        form.email.errors = [wait_sentence(error)]
+        return render_template("accounts/sign_up_by_mail.html", form=form), 429, retry_after(error)
+    sign_up_links.ask_for_link(form.email.data, reader_locale())
+    return render_template("accounts/sign_up_link_sent.html", email=form.email.data)
+
+
+@bp.route("/sign-up/<token>", methods=["GET", "POST"])
+@public
+def sign_up(token: str) -> Answer:
+    try:
+        email = sign_up_links.read(token)
+        form = NewAccountForm(email)
+        if not form.is_submitted():
+            return render_template("accounts/new_account.html", form=form, email=email)
+        if form.validate():
+            rate_limits.take(rate_limits.SIGN_UP_BY_LINK, email)
+            user = sign_up_links.open_account(token, form.nickname.data, form.password.data)
+            browser_session.begin(user, remember=False)
+            return redirect(url_for("notes.index"))
+    except EmailTaken:
+        return render_template("accounts/account_exists.html"), 410
+    except NicknameTaken:  # nicknames are public, so this tells nothing
+        form.nickname.errors = [_("This nickname is taken; please choose another one.")]
+    except RateLimited as error:
+        form.nickname.errors = [wait_sentence(error)]
+        return render_template("accounts/new_account.html", form=form, email=email), 429, retry_after(error)
+    return render_template("accounts/new_account.html", form=form, email=email), 422
 
 
 @bp.route("/new-password/<token>", methods=["GET", "POST"])

@@ -43,6 +43,18 @@ class UserSession(Base):
     ip: Mapped[str | None] = mapped_column(INET)
 
 
+class SignUpLink(Base):
+    """The secret of a link that opens an account. As an AccountToken, but for an address that has no account yet."""
+
+    __tablename__ = "sign_up_links"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)  # NULL until the mail is written
+    email: Mapped[str] = mapped_column(String(120))  # where the link is sent
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
 class AccountToken(Base):
     """The secret of a link in a mail. The mail holds a random token, this table only the token's hash."""
 

@@ -4,10 +4,9 @@ Each public function is one use case and one transaction. Sessions are in sessio
 """
 
 from psycopg2.extensions import Diagnostics
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import mail
 from app.accounts import hashing, nicknames
 from app.accounts.models import User
 from app.extensions import db
@@ -45,11 +44,11 @@ _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 _ONE = select(User).where(User.id == bindparam("user_id"))
 
 
-def sign_up(email: str, nickname: str, password: str, language: str | None = None) -> User:
-    """Create an account, and send a link to its address. The arguments have passed the form's rules.
+def sign_up(email: str, nickname: str, password: str, *, confirmed: bool = False) -> User:
+    """Create an account. The arguments have passed the form's rules.
 
     Args:
-        language: of the letter; None for an account without one, as tests and seeds make them.
+        confirmed: whether the owner has shown that the mail of the address is theirs, see sign_up_links.py.
 
     Raises:
         EmailTaken, NicknameTaken: the unique constraint said so. Nothing was stored.
@@ -59,12 +58,10 @@ def sign_up(email: str, nickname: str, password: str, language: str | None = Non
         nickname=nickname,
         nickname_key=nicknames.key(nickname),
         password_hash=hashing.hash_password(password),
+        email_confirmed_at=func.now() if confirmed else None,
     )
     db.session.add(user)
     try:
-        db.session.flush()
-        if language:
-            mail.later("accounts.send_confirmation", user_id=user.id, language=language)
         db.session.commit()
     except IntegrityError as error:
         db.session.rollback()

@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import event_list, letters, second_step, sessions, tokens
+from app.accounts import event_list, letters, second_step, sessions, sign_up_links, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -22,7 +22,7 @@ Recipient = Row[int, str, str | None]
 DELIVERY = retrying(6, MailUnavailable)  # the last time after an hour and a half
 
 _RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
-_OWNER = select(User.id).where(User.email == bindparam("email"))
+_OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
 
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
@@ -35,6 +35,19 @@ def send_reset_link(user_id: int, language: str) -> None:
 def send_confirmation(user_id: int, language: str) -> None:
     if user := recipient(user_id):
         send_link(letters.confirm_email, user, tokens.CONFIRM_EMAIL, language)
+
+
+@queue.task(name="accounts.send_sign_up_link", retry=DELIVERY)
+def send_sign_up_link(link_id: int, language: str) -> None:
+    """To an address that has an account goes no link, but a letter that says so."""
+    try:
+        token, email = sign_up_links.draw(link_id)
+    except TokenExpired:
+        return  # no worker wrote it within a day
+    owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
+    db.session.commit()
+    with force_locale((owner and owner.language) or language):
+        mail.send(email, letters.email_is_taken() if owner else letters.sign_up(token))
 
 
 @queue.task(name="accounts.send_change_link", retry=DELIVERY)
@@ -82,6 +95,7 @@ def purge_expired_sessions(timestamp: int) -> None:
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
     tokens.purge_expired_tokens()
+    sign_up_links.purge_expired_links()
 
 
 @nightly("accounts.purge_old_events")

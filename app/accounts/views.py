@@ -5,18 +5,18 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import rate_limits
+from app import mail, rate_limits
 from app.accounts import browser_session, devices, event_list, events, service, sessions
 from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in
+from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
 from app.keyset import Cursor
 from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
-from app.web.locale import reader_locale
 from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
 
@@ -36,13 +36,16 @@ def landing() -> Answer:
 @bp.route("/sign-up", methods=["GET", "POST"])
 @public
 def sign_up() -> Answer:
+    """Where mail can be sent, the account is opened behind a link, and no answer tells who has one."""
+    if mail.is_enabled():
+        return ask_to_sign_up()
     form = SignUpForm()
     if not form.is_submitted():
         return render_template("accounts/sign_up.html", form=form)
     if form.validate():
         try:
             rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-            user = service.sign_up(form.email.data, form.nickname.data, form.password.data, reader_locale())
+            user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
         except service.EmailTaken:
             form.email.errors = [_("This address has an account already; please sign in.")]
         except service.NicknameTaken:

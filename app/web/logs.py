@@ -13,7 +13,7 @@ LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and th
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # The token of a link in a mail (app/accounts/mailed_links.py). Whoever reads the log could use it first.
-LINK = re.compile(r"(/(?:new-password|confirm-email|new-email)/)[\w-]+")
+LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email)/)[\w-]+")
 # PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."). A log must not hold it.
 DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
 

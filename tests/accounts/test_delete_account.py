@@ -33,18 +33,9 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text
-    assert row_counts() == {
-        "users": 1,
-        "user_sessions": 0,
-        "account_tokens": 1,
-        "pending_sign_ins": 1,
-        "passkeys": 1,
-        "recovery_codes": 10,
-        "passkey_challenges": 1,
-        "notes": 2,
-        "todos": 1,
-        "results": 2,
-    }
+    left = {table: count for table, count in row_counts().items() if count}
+    of_bob = {"users": 1, "account_tokens": 1, "notes": 2, "todos": 1, "results": 2}
+    assert left == of_bob | {"pending_sign_ins": 1, "passkeys": 1, "recovery_codes": 10, "passkey_challenges": 1}
 
 
 def test_deleting_an_account_ends_all_its_sessions(app: Flask, signed_in: Visitor, alice: User) -> None:

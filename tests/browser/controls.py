@@ -6,6 +6,8 @@ from tests.browser.keyboard import Control
 
 SIGN_UP = Control("link", "create an account|sign up")
 CREATE_ACCOUNT = Control("button", "create an account|sign up")
+SEND_LINK = Control("button", "send the link")
+ASK_AGAIN = Control("link", "ask again")
 SIGN_OUT = Control("button", "sign out")
 EMAIL = Control("textbox", "e-?mail")
 NICKNAME = Control("textbox", "nickname")

@@ -37,7 +37,11 @@ class Page:
 ACCOUNTS = (
     Page("landing", "/"),
     Page("sign-up", "/sign-up"),
-    Page("sign-up-refused", "/sign-up", status=422, form={"email": "nobody", "nickname": " ", "password": "short"}),
+    Page("sign-up-refused", "/sign-up", status=422, form={"email": "nobody"}),
+    Page("sign-up-link-sent", "/sign-up", form={"email": "newcomer@example.com"}),
+    Page("new-account", "/sign-up/{sign_up_token}"),
+    Page("new-account-refused", "/sign-up/{sign_up_token}", status=422, form={"nickname": " ", "password": "short"}),
+    Page("account-exists", "/sign-up/{used_token}", status=410),
     Page("sign-in", "/sign-in?next=/todos"),
     Page("forgot-password", "/forgot-password"),
     Page("forgot-password-refused", "/forgot-password", status=422, form={"email": "nobody"}),

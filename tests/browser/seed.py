@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
-from app.accounts import events, tokens
+from app.accounts import events, sign_up_links, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
-from app.accounts.models import AccountEvent, AccountToken, EventKind, User
+from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
@@ -89,9 +89,12 @@ def seed_tokens(user: User) -> Ids:
     """A link of each kind, which lives longer than the tests take."""
     purposes = (tokens.RESET_PASSWORD, tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL)
     drawn = [tokens.draw(tokens.reserve(user.id, purpose, user.email))[0] for purpose in purposes]
-    db.session.execute(update(AccountToken).values(expires_at=func.now() + timedelta(days=1)))
+    drawn += [sign_up_links.draw(sign_up_links.reserve(email))[0] for email in (f"new-{user.email}"[-120:], user.email)]
+    for links in (AccountToken, SignUpLink):
+        db.session.execute(update(links).values(expires_at=func.now() + timedelta(days=1)))
     db.session.commit()
-    return dict(zip(("reset_token", "confirm_token", "change_token"), drawn, strict=True))
+    names = ("reset_token", "confirm_token", "change_token", "sign_up_token", "used_token")
+    return dict(zip(names, drawn, strict=True))
 
 
 def seed_events(user: User) -> None:

@@ -1,10 +1,15 @@
 """The main journeys, by keyboard only."""
 
 import pytest
+from sqlalchemy import select
 
+from app.accounts import sign_up_links
+from app.accounts.models import SignUpLink
+from app.extensions import db
 from tests.browser import controls
 from tests.browser.axe import axe_violations
 from tests.browser.keyboard import Control, Keyboard
+from tests.browser.site import Site
 from tests.browser.window import Window, Windows
 from tests.conftest import PASSWORD
 
@@ -24,19 +29,32 @@ def keyboard(window: Window) -> Keyboard:
     return Keyboard(window.tab)
 
 
-def sign_up(window: Window, keyboard: Keyboard, name: str) -> None:
+def sign_up(site: Site, window: Window, keyboard: Keyboard, name: str) -> None:
     window.tab.goto(window.url)
     keyboard.press(controls.SIGN_UP)
     keyboard.is_at("/sign-up")
     keyboard.write(controls.EMAIL, f"{name}@example.com")
+    keyboard.press(controls.SEND_LINK)
+    keyboard.sees(controls.ASK_AGAIN)
+    window.tab.goto(window.url + mailed_link(site, f"{name}@example.com"))
     keyboard.write(controls.NICKNAME, name)
     keyboard.write(controls.PASSWORD, PASSWORD)
     keyboard.press(controls.CREATE_ACCOUNT)
     keyboard.is_at("/notes")
 
 
-def test_from_signing_up_to_signing_out(window: Window, keyboard: Keyboard, request: pytest.FixtureRequest) -> None:
-    sign_up(window, keyboard, f"keys-{request.node.callspec.id}")
+def mailed_link(site: Site, email: str) -> str:
+    """The path in the letter, which the worker would write."""
+    with site.app.app_context():
+        link_id = db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
+        token, _email = sign_up_links.draw(link_id)
+    return f"/sign-up/{token}"
+
+
+def test_from_signing_up_to_signing_out(
+    site: Site, window: Window, keyboard: Keyboard, request: pytest.FixtureRequest
+) -> None:
+    sign_up(site, window, keyboard, f"keys-{request.node.callspec.id}")
 
     keyboard.write(controls.TITLE, "Half a moon")
     keyboard.write(controls.TEXT, "반만 적어 두세요.")
@@ -69,8 +87,10 @@ def test_from_signing_up_to_signing_out(window: Window, keyboard: Keyboard, requ
     assert not window.console_errors()
 
 
-def test_a_field_is_sent_with_enter(window: Window, keyboard: Keyboard, request: pytest.FixtureRequest) -> None:
-    sign_up(window, keyboard, f"enter-{request.node.callspec.id}")
+def test_a_field_is_sent_with_enter(
+    site: Site, window: Window, keyboard: Keyboard, request: pytest.FixtureRequest
+) -> None:
+    sign_up(site, window, keyboard, f"enter-{request.node.callspec.id}")
     keyboard.press(controls.TODOS)
     keyboard.is_at("/todos")
     keyboard.write(controls.NEW_TODO, "milk")

@@ -24,6 +24,7 @@ PUBLIC = {
     "mailed_links.confirm_email_now",
     "mailed_links.forgot_password",
     "mailed_links.new_password",
+    "mailed_links.sign_up",
     "health.healthz",
     "health.readyz",
     "manifest.manifest",
@@ -37,7 +38,7 @@ PUBLIC = {
 }
 # No mail is sent in these tests, and no such token was ever drawn.
 NOT_OK = {"mailed_links.forgot_password": 404} | {
-    f"mailed_links.{name}": 410 for name in ("change_email", "confirm_email", "new_password")
+    f"mailed_links.{name}": 410 for name in ("change_email", "confirm_email", "new_password", "sign_up")
 }
 NOT_OK["passkey_sign_in.ask_second_step"] = 302  # nobody has typed a password
 # It changes nothing: it shows the sign-in page. The CSRF token that it gets belongs to a lost session.

@@ -1,0 +1,94 @@
+"""Sign-up by a link in a mail: nobody learns which addresses have an account (user enumeration, ASVS 5.0 V6.3.8).
+
+A request stores a row and defers a job, without looking whether the address has an account. So every address gets the
+same answer after the same work. The job looks: it sends a link, or a letter that says that there is an account.
+
+Nobody can open an account with somebody else's address, or plant a password in it (account pre-hijacking): nickname and
+password are chosen behind the link. The link is used up once the account exists; the unique address decides.
+"""
+
+import secrets
+
+from sqlalchemy import bindparam, exists, func, insert, select, update
+
+from app import mail
+from app.accounts import service
+from app.accounts.models import SignUpLink, User
+from app.accounts.service import EmailTaken
+from app.accounts.sessions import hash_token
+from app.accounts.tokens import LIFETIME, RESERVED_FOR, TokenExpired
+from app.extensions import db
+from app.soft_delete import purge
+
+_RESERVE = (
+    insert(SignUpLink).values(email=bindparam("email"), expires_at=func.now() + RESERVED_FOR).returning(SignUpLink.id)
+)
+_DRAW = (
+    update(SignUpLink)
+    .where(SignUpLink.id == bindparam("link_id"))
+    .values(token_hash=bindparam("token_hash"), expires_at=func.now() + LIFETIME)
+    .returning(SignUpLink.email)
+)
+_READ = select(SignUpLink.email, exists().where(User.email == SignUpLink.email).label("is_taken")).where(
+    SignUpLink.token_hash == bindparam("token_hash"), SignUpLink.expires_at > func.now()
+)
+
+
+def ask_for_link(email: str, language: str) -> None:
+    """Let the worker send a link to the address, or a letter that says that it has an account.
+
+    Args:
+        language: of the page, and of the letter.
+    """
+    link_id = reserve(email)
+    mail.later("accounts.send_sign_up_link", link_id=link_id, language=language)
+    db.session.commit()
+
+
+def reserve(email: str) -> int:
+    """The id of a link that is yet to be drawn. The caller commits."""
+    return db.session.execute(_RESERVE, {"email": email}).scalar_one()
+
+
+def draw(link_id: int) -> tuple[str, str]:
+    """A new token for a reserved row, 256 random bits, and the address. One that was drawn before is void.
+
+    Raises:
+        TokenExpired: the row is gone.
+    """
+    token = secrets.token_urlsafe(32)
+    email = db.session.scalar(_DRAW, {"link_id": link_id, "token_hash": hash_token(token)})
+    db.session.commit()
+    if email is None:
+        raise TokenExpired
+    return token, email
+
+
+def read(token: str) -> str:
+    """The address whose mail the holder of the token reads.
+
+    Raises:
+        TokenExpired: nobody ever drew it, or it is older than half an hour.
+        EmailTaken: the address has an account by now. Most often it is the one that this link opened.
+    """
+    row = db.session.execute(_READ, {"token_hash": hash_token(token)}).one_or_none()
+    if row is None:
+        raise TokenExpired
+    if row.is_taken:
+        raise EmailTaken
+    email: str = row.email
+    return email
+
+
+def open_account(token: str, nickname: str, password: str) -> User:
+    """Create the account of the address. It is confirmed: its owner has read the mail.
+
+    Raises:
+        NicknameTaken, EmailTaken, TokenExpired: nothing was stored. Of many that try at once, exactly one gets it.
+    """
+    return service.sign_up(read(token), nickname, password, confirmed=True)
+
+
+def purge_expired_links() -> int:
+    """Delete the expired links. Returns how many there were."""
+    return purge(SignUpLink, SignUpLink.expires_at <= func.now())

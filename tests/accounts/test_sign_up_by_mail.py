@@ -1,0 +1,252 @@
+"""Sign-up where mail can be sent: a link, and no answer tells who has an account (user enumeration)."""
+
+import logging
+import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text, update
+
+from app import rate_limits
+from app.accounts import service as accounts
+from app.accounts import sign_up_links, tokens
+from app.accounts.models import SignUpLink, User
+from app.accounts.service import EmailTaken
+from app.extensions import db
+from app.web.logs import LogfmtFormatter
+from tests.accounts.conftest import Post, path_in
+from tests.conftest import PASSWORD
+from tests.database import row_counts
+from tests.queued import queued
+from tests.visitor import TOKEN, Visitor
+
+ALICE, CAROL = "alice@example.com", "carol@example.com"
+CHOSEN = {"nickname": "carol", "password": PASSWORD}
+AT_ONCE = 20
+
+
+def link_for(post: Post, client: Visitor, email: str = CAROL) -> str:
+    assert client.submit("/sign-up", email=email).status_code == 200
+    return post.link(email)
+
+
+def test_the_link_leads_to_a_page_that_opens_the_account_and_signs_in(post: Post, client: Visitor) -> None:
+    link = link_for(post, client, " Carol@Example.COM ".strip().lower())
+    page = client.get(link).text
+    assert CAROL in page
+    assert 'name="email"' not in page
+    assert client.submit(link, **CHOSEN).location == "/notes"
+    assert client.get("/notes").status_code == 200
+    user = db.session.scalars(select(User)).one()
+    assert (user.email, user.nickname, user.email_confirmed_at is not None) == (CAROL, "carol", True)
+    assert post.letters() == {}  # there is nothing left to confirm
+
+
+def test_the_address_of_the_link_counts_whatever_the_form_says(post: Post, client: Visitor, alice: User) -> None:
+    link = link_for(post, client)
+    client.submit(link, **CHOSEN, email="mallory@example.com", username="mallory@example.com")
+    assert set(db.session.scalars(select(User.email))) == {ALICE, CAROL}
+
+
+def test_a_known_and_an_unknown_address_get_the_same_answer_and_leave_the_same_rows_and_jobs(
+    post: Post, client: Visitor, alice: User, statements: list[str]
+) -> None:
+    token = client.csrf_token()
+    answers, ran, rows = [], [], []
+    for email in (ALICE, CAROL):
+        before = row_counts()
+        statements.clear()
+        answers.append(client.post("/sign-up", data={"csrf_token": token, "email": email}))
+        ran.append(list(statements))
+        rows.append({table: count - before[table] for table, count in row_counts().items() if count != before[table]})
+    known, unknown = answers
+    assert known.status_code == unknown.status_code == 200
+    assert TOKEN.sub("", known.text).replace(ALICE, "x") == TOKEN.sub("", unknown.text).replace(CAROL, "x")
+    assert {name for name, _ in known.headers} == {name for name, _ in unknown.headers}
+    assert ran[0] == ran[1]
+    assert rows == [{"sign_up_links": 1}] * 2
+    assert [(task, sorted(arguments)) for task, arguments in queued()] == [
+        ("accounts.send_sign_up_link", ["language", "link_id"])
+    ] * 2
+
+
+def test_a_known_address_gets_a_letter_that_says_so_and_no_link_to_an_account(
+    post: Post, client: Visitor, alice: User
+) -> None:
+    client.submit("/sign-up", email=ALICE)
+    letter = post.letters()[ALICE]
+    assert letter["Subject"] == "This address has an account already"
+    assert path_in(letter) == "/sign-in"
+
+
+@pytest.mark.parametrize("path", ["/sign-up", "/sign-in"])
+def test_nobody_gets_an_account_or_a_password_into_one_at_the_first_page(
+    post: Post, client: Visitor, path: str
+) -> None:
+    """Account pre-hijacking: somebody opens an account with another's address and waits for its owner."""
+    before = row_counts()
+    client.submit("/sign-up", email=CAROL, **CHOSEN)
+    assert row_counts() == {**before, "sign_up_links": before["sign_up_links"] + 1}
+    assert client.get("/notes").status_code == 302
+
+
+@pytest.mark.parametrize("email", ["", "carol", "carol@", "carol@example.com\r\nBcc: bob@example.com", "c" * 130])
+def test_what_is_no_address_is_refused(post: Post, client: Visitor, email: str) -> None:
+    before = row_counts()
+    assert client.submit("/sign-up", email=email).status_code == 422
+    assert (row_counts(), queued()) == (before, [])
+
+
+def test_neither_the_queue_nor_the_table_nor_the_log_holds_a_secret(
+    post: Post, client: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "app")  # the test's own server logs what it hears
+    client.submit("/sign-up", email=CAROL)
+    assert CAROL not in str(queued())
+    link = post.link(CAROL)
+    token = link.rpartition("/")[2]
+    client.submit(link, **CHOSEN)
+    stored = db.session.execute(text("SELECT sign_up_links::text FROM sign_up_links")).scalar_one()
+    assert len(token) == 43
+    assert token not in stored
+    assert CAROL not in caplog.text
+    request_line = logging.LogRecord("gunicorn.access", logging.INFO, "", 0, f'path="{link}"', None, None)
+    assert token not in LogfmtFormatter().format(request_line)
+
+
+def test_looking_at_the_page_opens_nothing(post: Post, client: Visitor) -> None:
+    link = link_for(post, client)
+    before = row_counts()
+    assert [client.get(link).status_code, client.head(link).status_code] == [200, 200]
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("nickname", ""), ("nickname", "alice"), ("nickname", "\u0430dmin"), ("password", "short"), ("password", CAROL)],
+)
+def test_a_refused_form_leaves_the_link_usable_and_keeps_the_nickname(
+    post: Post, client: Visitor, alice: User, field: str, value: str
+) -> None:
+    link = link_for(post, client)
+    before = row_counts()
+    answer = client.submit(link, **{**CHOSEN, field: value})
+    assert answer.status_code == 422
+    assert f'value="{value if field == "nickname" else "carol"}"' in answer.text
+    assert PASSWORD not in answer.text
+    assert row_counts() == before
+    assert client.submit(link, **CHOSEN).status_code == 302
+
+
+def test_a_link_that_was_used_says_so_and_leads_to_sign_in(post: Post, client: Visitor) -> None:
+    link = link_for(post, client)
+    client.submit(link, **CHOSEN)
+    before = row_counts()
+    stranger = Visitor(client.application)
+    for answer in (stranger.get(link), stranger.submit(link, nickname="other", password=PASSWORD)):
+        assert answer.status_code == 410
+        assert "has an account already" in answer.text
+        assert 'href="/sign-in"' in answer.text
+    assert row_counts() == before
+    assert stranger.get("/notes").status_code == 302
+
+
+def test_of_two_links_to_one_address_one_opens_the_account(post: Post, client: Visitor) -> None:
+    first, second = link_for(post, client), link_for(post, client)
+    assert client.submit(second, **CHOSEN).status_code == 302
+    assert Visitor(client.application).submit(first, nickname="other", password=PASSWORD).status_code == 410
+
+
+@pytest.mark.parametrize("path", ["/sign-up/0", f"/sign-up/{'x' * 43}"])
+def test_a_link_that_nobody_drew_is_refused(post: Post, client: Visitor, path: str) -> None:
+    before = row_counts()
+    assert [client.get(path).status_code, client.submit(path, **CHOSEN).status_code] == [410, 410]
+    assert row_counts() == before
+
+
+def test_a_link_works_for_half_an_hour_of_the_databases_clock(post: Post, client: Visitor) -> None:
+    link = link_for(post, client)
+    left = db.session.scalar(select(SignUpLink.expires_at - func.now()))
+    assert left is not None
+    assert left <= tokens.LIFETIME
+    db.session.execute(update(SignUpLink).values(expires_at=func.now()))
+    db.session.commit()
+    assert client.submit(link, **CHOSEN).status_code == 410
+    assert db.session.scalar(select(func.count()).select_from(User)) == 0
+
+
+def test_expired_links_are_purged_and_others_stay(app: Flask) -> None:
+    for email in (ALICE, CAROL):
+        sign_up_links.reserve(email)
+    db.session.execute(update(SignUpLink).where(SignUpLink.email == ALICE).values(expires_at=func.now()))
+    assert sign_up_links.purge_expired_links() == 1
+    assert list(db.session.scalars(select(SignUpLink.email))) == [CAROL]
+
+
+def test_of_twenty_at_once_exactly_one_opens_the_account(migrated: Flask) -> None:
+    token, _email = sign_up_links.draw(sign_up_links.reserve(CAROL))
+    together = Barrier(AT_ONCE)
+
+    def try_it(number: int) -> int | None:
+        together.wait()
+        with migrated.app_context():
+            try:
+                sign_up_links.open_account(token, f"carol {number}", f"sentence number {number}")
+            except EmailTaken:
+                return None
+            finally:
+                db.session.remove()
+        return number
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        [winner] = [number for number in pool.map(try_it, range(AT_ONCE)) if number is not None]
+    db.session.remove()
+    assert accounts.authenticate(CAROL, f"sentence number {winner}").nickname == f"carol {winner}"
+
+
+def test_one_mailbox_gets_only_so_many_letters_whether_it_is_known_or_not(
+    post: Post, client: Visitor, alice: User
+) -> None:
+    for email in (ALICE, CAROL):
+        for _ in range(rate_limits.MAILS_TO.capacity):
+            assert client.submit("/sign-up", email=email).status_code == 200
+        before = row_counts()
+        answer = client.submit("/sign-up", email=email)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)
+        assert row_counts() == before
+
+
+def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) -> None:
+    for number in range(rate_limits.SIGN_UP_BY_ADDRESS.capacity):
+        assert client.submit("/sign-up", email=f"n{number}@example.com").status_code == 200
+    before = row_counts()
+    assert client.submit("/sign-up", email=CAROL).status_code == 429
+    assert row_counts() == before
+
+
+def test_behind_one_link_only_so_many_are_tried(post: Post, client: Visitor, alice: User) -> None:
+    link = link_for(post, client)
+    for _ in range(rate_limits.SIGN_UP_BY_LINK.capacity):
+        assert client.submit(link, **{**CHOSEN, "nickname": "alice"}).status_code == 422
+    assert client.submit(link, **CHOSEN).status_code == 429
+    assert db.session.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_the_letter_is_in_the_language_of_the_page_or_of_the_account(post: Post, client: Visitor, alice: User) -> None:
+    db.session.execute(update(User).values(language="en"))
+    db.session.commit()
+    client.set_cookie("language", "ko")
+    for email in (ALICE, CAROL):
+        client.submit("/sign-up", email=email)
+    letters = post.letters()
+    assert letters[ALICE]["Subject"] == "This address has an account already"
+    assert re.search("[가-힣]", letters[CAROL]["Subject"])
+
+
+def test_the_owner_of_a_session_may_open_another_account(post: Post, signed_in: Visitor, alice: User) -> None:
+    """A link from the mail is followed in the browser that is there. The session before ends."""
+    link = link_for(post, signed_in)
+    assert signed_in.submit(link, **CHOSEN).location == "/notes"
+    assert "carol" in signed_in.get("/mypage").text
