@@ -191,21 +191,6 @@ def signed_in(app: Flask, alice: User) -> Visitor:
 
 
 @pytest.fixture
-def statements(app: Flask) -> Iterator[list[str]]:
-    """The statements that are sent to the database from now on, without those of the test's own isolation."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(SAVEPOINTS):
-            seen.append(statement)
-
-    connection = db.session.connection()
-    event.listen(connection, "before_cursor_execute", note)
-    yield seen
-    event.remove(connection, "before_cursor_execute", note)
-
-
-@pytest.fixture
 def objects(app: Flask) -> Iterator[set[str]]:
     """The keys in the bucket before the test. What the test adds is deleted."""
     before = object_keys(app)

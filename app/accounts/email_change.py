@@ -7,7 +7,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.exc import IntegrityError
 
 from app import mail
-from app.accounts import events, tokens
+from app.accounts import events, notices, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind, UserSession
 from app.accounts.service import lock_user_with_password, taken
@@ -22,9 +22,9 @@ def ask_for_link(user_id: int, password: str, new_email: str, language: str, cli
     Raises:
         WrongPassword, AccountGone: nothing was changed.
     """
-    lock_user_with_password(user_id, password)
+    user = lock_user_with_password(user_id, password)
     token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
-    mail.later("accounts.send_notice", notice="email_change_asked", user_id=user_id, language=language)
+    notices.tell(user, "email_change_asked", language)
     mail.later("accounts.send_change_link", token_id=token_id, language=language)
     events.record(user_id, EventKind.EMAIL_CHANGE_ASKED, client)
     db.session.commit()

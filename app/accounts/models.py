@@ -43,6 +43,18 @@ class UserSession(Base):
     ip: Mapped[str | None] = mapped_column(INET)
 
 
+class Notice(Base):
+    """A letter that tells the owner of an account what happened to it. The row stays until the letter is sent."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(40))  # a name of app/accounts/letters.py NOTICES
+    email: Mapped[str] = mapped_column(String(120))  # of the account when it happened
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+
+
 class SignUpLink(Base):
     """The secret of a link that opens an account. As an AccountToken, but for an address that has no account yet."""
 

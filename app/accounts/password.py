@@ -2,8 +2,7 @@
 
 from sqlalchemy import delete
 
-from app import mail
-from app.accounts import events, hashing, tokens
+from app.accounts import events, hashing, notices, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import lock_user_with_password
@@ -23,7 +22,7 @@ def change_password(user_id: int, current_password: str, new_password: str, lang
     user.password_hash = new_hash
     db.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
     tokens.void_all(user_id)
-    mail.later("accounts.send_notice", notice="password_changed", user_id=user_id, language=language)
+    notices.tell(user, "password_changed", language)
     events.record(user_id, EventKind.PASSWORD_CHANGED, client)
     db.session.commit()
     return user

@@ -7,7 +7,7 @@ is to be locked out for not having opened a letter. So a link that was used conf
 from sqlalchemy import bindparam, delete, func, select
 
 from app import mail
-from app.accounts import events, hashing, tokens
+from app.accounts import events, hashing, notices, tokens
 from app.accounts.events import NOBODY, Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.tokens import TokenExpired
@@ -47,6 +47,6 @@ def set_password(token: str, new_password: str, language: str, client: Client) -
     user.password_hash = new_hash
     user.email_confirmed_at = func.coalesce(User.email_confirmed_at, func.now())
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
-    mail.later("accounts.send_notice", notice="password_changed", user_id=user.id, language=language)
+    notices.tell(user, "password_changed", language)
     events.record(user.id, EventKind.PASSWORD_RESET, client)
     db.session.commit()

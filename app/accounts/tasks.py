@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import event_list, letters, second_step, sessions, sign_up_links, tokens
+from app.accounts import event_list, letters, notices, second_step, sessions, sign_up_links, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -63,9 +63,19 @@ def send_change_link(token_id: int, language: str) -> None:
         mail.send(claim.email, letters.email_is_taken() if is_taken else letters.change_email(token))
 
 
+@queue.task(name="accounts.deliver_notice", retry=DELIVERY)
+def deliver_notice(notice_id: int, language: str) -> None:
+    notice = notices.read(notice_id)
+    if notice is None:
+        return
+    with force_locale(notice.language or language):
+        mail.send(notice.email, letters.NOTICES[notice.kind]())
+    notices.forget(notice_id)
+
+
 @queue.task(name="accounts.send_notice", retry=DELIVERY)
 def send_notice(notice: str, user_id: int, language: str) -> None:
-    """Tell the owner of an account something. `notice` is a name of letters.NOTICES."""
+    """Jobs of the release before, which knew no notices.py. They may still be queued."""
     if user := recipient(user_id):
         with force_locale(user.language or language):
             mail.send(user.email, letters.NOTICES[notice]())
@@ -96,6 +106,7 @@ def purge_expired_sessions(timestamp: int) -> None:
 def purge_expired_tokens(timestamp: int) -> None:
     tokens.purge_expired_tokens()
     sign_up_links.purge_expired_links()
+    notices.purge_old_notices()
 
 
 @nightly("accounts.purge_old_events")

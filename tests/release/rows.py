@@ -23,6 +23,7 @@ ROWS = {
         "INSERT INTO account_events (user_id, kind, day, user_agent, ip)"
         " SELECT id, 'sign_in_failed', current_date, 'browser', '203.0.113.7' FROM users"
     ),
+    "notices": ("INSERT INTO notices (user_id, kind, email) SELECT id, 'password_changed', email FROM users"),
     "sign_up_links": (
         "INSERT INTO sign_up_links (token_hash, email, expires_at)"
         " SELECT md5(n::text), n || '@example.org', now() + interval '1 day' FROM generate_series(1, 500) n"
