@@ -1,4 +1,4 @@
-"""E-mail: hand a letter to the SMTP server, in two parts, text and HTML.
+"""E-mail: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/smtp.py).
 
 Only jobs send. They are deferred by `later` in the transaction of the row that they are about, and retried with
 exponential backoff while the server does not take the letter (`MailUnavailable`).
@@ -7,10 +7,7 @@ No text of a user stands in a letter: a nickname such as "win a prize at evil.ex
 """
 
 import logging
-import smtplib
-import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -24,18 +21,9 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from app.jobs import defer
+from app.smtp import MailRefused, hand_over
 
 log = logging.getLogger(__name__)
-
-TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
-
-
-class MailUnavailable(Exception):
-    """The server does not answer, does not let us in, or asks to try again later (4xx). Worth another try."""
-
-
-class MailRefused(Exception):
-    """The server will never take this letter (5xx), or the address cannot be written in a header."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +77,7 @@ def send(address: str, letter: Letter) -> None:
     try:
         message = compose(address, letter)
         if current_app.config["SMTP_SERVER"]:
-            _hand_over(message)
+            hand_over(message)
         else:
             _write_down(message, letter.link)
     except MailRefused as error:
@@ -121,59 +109,6 @@ def _recipient(address: str) -> Address:
         return Address(username=parsed.local_part, domain=parsed.ascii_domain)
     except (EmailNotValidError, ValueError):
         raise MailRefused("the address is not one") from None
-
-
-def _hand_over(message: EmailMessage) -> None:
-    """Raises: MailUnavailable, MailRefused.
-
-    smtplib's errors hold the address, and the server's words often do too. So only the code or the kind of an error
-    goes on, and `from None` keeps the rest out of the log.
-    """
-    try:
-        with _connection() as smtp:
-            _transfer(smtp, message)
-    # A closed connection, a certificate that is not trusted, no such host, a timeout; and being let in: that is the
-    # configuration's fault and not the letter's, so even a 5xx is tried again.
-    except (smtplib.SMTPException, OSError) as error:
-        code = getattr(error, "smtp_code", "-")
-        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}, code {code}") from None
-
-
-@contextmanager
-def _connection() -> Iterator[smtplib.SMTP]:
-    """A connection on which we are let in. Certificates are checked, by those of the system or of SSL_CERT_FILE."""
-    server = current_app.config["SMTP_SERVER"]
-    # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
-    own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
-    if server.tls == "implicit":
-        context = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=TIMEOUT, context=context)
-    else:
-        smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=TIMEOUT)
-    with closing(smtp):
-        if server.tls == "starttls":
-            smtp.starttls(context=ssl.create_default_context())
-        if server.user:
-            smtp.login(server.user, server.password)
-        yield smtp
-        with suppress(smtplib.SMTPException, OSError):  # the letter is taken; an error here must not send it again
-            smtp.quit()
-
-
-def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:
-    try:
-        smtp.send_message(message)
-    except smtplib.SMTPRecipientsRefused as error:
-        [(code, _words)] = error.recipients.values()
-        raise _by_code(code) from None
-    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        raise _by_code(error.smtp_code) from None
-    except smtplib.SMTPNotSupportedError:
-        raise MailRefused("the mail server takes no address outside of ASCII (SMTPUTF8)") from None
-
-
-def _by_code(code: int) -> Exception:
-    return MailRefused(f"code {code}") if code >= 500 else MailUnavailable(f"not now, code {code}")
 
 
 def _write_down(message: EmailMessage, link: str | None) -> None:

@@ -15,7 +15,8 @@ from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from app.jobs import nightly, queue, retrying
-from app.mail import Letter, MailUnavailable
+from app.mail import Letter
+from app.smtp import MailUnavailable
 
 Recipient = Row[int, str, str | None]
 

@@ -7,7 +7,7 @@ from procrastinate.jobs import Job
 
 from app.accounts.models import User
 from app.jobs import queue
-from app.mail import MailUnavailable
+from app.smtp import MailUnavailable
 from tests.accounts.conftest import Post, path_in
 from tests.queued import queued
 from tests.visitor import Visitor

@@ -11,7 +11,7 @@ from app.accounts import notices
 from app.accounts.models import Notice, User
 from app.extensions import db
 from app.jobs import queue
-from app.mail import MailUnavailable
+from app.smtp import MailUnavailable
 from tests.accounts.conftest import Post
 from tests.conftest import PASSWORD
 from tests.queued import queued

@@ -2,13 +2,15 @@
 
 import datetime
 import ipaddress
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -83,6 +85,39 @@ def smtp_server(mailbox: Mailbox, tls: str = "none", certificate: Path | None = 
         yield SmtpServer(HOST, port, tls, "", "")
     finally:
         controller.stop()
+
+
+@contextmanager
+def dripping_server(answered: int) -> Iterator[SmtpServer]:
+    """A server whose replies never end from some reply on: a byte at a time, each of them in time.
+
+    Args:
+        answered: how many replies it gives as it should: greeting, EHLO, MAIL, RCPT, DATA, the end of the letter.
+    """
+    stopped = Event()
+
+    def talk(client: socket.socket, lines: Iterator[bytes]) -> None:
+        for number in range(answered):
+            client.sendall(b"354 go on\r\n" if number == 4 else b"250 OK\r\n" if number else b"220 hello\r\n")
+            line = next(lines)
+            while number == 4 and line != b".\r\n":
+                line = next(lines)
+        while not stopped.wait(0.02):
+            for byte in b"250-wait\r\n":
+                client.sendall(bytes([byte]))
+
+    def serve() -> None:
+        with suppress(OSError, StopIteration), listener.accept()[0] as client, client.makefile("rb") as lines:
+            talk(client, lines)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield SmtpServer(HOST, listener.getsockname()[1], "none", "", "")
+        finally:
+            stopped.set()
+            thread.join()
 
 
 def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None:

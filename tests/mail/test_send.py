@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,10 +12,20 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from app import mail
-from app.mail import Letter, MailUnavailable
+from app import mail, smtp
+from app.mail import Letter
+from app.smtp import MailUnavailable
 from environment_mail import SmtpServer
-from tests.mail.smtp_server import PASSWORD, USER, Mailbox, self_signed_certificate, smtp_server, text_of, use
+from tests.mail.smtp_server import (
+    PASSWORD,
+    USER,
+    Mailbox,
+    dripping_server,
+    self_signed_certificate,
+    smtp_server,
+    text_of,
+    use,
+)
 
 TO = "reader@example.com"
 LETTER = Letter("반달 & half", ("One <b>sentence</b>.", "둘째 문장."), "https://semicircle.example/x?a=1&b=2", "Open")
@@ -211,11 +222,33 @@ def test_a_permanent_refusal_is_logged_without_the_address(
 
 
 def test_a_server_that_hangs_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "TIMEOUT", 0.2)
+    monkeypatch.setattr(smtp, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(context, monkeypatch, SmtpServer("127.0.0.1", silent.getsockname()[1], "none", "", ""))
         with pytest.raises(MailUnavailable, match="cannot be used"):
             mail.send(TO, LETTER)
+
+
+@pytest.mark.parametrize("answered", [0, 5], ids=["greeting", "taken"])
+def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    """Each byte comes in time, and no step ever ends."""
+    monkeypatch.setattr(smtp, "LONGEST", 0.5)
+    with dripping_server(answered) as server:
+        use(context, monkeypatch, server)
+        with pytest.raises(MailUnavailable, match="cannot be used"):
+            mail.send(TO, LETTER)
+
+
+def test_a_conversation_leaves_no_thread_behind(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+        assert "smtp-deadline" not in [thread.name for thread in threading.enumerate()]
+    assert mailbox.recipients == [TO]
 
 
 def test_a_server_that_is_not_there_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
