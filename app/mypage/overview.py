@@ -23,6 +23,7 @@ class Overview:
         notes: without those in the trash.
         other_devices: signed-in devices besides the one that asks.
         days: the days of the heat map on which notes were written, and how many.
+        notes_left: how many more may be stored; None while that is far away (app/quotas.py). So the other two.
     """
 
     notes: int
@@ -32,6 +33,9 @@ class Overview:
     other_devices: int
     days: Mapping[date, int]
     today: date
+    notes_left: int | None = None
+    todos_left: int | None = None
+    wordcounts_left: int | None = None
 
     @property
     def written(self) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, or_, select
 from app.extensions import db
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
+from app.notes.service import QUOTA
 from app.notes.tags import tags_of
 from app.portability.bulk import BulkImporter
 from app.portability.contract import Item
@@ -25,7 +26,7 @@ _ALL = (
     )
     .order_by(Note.id)
 )
-_IMPORTER = BulkImporter(Note, FIELDS, same=("created_at", "title", "content"), batch=BATCH)
+_IMPORTER = BulkImporter(Note, FIELDS, same=("created_at", "title", "content"), batch=BATCH, quota=QUOTA)
 
 
 def dump(user_id: int) -> Iterator[Item]:

@@ -5,7 +5,7 @@ The list is in listing.py.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Update, bindparam, delete, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db
@@ -13,9 +13,11 @@ from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
 from app.notes.tags import tags_of
+from app.quotas import Quota
 from app.soft_delete import has_expired, purge
 
 TRASH_SHOWN = 100
+QUOTA = Quota(Note, 100_000)
 
 
 class NoteNotFound(Exception):
@@ -36,6 +38,7 @@ class StaleVersion(Exception):
 
 _DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)
 
+_CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
 _ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
     Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED
 )
@@ -54,11 +57,11 @@ _TRASH = (
 
 
 def create_note(user_id: int, title: str, content: str) -> int:
-    """Store a note and return its id. Raises: AccountGone."""
-    new_note = insert(Note).values(user_id=user_id, title=title, content=content, tags=tags_of(title, content))
+    """Store a note and return its id. Raises: AccountGone, QuotaReached."""
     with owner_required():
-        note_id = db.session.execute(new_note.returning(Note.id)).scalar_one()
+        note = QUOTA.store(_CREATE, user_id, title=title, content=content, tags=tags_of(title, content))
     db.session.commit()
+    note_id: int = note.id
     return note_id
 
 

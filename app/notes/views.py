@@ -16,10 +16,12 @@ from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
 from app.notes.forms import EditNoteForm, NewNoteForm
 from app.notes.search import Search
+from app.quotas import QuotaReached
 from app.web.access import local_path
 from app.web.drafts import accepted
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
+from app.web.formats import number
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 bp.add_app_template_filter(name_and_excerpt)
@@ -52,10 +54,20 @@ def index() -> Answer:
 def create() -> Answer:
     form = NewNoteForm()
     if not form.validate():
-        page = listing.list_notes(current_user.id)
-        return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
-    service.create_note(current_user.id, form.title.data, form.content.data)
+        return refused(form)
+    try:
+        service.create_note(current_user.id, form.title.data, form.content.data)
+    except QuotaReached as error:
+        form.content.errors = [
+            _("You keep %(most)s notes, and no more fit. Delete some, and empty the trash.", most=number(error.most))
+        ]
+        return refused(form)
     return accepted(redirect(url_for("notes.index")), "notes.new")
+
+
+def refused(form: NewNoteForm) -> Answer:
+    page = listing.list_notes(current_user.id)
+    return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
 
 
 def requested_cursor() -> Cursor:

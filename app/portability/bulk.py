@@ -7,6 +7,7 @@ from sqlalchemy import JSON, ColumnElement, Integer, bindparam, column, exists, 
 
 from app.extensions import Base, db
 from app.portability.contract import Item
+from app.quotas import Quota
 
 
 class BulkImporter:
@@ -17,6 +18,7 @@ class BulkImporter:
         columns: the columns that an item sets.
         same: the columns by which a stored row and an item are the same.
         batch: rows in one INSERT.
+        quota: of the model's rows.
         counts: which stored rows are compared with; None compares with all.
     """
 
@@ -26,6 +28,7 @@ class BulkImporter:
         columns: Sequence[str],
         same: Sequence[str],
         batch: int,
+        quota: Quota,
         counts: ColumnElement[bool] | None = None,
     ) -> None:
         table = Base.metadata.tables[model.__tablename__]
@@ -46,9 +49,14 @@ class BulkImporter:
         # Of all users: one row of the primary key. A user's own last id has no index that serves it everywhere.
         self._last = select(func.coalesce(func.max(table.c.id), 0))
         self._batch = batch
+        self._quota = quota
 
     def store(self, user_id: int, rows: Iterable[Item]) -> int:
-        """Insert without a commit. Returns how many rows were new."""
+        """Insert without a commit. Returns how many rows were new.
+
+        Raises:
+            QuotaReached: there are more than the user may store. The caller rolls back.
+        """
         before = db.session.execute(self._last).scalar_one()
         new = 0
         rest = iter(rows)
@@ -56,4 +64,6 @@ class BulkImporter:
             placed = [{"place": place, **row} for place, row in enumerate(batch)]
             stored = db.session.execute(self._insert, {"owner": user_id, "before": before, "rows": placed})
             new += stored.rowcount  # type: ignore[attr-defined]
+        if new:  # what was there before is nobody's fault
+            self._quota.enforce(user_id)
         return new

@@ -18,6 +18,9 @@ SENTENCES = {
     Reason.NOT_OURS: _("This ZIP is no export of Semicircle."),
     Reason.UNSAFE: _("This ZIP holds files that no export has; please choose the one that you exported."),
     Reason.TOO_MUCH: _("There is more in this ZIP than can be taken in at once."),
+    Reason.QUOTA: _(
+        "With this ZIP you would keep more than fits, so nothing was taken in. Delete some first: %(place)s"
+    ),
     Reason.VERSION: _("This export is of another version, which we cannot read."),
     Reason.DAMAGED: _("This ZIP is damaged; please download or copy it once more."),
     Reason.INVALID: _("Something in this ZIP is not as it was exported, so nothing was taken in: %(place)s"),

@@ -15,6 +15,7 @@ from app.portability.concurrency import one_at_a_time
 from app.portability.contract import Portable
 from app.portability.rejection import ArchiveRejected, Reason
 from app.portability.validation import InvalidItem
+from app.quotas import QuotaReached
 
 MAX_ITEMS = 20_000  # in each list
 
@@ -81,6 +82,8 @@ def _load(user_id: int, export_file: archive.Archive, portables: Sequence[Portab
             new[name] = by_name[name].load(user_id, counted)
         except InvalidItem as error:
             raise ArchiveRejected(Reason.INVALID, f"{name} {counted.number}, {error.field}".rstrip(", ")) from error
+        except QuotaReached as error:
+            raise ArchiveRejected(Reason.QUOTA, name) from error
         known += counted.number - new[name]
     if url is not None:
         photos.show(user_id, url)

@@ -10,6 +10,7 @@ from app.portability.bulk import BulkImporter
 from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
+from app.todos.service import QUOTA
 
 NAME = "todos"
 FIELDS = ("description", "completed", "due_on", "created_at", "completed_at")
@@ -19,7 +20,7 @@ _OWN = (Todo.user_id == bindparam("owner"), Todo.deleted_at.is_(None))
 _ALL = select(*(Todo.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Todo.position, Todo.id)
 # One that was deleted is nowhere to be seen, so it comes back.
 _IMPORTER = BulkImporter(
-    Todo, FIELDS, same=("created_at", "description"), batch=BATCH, counts=Todo.deleted_at.is_(None)
+    Todo, FIELDS, same=("created_at", "description"), batch=BATCH, quota=QUOTA, counts=Todo.deleted_at.is_(None)
 )
 
 

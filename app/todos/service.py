@@ -6,15 +6,17 @@ The list is in listing.py, its order in order.py.
 from datetime import date, timedelta
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, insert, select, update
+from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, update
 
 from app.accounts.errors import owner_required
 from app.accounts.models import User
 from app.extensions import db
+from app.quotas import Quota
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import Todo
 
 UNDO_FOR = timedelta(days=1)  # how long a deleted todo can be restored
+QUOTA = Quota(Todo, 20_000)
 
 TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -37,6 +39,7 @@ NOT_DELETED = Todo.deleted_at.is_(None)
 # deadlock. FOR NO KEY UPDATE: new todos do not wait for it, since their foreign key takes only FOR KEY SHARE.
 LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
+_CREATE = QUOTA.insert("description", "due_on").returning(Todo.id)
 _ONE = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
     Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id"), NOT_DELETED
 )
@@ -49,10 +52,9 @@ _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
 
 
 def create_todo(user_id: int, description: str, due_on: date | None = None) -> int:
-    """Store an open todo on top of the list and return its id. Raises: AccountGone."""
-    new_todo = insert(Todo).values(user_id=user_id, description=description, due_on=due_on).returning(Todo.id)
+    """Store an open todo on top of the list and return its id. Raises: AccountGone, QuotaReached."""
     with owner_required():
-        todo_id = db.session.execute(new_todo).scalar_one()
+        todo_id: int = QUOTA.store(_CREATE, user_id, description=description, due_on=due_on).id
     db.session.execute(update(Todo).where(Todo.id == todo_id).values(position=todo_id))
     db.session.commit()
     return todo_id

@@ -10,12 +10,14 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
+from app.quotas import QuotaReached
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST
 from app.todos.sentences import due, for_message
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
+from app.web.formats import number
 from app.web.locale import today
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
@@ -55,7 +57,16 @@ def create() -> Answer:
     form = TodoForm()
     if not form.validate():
         return list_page(place, form), 422
-    service.create_todo(current_user.id, form.description.data, form.due_on.data)
+    try:
+        service.create_todo(current_user.id, form.description.data, form.due_on.data)
+    except QuotaReached as error:
+        form.description.errors = [
+            _(
+                "You keep %(most)s todos, and no more fit. Delete some; there is room a day later.",
+                most=number(error.most),
+            )
+        ]
+        return list_page(place, form), 422
     session[ADDED] = True
     return redirect_to(place)
 

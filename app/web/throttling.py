@@ -1,4 +1,4 @@
-"""What a reader is told of a rate limit: 429, when to try again, and the text that was typed."""
+"""What a reader is told of a rate limit: 429, when to try again, and the text that was typed. So of a quota: 422."""
 
 import math
 from datetime import timedelta
@@ -6,20 +6,23 @@ from datetime import timedelta
 from flask import Flask, request
 from flask_babel import format_timedelta, gettext
 from flask_login import current_user
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from app import rate_limits
+from app.quotas import QuotaReached
 from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import is_public
 from app.web.errors import SENTENCES, error_response
+from app.web.formats import number
 
 
 def init_app(app: Flask) -> None:
     """Comes after CSRF protection: a forged request takes no token."""
     app.before_request(limit_writes)
     app.register_error_handler(RateLimited, show_rate_limited)
+    app.register_error_handler(QuotaReached, show_quota_reached)
 
 
 def limit_writes() -> None:
@@ -38,6 +41,14 @@ def show_rate_limited(error: RateLimited) -> Response:
         page = form_recovery.offer(form, wait_sentence(error))
         return Response(page, 429, retry_after(error), mimetype="text/html")
     return error_response(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], wait_sentence(error))
+
+
+def show_quota_reached(error: QuotaReached) -> Response:
+    """The answer where no view has a better page. A form of it would be refused again, so only the text is shown."""
+    sentence = gettext("You keep %(most)s of these, and no more fit. Delete some first.", most=number(error.most))
+    if form := form_recovery.posted_form():
+        return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
+    return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
 
 
 def retry_after(error: RateLimited) -> dict[str, str]:

@@ -14,6 +14,7 @@ from app.wordcounts.analysis.tokens import LONGEST_WORD
 from app.wordcounts.analysis.words import WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
+from app.wordcounts.service import QUOTA
 
 NAME = "wordcounts"
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
@@ -25,7 +26,7 @@ BATCH = 10  # a result of a long page takes a megabyte as an object
 
 _OWN = (Result.user_id == bindparam("owner"), Result.status == DONE, Result.deleted_at.is_(None))
 _ALL = select(*(Result.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Result.id)
-_IMPORTER = BulkImporter(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH)
+_IMPORTER = BulkImporter(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH, quota=QUOTA)
 
 
 def dump(user_id: int) -> Iterator[Item]:

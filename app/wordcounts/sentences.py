@@ -3,6 +3,8 @@
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from app.quotas import QuotaReached
+from app.web.formats import number
 from app.web.throttling import waiting_time
 from app.wordcounts.failures import INTERRUPTED, Failure
 from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
@@ -29,6 +31,14 @@ SENTENCES = {
     Failure.HTTP_5XX: _("The website has trouble just now; please try again later."),
     INTERRUPTED: _("The counting was interrupted too often; please try again."),
 }
+
+
+def quota_sentence(error: QuotaReached) -> str:
+    sentence: str = gettext(
+        "You keep %(most)s word counts, and no more fit. Delete some; there is room a day later.",
+        most=number(error.most),
+    )
+    return sentence
 
 
 def rate_limit_sentence(error: HourlyLimitReached | TooManyUnfinished) -> str:

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Row, Update, bindparam, func, or_, select, text, update
 
 from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.keyset import IDS, Cursor, cut_page
+from app.quotas import Quota
 from app.wordcounts import rate_limits
 from app.wordcounts.models import Result
 
 PAGE_SIZE = 20
+QUOTA = Quota(Result, 5_000)
 RECENT = 5  # results listed at the side of one
 KEY_BOUNDS = (IDS,)  # of the list's cursor: the id alone
 START = Cursor.start(KEY_BOUNDS)
@@ -42,6 +44,7 @@ class ResultPage:
 
 NOT_DELETED = Result.deleted_at.is_(None)
 
+_CREATE = QUOTA.insert("url").returning(Result.id, Result.public_id)
 _PAGE = (
     select(
         Result.id,
@@ -105,14 +108,13 @@ def ask(user_id: int, url: str) -> uuid.UUID:
     Returns: the public id of the result.
 
     Raises:
-        RateLimited, AccountGone: nothing was stored.
+        RateLimited, QuotaReached, AccountGone: nothing was stored.
     """
     if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see rate_limits.enforce
         db.session.rollback()
         raise AccountGone
     rate_limits.enforce(user_id)
-    new_result = insert(Result).values(user_id=user_id, url=url).returning(Result.id, Result.public_id)
-    result = db.session.execute(new_result).one()
+    result = QUOTA.store(_CREATE, user_id, url=url)
     jobs.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
@@ -124,7 +126,7 @@ def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
 
     Raises:
         ResultNotFound: nothing was stored.
-        RateLimited, AccountGone: as `ask` does.
+        RateLimited, QuotaReached, AccountGone: as `ask` does.
     """
     url = db.session.scalar(select(Result.url).where(*_own(user_id, public_id)))
     if url is None:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
+from app.quotas import QuotaReached
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
@@ -19,7 +20,7 @@ from app.wordcounts.failures import INTERRUPTED
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
 from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
-from app.wordcounts.sentences import SENTENCES, rate_limit_sentence
+from app.wordcounts.sentences import SENTENCES, quota_sentence, rate_limit_sentence
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 
@@ -58,6 +59,9 @@ def create() -> Answer:
     except (HourlyLimitReached, TooManyUnfinished) as error:
         form.url.errors = [rate_limit_sentence(error)]
         return list_page(form), 429, retry_after(error)
+    except QuotaReached as error:
+        form.url.errors = [quota_sentence(error)]
+        return list_page(form), 422
     return to_result(public_id)
 
 

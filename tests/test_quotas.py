@@ -1,0 +1,202 @@
+"""Storage quotas: what would go beyond is refused with a sentence that says what to do, and nothing is stored."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.notes.models import Note
+from app.quotas import Quota, QuotaReached
+from app.todos import service as todos
+from app.wordcounts import service as wordcounts
+from tests.conftest import PASSWORD
+from tests.database import row_counts
+from tests.portability import hostile_archives as sound
+from tests.portability.exports import import_
+from tests.queued import queued
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+FIELDS = {
+    "/notes": {"title": "one more", "content": "typed text"},
+    "/todos": {"description": "typed text"},
+    "/wordcounts": {"url": "https://example.com/typed"},
+}
+QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
+SERVICES = {"/notes": notes, "/todos": todos, "/wordcounts": wordcounts}
+AT_ONCE = 20
+TWO_NOTES = sound.zipped(sound.document(notes=[sound.NOTE] * 2, todos=[], wordcounts=[]))
+
+pages = pytest.mark.parametrize("path", list(FIELDS))
+
+
+def add(path: str, user_id: int) -> None:
+    if path == "/notes":
+        notes.create_note(user_id, "stored", "")
+    elif path == "/todos":
+        todos.create_todo(user_id, "stored")
+    else:
+        db.session.execute(
+            text("INSERT INTO results (user_id, url, status, total_words) VALUES (:id, 'x', 'done', 1)"),
+            {"id": user_id},
+        )
+        db.session.commit()
+
+
+def fill(monkeypatch: pytest.MonkeyPatch, path: str, user: User, *, room: int = 0) -> None:
+    """The user stores three, which fill the quota but for `room`."""
+    for _ in range(3):
+        add(path, user.id)
+    monkeypatch.setattr(QUOTAS[path], "most", 3 + room)
+
+
+@pages
+def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str
+) -> None:
+    fill(monkeypatch, path, alice)
+    before = row_counts(), queued()
+    answer = signed_in.submit(path, **FIELDS[path])
+    assert answer.status_code == 422
+    assert "no more fit. Delete some" in answer.text
+    assert "typed" in answer.text
+    assert (row_counts(), queued()) == before
+
+
+@pages
+def test_the_last_one_that_fits_is_stored(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str
+) -> None:
+    fill(monkeypatch, path, alice, room=1)
+    assert signed_in.submit(path, **FIELDS[path]).status_code == 302
+    assert signed_in.submit(path, **FIELDS[path]).status_code == 422
+
+
+@pages
+def test_what_others_store_takes_no_room(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, bob: User, path: str
+) -> None:
+    fill(monkeypatch, path, bob)
+    assert signed_in.submit(path, **FIELDS[path]).status_code == 302
+
+
+def test_the_trash_counts_until_it_is_emptied(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
+    fill(monkeypatch, "/notes", alice)
+    notes.delete_note(alice.id, notes_of(alice)[0])
+    assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 422
+    signed_in.submit("/notes/trash/empty")
+    assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 302
+
+
+def notes_of(user: User) -> list[int]:
+    return list(db.session.scalars(select(Note.id).where(Note.user_id == user.id)))
+
+
+def test_a_page_is_not_counted_again_beyond_the_quota(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
+) -> None:
+    """No form of its own has this door; the answer of the whole application serves."""
+    public_id = results.done(alice)
+    monkeypatch.setattr(wordcounts.QUOTA, "most", 1)
+    before = row_counts(), queued()
+    answer = signed_in.submit(f"/wordcounts/{public_id}/again")
+    assert answer.status_code == 422
+    assert "Delete some first" in answer.text
+    assert (row_counts(), queued()) == before
+
+
+@pytest.mark.parametrize(("room", "status"), [(0, 422), (1, 422), (2, 302)])
+def test_an_import_comes_in_as_a_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, room: int, status: int
+) -> None:
+    fill(monkeypatch, "/notes", alice, room=room)
+    before = row_counts()
+    answer = import_(signed_in, TWO_NOTES)
+    assert answer.status_code == status
+    assert ("more than fits" in answer.text) == (status == 422)
+    assert row_counts() == (before if status == 422 else {**before, "notes": before["notes"] + 2})
+
+
+def test_an_import_of_what_is_there_already_is_no_matter_of_quotas(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
+) -> None:
+    archive = TWO_NOTES
+    import_(signed_in, archive)
+    monkeypatch.setattr(notes.QUOTA, "most", 1)
+    assert import_(signed_in, archive).status_code == 302
+
+
+def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
+    migrated: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
+    monkeypatch.setattr(notes.QUOTA, "most", 3)
+    together = Barrier(AT_ONCE)
+
+    def try_it(_number: int) -> bool:
+        together.wait()
+        with migrated.app_context():
+            try:
+                notes.create_note(alice_id, "one", "")
+            except QuotaReached:
+                return False
+            finally:
+                db.session.remove()
+        return True
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        stored = sum(pool.map(try_it, range(AT_ONCE)))
+    db.session.remove()
+    assert stored == db.session.scalar(select(func.count()).select_from(Note))
+    assert 3 <= stored <= 3 + AT_ONCE
+    with pytest.raises(QuotaReached):
+        notes.create_note(alice_id, "one", "")
+
+
+@pages
+@pytest.mark.parametrize(("most", "said"), [(40, False), (33, True), (30, True), (29, True)])
+def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str, most: int, said: bool
+) -> None:
+    for _ in range(30):
+        add(path, alice.id)
+    monkeypatch.setattr(QUOTAS[path], "most", most)
+    page = signed_in.get("/mypage").text
+    assert ("more fit" in page) == said
+    if said:
+        assert f": {max(most - 30, 0)} more fit." in page
+
+
+def test_a_quota_is_as_large_as_the_documentation_says() -> None:
+    assert [quota.most for quota in QUOTAS.values()] == [100_000, 20_000, 5_000]
+
+
+def test_at_the_real_quota_one_more_is_refused_and_an_index_finds_that_out(app: Flask, alice: User, bob: User) -> None:
+    many = text("INSERT INTO notes (user_id, title, content) SELECT :id, '', 'x' FROM generate_series(1, :count)")
+    db.session.execute(many, {"id": alice.id, "count": notes.QUOTA.most - 1})
+    db.session.execute(text("ANALYZE notes"))
+    notes.create_note(alice.id, "the last one", "")
+    with pytest.raises(QuotaReached):
+        notes.create_note(alice.id, "one more", "")
+    assert scans(notes.QUOTA, "title", user=bob) == {"Index Only Scan"}  # all but two of the table's rows are alice's
+
+
+def scans(quota: Quota, column: str, *, user: User) -> set[str]:
+    """How PostgreSQL looks for rows in an INSERT of the quota."""
+    statement = quota.insert(column).compile(dialect=db.session.connection().dialect)
+    values = {**statement.construct_params({"owner": user.id, column: "x"}), "quota_last": quota.most - 1}
+    explain = db.session.connection().exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    plan = explain if isinstance(explain, list) else json.loads(explain)
+    return {node["Node Type"] for node in nodes(plan[0]["Plan"]) if "Scan" in node["Node Type"]}
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(inner for child in plan.get("Plans", ()) for inner in nodes(child))]
