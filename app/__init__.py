@@ -7,6 +7,7 @@ from flask import Flask
 from app import jobs, mail, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
+from app.accounts.commands import mail_commands
 from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.recent_sign_in import bp as recent_sign_in
 from app.accounts.views import bp as accounts
@@ -97,6 +98,7 @@ def init_commands(app: Flask) -> None:
     release_commands.init_app(app, waiting_jobs=jobs.waiting)
     app.cli.add_command(worker)
     app.cli.add_command(count)
+    app.cli.add_command(mail_commands)
     if app.config["DEBUG"]:  # imports packages that only development installs
         from app.dev import commands as development
 

@@ -21,9 +21,11 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from app.jobs import defer
-from app.smtp import MailRefused, hand_over
+from app.smtp import MailRefused, RecipientRefused, hand_over
 
 log = logging.getLogger(__name__)
+
+TAG = "X-Semicircle-Tag"  # the header of app/accounts/bounces.py
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,32 @@ def link(endpoint: str, **values: str) -> str:
     return current_app.url_map.bind(site.netloc, url_scheme=site.scheme).build(endpoint, values, force_external=True)
 
 
-def send(address: str, letter: Letter) -> None:
+def send(address: str, letter: Letter, tag: str = "") -> bool:
     """Send a letter to one address. One that is refused for good is logged, not raised.
 
     A worker has no reader whose language is current, so the caller sets it (`force_locale`).
+
+    Args:
+        tag: comes back in a header if the letter does (app/accounts/bounces.py).
+
+    Returns:
+        False when the server says that mail to this address will never arrive.
 
     Raises:
         MailUnavailable: it was not sent; or it was and the server's answer was lost.
     """
     try:
         message = compose(address, letter)
+        if tag:
+            message[TAG] = tag
         if current_app.config["SMTP_SERVER"]:
             hand_over(message)
         else:
             _write_down(message, letter.link)
     except MailRefused as error:
         log.warning("a mail was refused for good: %s", error)
+        return not isinstance(error, RecipientRefused)
+    return True
 
 
 def compose(address: str, letter: Letter) -> EmailMessage:

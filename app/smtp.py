@@ -13,6 +13,7 @@ from flask import current_app
 TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
 LONGEST = 60.0  # seconds, of all steps together: a server that sends a byte every nine seconds ends no step
 AGAIN = 0.1  # seconds
+POLICY = b"5.7."  # enhanced status code (RFC 3463): the server does not trust us, whatever the mailbox is
 
 
 class MailUnavailable(Exception):
@@ -21,6 +22,10 @@ class MailUnavailable(Exception):
 
 class MailRefused(Exception):
     """The server will never take this letter (5xx), or the address cannot be written in a header."""
+
+
+class RecipientRefused(MailRefused):
+    """The server says that there is no such mailbox, or that it takes no mail."""
 
 
 def hand_over(message: EmailMessage) -> None:
@@ -66,7 +71,9 @@ def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         smtp.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
-        [(code, _words)] = error.recipients.values()
+        [(code, words)] = error.recipients.values()
+        if code >= 500 and not words.startswith(POLICY):
+            raise RecipientRefused(f"code {code}") from None
         raise _by_code(code) from None
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         raise _by_code(error.smtp_code) from None

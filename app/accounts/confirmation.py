@@ -28,5 +28,5 @@ def confirm(token: str) -> None:
     if user.email != email:  # it was changed while the worker wrote the letter
         db.session.rollback()
         raise TokenExpired
-    user.email_confirmed_at = func.now()
+    user.email_confirmed_at, user.email_refused_at = func.now(), None
     db.session.commit()

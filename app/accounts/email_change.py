@@ -41,7 +41,7 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
         TokenExpired: as with EmailTaken, nothing was changed.
     """
     user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
-    user.email, user.email_confirmed_at = new_email, func.now()
+    user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
     others = delete(UserSession).where(UserSession.user_id == user.id)
     try:
         db.session.flush()

@@ -21,6 +21,7 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
     email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see confirmation.py
+    email_refused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see bounces.py
     # Two-step sign-in: the password alone opens no session, see second_step.py.
     passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
     # Chosen for every device. NULL: as the browser asks.

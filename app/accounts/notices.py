@@ -8,7 +8,7 @@ job names the row.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, select
 
 from app import mail
 from app.accounts.models import Notice, User
@@ -22,8 +22,10 @@ _STORE = (
     .values(user_id=bindparam("user_id"), kind=bindparam("kind"), email=bindparam("email"))
     .returning(Notice.id)
 )
+# Mail to the address does not arrive, see bounces.py. One that the account had before is tried.
+_IS_REFUSED = and_(User.email == Notice.email, User.email_refused_at.is_not(None))
 _READ = (
-    select(Notice.kind, Notice.email, User.language)
+    select(Notice.user_id, Notice.kind, Notice.email, User.language, _IS_REFUSED.label("is_refused"))
     .join(User, User.id == Notice.user_id)
     .where(Notice.id == bindparam("notice_id"))
 )
@@ -45,7 +47,10 @@ def tell(user: User, kind: str, language: str) -> None:
 
 
 def read(notice_id: int) -> Row[*tuple[Any, ...]] | None:
-    """Kind, address, and the language that the account has chosen. None: it was sent, or the account was deleted."""
+    """The notice, the language that the account has chosen, and whether mail to the address does not arrive.
+
+    Returns: None when it was sent, or the account was deleted.
+    """
     notice = db.session.execute(_READ, {"notice_id": notice_id}).one_or_none()
     db.session.commit()
     return notice

@@ -45,7 +45,7 @@ def set_password(token: str, new_password: str, language: str, client: Client) -
         db.session.rollback()
         raise TokenExpired
     user.password_hash = new_hash
-    user.email_confirmed_at = func.coalesce(User.email_confirmed_at, func.now())
+    user.email_confirmed_at, user.email_refused_at = func.coalesce(User.email_confirmed_at, func.now()), None
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     notices.tell(user, "password_changed", language)
     events.record(user.id, EventKind.PASSWORD_RESET, client)

@@ -44,6 +44,7 @@ class SignedIn:
     time_zone: str | None
     created_at: datetime
     email_is_confirmed: bool
+    email_is_refused: bool
     session_id: int
     last_visit_is_old: bool  # older than SEEN_EVERY
     is_recent: bool  # signed in within RECENT
@@ -61,6 +62,7 @@ _SIGNED_IN = (
         User.time_zone,
         User.created_at,
         User.email_confirmed_at.is_not(None).label("email_is_confirmed"),
+        User.email_refused_at.is_not(None).label("email_is_refused"),
         UserSession.id.label("session_id"),
         (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("last_visit_is_old"),
         # A row is as old as its authentication: who authenticates again gets a new one.

@@ -9,7 +9,7 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import event_list, letters, notices, second_step, sessions, sign_up_links, tokens
+from app.accounts import bounces, event_list, letters, notices, second_step, sessions, sign_up_links, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -48,7 +48,10 @@ def send_sign_up_link(link_id: int, language: str) -> None:
     owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
     db.session.commit()
     with force_locale((owner and owner.language) or language):
-        mail.send(email, letters.email_is_taken() if owner else letters.sign_up(token))
+        if owner:
+            bounces.send_to_owner(owner.id, email, letters.email_is_taken())
+        else:
+            mail.send(email, letters.sign_up(token))
 
 
 @queue.task(name="accounts.send_change_link", retry=DELIVERY)
@@ -69,8 +72,9 @@ def deliver_notice(notice_id: int, language: str) -> None:
     notice = notices.read(notice_id)
     if notice is None:
         return
-    with force_locale(notice.language or language):
-        mail.send(notice.email, letters.NOTICES[notice.kind]())
+    if not notice.is_refused:
+        with force_locale(notice.language or language):
+            bounces.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
     notices.forget(notice_id)
 
 
@@ -79,7 +83,7 @@ def send_notice(notice: str, user_id: int, language: str) -> None:
     """Jobs of the release before, which knew no notices.py. They may still be queued."""
     if user := recipient(user_id):
         with force_locale(user.language or language):
-            mail.send(user.email, letters.NOTICES[notice]())
+            bounces.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
 
 
 def recipient(user_id: int) -> Recipient | None:
@@ -95,7 +99,7 @@ def send_link(letter: Callable[[str], Letter], user: Recipient, purpose: str, la
     except AccountGone:
         return
     with force_locale(user.language or language):
-        mail.send(claim.email, letter(token))
+        bounces.send_to_owner(user.id, claim.email, letter(token))
 
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")

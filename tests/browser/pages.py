@@ -10,6 +10,7 @@ from app.storage import StorageUnavailable
 
 FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
 EMPTY = "empty"  # a new account
+REFUSED = "refused"  # one whose mail comes back
 KEYS = "keys"  # an account with a passkey, whose second step is turned on again and again
 PASSWORD = "a long enough sentence"  # of all
 
@@ -97,6 +98,7 @@ WORD_COUNTS = (
 )
 MY_PAGE = (
     Page("my-page", "/mypage", FULL),
+    Page("my-page-mail-comes-back", "/mypage", REFUSED),
     Page("my-page-no-photo", "/mypage", EMPTY),
     Page("my-page-edit", "/mypage/edit", FULL),
     Page(

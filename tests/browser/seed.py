@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
-from app.accounts import events, sign_up_links, tokens
+from app.accounts import bounces, events, sign_up_links, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
@@ -17,7 +17,7 @@ from app.photos import service as photos
 from app.todos import service as todos
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
 from app.wordcounts.rate_limits import MAX_UNFINISHED
-from tests.browser.pages import EMPTY, FULL, KEYS, PASSWORD
+from tests.browser.pages import EMPTY, FULL, KEYS, PASSWORD, REFUSED
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
 from tests.wordcounts.results import COUNTED
@@ -69,6 +69,7 @@ def seed() -> Ids:
     db.session.execute(db.text("ALTER TABLE user_sessions ALTER created_at SET DEFAULT now() + interval '1 day'"))
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
+    bounces.note_refusal(accounts.sign_up(address(REFUSED), "refused", PASSWORD).id, address(REFUSED))
     photos.put_photo(full.id, oriented_photo(1))
     seed_events(full)
     add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))

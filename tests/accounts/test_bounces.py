@@ -1,0 +1,213 @@
+"""Mail to an account that is refused for good is noted, its owner is told, and nobody else can have it noted."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app.accounts import bounces
+from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
+from app.accounts.models import User
+from app.extensions import db
+from app.jobs import queue
+from app.mail import TAG
+from tests.accounts.conftest import Post
+from tests.conftest import PASSWORD
+from tests.mail.bounced import SERVERS, report
+from tests.queued import queued
+from tests.visitor import Visitor
+
+ALICE = "alice@example.com"
+COMES_BACK = "Mail to your address comes back"
+REFUSED = "550 5.1.1 no such user"
+
+
+def is_noted() -> bool:
+    return db.session.scalar(select(func.count()).select_from(User).where(User.email_refused_at.is_not(None))) == 1
+
+
+def note(user: User) -> None:
+    bounces.note_refusal(user.id, user.email)
+
+
+def pipe(app: Flask, raw: bytes) -> str:
+    """What an operator's mail server does with a message."""
+    ran = app.test_cli_runner().invoke(args=["mail", "bounced"], input=raw)
+    assert ran.exit_code == 0, ran.output
+    return ran.output
+
+
+def tag(post: Post, client: Visitor) -> str:
+    """Of a letter to Alice."""
+    client.submit("/forgot-password", email=ALICE)
+    [letter] = post.letters().values()
+    return str(letter[TAG])
+
+
+def test_a_recipient_that_the_server_refuses_for_good_is_noted_and_the_owner_is_told(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    assert COMES_BACK not in signed_in.get("/mypage").text
+    client.submit("/forgot-password", email=ALICE)
+    post.mailbox.at_recipient = REFUSED
+    assert post.deliver() == []
+    assert is_noted()
+    assert queued() == []
+    page = signed_in.get("/mypage").text
+    assert COMES_BACK in page
+    assert 'href="/mypage/edit#email-title"' in page
+    assert 'id="email-title"' in signed_in.get("/mypage/edit").text
+
+
+@pytest.mark.parametrize(("step", "reply"), [("at_recipient", "550 5.7.1 not allowed to relay"), ("at_data", REFUSED)])
+def test_a_refusal_of_us_or_of_the_letter_says_nothing_of_the_mailbox(
+    post: Post, client: Visitor, alice: User, step: str, reply: str
+) -> None:
+    client.submit("/forgot-password", email=ALICE)
+    setattr(post.mailbox, step, reply)
+    assert post.deliver() == []
+    assert not is_noted()
+
+
+def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(
+    post: Post, signed_in: Visitor, alice: User
+) -> None:
+    signed_in.submit("/mypage/email", new_email="typo@example.com", password_for_email=PASSWORD)
+    [_notice, (task, arguments)] = queued()
+    assert list(post.letters()) == [ALICE, "typo@example.com"]
+    post.mailbox.at_recipient = REFUSED
+    with post.app.app_context():
+        queue.tasks[task](**arguments)
+    signed_in.submit("/sign-up", email="nobody@example.com")
+    assert post.deliver() == []
+    assert not is_noted()
+
+
+def change_password(browser: Visitor) -> None:
+    fields = {"current_password": PASSWORD, "new_password": "another long enough sentence"}
+    assert browser.submit("/mypage/password", **fields).status_code == 302
+
+
+def test_notices_are_sent_no_more_but_what_the_owner_asks_for_is(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    note(alice)
+    change_password(signed_in)
+    assert post.letters() == {}
+    client.submit("/forgot-password", email=ALICE)
+    assert list(post.letters()) == [ALICE]
+    signed_in.submit("/mypage/confirm-email")
+    assert list(post.letters()) == [ALICE]
+
+
+def test_a_link_that_is_opened_clears_the_note(post: Post, signed_in: Visitor, alice: User) -> None:
+    note(alice)
+    signed_in.submit("/mypage/confirm-email")
+    signed_in.submit(post.link(ALICE))
+    assert not is_noted()
+    assert COMES_BACK not in signed_in.get("/mypage").text
+
+
+def test_a_new_password_by_mail_clears_the_note(post: Post, client: Visitor, alice: User) -> None:
+    note(alice)
+    client.submit("/forgot-password", email=ALICE)
+    client.submit(post.link(ALICE), new_password="another long enough sentence")
+    assert not is_noted()
+
+
+def test_a_new_address_clears_the_note(post: Post, signed_in: Visitor, alice: User) -> None:
+    note(alice)
+    signed_in.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
+    signed_in.submit(post.link("new@example.com"))
+    assert not is_noted()
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_a_report_of_a_permanent_failure_is_noted(
+    post: Post, app: Flask, client: Visitor, alice: User, bob: User, server: str
+) -> None:
+    assert "Noted" in pipe(app, report(server, tag(post, client)))
+    assert list(db.session.scalars(select(User.id).where(User.email_refused_at.is_not(None)))) == [alice.id]
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("delayed", "4.4.1"), ("delivered", "2.0.0"), ("relayed", "2.0.0"), ("failed", "4.2.2"), ("failed", "5.7.1"),
+     ("delayed", "5.1.1"), ("failed", ""), ("", "5.1.1"), ("failed", "5"), ("failed", "55.1.1")],
+)  # fmt: skip
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_any_other_report_changes_nothing(
+    post: Post, app: Flask, client: Visitor, alice: User, server: str, action: str, status: str
+) -> None:
+    assert "Nothing was noted" in pipe(app, report(server, tag(post, client), action, status))
+    assert not is_noted()
+
+
+FORGED = ["", "1", "{id}", "{id}.", f"{{id}}.{'0' * 32}", "{id}.\u0660", f"{'9' * 30}.{'0' * 32}", "-1.x", "{bob}"]
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_report_that_a_stranger_wrote_changes_nothing(app: Flask, alice: User, bob: User, forged: str) -> None:
+    with app.app_context():
+        of_bob = bounces.tag_of(bob.id, bob.email).partition(".")[2]
+    value = f"{alice.id}.{of_bob}" if forged == "{bob}" else forged.format(id=alice.id)
+    assert "Nothing was noted" in pipe(app, report("postfix", value))
+    assert not is_noted()
+
+
+def test_the_tag_of_an_address_that_the_account_had_before_is_worth_nothing(
+    post: Post, app: Flask, client: Visitor, alice: User
+) -> None:
+    old = tag(post, client)
+    db.session.execute(update(User).values(email="new@example.com"))
+    db.session.commit()
+    assert "Nothing was noted" in pipe(app, report("gmail", old))
+    assert not is_noted()
+
+
+def test_a_report_that_comes_after_the_secret_key_was_changed_counts(
+    post: Post, app: Flask, client: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_before = tag(post, client)
+    monkeypatch.setitem(app.config, "SECRET_KEY_FALLBACKS", [app.config["SECRET_KEY"]])
+    monkeypatch.setitem(app.config, "SECRET_KEY", "k" * 40)
+    assert "Noted" in pipe(app, report("postfix", of_before))
+
+
+MALFORMED = {
+    "nothing": b"",
+    "text": b"Subject: hello\r\n\r\nfailed 5.1.1",
+    "bytes": bytes(range(256)) * 100,
+    "zeros": b"\0" * 1000,
+    "no boundary": b"Content-Type: multipart/report\r\n\r\nAction: failed\r\nStatus: 5.1.1",
+    "nested": b"".join(
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (depth, depth) for depth in range(5000)
+    ),
+    "messages in messages": b"Content-Type: message/rfc822\r\n\r\n" * 5000,
+    "a header of 900 kB": b"X: " + b"a " * 450_000,
+    "charset": b'Content-Type: text/plain; charset="no-such"\r\n\r\nx',
+}
+
+
+@pytest.mark.parametrize("name", list(MALFORMED))
+def test_what_is_no_report_changes_nothing(app: Flask, alice: User, name: str) -> None:
+    with pytest.raises(NotAReport):
+        read_report(MALFORMED[name])
+    assert "no delivery status notification" in pipe(app, MALFORMED[name])
+    assert not is_noted()
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_a_report_that_is_cut_off_anywhere_is_read_or_refused(server: str) -> None:
+    whole = report(server, "1.abc")
+    for length in range(0, len(whole), 7):
+        try:
+            read_report(whole[:length])
+        except NotAReport:
+            continue
+
+
+def test_what_is_larger_than_a_megabyte_is_refused(app: Flask, post: Post, client: Visitor, alice: User) -> None:
+    large = report("postfix", tag(post, client)) + b"\r\n" * MAX_SIZE
+    ran = app.test_cli_runner().invoke(args=["mail", "bounced"], input=large)
+    assert (ran.exit_code, "larger than" in ran.output) == (1, True)
+    assert not is_noted()
