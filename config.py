@@ -29,7 +29,10 @@ from environment_storage import object_storage
 
 MIB = 1024 * 1024
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
-NO_MAIL = "SMTP_URL is not set: a forgotten password cannot be replaced, and no address can be confirmed or changed."
+NO_MAIL = (
+    "SMTP_URL is not set: a forgotten password cannot be replaced, no address can be confirmed or changed, and sign-up"
+    " tells who has an account."
+)
 
 
 class Config:
