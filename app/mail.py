@@ -48,6 +48,11 @@ def is_enabled() -> bool:
     return current_app.config["SMTP_SERVER"] is not None or current_app.config["MAIL_FOLDER"] is not None
 
 
+def reaches_mailboxes() -> bool:
+    """Whether letters leave this machine. In development they are files, and there is nobody's mailbox to protect."""
+    return current_app.config["SMTP_SERVER"] is not None
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.globals["sends_mail"] = is_enabled
 

@@ -22,6 +22,12 @@ from app.extensions import db
 from config import DevelopmentConfig
 from tests.visitor import Visitor
 
+# No worker runs, so nothing is ever sent; but /sign-up shows the way that it has where mail is.
+MAIL = {
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "MAIL_FROM": "hello@semicircle.example",
+    "SITE_URL": "https://semicircle.example",
+}
 TRIES = 200  # of each, in turn, so that a machine that slows down slows both
 ADDRESSES = {"known": "somebody@example.com", "unknown": "not-here@example.com"}  # of one length: it stands in a page
 DOORS = {"/sign-in": {"password": "not the password"}, "/forgot-password": {}, "/sign-up": {}}
@@ -32,7 +38,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         [port] = ports.find_free(1)
         stack.callback(postgres.start(folder / "postgres", port, durable=True).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR"}))
+        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR", **MAIL}))
         with app.app_context():
             flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
             service.sign_up(ADDRESSES["known"], "known", secrets.token_hex(20))

@@ -36,8 +36,8 @@ def landing() -> Answer:
 @bp.route("/sign-up", methods=["GET", "POST"])
 @public
 def sign_up() -> Answer:
-    """Where mail can be sent, the account is opened behind a link, and no answer tells who has one."""
-    if mail.is_enabled():
+    """Where letters reach mailboxes, the account is opened behind a link, and no answer tells who has one."""
+    if mail.reaches_mailboxes():
         return ask_to_sign_up()
     form = SignUpForm()
     if not form.is_submitted():
