@@ -29,7 +29,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import throttling
+from app.web import teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -83,6 +83,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def init_extensions(app: Flask) -> None:
     db.init_app(app)
+    teardown.init_app(app)  # after db
     migrate.init_app(app, db, render_as_batch=False)
     csrf.init_app(app)
     login.init_app(app)

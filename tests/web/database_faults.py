@@ -1,13 +1,14 @@
 """A site of a test's own, and what can happen to its database: away, restarted, read-only, full."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from flask import Flask
-from sqlalchemy import event, make_url
+from sqlalchemy import Connection, event, make_url
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -80,20 +81,34 @@ class Site:
         """The database ends the session right before it is sent its statement of this number."""
         sent = 0
 
-        def die(connection: db.Connection, *_rest: object) -> None:  # type: ignore[name-defined]
+        def die(connection: Connection, *_rest: object) -> None:
             nonlocal sent
             sent += 1
             if sent == number:
-                pid = connection.connection.dbapi_connection.info.backend_pid
-                self.on_the_server(f"SELECT pg_terminate_backend({pid}, 5000)")
+                self._end(connection)
 
+        with self._heeding("before_cursor_execute", die):
+            yield
+
+    @contextmanager
+    def dying_behind_the_answer(self) -> Iterator[None]:
+        """The database ends the session right before it is rolled back, as each is when its request ends."""
+        with self._heeding("rollback", self._end):
+            yield
+
+    def _end(self, connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        self.on_the_server(f"SELECT pg_terminate_backend({driver.info.backend_pid}, 5000)")
+
+    @contextmanager
+    def _heeding(self, name: str, listener: Callable[..., None]) -> Iterator[None]:
         with self.app.app_context():
             engine = db.engine
-        event.listen(engine, "before_cursor_execute", die)
+        event.listen(engine, name, listener)
         try:
             yield
         finally:
-            event.remove(engine, "before_cursor_execute", die)
+            event.remove(engine, name, listener)
 
 
 def new_site(environment: Environment) -> Site:
