@@ -24,6 +24,7 @@ PAGE = "/sign-in"  # what a stranger needs first
 class Service:
     port: int
     pid: int  # of gunicorn's arbiter, which leads its process group
+    log: Path
 
 
 @contextmanager
@@ -32,22 +33,32 @@ def database() -> Iterator[dict[str, str]]:
     [port] = ports.find_free(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = postgres.start(Path(folder) / "postgres", port, durable=False)
-        environment = {
-            "APP_SETTINGS": "config.ProductionConfig",
-            "DATABASE_URL": postgres.url(port),
-            "SECRET_KEY": secrets.token_hex(32),
-            "S3_BUCKET": "none",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
+        environment = production(port)
         try:
-            release = spawn(["/bin/sh", "-c", command("release")], log=Path(folder) / "log", cwd=ROOT, env=environment)
-            if release.wait() != 0:
-                sys.exit((Path(folder) / "log").read_text())
+            release(environment, Path(folder))
             yield environment
         finally:
             server.stop()
+
+
+def production(database_port: int) -> dict[str, str]:
+    """The environment of a service in production, without a bucket."""
+    return {
+        "APP_SETTINGS": "config.ProductionConfig",
+        "DATABASE_URL": postgres.url(database_port),
+        "SECRET_KEY": secrets.token_hex(32),
+        "S3_BUCKET": "none",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def release(environment: dict[str, str], folder: Path) -> None:
+    """Run the Procfile's release; end this command with what it said when it fails."""
+    log = folder / "release"
+    if spawn(["/bin/sh", "-c", command("release")], log=log, cwd=ROOT, env=environment).wait() != 0:
+        sys.exit(log.read_text())
 
 
 @contextmanager
@@ -65,7 +76,7 @@ def running(environment: dict[str, str], arguments: str = "") -> Iterator[Servic
         child = Child("web", process, log, grace=30)
         try:
             child.wait_until(lambda: is_ready(port), START_WITHIN)
-            yield Service(port, process.pid)
+            yield Service(port, process.pid, log)
         finally:
             child.stop()
 
