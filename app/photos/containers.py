@@ -61,6 +61,17 @@ def refuse_many_scans(jpeg: bytes) -> None:
     raise TooComplex
 
 
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of the header (PNG, 11.2.2)
+
+
+def unpacked_png_size(png: bytes) -> float:
+    """How many bytes the pixels are unpacked to, by the header. Raises: Broken."""
+    width, height, bits, colour = struct.unpack_from(">IIBB", png, 16)
+    if colour not in PNG_CHANNELS:
+        raise Broken
+    return float(width * height * PNG_CHANNELS[colour] * bits / 8)
+
+
 def refuse_many_chunks(png: bytes) -> None:
     """Walk the chunks up to IEND. Without IEND (struct.error) the file is truncated, which Pillow would accept."""
     position = 8  # behind the signature

@@ -9,7 +9,7 @@ import warnings
 from PIL import Image, PngImagePlugin
 
 from app.photos import cropping
-from app.photos.containers import refuse_many_chunks, refuse_many_scans, without_comments
+from app.photos.containers import refuse_many_chunks, refuse_many_scans, unpacked_png_size, without_comments
 from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
 
@@ -25,7 +25,13 @@ MIN_SIDE = 32  # px; a face in fewer cannot be recognized
 # decoder holds two canvases, but no camera writes it. A JPEG is reduced while it is decoded. One in several scans takes
 # 2 bytes a channel and pixel before that; a CMYK one has four channels, hence its own limit.
 MAX_PIXELS = {"JPEG": 25_000_000, "CMYK": 18_000_000, "PNG": 12_500_000, "GIF": 12_500_000, "WEBP": 9_000_000}
+# A PNG costs time by the byte that it unpacks to: 12.5 megapixels of three colours, or 9 of three and alpha.
+MAX_UNPACKED_PNG = 37_500_000
 MAX_JPEG_MEMORY = 160_000_000  # bytes, including 4 a pixel of the reduced image; a narrow image is hardly reduced
+PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}  # Pillow's modes
+STRAIGHT = {premultiplied: mode for mode, premultiplied in PREMULTIPLIED.items()}
+REDUCING_GAP = 2.0  # the filter gets an image of twice EDGE at least, so that nobody sees the blocks
+STRIP = 256  # px, the height of a strip, which is converted in the processor's cache
 FINE_PIXELS = 12_500_000  # a JPEG of up to so many pixels is reduced less than it could be, to keep more detail
 
 # Pillow's own limit for compressed text in a PNG, 64 MiB, counts characters of up to four bytes each: 110 kB of iTXt
@@ -60,6 +66,8 @@ def decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
         refuse_many_scans(data)
     elif kind == "PNG":
         refuse_many_chunks(data)
+        if unpacked_png_size(data) > MAX_UNPACKED_PNG:
+            raise PhotoRejected(Reason.DIMENSIONS)
     elif kind == "GIF":
         data = without_comments(data)
     with warnings.catch_warnings():
@@ -116,8 +124,32 @@ def _box(crop: Crop | None, width: int, height: int, orientation: int) -> croppi
 
 
 def _resize(image: Image.Image, square: cropping.Box) -> Image.Image:
-    """The square alone, as EDGE x EDGE px."""
-    return _averageable(image).resize((EDGE, EDGE), Image.Resampling.LANCZOS, square, reducing_gap=2.0)
+    """The square alone, as EDGE x EDGE px. The image is averaged over blocks of pixels first, then filtered."""
+    times = max(1, int((square[2] - square[0]) / EDGE / REDUCING_GAP))
+    reduced = _reduce_strips(image, times)
+    left, top, right, bottom = (edge / times for edge in square)
+    box = (left, top, min(right, reduced.width), min(bottom, reduced.height))
+    square_alone = reduced.resize((EDGE, EDGE), Image.Resampling.LANCZOS, box)
+    return square_alone.convert(STRAIGHT.get(square_alone.mode, square_alone.mode))
+
+
+def _reduce_strips(image: Image.Image, times: int) -> Image.Image:
+    """1/times of the width and height. Strip by strip: to convert all at once would cost as much as to decode it."""
+    rows = -(-STRIP // times) * times
+    reduced = None
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        strip = _premultiplied(_averageable(strip)).reduce(times)
+        if reduced is None:
+            reduced = Image.new(strip.mode, (strip.width, -(-image.height // times)))
+        reduced.paste(strip, (0, top // times))
+    assert reduced is not None  # noqa: S101 - an image has a row
+    return reduced
+
+
+def _premultiplied(image: Image.Image) -> Image.Image:
+    """The image with its colours multiplied by the alpha: a transparent pixel's must not bleed into its neighbours."""
+    return image.convert(PREMULTIPLIED[image.mode]) if image.mode in PREMULTIPLIED else image
 
 
 def _averageable(image: Image.Image) -> Image.Image:

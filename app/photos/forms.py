@@ -22,8 +22,8 @@ SENTENCES = {
         "is sent as a JPEG; or set Settings > Camera > Formats to Most Compatible. Elsewhere, save it as a JPEG first."
     ),
     Reason.DIMENSIONS: _(
-        "This image has too few or too many pixels: at least 32 a side, at most 12.5 million, as a JPEG 25 million, "
-        "as a WebP 9 million."
+        "This image has too few or too many pixels: at least 32 a side, at most 9 million. Save a large one as a JPEG, "
+        "which may have 25 million."
     ),
     Reason.TOO_COMPLEX: _("This image is built in too complex a way; please save it anew as a JPEG or PNG."),
     Reason.DAMAGED: _("This image is damaged; please choose another one."),

@@ -67,14 +67,20 @@ def _jpegs() -> Iterator[Photo]:
 
 
 def _pngs() -> Iterator[Photo]:
-    png = flat_png(3500, 3500, bits=8, colour=6, channels=4)
     idat = zlib.compress(bytes((1 + 64 * 3) * 64))
     head = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
     end = png_chunk(b"IEND", b"")
     tiny = b"".join(png_chunk(b"IDAT", idat[at : at + 1]) for at in range(len(idat)))
     text = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(5000)))
     for name, data in (
-        ("PNG of 12 megapixels of one colour", png),
+        ("PNG of 12 megapixels of one colour", flat_png(3500, 3500, bits=8, colour=2, channels=3)),
+        ("PNG of 12 megapixels, one colour transparent", _with_transparency(3500, colour=2, channels=3, values=6)),
+        ("PNG of 12 megapixels, transparent palette", _with_transparency(3500, colour=3, channels=1, values=256)),
+        ("PNG of 12 megapixels with alpha", flat_png(3500, 3500, bits=8, colour=6, channels=4)),
+        ("PNG of 9 megapixels with alpha", flat_png(3050, 3050, bits=8, colour=6, channels=4)),
+        ("PNG of 9 megapixels, grey, alpha, 16 bits", flat_png(3050, 3050, bits=16, colour=4, channels=2)),
+        ("PNG of 6 megapixels, 16 bits", flat_png(2490, 2490, bits=16, colour=2, channels=3)),
+        ("PNG of 4 megapixels with alpha, 16 bits", flat_png(2150, 2150, bits=16, colour=6, channels=4)),
         ("PNG, 12 megapixels interlaced", _interlaced_png()),
         ("PNG, IDAT of single bytes", head + tiny + end),
         ("PNG, empty IDAT", filled(png_chunk(b"IDAT", b""), head, png_chunk(b"IDAT", idat) + end)),
@@ -84,6 +90,12 @@ def _pngs() -> Iterator[Photo]:
         ("PNG, 5 MiB behind the end", head + png_chunk(b"IDAT", idat) + end + bytes(ROOM)),
     ):
         yield photo(name, "costly.png", data)
+
+
+def _with_transparency(side: int, colour: int, channels: int, values: int) -> bytes:
+    palette = png_chunk(b"PLTE", bytes(768)) if colour == 3 else b""
+    extra = palette + png_chunk(b"tRNS", bytes(values))
+    return flat_png(side, side, bits=8, colour=colour, channels=channels, extra=extra)
 
 
 def _empty_blocks(pixels: bytes) -> bytes:

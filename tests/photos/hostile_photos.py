@@ -122,6 +122,8 @@ def _wrong_dimensions() -> Iterator[HostilePhoto]:
         ("JPEG strip that cannot be reduced", "strip.jpg", resized_jpeg(red_jpeg(), 20050, 799)),
         ("CMYK JPEG of 18.1 megapixels", "vast.jpg", resized_jpeg(flat("JPEG", "CMYK"), 4255, 4255)),
         ("PNG of 12.6 megapixels", "vast.png", flat_png(3550, 3550)),
+        ("RGBA PNG of 9.4 megapixels", "vast.png", flat_png(3062, 3062, bits=8, colour=6, channels=4)),
+        ("16-bit RGBA PNG of 4.7 megapixels", "deep.png", flat_png(2166, 2166, bits=16, colour=6, channels=4)),
         ("PNG of 100 megapixels, which Pillow warns of", "vast.png", flat_png(10_000, 10_000)),
         ("PNG of 50,000x50,000", "vast.png", flat_png(50_000, 50_000)),
         ("PNG of 2^31-1 squared", "vast.png", one_row_png(2**31 - 1, 2**31 - 1)),
