@@ -8,8 +8,8 @@ import argparse
 import sys
 from collections import Counter
 
+from bench.load import p95
 from bench.outages import bucket, database, visits
-from bench.outages.bucket import p95
 from bench.site import site
 
 # Promises; seconds.

@@ -1,24 +1,20 @@
 """Outages of the bucket: how fast pages are meanwhile, what uploads are answered, and what is left in the bucket."""
 
 import itertools
-import statistics
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from app.photos import service as photos
 from bench.client import Answer, Client
+from bench.load import open_loop, p95
 from bench.service import running
 from bench.site import Site, frozen
 from tests.bucket import object_keys
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 
-RATE = 20.0  # pages a second, each at its time however long the ones before take (open loop)
-PAGES = ("/notes", "/todos", "/mypage", "/wordcounts")
 UPLOADERS = 3  # more than a process takes at once
 SETTLED_WITHIN = 60.0  # seconds for the jobs that delete orphans
 
@@ -44,10 +40,6 @@ class Outcome:
         return p95(self.during) / p95(self.before)
 
 
-def p95(answers: list[Answer]) -> float:
-    return statistics.quantiles((answer.seconds for answer in answers), n=20)[-1]
-
-
 def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
     user = site.sign_up(f"uploader{number}")
     with ExitStack() as stack:
@@ -63,16 +55,6 @@ def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
             outcome.during = open_loop(reader, seconds)
     outcome.orphans = orphans(site)
     return outcome
-
-
-def open_loop(client: Client, seconds: float) -> list[Answer]:
-    began = time.monotonic()
-    with ThreadPoolExecutor(20) as threads:
-        answers = []
-        for number in range(int(RATE * seconds)):
-            time.sleep(max(0.0, began + number / RATE - time.monotonic()))
-            answers.append(threads.submit(client.get, PAGES[number % len(PAGES)]))
-        return [answer.result() for answer in answers]
 
 
 @contextmanager
