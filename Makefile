@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help dev test check lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check attack lint format translations screenshots requirements wheels install clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
@@ -18,6 +18,9 @@ test: install ## the rules of every feature, and a few of each costly kind, in m
 
 check: install ## every test; ARGS=tests/browser for some
 	@$(PYTEST) $(ARGS)
+
+attack: install ## what a stranger can try, against a site of its own, in ten minutes; ARGS=--quick for two
+	@$(BIN)/python -m attack $(ARGS)
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .
