@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help dev test check attack lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check attack audit lint format translations screenshots requirements wheels install clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
@@ -21,6 +21,9 @@ check: install ## every test; ARGS=tests/browser for some
 
 attack: install ## what a stranger can try, against a site of its own, in ten minutes; ARGS=--quick for two
 	@$(BIN)/python -m attack $(ARGS)
+
+audit: install ## known vulnerabilities of the pinned packages; says what could not be checked
+	@$(BIN)/python audit.py
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .
