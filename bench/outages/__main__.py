@@ -1,7 +1,7 @@
 """One table: outages of the database and of the bucket, and whether what is promised for them holds.
 
 Exit code 1 when a promise is broken.
-Run: .venv/bin/python -m bench.outages [--seconds 60] [--only "database frozen"]
+Run: .venv/bin/python -m bench.outages [--seconds 60] [--quick] [--only "database frozen"]
 """
 
 import argparse
@@ -60,8 +60,10 @@ def show_bucket(outcome: bucket.Outcome) -> Broken:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long each outage lasts (60)")
+    parser.add_argument("--quick", action="store_true", help="5 seconds")
     parser.add_argument("--only", action="append", choices=[*database.KINDS, *bucket.KINDS], help="some of them")
     options = parser.parse_args()
+    seconds = 5.0 if options.quick else options.seconds
     kinds = options.only or [*database.KINDS, *bucket.KINDS]
 
     broken: Broken = []
@@ -73,7 +75,7 @@ def main() -> None:
                 f" {'healthz s':>9} {'well after s':>12}"
             )
         for number, name in enumerate(asked):
-            broken += show_database(database.measure(measured, name, options.seconds, number))
+            broken += show_database(database.measure(measured, name, seconds, number))
         asked = [name for name in bucket.KINDS if name in kinds]
         if asked:
             print(
@@ -81,7 +83,7 @@ def main() -> None:
                 f" {'upload s':>11} {'orphans':>8}  uploads"
             )
         for number, name in enumerate(asked):
-            broken += show_bucket(bucket.measure(measured, name, options.seconds, number))
+            broken += show_bucket(bucket.measure(measured, name, seconds, number))
     for promise in broken:
         print(f"BROKEN  {promise}")
     sys.exit(1 if broken else 0)
