@@ -1,108 +1,12 @@
 """The forms of accounts: sign-up, sign-in and its confirmation, nickname, password, settings, deletion."""
 
-from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
-from flask_login import current_user
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, Form, PasswordField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms import BooleanField, Field, SelectField, StringField
+from wtforms.validators import ValidationError
 
-from app.accounts import nicknames
-from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
-from app.web.fields import at_most, normalize, strip
+from app.accounts.fields import current_password_field, email_field, new_password_field, nickname_field
 from app.web.locale import LANGUAGES, time_zones
-
-EMAIL_MAX_LENGTH = 120
-
-WEAKNESSES = {
-    Weakness.COMMON: _("Many people have this password, so it is easy to guess; a sentence of your own is better."),
-    Weakness.REPEATED: _("This repeats a few letters, so it is easy to guess; a sentence of your own is better."),
-    Weakness.SEQUENCE: _(
-        "These are keys or letters in their order, so it is easy to guess; a sentence of your own is better."
-    ),
-    Weakness.NAME: _("This is a name that others know, so it is easy to guess; a sentence of your own is better."),
-}
-
-
-def email_address(form: Form, field: Field) -> None:
-    """Checks the address's syntax only, not whether it receives mail."""
-    try:
-        address = validate_email(field.data, check_deliverability=False).normalized.lower()
-    except EmailNotValidError as error:
-        raise ValidationError(_("Please type a whole e-mail address, such as name@example.com.")) from error
-    if len(address) > EMAIL_MAX_LENGTH:
-        raise ValidationError(_("Please use an address of at most %(max)d characters.", max=EMAIL_MAX_LENGTH))
-    field.data = address
-
-
-def nickname_rules(form: Form, field: Field) -> None:
-    if nicknames.has_invisible_characters(field.data):
-        raise ValidationError(_("Please use letters that can be seen."))
-    if len(nicknames.key(field.data)) > nicknames.MAX_LENGTH:
-        raise ValidationError(_("Please use at most %(max)d characters.", max=nicknames.MAX_LENGTH))
-    if not nicknames.key(field.data).strip():
-        raise ValidationError(_("Please choose a nickname."))
-    if nicknames.mixes_scripts(field.data):
-        raise ValidationError(_("Please do not mix alphabets that look alike."))
-
-
-def new_password_rules(form: Form, field: Field) -> None:
-    if "\x00" in field.data:
-        raise ValidationError(_("There is an invisible control character in this password; please type it again."))
-    typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
-    account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
-    account += form.names if isinstance(form, NewPasswordForm | NewAccountForm) else []
-    has_allowed_length = MIN_LENGTH <= len(field.data) <= MAX_LENGTH
-    if has_allowed_length and (found := weakness(field.data, typed + account)):
-        raise ValidationError(WEAKNESSES[found])
-
-
-def nickname_field() -> StringField:
-    return StringField(
-        _("Nickname"),
-        filters=[normalize, strip],
-        validators=[
-            InputRequired(_("Please choose a nickname.")),
-            at_most(nicknames.MAX_LENGTH),
-            nickname_rules,
-        ],
-        render_kw={"autocomplete": "nickname", "maxlength": nicknames.MAX_LENGTH},
-    )
-
-
-def new_password_field(label: str) -> PasswordField:
-    return PasswordField(
-        label,
-        filters=[normalize],
-        validators=[
-            InputRequired(_("Please choose a password.")),
-            Length(MIN_LENGTH, MAX_LENGTH, _("Please use %(min)d to %(max)d characters.")),
-            new_password_rules,
-        ],
-        render_kw={"autocomplete": "new-password", "minlength": MIN_LENGTH},
-    )
-
-
-def current_password_field(label: str) -> PasswordField:
-    """An existing password. It may be shorter than today's minimum; only the hash decides."""
-    return PasswordField(
-        label,
-        filters=[normalize],
-        validators=[
-            InputRequired(_("Please type your password.")),
-            Length(max=MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
-        ],
-        render_kw={"autocomplete": "current-password"},
-    )
-
-
-def email_field(autocomplete: str, label: str = _("E-mail")) -> StringField:
-    return StringField(
-        label,
-        filters=[normalize, strip],
-        validators=[InputRequired(_("Please type your e-mail address.")), email_address],
-        render_kw={"type": "email", "autocomplete": autocomplete},
-    )
 
 
 class SignUpForm(FlaskForm):

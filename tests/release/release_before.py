@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Engine,
+    LargeBinary,
     MetaData,
     Row,
     String,
@@ -118,4 +119,6 @@ def new_value(column: Column[Any]) -> Any:
         return uuid.uuid4()
     if isinstance(column.type, Date):
         return date.min + timedelta(days=secrets.randbelow(3_000_000))
+    if isinstance(column.type, LargeBinary):
+        return secrets.token_bytes(32)
     raise NotImplementedError(f"{column}: say here what a new {column.type!r} is")
