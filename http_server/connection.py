@@ -1,5 +1,6 @@
 """A client's connection: what it waits for, and until when."""
 
+import secrets
 import socket
 import time
 from enum import Enum, auto
@@ -23,6 +24,10 @@ LINGER_SECONDS = 20.0
 LINGER_BYTES = 64 * 1024 * 1024
 DISCARD_AT_ONCE = 64 * 1024
 
+# The answer that a rate limit is reached is sent about this much later (tarpit). A refusal costs us some milliseconds, and a
+# client that asks again as soon as it is answered would have us do nothing else: 20 of them made pages 19 times slower.
+TARPIT_SECONDS = 2.0
+
 TIMED_OUT = {
     Part.HEAD: "The headers of the request did not arrive in time.",
     Part.BODY: "The body of the request did not arrive in time.",
@@ -35,6 +40,7 @@ class State(Enum):
     IDLE = auto()  # kept alive: for the next request
     READING = auto()  # for the rest of a request
     WORKING = auto()  # for a thread
+    HELD = auto()  # for the end of the tarpit's delay
     SENDING = auto()  # for the client to take the rest of the response
     LINGERING = auto()  # for the client to close its side
 
@@ -99,6 +105,11 @@ class Connection:
             if self.incoming.expects_continue:
                 self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.deadline = self._body_since + BODY_SECONDS + self.incoming.received / MIN_RATE
+
+    def hold(self) -> None:
+        """With jitter, so that clients that were refused together do not come back together."""
+        seconds = TARPIT_SECONDS * (0.5 + secrets.randbelow(1000) / 1000)
+        self.state, self.deadline = State.HELD, time.monotonic() + seconds
 
     def begin_sending(self) -> None:
         self.state = State.SENDING

@@ -6,17 +6,20 @@ import tempfile
 IN_MEMORY = 256 * 1024  # bytes; most of a longer answer, such as an export, waits in a file
 SEND_AT_ONCE = 64 * 1024
 SENDS_A_TURN = 16  # then the other connections of the event loop have their turn
+TOO_MANY_REQUESTS = b"429"
 
 
 class ResponseBuffer:
     """Stands in for the socket when gunicorn writes a response.
 
-    Sends what the kernel takes at once and keeps the rest; the worker's event loop sends that with `flush`.
+    Sends what the kernel takes at once and keeps the rest; the worker's event loop sends that with `flush`. The answer
+    that a rate limit is reached is kept from its first byte on, for the tarpit.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self.sent = 0  # bytes
         self.is_empty = True
+        self.is_held = False  # for the tarpit
         self._socket = connection
         self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
         self._kept_from = 0
@@ -31,7 +34,9 @@ class ResponseBuffer:
 
     def sendall(self, data: bytes) -> None:
         """Raises: OSError when the client is gone."""
-        if self.is_empty:
+        if data.startswith(b"HTTP/") and data[9:12] == TOO_MANY_REQUESTS:  # the status line: "HTTP/1.1 429 …"
+            self.is_held = True
+        if self.is_empty and not self.is_held:
             data = data[self._send(data) :]
         if data:
             self.is_empty = False

@@ -30,13 +30,16 @@ class WaitingRoom:
         return bool(self._idle or self._others)
 
     def add(self, connection: Connection, on_ready: Callable[[Connection], None]) -> None:
-        """Call `on_ready` as soon as the client sends, or can take, bytes."""
-        event = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
+        """Call `on_ready` as soon as the client sends, or can take, bytes. One that is held waits for its time."""
         (self._idle if connection.state is State.IDLE else self._others)[connection] = None
+        if connection.state is State.HELD:
+            return
+        event = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
         self._poller.register(connection.socket, event, lambda _: on_ready(connection))
 
     def remove(self, connection: Connection) -> None:
-        self._poller.unregister(connection.socket)
+        if connection.state is not State.HELD:
+            self._poller.unregister(connection.socket)
         self._idle.pop(connection, None)
         self._others.pop(connection, None)
 

@@ -24,7 +24,7 @@ from http_server.waiting_room import WaitingRoom
 
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
 LIVENESS_PATH = "/healthz"
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 0.1
 # Told to stop, we answer for this long what arrives on connections that were kept alive (RFC 9112, section 9.6).
 STOP_SECONDS = 5.0
 
@@ -139,7 +139,9 @@ class BufferingWorker(ThreadWorker):
 
     def end_overdue(self) -> None:
         for connection in self.room.take_overdue():
-            if connection.answer_timeout():
+            if connection.state is State.HELD:
+                self.answer(connection)
+            elif connection.answer_timeout():
                 self.log.info("request timed out: missing=%s", connection.incoming.missing.name.lower())
                 self.linger(connection)
             else:
@@ -181,6 +183,13 @@ class BufferingWorker(ThreadWorker):
 
     def finish(self, connection: Connection, done: Future[bool]) -> None:
         connection.is_kept_alive = done.exception() is None and done.result() and not connection.incoming.is_cut
+        if connection.sock.is_held:
+            connection.hold()
+            self.wait(connection)
+        else:
+            self.answer(connection)
+
+    def answer(self, connection: Connection) -> None:
         connection.begin_sending()
         self.send(connection)
 

@@ -41,3 +41,16 @@ def test_only_connections_over_their_deadline_are_overdue(room: WaitingRoom, con
     connections[1].deadline = 0
     assert room.take_overdue() == [connections[1]]
     assert list(room) == [connections[0], connections[2]]
+
+
+def test_one_that_is_held_waits_for_its_time_whatever_its_client_does(
+    room: WaitingRoom, connections: list[Connection]
+) -> None:
+    held = connections[0]
+    held.hold()
+    room.add(held, lambda _: None)
+    assert not room.take_overdue()
+    held.socket.close()  # it is not watched, so this is no error
+    held.deadline = 0
+    assert room.take_overdue() == [held]
+    assert not room

@@ -110,3 +110,11 @@ def test_a_413_for_a_body_that_was_read_leaves_the_connection_usable(live: Servi
 def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: Service) -> None:
     with connected(live, HEAD + b"Expect: 100-continue\r\nContent-Length: 7340032\r\n\r\n") as client:
         assert read_response(client)[0].startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_429_is_answered_and_leaves_the_connection_usable(live: Service) -> None:
+    """It comes later than other answers (tarpit), and holds no thread until then."""
+    browser = live.browser()
+    guesses = [browser.post("/sign-in", email="tarpit@example.com", password="a wrong one").status for _ in range(11)]
+    assert guesses == [422] * 10 + [429]
+    assert browser.get("/sign-in").status == 200

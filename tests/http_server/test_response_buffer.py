@@ -1,0 +1,48 @@
+"""The response buffer sends at once, but for the answer that a rate limit is reached (tarpit)."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from http_server.response_buffer import ResponseBuffer
+
+BODY = b"Please wait."
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[ResponseBuffer, socket.socket]]:
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    client.setblocking(False)
+    buffer = ResponseBuffer(ours)
+    yield buffer, client
+    buffer.close()
+    ours.close()
+    client.close()
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_429_is_kept_from_its_first_byte_until_it_is_flushed(
+    ends: tuple[ResponseBuffer, socket.socket], version: bytes
+) -> None:
+    buffer, client = ends
+    head = b"HTTP/" + version + b" 429 TOO MANY REQUESTS\r\n\r\n"
+    buffer.sendall(head)
+    buffer.sendall(BODY)
+    assert buffer.is_held
+    with pytest.raises(BlockingIOError):
+        client.recv(1000)
+    assert buffer.flush()
+    assert client.recv(1000) == head + BODY
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 FOUND", b"422 UNPROCESSABLE", b"503 SERVICE UNAVAILABLE"])
+def test_every_other_answer_is_sent_at_once(ends: tuple[ResponseBuffer, socket.socket], status: bytes) -> None:
+    buffer, client = ends
+    head = b"HTTP/1.1 " + status + b"\r\nX: 429\r\n\r\n"
+    buffer.sendall(head)
+    buffer.sendall(b"429")
+    assert client.recv(1000) == head + b"429"
+    assert not buffer.is_held
+    assert buffer.is_empty
