@@ -24,8 +24,9 @@ LINGER_SECONDS = 20.0
 LINGER_BYTES = 64 * 1024 * 1024
 DISCARD_AT_ONCE = 64 * 1024
 
-# The answer that a rate limit is reached is sent about this much later (tarpit). A refusal costs us some milliseconds, and a
-# client that asks again as soon as it is answered would have us do nothing else: 20 of them made pages 19 times slower.
+# The answer that a rate limit is reached is sent about this much later (tarpit). A refusal costs us some milliseconds,
+# and clients that ask again as soon as they are answered would have us do nothing else: 20 of them made pages 19 times
+# slower (bench.flood).
 TARPIT_SECONDS = 2.0
 
 TIMED_OUT = {

@@ -59,9 +59,8 @@ def authenticate(
     if passkey is None or user_id not in (None, passkey.user_id):
         raise PasskeyRefused("unknown")
     handle = credential.response.user_handle
-    if handle != passkey.user_handle and (
-        handle or user_id is None
-    ):  # a device may leave it out when it was asked by id
+    is_left_out = not handle and user_id is not None  # as a device may that was asked for this passkey
+    if handle != passkey.user_handle and not is_left_out:
         raise PasskeyRefused("user handle")
     verified = ceremonies.verify_authentication(party, drawn.value, credential, passkey.public_key)
     counted = {"passkey_id": passkey.id, "count": verified.sign_count, "is_backed_up": verified.backed_up}

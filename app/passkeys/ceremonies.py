@@ -19,9 +19,7 @@ from webauthn.helpers import (
 )
 from webauthn.helpers import parse_registration_credential_json as parse_registration
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AuthenticationCredential,
-)
+from webauthn.helpers.structs import AuthenticationCredential
 
 MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
 MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn Level 3, section 4
