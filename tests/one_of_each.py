@@ -11,7 +11,8 @@ EVERY_CASE = "tests/release/"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seen: set[str] = set()
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         test = item.nodeid.partition("[")[0]
         is_further_case = test in seen and not test.startswith(EVERY_CASE)
