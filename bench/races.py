@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
 
-from app.accounts import tokens
+from app.accounts import sign_up_links, tokens
 from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
@@ -70,10 +70,12 @@ class Races:
         return user.id, [first.copy() for _ in range(self.number)]
 
     def same_address(self, name: str) -> Round:
+        with self.site.app.app_context():
+            link_id = sign_up_links.reserve(f"{name}@example.com")
+            token, _ = sign_up_links.draw(link_id)
+
         def sign_up(number: int, client: Client) -> int:
-            return client.submit(
-                "/sign-up", email=f"{name}@example.com", nickname=f"{name}{number}", password=PASSWORD
-            ).status
+            return client.submit(f"/sign-up/{token}", nickname=f"{name}{number}", password=PASSWORD).status
 
         return Round(
             sign_up, self.strangers(), f"SELECT count(*) FROM users WHERE email = '{name}@example.com'", [(1,)]
