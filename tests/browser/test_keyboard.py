@@ -44,10 +44,11 @@ def sign_up(site: Site, window: Window, keyboard: Keyboard, name: str) -> None:
 
 
 def mailed_link(site: Site, email: str) -> str:
-    """The path in the letter, which the worker would write."""
+    """The path in a letter to this address. It is a link of its own: the worker draws the token of the one that was
+    asked for again and again, since no mail server listens here."""
     with site.app.app_context():
-        link_id = db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
-        token, _email = sign_up_links.draw(link_id)
+        db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
+        token, _email = sign_up_links.draw(sign_up_links.reserve(email))
     return f"/sign-up/{token}"
 
 
