@@ -26,6 +26,18 @@ def encoded(value: bytes) -> str:
     return urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
+# What no ceremony may accept: an answer for another site, to another challenge, or of nobody who was verified.
+UNTRUE: list[dict[str, Any]] = [
+    {"origin": "http://localhost:1"},
+    {"origin": "https://localhost"},
+    {"origin": "https://evil.example"},
+    {"rp_id": "evil.example"},
+    {"challenge": encoded(bytes(32))},
+    {"flags": USER_PRESENT},
+    {"flags": FLAGS & ~USER_PRESENT},
+]
+
+
 @dataclass
 class Authenticator:
     """A device with one passkey."""

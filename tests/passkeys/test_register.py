@@ -16,7 +16,7 @@ from app.passkeys.challenges import ChallengeExpired
 from app.passkeys.models import Challenge, Passkey
 from tests.conftest import CLIENT, browser_of
 from tests.database import row_counts
-from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, USER_PRESENT, Authenticator, encoded
+from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, encoded
 from tests.passkeys.conftest import PARTY, add_passkey
 from tests.visitor import Visitor
 
@@ -72,13 +72,7 @@ def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"origin": "http://localhost:1"},
-        {"origin": "https://localhost"},
-        {"origin": "https://evil.example"},
-        {"rp_id": "evil.example"},
-        {"challenge": encoded(bytes(32))},
-        {"flags": USER_PRESENT},
-        {"flags": FLAGS & ~USER_PRESENT},
+        *UNTRUE,
         {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE},
     ],
     ids=str,
