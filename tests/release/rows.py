@@ -7,30 +7,34 @@ from sqlalchemy import inspect, text
 
 from app.extensions import db
 
+# Each filling adds five users, and rows of theirs. So it can be done again at a later revision.
+NEWEST = "WITH newest AS (SELECT * FROM users ORDER BY id DESC LIMIT 5) "
+
 # What each table is given rows with, from the revision on at which it has these columns.
 ROWS = {
     "users": (
         "INSERT INTO users (email, nickname, nickname_key, password_hash)"
-        " SELECT n || '@example.com', 'Nick ' || n, 'nick ' || n, 'hash' FROM generate_series(1, 500) n"
+        " SELECT n || '@example.com', 'Nick ' || n, 'nick ' || n, 'hash'"
+        " FROM (SELECT count(*) FROM users) present, generate_series(present.count + 1, present.count + 5) n"
     ),
-    "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM users",
-    "todos": "INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM users",
+    "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM newest",
+    "todos": "INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM newest",
     "user_sessions": (
         "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
-        " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM users"
+        " SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM newest"
     ),
     "account_events": (
         "INSERT INTO account_events (user_id, kind, day, user_agent, ip)"
-        " SELECT id, 'sign_in_failed', current_date, 'browser', '203.0.113.7' FROM users"
+        " SELECT id, 'sign_in_failed', current_date, 'browser', '203.0.113.7' FROM newest"
     ),
-    "notices": ("INSERT INTO notices (user_id, kind, email) SELECT id, 'password_changed', email FROM users"),
+    "notices": "INSERT INTO notices (user_id, kind, email) SELECT id, 'password_changed', email FROM newest",
     "sign_up_links": (
         "INSERT INTO sign_up_links (token_hash, email, expires_at)"
-        " SELECT md5(n::text), n || '@example.org', now() + interval '1 day' FROM generate_series(1, 500) n"
+        " SELECT md5(id::text), id || '@example.org', now() + interval '1 day' FROM newest"
     ),
     "account_tokens": (
         "INSERT INTO account_tokens (token_hash, user_id, purpose, email, expires_at)"
-        " SELECT md5(id::text), id, 'confirm_email', email, now() + interval '1 day' FROM users"
+        " SELECT md5(id::text), id, 'confirm_email', email, now() + interval '1 day' FROM newest"
     ),
 }
 
@@ -39,23 +43,23 @@ ROWS |= {
     "passkeys": (
         "INSERT INTO passkeys"
         " (user_id, credential_id, public_key, user_handle, sign_count, name, transports, backed_up)"
-        " SELECT id, md5(id::text)::bytea, 'key', 'handle', 0, 'phone', '{internal}', true FROM users"
+        " SELECT id, md5(id::text)::bytea, 'key', 'handle', 0, 'phone', '{internal}', true FROM newest"
     ),
-    "recovery_codes": "INSERT INTO recovery_codes (user_id, code_hash) SELECT id, md5(id::text) FROM users",
+    "recovery_codes": "INSERT INTO recovery_codes (user_id, code_hash) SELECT id, md5(id::text) FROM newest",
     "passkey_challenges": (
         "INSERT INTO passkey_challenges (challenge, purpose, user_id, expires_at)"
-        " SELECT 'challenge', 'sign_in', id, now() + interval '1 day' FROM users"
+        " SELECT 'challenge', 'sign_in', id, now() + interval '1 day' FROM newest"
     ),
     "pending_sign_ins": (
         "INSERT INTO pending_sign_ins (token_hash, user_id, password_mark, remember, expires_at)"
-        " SELECT md5(id::text), id, md5(password_hash), false, now() + interval '1 day' FROM users"
+        " SELECT md5(id::text), id, md5(password_hash), false, now() + interval '1 day' FROM newest"
     ),
 }
 
 # What the queue is given: a job that waits, one that runs, what happened to them, and the worker that runs it.
 ROWS |= {
-    "rate_limits": "INSERT INTO rate_limits (id, full_at) SELECT md5(id::text), now() FROM users",
-    "results": "INSERT INTO results (user_id, url) SELECT id, 'https://example.com/' || id FROM users",
+    "rate_limits": "INSERT INTO rate_limits (id, full_at) SELECT md5(id::text), now() FROM newest",
+    "results": "INSERT INTO results (user_id, url) SELECT id, 'https://example.com/' || id FROM newest",
     "procrastinate_workers": "INSERT INTO procrastinate_workers DEFAULT VALUES",
     "procrastinate_jobs": (
         "INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id)"
@@ -80,15 +84,15 @@ def tables() -> list[str]:
 
 
 def fill(*, besides: Collection[str] = ()) -> None:
-    """Rows in every table that there is, parents first.
+    """More rows in every table that there is, parents first.
 
     Args:
-        besides: tables that have theirs.
+        besides: tables that get none.
     """
     present = tables()
     for table, statement in ROWS.items():
         if table in present and table not in besides:
-            db.session.execute(text(statement))
+            db.session.execute(text(NEWEST + statement))
     db.session.commit()
 
 

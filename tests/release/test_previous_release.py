@@ -1,26 +1,15 @@
-"""The release before goes on working on what an expand step leaves, as long as it serves and after a rollback."""
+"""What is no expand step is found by the stand-in for the release before; test_each_step.py holds each step to it."""
 
 from collections.abc import Callable
 
-import flask_migrate
 import pytest
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
-from app.release import ledger, revisions
 from app.release.operations import add_column_online, rename_with_view, retire_column_online, widen_text_online
-from tests.databases import Environment, at_revision, copied_database
-from tests.release.migrating import Database, connected
+from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
-from tests.release.rows import fill
-
-MIGRATIONS = str(revisions.MIGRATIONS)
-STEPS = [
-    (script.down_revision, script.revision)
-    for script in revisions.script_directory().walk_revisions()
-    if ledger.phase_of(script) == ledger.EXPAND and script.down_revision is not None
-][::-1]
 
 # What was called an expand step and is none: the statements that it runs, and how the release before notices.
 BREAKING = {
@@ -50,24 +39,6 @@ HARMLESS: dict[str, Callable[[], object]] = {
     "a column that is retired": lambda: retire_column_online("notes", "content"),
     "a longer text": lambda: widen_text_online("notes", "content", "TEXT"),
 }
-
-
-def test_there_are_steps_to_try() -> None:
-    assert STEPS
-
-
-@pytest.mark.minutes
-@pytest.mark.parametrize(("before", "revision"), [*STEPS[:-1], pytest.param(*STEPS[-1], marks=pytest.mark.smoke)])
-def test_after_each_expand_step_the_release_before_reads_and_writes_as_it_did(
-    server_environment: Environment, before: str, revision: str
-) -> None:
-    copied = at_revision(server_environment, before)
-    with copied_database(server_environment, copied) as environment, connected(environment) as database:
-        fill()
-        release = ReleaseBefore(database.engine)
-        flask_migrate.upgrade(MIGRATIONS, revision)
-        fill(besides=release.rows)  # the newer release begins to write
-        release.assert_works(database.engine)
 
 
 @pytest.mark.parametrize(("statements", "reason"), BREAKING.values(), ids=BREAKING.keys())
