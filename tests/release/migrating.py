@@ -7,10 +7,10 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from flask import Flask
 from sqlalchemy import Engine, create_engine, text
 
-from app import create_app
-from app.extensions import db
+from app.extensions import db, migrate
 from app.release.blockers import Blockers
 from app.release.connection import direct_engine
 from app.release.deadline import Deadline
@@ -63,8 +63,11 @@ class Database:
 
 @contextmanager
 def connected(environment: Environment) -> Iterator[Database]:
-    """The database of an environment, in the context of an application that works with it."""
-    app = create_app(TestingConfig(environment))
+    """The database of an environment, in the context of an application that has no pages: migrations ask for none."""
+    app = Flask("app")
+    app.config.from_object(TestingConfig(environment))
+    db.init_app(app)
+    migrate.init_app(app, db)
     with app.app_context():
         migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
         try:

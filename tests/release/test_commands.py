@@ -35,8 +35,11 @@ def environment(migrated_environment: Environment) -> Environment:
 
 
 @pytest.fixture
-def runner(environment: Environment) -> FlaskCliRunner:
-    return create_app(TestingConfig(environment)).test_cli_runner()
+def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
+    """In the context of the whole application, since a command keeps to the context that it finds."""
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        yield app.test_cli_runner()
 
 
 @pytest.fixture

@@ -50,100 +50,93 @@ def test_on_a_healthy_database_it_finds_nothing(healthy: Database) -> None:
     assert found() == []
 
 
-def invalid_index(database: Database) -> None:
+def build_a_unique_index_that_fails(database: Database) -> None:
     autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection, pytest.raises(IntegrityError):
         connection.execute(text("CREATE UNIQUE INDEX CONCURRENTLY half ON users (password_hash)"))
 
 
-def leftover_index(database: Database) -> None:
-    invalid_index(database)
-    database.execute("ALTER INDEX half RENAME TO uq_users_email_ccnew1")
+def test_it_finds_what_a_failed_build_and_a_failed_reindex_left(healthy: Database) -> None:
+    build_a_unique_index_that_fails(healthy)
+    healthy.execute("ALTER INDEX half RENAME TO uq_users_email_ccnew1")
+    build_a_unique_index_that_fails(healthy)
+    half, copy = [finding for finding in found() if finding.rule != "extra-index"]
+    assert (half.rule, half.severity, copy.rule, copy.severity) == ("invalid-index", "error") * 2
+    assert "REINDEX INDEX CONCURRENTLY half" in half.next
+    assert "DROP INDEX CONCURRENTLY uq_users_email_ccnew1" in copy.next
 
 
-def statement(*statements: str) -> Callable[[Database], None]:
-    return lambda database: database.execute("; ".join(statements))
-
-
-def ahead_by(phase: str) -> Callable[[Database], None]:
-    return statement(
-        f"INSERT INTO schema_ledger VALUES ('9999', '{{{heads(script_directory())[0]}}}', '{phase}', now())",
-        "UPDATE alembic_version SET version_num = '9999'",
+def ahead_by(phase: str) -> str:
+    return (
+        f"INSERT INTO schema_ledger VALUES ('9999', '{{{heads(script_directory())[0]}}}', '{phase}', now());"
+        " UPDATE alembic_version SET version_num = '9999'"
     )
 
 
-FAULTS: dict[str, tuple[Callable[[Database], None], str, str]] = {
-    "an INVALID index": (invalid_index, "invalid-index", "REINDEX INDEX CONCURRENTLY half"),
-    "what a REINDEX left": (leftover_index, "invalid-index", "DROP INDEX CONCURRENTLY uq_users_email_ccnew1"),
-    "a NOT VALID constraint": (
-        statement(
-            "ALTER TABLE notes DROP CONSTRAINT fk_notes_user_id_users",
-            "ALTER TABLE notes ADD CONSTRAINT fk_notes_user_id_users FOREIGN KEY (user_id) REFERENCES users (id)"
-            " ON DELETE CASCADE NOT VALID",
-        ),
-        "not-valid-constraint",
-        "ALTER TABLE notes VALIDATE CONSTRAINT fk_notes_user_id_users",
-    ),
+STATES = {
     "an unknown revision": (
-        statement("UPDATE alembic_version SET version_num = 'fade'"),
+        "UPDATE alembic_version SET version_num = 'fade'",
         "unknown-revision",
         "git log --all -S fade",
     ),
-    "a database that is behind": (
-        statement("UPDATE alembic_version SET version_num = '0001'"),
-        "behind",
-        "flask db upgrade",
-    ),
-    "a database without a migration": (statement("DROP TABLE alembic_version"), "behind", "flask db upgrade"),
+    "a database that is behind": ("UPDATE alembic_version SET version_num = '0001'", "behind", "flask db upgrade"),
+    "a database without a migration": ("DROP TABLE alembic_version", "behind", "flask db upgrade"),
     "a database that is ahead": (ahead_by("expand"), "ahead", "git pull"),
     "a database that is too far ahead": (ahead_by("contract"), "ahead-contract", "git pull"),
-    "an extra index": (statement("CREATE INDEX more ON notes (title)"), "extra-index", "flask db migrate"),
-    "a missing index": (statement("DROP INDEX ix_user_sessions_user_id"), "missing-index", "flask db migrate"),
-    "a missing default": (
-        statement("ALTER TABLE notes ALTER pinned DROP DEFAULT"),
-        "other-default",
-        "flask db migrate",
-    ),
-    "another default": (
-        statement("ALTER TABLE notes ALTER version SET DEFAULT 2"),
-        "other-default",
-        "flask db migrate",
-    ),
-    "an extra column": (statement("ALTER TABLE notes ADD colour text"), "extra-column", "flask db migrate"),
-    "a missing column": (statement("ALTER TABLE notes DROP updated_at"), "missing-column", "flask db migrate"),
-    "an extra table": (statement("CREATE TABLE more (id bigint)"), "extra-table", "flask db migrate"),
-    "an extra check": (
-        statement("ALTER TABLE notes ADD CONSTRAINT ck_more CHECK (version > 0)"),
-        "extra-constraint",
-        "flask db migrate",
-    ),
-    "a missing constraint": (
-        statement("ALTER TABLE users DROP CONSTRAINT uq_users_email"),
-        "missing-constraint",
-        "flask db migrate",
-    ),
-    "a missing foreign key": (
-        statement("ALTER TABLE notes DROP CONSTRAINT fk_notes_user_id_users"),
-        "missing-foreign-key",
-        "flask db migrate",
-    ),
-    "another type": (statement("ALTER TABLE notes ALTER title TYPE varchar(60)"), "other-type", "flask db migrate"),
-    "a missing NOT NULL": (
-        statement("ALTER TABLE notes ALTER title DROP NOT NULL"),
-        "other-nullable",
-        "flask db migrate",
-    ),
 }
 
 
-@pytest.mark.parametrize(("plant", "rule", "command"), FAULTS.values(), ids=FAULTS)
-def test_it_finds(healthy: Database, plant: Callable[[Database], None], rule: str, command: str) -> None:
-    plant(healthy)
-    findings = [finding for finding in found() if not (rule == "invalid-index" and finding.rule == "extra-index")]
-    assert [finding.rule for finding in findings] == [rule]
-    assert command in findings[0].next
-    assert findings[0].what.endswith(".")
-    assert findings[0].severity == ("warning" if rule == "ahead" else "error")
+@pytest.mark.parametrize(("plant", "rule", "command"), STATES.values(), ids=STATES)
+def test_it_finds(healthy: Database, plant: str, rule: str, command: str) -> None:
+    healthy.execute(plant)
+    [finding] = found()
+    assert (finding.rule, finding.severity) == (rule, "warning" if rule == "ahead" else "error")
+    assert command in finding.next
+    assert finding.what.endswith(".")
+
+
+WRITE_REVISION = "flask db migrate"
+
+# The statements, the rule, what the finding names, and the command. None is in the way of another.
+FAULTS = [
+    (
+        "ALTER TABLE todos DROP CONSTRAINT fk_todos_user_id_users;"
+        " ALTER TABLE todos ADD CONSTRAINT fk_todos_user_id_users FOREIGN KEY (user_id) REFERENCES users (id)"
+        " ON DELETE CASCADE NOT VALID",
+        "not-valid-constraint",
+        "fk_todos_user_id_users on todos",
+        "ALTER TABLE todos VALIDATE CONSTRAINT fk_todos_user_id_users",
+    ),
+    ("CREATE INDEX more ON notes (title)", "extra-index", "more on notes", WRITE_REVISION),
+    ("DROP INDEX ix_user_sessions_user_id", "missing-index", "ix_user_sessions_user_id", WRITE_REVISION),
+    ("ALTER TABLE notes ALTER pinned DROP DEFAULT", "other-default", "notes.pinned", WRITE_REVISION),
+    ("ALTER TABLE notes ALTER version SET DEFAULT 2", "other-default", "notes.version", WRITE_REVISION),
+    ("ALTER TABLE notes ADD colour text", "extra-column", "notes.colour", WRITE_REVISION),
+    ("ALTER TABLE notes DROP updated_at", "missing-column", "notes.updated_at", WRITE_REVISION),
+    ("CREATE TABLE more_of_it (id bigint)", "extra-table", "more_of_it", WRITE_REVISION),
+    ("ALTER TABLE notes ADD CONSTRAINT ck_more CHECK (version > 0)", "extra-constraint", "ck_more", WRITE_REVISION),
+    ("ALTER TABLE users DROP CONSTRAINT uq_users_email", "missing-constraint", "uq_users_email", WRITE_REVISION),
+    (
+        "ALTER TABLE notes DROP CONSTRAINT fk_notes_user_id_users",
+        "missing-foreign-key",
+        "fk_notes_user_id_users",
+        WRITE_REVISION,
+    ),
+    ("ALTER TABLE notes ALTER title TYPE varchar(60)", "other-type", "notes.title", WRITE_REVISION),
+    ("ALTER TABLE notes ALTER content DROP NOT NULL", "other-nullable", "notes.content", WRITE_REVISION),
+]
+
+
+def test_it_finds_each_of_many_faults_once_and_says_which_and_what_comes_next(healthy: Database) -> None:
+    for statements, *_ in FAULTS:
+        healthy.execute(statements)
+    findings = found()
+    for _, rule, named, command in FAULTS:
+        [finding] = [one for one in findings if one.rule == rule and named in one.what]
+        assert command in finding.next
+        assert finding.what.endswith(".")
+        assert finding.severity == "error"
+    assert len(findings) == len(FAULTS), findings
 
 
 def test_a_missing_table_is_found_with_its_indexes(healthy: Database) -> None:
@@ -155,13 +148,13 @@ def test_a_missing_check_is_found(healthy: Database) -> None:
     assert [finding.rule for finding in found(models("version > 0"))] == ["missing-constraint"]
 
 
-@pytest.mark.parametrize("there", ["version >= 1", "version > 0 OR version IS NULL"])
-def test_a_check_of_the_same_name_with_another_condition(healthy: Database, there: str) -> None:
-    healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c0 CHECK ({there})")
-    [finding] = found(models("version > 0"))
-    assert finding.rule == "other-check"
-    assert "c0 on notes" in finding.what
-    assert finding.next.startswith("flask db revision")
+def test_a_check_of_the_same_name_with_another_condition(healthy: Database) -> None:
+    for number, there in enumerate(("version >= 1", "version > 0 OR version IS NULL")):
+        healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
+    for number, finding in zip(range(2), found(models("version > 0", "version > 0")), strict=True):
+        assert finding.rule == "other-check"
+        assert f"c{number} on notes" in finding.what
+        assert finding.next.startswith("flask db revision")
 
 
 SPELLINGS = [
@@ -172,11 +165,11 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize(("there", "here"), SPELLINGS)
-def test_a_check_in_other_words_is_the_same(healthy: Database, there: str, here: str) -> None:
+def test_a_check_in_other_words_is_the_same(healthy: Database) -> None:
     """Alembic and a text comparison would see a difference; the server does not."""
-    healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c0 CHECK ({there})")
-    assert found(models(here)) == []
+    for number, (there, _) in enumerate(SPELLINGS):
+        healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
+    assert found(models(*(here for _, here in SPELLINGS))) == []
 
 
 def test_a_check_that_is_not_validated_is_one_finding(healthy: Database) -> None:
@@ -236,9 +229,9 @@ def test_a_migrator_at_work_is_no_error(healthy: Database) -> None:
     assert (finding.rule, finding.severity) == ("running-migrator", "warning")
 
 
-@pytest.mark.parametrize("key", [f"{LOCK_KEY + 1}", f"{LOCK_KEY | 1 << 32}", f"0, {LOCK_KEY % 2**31}"])
-def test_another_lock_is_no_migrator(healthy: Database, key: str) -> None:
-    with session(healthy, f"SELECT pg_advisory_lock({key})"):
+def test_another_lock_is_no_migrator(healthy: Database) -> None:
+    keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
+    with session(healthy, "; ".join(f"SELECT pg_advisory_lock({key})" for key in keys)):
         assert found() == []
 
 
