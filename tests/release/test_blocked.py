@@ -9,7 +9,7 @@ import pytest
 
 from app.release.advisory_lock import LOCK_KEY
 from tests.databases import Environment
-from tests.release.checkout import Checkout
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database
 from tests.waiting import wait_until
 
@@ -27,8 +27,8 @@ HOLDS_RUNS = (
 
 
 @pytest.fixture
-def checkout(environment: Environment, tmp_path: Path) -> Checkout:
-    checkout = Checkout(tmp_path, environment)
+def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
+    checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
     checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int); CREATE TABLE runs (revision text)")')
     assert checkout.flask("db", "upgrade").returncode == 0
@@ -44,7 +44,7 @@ either_way = pytest.mark.parametrize("step", [ONLINE, PLAIN], ids=["online", "pl
 
 @either_way
 def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
-    checkout: Checkout, database: Database, step: tuple[str, ...]
+    checkout: OwnHistory, database: Database, step: tuple[str, ...]
 ) -> None:
     checkout.write_revision(3, *step)
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
 
 
 @either_way
-def test_nobody_queues_behind_it_for_long(checkout: Checkout, database: Database, step: tuple[str, ...]) -> None:
+def test_nobody_queues_behind_it_for_long(checkout: OwnHistory, database: Database, step: tuple[str, ...]) -> None:
     """An ALTER that waits makes every reader wait behind it: without the limit, as long as the report takes."""
     checkout.write_revision(3, *step)
     with (
@@ -79,7 +79,7 @@ def test_nobody_queues_behind_it_for_long(checkout: Checkout, database: Database
 
 @pytest.mark.parametrize("step", [pytest.param(ONLINE, marks=pytest.mark.smoke), PLAIN], ids=["online", "plain"])
 def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
-    checkout: Checkout, database: Database, step: tuple[str, ...]
+    checkout: OwnHistory, database: Database, step: tuple[str, ...]
 ) -> None:
     checkout.write_revision(3, *step)
     with database.engine.connect() as connection:
@@ -93,7 +93,7 @@ def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == 0
 
 
-def test_a_deadlock_is_tried_again(checkout: Checkout, database: Database) -> None:
+def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> None:
     """The other session waits for what the migration holds, and holds what the migration asks for next.
 
     The server ends the one that comes last, when the other has waited for longer than deadlock_timeout, 1 s.
@@ -115,7 +115,7 @@ def test_a_deadlock_is_tried_again(checkout: Checkout, database: Database) -> No
 
 
 @pytest.mark.parametrize("given", ["soon", "0", "-1", "1e9"])
-def test_a_deadline_that_is_no_time_is_refused(checkout: Checkout, database: Database, given: str) -> None:
+def test_a_deadline_that_is_no_time_is_refused(checkout: OwnHistory, database: Database, given: str) -> None:
     refused = checkout.flask("db", "upgrade", "-x", f"deadline={given}")
     assert refused.returncode == 1
     assert "takes seconds" in refused.stderr
@@ -123,7 +123,7 @@ def test_a_deadline_that_is_no_time_is_refused(checkout: Checkout, database: Dat
 
 
 @pytest.mark.smoke
-def test_another_release_is_waited_for_until_the_deadline(checkout: Checkout, database: Database) -> None:
+def test_another_release_is_waited_for_until_the_deadline(checkout: OwnHistory, database: Database) -> None:
     with database.holding(f"SELECT pg_advisory_lock({LOCK_KEY})"):
         refused = checkout.flask("db", "upgrade", "-x", "deadline=1")
     assert refused.returncode == 1

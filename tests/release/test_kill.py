@@ -9,7 +9,7 @@ import pytest
 
 from app.release import operations
 from tests.databases import Environment, empty_database
-from tests.release.checkout import Checkout, Forks
+from tests.release.checkout import Checkout, Forks, OwnHistory
 from tests.release.dumps import rows_dump, schema_dump
 from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
@@ -132,7 +132,7 @@ BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTL
 def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
     database: Database, environment: Environment, tmp_path: Path
 ) -> None:
-    checkout = Checkout(tmp_path, environment)
+    checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
     checkout.write_revision(1, f'op.execute("""{TABLES}""")')
     checkout.write_revision(2, 'create_index_online("ix_things_name", "things", ["name"])')
@@ -156,7 +156,7 @@ def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
 def test_a_plain_revision_that_was_killed_leaves_the_one_before(
     database: Database, environment: Environment, tmp_path: Path
 ) -> None:
-    checkout = Checkout(tmp_path, environment)
+    checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
     checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
     checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.release.errors import ReleaseError
 from tests.databases import Environment
-from tests.release.checkout import ROOT, Checkout
+from tests.release.checkout import ROOT, Checkout, OwnHistory
 from tests.release.migrating import Database
 from tests.release.rows import ROWS, fill, rows, tables
 
@@ -73,19 +73,20 @@ def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, migra
     model = tmp_path / "app/notes/models.py"
     model.write_text(model.read_text() + COLOUR)
 
-    assert checkout.flask("db", "check").returncode == 1
-    written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
-    assert written.returncode == 0, written.stderr
-    [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
-    assert revision.name == f"{NEXT}_add_notes_colour.py"
-    assert "add_column_online(" in revision.read_text()
-    assert 'phase = "expand"' in revision.read_text()
-    assert "auto generated" not in revision.read_text()
+    with checkout.code_unchanged():
+        assert checkout.flask("db", "check").returncode == 1
+        written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
+        assert written.returncode == 0, written.stderr
+        [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
+        assert revision.name == f"{NEXT}_add_notes_colour.py"
+        assert "add_column_online(" in revision.read_text()
+        assert 'phase = "expand"' in revision.read_text()
+        assert "auto generated" not in revision.read_text()
 
-    for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
-        assert checkout.flask("db", command).returncode == 0
-        assert expected in checkout.flask("db", "current").stdout
-    assert checkout.flask("db", "check").returncode == 0
+        for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
+            assert checkout.flask("db", command).returncode == 0
+            assert expected in checkout.flask("db", "current").stdout
+        assert checkout.flask("db", "check").returncode == 0
 
 
 @pytest.mark.servers
@@ -99,35 +100,36 @@ def test_a_column_goes_in_two_releases(tmp_path: Path, migrated_environment: Env
     assert checkout.flask("db", "upgrade").returncode == 0
     model.write_text(before)
 
-    assert checkout.flask("db", "migrate", "-m", "Retire notes.colour").returncode == 0
-    assert checkout.flask("db", "upgrade").returncode == 0
-    assert checkout.flask("db", "check").returncode == 0
-    assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
-    dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
-    assert 'drop_column_contract("notes", "colour")' in dropping
-    assert 'phase = "contract"' in dropping
+    with checkout.code_unchanged():
+        assert checkout.flask("db", "migrate", "-m", "Retire notes.colour").returncode == 0
+        assert checkout.flask("db", "upgrade").returncode == 0
+        assert checkout.flask("db", "check").returncode == 0
+        assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
+        dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
+        assert 'drop_column_contract("notes", "colour")' in dropping
+        assert 'phase = "contract"' in dropping
 
-    assert checkout.flask("db", "downgrade", NEXT).returncode == 0
-    assert "In one run this is refused" in checkout.flask("release", "plan").stdout
-    for _ in range(2):
-        refused = checkout.flask("db", "upgrade")
-        assert refused.returncode == 1
-        assert "in this same release" in refused.stderr
-        assert NEXT in checkout.flask("db", "current").stdout
-    assert checkout.flask("db", "upgrade", "+1").returncode == 0
-    assert checkout.flask("db", "upgrade").returncode == 0
-    assert checkout.flask("db", "check").returncode == 0
+        assert checkout.flask("db", "downgrade", NEXT).returncode == 0
+        assert "In one run this is refused" in checkout.flask("release", "plan").stdout
+        for _ in range(2):
+            refused = checkout.flask("db", "upgrade")
+            assert refused.returncode == 1
+            assert "in this same release" in refused.stderr
+            assert NEXT in checkout.flask("db", "current").stdout
+        assert checkout.flask("db", "upgrade", "+1").returncode == 0
+        assert checkout.flask("db", "upgrade").returncode == 0
+        assert checkout.flask("db", "check").returncode == 0
 
 
 @pytest.mark.servers
 def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, migrated_environment: Environment) -> None:
-    checkout = Checkout(tmp_path, migrated_environment)
+    checkout = OwnHistory(tmp_path, migrated_environment)
     assert checkout.flask("db", "migrate", "-m", "Nothing").returncode == 0
     assert not list((tmp_path / "migrations/versions").glob(f"{NEXT}_*"))
 
 
 @pytest.mark.servers
 def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: Environment) -> None:
-    printed = Checkout(tmp_path, environment).flask("db", "upgrade", "--sql")
+    printed = OwnHistory(tmp_path, environment).flask("db", "upgrade", "--sql")
     assert printed.returncode == 0
     assert "CREATE TABLE users" in printed.stdout

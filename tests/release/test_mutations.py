@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.release.connection import APPLICATION_NAME
 from tests.databases import Environment, at_revision, copied_database
-from tests.release.checkout import Checkout
+from tests.release.checkout import Checkout, OwnHistory
 from tests.release.migrating import Database
 from tests.waiting import wait_until
 
@@ -116,7 +116,7 @@ def test_looked_at_from_inside_the_same_release_would_be_green_with_nothing_appl
 def test_without_the_ledger_the_release_before_refuses_a_database_that_is_ahead(
     tmp_path: Path, environment: Environment, mutations: tuple[Mutation, ...], exit_code: int
 ) -> None:
-    older, newer = Checkout(tmp_path / "older", environment), Checkout(tmp_path / "newer", environment)
+    older, newer = OwnHistory(tmp_path / "older", environment), Checkout(tmp_path / "newer", environment)
     newer.write_revision(len(list(newer.versions.glob("*.py"))) + 1, 'op.execute("CREATE TABLE newer (id int)")')
     for mutation in mutations:
         mutation.apply(newer)

@@ -12,7 +12,7 @@ from sqlalchemy import URL, make_url
 from app.dev import ports, unprivileged
 from app.dev.processes import Child, spawn
 from tests.databases import Environment
-from tests.release.checkout import Checkout
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
@@ -78,7 +78,7 @@ def test_a_release_through_a_pooler_is_refused_with_what_to_set_and_makes_nothin
     pooled: Environment, database: Database, tmp_path: Path
 ) -> None:
     made = database.scalar(MADE)
-    refused = Checkout(tmp_path / "checkout", pooled).flask("db", "upgrade")
+    refused = OwnHistory(tmp_path / "checkout", pooled).flask("db", "upgrade")
     assert refused.returncode == 1
     assert "pooler" in refused.stderr
     assert "Set MIGRATION_DATABASE_URL to the database's direct URL" in refused.stderr
@@ -90,6 +90,6 @@ def test_with_a_direct_url_for_migrations_beside_the_pooler_it_succeeds(
     pooled: Environment, environment: Environment, database: Database, tmp_path: Path
 ) -> None:
     both = {**pooled, "MIGRATION_DATABASE_URL": environment["DATABASE_URL"]}
-    done = Checkout(tmp_path / "checkout", both).flask("db", "upgrade")
+    done = OwnHistory(tmp_path / "checkout", both).flask("db", "upgrade")
     assert done.returncode == 0, done.stderr
     assert database.scalar("SELECT to_regclass('users') IS NOT NULL")

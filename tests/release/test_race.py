@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Environment
-from tests.release.checkout import Checkout
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database
 
 pytestmark = [pytest.mark.servers, pytest.mark.minutes]
@@ -21,8 +21,8 @@ INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
 
 
 @pytest.fixture
-def checkout(environment: Environment, tmp_path: Path) -> Checkout:
-    checkout = Checkout(tmp_path, environment)
+def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
+    checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
     checkout.write_revision(
         1, 'op.execute("CREATE TABLE counters (id int, n int); INSERT INTO counters VALUES (1, 0)")'
@@ -33,7 +33,7 @@ def checkout(environment: Environment, tmp_path: Path) -> Checkout:
 
 
 @pytest.mark.parametrize("begin_at", [None, "0001"], ids=["an empty database", "a database in use"])
-def test_each_step_is_done_once(checkout: Checkout, database: Database, begin_at: str | None) -> None:
+def test_each_step_is_done_once(checkout: OwnHistory, database: Database, begin_at: str | None) -> None:
     if begin_at:
         assert checkout.flask("db", "upgrade", begin_at).returncode == 0
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Environment
-from tests.release.checkout import Checkout
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database
 
 pytestmark = pytest.mark.servers
@@ -15,19 +15,19 @@ NEWER = ("add_column_online('things', sa.Column('colour', sa.String(20)))",)
 
 
 @pytest.fixture
-def old(environment: Environment, tmp_path: Path) -> Checkout:
+def old(environment: Environment, tmp_path: Path) -> OwnHistory:
     """A release whose newest revision is 0001."""
     return checkout(tmp_path / "old", environment)
 
 
 @pytest.fixture
-def new(environment: Environment, tmp_path: Path) -> Checkout:
+def new(environment: Environment, tmp_path: Path) -> OwnHistory:
     """The release after it; a test writes its newer revisions."""
     return checkout(tmp_path / "new", environment)
 
 
-def checkout(folder: Path, environment: Environment) -> Checkout:
-    checkout = Checkout(folder, environment)
+def checkout(folder: Path, environment: Environment) -> OwnHistory:
+    checkout = OwnHistory(folder, environment)
     checkout.forget_history()
     checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int)")')
     return checkout
@@ -35,7 +35,7 @@ def checkout(folder: Path, environment: Environment) -> Checkout:
 
 @pytest.mark.smoke
 def test_newer_by_expand_steps_the_rollback_goes_live(
-    old: Checkout, new: Checkout, schema_dump: Callable[[], str]
+    old: OwnHistory, new: OwnHistory, schema_dump: Callable[[], str]
 ) -> None:
     new.write_revision(2, *NEWER)
     new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
@@ -53,7 +53,7 @@ def test_newer_by_expand_steps_the_rollback_goes_live(
     ids=["contract", "does not say", "misspelt"],
 )
 def test_newer_by_a_step_that_is_no_expand_the_rollback_is_refused_with_3(
-    old: Checkout, new: Checkout, schema_dump: Callable[[], str], phase: str | None
+    old: OwnHistory, new: OwnHistory, schema_dump: Callable[[], str], phase: str | None
 ) -> None:
     new.write_revision(2, "op.execute('ALTER TABLE things ADD COLUMN colour text')", phase=phase)
     new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
@@ -68,7 +68,7 @@ def test_newer_by_a_step_that_is_no_expand_the_rollback_is_refused_with_3(
 
 @pytest.mark.smoke
 def test_newer_by_what_the_ledger_does_not_know_the_rollback_is_refused_with_2(
-    old: Checkout, new: Checkout, database: Database
+    old: OwnHistory, new: OwnHistory, database: Database
 ) -> None:
     new.write_revision(2, *NEWER)
     assert new.flask("db", "upgrade").returncode == 0
@@ -78,7 +78,7 @@ def test_newer_by_what_the_ledger_does_not_know_the_rollback_is_refused_with_2(
     assert "git log --all -S 0002" in refused.stderr
 
 
-def test_a_database_that_went_another_way_is_refused_with_2(old: Checkout, new: Checkout) -> None:
+def test_a_database_that_went_another_way_is_refused_with_2(old: OwnHistory, new: OwnHistory) -> None:
     new.write_revision(2, *NEWER)
     assert new.flask("db", "upgrade").returncode == 0
     branch = old.write_revision(2, "op.execute('CREATE TABLE others (id int)')")
@@ -94,7 +94,7 @@ def test_a_database_that_went_another_way_is_refused_with_2(old: Checkout, new: 
     ids=lambda command: command[0],
 )
 def test_no_other_command_ends_in_cannot_locate_revision(
-    old: Checkout, new: Checkout, database: Database, command: tuple[str, ...]
+    old: OwnHistory, new: OwnHistory, database: Database, command: tuple[str, ...]
 ) -> None:
     new.write_revision(2, *NEWER)
     assert new.flask("db", "upgrade").returncode == 0
@@ -108,7 +108,7 @@ def test_no_other_command_ends_in_cannot_locate_revision(
 
 @pytest.mark.parametrize("command", [("check",), ("migrate", "-m", "x")], ids=lambda command: command[0])
 def test_a_database_that_is_behind_is_told_with_the_command_that_mends_it(
-    old: Checkout, new: Checkout, command: tuple[str, ...]
+    old: OwnHistory, new: OwnHistory, command: tuple[str, ...]
 ) -> None:
     assert old.flask("db", "upgrade").returncode == 0
     new.write_revision(2, *NEWER)
@@ -118,7 +118,7 @@ def test_a_database_that_is_behind_is_told_with_the_command_that_mends_it(
     assert "flask db upgrade" in refused.stderr
 
 
-def test_two_heads_are_told_with_the_command_that_joins_them(new: Checkout) -> None:
+def test_two_heads_are_told_with_the_command_that_joins_them(new: OwnHistory) -> None:
     assert new.flask("db", "upgrade").returncode == 0
     for name in ("left", "right"):
         step = new.versions / f"{new.write_revision(2)}_step.py"
@@ -131,7 +131,7 @@ def test_two_heads_are_told_with_the_command_that_joins_them(new: Checkout) -> N
 
 
 @pytest.mark.smoke
-def test_the_ledger_follows_up_down_and_stamp(new: Checkout, database: Database) -> None:
+def test_the_ledger_follows_up_down_and_stamp(new: OwnHistory, database: Database) -> None:
     new.write_revision(2, *NEWER)
     new.write_revision(3, phase="contract")
     ledger = "SELECT array_agg(revision || ' ' || phase ORDER BY revision) FROM schema_ledger"
@@ -143,7 +143,7 @@ def test_the_ledger_follows_up_down_and_stamp(new: Checkout, database: Database)
     assert database.scalar(ledger) == ["0001 expand", "0002 expand", "0003 contract"]
 
 
-def test_a_step_that_fails_is_not_in_the_ledger(new: Checkout, database: Database) -> None:
+def test_a_step_that_fails_is_not_in_the_ledger(new: OwnHistory, database: Database) -> None:
     new.write_revision(2, "op.execute('CREATE TABLE others (id int)')", "op.execute('no sql')")
     assert new.flask("db", "upgrade").returncode == 1
     assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
