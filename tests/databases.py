@@ -71,8 +71,11 @@ def at_revision(environment: Environment, revision: str = "head") -> str:
     return template(environment, f"at_{revision}", lambda own: upgrade(own, revision))
 
 
-def template(environment: Environment, name: str, build: Callable[[Environment], None]) -> str:
+def template(environment: Environment, name: str, build: Callable[[Environment], None], base: str = "template0") -> str:
     """The name of a database to copy; the first worker of the run that needs it builds it, the others wait.
+
+    Args:
+        base: what `build` begins with; another template, or PostgreSQL's own, which is empty.
 
     CREATE DATABASE fails while anybody is connected to the template. So nobody can connect once it is built, which also
     tells that it is complete, and sessions that the builder left open are ended.
@@ -84,8 +87,9 @@ def template(environment: Environment, name: str, build: Callable[[Environment],
         if server.fetchone() == (False,):
             return name
         _drop(server, name)  # a worker was killed while it built
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        _empty(environment, name)
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {base}")
+        if base == "template0":
+            _empty(environment, name)
         build({**environment, "DATABASE_URL": _url(environment, name)})
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         _end_sessions(server, name)

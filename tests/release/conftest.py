@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.databases import Environment, copied_database, template, upgrade
+from tests.databases import Environment, at_revision, copied_database, template
 from tests.release import dumps
 from tests.release.migrating import Database, connected
 from tests.release.rows import fill
@@ -21,13 +21,12 @@ def database(environment: Environment) -> Iterator[Database]:
 @pytest.fixture
 def in_use(server_environment: Environment) -> Iterator[Database]:
     """At head, with rows in every table."""
-    copied = template(server_environment, "in_use", upgrade_and_fill)
+    copied = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
     with copied_database(server_environment, copied) as environment, connected(environment) as database:
         yield database
 
 
-def upgrade_and_fill(environment: Environment) -> None:
-    upgrade(environment)
+def fill_tables(environment: Environment) -> None:
     with connected(environment):
         fill()
 

@@ -132,10 +132,11 @@ def test_it_finds_each_of_many_faults_once_and_says_which_and_what_comes_next(he
         healthy.execute(statements)
     findings = found()
     for _, rule, named, command in FAULTS:
-        [finding] = [one for one in findings if one.rule == rule and named in one.what]
-        assert command in finding.next
-        assert finding.what.endswith(".")
-        assert finding.severity == "error"
+        ours = [finding for finding in findings if finding.rule == rule and named in finding.what]
+        assert len(ours) == 1, f"{rule} of {named} is not one of {findings}"
+        assert command in ours[0].next
+        assert ours[0].what.endswith(".")
+        assert ours[0].severity == "error"
     assert len(findings) == len(FAULTS), findings
 
 
