@@ -176,14 +176,13 @@ def test_valid_values_are_accepted(bucket: dict[str, str]) -> None:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("process", "name", "value"),
     [
-        ("WEB_CONCURRENCY", "lots"),
-        ("LOG_LEVEL", "loud"),
-        ("DATABASE_URL", "postgres://u:hid@den@h/n"),
+        ("web", "WEB_CONCURRENCY", "lots"),
+        ("release", "DATABASE_URL", "postgres://u:hid@den@h/n"),
+        ("worker", "LOG_LEVEL", "loud"),
     ],
 )
-@pytest.mark.parametrize("process", ["web", "release", "worker"])
 def test_every_procfile_process_reports_an_invalid_value_in_one_sentence(process: str, name: str, value: str) -> None:
     lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import runpy
 import secrets
 import subprocess
 import sys
@@ -84,25 +85,33 @@ def test_app_json_generates_a_secret_key_and_uses_no_retired_plan_or_stack() -> 
     assert set(app["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
 
 
+PRODUCTION = {
+    "APP_SETTINGS": "config.ProductionConfig",
+    "SECRET_KEY": secrets.token_hex(32),
+    "DATABASE_URL": "postgres://u:p@127.0.0.1/n",
+    "S3_BUCKET": "bucket",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+
+
 @pytest.mark.servers
-@pytest.mark.parametrize(("port", "bind"), [("5123", "0.0.0.0:5123"), (None, "0.0.0.0:8000")])
-def test_gunicorn_listens_on_the_port_of_the_environment(port: str | None, bind: str) -> None:
-    env = {
-        "APP_SETTINGS": "config.ProductionConfig",
-        "SECRET_KEY": secrets.token_hex(32),
-        "DATABASE_URL": "postgres://u:p@127.0.0.1/n",
-        "S3_BUCKET": "bucket",
-        "AWS_ACCESS_KEY_ID": "id",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        **({"PORT": port} if port else {}),
-    }
+def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment() -> None:
+    env = {**PRODUCTION, "PORT": "5123"}
     command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", "gunicorn.conf.py", "app:create_app()"]
     printed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
     settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
-    assert settings["bind"] == f"['{bind}']"
+    assert settings["bind"] == "['0.0.0.0:5123']"
     assert settings["worker_class"] == "http_server.worker.BufferingWorker"
     assert int(settings["keepalive"]) > 90
     assert int(settings["graceful_timeout"]) < 30
     assert settings["control_socket_disable"] == "True"
     assert settings["preload_app"] == "True"
     assert settings["forwarder_headers"] == "[]"
+
+
+def test_without_a_port_gunicorn_listens_on_8000(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["bind"] == "0.0.0.0:8000"
