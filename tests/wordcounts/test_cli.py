@@ -17,6 +17,7 @@ from app import create_app
 from config import TestingConfig
 from tests.databases import Environment
 from tests.visitor import Visitor
+from tests.wordcounts.hostile_pages import MISNESTED
 from tests.wordcounts.results import COUNTED, done
 
 PAGE = "<title>Half moon</title><p>The moon is half of a moon.</p><p>반달 반달 반달 반달</p>"
@@ -175,10 +176,9 @@ def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
     assert "0 words" in result.stdout
 
 
-@pytest.mark.minutes
 def test_a_page_that_is_too_complicated_is_said_in_one_sentence(lone_app: Flask, tmp_path: Path) -> None:
-    path = tmp_path / "deep.html"
-    path.write_text("<div>" * 400_000)
+    path = tmp_path / "misnested.html"
+    path.write_text(MISNESTED)
     result = run(lone_app, "--file", f"{path}")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "The page is too complicated for us to read; please choose another page.\n"
