@@ -15,7 +15,7 @@ import urllib3
 
 from app.dev import ports
 from app.dev.processes import Child, spawn
-from tests.databases import Environment, empty_database
+from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.waiting import WITHIN
 
@@ -64,32 +64,47 @@ def procfile_command(name: str) -> str:
 def running_service(
     environment: Environment, folder: Path, settings: str = "config.ProductionConfig", host: str = "127.0.0.1"
 ) -> Iterator[Service]:
-    """Run the Procfile's release, then web and worker, with this environment only.
-
-    With PORT, as a platform sets it, gunicorn listens on all addresses; tests bind to the loopback address instead.
+    """Run the Procfile's web and worker, with this environment only. Its database is migrated already.
 
     Args:
         host: by which the service is opened; SITE_URL says so, if the environment has one.
     """
+    url, env = address_and_environment(environment, settings, host)
+    with running("worker", env, folder / f"worker-{url.rpartition(':')[2]}.log"), serving(url, env, folder) as service:
+        yield service
+
+
+@contextmanager
+def running_web(environment: Environment, folder: Path) -> Iterator[Service]:
+    """Run the Procfile's web alone."""
+    url, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
+    with serving(url, env, folder) as service:
+        yield service
+
+
+def address_and_environment(environment: Environment, settings: str, host: str) -> tuple[str, Environment]:
+    """A free address, and the environment of the processes that serve it.
+
+    With PORT, as a platform sets it, gunicorn listens on all addresses; tests bind to the loopback address instead.
+    """
     [port] = ports.find_free(1)
     url = f"http://{host}:{port}"
-    env = {
+    return url, {
         **environment,
         **({"SITE_URL": url} if "SITE_URL" in environment else {}),
         "APP_SETTINGS": settings,
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    log = folder / f"release-{port}.log"
-    with running("release", env, log) as release:
-        assert release.wait() == 0, log.read_text()
+
+
+@contextmanager
+def serving(url: str, env: Environment, folder: Path) -> Iterator[Service]:
+    port = url.rpartition(":")[2]
     log = folder / f"web-{port}.log"
-    with (
-        running("worker", env, folder / f"worker-{port}.log"),
-        running("web", env, log) as process,
-    ):
+    with running("web", env, log) as process:
         wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield Service(url, process, environment, log)
+        yield Service(url, process, env, log)
 
 
 @contextmanager
@@ -115,7 +130,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service, shared by all tests that do not stop it. Each test creates its own accounts."""
     with (
-        empty_database(server_environment) as environment,
+        migrated_database(server_environment) as environment,
         running_service(environment, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service

@@ -1,5 +1,6 @@
 """A database that hangs: answers are 503 after seconds, the process stays alive, and all is well when it goes on."""
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,8 @@ import pytest
 import urllib3
 
 from app.dev import ports, postgres
-from tests.databases import Environment
-from tests.live.conftest import Service, connect, running_service
+from tests.databases import Environment, upgrade
+from tests.live.conftest import Service, connect, running_web
 from tests.live.test_server import PASSWORD, wait_until_blocked_by
 from tests.waiting import wait_until
 
@@ -50,7 +51,8 @@ def site(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         server = postgres.start(Path(folder) / "postgres", port, durable=False)
         environment = {**server_environment, "DATABASE_URL": postgres.url(port)}
         try:
-            with running_service(environment, tmp_path_factory.mktemp("frozen")) as service:
+            upgrade(environment)
+            with running_web(environment, tmp_path_factory.mktemp("frozen")) as service:
                 yield Site(service, psutil.Process(server.process.pid))
         finally:
             server.stop()
@@ -70,7 +72,8 @@ def test_with_a_frozen_database_answers_are_503_and_the_process_is_alive(site: S
 
 def test_a_statement_that_the_database_was_frozen_in_is_given_up(site: Site) -> None:
     browser = site.service.browser()
-    browser.sign_up("waiting", PASSWORD)
+    # A name for each try: the first may be answered by the process that has not noticed yet that the database is back.
+    wait_until(lambda: browser.sign_up(f"waiting-{secrets.token_hex(4)}", PASSWORD).status == 302, "it is well")
     with ThreadPoolExecutor(1) as threads, connect(site.service.environment) as blocker:
         blocker.cursor().execute("SELECT 1 FROM users FOR UPDATE")
         answer = threads.submit(browser.post, "/mypage/nickname", nickname="changed")

@@ -11,16 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from app.release import revisions
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
-from tests.live.conftest import ROOT, Service, connect, running_service
+from tests.live.conftest import ROOT, Service, address_and_environment, connect, running, running_web
 from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"
+[HEAD] = revisions.heads(revisions.script_directory())
+
+
+def test_the_release_migrates_an_empty_database(environment: Environment, tmp_path: Path) -> None:
+    _, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
+    with running("release", env, tmp_path / "log") as release:
+        assert release.wait() == 0, (tmp_path / "log").read_text()
+    with connect(environment) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT version_num FROM alembic_version")
+        assert cursor.fetchall() == [(HEAD,)]
 
 
 def test_sigterm_finishes_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
-    with migrated_database(server_environment) as environment, running_service(environment, tmp_path) as service:
+    with migrated_database(server_environment) as environment, running_web(environment, tmp_path) as service:
         browser = service.browser()
         browser.sign_up("slow", PASSWORD)
         # A lock on the user's row blocks the request until the test releases it.

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.databases import Environment, migrated_database
-from tests.live.conftest import Service, running_service
+from tests.live.conftest import Service, running_web
 from tests.live.test_slow_clients import GET, address, connected, read_response
 from tests.waiting import wait_until
 
@@ -27,7 +27,7 @@ def test_requests_on_idle_connections_are_answered_after_sigterm(
 ) -> None:
     with (
         migrated_database(server_environment) as environment,
-        running_service(environment, tmp_path) as service,
+        running_web(environment, tmp_path) as service,
         ExitStack() as stack,
     ):
         clients = [stack.enter_context(connected(service, GET + b"\r\n")) for _ in range(CONNECTIONS)]
