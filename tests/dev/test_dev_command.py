@@ -14,14 +14,38 @@ import urllib3
 from app.dev import ports, postgres, s3, unprivileged
 from app.dev.orphans import read_pid
 from config import DevelopmentConfig
+from tests.databases import Environment, upgrade
 from tests.dev.dev_runs import ROOT, Place
 
 pytestmark = pytest.mark.servers
 
 
+@pytest.fixture(scope="module")
+def migrated_data(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of PostgreSQL as a first run leaves them, for tests of what comes later."""
+    directory = tmp_path_factory.mktemp("migrated") / "postgres"
+    [port] = ports.find_free(1)
+    server = postgres.start(directory, port, durable=False)
+    try:
+        upgrade({**server_environment, "DATABASE_URL": postgres.url(port)})
+    finally:
+        server.stop()
+    return directory
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+    yield from looked_after(Place(tmp_path))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Place]:
+    """A second checkout."""
+    (tmp_path / "other").mkdir()
+    yield from looked_after(Place(tmp_path / "other"))
+
+
+def looked_after(place: Place) -> Iterator[Place]:
     yield place
     running = [run for run in place.runs if run.process.poll() is None]
     for run in running:  # the test has failed
@@ -46,10 +70,6 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
     assert not re.search("Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said)
 
-    second = place.start()
-    assert second.end() == 1
-    assert f"Semicircle already runs in {ROOT} as process {first.process.pid}; stop that one first." in second.said
-
     first.process.send_signal(signal.SIGINT)
     first.wait_for("Stopping")
     first.process.send_signal(signal.SIGINT)  # an impatient second Ctrl-C
@@ -58,9 +78,15 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert not any(path.exists() for path in s3.sockets(s3.ports_from(known["s3"])))
 
 
-def test_it_takes_over_from_a_killed_run_and_ends_when_a_child_does(place: Place) -> None:
+def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_child_does(
+    place: Place, migrated_data: Path
+) -> None:
+    place.has_run_before(migrated_data)
     killed = place.start()
     address = killed.wait_until_it_serves()
+    second = place.start()
+    assert second.end() == 1
+    assert f"Semicircle already runs in {ROOT} as process {killed.process.pid}; stop that one first." in second.said
     killed.process.kill()
     killed.process.wait()
     assert place.left_behind()
@@ -92,7 +118,7 @@ def test_a_signal_while_starting_stops_what_was_started(place: Place, words: str
 
 def test_a_migration_that_fails_stops_what_was_started(place: Place) -> None:
     wrong = f"postgresql+psycopg2://semicircle:wrong@127.0.0.1:{DevelopmentConfig.NOBODY}/semicircle"
-    run = place.start(MIGRATION_DATABASE_URI=wrong)
+    run = place.start(MIGRATION_DATABASE_URI=wrong, EMBEDDED_S3=False)
     assert run.end() == 1
     assert "PostgreSQL is on" in run.said
     assert "Error: flask db upgrade exited with code 1; what it said is above." in run.said
@@ -112,36 +138,24 @@ def test_a_server_that_cannot_start_stops_the_others(place: Place) -> None:
 
 
 def test_two_checkouts_run_side_by_side_and_take_other_ports_when_theirs_are_taken(
-    place: Place, tmp_path: Path
+    place: Place, other: Place, migrated_data: Path
 ) -> None:
-    (tmp_path / "other").mkdir()
-    other = Place(tmp_path / "other")
-    try:
-        addresses = [
-            run.wait_until_it_serves() for run in (place.start(EMBEDDED_S3=False), other.start(EMBEDDED_S3=False))
-        ]
-        assert len({*addresses, *map(str, place.ports.values()), *map(str, other.ports.values())}) == 6
-        assert [urllib3.request("GET", f"{address}/readyz", timeout=10).status for address in addresses] == [200, 200]
-        before = place.ports
-        place.runs[0].process.send_signal(signal.SIGTERM)
-        assert place.runs[0].end() == 0
-
-        with (
-            socket.create_server(("127.0.0.1", before["web"])),
-            socket.create_server(("127.0.0.1", before["postgres"])),
-        ):
-            run = place.start(EMBEDDED_S3=False)
-            address = run.wait_until_it_serves()
-        assert f"Port {before['web']} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
-        assert address not in addresses
-        assert place.ports["postgres"] not in (before["postgres"], other.ports["postgres"])
-        for run in (place.runs[-1], other.runs[0]):
-            run.process.send_signal(signal.SIGTERM)
-            assert run.end() == 0
-        assert other.left_behind() == []
-    finally:
-        for run in other.runs:
-            run.kill()
+    taken = ports.find_free(2)
+    place.has_run_before(migrated_data)
+    other.has_run_before(migrated_data, web=taken[0], postgres=taken[1])
+    with (
+        socket.create_server(("127.0.0.1", taken[0])),
+        socket.create_server(("127.0.0.1", taken[1])),
+    ):
+        runs = [each.start(EMBEDDED_S3=False) for each in (place, other)]
+        addresses = [run.wait_until_it_serves() for run in runs]
+    assert f"Port {taken[0]} is in use by {psutil.Process().name()} (process {os.getpid()})" in runs[1].said
+    assert len({*place.ports.values(), *other.ports.values(), *taken}) == 6
+    assert addresses == [f"http://localhost:{each.ports['web']}" for each in (place, other)]
+    assert [urllib3.request("GET", f"{address}/readyz", timeout=10).status for address in addresses] == [200, 200]
+    for run in runs:
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
 
 
 def test_a_port_that_is_asked_for_is_that_port_or_none(place: Place) -> None:

@@ -1,7 +1,6 @@
 """The embedded PostgreSQL, on a free port and a folder of its own."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ import pytest
 from app.dev import ports, postgres
 from app.dev.errors import DevError
 from app.dev.processes import Child
+from tests.dev.dev_runs import copy_data
 
 pytestmark = pytest.mark.servers
 
@@ -47,10 +47,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def directory(template: Path, tmp_path: Path) -> Iterator[Path]:
     copy = tmp_path / "postgres"
-    shutil.copytree(template, copy)
-    owner = template.stat().st_uid  # nobody, when we are root
-    for path in (copy, *copy.rglob("*")):
-        os.chown(path, owner, -1)
+    copy_data(template, copy)
     yield copy
     assert not processes_in(copy), "a test has to stop its server"
 
