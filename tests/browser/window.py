@@ -75,6 +75,10 @@ class Window:
         else:
             self._go(site.path(page), page.status)
 
+    def reloads_itself(self) -> bool:
+        """Whether it does so without scripts."""
+        return self.tab.locator("meta[http-equiv=refresh]").count() > 0
+
     def go_blank(self) -> None:
         """Leave the page: one that reloads itself would do so during the next visit."""
         self.tab.goto("about:blank")
