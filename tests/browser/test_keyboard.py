@@ -88,17 +88,6 @@ def test_from_signing_up_to_signing_out(
     assert not window.console_errors()
 
 
-def test_a_field_is_sent_with_enter(
-    site: Site, window: Window, keyboard: Keyboard, request: pytest.FixtureRequest
-) -> None:
-    sign_up(site, window, keyboard, f"enter-{request.node.callspec.id}")
-    keyboard.press(controls.TODOS)
-    keyboard.is_at("/todos")
-    keyboard.write(controls.NEW_TODO, "milk")
-    window.tab.keyboard.press("Enter")
-    keyboard.sees(controls.complete("milk"))
-
-
 @one_size
 def test_a_control_without_a_focus_ring_fails(window: Window, keyboard: Keyboard) -> None:
     window.serve("<style>* { outline: none }</style><button>Save</button>", "/planted")
