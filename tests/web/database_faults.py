@@ -71,6 +71,12 @@ class Site:
             db.session.commit()
         return browser, browser.csrf_token()
 
+    def unharmed(self, browser: Visitor, token: str) -> tuple[Visitor, str]:
+        """The browser, whose next page is shown as ever; a new one if it has signed out."""
+        answer = browser.get("/notes")
+        assert answer.status_code in (200, 302), "the request after it"
+        return (browser, token) if answer.status_code == 200 else self.browser()
+
     def stranger(self) -> tuple[Visitor, str]:
         browser = self.app.test_client()
         assert isinstance(browser, Visitor)
