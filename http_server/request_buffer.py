@@ -1,7 +1,8 @@
 """Request buffering: whether all of a request has arrived, and the bytes until then.
 
-gunicorn's own parser reads the request afterwards. So this module decides only how long to wait, never what a request
-means: a mistake here could end a connection, and could not smuggle a request past a proxy.
+gunicorn's own parser reads the head, and decides from it how the body is framed. Where the body ends, and so where the
+next request on the connection begins, is decided here. A malformed framing ends the connection before the application
+is asked: it may leave a body unread, and then nobody else would notice (request smuggling).
 """
 
 import socket
@@ -11,12 +12,13 @@ from typing import Any
 
 from gunicorn import http
 from gunicorn.config import Config
-from gunicorn.http.body import ChunkedReader
-from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
+from gunicorn.http.errors import LimitRequestHeaders, UnsupportedTransferCoding
+
+from http_server.chunked_body import ChunkedDecoder
 
 # Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
 HEAD_LIMIT = 64 * 1024
-CHUNK_LINE_LIMIT = 8 * 1024
 IN_MEMORY = 64 * 1024  # a larger body goes to a file: 2,000 slow uploads must not fill the memory
 READ_AT_ONCE = 64 * 1024
 
@@ -29,53 +31,11 @@ class Part(Enum):
     NOTHING = auto()
 
 
-class ChunkedEnd:
-    """Finds the end of a body with chunked transfer coding (RFC 9112, section 7.1) while it arrives."""
-
-    def __init__(self) -> None:
-        self._line = b""
-        self._skip = 0  # bytes of the current chunk that have not arrived, with the line break behind it
-        self._in_trailers = False
-
-    def find(self, data: bytes) -> int | None:
-        """The index behind the last byte of the body, None while it has not arrived.
-
-        Raises:
-            ValueError: this is no chunked body.
-        """
-        at = 0
-        while at < len(data):
-            if self._skip:
-                step = min(self._skip, len(data) - at)
-                self._skip -= step
-                at += step
-                continue
-            line_end = data.find(b"\n", at) + 1
-            self._line += data[at : line_end or None]
-            if len(self._line) > CHUNK_LINE_LIMIT:
-                raise ValueError("a line of a chunked body is too long")
-            if not line_end:
-                return None
-            at = line_end
-            if self._ends_with(self._line.strip()):
-                return at
-            self._line = b""
-        return None
-
-    def _ends_with(self, line: bytes) -> bool:
-        if self._in_trailers:
-            return not line
-        size = int(line.partition(b";")[0], 16)
-        self._in_trailers = size == 0
-        self._skip = size + 2 if size else 0
-        return False
-
-
 class RequestBuffer:
     """The bytes of one request. gunicorn's parser reads them back through `recv`, as from a socket.
 
     Args:
-        body_limit: bytes; a body that declares more is not waited for, and the application refuses it.
+        body_limit: bytes; a longer body is not waited for, and the application refuses it by its Content-Length.
     """
 
     def __init__(self, config: Config, client: Any, body_limit: int) -> None:
@@ -88,8 +48,8 @@ class RequestBuffer:
         self._config, self._client, self._body_limit = config, client, body_limit
         self._head = bytearray()
         self._body_missing = 0
-        self._chunked: ChunkedEnd | None = None
-        self._body_received = 0
+        self._chunked: ChunkedDecoder | None = None
+        self._body_received = 0  # bytes of a chunked body, with its framing
         self._bytes = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
 
     def close(self) -> None:
@@ -104,7 +64,7 @@ class RequestBuffer:
 
         Raises:
             OSError: the connection is broken.
-            Exception: gunicorn's parser refuses the head.
+            Exception: gunicorn's parser refuses the head, or the body is malformed.
         """
         try:
             data = connection.recv(READ_AT_ONCE)
@@ -115,7 +75,7 @@ class RequestBuffer:
         return bool(data)
 
     def feed(self, data: bytes) -> None:
-        """Raises: what gunicorn's parser raises about the head."""
+        """Raises: what gunicorn's parser raises about the head, and ChunkedDecoder about the body."""
         self.received += len(data)
         if self.missing is Part.HEAD:
             self._feed_head(data)
@@ -149,36 +109,50 @@ class RequestBuffer:
         self._bytes.truncate()
         reader = self.request.body.reader
         if isinstance(reader, ChunkedReader):
-            self._chunked = ChunkedEnd()
-        else:
-            self._body_missing = reader.length
-            if self._body_missing > self._body_limit:
-                self._give_up()
+            self._refuse_other_codings()
+            self._chunked = ChunkedDecoder()
+            return
+        self._body_missing = reader.length
+        if self._body_missing > self._body_limit:
+            self._give_up()
+
+    def _refuse_other_codings(self) -> None:
+        """gunicorn hands over a compressed body as it is, and the application would take it for the content."""
+        codings = [value.lower() for name, value in self.request.headers if name == "TRANSFER-ENCODING"]
+        if codings != ["chunked"]:
+            raise UnsupportedTransferCoding(", ".join(codings))
 
     def _feed_body(self, data: bytes) -> None:
         if self.missing is Part.NOTHING:
             self.surplus += data
-            return
-        end = self._end_of_body(data)
-        self._bytes.write(data[:end])
-        self._body_received += len(data[:end])
-        if end is not None:
-            self.surplus = data[end:]
+        elif self._chunked:
+            self._feed_chunked(data, self._chunked)
+        else:
+            self._bytes.write(data[: self._body_missing])
+            self.surplus = data[self._body_missing :]
+            self._body_missing = max(0, self._body_missing - len(data))
+            if not self._body_missing:
+                self._complete()
+
+    def _feed_chunked(self, data: bytes, decoder: ChunkedDecoder) -> None:
+        self._body_received += len(data)
+        self._bytes.write(decoder.decode(data))
+        if decoder.is_complete:
+            self.surplus = decoder.surplus
+            self._set_length(self._bytes.tell())
             self._complete()
         elif self._body_received > self._body_limit:
+            self._set_length(self._body_received)  # more than any view accepts: 413, and nobody reads the part as all
             self._give_up()
 
-    def _end_of_body(self, data: bytes) -> int | None:
-        if self._chunked:
-            try:
-                return self._chunked.find(data)
-            except ValueError:
-                self._give_up()  # the parser finds the same, and refuses it
-                return len(data)
-        if len(data) < self._body_missing:
-            self._body_missing -= len(data)
-            return None
-        return self._body_missing
+    def _set_length(self, length: int) -> None:
+        """The application gets a decoded body with a length, as RFC 9112, section 7.1.3 has it.
+
+        Without a length Werkzeug ends a form that is too long at its limit, and hands over the beginning as the whole.
+        """
+        others = [(name, value) for name, value in self.request.headers if name != "TRANSFER-ENCODING"]
+        self.request.headers = [*others, ("CONTENT-LENGTH", str(length))]
+        self.request.body = Body(LengthReader(self.request.unreader, length))
 
     def _give_up(self) -> None:
         """Hand the request over as it is. The connection cannot be used again: where the next one begins is unknown."""

@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, NoMoreData
+from gunicorn.http.errors import (
+    InvalidHeader,
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    NoMoreData,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 
 from http_server.request_buffer import Part, RequestBuffer
+from tests.http_server.malformed_chunks import MALFORMED
 
 LIMIT = 1000  # bytes of a body
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -26,6 +34,10 @@ def buffer() -> Iterator[RequestBuffer]:
 def body(buffer: RequestBuffer) -> bytes:
     read: bytes = buffer.request.body.read()
     return read
+
+
+def headers(buffer: RequestBuffer) -> dict[str, str]:
+    return dict(buffer.request.headers)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +75,36 @@ def test_chunks_over_the_limit_are_not_waited_for_either(buffer: RequestBuffer) 
     assert buffer.is_cut
 
 
-@pytest.mark.parametrize("chunk", [b"no number\r\n", b"x" * 9000])
-def test_a_body_that_is_not_chunked_is_left_to_the_parser(buffer: RequestBuffer, chunk: bytes) -> None:
-    buffer.feed(CHUNKED)
-    buffer.feed(chunk)
-    assert buffer.missing is Part.NOTHING
+def test_a_chunked_body_over_the_limit_is_declared_longer_than_the_limit(buffer: RequestBuffer) -> None:
+    """Also where most of it is framing. By its length the application refuses it."""
+    buffer.feed(CHUNKED + b"1;%s\r\nx\r\n" % (b"a" * 50) * 20)
     assert buffer.is_cut
+    assert int(headers(buffer)["CONTENT-LENGTH"]) > LIMIT
+
+
+def test_the_application_gets_a_chunked_body_with_its_length(buffer: RequestBuffer) -> None:
+    buffer.feed(TRAP)
+    assert headers(buffer) == {"HOST": "a", "CONTENT-LENGTH": "10"}
+
+
+@pytest.mark.parametrize("framing", MALFORMED.values(), ids=MALFORMED)
+def test_neither_a_malformed_body_nor_what_follows_is_a_request(buffer: RequestBuffer, framing: bytes) -> None:
+    with pytest.raises(ParseException):
+        buffer.feed(CHUNKED + framing + GET)
+    assert buffer.missing is not Part.NOTHING
+    assert buffer.surplus == b""
+
+
+@pytest.mark.parametrize("codings", [b"gzip, chunked", b"identity, chunked", b"gzip\r\nTransfer-Encoding: chunked"])
+def test_another_transfer_coding_is_refused(buffer: RequestBuffer, codings: bytes) -> None:
+    with pytest.raises(UnsupportedTransferCoding):
+        buffer.feed(CHUNKED.replace(b"chunked", codings) + b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("length", [b"+5", b"0x5", b"5_0", b"-5", b"5, 5", b"5\r\nContent-Length: 5", b"\xb2", b""])
+def test_a_length_that_is_no_number_is_refused(buffer: RequestBuffer, length: bytes) -> None:
+    with pytest.raises(InvalidHeader):
+        buffer.feed(POST.replace(b"5", length))
 
 
 def test_headers_without_an_end_are_refused_at_a_limit(buffer: RequestBuffer) -> None:

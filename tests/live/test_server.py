@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.release import revisions
 from tests.databases import Environment, migrated_database
+from tests.http_server.malformed_chunks import MALFORMED
 from tests.live.browser import Browser
 from tests.live.conftest import ROOT, Service, address_and_environment, connect, running, running_web
 from tests.waiting import wait_until
@@ -56,10 +59,22 @@ def wait_until_blocked_by(service: Service, blocker: int) -> None:
 
 def raw(live: Service, request: bytes) -> bytes:
     """Send raw bytes that no client would send, and return the status line."""
+    with sent(live, request) as connection:
+        return connection.makefile("rb").readline()
+
+
+def statuses(live: Service, requests: bytes) -> list[bytes]:
+    """Send raw bytes, and return the status of each response until the server closes the connection."""
+    with sent(live, requests) as connection:
+        return re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read())
+
+
+@contextmanager
+def sent(live: Service, data: bytes) -> Iterator[socket.socket]:
     host, port = live.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(request)
-        return connection.makefile("rb").readline()
+        connection.sendall(data)
+        yield connection
 
 
 @pytest.mark.parametrize(
@@ -82,11 +97,38 @@ def test_hostile_http_is_refused(live: Service, request_: bytes, status: bytes) 
     assert raw(live, request_).split()[1] == status
 
 
-def test_a_chunked_body_over_the_limit_is_413(live: Service) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_behind_a_malformed_body_is_never_answered(live: Service, method: str) -> None:
+    """Request smuggling. The sign-in page leaves a body without a form's content type unread."""
+    head = f"{method} /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nTransfer-Encoding: chunked\r\n\r\n"
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert len(statuses(live, head.encode() + b"3\r\nabc\r\n0\r\n\r\n" + smuggled)) == 2
+    for name, framing in MALFORMED.items():
+        assert statuses(live, head.encode() + framing + smuggled) in ([b"400"], [b"431"]), name
+
+
+@pytest.fixture(scope="module")
+def member(live: Service) -> Browser:
     browser = live.browser()
-    chunks = (b"content=" + b"x" * 8192 for _ in range(20))
-    answer = browser.request("POST", "/sign-in", body=chunks, chunked=True)
-    assert answer.status in (400, 413)
+    browser.sign_up("sends-much", PASSWORD)
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("/sign-in", 70_000), ("/mypage/photo", 7_500_000), ("/mypage/import", 7_500_000)]
+)
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_over_the_limit_of_its_page_is_413(
+    member: Browser, path: str, size: int, content_type: str, chunked: bool
+) -> None:
+    body = b"--b\r\nContent-Disposition: form-data; name=csrf_token\r\n\r\n" + b"x" * size
+    pieces = (body[at : at + 50_000] for at in range(0, len(body), 50_000))
+    browser = Browser(member.url, **{"Content-Type": content_type})
+    browser.cookies = member.cookies
+    answer = browser.request("POST", path, body=pieces if chunked else body, chunked=chunked)
+    assert answer.status == 413
+    assert "Send less at once" in answer.data.decode()
 
 
 def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:
