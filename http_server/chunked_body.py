@@ -56,7 +56,7 @@ class ChunkedDecoder:
         """
         content = bytearray()
         at = 0
-        while at < len(data) and not self.is_complete:
+        while at < len(data) and self._expected is not Expected.NOTHING:
             if self._expected is Expected.DATA:
                 step = min(self._chunk_missing, len(data) - at)
                 content += data[at : at + step]
@@ -75,15 +75,16 @@ class ChunkedDecoder:
             self._expected = Expected.DATA_END
 
     def _take_line(self, part: bytes) -> None:
-        self._line += part
-        if len(self._line) > LINE_LIMIT:
-            raise InvalidChunkSize(self._line[:SHOWN])
-        if not self._line.endswith(b"\n"):
-            return
-        line, self._line = self._line, b""
-        if not line.endswith(b"\r\n"):
+        line = self._line + part
+        if len(line) > LINE_LIMIT:
+            raise InvalidChunkSize(line[:SHOWN])
+        if line.endswith(b"\r\n"):
+            self._line = b""
+            self._read_line(line[:-2])
+        elif line.endswith(b"\n"):
             raise ChunkMissingTerminator(line[-SHOWN:])
-        self._read_line(line[:-2])
+        else:
+            self._line = line
 
     def _read_line(self, line: bytes) -> None:
         if self._expected is Expected.SIZE:
