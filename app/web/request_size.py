@@ -1,6 +1,7 @@
 """Limits of the request body: small for text, larger where a view takes an upload.
 
-Werkzeug's own form limits do not bound urlencoded fields, so the whole body is bounded.
+Werkzeug's own form limits do not bound urlencoded fields, so the whole body is bounded. It is refused by its
+Content-Length, which `http_server.request_buffer` gives to a chunked body too.
 """
 
 from collections.abc import Callable
