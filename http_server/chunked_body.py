@@ -8,11 +8,15 @@ here: what the grammar does not allow ends the connection.
 import re
 from enum import Enum, auto
 
-from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, InvalidHeader, LimitRequestHeaders
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, InvalidHeader
 
 # Bytes of a chunk-size line with its extensions, and of a trailer (Go's net/http has the same limit).
 LINE_LIMIT = 4096
-TRAILERS_LIMIT = 16 * 1024  # bytes of all trailers (hyper has the same limit)
+# Bytes of framing (chunk-size lines, extensions, trailers) that any body may have. A body with more has this many bytes
+# of content for each further one. Chunks of one byte would keep the event loop busy; clients send chunks of kilobytes.
+# Go bounds the framing by the content too (CVE-2023-39326).
+FRAMING_LIMIT = 16 * 1024
+CONTENT_PER_FRAMING = 8
 SHOWN = 40  # bytes of a malformed line in the log and in the answer
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -41,7 +45,7 @@ class ChunkedDecoder:
         self._expected = Expected.SIZE
         self._line = b""
         self._chunk_missing = 0  # bytes of the current chunk that have not arrived
-        self._trailers = 0  # bytes
+        self._framing = self._content = 0  # bytes so far
 
     @property
     def is_complete(self) -> bool:
@@ -51,8 +55,7 @@ class ChunkedDecoder:
         """The content within `data`, the next bytes of the body.
 
         Raises:
-            InvalidChunkSize, ChunkMissingTerminator, InvalidHeader: the framing is malformed.
-            LimitRequestHeaders: the trailers are too long.
+            InvalidChunkSize, ChunkMissingTerminator, InvalidHeader: the framing is malformed, or too long.
         """
         content = bytearray()
         at = 0
@@ -70,6 +73,7 @@ class ChunkedDecoder:
         return bytes(content)
 
     def _take_content(self, size: int) -> None:
+        self._content += size
         self._chunk_missing -= size
         if not self._chunk_missing:
             self._expected = Expected.DATA_END
@@ -80,11 +84,17 @@ class ChunkedDecoder:
             raise InvalidChunkSize(line[:SHOWN])
         if line.endswith(b"\r\n"):
             self._line = b""
+            self._count_framing(line)
             self._read_line(line[:-2])
         elif line.endswith(b"\n"):
             raise ChunkMissingTerminator(line[-SHOWN:])
         else:
             self._line = line
+
+    def _count_framing(self, line: bytes) -> None:
+        self._framing += len(line)
+        if self._framing > FRAMING_LIMIT + self._content // CONTENT_PER_FRAMING:
+            raise InvalidChunkSize(line[:SHOWN])
 
     def _read_line(self, line: bytes) -> None:
         if self._expected is Expected.SIZE:
@@ -106,9 +116,5 @@ class ChunkedDecoder:
     def _read_trailer(self, line: bytes) -> None:
         if not line:
             self._expected = Expected.NOTHING
-            return
-        self._trailers += len(line)
-        if self._trailers > TRAILERS_LIMIT:
-            raise LimitRequestHeaders("limit request trailer section size")
-        if not TRAILER.fullmatch(line):
+        elif not TRAILER.fullmatch(line):
             raise InvalidHeader(line[:SHOWN].decode("latin-1"))

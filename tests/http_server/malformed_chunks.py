@@ -25,6 +25,8 @@ MALFORMED = {
     "extension's quotes are open": b'3;a="b\r\nabc\r\n0\r\n\r\n',
     "extension is too long": b"3;" + b"a" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
     "line without an end": b"3;" + b"a" * 5000,
+    "extensions are too long together": b"3;%s\r\nabc\r\n" % (b"a" * 4000) * 5 + b"0\r\n\r\n",
+    "chunks of one byte": b"1\r\na\r\n" * 4000 + b"0\r\n\r\n",
     "last chunk ends with LF": b"0\n\r\n",
     "body ends with LF": b"0\r\n\n",
     "body ends with CR and other bytes": b"0\r\n\rX\r\n\r\n",

@@ -30,6 +30,12 @@ def test_a_well_formed_body_is_decoded_to_its_last_byte(body: bytes, content: by
     assert decoder.is_complete
 
 
+def test_a_long_body_may_have_more_framing() -> None:
+    decoder = ChunkedDecoder()
+    assert decoder.decode((b"40\r\n" + b"x" * 64 + b"\r\n") * 4000 + b"0\r\n\r\n") == b"x" * 256_000
+    assert decoder.is_complete
+
+
 @pytest.mark.parametrize(("body", "content"), WELL_FORMED.values(), ids=WELL_FORMED)
 def test_what_follows_is_the_next_request(body: bytes, content: bytes) -> None:
     decoder = ChunkedDecoder()
