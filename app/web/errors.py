@@ -1,17 +1,18 @@
 """Error pages: what happened and what to do. problem+json (RFC 9457) for a client that asks for JSON.
 
 An error page asks the database for nothing, since that may be what failed: who reads it is settled before it is made.
+One question goes to a database that has just answered: whether it is a standby.
 """
 
 from flask import Flask, current_app, g, json, render_template, request
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
-from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from app.database_errors import is_read_only_transaction, is_refused_by_standby, is_transient, sqlstate
 from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
@@ -60,10 +61,14 @@ def show_csrf_error(error: CSRFError) -> Response:
 
 
 def show_database_error(error: DBAPIError) -> Response:
-    """503 when the database is away or only read from; anything else is a mistake of ours, and goes on to be a 500."""
-    if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
+    """503 when the database cannot do this now; anything else is a mistake of ours, and goes on to be a 500."""
+    try:
+        is_read_only = is_read_only_transaction(error) or is_refused_by_standby(error)
+    except (DBAPIError, PoolTimeout) as lost:  # it has gone away since it refused
+        return show_unavailable(lost)
+    if is_read_only:
         return show_unavailable(error, READ_ONLY_SENTENCE)
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    if is_transient(error):
         return show_unavailable(error)
     raise error
 
@@ -72,11 +77,6 @@ def show_unavailable(error: Exception, sentences: tuple[object, object] = SENTEN
     """The database or the bucket does not answer. 503, since the reader may try again."""
     current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, sqlstate(error), error)
     return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *sentences)
-
-
-def sqlstate(error: Exception) -> str | None:
-    """PostgreSQL's error code; None when it did not get to answer."""
-    return getattr(getattr(error, "orig", None), "pgcode", None)
 
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:
