@@ -10,6 +10,7 @@ from app.dev import postgres
 from bench.client import Client
 from bench.outages.visits import VISITORS, Outcome, Request, Visits, seconds_until_well
 from bench.site import Site, frozen, own_things, routes
+from tests.standby import make_primary, make_standby
 
 DATABASE = "semicircle"
 WELL_WITHIN = 30.0  # seconds that are waited at most
@@ -52,6 +53,18 @@ def read_only(site: Site, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
+def standby(site: Site, seconds: float) -> Iterator[None]:
+    """In recovery, as what is left of the database during a failover."""
+    site.database.stop()
+    make_standby(site.folder / "postgres")
+    site.start_database()
+    yield
+    site.database.stop()
+    make_primary(site.folder / "postgres")
+    site.start_database()
+
+
+@contextmanager
 def full(site: Site, seconds: float) -> Iterator[None]:
     """No slot is free, and the site has lost those that it had."""
     with _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
@@ -63,6 +76,7 @@ KINDS = {
     "database restarted": restarted,
     "database frozen": hanging,
     "database read-only": read_only,
+    "database standby": standby,
     "database without free slots": full,
 }
 
