@@ -15,9 +15,10 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app import database_errors
 from app.extensions import db
 
 MOST_ATTEMPTS = 10  # of any job, whatever ended the others
@@ -60,18 +61,21 @@ class JobRequeued(Exception):
     """The worker is stopping and cannot wait for this job, so the job goes back into the queue."""
 
 
-# Errors that every task is retried on: the database does not answer, or the worker is stopping.
-TRANSIENT_ERRORS = (JobRequeued, OperationalError, InterfaceError, PoolTimeout)
+def is_transient(error: BaseException) -> bool:
+    """Whether every task is retried on it: the database cannot do this now, or the worker is stopping."""
+    if isinstance(error, DBAPIError):
+        return database_errors.is_read_only_transaction(error) or database_errors.is_transient(error)
+    return isinstance(error, JobRequeued | PoolTimeout)
 
 
 class ExponentialBackoff(RetryStrategy):
-    """A retry strategy that ignores its own limit for TRANSIENT_ERRORS.
+    """A retry strategy that ignores its own limit for transient errors.
 
     They are not the task's fault. If they used up its retries, the task would end without having stored that it failed.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if isinstance(exception, TRANSIENT_ERRORS) and job.attempts < MOST_ATTEMPTS:
+        if is_transient(exception) and job.attempts < MOST_ATTEMPTS:
             return RetryDecision(retry_in={"seconds": 4})
         return super().get_retry_decision(exception=exception, job=job)
 
@@ -81,9 +85,10 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
 
     Args:
         times: the number of retries after the first attempt.
-        errors: what to retry on, besides TRANSIENT_ERRORS.
+        errors: what to retry on, besides transient errors.
     """
-    return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=(*errors, *TRANSIENT_ERRORS))
+    named: tuple[type[Exception], ...] = (JobRequeued, *errors)  # never empty, which would mean all
+    return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=named)
 
 
 def nightly(
@@ -93,7 +98,7 @@ def nightly(
 
     Args:
         name: "feature.task".
-        errors: what to retry on, besides TRANSIENT_ERRORS.
+        errors: what to retry on, besides transient errors.
         old_name: its name in the release before, whose jobs may still be queued; None for a new task.
     """
     task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
-from app.jobs import TRANSIENT_ERRORS
+from app.jobs import is_transient
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
@@ -29,7 +29,7 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
 
     Raises:
         FetchFailed: a transient failure and not the last attempt; it is stored, and the job is to be retried.
-        SandboxTerminated, TRANSIENT_ERRORS: the job is to be retried; nothing is stored.
+        SandboxTerminated, or what `is_transient`: the job is to be retried; nothing is stored.
         Exception: a bug; the result is stored as FAILED.
     """
     url = _update(result_id, status=RUNNING)
@@ -42,9 +42,9 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
             _update(result_id, status=QUEUED, error=error.code)
             raise
         _finish(result_id, status=FAILED, error=error.code)
-    except (sandbox.SandboxTerminated, *TRANSIENT_ERRORS):
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, sandbox.SandboxTerminated) or is_transient(error):
+            raise
         db.session.rollback()
         fail_interrupted(result_id)
         raise

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 
 import pytest
+from flask import Flask
 from procrastinate.jobs import Job
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.extensions import db
 from app.jobs import MOST_ATTEMPTS, JobRequeued, retrying
 
 
@@ -39,3 +42,15 @@ def test_an_error_that_is_not_the_tasks_fault_does_not_use_up_its_retries(error:
     assert seconds_until_retry(error, 3) == 4
     assert seconds_until_retry(error, MOST_ATTEMPTS - 1) == 4
     assert seconds_until_retry(error, MOST_ATTEMPTS) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [("25006", 4), ("53100", 4), ("57P01", 4), ("25P03", 4), ("54000", None), ("42P01", None), ("0A000", None)],
+)
+def test_what_the_database_cannot_do_now_does_not_use_up_retries_and_a_mistake_of_ours_is_not_retried(
+    app: Flask, code: str, seconds: float | None
+) -> None:
+    with app.app_context(), pytest.raises(DBAPIError) as refused:
+        db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"))
+    assert [seconds_until_retry(refused.value, attempts) for attempts in (0, 3)] == [seconds, seconds]
