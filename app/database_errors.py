@@ -24,8 +24,12 @@ TRANSIENT = {
     errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     "25P04",  # transaction_timeout, since PostgreSQL 17; the driver has no name for it
 }
-# A standby refuses with these what a read-only transaction does not, such as to read an UNLOGGED table (0A000), an
-# explicit lock (55000) or a transaction id (25000). Elsewhere they are mistakes of ours.
+READ_ONLY = {
+    errorcodes.READ_ONLY_SQL_TRANSACTION,  # a standby, or default_transaction_read_only
+    errorcodes.DISK_FULL,
+}
+# A standby refuses with these what may be done in a read-only transaction, such as to read an UNLOGGED table (0A000),
+# an explicit lock (55000) or a transaction id (25000). Elsewhere they are mistakes of ours.
 REFUSED_IN_RECOVERY = {
     errorcodes.FEATURE_NOT_SUPPORTED,
     errorcodes.OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -40,9 +44,9 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None), "pgcode", None)
 
 
-def is_read_only_transaction(error: BaseException) -> bool:
-    """The database takes no changes. A standby refuses some statements otherwise, see `is_refused_by_standby`."""
-    return sqlstate(error) == errorcodes.READ_ONLY_SQL_TRANSACTION
+def takes_no_changes(error: BaseException) -> bool:
+    """Whether the database may be read, and saves nothing. A standby may say it otherwise: `is_refused_by_standby`."""
+    return sqlstate(error) in READ_ONLY
 
 
 def is_refused_by_standby(error: DBAPIError) -> bool:

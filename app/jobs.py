@@ -64,7 +64,7 @@ class JobRequeued(Exception):
 def is_transient(error: BaseException) -> bool:
     """Whether every task is retried on it: the database cannot do this now, or the worker is stopping."""
     if isinstance(error, DBAPIError):
-        return database_errors.is_read_only_transaction(error) or database_errors.is_transient(error)
+        return database_errors.takes_no_changes(error) or database_errors.is_transient(error)
     return isinstance(error, JobRequeued | PoolTimeout)
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from psycopg2.errors import ReadOnlySqlTransaction
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
-from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import WrongCredentials
+from app.database_errors import takes_no_changes
 from app.extensions import db
 from app.soft_delete import purge
 
@@ -133,7 +133,7 @@ def extend_session(session_id: int) -> None:
     """Note a visit: the session's lifetime starts anew (sliding expiration), up to LONGEST after the sign-in.
 
     Raises:
-        ReadOnly: the database takes no changes, as during a failover. Who only reads need not care.
+        ReadOnly: the database takes no changes, as during a failover or on a full disk. Who only reads need not care.
     """
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
@@ -142,8 +142,8 @@ def extend_session(session_id: int) -> None:
     )
     try:
         db.session.execute(extended)
-    except InternalError as error:
-        if not isinstance(error.orig, ReadOnlySqlTransaction):
+    except DBAPIError as error:
+        if not takes_no_changes(error):
             raise
         db.session.rollback()
         raise ReadOnly from error

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
-from app.database_errors import is_read_only_transaction, is_refused_by_standby, is_transient, sqlstate
+from app.database_errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
 from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
@@ -63,7 +63,7 @@ def show_csrf_error(error: CSRFError) -> Response:
 def show_database_error(error: DBAPIError) -> Response:
     """503 when the database cannot do this now; anything else is a mistake of ours, and goes on to be a 500."""
     try:
-        is_read_only = is_read_only_transaction(error) or is_refused_by_standby(error)
+        is_read_only = takes_no_changes(error) or is_refused_by_standby(error)
     except (DBAPIError, PoolTimeout) as lost:  # it has gone away since it refused
         return show_unavailable(lost)
     if is_read_only:

@@ -27,7 +27,7 @@ ANSWERS = {
     "42501": (500, OUR_MISTAKE),  # insufficient privilege
     "42P01": (500, OUR_MISTAKE),  # undefined table
     "53000": (503, UNAVAILABLE),  # insufficient resources
-    "53100": (503, UNAVAILABLE),  # disk full
+    "53100": (503, READ_ONLY),  # disk full
     "53200": (503, UNAVAILABLE),  # out of memory
     "53300": (503, UNAVAILABLE),  # too many connections
     "53400": (503, UNAVAILABLE),  # configuration limit exceeded
@@ -50,13 +50,13 @@ ANSWERS = {
 }
 
 
-def refuse_todos() -> None:
-    """From now on the database refuses every new todo, with the SQLSTATE of the setting test.sqlstate."""
+def refuse(statement: str, sqlstate: str) -> None:
+    """From now on the database refuses a statement, such as "INSERT ON todos", with this SQLSTATE."""
     db.session.execute(
         text(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = current_setting('test.sqlstate'); END $$;"
-            " CREATE TRIGGER refuse BEFORE INSERT ON todos EXECUTE FUNCTION refuse()"
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$;"
+            f" CREATE OR REPLACE TRIGGER refuse BEFORE {statement} EXECUTE FUNCTION refuse()"
         )
     )
     db.session.commit()
@@ -66,12 +66,10 @@ def test_the_answer_to_a_refused_statement_is_decided_by_its_sqlstate(
     app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
-    refuse_todos()
     token = signed_in.csrf_token()
     before = row_counts()
     for code, (status, title) in ANSWERS.items():
-        db.session.execute(text("SELECT set_config('test.sqlstate', :code, false)"), {"code": code})
-        db.session.commit()
+        refuse("INSERT ON todos", code)
         caplog.clear()
         answer = signed_in.post("/todos", data={"csrf_token": token, "description": "d"})
         assert (answer.status_code, answer.headers.get("Retry-After")) == (status, "5" if status == 503 else None), code
@@ -80,3 +78,11 @@ def test_the_answer_to_a_refused_statement_is_decided_by_its_sqlstate(
         assert (logged.exc_info is not None) == (status == 500), code  # a mistake of ours has its traceback in the log
         assert status == 500 or f"sqlstate={code}" in logged.getMessage()
     assert row_counts() == before
+
+
+@pytest.mark.parametrize("code", ["25006", "53100"])
+def test_a_page_is_shown_though_the_visit_cannot_be_noted(app: Flask, signed_in: Visitor, code: str) -> None:
+    db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
+    refuse("UPDATE ON user_sessions", code)
+    assert signed_in.get("/notes").status_code == 200
+    assert db.session.scalar(text("SELECT now() - last_seen_at >= '2 hours' FROM user_sessions"))

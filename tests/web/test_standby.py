@@ -84,6 +84,15 @@ def test_whatever_would_be_saved_is_503_with_retry_after_and_a_sentence(standby:
     assert refused >= writes | {"accounts.sign_in", "accounts.sign_up"}
 
 
+@pytest.mark.parametrize("statement", [1, 2, 3])  # who is it, take a token, are you a standby
+def test_a_standby_that_goes_away_in_the_middle_of_a_request_is_503(standby: Standby, statement: int) -> None:
+    with standby.site.dying_at_statement(statement):
+        answer = visit(standby.alice, standby.token, "POST", "/notes")
+    assert_is_ours(answer, statement)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "지금은 저장할 수 없습니다" not in answer.text  # it was lost, and who knows why
+
+
 def test_readyz_says_that_the_database_is_read_only(standby: Standby) -> None:
     answer = standby.alice.get("/readyz")
     assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only"})
