@@ -15,11 +15,14 @@ from tests.standby import make_primary, make_standby
 DATABASE = "semicircle"
 WELL_WITHIN = 30.0  # seconds that are waited at most
 
-FORMS = (
+FORMS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/notes", {"title": "t", "content": "c"}),
     ("/todos", {"description": "d"}),
     ("/mypage/nickname", {"nickname": "renamed"}),
     ("/sign-in", {"email": "nobody@example.com", "password": "not a password"}),
+    ("/sign-in/passkey/options", {}),
+    ("/sign-up", {"email": "nobody@example.com"}),
+    ("/forgot-password", {"email": "nobody@example.com"}),
 )
 
 
