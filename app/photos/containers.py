@@ -6,17 +6,23 @@ first. A file that ends too early raises struct.error or IndexError.
 
 import re
 import struct
+from collections.abc import Iterator
 
-# Each scan of a progressive JPEG is a pass over all pixels: 20,010 scans in 1 MB took over 30 s. Of 298 JPEGs from the
-# test suites of other projects none had more than 11. (Known to libjpeg-turbo as LJT-01-003.)
-MAX_SCANS = 32
+# Each scan of a progressive JPEG passes over all pixels of its channels: 20,010 scans in 1 MB took over 30 s (known to
+# libjpeg-turbo as LJT-01-003). A scan of three channels is three passes. 24 are what libjpeg itself writes for CMYK, in
+# 18 scans (jpeg_simple_progression in jcparam.c); for a colour photo it writes 14, in 10.
+MAX_PASSES = 24
 MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow takes 2 s for 100,000
 
 # 0xFF and a code. Not a stuffed byte (FF 00), padding (FF FF) or a restart marker (FF D0 to FF D7): these belong to the
-# pixel data around them. The search runs in C: 5 MiB of FF 00 take 50 ms.
-JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
-JPEG_END, JPEG_SCAN = b"\xd9", b"\xda"
-JPEG_FRAMES = bytes({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; those three are no frames (T.81, B.1)
+# pixel data around them. Not TEM and the reserved codes (FF 01 to FF BF) either: no length follows them. Who reads one
+# there jumps over what libjpeg decodes: 1,276 scans in 110 kB took 29 s. The search runs in C: 5 MiB take 50 ms.
+JPEG_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
+JPEG_END, JPEG_SCAN = 0xD9, 0xDA
+JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; those three are no frames (T.81, B.1)
+# Baseline, extended and progressive with Huffman coding: what cameras and programs write. Not the arithmetic coding of
+# SOF9 to SOF11: there every missing bit is decoded at full cost, and 58 kB took four times as long as 5 MiB of a photo.
+HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 
 # Bytes that belong to no segment: fill bytes, which may stand before any marker (T.81, B.1.1.2), and rubbish. Pillow
 # reads them one by one: 5 MiB of FF held it 34 times as long as a photo of 12 megapixels. Cameras write few.
@@ -26,37 +32,54 @@ GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that nam
 
 
 class TooComplex(Exception):
-    """More than MAX_SCANS scans, MAX_SECTIONS segments, chunks or blocks, or MAX_PADDING bytes between them."""
+    """More than MAX_PASSES, MAX_SECTIONS or MAX_PADDING; or a JPEG that is not in Huffman coding."""
 
 
 class Broken(Exception):
     """No block begins where one should, or there are two of what may be there once."""
 
 
-def refuse_many_scans(jpeg: bytes) -> None:
-    """Walk the segments up to the end of the image. Counting FF DA alone would count those of a thumbnail too.
+def refuse_costly_scans(jpeg: bytes) -> None:
+    """Count the passes over the pixels, and refuse what is not in Huffman coding.
 
-    A second frame header is refused as well. No decoder accepts it, but Pillow allocates its channels first: 70 headers
-    took 150 MB and a second.
+    Before the first scan there has to be one frame header. No decoder accepts two, but Pillow allocates the channels of
+    each: 70 headers took 150 MB and a second.
     """
-    scans = frames = padding = 0
+    passes = frames = 0
+    for code, first in _jpeg_segments(jpeg):
+        if passes == 0 and code in JPEG_FRAMES:
+            frames += 1
+            if code not in HUFFMAN_FRAMES:
+                raise TooComplex
+        if code == JPEG_SCAN:
+            passes += max(1, first)  # the number of its channels
+        if frames > 1 or (passes and not frames):
+            raise Broken
+        if passes > MAX_PASSES:
+            raise TooComplex
+
+
+def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """Walk the segments up to the end of the image. To search for FF DA alone would find those of a thumbnail too.
+
+    Yields:
+        The marker's code, and the first byte of the segment behind its length.
+    """
+    padding, scanned = 0, False
     position = 2  # behind the start-of-image marker, which has no length
     for _ in range(MAX_SECTIONS):
         marker = JPEG_MARKER.search(jpeg, position)
         end = marker.start() if marker else len(jpeg)
         # The data of a scan has no FF FF: each FF of it is followed by 00. Before the first scan there is no data.
-        padding += 2 * jpeg.count(b"\xff\xff", position, end + 1) if scans else end - position
+        padding += 2 * jpeg.count(b"\xff\xff", position, end + 1) if scanned else end - position
         if padding > MAX_PADDING:
             break
-        if marker is None or marker[1] == JPEG_END:
+        if marker is None or marker[1][0] == JPEG_END:
             return
-        frames += scans == 0 and marker[1] in JPEG_FRAMES
-        if frames > 1:
-            raise Broken
-        scans += marker[1] == JPEG_SCAN
-        if scans > MAX_SCANS:
-            break
-        (length,) = struct.unpack_from(">H", jpeg, marker.end())
+        code = marker[1][0]
+        scanned = scanned or code == JPEG_SCAN
+        length, first = struct.unpack_from(">HB", jpeg, marker.end())
+        yield code, first
         position = marker.end() + length
     raise TooComplex
 

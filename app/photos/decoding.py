@@ -9,7 +9,7 @@ import warnings
 from PIL import Image, PngImagePlugin
 
 from app.photos import cropping
-from app.photos.containers import refuse_many_chunks, refuse_many_scans, unpacked_png_size, without_comments
+from app.photos.containers import refuse_costly_scans, refuse_many_chunks, unpacked_png_size, without_comments
 from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
 
@@ -63,7 +63,7 @@ def decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
         PhotoRejected, TooComplex, and whatever Pillow raises about a damaged image.
     """
     if kind == "JPEG":
-        refuse_many_scans(data)
+        refuse_costly_scans(data)
     elif kind == "PNG":
         refuse_many_chunks(data)
         if unpacked_png_size(data) > MAX_UNPACKED_PNG:

@@ -11,7 +11,7 @@ class Reason(enum.StrEnum):
     NOT_AN_IMAGE = enum.auto()  # neither JPEG, PNG, GIF nor WebP
     HEIC = enum.auto()  # what an iPhone makes by itself
     DIMENSIONS = enum.auto()  # too many pixels, or a side too short
-    TOO_COMPLEX = enum.auto()  # too many scans, segments, chunks or blocks
+    TOO_COMPLEX = enum.auto()  # too many scans, segments, chunks or blocks; a JPEG in arithmetic coding
     DAMAGED = enum.auto()  # truncated, or cannot be decoded for another reason
     CROP = enum.auto()  # the square to cut out does not lie within the picture
 

@@ -8,16 +8,31 @@ from PIL import Image
 
 from app.photos.decoding import MAX_BYTES
 from tests.photos.forged_files import flat_png, gif_parts, png_chunk, repeated_scan, riff, webp_chunk
+from tests.photos.forged_jpegs import (
+    ALL,
+    ARITHMETIC,
+    ARITHMETIC_PROGRESSIVE,
+    HUFFMAN,
+    PROGRESSIVE,
+    SAME,
+    ZEROS,
+    few_random_bytes,
+    hidden,
+    jpeg_of,
+    refined,
+    scan,
+)
 from tests.photos.photo_files import Photo, photo, red_jpeg, saved
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 ROOM = MAX_BYTES - 100_000  # bytes
+HONEST_QUALITY = 70  # of the largest honest photo: what 5 MiB hold
 
 
-def honest_photo() -> bytes:
-    """A JPEG of 12 megapixels with the detail of a real photo."""
-    noise = Image.effect_noise((800, 600), 40).resize((4000, 3000))
-    return saved(Image.merge("RGB", [noise] * 3), "JPEG", quality=85)
+def largest_honest_photo() -> bytes:
+    """The photo of a camera that costs most of those we accept: progressive, 25 megapixels, full colour, 5 MiB."""
+    noise = Image.effect_noise((1666, 1666), 40).resize((5000, 5000))
+    return saved(Image.merge("RGB", [noise] * 3), "JPEG", quality=HONEST_QUALITY, progressive=True, subsampling=0)
 
 
 def filled(unit: bytes, start: bytes, end: bytes) -> bytes:
@@ -27,6 +42,7 @@ def filled(unit: bytes, start: bytes, end: bytes) -> bytes:
 
 def costly_photos() -> Iterator[Photo]:
     yield from _jpegs()
+    yield from _jpegs_of_scans()
     yield from _pngs()
     yield from _gifs()
     yield from _webps()
@@ -59,9 +75,28 @@ def _jpegs() -> Iterator[Photo]:
         ("JPEG, 900 quantization tables", jpeg[:scan] + dqt * 900 + jpeg[scan:]),
         ("JPEG, 900 EXIF segments", jpeg[:2] + (b"\xff\xe1\x15\x00Exif\0\0" + bytes(5368)) * 900 + jpeg[2:]),
         ("JPEG, 900 ICC segments", jpeg[:2] + (b"\xff\xe2\x15\x00ICC_PROFILE\0\1\1" + bytes(5360)) * 900 + jpeg[2:]),
-        ("JPEG, 32 scans of 24 megapixels", repeated_scan(32)),
-        ("JPEG, 11 scans of 24 megapixels", repeated_scan(11)),
         ("JPEG, 5 MiB behind the end", filled(b"\xff\xd8", jpeg, b"")),
+    ):
+        yield photo(name, "costly.jpg", data)
+
+
+def _jpegs_of_scans() -> Iterator[Photo]:
+    """The accepted ones have as many passes as may be: what remains of the cost is in them."""
+    few = few_random_bytes(1800)
+    plain = scan((1,), (0, 63), 0, b"")
+    both = scan(ALL, (0, 63), 0, bytes(2 * len(SAME)))
+    again = scan((1,), (1, 63), 0x10, SAME[:300])
+    behind = hidden(again * (60_000 // len(again)))
+    for name, data in (
+        ("JPEG, 25 megapixels in 8 scans of DC", jpeg_of(PROGRESSIVE, [scan(ALL, (0, 0), 0, SAME)] * 8)),
+        ("JPEG, 25 megapixels refined 18 times", jpeg_of(PROGRESSIVE, refined(18, ZEROS))),
+        ("JPEG, 25 megapixels in 8 scans of everything", jpeg_of(HUFFMAN, [plain] + [both] * 7)),
+        ("JPEG, 25 megapixels refined 28 times", jpeg_of(PROGRESSIVE, refined(28, few))),
+        ("JPEG, arithmetic coding, one scan", jpeg_of(ARITHMETIC, [scan(ALL, (0, 63), 0, few)])),
+        ("JPEG, arithmetic coding, refined 4 times", jpeg_of(ARITHMETIC_PROGRESSIVE, refined(4, few))),
+        ("JPEG, arithmetic coding, refined 28 times", jpeg_of(ARITHMETIC_PROGRESSIVE, refined(28, few))),
+        ("JPEG, scans hidden behind FF 01", jpeg_of(PROGRESSIVE, [scan(ALL, (0, 0), 1, SAME), behind])),
+        ("JPEG, 20 scans of 24 megapixels", repeated_scan(20)),
     ):
         yield photo(name, "costly.jpg", data)
 

@@ -24,6 +24,7 @@ from tests.photos.forged_files import (
     riff,
     webp_chunk,
 )
+from tests.photos.forged_jpegs import ALL, ARITHMETIC, LOSSLESS, PROGRESSIVE, jpeg_of, scan
 from tests.photos.photo_files import ARCHIVE, PAYLOAD, HostilePhoto, flat, frames, hostile, red_jpeg, saved, textured
 
 
@@ -148,7 +149,10 @@ def _too_complex() -> Iterator[HostilePhoto]:
     screen, image = gif_parts()
     for name, filename, data in (
         ("JPEG of 20,010 scans", "scans.jpg", repeated_scan(20_010)),
-        ("JPEG of 33 scans", "scans.jpg", repeated_scan(33)),
+        ("JPEG of 21 scans, which are 25 passes", "scans.jpg", repeated_scan(21)),
+        ("JPEG of 9 scans of three channels", "scans.jpg", jpeg_of(PROGRESSIVE, [scan(ALL, (0, 0), 0, b"")] * 9, 64)),
+        ("lossless JPEG", "raw.jpg", jpeg_of(LOSSLESS, [scan(ALL, (1, 0), 0, b"")], 64)),
+        ("JPEG in arithmetic coding", "rare.jpg", jpeg_of(ARITHMETIC, [scan(ALL, (0, 63), 0, bytes(64))], 64)),
         ("JPEG of 200,000 comments", "comments.jpg", b"\xff\xd8" + b"\xff\xfe\0\x04hi" * 200_000 + red_jpeg()[2:]),
         ("PNG of 100,000 texts", "texts.png", flat_png(64, 64, extra=text * 100_000)),
         ("PNG of 1,001 chunks", "texts.png", flat_png(64, 64, extra=text * 998)),

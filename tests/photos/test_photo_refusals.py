@@ -9,8 +9,9 @@ from app.photos.decoding import MAX_BYTES
 from app.photos.processing import square_webp
 from app.photos.rejection import PhotoRejected, Reason
 from tests.photos.forged_files import flat_png, png_chunk, repeated_scan
+from tests.photos.forged_jpegs import ALL, ARITHMETIC, FRAMES, PROGRESSIVE, hidden, jpeg_of, scan
 from tests.photos.hostile_photos import hostile_photos
-from tests.photos.photo_files import RED, HostilePhoto, name_of, saved
+from tests.photos.photo_files import RED, HostilePhoto, flat, name_of, red_jpeg, saved
 from tests.photos.photo_outcomes import reason_for
 
 HOSTILE = list(hostile_photos())
@@ -66,10 +67,37 @@ def test_bytes_that_look_like_scan_markers_are_not_counted_as_scans() -> None:
     assert square_webp(jpeg + repeated_scan(40))  # decoders do not read past the end marker
 
 
-def test_32_scans_and_1000_chunks_are_accepted() -> None:
+def test_24_passes_and_1000_chunks_are_accepted() -> None:
     text = png_chunk(b"tEXt", b"k\0v")
-    assert square_webp(repeated_scan(32))
+    assert square_webp(repeated_scan(20))
+    assert square_webp(flat("JPEG", "CMYK", progressive=True, subsampling=0))  # 24 passes, as libjpeg writes them
     assert square_webp(flat_png(64, 64, extra=text * 997))
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=hex)
+def test_only_a_jpeg_that_is_baseline_extended_or_progressive_in_huffman_coding_is_accepted(frame: int) -> None:
+    """Else every decoder of libjpeg is another one to keep busy. Cameras and browsers write none of the others."""
+    dc, ac = scan(ALL, (0, 0), 0, bytes(64)), scan((1,), (1, 63), 0, bytes(64))
+    photo = jpeg_of(frame, [dc, ac] if frame == PROGRESSIVE else [scan(ALL, (0, 63), 0, bytes(64))], side=64)
+    if frame in (0xC0, 0xC1, 0xC2):
+        assert square_webp(photo)
+    else:
+        assert reason_for(photo) is Reason.TOO_COMPLEX
+
+
+@pytest.mark.parametrize("code", [0x01, 0x02, 0x4F, 0xBF], ids=hex)
+def test_scans_behind_a_marker_without_a_length_are_counted(code: int) -> None:
+    """Such a marker stands alone. What follows looks like a length, but libjpeg goes on reading right behind it."""
+    dc, more = scan(ALL, (0, 0), 1, bytes(64)), scan((1,), (1, 63), 0x10, b"")
+    assert reason_for(jpeg_of(PROGRESSIVE, [dc, hidden(more * 30, code)], side=64)) is Reason.TOO_COMPLEX
+    frame = jpeg_of(ARITHMETIC, [], side=64)[2:-2]
+    assert reason_for(b"\xff\xd8" + hidden(frame, code) + red_jpeg()[2:]) in (Reason.TOO_COMPLEX, Reason.DAMAGED)
+
+
+def test_a_scan_needs_a_frame_before_it() -> None:
+    jpeg = jpeg_of(PROGRESSIVE, [scan(ALL, (0, 0), 0, bytes(64))], side=64)
+    frame = jpeg.index(b"\xff\xc2")
+    assert reason_for(jpeg[:frame] + jpeg[frame + 19 :]) is Reason.DAMAGED
 
 
 def test_a_refusal_keeps_its_cause_for_the_log() -> None:
