@@ -8,6 +8,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -20,6 +21,14 @@ log = logging.getLogger(__name__)
 
 # A key is random and never used again, so the object behind it never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
+
+# Seconds. A request is tried twice; standard retries pause for up to a second in between (botocore, standard.py).
+CONNECT_TIMEOUT, READ_TIMEOUT, PAUSE = 1.0, 2.5, 1.0
+MOST_SECONDS = 2 * READ_TIMEOUT + PAUSE  # of a request to a bucket that takes the connection and says nothing
+LEAST_SECONDS = 2 * CONNECT_TIMEOUT + PAUSE  # of one that does not even take the connection, and so of any
+
+# What of READ_TIMEOUT a request may take whose caller has less time. Its client is shared by all threads.
+_read_timeout: ContextVar[float] = ContextVar("read_timeout", default=READ_TIMEOUT)
 
 
 class StorageUnavailable(Exception):
@@ -61,8 +70,8 @@ class Bucket:
             aws_secret_access_key=self._config["S3_SECRET_ACCESS_KEY"],
             config=Config(
                 signature_version="s3v4",
-                connect_timeout=1,  # seconds; two attempts, with the pause between them, take at most 6
-                read_timeout=2.5,
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": 2},
                 # By default a checksum header is sent, which some S3-compatible stores refuse.
                 request_checksum_calculation="when_required",
@@ -73,7 +82,13 @@ class Bucket:
         # Our objects have a few kilobytes: to ask before each whether it may be sent (Expect: 100-continue) costs a
         # round trip, and a second of each attempt while the bucket hangs.
         client.meta.events.unregister("before-call.s3", add_expect_header)
+        client.meta.events.register("before-call.s3", _limit_reading)
         return client
+
+
+def _limit_reading(context: dict[str, Any], **_: Any) -> None:
+    """botocore takes the timeout of one request from its context (httpsession.py)."""
+    context["read_timeout"] = _read_timeout.get()
 
 
 def init_app(app: Flask) -> None:
@@ -90,13 +105,21 @@ def new_key(folder: str, suffix: str) -> str:
     return f"{_bucket().prefix}{folder}/{secrets.token_hex(16)}.{suffix}"
 
 
-def put(key: str, data: bytes, content_type: str) -> str:
+def put(key: str, data: bytes, content_type: str, seconds: float = MOST_SECONDS) -> str:
     """Store an object and return its public URL.
+
+    Args:
+        seconds: after which to give up, both attempts together; LEAST_SECONDS at least.
 
     Raises:
         StorageUnavailable: the object may be there or not.
     """
-    _call("put_object", Key=key, Body=data, ContentType=content_type, CacheControl=IMMUTABLE)
+    both = max(seconds, LEAST_SECONDS) - PAUSE
+    limit = _read_timeout.set(min(READ_TIMEOUT, both / 2))
+    try:
+        _call("put_object", Key=key, Body=data, ContentType=content_type, CacheControl=IMMUTABLE)
+    finally:
+        _read_timeout.reset(limit)
     return url_of(key)
 
 

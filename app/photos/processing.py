@@ -6,6 +6,7 @@ position, no ICC or XMP, no script or archive behind the last byte.
 
 import ctypes
 import io
+import math
 import threading
 
 from PIL import Image
@@ -19,19 +20,20 @@ QUALITY = 82  # of WebP, 0 to 100
 
 # One decode at a time in a process: a small dyno has no memory for two of the largest photos.
 DECODING = threading.BoundedSemaphore(1)
-BUSY_SECONDS = 5.0  # a decode takes less than one; after five a reader had better come back later
+BUSY_SECONDS = 2.0  # a decode takes half of one; after two a reader had better come back later
 
 
 class PhotoBusy(Exception):
     """Another photo is being decoded. Try again in a few seconds."""
 
 
-def square_webp(data: bytes, crop: Crop | None = None) -> bytes:
+def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf) -> bytes:
     """Check a photo and re-encode a square of it.
 
     Args:
         data: the uploaded file. Its content tells its type; file names and declared types prove nothing.
         crop: the square to cut out; None takes the largest in the middle.
+        seconds: how long to wait for the decoder, BUSY_SECONDS at most.
 
     Returns:
         A WebP of 400 x 400 px: RGB, upright, on white where it was transparent, without metadata. Of an animation, the
@@ -39,14 +41,14 @@ def square_webp(data: bytes, crop: Crop | None = None) -> bytes:
 
     Raises:
         PhotoRejected: with the reason.
-        PhotoBusy: the decoder was not free within BUSY_SECONDS.
+        PhotoBusy: the decoder was not free within that time.
     """
     if not data:
         raise PhotoRejected(Reason.EMPTY)
     if len(data) > MAX_BYTES:
         raise PhotoRejected(Reason.TOO_LARGE)
     kind = kind_of(data)
-    if not DECODING.acquire(timeout=BUSY_SECONDS):
+    if not DECODING.acquire(timeout=max(0.0, min(seconds, BUSY_SECONDS))):
         raise PhotoBusy
     try:
         return _encode(decode(data, kind, crop))

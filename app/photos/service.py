@@ -20,6 +20,7 @@ from app.accounts.service import lock_user
 from app.extensions import db
 from app.jobs import defer
 from app.photos.cropping import Crop
+from app.photos.deadline import Deadline
 from app.photos.processing import PhotoBusy, square_webp
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ CHECK_AFTER_HOURS = 1  # a request that puts an object has ended long before
 # Uploads at work in a process; the other threads stay free for pages while the bucket hangs (bulkhead).
 UPLOADS = threading.BoundedSemaphore(2)
 UPLOAD_WAIT = 0.2  # seconds; a waiting upload holds a thread as well
+# Until the bucket has answered. Readers are promised an answer within 8, and the request has a way to and from here.
+UPLOAD_SECONDS = 7.0
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
@@ -56,19 +59,25 @@ def remove_photo(user_id: int) -> None:
     db.session.commit()
 
 
-def store(data: bytes, crop: Crop | None = None) -> str:
+def store(data: bytes, crop: Crop | None = None, deadline: Deadline | None = None) -> str:
     """Re-encode a photo and put it into the bucket; returns its URL. Commits the transaction.
 
-    Raises: as `put_photo`, and PhotoBusy when as many uploads are at work as a process takes.
+    Args:
+        deadline: None is UPLOAD_SECONDS from now.
+
+    Raises: as `put_photo`, and PhotoBusy when as many uploads are at work as a process takes, or the time is up.
     """
+    deadline = deadline or Deadline(UPLOAD_SECONDS)
     if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
         raise PhotoBusy
     try:
-        webp = square_webp(data, crop)
+        webp = square_webp(data, crop, deadline.left - storage.LEAST_SECONDS)
+        if deadline.left < storage.LEAST_SECONDS:
+            raise PhotoBusy
         key = storage.new_key(FOLDER, "webp")
         defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
         db.session.commit()  # before the object is there; and no connection is held while the bucket is waited for
-        return storage.put(key, webp, "image/webp")
+        return storage.put(key, webp, "image/webp", deadline.left)
     finally:
         UPLOADS.release()
 

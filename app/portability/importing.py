@@ -9,6 +9,7 @@ from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
 from app.extensions import db
 from app.photos import service as photos
+from app.photos.deadline import Deadline
 from app.photos.rejection import PhotoRejected
 from app.portability import archive
 from app.portability.concurrency import one_at_a_time
@@ -47,9 +48,10 @@ def import_archive(
     Raises:
         ArchiveRejected, AccountGone, PhotoBusy, StorageUnavailable, Busy: nothing was stored.
     """
+    deadline = Deadline(photos.UPLOAD_SECONDS)  # waiting for another import counts as well
     with one_at_a_time(), archive.opened(file) as export_file:
         photo = export_file.photo() if replace_photo or account.image_url is None else None
-        url = _put(photo) if photo is not None else None
+        url = _put(photo, deadline) if photo is not None else None
         try:
             outcome = _load(account.id, export_file, portables, url)
         except (ArchiveRejected, AccountGone):
@@ -61,10 +63,10 @@ def import_archive(
         return outcome
 
 
-def _put(photo: bytes) -> str:
+def _put(photo: bytes, deadline: Deadline) -> str:
     """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, PhotoBusy, StorageUnavailable."""
     try:
-        return photos.store(photo)
+        return photos.store(photo, deadline=deadline)
     except PhotoRejected as error:
         raise ArchiveRejected(Reason.PHOTO) from error
 

@@ -12,10 +12,11 @@ from bench.load import open_loop, p95
 from bench.service import running
 from bench.site import Site, frozen
 from tests.bucket import object_keys
+from tests.photos.costly_photos import largest_honest_photo
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 
-UPLOADERS = 3  # more than a process takes at once
+UPLOADERS = 4  # more than a process takes at once; every second one with the largest honest photo
 SETTLED_WITHIN = 60.0  # seconds for the jobs that delete orphans
 
 KINDS = ("bucket frozen", "bucket gone", "bucket answers 403")
@@ -49,26 +50,27 @@ def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
             port = stack.enter_context(running(wrong)).port
         reader = site.client(user, port)
         reader.token()
-        uploaders = [reader.copy() for _ in range(UPLOADERS)]
+        uploads = [(reader.copy(), data) for data in (largest_honest_photo(), oriented_photo(1)) * (UPLOADERS // 2)]
         outcome = Outcome(name, before=open_loop(reader, seconds), during=[])
-        with _outage(site, name), uploading(uploaders, outcome.uploads):
+        with _outage(site, name), uploading(uploads, outcome.uploads):
             outcome.during = open_loop(reader, seconds)
     outcome.orphans = orphans(site)
     return outcome
 
 
 @contextmanager
-def uploading(clients: list[Client], answers: list[Answer]) -> Iterator[None]:
-    """Each uploads a photo again and again; what is stopped ends its upload first."""
-    stop, photo = threading.Event(), ("me.jpg", oriented_photo(1), "image/jpeg")
+def uploading(uploads: list[tuple[Client, bytes]], answers: list[Answer]) -> Iterator[None]:
+    """Each uploads its photo again and again; what is stopped ends its upload first."""
+    stop = threading.Event()
 
-    def upload(client: Client) -> None:
+    def upload(client: Client, data: bytes) -> None:
+        photo = ("me.jpg", data, "image/jpeg")
         for _ in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
             answer = client.submit("/mypage/photo", photo=photo)
             answers.append(answer)
             stop.wait(0.5 if answer.seconds < 0.5 else 0)
 
-    threads = [threading.Thread(target=upload, args=[client]) for client in clients]
+    threads = [threading.Thread(target=upload, args=each) for each in uploads]
     for thread in threads:
         thread.start()
     try:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from app.accounts.models import User
 from app.extensions import db
-from app.photos import processing
+from app.photos import processing, service
 from app.portability.importing import MAX_ITEMS
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -94,6 +94,17 @@ def test_an_import_is_503_and_stores_nothing_while_the_decoder_is_busy(
     before = row_counts()
     with processing.DECODING:
         assert import_(signed_in, archive_with_photo()).status_code == 503
+    assert row_counts() == before
+    assert object_keys(app) == objects
+
+
+def test_an_import_without_time_for_the_bucket_is_503_and_stores_nothing(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deadline begins before it waits for another import."""
+    monkeypatch.setattr(service, "UPLOAD_SECONDS", 0.0)
+    before = row_counts()
+    assert import_(signed_in, archive_with_photo()).status_code == 503
     assert row_counts() == before
     assert object_keys(app) == objects
 
