@@ -32,8 +32,8 @@ CHECK_AFTER_HOURS = 1  # a request that puts an object has ended long before
 # Uploads at work in a process; the other threads stay free for pages while the bucket hangs (bulkhead).
 UPLOADS = threading.BoundedSemaphore(2)
 UPLOAD_WAIT = 0.2  # seconds; a waiting upload holds a thread as well
-# Until the bucket has answered. Readers are promised an answer within 8, and the request has a way to and from here.
-UPLOAD_SECONDS = 7.0
+# Until the bucket has answered. Readers are promised an answer within 8: two are for the way of the request to and fro.
+UPLOAD_SECONDS = 6.0
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 

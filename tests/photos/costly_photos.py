@@ -41,8 +41,8 @@ def filled(unit: bytes, start: bytes, end: bytes) -> bytes:
 
 
 def costly_photos() -> Iterator[Photo]:
-    yield from _jpegs()
     yield from _jpegs_of_scans()
+    yield from _jpegs()
     yield from _pngs()
     yield from _gifs()
     yield from _webps()
