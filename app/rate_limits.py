@@ -15,6 +15,8 @@ token bucket in one column and one statement, which no two requests at once can 
 
 import hashlib
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -53,7 +55,13 @@ RECOVERY_CODES = Limit("recovery-codes", 10, HOUR / 10)  # of an account, by who
 SIGN_UP_BY_ADDRESS = Limit("sign-up-by-address", 30, HOUR / 30)  # a school class behind one address
 SIGN_UP_BY_LINK = Limit("sign-up-by-link", 20, HOUR / 20)  # tries behind one mailed link; each may hash a password
 MAILS_BY_ADDRESS = Limit("mails-by-address", 20, HOUR / 20)  # links that one network asks for
-MAILS_TO = Limit("mails-to", 5, HOUR / 5)  # links into one mailbox, whose owner may have asked for none
+# Links into one mailbox. Strangers may use such a limit up, so each is of one kind of letter and refills within the
+# lifetime of a link: where it refuses, the mailbox has a letter of that kind whose link still works.
+RESETS_TO = Limit("resets-to", 5, HOUR / 5)
+SIGN_UPS_TO = Limit("sign-ups-to", 5, HOUR / 5)
+# Who asks is known, so these are theirs: nobody uses up the limit of somebody else's mailbox.
+EMAIL_CHANGES = Limit("email-changes", 5, HOUR / 5)
+EMAIL_CONFIRMATIONS = Limit("email-confirmations", 5, HOUR / 5)
 PHOTOS = Limit("photos", 20, HOUR / 20)  # a photo holds the decoder for up to 3 s
 EXPORTS = Limit("exports", 10, HOUR / 10)
 IMPORTS = Limit("imports", 10, HOUR / 10)
@@ -120,6 +128,24 @@ def give_back(limit: Limit, key: str | int) -> None:
     """Give a token back: what it was taken for does not count."""
     db.session.execute(_GIVE_BACK, {"id": _bucket_id(limit, key), "refill": limit.refill})
     db.session.commit()
+
+
+@contextmanager
+def spent(limit: Limit, key: str | int) -> Iterator[None]:
+    """Take a token for what is done inside. An error that passes through gives it back: it was not done.
+
+    Of many at once no more than the limit get inside, which a token that is taken afterwards would not hold.
+
+    Raises:
+        RateLimited: before anything was done.
+    """
+    take(limit, key)
+    try:
+        yield
+    except Exception:
+        db.session.rollback()  # what was begun is not committed with the token
+        give_back(limit, key)
+        raise
 
 
 @nightly("rate_limits.purge_full_buckets")

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app import rate_limits
 from app.extensions import db
-from app.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, take
+from app.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, spent, take
 
 LIMIT = Limit("test", 3, timedelta(seconds=20))
 
@@ -95,6 +95,29 @@ def test_giving_back_never_fills_a_bucket_above_its_capacity() -> None:
     for _ in range(5):
         give_back(LIMIT, "a")
     assert taken(LIMIT, "a", tries=10) == 3
+
+
+def test_what_was_done_costs_its_token() -> None:
+    for _ in range(3):
+        with spent(LIMIT, "a"):
+            pass
+    assert taken(LIMIT, "a", tries=1) == 0
+
+
+def test_an_error_gives_the_token_back_and_commits_nothing_else() -> None:
+    for _ in range(4):
+        with pytest.raises(LookupError):
+            fail_inside("a")
+    take(LIMIT._replace(name="a commit"), "a")
+    assert db.session.execute(text("SELECT count(*) FROM users")).scalar_one() == 0
+    assert taken(LIMIT, "a", tries=4) == 3
+
+
+def fail_inside(key: str) -> None:
+    with spent(LIMIT, key):
+        columns = "email, nickname, nickname_key, password_hash"
+        db.session.execute(text(f"INSERT INTO users ({columns}) VALUES ('a', 'a', 'a', 'a')"))
+        raise LookupError
 
 
 def test_a_rollback_gives_no_token_back() -> None:

@@ -45,7 +45,7 @@ def forgot_password() -> Answer:
         return render_template("accounts/forgot_password.html", form=form), 422
     try:
         rate_limits.take(rate_limits.MAILS_BY_ADDRESS, client_network())
-        rate_limits.take(rate_limits.MAILS_TO, form.email.data)
+        rate_limits.take(rate_limits.RESETS_TO, form.email.data)
     except RateLimited as error:  # of an unknown address, too
         form.email.errors = [wait_sentence(error)]
         return render_template("accounts/forgot_password.html", form=form), 429, retry_after(error)
@@ -62,7 +62,7 @@ def ask_to_sign_up() -> Answer:
         return render_template("accounts/sign_up_by_mail.html", form=form), 422
     try:
         rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-        rate_limits.take(rate_limits.MAILS_TO, form.email.data)
+        rate_limits.take(rate_limits.SIGN_UPS_TO, form.email.data)
     except RateLimited as error:
         form.email.errors = [wait_sentence(error)]
         return render_template("accounts/sign_up_by_mail.html", form=form), 429, retry_after(error)
@@ -151,7 +151,7 @@ def after_confirming() -> str:
 def send_confirmation_again() -> Answer:
     if not mail.is_enabled():
         abort(404)
-    rate_limits.take(rate_limits.MAILS_TO, current_user.email)
+    rate_limits.take(rate_limits.EMAIL_CONFIRMATIONS, current_user.id)
     confirmation.send_link_again(current_user.id, reader_locale())
     flash(_("A mail with a link is on its way to you."))
     return redirect(url_for("mypage.index"))

@@ -24,6 +24,7 @@ from app.web.cookies import keep
 from app.web.errors import RETRY_AFTER, SENTENCES, error_response, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
+from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
@@ -137,8 +138,11 @@ def change_email() -> Answer:
     form = EmailForm()
     if form.validate():
         try:
-            rate_limits.take(rate_limits.MAILS_TO, form.new_email.data)
-            with counted_password(current_user.id):
+            with (
+                rate_limits.spent(rate_limits.MAILS_BY_ADDRESS, client_network()),
+                rate_limits.spent(rate_limits.EMAIL_CHANGES, current_user.id),
+                counted_password(current_user.id),
+            ):
                 typed, new = form.password_for_email.data, form.new_email.data
                 email_change.ask_for_link(current_user.id, typed, new, reader_locale(), this_client())
         except WrongPassword:

@@ -159,8 +159,8 @@ def test_only_so_many_wrong_passwords_are_tried(post: Post, signed_in: Visitor, 
     assert queued() == []
 
 
-def test_one_mailbox_gets_only_so_many_links(post: Post, signed_in: Visitor, alice: User) -> None:
-    for _ in range(rate_limits.MAILS_TO.capacity):
+def test_one_person_sends_only_so_many_links(post: Post, signed_in: Visitor, alice: User) -> None:
+    for _ in range(rate_limits.EMAIL_CHANGES.capacity):
         ask(signed_in)
     waiting = queued()
     assert signed_in.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD).status_code == 429

@@ -85,7 +85,7 @@ def test_without_mail_nothing_asks_for_a_confirmation(signed_in: Visitor) -> Non
 
 
 def test_the_link_is_sent_again_only_so_often(post: Post, carol: Visitor) -> None:
-    for _ in range(rate_limits.MAILS_TO.capacity):
+    for _ in range(rate_limits.EMAIL_CONFIRMATIONS.capacity):
         assert carol.submit("/mypage/confirm-email").location == "/mypage"
     waiting = queued()
     assert carol.submit("/mypage/confirm-email").status_code == 429

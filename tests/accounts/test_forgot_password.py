@@ -195,7 +195,7 @@ def test_without_mail_nothing_is_offered(client: Visitor, alice: User) -> None:
 def test_one_mailbox_gets_only_so_many_links_whether_it_is_known_or_not(
     post: Post, client: Visitor, alice: User, email: str
 ) -> None:
-    for _ in range(rate_limits.MAILS_TO.capacity):
+    for _ in range(rate_limits.RESETS_TO.capacity):
         assert client.submit("/forgot-password", email=email).status_code == 200
     waiting = queued()
     answer = client.submit("/forgot-password", email=email)

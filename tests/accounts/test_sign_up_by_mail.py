@@ -210,7 +210,7 @@ def test_one_mailbox_gets_only_so_many_letters_whether_it_is_known_or_not(
     post: Post, client: Visitor, alice: User
 ) -> None:
     for email in (ALICE, CAROL):
-        for _ in range(rate_limits.MAILS_TO.capacity):
+        for _ in range(rate_limits.SIGN_UPS_TO.capacity):
             assert client.submit("/sign-up", email=email).status_code == 200
         before = row_counts()
         answer = client.submit("/sign-up", email=email)
