@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.accounts import tokens
+from app.accounts import sign_up_links, tokens
 from app.accounts.models import User
 from app.extensions import db
 from attack.finding import Finding, fingerprint
@@ -91,11 +91,44 @@ def cookies_again(site: Site) -> Finding:
     return finding
 
 
-def _token(site: Site, user: User, purpose: str) -> str:
+def _token(site: Site, user: User, purpose: str, email: str | None = None) -> str:
     with site.app.app_context():
-        token_id = tokens.reserve(user.id, purpose, user.email)
+        token_id = tokens.reserve(user.id, purpose, email or user.email)
         db.session.commit()
         return tokens.draw(token_id)[0]
+
+
+def _sign_up_token(site: Site, email: str) -> str:
+    with site.app.app_context():
+        return sign_up_links.draw(sign_up_links.reserve(email))[0]
+
+
+def _every_link_twice(site: Site, finding: Finding) -> None:
+    user = site.sign_up("twice")
+    password, account = {"new_password": NEW_PASSWORD}, {"nickname": "newcomer", "password": PASSWORD}
+    # A link that is used voids the account's others, so each is drawn when its turn comes.
+    _try_twice(site, finding, f"/new-password/{_token(site, user, tokens.RESET_PASSWORD)}", password)
+    _try_twice(site, finding, f"/confirm-email/{_token(site, user, tokens.CONFIRM_EMAIL)}", {})
+    _try_twice(site, finding, f"/new-email/{_token(site, user, tokens.CHANGE_EMAIL, 'moved@example.com')}", {})
+    _try_twice(site, finding, f"/sign-up/{_sign_up_token(site, 'newcomer@example.com')}", account)
+
+
+def _try_twice(site: Site, finding: Finding, link: str, fields: dict[str, str]) -> None:
+    for expected in (302, 410, 410):
+        answer = Client(site.port).submit(link, **fields)
+        finding.expect(answer.status == expected, f"{answer.status}, not {expected}: {link.split('/')[1]}")
+
+
+def _sign_up_after_leaving(site: Site, finding: Finding) -> None:
+    """The account that a link has opened is gone, so the address is free; the link is not."""
+    link = f"/sign-up/{_sign_up_token(site, 'leaver@example.com')}"
+    leaver = Client(site.port)
+    leaver.submit(link, nickname="leaver", password=PASSWORD)
+    leaver.forget_token()  # its session began anew
+    finding.expect(leaver.submit("/mypage/delete", password=PASSWORD).status == 302, "no account to delete")
+    answer = Client(site.port).submit(link, nickname="leaver", password=PASSWORD)
+    finding.expect(answer.status == 410, f"{answer.status}, not 410: sign-up after deletion")
+    finding.expect(site.rows("SELECT FROM users WHERE email = 'leaver@example.com'") == [], "a second account")
 
 
 def links_again(site: Site) -> Finding:
@@ -106,9 +139,8 @@ def links_again(site: Site) -> Finding:
         finding.expect(Client(site.port).submit(f"/{path}/{token}").status in (302, 410), path)
     taken = site.rows(f"SELECT count(*) FROM account_tokens WHERE user_id = {user.id}")
     finding.expect(taken == [(1,)], "another page used it up")
-    for expected in (302, 410, 410):
-        answer = Client(site.port).submit(f"/new-password/{token}", new_password=NEW_PASSWORD)
-        finding.expect(answer.status == expected, f"{answer.status}, not {expected}")
+    _every_link_twice(site, finding)
+    _sign_up_after_leaving(site, finding)
     for made_up in (token[:-1], token.swapcase(), "x" * 43, "%00", "' OR 1=1--"):
         answer = Client(site.port).submit(f"/new-password/{made_up}", new_password=NEW_PASSWORD)
         finding.expect(answer.status in (404, 410), f"{answer.status} made up")

@@ -44,14 +44,25 @@ _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 _ONE = select(User).where(User.id == bindparam("user_id"))
 
 
-def sign_up(email: str, nickname: str, password: str, *, confirmed: bool = False) -> User:
+def sign_up(email: str, nickname: str, password: str) -> User:
     """Create an account. The arguments have passed the form's rules.
+
+    Raises:
+        EmailTaken, NicknameTaken: the unique constraint said so. Nothing was stored.
+    """
+    user = add_user(email, nickname, password)
+    db.session.commit()
+    return user
+
+
+def add_user(email: str, nickname: str, password: str, *, confirmed: bool = False) -> User:
+    """As `sign_up`, in the caller's transaction. Whoever adds the same address at once waits until that ends.
 
     Args:
         confirmed: whether the owner has shown that the mail of the address is theirs, see sign_up_links.py.
 
     Raises:
-        EmailTaken, NicknameTaken: the unique constraint said so. Nothing was stored.
+        EmailTaken, NicknameTaken: the transaction is rolled back.
     """
     user = User(
         email=email,
@@ -62,7 +73,7 @@ def sign_up(email: str, nickname: str, password: str, *, confirmed: bool = False
     )
     db.session.add(user)
     try:
-        db.session.commit()
+        db.session.flush()
     except IntegrityError as error:
         db.session.rollback()
         raise taken(error) from error
