@@ -44,11 +44,16 @@ class Limit(NamedTuple):
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
-# Sign-in counts failures only: the token is taken before the password is checked, and given back when it was right.
+# These count failures only: the token is taken before the password is checked, and given back when it was right.
 # In an hour 10 + 100 guesses at an account reach its hash, from however many addresses (Warehouse: 10 in 5 minutes).
 SIGN_IN_BY_ACCOUNT = Limit("sign-in-by-account", 10, HOUR / 100)
 SIGN_IN_BY_DEVICE = Limit("sign-in-by-device", 10, HOUR / 100)  # a browser that signed in before, device_cookies.py
 SIGN_IN_BY_ADDRESS = Limit("sign-in-by-address", 20, 5 * MINUTE / 20)  # Warehouse: 10 in 5 minutes; twice that for NAT
+# A right answer is limited too, for each writes rows and a password costs a hash. Strangers have none to give.
+SIGN_INS = Limit("sign-ins", 30, MINUTE)  # of an account, by the right password
+PASSKEY_SIGN_INS = Limit("passkey-sign-ins", 30, MINUTE)  # of an account; who stole the password does not stop these
+RIGHT_PASSWORDS = Limit("right-passwords", 30, MINUTE)  # of a person, asked for again
+RECOVERY_CODE_SETS = Limit("recovery-code-sets", 10, HOUR / 10)  # each hashes ten codes
 PASSWORD_BY_PERSON = Limit("password-by-person", 10, HOUR / 10)  # asked for again; failures only, as at sign-in
 PASSKEYS_BY_ADDRESS = Limit("passkeys-by-address", 30, HOUR / 120)  # challenges: each is a row for five minutes
 RECOVERY_CODES = Limit("recovery-codes", 10, HOUR / 10)  # of an account, by who knows its password; failures only

@@ -10,10 +10,9 @@ from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, UserSession
 from app.accounts.service import lock_user
+from app.accounts.sessions import MOST
 from app.accounts.user_agents import SeenFrom
 from app.extensions import db
-
-SHOWN = 100  # bounds the page; nobody has as many
 
 
 class DeviceGone(Exception):
@@ -42,14 +41,14 @@ _DEVICES = (
     )
     .where(*_NOT_EXPIRED)
     .order_by(_IS_THIS.desc(), UserSession.last_seen_at.desc(), UserSession.id.desc())
-    .limit(SHOWN)
+    .limit(MOST)
 )
 # Counts the other sessions, as a part of another statement. Its parameters: `user_id` and `session_id`.
 OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS_THIS).scalar_subquery()
 
 
 def list_devices(user_id: int, session_id: int) -> Sequence[Device]:
-    """The session that asks first, then the others by their last visit; at most SHOWN."""
+    """The session that asks first, then the others by their last visit; at most MOST."""
     rows = db.session.execute(_DEVICES, {"user_id": user_id, "session_id": session_id})
     return [Device(**row._mapping) for row in rows]
 

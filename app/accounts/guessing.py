@@ -1,7 +1,7 @@
-"""Login throttling: how often a password may be guessed. Failures count, a right password takes nothing.
+"""Login throttling: how often a password may be guessed, and how often a right one may be used.
 
-The token is taken before the password is hashed, and given back when it was right. So guesses that run at the same time
-cannot pass the limit together, and a refused guess costs no hash.
+The limits of guesses count failures. Their token is taken before the password is hashed, and given back when it was
+right. So guesses that run at the same time cannot pass the limit together, and a refused guess costs no hash.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from app import rate_limits
 from app.accounts import events
 from app.accounts.browser_session import this_client
 from app.accounts.device_cookies import known_device
+from app.accounts.models import User
 from app.accounts.service import WrongPassword
 from app.web.proxy import client_network
 
@@ -22,6 +23,9 @@ def counted_sign_in(email: str) -> Iterator[None]:
     A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
     limits of others are those of the address and of the account. They are the same for an e-mail address that nobody
     has, so a refusal tells nobody who has an account.
+
+    Inside, `limit_sign_ins` follows the right password. Where that refuses, it counts as a failure: so also the hashes
+    of a right password have a limit.
 
     Raises:
         RateLimited: before the password was looked at.
@@ -39,15 +43,28 @@ def counted_sign_in(email: str) -> Iterator[None]:
             yield
 
 
+def limit_sign_ins(user: User) -> None:
+    """After the right password, before a session or a second step begins.
+
+    Only who knows the password takes a token, so no stranger keeps the owner out. Raises: RateLimited.
+    """
+    rate_limits.take(rate_limits.SIGN_INS, user.id)
+
+
 @contextmanager
 def counted_password(user_id: int) -> Iterator[None]:
     """Around a change that asks a signed-in person for the password again. Its owner can read of a wrong one.
+
+    Wrong ones and right ones have a limit each.
 
     Raises:
         RateLimited: before the password was looked at.
     """
     try:
-        with _counted(rate_limits.PASSWORD_BY_PERSON, user_id):
+        with (
+            rate_limits.spent(rate_limits.RIGHT_PASSWORDS, user_id),
+            _counted(rate_limits.PASSWORD_BY_PERSON, user_id),
+        ):
             yield
     except WrongPassword:
         events.password_refused(user_id, this_client())

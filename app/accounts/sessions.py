@@ -25,6 +25,7 @@ LIFETIME = timedelta(hours=12)
 LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
 LONGEST = timedelta(days=90)  # from sign-in, however often there was a visit: absolute lifetime, ASVS 5.0 V7.3.2
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
+MOST = 100  # sessions of an account; nobody has as many browsers
 RECENT = timedelta(minutes=10)  # for so long nobody is asked for the password again, see recent_sign_in.py
 
 
@@ -73,10 +74,26 @@ _SIGNED_IN = (
 )
 
 
+# Ends what has expired, and the oldest beyond MOST. Sessions that begin at the same moment do not see each other, so
+# there may be as many more until the next one begins.
+_OLDEST_BEYOND_MOST = (
+    select(UserSession.id)
+    .where(UserSession.user_id == bindparam("owner"), UserSession.expires_at > func.now())
+    .order_by(UserSession.id.desc())
+    .offset(MOST)
+    .limit(1)
+    .scalar_subquery()
+)
+_END_OLD = delete(UserSession).where(
+    UserSession.user_id == bindparam("owner"),
+    (UserSession.expires_at <= func.now()) | (UserSession.id <= _OLDEST_BEYOND_MOST),
+)
+
+
 def start_session(
     user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
 ) -> str:
-    """Sign a browser in.
+    """Sign a browser in. An account has MOST sessions: where this is one more, the oldest one ends.
 
     The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
     all sessions.
@@ -117,7 +134,7 @@ def start_session(
     if session_id is None:
         db.session.rollback()
         raise WrongCredentials(user.id)
-    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.expires_at <= func.now()))
+    db.session.execute(_END_OLD, {"owner": user.id})
     events.record(user.id, kind, Client(ip, user_agent))
     db.session.commit()
     return token

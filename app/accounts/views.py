@@ -9,7 +9,7 @@ from app import mail, rate_limits
 from app.accounts import browser_session, devices, event_list, events, service, sessions
 from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm, SignUpForm
-from app.accounts.guessing import counted_sign_in
+from app.accounts.guessing import counted_sign_in, limit_sign_ins
 from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
@@ -71,6 +71,7 @@ def sign_in() -> Answer:
         try:
             with counted_sign_in(form.email.data):
                 user = service.authenticate(form.email.data, form.password.data)
+                limit_sign_ins(user)
             if user.passkey_after_password:
                 browser_session.begin_second_step(user, remember=form.remember.data)
                 # 307: the browser posts the form again, so that the second step carries what it holds.
@@ -118,7 +119,7 @@ def sign_out() -> Answer:
 @bp.get("/mypage/devices")
 def list_devices() -> Answer:
     shown = devices.list_devices(current_user.id, current_user.session_id)
-    return render_template("accounts/devices.html", devices=shown, most=devices.SHOWN)
+    return render_template("accounts/devices.html", devices=shown, most=sessions.MOST)
 
 
 @bp.post("/mypage/devices/<id:session_id>/sign-out")

@@ -57,12 +57,15 @@ def sign_in() -> Answer:
     """Whose passkey it is says the passkey. It is two factors, so no second step follows."""
     form = AnswerForm()
     if not form.validate():
-        return refused_sign_in(form)
+        return sign_in_page(form), 422
     try:
         user = answered(challenges.SIGN_IN, form.credential.data)
     except (ChallengeExpired, PasskeyRefused) as error:
         form.credential.errors = [sentence_of(error)]
-        return refused_sign_in(form)
+        return sign_in_page(form), 422
+    except RateLimited as error:
+        form.credential.errors = [wait_sentence(error)]
+        return sign_in_page(form), 429, retry_after(error)
     return signed_in(user, remember=form.remember.data)
 
 
@@ -93,6 +96,9 @@ def take_second_step() -> Answer:
     except (ChallengeExpired, PasskeyRefused) as error:
         form.credential.errors = [sentence_of(error)]
         return second_step_page(form), 422
+    except RateLimited as error:
+        form.credential.errors = [wait_sentence(error)]
+        return second_step_page(form), 429, retry_after(error)
     pending = two_step.sign_in_with_passkey(token)
     return signed_in(pending.user, remember=pending.remember)
 
@@ -147,16 +153,18 @@ def ask(purpose: str, user_id: int | None = None) -> Response:
 
 
 def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
-    """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused."""
+    """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused, RateLimited."""
     party = relying_party_or_404()
     try:
-        return authentication.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
+        user = authentication.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
     except PasskeyCopied as error:
         events.passkey_copied(str(error), str(client_address()))
         raise
     except PasskeyRefused as error:
         events.passkey_refused(str(error), str(client_address()))
         raise
+    rate_limits.take(rate_limits.PASSKEY_SIGN_INS, user.id)
+    return user
 
 
 def signed_in(user: User, *, remember: bool) -> Answer:
@@ -166,10 +174,10 @@ def signed_in(user: User, *, remember: bool) -> Answer:
     return form_recovery.offer(carried) if carried else redirect(target)
 
 
-def refused_sign_in(refused: AnswerForm) -> tuple[str, int]:
+def sign_in_page(refused: AnswerForm) -> str:
     form = SignInForm(formdata=None, remember=refused.remember.data)
     carried = form_recovery.carried_form(local_path(request.args.get("next"), default=url_for("notes.index")))
-    return render_template("accounts/sign_in.html", form=form, kept=carried, refused=refused), 422
+    return render_template("accounts/sign_in.html", form=form, kept=carried, refused=refused)
 
 
 def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:

@@ -6,6 +6,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from app import rate_limits
 from app.accounts import user_agents
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
@@ -97,7 +98,8 @@ def remove(passkey_id: int) -> Answer:
 def turn_on_second_step() -> Answer:
     """The answer is the page with the codes, not a redirect: nothing that could show them again is stored."""
     try:
-        codes = two_step.turn_on(current_user.id, this_client())
+        with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
+            codes = two_step.turn_on(current_user.id, this_client())
     except service.NoPasskey as error:
         flash(sentence_of(error), "wrong")
         return redirect(url_for(PAGE))
@@ -116,7 +118,8 @@ def turn_off_second_step() -> Answer:
 @recent_sign_in_required(PAGE)
 def make_recovery_codes() -> Answer:
     try:
-        codes = two_step.new_codes(current_user.id, this_client())
+        with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
+            codes = two_step.new_codes(current_user.id, this_client())
     except two_step.NotTurnedOn as error:
         flash(sentence_of(error), "wrong")
         return redirect(url_for(PAGE))

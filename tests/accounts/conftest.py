@@ -1,4 +1,4 @@
-"""Mail that works: a real SMTP server, and the letters that it was handed."""
+"""Mail that works: a real SMTP server, and the letters that it was handed. The passwords that were hashed."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 from flask import Flask
 
+from app.accounts import hashing
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of, use
 from tests.queued import run_queued
 
@@ -48,3 +49,17 @@ def post(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     with smtp_server(mailbox) as server:
         use(app, monkeypatch, server)
         yield Post(app, mailbox)
+
+
+@pytest.fixture
+def hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were compared with a hash, through the real function."""
+    seen: list[str] = []
+    original = hashing.matches
+
+    def matches(password: str, password_hash: str | None) -> bool:
+        seen.append(password)
+        return original(password, password_hash)
+
+    monkeypatch.setattr(hashing, "matches", matches)
+    return seen

@@ -72,10 +72,10 @@ def test_an_unrecognized_user_agent_is_listed_as_unknown_device(
 
 
 def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_in: Visitor, alice: User) -> None:
-    for _ in range(devices.SHOWN):
+    for _ in range(sessions.MOST - 1):
         add_device(alice)
     page = signed_in.get("/mypage/devices").text
-    assert page.count("<time") == devices.SHOWN
+    assert page.count("<time") == sessions.MOST
     assert "This device" in page
     assert "Only the latest are shown." in page
 

@@ -7,7 +7,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.accounts import hashing
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import PASSWORD
@@ -17,20 +16,6 @@ from tests.visitor import TOKEN, Visitor
 WRONG = "not the password"
 NEW = "quite another sentence"
 EMAIL = "alice@example.com"
-
-
-@pytest.fixture
-def hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords that were compared with a hash, through the real function."""
-    seen: list[str] = []
-    original = hashing.matches
-
-    def matches(password: str, password_hash: str | None) -> bool:
-        seen.append(password)
-        return original(password, password_hash)
-
-    monkeypatch.setattr(hashing, "matches", matches)
-    return seen
 
 
 def visitor(app: Flask, address: str = "192.0.2.1") -> Visitor:

@@ -24,7 +24,7 @@ from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
 from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.conftest import PARTY, add_passkey
-from tests.passkeys.test_sign_in import ask, sessions
+from tests.passkeys.test_sign_in import ask, sessions, use_up
 from tests.visitor import Visitor
 
 AT_ONCE = 20
@@ -274,3 +274,42 @@ def test_the_owner_reads_of_recovery_codes(half: Visitor, alice: User, codes: li
     noted = {event.kind: event.times for event in db.session.scalars(select(AccountEvent))}
     assert noted[EventKind.RECOVERY_CODE_REFUSED] == 2
     assert noted[EventKind.RECOVERY_CODE_USED] == noted[EventKind.SIGN_IN] == 1
+
+
+def test_a_right_password_begins_only_so_many_second_steps(
+    app: Flask, client: Visitor, alice: User, codes: list[str]
+) -> None:
+    use_up(app, rate_limits.SIGN_INS, alice)
+    answer = client.sign_in("alice@example.com", PASSWORD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert row_counts()["pending_sign_ins"] == 0
+    assert client.get(STEP).location == "/sign-in"
+
+
+def test_a_right_passkey_is_limited_as_a_second_step_and_a_code_still_completes_it(
+    app: Flask, half: Visitor, alice: User, passkey: Authenticator, codes: list[str]
+) -> None:
+    use_up(app, rate_limits.PASSKEY_SIGN_INS, alice)
+    answer = half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP)))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert sessions() == 0
+    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/notes"
+
+
+def test_a_passkey_confirms_only_so_often(app: Flask, signed_in: Visitor, alice: User, passkey: Authenticator) -> None:
+    use_up(app, rate_limits.PASSKEY_SIGN_INS, alice)
+    before = db.session.scalars(select(UserSession.token_hash)).all()
+    confirm = "/sign-in/confirm/passkey"
+    answer = signed_in.submit(confirm, credential=passkey.sign(ask(signed_in, confirm)))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert db.session.scalars(select(UserSession.token_hash)).all() == before
+
+
+@pytest.mark.parametrize("button", ["second-step", "recovery-codes"])
+def test_only_so_many_sets_of_codes_are_made(
+    app: Flask, signed_in: Visitor, alice: User, codes: list[str], button: str
+) -> None:
+    use_up(app, rate_limits.RECOVERY_CODE_SETS, alice)
+    before = db.session.scalars(select(RecoveryCode.code_hash).order_by(RecoveryCode.id)).all()
+    assert signed_in.submit(f"{PAGE}/{button}").status_code == 429
+    assert db.session.scalars(select(RecoveryCode.code_hash).order_by(RecoveryCode.id)).all() == before

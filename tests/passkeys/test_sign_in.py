@@ -244,3 +244,22 @@ def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, p
     browser.submit(SIGN_IN, credential=passkey.sign(ask(browser)))
     assert "alice" in browser.get("/mypage").text
     assert sessions() == 1, "Bob's session has ended"
+
+
+def use_up(app: Flask, limit: rate_limits.Limit, user: User, left: int = 0) -> None:
+    with app.app_context():
+        for _ in range(limit.capacity - left):
+            rate_limits.take(limit, user.id)
+
+
+def test_right_passkeys_have_a_limit_of_their_own(
+    app: Flask, client: Visitor, alice: User, passkey: Authenticator
+) -> None:
+    use_up(app, rate_limits.SIGN_INS, alice)  # who knows the password alone stops no passkey
+    use_up(app, rate_limits.PASSKEY_SIGN_INS, alice, left=1)
+    assert client.submit(SIGN_IN, credential=passkey.sign(ask(client))).location == "/notes"
+    stranger = Visitor(client.application)
+    answer = stranger.submit(SIGN_IN, credential=passkey.sign(ask(stranger)))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert "Wait 1 minute and try again." in answer.text
+    assert sessions() == 1
