@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -19,11 +19,12 @@ from app.accounts.forms import ConfirmForm
 from app.accounts.guessing import counted_password
 from app.rate_limits import RateLimited
 from app.web.access import local_path, redirect_page
+from app.web.errors import wants_json
 from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("recent_sign_in", __name__)
 
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Answer]
 
@@ -31,9 +32,11 @@ View = Callable[Arguments, Answer]
 def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments]], View[Arguments]]:
     """Guard a view: without a recent sign-in nothing of the request is obeyed, and the password is asked for.
 
+    A script that asks for JSON is told as data where the page has to go: it could not show the page that asks.
+
     Args:
         page: the endpoint of the page on which the view's button or link stands. The reader comes back to it and
-            presses again. None is for a view that is a page itself, so a GET: it is shown after the password.
+            presses again. None is for a view whose path is a page itself: that is shown after the password.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:
@@ -42,7 +45,8 @@ def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments
             if current_user.is_recent:
                 return view(*args, **kwargs)
             target = url_for(page) if page else request.full_path.rstrip("?")
-            return redirect_page(url_for("recent_sign_in.confirm", next=target))
+            asks_first = url_for("recent_sign_in.confirm", next=target)
+            return (jsonify(location=asks_first), 403) if wants_json() else redirect_page(asks_first)
 
         guarded.needs_recent_sign_in = True  # type: ignore[attr-defined]
         return guarded

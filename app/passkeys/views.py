@@ -17,12 +17,13 @@ from app.passkeys.forms import NameForm, PasskeyForm
 from app.passkeys.relying_party import place_for_passkeys, relying_party, relying_party_or_404
 from app.passkeys.sentences import sentence_of
 from app.web.errors import show_error
+from app.web.proxy import client_network
 
 bp = Blueprint("passkeys", __name__, url_prefix="/mypage/passkeys")
 
 PAGE = "passkeys.index"  # the forms stand on it
 
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(service.PasskeyNotFound)
@@ -39,9 +40,11 @@ def index() -> Answer:
 
 
 @bp.post("/options")
-def registration_options() -> Response | tuple[Response, int]:
+@recent_sign_in_required(PAGE)
+def registration_options() -> Answer:
     """What passkeys.js asks the browser."""
     party = relying_party_or_404()
+    rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     try:
         challenge_id, options = service.ask_to_register(
             party, current_user.id, current_user.email, current_user.nickname
@@ -70,6 +73,7 @@ def create() -> Answer:
 
 
 @bp.route("/<id:passkey_id>", methods=["GET", "POST"])
+@recent_sign_in_required()
 def rename(passkey_id: int) -> Answer:
     name = service.get_name(current_user.id, passkey_id)
     form = NameForm(name=name)

@@ -24,7 +24,9 @@ GUARDED = {
     "passkeys.create",
     "passkeys.index",
     "passkeys.make_recovery_codes",
+    "passkeys.registration_options",
     "passkeys.remove",
+    "passkeys.rename",
     "passkeys.turn_off_second_step",
     "passkeys.turn_on_second_step",
     "portability.export",
@@ -45,8 +47,6 @@ NOT_SENSITIVE = {
     "mypage.put_photo",
     "passkey_sign_in.confirm",
     "passkey_sign_in.confirm_options",
-    "passkeys.registration_options",  # a question; `create` takes the answer
-    "passkeys.rename",
     "portability.import_",
     "portability.show_import",
     "recent_sign_in.confirm",
@@ -115,6 +115,14 @@ def test_an_export_without_a_recent_sign_in_is_refused(idle: Visitor) -> None:
     for answer in (idle.get("/mypage/export"), idle.head("/mypage/export")):
         assert answer.location == "/sign-in/confirm?next=/mypage"
         assert answer.mimetype == "text/html"
+
+
+@pytest.mark.parametrize("path", ["/mypage/passkeys/options", "/mypage/passkeys/second-step"])
+def test_a_script_is_told_where_the_password_is_asked_for(idle: Visitor, path: str) -> None:
+    before = row_counts()
+    answer = idle.post(path, data={"csrf_token": idle.csrf_token()}, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json) == (403, {"location": "/sign-in/confirm?next=/mypage/passkeys"})
+    assert row_counts() == before
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.accounts.models import AccountEvent, EventKind, User
+from app import rate_limits
+from app.accounts.models import AccountEvent, EventKind, User, UserSession
+from app.accounts.sessions import RECENT
 from app.extensions import db
 from app.passkeys import challenges, tasks
 from app.passkeys.models import Challenge, Passkey
-from tests.conftest import browser_of
+from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.conftest import add_passkey
@@ -33,6 +35,28 @@ def test_a_bad_name_is_refused(signed_in: Visitor, passkey: Authenticator, name:
     assert signed_in.submit(f"{PAGE}/{only().id}", name=name).status_code == 422
     db.session.expire_all()
     assert only().name == "Chrome on macOS"
+
+
+def test_without_a_recent_sign_in_a_passkey_is_not_renamed_and_its_page_comes_after_the_password(
+    signed_in: Visitor, alice: User, passkey: Authenticator
+) -> None:
+    page = f"{PAGE}/{only().id}"
+    db.session.execute(db.update(UserSession).values(created_at=db.func.now() - RECENT))
+    db.session.commit()
+    for answer in (signed_in.get(page), signed_in.submit(page, name="not mine")):
+        assert answer.location == f"/sign-in/confirm?next={page}"
+    db.session.expire_all()
+    assert only().name == "Chrome on macOS"
+    assert signed_in.submit(f"/sign-in/confirm?next={page}", password=PASSWORD).location == page
+    assert signed_in.submit(page, name="mine").location == PAGE
+
+
+def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor, alice: User) -> None:
+    answers = [
+        signed_in.submit(f"{PAGE}/options").status_code for _ in range(rate_limits.PASSKEYS_BY_ADDRESS.capacity + 1)
+    ]
+    assert answers == [200] * rate_limits.PASSKEYS_BY_ADDRESS.capacity + [429]
+    assert row_counts()["passkey_challenges"] == rate_limits.PASSKEYS_BY_ADDRESS.capacity
 
 
 def test_a_passkey_is_removed(signed_in: Visitor, passkey: Authenticator) -> None:

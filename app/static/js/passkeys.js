@@ -17,10 +17,12 @@ async function usePasskey(event) {
   status.textContent = "";
   try {
     const options = await challenge(button);
-    const answer = options.detail ? null : await ask(button.dataset.passkey, options);
+    const answer = options.detail || options.location ? null : await ask(button.dataset.passkey, options);
     if (answer) {
       button.form.elements.credential.value = JSON.stringify(answer);
       button.form.requestSubmit(button); // posts to the button's formaction; no click is fired
+    } else if (options.location) {
+      window.location.assign(options.location); // it asks who is there, and leads back
     } else {
       status.textContent = options.detail ?? button.dataset.failed;
     }
@@ -31,7 +33,7 @@ async function usePasskey(event) {
   button.ariaBusy = "false";
 }
 
-// The site's question as JSON; of a refusal, its sentence as `detail`.
+// The site's question as JSON; of a refusal, its sentence as `detail`, or the page to go to as `location`.
 async function challenge(button) {
   const answer = await fetch(button.dataset.options, {
     method: "POST",
