@@ -77,7 +77,7 @@ def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_
     page = signed_in.get("/mypage/devices").text
     assert page.count("<time") == sessions.MOST
     assert "This device" in page
-    assert "Only the latest are shown." in page
+    assert "the oldest is signed out" in page
 
 
 def test_signing_out_another_device_ends_only_its_session(app: Flask, signed_in: Visitor, alice: User) -> None:

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import func, update
 
+from app.accounts import sessions
+from app.accounts.models import UserSession
+from app.extensions import db
 from tests.browser.axe import axe_violations
 from tests.browser.keyboard import Control, Keyboard
 from tests.browser.readers import Reader
@@ -126,6 +130,22 @@ def test_a_passkey_signs_in_alone_and_its_device_makes_no_second_one(
     expect(window.tab.get_by_role("status").filter(has_text=words["known"])).to_be_visible()
     assert not axe_violations(window.tab)
     assert not window.console_errors()
+
+
+def test_a_page_that_was_left_open_asks_for_the_password_and_then_adds(
+    window: Window, keyboard: Keyboard, words: dict[str, str], reader: Reader, site: Site
+) -> None:
+    window.tab.goto(window.url + PAGE)
+    with site.app.app_context():
+        long_ago = func.now() - sessions.RECENT
+        db.session.execute(update(UserSession).where(UserSession.user_id == reader.id).values(created_at=long_ago))
+        db.session.commit()
+    keyboard.press(button(words["add"]))
+    keyboard.is_at("/sign-in/confirm.*")
+    keyboard.write(Control("textbox", words["password"], is_password=True), PASSWORD)
+    window.tab.keyboard.press("Enter")
+    keyboard.is_at(PAGE)
+    add_passkey(window, keyboard, words)
 
 
 def test_the_second_step_by_passkey_and_by_recovery_code(
