@@ -7,6 +7,7 @@ No text of a user stands in a letter: a nickname such as "win a prize at evil.ex
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -26,6 +27,9 @@ from app.smtp import MailRefused, RecipientRefused, hand_over
 log = logging.getLogger(__name__)
 
 TAG = "X-Semicircle-Tag"  # the header of app/accounts/bounces.py
+
+# An encoded word (RFC 2047), such as =?utf-8?q?a=2Cb?=: who reads a header decodes it, and "a,b" are two mailboxes.
+ENCODED_WORD = re.compile(r"=\?.*\?=")
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def compose(address: str, letter: Letter) -> EmailMessage:
     message["Subject"] = letter.subject
     message["From"] = sender
     message["To"] = recipient
+    if not _is_literal(message, recipient):
+        raise MailRefused("the address is another one in a header")
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"  # so that no holiday notice answers
@@ -123,9 +129,19 @@ def _recipient(address: str) -> Address:
     address comes into a header, whatever the row holds (header injection)."""
     try:
         parsed = validate_email(address, check_deliverability=False)
-        return Address(username=parsed.local_part, domain=parsed.ascii_domain)
+        recipient = Address(username=parsed.local_part, domain=parsed.ascii_domain)
     except (EmailNotValidError, ValueError):
         raise MailRefused("the address is not one") from None
+    if ENCODED_WORD.search(recipient.username):
+        raise MailRefused("the address holds an encoded word")
+    return recipient
+
+
+def _is_literal(message: EmailMessage, recipient: Address) -> bool:
+    """Whether the header To is the address, letter by letter, as it goes over the wire. The library decodes, and may
+    fold a long line, so what it writes is compared and not what it was given."""
+    written = message["To"].fold(policy=message.policy)
+    return "".join(written.split()) == f"To:{recipient.addr_spec}"
 
 
 def _write_down(message: EmailMessage, link: str | None) -> None:

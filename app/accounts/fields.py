@@ -1,5 +1,7 @@
 """The fields that the forms of accounts share, and their rules: address, nickname, password."""
 
+from collections.abc import Callable
+
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
 from flask_login import current_user
@@ -8,9 +10,11 @@ from wtforms.validators import InputRequired, Length, ValidationError
 
 from app.accounts import nicknames
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
+from app.mail import ENCODED_WORD
 from app.web.fields import at_most, normalize, strip
 
 EMAIL_MAX_LENGTH = 120
+NOT_AN_ADDRESS = _("Please type a whole e-mail address, such as name@example.com.")
 
 WEAKNESSES = {
     Weakness.COMMON: _("Many people have this password, so it is easy to guess; a sentence of your own is better."),
@@ -27,10 +31,16 @@ def email_address(form: Form, field: Field) -> None:
     try:
         address = validate_email(field.data, check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise ValidationError(_("Please type a whole e-mail address, such as name@example.com.")) from error
+        raise ValidationError(NOT_AN_ADDRESS) from error
     if len(address) > EMAIL_MAX_LENGTH:
         raise ValidationError(_("Please use an address of at most %(max)d characters.", max=EMAIL_MAX_LENGTH))
     field.data = address
+
+
+def can_be_written_to(form: Form, field: Field) -> None:
+    """No letter is sent to an address that a header would decode (app/mail.py). Signing in sends none."""
+    if ENCODED_WORD.search(field.data):
+        raise ValidationError(NOT_AN_ADDRESS)
 
 
 def nickname_rules(form: Form, field: Field) -> None:
@@ -94,10 +104,20 @@ def current_password_field(label: str) -> PasswordField:
     )
 
 
-def email_field(autocomplete: str, label: str = _("E-mail")) -> StringField:
+def email_field(autocomplete: str) -> StringField:
+    """The address of an account, to sign in with."""
+    return _address_field(autocomplete, _("E-mail"), [email_address])
+
+
+def mailbox_field(autocomplete: str, label: str = _("E-mail")) -> StringField:
+    """An address that letters are sent to."""
+    return _address_field(autocomplete, label, [email_address, can_be_written_to])
+
+
+def _address_field(autocomplete: str, label: str, rules: list[Callable[[Form, Field], None]]) -> StringField:
     return StringField(
         label,
         filters=[normalize, strip],
-        validators=[InputRequired(_("Please type your e-mail address.")), email_address],
+        validators=[InputRequired(_("Please type your e-mail address.")), *rules],
         render_kw={"type": "email", "autocomplete": autocomplete},
     )

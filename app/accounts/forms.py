@@ -5,12 +5,12 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, SelectField, StringField
 from wtforms.validators import ValidationError
 
-from app.accounts.fields import current_password_field, email_field, new_password_field, nickname_field
+from app.accounts.fields import current_password_field, email_field, mailbox_field, new_password_field, nickname_field
 from app.web.locale import LANGUAGES, time_zones
 
 
 class SignUpForm(FlaskForm):
-    email = email_field("email")
+    email = mailbox_field("email")
     nickname = nickname_field()
     password = new_password_field(_("Password"))
 
@@ -18,7 +18,7 @@ class SignUpForm(FlaskForm):
 class AddressForm(FlaskForm):
     """Where mail can be sent, sign-up asks for the address alone."""
 
-    email = email_field("email")
+    email = mailbox_field("email")
 
 
 class NewAccountForm(FlaskForm):
@@ -47,7 +47,7 @@ class NicknameForm(FlaskForm):
 
 
 class ForgottenPasswordForm(FlaskForm):
-    email = email_field("username")
+    email = mailbox_field("username")
 
 
 class NewPasswordForm(FlaskForm):
@@ -65,7 +65,7 @@ class NewPasswordForm(FlaskForm):
 
 
 class EmailForm(FlaskForm):
-    new_email = email_field("email", _("New address"))
+    new_email = mailbox_field("email", _("New address"))
     password_for_email = current_password_field(_("Password"))
 
 

@@ -129,6 +129,7 @@ def test_an_address_that_was_taken_meanwhile_is_refused_and_changes_nothing(
         ({"new_email": "", "password_for_email": PASSWORD}, "type your e-mail"),
         ({"new_email": "new@", "password_for_email": PASSWORD}, "whole e-mail"),
         ({"new_email": "a@example.com\r\nBcc: b@example.com", "password_for_email": PASSWORD}, "whole e-mail"),
+        ({"new_email": "=?utf-8?q?a=2Cb?=@x.example", "password_for_email": PASSWORD}, "whole e-mail"),
     ],
 )
 def test_an_invalid_form_is_refused_and_sends_nothing(

@@ -140,7 +140,9 @@ def test_neither_the_queue_nor_the_table_holds_a_secret(post: Post, client: Visi
     assert token not in stored
 
 
-@pytest.mark.parametrize("email", ["", "alice", "alice@example.com\r\nBcc: bob@example.com"])
+@pytest.mark.parametrize(
+    "email", ["", "alice", "alice@example.com\r\nBcc: bob@example.com", "=?utf-8?q?a=2Cb?=@x.example"]
+)
 def test_what_is_no_address_is_refused(post: Post, client: Visitor, alice: User, email: str) -> None:
     answer = client.submit("/forgot-password", email=email)
     assert answer.status_code == 422
@@ -160,9 +162,12 @@ def test_the_letter_is_in_the_language_of_the_account_else_of_the_page(
     assert letters["bob@example.com"]["Subject"] == "A new password for Semicircle"
 
 
-def test_a_letter_holds_no_text_of_a_user(app: Flask, post: Post, client: Visitor) -> None:
-    """A nickname may be an advertisement."""
-    accounts.sign_up("victim@example.com", "win at evil.example", PASSWORD)
+@pytest.mark.parametrize(
+    "nickname", ["win at evil.example", "=?utf-8?q?a=2Cevil=40x.example?=", "a\r\nBcc: evil@x.example"]
+)
+def test_a_letter_holds_no_text_of_a_user(app: Flask, post: Post, client: Visitor, nickname: str) -> None:
+    """A nickname may be an advertisement, or the line of a header."""
+    accounts.sign_up("victim@example.com", nickname, PASSWORD)
     client.submit("/forgot-password", email="victim@example.com")
     [letter] = post.letters().values()
     assert "evil" not in letter.as_string()

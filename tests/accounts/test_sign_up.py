@@ -31,6 +31,7 @@ def test_the_email_is_stored_in_lower_case_and_the_password_as_a_hash(production
         ("email", "carol", "whole e-mail"),
         ("email", "carol@", "whole e-mail"),
         ("email", "carol@example.com\x00", "whole e-mail"),
+        ("email", "=?utf-8?q?a=2Cb?=@x.example", "whole e-mail"),
         ("email", f"{'c' * 60}@{'d' * 60}.{'e' * 60}.com", "at most 120"),
         ("nickname", "", "choose a nickname"),
         ("nickname", "   ", "choose a nickname"),

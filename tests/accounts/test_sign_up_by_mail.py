@@ -93,7 +93,10 @@ def test_nobody_gets_an_account_or_a_password_into_one_at_the_first_page(
     assert client.get("/notes").status_code == 302
 
 
-@pytest.mark.parametrize("email", ["", "carol", "carol@", "carol@example.com\r\nBcc: bob@example.com", "c" * 130])
+@pytest.mark.parametrize(
+    "email",
+    ["", "carol", "carol@", "carol@example.com\r\nBcc: bob@example.com", "c" * 130, "=?utf-8?q?a=2Cb?=@x.example"],
+)
 def test_what_is_no_address_is_refused(post: Post, client: Visitor, email: str) -> None:
     before = row_counts()
     assert client.submit("/sign-up", email=email).status_code == 422

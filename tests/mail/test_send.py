@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from flask_babel import force_locale
 
 from app import mail, smtp
 from app.mail import Letter
-from app.smtp import MailUnavailable
+from app.smtp import MailRefused, MailUnavailable
 from environment_mail import SmtpServer
 from tests.mail.smtp_server import (
     PASSWORD,
@@ -107,6 +108,16 @@ def test_an_address_of_other_letters_arrives(
         "a@example.com\x00",
         "a@exa\u2028mple.com",
         "a@example.com>\r\nRCPT TO:<b@example.com",
+        "=?utf-8?q?victim?=@example.com",
+        "=?utf-8?q?a=2Cb?=@x.example",
+        "=?utf-8?b?YSxi?=@x.example",
+        "=?UTF-8*en?Q?a=2Cb?=@x.example",
+        "=?utf-8?q?v=40evil.example=3E_?=@x.example",
+        "=?utf-8?q?a=0D=0ABcc=3Ab?=@x.example",
+        "a.=?utf-8?q?a=2Cb?=@x.example",
+        "=?utf-8?q?a=2Cb?=.c@x.example",
+        "달=?utf-8?q?a=2Cb?=@x.example",
+        '"=?utf-8?q?a=2Cb?="@x.example',
         "",
     ],
 )
@@ -119,6 +130,35 @@ def test_a_hostile_address_comes_into_no_header(
     assert mailbox.messages == []
     assert "refused for good" in caplog.text
     assert "example" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a=?b@example.com",
+        "=?utf-8?q?a@example.com",
+        "o'a{|}~`!#$%^&*/=?+_-@example.com",
+        f"{'a' * 64}@{'b' * 60}.example",
+    ],
+)
+def test_a_rare_address_is_the_only_one_in_the_header_as_the_wire_has_it(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    header, _, _ = bytes(mail.compose(address, LETTER)).partition(b"\r\n\r\n")
+    assert [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))] == [
+        b"To: " + address.encode()
+    ]
+
+
+def test_what_a_header_would_not_write_letter_by_letter_is_refused(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the reason is another than an encoded word that we know by its look."""
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    monkeypatch.setattr(mail, "ENCODED_WORD", re.compile("(?!)"))
+    with pytest.raises(MailRefused, match="another one in a header"):
+        mail.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
 
 
 def test_a_line_break_in_a_subject_is_refused(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
