@@ -124,7 +124,9 @@ def test_a_service_imports_neither_flask_nor_forms_views_or_session(module: str)
 PURE = [
     "app.accounts.hashing",
     "app.accounts.nicknames",
+    "app.accounts.password_patterns",
     "app.accounts.password_policy",
+    "app.accounts.password_spelling",
     "app.accounts.user_agents",
     "app.keyset",
     "app.mypage.heat_map",

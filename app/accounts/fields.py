@@ -18,9 +18,12 @@ NOT_AN_ADDRESS = _("Please type a whole e-mail address, such as name@example.com
 
 WEAKNESSES = {
     Weakness.COMMON: _("Many people have this password, so it is easy to guess; a sentence of your own is better."),
-    Weakness.REPEATED: _("This repeats a few letters, so it is easy to guess; a sentence of your own is better."),
+    Weakness.REPEATED: _("This repeats the same letters, so it is easy to guess; a sentence of your own is better."),
     Weakness.SEQUENCE: _(
         "These are keys or letters in their order, so it is easy to guess; a sentence of your own is better."
+    ),
+    Weakness.NUMBER: _(
+        "This is like a telephone number or a date, so it is easy to guess; a sentence of your own is better."
     ),
     Weakness.NAME: _("This is a name that others know, so it is easy to guess; a sentence of your own is better."),
 }

