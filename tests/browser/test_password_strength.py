@@ -1,0 +1,40 @@
+"""The strength meter below a new password praises nothing that the server refuses."""
+
+from tests.accounts.passwords import ACCEPTED, EMAIL, NICKNAME, REFUSED
+from tests.browser.site import Site
+from tests.browser.window import Window
+
+# Types each password, and reads what the meter says. All in one go: there are many.
+READ = """
+([field, passwords]) => passwords.map((password) => {
+  field.value = password;
+  field.dispatchEvent(new Event("input"));
+  return document.querySelector("[data-strength] [role=status]").textContent;
+})
+"""
+
+
+def strengths(window: Window, site: Site, passwords: list[str]) -> dict[str, str]:
+    """What the page of a new account says of each, for a person with the names of the table."""
+    tab = window.tab
+    tab.goto(f"{window.url}/sign-up/{site.ids['sign_up_token']}")
+    tab.locator("[name=nickname]").fill(NICKNAME)
+    tab.locator("[name=username]").evaluate("(field, email) => { field.value = email; }", EMAIL)
+    field = tab.locator("[name=password]").element_handle()
+    return dict(zip(passwords, tab.evaluate(READ, [field, passwords]), strict=True))
+
+
+def test_what_the_server_refuses_is_weak(window: Window, site: Site) -> None:
+    """But for a long one of the list of common passwords, which only the server has: 안녕하세요, on a Latin keyboard."""
+    said = strengths(window, site, [password for password, _ in REFUSED])
+    weak = said["aaaaaaaaaa"]
+    assert weak.endswith("weak")
+    assert {password for password, words in said.items() if words != weak} <= {"dkssudgktpdy"}
+
+
+def test_a_long_sentence_is_strong(window: Window, site: Site) -> None:
+    said = strengths(window, site, [*ACCEPTED, "aaaaaaaaaa"])
+    for sentence in ("correct horse battery staple", "아침마다 커피를 두 잔 마셔요"):
+        assert said[sentence].endswith("strong")
+    weak = [password for password in ACCEPTED if said[password] == said["aaaaaaaaaa"]]
+    assert len(weak) < len(ACCEPTED) / 6, weak
