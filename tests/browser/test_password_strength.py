@@ -25,7 +25,7 @@ def strengths(window: Window, site: Site, passwords: list[str]) -> dict[str, str
 
 
 def test_what_the_server_refuses_is_weak(window: Window, site: Site) -> None:
-    """But for a long one of the list of common passwords, which only the server has: 안녕하세요, on a Latin keyboard."""
+    """But for a long one of the list, which only the server has: 안녕하세요, typed on a Latin keyboard."""
     said = strengths(window, site, [password for password, _ in REFUSED])
     weak = said["aaaaaaaaaa"]
     assert weak.endswith("weak")
