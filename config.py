@@ -57,7 +57,7 @@ class Config:
     SESSION_COOKIE_HTTPONLY = True
     SESSION_COOKIE_SAMESITE = "Lax"
     PERMANENT_SESSION_LIFETIME = timedelta(days=30)
-    WTF_CSRF_TIME_LIMIT = None  # a token lives as long as the session it belongs to
+    WTF_CSRF_TIME_LIMIT = None  # a form may stay open for days; its token ends with the session, see sessions.py
 
     MAX_CONTENT_LENGTH = 6 * MIB
     BABEL_DEFAULT_LOCALE = "en"

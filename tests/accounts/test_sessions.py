@@ -40,6 +40,26 @@ def test_a_cookie_copied_before_sign_out_is_rejected_after_it(app: Flask, signed
     assert with_cookie(app, copy).get("/notes").status_code == 302
 
 
+def test_a_csrf_token_ends_with_its_session(signed_in: Visitor) -> None:
+    """It has no time limit of its own (ASVS 5.0 V9.2.1): what it is compared with is dropped with the session."""
+    copy = signed_in.csrf_token()
+    signed_in.submit("/sign-out")
+    signed_in.sign_in("alice@example.com", PASSWORD)
+    before = row_counts()
+    assert signed_in.post("/todos", data={"csrf_token": copy, "description": "milk"}).status_code == 400
+    assert row_counts() == before
+
+
+def test_a_cookie_that_was_written_too_long_ago_is_rejected(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
+) -> None:
+    """The time of its signature is checked too, though its session is still there."""
+    assert signed_in.get("/notes").status_code == 200
+    monkeypatch.setitem(app.config, "PERMANENT_SESSION_LIFETIME", timedelta(seconds=-1))
+    assert signed_in.get("/notes").status_code == 302
+    assert row_counts()["user_sessions"] == 1
+
+
 def test_signing_out_keeps_the_other_devices_signed_in(app: Flask, alice: User, signed_in: Visitor) -> None:
     phone = browser_of(app, alice)
     signed_in.submit("/sign-out")

@@ -72,6 +72,11 @@ def test_a_valid_nickname_is_accepted(client: Visitor, nickname: str) -> None:
     assert client.submit("/sign-up", **{**GOOD, "nickname": nickname}).status_code == 302
 
 
+@pytest.mark.parametrize("password", ["zgvexwqkup", " ".join(f"{number} sheep" for number in range(99))[:128]])
+def test_the_shortest_and_the_longest_password_are_accepted(client: Visitor, password: str) -> None:
+    assert client.submit("/sign-up", **{**GOOD, "password": password}).status_code == 302
+
+
 def test_a_decomposed_nickname_is_stored_in_composed_form(client: Visitor) -> None:
     client.submit("/sign-up", **{**GOOD, "nickname": "\u1103\u1161\u11af"})
     assert db.session.query(User).one().nickname == "달"
