@@ -1,5 +1,5 @@
-// The strength of a new password while it is typed: an estimate. Only the server has the list of common passwords. What it
-// would refuse without the list is weak here too, by the same rules (app/accounts/password_policy.py).
+// The strength of a new password while it is typed: an estimate. Only the server has the list of common passwords. What
+// it would refuse without the list is weak here too, by the same rules (app/accounts/password_policy.py).
 const SEQUENCES = [
   "1234567890-=", "0123456789", "qwertyuiop[]\\", "asdfghjkl;'", "zxcvbnm,./", "qwertyuiopasdfghjklzxcvbnm",
   "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "qazwsxedcrfvtgbyhnujmik,ol.p;/", "qawsedrftgyhujikolp",
