@@ -1,4 +1,4 @@
-"""Mail that works: a real SMTP server, and the letters that it was handed. The passwords that were hashed."""
+"""Mail that works: a real SMTP server, and the letters and links that it was handed. The passwords that were hashed."""
 
 import re
 from collections.abc import Iterator
@@ -8,9 +8,13 @@ import pytest
 from flask import Flask
 
 from app.accounts import hashing
+from tests.conftest import PASSWORD
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of, use
 from tests.queued import run_queued
+from tests.visitor import Visitor
 
+CAROL = "carol@example.com"  # nobody's address
+CHOSEN = {"nickname": "carol", "password": PASSWORD}
 LINK = re.compile(r"https://semicircle\.example(/\S+)")
 
 
@@ -41,6 +45,11 @@ def path_in(letter: EmailMessage) -> str:
     found = LINK.search(text_of(letter))
     assert found
     return found[1]
+
+
+def link_for(post: Post, client: Visitor, email: str = CAROL) -> str:
+    assert client.submit("/sign-up", email=email).status_code == 200
+    return post.link(email)
 
 
 @pytest.fixture

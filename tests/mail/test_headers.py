@@ -1,0 +1,85 @@
+"""Header injection: whatever a row holds, a letter goes to one address, and to the one that is written."""
+
+import dataclasses
+import re
+
+import pytest
+from flask import Flask
+
+from app import mail
+from app.smtp import MailRefused
+from environment_mail import SmtpServer
+from tests.mail.conftest import LETTER, TO
+from tests.mail.smtp_server import Mailbox, smtp_server, use
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@example.com\r\nBcc: b@example.com",
+        "a@example.com\nBcc: b@example.com",
+        "a@example.com\r\n\r\nbody",
+        "a@example.com, b@example.com",
+        "a@example.com; b@example.com",
+        "A <a@example.com>",
+        '"a\r\nBcc: b"@example.com',
+        "a@example.com\x00",
+        "a@exa\u2028mple.com",
+        "a@example.com>\r\nRCPT TO:<b@example.com",
+        "=?utf-8?q?victim?=@example.com",
+        "=?utf-8?q?a=2Cb?=@x.example",
+        "=?utf-8?b?YSxi?=@x.example",
+        "=?UTF-8*en?Q?a=2Cb?=@x.example",
+        "=?utf-8?q?v=40evil.example=3E_?=@x.example",
+        "=?utf-8?q?a=0D=0ABcc=3Ab?=@x.example",
+        "a.=?utf-8?q?a=2Cb?=@x.example",
+        "=?utf-8?q?a=2Cb?=.c@x.example",
+        "달=?utf-8?q?a=2Cb?=@x.example",
+        '"=?utf-8?q?a=2Cb?="@x.example',
+        "",
+    ],
+)
+def test_a_hostile_address_comes_into_no_header(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailbox: Mailbox, address: str
+) -> None:
+    with smtp_server(mailbox) as server:
+        use(context, monkeypatch, server)
+        mail.send(address, LETTER)
+    assert mailbox.messages == []
+    assert "refused for good" in caplog.text
+    assert "example" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a=?b@example.com",
+        "=?utf-8?q?a@example.com",
+        "o'a{|}~`!#$%^&*/=?+_-@example.com",
+        f"{'a' * 64}@{'b' * 60}.example",
+    ],
+)
+def test_a_rare_address_is_the_only_one_in_the_header_as_the_wire_has_it(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    header, _, _ = bytes(mail.compose(address, LETTER)).partition(b"\r\n\r\n")
+    assert [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))] == [
+        b"To: " + address.encode()
+    ]
+
+
+def test_what_a_header_would_not_write_letter_by_letter_is_refused(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the reason is another than an encoded word that we know by its look."""
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    monkeypatch.setattr(mail, "ENCODED_WORD", re.compile("(?!)"))
+    with pytest.raises(MailRefused, match="another one in a header"):
+        mail.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
+
+
+def test_a_line_break_in_a_subject_is_refused(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    with pytest.raises(ValueError, match="linefeed or carriage return"):
+        mail.compose(TO, dataclasses.replace(LETTER, subject="a\r\nBcc: b@example.com"))
