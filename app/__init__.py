@@ -4,7 +4,7 @@ import os
 
 from flask import Flask
 
-from app import jobs, mail, storage, web
+from app import jobs, mail, release, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -24,7 +24,6 @@ from app.photos import tasks as photo_tasks
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
 from app.preferences.views import bp as preferences
-from app.release import commands as release_commands
 from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
@@ -95,8 +94,20 @@ def init_extensions(app: Flask) -> None:
     app.extensions["figures"] = FIGURES
 
 
+def release_options(app: Flask) -> release.Options:
+    return release.Options(
+        metadata=db.metadata,
+        url=app.config["MIGRATION_DATABASE_URI"],
+        name="semicircle",
+        url_variable="MIGRATION_DATABASE_URL",
+        unreachable_advice="In development, `make dev` in another terminal starts a database.",
+        unmapped_prefixes=("procrastinate_",),
+        waiting_jobs=jobs.waiting,
+    )
+
+
 def init_commands(app: Flask) -> None:
-    release_commands.init_app(app, waiting_jobs=jobs.waiting)
+    release.init_app(app, release_options(app))
     app.cli.add_command(worker)
     app.cli.add_command(count)
     app.cli.add_command(mail_commands)

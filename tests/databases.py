@@ -12,12 +12,15 @@ from pathlib import Path
 
 import flask_migrate
 import psycopg2
+from alembic.script import ScriptDirectory
 from psycopg2.extensions import cursor
 from sqlalchemy import URL, make_url
 
 Environment = dict[str, str]
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
+OUR_HISTORY = ScriptDirectory(str(MIGRATIONS))  # the revisions of this code
+[HEAD] = OUR_HISTORY.get_heads()
 # pytest-timeout interrupts Python, but not a statement that psycopg2 waits for; so the server ends the statement first.
 STATEMENT_TIMEOUT = "100s"
 

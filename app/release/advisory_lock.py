@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from app.release import options
 from app.release.deadline import Deadline
 from app.release.errors import DeadlineExceeded, ReleaseError
 
-LOCK_KEY = zlib.crc32(b"semicircle:migrations")
 POLL = 0.5  # seconds between two tries
 
-_TRY = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=LOCK_KEY)
-_RELEASE = text("SELECT pg_advisory_unlock(:key)").bindparams(key=LOCK_KEY)
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
+_RELEASE = text("SELECT pg_advisory_unlock(:key)")
 # pg_locks shows a bigint key in two halves: the upper one as classid, the lower one as objid.
 _HOLDER = text(
     "SELECT a.pid, coalesce(nullif(a.application_name, ''), 'without a name') AS name,"
@@ -27,7 +27,7 @@ _HOLDER = text(
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
     " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-).bindparams(key=LOCK_KEY)
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,15 @@ class LockHolder(NamedTuple):
     name: str  # its application_name
     age: float
     idle_for: float | None  # since its last statement; None while one runs
+
+
+def lock_key(name: str) -> int:
+    """The key of a project's lock. It stays as it is: the release that is live may hold it while the next one waits.
+
+    Args:
+        name: the project's, from the options.
+    """
+    return zlib.crc32(f"{name}:migrations".encode())
 
 
 @contextmanager
@@ -64,13 +73,13 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     finally:
         if not connection.invalidated:  # a lost connection has lost the lock too
             connection.rollback()
-            connection.execute(_RELEASE)
+            connection.execute(_RELEASE, _key())
             connection.commit()
 
 
 def lock_holder(connection: Connection) -> LockHolder | None:
     """The session that holds the lock now. Leaves the transaction open that reading began."""
-    row = connection.execute(_HOLDER).one_or_none()
+    row = connection.execute(_HOLDER, _key()).one_or_none()
     return LockHolder(*row) if row else None
 
 
@@ -80,9 +89,13 @@ def _try(connection: Connection) -> bool:
     A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
     snapshots to end. The two would deadlock.
     """
-    taken = bool(connection.scalar(_TRY))
+    taken = bool(connection.scalar(_TRY, _key()))
     connection.commit()
     return taken
+
+
+def _key() -> dict[str, int]:
+    return {"key": lock_key(options.current().name)}
 
 
 def _described(holder: LockHolder | None) -> str:

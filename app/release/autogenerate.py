@@ -10,10 +10,9 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations.ops import AddColumnOp, MigrateOperation, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import Column, MetaData, inspect
 
-from app.release import ledger
+from app.release import ledger, operations, options
 from app.release.connection import connection_of
 from app.release.operations.steps import RETIRED_COMMENT
 from app.release.rewriter import Call, Change, arguments_of, rewrite_directives
@@ -21,13 +20,10 @@ from app.release.rewriter.columns import default_sql
 
 log = logging.getLogger(__name__)
 
-QUEUE_TABLE_PREFIX = "procrastinate_"  # the queue's tables have no model
-
 
 def target_metadata() -> MetaData:
-    """The models' MetaData: of the SQLAlchemy extension that Flask-Migrate was given."""
-    metadata: MetaData = current_app.extensions["migrate"].db.metadata
-    return metadata
+    """The models' MetaData."""
+    return options.current().metadata
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
@@ -35,7 +31,7 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(QUEUE_TABLE_PREFIX)
+        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(options.current().unmapped_prefixes)
         return not is_of_a_tool and not is_retired(item)
     if type_ == "column":
         return not is_retired(item)
@@ -110,7 +106,7 @@ def fill_script(script: MigrationScript, change: Change, migration: MigrationCon
     script.downgrade_ops_list[0].ops[:] = change.down
     calls = sorted({op.function for op in [*change.up, *change.down] if isinstance(op, Call)})
     if calls:
-        script.imports.add(f"from app.release.operations import {', '.join(calls)}")
+        script.imports.add(f"from {operations.__name__} import {', '.join(calls)}")
     migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
 
 

@@ -8,16 +8,14 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
-from flask import Flask, current_app
 from flask.cli import AppGroup
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from app.release import doctor, ledger, lint, plan, revision_files, revisions, text_output
+from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, text_output
 from app.release.autogenerate import target_metadata
 from app.release.connection import read_only_connection
 from app.release.doctor.catalog_checks import migrators
@@ -35,16 +33,6 @@ def release(context: click.Context) -> None:
     alembic.setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", r"Revision \S+ is present more than once")  # lint and doctor say it better
     revision_files.require_parent_files(revisions.script_directory())
-
-
-def init_app(app: Flask, waiting_jobs: Callable[[Connection], Row[Any] | None]) -> None:
-    """Register `flask release`.
-
-    Args:
-        waiting_jobs: counts the jobs that wait in the queue, for `status`; None when there is no queue yet.
-    """
-    app.extensions["release_waiting_jobs"] = waiting_jobs
-    app.cli.add_command(release)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -102,7 +90,8 @@ def doctor_command(as_json: bool) -> None:
 
 def _status(connection: Connection) -> dict[str, Any]:
     state = read_schema_state(connection)
-    queue = current_app.extensions["release_waiting_jobs"](connection)
+    waiting_jobs = options.current().waiting_jobs
+    queue = waiting_jobs(connection) if waiting_jobs else None
     running = list(migrators(connection, doctor.IDLE_MIGRATOR))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
     return {
@@ -114,7 +103,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         ],
         "ahead_by": state.foreign,
         "migrator": running[0].what if running else None,
-        "queue": queue._asdict() if queue else None,
+        **({"queue": queue._asdict() if queue else None} if waiting_jobs else {}),
         "next": "flask release plan" if state.name == BEHIND else None,
     }
 

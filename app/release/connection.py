@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic.runtime.migration import MigrationContext
-from flask import current_app
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from app.release import options
 from app.release.errors import ReleaseError, server_message
 
-APPLICATION_NAME = "semicircle-migrations"
+DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
 
 # Requests queue behind a migration that waits for a lock. So this is the longest stall that one attempt may cause.
 # A longer timeout is not safer: with 2 s, 5 % of the requests took more than a second; with 300 ms, none did.
@@ -27,20 +27,25 @@ SESSION_SETTINGS = {
 READ_ONLY_SECONDS = 10  # statement_timeout of a command that only reads
 _READ_ONLY_SETTINGS = text(
     f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_ONLY_SECONDS}s';"
-    " SET application_name = 'semicircle-release'"
+    " SELECT set_config('application_name', :name, false)"
 )
 
 
+def migrating_name() -> str:
+    """The application_name of the sessions that migrate."""
+    return f"{options.current().name}-migrations"
+
+
 def direct_engine() -> Engine:
-    """An engine without a pool on MIGRATION_DATABASE_URL, or on DATABASE_URL if that is not set."""
-    url = make_url(current_app.config["MIGRATION_DATABASE_URI"])
+    """An engine without a pool on the project's direct URL."""
+    url = make_url(options.current().url).set(drivername=DRIVER)
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     return create_engine(
         url,
         poolclass=NullPool,
         hide_parameters=True,
         connect_args={
-            "application_name": APPLICATION_NAME,
+            "application_name": migrating_name(),
             "connect_timeout": 10,
             "options": f"{url.query.get('options', '')} {settings}".strip(),
         },
@@ -62,7 +67,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
         if _is_pooled(connection):
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
-                " comes next. Set MIGRATION_DATABASE_URL to the database's direct URL and release again."
+                f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
             )
         connection.commit()
         yield connection
@@ -76,7 +81,7 @@ def read_only_connection() -> Iterator[Connection]:
         ReleaseError: the database does not answer, or not in time.
     """
     with direct_connection(direct_engine()) as connection:
-        connection.execute(_READ_ONLY_SETTINGS)
+        connection.execute(_READ_ONLY_SETTINGS, {"name": f"{options.current().name}-release"})
         connection.commit()
         try:
             yield connection
@@ -100,8 +105,8 @@ def execute_verbatim(connection: Connection, sql: str) -> None:
 def _connection_failure(error: OperationalError) -> str:
     reason = server_message(error)
     if "startup parameter" in reason:  # PgBouncer refuses `options` with these words
-        return f"{reason}: a connection pooler. Set MIGRATION_DATABASE_URL to the database's direct URL."
-    return f"{reason}. In development, `make dev` in another terminal starts a database."
+        return f"{reason}: a connection pooler. Set {options.current().url_variable} to the database's direct URL."
+    return f"{reason}. {options.current().unreachable_advice}".rstrip()
 
 
 def _is_pooled(connection: Connection) -> bool:

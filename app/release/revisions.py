@@ -5,14 +5,17 @@ from functools import cache
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
+from flask import current_app
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+def script_directory() -> ScriptDirectory:
+    """Alembic's view of the directory that Flask-Migrate was given. (`flask db … -d FOLDER` uses another one.)"""
+    return _read(Path(current_app.extensions["migrate"].directory).resolve())
 
 
 @cache
-def script_directory() -> ScriptDirectory:
-    """Alembic's view of MIGRATIONS. (`flask db … -d FOLDER` uses another folder.)"""
-    return ScriptDirectory(str(MIGRATIONS))
+def _read(directory: Path) -> ScriptDirectory:
+    return ScriptDirectory(str(directory))
 
 
 def heads(code: ScriptDirectory) -> list[str]:

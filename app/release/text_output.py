@@ -20,7 +20,8 @@ def status(document: Document) -> Iterator[str]:
     if document["ahead_by"]:
         yield f"ahead by           {', '.join(document['ahead_by'])}"
     yield f"migration          {document['migrator'] or 'none is running'}"
-    yield f"queue              {_queue(document['queue'])}"
+    if "queue" in document:
+        yield f"queue              {_queue(document['queue'])}"
     if document["next"]:
         yield f"next               {document['next']}"
 

@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from app.release import revisions
-from tests.databases import Environment, migrated_database
+from tests.databases import HEAD, Environment, migrated_database
 from tests.http_server.malformed_chunks import MALFORMED
 from tests.live.browser import Browser
 from tests.live.conftest import ROOT, Service, address_and_environment, connect, running, running_web
 from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"
-[HEAD] = revisions.heads(revisions.script_directory())
 
 
 def test_the_release_migrates_an_empty_database(environment: Environment, tmp_path: Path) -> None:

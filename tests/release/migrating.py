@@ -10,12 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import Engine, create_engine, text
 
+from app import release, release_options
 from app.extensions import db, migrate
+from app.release.advisory_lock import lock_key
 from app.release.blockers import Blockers
 from app.release.connection import direct_engine
 from app.release.deadline import Deadline
 from config import TestingConfig
 from tests.databases import Environment
+
+LOCK_KEY = lock_key("semicircle")
 
 
 class Database:
@@ -68,6 +72,7 @@ def connected(environment: Environment) -> Iterator[Database]:
     app.config.from_object(TestingConfig(environment))
     db.init_app(app)
     migrate.init_app(app, db)
+    release.init_app(app, release_options(app))
     with app.app_context():
         migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
         try:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.release.advisory_lock import LOCK_KEY
 from tests.databases import Environment
 from tests.release.checkout import OwnHistory
-from tests.release.migrating import Database
+from tests.release.migrating import LOCK_KEY, Database
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.servers

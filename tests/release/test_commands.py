@@ -16,14 +16,11 @@ from sqlalchemy import text
 
 from app import create_app
 from app.extensions import Base
-from app.release.advisory_lock import LOCK_KEY
-from app.release.revisions import heads, known_revisions, script_directory
 from config import TestingConfig
-from tests.databases import Environment, empty_database
+from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
 from tests.release.checkout import Checkout
-from tests.release.migrating import Database
+from tests.release.migrating import LOCK_KEY, Database
 
-HEAD = heads(script_directory())[0]
 STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "queue", "next"}
 FINDING = {"severity", "rule", "what", "next"}
 LINT_FINDING = {"revision", "file", "line", "rule", "statement", "what", "instead", "excused"}
@@ -60,7 +57,9 @@ def test_status_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner
     status = answer(runner_of_an_empty_database, "status")
     assert set(status) == STATUS
     assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
-    assert [step["revision"] for step in status["pending"]] == sorted(known_revisions(script_directory()))
+    assert [step["revision"] for step in status["pending"]] == sorted(
+        script.revision for script in OUR_HISTORY.walk_revisions()
+    )
     assert status["pending"][0] == {"revision": "0001", "title": "Create users.", "phase": "expand"}
     assert status["next"] == "flask release plan"
 
@@ -109,7 +108,9 @@ def test_status_of_a_database_that_is_ahead(database: Database, runner: FlaskCli
 
 def test_plan_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
     plan = answer(runner_of_an_empty_database, "plan")
-    assert [revision["revision"] for revision in plan["revisions"]] == sorted(known_revisions(script_directory()))
+    assert [revision["revision"] for revision in plan["revisions"]] == sorted(
+        script.revision for script in OUR_HISTORY.walk_revisions()
+    )
     first = plan["revisions"][0]["steps"][0]
     assert first["sql"].startswith("CREATE TABLE users")
     assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]

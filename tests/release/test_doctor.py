@@ -8,13 +8,11 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.exc import IntegrityError
 
 from app.extensions import Base
-from app.release.advisory_lock import LOCK_KEY
 from app.release.connection import read_only_connection
 from app.release.doctor import diagnose
 from app.release.doctor.diagnosis import Diagnosis
-from app.release.revisions import heads, script_directory
-from tests.databases import Environment
-from tests.release.migrating import Database
+from tests.databases import HEAD, Environment
+from tests.release.migrating import LOCK_KEY, Database
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_it_finds_what_a_failed_build_and_a_failed_reindex_left(healthy: Databas
 
 def ahead_by(phase: str) -> str:
     return (
-        f"INSERT INTO schema_ledger VALUES ('9999', '{{{heads(script_directory())[0]}}}', '{phase}', now());"
+        f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', '{phase}', now());"
         " UPDATE alembic_version SET version_num = '9999'"
     )
 

@@ -8,13 +8,14 @@ from itertools import pairwise
 import flask_migrate
 import pytest
 
-from app.release import ledger, revisions
+from app.release import ledger
+from tests.databases import OUR_HISTORY
 from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
 from tests.release.rows import Rows, fill, rows
 
-MIGRATIONS = str(revisions.MIGRATIONS)
-SCRIPTS = {script.revision: script for script in revisions.script_directory().walk_revisions()}
+MIGRATIONS = OUR_HISTORY.dir
+SCRIPTS = {script.revision: script for script in OUR_HISTORY.walk_revisions()}
 REVISIONS = sorted(SCRIPTS)
 
 pytestmark = [pytest.mark.minutes, pytest.mark.timeout(300)]

@@ -9,8 +9,7 @@ import pytest
 from app.release.errors import ReleaseError
 from app.release.lint import lint
 from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
-from app.release.revisions import heads, script_directory
-from tests.databases import Environment
+from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.release.checkout import Checkout
 from tests.release.history import EXPAND, NO_MODELS, history, write_revision
 
@@ -22,9 +21,9 @@ def second_of_its_number(folder: Path) -> None:
 
 
 def test_our_own_files_fit_together() -> None:
-    assert len(declared_revisions(script_directory())) == len(list(script_directory().walk_revisions()))
-    assert duplicate_revisions(script_directory()) == {}
-    require_parent_files(script_directory())
+    assert len(declared_revisions(OUR_HISTORY)) == len(list(OUR_HISTORY.walk_revisions()))
+    assert duplicate_revisions(OUR_HISTORY) == {}
+    require_parent_files(OUR_HISTORY)
 
 
 def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
@@ -80,9 +79,8 @@ def test_each_command_says_it_in_a_sentence(tmp_path: Path, environment: Environ
 @pytest.mark.servers
 def test_doctor_finds_two_files_of_one_number(tmp_path: Path, migrated_environment: Environment) -> None:
     checkout = Checkout(tmp_path, migrated_environment)
-    head = heads(script_directory())[0]
-    [file] = (tmp_path / "migrations/versions").glob(f"{head}_*.py")
-    shutil.copy(file, file.with_name(f"{head}_other.py"))
+    [file] = (tmp_path / "migrations/versions").glob(f"{HEAD}_*.py")
+    shutil.copy(file, file.with_name(f"{HEAD}_other.py"))
     ended = checkout.flask("release", "doctor", "--json")
     assert ended.returncode == 1
     assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["revision-twice"]

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from app.extensions import Base
 from app.release.errors import ReleaseError
 from app.release.lint import lint
-from app.release.revisions import script_directory
+from tests.databases import OUR_HISTORY
 from tests.release.history import (
     BASE,
     BLOCK,
@@ -223,4 +223,4 @@ def test_a_revision_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_our_own_history_is_clean() -> None:
-    assert {found.revision for found in lint(script_directory(), Base.metadata) if not found.excused} == set()
+    assert {found.revision for found in lint(OUR_HISTORY, Base.metadata) if not found.excused} == set()

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from app.release.connection import APPLICATION_NAME
 from tests.databases import Environment, at_revision, copied_database
 from tests.release.checkout import Checkout, OwnHistory
 from tests.release.migrating import Database
@@ -177,7 +176,7 @@ def writing(database: Database, statement: str) -> Iterator[Writer]:
         writer.thread.join()
 
 
-MIGRATOR = f"application_name = '{APPLICATION_NAME}' AND datname = current_database()"
+MIGRATOR = "application_name = 'semicircle-migrations' AND datname = current_database()"
 
 
 def migrator_waits(database: Database) -> bool:

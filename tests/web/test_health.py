@@ -8,11 +8,9 @@ from sqlalchemy import text
 
 from app import create_app
 from app.extensions import db
-from app.release import revisions
 from config import TestingConfig
+from tests.databases import HEAD
 from tests.visitor import Visitor
-
-[HEAD] = revisions.heads(revisions.script_directory())
 
 
 def clear_cached_state(app: Flask) -> None:

@@ -9,9 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import MetaData
 
+from app.release import operations
 from app.release.sql import grammar
-
-OPERATIONS = "app.release.operations"
 
 # Offline mode, for PostgreSQL. psycopg2's own paramstyle would double each %.
 OFFLINE_OPTIONS: dict[str, Any] = {
@@ -106,7 +105,7 @@ def _origin(frame: FrameType | None, namespace: dict[str, Any]) -> tuple[int | N
     """The line of the revision file that is running, and whether it called one of our operations."""
     by_operation = False
     while frame is not None and frame.f_globals is not namespace:
-        by_operation = by_operation or frame.f_globals.get("__name__", "").startswith(OPERATIONS)
+        by_operation = by_operation or frame.f_globals.get("__name__", "").startswith(operations.__name__)
         frame = frame.f_back
     return (frame.f_lineno if frame else None), by_operation
 

@@ -1,0 +1,48 @@
+"""Options: what a project tells this library, once, in init_app(). The library imports nothing of the project."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from flask import current_app
+from sqlalchemy import Connection, MetaData, Row
+
+from app.release.errors import ReleaseError
+
+
+class Options(NamedTuple):
+    """The first three have no default, because nobody but the project knows them.
+
+    Args:
+        metadata: the models' MetaData.
+        url: of the database, past any connection pooler: session locks and SET need a backend of their own. Whatever
+            driver it names, this library connects through psycopg2.
+        name: the project's, such as "semicircle". It stands in application_name ("semicircle-migrations"), and the key
+            of the advisory lock is made of it. Never change it: two releases with two names would migrate at once.
+        url_variable: the environment variable that `url` comes from. A message names it when the URL has to change.
+        unreachable_advice: a sentence for the case that no database answers, such as how to start one.
+        unmapped_prefixes: what the names of tables begin with that have no model, such as those of a job queue. They
+            are not compared to the models.
+        waiting_jobs: counts the jobs that wait in a queue, for `flask release status`; its answer is None while there
+            is no queue yet. None: the project has no queue.
+    """
+
+    metadata: MetaData
+    url: str
+    name: str
+    url_variable: str = "DATABASE_URL"
+    unreachable_advice: str = ""
+    unmapped_prefixes: tuple[str, ...] = ()
+    waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
+
+
+def current() -> Options:
+    """The options of the application in whose context this runs.
+
+    Raises:
+        ReleaseError: init_app() was not called for it.
+    """
+    try:
+        found: Options = current_app.extensions["release"]
+    except KeyError:
+        raise ReleaseError("This application was not set up: call release.init_app(app, Options(…)).") from None
+    return found
