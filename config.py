@@ -47,6 +47,7 @@ class Config:
 
     DEBUG = False
     TESTING = False
+    ONLY_MIGRATES = False
     EMBEDDED_POSTGRES = False
     EMBEDDED_S3 = False
     MAIL_FOLDER: Path | None = None  # development writes mails there instead of sending them
@@ -173,6 +174,19 @@ class TestingConfig(Config):
         self.PAGE_SERVERS = page_servers(env, "TEST_PAGE_SERVERS")
 
 
+class MigrationConfig(Config):
+    """A process that migrates and does nothing else, as in a job of a pipeline: it needs the database's URL alone.
+
+    It serves no page and runs no job. So it gets no secret of the site (least privilege).
+    """
+
+    ONLY_MIGRATES = True
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._read_processes(env)
+        self._read_database(env)
+
+
 class ProductionConfig(Config):
     """Behind a platform's router, which ends TLS and appends the client's address to X-Forwarded-For."""
 
@@ -187,7 +201,8 @@ class StagingConfig(ProductionConfig):
 
 
 CLASSES: Mapping[str, type[Config]] = {
-    f"config.{cls.__name__}": cls for cls in (DevelopmentConfig, TestingConfig, StagingConfig, ProductionConfig)
+    f"config.{cls.__name__}": cls
+    for cls in (DevelopmentConfig, TestingConfig, MigrationConfig, StagingConfig, ProductionConfig)
 }
 
 
@@ -206,9 +221,14 @@ def from_environment(env: Mapping[str, str]) -> Config:
 def checked(env: Mapping[str, str]) -> Config:
     """The same, for a start without the `flask` command: an unusable value ends the process with its one sentence."""
     try:
-        return from_environment(env)
+        found = from_environment(env)
     except ConfigError as error:
         sys.exit(f"Error: {error.message}")
+    if found.ONLY_MIGRATES:
+        sys.exit(
+            "Error: APP_SETTINGS names config.MigrationConfig, which serves no page; name config.ProductionConfig."
+        )
+    return found
 
 
 if __name__ == "__main__":

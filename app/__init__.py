@@ -28,7 +28,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import teardown, throttling
+from app.web import logs, teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -56,8 +56,13 @@ def create_app(config: Config | None = None) -> Flask:
     Raises:
         ConfigError: a variable of the environment is missing or unusable.
     """
+    config = config or from_environment(os.environ)
     app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
-    app.config.from_object(config or from_environment(os.environ))
+    app.config.from_object(config)
+    if config.ONLY_MIGRATES:
+        logs.init_app(app)
+        init_database(app)
+        return app
     web.init_app(app)
     init_extensions(app)
     for feature in (
@@ -80,10 +85,15 @@ def create_app(config: Config | None = None) -> Flask:
     return app
 
 
-def init_extensions(app: Flask) -> None:
+def init_database(app: Flask) -> None:
     db.init_app(app)
     teardown.init_app(app)  # after db
     migrate.init_app(app, db, render_as_batch=False)
+    release.init_app(app, release_options(app))
+
+
+def init_extensions(app: Flask) -> None:
+    init_database(app)
     csrf.init_app(app)
     login.init_app(app)
     storage.init_app(app)
@@ -107,7 +117,6 @@ def release_options(app: Flask) -> release.Options:
 
 
 def init_commands(app: Flask) -> None:
-    release.init_app(app, release_options(app))
     app.cli.add_command(worker)
     app.cli.add_command(count)
     app.cli.add_command(mail_commands)

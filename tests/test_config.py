@@ -14,9 +14,11 @@ from config import (
     DEVELOPMENT_KEY,
     Config,
     DevelopmentConfig,
+    MigrationConfig,
     ProductionConfig,
     StagingConfig,
     TestingConfig,
+    checked,
     from_environment,
 )
 from environment import SHORTEST_KEY, ConfigError
@@ -108,7 +110,7 @@ WEAK_KEYS = [
 ]
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if name != "config.DevelopmentConfig"])
+@pytest.mark.parametrize("name", ["config.TestingConfig", "config.StagingConfig", "config.ProductionConfig"])
 @pytest.mark.parametrize("key", WEAK_KEYS)
 def test_a_weak_or_published_key_is_refused_without_showing_it(name: str, key: str) -> None:
     for changes in ({"SECRET_KEY": key}, {"SECRET_KEY_FALLBACKS": key}, {"SECRET_KEY_FALLBACKS": f"{KEY} {key}"}):
@@ -166,6 +168,29 @@ def test_migrations_use_the_direct_url_if_it_is_set() -> None:
     assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     direct = config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI
     assert direct == "postgresql+psycopg2://u:p@direct.example.com/n?sslmode=require"
+
+
+MIGRATING = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": ENVIRONMENT["DATABASE_URL"]}
+
+
+def test_a_process_that_only_migrates_needs_the_database_alone() -> None:
+    found = from_environment(MIGRATING)
+    assert found.MIGRATION_DATABASE_URI == ProductionConfig(ENVIRONMENT).MIGRATION_DATABASE_URI
+    with pytest.raises(ConfigError, match="DATABASE_URL"):
+        MigrationConfig({})
+
+
+def test_a_process_that_only_migrates_has_no_page_and_no_worker_and_knows_no_secret() -> None:
+    app = create_app(from_environment({**ENVIRONMENT, **MIGRATING}))
+    assert [*app.url_map.iter_rules()] == []
+    assert app.cli.commands.keys() == {"db", "release"}
+    assert not app.config["SECRET_KEY"]
+    assert not [name for name in app.config if name.startswith(("S3_", "SMTP_"))]
+
+
+def test_a_web_that_is_started_as_one_that_only_migrates_refuses() -> None:
+    with pytest.raises(SystemExit, match=r"^Error: .* serves no page"):
+        checked(MIGRATING)
 
 
 def test_staging_and_production_differ_only_in_the_environment() -> None:

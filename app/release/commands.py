@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import Connection
 
 from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, text_output
@@ -25,6 +25,7 @@ from app.release.schema_state import BEHIND, read_schema_state
 
 
 @click.group("release", cls=AppGroup)
+@with_appcontext
 @click.pass_context
 def release(context: click.Context) -> None:
     """See and check schema changes."""

@@ -18,7 +18,7 @@ from app import create_app
 from app.extensions import Base
 from config import TestingConfig
 from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
-from tests.release.checkout import Checkout
+from tests.release.checkout import ROOT, Checkout, todays_code
 from tests.release.migrating import LOCK_KEY, Database
 
 STATUS = {"state", "code_head", "database_revision", "pending", "ahead_by", "migrator", "queue", "next"}
@@ -51,6 +51,16 @@ def release(runner: FlaskCliRunner, *arguments: str) -> Result:
 
 def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
     return json.loads(release(runner, *arguments, "--json").stdout)
+
+
+@pytest.mark.servers
+def test_a_process_that_only_migrates_needs_two_variables(environment: Environment) -> None:
+    """It needs no key of the site's cookies or bucket."""
+    two = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": environment["DATABASE_URL"]}
+    for command in (["db", "upgrade"], ["db", "current"], ["release", "status"]):
+        done = todays_code().flask(ROOT, two, *command)
+        assert done["status"] == 0, done["stderr"]
+        assert HEAD in done["stdout"]
 
 
 def test_status_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
