@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,10 +100,20 @@ def test_no_file_is_longer_than_200_lines() -> None:
 
 
 def test_release_imports_no_other_part_of_the_app() -> None:
-    """This keeps it possible to move it into a separate package."""
+    """This keeps it possible to copy the folder into another project; tests/release/test_adoption.py does."""
     for module, targets in GRAPH.items():
         if module.startswith("app.release"):
             assert all(target.startswith("app.release") for target in targets), module
+
+
+def test_release_knows_this_project_by_its_options_alone() -> None:
+    """Not its name, its queue or its configuration."""
+    for path in (ROOT / "app/release").rglob("*"):
+        if path.suffix in (".py", ".sql"):
+            found = re.findall(
+                r"semicircle|procrastinate|\b\w*app\.config\b|os\.environ", path.read_text(), re.IGNORECASE
+            )
+            assert not found, path
 
 
 def test_extensions_import_no_module_of_the_app() -> None:

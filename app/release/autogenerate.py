@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, MetaData, inspect
 
-from app.release import ledger, operations, options
+from app.release import ledger, naming, operations, options
 from app.release.connection import connection_of
 from app.release.operations.steps import RETIRED_COMMENT
 from app.release.rewriter import Call, Change, arguments_of, rewrite_directives
@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def target_metadata() -> MetaData:
-    """The models' MetaData."""
-    return options.current().metadata
+    """The models' MetaData. Each CHECK in it has a name, by which it is compared."""
+    metadata = options.current().metadata
+    naming.name_checks(metadata)
+    return metadata
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:

@@ -16,8 +16,8 @@ class Options(NamedTuple):
         metadata: the models' MetaData.
         url: of the database, past any connection pooler: session locks and SET need a backend of their own. Whatever
             driver it names, this library connects through psycopg2.
-        name: the project's, such as "semicircle". It stands in application_name ("semicircle-migrations"), and the key
-            of the advisory lock is made of it. Never change it: two releases with two names would migrate at once.
+        name: the project's, such as "shop". It stands in application_name ("shop-migrations"), and the key of the
+            advisory lock is made of it. Never change it: two releases with two names would migrate at once.
         url_variable: the environment variable that `url` comes from. A message names it when the URL has to change.
         unreachable_advice: a sentence for the case that no database answers, such as how to start one.
         unmapped_prefixes: what the names of tables begin with that have no model, such as those of a job queue. They

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from app.release import autogenerate, ledger, messages, revision_files, schema_state
+from app.release import autogenerate, ledger, messages, progress, revision_files, schema_state
 from app.release.advisory_lock import migration_lock
 from app.release.blockers import Blockers, watch_blockers
 from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
@@ -42,6 +42,7 @@ def run() -> None:
     Raises:
         ReleaseError: with the sentence and the exit code of the command.
     """
+    progress.show_log()
     if context.is_offline_mode():
         print_sql()
         return

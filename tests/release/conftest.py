@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.databases import Environment, at_revision, copied_database, template
 from tests.release import dumps
 from tests.release.migrating import Database, connected
+from tests.release.ordinary_project import ROWS, Shop
 from tests.release.rows import fill
 
 
@@ -29,6 +31,21 @@ def in_use(server_environment: Environment) -> Iterator[Database]:
 def fill_tables(environment: Environment) -> None:
     with connected(environment):
         fill()
+
+
+@pytest.fixture
+def plain_shop(environment: Environment, tmp_path: Path, database: Database) -> Shop:
+    """An ordinary Flask-Migrate project that knows nothing of app.release, with rows."""
+    shop = Shop(tmp_path, environment)
+    database.execute(ROWS)
+    return shop
+
+
+@pytest.fixture
+def shop(plain_shop: Shop) -> Shop:
+    """The same, with app.release."""
+    plain_shop.adopt()
+    return plain_shop
 
 
 @pytest.fixture
