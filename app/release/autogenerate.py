@@ -14,6 +14,7 @@ from sqlalchemy import Column, MetaData, inspect
 
 from app.release import ledger, naming, operations, options
 from app.release.connection import connection_of
+from app.release.operations import schemas
 from app.release.operations.steps import RETIRED_COMMENT
 from app.release.rewriter import Call, Change, arguments_of, rewrite_directives
 from app.release.rewriter.columns import default_sql
@@ -46,6 +47,16 @@ def is_retired(item: Any) -> bool:
     return bool(item.comment == RETIRED_COMMENT)
 
 
+def include_name(name: str | None, type_: str, parents: Any) -> bool:
+    """Alembic's include_name hook: look into the default schema, which is None, and into those that the models name."""
+    return type_ != "schema" or name in model_schemas()
+
+
+def model_schemas() -> list[str | None]:
+    """The default one first."""
+    return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
+
+
 class PostgresqlImplWithQuotedDefaults(PostgresqlImpl):
     """Compares a text default that holds a quote in Python; Alembic would send it to the server unescaped."""
 
@@ -73,6 +84,8 @@ COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     "include_object": include_object,
+    "include_name": include_name,
+    "include_schemas": True,
 }
 
 
@@ -106,9 +119,12 @@ def fill_script(script: MigrationScript, change: Change, migration: MigrationCon
     """Put the change, its imports and its phase into the file to be written."""
     script.upgrade_ops_list[0].ops[:] = change.up
     script.downgrade_ops_list[0].ops[:] = change.down
-    calls = sorted({op.function for op in [*change.up, *change.down] if isinstance(op, Call)})
+    calls = [op for op in [*change.up, *change.down] if isinstance(op, Call)]
     if calls:
-        script.imports.add(f"from {operations.__name__} import {', '.join(calls)}")
+        functions = sorted({call.function for call in calls})
+        script.imports.add(f"from {operations.__name__} import {', '.join(functions)}")
+    if any(call.schema for call in calls):
+        script.imports.add(f"from {schemas.__name__} import {schemas.in_schema.__name__}")
     migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
 
 
@@ -126,15 +142,17 @@ def drop_retired(migration: MigrationContext, autogen: AutogenContext) -> Change
     inspector = inspect(connection_of(migration))
     up: list[MigrateOperation] = []
     down: list[MigrateOperation] = []
-    for table in inspector.get_table_names():
-        if inspector.get_table_comment(table)["text"] == RETIRED_COMMENT:
-            up.append(Call("drop_table_contract", repr(table)))
+    places = [(schema, table) for schema in model_schemas() for table in inspector.get_table_names(schema)]
+    for schema, table in places:
+        if inspector.get_table_comment(table, schema)["text"] == RETIRED_COMMENT:
+            up.append(Call("drop_table_contract", repr(table), schema))
             continue
-        for column in inspector.get_columns(table):
+        for column in inspector.get_columns(table, schema):
             if column.get("comment") == RETIRED_COMMENT:
                 bare = Column(column["name"], column["type"], nullable=True)
-                up.append(Call("drop_column_contract", f"{table!r}, {column['name']!r}"))
-                down.insert(0, Call("add_column_online", arguments_of(AddColumnOp(table, bare), autogen)))
+                up.append(Call("drop_column_contract", f"{table!r}, {column['name']!r}", schema))
+                arguments = arguments_of(AddColumnOp(table, bare), autogen)
+                down.insert(0, Call("add_column_online", arguments, schema))
     if up:
         log.warning("this revision drops what was retired; ship it in a release after the one that retired it")
     return Change(up, down, ledger.CONTRACT)

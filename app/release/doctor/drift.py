@@ -106,8 +106,8 @@ def _server_definitions(connection: Connection, table: Table, conditions: dict[s
     """
     if not conditions:
         return {}
-    name = _quoted(table)
-    schema = connection.scalar(_SCHEMA, {"table": name})
+    schema = connection.scalar(_SCHEMA, {"table": _quoted(table)})
+    name = quote(table.name)
     connection.rollback()
     connection.execute(text("SET TRANSACTION READ WRITE"))
     execute_verbatim(connection, f"CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name})")
