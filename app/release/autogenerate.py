@@ -34,7 +34,7 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name == ledger.LEDGER.name or str(name).startswith(options.current().unmapped_prefixes)
+        is_of_a_tool = name in ledger.TOOL_TABLES or str(name).startswith(options.current().unmapped_prefixes)
         return not is_of_a_tool and not is_retired(item)
     if type_ == "column":
         return not is_retired(item)

@@ -9,13 +9,13 @@ import os
 import sys
 import warnings
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import Connection
 
-from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, text_output
+from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, rollback, text_output
 from app.release.autogenerate import target_metadata
 from app.release.connection import read_only_connection
 from app.release.doctor.catalog_checks import migrators
@@ -49,9 +49,13 @@ def status_command(as_json: bool) -> None:
 
 
 @release.command("plan")
+@click.option("--back", is_flag=True, help="May I roll back? As --to, of the release before the live one.")
+@click.option("--to", "revision", help="Can code whose newest revision is this one serve? 0: yes, 3: no, 2: unknown.")
 @as_json
-def plan_command(as_json: bool) -> None:
-    """What the next upgrade would send, with the lock and the size of each table."""
+def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
+    """What the next upgrade would send, with the lock and the size of each table. With --back or --to: a forecast."""
+    if back or revision:
+        _rollback_forecast(revision, as_json)
     with read_only_connection() as connection:
         state = read_schema_state(connection)
         pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
@@ -87,6 +91,17 @@ def doctor_command(as_json: bool) -> None:
     document = {"ok": not failed, "findings": [_as_json_value(diagnosis) for diagnosis in diagnoses]}
     _print(document, as_json, text_output.doctor)
     sys.exit(1 if failed else 0)
+
+
+def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
+    """
+    Args:
+        revision: None: the one of the release before the live one.
+    """
+    with read_only_connection() as connection:
+        found = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
+    _print(_as_json_value(found), as_json, text_output.rollback)
+    sys.exit(rollback.EXIT_CODES[found.answer])
 
 
 def _status(connection: Connection) -> dict[str, Any]:

@@ -40,6 +40,8 @@ LEDGER = Table(
     Column("applied_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
 )
 
+TOOL_TABLES = (LEDGER.name, "schema_releases")  # no migration makes them, and no model maps them
+
 _ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
 
 

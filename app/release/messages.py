@@ -14,8 +14,8 @@ _AHEAD = (
     " runs. This command needs the newer code: git pull (or deploy the newer commit), then run it again."
 )
 _CONTRACT = (
-    "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this code uses."
-    " Do not go back: deploy the newer commit again, mended if need be (roll forward)."
+    "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this code"
+    " uses{obstacles}. Do not go back: deploy the newer commit again, mended if need be (roll forward)."
 )
 _UNKNOWN = (
     "The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how {foreign}"
@@ -59,6 +59,7 @@ def refusal(state: SchemaState) -> str:
         count=len(state.pending),
         pending=_list(state.pending),
         foreign=_list(state.foreign) or state.database_revision,
+        obstacles=f" ({'; '.join(state.obstacles)})" if state.obstacles else "",
     )
 
 

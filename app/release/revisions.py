@@ -28,6 +28,12 @@ def known_revisions(code: ScriptDirectory) -> frozenset[str]:
     return frozenset(script.revision for script in code.walk_revisions())
 
 
+def parents(script: Script) -> list[str]:
+    """The revisions that it follows: none for the first, several for a merge."""
+    down = script.down_revision or ()
+    return [down] if isinstance(down, str) else list(down)
+
+
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
     """The revisions between the database and the code's heads, in the order in which they are applied.
 

@@ -14,8 +14,9 @@ from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
 
-from app.release import autogenerate, ledger, messages, progress, revision_files, schema_state
+from app.release import autogenerate, ledger, live, messages, progress, revision_files, schema_state
 from app.release.advisory_lock import migration_lock
 from app.release.blockers import Blockers, watch_blockers
 from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
@@ -80,6 +81,7 @@ def print_sql() -> None:
     migration.impl.static_output(f"SET lock_timeout = '{SESSION_SETTINGS['lock_timeout']}';")
     with context.begin_transaction():
         ledger.create(migration)
+        migration.execute(CreateTable(live.RELEASES, if_not_exists=True))
         context.run_migrations()
 
 
@@ -109,6 +111,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             log.warning("%s", messages.ahead_and_compatible(current))
             return
         check_preconditions(current, connection, command)
+        live.prepare(connection)
         with_lock_retries(lambda: run_pending(connection, deadline, blockers), deadline, blockers)
         expected = schema_state.database_revisions(connection)
     verify_committed(engine, expected)
@@ -117,7 +120,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
 def check_preconditions(current: SchemaState, connection: Connection, command: str) -> None:
     """
     Raises:
-        IncompatibleSchema: a newer release's contract step took away what this code uses.
+        IncompatibleSchema: a newer release took away what this code uses.
         UnknownRevision: neither the code nor the ledger knows the database's revision.
         UnsafeOperation: the run would retire and drop something in one release.
         ReleaseError: the database is ahead, and the command is not upgrade.

@@ -8,12 +8,13 @@ from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
-from app.release import ledger, revisions
+from app.release import ledger, live, options, revisions
+from app.release.forecast import forecast
 
 AT_HEAD = "at_head"
 BEHIND = "behind"  # this code has revisions that are pending
-AHEAD = "ahead"  # a newer release migrated, by expand steps only: this code still runs
-AHEAD_CONTRACT = "ahead_contract"  # a newer release migrated, and a step is a contract: this code does not run
+AHEAD = "ahead"  # a newer release migrated, and this code still runs
+AHEAD_CONTRACT = "ahead_contract"  # a newer release migrated, and this code does not run
 UNKNOWN = "unknown"  # no path from the database's revision to this code, neither in the files nor in the ledger
 
 _DATABASE_REVISIONS = text("SELECT version_num FROM alembic_version ORDER BY version_num")
@@ -25,10 +26,14 @@ class SchemaState(NamedTuple):
     database_revision: str | None  # several, with commas, in the same case; None before the first migration
     pending: list[str]  # revisions to apply, the first one first
     foreign: list[str]  # revisions that the database has and this code has not, the newest first
+    obstacles: tuple[str, ...] = ()  # why this code does not run, where the forecast knows; a clause each
 
 
 def read_schema_state(connection: Connection, code: ScriptDirectory | None = None) -> SchemaState:
     """Compare the database's revision to the code's. Leaves the transaction open that reading began.
+
+    On a database that is ahead, code that noted here what it uses, when it was live, is judged by the forecast; other
+    code by the phases of the steps that it does not have.
 
     Args:
         code: the revisions to compare with; None: those of migrations/versions.
@@ -38,13 +43,16 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
     """
     code = code or revisions.script_directory()
     applied = database_revisions(connection)
-    unknown = [revision for revision in applied if revision not in revisions.known_revisions(code)]
-    if unknown:
-        name, foreign = _ahead(code, applied, ledger.read_entries(connection))
-        pending: list[str] = []
-    else:
+    head, revision = ",".join(revisions.heads(code)), ",".join(applied) or None
+    if all(known in revisions.known_revisions(code) for known in applied):
         name, foreign, pending = _at_or_behind(code, applied)
-    return SchemaState(name, ",".join(revisions.heads(code)), ",".join(applied) or None, pending, foreign)
+        return SchemaState(name, head, revision, pending, foreign)
+    name, foreign = _ahead(code, applied, ledger.read_entries(connection))
+    release = None if name == UNKNOWN else live.own_release(connection, options.current().metadata, head)
+    if release is None:
+        return SchemaState(name, head, revision, [], foreign)
+    obstacles = tuple(forecast(connection, release))
+    return SchemaState(AHEAD_CONTRACT if obstacles else AHEAD, head, revision, [], foreign, obstacles)
 
 
 def database_revisions(connection: Connection) -> list[str]:

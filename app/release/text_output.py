@@ -69,6 +69,23 @@ def _size(lock: Document) -> str:
     return f"{lock['size']}, {rows}"
 
 
+def rollback(document: Document) -> Iterator[str]:
+    noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
+    code = f"the code of {document['to']} ({noted})" if document["to"] else "the release before"
+    sentence = {
+        "yes": click.style(f"Yes: {code} can serve on this database.", fg="green"),
+        "no": click.style(f"No: {code} cannot serve on this database.", fg="red"),
+        "unknown": click.style(f"Unknown whether {code} can serve on this database.", fg="yellow"),
+    }
+    yield sentence[document["answer"]]
+    for reason in document["reasons"]:
+        yield f"  {reason}"
+    if document["since"]:
+        yield f"Revisions that it does not have: {', '.join(document['since'])}"
+    if document["answer"] == "no":
+        yield "Do not roll back: mend the newer code and deploy that (roll forward)."
+
+
 def lint(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
         place = f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]

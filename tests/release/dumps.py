@@ -4,6 +4,7 @@ import subprocess
 from typing import Any
 
 from app.dev import postgres
+from app.release.ledger import TOOL_TABLES
 from tests.databases import Environment
 
 
@@ -13,8 +14,9 @@ def schema_dump(environment: Environment) -> str:
 
 
 def rows_dump(environment: Environment) -> str:
-    """Every row of every table but the ledger, whose times differ."""
-    dumped = _pg_dump(environment, "--data-only", "--inserts", "--exclude-table=schema_ledger")
+    """Every row of every table but the tool's own, whose times differ."""
+    excluded = [f"--exclude-table={table}" for table in TOOL_TABLES]
+    dumped = _pg_dump(environment, "--data-only", "--inserts", *excluded)
     return "\n".join(sorted(dumped.splitlines()))
 
 

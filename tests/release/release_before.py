@@ -23,8 +23,10 @@ from sqlalchemy import (
     update,
 )
 
+from app.release.ledger import TOOL_TABLES
+
 # Belong to the migrations, and to the queue, which is used through its functions alone.
-TOOLS = ("alembic_version", "schema_ledger", "procrastinate_")
+TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_")
 
 
 class ReleaseBefore:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.release.ledger import TOOL_TABLES
 from tests.databases import Environment
 from tests.release.checkout import Checkout
 from tests.release.migrating import Database
@@ -28,7 +29,7 @@ CHANGES = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT|LOCK|TRUNCATE|INSERT|UPDATE|
 TABLES = (
     "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
-    " AND relname NOT IN ('alembic_version', 'schema_ledger')"
+    f" AND relname NOT IN ('alembic_version', {', '.join(map(repr, TOOL_TABLES))})"
 )
 
 

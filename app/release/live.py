@@ -1,0 +1,103 @@
+"""Live release: the table `schema_releases`, in which each release notes what it uses when it goes live.
+
+So nobody has to guess what old code still reads: a migration that takes it is refused, and a rollback is foretold
+(forecast.py). A release is known by its mapping and its head revision. Its newest start counts, so after a rollback the
+older release is the live one again.
+"""
+
+import logging
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, DateTime, MetaData, Select, String, Table, Text, func, inspect, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import DBAPIError
+
+from app.release.errors import server_message
+from app.release.mapping import MappedTables, mapped_tables, mapping_hash
+from app.release.relations import read_relations
+
+RELEASES = Table(
+    "schema_releases",
+    MetaData(),  # of its own, since no migration creates or drops it
+    Column("mapping_hash", String(64), primary_key=True),
+    Column("code_head", Text, primary_key=True),
+    Column("mapping", JSONB, nullable=False),
+    Column("rules", JSONB, nullable=False),  # of the mapped tables, when the release first went live
+    Column("live_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+)
+
+_NEWEST_FIRST = select(RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules).order_by(
+    RELEASES.c.live_at.desc()
+)
+
+log = logging.getLogger(__name__)
+
+
+class LiveRelease(NamedTuple):
+    """
+    Args:
+        code_head: the head revision of its code; several, with commas, when branches of the code were not merged.
+        live_at: when a process of it last began to serve.
+        rules: table: the definitions of what its rows were held to, as relations.Rule has them.
+    """
+
+    code_head: str
+    live_at: datetime
+    mapping: MappedTables
+    rules: dict[str, list[str]]
+
+
+def prepare(connection: Connection) -> None:
+    """Create the table where it is not there yet. Commits."""
+    RELEASES.create(connection, checkfirst=True)
+    connection.commit()
+
+
+def record_live(connection: Connection, metadata: MetaData, code_head: str) -> None:
+    """Note that code with these models begins to serve: one upsert, in a transaction of its own.
+
+    A process that cannot note it, because the database takes no changes or has no such table yet, logs that and serves
+    all the same. The release that was noted last then counts as the live one, of which nothing may be taken either.
+    """
+    tables = mapped_tables(metadata)
+    try:
+        relations = read_relations(connection, tables)
+        rules = {table: [rule.definition for rule in relation.rules] for table, relation in relations.items()}
+        connection.execute(
+            insert(RELEASES)
+            .values(mapping_hash=mapping_hash(tables), code_head=code_head, mapping=tables, rules=rules)
+            .on_conflict_do_update(index_elements=["mapping_hash", "code_head"], set_={"live_at": func.now()})
+        )
+        connection.commit()
+    except DBAPIError as error:
+        connection.rollback()
+        log.warning("it is not noted that this release is live: %s", server_message(error))
+
+
+def live_release(connection: Connection) -> LiveRelease | None:
+    """The release whose processes began to serve last; None: none has noted that it does."""
+    return _first(connection, _NEWEST_FIRST)
+
+
+def release_before(connection: Connection) -> LiveRelease | None:
+    """The release that was live before the live one."""
+    return _first(connection, _NEWEST_FIRST.offset(1))
+
+
+def release_at(connection: Connection, code_head: str) -> LiveRelease | None:
+    """The newest release whose code ended with this revision."""
+    return _first(connection, _NEWEST_FIRST.where(RELEASES.c.code_head == code_head))
+
+
+def own_release(connection: Connection, metadata: MetaData, code_head: str) -> LiveRelease | None:
+    """What code with these models noted when it was live; None: it never was, in this database."""
+    own = (RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata)), RELEASES.c.code_head == code_head)
+    return _first(connection, _NEWEST_FIRST.where(*own))
+
+
+def _first(connection: Connection, query: Select[Any]) -> LiveRelease | None:
+    if not inspect(connection).has_table(RELEASES.name):
+        return None
+    row = connection.execute(query.limit(1)).one_or_none()
+    return LiveRelease(*row) if row else None

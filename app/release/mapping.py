@@ -1,0 +1,87 @@
+"""Mapping: the tables and columns that a release uses, told from its models' MetaData. Plain data, fit for JSON."""
+
+import hashlib
+import json
+import re
+from typing import Any, TypedDict
+
+from sqlalchemy import Column, MetaData
+from sqlalchemy.types import TypeEngine
+
+from app.release.sql.dialect import DIALECT
+
+
+class MappedColumn(TypedDict):
+    """
+    Args:
+        type: as PostgreSQL's format_type() prints it.
+        has_default: the database gives a value to a row that leaves the column out.
+        generated: the database alone writes it.
+    """
+
+    type: str
+    not_null: bool
+    has_default: bool
+    generated: bool
+
+
+# table, with its schema where the models name one: column: what the models say of it
+MappedTables = dict[str, dict[str, MappedColumn]]
+
+# SQLAlchemy's name of a type in DDL: PostgreSQL's own. Other names differ in nothing but case.
+_NAMES = {
+    "varchar": "character varying",
+    "char": "character",
+    "decimal": "numeric",
+    "int": "integer",
+    "float": "double precision",
+}
+_LENGTH_ONE = ("character", "bit")  # what a type without a length has, and what is printed
+_SINGLE_PRECISION = 24  # FLOAT(n) up to this many bits is REAL (PostgreSQL manual, "Floating-Point Types")
+
+_COLLATION = re.compile(r' COLLATE (?:"[^"]*"|\S+)')
+_TYPE = re.compile(
+    r"(?P<name>[^(\[]+?) *(?:\((?P<size>[^)]*)\))?(?P<zone> WITH(?:OUT)? TIME ZONE)?(?P<array>(?:\[\])*)"
+)
+
+
+def mapped_tables(metadata: MetaData) -> MappedTables:
+    return {
+        table.fullname: {column.name: _mapped_column(column) for column in table.columns}
+        for table in metadata.sorted_tables
+    }
+
+
+def mapping_hash(tables: MappedTables) -> str:
+    """The same for the same mapping, in whatever order the models were imported."""
+    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+
+def _mapped_column(column: Column[Any]) -> MappedColumn:
+    is_serial = column.table.autoincrement_column is column
+    always = column.identity is not None and bool(column.identity.always)
+    return {
+        "type": type_name(column.type),
+        "not_null": not column.nullable,
+        "has_default": column.server_default is not None or is_serial,
+        "generated": column.computed is not None or always,
+    }
+
+
+def type_name(type_: TypeEngine[Any]) -> str:
+    """The type as format_type() prints it: `character varying(50)` for `VARCHAR(50)`."""
+    compiled = _COLLATION.sub("", type_.compile(dialect=DIALECT))
+    found = _TYPE.fullmatch(compiled)
+    if found is None:  # a type of somebody's own, which has its own words
+        return compiled
+    name = found["name"] if '"' in found["name"] else found["name"].lower()
+    size = (found["size"] or "").replace(" ", "")
+    if name == "float" and size:
+        name, size = ("real" if int(size) <= _SINGLE_PRECISION else "double precision"), ""
+    name = _NAMES.get(name, name)
+    if name in _LENGTH_ONE and not size:
+        size = "1"
+    if name == "numeric" and size.isdigit():
+        size += ",0"  # its scale
+    dimensions = "[]" if found["array"] else ""  # PostgreSQL does not keep how many
+    return f"{name}{f'({size})' if size else ''}{(found['zone'] or '').lower()}{dimensions}"
