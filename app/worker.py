@@ -26,13 +26,14 @@ from sqlalchemy import make_url
 
 from app.jobs import JobRequeued, queue
 from app.queue_upkeep import DEAD_AFTER, requeue_stalled_jobs
+from app.release import boot_gate
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0  # seconds between two heartbeats
 GRACE_PERIOD = 20.0  # seconds from the signal until the running jobs are requeued
 EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case; without a database nothing is requeued
-RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database
+RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
 POOL_TIMEOUT = 5.0  # seconds
 CONNECT_TIMEOUT = 5  # seconds
 
@@ -45,7 +46,7 @@ def worker() -> None:
 
 
 async def _serve(app: Flask) -> None:
-    """Work until a signal comes. Start again whenever the database was away."""
+    """Work until a signal comes, from when the schema is there. Start again whenever the database was away."""
     stopping, grace_over = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # Python's default depends on the CPUs
@@ -62,7 +63,8 @@ async def _serve(app: Flask) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     while not stopping.is_set():
-        await _work_until(stopping, _work(app, grace_over))
+        if await asyncio.to_thread(boot_gate.may_work, app):
+            await _work_until(stopping, _work(app, grace_over))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
     if grace_over.is_set():

@@ -65,9 +65,32 @@ def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> No
     assert answer.get_json() == {"state": "ahead", "code_head": HEAD, "database_revision": "9999"}
 
 
-def test_not_ready_when_one_step_ahead_is_a_contract(client: Visitor) -> None:
+def test_not_ready_when_one_step_ahead_is_a_contract_and_this_release_was_never_live(client: Visitor) -> None:
+    db.session.execute(text("DELETE FROM schema_releases"))
     add_ledger_step("9998", HEAD, "contract")
     add_ledger_step("9999", "9998", "expand")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["state"] == "ahead_contract"
+
+
+@pytest.fixture
+def was_live(client: Visitor) -> None:
+    """This release has noted what it uses, as it does before its first page."""
+    assert client.get("/sign-in").status_code == 200
+
+
+def test_ready_when_a_contract_took_nothing_of_this_release(client: Visitor, was_live: None) -> None:
+    add_ledger_step("9999", HEAD, "contract")
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.get_json()["state"] == "ahead"
+
+
+@pytest.mark.parametrize("phase", ["expand", "contract"])
+def test_not_ready_when_a_step_took_something_of_this_release(client: Visitor, was_live: None, phase: str) -> None:
+    db.session.execute(text("ALTER TABLE notes DROP content CASCADE"))
+    add_ledger_step("9999", HEAD, phase)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["state"] == "ahead_contract"

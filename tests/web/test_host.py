@@ -46,9 +46,9 @@ def test_a_host_of_any_name_is_served(client: Visitor, host: str) -> None:
     assert client.get("/sign-in", headers={"Host": host}).status_code == 200
 
 
-def test_with_trusted_hosts_every_other_is_400(server_environment: Environment) -> None:
+def test_with_trusted_hosts_every_other_is_400(migrated_environment: Environment) -> None:
     hosts = {"TRUSTED_HOSTS": "notes.example.com .example.org"}
-    client = create_app(TestingConfig({**server_environment, **hosts})).test_client()
+    client = create_app(TestingConfig({**migrated_environment, **hosts})).test_client()
     for host in ("notes.example.com", "notes.example.com:443", "example.org", "a.example.org"):
         assert client.get("/sign-in", headers={"Host": host}).status_code == 200, host
     for host in (

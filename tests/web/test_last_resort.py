@@ -49,8 +49,8 @@ FAILURES = [in_the_error_handler, in_the_template, in_the_context_of_templates, 
 
 
 @pytest.fixture
-def broken(request: pytest.FixtureRequest, server_environment: Environment) -> FlaskClient:
-    app = create_app(TestingConfig(server_environment))
+def broken(request: pytest.FixtureRequest, migrated_environment: Environment) -> FlaskClient:
+    app = create_app(TestingConfig(migrated_environment))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
     failure: Callable[[Flask], None] = request.param
     failure(app)

@@ -1,0 +1,86 @@
+"""Processes of new code that start before the migration: not one request is answered by code ahead of its schema."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from tests.databases import Environment, at_revision, copied_database, upgrade
+from tests.live.conftest import ROOT, Service, address_and_environment, running
+from tests.waiting import wait_until
+
+PAGES = ("/", "/sign-in", "/notes", "/nothing")
+REVISIONS = sorted(path.name[:4] for path in (ROOT / "migrations/versions").glob("[0-9]*.py"))
+NEW_WORKERS = "SELECT count(*) FROM procrastinate_workers"
+LIVE = "SELECT code_head FROM schema_releases"
+
+
+@pytest.fixture
+def behind(server_environment: Environment) -> Iterator[Environment]:
+    """A database at the revision before the newest."""
+    with copied_database(server_environment, at_revision(server_environment, REVISIONS[-2])) as environment:
+        yield environment
+
+
+@contextmanager
+def started(environment: Environment, folder: Path) -> Iterator[Service]:
+    """The Procfile's web and worker, on a database that is not migrated."""
+    url, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
+    log = folder / "web.log"
+    with running("worker", env, folder / "worker.log"), running("web", env, log) as process:
+        wait_until(lambda: status(url, "/healthz") == 200, "the web listens")
+        yield Service(url, process, env, log)
+
+
+def status(url: str, path: str) -> int:
+    """0: nobody answers."""
+    try:
+        return urllib3.request("GET", url + path, retries=False, redirect=False, timeout=10).status
+    except urllib3.exceptions.HTTPError:
+        return 0
+
+
+@contextmanager
+def visiting(url: str) -> Iterator[list[tuple[str, int]]]:
+    """Somebody who asks for page after page, meanwhile."""
+    answers: list[tuple[str, int]] = []
+    stop = threading.Event()
+
+    def visit() -> None:
+        while not stop.is_set():
+            answers.extend((path, status(url, path)) for path in PAGES)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        visitor.join()
+
+
+def served(answers: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [answer for answer in answers if answer[1] != 503]
+
+
+def test_new_code_answers_503_until_the_schema_is_there_and_then_serves(behind: Environment, tmp_path: Path) -> None:
+    with started(behind, tmp_path) as service, visiting(service.url) as answers:
+        wait_until(lambda: len(answers) > 20, "some were answered")
+        assert served(answers) == []
+        assert status(service.url, "/readyz") == 503
+        log = tmp_path / "worker.log"
+        wait_until(lambda: "the boot gate is closed" in log.read_text(), "the worker waits too")
+        assert service.rows(NEW_WORKERS) == [(0,)]
+        seen = len(answers)
+        upgrade(behind)
+        wait_until(lambda: all_pages_are_served(answers[seen:]), "every page is served", within=20)
+        assert {code for _, code in answers} == {200, 302, 404, 503}
+        wait_until(lambda: service.rows(NEW_WORKERS) == [(1,)], "the worker takes jobs")
+        assert service.rows(LIVE) == [(REVISIONS[-1],)]
+
+
+def all_pages_are_served(answers: list[tuple[str, int]]) -> bool:
+    return {path for path, _ in served(answers[-len(PAGES) * 4 :])} == set(PAGES)

@@ -1,0 +1,221 @@
+"""The boot gate: until the database is at least where the code is, a process answers 503; then it never looks again."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from app import create_app
+from app.extensions import db
+from app.release import boot_gate
+from config import TestingConfig
+from tests.databases import Environment
+from tests.release.migrating import Database
+
+THREADS = 4
+LOOK = "SELECT version_num FROM alembic_version"
+
+
+class Clock:
+    """What the gate takes for time.monotonic()."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def environment(migrated_environment: Environment) -> Environment:
+    return migrated_environment
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(boot_gate, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def starting(environment: Environment, clock: Clock) -> Iterator[Flask]:
+    """A process of today's code, on a database of the test's own."""
+    app = create_app(TestingConfig(environment))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def looks(starting: Flask) -> Iterator[list[str]]:
+    """The statements by which the database is looked at, from now on."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(LOOK):
+            seen.append(statement)
+
+    with starting.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def is_behind(database: Database) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '0001'")
+
+
+def is_migrated(database: Database) -> None:
+    database.execute("UPDATE alembic_version SET version_num = (SELECT max(revision) FROM schema_ledger)")
+
+
+def is_ahead(database: Database, phase: str) -> None:
+    database.execute(
+        "INSERT INTO schema_ledger (revision, down_revisions, phase)"
+        f" SELECT '9999', array_agg(version_num::text), '{phase}' FROM alembic_version"
+    )
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+@pytest.mark.parametrize("path", ["/", "/notes", "/sign-in", "/nothing"])
+def test_behind_every_page_is_503_with_retry_after_in_the_readers_language(
+    starting: Flask, database: Database, path: str
+) -> None:
+    is_behind(database)
+    answer = starting.test_client().get(path, headers={"Accept-Language": "ko"})
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert '<html lang="ko">' in answer.text
+    assert answer.headers["X-Request-ID"]
+
+
+def test_behind_a_form_is_refused_and_stores_nothing(starting: Flask, database: Database) -> None:
+    is_behind(database)
+    answer = starting.test_client().post("/sign-up", data={"email": "a@example.com"})
+    assert answer.status_code == 503
+    assert database.scalar("SELECT count(*) FROM users") == 0
+
+
+def test_behind_who_asks_for_json_gets_problem_json(starting: Flask, database: Database) -> None:
+    is_behind(database)
+    answer = starting.test_client().get("/notes", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
+
+
+def test_behind_health_checks_and_static_files_are_answered(starting: Flask, database: Database) -> None:
+    is_behind(database)
+    client = starting.test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").get_json()["state"] == "behind"
+    page = client.get("/notes").text
+    static = next(part for part in page.split('"') if part.startswith("/static/"))
+    with client.get(static) as answer:
+        assert answer.status_code == 200
+
+
+def test_a_database_that_is_behind_is_looked_at_once_a_second(
+    starting: Flask, database: Database, clock: Clock, looks: list[str]
+) -> None:
+    is_behind(database)
+    client = starting.test_client()
+    for _ in range(5):
+        assert client.get("/sign-in").status_code == 503
+    assert len(looks) == 1
+    is_migrated(database)
+    assert client.get("/sign-in").status_code == 503
+    clock.now += boot_gate.LOOK_EVERY
+    assert client.get("/sign-in").status_code == 200
+    assert len(looks) == 2
+
+
+def test_once_it_is_open_it_never_looks_again(
+    starting: Flask, database: Database, clock: Clock, looks: list[str]
+) -> None:
+    client = starting.test_client()
+    assert client.get("/sign-in").status_code == 200
+    is_behind(database)
+    clock.now += 100
+    assert client.get("/sign-in").status_code == 200
+    assert len(looks) == 1
+
+
+def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, looks: list[str]) -> None:
+    """At the head nobody is refused, however many come at once."""
+    barrier = Barrier(THREADS)
+
+    def visit(_: int) -> int:
+        barrier.wait()
+        return starting.test_client().get("/sign-in").status_code
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert list(threads.map(visit, range(THREADS))) == [200] * THREADS
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("phase", ["expand", "contract"])
+def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str) -> None:
+    is_ahead(database, phase)
+    assert starting.test_client().get("/sign-in").status_code == 200
+
+
+def test_on_a_database_that_nobody_knows_it_stays_closed(starting: Flask, database: Database) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert starting.test_client().get("/sign-in").status_code == 503
+
+
+def test_a_database_that_was_never_migrated_keeps_it_closed(starting: Flask, database: Database) -> None:
+    database.execute("DROP TABLE alembic_version")
+    assert starting.test_client().get("/sign-in").status_code == 503
+
+
+def test_without_an_answer_of_the_database_it_stays_closed(environment: Environment) -> None:
+    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
+    client = create_app(TestingConfig(nowhere)).test_client()
+    answer = client.get("/sign-in")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_worker_waits_likewise_and_notes_this_release_as_live_when_it_may_work(
+    starting: Flask, database: Database, clock: Clock
+) -> None:
+    is_behind(database)
+    assert boot_gate.may_work(starting) is False
+    assert database.scalar("SELECT count(*) FROM schema_releases") == 0
+    is_migrated(database)
+    clock.now += boot_gate.LOOK_EVERY
+    assert boot_gate.may_work(starting) is True
+    assert database.scalar("SELECT array_agg(code_head) FROM schema_releases") == [
+        database.scalar("SELECT version_num FROM alembic_version")
+    ]
+
+
+def test_a_read_only_database_opens_it(starting: Flask, database: Database) -> None:
+    """Readers see their pages during a failover; that this release is live cannot be noted then."""
+    name = database.scalar("SELECT current_database()")
+    database.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert starting.test_client().get("/sign-in").status_code == 200
+    assert database.scalar("SELECT count(*) FROM schema_releases") == 0
+
+
+def test_it_says_once_why_it_is_closed_and_that_it_opened(
+    starting: Flask, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_behind(database)
+    client = starting.test_client()
+    with caplog.at_level("INFO", logger=boot_gate.__name__):
+        for _ in range(3):
+            client.get("/sign-in")
+            clock.now += boot_gate.LOOK_EVERY
+        is_migrated(database)
+        client.get("/sign-in")
+    said = [record.getMessage() for record in caplog.records if record.name == boot_gate.__name__]
+    assert len(said) == 2
+    assert "the database is at 0001 and this code at" in said[0]
+    assert said[1] == "the boot gate is open"
