@@ -21,7 +21,8 @@ _SIZE = text(
 
 # PL/pgSQL around the statements of a DO block: it takes no lock.
 _CONTROL_FLOW = re.compile(
-    r"(?:(?:BEGIN|LOOP|END LOOP|END|COMMIT)\b ?|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\))*", re.IGNORECASE
+    r"(?:(?:BEGIN|LOOP|END LOOP|END IF|END|COMMIT)\b ?|IF .* THEN RAISE .*|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\))*",
+    re.IGNORECASE,
 )
 
 

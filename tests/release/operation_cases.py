@@ -8,24 +8,32 @@ import sqlalchemy as sa
 from app.release.operations import (
     add_check_online,
     add_column_online,
+    add_computed_column_online,
+    add_enum_value_online,
     add_foreign_key_online,
+    add_synced_column_online,
     add_unique_online,
     backfill,
+    change_type_online,
     create_index_online,
     drop_column_contract,
     drop_compat_view,
     drop_constraint_online,
+    drop_dual_write_contract,
     drop_index_online,
     drop_not_null_online,
+    drop_shadow_contract,
     drop_table_contract,
     reinstate_column_online,
     reinstate_table_online,
     rename_back_from_view,
     rename_with_view,
+    replace_check_online,
     retire_column_online,
     retire_table_online,
     set_default_online,
     set_not_null_online,
+    stop_dual_write_contract,
     widen_text_online,
 )
 
@@ -39,9 +47,21 @@ CREATE TABLE things (
     "Odd name" int
 );
 CREATE INDEX ix_things_size ON things (size);
+CREATE TYPE mood AS ENUM ('good', 'bad');
 INSERT INTO owners SELECT FROM generate_series(1, 10);
 INSERT INTO things (owner_id, name, "Odd name") SELECT n % 10 + 1, 'thing ' || n, n FROM generate_series(1, 3000) n;
 """
+
+
+# A column that a dual write keeps, as an operation leaves it.
+KEPT = """
+ALTER TABLE things ADD "Odd name_shadow" bigint;
+CREATE FUNCTION "zz_dual_write_things_Odd name_shadow"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER "zz_dual_write_things_Odd name_shadow" BEFORE INSERT ON things
+    FOR EACH ROW EXECUTE FUNCTION "zz_dual_write_things_Odd name_shadow"();
+"""
+HAS_TRIGGER = "EXISTS (SELECT FROM pg_trigger WHERE tgname = 'zz_dual_write_things_Odd name_shadow')"
+HAS_COLUMN = "to_jsonb(things) ? 'Odd name_shadow' FROM things WHERE id = 1"
 
 
 class Case(NamedTuple):
@@ -175,5 +195,50 @@ CASES = [
         "drop_column",
         lambda: drop_column_contract("things", "size"),
         "SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = 'size'",
+    ),
+    Case(
+        "change_type",
+        lambda: change_type_online("things", "Odd name", "BIGINT"),
+        "SELECT count(*) = 3000 AND min(pg_typeof(\"Odd name\")::text) = 'bigint' FROM things"
+        " WHERE \"Odd name\" = (to_jsonb(things) ->> 'Odd name_shadow')::int",
+    ),
+    Case(
+        "drop_shadow",
+        lambda: drop_shadow_contract("things", "Odd name"),
+        f"SELECT NOT {HAS_TRIGGER} AND NOT {HAS_COLUMN}",
+        setup=KEPT,
+    ),
+    Case(
+        "drop_dual_write",
+        lambda: drop_dual_write_contract("things", "Odd name_shadow"),
+        f"SELECT NOT {HAS_TRIGGER} AND NOT {HAS_COLUMN}",
+        setup=KEPT,
+    ),
+    Case(
+        "stop_dual_write",
+        lambda: stop_dual_write_contract("things", "Odd name_shadow"),
+        f"SELECT NOT {HAS_TRIGGER} AND {HAS_COLUMN}",
+        setup=KEPT,
+    ),
+    Case(
+        "add_computed_column",
+        lambda: add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(name)"),
+        "SELECT count(*) = 3000 FROM things WHERE (to_jsonb(things) ->> 'words')::int = length(name)",
+    ),
+    Case(
+        "add_synced_column",
+        lambda: add_synced_column_online("things", "name", sa.Column("title", sa.Text), "upper(name)", "lower(title)"),
+        "SELECT count(*) = 3000 FROM things WHERE to_jsonb(things) ->> 'title' = upper(name)",
+    ),
+    Case(
+        "add_enum_value",
+        lambda: add_enum_value_online("mood", "it's fine", before="bad"),
+        "SELECT enum_range(NULL::mood)::text[] = ARRAY['good', 'it''s fine', 'bad']",
+    ),
+    Case(
+        "replace_check",
+        lambda: replace_check_online("things", "ck_things_small", "size < 20"),
+        "SELECT pg_get_constraintdef(oid) = 'CHECK ((size < 20))' AND convalidated FROM pg_constraint"
+        " WHERE conname = 'ck_things_small'",
     ),
 ]

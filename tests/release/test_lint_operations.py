@@ -27,6 +27,12 @@ EXPANDING = {
     "widen_text_online": 'widen_text_online("todos", "description", "VARCHAR(300)")',
     "retire_table_online": 'retire_table_online("todos")',
     "retire_column_online": 'retire_column_online("todos", "description")',
+    "change_type_online": 'change_type_online("todos", "position", "BIGINT")',
+    "add_computed_column_online": 'add_computed_column_online("todos", sa.Column("x", sa.Integer()), "position + 1")',
+    "add_synced_column_online": (
+        'add_synced_column_online("todos", "note", sa.Column("x", sa.Integer()), "length(note)", "repeat(\'x\', x)")'
+    ),
+    "add_enum_value_online": 'add_enum_value_online("mood", "fine")',
     "set_not_null_online": (
         'add_column_online("todos", sa.Column("due", sa.Date()))\n'
         'set_default_online("todos", "due", "current_date")\n'
@@ -40,6 +46,10 @@ CONTRACTING = {
     "drop_column_contract": 'drop_column_contract("todos", "note")',
     "drop_table_contract": 'drop_table_contract("todos")',
     "drop_compat_view": 'drop_compat_view("old_todos")',
+    "drop_shadow_contract": 'drop_shadow_contract("todos", "position")',
+    "drop_dual_write_contract": 'drop_dual_write_contract("todos", "x")',
+    "stop_dual_write_contract": 'stop_dual_write_contract("todos", "x")',
+    "replace_check_online": 'replace_check_online("todos", "ck_todos_x", "position > 0")',
 }
 # Undoing an expand, in a downgrade, which lint does not read.
 UNDOING = {"rename_back_from_view", "reinstate_column_online", "reinstate_table_online"}
@@ -59,7 +69,7 @@ def test_an_operation_passes(tmp_path: Path, calls: str) -> None:
 @pytest.mark.parametrize("calls", CONTRACTING.values(), ids=CONTRACTING)
 def test_one_that_takes_away_passes_as_a_contract_alone(tmp_path: Path, calls: str) -> None:
     assert rules_of(tmp_path, steps(calls), CONTRACT) == []
-    assert rules_of(tmp_path, steps(calls), EXPAND) == ["breaks-previous-release"]
+    assert set(rules_of(tmp_path, steps(calls), EXPAND)) == {"breaks-previous-release"}
 
 
 def test_each_operation_is_tried() -> None:

@@ -125,7 +125,7 @@ def renames_table_or_column(revision: Revision) -> Iterator[Violation]:
                 yield Violation("renaming-table", statement, table)
     for statement, (table, action) in alterations(revision):
         match = _RENAME_COLUMN.match(action)
-        if match and (statement.transaction, table) not in served:
+        if match and not statement.by_operation and (statement.transaction, table) not in served:
             yield Violation("renaming-column", statement, f"{table}.{grammar.unqualified_name(match[1])}")
 
 

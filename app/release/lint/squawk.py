@@ -38,8 +38,9 @@ SAME_CAUSE = (
     ("validate-under-lock", "constraint-missing-not-valid"),
 )
 BAN_DROP = "ban-drop-"  # backward_compatibility.py decides this by the phase
-# widen_text_online checks that the type only gets longer; the SQL does not show it.
-CHECKED_BY_OPERATIONS = ("changing-column-type",)
+# The SQL does not show that widen_text_online checks that the type only gets longer, and that an operation gives a
+# constraint the name of one that it replaces.
+CHECKED_BY_OPERATIONS = ("changing-column-type", "renaming-object")
 
 
 class Warned(NamedTuple):

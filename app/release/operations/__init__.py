@@ -19,6 +19,7 @@ does not exist. Each operation with its SQL and locks: docs/operations-for-migra
 
 from app.release.operations.backfill import backfill
 from app.release.operations.columns import add_column_online, set_default_online, widen_text_online
+from app.release.operations.computed import add_computed_column_online, add_synced_column_online
 from app.release.operations.constraints import (
     add_check_online,
     add_foreign_key_online,
@@ -33,30 +34,41 @@ from app.release.operations.drops import (
     retire_column_online,
     retire_table_online,
 )
+from app.release.operations.dual_writes import drop_dual_write_contract, stop_dual_write_contract
+from app.release.operations.enums import add_enum_value_online, replace_check_online
 from app.release.operations.indexes import create_index_online, drop_index_online
 from app.release.operations.not_null import drop_not_null_online, set_not_null_online
 from app.release.operations.renames import drop_compat_view, rename_back_from_view, rename_with_view
+from app.release.operations.type_changes import change_type_online, drop_shadow_contract
 
 __all__ = [
     "add_check_online",
     "add_column_online",
+    "add_computed_column_online",
+    "add_enum_value_online",
     "add_foreign_key_online",
+    "add_synced_column_online",
     "add_unique_online",
     "backfill",
+    "change_type_online",
     "create_index_online",
     "drop_column_contract",
     "drop_compat_view",
     "drop_constraint_online",
+    "drop_dual_write_contract",
     "drop_index_online",
     "drop_not_null_online",
+    "drop_shadow_contract",
     "drop_table_contract",
     "reinstate_column_online",
     "reinstate_table_online",
     "rename_back_from_view",
     "rename_with_view",
+    "replace_check_online",
     "retire_column_online",
     "retire_table_online",
     "set_default_online",
     "set_not_null_online",
+    "stop_dual_write_contract",
     "widen_text_online",
 ]

@@ -1,0 +1,281 @@
+"""change_type_online: whatever stands on the column, whoever writes meanwhile, and back again, no value is wrong."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import text
+
+from app.release.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
+from app.release.operations import add_computed_column_online, change_type_online, drop_shadow_contract
+from tests.release.migrating import Database
+
+# `size` has one of everything that may stand on a column; `id` is a key that others refer to.
+SCHEMA = """
+CREATE TABLE sizes (size int PRIMARY KEY, name text);
+CREATE TABLE things (
+    id int GENERATED ALWAYS AS IDENTITY (START WITH 5 INCREMENT BY 2) PRIMARY KEY,
+    name varchar(50) NOT NULL,
+    size int NOT NULL DEFAULT 3 CONSTRAINT ck_things_size CHECK (size < 100 AND name <> 'size'),
+    code int CONSTRAINT uq_things_code UNIQUE DEFERRABLE,
+    parent_id int CONSTRAINT fk_things_parent REFERENCES things (id) ON DELETE SET NULL,
+    CONSTRAINT uq_things_size_name UNIQUE (size, name),
+    CONSTRAINT fk_things_size FOREIGN KEY (size) REFERENCES sizes (size) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON COLUMN things.size IS 'how it''s sized';
+CREATE INDEX ix_things_size ON things USING hash (size);
+CREATE INDEX ix_part ON things (name, (size + 1) DESC) INCLUDE (code) WHERE size > 2;
+CREATE TABLE parts (
+    id bigserial PRIMARY KEY, thing_id int CONSTRAINT fk_parts_things REFERENCES things ON DELETE CASCADE
+);
+CREATE TABLE tickets (id serial PRIMARY KEY);
+INSERT INTO sizes SELECT n, 'size' FROM generate_series(0, 20) n;
+INSERT INTO things (name, size, code) SELECT 'thing ' || n, n % 10, n FROM generate_series(1, 500) n;
+UPDATE things SET parent_id = id - 2 WHERE id > 5;
+INSERT INTO parts (thing_id) SELECT id FROM things;
+INSERT INTO tickets SELECT FROM generate_series(1, 3);
+"""
+TYPE = (
+    "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
+    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column"
+)
+WRONG = "SELECT count(*) FROM things WHERE size IS DISTINCT FROM size_shadow"
+INDEXES = "SELECT array_agg(indexdef ORDER BY indexname) FROM pg_indexes WHERE tablename = :table"
+CONSTRAINTS = (
+    "SELECT array_agg(conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated ORDER BY conname)"
+    " FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)"
+)
+
+
+@pytest.fixture
+def things(database: Database) -> Database:
+    database.execute(SCHEMA)
+    return database
+
+
+def to_bigint() -> None:
+    change_type_online("things", "size", "BIGINT")
+
+
+def to_integer() -> None:
+    change_type_online("things", "size", "INTEGER")
+
+
+def described(database: Database, table: str) -> tuple[Any, ...]:
+    return database.scalar(INDEXES, table=table), database.scalar(CONSTRAINTS, table=table)
+
+
+def test_what_stands_on_the_column_stands_on_the_new_one_by_the_same_names(things: Database) -> None:
+    before = described(things, "things")
+    things.migrate(to_bigint)
+    assert things.scalar(TYPE, table="things", column="size") == "bigint"
+    assert described(things, "things") == before
+    default = "SELECT column_default || is_nullable FROM information_schema.columns WHERE table_name = 'things'"
+    assert things.scalar(f"{default} AND column_name = 'size'") == "3NO"
+    comment = (
+        "SELECT col_description(attrelid, attnum) FROM pg_attribute"
+        " WHERE attrelid = 'things'::regclass AND attname = :column"
+    )
+    assert things.scalar(comment, column="size") == "how it's sized"
+    assert things.scalar(comment, column="size_shadow").startswith("shadow: ")
+
+
+def test_back_and_without_the_shadow_the_schema_is_what_it_was_and_so_is_every_row(
+    things: Database, schema_dump: Callable[[], str]
+) -> None:
+    before, rows = schema_dump(), things.scalar("SELECT jsonb_agg(t ORDER BY id) FROM things t")
+    things.migrate(to_bigint)
+    assert schema_dump() != before
+    things.migrate(to_integer)
+    things.migrate(lambda: drop_shadow_contract("things", "size"))
+    assert schema_dump() == before
+    assert things.scalar("SELECT jsonb_agg(t ORDER BY id) FROM things t") == rows
+
+
+def test_after_the_contract_only_the_type_is_another(things: Database, schema_dump: Callable[[], str]) -> None:
+    expected = [line.replace("size integer", "size bigint").rstrip(",") for line in schema_dump().splitlines()]
+    things.migrate(to_bigint)
+    things.migrate(lambda: drop_shadow_contract("things", "size"))
+    assert sorted(line.rstrip(",") for line in schema_dump().splitlines()) == sorted(
+        line.replace("size bigint PRIMARY", "size integer PRIMARY") for line in only_things(expected)
+    )
+
+
+def only_things(lines: list[str]) -> list[str]:
+    """sizes.size stays an integer."""
+    table = lines.index("CREATE TABLE public.sizes (")
+    return [
+        line.replace("bigint", "integer") if table < place < table + 3 else line for place, line in enumerate(lines)
+    ]
+
+
+def test_a_key_goes_over_with_its_identity_and_with_the_foreign_keys_to_it(
+    things: Database, schema_dump: Callable[[], str]
+) -> None:
+    before, owned, referring = schema_dump(), described(things, "things"), described(things, "parts")
+    newest = things.scalar("SELECT max(id) FROM things")
+    things.migrate(lambda: change_type_online("things", "id", "BIGINT"))
+    assert things.scalar(TYPE, table="things", column="id") == "bigint"
+    assert (described(things, "things"), described(things, "parts")) == (owned, referring)
+    added = "INSERT INTO things (name) VALUES (gen_random_uuid()) RETURNING id"
+    assert things.scalar(added) == newest + 2, "the identity goes on where it was"
+    things.execute("DELETE FROM things WHERE id = :id", id=newest)
+    assert things.scalar("SELECT count(*) FROM parts") == 499, "ON DELETE CASCADE"
+
+    things.migrate(lambda: change_type_online("things", "parent_id", "BIGINT"))
+    things.migrate(lambda: change_type_online("parts", "thing_id", "BIGINT"))
+    things.execute("INSERT INTO things (id, name) OVERRIDING SYSTEM VALUE VALUES (3000000001, 'far')")
+    things.execute("INSERT INTO parts (thing_id) VALUES (3000000001)")
+    things.execute("DELETE FROM things WHERE id = 3000000001")
+    for table, column in (("parts", "thing_id"), ("things", "parent_id"), ("things", "id")):
+        things.migrate(partial(change_type_online, table, column, "INTEGER"))
+        things.migrate(partial(drop_shadow_contract, table, column))
+    assert schema_dump() == before
+    assert things.scalar(added) == newest + 4
+
+
+def test_a_serial_key_keeps_its_sequence_which_can_count_further(
+    things: Database, schema_dump: Callable[[], str]
+) -> None:
+    before = schema_dump()
+    things.migrate(lambda: change_type_online("tickets", "id", "BIGINT"))
+    things.execute("SELECT setval('tickets_id_seq', 3000000000)")
+    assert things.scalar("INSERT INTO tickets DEFAULT VALUES RETURNING id") == 3000000001
+    assert things.scalar("SELECT pg_get_serial_sequence('tickets', 'id')") == "public.tickets_id_seq"
+    things.execute("DELETE FROM tickets WHERE id > 3")
+    things.execute("SELECT setval('tickets_id_seq', 3)")
+    things.migrate(lambda: change_type_online("tickets", "id", "INTEGER"))
+    things.migrate(lambda: drop_shadow_contract("tickets", "id"))
+    assert schema_dump() == before
+
+
+def test_each_write_is_in_both_columns_before_the_swap_and_after_it(things: Database) -> None:
+    things.migrate(to_bigint)
+    things.execute("INSERT INTO things (name, size) VALUES ('new', 7)")
+    things.execute("INSERT INTO things (name) VALUES ('by default')")
+    things.execute("UPDATE things SET size = 11 WHERE name = 'thing 1'")
+    things.execute("UPDATE sizes SET size = 50 WHERE size = 5")
+    things.execute("DELETE FROM sizes WHERE size = 6")
+    assert things.scalar(WRONG) == 0
+    assert things.scalar("SELECT count(*) FROM things WHERE size_shadow = 50") == 50
+    things.migrate(to_integer)
+    things.execute("UPDATE things SET size = 12 WHERE name = 'thing 1'")
+    assert things.scalar(WRONG) == 0
+
+
+def test_a_value_that_only_the_new_type_holds_is_stored_and_then_there_is_no_way_back(things: Database) -> None:
+    things.migrate(lambda: change_type_online("things", "code", "BIGINT"))
+    things.execute("UPDATE things SET code = 3000000000 WHERE name = 'thing 1'")
+    assert things.scalar("SELECT code_shadow FROM things WHERE name = 'thing 1'") is None
+    with pytest.raises(UnsafeOperation, match="cannot become INTEGER"):
+        things.migrate(lambda: change_type_online("things", "code", "INTEGER"))
+    assert things.scalar("SELECT code FROM things WHERE name = 'thing 1'") == 3000000000
+    assert things.scalar(TYPE, table="things", column="code") == "bigint"
+    things.execute("UPDATE things SET code = 3000 WHERE name = 'thing 1'")
+    things.migrate(lambda: change_type_online("things", "code", "INTEGER"))
+    assert things.scalar("SELECT code FROM things WHERE name = 'thing 1'") == 3000
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda: change_type_online("things", "name", "INTEGER"), "cannot become INTEGER"),
+        (lambda: change_type_online("things", "name", "VARCHAR(7)"), "would be lost as VARCHAR"),
+        (lambda: change_type_online("things", "size", "BIGINT", using="colour"), "no value for things"),
+        (lambda: change_type_online("things", "size", "BIGINT", using="size + code"), "reads code too"),
+        (lambda: change_type_online("things", "size", "BIGINT", back="size / 2"), "would be lost"),
+        (lambda: change_type_online("things", "size", "BIGINT", back="lower(size)"), "no value for things"),
+        (lambda: change_type_online("things", "size", "BIGINT", using="1", back="1"), "would be lost"),
+    ],
+    ids=["no number", "cut", "no column", "two columns", "another way back", "no way back", "one for all"],
+)
+def test_a_change_that_loses_a_value_is_refused_and_nothing_of_it_is_left(
+    things: Database, change: Callable[[], object], reason: str, schema_dump: Callable[[], str]
+) -> None:
+    before = schema_dump()
+    with pytest.raises(UnsafeOperation, match=reason):
+        things.migrate(change)
+    assert schema_dump() == before
+    things.execute("INSERT INTO things (name) VALUES ('new')")
+
+
+@pytest.mark.parametrize(
+    ("standing", "what"),
+    [
+        ("CREATE VIEW seen AS SELECT size FROM things", "view seen"),
+        ("ALTER TABLE things ADD twice int GENERATED ALWAYS AS (size * 2) STORED", "column twice"),
+        ("ALTER TABLE things ADD EXCLUDE USING btree (size WITH =) WHERE (name = 'none')", "excl"),
+        ("CREATE STATISTICS together ON size, code FROM things", "statistics object together"),
+        ("CREATE POLICY own ON things USING (size > 0)", "policy own"),
+        ("GRANT SELECT (size) ON things TO PUBLIC", "privileges"),
+        ("CREATE TABLE more () INHERITS (things)", "inherit"),
+    ],
+    ids=["view", "generated", "exclude", "statistics", "policy", "privileges", "inheritance"],
+)
+def test_what_cannot_be_carried_over_is_named_before_anything_is_done(
+    things: Database, standing: str, what: str, schema_dump: Callable[[], str]
+) -> None:
+    things.execute(standing)
+    before = schema_dump()
+    with pytest.raises(UnsafeOperation, match=what):
+        things.migrate(to_bigint)
+    assert schema_dump() == before
+
+
+def test_a_second_change_waits_for_the_end_of_the_first(things: Database, schema_dump: Callable[[], str]) -> None:
+    things.migrate(to_bigint)
+    before = schema_dump()
+    with pytest.raises(ReleaseError, match=r"drop_shadow_contract\('things', 'size'\)"):
+        things.migrate(lambda: change_type_online("things", "size", "NUMERIC"))
+    assert schema_dump() == before
+
+
+def test_a_column_of_the_shadows_name_is_not_taken_for_it(things: Database, schema_dump: Callable[[], str]) -> None:
+    things.execute("ALTER TABLE things ADD size_shadow bigint")
+    before = schema_dump()
+    with pytest.raises(ReleaseError, match="is there already"):
+        things.migrate(to_bigint)
+    assert schema_dump() == before
+
+
+def test_a_column_that_is_not_there_is_told(things: Database) -> None:
+    with pytest.raises(ReleaseError, match=r"no column things\.colour"):
+        things.migrate(lambda: change_type_online("things", "colour", "BIGINT"))
+
+
+def test_in_a_session_that_was_there_before_every_trigger_goes_on(things: Database) -> None:
+    """A session keeps PL/pgSQL functions as it compiled them, with the types of then."""
+    things.execute(
+        "CREATE FUNCTION limit_size() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.size := least(NEW.size, 15); RETURN NEW; END $$;"
+        " CREATE TRIGGER limit_size BEFORE INSERT OR UPDATE ON things FOR EACH ROW EXECUTE FUNCTION limit_size()"
+    )
+    write = text("UPDATE things SET size = :size WHERE name = 'thing 1'")
+    with things.engine.connect() as session:
+        for size, upgrade in ((18, to_bigint), (17, to_integer), (16, lambda: None)):
+            session.execute(write, {"size": size})
+            session.commit()
+            things.migrate(upgrade)
+    assert things.scalar("SELECT size FROM things WHERE name = 'thing 1'") == 15
+    assert things.scalar(WRONG) == 0
+
+
+def test_a_transaction_that_reads_what_was_before_is_waited_for(things: Database) -> None:
+    """It would find NULL under the column's name, in rows as they were before the backfill."""
+    change = partial(change_type_online, "things", "parent_id", "BIGINT")
+    with things.engine.connect().execution_options(isolation_level="REPEATABLE READ") as reader:
+        reader.execute(text("SELECT FROM sizes"))
+        with pytest.raises(DeadlineExceeded, match="reads what was there before"):
+            things.migrate(change, seconds=3)
+        assert reader.scalar(text("SELECT count(*) FROM things WHERE parent_id IS NULL")) == 1
+    things.migrate(change)
+
+
+def test_a_dual_write_of_another_column_goes_on(things: Database) -> None:
+    things.migrate(lambda: add_computed_column_online("things", sa.Column("words", sa.Integer), "length(name)"))
+    things.migrate(to_bigint)
+    things.execute("UPDATE things SET name = 'longer than it was', size = 4 WHERE name = 'thing 1'")
+    assert things.scalar(WRONG) == 0
+    assert things.scalar("SELECT count(*) FROM things WHERE words IS DISTINCT FROM length(name)") == 0
