@@ -15,8 +15,10 @@ from sqlalchemy import Column, MetaData, inspect
 from app.release import ledger, naming, operations, options
 from app.release.connection import connection_of
 from app.release.operations import schemas
+from app.release.operations.column_swap import SHADOW_OF_FORMER, SHADOW_PREFIX, shadow_of
+from app.release.operations.dual_writes import dual_writes_on
 from app.release.operations.steps import RETIRED_COMMENT
-from app.release.rewriter import Call, Change, arguments_of, rewrite_directives
+from app.release.rewriter import Call, Change, arguments_of, enums, rewrite_directives
 from app.release.rewriter.columns import default_sql
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,8 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
 
 
 def is_retired(item: Any) -> bool:
-    """Whether a table or column has the comment that retire_table_online or retire_column_online set."""
-    return bool(item.comment == RETIRED_COMMENT)
+    """Whether a table or column has the comment of a retired one, or of the shadow of a changed type."""
+    return bool(item.comment == RETIRED_COMMENT or str(item.comment).startswith(SHADOW_PREFIX))
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
@@ -82,7 +84,7 @@ class PostgresqlImplWithQuotedDefaults(PostgresqlImpl):
 # How models and database are compared, by migrate, check and doctor alike.
 COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", enums.PLUGIN],
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
@@ -147,8 +149,19 @@ def drop_retired(migration: MigrationContext, autogen: AutogenContext) -> Change
         if inspector.get_table_comment(table, schema)["text"] == RETIRED_COMMENT:
             up.append(Call("drop_table_contract", repr(table), schema))
             continue
-        for column in inspector.get_columns(table, schema):
+        columns = inspector.get_columns(table, schema)
+        shadows = [column["name"] for column in columns if column.get("comment") == SHADOW_OF_FORMER]
+        up += [
+            Call("drop_shadow_contract", f"{table!r}, {column['name']!r}", schema)
+            for column in columns
+            if shadow_of(column["name"]) in shadows
+        ]
+        for column in columns:
             if column.get("comment") == RETIRED_COMMENT:
+                up += [
+                    Call("stop_dual_write_contract", f"{table!r}, {kept!r}", schema)
+                    for kept in dual_writes_on(connection_of(migration), table, column["name"])
+                ]
                 bare = Column(column["name"], column["type"], nullable=True)
                 up.append(Call("drop_column_contract", f"{table!r}, {column['name']!r}", schema))
                 arguments = arguments_of(AddColumnOp(table, bare), autogen)

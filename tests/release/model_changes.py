@@ -176,6 +176,12 @@ CHANGES = {
         [],
         "expand",
     ),
+    "wider number": (
+        lambda metadata: replace(metadata, sa.Column("size", sa.BigInteger, index=True)),
+        ["change_type_online('things', 'size', 'BIGINT')"],
+        ["change_type_online('things', 'size', 'INTEGER')", "drop_shadow_contract('things', 'size')"],
+        "expand",
+    ),
     "column gone from the model": (
         lambda metadata: remove(metadata, "kind"),
         ["retire_column_online('things', 'kind')"],
