@@ -3,6 +3,7 @@
 import os
 
 from flask import Flask
+from procrastinate.schema import SchemaManager
 
 from app import jobs, mail, release, storage, web
 from app.accounts import browser_session
@@ -112,6 +113,7 @@ def release_options(app: Flask) -> release.Options:
         url_variable="MIGRATION_DATABASE_URL",
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
         unmapped_prefixes=("procrastinate_",),
+        unmapped_sql=SchemaManager.get_schema,
         waiting_jobs=jobs.waiting,
     )
 

@@ -36,8 +36,9 @@ ROLE_AND_DATABASE = """\
 CREATE ROLE semicircle LOGIN PASSWORD 'semicircle';
 CREATE DATABASE semicircle OWNER semicircle;
 """
-MAY_CREATE_DATABASES = "ALTER ROLE semicircle CREATEDB;\n"
+MAY_CREATE_DATABASES = "ALTER ROLE semicircle CREATEDB REPLICATION;\n"
 NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+TWO_PHASE_COMMIT = ("-c", "max_prepared_transactions=4")
 
 
 def url(port: int) -> str:
@@ -50,8 +51,8 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     Args:
         directory: the data; made when it is missing or empty. The log goes beside it.
         port: on the loopback interface; there is no Unix socket.
-        durable: False is faster, and may lose data in a crash: for tests.
-        may_create_databases: whether the role may, in data that is made now: for tests.
+        durable: False is faster, may lose data in a crash, and allows two-phase commit: for tests.
+        may_create_databases: whether the role may, and replication slots too, in data that is made now: for tests.
 
     Raises:
         DevError: it cannot start.
@@ -101,7 +102,13 @@ def _trees(binaries: Path) -> list[Path]:
 
 
 def _settings(durable: bool) -> list[str]:
-    return ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *(() if durable else NOT_DURABLE)]
+    return [
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+        *(() if durable else NOT_DURABLE + TWO_PHASE_COMMIT),
+    ]
 
 
 def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> None:

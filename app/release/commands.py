@@ -1,4 +1,4 @@
-"""`flask release status | plan | lint | doctor`: inspect schema changes.
+"""`flask release status | plan | lint | doctor | definition`: inspect schema changes.
 
 The commands only read. Each prints text for people, or with --json one document for programs.
 """
@@ -18,8 +18,10 @@ from sqlalchemy import Connection
 from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, rollback, text_output
 from app.release.autogenerate import target_metadata
 from app.release.connection import read_only_connection
-from app.release.doctor.catalog_checks import migrators
 from app.release.doctor.diagnosis import ERROR
+from app.release.doctor.session_checks import migrators
+from app.release.doctor.tool_objects import expected_objects
+from app.release.errors import ReleaseError
 from app.release.expand_contract import drop_in_same_release
 from app.release.schema_state import BEHIND, read_schema_state
 
@@ -104,11 +106,27 @@ def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
     sys.exit(rollback.EXIT_CODES[found.answer])
 
 
+@release.command("definition")
+@click.argument("name")
+def definition_command(name: str) -> None:
+    """The SQL that makes NAME, an object that no model has, such as a function of the job queue."""
+    sql = options.current().unmapped_sql
+    with read_only_connection() as connection:
+        objects = expected_objects(connection, sql()) if sql else []
+    found = [one.sql for one in objects if name in (one.name, one.label)]
+    if not found:
+        raise ReleaseError(
+            f"The project's tools have no {name}; those that are missing are listed by: flask release doctor"
+        )
+    for statements in found:
+        click.echo(statements)
+
+
 def _status(connection: Connection) -> dict[str, Any]:
     state = read_schema_state(connection)
     waiting_jobs = options.current().waiting_jobs
     queue = waiting_jobs(connection) if waiting_jobs else None
-    running = list(migrators(connection, doctor.IDLE_MIGRATOR))
+    running = list(migrators(connection, doctor.LIMITS.idle_migrator))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
     return {
         "state": state.name,

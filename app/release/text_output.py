@@ -8,7 +8,7 @@ import click
 
 Document = dict[str, Any]
 
-COLOURS = {"error": "red", "warning": "yellow", "behind": "yellow", "at_head": "green"}
+COLOURS = {"error": "red", "warning": "yellow", "note": "cyan", "behind": "yellow", "at_head": "green"}
 
 
 def status(document: Document) -> Iterator[str]:

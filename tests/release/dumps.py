@@ -25,6 +25,14 @@ def psql(environment: Environment, script: str) -> None:
     output_of([program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", _url(environment)], input=script)
 
 
+def copy_database(environment: Environment, other: Environment) -> None:
+    """Dump a database and restore it into an empty one, as a backup is."""
+    dumped = _pg_dump(environment, "--no-owner")
+    psql(
+        other, dumped.replace("SET transaction_timeout = 0;", "")
+    )  # of pg_dump 18, which PostgreSQL 15 has not heard of
+
+
 def _pg_dump(environment: Environment, *arguments: str) -> str:
     return output_of([program("pg_dump"), "--restrict-key=test", *arguments, _url(environment)])
 

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import conv
 
 from app.extensions import Base
 from app.release.connection import read_only_connection
-from app.release.doctor import diagnose
+from app.release.doctor import LIMITS, diagnose
 from app.release.doctor.diagnosis import Diagnosis
 from tests.databases import HEAD, Environment
 from tests.release.migrating import LOCK_KEY, Database
@@ -29,18 +30,18 @@ def healthy(database: Database) -> Database:
     return database
 
 
-def found(metadata: MetaData = Base.metadata, **thresholds: int) -> list[Diagnosis]:
+def found(metadata: MetaData = Base.metadata, **limits: int) -> list[Diagnosis]:
     with read_only_connection() as connection:
-        return diagnose(connection, metadata, **thresholds)
+        return diagnose(connection, metadata, LIMITS._replace(**limits))
 
 
 def models(*conditions: str) -> MetaData:
     """Ours, with CHECK constraints on notes, named c0, c1, …."""
-    metadata = MetaData()
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
     for table in Base.metadata.sorted_tables:
-        table.to_metadata(metadata)
+        table.to_metadata(metadata)._prefixes = table._prefixes
     for number, condition in enumerate(conditions):
-        metadata.tables["notes"].append_constraint(CheckConstraint(condition, name=f"c{number}"))
+        metadata.tables["notes"].append_constraint(CheckConstraint(condition, name=conv(f"c{number}")))
     return metadata
 
 
@@ -58,9 +59,9 @@ def test_it_finds_what_a_failed_build_and_a_failed_reindex_left(healthy: Databas
     build_a_unique_index_that_fails(healthy)
     healthy.execute("ALTER INDEX half RENAME TO uq_users_email_ccnew1")
     build_a_unique_index_that_fails(healthy)
-    half, copy = [finding for finding in found() if finding.rule != "extra-index"]
+    half, copy = found()
     assert (half.rule, half.severity, copy.rule, copy.severity) == ("invalid-index", "error") * 2
-    assert "REINDEX INDEX CONCURRENTLY half" in half.next
+    assert "DROP INDEX CONCURRENTLY half" in half.next
     assert "DROP INDEX CONCURRENTLY uq_users_email_ccnew1" in copy.next
 
 
@@ -93,56 +94,6 @@ def test_it_finds(healthy: Database, plant: str, rule: str, command: str) -> Non
     assert finding.what.endswith(".")
 
 
-WRITE_REVISION = "flask db migrate"
-
-# The statements, the rule, what the finding names, and the command. None is in the way of another.
-FAULTS = [
-    (
-        "ALTER TABLE todos DROP CONSTRAINT fk_todos_user_id_users;"
-        " ALTER TABLE todos ADD CONSTRAINT fk_todos_user_id_users FOREIGN KEY (user_id) REFERENCES users (id)"
-        " ON DELETE CASCADE NOT VALID",
-        "not-valid-constraint",
-        "fk_todos_user_id_users on todos",
-        "ALTER TABLE todos VALIDATE CONSTRAINT fk_todos_user_id_users",
-    ),
-    ("CREATE INDEX more ON notes (title)", "extra-index", "more on notes", WRITE_REVISION),
-    ("DROP INDEX ix_user_sessions_user_id", "missing-index", "ix_user_sessions_user_id", WRITE_REVISION),
-    ("ALTER TABLE notes ALTER pinned DROP DEFAULT", "other-default", "notes.pinned", WRITE_REVISION),
-    ("ALTER TABLE notes ALTER version SET DEFAULT 2", "other-default", "notes.version", WRITE_REVISION),
-    ("ALTER TABLE notes ADD colour text", "extra-column", "notes.colour", WRITE_REVISION),
-    ("ALTER TABLE notes DROP updated_at", "missing-column", "notes.updated_at", WRITE_REVISION),
-    ("CREATE TABLE more_of_it (id bigint)", "extra-table", "more_of_it", WRITE_REVISION),
-    ("ALTER TABLE notes ADD CONSTRAINT ck_more CHECK (version > 0)", "extra-constraint", "ck_more", WRITE_REVISION),
-    ("ALTER TABLE users DROP CONSTRAINT uq_users_email", "missing-constraint", "uq_users_email", WRITE_REVISION),
-    (
-        "ALTER TABLE notes DROP CONSTRAINT fk_notes_user_id_users",
-        "missing-foreign-key",
-        "fk_notes_user_id_users",
-        WRITE_REVISION,
-    ),
-    ("ALTER TABLE notes ALTER title TYPE varchar(60)", "other-type", "notes.title", WRITE_REVISION),
-    ("ALTER TABLE notes ALTER content DROP NOT NULL", "other-nullable", "notes.content", WRITE_REVISION),
-]
-
-
-def test_it_finds_each_of_many_faults_once_and_says_which_and_what_comes_next(healthy: Database) -> None:
-    for statements, *_ in FAULTS:
-        healthy.execute(statements)
-    findings = found()
-    for _, rule, named, command in FAULTS:
-        ours = [finding for finding in findings if finding.rule == rule and named in finding.what]
-        assert len(ours) == 1, f"{rule} of {named} is not one of {findings}"
-        assert command in ours[0].next
-        assert ours[0].what.endswith(".")
-        assert ours[0].severity == "error"
-    assert len(findings) == len(FAULTS), findings
-
-
-def test_a_missing_table_is_found_with_its_indexes(healthy: Database) -> None:
-    healthy.execute("DROP TABLE user_sessions")
-    assert [finding.rule for finding in found()] == ["missing-table", "missing-index", "missing-index"]
-
-
 def test_a_missing_check_is_found(healthy: Database) -> None:
     assert [finding.rule for finding in found(models("version > 0"))] == ["missing-constraint"]
 
@@ -153,7 +104,6 @@ def test_a_check_of_the_same_name_with_another_condition(healthy: Database) -> N
     for number, finding in zip(range(2), found(models("version > 0", "version > 0")), strict=True):
         assert finding.rule == "other-check"
         assert f"c{number} on notes" in finding.what
-        assert finding.next.startswith("flask db revision")
 
 
 SPELLINGS = [
@@ -174,17 +124,6 @@ def test_a_check_in_other_words_is_the_same(healthy: Database) -> None:
 def test_a_check_that_is_not_validated_is_one_finding(healthy: Database) -> None:
     healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0) NOT VALID")
     assert [finding.rule for finding in found(models("version > 0"))] == ["not-valid-constraint"]
-
-
-def test_a_not_null_that_is_not_validated(healthy: Database) -> None:
-    """attnotnull says true already, so neither `flask db check` nor the models show it."""
-    if healthy.engine.dialect.server_version_info < (18,):  # type: ignore[operator]  # known once it connected
-        pytest.skip("PostgreSQL 18 brought it")
-    healthy.execute("ALTER TABLE notes ALTER title DROP NOT NULL")
-    healthy.execute("ALTER TABLE notes ADD CONSTRAINT nn NOT NULL title NOT VALID")
-    [finding] = found()
-    assert finding.rule == "not-null-not-valid"
-    assert "notes.title" in finding.what
 
 
 @contextmanager

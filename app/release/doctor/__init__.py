@@ -1,78 +1,115 @@
 """`flask release doctor`: what is wrong between code and database, each with the command that comes next.
 
-It only reads. It takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than
+It only reads: what it makes in order to compare definitions, it makes in temporary tables and in a schema that are
+rolled back. It takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than
 `connection.READ_ONLY_SECONDS`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
-from app.release.doctor import catalog_checks
-from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
-from app.release.doctor.drift import drift
-from app.release.revision_files import duplicate_revisions
-from app.release.revisions import script_directory
-from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, read_schema_state
+from app.release import options
+from app.release.doctor import (
+    backfill_checks,
+    definition_checks,
+    revision_checks,
+    sequence_checks,
+    session_checks,
+    table_checks,
+    tool_objects,
+    validity_checks,
+    view_checks,
+)
+from app.release.doctor.diagnosis import NOTE, WARNING, Diagnosis, Limits
+from app.release.doctor.drift import diagnosis, differences
+from app.release.errors import server_message
+from app.release.retry import sqlstate
+from app.release.schema_state import AT_HEAD, read_schema_state
 
-LONG_TRANSACTION = 300  # seconds
-IDLE_MIGRATOR = 60  # seconds; a migration that works pauses for a few seconds at most
+LIMITS = Limits()
+NOT_ALLOWED = ("42501", "25006")  # SQLSTATE codes of what the role may not do, and nobody on a standby
 
 
-def diagnose(
-    connection: Connection,
-    metadata: MetaData,
-    *,
-    long_transaction: int = LONG_TRANSACTION,
-    idle_migrator: int = IDLE_MIGRATOR,
-) -> list[Diagnosis]:
-    """All diagnoses, one for each cause. Schema drift is looked for only when the database is at the code's head.
-
-    Args:
-        long_transaction: seconds from which on an open transaction is reported.
-        idle_migrator: seconds without a statement after which the holder of the advisory lock counts as orphaned.
+def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS) -> list[Diagnosis]:
+    """All diagnoses, one for each cause. The models are compared only when the database is at the code's head.
 
     Raises:
         OperationalError: the database does not answer in time.
     """
     state = read_schema_state(connection)
-    diagnoses = [
-        *(list(duplicate_revision_files()) or revision_state(state)),
-        *catalog_checks.invalid_indexes(connection),
-        *catalog_checks.not_valid_constraints(connection),
-        *catalog_checks.migrators(connection, idle_migrator),
-        *catalog_checks.long_transactions(connection, long_transaction),
+    schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
+    found = [
+        *revision_checks.revisions(connection, state),
+        *sessions(connection, limits),
+        *backfill_checks.unfinished_backfills(connection, limits.long_transaction),
+        *validity_checks.not_valid_constraints(connection),
+        *attempt(connection, sequence_checks.keys(connection, schemas)),
+        *attempt(connection, view_checks.compatibility_views(connection)),
     ]
+    tables = table_checks.read_tables(connection, schemas)
+    invalid = validity_checks.read_invalid_indexes(connection)
+    models = table_checks.mapped(tables, metadata) if state.name == AT_HEAD else {}
+    found += table_checks.tables(tables, models, limits.frozen_age)
+    found += validity_checks.invalid_indexes(invalid, _index_names(metadata) if models else None)
     if state.name == AT_HEAD:
-        diagnoses += drift(connection, metadata)
+        reported = {row.relname for row in invalid} | set(table_checks.retired_again(tables, models))
+        found += attempt(connection, compared(connection, metadata, models, reported))
+    if state.name == AT_HEAD and (sql := options.current().unmapped_sql):
+        found += attempt(connection, tool_objects.tool_objects(connection, sql()))
     connection.rollback()
-    return diagnoses
+    return list(dict.fromkeys(found))
 
 
-def duplicate_revision_files() -> Iterator[Diagnosis]:
-    """Alembic applies only one of two files with the same revision, so the steps of the other are missing."""
-    for revision, names in duplicate_revisions(script_directory()).items():
-        what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
-        yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
+def sessions(connection: Connection, limits: Limits) -> Iterator[Diagnosis]:
+    """What runs on the server."""
+    yield from session_checks.migrators(connection, limits.idle_migrator)
+    yield from session_checks.long_transactions(connection, limits.long_transaction)
+    yield from session_checks.prepared_transactions(connection, limits.long_transaction)
+    yield from session_checks.replication_slots(connection, limits.retained_wal)
+    yield from session_checks.hidden_sessions(connection)
 
 
-def revision_state(state: SchemaState) -> list[Diagnosis]:
-    """The database is not at the code's head, or the code has two heads."""
-    at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
-    steps = ", ".join(state.foreign) or state.database_revision
-    if "," in state.code_head and state.name in (AT_HEAD, BEHIND):
-        what = f"The code has several heads, {state.code_head}: two branches each added a revision."
-        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
-    if state.name == AT_HEAD:
-        return []
-    if state.name == BEHIND:
-        what = f"The database is behind: {at}; {len(state.pending)} pending: {', '.join(state.pending)}."
-        return [Diagnosis(ERROR, "behind", what, "flask db upgrade")]
-    if state.name == AHEAD:
-        what = f"The database is ahead: {at}. A newer release added {steps}, on which this code runs."
-        return [Diagnosis(WARNING, "ahead", what, "git pull")]
-    if state.name == AHEAD_CONTRACT:
-        what = f"The database is ahead: {at}. {steps} took away what this code uses: deploy the newer code."
-        return [Diagnosis(ERROR, "ahead-contract", what, "git pull")]
-    what = f"Revision unknown: {at}, and neither the code nor the ledger says how {steps} came about. Do not stamp."
-    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {steps} -- migrations/versions")]
+def compared(
+    connection: Connection, metadata: MetaData, models: table_checks.Models, reported: set[str]
+) -> Iterator[Diagnosis]:
+    """Where the database differs from the models.
+
+    Args:
+        reported: tables and indexes of which another check has said what is wrong.
+    """
+    found = [one for one in differences(connection, metadata) if one.name not in reported]
+    yield from map(diagnosis, found)
+    # On a table that lacks a column, what the models have cannot be made to be compared.
+    incomparable = {one.table for one in found if one.kind in ("column", "type")}
+    comparable = {name: model for name, model in models.items() if model.name not in incomparable}
+    reported = reported | {one.name for one in found}
+    for schema in {model.schema for model in comparable.values()}:  # two may have tables of one name
+        of_schema = {name: model for name, model in comparable.items() if model.schema == schema}
+        yield from definition_checks.definitions(connection, of_schema, reported)
+    yield from definition_checks.collations(connection, comparable)
+
+
+def attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """What a check finds. If a lock or a missing privilege prevents it, one diagnosis more says so."""
+    found: list[Diagnosis] = []
+    try:
+        found.extend(check)
+    except DBAPIError as error:
+        connection.rollback()
+        reason = server_message(error)
+        if sqlstate(error) in NOT_ALLOWED:
+            what = f"Some things were not compared, because it is not allowed here: {reason}."
+            found.append(Diagnosis(NOTE, "not-seen", what, "flask release doctor"))
+        else:
+            what = f"Some things could not be compared ({reason}); somebody may be changing them."
+            found.append(Diagnosis(WARNING, "not-compared", what, "flask release doctor"))
+    return found
+
+
+def _index_names(metadata: MetaData) -> set[str]:
+    """Those of unique constraints too, whose index is built first."""
+    tables = metadata.tables.values()
+    indexes = {str(index.name) for table in tables for index in table.indexes}
+    return indexes | {str(constraint.name) for table in tables for constraint in table.constraints}

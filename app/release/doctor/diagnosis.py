@@ -1,10 +1,13 @@
-"""One diagnosis of `flask release doctor`."""
+"""One diagnosis of `flask release doctor`, and from which values on something counts as one."""
 
 import shlex
 from typing import NamedTuple
 
+from app.release.connection import LOCK_TIMEOUT
+
 ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
+NOTE = "note"  # what could not be looked at
 
 
 class Diagnosis(NamedTuple):
@@ -14,6 +17,34 @@ class Diagnosis(NamedTuple):
     next: str  # the one command to type
 
 
-def psql(sql: str) -> str:
-    """The shell command that sends a statement to the database."""
-    return f'psql "$DATABASE_URL" -c {shlex.quote(sql)}'
+class Limits(NamedTuple):
+    """
+    Args:
+        long_transaction: seconds from which on an open or a prepared transaction is reported.
+        idle_migrator: seconds without a statement after which the holder of the advisory lock counts as orphaned. A
+            migration that works pauses for a few seconds at most.
+        frozen_age: transactions since a table was frozen. PostgreSQL vacuums at 200 million by itself, and stops
+            writing 3 million before 2 billion (manual, "Preventing Transaction ID Wraparound Failures").
+        retained_wal: bytes of WAL that an inactive replication slot holds back.
+    """
+
+    long_transaction: int = 300
+    idle_migrator: int = 60
+    frozen_age: int = 1_000_000_000
+    retained_wal: int = 2**30
+
+
+def psql(*statements: str) -> str:
+    """The shell command that sends statements to the database, each in a transaction of its own, up to an error."""
+    stop = " -v ON_ERROR_STOP=1" if len(statements) > 1 else ""
+    return f'psql "$DATABASE_URL"{stop}' + "".join(f" -c {_shell_word(statement)}" for statement in statements)
+
+
+def psql_with_strong_lock(*statements: str) -> str:
+    """As psql(), for statements that requests wait behind. It fails when a lock is not free: type it again."""
+    return psql(f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}", *statements)
+
+
+def _shell_word(sql: str) -> str:
+    """In double quotes where they do, since SQL has single ones in it."""
+    return f'"{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else shlex.quote(sql)

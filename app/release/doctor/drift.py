@@ -1,118 +1,150 @@
-"""Schema drift: where database and models differ.
-
-It sees what `flask db check` sees, and the text of a CHECK, which that does not compare.
-"""
+"""Schema drift: where database and models differ, as `flask db check` sees it."""
 
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, MetaData, Table, text
-from sqlalchemy.exc import DBAPIError, SAWarning
+from sqlalchemy import Connection, ForeignKeyConstraint, Identity, MetaData
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.schema import AddConstraint, CreateIndex
 
 from app.release.autogenerate import COMPARISON_OPTIONS
-from app.release.connection import execute_verbatim
-from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
-from app.release.errors import server_message
+from app.release.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
+from app.release.operations.steps import RETIRED_COMMENT
 from app.release.sql.dialect import DIALECT, quote
 
-_CHECKS = text(
-    "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
-    " WHERE conrelid = to_regclass(:table) AND contype = 'c'"
-)
-_SCHEMA = text(
-    "SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
-    " WHERE c.oid = CAST(:table AS regclass)"
-)
-_WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
+WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
+NO_VALUE = "none"
+KINDS = {"fk": "foreign-key", "table_comment": "table-comment"}  # Alembic's word: ours
 
 
-def drift(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
-    """All differences. If a lock or a missing privilege prevents the comparison, one diagnosis says so."""
-    diagnoses: list[Diagnosis] = []
-    try:
-        diagnoses += differences(connection, metadata)
-        diagnoses += changed_checks(connection, metadata)
-    except DBAPIError as error:
-        what = f"The schema could not be compared to the models ({server_message(error)}); somebody may be changing it."
-        diagnoses.append(Diagnosis(WARNING, "not-compared", what, "flask release doctor"))
-    connection.rollback()
-    return diagnoses
+class Difference(NamedTuple):
+    """
+    Args:
+        action: add (to the database), remove (from it), modify, or replace: remove and add.
+        kind: table, column, index, constraint, foreign-key, table-comment; of "modify" what of a column differs.
+        columns: on which an index or a constraint stands.
+        there, wanted: what the database and the models have.
+    """
+
+    action: str
+    kind: str
+    table: str
+    name: str
+    columns: Sequence[str] = ()
+    there: str = ""
+    wanted: str = ""
 
 
-def differences(connection: Connection, metadata: MetaData) -> Iterator[Diagnosis]:
-    """What `flask db migrate` would write into a new revision."""
+def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
+    """What `flask db migrate` would write into a new revision, without what only follows from another difference."""
     migration = MigrationContext.configure(connection, opts=COMPARISON_OPTIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
         found = compare_metadata(migration, metadata)
-    for difference in found:
-        for change in difference if isinstance(difference, list) else [difference]:
-            rule, what = _described(change)
-            yield Diagnosis(ERROR, rule, what, _WRITE_REVISION)
+    changes = [change for item in found for change in (item if isinstance(item, list) else [item])]
+    return list(_replaced(_causes(list(map(_difference, changes)))))
 
 
-def _described(change: tuple[Any, ...]) -> tuple[str, str]:
-    """A rule such as extra-index, and a sentence, for one of Alembic's difference tuples."""
+def diagnosis(one: Difference) -> Diagnosis:
+    if one.kind == "comment" and one.there == RETIRED_COMMENT:
+        what = f"The column {one.table}.{one.name} is marked as retired, and a model uses it."
+        unmark = f"COMMENT ON COLUMN {quote(one.table)}.{quote(one.name)} IS NULL"
+        return Diagnosis(ERROR, "retired-column", what, psql(unmark))
+    if one.kind == "identity":
+        what = f"{one.table}.{one.name} is {one.there} in the database and {one.wanted} in the models: inserts fail."
+        return Diagnosis(ERROR, "other-identity", what, _make_identity(one))
+    if one.action == "modify":
+        what = (
+            f"{one.table}.{one.name} has another {one.kind}: {one.there} in the database and {one.wanted} in the models"
+        )
+        return Diagnosis(ERROR, f"other-{one.kind}", f"{what}.", WRITE_REVISION)
+    if one.action == "replace":
+        what = f"{_named(one)} is {one.there} in the database and {one.wanted} in the models."
+        return Diagnosis(ERROR, f"other-{one.kind}", what, WRITE_REVISION)
+    if one.action == "add":
+        what = f"{_named(one)} is in the models and not in the database."
+        return Diagnosis(ERROR, f"missing-{one.kind}", what, WRITE_REVISION)
+    what = f"{_named(one)} is in the database and in no model."
+    return Diagnosis(ERROR, f"extra-{one.kind}", what, WRITE_REVISION)
+
+
+def _difference(change: tuple[Any, ...]) -> Difference:
+    """One of Alembic's tuples."""
     action, kind = change[0].split("_", 1)
+    kind = KINDS.get(kind, kind)
     if action == "modify":
         _, _, table, column, _, old, new = change
-        shown = f"{getattr(old, 'arg', old)} in the database and {getattr(new, 'arg', new)} in the models"
-        return f"other-{kind}", f"{table}.{column} has another {kind}: {shown}."
-    kind = {"fk": "foreign-key"}.get(kind, kind)
-    names = change[2:] if kind == "column" else change[1:]
-    name = ".".join(str(getattr(part, "name", part)) for part in names)
-    table = getattr(getattr(change[1], "table", None), "name", None)
-    named = f"The {kind.replace('-', ' ')} {name}" + (f" on {table}" if table else "")
-    if action == "add":
-        return f"missing-{kind}", f"{named} is in the models and not in the database."
-    return f"extra-{kind}", f"{named} is in the database and in no model."
+        if isinstance(new, Identity):
+            kind = "identity"
+        return Difference(action, kind, table, column, there=_shown_value(old), wanted=_shown_value(new))
+    if kind == "column":
+        _, _, table, column = change
+        return Difference(action, kind, table, column.name)
+    item = change[1]
+    if kind in ("table", "table-comment"):
+        return Difference(action, kind, item.name, item.name)
+    columns = [column.name for column in item.columns]
+    return Difference(action, kind, item.table.name, str(item.name), columns, _shown_item(item), _shown_item(item))
 
 
-def changed_checks(connection: Connection, metadata: MetaData) -> Iterator[Diagnosis]:
-    """CHECK constraints that have the same name in models and database, but another condition."""
-    for table in metadata.sorted_tables:
-        conditions = {str(check.name): _condition(check) for check in _named_checks(table)}
-        found = {row.conname: row.definition for row in connection.execute(_CHECKS, {"table": _quoted(table)})}
-        both = {name: conditions[name] for name in sorted(conditions.keys() & found.keys())}
-        for name, definition in _server_definitions(connection, table, both).items():
-            there = found[name].removesuffix(" NOT VALID")
-            if there != definition:
-                what = f"The check {name} on {table.name} is {there} in the database and {definition} in the models."
-                yield Diagnosis(ERROR, "other-check", what, f'flask db revision -m "Bring {name} to the models"')
+def _causes(differences: list[Difference]) -> list[Difference]:
+    """Without what follows from another: the index of a table or column that is missing is missing too."""
+    tables = {one.table for one in differences if one.kind == "table"}
+    columns = {(one.table, one.name) for one in differences if one.kind == "column"}
+
+    def follows(one: Difference) -> bool:
+        return one.kind != "table" and (
+            one.table in tables or any((one.table, column) in columns for column in one.columns)
+        )
+
+    return [one for one in differences if not follows(one)]
 
 
-def _named_checks(table: Table) -> Iterator[CheckConstraint]:
-    for constraint in table.constraints:
-        if isinstance(constraint, CheckConstraint) and constraint.name:
-            yield constraint
+def _replaced(differences: list[Difference]) -> Iterator[Difference]:
+    """Alembic says "remove" and "add" of what is there with another definition."""
+    added = {(one.kind, one.table, one.name): one for one in differences if one.action == "add"}
+    removed = {(one.kind, one.table, one.name): one for one in differences if one.action == "remove"}
+    for one in differences:
+        key = (one.kind, one.table, one.name)
+        if key not in added or key not in removed:
+            yield one
+        elif one.action == "remove":
+            yield one._replace(action="replace", wanted=added[key].wanted)
 
 
-def _condition(check: CheckConstraint) -> str:
-    return str(check.sqltext.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
+def _make_identity(one: Difference) -> str:
+    """In one transaction, so that nobody is given an id that is taken."""
+    table, column = quote(one.table), quote(one.name)
+    if one.there != NO_VALUE:
+        return psql_with_strong_lock(
+            f"ALTER TABLE {table} ALTER {column} SET {one.wanted.removesuffix(' AS IDENTITY')}"
+        )
+    sequence = f"pg_get_serial_sequence('{table}', '{one.name}')"
+    highest = f"greatest(max({column}), 1), max({column}) IS NOT NULL"
+    add = f"ALTER TABLE {table} ALTER {column} ADD {one.wanted}"
+    return psql_with_strong_lock(f"{add}; SELECT setval({sequence}, {highest}) FROM {table}")
 
 
-def _quoted(table: Table) -> str:
-    return str(DIALECT.identifier_preparer.format_table(table))
+def _named(one: Difference) -> str:
+    kind = f"The {one.kind.replace('-', ' ')}"
+    if one.kind in ("table", "table-comment"):
+        return f"{kind} {one.table}" if one.kind == "table" else f"{kind} of {one.table}"
+    return f"{kind} {one.table}.{one.name}" if one.kind == "column" else f"{kind} {one.name} on {one.table}"
 
 
-def _server_definitions(connection: Connection, table: Table, conditions: dict[str, str]) -> dict[str, str]:
-    """name: the model's condition as pg_get_constraintdef() prints it.
+def _shown_value(value: Any) -> str:
+    if isinstance(value, Identity):
+        return f"GENERATED {'ALWAYS' if value.always else 'BY DEFAULT'} AS IDENTITY"
+    return NO_VALUE if value is None else str(getattr(value, "arg", value))
 
-    Only the server knows that `x in (1, 2)` and `x = ANY (ARRAY[1, 2])` are the same. So we put the conditions on an
-    empty temporary copy of the table, in a transaction that is rolled back.
-    """
-    if not conditions:
-        return {}
-    schema = connection.scalar(_SCHEMA, {"table": _quoted(table)})
-    name = quote(table.name)
-    connection.rollback()
-    connection.execute(text("SET TRANSACTION READ WRITE"))
-    execute_verbatim(connection, f"CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name})")
-    for check, condition in conditions.items():
-        execute_verbatim(connection, f"ALTER TABLE pg_temp.{name} ADD CONSTRAINT {quote(check)} CHECK ({condition})")
-    rows = connection.execute(_CHECKS, {"table": f"pg_temp.{name}"}).all()
-    connection.rollback()
-    return {row.conname: row.definition for row in rows}
+
+def _shown_item(item: Any) -> str:
+    """Its definition as SQL, without its name and its table."""
+    if isinstance(item, ForeignKeyConstraint) or not hasattr(item, "expressions"):
+        statement = str(AddConstraint(item, isolate_from_table=False).compile(dialect=DIALECT))
+        return statement.partition(" ADD ")[2].partition(f"CONSTRAINT {quote(str(item.name))} ")[2]
+    unique = "UNIQUE " if item.unique else ""
+    return unique + str(CreateIndex(item).compile(dialect=DIALECT)).partition(f" ON {quote(item.table.name)} ")[2]

@@ -1,0 +1,167 @@
+"""Checks of each table: its owner, privileges, row security, triggers, storage."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Row, Table, text
+
+from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql, psql_with_strong_lock
+from app.release.operations.steps import RETIRED_COMMENT
+
+# The tables on the search path, and those of schemas that the models name. Those of an extension belong to it.
+# Who owns alembic_version is who migrates.
+_TABLES = text(
+    "SELECT c.oid::regclass::text AS name, c.relname::text,"
+    " CASE WHEN NOT pg_table_is_visible(c.oid) THEN n.nspname::text END AS schema,"
+    " quote_ident(pg_get_userbyid(c.relowner)) AS owner,"
+    " quote_ident(pg_get_userbyid(migrating.role)) AS migrating_role,"
+    " quote_ident(current_user) AS role, obj_description(c.oid, 'pg_class') AS comment,"
+    " has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
+    "  AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS may_write,"
+    " c.relrowsecurity OR c.relforcerowsecurity AS row_security,"
+    " (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies,"
+    " c.relpersistence = 'u' AS is_unlogged, (SELECT coalesce(max(age(f.relfrozenxid)), 0) FROM pg_class f"
+    "  WHERE f.oid IN (c.oid, c.reltoastrelid) AND f.relkind IN ('r', 't')) AS age,"
+    " EXISTS (SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled'"
+    "  AND NOT option_value::boolean) AS is_never_vacuumed,"
+    " array(SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R') AND NOT tgisinternal"
+    "  ORDER BY 1) AS disabled_triggers,"
+    " array(SELECT DISTINCT conname::text FROM pg_trigger t JOIN pg_constraint f ON f.oid = t.tgconstraint"
+    "  WHERE t.tgrelid = c.oid AND t.tgenabled IN ('D', 'R') AND t.tgisinternal ORDER BY 1) AS disabled_foreign_keys"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL (SELECT coalesce("
+    "  (SELECT relowner FROM pg_class WHERE oid = to_regclass('alembic_version')), c.relowner) AS role) migrating"
+    " WHERE c.relkind IN ('r', 'p') AND n.nspname = ANY (current_schemas(false) || CAST(:schemas AS name[]))"
+    " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
+    " ORDER BY 1"
+)
+
+Models = Mapping[str, Table]  # the name as the server prints it: the model
+
+
+def read_tables(connection: Connection, schemas: list[str]) -> list[Row[Any]]:
+    """One row for each table.
+
+    Args:
+        schemas: besides those on the search path.
+    """
+    return list(connection.execute(_TABLES, {"schemas": schemas}))
+
+
+def mapped(tables: Iterable[Row[Any]], metadata: MetaData) -> Models:
+    """The models of the tables that have one."""
+    by_name = {(model.schema, model.name): model for model in metadata.tables.values()}
+    found = {table.name: by_name.get((table.schema, table.relname)) for table in tables}
+    return {name: model for name, model in found.items() if model is not None}
+
+
+def tables(found: Collection[Row[Any]], models: Models, frozen_age: int) -> Iterator[Diagnosis]:
+    """All checks of this file.
+
+    Args:
+        frozen_age: transactions since a table was frozen, from which on it is reported.
+    """
+    yield from owners(found)
+    yield from triggers(found)
+    yield from row_security(found, models)
+    yield from persistence(found, models)
+    yield from autovacuum(found)
+    yield from wraparound(found, frozen_age)
+    yield from retired(found, models)
+
+
+def owners(tables: Iterable[Row[Any]]) -> Iterator[Diagnosis]:
+    """Only its owner may alter a table."""
+    for table in tables:
+        if table.owner != table.migrating_role:
+            what = (
+                f"The table {table.name} belongs to {table.owner} and not to {table.migrating_role}, who migrates: a"
+                " revision that changes it fails. Only a member of both roles, or a superuser, may change that."
+            )
+            command = psql_with_strong_lock(f"ALTER TABLE {table.name} OWNER TO {table.migrating_role}")
+            yield Diagnosis(ERROR, "other-owner", what, command)
+        elif not table.may_write:
+            what = f"{table.role} may not read and write {table.name}."
+            command = psql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {table.role}")
+            yield Diagnosis(ERROR, "missing-privilege", what, command)
+
+
+def triggers(tables: Iterable[Row[Any]]) -> Iterator[Diagnosis]:
+    """A foreign key is checked by triggers that PostgreSQL made for it; only a superuser may disable those."""
+    for table in tables:
+        names = ", ".join([*table.disabled_foreign_keys, *table.disabled_triggers])
+        if table.disabled_foreign_keys:
+            what = f"Nothing checks {names} on {table.name}: the triggers are disabled. Rows of now may break them."
+            command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER ALL")
+            yield Diagnosis(ERROR, "disabled-trigger", what, command)
+        elif names:
+            what = f"Triggers of {table.name} are disabled, so that what they keep right is not kept: {names}."
+            command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
+            yield Diagnosis(ERROR, "disabled-trigger", what, command)
+
+
+def row_security(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
+    """A table with row security on purpose says so in its model: __table_args__ = {"info": {"row_security": True}}."""
+    for table in tables:
+        model = models.get(table.name)
+        if not table.row_security or model is None or (model.info.get("row_security") and table.policies):
+            continue
+        hidden = "hide rows from" if table.policies else "are none, so no row is shown to"
+        what = f"Row security of {table.name} is on, and its policies {hidden} a role that does not own the table."
+        disable = f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"
+        yield Diagnosis(ERROR, "row-security", what, psql_with_strong_lock(disable))
+
+
+def persistence(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
+    """A table is UNLOGGED on purpose when its model says prefixes=["UNLOGGED"]."""
+    for table in tables:
+        model = models.get(table.name)
+        if model is None or table.is_unlogged == is_unlogged(model):
+            continue
+        if table.is_unlogged:
+            what = f"The table {table.name} is UNLOGGED: a crash or a failover empties it. While it is copied, nobody"
+            command = psql_with_strong_lock(f"ALTER TABLE {table.name} SET LOGGED")
+            yield Diagnosis(ERROR, "unlogged-table", f"{what} reads or writes it.", command)
+        else:
+            what = (
+                f"The model of {table.name} is UNLOGGED and the table is not: its writes cost WAL. While it is copied,"
+            )
+            command = psql_with_strong_lock(f"ALTER TABLE {table.name} SET UNLOGGED")
+            yield Diagnosis(WARNING, "logged-table", f"{what} nobody reads or writes it.", command)
+
+
+def is_unlogged(model: Table) -> bool:
+    return "UNLOGGED" in (str(prefix).upper() for prefix in model._prefixes)
+
+
+def autovacuum(tables: Iterable[Row[Any]]) -> Iterator[Diagnosis]:
+    for table in tables:
+        if table.is_never_vacuumed:
+            what = f"Autovacuum is off for {table.name}: it grows, and is planned by old statistics."
+            command = psql(f"ALTER TABLE {table.name} RESET (autovacuum_enabled)")
+            yield Diagnosis(ERROR, "autovacuum-off", what, command)
+
+
+def wraparound(tables: Iterable[Row[Any]], frozen_age: int) -> Iterator[Diagnosis]:
+    """Transaction ID wraparound: autovacuum does not freeze old rows as fast as new transactions come."""
+    old = sorted((table for table in tables if table.age >= frozen_age), key=lambda table: -table.age)
+    if old:
+        what = (
+            f"{old[0].name} was last frozen {old[0].age:,} transactions ago, as one of {len(old)} such tables; at 2,000"
+            " million PostgreSQL stops writing. Something hinders autovacuum, such as a long transaction."
+        )
+        names = ", ".join(table.name for table in old)
+        yield Diagnosis(ERROR, "wraparound", what, psql(f"VACUUM (FREEZE) {names}"))
+
+
+def retired_again(tables: Iterable[Row[Any]], models: Models) -> Iterator[str]:
+    """Tables that are marked as retired, and that a model uses."""
+    for table in tables:
+        if table.comment == RETIRED_COMMENT and table.name in models:
+            yield table.name
+
+
+def retired(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
+    """The next `flask db migrate` would drop them."""
+    for name in retired_again(tables, models):
+        what = f"The table {name} is marked as retired, and a model uses it."
+        yield Diagnosis(ERROR, "retired-table", what, psql(f"COMMENT ON TABLE {name} IS NULL"))
