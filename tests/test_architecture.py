@@ -153,6 +153,7 @@ PURE = [
     "app.portability.markdown",
     "app.portability.rejection",
     "app.rejection",
+    "app.release.type_growth",
     "app.notes.differences",
     "app.notes.excerpts",
     "app.notes.markdown",

@@ -5,6 +5,7 @@ init_app() sets it up. migrations/env.py calls runner.run(), which is what `flas
 
 from flask import Flask
 
+from app.release import boot_gate
 from app.release.commands import release
 from app.release.options import Options
 
@@ -12,6 +13,12 @@ __all__ = ["Options", "init_app"]
 
 
 def init_app(app: Flask, options: Options) -> None:
-    """Tell the library about the project, and register `flask release`. Flask-Migrate is initialized beside it."""
+    """Tell the library about the project, register `flask release`, and close the boot gate (boot_gate.py).
+
+    Flask-Migrate is initialized beside it. A project whose health checks have to pass the boot gate, or that wants it
+    at another place among its before_request() functions, calls boot_gate.init_app() before this.
+    """
     app.extensions["release"] = options
     app.cli.add_command(release)
+    if "boot_gate" not in app.extensions:
+        boot_gate.init_app(app, exempt=())

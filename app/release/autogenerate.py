@@ -10,16 +10,20 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations.ops import AddColumnOp, MigrateOperation, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, MetaData, inspect
+from sqlalchemy import Column, MetaData, inspect, text
 
 from app.release import ledger, naming, operations, options
 from app.release.connection import connection_of
+from app.release.marks import RETIRED_COMMENT
 from app.release.operations import schemas
 from app.release.operations.column_swap import SHADOW_OF_FORMER, SHADOW_PREFIX, shadow_of
 from app.release.operations.dual_writes import dual_writes_on
-from app.release.operations.steps import RETIRED_COMMENT
 from app.release.rewriter import Call, Change, arguments_of, enums, rewrite_directives
 from app.release.rewriter.columns import default_sql
+
+_SEARCH_FIRST = text(
+    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
+)
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +150,8 @@ def drop_retired(migration: MigrationContext, autogen: AutogenContext) -> Change
     down: list[MigrateOperation] = []
     places = [(schema, table) for schema in model_schemas() for table in inspector.get_table_names(schema)]
     for schema, table in places:
+        if schema:  # what asks the catalog by the table's name alone finds it
+            connection_of(migration).execute(_SEARCH_FIRST, {"schema": schema})
         if inspector.get_table_comment(table, schema)["text"] == RETIRED_COMMENT:
             up.append(Call("drop_table_contract", repr(table), schema))
             continue

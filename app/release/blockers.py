@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class Blockers:
-    """The sessions that were last seen blocking one backend."""
+    """The sessions that were last seen blocking one backend, and how often its work was tried again."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.retries = 0
 
     def describe(self) -> str:
         """Those seen last. The last attempt may have been too short to see anybody."""

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
-from app.release import live, options
-from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, read_schema_state
+from app.release import live, messages, options
+from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, SchemaState, read_schema_state
 
 LOOK_EVERY = 1.0  # seconds
 RETRY_AFTER = 2  # seconds
@@ -94,8 +94,19 @@ def _obstacle(engine: Engine) -> str:
             if state.name not in PASSABLE:
                 at = f"the database is at {state.database_revision or 'no revision'} and this code at {state.code_head}"
                 return f"{at} ({state.name}); see: flask release status"
-            connection.execute(_NOT_FOR_LONG)
-            live.record_live(connection, options.current().metadata, state.code_head)
+            if state.name == AHEAD_CONTRACT:
+                log.error("%s", messages.refusal(state))
+            if _is_worth_noting(state):
+                connection.execute(_NOT_FOR_LONG)
+                live.record_live(connection, options.current().metadata, state.code_head)
     except (DBAPIError, PoolTimeout) as error:
         return f"the database does not answer: {error}"
     return ""
+
+
+def _is_worth_noting(state: SchemaState) -> bool:
+    """Not of code that was never live here and meets a contract: it would note the rules that came with it as its own.
+
+    Code that was live here is told its obstacles, and has noted what it uses before.
+    """
+    return state.name != AHEAD_CONTRACT or bool(state.obstacles)

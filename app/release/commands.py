@@ -1,4 +1,4 @@
-"""`flask release status | plan | lint | doctor | definition`: inspect schema changes.
+"""`flask release status | history | plan | lint | doctor | definition`: inspect schema changes.
 
 The commands only read. Each prints text for people, or with --json one document for programs.
 """
@@ -23,6 +23,7 @@ from app.release.doctor.session_checks import migrators
 from app.release.doctor.tool_objects import expected_objects
 from app.release.errors import ReleaseError
 from app.release.expand_contract import drop_in_same_release
+from app.release.live import live_release
 from app.release.schema_state import BEHIND, read_schema_state
 
 
@@ -50,6 +51,25 @@ def status_command(as_json: bool) -> None:
     _print(status, as_json, text_output.status)
 
 
+@release.command("history")
+@as_json
+def history_command(as_json: bool) -> None:
+    """What ran on this database, the newest first, and what it cost the release that served meanwhile."""
+    with read_only_connection() as connection:
+        rows = ledger.read_history(connection)
+    entries = [
+        {
+            "revision": row.revision,
+            "phase": row.phase,
+            "applied_at": row.applied_at.isoformat(timespec="seconds"),
+            "renumbered_from": row.renumbered_from,
+            "cost": row.cost,
+        }
+        for row in rows
+    ]
+    _print({"revisions": entries}, as_json, text_output.history)
+
+
 @release.command("plan")
 @click.option("--back", is_flag=True, help="May I roll back? As --to, of the release before the live one.")
 @click.option("--to", "revision", help="Can code whose newest revision is this one serve? 0: yes, 3: no, 2: unknown.")
@@ -75,12 +95,11 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
 @click.argument("revision", nargs=-1)
 @as_json
 def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
-    """Check revisions, all or those named, without a database: exit 1 for a finding that is not excused."""
+    """Judge revisions, all or those named, on a scratch database: exit 1 for a finding."""
     findings = lint.lint(revisions.script_directory(), target_metadata(), revision)
-    failed = [finding for finding in findings if not finding.excused]
-    document = {"ok": not failed, "findings": [_as_json_value(finding) for finding in findings]}
+    document = {"ok": not findings, "findings": [_as_json_value(finding) for finding in findings]}
     _print(document, as_json, text_output.lint)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if findings else 0)
 
 
 @release.command("doctor")
@@ -93,17 +112,6 @@ def doctor_command(as_json: bool) -> None:
     document = {"ok": not failed, "findings": [_as_json_value(diagnosis) for diagnosis in diagnoses]}
     _print(document, as_json, text_output.doctor)
     sys.exit(1 if failed else 0)
-
-
-def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
-    """
-    Args:
-        revision: None: the one of the release before the live one.
-    """
-    with read_only_connection() as connection:
-        found = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
-    _print(_as_json_value(found), as_json, text_output.rollback)
-    sys.exit(rollback.EXIT_CODES[found.answer])
 
 
 @release.command("definition")
@@ -122,10 +130,22 @@ def definition_command(name: str) -> None:
         click.echo(statements)
 
 
+def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
+    """
+    Args:
+        revision: None: the one of the release before the live one.
+    """
+    with read_only_connection() as connection:
+        found = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
+    _print(_as_json_value(found), as_json, text_output.rollback)
+    sys.exit(rollback.EXIT_CODES[found.answer])
+
+
 def _status(connection: Connection) -> dict[str, Any]:
     state = read_schema_state(connection)
     waiting_jobs = options.current().waiting_jobs
     queue = waiting_jobs(connection) if waiting_jobs else None
+    live = live_release(connection)
     running = list(migrators(connection, doctor.LIMITS.idle_migrator))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
     return {
@@ -136,6 +156,7 @@ def _status(connection: Connection) -> dict[str, Any]:
             {"revision": script.revision, "title": script.doc, "phase": ledger.phase_of(script)} for script in pending
         ],
         "ahead_by": state.foreign,
+        "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": running[0].what if running else None,
         **({"queue": queue._asdict() if queue else None} if waiting_jobs else {}),
         "next": "flask release plan" if state.name == BEHIND else None,

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.release import options
 from app.release.errors import ReleaseError, server_message
+from app.release.watched_connection import WatchedConnection
 
 DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
 
@@ -36,9 +37,14 @@ def migrating_name() -> str:
     return f"{options.current().name}-migrations"
 
 
-def direct_engine() -> Engine:
-    """An engine without a pool on the project's direct URL."""
+def direct_engine(database: str | None = None) -> Engine:
+    """An engine without a pool on the project's direct URL.
+
+    Args:
+        database: another one on the same server.
+    """
     url = make_url(options.current().url).set(drivername=DRIVER)
+    url = url.set(database=database) if database else url
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     return create_engine(
         url,
@@ -47,6 +53,7 @@ def direct_engine() -> Engine:
         connect_args={
             "application_name": migrating_name(),
             "connect_timeout": 10,
+            "connection_factory": WatchedConnection,
             "options": f"{url.query.get('options', '')} {settings}".strip(),
         },
     )

@@ -50,6 +50,11 @@ def calls_in_upgrade(script: Script) -> list[Call]:
 
 def _sentence(arguments: tuple[object, ...], retired_by: str, dropped_by: str) -> str:
     name = ".".join(map(str, arguments))
+    if dropped_by == retired_by:
+        return (
+            f"{dropped_by} both retires and drops {name}, which the live release still uses; nothing was changed."
+            " Put the drop into a revision of its own, and release that one after this one."
+        )
     return (
         f"{dropped_by} drops {name}, which {retired_by} retires in this same release, while the release that is live"
         f" still uses it; nothing was changed. Release what comes before {dropped_by} first, and {dropped_by} after it."

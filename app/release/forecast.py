@@ -4,7 +4,8 @@ What a release needs of the database is in its mapping. It needs each of its tab
 read and write; no NULL where it expects none; nothing required that it does not know; and no rule, such as a CHECK,
 that was not there when it was live.
 
-Not seen: what triggers do, row security, and SQL that code sends past its models.
+Not seen: what triggers do, row security, rows of new tables that hold old ones by a foreign key, values that only newer
+code knows, and SQL that code sends past its models.
 """
 
 import re

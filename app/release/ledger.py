@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Executable,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -21,11 +22,14 @@ from sqlalchemy import (
     func,
     inspect,
     select,
+    text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
+from sqlalchemy.schema import CreateColumn, CreateTable
 
-from app.release.connection import connection_of
+from app.release.connection import connection_of, execute_verbatim
+from app.release.content_hash import content_hash
+from app.release.sql.dialect import DIALECT
 
 EXPAND = "expand"  # the previous release still runs after this step
 CONTRACT = "contract"  # it does not, or the revision does not say
@@ -38,11 +42,24 @@ LEDGER = Table(
     Column("down_revisions", ARRAY(Text), nullable=False),
     Column("phase", String(8), nullable=False),
     Column("applied_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("content_hash", String(64)),  # of the file that ran; NULL: an older version of this tool ran it
+    Column("renumbered_from", String(32)),  # the number that the file had when it ran here
+    Column("cost", JSONB),  # see effects/cost.py; NULL: no release was there to be kept waiting
 )
 
 TOOL_TABLES = (LEDGER.name, "schema_releases")  # no migration makes them, and no model maps them
 
+_COLUMNS = text(
+    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('schema_ledger') AND attnum > 0"
+    " AND NOT attisdropped"
+)
 _ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
+_CONTENTS = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.content_hash.is_not(None))
+_RENUMBERED = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.renumbered_from.is_not(None))
+_HOLDS_ALL = text(
+    "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
+)
+_HISTORY = select(LEDGER).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 
 
 class LedgerEntry(NamedTuple):
@@ -63,6 +80,38 @@ def create(migration: MigrationContext) -> None:
     migration.execute(CreateTable(LEDGER, if_not_exists=True))
 
 
+def prepare(connection: Connection) -> None:
+    """Make the table, or add the columns that an older version of this tool did not have. Commits."""
+    there = set(connection.scalars(_COLUMNS))
+    if not there:
+        connection.execute(CreateTable(LEDGER, if_not_exists=True))
+    for column in LEDGER.columns if there else ():
+        if column.name not in there:
+            definition = str(CreateColumn(column).compile(dialect=DIALECT))
+            execute_verbatim(connection, f"ALTER TABLE {LEDGER.name} ADD COLUMN IF NOT EXISTS {definition}")
+    connection.commit()
+
+
+def read_contents(connection: Connection) -> dict[str, str]:
+    """revision: the hash of the file that ran here. Only of revisions that ran since hashes are kept."""
+    return {row.revision: row.content_hash for row in connection.execute(_CONTENTS)}
+
+
+def read_renumbered(connection: Connection) -> dict[str, str]:
+    """revision: content hash, of those that ran under another number; they must not run again."""
+    return {row.revision: row.content_hash for row in connection.execute(_RENUMBERED)}
+
+
+def holds_all(connection: Connection) -> bool:
+    """Whether every revision of this database ran since hashes are kept, from the first one on."""
+    return bool(connection.scalar(_HOLDS_ALL))
+
+
+def read_history(connection: Connection) -> list[Row[Any]]:
+    """All rows, the newest first."""
+    return list(connection.execute(_HISTORY)) if exists(connection) else []
+
+
 def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
     """revision: its ledger entry. Empty for a database that this runner has never migrated."""
     if not exists(connection):
@@ -74,15 +123,25 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
     """Alembic's on_version_apply hook, called in the migration's transaction, right after alembic_version moved."""
     if not ctx.as_sql and not exists(connection_of(ctx)):
         create(ctx)
+    guard = ctx.opts.get("guard")
+    cost = guard.cost_so_far() if guard is not None else None
     # A migration passes one revision; a stamp may pass many.
     passed = step.revision_map.iterate_revisions(step.up_revision_ids, step.down_revision_ids or "base")
     for script in passed:
-        ctx.execute(_upsert(script) if step.is_upgrade else _delete(script))
+        if step.is_upgrade:
+            ctx.execute(_upsert(script, cost))
+        elif not step.is_stamp:  # what a stamp leaves behind did run here
+            ctx.execute(_delete(script))
 
 
-def _upsert(script: Any) -> Executable:
+def _upsert(script: Any, cost: dict[str, Any] | None) -> Executable:
     down = script.down_revision or ()
-    values = {"down_revisions": [down] if isinstance(down, str) else list(down), "phase": phase_of(script)}
+    values = {
+        "down_revisions": array([down] if isinstance(down, str) else list(down), type_=Text),
+        "phase": phase_of(script),
+        "content_hash": content_hash(script.path),
+        "cost": cost,
+    }
     return (
         insert(LEDGER)
         .values(revision=script.revision, **values)

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, DateTime, MetaData, Select, String, T
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 
+from app.release.effects.effect import qualified
 from app.release.errors import server_message
 from app.release.mapping import MappedTables, mapped_tables, mapping_hash
 from app.release.relations import read_relations
@@ -78,6 +79,15 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str) -> N
 def live_release(connection: Connection) -> LiveRelease | None:
     """The release whose processes began to serve last; None: none has noted that it does."""
     return _first(connection, _NEWEST_FIRST)
+
+
+def tables_in_use(connection: Connection) -> dict[str, frozenset[str]] | None:
+    """Tables that the live release maps, with their schemas, and their columns; None: none has noted that it serves."""
+    release = live_release(connection)
+    connection.rollback()
+    if release is None:
+        return None
+    return {qualified(table): frozenset(columns) for table, columns in release.mapping.items()}
 
 
 def release_before(connection: Connection) -> LiveRelease | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from alembic.script import Script
 from sqlalchemy import Connection, MetaData, text
 
+from app.release.connection import execute_verbatim
 from app.release.sql.grammar import created_table, literals, normalize, split_statements, unqualified_name
 from app.release.sql.locks import Lock, locks
 from app.release.sql.render import Statement, render
@@ -24,6 +25,10 @@ _CONTROL_FLOW = re.compile(
     r"(?:(?:BEGIN|LOOP|END LOOP|END IF|END|COMMIT)\b ?|IF .* THEN RAISE .*|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\))*",
     re.IGNORECASE,
 )
+
+
+# What in_schema() sends: which table a name means behind it depends on that.
+_SEARCH_PATH = re.compile(r"SELECT set_config ?\(|RESET search_path", re.IGNORECASE)
 
 
 class LockedTable(NamedTuple):
@@ -70,17 +75,20 @@ def _revision(connection: Connection, script: Script, metadata: MetaData | None)
 
 def _statements(connection: Connection, statements: list[Statement]) -> Iterator[PlannedStatement]:
     for statement in statements:
+        if statement.by_operation and _SEARCH_PATH.match(statement.normalized):
+            execute_verbatim(connection, statement.sql)
         created = created_table(statement.normalized)
-        sent = _statements_in_do_block(statement) or [statement.normalized]
+        inner = _statements_in_do_block(statement)
+        sent = [statement.normalized] if inner is None else inner
         taken = [*([Lock("none", created)] if created else []), *(lock for one in sent for lock in locks(one))]
         tables = [_with_table_size(connection, lock) for lock in taken]
         yield PlannedStatement(statement.sql, statement.transaction, tables)
 
 
-def _statements_in_do_block(statement: Statement) -> list[str]:
-    """The normalized statements in a DO block of one of our operations (backfill's loop); else nothing."""
+def _statements_in_do_block(statement: Statement) -> list[str] | None:
+    """The normalized statements in a DO block of one of our operations (backfill's loop); None for any other."""
     if not statement.by_operation or not statement.normalized.upper().startswith("DO "):
-        return []
+        return None
     [body] = literals(statement.sql)
     pieces = split_statements(re.sub(r"\A\$\w*\$|\$\w*\$\Z", "", body))
     statements = (_CONTROL_FLOW.sub("", normalize(piece), count=1) for piece in pieces)

@@ -59,6 +59,7 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
                 raise
             pause = backoff(attempt)
             attempt += 1
+            blockers.retries += 1
             log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt, pause)
             deadline.sleep(pause)
 

@@ -2,27 +2,39 @@
 
 - One migration at a time: an advisory lock.
 - Short locks: lock_timeout, and retry with backoff.
-- Exit code 0 means that the schema is in the database: a fresh connection checks the revision afterwards.
+- What a step does is judged before it is committed (app/release/effects).
+- Exit code 0 means that the schema is in the database: the revision is read again afterwards.
 - A failure leaves the database at a whole revision, on which the live release runs on.
 """
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alembic import context
-from alembic.script import Script
-from alembic.util import CommandError
+from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from app.release import autogenerate, ledger, live, messages, progress, revision_files, schema_state
+from app.release import (
+    autogenerate,
+    ledger,
+    live,
+    messages,
+    preconditions,
+    progress,
+    renumbering,
+    revision_files,
+    schema_state,
+    verification,
+)
 from app.release.advisory_lock import migration_lock
 from app.release.blockers import Blockers, watch_blockers
 from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from app.release.deadline import DEFAULT_SECONDS, Deadline
-from app.release.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
-from app.release.expand_contract import drop_in_same_release
+from app.release.effects.guard import Guard
+from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
 from app.release.schema_state import SchemaState
 from app.release.sql.render import OFFLINE_OPTIONS
@@ -104,83 +116,65 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema under the advisory lock, then check the result on a fresh connection."""
     deadline = Deadline(deadline_option())
     with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
+        ledger.prepare(connection)
         # Read under the lock: the migration that held it before may have been a newer one.
         current = schema_state.read_schema_state(connection, context.script)
         connection.rollback()
         if command == "upgrade" and current.name == schema_state.AHEAD:
             log.warning("%s", messages.ahead_and_compatible(current))
             return
-        check_preconditions(current, connection, command)
+        if command == "upgrade" and current.name in (schema_state.AT_HEAD, schema_state.BEHIND):
+            renumbering.put_right(connection, context.script, schema_state.database_revisions(connection))
+            current = schema_state.read_schema_state(connection, context.script)
+            connection.rollback()
+        preconditions.check(current, connection, command)
         live.prepare(connection)
-        with_lock_retries(lambda: run_pending(connection, deadline, blockers), deadline, blockers)
+        guard = None
+        if command == "upgrade" and current.pending and may_be_served(connection, current):
+            in_use = live.tables_in_use(connection)
+            guard = with_lock_retries(lambda: Guard(connection, in_use, blockers), deadline, blockers)
+        with_lock_retries(lambda: run_pending(connection, deadline, blockers, guard), deadline, blockers)
         expected = schema_state.database_revisions(connection)
-    verify_committed(engine, expected)
+        verification.verify_committed(connection, expected)
+        if command == "upgrade" and current.pending:
+            verification.compare_with_models(connection)
 
 
-def check_preconditions(current: SchemaState, connection: Connection, command: str) -> None:
+def may_be_served(connection: Connection, current: SchemaState) -> bool:
+    """Whether a release may be live on the database: not on an empty one, nor on one that was made by releases which
+    note themselves when they go live (live.py) and of which none has.
     """
-    Raises:
-        IncompatibleSchema: a newer release took away what this code uses.
-        UnknownRevision: neither the code nor the ledger knows the database's revision.
-        UnsafeOperation: the run would retire and drop something in one release.
-        ReleaseError: the database is ahead, and the command is not upgrade.
-    """
-    if current.name == schema_state.AHEAD_CONTRACT:
-        raise IncompatibleSchema(messages.refusal(current))
-    if current.name == schema_state.UNKNOWN and not context.get_context().purge:  # stamp --purge mends just this
-        raise UnknownRevision(messages.refusal(current))
-    if current.name == schema_state.AHEAD:
-        raise ReleaseError(messages.refusal(current))
-    to_apply = [] if command == "do_stamp" else revisions_to_run(connection, current)
-    is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
-    reason = drop_in_same_release(to_apply) if is_served else None
-    if reason:
-        raise UnsafeOperation(reason)
-
-
-def revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
-    """The revisions that the command is about to run, up to the revision that it was given.
-
-    Raises:
-        ReleaseError: that revision does not exist, or the code has two heads.
-    """
-    migration = context.get_context()
-    heads = migration.get_current_heads()
+    was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
-    function = migration._migrations_fn
-    try:
-        steps = list(function(heads, migration)) if function else []
-    except CommandError as error:
-        if "," in current.code_head:
-            raise ReleaseError(messages.two_heads(current)) from error
-        raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
-    return [step.revision for step in steps]
+    return current.database_revision is not None and not was_never_served
 
 
-def run_pending(connection: Connection, deadline: Deadline, blockers: Blockers) -> None:
+def run_pending(connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None) -> None:
     """One attempt. Alembic reads the version anew, so revisions that an earlier attempt finished do not run again."""
     connection.rollback()  # Alembic never commits a transaction that it finds open
     connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
     connection.commit()
-    configure(connection, deadline=deadline, blockers=blockers)
-    with context.begin_transaction():
-        context.run_migrations()
+    configure(connection, deadline=deadline, blockers=blockers, guard=guard)
+    watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
+    connection.rollback()
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        if guard is not None:
+            guard.close()
 
 
-def verify_committed(engine: Engine, expected: list[str]) -> None:
-    """Read the revision on a fresh connection, which sees only what was committed.
+def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guard | None) -> None:
+    """Have Alembic take its steps through the guard, without those that ran here under another number."""
+    find_steps = migration._migrations_fn
+    assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
 
-    Raises:
-        ReleaseError: the migration was not committed.
-    """
-    with direct_connection(engine) as connection:
-        found = schema_state.database_revisions(connection)
-    if found != expected:
-        raise ReleaseError(
-            f"The migration ended at {expected} but the database is at {found}: nothing of it was kept, and the release"
-            " must not go live. See: flask release doctor"
-        )
-    log.info("the database is at %s", ", ".join(found) or "no revision")
+    def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
+        found = renumbering.without_what_ran(find_steps(heads, migration), ran)
+        return found if guard is None else guard.steps(found)
+
+    migration._migrations_fn = steps
 
 
 def deadline_option() -> float:

@@ -19,11 +19,16 @@ def status(document: Document) -> Iterator[str]:
         yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
     if document["ahead_by"]:
         yield f"ahead by           {', '.join(document['ahead_by'])}"
+    yield f"live release       {_live(document['live'])}"
     yield f"migration          {document['migrator'] or 'none is running'}"
     if "queue" in document:
         yield f"queue              {_queue(document['queue'])}"
     if document["next"]:
         yield f"next               {document['next']}"
+
+
+def _live(live: Document | None) -> str:
+    return f"{live['code_head']}, which began to serve {live['since']}" if live else "none has noted that it serves"
 
 
 def _queue(queue: Document | None) -> str:
@@ -32,6 +37,22 @@ def _queue(queue: Document | None) -> str:
     if not queue["waiting"]:
         return "no job waits"
     return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+
+
+def history(document: Document) -> Iterator[str]:
+    for entry in document["revisions"]:
+        ran_as = f", ran as {entry['renumbered_from']}" if entry["renumbered_from"] else ""
+        yield f"{entry['revision']}  {entry['applied_at']}  {entry['phase']:<8}  {_cost(entry['cost'])}{ran_as}"
+    if not document["revisions"]:
+        yield "No migration has run."
+
+
+def _cost(cost: Document | None) -> str:
+    if cost is None:
+        return "nobody was served"
+    locks = [f"{table} {mode} {milliseconds} ms" for table, (mode, milliseconds) in sorted(cost["locks"].items())]
+    attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
+    return ", ".join([*locks, f"{cost['rows']:,} rows", attempts, f"{cost['milliseconds'] / 1000:.1f} s"])
 
 
 def plan(document: Document) -> Iterator[str]:
@@ -88,18 +109,11 @@ def rollback(document: Document) -> Iterator[str]:
 
 def lint(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
-        place = f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]
-        colour, label = ("yellow", "excused") if finding["excused"] else ("red", "unsafe")
-        yield f"{place}: {click.style(label, fg=colour, bold=True)}: {finding['rule']}"
-        if finding["statement"]:
-            yield f"    {finding['statement']}"
+        yield f"{finding['place']}: {click.style('unsafe', fg='red', bold=True)}: {finding['rule']}"
         yield f"  {finding['what']}"
-        yield f"  Excused: {finding['excused']}" if finding["excused"] else f"  {finding['instead']}"
+        yield f"  {finding['instead']}"
         yield ""
-    unsafe = sum(not finding["excused"] for finding in document["findings"])
-    yield (
-        f"{unsafe} unsafe, {len(document['findings']) - unsafe} excused." if document["findings"] else "Nothing unsafe."
-    )
+    yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
 
 
 def doctor(document: Document) -> Iterator[str]:

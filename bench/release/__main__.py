@@ -26,7 +26,7 @@ LEAST_RATE = 40  # requests a second
 def main() -> None:
     arguments = parse()
     names = arguments.scenario or [scenario.name for scenario in SCENARIOS]
-    notes = QUICK_NOTES if arguments.quick else NOTES
+    notes = arguments.rows or (QUICK_NOTES if arguments.quick else NOTES)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder, prepared = Path(name), Path(name) / "prepared"
@@ -55,6 +55,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("bench/results"), metavar="FOLDER")
     parser.add_argument("--scenario", action="append", choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_NOTES:,} notes and short windows, to try it")
+    parser.add_argument("--rows", type=int, help=f"notes; {NOTES:,} when not given")
     parser.add_argument("--rate", type=float, help="requests a second; half of what is possible when not given")
     return parser.parse_args()
 

@@ -71,6 +71,8 @@ def details(sides: dict[str, Trial]) -> Iterator[str]:
     for side, trial in sides.items():
         if trial.nulls is not None:
             yield f"- {side}: {trial.nulls} of {trial.rows} rows are left without a value"
+        if trial.wrong is not None:
+            yield f"- {side}: {trial.wrong} of {trial.rows} rows have a wrong value"
         if trial.seen:
             seen = trial.seen
             yield (
@@ -97,6 +99,7 @@ def trial_as_json(trial: Trial) -> dict[str, Any]:
         "lost": trial.lost,
         "rows": trial.rows,
         "nulls": trial.nulls,
+        "wrong": trial.wrong,
         "watch": trial.seen._asdict() if trial.seen else None,
         "log": trial.log.splitlines()[-20:],
         "requests": answers,

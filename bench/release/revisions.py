@@ -34,6 +34,20 @@ add_column_online("notes", sa.Column("length", sa.Integer()))
         "naive": 'op.create_index("ix_notes_created_at", "notes", ["created_at"])',
         "ours": 'create_index_online("ix_notes_created_at", "notes", ["created_at"])',
     },
+    "type": {
+        "naive": 'op.alter_column("notes", "version", type_=sa.Integer())',
+        "ours": 'change_type_online("notes", "version", "INTEGER")',
+    },
+    "computed": {
+        "naive": """\
+op.execute("ALTER TABLE notes ADD COLUMN length int GENERATED ALWAYS AS (length(content)) STORED")""",
+        "ours": """\
+add_computed_column_online("notes", sa.Column("length", sa.Integer(), nullable=False), "length(content)")""",
+    },
+    "key": {
+        "naive": 'op.alter_column("notes", "id", type_=sa.BigInteger())',
+        "ours": 'change_type_online("notes", "id", "BIGINT")',
+    },
     "not-null": {
         "naive": 'op.alter_column("numbers", "value", nullable=False)',
         "ours": 'set_not_null_online("numbers", "value")',
@@ -57,9 +71,7 @@ def downgrade() -> None:
     raise NotImplementedError
 '''
 OPERATIONS = """
-from app.release.operations import (
-    add_column_online, backfill, create_index_online, set_default_online, set_not_null_online
-)
+from app.release.operations import *
 """
 
 

@@ -17,6 +17,7 @@ from config import ProductionConfig
 
 USERS = 1_000
 CLIENTS = 64  # users whose browsers make the traffic; each knows the notes that are its own
+ANY_PORT = 5432  # of an application that asks no database
 
 # The ids are the numbers of the series: the table is empty and the rows come one after another.
 ROWS = """
@@ -64,7 +65,7 @@ def token(user_id: int) -> str:
 
 def visitors() -> list[Visitor]:
     """Browsers as they are after signing in: their cookie, and the token that their forms carry."""
-    app = create_app(ProductionConfig({**servers.environment(0), "LOG_LEVEL": "ERROR"}))
+    app = create_app(ProductionConfig({**servers.environment(ANY_PORT), "LOG_LEVEL": "ERROR"}))
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert signer  # noqa: S101 - there is a secret key
     people = []

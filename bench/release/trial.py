@@ -30,6 +30,8 @@ class Scenario(NamedTuple):
     window: float  # seconds that are measured; longer when the migration is not done by then
     behind_report: bool = False
     watched: bool = False
+    before: str = ""  # SQL that gives the table the form from which it is changed
+    wrong: str = ""  # a condition that is true of rows with a wrong value, after our side
 
 
 SCENARIOS = (
@@ -37,6 +39,23 @@ SCENARIOS = (
     Scenario("backfill", "Fill a new column of every note", 50),
     Scenario("index", "CREATE INDEX on every note", 14),
     Scenario("not-null", "SET NOT NULL on twice as many rows", 14, watched=True),
+    Scenario(
+        "type",
+        "smallint to integer, in every note",
+        60,
+        before="ALTER TABLE notes ALTER version TYPE smallint",
+        wrong="version IS DISTINCT FROM version_shadow",
+    ),
+    Scenario(
+        "computed", "A required column computed from every note", 60, wrong="length IS DISTINCT FROM length(content)"
+    ),
+    Scenario(
+        "key",
+        "The primary key of every note, from int4 to int8",
+        60,
+        before="ALTER TABLE notes ALTER id TYPE integer",
+        wrong="id IS DISTINCT FROM id_shadow",
+    ),
 )
 
 
@@ -54,6 +73,7 @@ class Trial:
     log: str = ""
     lost: list[str] = field(default_factory=list)  # writes that were answered with success and are not in the table
     nulls: int | None = None
+    wrong: int | None = None  # rows with a wrong value
     rows: int = 0
     seen: Seen | None = None
 
@@ -76,6 +96,7 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
     others = psutil.cpu_percent(interval=1)
     with ExitStack() as stack:
         servers = stack.enter_context(serving(stage.prepared, stage.folder))
+        prepare(servers, scenario)
         migrates = side in revisions.SIDES
         folder = revisions.write(side, scenario.name, stage.folder, servers.environment) if migrates else None
         traffic = stack.enter_context(Traffic(stage.plan(servers, stage.rate)))
@@ -92,8 +113,24 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         answers = traffic.stop()
         trial.answers = [answer._replace(due=answer.due - begin) for answer in answers if answer.due >= begin]
         examine(trial, servers, answers, stage.notes)
+        if side == "ours" and scenario.wrong and trial.exit_code == 0:
+            trial.wrong = count_wrong(servers, scenario)
     trial.seen = watch.seen() if watch else None  # its threads have ended
     return trial
+
+
+def prepare(servers: Servers, scenario: Scenario) -> None:
+    if scenario.before:
+        with servers.connection() as connection, connection.cursor() as cursor:
+            cursor.execute(scenario.before)
+            cursor.execute("VACUUM (ANALYZE) notes")
+
+
+def count_wrong(servers: Servers, scenario: Scenario) -> int:
+    with servers.connection() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM notes WHERE {scenario.wrong}")
+        [(wrong,)] = cursor.fetchall()
+    return int(wrong)
 
 
 def migrate(trial: Trial, servers: Servers, folder: Path, log: Path, begin: float) -> None:

@@ -12,7 +12,6 @@ from alembic import op
 revision = "0009"
 down_revision = "0008"
 phase = "expand"
-safety_assured = "Creates what nobody uses yet, and touches no table that is there."
 
 
 def upgrade() -> None:

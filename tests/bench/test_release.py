@@ -100,6 +100,19 @@ def test_a_promise_is_kept_or_named() -> None:
     assert verdicts(trial("ours", 0.05, nulls=None)) == {"no row without a value"}  # it was not even counted
 
 
+@pytest.mark.parametrize("scenario", ["type", "computed", "key"])
+def test_a_dual_write_with_a_wrong_row_or_a_slow_request_is_named(scenario: str) -> None:
+    def measured(*latencies: float, wrong: int | None) -> set[str]:
+        ours = trial("ours", *latencies)
+        ours.scenario, ours.wrong = scenario, wrong
+        return verdicts(ours)
+
+    assert measured(0.05, wrong=0) == set()
+    assert measured(1.2, wrong=0) == {"no request takes over 1 s"}
+    assert measured(0.05, wrong=1) == {"no row with a wrong value"}
+    assert measured(0.05, wrong=None) == {"no row with a wrong value"}  # it was not even counted
+
+
 def test_an_answer_after_half_a_minute_is_a_failure() -> None:
     assert figures(trial("ours", 0.1, 31.0)).failed == 1
 

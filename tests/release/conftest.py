@@ -1,5 +1,6 @@
 """A database for each test, and migrations of the test's own."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.databases import Environment, at_revision, copied_database, template
 from tests.release import dumps
 from tests.release.migrating import Database, connected
 from tests.release.ordinary_project import ROWS, Shop
+from tests.release.revision_corpus import stage
 from tests.release.rows import fill
 
 
@@ -28,24 +30,66 @@ def in_use(server_environment: Environment) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def corpus(server_environment: Environment) -> str:
+    """The template of the database on which the corpus of hand-written revisions is judged."""
+    in_use = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
+    return template(server_environment, "corpus", stage.build, base=in_use)
+
+
+@pytest.fixture
+def corpus_copy(server_environment: Environment, corpus: str) -> Iterator[Database]:
+    with copied_database(server_environment, corpus) as environment, connected(environment) as database:
+        yield database
+
+
 def fill_tables(environment: Environment) -> None:
     with connected(environment):
         fill()
 
 
-@pytest.fixture
-def plain_shop(environment: Environment, tmp_path: Path, database: Database) -> Shop:
-    """An ordinary Flask-Migrate project that knows nothing of app.release, with rows."""
-    shop = Shop(tmp_path, environment)
-    database.execute(ROWS)
-    return shop
+@pytest.fixture(scope="session")
+def plain_project(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an ordinary Flask-Migrate project, which knows nothing of app.release."""
+    folder = tmp_path_factory.mktemp("plain")
+    Shop(folder, server_environment).begin()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adopted_project(
+    plain_project: Path, server_environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same with a copy of app.release, which Python has compiled."""
+    folder = tmp_path_factory.mktemp("adopted")
+    shutil.copytree(plain_project, folder, dirs_exist_ok=True)
+    shop = Shop(folder, server_environment)
+    shop.adopt()
+    shop.flask("release", "--help")
+    return folder
 
 
 @pytest.fixture
-def shop(plain_shop: Shop) -> Shop:
-    """The same, with app.release."""
-    plain_shop.adopt()
-    return plain_shop
+def shop_environment(server_environment: Environment, plain_project: Path) -> Iterator[Environment]:
+    """The database of that project, migrated by plain Flask-Migrate, with 2,000 users."""
+
+    def build(environment: Environment) -> None:
+        Shop(plain_project, environment).flask("db", "upgrade")
+        with connected(environment) as database:
+            database.execute(ROWS)
+
+    with copied_database(server_environment, template(server_environment, "plain_shop", build)) as environment:
+        yield environment
+
+
+@pytest.fixture
+def plain_shop(shop_environment: Environment, plain_project: Path, tmp_path: Path) -> Shop:
+    return Shop(shutil.copytree(plain_project, tmp_path / "shop"), shop_environment)
+
+
+@pytest.fixture
+def shop(shop_environment: Environment, adopted_project: Path, tmp_path: Path) -> Shop:
+    return Shop(shutil.copytree(adopted_project, tmp_path / "shop"), shop_environment)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """An ordinary Flask-Migrate project, as its documentation begins one: no naming convention, revisions without names."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.databases import Environment
@@ -125,16 +127,18 @@ DEPENDS_ON = "depends_on = ${repr(depends_on)}\n"
 
 
 class Shop:
-    """The project in a folder, with a database that plain Flask-Migrate has migrated, and users in it."""
+    """The project in a folder."""
 
     def __init__(self, folder: Path, environment: Environment) -> None:
         self.folder = folder
         self.environment = {"DATABASE_URL": environment["DATABASE_URL"], "FLASK_APP": "shop", "PYTHONPATH": str(folder)}
+
+    def begin(self) -> None:
+        """Write its files, as a developer and plain Flask-Migrate do."""
         self.write("shop.py", SHOP)
         self.flask("db", "init")
         for name, text in revision_files().items():
             self.write(f"migrations/versions/{name}", text)
-        self.flask("db", "upgrade")
 
     def write(self, file: str, text: str) -> None:
         (self.folder / file).write_text(text)
@@ -153,6 +157,13 @@ class Shop:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def python(self, program: str) -> str:
+        """What a program prints that imports the project."""
+        command, environment = [sys.executable, "-c", program], {**os.environ, **self.environment}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def adopt(self) -> None:
         """What docs/schema-changes.md says under "In another project"."""

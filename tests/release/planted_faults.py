@@ -11,7 +11,7 @@ from flask import current_app
 from app.release.connection import read_only_connection
 from app.release.doctor import LIMITS, diagnose
 from app.release.doctor.diagnosis import Diagnosis, Limits
-from app.release.operations.steps import RETIRED_COMMENT
+from app.release.marks import RETIRED_COMMENT
 from app.release.options import current
 from tests.release.dumps import program
 from tests.release.migrating import Database
@@ -128,6 +128,13 @@ QUEUE = [
     Fault("ALTER TABLE procrastinate_jobs ALTER attempts DROP DEFAULT", "other-column", "procrastinate_jobs.attempts"),
 ]
 
+RENAMED = [
+    Fault("ALTER TABLE notes RENAME title TO headline", "renamed-column", "headline"),
+    Fault("ALTER TABLE passkeys RENAME TO keys", "renamed-table", "passkeys"),
+    Fault("ALTER INDEX ix_todos_user_id_id RENAME TO by_owner", "renamed-index", "ix_todos_user_id_id"),
+    Fault("ALTER TABLE users RENAME CONSTRAINT uq_users_email TO one_email", "renamed-constraint", "uq_users_email"),
+]
+
 # What `flask db migrate` sees, and mends.
 MODELS = [
     Fault("CREATE INDEX more ON notes (title)", "extra-index", "more on notes"),
@@ -175,14 +182,29 @@ def require_each_found_once(faults: list[Fault], findings: list[Diagnosis]) -> N
     assert len(findings) == len(faults), findings
 
 
+def require_mended(database: Database, faults: list[Fault]) -> None:
+    """Plant them, see that each is found once, and type what the doctor says until it has nothing to say."""
+    for fault in faults:
+        database.execute(fault.plant)
+    findings = diagnosed()
+    require_each_found_once(faults, findings)
+    for _ in range(2):  # a function that was dropped comes first, then the trigger that was dropped with it
+        for finding in findings:
+            follow(database, finding.next)
+        findings = diagnosed()
+    assert findings == []
+
+
 def follow(database: Database, command: str) -> None:
     """Type a command of the doctor, in a shell that has psql and the variables of the application."""
     flask, _, shell = command.partition(" | ") if command.startswith("flask") else ("", "", command)
     given = run_flask(flask) if flask else ""
     if not shell:
         return
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    environment = {"DATABASE_URL": url, "PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}"}
+    environment = {
+        "DATABASE_URL": url_of(database).replace("+psycopg2", ""),
+        "PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}",
+    }
     done = subprocess.run(
         shell, shell=True, executable="/bin/bash", input=given, env=environment, capture_output=True, text=True
     )
@@ -195,3 +217,11 @@ def run_flask(command: str) -> str:
     ended = current_app.test_cli_runner().invoke(current_app.cli.commands[group], arguments)
     assert ended.exit_code == 0, f"{command}: {ended.output}"
     return ended.stdout
+
+
+def is_superuser(database: Database) -> bool:
+    return bool(database.scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+
+
+def url_of(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)

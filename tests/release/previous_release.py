@@ -78,12 +78,9 @@ class AskingADatabase:
 
 def upgrade(checkout: Path) -> str:
     """Migrate the database of the running test by today's code; the revision that it is at then."""
-    from flask import current_app
-
     environment = {
         **os.environ,
-        "APP_SETTINGS": "config.DevelopmentConfig",  # asks for nothing but a database
-        "SECRET_KEY": current_app.config["SECRET_KEY"],
+        "APP_SETTINGS": "config.MigrationConfig",  # asks for nothing but a database
         "DATABASE_URL": database_url(),
         "MIGRATION_DATABASE_URL": database_url(),
     }

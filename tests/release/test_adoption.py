@@ -6,12 +6,18 @@ import re
 import pytest
 from sqlalchemy import inspect
 
+from tests.databases import Environment
 from tests.release.migrating import Database
 from tests.release.ordinary_project import CHANGED, SET_UP, Shop
 
 MOST_LINES = 5
 
 pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def environment(shop_environment: Environment) -> Environment:
+    return shop_environment
 
 
 def test_five_lines_are_written_anew(plain_shop: Shop) -> None:
@@ -75,6 +81,23 @@ def test_plan_shows_what_an_upgrade_would_do(shop: Shop) -> None:
     shop.edit("shop.py", "    name =", "    nickname = db.Column(db.String(50))\n    name =")
     shop.flask("db", "migrate", "-m", "Add users.nickname")
     assert "ALTER TABLE users ADD COLUMN IF NOT EXISTS nickname" in shop.flask("release", "plan")
+
+
+ASK = "from shop import create_app; print(create_app().test_client().get('/').status_code)"
+
+
+def test_a_process_serves_nothing_before_its_schema_is_there_and_is_noted_as_live_then(
+    shop: Shop, database: Database
+) -> None:
+    """The project has no page, so an open gate is 404."""
+    shop.flask("db", "upgrade")
+    shop.edit("shop.py", "    name =", "    nickname = db.Column(db.String(50))\n    name =")
+    shop.flask("db", "migrate", "-m", "Add users.nickname")
+    assert shop.python(ASK) == "503"
+    assert database.scalar("SELECT count(*) FROM schema_releases") == 0
+    shop.flask("db", "upgrade")
+    assert shop.python(ASK) == "404"
+    assert database.scalar("SELECT code_head FROM schema_releases") == "0006"
 
 
 def test_it_says_how_to_set_it_up(shop: Shop) -> None:

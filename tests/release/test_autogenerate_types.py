@@ -139,6 +139,15 @@ def test_the_key_of_the_table_is_named_when_it_is_not_id(things: Database) -> No
     assert sources(change.up) == ["change_type_online('things', 'number', 'BIGINT', pk='number_of_thing')"]
 
 
+def test_a_computed_column_is_the_one_that_the_model_has(things: Database) -> None:
+    column = sa.Column("words", sa.Integer, nullable=False)
+    things.migrate(lambda: operations.add_computed_column_online("things", column, "length(kind)"))
+    metadata = models()
+    mapped = sa.Column("words", sa.Integer, sa.FetchedValue(), server_onupdate=sa.FetchedValue(), nullable=False)
+    metadata.tables["things"].append_column(mapped)
+    assert migration(things, metadata).up == []
+
+
 def test_a_shadow_is_dropped_when_nothing_else_changed(things: Database) -> None:
     things.migrate(lambda: change_type_online("things", "number", "BIGINT"))
     change = migration(things, models(number=sa.BigInteger()))

@@ -92,6 +92,9 @@ def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == 0
 
 
+EXCUSED = "with excused('Shows how a deadlock ends.')"
+
+
 def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> None:
     """The other session waits for what the migration holds, and holds what the migration asks for next.
 
@@ -99,8 +102,10 @@ def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> 
     """
     checkout.write_revision(
         3,
-        "op.execute('LOCK TABLE runs; SELECT pg_sleep(3)')",
-        "op.execute('SET LOCAL lock_timeout = 0; LOCK TABLE things')",
+        f"{EXCUSED}: op.execute('LOCK TABLE runs')",
+        "op.execute('SELECT pg_sleep(3)')",
+        f"{EXCUSED}: op.execute('SET LOCAL lock_timeout = 0')",
+        f"{EXCUSED}: op.execute('LOCK TABLE things')",
     )
     with ExitStack() as stack:
         with database.engine.connect() as other:

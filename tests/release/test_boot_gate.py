@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from app import create_app
 from app.extensions import db
-from app.release import boot_gate
+from app.release import boot_gate, live
 from config import TestingConfig
 from tests.databases import Environment
 from tests.release.migrating import Database
@@ -157,10 +157,24 @@ def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, look
     assert len(looks) == 1
 
 
-@pytest.mark.parametrize("phase", ["expand", "contract"])
-def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str) -> None:
+@pytest.mark.parametrize(("phase", "noted"), [("expand", 1), ("contract", 0)])
+def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str, noted: int) -> None:
+    """What a contract brought is not noted as what this release was held to, when it was never live here before."""
     is_ahead(database, phase)
     assert starting.test_client().get("/sign-in").status_code == 200
+    assert database.scalar("SELECT count(*) FROM schema_releases") == noted
+
+
+def test_a_rolled_back_process_says_what_it_lacks(
+    starting: Flask, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with starting.app_context(), db.engine.connect() as connection:
+        head = database.scalar("SELECT version_num FROM alembic_version")
+        live.record_live(connection, db.metadata, head)
+    is_ahead(database, "expand")
+    database.execute("ALTER TABLE notes DROP content CASCADE")
+    assert starting.test_client().get("/sign-in").status_code == 200
+    assert "there is no column notes.content" in caplog.text
 
 
 def test_on_a_database_that_nobody_knows_it_stays_closed(starting: Flask, database: Database) -> None:

@@ -78,8 +78,12 @@ STATES = {
         "unknown-revision",
         "git log --all -S fade",
     ),
-    "a database that is behind": ("UPDATE alembic_version SET version_num = '0001'", "behind", "flask db upgrade"),
-    "a database without a migration": ("DROP TABLE alembic_version", "behind", "flask db upgrade"),
+    "a database that is behind": (
+        "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'",
+        "behind",
+        "flask db upgrade",
+    ),
+    "a database without a migration": ("DROP TABLE alembic_version, schema_ledger", "behind", "flask db upgrade"),
     "a database that is ahead": (ahead_by("expand"), "ahead", "git pull"),
     "a database that is too far ahead": (ahead_by("contract"), "ahead-contract", "git pull"),
 }

@@ -1,9 +1,6 @@
 """Doctor: each of many planted faults is found once, and following its command, as it stands there, mends it."""
 
-import json
 import re
-import shlex
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,14 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import Base
 from app.release.connection import read_only_connection
-from app.release.content_hash import content_hash
-from app.release.doctor import LIMITS, diagnose
+from app.release.doctor import diagnose
 from app.release.doctor.diagnosis import Diagnosis
 from app.release.operations import drop_compat_view
-from tests.databases import Environment, empty_database
-from tests.release.checkout import OwnHistory
-from tests.release.dumps import copy_database
-from tests.release.migrating import LOCK_KEY, Database, connected
+from tests.release.migrating import Database
 from tests.release.planted_faults import (
     CONSEQUENCES,
     DEFINITIONS,
@@ -27,19 +20,30 @@ from tests.release.planted_faults import (
     KEYS,
     MODELS,
     QUEUE,
+    RENAMED,
     TABLES,
     UNCHECKED,
     Fault,
     diagnosed,
     follow,
+    is_superuser,
     require_each_found_once,
+    require_mended,
 )
 
-GROUPS = {"tables": TABLES, "keys": KEYS, "definitions": DEFINITIONS, "queue": QUEUE}
+GROUPS = {"tables": TABLES, "keys": KEYS, "definitions": DEFINITIONS, "queue": QUEUE, "renamed": RENAMED}
 
 
-def is_superuser(database: Database) -> bool:
-    return bool(database.scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+ENFORCED = [
+    Fault(
+        "ALTER TABLE passkeys ALTER CONSTRAINT fk_passkeys_user_id_users NOT ENFORCED", "not-enforced-constraint", "fk_"
+    ),
+    Fault(
+        "ALTER TABLE notes ALTER title DROP NOT NULL; ALTER TABLE notes ADD CONSTRAINT nn NOT NULL title NOT VALID",
+        "not-null-not-valid",
+        "notes.title",
+    ),
+]
 
 
 def test_in_a_database_in_use_it_finds_nothing(in_use: Database) -> None:
@@ -61,16 +65,6 @@ def test_foreign_keys_that_nothing_checks(in_use: Database) -> None:
     if not is_superuser(in_use):
         pytest.skip("only a superuser can disable them")
     require_mended(in_use, UNCHECKED)
-
-
-def require_mended(database: Database, faults: list[Fault]) -> None:
-    for fault in faults:
-        database.execute(fault.plant)
-    require_each_found_once(faults, diagnosed())
-    for _ in range(2):  # a function that was dropped comes first, then the trigger that was dropped with it
-        for finding in diagnosed():
-            follow(database, finding.next)
-    assert diagnosed() == []
 
 
 def test_an_invalid_index_of_a_model_is_built_again(in_use: Database) -> None:
@@ -101,19 +95,6 @@ def test_an_invalid_index_of_no_model_is_dropped(in_use: Database) -> None:
     assert (finding.rule, "DROP INDEX CONCURRENTLY half" in finding.next) == ("invalid-index", True)
     follow(in_use, finding.next)
     assert diagnosed() == []
-
-
-def test_tables_that_are_not_frozen(in_use: Database) -> None:
-    """One diagnosis for all of them. Transactions of other databases of the server count too."""
-    autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
-    spend = "DO $$ BEGIN FOR n IN 1..30000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
-    limits = LIMITS._replace(frozen_age=25_000)
-    with autocommit.connect() as connection:
-        connection.execute(text(spend))
-    [finding] = diagnosed(limits)
-    assert (finding.rule, finding.severity) == ("wraparound", "error")
-    follow(in_use, finding.next)
-    assert diagnosed(limits) == []
 
 
 COLUMNS = "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'notes'::regclass"
@@ -151,43 +132,49 @@ def test_what_follows_from_a_fault_is_no_further_finding(in_use: Database, fault
     require_each_found_once([fault], diagnosed())
 
 
-def test_a_not_null_that_is_not_validated(in_use: Database) -> None:
+def test_what_postgresql_18_brought(in_use: Database) -> None:
     """attnotnull says true already, so neither `flask db check` nor the models show it."""
     if int(in_use.scalar("SHOW server_version_num")) < 180_000:
         pytest.skip("PostgreSQL 18 brought it")
+    require_mended(in_use, ENFORCED)
+
+
+def test_a_shadow_that_no_trigger_keeps(in_use: Database) -> None:
     in_use.execute(
-        "ALTER TABLE notes ALTER title DROP NOT NULL; ALTER TABLE notes ADD CONSTRAINT nn NOT NULL title NOT VALID"
+        "ALTER TABLE notes ADD version_was integer; COMMENT ON COLUMN notes.version_was IS 'shadow: of version'"
     )
-    require_each_found_once([Fault("", "not-null-not-valid", "notes.title")], diagnosed())
-    follow(in_use, diagnosed()[0].next)
-    assert diagnosed() == []
-
-
-def test_a_revision_that_was_edited_after_it_ran(in_use: Database) -> None:
-    in_use.execute("ALTER TABLE schema_ledger ADD COLUMN IF NOT EXISTS content_hash varchar(64)")
-    assert diagnosed() == []
-    in_use.execute("UPDATE schema_ledger SET content_hash = repeat('0', 64) WHERE revision = '0015'")
-    [finding] = diagnosed()
-    assert (finding.rule, finding.severity) == ("edited-revision", "error")
-    assert finding.next.startswith("git log -p -- migrations/versions/0015_")
-
-
-def test_a_revision_that_has_another_number_now(in_use: Database) -> None:
-    [other] = Path("migrations/versions").glob("0014_*.py")
-    in_use.execute("ALTER TABLE schema_ledger ADD COLUMN IF NOT EXISTS content_hash varchar(64)")
-    in_use.execute("UPDATE schema_ledger SET content_hash = :hash WHERE revision = '0015'", hash=content_hash(other))
-    [finding] = diagnosed()
-    assert (finding.rule, finding.next) == ("renumbered-revision", "flask db upgrade")
-
-
-def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -> None:
-    in_use.execute("DELETE FROM schema_ledger WHERE revision < '0012'")
-    assert diagnosed() == []
-    in_use.execute("DELETE FROM schema_ledger WHERE revision = '0020'")
-    [finding] = diagnosed()
-    assert (finding.rule, "lost 0020," in finding.what) == ("ledger-gap", True)
+    [finding] = [finding for finding in diagnosed() if finding.rule != "extra-column"]
+    assert (finding.rule, "notes.version_was" in finding.what) == ("unkept-shadow", True)
     follow(in_use, finding.next)
     assert diagnosed() == []
+
+
+BACKFILLS = (
+    "CREATE TABLE IF NOT EXISTS schema_backfills (name text, table_name text, state text, rows_done bigint,"
+    " updated_at timestamptz)"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "idle", "found"),
+    [
+        ("failed", 0, ("backfill-failed", "error", "flask release resume words")),
+        ("paused", 0, ("backfill-paused", "warning", "flask release resume words")),
+        ("running", 900, ("backfill-stalled", "warning", "flask release status")),
+        ("running", 0, None),
+        ("done", 900, None),
+    ],
+)
+def test_a_long_backfill_that_does_not_go_on(
+    in_use: Database, state: str, idle: int, found: tuple[str, str, str] | None
+) -> None:
+    in_use.execute(BACKFILLS)
+    row = "INSERT INTO schema_backfills (name, table_name, state, rows_done, updated_at)"
+    in_use.execute(
+        f"{row} VALUES ('words', 'notes', :state, 7, now() - make_interval(secs => :idle))", state=state, idle=idle
+    )
+    findings = [finding for finding in diagnosed() if finding.rule.startswith("backfill")]
+    assert [(finding.rule, finding.severity, finding.next) for finding in findings] == ([found] if found else [])
 
 
 def our_metadata() -> MetaData:
@@ -225,64 +212,24 @@ def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> N
     assert (finding.rule, "uq_orders_place" in finding.what) == ("other-constraint", True)
 
 
-def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
-    """Each is found once it has lasted, and ended by its command."""
-    if not int(in_use.scalar("SHOW max_prepared_transactions")):
-        pytest.skip("the server has no two-phase commit")
-    now = LIMITS._replace(long_transaction=0, idle_migrator=0, retained_wal=0)
-    with ExitStack() as stack:
-        holder, reader = (stack.enter_context(in_use.engine.connect()) for _ in range(2))
-        holder.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
-        holder.commit()
-        reader.execute(text("SELECT 1"))
-        in_use.execute("SELECT pg_create_physical_replication_slot('left_over', true)")
-        prepare(in_use)
-        try:
-            assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
-            findings = diagnosed(now)
-            rules = ["orphaned-migrator", "long-transaction", "prepared-transaction", "inactive-replication-slot"]
-            assert [finding.rule for finding in findings] == rules
-        finally:
-            for finding in diagnosed(now):
-                follow(in_use, finding.next)
-        for connection in (holder, reader):
-            connection.invalidate()
-    assert diagnosed(now) == []
-
-
-def prepare(database: Database) -> None:
-    connection = database.engine.raw_connection()
-    connection.cursor().execute("DELETE FROM notices; PREPARE TRANSACTION 'left over'")
-    connection.close()
-
-
-def test_a_restored_dump_is_healthy(in_use: Database, server_environment: Environment) -> None:
-    """A restored CHECK is printed with its casts in other places."""
-    url = in_use.engine.url.render_as_string(hide_password=False)
-    with empty_database(server_environment) as restored:
-        copy_database({"DATABASE_URL": url}, restored)
-        with connected(restored):
-            assert diagnosed() == []
-
-
-@pytest.mark.servers
-def test_what_the_models_say_is_brought_back_by_a_revision(
-    in_use: Database, server_environment: Environment, tmp_path: Path
-) -> None:
-    for fault in MODELS:
-        in_use.execute(fault.plant)
-    url = in_use.engine.url.render_as_string(hide_password=False)
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url})
+def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
+    """It is made again with its sequence, then what stands on it."""
+    in_use.execute("DROP TABLE procrastinate_events")
+    require_each_found_once([Fault("", "missing-table", "procrastinate_events")], diagnosed())
     for _ in range(2):
-        [command] = {finding["next"] for finding in findings_of(history)}
-        done = history.flask(*shlex.split(command)[1:])
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert findings_of(history) == []
+        for finding in diagnosed():
+            follow(in_use, finding.next)
+    assert diagnosed() == []
 
 
-def findings_of(history: OwnHistory) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads(history.flask("release", "doctor", "--json").stdout)["findings"]
-    return found
+def test_row_security_on_purpose(in_use: Database) -> None:
+    """Its model says so. Without a policy it is a fault all the same: then nobody sees a row."""
+    orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), info={"row_security": True})
+    in_use.execute("CREATE TABLE orders (id serial PRIMARY KEY); ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+    metadata = models_with(orders)
+    assert [finding.rule for finding in found(metadata)] == ["row-security"]
+    in_use.execute("CREATE POLICY all_of_them ON orders USING (true)")
+    assert found(metadata) == []
 
 
 def test_every_rule_is_explained_in_the_runbook() -> None:

@@ -119,6 +119,7 @@ CHANGES: dict[str, tuple[Callable[[], object], str, Callable[[], object]]] = {
 }
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize(("change", "wrong", "back"), CHANGES.values(), ids=CHANGES)
 def test_forth_and_back_under_traffic_no_write_fails_and_no_value_is_wrong(
     things: Database, change: Callable[[], object], wrong: str, back: Callable[[], object]

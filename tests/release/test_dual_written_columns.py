@@ -8,10 +8,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import (
+    add_column_online,
     add_computed_column_online,
     add_synced_column_online,
+    change_type_online,
     drop_column_contract,
     drop_dual_write_contract,
+    drop_shadow_contract,
     stop_dual_write_contract,
 )
 from tests.release.migrating import Database
@@ -180,6 +183,32 @@ def test_without_the_dual_write_the_old_column_may_go(things: Database) -> None:
     things.migrate(lambda: drop_column_contract("things", "size"))
     things.execute("INSERT INTO things (amount) VALUES (46)")
     assert things.scalar("SELECT sum(amount) FROM things") == 50 * 51 // 2 + 46
+
+
+@pytest.mark.parametrize("upgrade", [compute("length(name)"), sync()], ids=["computed", "synced"])
+def test_in_a_session_that_was_there_before_it_goes_on_whatever_else_changes(
+    things: Database, upgrade: Callable[[], object]
+) -> None:
+    """A session keeps the trigger's function as it compiled it, with the columns of then."""
+    things.execute("ALTER TABLE things ADD first int DEFAULT 1, ADD second int DEFAULT 2")
+    things.migrate(upgrade)
+    changes: list[Callable[[], object]] = [
+        lambda: add_column_online("things", sa.Column("third", sa.Text)),
+        lambda: change_type_online("things", "second", "BIGINT"),
+        lambda: drop_shadow_contract("things", "second"),
+        lambda: drop_column_contract("things", "first"),
+    ]
+    write = sa.text("UPDATE things SET name = name || '.', size = :size WHERE id = 1")
+    with things.engine.connect() as session:
+        for size, change in enumerate(changes):
+            session.execute(write, {"size": str(size)})
+            session.commit()
+            things.migrate(change)
+        session.execute(write, {"size": "44"})
+        session.commit()
+    row = things.scalar("SELECT to_jsonb(things) FROM things WHERE id = 1")
+    assert row.get("words", len(row["name"])) == len(row["name"])
+    assert row.get("amount", 44) == 44
 
 
 def test_names_are_not_cut_to_the_same_one(things: Database) -> None:

@@ -28,6 +28,15 @@ def both(*parts: Steps) -> Steps:
     return run
 
 
+def computed() -> None:
+    steps.add_computed_column_online("notes", sa.Column("size", sa.Integer(), nullable=False), "length(title)")
+
+
+def synced() -> None:
+    pin = sa.Column("pin", sa.Text(), nullable=False)
+    steps.add_synced_column_online("notes", "pinned", pin, "CASE WHEN pinned THEN 'y' ELSE 'n' END", "pin = 'y'")
+
+
 FILLED = (
     "ALTER TABLE notes ADD size int; UPDATE notes SET size = 1; ALTER TABLE notes ALTER size SET NOT NULL;"
     " CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NEW; END $$;"
@@ -81,6 +90,20 @@ CAN_RUN: dict[str, Steps] = {
     "a column less that it does not use": lambda: steps.drop_column_contract("notes", "legacy"),
     "a table less that it does not use": lambda: steps.drop_table_contract("leftovers"),
     "a retired column with a default": lambda: steps.retire_column_online("notes", "pinned"),
+    "a type that changed by a dual write": lambda: steps.change_type_online("people", "age", "BIGINT"),
+    "a type that changed, and no shadow any more": both(
+        lambda: steps.change_type_online("people", "age", "BIGINT"),
+        lambda: steps.drop_shadow_contract("people", "age"),
+    ),
+    "a unique text without a limit, by a dual write": lambda: steps.change_type_online("people", "email", "TEXT"),
+    "a text in a rule, by a dual write": lambda: steps.change_type_online("people", "role", "TEXT"),
+    "a decimal by a dual write": lambda: steps.change_type_online("notes", "price", "NUMERIC(12, 4)"),
+    "JSON of the other kind, by a dual write": lambda: steps.change_type_online("notes", "details", "JSONB"),
+    "a required computed column": computed,
+    "a column that takes the place of an old one": synced,
+    "a CHECK with more texts": lambda: steps.replace_check_online(
+        "people", "role", "role IN ('reader', 'editor', 'owner')"
+    ),
     "NOT NULL where it never writes NULL": both(
         sql("ALTER TABLE notes ALTER title DROP NOT NULL"), lambda: steps.set_not_null_online("notes", "title")
     ),
@@ -106,6 +129,15 @@ CANNOT_RUN: dict[str, Steps] = {
         "ALTER TABLE notes ADD colour text NOT NULL DEFAULT ''; ALTER TABLE notes ALTER colour DROP DEFAULT"
     ),
     "a required column beside a trigger for another": sql(FILLED.format("NEW.body := NEW.title")),
+    "a required column that no trigger computes any more": both(
+        computed, lambda: steps.stop_dual_write_contract("notes", "size")
+    ),
+    "a column whose place was taken": both(
+        synced,
+        lambda: steps.stop_dual_write_contract("notes", "pin"),
+        lambda: steps.drop_column_contract("notes", "pinned"),
+    ),
+    "a CHECK with fewer texts": lambda: steps.replace_check_online("people", "role", "role IN ('reader')"),
     "NOT NULL where it writes NULL": both(
         sql("UPDATE notes SET body = ''"), lambda: steps.set_not_null_online("notes", "body")
     ),
@@ -167,7 +199,13 @@ def release(database: Database) -> LiveRelease:
     return found
 
 
-@pytest.mark.parametrize(("change", "runs"), [pair[1:] for pair in PAIRS], ids=[pair[0] for pair in PAIRS])
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        pytest.param(*pair, id=name, marks=pytest.mark.minutes if number % 4 else ())
+        for number, (name, *pair) in enumerate(PAIRS)
+    ],
+)
 def test_it_says_of_each_change_what_comes_true(
     database: Database, release: LiveRelease, change: Steps, runs: bool
 ) -> None:

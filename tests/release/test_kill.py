@@ -61,8 +61,8 @@ POINTS = 30
 COMMITS = 8
 
 
-# A backfill takes more batches on a machine that is busy, so another run may be shorter by these.
-BATCHES = 6
+# Backfills take more batches on a machine that is busy, so another run may be shorter by these.
+BATCHES = 16
 
 
 class Undisturbed(NamedTuple):
@@ -100,7 +100,7 @@ def undisturbed(server_environment: Environment, flask: Flask) -> Undisturbed:
 
 
 def test_every_operation_is_in_it() -> None:
-    assert {line.split("(")[0] for lines in REVISIONS for line in lines} == set(operations.__all__)
+    assert {line.split("(")[0] for lines in REVISIONS for line in lines} == {*operations.__all__} - {"excused"}
 
 
 @pytest.mark.servers

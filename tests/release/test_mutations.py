@@ -35,8 +35,8 @@ class Mutation:
 
 POLL_COMMITS = Mutation(
     "app/release/advisory_lock.py",
-    "    taken = bool(connection.scalar(_TRY))\n    connection.commit()\n",
-    "    taken = bool(connection.scalar(_TRY))\n",
+    "    taken = bool(connection.scalar(_TRY, _key()))\n    connection.commit()\n",
+    "    taken = bool(connection.scalar(_TRY, _key()))\n",
 )
 LOOKS_FOR_A_TRANSACTION = Mutation("app/release/advisory_lock.py", "connection.in_transaction()", "False")
 ATTEMPT_COMMITS = Mutation(
@@ -46,7 +46,7 @@ ATTEMPT_COMMITS = Mutation(
 )
 LOOKS_FROM_OUTSIDE = Mutation(
     "app/release/runner.py",
-    "    verify_committed(engine, expected)\n",
+    "        verification.verify_committed(connection, expected)\n",
     "        assert schema_state.database_revisions(connection) == expected\n",
 )
 KEEPS_A_LEDGER = Mutation("app/release/runner.py", '    "on_version_apply": ledger.record_version,\n')

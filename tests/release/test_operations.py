@@ -85,6 +85,7 @@ def test_a_lock_that_is_not_to_be_had_ends_at_the_deadline_with_nothing_changed(
         (sa.Column("x", sa.Integer, nullable=False), "has no server_default"),
         (sa.Column("x", sa.Uuid, server_default=sa.text("gen_random_uuid()")), "differs from row to row"),
         (sa.Column("x", sa.DateTime, server_default=sa.text("clock_timestamp()")), "differs from row to row"),
+        (sa.Column("x", sa.Float, server_default=sa.text('"random"()')), "differs from row to row"),
         (sa.Column("x", sa.Integer, sa.Computed("size + 1")), "rewrites"),
         (sa.Column("x", sa.Integer, sa.Identity()), "rewrites"),
         (sa.Column("x", sa.Integer, sa.ForeignKey("owners.id")), "add_foreign_key_online"),

@@ -8,7 +8,7 @@ from app.release.plan import LockedTable, RevisionPlan, plan
 from app.release.sql.locks import ACCESS_EXCLUSIVE
 from tests.release.history import BLOCK, history
 from tests.release.migrating import Database
-from tests.release.test_lint_operations import CONTRACTING, EXPANDING, steps
+from tests.release.operation_phases import CONTRACTING, EXPANDING, steps
 
 TODOS = """
     CREATE TABLE todos (id bigint PRIMARY KEY, user_id bigint, note text);
@@ -100,7 +100,7 @@ def test_it_tells_the_lock_of_each_statement(tmp_path: Path, database: Database,
     assert planned.unreadable is None
     locks = [lock for step in planned.steps for lock in step.locks]
     assert [lock for lock in locks if lock.table is None] == []
-    assert locks
+    assert locks or calls == EXPANDING["add_enum_value_online"], "a type is no table"
 
 
 def test_it_tells_what_a_backfill_locks(tmp_path: Path, database: Database) -> None:

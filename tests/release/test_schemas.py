@@ -1,19 +1,30 @@
 """Models in a schema of their own are compared and migrated like the others, by operations that find their tables."""
 
+import json
 import re
 from collections.abc import Callable
 
 import pytest
 from alembic import op
+from alembic.operations.ops import CreateForeignKeyOp
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from app.release.errors import UnsafeOperation
 from app.release.operations import set_default_online
 from app.release.operations.schemas import in_schema
-from tests.release.migrating import Database
+from app.release.rewriter.schemas import grouped
+from tests.databases import Environment
+from tests.release.migrating import Database, printed
 from tests.release.ordinary_project import Shop
 
 pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def environment(shop_environment: Environment) -> Environment:
+    return shop_environment
+
 
 # "users" is there twice: what is done to the one must not be done to the other.
 EVENTS = """
@@ -24,6 +35,7 @@ class Event(db.Model):
 
     id = db.Column(db.Integer, primary_key=True)
     kind = db.Column(db.String(20), nullable=False)
+    size = db.Column(db.Integer)
     note = db.Column(db.Text)
 """
 
@@ -40,6 +52,7 @@ class Event(db.Model):
 
     id = db.Column(db.Integer, primary_key=True)
     kind = db.Column(db.String(40), nullable=False, server_default="sign-in")
+    size = db.Column(db.BigInteger)
     note = db.Column(db.Text, nullable=False)
     order_id = db.Column(db.ForeignKey("orders.id"))
 """
@@ -76,11 +89,22 @@ def test_its_changes_are_made_in_its_schema(audited: Shop, database: Database, s
     assert written.count("with in_schema('audit'):") == len(calls) >= 8
     assert "from release.operations.schemas import in_schema" in written
     assert pieces_of(schema_dump(), "public") == others
+    assert "Nothing unsafe." in audited.flask("release", "lint", "0007")
     audited.flask("db", "downgrade")
     audited.flask("db", "upgrade")
     assert "Nothing is wrong." in audited.flask("release", "doctor")
     assert database.scalar("SELECT count(*) FROM audit.users") == 2
     assert database.scalar("SELECT count(*) FROM public.users") == 2000
+
+
+def test_plan_tells_the_size_of_the_table_in_the_schema(audited: Shop, database: Database) -> None:
+    audited.edit("shop.py", "    kind = db.Column(db.String(20)", "    kind = db.Column(db.String(40)")
+    audited.flask("db", "migrate", "-m", "Widen audit.users.kind")
+    [revision] = json.loads(audited.flask("release", "plan", "--json"))["revisions"]
+    sizes = {
+        lock["bytes"] for step in revision["steps"] for lock in step["locks"] if lock["lock"] == "ACCESS EXCLUSIVE"
+    }
+    assert sizes == {database.scalar("SELECT pg_total_relation_size('audit.users')")}
 
 
 def test_a_column_in_it_is_retired_and_dropped_one_release_later(audited: Shop, database: Database) -> None:
@@ -121,6 +145,39 @@ def test_the_name_of_a_schema_may_be_any(database: Database) -> None:
 
     database.migrate(upgrade)
     assert database.scalar(f"INSERT INTO {quoted}.things DEFAULT VALUES RETURNING size") == 3
+
+
+def test_in_sql_mode_the_schema_is_printed() -> None:
+    def upgrade() -> None:
+        with in_schema("audit"):
+            set_default_online("users", "kind", "1")
+
+    lines = printed(upgrade).splitlines()
+    [entered] = [line for line in lines if line.startswith("SELECT set_config('search_path', 'audit, '")]
+    [altered] = [line for line in lines if line.startswith("ALTER TABLE users")]
+    assert lines.index(entered) < lines.index(altered) < lines.index("RESET search_path;")
+
+
+@pytest.mark.parametrize(
+    ("source", "referent", "schema"),
+    [(None, None, None), ("audit", None, "audit"), (None, "audit", "audit"), ("audit", "audit", "audit")],
+)
+def test_a_foreign_key_is_made_in_the_schema_of_one_of_its_ends(
+    source: str | None, referent: str | None, schema: str | None
+) -> None:
+    key = foreign_key(source, referent)
+    assert list(grouped([key])) == [(schema, [key])]
+
+
+def test_a_foreign_key_between_two_schemas_is_refused() -> None:
+    with pytest.raises(UnsafeOperation, match="audit and stats"):
+        list(grouped([foreign_key("stats", "audit")]))
+
+
+def foreign_key(source: str | None, referent: str | None) -> CreateForeignKeyOp:
+    return CreateForeignKeyOp(
+        "fk", "events", "users", ["user_id"], ["id"], source_schema=source, referent_schema=referent
+    )
 
 
 def pieces_of(dump: str, schema: str) -> list[str]:

@@ -29,7 +29,11 @@ from app.release.retry import sqlstate
 from app.release.schema_state import AT_HEAD, read_schema_state
 
 LIMITS = Limits()
-NOT_ALLOWED = ("42501", "25006")  # SQLSTATE codes of what the role may not do, and nobody on a standby
+NOT_ALLOWED = (
+    "42501",
+    "25006",
+    "0A000",
+)  # SQLSTATE codes: what the role may not do, and two of what a standby does not
 
 
 def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS) -> list[Diagnosis]:
@@ -45,6 +49,8 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
         *sessions(connection, limits),
         *backfill_checks.unfinished_backfills(connection, limits.long_transaction),
         *validity_checks.not_valid_constraints(connection),
+        *validity_checks.not_enforced_foreign_keys(connection),
+        *validity_checks.unkept_shadows(connection),
         *attempt(connection, sequence_checks.keys(connection, schemas)),
         *attempt(connection, view_checks.compatibility_views(connection)),
     ]
@@ -59,7 +65,14 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
     if state.name == AT_HEAD and (sql := options.current().unmapped_sql):
         found += attempt(connection, tool_objects.tool_objects(connection, sql()))
     connection.rollback()
-    return list(dict.fromkeys(found))
+    return in_one_note(list(dict.fromkeys(found)))
+
+
+def in_one_note(found: list[Diagnosis]) -> list[Diagnosis]:
+    """What could not be looked at is said once, at the end."""
+    notes = [one for one in found if one.severity == NOTE]
+    others = [one for one in found if one.severity != NOTE]
+    return [*others, notes[0]._replace(what=" ".join(note.what for note in notes))] if notes else others
 
 
 def sessions(connection: Connection, limits: Limits) -> Iterator[Diagnosis]:
@@ -82,8 +95,8 @@ def compared(
     found = [one for one in differences(connection, metadata) if one.name not in reported]
     yield from map(diagnosis, found)
     # On a table that lacks a column, what the models have cannot be made to be compared.
-    incomparable = {one.table for one in found if one.kind in ("column", "type")}
-    comparable = {name: model for name, model in models.items() if model.name not in incomparable}
+    incomparable = {one.table for one in found if one.kind in ("column", "type", "table")}
+    comparable = {name: model for name, model in models.items() if model.fullname not in incomparable}
     reported = reported | {one.name for one in found}
     for schema in {model.schema for model in comparable.values()}:  # two may have tables of one name
         of_schema = {name: model for name, model in comparable.items() if model.schema == schema}
@@ -100,7 +113,7 @@ def attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnosi
         connection.rollback()
         reason = server_message(error)
         if sqlstate(error) in NOT_ALLOWED:
-            what = f"Some things were not compared, because it is not allowed here: {reason}."
+            what = f"Some things were not compared, because that is not allowed here: {reason}."
             found.append(Diagnosis(NOTE, "not-seen", what, "flask release doctor"))
         else:
             what = f"Some things could not be compared ({reason}); somebody may be changing them."

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterator
 from sqlalchemy import ARRAY, Connection, text
 
 from app.release.doctor.definitions import CHECK, INDEX, PRIMARY_KEY, Changed, Definition, changed_definitions
-from app.release.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
+from app.release.doctor.diagnosis import ERROR, IF_THE_MODEL_CHANGED, Diagnosis, psql, psql_with_strong_lock
 from app.release.doctor.table_checks import Models
 from app.release.operations.identifiers import shorten_identifier
 from app.release.sql.dialect import quote
 
 _KINDS = {CHECK: "check", INDEX: "index", PRIMARY_KEY: "primary key"}
-_IF_THE_MODEL_CHANGED = "If the model is newer than the last revision, write one instead: flask db migrate."
 
 _COLLATIONS = text(
     'SELECT a.attrelid::regclass::text AS "table", a.attname::text AS column,'
@@ -40,7 +39,7 @@ def definitions(connection: Connection, models: Models, reported: Collection[str
         rule = f"{'other' if change.there else 'missing'}-{kind.replace(' ', '-')}"
         named = f"The {kind} {change.wanted.name} on {change.table}"
         there = f"is {change.there.sql} in the database" if change.there else "is not in the database"
-        what = f"{named} {there}, and {change.wanted.sql} in the models. {_IF_THE_MODEL_CHANGED}"
+        what = f"{named} {there}, and {change.wanted.sql} in the models. {IF_THE_MODEL_CHANGED}"
         yield Diagnosis(ERROR, rule, what, _repair(change, _schema(models, change)))
 
 

@@ -9,6 +9,9 @@ ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
 NOTE = "note"  # what could not be looked at
 
+# Said where the next command changes the database, which is wrong when it is the revision that is missing.
+IF_THE_MODEL_CHANGED = "If the model is newer than the last revision, write one instead: flask db migrate."
+
 
 class Diagnosis(NamedTuple):
     severity: str

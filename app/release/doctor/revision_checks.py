@@ -11,16 +11,16 @@ from app.release import ledger
 from app.release.content_hash import content_hash
 from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
 from app.release.revision_files import duplicate_revisions
-from app.release.revisions import script_directory
-from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, SchemaState, database_revisions
+from app.release.revisions import known_revisions, script_directory
+from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, UNKNOWN, SchemaState, database_revisions
 
 # As JSON, since the ledger of an older version of this tool has no such column.
 _CONTENT_HASHES = text("SELECT revision, to_jsonb(entry) ->> 'content_hash' AS hash FROM schema_ledger entry")
 
 
 def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
-    """What is wrong with the revisions; two files of one revision explain all the rest."""
-    yield from list(duplicate_revision_files()) or revision_state(state)
+    """What is wrong with the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
+    yield from list(duplicate_revision_files()) or list(other_version(connection, state)) or revision_state(state)
     if state.name in (AT_HEAD, BEHIND) and state.database_revision and ledger.exists(connection):
         applied = database_revisions(connection)
         history = list(script_directory().iterate_revisions(tuple(applied), "base"))[::-1]
@@ -35,10 +35,28 @@ def duplicate_revision_files() -> Iterator[Diagnosis]:
         yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
 
 
+def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
+    """alembic_version is not what ran. A downgrade moves the ledger too, so somebody changed one of them by hand."""
+    entries = ledger.read_entries(connection)
+    ran = [revision for revision in state.pending if revision in entries]
+    at = f"alembic_version holds {state.database_revision or 'no revision'}"
+    if ran:
+        what = f"{at}, and by the ledger {ran[-1]} ran after it: somebody changed it by hand."
+        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {ran[-1]}")
+        return
+    applied = database_revisions(connection)
+    newest_first = [script.revision for script in script_directory().walk_revisions()]
+    if state.name == UNKNOWN and known_revisions(script_directory()).issuperset(applied):
+        newest = min(applied, key=newest_first.index)
+        what = f"{at}, of which one comes before the other: somebody changed it by hand."
+        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {newest}")
+
+
 def revision_state(state: SchemaState) -> list[Diagnosis]:
     """The database is not at the code's head, or the code has two heads."""
     at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
     steps = ", ".join(state.foreign) or state.database_revision
+    unknown = state.foreign[-1] if state.foreign else state.database_revision
     if "," in state.code_head and state.name in (AT_HEAD, BEHIND):
         what = f"The code has several heads, {state.code_head}: two branches each added a revision."
         return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
@@ -54,7 +72,7 @@ def revision_state(state: SchemaState) -> list[Diagnosis]:
         what = f"The database is ahead: {at}. {steps} took away what this code uses: deploy the newer code."
         return [Diagnosis(ERROR, "ahead-contract", what, "git pull")]
     what = f"Revision unknown: {at}, and neither the code nor the ledger says how {steps} came about. Do not stamp."
-    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {steps} -- migrations/versions")]
+    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {unknown} -- migrations/versions")]
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Row, Table, text
 
 from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql, psql_with_strong_lock
-from app.release.operations.steps import RETIRED_COMMENT
+from app.release.marks import RETIRED_COMMENT
 
 # The tables on the search path, and those of schemas that the models name. Those of an extension belong to it.
 # Who owns alembic_version is who migrates.

@@ -15,8 +15,10 @@ WITH ours AS (
     FROM tables JOIN pg_attribute ON attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 ), sequences AS (
-    SELECT refobjid AS oid, string_agg('CREATE SEQUENCE IF NOT EXISTS ' || objid::regclass || '; ', '') AS sql
-    FROM pg_depend JOIN pg_sequence ON seqrelid = objid
+    SELECT refobjid AS oid, string_agg('CREATE SEQUENCE IF NOT EXISTS ' || objid::regclass || '; ', '') AS made,
+        string_agg(concat('; ALTER SEQUENCE ', objid::regclass, ' OWNED BY ', refobjid::regclass, '.', quote_ident(attname)),
+            '') AS owned
+    FROM pg_depend JOIN pg_sequence ON seqrelid = objid JOIN pg_attribute ON (attrelid, attnum) = (refobjid, refobjsubid)
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype = 'a'
     GROUP BY refobjid
 ), types AS (
@@ -27,8 +29,8 @@ WITH ours AS (
     SELECT p.*, quote_ident(proname) AS name, replace(pg_get_functiondef(p.oid), prefix, '') AS sql
     FROM pg_proc p JOIN ours ON pronamespace = schema WHERE prokind IN ('f', 'p')
 ), objects (kind, label, needs, definition, sql) AS (
-    SELECT 'table', "table", '{}'::text[], '', concat(min(sequences.sql),
-        'CREATE TABLE ', "table", ' (', string_agg(definition, ', ' ORDER BY attnum), ')')
+    SELECT 'table', "table", '{}'::text[], '', concat(min(made),
+        'CREATE TABLE ', "table", ' (', string_agg(definition, ', ' ORDER BY attnum), ')', min(owned))
     FROM columns LEFT JOIN sequences USING (oid) GROUP BY oid, "table"
     UNION ALL
     SELECT 'column', "table" || '.' || name, ARRAY["table"], definition, concat(

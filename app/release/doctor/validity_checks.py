@@ -1,4 +1,4 @@
-"""Checks for what was begun and not finished: INVALID indexes, NOT VALID constraints.
+"""Checks for what is there and does not hold: INVALID indexes, NOT VALID and NOT ENFORCED constraints.
 
 Only tables on the search path are looked at. Another application may have schemas of its own in this database.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from app.release.doctor.diagnosis import ERROR, Diagnosis, psql
+from app.release.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
 
 # An index that is being built stands in pg_stat_progress_create_index. REINDEX CONCURRENTLY builds under another name.
 _INVALID_INDEXES = text(
@@ -25,6 +25,19 @@ _NOT_VALID_CONSTRAINTS = text(
     " (SELECT attname FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1]) AS column"
     " FROM pg_constraint c WHERE NOT c.convalidated AND c.conrelid <> 0 AND pg_table_is_visible(c.conrelid)"
     " AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) ORDER BY 1, 2"
+)
+
+_NOT_ENFORCED_FOREIGN_KEYS = text(
+    "SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS name FROM pg_constraint c"
+    " WHERE c.contype = 'f' AND pg_table_is_visible(c.conrelid) AND NOT (to_jsonb(c) ->> 'conenforced')::boolean"
+    " ORDER BY 1, 2"
+)
+# A dual write (operations/dual_writes.py) names its trigger so, and marks a column that only the trigger writes.
+_UNKEPT_SHADOWS = text(
+    "SELECT a.attrelid::regclass::text AS table, quote_ident(a.attname) AS column FROM pg_attribute a"
+    " WHERE col_description(a.attrelid, a.attnum) LIKE 'shadow: %' AND pg_table_is_visible(a.attrelid)"
+    " AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = a.attrelid AND starts_with(tgname, 'zz_dual_write'))"
+    " ORDER BY 1, 2"
 )
 
 
@@ -58,3 +71,24 @@ def not_valid_constraints(connection: Connection) -> Iterator[Diagnosis]:
         else:
             what = f"The constraint {row.name} on {row.table} is NOT VALID: rows from before may break it."
             yield Diagnosis(ERROR, "not-valid-constraint", what, command)
+
+
+def not_enforced_foreign_keys(connection: Connection) -> Iterator[Diagnosis]:
+    """Since PostgreSQL 18. No model says so, and `flask db check` does not see it."""
+    for row in connection.execute(_NOT_ENFORCED_FOREIGN_KEYS):
+        what = (
+            f"Nothing checks the foreign key {row.name} on {row.table}: it is NOT ENFORCED. Rows of now may break it."
+        )
+        command = psql_with_strong_lock(f"ALTER TABLE {row.table} ALTER CONSTRAINT {row.name} ENFORCED")
+        yield Diagnosis(ERROR, "not-enforced-constraint", what, command)
+
+
+def unkept_shadows(connection: Connection) -> Iterator[Diagnosis]:
+    """The shadow column of a changed type, without the trigger that keeps it right."""
+    for row in connection.execute(_UNKEPT_SHADOWS):
+        what = (
+            f"No trigger keeps {row.table}.{row.column} any more, the shadow of a column whose type changes: what it"
+            " holds is old. Without it, the change cannot be reversed."
+        )
+        command = psql_with_strong_lock(f"ALTER TABLE {row.table} DROP COLUMN {row.column}")
+        yield Diagnosis(ERROR, "unkept-shadow", what, command)

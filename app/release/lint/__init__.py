@@ -1,117 +1,159 @@
-"""`flask release lint`: find unsafe migrations by reading their SQL, without a database."""
+"""`flask release lint`: apply revisions to a scratch database with rows in it, and say what an upgrade would refuse."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
-from app.release.errors import ReleaseError
-from app.release.lint import backward_compatibility, idempotency, locking, squawk, table_rewrites, unrecognized
-from app.release.lint.advice import OURS, SQUAWK, Advice
-from app.release.lint.revision import Columns, Revision
+from app.release.blockers import Blockers
+from app.release.connection import direct_connection
+from app.release.deadline import Deadline
+from app.release.effects.guard import Guard, Refused
+from app.release.errors import ReleaseError, server_message
+from app.release.ledger import CONTRACT, EXPAND
+from app.release.lint.rows import empty, fill
+from app.release.lint.scratch import scratch_database
 from app.release.revision_files import duplicate_revisions
-from app.release.sql.render import Rendered, Statement, render
 
-RULES = (
-    backward_compatibility.phase_missing,
-    backward_compatibility.breaks_previous_release,
-    backward_compatibility.drops_what_is_mapped,
-    backward_compatibility.renames_table_or_column,
-    locking.whole_table_write,
-    locking.unreadable_block,
-    locking.keeps_invalid_index,
-    locking.validate_under_lock,
-    locking.set_not_null_unchecked,
-    table_rewrites.table_rewrite,
-    idempotency.not_rerunnable,
-    unrecognized.unrecognized_statement,
-    unrecognized.branches_on_offline_mode,
-)
-# `safety_assured` says why a step is safe. It does not replace a phase or a unique revision id.
-INEXCUSABLE = ("phase-missing", "phase-unknown", "revision-twice")
+SECONDS = 60  # for one revision; nobody holds a lock here
 
 
 class Finding(NamedTuple):
+    """
+    Args:
+        place: file and line, "0025_x.py:14".
+        rule: its name: a code of effects/judgement.py, or one of this module.
+    """
+
     revision: str
-    file: str
-    line: int | None
+    place: str
     rule: str
-    statement: str | None
     what: str
     instead: str
-    excused: str | None  # the revision's safety_assured
 
 
-def lint(script_directory: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
-    """The findings, in the order of the revisions, one for each cause.
+def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
+    """The findings, in the order of the revisions.
 
     Args:
-        metadata: of the models: which tables and columns the code still maps, and the naming convention.
-        only: revisions to look at; all when empty.
+        metadata: whose naming convention names constraints that a revision does not name.
+        only: revisions to judge; all when empty.
 
     Raises:
-        ReleaseError: a revision is unknown, or squawk is not installed.
+        ReleaseError: a revision is unknown, or no scratch database can be made.
     """
-    wanted = _wanted(script_directory, only)
-    history = [(script, render(script, metadata)) for script in script_directory.walk_revisions()][::-1]
-    mapped = {table.name: frozenset(table.columns.keys()) for table in metadata.tables.values()}
-    duplicates = duplicate_revisions(script_directory)
-    findings: list[Finding] = []
-    for position, (script, rendered) in enumerate(history):
-        if script.revision in wanted:
-            if names := duplicates.get(script.revision):
-                findings.append(
-                    _finding(
-                        script,
-                        "revision-twice",
-                        None,
-                        OURS["revision-twice"],
-                        ", ".join(names),
-                    )
-                )
-            later = [statement for _, after in history[position + 1 :] for statement in after.statements]
-            findings += _findings(script, rendered, later, mapped)
+    wanted = _wanted(code, only)
+    history = list(code.walk_revisions())[::-1]
+    findings = [finding for script in history if script.revision in wanted for finding in _of_file(code, script)]
+    with scratch_database(metadata) as engine, direct_connection(engine) as connection:
+        for script in history:
+            if not wanted:
+                break
+            if script.revision in wanted:
+                findings += _judged(connection, script, metadata)
+            else:
+                _apply(connection, script, metadata)
+            wanted -= {script.revision}
     return findings
 
 
-def _wanted(script_directory: ScriptDirectory, only: Sequence[str]) -> set[str]:
+def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
     if not only:
-        return {script.revision for script in script_directory.walk_revisions()}
+        return {script.revision for script in code.walk_revisions()}
     try:
-        found = [script for name in only for script in script_directory.get_revisions(name)]
+        return {script.revision for name in only for script in code.get_revisions(name)}
     except CommandError as error:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
-    return {script.revision for script in found}
 
 
-def _findings(script: Script, rendered: Rendered, later: list[Statement], mapped: Columns) -> Iterator[Finding]:
-    revision = Revision(script, rendered, later, mapped)
-    if rendered.unreadable:
-        advice, reason = OURS["unreadable"], rendered.unreadable.reason
-        yield _finding(script, "unreadable", None, advice, reason)._replace(line=rendered.unreadable.line)
-    violations = [found for rule in RULES for found in rule(revision)]
-    for rule, statement, subject in violations:
-        yield _finding(script, rule, statement, OURS.get(rule) or SQUAWK[rule], subject)
-    warned = list(squawk.warnings(revision))
-    names = {(rule, statement) for rule, statement, *_ in (*violations, *warned)}
-    for rule, statement, message, help_text in dict.fromkeys(warned):
-        if not any((first, statement) in names for first, second in squawk.SAME_CAUSE if second == rule):
-            yield _finding(script, rule, statement, SQUAWK.get(rule, Advice(message, help_text)), "")
+def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
+    """What is wrong with the file, whatever it does."""
+    file = Path(script.path).name
+    if names := duplicate_revisions(code).get(script.revision):
+        yield Finding(
+            script.revision,
+            file,
+            "revision-twice",
+            f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out.",
+            "Give the later one the next number, in its name and as its revision, and let it follow the other.",
+        )
+    phase = getattr(script.module, "phase", None)
+    if phase not in (EXPAND, CONTRACT):
+        yield Finding(
+            script.revision,
+            file,
+            "phase-missing" if phase is None else "phase-unknown",
+            f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused.",
+            'Write phase = "expand" when the release before runs on the result, else phase = "contract".',
+        )
 
 
-def _finding(script: Script, rule: str, statement: Statement | None, advice: Advice, subject: str) -> Finding:
-    reason = getattr(script.module, "safety_assured", None)
-    is_excused = rule not in INEXCUSABLE and isinstance(reason, str) and reason.strip()
-    return Finding(
-        revision=script.revision,
-        file="/".join(Path(script.path).parts[-3:]),
-        line=statement.line if statement else None,
-        rule=rule,
-        statement=statement.normalized if statement else None,
-        what=advice.what.replace("{subject}", subject),
-        instead=advice.instead,
-        excused=reason if is_excused else None,
-    )
+def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Finding]:
+    """What the guard would refuse, all of it; the step is then committed, for those after it."""
+    findings: list[Finding] = []
+
+    def found(refused: list[Refused]) -> None:
+        for place, (effect, what, instead) in refused:
+            findings.append(Finding(script.revision, place, effect.code, what, instead))
+
+    fill(connection)
+    guard = Guard(connection, None, Blockers(), found)
+    try:
+        with guard.revision(script):
+            _apply(connection, script, metadata, guard)
+            is_in_parts = guard.commits_early
+        if is_in_parts:
+            findings += _run_again(connection, script, metadata)
+    except ReleaseError as error:
+        findings += _refused(connection, script, metadata, error)
+    return findings
+
+
+def _refused(connection: Connection, script: Script, metadata: MetaData, error: ReleaseError) -> Iterator[Finding]:
+    """A step that fails, or an operation that refuses by itself; unless it does not without the rows of our making."""
+    empty(connection)
+    try:
+        _apply(connection, script, metadata)
+    except ReleaseError:
+        yield Finding(script.revision, Path(script.path).name, "refused", error.message, "")
+
+
+def _run_again(connection: Connection, script: Script, metadata: MetaData) -> Iterator[Finding]:
+    """Whether the step can be run again, as after a kill. Only for one that commits a part of it before its end."""
+    try:
+        _apply(connection, script, metadata)
+    except ReleaseError as error:
+        yield Finding(
+            script.revision,
+            Path(script.path).name,
+            "not-rerunnable",
+            f"A part of it is committed before its end, and after a kill it does not run again. {error.message}",
+            "Give each step a revision of its own, or use an operation of app.release.operations, which looks first.",
+        )
+
+
+def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
+    """Run upgrade() as the runner does.
+
+    Raises:
+        ReleaseError: it fails on this database.
+    """
+    deadline, blockers = Deadline(SECONDS), Blockers()
+    opts = {"transaction_per_migration": True, "deadline": deadline, "blockers": blockers, "guard": guard}
+    migration = MigrationContext.configure(connection, opts={**opts, "target_metadata": metadata})
+    try:
+        with Operations.context(migration), migration.begin_transaction(_per_migration=True):
+            script.module.upgrade()
+    except DBAPIError as error:
+        file = Path(script.path).name
+        raise ReleaseError(
+            f"{file} fails on a scratch database that ran what is before it: {server_message(error)}."
+        ) from error
+    finally:
+        connection.rollback()

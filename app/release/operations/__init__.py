@@ -17,6 +17,7 @@ Raised by all: DeadlineExceeded when a lock was not to be had before the deadlin
 does not exist. Each operation with its SQL and locks: docs/operations-for-migrations.md.
 """
 
+from app.release.effects.excuse import excused
 from app.release.operations.backfill import backfill
 from app.release.operations.columns import add_column_online, set_default_online, widen_text_online
 from app.release.operations.computed import add_computed_column_online, add_synced_column_online
@@ -60,6 +61,7 @@ __all__ = [
     "drop_not_null_online",
     "drop_shadow_contract",
     "drop_table_contract",
+    "excused",
     "reinstate_column_online",
     "reinstate_table_online",
     "rename_back_from_view",

@@ -11,7 +11,7 @@ from app.release.connection import connection_of
 from app.release.deadline import Deadline
 from app.release.errors import DeadlineExceeded, UnsafeOperation
 from app.release.operations.backfill_batches import BackfillQuery, Progress
-from app.release.operations.steps import run_blockers, run_deadline
+from app.release.operations.steps import add_cost, judged, run_blockers, run_deadline
 from app.release.retry import with_lock_retries
 
 TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
@@ -53,7 +53,10 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
         if migration.as_sql:
             migration.impl.static_output(query.as_script())
             return 0
-        return _fill_all(query, connection_of(migration), run_deadline(migration), run_blockers(migration))
+        with judged(migration):
+            filled = _fill_all(query, connection_of(migration), run_deadline(migration), run_blockers(migration))
+            add_cost(migration, rows=filled)
+        return filled
 
 
 def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:

@@ -44,6 +44,12 @@ HAS_NOT_VALID_CONSTRAINT = (
     " AND NOT convalidated)"
 )
 
+# Not a CHECK, nor a foreign key that deletes and updates nothing: those only refuse.
+IS_RELIED_ON = (
+    "EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
+    " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd')))"
+)
+
 HAS_INDEX = "to_regclass(:index) IS NOT NULL"
 HAS_INVALID_INDEX = (
     "EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready))"

@@ -7,15 +7,14 @@ from alembic import op
 from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateColumn
 
-from app.release.connection import connection_of
+from app.release.connection import connection_of, execute_verbatim
+from app.release.effects.effect import on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
 from app.release.operations.steps import ALWAYS, Step, alter_table, run_steps
 from app.release.sql.dialect import DIALECT, quote
 
-_VOLATILE = text(
-    "SELECT string_agg(DISTINCT proname, ', ') FROM pg_proc WHERE provolatile = 'v' AND proname = ANY (:names)"
-)
+_FILE = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)".replace("::", r"\:\:"))
 
 
 def add_column_online(table: str, column: Column[Any]) -> None:
@@ -66,7 +65,8 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     Run again: sends the same.
     """
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
-    run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}))
+    effects = [on_table("drops-default", table, column)] if default is None else []
+    run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}), effects=effects)
 
 
 def widen_text_online(table: str, column: str, type_: str) -> None:
@@ -100,23 +100,34 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
     """Why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: it would not.
 
     Args:
-        connection: to the server, which knows which functions are volatile; None in --sql mode.
+        connection: to the server, which is tried; None in --sql mode.
     """
     where = f"{table}.{column.name}"
     if column.computed is not None or column.identity is not None:
         return (
             f"{where} is computed by the database, for which PostgreSQL rewrites the whole table under a lock that"
-            " stops every request. Add a plain column and backfill it."
+            " stops every request. Add a plain column and backfill it, or use add_computed_column_online."
         )
-    default = str(getattr(column.server_default, "arg", ""))
-    names = [name.lower() for name in re.findall(r"(\w+)\s*\(", default)]
-    volatile = connection.scalar(_VOLATILE, {"names": names}) if connection is not None and names else None
-    if volatile is None:
+    if column.server_default is None or connection is None or not _rewrites(column, connection):
         return None
     return (
-        f"{where} has a default that differs from row to row ({volatile}), for which PostgreSQL rewrites the whole"
-        " table under a lock that stops every request. Add it without a default, set_default_online, backfill."
+        f"{where} has a default that differs from row to row, for which PostgreSQL rewrites the whole table under a"
+        " lock that stops every request. Add it without a default, set_default_online, backfill."
     )
+
+
+def _rewrites(column: Column[Any], connection: Connection) -> bool:
+    """Whether PostgreSQL writes an empty table anew when it adds the column: then it does so with every other too."""
+    plain = Column(column.name, column.type, server_default=column.server_default)
+    Table("probe", MetaData(), plain)  # CreateColumn needs a column that belongs to a table
+    definition = str(CreateColumn(plain).compile(dialect=DIALECT))
+    with connection.begin_nested() as trial:
+        execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
+        before = connection.scalar(_FILE)
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {definition}")
+        is_rewritten = bool(connection.scalar(_FILE) != before)
+        trial.rollback()
+    return is_rewritten
 
 
 def _missing_value(table: str, column: Column[Any]) -> str | None:

@@ -11,7 +11,7 @@ from app.release.errors import UnsafeOperation, server_message
 from app.release.operations import catalog
 from app.release.operations.backfill import backfill
 from app.release.operations.column_uses import read_state
-from app.release.operations.dual_writes import DualWrite, assign, drop_dual_write_contract, new_row, start
+from app.release.operations.dual_writes import DualWrite, assign, drop_dual_write, new_row, start
 from app.release.operations.not_null import set_not_null_online
 from app.release.operations.row_expressions import columns_read, differs, require_expression
 from app.release.sql.dialect import DIALECT, quote
@@ -90,10 +90,10 @@ def _fill_or_drop(write: DualWrite, column: Column[Any], expression: str, unfill
         if not column.nullable:
             set_not_null_online(write.table, write.column)
     except UnsafeOperation:
-        drop_dual_write_contract(write.table, write.column)
+        drop_dual_write(write.table, write.column)
         raise
     except DataError as error:
-        drop_dual_write_contract(write.table, write.column)
+        drop_dual_write(write.table, write.column)
         raise UnsafeOperation(
             f"{expression!r} fails for a row of {write.table} ({server_message(error)}), so {write.column} was not"
             " added. Give it a value for every row, or mend the rows; then run the command again."

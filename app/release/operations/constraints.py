@@ -1,14 +1,24 @@
 """Operations on constraints: ADD … NOT VALID first, VALIDATE CONSTRAINT after it."""
 
+import re
 from collections.abc import Sequence
 
+from alembic import op
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app.release.connection import connection_of
+from app.release.effects.effect import on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
 from app.release.operations.indexes import create_index_online
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import quote
+
+_COLUMNS_NAMED = text(
+    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+    " AND attname = ANY (:words)"
+)
 
 
 def add_check_online(table: str, name: str, condition: str) -> None:
@@ -29,7 +39,9 @@ def add_check_online(table: str, name: str, condition: str) -> None:
     Raises:
         UnsafeOperation: a row does not meet the condition. The constraint is dropped again.
     """
-    _add_not_valid_then_validate((table,), name, f"CHECK ({condition})", f"a row of {table} does not meet {condition}")
+    broken = f"a row of {table} does not meet {condition}"
+    columns = _columns_in(table, condition)
+    _add_not_valid_then_validate((table,), name, f"CHECK ({condition})", columns, broken)
 
 
 def add_foreign_key_online(
@@ -65,7 +77,7 @@ def add_foreign_key_online(
     definition += " DEFERRABLE" if deferrable else ""
     definition += f" INITIALLY {initially}" if initially else ""
     broken = f"a row of {table} refers to no {referred_table}"
-    _add_not_valid_then_validate((table, referred_table), name, definition, broken)
+    _add_not_valid_then_validate((table, referred_table), name, definition, columns, broken)
 
 
 def add_unique_online(table: str, name: str, columns: list[str]) -> None:
@@ -111,15 +123,37 @@ def drop_constraint_online(table: str, name: str) -> None:
             f"DROP CONSTRAINT IF EXISTS {quote(name)}",
             f"SELECT {catalog.HAS_CONSTRAINT}",
             catalog.constraint_parameters(table, name),
-        )
+        ),
+        effects=[on_table("drops-constraint", table, name)] if _is_relied_on(table, name) else [],
     )
 
 
-def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str, broken: str) -> None:
+def _columns_in(table: str, condition: str) -> list[str]:
+    """The columns of the table that the condition names."""
+    migration = op.get_context()
+    if migration.as_sql:
+        return []
+    parameters = {"table": quote(table), "words": re.findall(r"\w+", condition)}
+    return list(connection_of(migration).scalars(_COLUMNS_NAMED, parameters))
+
+
+def _is_relied_on(table: str, name: str) -> bool:
+    """Whether code may count on a constraint; see effects/constraints.py. False when there is none."""
+    migration = op.get_context()
+    if migration.as_sql:
+        return False
+    query = text(f"SELECT {catalog.IS_RELIED_ON}")
+    return bool(connection_of(migration).scalar(query, catalog.constraint_parameters(table, name)))
+
+
+def _add_not_valid_then_validate(
+    tables: tuple[str, ...], name: str, definition: str, columns: Sequence[str], broken: str
+) -> None:
     """In two transactions. In one, the lock of the first statement would be held while the second reads the table.
 
     Args:
         tables: the table, and the one that a foreign key refers to.
+        columns: that it looks at.
         broken: the message when a row does not meet the constraint.
     """
     alter = f"ALTER TABLE {quote(tables[0])}"
@@ -130,6 +164,7 @@ def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition:
         run_steps(
             Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables),
             Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
+            effects=[on_table("requires-more", tables[0], *columns)._replace(subject=name)],
         )
     except IntegrityError as error:
         # NOT VALID still refuses new rows of the live release.

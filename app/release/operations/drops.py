@@ -1,7 +1,9 @@
 """Dropping a column or a table in two releases: retire it (expand), then drop it (contract)."""
 
+from app.release.effects.effect import on_table
+from app.release.marks import RETIRED_COMMENT
 from app.release.operations import catalog
-from app.release.operations.steps import ALWAYS, RETIRED_COMMENT, Step, alter_table, run_steps
+from app.release.operations.steps import ALWAYS, Step, alter_table, run_steps
 from app.release.sql.dialect import quote
 
 
@@ -59,7 +61,8 @@ def drop_column_contract(table: str, column: str) -> None:
             f"DROP COLUMN IF EXISTS {quote(column)}",
             f"SELECT {catalog.HAS_COLUMN}",
             catalog.column_parameters(table, column),
-        )
+        ),
+        effects=[on_table("drops-column", table, column)],
     )
 
 
@@ -106,5 +109,6 @@ def drop_table_contract(table: str) -> None:
             f"SELECT {catalog.HAS_TABLE}",
             {"table": quote(table)},
             alters=(table,),
-        )
+        ),
+        effects=[on_table("drops-table", table)],
     )

@@ -10,6 +10,7 @@ from alembic import op
 from sqlalchemy import Connection, text
 
 from app.release.connection import connection_of
+from app.release.effects.effect import Effect, on_table
 from app.release.errors import ReleaseError
 from app.release.operations import catalog
 from app.release.operations.identifiers import shorten_identifier
@@ -144,7 +145,8 @@ def stop_dual_write_contract(table: str, column: str) -> None:
 
     Run again: skipped when there is no such trigger.
     """
-    run_steps(_drop_step(table, column, [], _HAS_TRIGGER, {}))
+    behaviour = on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")
+    run_steps(_drop_step(table, column, [], _HAS_TRIGGER, {}), effects=[behaviour])
 
 
 def drop_dual_write_contract(table: str, column: str) -> None:
@@ -156,8 +158,14 @@ def drop_dual_write_contract(table: str, column: str) -> None:
 
     Run again: skipped when there is no such column.
     """
+    drop_dual_write(table, column, on_table("drops-column", table, column))
+
+
+def drop_dual_write(table: str, column: str, *effects: Effect) -> None:
+    """The same without a judgement, to undo what has just begun."""
     drop = [f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(column)}"]
-    run_steps(_drop_step(table, column, drop, f"{_HAS_TRIGGER} OR {catalog.HAS_COLUMN}", {"column": column}))
+    step = _drop_step(table, column, drop, f"{_HAS_TRIGGER} OR {catalog.HAS_COLUMN}", {"column": column})
+    run_steps(step, effects=effects)
 
 
 def _drop_step(table: str, column: str, more: list[str], needed: str, parameters: dict[str, Any]) -> Step:

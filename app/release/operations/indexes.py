@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
 from app.release.connection import connection_of
+from app.release.effects.effect import Effect, on_table
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import catalog
 from app.release.operations.steps import Step, run_steps
@@ -21,6 +22,12 @@ _COLUMNS = text(
     "  SELECT attname::text FROM unnest(indkey::int2[]) WITH ORDINALITY AS key (attnum, place)"
     "  JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = key.attnum WHERE place <= indnkeyatts ORDER BY place"
     ") AS columns FROM pg_index WHERE indexrelid = to_regclass(:index) AND indisvalid"
+)
+
+_IS_UNIQUE = text("SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)")
+_LEFT_NULL = text(
+    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = ANY (:names)"
+    " AND NOT attnotnull AND NOT atthasdef AND attidentity = ''"
 )
 
 
@@ -60,8 +67,9 @@ def create_index_online(
         f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_INVALID_INDEX}", parameters
     )
     create = Step(str(CreateIndex(index).compile(dialect=DIALECT)), f"SELECT NOT {catalog.HAS_INDEX}", parameters)
+    effects = [on_table("requires-more", table, *_left_null(table, columns))._replace(subject=name)] if unique else []
     try:
-        run_steps(drop_invalid, create)
+        run_steps(drop_invalid, create, effects=effects)
     except IntegrityError as error:
         run_steps(drop_invalid)
         raise UnsafeOperation(
@@ -81,7 +89,25 @@ def drop_index_online(name: str) -> None:
     Run again: skipped when there is no such index.
     """
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}"
-    run_steps(Step(drop, f"SELECT {catalog.HAS_INDEX}", {"index": quote(name)}))
+    effects = [Effect("drops-constraint", name)] if _is_unique(name) else []
+    run_steps(Step(drop, f"SELECT {catalog.HAS_INDEX}", {"index": quote(name)}), effects=effects)
+
+
+def _is_unique(name: str) -> bool:
+    """Whether an index is there, and unique."""
+    migration = op.get_context()
+    if migration.as_sql:
+        return False
+    return bool(connection_of(migration).scalar(_IS_UNIQUE, {"index": quote(name)}))
+
+
+def _left_null(table: str, columns: list[str | TextClause]) -> list[str]:
+    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same."""
+    migration = op.get_context()
+    if migration.as_sql:
+        return []
+    names = [column for column in columns if isinstance(column, str)]
+    return list(connection_of(migration).scalars(_LEFT_NULL, {"table": quote(table), "names": names}))
 
 
 def _refuse_name_conflict(name: str, table: str, columns: list[str | TextClause], unique: bool) -> None:

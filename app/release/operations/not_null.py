@@ -1,12 +1,20 @@
 """Operations for NOT NULL: add it without a long lock, and drop it."""
 
+from alembic import op
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app.release.connection import connection_of
+from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import quote
+
+_HAS_DEFAULT = text(
+    "SELECT atthasdef OR attidentity <> '' FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column"
+)
 
 
 def set_not_null_online(table: str, column: str) -> None:
@@ -51,6 +59,7 @@ def set_not_null_online(table: str, column: str) -> None:
                 table, f"ALTER COLUMN {quote(column)} SET NOT NULL", f"SELECT {catalog.IS_NULLABLE}", of_column
             ),
             drop_check,
+            effects=[_requires_value(table, column)],
         )
     except IntegrityError as error:
         run_steps(drop_check)  # a CHECK that is NOT VALID still refuses new rows of the live release
@@ -58,6 +67,16 @@ def set_not_null_online(table: str, column: str) -> None:
             f"{table}.{column} still holds NULL, so nothing was required. Fill it before, with backfill({table!r}, …),"
             " then run: flask db upgrade"
         ) from error
+
+
+def _requires_value(table: str, column: str) -> Effect:
+    """A row that leaves the column out is accepted when there is a default."""
+    migration = op.get_context()
+    has_default = not migration.as_sql and connection_of(migration).scalar(
+        _HAS_DEFAULT, catalog.column_parameters(table, column)
+    )
+    effect = on_table("requires-value", table, *([column] if has_default else []))
+    return effect._replace(subject=f"{table}.{column}")
 
 
 def drop_not_null_online(table: str, column: str) -> None:

@@ -1,5 +1,6 @@
 """Renaming a table in two releases, with a compatibility view of the old name in between."""
 
+from app.release.effects.effect import Effect, on_table
 from app.release.operations import catalog
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import quote
@@ -51,9 +52,10 @@ def drop_compat_view(old: str) -> None:
 
     Run again: skipped when there is no such view.
     """
-    _run_exclusively(old, f"DROP VIEW IF EXISTS {quote(old)}", f"SELECT {catalog.HAS_VIEW}", exists=old)
+    gone = on_table("drops-table", old)
+    _run_exclusively(old, f"DROP VIEW IF EXISTS {quote(old)}", f"SELECT {catalog.HAS_VIEW}", gone, exists=old)
 
 
-def _run_exclusively(relation: str, sql: str, needed: str, *, exists: str) -> None:
+def _run_exclusively(relation: str, sql: str, needed: str, *effects: Effect, exists: str) -> None:
     """Send `sql` under a strong lock on `relation`, when `needed` says so of the relation `exists`."""
-    run_steps(Step(sql, needed, {"table": quote(exists)}, alters=(relation,)))
+    run_steps(Step(sql, needed, {"table": quote(exists)}, alters=(relation,)), effects=effects)

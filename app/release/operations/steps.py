@@ -3,6 +3,8 @@
 A process can die between two steps. The next run asks each query again and does the rest.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from alembic import op
@@ -12,6 +14,8 @@ from sqlalchemy import Connection, text
 from app.release.blockers import Blockers
 from app.release.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from app.release.deadline import Deadline
+from app.release.effects.effect import Effect
+from app.release.effects.held import ACCESS_EXCLUSIVE
 from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
 from app.release.sql.dialect import quote
@@ -21,8 +25,9 @@ from app.release.sql.dialect import quote
 # vacuum is done. Only when we hold this lock do we ask for the strong one.
 VACUUM_LOCK_TIMEOUT = "2s"
 
-# The comment that marks a table or column as retired, in the database.
-RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
+
+_START_CLOCK = "SELECT set_config('release.locked_at', extract(epoch FROM clock_timestamp())::text, true)"
+_READ_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) - current_setting('release.locked_at')::numeric"
 
 ALWAYS = "SELECT true"  # `needed` of a step that does no harm when it runs twice
 
@@ -48,10 +53,14 @@ def alter_table(table: str, action: str, needed: str, parameters: dict[str, Any]
     return Step(f"ALTER TABLE {quote(table)} {action}", needed, parameters, alters=(table,))
 
 
-def run_steps(*steps: Step) -> None:
+def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
     """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
 
+    Args:
+        effects: of all steps together, which the revision's phase must allow.
+
     Raises:
+        UnsafeOperation: it does not; nothing was sent.
         DeadlineExceeded: a lock was not to be had before the deadline of the run.
         ReleaseError: a table or column does not exist.
     """
@@ -61,8 +70,34 @@ def run_steps(*steps: Step) -> None:
             for step in steps:
                 migration.impl.static_output(as_script(step))
             return
-        connection, deadline = connection_of(migration), run_deadline(migration)
-        with_lock_retries(lambda: _run_needed(connection, steps, deadline), deadline, run_blockers(migration))
+        with judged(migration, effects):
+            connection, deadline = connection_of(migration), run_deadline(migration)
+            with_lock_retries(lambda: _run_needed(connection, steps, migration), deadline, run_blockers(migration))
+
+
+@contextmanager
+def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
+    """Have the effects of an operation judged, and let it commit by itself."""
+    guard = migration.opts.get("guard")
+    if guard is None:  # nothing serves this database
+        yield
+        return
+    with guard.operation(*effects):
+        yield
+
+
+def add_cost(migration: MigrationContext, *, rows: int = 0, locks: Mapping[str, float] | None = None) -> None:
+    """Add to what the revision cost.
+
+    Args:
+        rows: that were written.
+        locks: table: seconds under ACCESS EXCLUSIVE.
+    """
+    guard = migration.opts.get("guard")
+    if guard is not None:
+        guard.cost.rows += rows
+        for table, seconds in (locks or {}).items():
+            guard.cost.add_lock(table, ACCESS_EXCLUSIVE, seconds)
 
 
 def run_deadline(migration: MigrationContext) -> Deadline:
@@ -84,20 +119,30 @@ def as_script(step: Step) -> str:
     return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
 
 
-def _run_needed(connection: Connection, steps: tuple[Step, ...], deadline: Deadline) -> None:
+def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext) -> None:
     for step in steps:
         needed = connection.scalar(text(step.needed), step.parameters)
         if needed is None:
             raise ReleaseError(f"What it names is not there: {step.sql}")
-        if needed:
-            _execute(connection, step, deadline)
+        if needed and step.alters:
+            add_cost(migration, locks=dict.fromkeys(step.alters, _execute_locked(connection, step)))
+        elif needed:
+            _execute(connection, step, run_deadline(migration))
+
+
+def _execute_locked(connection: Connection, step: Step) -> float:
+    """Send a step that needs a strong lock. Sent as one string, its statements are one transaction without a round trip
+    while the lock is held.
+
+    Returns:
+        the seconds from when the weak lock was held: those of the strong one, and of the wait for it.
+    """
+    *prepare, statement = _with_lock_timeouts(step)
+    script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
+    return float(connection.exec_driver_sql(script, execution_options={"no_parameters": True}).scalar_one())
 
 
 def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
-    if step.alters:
-        # Sent as one string, the statements are one transaction without a round trip while the lock is held.
-        execute_verbatim(connection, "; ".join(_with_lock_timeouts(step)))
-        return
     execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
     execute_verbatim(connection, "SET lock_timeout = 0")
     try:

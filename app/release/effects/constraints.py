@@ -1,0 +1,110 @@
+"""Effects on constraints and indexes."""
+
+import re
+from collections.abc import Iterator
+
+from app.release.effects.effect import Change, Effect
+from app.release.effects.snapshot import Snapshot, Thing
+
+CHECK, FOREIGN_KEY = "c", "f"
+NO_ACTION = ("a", "r", " ")  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+
+
+def constraint_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if old is None:
+        yield from _added_constraint(change, change.there)
+    elif new is None:
+        if _is_relied_on(old) and not _is_replaced(change, old):
+            yield change.effect("drops-constraint", *old.facts["columns"])
+    elif old.facts["definition"] != new.facts["definition"]:
+        yield change.effect("requires-more", *new.facts["columns"])
+    elif new.facts["validated"] and not old.facts["validated"]:
+        yield change.effect("validates", *new.facts["columns"])
+
+
+def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
+    columns = new.facts["columns"]
+    if _was_there(change.before, new):
+        return
+    left_null = columns if new.facts["type"] in (CHECK, FOREIGN_KEY) else _left_null(change, columns)
+    yield change.effect("requires-more", *left_null)
+    if new.facts["type"] in (CHECK, FOREIGN_KEY):
+        if new.facts["validated"]:
+            yield change.effect("validates-under-lock", *columns)
+    elif ("index", new.facts["index"], 0) not in change.before:
+        yield change.effect("builds-index-under-lock", *columns)
+
+
+def _is_relied_on(constraint: Thing) -> bool:
+    """Whether code may count on it: on one row for a value, or on what a foreign key deletes and updates.
+
+    A CHECK, or a foreign key without an action, only refuses. Without it the same code still runs.
+    """
+    facts = constraint.facts
+    return facts["type"] not in (CHECK, FOREIGN_KEY) or facts["on_delete"] not in NO_ACTION
+
+
+def _is_replaced(change: Change, old: Thing) -> bool:
+    """Whether another one on the table says the same."""
+    return any(_same(thing, old) and thing.facts["validated"] for thing in change.siblings())
+
+
+def _was_there(before: Snapshot, new: Thing) -> bool:
+    """Whether one with the same meaning stood on the table, which a type change makes anew, for example."""
+    return any(
+        key[0] == "constraint" and thing.table == new.table and _same(thing, new) for key, thing in before.items()
+    )
+
+
+def _same(one: Thing, other: Thing) -> bool:
+    return bool(one.facts["definition"] == other.facts["definition"])
+
+
+def index_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    index = change.there
+    columns = index.facts["columns"]
+    if index.facts["of_constraint"] or (old and old.facts["of_constraint"]):
+        return  # told by the constraint
+    if new is None:
+        is_relied_on = index.facts["unique"] and index.facts["valid"]
+        if is_relied_on and not any(_serves_alike(thing, index) for thing in change.siblings()):
+            yield change.effect("drops-constraint", *columns)
+        return
+    if old is None:
+        yield change.effect("builds-index-under-lock", *columns)
+        if new.facts["unique"]:
+            yield change.effect("requires-more", *_left_null(change, columns))
+    elif old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change):
+        yield change.effect("builds-index-under-lock", *columns)
+    if not new.facts["valid"]:
+        yield change.effect("leaves-invalid-index", *columns)
+
+
+def _is_table_rewritten(change: Change) -> bool:
+    """Whether the table was written anew, and its indexes with it; the table tells it then."""
+    table = change.there.table
+    return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
+
+
+def _left_null(change: Change, columns: list[str]) -> list[str]:
+    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same."""
+    of_table = (
+        thing for key, thing in change.after.items() if key[0] == "column" and thing.table == change.there.table
+    )
+    facts = {thing.name: thing.facts for thing in of_table}
+    return [
+        name
+        for name in columns
+        if not (facts[name]["not_null"] or facts[name]["has_default"] or facts[name]["identity"])
+    ]
+
+
+def _serves_alike(one: Thing, other: Thing) -> bool:
+    """Whether two indexes differ in nothing but their names."""
+    return bool(one.facts["valid"]) and _nameless(one) == _nameless(other)
+
+
+def _nameless(index: Thing) -> str:
+    return re.sub(r" INDEX \S+ ON ", " INDEX ON ", str(index.facts["definition"]))

@@ -1,0 +1,137 @@
+"""Guard: refuses what a revision's phase does not allow, before it is committed, and adds up what the revision cost."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alembic.script import Script
+from sqlalchemy import Connection, text
+
+from app.release.blockers import Blockers
+from app.release.effects.cost import Cost
+from app.release.effects.effect import Effect, in_schema
+from app.release.effects.judgement import Judge, Mapped, Violation, judge
+from app.release.effects.snapshot import read_snapshot, retired_in, tables_of
+from app.release.effects.transaction_watch import TransactionWatch
+from app.release.errors import UnsafeOperation
+from app.release.ledger import phase_of
+
+log = logging.getLogger(__name__)
+
+
+_CURRENT_SCHEMA = text("SELECT current_schema()")
+
+MOST_TOLD = 3  # violations in one message
+
+
+class Refused(NamedTuple):
+    """
+    Args:
+        place: file and line, "0025_x.py:14".
+    """
+
+    place: str
+    violation: Violation
+
+
+def refuse(found: list[Refused]) -> None:
+    """
+    Raises:
+        UnsafeOperation: the transaction is rolled back.
+    """
+    told = [f"{one.place}: {one.violation.what} {one.violation.instead}" for one in found[:MOST_TOLD]]
+    more = [f"And {len(found) - MOST_TOLD} more."] if len(found) > MOST_TOLD else []
+    raise UnsafeOperation(" ".join([*told, *more, "Nothing of this step was kept."]))
+
+
+class Guard:
+    """
+    Args:
+        live: what the live release maps; None: no release has said so.
+        blockers: counts how often a lock was not to be had.
+        found: is told the violations of a transaction or an operation; by default it ends the run.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        live: Mapped | None,
+        blockers: Blockers,
+        found: Callable[[list[Refused]], None] = refuse,
+    ) -> None:
+        self._connection = connection
+        self._blockers = blockers
+        self._found = found
+        at_start = read_snapshot(connection)
+        connection.rollback()
+        self._judge_of = partial(Judge, live=live, there=tables_of(at_start), retired=retired_in(at_start))
+        self._watch: TransactionWatch | None = None
+        self._retries_before: dict[str, int] = {}
+
+    def steps(self, steps: Iterable[Any]) -> Iterator[Any]:
+        """Alembic's upgrade steps, each watched while Alembic runs and commits it."""
+        for step in steps:
+            with self.revision(step.revision):
+                yield step
+                log.info("%s cost %s", step.revision.revision, self.cost_so_far())
+
+    @contextmanager
+    def revision(self, script: Script) -> Iterator[None]:
+        """Watch one revision. Its transaction begins and commits within the block."""
+        self._script, self.cost = script, Cost()
+        self._retries_before.setdefault(script.revision, self._blockers.retries)
+        self._watch = TransactionWatch(self._connection, script.module, self._judge)
+        try:
+            yield
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop watching: the revision was committed, or failed."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def operation(self, *effects: Effect) -> AbstractContextManager[None]:
+        """Run one of app.release.operations, which commits by itself. Its effects are known beforehand.
+
+        Raises:
+            UnsafeOperation: the revision's phase does not allow one of them; nothing was sent.
+        """
+        watch = self._watching()
+        if effects and not watch.is_excusing:
+            schema = self._connection.scalar(_CURRENT_SCHEMA)
+            self._judge((in_schema(effect, schema), watch.line()) for effect in effects)
+        return watch.operation()
+
+    def excusing(self, reason: str) -> AbstractContextManager[None]:
+        """See excused()."""
+        return self._watching().excusing(reason)
+
+    def cost_so_far(self) -> dict[str, Any]:
+        """What the revision cost, with the transaction that is about to commit; for the ledger."""
+        self.cost.add_transaction(self._watching().transaction())
+        return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
+
+    @property
+    def commits_early(self) -> bool:
+        """Whether a statement of the revision, not of an operation, was committed before the revision's end."""
+        return self._watching().commits_early
+
+    def _watching(self) -> TransactionWatch:
+        assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
+        return self._watch
+
+    def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
+        file = Path(self._script.path).name
+        by = self._judge_of(phase_of(self._script))
+        found = [
+            Refused(f"{file}:{line}" if line else file, violation)
+            for effect, line in effects
+            if (violation := judge(effect, by)) is not None
+        ]
+        if found:
+            self._found(found)

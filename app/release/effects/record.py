@@ -1,0 +1,117 @@
+"""What a transaction did, and which of its statements did it."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from app.release.effects.difference import difference
+from app.release.effects.effect import Effect, shown
+from app.release.effects.held import ACCESS_EXCLUSIVE, Held
+from app.release.effects.snapshot import Key, Snapshot, Thing
+
+# Rows that one transaction may update or delete in a table: about what backfill() writes at a time. Their locks are
+# held until it commits.
+MANY_ROWS = 1000
+SOME_ROWS = 100  # that may be written while the table is locked
+
+
+class Record(NamedTuple):
+    """One statement that ran.
+
+    Args:
+        line: of the revision's file; None when no line of it was running.
+        excuse: the reason of excused(); None when it was not excused.
+        catalog: the snapshot after it; None when it could only write rows.
+        sent_at: on the monotonic clock.
+    """
+
+    line: int | None
+    excuse: str | None
+    catalog: Snapshot | None
+    held: Held
+    sent_at: float
+
+
+class Transaction(NamedTuple):
+    """A transaction that is about to commit.
+
+    Args:
+        written_before: rows that the session had written when it began, by oid of the table; the server's counters may
+            still hold those of the transaction before.
+    """
+
+    before: Snapshot
+    after: Snapshot
+    records: list[Record]
+    written_before: Mapping[int, int]
+
+    def table(self, oid: int) -> str | None:
+        """The name of a table that was there; None for a new one, an index or a view."""
+        thing = self.before.get(("relation", oid, 0))
+        return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
+
+
+def effects_of_transaction(transaction: Transaction) -> Iterator[tuple[Effect, Record | None]]:
+    """The effects, each with the statement that had it; None when that cannot be told."""
+    by_statement = list(_effects_of_statements(transaction.before, transaction.records))
+    held = transaction.records[-1].held.locks if transaction.records else {}
+    for effect in difference(transaction.before, transaction.after):
+        record = _last_with(effect, by_statement)
+        if effect.code != "validates":
+            yield effect, record
+        elif any(transaction.table(oid) == effect.table for oid in held):
+            yield effect._replace(code="validates-under-lock"), record
+    yield from _rows_written(transaction)
+    yield from _tables_locked(transaction)
+
+
+def _effects_of_statements(before: Snapshot, records: list[Record]) -> Iterator[tuple[Record, set[Effect]]]:
+    for record in records:
+        if record.catalog is not None:
+            yield record, set(difference(before, record.catalog))
+            before = record.catalog
+
+
+def _last_with(effect: Effect, by_statement: list[tuple[Record, set[Effect]]]) -> Record | None:
+    """The last statement with the effect, or else with any effect on the same object."""
+    same = [record for record, effects in by_statement if effect in effects]
+    similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
+    return same[-1] if same else similar[-1] if similar else None
+
+
+def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
+    """Tables of which too many rows were written, or some under a lock that keeps readers out."""
+    seen = dict(transaction.written_before)
+    total: dict[int, int] = {}
+    for record in transaction.records:
+        for oid, rows in record.held.rows.items():
+            written, seen[oid] = rows - seen.get(oid, 0), rows
+            name = transaction.table(oid)
+            if name is None or record.excuse is not None or not written:
+                continue
+            total[oid] = total.get(oid, 0) + written
+            subject = f"{total[oid]} rows of {shown(name)}"
+            if total[oid] > MANY_ROWS:
+                yield Effect("writes-many-rows", subject, name), record
+            elif total[oid] > SOME_ROWS and record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
+                yield Effect("writes-under-lock", subject, name), record
+
+
+def _tables_locked(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
+    """More than one table under ACCESS EXCLUSIVE. A table that was dropped, and one that a dropped foreign key referred
+    to, is locked by that alone."""
+    gone = {
+        thing.facts["referred"] for key, thing in transaction.before.items() if _is_gone_key(key, thing, transaction)
+    }
+    held: set[str] = set()
+    for record in transaction.records:
+        exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
+        there = (oid for oid in exclusive if ("relation", oid, 0) in transaction.after)
+        names = {name for oid in there if (name := transaction.table(oid))}
+        if record.excuse is None and len(held | names) > 1 and names - held:
+            together = " and ".join(sorted(map(shown, held | names)))
+            yield Effect("locks-two-tables", together, min(names)), record
+        held |= names
+
+
+def _is_gone_key(key: Key, thing: Thing, transaction: Transaction) -> bool:
+    return key[0] == "constraint" and bool(thing.facts["referred"]) and key not in transaction.after

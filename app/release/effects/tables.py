@@ -1,0 +1,154 @@
+"""Effects on tables, views, sequences and columns."""
+
+import re
+from collections.abc import Iterator
+
+from app.release.effects.effect import Change, Effect, column_names, shown
+from app.release.effects.snapshot import Key, Thing
+
+SEQUENCE = "S"
+VIEWS = ("v", "m")
+ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
+
+
+def relation_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if old is None:
+        return
+    if old.facts["kind"] == SEQUENCE:
+        yield from _sequence_effects(change, old)
+        return
+    if new is None or old.name != new.name:
+        yield from _name_is_gone(change, old)
+    if new is not None:
+        yield from _table_facts(change, old, new)
+
+
+def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
+    """A table or view was dropped or renamed. A view of the same name may stand in for it, but for no dropped table:
+    its rows are gone.
+    """
+    is_view = old.facts["kind"] in VIEWS
+    key = _stand_in(change, old) if is_view or change.new else None
+    if key is None:
+        yield change.effect("renames-table" if change.new else "drops-table")
+    elif missing := column_names(change.before, change.key) - column_names(change.after, key):
+        yield change.effect("drops-column", *sorted(missing))
+
+
+def _stand_in(change: Change, old: Thing) -> Key | None:
+    """The view that has the old name now, and reads and takes rows as the old one did."""
+    for key, thing in change.after.items():
+        if key[0] == "relation" and thing.name == old.name and thing.facts["kind"] in VIEWS:
+            reads_it = change.new is None or change.key[1] in thing.facts["reads"]
+            takes_rows = old.facts["takes"] & ~thing.facts["takes"] == 0  # one bit for each of INSERT, UPDATE, DELETE
+            return key if reads_it and takes_rows else None
+    return None
+
+
+def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
+    """A sequence that a column owns goes and moves with it, and its default is compared with the column."""
+    new = change.new
+    if not old.facts["owned"] and (new is None or new.name != old.name):
+        yield Effect("drops-object", f"the sequence {shown(old.name)}", "", (), change.key)
+    elif new is not None and new.facts["file"] != old.facts["file"]:
+        yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
+
+
+def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    was, now = old.facts, new.facts
+    if was["file"] != now["file"] or was["persistence"] != now["persistence"]:
+        columns = _new_or_other_columns(change)
+        subject = shown(old.name) + (f" (for {', '.join(columns)})" if columns else "")
+        yield change.effect("rewrites-table")._replace(subject=subject)
+    if was["columns"] and not set(was["columns"]) <= set(now["columns"]):
+        yield change.effect("drops-column", *sorted(set(was["columns"]) - set(now["columns"])))
+    if was["takes"] & ~now["takes"] and was["kind"] in VIEWS:
+        yield change.effect("drops-behaviour")
+    if was["role"] != now["role"] or not set(was["grants"]) <= set(now["grants"]):
+        yield change.effect("revokes")
+    if now["off"] > was["off"]:
+        yield change.effect("drops-behaviour")
+    if now["row_security"] > was["row_security"]:
+        yield change.effect("requires-more")._replace(subject=f"row security of {shown(old.name)}")
+    if now["partition"] and not was["partition"]:
+        yield change.effect("requires-more")
+
+
+def _new_or_other_columns(change: Change) -> list[str]:
+    """Columns of the table that came or have another type, so that its rows had to be written anew."""
+    return sorted(
+        thing.name
+        for key, thing in change.after.items()
+        if key[0] == "column" and thing.table == change.key and not _has_type(change.before.get(key), thing)
+    )
+
+
+def _has_type(old: Thing | None, new: Thing) -> bool:
+    return old is not None and old.facts["type"] == new.facts["type"]
+
+
+def column_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if new is None:
+        yield change.effect("drops-column", change.there.name)
+    elif old is None:
+        if new.facts["not_null"] and not _has_value(new):
+            yield change.effect("requires-new-column", new.name)
+    else:
+        yield from _column_facts(change, old, new)
+
+
+def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    is_required = new.facts["not_null"]
+    if old.name != new.name:
+        yield change.effect("renames-column", old.name)
+    if not _same_or_wider(old, new):
+        yield change.effect("changes-type", old.name)
+    if is_required and not old.facts["not_null"]:
+        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
+        if not _proven_by_check(change, old.name):
+            yield change.effect("scans-for-null", old.name)
+    if is_required and _has_value(old) and not _has_value(new):
+        yield change.effect("drops-default", old.name)
+    if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
+        yield change.effect("requires-more", old.name)
+
+
+def _has_value(column: Thing) -> bool:
+    """Whether an INSERT that leaves the column out gets a value."""
+    facts = column.facts
+    return bool(facts["has_default"] or facts["identity"] or facts["generated"])
+
+
+def _same_or_wider(old: Thing, new: Thing) -> bool:
+    """Whether all code of the old type runs on the new one: the same type without a limit, or with a wider one.
+
+    Where values had to change, the table was rewritten, which is an effect of its own.
+    """
+    if (old.facts["type"], old.facts["collation"]) == (new.facts["type"], new.facts["collation"]):
+        return True
+    was, is_now = (_base_type(thing.facts["type"]) for thing in (old, new))
+    return old.facts["collation"] == new.facts["collation"] and (
+        was == is_now or (was, is_now) == ("character varying", "text")
+    )
+
+
+def _base_type(name: str) -> str:
+    """A type as format_type() prints it, without what stands in parentheses."""
+    return re.sub(r"\(.*?\)", "", name)
+
+
+def _proven_by_check(change: Change, column: str) -> bool:
+    """Whether a validated CHECK says that the column is not NULL; then SET NOT NULL reads no row.
+
+    Source: PostgreSQL manual, ALTER TABLE, SET NOT NULL.
+    """
+    proof = f"CHECK (({column} IS NOT NULL))"
+    return any(
+        key[0] == "constraint"
+        and thing.table == change.there.table
+        and thing.facts["validated"]
+        and thing.facts["definition"].replace('"', "") == proof
+        for key, thing in change.before.items()
+    )

@@ -1,0 +1,53 @@
+"""Verification: what a green exit code says, looked up after the migration has ended."""
+
+import logging
+
+from alembic import context
+from sqlalchemy import Connection, inspect
+
+from app.release import options, revisions, schema_state
+from app.release.doctor.differences import differences
+from app.release.doctor.drift import diagnosis
+from app.release.errors import ReleaseError
+
+log = logging.getLogger(__name__)
+
+
+def verify_committed(connection: Connection, expected: list[str]) -> None:
+    """Read the revision again after a rollback, which leaves only what was committed.
+
+    Raises:
+        ReleaseError: the migration was not committed.
+    """
+    connection.rollback()
+    found = schema_state.database_revisions(connection)
+    connection.rollback()
+    if found != expected:
+        raise ReleaseError(
+            f"The migration ended at {expected} but the database is at {found}: nothing of it was kept, and the release"
+            " must not go live. See: flask release doctor"
+        )
+    log.info("the database is at %s", ", ".join(found) or "no revision")
+
+
+def compare_with_models(connection: Connection) -> None:
+    """The last act of an upgrade to the head: what the models map is there, and as they say. What is there besides does
+    no harm.
+
+    Raises:
+        ReleaseError: something is missing or another than the models say; the release must not go live.
+    """
+    if schema_state.database_revisions(connection) != revisions.heads(context.script):
+        return
+    metadata = options.current().metadata
+    if not any(inspect(connection).has_table(table.name, table.schema) for table in metadata.tables.values()):
+        return  # a history that makes none of the models' tables: not this project's
+    found = differences(connection, metadata)
+    connection.rollback()
+    wrong = [diagnosis(one).what for one in found if one.action != "remove" and not one.kind.endswith("comment")]
+    if wrong:
+        raise ReleaseError(
+            "Everything ran, and still the schema is not what the models say: "
+            + " ".join(wrong[:3])
+            + " Write what is lacking as a revision, with: flask db migrate"
+        )

@@ -1,0 +1,127 @@
+"""A hand-written revision, run as `flask db upgrade` runs it on a database that a release serves; and by plain Alembic.
+
+How the runner is entered stands here alone, in `upgrade`.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+from alembic.util.pyfiles import load_module_py
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from app.release import live
+from app.release.blockers import Blockers
+from app.release.deadline import Deadline
+from app.release.effects.guard import Guard
+from app.release.errors import ReleaseError, UnsafeOperation
+from app.release.expand_contract import drop_in_same_release
+from app.release.ledger import EXPAND
+from app.release.messages import failed_statement
+from app.release.watched_connection import driver_connection
+from tests.release.migrating import Database
+
+SECONDS = 60  # the deadline of a run
+
+REVISION = '''\
+"""Step by hand."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.release.operations import *
+
+revision = "9999"
+down_revision = "0024"
+phase = "{phase}"
+
+
+def upgrade():
+{body}
+'''
+
+
+def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
+    """The revision, in a file of its own.
+
+    Args:
+        body: of upgrade(), indented or not.
+        phase: what the file says of itself.
+    """
+    path = folder / "9999_step_by_hand.py"
+    path.write_text(REVISION.format(phase=phase, body=textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")))
+    module: ModuleType = load_module_py(path.stem, path)
+    return Script(module, "9999", str(path))
+
+
+def excused(body: str, reason: str) -> str:
+    """The body of an upgrade() whose statement is excused."""
+    return f"with excused({reason!r}):\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")
+
+
+def upgrade(database: Database, script: Script) -> None:
+    """Run the revision as the runner does.
+
+    Raises:
+        ReleaseError: it is refused; nothing of it was kept.
+    """
+    with _running(database, script):
+        pass
+
+
+def try_out(database: Database, script: Script, question: str) -> object:
+    """Run a revision that is one transaction, judge it as at its COMMIT, and roll it back: no other database is needed.
+
+    Args:
+        question: SQL, with one value.
+
+    Returns:
+        the answer, before it is rolled back.
+
+    Raises:
+        ReleaseError: it is refused.
+    """
+    with _running(database, script) as connection:
+        before_commit = driver_connection(connection).before_commit
+        assert before_commit is not None
+        before_commit()
+        answer: object = connection.scalar(text(question))
+        connection.rollback()
+    return answer
+
+
+@contextmanager
+def _running(database: Database, script: Script) -> Iterator[Connection]:
+    """The connection of a revision that has run and is about to be judged and committed."""
+    if reason := drop_in_same_release([script]):
+        raise UnsafeOperation(reason)
+    blockers = Blockers()
+    with database.migrating.connect() as connection:
+        guard = Guard(connection, live.tables_in_use(connection), blockers)
+        opts = {"deadline": Deadline(SECONDS), "blockers": blockers, "transaction_per_migration": True, "guard": guard}
+        migration = MigrationContext.configure(connection, opts=opts)
+        try:
+            with (
+                guard.revision(script),
+                Operations.context(migration),
+                migration.begin_transaction(_per_migration=True),
+            ):
+                script.module.upgrade()
+                yield connection
+        except DBAPIError as error:
+            raise ReleaseError(failed_statement(error)) from error
+
+
+def upgrade_by_plain_alembic(database: Database, script: Script) -> None:
+    """Run it as Alembic does without app.release: nobody judges it, and no lock_timeout is set."""
+    options = {"deadline": Deadline(SECONDS), "blockers": Blockers(), "transaction_per_migration": True}
+    with database.engine.connect() as connection:
+        migration = MigrationContext.configure(connection, opts=options)
+        with Operations.context(migration), migration.begin_transaction(_per_migration=True):
+            script.module.upgrade()
