@@ -1,0 +1,104 @@
+"""Unsafe: rows and rights that the live release had are taken from it, though every table and column stands."""
+
+from tests.release.revision_corpus.cases import Danger, in_do_block
+from tests.release.revision_corpus.probes import exists, trigger
+
+FULL = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no more'; END $$"
+SILENT = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+CREATE_TRIGGER = "CREATE TRIGGER refuse BEFORE INSERT ON todos FOR EACH ROW EXECUTE FUNCTION refuse()"
+
+REFUSING_TRIGGER = Danger(
+    "a trigger stands between the live release and a table",
+    names=("todos", "refuse"),
+    harm=exists(trigger("todos", "refuse")),
+    spellings={
+        "that refuses": f"""
+            op.execute("{FULL}")
+            op.execute("{CREATE_TRIGGER}")
+            """,
+        "that swallows": f"""
+            op.execute("{SILENT}")
+            op.execute("{CREATE_TRIGGER.lower()}")
+            """,
+        "of each statement": f"""
+            op.execute("{FULL}")
+            op.execute('create or replace trigger "refuse" before delete on "todos" execute function refuse()')
+            """,
+        "at the end of the transaction": f"""
+            op.execute("{FULL}")
+            op.execute(
+                "CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON todos INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+            """,
+    },
+)
+
+RULE = Danger(
+    "a rule turns what the live release writes into something else",
+    names=("todos", "ignore"),
+    harm=exists("SELECT FROM pg_rewrite WHERE rulename = 'ignore'"),
+    spellings={
+        "nothing": 'op.execute("CREATE RULE ignore AS ON INSERT TO todos DO INSTEAD NOTHING")',
+        "another statement": """
+            op.execute(
+                "CREATE OR REPLACE RULE ignore AS ON DELETE TO todos"
+                " DO INSTEAD UPDATE todos SET deleted_at = now() WHERE id = OLD.id"
+            )
+            """,
+    },
+)
+
+ROW_SECURITY = Danger(
+    "row security hides rows",
+    names=("todos", "row"),
+    harm="SELECT relrowsecurity OR relforcerowsecurity FROM pg_class WHERE oid = 'todos'::regclass",
+    spellings={
+        "ENABLE": 'op.execute("ALTER TABLE todos ENABLE ROW LEVEL SECURITY")',
+        "FORCE": 'op.execute("ALTER TABLE todos ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")',
+        "in a DO block": in_do_block("ALTER TABLE todos FORCE ROW LEVEL SECURITY"),
+    },
+)
+
+REVOKE = Danger(
+    "a role loses what it may do",
+    names=("todos", "revoke|privilege|right|INSERT"),
+    harm="SELECT relacl IS NOT NULL FROM pg_class WHERE oid = 'todos'::regclass",
+    spellings={
+        "one right": 'op.execute("REVOKE INSERT ON todos FROM CURRENT_USER")',
+        "all rights": 'op.execute("revoke all privileges on table todos from current_user")',
+        "of a column": """
+            op.execute("REVOKE UPDATE ON todos FROM CURRENT_USER")
+            op.execute("GRANT UPDATE (description) ON todos TO CURRENT_USER")
+            """,
+    },
+)
+
+OWNER = Danger(
+    "a table gets another owner",
+    names=("todos", "owner"),
+    harm="SELECT relowner = 'pg_database_owner'::regrole FROM pg_class WHERE oid = 'todos'::regclass",
+    spellings={"SQL": 'op.execute("ALTER TABLE todos OWNER TO pg_database_owner")'},
+)
+
+SEARCH_PATH = Danger(
+    "new sessions look for tables in another schema",
+    names=("search_path",),
+    harm=(
+        "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
+        " WHERE datname = current_database() AND setconfig::text LIKE '%search_path%')"
+    ),
+    spellings={
+        "of the database": """
+            op.execute(
+                "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = archive', current_database()); END $$"
+            )
+            """,
+        "of the role": """
+            name = op.get_bind().scalar(sa.text("SELECT current_database()"))
+            op.execute(f'ALTER ROLE CURRENT_USER IN DATABASE "{name}" SET search_path = archive')
+            """,
+    },
+)
+
+DANGERS = (REFUSING_TRIGGER, RULE, ROW_SECURITY, REVOKE, OWNER, SEARCH_PATH)

@@ -1,0 +1,196 @@
+"""Unsafe: from now on a table refuses what the live release writes."""
+
+from tests.release.revision_corpus.cases import Danger, in_do_block
+from tests.release.revision_corpus.probes import column, constraint, exists, index, lacks
+
+SET_NOT_NULL = Danger(
+    "a column that the live release may leave empty is required",
+    names=("todos", "due_on"),
+    harm=exists(column("todos", "due_on", "attnotnull")),
+    spellings={
+        "op": 'op.alter_column("todos", "due_on", nullable=False)',
+        "keyword arguments": (
+            'op.alter_column(column_name="due_on", existing_type=sa.Date(), nullable=False, table_name="todos")'
+        ),
+        "batch_alter_table": """
+            with op.batch_alter_table("todos") as todos:
+                todos.alter_column("due_on", nullable=False, existing_type=sa.Date())
+            """,
+        "SQL": 'op.execute("ALTER TABLE todos ALTER COLUMN due_on SET NOT NULL")',
+        "quoted, without the word COLUMN": """op.execute('alter table public."todos" alter "due_on" set not null')""",
+        "filled before": """
+            op.execute("UPDATE todos SET due_on = '2030-01-01' WHERE due_on IS NULL")
+            op.alter_column("todos", "due_on", nullable=False)
+            """,
+        "in a DO block": in_do_block("ALTER TABLE todos ALTER due_on SET NOT NULL"),
+        "in an autocommit_block": """
+            with op.get_context().autocommit_block():
+                op.execute("ALTER TABLE todos ALTER COLUMN due_on SET NOT NULL")
+            """,
+        "by our own operation": 'set_not_null_online("todos", "due_on")',
+        "by our own operation, with keywords": 'set_not_null_online(column="due_on", table="todos")',
+    },
+)
+
+REQUIRED_COLUMN = Danger(
+    "a new column is required and has no default",
+    names=("surveys", "closes_on"),
+    harm=exists(column("surveys", "closes_on", "attnotnull AND NOT atthasdef")),
+    instead="default",
+    spellings={
+        "op": 'op.add_column("surveys", sa.Column("closes_on", sa.Date(), nullable=False))',
+        "batch_alter_table": """
+            with op.batch_alter_table("surveys") as surveys:
+                surveys.add_column(sa.Column("closes_on", sa.Date(), nullable=False))
+            """,
+        "SQL": 'op.execute("ALTER TABLE surveys ADD closes_on date NOT NULL")',
+        "quoted, if it is not there": """
+            op.execute('alter table "surveys" add column if not exists "closes_on" date not null')
+            """,
+        "a default that goes again": """
+            op.add_column("surveys", sa.Column("closes_on", sa.Date(), server_default="2030-01-01", nullable=False))
+            op.alter_column("surveys", "closes_on", server_default=None)
+            """,
+        "required in a second statement": """
+            op.add_column("surveys", sa.Column("closes_on", sa.Date()))
+            op.execute("ALTER TABLE surveys ALTER COLUMN closes_on SET NOT NULL")
+            """,
+        "in a DO block": in_do_block("ALTER TABLE surveys ADD closes_on date NOT NULL"),
+    },
+)
+
+REQUIRED_OTHERWISE = Danger(
+    "a new column refuses what rows without it hold",
+    names=("surveys", "closes_on"),
+    harm=exists(column("surveys", "closes_on", "NOT attnotnull AND NOT atthasdef")),
+    spellings={
+        "by a CHECK": 'op.execute("ALTER TABLE surveys ADD closes_on date CHECK (closes_on IS NOT NULL)")',
+        "by its type": """
+            op.execute("CREATE DOMAIN some_day AS date NOT NULL")
+            op.execute("ALTER TABLE surveys ADD closes_on some_day")
+            """,
+    },
+)
+
+DROP_DEFAULT = Danger(
+    "a required column loses its default",
+    names=("notes", "pinned"),
+    harm=exists(column("notes", "pinned", "NOT atthasdef")),
+    spellings={
+        "op": 'op.alter_column("notes", "pinned", server_default=None)',
+        "SQL": 'op.execute("ALTER TABLE notes ALTER COLUMN pinned DROP DEFAULT")',
+        "NULL in its place": """op.execute('alter table "notes" alter "pinned" set default null')""",
+        "in a DO block": in_do_block("ALTER TABLE notes ALTER pinned DROP DEFAULT"),
+        "by our own operation": 'set_default_online("notes", "pinned", None)',
+    },
+)
+
+DROP_IDENTITY = Danger(
+    "a key is no longer numbered",
+    names=("notes", "id"),
+    harm=exists(column("notes", "id", "attidentity = ''")),
+    spellings={"SQL": 'op.execute("ALTER TABLE notes ALTER COLUMN id DROP IDENTITY")'},
+)
+
+UNIQUE_COLUMNS = Danger(
+    "columns that are there are unique from now on",
+    names=("todos", "uq_todos_user_id_description"),
+    harm=exists(index("uq_todos_user_id_description", "indisvalid AND indisunique")),
+    spellings={
+        "op": 'op.create_unique_constraint("uq_todos_user_id_description", "todos", ["user_id", "description"])',
+        "SQL": (
+            'op.execute("ALTER TABLE todos ADD CONSTRAINT uq_todos_user_id_description UNIQUE (user_id, description)")'
+        ),
+        "an index": (
+            'op.create_index("uq_todos_user_id_description", "todos", ["user_id", "description"], unique=True)'
+        ),
+        "an index, concurrently": """
+            with op.get_context().autocommit_block():
+                op.execute(
+                    "CREATE UNIQUE INDEX CONCURRENTLY uq_todos_user_id_description ON todos (user_id, description)"
+                )
+            """,
+        "by our own operation": (
+            'add_unique_online("todos", "uq_todos_user_id_description", ["user_id", "description"])'
+        ),
+        "by our own operation, an index": (
+            'create_index_online("uq_todos_user_id_description", "todos", ["user_id", "description"], unique=True)'
+        ),
+    },
+)
+
+CHECK_COLUMNS = Danger(
+    "columns that are there have to meet a condition from now on",
+    names=("todos", "ck_todos_description"),
+    harm=exists(constraint("todos", "ck_todos_description")),
+    spellings={
+        "op": """op.create_check_constraint("ck_todos_description", "todos", "description <> ''")""",
+        "SQL": "op.execute(\"ALTER TABLE todos ADD CONSTRAINT ck_todos_description CHECK (description <> '')\")",
+        "not validated": (
+            "op.execute(\"ALTER TABLE todos ADD CONSTRAINT ck_todos_description CHECK (description <> '') NOT VALID\")"
+        ),
+        "not validated, in a DO block": in_do_block(
+            "ALTER TABLE todos ADD CONSTRAINT ck_todos_description CHECK (length(description) > 0) NOT VALID"
+        ),
+        "by our own operation": """add_check_online("todos", "ck_todos_description", "description <> ''")""",
+    },
+)
+
+FOREIGN_KEY = Danger(
+    "a column that is there has to refer to a row from now on",
+    names=("tickets", "fk_tickets_todo_id"),
+    harm=exists(constraint("tickets", "fk_tickets_todo_id")),
+    spellings={
+        "op": 'op.create_foreign_key("fk_tickets_todo_id", "tickets", "todos", ["todo_id"], ["id"])',
+        "not validated": (
+            'op.create_foreign_key("fk_tickets_todo_id", "tickets", "todos", ["todo_id"], ["id"],'
+            " postgresql_not_valid=True)"
+        ),
+        "SQL": (
+            'op.execute("ALTER TABLE tickets ADD CONSTRAINT fk_tickets_todo_id FOREIGN KEY (todo_id) REFERENCES todos")'
+        ),
+        "by our own operation": 'add_foreign_key_online("fk_tickets_todo_id", "tickets", "todos", ["todo_id"], ["id"])',
+    },
+)
+
+EXCLUDE = Danger(
+    "rows that are there exclude one another from now on",
+    names=("tickets", "ex_tickets_during"),
+    harm=exists(constraint("tickets", "ex_tickets_during")),
+    spellings={
+        "op": 'op.create_exclude_constraint("ex_tickets_during", "tickets", ("during", "&&"), using="gist")',
+        "SQL": (
+            'op.execute("ALTER TABLE tickets ADD CONSTRAINT ex_tickets_during EXCLUDE USING gist (during WITH &&)")'
+        ),
+    },
+)
+
+OTHER_PRIMARY_KEY = Danger(
+    "a table gets another primary key",
+    names=("tickets", "pk_tickets"),
+    harm=lacks("SELECT FROM pg_constraint WHERE conname = 'pk_tickets' AND conkey = '{1}'"),
+    spellings={
+        "op": """
+            op.drop_constraint("pk_tickets", "tickets")
+            op.create_primary_key("pk_tickets", "tickets", ["number", "user_id"])
+            """,
+        "SQL": """
+            op.execute(
+                "ALTER TABLE tickets DROP CONSTRAINT pk_tickets, ADD CONSTRAINT pk_tickets PRIMARY KEY (number, seat)"
+            )
+            """,
+    },
+)
+
+DANGERS = (
+    SET_NOT_NULL,
+    REQUIRED_COLUMN,
+    REQUIRED_OTHERWISE,
+    DROP_DEFAULT,
+    DROP_IDENTITY,
+    UNIQUE_COLUMNS,
+    CHECK_COLUMNS,
+    FOREIGN_KEY,
+    EXCLUDE,
+    OTHER_PRIMARY_KEY,
+)

@@ -1,0 +1,126 @@
+"""Unsafe revisions, written by hand in every spelling that we know: each is refused, and nothing of it is kept."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.release.errors import ReleaseError
+from tests.databases import Environment, copied_database
+from tests.release import judged
+from tests.release.fingerprint import fingerprint
+from tests.release.migrating import Database, connected
+from tests.release.revision_corpus.cases import Unsafe, is_one_transaction
+from tests.release.revision_corpus.excuses import EXCUSABLE
+from tests.release.revision_corpus.unsafe import UNSAFE
+
+# What a refusal may advise: an operation, another way to write it, a command.
+WAY_OUT = (
+    r"_online|_contract|_with_view|backfill|excused\(|phase = |mapped_column|op\.get_bind|Leave |Give |Mend |Release "
+)
+ONE_OF_EACH = [case for case in UNSAFE if case.spelling == next(iter(case.danger.spellings))]
+SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=pytest.mark.minutes) for case in UNSAFE]
+REASON = "The service is closed tonight, so nobody reads or writes it."
+
+
+class Served:
+    """One copy of the corpus's database for all cases, as long as none of them changes it."""
+
+    def __init__(self, environment: Environment, template: str) -> None:
+        self._environment, self._template = environment, template
+        self._opened = ExitStack()
+        self._database: Database | None = None
+
+    @contextmanager
+    def unchanged(self) -> Iterator[Database]:
+        """The database, which the block leaves as it is: no row, no definition, no file is another one."""
+        database = self._copy() if self._database is None else self._database
+        try:
+            yield database
+        finally:
+            after = fingerprint(database.engine)
+            if after != self._before:
+                self.close()
+        gone, new = sorted(self._before - after), sorted(after - self._before)
+        assert (gone, new) == ([], [])
+
+    def _copy(self) -> Database:
+        copy = self._opened.enter_context(copied_database(self._environment, self._template))
+        database = self._database = self._opened.enter_context(connected(copy))
+        self._before = fingerprint(database.engine)
+        return database
+
+    def close(self) -> None:
+        self._opened.close()
+        self._database = None
+
+
+@pytest.fixture(scope="module")
+def served(server_environment: Environment, corpus: str) -> Iterator[Served]:
+    served = Served(server_environment, corpus)
+    yield served
+    served.close()
+
+
+def refusal(served: Served, folder: Path, body: str, phase: str) -> str:
+    """What is said against a revision, of which nothing took effect."""
+    with served.unchanged() as database, pytest.raises(ReleaseError) as refused:
+        judged.upgrade(database, judged.written(folder, body, phase))
+    return str(refused.value.message)
+
+
+@pytest.mark.parametrize("case", SPELLINGS, ids=str)
+def test_it_is_refused_and_nothing_of_it_is_kept(served: Served, tmp_path: Path, case: Unsafe) -> None:
+    said = refusal(served, tmp_path, case.body, case.danger.phase)
+    for name in case.danger.names:
+        assert re.search(name, said, re.IGNORECASE), said
+    assert re.search(case.danger.instead or WAY_OUT, said), said
+
+
+@pytest.mark.parametrize("case", [case for case in EXCUSABLE if is_one_transaction(case.body)], ids=str)
+def test_an_excuse_with_a_reason_lets_it_pass(served: Served, tmp_path: Path, case: Unsafe) -> None:
+    script = judged.written(tmp_path, judged.excused(case.body, REASON), case.danger.phase)
+    with served.unchanged() as database:
+        assert judged.try_out(database, script, case.danger.harm) is True
+
+
+@pytest.mark.parametrize("case", [case for case in EXCUSABLE if not is_one_transaction(case.body)], ids=str)
+def test_an_excuse_lets_pass_what_commits_by_itself(corpus_copy: Database, tmp_path: Path, case: Unsafe) -> None:
+    judged.upgrade(corpus_copy, judged.written(tmp_path, judged.excused(case.body, REASON), case.danger.phase))
+    assert corpus_copy.scalar(case.danger.harm) is True
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "ok"])
+def test_an_excuse_without_a_reason_is_none(served: Served, tmp_path: Path, reason: str) -> None:
+    body = judged.excused('op.drop_column("notes", "tags")', reason)
+    assert "reason" in refusal(served, tmp_path, body, "expand")
+
+
+def test_an_excuse_covers_one_statement_and_not_the_next(served: Served, tmp_path: Path) -> None:
+    body = judged.excused('op.drop_column("notes", "tags")', REASON) + '\nop.drop_column("notes", "title")'
+    said = refusal(served, tmp_path, body, "expand")
+    assert "title" in said
+    assert "tags" not in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'op.drop_column("notes", "tags")\nop.drop_column("notes", "title")',
+        'op.execute("ALTER TABLE notes DROP COLUMN tags; ALTER TABLE notes DROP COLUMN title")',
+    ],
+    ids=["two calls", "one text"],
+)
+def test_two_statements_need_two_excuses(served: Served, tmp_path: Path, body: str) -> None:
+    assert "one statement" in refusal(served, tmp_path, judged.excused(body, REASON), "expand")
+
+
+@pytest.mark.minutes
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
+def test_plain_alembic_lets_it_take_effect(corpus_copy: Database, tmp_path: Path, case: Unsafe) -> None:
+    """So each case is a real one; a revision that fails by itself would prove nothing."""
+    assert corpus_copy.scalar(case.danger.harm) is False
+    judged.upgrade_by_plain_alembic(corpus_copy, judged.written(tmp_path, case.body, case.danger.phase))
+    assert corpus_copy.scalar(case.danger.harm) is True
