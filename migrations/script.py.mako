@@ -3,15 +3,20 @@
 Why:
 """
 <%!
+    import re
+
+    def uses(name, *rendered):
+        return any(re.search(rf"\b{name}\.", text or "") for text in rendered)
+
     def steps(rendered):
         """Without the lines in which Alembic says that it wrote them."""
         lines = [line for line in (rendered or "pass").splitlines() if "# ###" not in line]
         return "\n".join(lines).strip()
 %>
-% if "sa." in (upgrades or "") + (downgrades or "") or not upgrades:
+% if uses("sa", upgrades, downgrades) or not upgrades:
 import sqlalchemy as sa
 % endif
-% if "op." in (upgrades or "") + (downgrades or ""):
+% if uses("op", upgrades, downgrades):
 from alembic import op
 % endif
 % if imports:
@@ -28,7 +33,7 @@ branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 % endif
 # "expand": the previous release, which is live while this runs, works on what it leaves. "contract": it does not.
-phase = ${repr(context.get("phase", "contract"))}
+phase = ${repr(context.get("phase", "expand"))}
 
 
 def upgrade() -> None:

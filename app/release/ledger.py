@@ -18,13 +18,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    cast,
     delete,
     func,
     inspect,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from app.release.connection import connection_of, execute_verbatim
@@ -136,8 +137,10 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
 
 def _upsert(script: Any, cost: dict[str, Any] | None) -> Executable:
     down = script.down_revision or ()
+    down_revisions = [down] if isinstance(down, str) else list(down)
     values = {
-        "down_revisions": array([down] if isinstance(down, str) else list(down), type_=Text),
+        # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
+        "down_revisions": cast(down_revisions, ARRAY(Text)),
         "phase": phase_of(script),
         "content_hash": content_hash(script.path),
         "cost": cost,

@@ -21,6 +21,7 @@ from app.release.sql.dialect import DIALECT
 UNIQUE = "key"
 FOREIGN_KEY = "fkey"
 CHECK = "check"
+PRIMARY_KEY = "pkey"
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _WORD = re.compile(r'"((?:[^"]|"")+)"|(\w+)')

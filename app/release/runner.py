@@ -35,15 +35,15 @@ from app.release.connection import SESSION_SETTINGS, direct_connection, direct_e
 from app.release.deadline import DEFAULT_SECONDS, Deadline
 from app.release.effects.guard import Guard
 from app.release.errors import ReleaseError
+from app.release.operations import conflicts
 from app.release.retry import with_lock_retries
 from app.release.schema_state import SchemaState
 from app.release.sql.render import OFFLINE_OPTIONS
 
 ALEMBIC_OPTIONS: dict[str, Any] = {
     "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
-    **autogenerate.COMPARISON_OPTIONS,
-    "process_revision_directives": autogenerate.process_revision_directives,
-    "on_version_apply": ledger.record_version,
+    **autogenerate.REVISION_OPTIONS,
+    "on_version_apply": [ledger.record_version, conflicts.require_explained],
 }
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def run() -> None:
         print_sql()
         return
     revision_files.require_consistent_files(context.script)
+    if autogenerate.is_written_by_hand():
+        return
     engine = direct_engine()
     with direct_connection(engine) as connection:
         command = configure(connection)

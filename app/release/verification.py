@@ -5,7 +5,7 @@ import logging
 from alembic import context
 from sqlalchemy import Connection, inspect
 
-from app.release import options, revisions, schema_state
+from app.release import autogenerate, options, revisions, schema_state
 from app.release.doctor.differences import differences
 from app.release.doctor.drift import diagnosis
 from app.release.errors import ReleaseError
@@ -32,7 +32,7 @@ def verify_committed(connection: Connection, expected: list[str]) -> None:
 
 def compare_with_models(connection: Connection) -> None:
     """The last act of an upgrade to the head: what the models map is there, and as they say. What is there besides does
-    no harm.
+    no harm. Definitions are compared too, on temporary tables that are rolled back.
 
     Raises:
         ReleaseError: something is missing or another than the models say; the release must not go live.
@@ -42,7 +42,7 @@ def compare_with_models(connection: Connection) -> None:
     metadata = options.current().metadata
     if not any(inspect(connection).has_table(table.name, table.schema) for table in metadata.tables.values()):
         return  # a history that makes none of the models' tables: not this project's
-    found = differences(connection, metadata)
+    found = differences(connection, metadata, autogenerate.REVISION_OPTIONS)
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if one.action != "remove" and not one.kind.endswith("comment")]
     if wrong:

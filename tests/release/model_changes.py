@@ -190,8 +190,8 @@ CHANGES = {
     ),
     "required column gone from the model": (
         lambda metadata: remove(metadata, "name"),
-        ["retire_column_online('things', 'name')"],
-        ["reinstate_column_online('things', 'name')", "set_not_null_online('things', 'name')"],
+        ["""retire_column_online('things', 'name', default="''")"""],
+        ["reinstate_column_online('things', 'name')", "set_default_online('things', 'name', None)"],
         "expand",
     ),
     "column gone with its index": (

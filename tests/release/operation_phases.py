@@ -35,9 +35,23 @@ CONTRACTING = {
     "add_foreign_key_online": 'add_foreign_key_online("fk_todos_user_id", "todos", "people", ["user_id"], ["id"])',
     "add_unique_online": 'add_unique_online("todos", "uq_todos_note", ["note"])',
     "set_not_null_online": 'set_not_null_online("todos", "user_id")',
+    "add_primary_key_online": 'add_primary_key_online("leftovers", "leftovers_pkey", ["id"])',
     "drop_constraint_online": 'drop_constraint_online("people", "uq_people_name")',
     "drop_column_contract": 'drop_column_contract("todos", "gone")',
     "drop_table_contract": 'drop_table_contract("leftovers")',
+}
+# In the place of another one of the name: an index is an index, but a rule is another rule.
+EXPANDING_REPLACEMENTS = {
+    "index": 'create_index_online("ix_todos_position", "todos", ["position", "user_id"], replace=True)',
+}
+CONTRACTING_REPLACEMENTS = {
+    "unique index": 'create_index_online("ix_todos_position", "todos", ["id"], unique=True, replace=True)',
+    "unique": 'add_unique_online("people", "uq_people_name", ["name", "id"], replace=True)',
+    "primary key": 'add_primary_key_online("people", "people_pkey", ["id", "name"], replace=True)',
+    "check": (
+        'add_check_online("todos", "ck_todos", "position >= 0")\n'
+        'add_check_online("todos", "ck_todos", "position >= -1", replace=True)'
+    ),
 }
 # They need something that an earlier revision made; their own tests make it.
 AFTER_OTHERS = {

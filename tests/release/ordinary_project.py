@@ -174,7 +174,7 @@ class Shop:
         self.edit("shop.py", "import os\n", "import os\nimport release\n")
         self.edit("shop.py", INIT, INIT + SET_UP)
         self.write("migrations/env.py", "from release import runner\nrunner.run()\n")
-        phase = 'phase = ${repr(context.get("phase", "contract"))}\n'
+        phase = 'phase = ${repr(context.get("phase", "expand"))}\n'
         self.edit("migrations/script.py.mako", DEPENDS_ON, DEPENDS_ON + phase)
 
     def texts(self) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Engine,
+    Integer,
     LargeBinary,
     MetaData,
     Row,
@@ -123,4 +124,6 @@ def new_value(column: Column[Any]) -> Any:
         return date.min + timedelta(days=secrets.randbelow(3_000_000))
     if isinstance(column.type, LargeBinary):
         return secrets.token_bytes(32)
+    if isinstance(column.type, Integer):
+        return secrets.randbelow(1_000_000_000)
     raise NotImplementedError(f"{column}: say here what a new {column.type!r} is")

@@ -9,9 +9,9 @@ from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table
 
-from app.release.autogenerate import drop_retired
 from app.release.errors import UnsafeOperation
 from app.release.operations import retire_column_online, retire_table_online
+from app.release.retired import drop_retired
 from app.release.rewriter import Call, Change, rewrite_directives
 from app.release.runner import ALEMBIC_OPTIONS
 from tests.release.migrating import Database
@@ -67,10 +67,19 @@ def test_a_new_table_is_plain_and_in_one_transaction(database: Database) -> None
     assert written.phase == "expand"
 
 
-def test_beside_online_operations_a_new_table_may_be_made_twice(database: Database) -> None:
+def test_beside_online_operations_a_new_table_comes_last_where_it_is_made_with_the_revision(database: Database) -> None:
     metadata = models()
     things(metadata).append_column(sa.Column("colour", sa.String(20)))
     Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    written = migration(database, metadata)
+    assert sources(written.up)[-1] == "CreateTableOp"
+    assert not getattr(written.up[-1], "if_not_exists", None)
+
+
+def test_a_new_table_that_an_online_operation_refers_to_comes_first_and_may_be_made_twice(database: Database) -> None:
+    metadata = models()
+    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    things(metadata).append_column(sa.Column("label_id", sa.ForeignKey("labels.id")))
     written = migration(database, metadata)
     assert sources(written.up)[0] == "CreateTableOp"
     assert getattr(written.up[0], "if_not_exists", None) is True
@@ -146,8 +155,13 @@ def test_what_was_retired_is_dropped_when_nothing_else_changed(database: Databas
     database.migrate(lambda: retire_column_online("things", "size"))
     database.migrate(lambda: retire_table_online("owners"))
     written = migration(database, metadata)
-    assert sources(written.up) == ["drop_table_contract('owners')", "drop_column_contract('things', 'size')"]
-    assert sources(written.down) == ["add_column_online('things', sa.Column('size', sa.INTEGER(), nullable=True))"]
+    assert sources(written.up) == ["drop_column_contract('things', 'size')", "drop_table_contract('owners')"]
+    again, indexed = sources(written.down)[1:]
+    assert again.startswith(
+        "add_column_online('things', sa.Column('size', sa.INTEGER(), nullable=True, comment='retired"
+    )
+    assert indexed.startswith("create_index_online('ix_things_size', 'things', ['size']")
+    assert sources(written.down)[0] == "CreateTableOp"
     assert written.phase == "contract"
 
 

@@ -38,6 +38,14 @@ REVISIONS = (
         'reinstate_table_online("owners")',
     ),
     (
+        'create_index_online("ix_things_owner_id", "things", ["owner_id", "name"], replace=True)',
+        'add_check_online("things", "ck_things_named", "name LIKE \'thin%\'", replace=True)',
+        'add_unique_online("things", "uq_things_name", ["name"], deferrable=True, replace=True)',
+        'add_foreign_key_online("fk_things_owners", "things", "owners", ["owner_id"], ["id"],'
+        ' match="FULL", replace=True)',
+        'add_primary_key_online("leftovers", "leftovers_pkey", ["id"])',
+    ),
+    (
         'change_type_online("things", "id", "INTEGER")',
         'change_type_online("things", "Odd name", "BIGINT")',
         'add_computed_column_online("things", sa.Column("words", sa.Integer(), nullable=False), "length(name)")',
@@ -54,6 +62,9 @@ REVISIONS = (
     ('rename_with_view("things", "objects")',),
     ('drop_compat_view("things")', 'drop_table_contract("leftovers")'),
 )
+
+# The run after the kill is judged. What takes and requires is excused; dual writes pass, however far they had come.
+EXCUSED = 'with excused("No release is there to be hurt."):\n        {}'
 
 Flask = Callable[..., dict[str, Any]]
 
@@ -81,7 +92,8 @@ def flask(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
     checkout.forget_history()
     checkout.write_revision(1, f'op.execute("""{TABLES} CREATE TABLE leftovers (id int);""")')
     for number, lines in enumerate(REVISIONS, start=2):
-        checkout.write_revision(number, *lines)
+        are_expands = any(line.startswith("change_type_online") for line in lines)
+        checkout.write_revision(number, *(lines if are_expands else map(EXCUSED.format, lines)))
     forks = Forks(checkout.folder, "app")
 
     def flask(environment: Environment, *arguments: str, **dying: Any) -> dict[str, Any]:

@@ -13,24 +13,40 @@ from app.release.lint import lint
 from tests.databases import OUR_HISTORY
 from tests.release.history import CONTRACT, EXPAND, NO_MODELS, findings, history, rules_of, write_revision
 from tests.release.migrating import Database
-from tests.release.operation_phases import AFTER_OTHERS, CONTRACTING, EXPANDING, steps
+from tests.release.operation_phases import (
+    AFTER_OTHERS,
+    CONTRACTING,
+    CONTRACTING_REPLACEMENTS,
+    EXPANDING,
+    EXPANDING_REPLACEMENTS,
+    steps,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 
 SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON TABLE todos IS 'split'\")\n"
 
 
-@pytest.mark.parametrize("calls", EXPANDING.values(), ids=EXPANDING)
+EXPANDS = EXPANDING | EXPANDING_REPLACEMENTS
+CONTRACTS = CONTRACTING | CONTRACTING_REPLACEMENTS
+
+
+@pytest.mark.parametrize("calls", EXPANDS.values(), ids=EXPANDS)
 def test_an_operation_passes_as_an_expand(tmp_path: Path, calls: str) -> None:
     assert findings(tmp_path, steps(calls), EXPAND) == []
 
 
-@pytest.mark.parametrize("calls", CONTRACTING.values(), ids=CONTRACTING)
+@pytest.mark.parametrize("calls", CONTRACTS.values(), ids=CONTRACTS)
 def test_one_that_takes_or_requires_passes_as_a_contract_alone(tmp_path: Path, calls: str) -> None:
     as_expand = findings(tmp_path, steps(calls), EXPAND)
     assert as_expand
     assert all("An expand step must not" in finding.what for finding in as_expand)
     assert findings(tmp_path, steps(calls), CONTRACT) == []
+
+
+def test_a_column_that_a_trigger_fills_may_be_required_by_an_expand(tmp_path: Path) -> None:
+    column = 'sa.Column("words", sa.Integer(), nullable=False)'
+    assert findings(tmp_path, steps(f'add_computed_column_online("todos", {column}, "position + 1")'), EXPAND) == []
 
 
 def test_each_operation_is_tried() -> None:

@@ -15,6 +15,7 @@ from app.release.operations import (
     backfill,
     create_index_online,
     drop_not_null_online,
+    retire_column_online,
     set_not_null_online,
     widen_text_online,
 )
@@ -165,11 +166,6 @@ def test_an_index_that_a_failed_build_left_is_built_anew(things: Database) -> No
     assert things.scalar(invalid) is True
 
 
-def test_another_index_of_the_name_is_not_taken_for_the_one_that_is_wanted(things: Database) -> None:
-    with pytest.raises(ReleaseError, match=r"another index ix_things_size, on things \(size\)"):
-        things.migrate(lambda: create_index_online("ix_things_size", "things", ["owner_id"]))
-
-
 def test_a_column_that_is_not_there_is_told(things: Database) -> None:
     with pytest.raises(ReleaseError, match="not there"):
         things.migrate(lambda: drop_not_null_online("things", "colour"))
@@ -221,6 +217,15 @@ def test_a_backfill_by_a_key_that_may_be_null_is_refused(things: Database) -> No
 def test_an_index_may_include_a_column(things: Database) -> None:
     things.migrate(lambda: create_index_online("ix_name", "things", ["name"], postgresql_include=["size"]))
     assert things.scalar("SELECT indnatts FROM pg_index WHERE indexrelid = 'ix_name'::regclass") == 2
+
+
+@pytest.mark.parametrize(("default", "read"), [("''", ""), (None, None)])
+def test_code_that_knows_a_retired_column_reads_its_constant_where_there_is_one(
+    things: Database, default: str | None, read: str | None
+) -> None:
+    things.migrate(lambda: retire_column_online("things", "name", default=default))
+    new_id = things.scalar("INSERT INTO things (owner_id) VALUES (1) RETURNING id")
+    assert things.scalar("SELECT name FROM things WHERE id = :id", id=new_id) == read
 
 
 def test_the_comment_of_a_new_column_is_written(things: Database) -> None:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import compare_metadata
@@ -15,7 +15,12 @@ from app.release.autogenerate import COMPARISON_OPTIONS
 from app.release.sql.dialect import DIALECT, quote
 
 NO_VALUE = "none"
-KINDS = {"fk": "foreign-key", "table_comment": "table-comment"}  # Alembic's word: ours
+KINDS = {  # Alembic's word: ours
+    "fk": "foreign-key",
+    "foreignkey": "foreign-key",
+    "primarykey": "primary-key",
+    "table_comment": "table-comment",
+}
 
 
 class Difference(NamedTuple):
@@ -38,9 +43,15 @@ class Difference(NamedTuple):
     wanted: str = ""
 
 
-def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
-    """What `flask db migrate` would write into a new revision, without what only follows from another difference."""
-    migration = MigrationContext.configure(connection, opts=COMPARISON_OPTIONS)
+def differences(
+    connection: Connection, metadata: MetaData, options: Mapping[str, Any] = COMPARISON_OPTIONS
+) -> list[Difference]:
+    """What `flask db migrate` would write into a new revision, without what only follows from another difference.
+
+    Args:
+        options: what is compared. REVISION_OPTIONS has definitions compared too; the caller rolls back.
+    """
+    migration = MigrationContext.configure(connection, opts=dict(options))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
         found = compare_metadata(migration, metadata)
@@ -49,9 +60,13 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
 
 
 def _difference(change: tuple[Any, ...]) -> Difference:
-    """One of Alembic's tuples."""
+    """One of Alembic's tuples, or of our own comparators' (rewriter/directives.py, rewriter/enums.py)."""
     action, kind = change[0].split("_", 1)
     kind = KINDS.get(kind, kind)
+    if action == "change":
+        return Difference("replace", kind, change[1], change[2], (), str(change[3]), str(change[4]))
+    if kind in ("sequence", "exclude"):
+        return Difference(action, kind, *change[1:3])
     if action == "modify":
         _, schema, table, column, _, old, new = change
         kind = "identity" if isinstance(new, Identity) else kind

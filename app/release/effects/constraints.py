@@ -89,7 +89,10 @@ def _is_table_rewritten(change: Change) -> bool:
 
 
 def _left_null(change: Change, columns: list[str]) -> list[str]:
-    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same."""
+    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same, unless the
+    definition says so."""
+    if "NULLS NOT DISTINCT" in change.there.facts["definition"]:
+        return []
     of_table = (
         thing for key, thing in change.after.items() if key[0] == "column" and thing.table == change.there.table
     )

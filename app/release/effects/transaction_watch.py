@@ -66,10 +66,16 @@ class TransactionWatch:
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Look away while one of app.release.operations runs, which commits by itself."""
+        """Look away while one of app.release.operations runs, which commits by itself.
+
+        One that fails may leave something that it takes back next, such as an INVALID index.
+        """
         with self._paused():
-            yield
-            self._begin(read_snapshot(self._connection))
+            try:
+                yield
+            finally:
+                if not self._connection.invalidated:
+                    self._begin(read_snapshot(self._connection))
 
     @contextmanager
     def excusing(self, reason: str) -> Iterator[None]:

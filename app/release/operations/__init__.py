@@ -13,8 +13,11 @@ How each one runs:
 A revision that uses operations must consist of them alone. An operation commits, and with it whatever stands before it
 in the revision, although alembic_version has not moved yet.
 
+"Already there" means the same definition: what has the name and is something else is refused, or replaced if the call
+says so (definitions.py).
+
 Raised by all: DeadlineExceeded when a lock was not to be had before the deadline, ReleaseError when the table or column
-does not exist. Each operation with its SQL and locks: docs/operations-for-migrations.md.
+does not exist, or something else has the name. Each one with its SQL and locks: docs/operations-for-migrations.md.
 """
 
 from app.release.effects.excuse import excused
@@ -24,7 +27,6 @@ from app.release.operations.computed import add_computed_column_online, add_sync
 from app.release.operations.constraints import (
     add_check_online,
     add_foreign_key_online,
-    add_unique_online,
     drop_constraint_online,
 )
 from app.release.operations.drops import (
@@ -38,6 +40,7 @@ from app.release.operations.drops import (
 from app.release.operations.dual_writes import drop_dual_write_contract, stop_dual_write_contract
 from app.release.operations.enums import add_enum_value_online, replace_check_online
 from app.release.operations.indexes import create_index_online, drop_index_online
+from app.release.operations.keys import add_primary_key_online, add_unique_online
 from app.release.operations.not_null import drop_not_null_online, set_not_null_online
 from app.release.operations.renames import drop_compat_view, rename_back_from_view, rename_with_view
 from app.release.operations.type_changes import change_type_online, drop_shadow_contract
@@ -48,6 +51,7 @@ __all__ = [
     "add_computed_column_online",
     "add_enum_value_online",
     "add_foreign_key_online",
+    "add_primary_key_online",
     "add_synced_column_online",
     "add_unique_online",
     "backfill",

@@ -56,6 +56,12 @@ HAS_INVALID_INDEX = (
 )
 
 HAS_TABLE = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind IN ('r', 'p'))"
+# Whether the table still has the one name; NULL when neither name is a table's.
+IS_NAMED = (
+    "(SELECT CASE WHEN bool_or(oid = to_regclass(:table)) THEN true"
+    " WHEN bool_or(oid = to_regclass(:renamed)) THEN false END FROM pg_class"
+    " WHERE oid IN (to_regclass(:table), to_regclass(:renamed)) AND relkind IN ('r', 'p'))"
+)
 HAS_VIEW = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind = 'v')"
 
 

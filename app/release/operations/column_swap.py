@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from app.release.operations import catalog
 from app.release.operations.column_uses import ColumnState, ForeignKey, Uses
-from app.release.operations.constraints import add_check_online
-from app.release.operations.dual_writes import literal
+from app.release.operations.constraints import prove_not_null
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
 
 INTEGERS = ("smallint", "integer", "bigint")
 
@@ -34,7 +33,7 @@ def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None
     """Give the shadow what stands on the column. Nothing of it blocks reads or writes for more than milliseconds."""
     shadow = shadow_of(column)
     if state.not_null:
-        add_check_online(table, not_null_check(table, shadow), f"{quote(shadow)} IS NOT NULL")
+        prove_not_null(table, not_null_check(table, shadow), shadow)
     for name, definition in uses.checks.items():
         run_steps(*_add_twin((table,), name, definition))
     for index in uses.indexes:

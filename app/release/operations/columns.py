@@ -11,8 +11,10 @@ from app.release.connection import connection_of, execute_verbatim
 from app.release.effects.effect import on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
+from app.release.operations.conflicts import DEFAULT, explain, refuse_other_column
+from app.release.operations.identifiers import require_short
 from app.release.operations.steps import ALWAYS, Step, alter_table, run_steps
-from app.release.sql.dialect import DIALECT, quote
+from app.release.sql.dialect import DIALECT, literal, quote
 
 _FILE = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)".replace("::", r"\:\:"))
 
@@ -31,11 +33,13 @@ def add_column_online(table: str, column: Column[Any]) -> None:
         COMMENT ON COLUMN … IS …
             Only when the column has a comment. SHARE UPDATE EXCLUSIVE; blocks neither reads nor writes.
 
-    Run again: skipped when the table has a column of this name. Its type is not compared.
+    Run again: skipped when the table has this column.
 
     Raises:
         UnsafeOperation: the column is required without a default, would rewrite the table, or brings a constraint.
+        ReleaseError: the table has a column of this name and another type, default or nullability.
     """
+    require_short(column.name)
     if reason := _missing_value(table, column) or _extra_constraint(table, column):
         raise UnsafeOperation(reason)
     migration = op.get_context()
@@ -43,12 +47,13 @@ def add_column_online(table: str, column: Column[Any]) -> None:
         raise UnsafeOperation(reason)
     Table(table, MetaData(), column)  # CreateColumn needs a column that belongs to a table
     definition = str(CreateColumn(column).compile(dialect=DIALECT))
+    refuse_other_column(table, column.name, definition)
     add = f"ADD COLUMN IF NOT EXISTS {definition}"
     parameters = catalog.column_parameters(table, column.name)
     steps = [alter_table(table, add, f"SELECT NOT {catalog.HAS_COLUMN}", parameters)]
     if column.comment:
-        comment = column.comment.replace("'", "''")
-        steps.append(Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column.name)} IS '{comment}'", ALWAYS, {}))
+        comment = f"COMMENT ON COLUMN {quote(table)}.{quote(column.name)} IS {literal(column.comment)}"
+        steps.append(Step(comment, ALWAYS, {}))
     run_steps(*steps)
 
 
@@ -65,6 +70,7 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     Run again: sends the same.
     """
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+    explain(table, column, DEFAULT)
     effects = [on_table("drops-default", table, column)] if default is None else []
     run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}), effects=effects)
 
@@ -140,11 +146,11 @@ def _missing_value(table: str, column: Column[Any]) -> str | None:
 
 
 def _extra_constraint(table: str, column: Column[Any]) -> str | None:
-    if not (column.foreign_keys or column.unique or column.index or column.primary_key):
+    if not (column.foreign_keys or column.constraints or column.unique or column.index or column.primary_key):
         return None
     return (
         f"{table}.{column.name} comes with a constraint or an index. Add the plain column, then use"
-        " add_foreign_key_online, add_unique_online or create_index_online."
+        " add_foreign_key_online, add_check_online, add_unique_online or create_index_online."
     )
 
 

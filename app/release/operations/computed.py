@@ -12,7 +12,7 @@ from app.release.operations import catalog
 from app.release.operations.backfill import backfill
 from app.release.operations.column_uses import read_state
 from app.release.operations.dual_writes import DualWrite, assign, drop_dual_write, new_row, start
-from app.release.operations.not_null import set_not_null_online
+from app.release.operations.not_null import require
 from app.release.operations.row_expressions import columns_read, differs, require_expression
 from app.release.sql.dialect import DIALECT, quote
 
@@ -88,7 +88,7 @@ def _fill_or_drop(write: DualWrite, column: Column[Any], expression: str, unfill
     try:
         backfill(write.table, f"{quote(write.column)} = {expression}", unfilled, pk=pk)
         if not column.nullable:
-            set_not_null_online(write.table, write.column)
+            require(write.table, write.column)
     except UnsafeOperation:
         drop_dual_write(write.table, write.column)
         raise

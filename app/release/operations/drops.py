@@ -3,18 +3,24 @@
 from app.release.effects.effect import on_table
 from app.release.marks import RETIRED_COMMENT
 from app.release.operations import catalog
+from app.release.operations.conflicts import DEFAULT, NOT_NULL, explain
 from app.release.operations.steps import ALWAYS, Step, alter_table, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
 
 
-def retire_column_online(table: str, column: str) -> None:
-    """The expand step of dropping a column: new code no longer uses it, the previous release still does.
+def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:
+    """The first step of dropping a column: new code no longer uses it, the previous release still does.
 
-    New code inserts rows without the column, so NOT NULL is dropped if there is no default. The comment hides the
-    column from `flask db check`, and lets a later `flask db migrate` drop it.
+    New code inserts rows without the column. If it is NOT NULL without a default, either these rows get `default`, a
+    constant with which code of the previous release can live after a rollback: then the step is an expand. Or NOT NULL
+    is dropped, and that code may meet NULL: then it is a contract. The comment hides the column from `flask db check`,
+    and lets a later `flask db migrate` drop it.
+
+    Args:
+        default: an SQL expression, such as "''" or "0".
 
     SQL, each statement in a transaction of its own:
-        ALTER TABLE … ALTER COLUMN … DROP NOT NULL
+        ALTER TABLE … ALTER COLUMN … SET DEFAULT … (or DROP NOT NULL)
             Only when the column is NOT NULL without a default. ACCESS EXCLUSIVE, for milliseconds. Waits at most
             300 ms, then is retried.
         COMMENT ON COLUMN … IS 'retired: …'
@@ -22,10 +28,12 @@ def retire_column_online(table: str, column: str) -> None:
 
     Run again: the first is skipped, the comment is sent again.
     """
+    explain(table, column, NOT_NULL)
+    explain(table, column, DEFAULT)
     run_steps(
         alter_table(
             table,
-            f"ALTER COLUMN {quote(column)} DROP NOT NULL",
+            f"ALTER COLUMN {quote(column)} " + ("DROP NOT NULL" if default is None else f"SET DEFAULT {default}"),
             f"SELECT {catalog.IS_REQUIRED}",
             catalog.column_parameters(table, column),
         ),
@@ -33,17 +41,20 @@ def retire_column_online(table: str, column: str) -> None:
     )
 
 
-def reinstate_column_online(table: str, column: str) -> None:
-    """Undo retire_column_online: remove the comment. NOT NULL does not come back; set_not_null_online does that.
+def reinstate_column_online(table: str, column: str, *, comment: str | None = None) -> None:
+    """Undo retire_column_online: remove its comment. NOT NULL, or the lack of a default, has an operation of its own.
+
+    Args:
+        comment: that the column had before.
 
     SQL:
-        COMMENT ON COLUMN … IS NULL
+        COMMENT ON COLUMN … IS …
             SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
 
     Run again: sends the same; skipped when there is no such column.
     """
-    comment = f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS NULL"
-    run_steps(Step(comment, f"SELECT {catalog.HAS_COLUMN}", catalog.column_parameters(table, column)))
+    sql = f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS {literal(comment)}"
+    run_steps(Step(sql, f"SELECT {catalog.HAS_COLUMN}", catalog.column_parameters(table, column)))
 
 
 def drop_column_contract(table: str, column: str) -> None:
@@ -80,17 +91,20 @@ def retire_table_online(table: str) -> None:
     run_steps(Step(f"COMMENT ON TABLE {quote(table)} IS '{RETIRED_COMMENT}'", ALWAYS, {}))
 
 
-def reinstate_table_online(table: str) -> None:
-    """Undo retire_table_online: remove the comment.
+def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
+    """Undo retire_table_online: remove its comment.
+
+    Args:
+        comment: that the table had before.
 
     SQL:
-        COMMENT ON TABLE … IS NULL
+        COMMENT ON TABLE … IS …
             SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
 
     Run again: sends the same; skipped when there is no such table.
     """
-    comment = f"COMMENT ON TABLE {quote(table)} IS NULL"
-    run_steps(Step(comment, f"SELECT {catalog.HAS_TABLE}", {"table": quote(table)}))
+    sql = f"COMMENT ON TABLE {quote(table)} IS {literal(comment)}"
+    run_steps(Step(sql, f"SELECT {catalog.HAS_TABLE}", {"table": quote(table)}))
 
 
 def drop_table_contract(table: str) -> None:

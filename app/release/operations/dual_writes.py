@@ -15,7 +15,7 @@ from app.release.errors import ReleaseError
 from app.release.operations import catalog
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
 
 # The triggers of a table fire in the order of their names (manual, CREATE TRIGGER). Last, it sees what others made of
 # the row.
@@ -115,10 +115,6 @@ def new_row(table: str, reads: tuple[str, ...] = ()) -> str:
     """NEW, or these columns of it, as a table of the table's name."""
     values = ", ".join(f"NEW.{quote(name)} AS {quote(name)}" for name in reads) or "NEW.*"
     return f"(SELECT {values}) AS {quote(table)}"
-
-
-def literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def dual_writes_on(connection: Connection, table: str, column: str) -> list[str]:

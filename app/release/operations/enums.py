@@ -7,10 +7,9 @@ from sqlalchemy.exc import IntegrityError
 from app.release.connection import connection_of, execute_verbatim
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
-from app.release.operations.dual_writes import literal
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
 
 _DEFINITION = text(
     "SELECT pg_get_constraintdef(oid) FROM pg_constraint"

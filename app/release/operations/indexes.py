@@ -12,18 +12,13 @@ from sqlalchemy.types import NullType
 
 from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
-from app.release.errors import ReleaseError, UnsafeOperation
-from app.release.operations import catalog
+from app.release.errors import UnsafeOperation
+from app.release.operations import catalog, conflicts
+from app.release.operations.identifiers import require_short, shorten_identifier, spare_name
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import DIALECT, quote
 
-_COLUMNS = text(
-    "SELECT CAST(indrelid AS regclass)::text AS owner, indisunique AS is_unique, array("
-    "  SELECT attname::text FROM unnest(indkey::int2[]) WITH ORDINALITY AS key (attnum, place)"
-    "  JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = key.attnum WHERE place <= indnkeyatts ORDER BY place"
-    ") AS columns FROM pg_index WHERE indexrelid = to_regclass(:index) AND indisvalid"
-)
-
+_IS_THERE = f"SELECT {catalog.HAS_INDEX}"
 _IS_UNIQUE = text("SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)")
 _LEFT_NULL = text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = ANY (:names)"
@@ -32,15 +27,23 @@ _LEFT_NULL = text(
 
 
 def create_index_online(
-    name: str, table: str, columns: list[str | TextClause], *, unique: bool = False, **options: Any
+    name: str,
+    table: str,
+    columns: list[str | TextClause],
+    *,
+    unique: bool = False,
+    replace: bool = False,
+    **options: Any,
 ) -> None:
-    """Build an index concurrently.
+    """Build an index concurrently, or put it in the place of another one.
 
     A build that failed leaves an INVALID index. It costs every write, serves no query, and CREATE INDEX … IF NOT EXISTS
     would be content with it. So it is dropped first.
 
     Args:
         columns: names, or expressions in text().
+        replace: an index of the name and another definition goes when the new one is built. Queries have one of both
+            at any time.
         options: those of op.create_index, such as postgresql_where.
 
     SQL, each statement by itself, since CONCURRENTLY cannot run in a transaction:
@@ -49,27 +52,35 @@ def create_index_online(
         CREATE INDEX CONCURRENTLY …
             SHARE UPDATE EXCLUSIVE, while the table is read twice; blocks neither reads nor writes. Waits for all
             transactions that are open, until the deadline.
+        ALTER INDEX … RENAME …; ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY …
+            Only to replace one. SHARE UPDATE EXCLUSIVE; blocks neither reads nor writes.
 
-    Run again: skipped when a valid index has the name.
+    Run again: skipped when this index is there and valid.
 
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
-        ReleaseError: another index has the name. Only table, columns and uniqueness are compared.
+        ReleaseError: an index has the name and another definition, and it is not to be replaced.
     """
-    index = CreateIndexOp(name, table, columns, unique=unique, postgresql_concurrently=True, **options).to_index()
-    owner = index.table
-    for included in options.get("postgresql_include", ()):
-        if owner is not None and included not in owner.columns:
-            owner.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
-    parameters = {"index": quote(name)}
-    _refuse_name_conflict(name, table, columns, unique)
-    drop_invalid = Step(
-        f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_INVALID_INDEX}", parameters
-    )
-    create = Step(str(CreateIndex(index).compile(dialect=DIALECT)), f"SELECT NOT {catalog.HAS_INDEX}", parameters)
-    effects = [on_table("requires-more", table, *_left_null(table, columns))._replace(subject=name)] if unique else []
+    require_short(name)
+    wanted = _create(name, table, columns, unique, options)
+    there = conflicts.other_index(table, name, wanted)
+    if there and not replace:
+        raise conflicts.refusal(table, "index", name, there, wanted)
+    replaces = conflicts.replaces(there, replace)
+    if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
+        run_steps(*_drop_leftovers(name))
+    built = spare_name(name) if replaces else name
+    if replaces and conflicts.other_index(table, built, _create(built, table, columns, unique, options)):
+        run_steps(_drop(built, _IS_THERE))  # of an attempt with a definition that was mended since
+    drop_invalid = _drop(built, f"SELECT {catalog.HAS_INVALID_INDEX}")
+    concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
+    create = Step(concurrently, f"SELECT NOT {catalog.HAS_INDEX}", {"index": quote(built)})
+    effects = [_requiring(name, table, columns, options)] if unique else []
     try:
-        run_steps(drop_invalid, create, effects=effects)
+        if replaces:
+            run_steps(drop_invalid, create, *_swap(name), effects=[*effects, *_dropping(name)])
+        else:
+            run_steps(drop_invalid, create, effects=effects)
     except IntegrityError as error:
         run_steps(drop_invalid)
         raise UnsafeOperation(
@@ -88,17 +99,21 @@ def drop_index_online(name: str) -> None:
 
     Run again: skipped when there is no such index.
     """
-    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}"
-    effects = [Effect("drops-constraint", name)] if _is_unique(name) else []
-    run_steps(Step(drop, f"SELECT {catalog.HAS_INDEX}", {"index": quote(name)}), effects=effects)
+    run_steps(_drop(name, _IS_THERE), effects=_dropping(name))
 
 
-def _is_unique(name: str) -> bool:
-    """Whether an index is there, and unique."""
+def _requiring(name: str, table: str, columns: list[str | TextClause], options: dict[str, Any]) -> Effect:
+    """What a unique index asks of new rows."""
+    left_null = [] if options.get("postgresql_nulls_not_distinct") else _left_null(table, columns)
+    return on_table("requires-more", table, *left_null)._replace(subject=name)
+
+
+def _dropping(name: str) -> list[Effect]:
+    """What it means to code that may count on a unique index when that goes."""
     migration = op.get_context()
-    if migration.as_sql:
-        return False
-    return bool(connection_of(migration).scalar(_IS_UNIQUE, {"index": quote(name)}))
+    if migration.as_sql or not connection_of(migration).scalar(_IS_UNIQUE, {"index": quote(name)}):
+        return []
+    return [Effect("drops-constraint", name)]
 
 
 def _left_null(table: str, columns: list[str | TextClause]) -> list[str]:
@@ -110,13 +125,32 @@ def _left_null(table: str, columns: list[str | TextClause]) -> list[str]:
     return list(connection_of(migration).scalars(_LEFT_NULL, {"table": quote(table), "names": names}))
 
 
-def _refuse_name_conflict(name: str, table: str, columns: list[str | TextClause], unique: bool) -> None:
-    migration = op.get_context()
-    if migration.as_sql or not all(isinstance(column, str) for column in columns):
-        return
-    found = connection_of(migration).execute(_COLUMNS, {"index": quote(name)}).one_or_none()
-    if found and (found.owner, found.is_unique, found.columns) != (quote(table), unique, list(map(str, columns))):
-        raise ReleaseError(
-            f"There is another index {name}, on {found.owner} ({', '.join(found.columns or ['an expression'])})."
-            " Give the new one a name of its own."
-        )
+def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
+    """CREATE INDEX."""
+    index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
+    for included in options.get("postgresql_include", ()):
+        if index.table is not None and included not in index.table.columns:
+            index.table.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
+    return str(CreateIndex(index).compile(dialect=DIALECT))
+
+
+def _drop(name: str, needed: str) -> Step:
+    return Step(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", needed, {"index": quote(name)})
+
+
+def _drop_leftovers(name: str) -> list[Step]:
+    return [_drop(left, _IS_THERE) for left in (spare_name(name), _old_name(name))]
+
+
+def _swap(name: str) -> list[Step]:
+    """The new index, which has a spare name, takes the name of the old one; then the old one goes."""
+    spare, old = quote(spare_name(name)), _old_name(name)
+    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}; ALTER INDEX {spare} RENAME TO {quote(name)}"
+    return [
+        Step(rename, _IS_THERE, {"index": spare}),
+        _drop(old, _IS_THERE),
+    ]
+
+
+def _old_name(name: str) -> str:
+    return shorten_identifier(f"{name}_old")

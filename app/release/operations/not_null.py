@@ -8,6 +8,7 @@ from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
+from app.release.operations.conflicts import NOT_NULL, explain
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import quote
@@ -38,6 +39,12 @@ def set_not_null_online(table: str, column: str) -> None:
     Raises:
         UnsafeOperation: the column holds NULL. The CHECK is dropped again.
     """
+    explain(table, column, NOT_NULL)
+    require(table, column, _requires_value(table, column))
+
+
+def require(table: str, column: str, *effects: Effect) -> None:
+    """The same without a judgement, for a column that a trigger fills."""
     check = shorten_identifier(f"ck_{table}_{column}_not_null")
     of_column = catalog.column_parameters(table, column)
     of_check = catalog.constraint_parameters(table, check)
@@ -59,7 +66,7 @@ def set_not_null_online(table: str, column: str) -> None:
                 table, f"ALTER COLUMN {quote(column)} SET NOT NULL", f"SELECT {catalog.IS_NULLABLE}", of_column
             ),
             drop_check,
-            effects=[_requires_value(table, column)],
+            effects=effects,
         )
     except IntegrityError as error:
         run_steps(drop_check)  # a CHECK that is NOT VALID still refuses new rows of the live release
@@ -88,6 +95,7 @@ def drop_not_null_online(table: str, column: str) -> None:
 
     Run again: skipped when the column is nullable.
     """
+    explain(table, column, NOT_NULL)
     run_steps(
         alter_table(
             table,

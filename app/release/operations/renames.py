@@ -1,6 +1,6 @@
 """Renaming a table in two releases, with a compatibility view of the old name in between."""
 
-from app.release.effects.effect import Effect, on_table
+from app.release.effects.effect import on_table
 from app.release.operations import catalog
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import quote
@@ -16,14 +16,13 @@ def rename_with_view(old: str, new: str) -> None:
         ALTER TABLE old RENAME TO new; CREATE VIEW old AS SELECT * FROM new
             ACCESS EXCLUSIVE on the table, for milliseconds. Waits at most 300 ms, then is retried.
 
-    Run again: skipped when a table `new` exists.
+    Run again: skipped when the table is named `new` and not `old`.
+
+    Raises:
+        ReleaseError: neither is a table.
     """
-    _run_exclusively(
-        old,
-        f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}",
-        f"SELECT NOT {catalog.HAS_TABLE}",
-        exists=new,
-    )
+    sql = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}"
+    _rename(old, new, sql)
 
 
 def rename_back_from_view(old: str, new: str) -> None:
@@ -33,14 +32,12 @@ def rename_back_from_view(old: str, new: str) -> None:
         DROP VIEW old; ALTER TABLE new RENAME TO old
             ACCESS EXCLUSIVE on both, for milliseconds. Waits at most 300 ms, then is retried.
 
-    Run again: skipped when there is no table `new`.
+    Run again: skipped when the table is named `old` and not `new`.
+
+    Raises:
+        ReleaseError: neither is a table.
     """
-    _run_exclusively(
-        new,
-        f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}",
-        f"SELECT {catalog.HAS_TABLE}",
-        exists=new,
-    )
+    _rename(new, old, f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}")
 
 
 def drop_compat_view(old: str) -> None:
@@ -52,10 +49,13 @@ def drop_compat_view(old: str) -> None:
 
     Run again: skipped when there is no such view.
     """
-    gone = on_table("drops-table", old)
-    _run_exclusively(old, f"DROP VIEW IF EXISTS {quote(old)}", f"SELECT {catalog.HAS_VIEW}", gone, exists=old)
+    sql = f"DROP VIEW IF EXISTS {quote(old)}"
+    run_steps(
+        Step(sql, f"SELECT {catalog.HAS_VIEW}", {"table": quote(old)}, alters=(old,)),
+        effects=[on_table("drops-table", old)],
+    )
 
 
-def _run_exclusively(relation: str, sql: str, needed: str, *effects: Effect, exists: str) -> None:
-    """Send `sql` under a strong lock on `relation`, when `needed` says so of the relation `exists`."""
-    run_steps(Step(sql, needed, {"table": quote(exists)}, alters=(relation,)), effects=effects)
+def _rename(old: str, new: str, sql: str) -> None:
+    parameters = {"table": quote(old), "renamed": quote(new)}
+    run_steps(Step(sql, f"SELECT {catalog.IS_NAMED}", parameters, alters=(old,)))

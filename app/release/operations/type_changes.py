@@ -9,7 +9,7 @@ from app.release.operations import column_uses
 from app.release.operations.backfill import backfill
 from app.release.operations.column_swap import SHADOW_TO_BE, build_twins, move_references, shadow_of
 from app.release.operations.column_uses import ColumnState, Uses, read_uses
-from app.release.operations.dual_writes import drop_dual_write_contract, literal, start
+from app.release.operations.dual_writes import drop_dual_write, drop_dual_write_contract, start
 from app.release.operations.row_expressions import differs
 from app.release.operations.shadow_columns import (
     TypeChange,
@@ -20,7 +20,7 @@ from app.release.operations.shadow_columns import (
     wait_for_older_snapshots,
 )
 from app.release.operations.steps import ALWAYS, Step, run_deadline, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
 
 
 def change_type_online(
@@ -151,7 +151,7 @@ def _take_back(change: TypeChange) -> None:
     """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
     comment = column_uses.read_state(connection_of(op.get_context()), change.table, change.shadow).comment
     if comment == SHADOW_TO_BE:
-        drop_shadow_contract(change.table, change.column)
+        drop_dual_write(change.table, change.shadow)
 
 
 _GUARD = (

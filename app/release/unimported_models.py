@@ -1,0 +1,41 @@
+"""Models in a module that nothing imports: SQLAlchemy does not know them, so nobody would compare their tables."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import MetaData
+
+from app.release.errors import ReleaseError
+
+_TABLE_NAME = re.compile(r"^\s+__tablename__(?:\s*:[^=\n]+)?\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+
+
+def require_all_imported(metadata: MetaData) -> None:
+    """
+    Raises:
+        ReleaseError: a module of the application's package declares a table, and the models do not have it.
+    """
+    known = {table.name for table in metadata.tables.values()}
+    for path in _unimported_modules(Path(current_app.root_path)):
+        for name in _TABLE_NAME.findall(path.read_text()):
+            if name not in known:
+                raise ReleaseError(
+                    f"{path} declares the table {name}, but nothing imports that module, so its models were not"
+                    " compared. Import it where the application is made, then run this command again."
+                )
+
+
+def _unimported_modules(package: Path) -> Iterator[Path]:
+    """Nothing where the application is a module alone: beside it may stand anything."""
+    if not (package / "__init__.py").exists():
+        return
+    imported = {Path(file).resolve() for module in list(sys.modules.values()) if (file := _file_of(module))}
+    yield from (path for path in sorted(package.rglob("*.py")) if path.resolve() not in imported)
+
+
+def _file_of(module: object) -> str | None:
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) else None

@@ -1,0 +1,130 @@
+"""A project that writes its revisions by `flask db migrate`, in this process, on a database of its own."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import flask_migrate
+from flask import Flask
+from ruff import find_ruff_bin  # type: ignore[import-untyped]
+from sqlalchemy import Engine, MetaData, create_engine
+
+from app import release
+from app.release.connection import direct_engine
+from app.release.options import Options
+from tests.databases import Environment
+from tests.release import shop
+from tests.release.migrating import Database
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+# Without the hooks that format a revision, since they start Python twice.
+INI = "[alembic]\nfile_template = %%(rev)s_%%(slug)s\npath_separator = os\nrevision_environment = true\n"
+HAND_WRITTEN = '''"""By hand."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.release.operations import *
+
+revision = "{number:04d}"
+down_revision = "{down:04d}"
+phase = "{phase}"
+
+
+def upgrade():
+    {up}
+
+
+def downgrade():
+    {down_line}
+'''
+FIRST = HAND_WRITTEN.replace('"{down:04d}"', "None")
+
+
+class ModelProject:
+    """
+    Args:
+        folder: of its migrations; revision 0001 is applied.
+        environment: of a database that holds the tables of shop.models() and their rows.
+    """
+
+    def __init__(self, app: Flask, folder: Path, database: Database) -> None:
+        self.app = app
+        self.folder = folder
+        self.database = database
+        self.number = 1
+
+    def change(self, change: Callable[[MetaData], object]) -> None:
+        """The models are those of the shop, changed so."""
+        metadata = shop.models()
+        change(metadata)
+        options: Options = self.app.extensions["release"]
+        self.app.extensions["release"] = options._replace(metadata=metadata)
+
+    def migrate(self) -> Path | None:
+        """`flask db migrate`; the file that it wrote, which has to be valid Python without a complaint of ruff."""
+        before = set(self.files())
+        flask_migrate.migrate(str(self.folder), message="A change")
+        new = set(self.files()) - before
+        if not new:
+            return None
+        [file] = new
+        self.number += 1
+        assert file.name == f"{self.number:04d}_a_change.py"
+        compile(file.read_text(), file.name, "exec")
+        # The hooks of the real project sort the imports and format; here what they cannot mend is looked for.
+        command = [find_ruff_bin(), "check", "--isolated", "--quiet", "--select=E9,F,B", str(file)]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        assert checked.returncode == 0, f"{checked.stdout}\n{file.read_text()}"
+        return file
+
+    def write(self, up: str, down: str = "pass", phase: str = "expand") -> None:
+        """A revision by hand."""
+        self.number += 1
+        text = HAND_WRITTEN.format(number=self.number, down=self.number - 1, phase=phase, up=up, down_line=down)
+        (self.folder / f"versions/{self.number:04d}_by_hand.py").write_text(text)
+
+    def files(self) -> list[Path]:
+        return sorted((self.folder / "versions").glob("*.py"))
+
+    def upgrade(self) -> None:
+        flask_migrate.upgrade(str(self.folder))
+
+    def check(self) -> None:
+        """`flask db check`, which ends the process when models and database differ."""
+        flask_migrate.check(str(self.folder))
+
+    def downgrade(self) -> None:
+        """Back to the tables of the shop."""
+        flask_migrate.downgrade(str(self.folder), "0001")
+
+
+def make_folder(folder: Path) -> Path:
+    (folder / "versions").mkdir(parents=True)
+    for name in ("env.py", "script.py.mako"):
+        shutil.copy(MIGRATIONS / name, folder)
+    (folder / "alembic.ini").write_text(INI)
+    first = FIRST.format(number=1, phase="expand", up="pass", down_line="pass")
+    (folder / "versions/0001_shop.py").write_text(first)
+    return folder
+
+
+@contextmanager
+def model_project(environment: Environment, folder: Path) -> Iterator[ModelProject]:
+    """In the context of its application."""
+    app = Flask("shop", root_path=str(folder))
+    flask_migrate.Migrate().init_app(app, None, directory=str(make_folder(folder)))
+    release.init_app(app, Options(shop.models(), environment["DATABASE_URL"], "shop"))
+    with app.app_context():
+        engine, migrating = create_engine(environment["DATABASE_URL"]), direct_engine()
+        try:
+            yield ModelProject(app, folder, Database(engine, migrating))
+        finally:
+            dispose(engine, migrating)
+
+
+def dispose(*engines: Engine) -> None:
+    for engine in engines:
+        engine.dispose()

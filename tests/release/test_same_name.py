@@ -1,0 +1,214 @@
+"""Something of the same name: an operation skips it when it is the same, and is red when it is another thing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.release.errors import ReleaseError
+from app.release.operations import (
+    add_check_online,
+    add_column_online,
+    add_foreign_key_online,
+    add_primary_key_online,
+    add_unique_online,
+    create_index_online,
+    rename_with_view,
+    set_default_online,
+    set_not_null_online,
+)
+from tests.databases import Environment
+from tests.release.checkout import OwnHistory
+from tests.release.migrating import Database
+from tests.release.operation_cases import TABLES
+
+OTHER_THINGS = {
+    "a rule with another condition": (
+        "ALTER TABLE things ADD CONSTRAINT wanted CHECK (size < 5)",
+        lambda: add_check_online("things", "wanted", "size < 6"),
+    ),
+    "a foreign key to another table": (
+        "CREATE TABLE others (id bigint PRIMARY KEY); TRUNCATE things;"
+        " ALTER TABLE things ADD CONSTRAINT wanted FOREIGN KEY (owner_id) REFERENCES others (id)",
+        lambda: add_foreign_key_online("wanted", "things", "owners", ["owner_id"], ["id"]),
+    ),
+    "a foreign key that does something else": (
+        "ALTER TABLE things ADD CONSTRAINT wanted FOREIGN KEY (owner_id) REFERENCES owners (id)",
+        lambda: add_foreign_key_online("wanted", "things", "owners", ["owner_id"], ["id"], ondelete="CASCADE"),
+    ),
+    "an index with another condition": (
+        "CREATE INDEX wanted ON things (name) WHERE size > 1",
+        lambda: create_index_online("wanted", "things", ["name"], postgresql_where=sa.text("size > 2")),
+    ),
+    "an index on other columns": (
+        "CREATE INDEX wanted ON things (name)",
+        lambda: create_index_online("wanted", "things", ["size"]),
+    ),
+    "an index by another method": (
+        "CREATE INDEX wanted ON things USING hash (name)",
+        lambda: create_index_online("wanted", "things", ["name"]),
+    ),
+    "an index on another table": (
+        "CREATE INDEX wanted ON owners (id)",
+        lambda: create_index_online("wanted", "things", ["id"]),
+    ),
+    "an index that is not unique": (
+        "CREATE INDEX wanted ON things (name)",
+        lambda: create_index_online("wanted", "things", ["name"], unique=True),
+    ),
+    "an index on another expression": (
+        "CREATE INDEX wanted ON things (upper(name))",
+        lambda: create_index_online("wanted", "things", [sa.text("lower(name)")]),
+    ),
+    "a unique constraint on other columns": (
+        "ALTER TABLE things ADD CONSTRAINT wanted UNIQUE (id, name)",
+        lambda: add_unique_online("things", "wanted", ["name"]),
+    ),
+    "a unique constraint that is looked at later": (
+        "ALTER TABLE things ADD CONSTRAINT wanted UNIQUE (name) DEFERRABLE",
+        lambda: add_unique_online("things", "wanted", ["name"]),
+    ),
+    "a constraint of another kind": (
+        "ALTER TABLE things ADD CONSTRAINT wanted CHECK (size < 5)",
+        lambda: add_unique_online("things", "wanted", ["name"]),
+    ),
+    "another primary key": (
+        "ALTER TABLE things RENAME CONSTRAINT things_pkey TO wanted",
+        lambda: add_primary_key_online("things", "wanted", ["name"]),
+    ),
+    "a column of another type": (
+        "ALTER TABLE things ADD wanted integer",
+        lambda: add_column_online("things", sa.Column("wanted", sa.BigInteger)),
+    ),
+    "a shorter column": (
+        "ALTER TABLE things ADD wanted varchar(9)",
+        lambda: add_column_online("things", sa.Column("wanted", sa.String(10))),
+    ),
+    "a column with another collation": (
+        'ALTER TABLE things ADD wanted text COLLATE "C"',
+        lambda: add_column_online("things", sa.Column("wanted", sa.Text)),
+    ),
+    "a column that may be NULL": (
+        "ALTER TABLE things ADD wanted integer DEFAULT 0",
+        lambda: add_column_online("things", sa.Column("wanted", sa.Integer, server_default="0", nullable=False)),
+    ),
+    "two tables, of which one is to be renamed": (
+        "CREATE TABLE wanted (id bigint)",
+        lambda: rename_with_view("things", "wanted"),
+    ),
+}
+REPLACEABLE = {
+    "rule": lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True),
+    "index": lambda: create_index_online("ix_things_size", "things", ["size", "name"], replace=True),
+    "unique index": lambda: create_index_online("ix_things_size", "things", ["name"], unique=True, replace=True),
+}
+
+
+@pytest.fixture
+def things(database: Database) -> Database:
+    database.execute(TABLES)
+    return database
+
+
+@pytest.mark.parametrize(("there", "upgrade"), OTHER_THINGS.values(), ids=OTHER_THINGS)
+def test_another_thing_of_the_name_is_told_and_nothing_is_changed(
+    things: Database, there: str, upgrade: Callable[[], object], schema_dump: Callable[[], str]
+) -> None:
+    things.execute(there)
+    before = schema_dump()
+    with pytest.raises((ReleaseError, sa.exc.ProgrammingError), match=r"wanted"):
+        things.migrate(upgrade)
+    assert schema_dump() == before
+
+
+@pytest.mark.parametrize("upgrade", REPLACEABLE.values(), ids=REPLACEABLE)
+def test_it_can_be_replaced_and_nothing_is_left_over(
+    things: Database, upgrade: Callable[[], object], schema_dump: Callable[[], str]
+) -> None:
+    before = schema_dump()
+    things.migrate(upgrade)
+    once = schema_dump()
+    assert once != before
+    assert "_new" not in once
+    assert "_old" not in once
+    things.migrate(upgrade)
+    assert schema_dump() == once
+
+
+def test_a_rule_that_rows_break_replaces_nothing(things: Database, schema_dump: Callable[[], str]) -> None:
+    things.execute("UPDATE things SET size = 9 WHERE id = 1")
+    before = schema_dump()
+    with pytest.raises(ReleaseError, match="does not meet"):
+        things.migrate(lambda: add_check_online("things", "ck_things_small", "size < 5", replace=True))
+    assert schema_dump() == before
+
+
+def test_what_a_killed_replacement_left_is_not_taken_for_what_is_wanted(things: Database) -> None:
+    things.execute("ALTER TABLE things ADD CONSTRAINT ck_things_small_new CHECK (size < 15)")
+    things.migrate(lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True))
+    definitions = (
+        "SELECT string_agg(pg_get_constraintdef(oid), ';') FROM pg_constraint WHERE conname LIKE 'ck_things_small%'"
+    )
+    assert things.scalar(definitions) == "CHECK ((size < 20))"
+
+
+def test_the_same_in_other_words_is_the_same(things: Database, schema_dump: Callable[[], str]) -> None:
+    things.execute(
+        "ALTER TABLE things ADD CONSTRAINT wanted CHECK (name = ANY (ARRAY['thing 1', 'b']::text[])) NOT VALID"
+    )
+    things.execute("UPDATE things SET name = 'b'")
+    things.migrate(lambda: add_check_online("things", "wanted", "name IN ('thing 1', 'b')"))
+    assert things.scalar("SELECT convalidated FROM pg_constraint WHERE conname = 'wanted'")
+
+
+@pytest.fixture
+def own_history(tmp_path: Path, environment: Environment) -> OwnHistory:
+    history = OwnHistory(tmp_path, environment)
+    history.forget_history()
+    history.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY, name text)")')
+    assert history.flask("db", "upgrade").returncode == 0
+    return history
+
+
+def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(
+    own_history: OwnHistory, database: Database
+) -> None:
+    database.execute("INSERT INTO things VALUES (1, 'a'), (2, 'a')")
+    fails = "add_unique_online('things', 'uq_things_name', ['name'])"
+    own_history.write_revision(
+        2, "add_column_online('things', sa.Column('size', sa.Integer()))", fails, phase="contract"
+    )
+    assert "cannot be unique" in own_history.flask("db", "upgrade").stderr
+    database.execute("UPDATE things SET name = id::text")
+    own_history.write_revision(
+        2, "add_column_online('things', sa.Column('size', sa.BigInteger()))", fails, phase="contract"
+    )
+
+    red = own_history.flask("db", "upgrade")
+    assert red.returncode == 1
+    assert "things.size is there already, as integer; this revision would add it as bigint" in red.stderr
+
+    database.execute("ALTER TABLE things DROP COLUMN size")  # as the sentence says
+    assert own_history.flask("db", "upgrade").returncode == 0
+    assert database.scalar("SELECT pg_typeof(max(size))::text FROM things") == "bigint"
+
+
+@pytest.mark.parametrize("explained", [True, False])
+def test_a_default_and_not_null_may_come_from_a_later_line_of_the_revision_that_was_stopped(
+    own_history: OwnHistory, database: Database, explained: bool
+) -> None:
+    database.execute("ALTER TABLE things ADD size integer DEFAULT 3 NOT NULL")
+    later = ["set_default_online('things', 'size', '3')", "set_not_null_online('things', 'size')"] if explained else []
+    own_history.write_revision(
+        2, "add_column_online('things', sa.Column('size', sa.Integer()))", *later, phase="contract"
+    )
+    ended = own_history.flask("db", "upgrade")
+    assert ended.returncode == (0 if explained else 1)
+    assert ("is there already" in ended.stderr) != explained
+    assert database.scalar("SELECT version_num FROM alembic_version") == ("0002" if explained else "0001")
+
+
+def test_set_default_and_set_not_null_ask_for_nothing_to_be_explained(things: Database) -> None:
+    things.migrate(lambda: set_default_online("things", "size", "3"))
+    things.migrate(lambda: set_not_null_online("things", "owner_id"))
