@@ -5,7 +5,7 @@ import os
 from flask import Flask
 from procrastinate.schema import SchemaManager
 
-from app import jobs, mail, release, storage, web
+from app import backfill_jobs, jobs, mail, release, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -41,7 +41,7 @@ from app.worker import worker
 from config import Config, from_environment
 
 # Importing a module of tasks registers its jobs with the queue.
-TASKS = (account_tasks, note_tasks, passkey_tasks, photo_tasks, todo_tasks, wordcount_tasks)
+TASKS = (backfill_jobs, account_tasks, note_tasks, passkey_tasks, photo_tasks, todo_tasks, wordcount_tasks)
 # What an export holds, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
 # What my page counts.
@@ -115,6 +115,7 @@ def release_options(app: Flask) -> release.Options:
         unmapped_prefixes=("procrastinate_",),
         unmapped_sql=SchemaManager.get_schema,
         waiting_jobs=jobs.waiting,
+        defer_backfill=backfill_jobs.defer_batch,
     )
 
 

@@ -4,7 +4,7 @@ A job is deferred in the transaction of the rows that it is about, so it exists 
 at any line. Another one then runs its job again (at-least-once delivery), so every task must be idempotent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from procrastinate import App, PsycopgConnector, RetryDecision, RetryStrategy
@@ -114,7 +114,29 @@ def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: st
 
     Raises: KeyError when no task has this name; SQLAlchemyError as any other statement of the transaction.
     """
-    job = configure_task(name=queue.tasks[task].name, job_manager=session_jobs, schedule_in=after)
+    defer_on(db.session.connection(), task, arguments, after=after)
+
+
+def defer_on(
+    connection: Connection,
+    task: str,
+    arguments: Mapping[str, str | int],
+    *,
+    after: TimeDeltaParams | None = None,
+    priority: int = 0,
+) -> None:
+    """The same, in the transaction of any connection.
+
+    Args:
+        priority: of the jobs that could run, the one with the highest goes first.
+    """
+    job = configure_task(
+        name=queue.tasks[task].name,
+        job_manager=session_jobs,
+        connection=connection,
+        schedule_in=after,
+        priority=priority,
+    )
     try:
         job.defer(**arguments)
     except ConnectorException as error:

@@ -24,6 +24,7 @@ from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 from sqlalchemy import make_url
 
+from app.backfill_jobs import fill_batch, resume_lost_backfills
 from app.jobs import JobRequeued, queue
 from app.queue_upkeep import DEAD_AFTER, requeue_stalled_jobs
 from app.release import boot_gate
@@ -36,6 +37,9 @@ EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case
 RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
 POOL_TIMEOUT = 5.0  # seconds
 CONNECT_TIMEOUT = 5  # seconds
+
+# These run several times a minute, the batches of a backfill several times a second.
+FREQUENT = {requeue_stalled_jobs.name, fill_batch.name, resume_lost_backfills.name}
 
 
 @click.command("worker")
@@ -138,8 +142,7 @@ def _in_context(app: Flask) -> Callable[..., Any]:
             raise
         finally:
             job, seconds = context.job, time.monotonic() - began
-            # That one runs every 20 seconds.
-            level = logging.DEBUG if job.task_name == requeue_stalled_jobs.name else logging.INFO
+            level = logging.DEBUG if job.task_name in FREQUENT else logging.INFO
             log.log(level, "%s id=%s attempt=%d %s in %.2f s", job.task_name, job.id, job.attempts, outcome, seconds)
 
     return run

@@ -202,6 +202,7 @@ TERMS = {
     "advisory lock": "app/release/advisory_lock.py",
     "decompression bomb": "app/photos/decoding.py",
     "exponential backoff": "app/jobs.py",
+    "fencing token": "app/release/backfills/table.py",
     "keyset pagination": "app/keyset.py",
     "open redirect": "app/web/access.py",
     "optimistic locking": "app/notes/service.py",

@@ -1,6 +1,7 @@
 """`flask release status | history | plan | lint | doctor | definition`: inspect schema changes.
 
-The commands only read. Each prints text for people, or with --json one document for programs.
+These commands only read; `pause` and `resume` stand in backfills/commands.py. Each prints text for people, or with
+--json one document for programs.
 """
 
 import json
@@ -12,11 +13,16 @@ from functools import partial
 from typing import Any, NoReturn
 
 import click
+from alembic.script import Script
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import Connection
 
 from app.release import doctor, ledger, lint, options, plan, revision_files, revisions, rollback, text_output
 from app.release.autogenerate import target_metadata
+from app.release.backfills import status as backfill_status
+from app.release.backfills.commands import pause_command, resume_command
+from app.release.backfills.pending import unfinished_backfill
+from app.release.backfills.records import recent_backfills
 from app.release.connection import read_only_connection
 from app.release.doctor.diagnosis import ERROR
 from app.release.doctor.session_checks import migrators
@@ -38,6 +44,9 @@ def release(context: click.Context) -> None:
     warnings.filterwarnings("ignore", r"Revision \S+ is present more than once")  # lint and doctor say it better
     revision_files.require_parent_files(revisions.script_directory())
 
+
+release.add_command(pause_command)
+release.add_command(resume_command)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
@@ -82,10 +91,11 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
         state = read_schema_state(connection)
         pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
         steps = plan.plan(connection, pending, target_metadata())
+        refused = _refusal(connection, pending) if state.database_revision else None
     document = {
         "state": state.name,
         "database_revision": state.database_revision,
-        "refused": drop_in_same_release(pending) if state.database_revision else None,
+        "refused": refused,
         "revisions": [_as_json_value(revision) for revision in steps],
     }
     _print(document, as_json, text_output.plan)
@@ -130,6 +140,10 @@ def definition_command(name: str) -> None:
         click.echo(statements)
 
 
+def _refusal(connection: Connection, pending: list[Script]) -> str | None:
+    return drop_in_same_release(pending) or unfinished_backfill(connection, pending)
+
+
 def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
     """
     Args:
@@ -159,6 +173,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": running[0].what if running else None,
         **({"queue": queue._asdict() if queue else None} if waiting_jobs else {}),
+        "backfills": [backfill_status.document(backfill) for backfill in recent_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }
 

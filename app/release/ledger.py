@@ -48,7 +48,7 @@ LEDGER = Table(
     Column("cost", JSONB),  # see effects/cost.py; NULL: no release was there to be kept waiting
 )
 
-TOOL_TABLES = (LEDGER.name, "schema_releases")  # no migration makes them, and no model maps them
+TOOL_TABLES = (LEDGER.name, "schema_releases", "schema_backfills")  # no migration makes them, and no model maps them
 
 _COLUMNS = text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('schema_ledger') AND attnum > 0"

@@ -6,6 +6,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app.release import messages, schema_state
+from app.release.backfills.pending import unfinished_backfill
 from app.release.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from app.release.expand_contract import drop_in_same_release
 from app.release.schema_state import SchemaState
@@ -16,7 +17,7 @@ def check(current: SchemaState, connection: Connection, command: str) -> None:
     Raises:
         IncompatibleSchema: a newer release's contract step took away what this code uses.
         UnknownRevision: neither the code nor the ledger knows the database's revision.
-        UnsafeOperation: the run would retire and drop something in one release.
+        UnsafeOperation: the run would retire and drop something in one release, or needs a backfill that is not done.
         ReleaseError: the database is ahead, and the command is not upgrade.
     """
     if current.name == schema_state.AHEAD_CONTRACT:
@@ -27,8 +28,9 @@ def check(current: SchemaState, connection: Connection, command: str) -> None:
         raise ReleaseError(messages.refusal(current))
     to_apply = [] if command == "do_stamp" else revisions_to_run(connection, current)
     is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
-    reason = drop_in_same_release(to_apply) if is_served else None
-    if reason:
+    if not is_served:
+        return
+    if reason := drop_in_same_release(to_apply) or unfinished_backfill(connection, to_apply):
         raise UnsafeOperation(reason)
 
 

@@ -30,6 +30,7 @@ from app.release import (
     verification,
 )
 from app.release.advisory_lock import migration_lock
+from app.release.backfills import table as backfills_table
 from app.release.blockers import Blockers, watch_blockers
 from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from app.release.deadline import DEFAULT_SECONDS, Deadline
@@ -96,6 +97,7 @@ def print_sql() -> None:
     with context.begin_transaction():
         ledger.create(migration)
         migration.execute(CreateTable(live.RELEASES, if_not_exists=True))
+        migration.execute(CreateTable(backfills_table.BACKFILLS, if_not_exists=True))
         context.run_migrations()
 
 
@@ -131,6 +133,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             connection.rollback()
         preconditions.check(current, connection, command)
         live.prepare(connection)
+        backfills_table.prepare(connection)
         guard = None
         if command == "upgrade" and current.pending and may_be_served(connection, current):
             in_use = live.tables_in_use(connection)

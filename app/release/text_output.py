@@ -8,7 +8,16 @@ import click
 
 Document = dict[str, Any]
 
-COLOURS = {"error": "red", "warning": "yellow", "note": "cyan", "behind": "yellow", "at_head": "green"}
+COLOURS = {
+    "error": "red",
+    "warning": "yellow",
+    "note": "cyan",
+    "behind": "yellow",
+    "at_head": "green",
+    "failed": "red",
+    "paused": "yellow",
+    "done": "green",
+}
 
 
 def status(document: Document) -> Iterator[str]:
@@ -23,8 +32,16 @@ def status(document: Document) -> Iterator[str]:
     yield f"migration          {document['migrator'] or 'none is running'}"
     if "queue" in document:
         yield f"queue              {_queue(document['queue'])}"
+    for number, backfill in enumerate(document["backfills"]):
+        yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
     if document["next"]:
         yield f"next               {document['next']}"
+
+
+def _backfill(backfill: Document) -> str:
+    state = click.style(backfill["state"], fg=COLOURS.get(backfill["state"]))
+    more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
+    return "; ".join([f"{backfill['name']}: {state}, {backfill['progress']}", *filter(None, more)])
 
 
 def _live(live: Document | None) -> str:

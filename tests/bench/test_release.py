@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.release import picture
+from bench.release import later, picture
 from bench.release.figures import criteria, figures, percentile
 from bench.release.traffic import Answer, Plan, Traffic, Visitor
 from bench.release.trial import Trial
@@ -124,3 +124,18 @@ def test_the_picture_is_well_formed_and_shows_each_failure() -> None:
         path.get("d", "") for path in drawn.iter("{http://www.w3.org/2000/svg}path") if path.get("class") == "bad"
     ]
     assert [d.count("l6 6") for d in crosses] == [1, 2, 0]  # of the legend, of the naive side, of ours
+
+
+@pytest.mark.parametrize(
+    ("ours", "result", "broken"),
+    [
+        (trial("ours", 0.05), later.Result(wrong=0, filled=9, counted=9), set()),
+        (trial("ours", 0.07), later.Result(wrong=0, filled=9, counted=9), {"p99, against 3 × the baseline's"}),
+        (trial("ours", 0.05), later.Result(wrong=1, filled=9, counted=9), {"no row is wrong"}),
+        (trial("ours", 0.05), later.Result(wrong=0, filled=9, counted=8), {"every row is filled once"}),
+        (trial("ours", 0.05, status=500), later.Result(wrong=0, filled=9, counted=9), {"no request fails"}),
+    ],
+)
+def test_a_promise_of_a_long_backfill_is_kept_or_named(ours: Trial, result: later.Result, broken: set[str]) -> None:
+    before = figures(trial("baseline", 0.01, 0.02))
+    assert {one.promise for one in later.criteria(before, figures(ours), ours, result) if not one.holds} == broken

@@ -16,6 +16,7 @@ from app.release.advisory_lock import lock_key
 from app.release.blockers import Blockers
 from app.release.connection import direct_engine
 from app.release.deadline import Deadline
+from app.release.sql.render import OFFLINE_OPTIONS
 from config import TestingConfig
 from tests.databases import Environment
 
@@ -87,7 +88,8 @@ def printed(upgrade: Callable[[], object]) -> str:
     """What --sql prints for it; no database is asked."""
     output = StringIO()
     options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
-    migration = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    dialect = OFFLINE_OPTIONS["dialect_opts"]
+    migration = MigrationContext.configure(dialect_name="postgresql", dialect_opts=dialect, opts=options)
     with Operations.context(migration), migration.begin_transaction():
         upgrade()
     return output.getvalue()

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
 
+from app.release.backfills.table import BACKFILLS
 from app.release.operations import (
     add_check_online,
     add_column_online,
@@ -14,6 +16,8 @@ from app.release.operations import (
     add_synced_column_online,
     add_unique_online,
     backfill,
+    backfill_later,
+    cancel_backfill,
     change_type_online,
     create_index_online,
     drop_column_contract,
@@ -36,6 +40,7 @@ from app.release.operations import (
     stop_dual_write_contract,
     widen_text_online,
 )
+from app.release.sql.dialect import DIALECT
 
 TABLES = """
 CREATE TABLE owners (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
@@ -62,6 +67,11 @@ CREATE TRIGGER "zz_dual_write_things_Odd name_shadow" BEFORE INSERT ON things
 """
 HAS_TRIGGER = "EXISTS (SELECT FROM pg_trigger WHERE tgname = 'zz_dual_write_things_Odd name_shadow')"
 HAS_COLUMN = "to_jsonb(things) ? 'Odd name_shadow' FROM things WHERE id = 1"
+TOOL_TABLE = str(CreateTable(BACKFILLS).compile(dialect=DIALECT))
+BEGUN = (
+    "INSERT INTO schema_backfills (name, table_name, set_sql, where_sql, pk, state, estimated_rows, batch_size)"
+    " VALUES ('sizes', 'things', 'size = length(name) % 10', 'size IS NULL', 'id', 'running', 3000, 500)"
+)
 
 
 class Case(NamedTuple):
@@ -99,6 +109,18 @@ CASES = [
         "backfill",
         lambda: backfill("things", set_sql="size = length(name) % 10", where="size IS NULL"),
         "SELECT count(*) = 0 FROM things WHERE size IS NULL",
+    ),
+    Case(
+        "backfill_later",
+        lambda: backfill_later("sizes", "things", set_sql="size = length(name) % 10", where="size IS NULL"),
+        "SELECT count(*) = 1 FROM schema_backfills WHERE name = 'sizes' AND state = 'running'",
+        setup=TOOL_TABLE,
+    ),
+    Case(
+        "cancel_backfill",
+        lambda: cancel_backfill("sizes"),
+        "SELECT count(*) = 0 FROM schema_backfills",
+        setup=f"{TOOL_TABLE}; {BEGUN}",
     ),
     Case(
         "set_not_null",

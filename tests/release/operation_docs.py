@@ -52,7 +52,7 @@ def sql_of(code: str) -> str:
     # The transaction of the migration itself, which the operation ends before and begins again after its statements.
     sent = output.getvalue().removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n")
     sent = sent.replace("BEGIN;\n\nCOMMIT;\n\n", "")  # between two calls
-    return "".join(f"{line}{lock_comment(line)}\n" for line in sent.strip().splitlines())
+    return "".join(f"{line.rstrip()}{lock_comment(line)}\n" for line in sent.strip().splitlines())
 
 
 def lock_comment(line: str) -> str:

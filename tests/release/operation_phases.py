@@ -10,6 +10,7 @@ EXPANDING = {
     "create_index_online": 'create_index_online("ix_todos_user_id", "todos", ["user_id"])',
     "drop_index_online": 'drop_index_online("ix_todos_position")',
     "backfill": 'backfill("todos", "note = \'\'", "note IS NULL")',
+    "backfill_later": 'backfill_later("notes_of_todos", "todos", "note = \'\'", "note IS NULL")',
     "rename_with_view": 'rename_with_view("todos", "tasks")',
     "drop_not_null_online": 'drop_not_null_online("todos", "description")',
     "set_default_online": 'set_default_online("todos", "note", "\'\'")',
@@ -17,7 +18,9 @@ EXPANDING = {
     "retire_table_online": 'retire_table_online("todos")',
     "retire_column_online": 'retire_column_online("todos", "description")',
     "change_type_online": 'change_type_online("todos", "position", "BIGINT")',
-    "add_computed_column_online": 'add_computed_column_online("todos", sa.Column("x", sa.Integer()), "position + 1")',
+    "add_computed_column_online": (
+        'add_computed_column_online("todos", sa.Column("x", sa.Integer(), nullable=False), "position + 1")'
+    ),
     "add_synced_column_online": (
         'add_synced_column_online("todos", "note", sa.Column("x", sa.Integer()), "length(note)", "repeat(\'x\', x)")'
     ),
@@ -57,6 +60,7 @@ CONTRACTING_REPLACEMENTS = {
 AFTER_OTHERS = {
     *("drop_compat_view", "drop_shadow_contract", "drop_dual_write_contract", "stop_dual_write_contract"),
     *("replace_check_online", "rename_back_from_view", "reinstate_column_online", "reinstate_table_online"),
+    *("require_backfilled", "cancel_backfill"),
 }
 
 

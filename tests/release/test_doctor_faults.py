@@ -149,9 +149,10 @@ def test_a_shadow_that_no_trigger_keeps(in_use: Database) -> None:
     assert diagnosed() == []
 
 
-BACKFILLS = (
-    "CREATE TABLE IF NOT EXISTS schema_backfills (name text, table_name text, state text, rows_done bigint,"
-    " updated_at timestamptz)"
+BACKFILL = (
+    "INSERT INTO schema_backfills (name, table_name, set_sql, where_sql, pk, state, rows_done, estimated_rows,"
+    " batch_size, updated_at) VALUES ('words', 'notes', 'words = 1', 'words IS NULL', 'id', :state, 7, 9, 500,"
+    " now() - make_interval(secs => :idle))"
 )
 
 
@@ -168,11 +169,7 @@ BACKFILLS = (
 def test_a_long_backfill_that_does_not_go_on(
     in_use: Database, state: str, idle: int, found: tuple[str, str, str] | None
 ) -> None:
-    in_use.execute(BACKFILLS)
-    row = "INSERT INTO schema_backfills (name, table_name, state, rows_done, updated_at)"
-    in_use.execute(
-        f"{row} VALUES ('words', 'notes', :state, 7, now() - make_interval(secs => :idle))", state=state, idle=idle
-    )
+    in_use.execute(BACKFILL, state=state, idle=idle)
     findings = [finding for finding in diagnosed() if finding.rule.startswith("backfill")]
     assert [(finding.rule, finding.severity, finding.next) for finding in findings] == ([found] if found else [])
 

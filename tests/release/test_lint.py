@@ -1,6 +1,7 @@
 """Lint applies revisions to a scratch database with rows, and says what an upgrade would refuse, and where."""
 
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -47,6 +48,16 @@ def test_one_that_takes_or_requires_passes_as_a_contract_alone(tmp_path: Path, c
 def test_a_column_that_a_trigger_fills_may_be_required_by_an_expand(tmp_path: Path) -> None:
     column = 'sa.Column("words", sa.Integer(), nullable=False)'
     assert findings(tmp_path, steps(f'add_computed_column_online("todos", {column}, "position + 1")'), EXPAND) == []
+
+
+def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_needs_it(tmp_path: Path) -> None:
+    begins = 'add_column_online("todos", sa.Column("words", sa.Integer()))\n'
+    begins += 'backfill_later("words", "todos", "words = 1", "words IS NULL")'
+    history(tmp_path, steps(begins))
+    needs = steps('require_backfilled("words")\nset_not_null_online("todos", "words")')
+    write_revision(tmp_path, "0003", "0002", CONTRACT, f"def upgrade():\n{indent(needs, '    ')}\n")
+    assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003"]) == []
+    assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
 
 
 def test_each_operation_is_tried() -> None:

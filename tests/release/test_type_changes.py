@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from app.release.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from app.release.operations import add_computed_column_online, change_type_online, drop_shadow_contract
+from tests.release import judged
 from tests.release.migrating import Database
 
 # `size` has one of everything that may stand on a column; `id` is a key that others refer to.
@@ -222,6 +224,25 @@ def test_what_cannot_be_carried_over_is_named_before_anything_is_done(
     with pytest.raises(UnsafeOperation, match=what):
         things.migrate(to_bigint)
     assert schema_dump() == before
+
+
+def test_in_a_step_that_may_drop_nothing_what_it_began_is_dropped_all_the_same(
+    things: Database, schema_dump: Callable[[], str], tmp_path: Path
+) -> None:
+    before = schema_dump()
+    with pytest.raises(UnsafeOperation, match="cannot become INTEGER"):
+        judged.upgrade(things, judged.written(tmp_path, 'change_type_online("things", "name", "INTEGER")'))
+    assert schema_dump() == before
+
+
+def test_a_step_that_was_killed_may_go_on_though_the_shadow_was_there_before_the_run(
+    things: Database, tmp_path: Path
+) -> None:
+    """Nobody has noted what the live release uses, so it might be the shadow."""
+    things.migrate(to_bigint)
+    things.migrate(partial(change_type_online, "things", "size", "INTEGER"))
+    judged.upgrade(things, judged.written(tmp_path, 'change_type_online("things", "size", "BIGINT")'))
+    assert things.scalar(TYPE, table="things", column="size") == "bigint"
 
 
 def test_a_second_change_waits_for_the_end_of_the_first(things: Database, schema_dump: Callable[[], str]) -> None:

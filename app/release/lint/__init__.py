@@ -11,13 +11,14 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
+from app.release.backfills import table as backfills_table
 from app.release.blockers import Blockers
 from app.release.connection import direct_connection
 from app.release.deadline import Deadline
 from app.release.effects.guard import Guard, Refused
 from app.release.errors import ReleaseError, server_message
 from app.release.ledger import CONTRACT, EXPAND
-from app.release.lint.rows import empty, fill
+from app.release.lint.rows import empty, end_backfills, fill
 from app.release.lint.scratch import scratch_database
 from app.release.revision_files import duplicate_revisions
 
@@ -52,9 +53,11 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     history = list(code.walk_revisions())[::-1]
     findings = [finding for script in history if script.revision in wanted for finding in _of_file(code, script)]
     with scratch_database(metadata) as engine, direct_connection(engine) as connection:
+        backfills_table.prepare(connection)
         for script in history:
             if not wanted:
                 break
+            end_backfills(connection)
             if script.revision in wanted:
                 findings += _judged(connection, script, metadata)
             else:

@@ -1,11 +1,16 @@
 """Rows for a scratch database: some in every table, so that a step is judged on a schema that is in use."""
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
+from app.release.backfills import records
+from app.release.backfills.table import completion, take_search_path
 from app.release.effects.record import MANY_ROWS
+from app.release.ledger import TOOL_TABLES
+from app.release.operations.backfill_batches import BackfillQuery
 
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 
@@ -14,9 +19,10 @@ _TABLES = text(
     """
 SELECT c.oid::int AS oid, c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND c.relname <> ALL (:tools)
 ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'), c.oid
 """.replace("::", r"\:\:")
-)
+).bindparams(tools=list(TOOL_TABLES))
 _COLUMNS = text(
     """
 SELECT quote_ident(a.attname) AS name, a.attnotnull AS is_required,
@@ -72,6 +78,17 @@ def empty(connection: Connection) -> None:
     names = [table.name for table in connection.execute(_TABLES).all()]
     if names:
         connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
+    connection.commit()
+
+
+def end_backfills(connection: Connection) -> None:
+    """Do what a worker does between two releases: fill what the revisions before left to it."""
+    for backfill in records.unfinished_backfills(connection):
+        query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
+        with suppress(DBAPIError), connection.begin_nested():  # rows of our making may refuse
+            take_search_path(connection, backfill.search_path)
+            query.fill_batch(connection, None, ROWS)
+        connection.execute(completion(backfill.name, ROWS))
     connection.commit()
 
 

@@ -9,6 +9,7 @@ How each one runs:
 - A statement that blocks neither reads nor writes may wait until the deadline of the run (50 minutes).
 - After a lock timeout or a deadlock the operation is retried with backoff until the deadline.
 - In --sql mode it prints its statements and asks no database.
+- backfill_later, cancel_backfill and require_backfilled are not steps: they are part of the migration's transaction.
 
 A revision that uses operations must consist of them alone. An operation commits, and with it whatever stands before it
 in the revision, although alembic_version has not moved yet.
@@ -22,6 +23,7 @@ does not exist, or something else has the name. Each one with its SQL and locks:
 
 from app.release.effects.excuse import excused
 from app.release.operations.backfill import backfill
+from app.release.operations.backfill_later import backfill_later, cancel_backfill, require_backfilled
 from app.release.operations.columns import add_column_online, set_default_online, widen_text_online
 from app.release.operations.computed import add_computed_column_online, add_synced_column_online
 from app.release.operations.constraints import (
@@ -55,6 +57,8 @@ __all__ = [
     "add_synced_column_online",
     "add_unique_online",
     "backfill",
+    "backfill_later",
+    "cancel_backfill",
     "change_type_online",
     "create_index_online",
     "drop_column_contract",
@@ -71,6 +75,7 @@ __all__ = [
     "rename_back_from_view",
     "rename_with_view",
     "replace_check_online",
+    "require_backfilled",
     "retire_column_online",
     "retire_table_online",
     "set_default_online",

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from app.release.errors import UnsafeOperation
 from app.release.operations.catalog import IS_NULLABLE, column_parameters
@@ -19,13 +19,16 @@ log = logging.getLogger(__name__)
 class Batch(NamedTuple):
     """
     Args:
-        last: key of the last row that was scanned; None when no row was left.
-        scanned, filled: rows.
+        last: key of the last row that was scanned, as text; None when no row was left.
+        scanned: rows.
+        wanted: those of them that met the condition.
+        filled: those of them that nobody had locked.
         unfilled: filled rows that still meet the condition.
     """
 
-    last: Any
+    last: str | None
     scanned: int
+    wanted: int
     filled: int
     unfilled: int
 
@@ -56,28 +59,46 @@ class BackfillQuery(NamedTuple):
         query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"
         return bool(connection.scalar(text(_escape_colons(query))))
 
-    def fill_batch(self, connection: Connection, after: Any, size: int) -> Batch:
+    def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
         """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
 
         UPDATE takes the row lock NO KEY UPDATE. Foreign keys can still refer to a row that is locked so.
 
         Args:
-            after: the key after which to begin; None: from the start.
+            after: the key after which to begin, as text; None: from the start.
+        """
+        return Batch(*connection.execute(*self._statement(after, size)).one())
+
+    def require_valid(self, connection: Connection) -> None:
+        """Have the server plan a batch without running it.
+
+        Raises:
+            DBAPIError: set_sql or where names what does not exist, or is no SQL.
+        """
+        statement, parameters = self._statement(None, 1)
+        connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
+
+    def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
+        """The statement of one batch, and its parameters.
+
+        `span` is the part of the key's order that the batch looks at. `free` asks for the condition once more, because
+        a row may have changed before it was locked. The key travels as text, which every type can be read from.
         """
         table, key = quote(self.table), quote(self.pk)
         begin = "" if after is None else f"WHERE {key} > :after"
         where = _escape_colons(self.where)
         query = (
-            f"WITH span (span_key) AS (SELECT {key} FROM {table} {begin} ORDER BY {key} LIMIT :size),"
-            f" free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span)"
-            f" AND ({where}) ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),"
+            f"WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin}"
+            f" ORDER BY {key} LIMIT :size),"
+            f" free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span WHERE"
+            f" span_wanted) AND ({where}) ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),"
             f" filled (still) AS (UPDATE {table} SET {_escape_colons(self.set_sql)} FROM free WHERE {key} = free_key"
             f" RETURNING ({where}))"
-            " SELECT (SELECT span_key FROM span ORDER BY span_key DESC LIMIT 1), (SELECT count(*) FROM span),"
+            " SELECT (SELECT CAST(span_key AS text) FROM span ORDER BY span_key DESC LIMIT 1),"
+            " (SELECT count(*) FROM span), (SELECT count(*) FROM span WHERE span_wanted),"
             " (SELECT count(*) FROM filled), (SELECT count(*) FROM filled WHERE still)"
         )
-        parameters = {"size": size} if after is None else {"size": size, "after": after}
-        return Batch(*connection.execute(text(query), parameters).one())
+        return text(query), {"size": size} if after is None else {"size": size, "after": after}
 
     def as_script(self) -> str:
         """The whole backfill as a script for psql, outside of a transaction: a loop that commits each batch."""

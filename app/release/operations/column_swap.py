@@ -6,7 +6,7 @@ from typing import NamedTuple
 from app.release.operations import catalog
 from app.release.operations.column_uses import ColumnState, ForeignKey, Uses
 from app.release.operations.constraints import prove_not_null
-from app.release.operations.identifiers import shorten_identifier
+from app.release.operations.identifiers import shadow_of, shorten_identifier
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import literal, quote
 
@@ -20,11 +20,6 @@ SHADOW_OF_FORMER = (
 )
 
 
-def shadow_of(name: str) -> str:
-    """The name of a column's shadow, and of the twin of an index or constraint that stands on it."""
-    return shorten_identifier(f"{name}_shadow")
-
-
 def not_null_check(table: str, column: str) -> str:
     return shorten_identifier(f"ck_{table}_{column}_not_null")
 
@@ -35,7 +30,7 @@ def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None
     if state.not_null:
         prove_not_null(table, not_null_check(table, shadow), shadow)
     for name, definition in uses.checks.items():
-        run_steps(*_add_twin((table,), name, definition))
+        run_steps(*_add((table,), shadow_of(name), definition))
     for index in uses.indexes:
         twin = quote(shadow_of(index.name))
         create = f"CREATE {'UNIQUE ' if index.is_unique else ''}INDEX CONCURRENTLY {twin} ON {quote(table)}"
@@ -44,7 +39,7 @@ def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None
             Step(f"{create} {index.definition}", f"SELECT NOT {catalog.HAS_INDEX}", {"index": twin}),
         )
     for key in uses.foreign_keys:
-        run_steps(*_add_twin((key.table, key.other), key.name, key.definition))
+        run_steps(*_add((key.table, key.other), shadow_of(key.name), key.definition))
 
 
 def move_references(references: list[ForeignKey]) -> None:
@@ -60,18 +55,19 @@ def move_references(references: list[ForeignKey]) -> None:
         tables = tuple(dict.fromkeys((key.table, key.other)))
         has_twin = catalog.constraint_parameters(key.table, twin)
         run_steps(
-            *_add_twin(tables, key.name, key.definition),
+            *_add(tables, twin, key.definition),
             Step(move, f"SELECT {catalog.HAS_CONSTRAINT}", has_twin, alters=tables),
         )
 
 
-def _add_twin(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    alter, twin = f"ALTER TABLE {quote(tables[0])}", shadow_of(name)
-    parameters = catalog.constraint_parameters(tables[0], twin)
-    add = f"{alter} ADD CONSTRAINT {quote(twin)} {definition} NOT VALID"
+def _add(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
+    """A constraint of the shadow. It is not judged: the trigger writes the shadow, not the release before."""
+    alter = f"ALTER TABLE {quote(tables[0])}"
+    parameters = catalog.constraint_parameters(tables[0], name)
+    add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
     return [
         Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tuple(dict.fromkeys(tables))),
-        Step(f"{alter} VALIDATE CONSTRAINT {quote(twin)}", f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
+        Step(f"{alter} VALIDATE CONSTRAINT {quote(name)}", f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
     ]
 
 

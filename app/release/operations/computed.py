@@ -12,7 +12,7 @@ from app.release.operations import catalog
 from app.release.operations.backfill import backfill
 from app.release.operations.column_uses import read_state
 from app.release.operations.dual_writes import DualWrite, assign, drop_dual_write, new_row, start
-from app.release.operations.not_null import require
+from app.release.operations.not_null import require_value
 from app.release.operations.row_expressions import columns_read, differs, require_expression
 from app.release.sql.dialect import DIALECT, quote
 
@@ -32,7 +32,7 @@ def add_computed_column_online(table: str, column: Column[Any], expression: str,
     SQL, each step in a transaction of its own:
         ALTER TABLE … ADD COLUMN …; CREATE FUNCTION …; CREATE TRIGGER …
             ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
-        the backfill, in batches of about 50 ms; set_not_null_online
+        the backfill, in batches of about 50 ms; what set_not_null_online sends
 
     Run again: each step is skipped when its result is there.
 
@@ -88,7 +88,7 @@ def _fill_or_drop(write: DualWrite, column: Column[Any], expression: str, unfill
     try:
         backfill(write.table, f"{quote(write.column)} = {expression}", unfilled, pk=pk)
         if not column.nullable:
-            require(write.table, write.column)
+            require_value(write.table, write.column)
     except UnsafeOperation:
         drop_dual_write(write.table, write.column)
         raise

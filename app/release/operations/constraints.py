@@ -11,6 +11,7 @@ from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog, conflicts
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.identifiers import require_short, spare_name
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import quote
@@ -40,9 +41,11 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: a row does not meet the condition. The new constraint is dropped again.
+        UnsafeOperation: a row does not meet the condition; the new constraint is dropped again. Or a backfill of one of
+            its columns is not done.
         ReleaseError: the table has a constraint of this name and another definition, and it is not to be replaced.
     """
+    refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     broken = f"a row of {table} does not meet {condition}"
     effects = [_requiring(table, name, _columns_in(table, condition))]
     _add(table, name, f"CHECK ({condition})", None, broken, replace, effects)

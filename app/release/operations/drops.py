@@ -3,6 +3,7 @@
 from app.release.effects.effect import on_table
 from app.release.marks import RETIRED_COMMENT
 from app.release.operations import catalog
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.conflicts import DEFAULT, NOT_NULL, explain
 from app.release.operations.steps import ALWAYS, Step, alter_table, run_steps
 from app.release.sql.dialect import literal, quote
@@ -65,7 +66,11 @@ def drop_column_contract(table: str, column: str) -> None:
             ACCESS EXCLUSIVE, for milliseconds; no row is rewritten. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no such column.
+
+    Raises:
+        UnsafeOperation: a backfill that is not done reads or writes the column.
     """
+    refuse_while_filling("drop_column_contract", table=table, column=column)
     run_steps(
         alter_table(
             table,
@@ -116,7 +121,11 @@ def drop_table_contract(table: str) -> None:
             300 ms, then is retried.
 
     Run again: skipped when there is no such table.
+
+    Raises:
+        UnsafeOperation: a backfill of the table is not done.
     """
+    refuse_while_filling("drop_table_contract", table=table)
     run_steps(
         Step(
             f"DROP TABLE IF EXISTS {quote(table)}",

@@ -13,6 +13,7 @@ from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import ReleaseError
 from app.release.operations import catalog
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import literal, quote
@@ -140,7 +141,11 @@ def stop_dual_write_contract(table: str, column: str) -> None:
             ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no such trigger.
+
+    Raises:
+        UnsafeOperation: a backfill of the column is not done.
     """
+    refuse_while_filling("stop_dual_write_contract", table=table, column=column)
     behaviour = on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")
     run_steps(_drop_step(table, column, [], _HAS_TRIGGER, {}), effects=[behaviour])
 
@@ -153,7 +158,11 @@ def drop_dual_write_contract(table: str, column: str) -> None:
             ACCESS EXCLUSIVE, for milliseconds; no row is rewritten. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no such column.
+
+    Raises:
+        UnsafeOperation: a backfill that reads or writes the column is not done.
     """
+    refuse_while_filling("drop_dual_write_contract", table=table, column=column)
     drop_dual_write(table, column, on_table("drops-column", table, column))
 
 

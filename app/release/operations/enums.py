@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from app.release.connection import connection_of, execute_verbatim
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import literal, quote
@@ -56,8 +57,10 @@ def replace_check_online(table: str, name: str, condition: str) -> None:
     Run again: each statement is skipped when its result is there; all of them when the CHECK has the condition.
 
     Raises:
-        UnsafeOperation: a row does not meet the condition. The CHECK stays as it was.
+        UnsafeOperation: a row does not meet the condition, or a backfill of one of its columns is not done. The CHECK
+            stays as it was.
     """
+    refuse_while_filling("replace_check_online", table=table, name=name, condition=condition)
     following = shorten_identifier(f"{name}_next")
     alter = f"ALTER TABLE {quote(table)}"
     parameters = catalog.constraint_parameters(table, following)

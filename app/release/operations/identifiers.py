@@ -1,4 +1,4 @@
-"""Identifier length: PostgreSQL truncates names at 63 bytes."""
+"""Names that the operations make, and identifier length: PostgreSQL truncates names at 63 bytes."""
 
 import hashlib
 
@@ -31,3 +31,8 @@ def require_short(name: str) -> None:
             f"The name {name} has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}; nothing was changed. Give"
             " it a shorter one."
         )
+
+
+def shadow_of(name: str) -> str:
+    """The name of a column's shadow, and of the twin of an index or constraint that stands on it."""
+    return shorten_identifier(f"{name}_shadow")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.release.operations import catalog, conflicts
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.constraints import dropping
 from app.release.operations.identifiers import require_short, spare_name
 from app.release.operations.indexes import create_index_online
@@ -39,9 +40,11 @@ def add_unique_online(
     Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: two rows are the same. The index is dropped again.
+        UnsafeOperation: two rows are the same; the index is dropped again. Or a backfill of one of the columns is not
+            done.
         ReleaseError: an index or constraint of this name has another definition, and it is not to be replaced.
     """
+    refuse_while_filling("add_unique_online", table=table, name=name, columns=columns)
     key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({_list(columns)})"
     key += f" INCLUDE ({_list(include)})" if include else ""
     when = " DEFERRABLE" if deferrable else ""
@@ -65,9 +68,11 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
     Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: two rows are the same, or a column holds NULL. The index is dropped again.
+        UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again. Or a backfill of one
+            of the columns is not done.
         ReleaseError: an index or constraint of this name has another definition, and it is not to be replaced.
     """
+    refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
     for column in columns:
         set_not_null_online(table, column)
     _add(table, name, columns, f"PRIMARY KEY ({_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})

@@ -8,6 +8,7 @@ from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.conflicts import NOT_NULL, explain
 from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
@@ -37,14 +38,15 @@ def set_not_null_online(table: str, column: str) -> None:
     Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: the column holds NULL. The CHECK is dropped again.
+        UnsafeOperation: the column holds NULL; the CHECK is dropped again. Or a backfill of the column is not done.
     """
+    refuse_while_filling("set_not_null_online", table=table, column=column)
     explain(table, column, NOT_NULL)
-    require(table, column, _requires_value(table, column))
+    require_value(table, column, _requires_value(table, column))
 
 
-def require(table: str, column: str, *effects: Effect) -> None:
-    """The same without a judgement, for a column that a trigger fills."""
+def require_value(table: str, column: str, *effects: Effect) -> None:
+    """The same, without a judgement when no effect is given: of a column to which a dual write gives its values."""
     check = shorten_identifier(f"ck_{table}_{column}_not_null")
     of_column = catalog.column_parameters(table, column)
     of_check = catalog.constraint_parameters(table, check)

@@ -2,6 +2,7 @@
 
 from app.release.effects.effect import on_table
 from app.release.operations import catalog
+from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import quote
 
@@ -48,7 +49,11 @@ def drop_compat_view(old: str) -> None:
             ACCESS EXCLUSIVE on the view, for milliseconds. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no such view.
+
+    Raises:
+        UnsafeOperation: a backfill that was begun under the old name is not done.
     """
+    refuse_while_filling("drop_compat_view", old=old)
     sql = f"DROP VIEW IF EXISTS {quote(old)}"
     run_steps(
         Step(sql, f"SELECT {catalog.HAS_VIEW}", {"table": quote(old)}, alters=(old,)),

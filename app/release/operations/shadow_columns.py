@@ -8,9 +8,10 @@ from sqlalchemy.exc import ProgrammingError
 from app.release.deadline import Deadline
 from app.release.errors import DeadlineExceeded, ReleaseError, UnsafeOperation, server_message
 from app.release.operations import catalog, column_uses
-from app.release.operations.column_swap import Swap, shadow_of
+from app.release.operations.column_swap import Swap
 from app.release.operations.column_uses import ColumnState, Uses
 from app.release.operations.dual_writes import DualWrite, assign, trigger_name
+from app.release.operations.identifiers import shadow_of
 from app.release.operations.row_expressions import columns_read, differs
 from app.release.operations.steps import Step
 from app.release.sql.dialect import quote

@@ -7,9 +7,11 @@ from app.release.connection import connection_of
 from app.release.errors import UnsafeOperation, server_message
 from app.release.operations import column_uses
 from app.release.operations.backfill import backfill
-from app.release.operations.column_swap import SHADOW_TO_BE, build_twins, move_references, shadow_of
+from app.release.operations.backfill_later import refuse_while_filling
+from app.release.operations.column_swap import SHADOW_TO_BE, build_twins, move_references
 from app.release.operations.column_uses import ColumnState, Uses, read_uses
 from app.release.operations.dual_writes import drop_dual_write, drop_dual_write_contract, start
+from app.release.operations.identifiers import shadow_of
 from app.release.operations.row_expressions import differs
 from app.release.operations.shadow_columns import (
     TypeChange,
@@ -89,7 +91,11 @@ def drop_shadow_contract(table: str, column: str) -> None:
             ACCESS EXCLUSIVE, for milliseconds; no row is rewritten. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no shadow.
+
+    Raises:
+        UnsafeOperation: a backfill that reads or writes the shadow is not done.
     """
+    refuse_while_filling("drop_shadow_contract", table=table, column=column)
     drop_dual_write_contract(table, shadow_of(column))
 
 

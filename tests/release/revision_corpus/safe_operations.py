@@ -80,6 +80,20 @@ EXPANDS = (
     ),
     Safe("backfill", 'backfill("todos", "position = 7", "position = 0")', rows("todos", "position = 7", at_least=3000)),
     Safe(
+        "backfill_later, of a large table",
+        'backfill_later("sevens", "todos", "position = 7", "position = 0")',
+        "SELECT count(*) = 1 FROM schema_backfills WHERE name = 'sevens' AND state = 'running'",
+    ),
+    Safe(
+        "backfill_later, of a small table that the same step makes",
+        """
+        op.execute("CREATE TABLE few (id bigint PRIMARY KEY, size int)")
+        op.execute("INSERT INTO few SELECT n FROM generate_series(1, 900) n")
+        backfill_later("few", "few", "size = 1", "size IS NULL")
+        """,
+        "SELECT count(*) = 1 FROM schema_backfills WHERE name = 'few' AND rows_done = 900",
+    ),
+    Safe(
         "retire_column_online",
         'retire_column_online("notes", "pinned")',
         "SELECT col_description('notes'::regclass, attnum) LIKE 'retired%' IS TRUE FROM pg_attribute"

@@ -1,0 +1,265 @@
+"""A step that needs a backfill is refused until it is done, before the run changes anything."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import Script, ScriptDirectory
+
+from app.release.backfills import records
+from app.release.backfills.deferring import defer_batch
+from app.release.backfills.guards import assigned_columns
+from app.release.backfills.pending import unfinished_backfill
+from app.release.backfills.table import AT_ONCE
+from app.release.errors import UnsafeOperation
+from app.release.operations import (
+    add_check_online,
+    add_column_online,
+    add_unique_online,
+    drop_column_contract,
+    drop_compat_view,
+    drop_dual_write_contract,
+    drop_shadow_contract,
+    drop_table_contract,
+    replace_check_online,
+    require_backfilled,
+    set_not_null_online,
+    stop_dual_write_contract,
+)
+from tests.databases import Environment
+from tests.release.backfilling import begin, in_use, sizes, work_once, work_until_idle
+from tests.release.checkout import OwnHistory
+from tests.release.history import EXPAND, write_revision
+from tests.release.migrating import Database, printed
+
+Step = Callable[[], Any]
+
+NEEDING: dict[str, Step] = {
+    "not_null": lambda: set_not_null_online("things", "size"),
+    "check": lambda: add_check_online("things", "ck_things_sized", '"size" IS NOT NULL'),
+    "unique": lambda: add_unique_online("things", "uq_things_size", ["owner_id", "size"]),
+    "drop_read": lambda: drop_column_contract("things", "name"),
+    "drop_written": lambda: drop_column_contract("things", "size"),
+    "drop_table": lambda: drop_table_contract("things"),
+    "drop_view": lambda: drop_compat_view("things"),
+    "replace_check": lambda: replace_check_online("things", "ck_things_small", "size < 20"),
+    "drop_dual_write": lambda: drop_dual_write_contract("things", "name"),
+    "stop_dual_write": lambda: stop_dual_write_contract("things", "size"),
+    "by_name": lambda: require_backfilled("sizes"),
+}
+NOT_NEEDING: dict[str, Step] = {
+    "not_null": lambda: set_not_null_online("things", "owner_id"),
+    "check": lambda: add_check_online("things", "ck_things_named", "name LIKE 'size%' OR id > 0"),
+    "unique": lambda: add_unique_online("things", "uq_things_name", ["name"]),
+    "drop": lambda: drop_column_contract("things", "owner_id"),
+    "add": lambda: add_column_online("things", sa.Column("more", sa.Integer)),
+    "drop_table": lambda: drop_table_contract("owners"),
+    "drop_view": lambda: drop_compat_view("objects"),
+    "replace_check": lambda: replace_check_online("things", "ck_things_small", "owner_id > 0"),
+    "drop_dual_write": lambda: drop_dual_write_contract("things", "sizes"),
+    "stop_dual_write": lambda: stop_dual_write_contract("things", "name"),
+    "drop_shadow": lambda: drop_shadow_contract("things", "size"),
+}
+SET_SQL = "size = length(name) % 10"
+
+each_step_that_needs_it = pytest.mark.parametrize("step", NEEDING.values(), ids=NEEDING)
+
+
+@pytest.fixture
+def things(database: Database) -> Database:
+    return in_use(database)
+
+
+@each_step_that_needs_it
+def test_it_is_refused_while_the_backfill_is_not_done(
+    things: Database, step: Step, schema_dump: Callable[[], str]
+) -> None:
+    begin(things, SET_SQL)
+    work_once()
+    before = schema_dump()
+    with pytest.raises(
+        UnsafeOperation, match=r"needs the backfill 'sizes', which is not done: .* rows of things, pass 1"
+    ):
+        things.migrate(step)
+    assert schema_dump() == before
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [
+        ("running", "when flask release status says done, run: flask db upgrade"),
+        ("paused", "flask release resume sizes"),
+        ("failed", "Mend that, then: flask release resume sizes"),
+    ],
+)
+def test_the_refusal_says_what_to_do(things: Database, state: str, advice: str) -> None:
+    begin(things)
+    things.execute("UPDATE schema_backfills SET state = :state, error = 'a row'", state=state)
+    with pytest.raises(UnsafeOperation, match=advice):
+        things.migrate(NEEDING["by_name"])
+
+
+@pytest.mark.parametrize("step", [NEEDING["not_null"], NEEDING["by_name"], NEEDING["drop_read"]])
+def test_it_runs_once_the_backfill_is_done(things: Database, step: Step) -> None:
+    begin(things, SET_SQL)
+    work_until_idle()
+    things.migrate(step)
+
+
+def test_a_shadow_that_it_reads_stays_until_it_is_done(things: Database) -> None:
+    things.execute("ALTER TABLE things ADD name_shadow text")
+    begin(things, "size = length(name_shadow)")
+    with pytest.raises(UnsafeOperation, match=r"drop_shadow_contract.* needs the backfill 'sizes'"):
+        things.migrate(lambda: drop_shadow_contract("things", "name"))
+    assert things.scalar("SELECT count(*) FROM pg_attribute WHERE attname = 'name_shadow'") == 1
+
+
+@pytest.mark.parametrize("step", NOT_NEEDING.values(), ids=NOT_NEEDING)
+def test_what_has_nothing_to_do_with_it_is_not_refused(things: Database, step: Step) -> None:
+    begin(things, SET_SQL)
+    things.migrate(step)
+
+
+def test_what_was_never_begun_is_refused(things: Database) -> None:
+    with pytest.raises(UnsafeOperation, match="No backfill 'sizes' was ever begun"):
+        things.migrate(NEEDING["by_name"])
+
+
+def test_rows_that_came_since_are_told_and_filled_by_another_pass(things: Database) -> None:
+    begin(things)
+    work_until_idle()
+    things.execute("INSERT INTO things (name) VALUES ('of old code')")
+    with pytest.raises(UnsafeOperation, match=r"has rows again that meet 'size IS NULL'.* flask release resume sizes"):
+        things.migrate(NEEDING["by_name"])
+    with things.engine.begin() as connection:
+        [(name, turn)] = records.resume(connection, "sizes")
+        defer_batch(connection, name, turn, 0)
+    work_until_idle()
+    things.migrate(NEEDING["by_name"])
+    assert sizes(things).rows_done == 3001
+
+
+def test_after_the_column_is_gone_a_run_that_was_killed_may_go_on(things: Database) -> None:
+    begin(things, SET_SQL)
+    work_until_idle()
+    things.migrate(NEEDING["drop_written"])
+    things.migrate(NEEDING["by_name"])
+
+
+def test_printed_it_ends_the_script_that_comes_too_early(things: Database, psql: Callable[[str], None]) -> None:
+    begin(things)
+    script = printed(NEEDING["by_name"])
+    with pytest.raises(AssertionError, match="backfill sizes is running"):
+        psql(script)
+    things.execute("DELETE FROM schema_backfills")
+    with pytest.raises(AssertionError, match="backfill sizes is unknown"):
+        psql(script)
+    begin(things)
+    work_until_idle()
+    psql(script)
+
+
+@pytest.mark.parametrize(
+    ("set_sql", "columns"),
+    [
+        ("size = 1", {"size"}),
+        ("Size = f(a, b = 3), note = ', c = 1'", {"size", "note"}),
+        ('"Odd name" = 1, (a, b) = (SELECT 1, c)', {"Odd name", "a", "b"}),
+        ("a = CASE WHEN b = 1 THEN 2 END", {"a"}),
+    ],
+)
+def test_the_columns_that_a_backfill_writes(set_sql: str, columns: set[str]) -> None:
+    assert assigned_columns(set_sql) == columns
+
+
+CALLS = "from app.release.operations import *\nSIZE = 'length(name) % 10'\n"
+BEGINS = {
+    "plain": "backfill_later('sizes', 'things', 'size = 1', 'size IS NULL')",
+    "by_keywords": "backfill_later(name='sizes', where='size IS NULL', set_sql='size = 1', table='things')",
+    "by_constants": "backfill_later('sizes', 'things', f'size = {SIZE}', where='size IS NULL')",
+}
+NEEDS = {
+    "by_name": "require_backfilled('sizes')",
+    "not_null": "set_not_null_online(table='things', column='size')",
+    "after_another_step": "drop_index_online('ix_things_size')\n    drop_column_contract('things', 'size')",
+}
+
+
+def scripts(folder: Path, *upgrades: str) -> list[Script]:
+    """0002, 0003 … with these lines."""
+    folder.mkdir(exist_ok=True)
+    write_revision(folder, "0001", None, EXPAND, "def upgrade(): pass\n")
+    for number, lines in enumerate(upgrades, start=2):
+        code = f"{CALLS}def upgrade():\n    {lines}\n"
+        write_revision(folder, f"{number:04d}", f"{number - 1:04d}", EXPAND, code)
+    return list(ScriptDirectory(str(folder)).walk_revisions())[::-1][1:]
+
+
+def refused(things: Database, to_apply: list[Script]) -> str | None:
+    with things.engine.connect() as connection:
+        return unfinished_backfill(connection, to_apply)
+
+
+@pytest.mark.parametrize("begins", BEGINS.values(), ids=BEGINS)
+def test_to_begin_it_and_to_need_it_in_one_run_is_refused(things: Database, tmp_path: Path, begins: str) -> None:
+    for name, needs in NEEDS.items():
+        reason = refused(things, scripts(tmp_path / name, begins, needs))
+        assert reason is not None
+        assert reason.startswith("0003: ")
+        assert "0002 begins it in this same run. Release up to 0002 first" in reason
+    assert refused(things, scripts(tmp_path / "alone", begins)) is None
+
+
+def test_in_a_small_table_one_run_may_do_both(things: Database, tmp_path: Path) -> None:
+    both = scripts(tmp_path, BEGINS["plain"], NEEDS["by_name"])
+    things.execute(f"DELETE FROM things WHERE id > {AT_ONCE}")
+    assert refused(things, both) is None
+    things.execute("DROP TABLE things")
+    assert refused(things, both) is None
+
+
+@pytest.mark.parametrize("needs", NEEDS.values(), ids=NEEDS)
+def test_a_pending_step_is_refused_until_what_an_earlier_release_began_is_done(
+    things: Database, tmp_path: Path, needs: str
+) -> None:
+    begin(things)
+    to_apply = scripts(tmp_path, needs)
+    assert "which is not done: 0 % of about" in str(refused(things, to_apply))
+    work_until_idle()
+    assert refused(things, to_apply) is None
+    things.execute("INSERT INTO things (name) VALUES ('of old code')")
+    assert (refused(things, to_apply) is None) == ("require" not in needs)
+
+
+def test_one_that_the_run_cancels_is_not_waited_for(things: Database, tmp_path: Path) -> None:
+    begin(things)
+    to_apply = scripts(tmp_path, "cancel_backfill('sizes')", NEEDS["not_null"])
+    assert refused(things, to_apply) is None
+
+
+@pytest.mark.servers
+def test_the_run_is_refused_before_it_changes_anything(
+    things: Database, environment: Environment, tmp_path: Path, schema_dump: Callable[[], str]
+) -> None:
+    own = OwnHistory(tmp_path, environment)
+    own.forget_history()
+    own.write_revision(1)
+    assert own.flask("db", "upgrade").returncode == 0
+    own.write_revision(2, 'add_column_online("things", sa.Column("more", sa.Integer()))', BEGINS["plain"])
+    own.write_revision(3, "require_backfilled('sizes')", phase="contract")
+    before = schema_dump()
+    for command in (["db", "upgrade"], ["release", "plan"]):
+        done = own.flask(*command)
+        assert "0002 begins it in this same run" in done.stdout + done.stderr
+    assert schema_dump() == before
+    assert things.scalar("SELECT version_num FROM alembic_version") == "0001"
+
+    assert own.flask("db", "upgrade", "0002").returncode == 0
+    too_early = own.flask("db", "upgrade")
+    assert (too_early.returncode, things.scalar("SELECT version_num FROM alembic_version")) == (1, "0002")
+    assert "0003: require_backfilled('sizes') needs the backfill 'sizes', which is not done" in too_early.stderr
+    work_until_idle()
+    done = own.flask("db", "upgrade")
+    assert done.returncode == 0, done.stderr
