@@ -6,8 +6,9 @@ The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 from psycopg2 import errorcodes
+from psycopg2.extensions import Diagnostics
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from app.extensions import db
 
@@ -42,6 +43,16 @@ _IN_RECOVERY = text("SELECT pg_is_in_recovery()")
 def sqlstate(error: BaseException) -> str | None:
     """PostgreSQL's error code; None when it did not get to answer."""
     return getattr(getattr(error, "orig", None), "pgcode", None)
+
+
+def violated_constraint(error: IntegrityError) -> str | None:
+    """The name of the constraint; None: it has none, as NOT NULL.
+
+    A handler takes the constraints that it knows and raises the rest. Another one is a mistake of ours, or of a schema
+    that the code does not know, and must not be told as the reader's own doing.
+    """
+    diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)
+    return diagnostics.constraint_name if diagnostics else None
 
 
 def takes_no_changes(error: BaseException) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.errorcodes import FOREIGN_KEY_VIOLATION
-from psycopg2.extensions import Diagnostics
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.service import AccountGone
+from app.database_errors import violated_constraint
 from app.extensions import db
 
 
@@ -31,9 +30,5 @@ def owner_required() -> Iterator[None]:
 
 def owner_is_gone(error: IntegrityError) -> bool:
     """Whether the foreign key from `user_id` to users was violated."""
-    diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)
-    return (
-        diagnostics is not None
-        and diagnostics.sqlstate == FOREIGN_KEY_VIOLATION
-        and diagnostics.constraint_name == f"fk_{diagnostics.table_name}_user_id_users"  # see NAMING_CONVENTION
-    )
+    constraint = violated_constraint(error) or ""
+    return constraint.startswith("fk_") and constraint.endswith("_user_id_users")  # see NAMING_CONVENTION

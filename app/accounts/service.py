@@ -3,12 +3,12 @@
 Each public function is one use case and one transaction. Sessions are in sessions.py.
 """
 
-from psycopg2.extensions import Diagnostics
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts import hashing, nicknames
 from app.accounts.models import User
+from app.database_errors import violated_constraint
 from app.extensions import db
 
 
@@ -82,8 +82,7 @@ def add_user(email: str, nickname: str, password: str, *, confirmed: bool = Fals
 
 def taken(error: IntegrityError) -> Exception:
     """The named error for a violated unique constraint of `users`, or the error itself."""
-    diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)
-    constraint = diagnostics.constraint_name if diagnostics else None
+    constraint = violated_constraint(error)
     if constraint == "uq_users_email":
         return EmailTaken()
     if constraint in ("uq_users_nickname", "uq_users_nickname_key"):

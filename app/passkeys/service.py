@@ -13,6 +13,7 @@ from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user
+from app.database_errors import violated_constraint
 from app.extensions import db
 from app.passkeys import ceremonies, challenges, recovery_codes
 from app.passkeys.ceremonies import RelyingParty
@@ -137,9 +138,11 @@ def add_passkey(
         db.session.flush()
         events.record(user_id, EventKind.PASSKEY_ADDED, client)
         db.session.commit()
-    except IntegrityError as error:  # of another account, too: the page must not tell whose it is
+    except IntegrityError as error:
         db.session.rollback()
-        raise PasskeyTaken from error
+        if violated_constraint(error) != "uq_passkeys_credential_id":
+            raise
+        raise PasskeyTaken from error  # of another account, too: the page must not tell whose it is
     return passkey.id
 
 
