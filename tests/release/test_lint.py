@@ -8,41 +8,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from app.extensions import Base
-from app.release import operations, options
+from app.release import options
 from app.release.errors import ReleaseError
 from app.release.lint import lint
 from tests.databases import OUR_HISTORY
 from tests.release.history import CONTRACT, EXPAND, NO_MODELS, findings, history, rules_of, write_revision
 from tests.release.migrating import Database
-from tests.release.operation_phases import (
-    AFTER_OTHERS,
-    CONTRACTING,
-    CONTRACTING_REPLACEMENTS,
-    EXPANDING,
-    EXPANDING_REPLACEMENTS,
-    steps,
-)
+from tests.release.operation_phases import steps
 
 pytestmark = pytest.mark.usefixtures("database")
 
 SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON TABLE todos IS 'split'\")\n"
-
-
-EXPANDS = EXPANDING | EXPANDING_REPLACEMENTS
-CONTRACTS = CONTRACTING | CONTRACTING_REPLACEMENTS
-
-
-@pytest.mark.parametrize("calls", EXPANDS.values(), ids=EXPANDS)
-def test_an_operation_passes_as_an_expand(tmp_path: Path, calls: str) -> None:
-    assert findings(tmp_path, steps(calls), EXPAND) == []
-
-
-@pytest.mark.parametrize("calls", CONTRACTS.values(), ids=CONTRACTS)
-def test_one_that_takes_or_requires_passes_as_a_contract_alone(tmp_path: Path, calls: str) -> None:
-    as_expand = findings(tmp_path, steps(calls), EXPAND)
-    assert as_expand
-    assert all("An expand step must not" in finding.what for finding in as_expand)
-    assert findings(tmp_path, steps(calls), CONTRACT) == []
 
 
 def test_a_column_that_a_trigger_fills_may_be_required_by_an_expand(tmp_path: Path) -> None:
@@ -58,10 +34,6 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
     write_revision(tmp_path, "0003", "0002", CONTRACT, f"def upgrade():\n{indent(needs, '    ')}\n")
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003"]) == []
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
-
-
-def test_each_operation_is_tried() -> None:
-    assert {*EXPANDING, *CONTRACTING, "excused"} | AFTER_OTHERS == set(operations.__all__)
 
 
 def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
