@@ -16,7 +16,7 @@ from app.extensions import Base
 from app.release.live import record_live
 from config import TestingConfig
 from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
-from tests.release.checkout import ROOT, Checkout, todays_code
+from tests.release.checkout import ROOT, OwnHistory, todays_code
 from tests.release.migrating import LOCK_KEY, Database
 
 STATUS = {
@@ -208,18 +208,18 @@ def upgrade():
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, environment: Environment) -> Checkout:
-    return Checkout(tmp_path, environment)
+def checkout(tmp_path: Path, environment: Environment) -> OwnHistory:
+    return OwnHistory(tmp_path, environment)
 
 
-def add_unsafe(checkout: Checkout, revision: str = "9001", down: str = HEAD) -> None:
+def add_unsafe(checkout: OwnHistory, revision: str = "9001", down: str = HEAD) -> None:
     file = checkout.folder / f"migrations/versions/{revision}_forget.py"
     file.write_text(UNSAFE.format(revision=revision, down=down))
 
 
 @pytest.mark.servers
 @pytest.mark.smoke
-def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
+def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
     add_unsafe(checkout)
     ended = checkout.flask("release", "lint", "0001", "9001")
     assert ended.returncode == 1
@@ -232,13 +232,13 @@ def test_lint_ends_with_1_for_an_unsafe_revision(checkout: Checkout) -> None:
 
 
 @pytest.mark.servers
-def test_no_colour_where_nobody_looks(checkout: Checkout) -> None:
+def test_no_colour_where_nobody_looks(checkout: OwnHistory) -> None:
     add_unsafe(checkout)
-    assert "\x1b" not in checkout.flask("release", "lint").stdout
+    assert "\x1b" not in checkout.flask("release", "lint", "9001").stdout
 
 
 @pytest.mark.servers
-def test_doctor_finds_two_heads_in_the_code(checkout: Checkout) -> None:
+def test_doctor_finds_two_heads_in_the_code(checkout: OwnHistory) -> None:
     add_unsafe(checkout, "9001")
     add_unsafe(checkout, "9002")
     ended = checkout.flask("release", "doctor", "--json")
@@ -249,7 +249,7 @@ def test_doctor_finds_two_heads_in_the_code(checkout: Checkout) -> None:
 
 
 @pytest.mark.servers
-def test_plan_tells_locks_and_sizes(checkout: Checkout, database: Database) -> None:
+def test_plan_tells_locks_and_sizes(checkout: OwnHistory, database: Database) -> None:
     add_unsafe(checkout)
     database.execute("ANALYZE notes")
     ended = checkout.flask("release", "plan")
