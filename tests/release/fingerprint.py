@@ -80,8 +80,17 @@ _ROWS = (
 def fingerprint(engine: Engine) -> Fingerprint:
     """Two of them are equal when nothing was changed in between; what differs says what was."""
     with engine.connect() as connection:
-        catalog = {tuple(row) for row in connection.execute(_CATALOG)}
-        return frozenset(catalog | _rows(connection))
+        return frozenset(_catalog(connection) | _rows(connection))
+
+
+def schema_fingerprint(engine: Engine) -> Fingerprint:
+    """The same without the rows."""
+    with engine.connect() as connection:
+        return frozenset(_catalog(connection))
+
+
+def _catalog(connection: Connection) -> set[tuple[str, ...]]:
+    return {tuple(row) for row in connection.execute(_CATALOG)}
 
 
 def _rows(connection: Connection) -> set[tuple[str, ...]]:
