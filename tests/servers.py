@@ -43,12 +43,21 @@ class ServersUnavailable(Exception):
     """The servers did not start; the message says what to do."""
 
 
+@contextmanager
+def folder_for_postgres() -> Iterator[Path]:
+    """A folder that is removed afterwards. Not one of pytest's: PostgreSQL does not run as root, and any pytest that
+    starts on this machine closes their common parent to other users, also while PostgreSQL starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="semicircle-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 class ServerProcess:
     """The process that holds the servers.
 
     Args:
-        folder: for the data of embedded servers; the process removes it when it ends. It must not be one of pytest's:
-            PostgreSQL does not run as root, and pytest closes its folders to other users each time that it starts.
+        folder: for the data of embedded servers; the process removes it when it ends. It must not be one of pytest's,
+            as in `folder_for_postgres`.
     """
 
     def __init__(self) -> None:

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
-def migrated_data(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_data(server_environment: Environment, path_of_module: Path) -> Path:
     """The data of PostgreSQL as a first run leaves them, for tests of what comes later."""
-    directory = tmp_path_factory.mktemp("migrated") / "postgres"
+    directory = path_of_module / "postgres"
     [port] = ports.find_free(1)
     server = postgres.start(directory, port, durable=False)
     try:

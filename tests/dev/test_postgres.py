@@ -29,17 +29,17 @@ def port_of_server() -> int:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, port_of_server: int) -> Iterator[Child]:
+def server(path_of_module: Path, port_of_server: int) -> Iterator[Child]:
     """As in development; no test stops it."""
-    server = postgres.start(tmp_path_factory.mktemp("server") / "deep" / "postgres", port_of_server)
+    server = postgres.start(path_of_module / "deep" / "postgres", port_of_server)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(path_of_module: Path) -> Path:
     """Data of a server that was stopped; copying it is quicker than making it anew."""
-    directory = tmp_path_factory.mktemp("template") / "postgres"
+    directory = path_of_module / "template" / "postgres"
     postgres.start(directory, ports.find_free(1)[0], durable=False).stop()
     return directory
 

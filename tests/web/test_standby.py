@@ -4,10 +4,8 @@ A standby refuses more than a read-only transaction does: its UNLOGGED tables ca
 """
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from procrastinate.exceptions import ConnectorException
@@ -16,6 +14,7 @@ from app.dev import ports, postgres
 from app.extensions import db
 from app.worker import _work
 from tests.databases import Environment, upgrade
+from tests.servers import folder_for_postgres
 from tests.standby import make_standby
 from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
@@ -39,10 +38,9 @@ class Standby:
 @pytest.fixture(scope="module")
 def standby(server_environment: Environment) -> Iterator[Standby]:
     """With a PostgreSQL of its own, since the run's server serves other tests."""
-    # PostgreSQL does not run as root, and pytest closes its folders to other users.
-    with tempfile.TemporaryDirectory(prefix="semicircle-tests-", ignore_cleanup_errors=True) as folder:
+    with folder_for_postgres() as folder:
         [port] = ports.find_free(1)
-        directory = Path(folder) / "postgres"
+        directory = folder / "postgres"
         server = postgres.start(directory, port, durable=False)
         try:
             environment = {**server_environment, "DATABASE_URL": postgres.url(port)}
