@@ -46,6 +46,9 @@ ENFORCED = [
 ]
 
 
+SPELLED_OUT = pytest.mark.minutes  # beside one of its kind that `make test` runs
+
+
 def test_in_a_database_in_use_it_finds_nothing(in_use: Database) -> None:
     assert diagnosed() == []
 
@@ -87,6 +90,7 @@ def test_an_invalid_index_of_a_model_is_built_again(in_use: Database) -> None:
     assert diagnosed() == []
 
 
+@SPELLED_OUT
 def test_an_invalid_index_of_no_model_is_dropped(in_use: Database) -> None:
     autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection, pytest.raises(IntegrityError):
@@ -100,7 +104,7 @@ def test_an_invalid_index_of_no_model_is_dropped(in_use: Database) -> None:
 COLUMNS = "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'notes'::regclass"
 
 
-@pytest.mark.parametrize("last", [0, -1])
+@pytest.mark.parametrize("last", [pytest.param(0, marks=SPELLED_OUT), -1])
 def test_a_compatibility_view_that_is_left_over(in_use: Database, last: int) -> None:
     """Also when the table has been given a column since."""
     columns = in_use.scalar(f"{COLUMNS} AND attnum > 0").split(", ")
@@ -112,7 +116,14 @@ def test_a_compatibility_view_that_is_left_over(in_use: Database, last: int) -> 
     assert diagnosed() == []
 
 
-@pytest.mark.parametrize("query", ["* FROM notes WHERE pinned", "id, user_id FROM notes", "n.* FROM notes n, users"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "* FROM notes WHERE pinned",
+        pytest.param("id, user_id FROM notes", marks=SPELLED_OUT),
+        pytest.param("n.* FROM notes n, users", marks=SPELLED_OUT),
+    ],
+)
 def test_another_view_is_none(in_use: Database, query: str) -> None:
     in_use.execute(f"CREATE VIEW pages AS SELECT {query}")
     assert diagnosed() == []
@@ -126,7 +137,9 @@ def test_differences_to_the_models_are_found_once(in_use: Database) -> None:
     assert {finding.next for finding in findings} == {'flask db migrate -m "Bring the schema to the models"'}
 
 
-@pytest.mark.parametrize("fault", CONSEQUENCES, ids=lambda fault: fault.named)
+@pytest.mark.parametrize(
+    "fault", [CONSEQUENCES[0], pytest.param(CONSEQUENCES[1], marks=SPELLED_OUT)], ids=lambda fault: fault.named
+)
 def test_what_follows_from_a_fault_is_no_further_finding(in_use: Database, fault: Fault) -> None:
     in_use.execute(fault.plant)
     require_each_found_once([fault], diagnosed())
@@ -159,11 +172,11 @@ BACKFILL = (
 @pytest.mark.parametrize(
     ("state", "idle", "found"),
     [
-        ("failed", 0, ("backfill-failed", "error", "flask release resume words")),
-        ("paused", 0, ("backfill-paused", "warning", "flask release resume words")),
+        pytest.param("failed", 0, ("backfill-failed", "error", "flask release resume words"), marks=SPELLED_OUT),
+        pytest.param("paused", 0, ("backfill-paused", "warning", "flask release resume words"), marks=SPELLED_OUT),
         ("running", 900, ("backfill-stalled", "warning", "flask release status")),
         ("running", 0, None),
-        ("done", 900, None),
+        pytest.param("done", 900, None, marks=SPELLED_OUT),
     ],
 )
 def test_a_long_backfill_that_does_not_go_on(
@@ -201,6 +214,7 @@ def test_an_integer_key_near_its_end(in_use: Database) -> None:
     assert finding.next.startswith("flask db migrate")
 
 
+@SPELLED_OUT
 def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> None:
     unique = UniqueConstraint("place", name="uq_orders_place", postgresql_nulls_not_distinct=True)
     orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), Column("place", Integer), unique)
@@ -209,6 +223,7 @@ def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> N
     assert (finding.rule, "uq_orders_place" in finding.what) == ("other-constraint", True)
 
 
+@SPELLED_OUT
 def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
     """It is made again with its sequence, then what stands on it."""
     in_use.execute("DROP TABLE procrastinate_events")
@@ -219,6 +234,7 @@ def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
     assert diagnosed() == []
 
 
+@SPELLED_OUT
 def test_row_security_on_purpose(in_use: Database) -> None:
     """Its model says so. Without a policy it is a fault all the same: then nobody sees a row."""
     orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), info={"row_security": True})
