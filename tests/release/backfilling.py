@@ -13,6 +13,9 @@ from tests.queued import queued, run_queued
 from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
 
+UNFILLED = "SELECT count(*) FROM things WHERE size IS NULL"
+FILLED = "SELECT count(*) FROM things WHERE size = 1"
+BATCH = 500  # rows of the first one
 MOST_JOBS = 200  # of one backfill in these tests; a chain that has no end is noticed
 
 

@@ -1,29 +1,19 @@
-"""A long backfill is one chain of jobs: every row is filled once, whatever happens to jobs, rows and SQL."""
-
-import itertools
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+"""A long backfill fills every row once, whatever it finds in the table; what cannot work is refused, or is named."""
 
 import pytest
-from flask import Flask, current_app
-from psycopg2 import InterfaceError
-from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from flask import current_app
+from sqlalchemy.exc import ProgrammingError
 
 from app.backfill_jobs import resume_lost_backfills
 from app.release.backfills.batches import run_batch
 from app.release.backfills.table import AT_ONCE, DONE, FAILED, RUNNING
 from app.release.errors import ReleaseError, UnsafeOperation
-from app.release.operations import backfill_later, cancel_backfill, require_backfilled
+from app.release.operations import backfill_later, require_backfilled
 from app.release.operations.schemas import in_schema
-from tests.release.backfilling import begin, in_use, jobs, lose_jobs, sizes, work_once, work_until_idle
+from tests.release.backfilling import BATCH, FILLED, UNFILLED, begin, in_use, jobs, sizes, work_once, work_until_idle
 from tests.release.migrating import Database
 
-UNFILLED = "SELECT count(*) FROM things WHERE size IS NULL"
-FILLED = "SELECT count(*) FROM things WHERE size = 1"
 RECORDED = "SELECT count(*) > 0 FROM schema_backfills"
-BATCH = 500  # rows of the first one
-MOST_STATEMENTS = 30  # of one batch
 
 
 @pytest.fixture
@@ -197,75 +187,6 @@ def test_a_key_of_any_type_gets_there_and_back(things: Database, type_: str, val
     assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
 
 
-def test_a_batch_that_was_killed_leaves_nothing_and_its_job_does_it_again(things: Database) -> None:
-    begin(things)
-    with things.engine.connect() as killed:
-        run_batch(killed, "sizes", 1)
-        killed.rollback()  # what the server does when the worker is gone
-    assert (things.scalar(FILLED), sizes(things).turn, jobs()) == (0, 1, [("sizes", 1)])
-    work_until_idle()
-    assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
-
-
-def test_killed_at_any_statement_a_batch_leaves_nothing(things: Database) -> None:
-    begin(things)
-    before = sizes(things)._replace(idle_for=0)
-    for number in range(1, MOST_STATEMENTS):
-        if not dies_at(things, number):
-            break
-        assert (things.scalar(FILLED), sizes(things)._replace(idle_for=0), jobs()) == (0, before, [("sizes", 1)])
-    assert 5 < number < MOST_STATEMENTS
-    assert (things.scalar(FILLED), jobs()) == (BATCH, [("sizes", 1), ("sizes", 2)])
-    work_until_idle()
-    assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
-
-
-def dies_at(things: Database, number: int) -> bool:
-    """A batch on a connection that is cut off after so many statements; whether there were as many."""
-    left = itertools.count(number, -1)
-
-    def cut_off(connection: Connection, *_: object) -> None:
-        if next(left) == 1:
-            assert connection.connection.dbapi_connection is not None
-            connection.connection.dbapi_connection.close()
-
-    with things.engine.connect() as connection:
-        event.listen(connection, "after_cursor_execute", cut_off)
-        try:
-            run_batch(connection, "sizes", 1)
-            connection.commit()
-        except (DBAPIError, InterfaceError):
-            return True
-    return False
-
-
-def test_a_job_that_comes_twice_finds_that_it_is_late(things: Database) -> None:
-    begin(things)
-    work_once()
-    for late in (0, 1):
-        with things.engine.begin() as connection:
-            run_batch(connection, "sizes", late)
-    assert (things.scalar(FILLED), sizes(things).turn, jobs()) == (BATCH, 2, [("sizes", 2)])
-
-
-def test_two_workers_with_the_same_job_leave_one_chain(things: Database) -> None:
-    begin(things)
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    together = Barrier(2)
-
-    def fill() -> None:
-        with app.app_context(), things.engine.begin() as connection:
-            together.wait(10)
-            run_batch(connection, "sizes", 1)
-
-    with ThreadPoolExecutor(2) as workers:
-        for done in [workers.submit(fill) for _ in range(2)]:
-            done.result()
-    assert (things.scalar(FILLED), jobs()) == (BATCH, [("sizes", 1), ("sizes", 2)])
-    work_until_idle()
-    assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
-
-
 def test_a_row_that_is_held_comes_in_a_later_pass(things: Database) -> None:
     begin(things)
     with things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"):
@@ -332,80 +253,6 @@ def test_an_error_that_passes_by_itself_is_the_queues_to_retry(things: Database)
         with pytest.raises(Exception, match="read-only"):
             run_batch(connection, "sizes", 1)
     assert (sizes(things).state, sizes(things).turn) == (RUNNING, 1)
-
-
-def show_follower(things: Database, lag: str, state: str) -> None:
-    """The server shows such a one, to `fill`."""
-    shown = f"SELECT make_interval(secs => {lag}) AS replay_lag, {state}::text AS state"
-    things.execute(f"DROP VIEW IF EXISTS public.pg_stat_replication; CREATE VIEW public.pg_stat_replication AS {shown}")
-
-
-def fill(things: Database, turn: int) -> None:
-    with things.engine.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL search_path = public, pg_catalog")
-        run_batch(connection, "sizes", turn)
-
-
-def test_it_waits_while_a_follower_lags(things: Database) -> None:
-    begin(things)
-    show_follower(things, "8", "'streaming'")
-    fill(things, 1)
-    assert (things.scalar(FILLED), sizes(things).waiting_for) == (0, "a follower that is 8 s behind")
-    show_follower(things, "NULL", "'streaming'")
-    fill(things, 2)
-    assert (things.scalar(FILLED), sizes(things).waiting_for) == (BATCH, None)
-
-
-def test_a_lag_that_our_role_may_not_see_is_told_once_and_not_waited_for(
-    things: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    begin(things)
-    show_follower(things, "NULL", "NULL")
-    for turn in (1, 2, 3):
-        fill(things, turn)
-    assert things.scalar(FILLED) > BATCH
-    assert caplog.text.count("may not see how far the followers lag") == 1
-
-
-def test_a_chain_that_was_lost_is_found_again_once(things: Database, caplog: pytest.LogCaptureFixture) -> None:
-    begin(things)
-    work_once()
-    resume_lost_backfills(0)
-    assert jobs() == [("sizes", 2)]
-    lose_jobs()
-    resume_lost_backfills(0)
-    resume_lost_backfills(0)
-    assert jobs() == [("sizes", 2)]
-    assert caplog.text.count("no job for turn 2") == 1
-    work_until_idle()
-    assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
-
-
-@pytest.mark.parametrize("status", ["failed", "cancelled", "aborted"])
-def test_a_job_that_a_worker_of_other_code_has_failed_is_deferred_again(things: Database, status: str) -> None:
-    """A worker fails the jobs of tasks that its release does not have."""
-    begin(things)
-    things.execute(f"UPDATE procrastinate_jobs SET status = '{status}'")
-    resume_lost_backfills(0)
-    assert jobs() == [("sizes", 1)]
-
-
-def test_a_job_that_runs_is_not_lost(things: Database) -> None:
-    begin(things)
-    things.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-    resume_lost_backfills(0)
-    assert jobs() == []
-
-
-def test_one_that_was_cancelled_ends_with_the_job_that_waits(things: Database) -> None:
-    begin(things)
-    work_once()
-    things.migrate(lambda: cancel_backfill("sizes"))
-    assert work_until_idle() == 1
-    assert (things.scalar(FILLED), things.scalar("SELECT count(*) FROM schema_backfills")) == (BATCH, 0)
-    begin(things)
-    work_until_idle()
-    assert things.scalar(FILLED) == 3000
 
 
 def test_in_another_schema_its_names_mean_what_they_meant_in_the_migration(things: Database) -> None:
