@@ -11,13 +11,15 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Sequence, Table, UniqueConstraint
+from sqlalchemy import Column, Connection, Index, MetaData, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex
+from sqlalchemy.schema import CreateColumn
 
 from app.release import definitions
+from app.release.definition_changes import Changed, changed_definitions
 from app.release.definitions import Definition
+from app.release.implication import takes_all
 from app.release.operations.identifiers import require_short
 from app.release.rewriter.calls import names_in
 from app.release.rewriter.directives import ChangedColumn, CreateSequence, DropExclude, Replacement
@@ -25,7 +27,6 @@ from app.release.sql.dialect import DIALECT, sql_name
 from app.release.unimported_models import require_all_imported
 
 PLUGIN = __name__
-COMPARED = (CheckConstraint, ExcludeConstraint, UniqueConstraint)
 
 
 def setup(plugin: Plugin) -> None:
@@ -68,52 +69,36 @@ def compare_table(
     model: Table | None,
 ) -> PriorityDispatchResult:
     """Definitions of what has the same name in models and database; PRIMARY KEY and EXCLUDE whatever their names."""
-    if reflected is None or model is None or schema is not None:
+    if reflected is None or model is None:
         return PriorityDispatchResult.CONTINUE
     connection = _connection(context)
-    there = definitions.all_there(connection, name)
     found_by_alembic = {_name_of(op) for op in modify.ops}
-    statements = {
-        called: statement
-        for called, statement in _statements(model).items()
-        if called in there and called not in found_by_alembic
-    }
-    wanted = definitions.all_wanted(connection, name, statements) if statements else {}
-    for called, statement in statements.items():
-        new = wanted.get(called, Definition(called, there[called].kind, statement))
-        if not _is_same(connection, name, there[called], new):
-            drop, create = _directives(reflected, model, called)
-            modify.ops.append(Replacement(drop, create, there[called].text, new.text))
-    modify.ops.extend(_primary_key(there, reflected, model))
-    modify.ops.extend(_excludes(there, reflected, model))
-    modify.ops.extend(_columns(connection, modify, reflected, model))
+    for change in changed_definitions(connection, model, found_by_alembic):
+        modify.ops.append(_directive(connection, change, reflected, model))
+    with definitions.on_search_path(connection, schema):
+        modify.ops.extend(_excludes(definitions.all_there(connection, name), reflected, model))
+        modify.ops.extend(_columns(connection, modify, reflected, model))
     return PriorityDispatchResult.CONTINUE
 
 
-def _statements(model: Table) -> dict[str, str]:
-    """name: the statement that makes it on its table."""
-    found = {}
-    for constraint in model.constraints:
-        if isinstance(constraint, COMPARED) and isinstance(constraint.name, str):
-            add = AddConstraint(constraint, isolate_from_table=False)
-            found[sql_name(constraint.name)] = str(add.compile(dialect=DIALECT))
-    for index in model.indexes:
-        found[sql_name(index.name or "")] = str(CreateIndex(index).compile(dialect=DIALECT))
-    return found
+def _directive(connection: Connection, change: Changed, reflected: Table, model: Table) -> ops.MigrateOperation:
+    there, wanted = change
+    if wanted is None:
+        return ops.DropConstraintOp.from_constraint(reflected.primary_key)
+    if there is None:
+        return ops.AddConstraintOp.from_constraint(model.primary_key)
+    is_key = wanted.kind == definitions.PRIMARY_KEY
+    old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
+    with definitions.on_search_path(connection, model.schema):
+        is_wider = takes_all(connection, model.name, there.text, wanted.text)
+    return Replacement(*_drop_and_create(old, new), there.text, wanted.text, is_wider)
 
 
-def _is_same(connection: Connection, table: str, there: Definition, wanted: Definition) -> bool:
-    if there[1:] == wanted[1:]:
-        return True
-    both_checks = there.kind == wanted.kind == "c" and wanted.text.startswith("CHECK")
-    return both_checks and definitions.is_same_constraint(connection, table, there.name, there.text, wanted.text)
-
-
-def _directives(reflected: Table, model: Table, name: str) -> tuple[Any, Any]:
-    old, new = (_named(table, name) for table in (reflected, model))
+def _drop_and_create(old: Any, new: Any) -> tuple[Any, Any]:
     if isinstance(new, ExcludeConstraint):
-        return DropExclude(model.name, name, ""), ops.AddConstraintOp.from_constraint(new)
-    if hasattr(new, "expressions"):
+        name = sql_name(str(new.name))
+        return DropExclude(new.table.name, name, "", new.table.schema), ops.AddConstraintOp.from_constraint(new)
+    if isinstance(new, Index):
         return ops.DropIndexOp.from_index(old), ops.CreateIndexOp.from_index(new)
     return ops.DropConstraintOp.from_constraint(old), ops.AddConstraintOp.from_constraint(new)
 
@@ -121,21 +106,6 @@ def _directives(reflected: Table, model: Table, name: str) -> tuple[Any, Any]:
 def _named(table: Table, name: str) -> Any:
     items: tuple[Any, ...] = (*table.constraints, *table.indexes)
     return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
-
-
-def _primary_key(there: dict[str, Definition], reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
-    old, new = reflected.primary_key, model.primary_key
-    if [column.name for column in old.columns] == [column.name for column in new.columns]:
-        return
-    if not len(new.columns):
-        yield ops.DropConstraintOp.from_constraint(old)
-    elif not len(old.columns):
-        yield ops.AddConstraintOp.from_constraint(new)
-    else:
-        definition = next(one.text for one in there.values() if one.kind == "p")
-        drop, create = ops.DropConstraintOp.from_constraint(old), ops.AddConstraintOp.from_constraint(new)
-        key = ", ".join(column.name for column in new.columns)
-        yield Replacement(drop, create, definition, f"PRIMARY KEY ({key})")
 
 
 def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
@@ -150,8 +120,8 @@ def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> I
         if name not in there:
             yield ops.AddConstraintOp.from_constraint(constraint)
     for name, definition in there.items():
-        if definition.kind == "x" and name not in wanted and not names_in(definition.text, gone):
-            yield DropExclude(model.name, name, definition.text)
+        if definition.kind == definitions.EXCLUDE and name not in wanted and not names_in(definition.text, gone):
+            yield DropExclude(model.name, name, definition.text, model.schema)
 
 
 def _columns(
@@ -181,9 +151,8 @@ def _sequences_of(column: Column[Any]) -> Iterator[Sequence]:
             yield default
 
 
-def _name_of(op: Any) -> str | None:
-    name = getattr(op, "constraint_name", None) or getattr(op, "index_name", None) or getattr(op, "name", None)
-    return sql_name(name) if name else None
+def _name_of(op: Any) -> str:
+    return sql_name(getattr(op, "constraint_name", None) or getattr(op, "index_name", None) or "")
 
 
 def _connection(context: AutogenContext) -> Connection:

@@ -1,11 +1,10 @@
 """Definitions of constraints, indexes and columns, as the server prints them: pg_get_constraintdef and its like.
 
-Two of one name are the same when the server prints them alike. Only it knows that `x IN (1, 2)` and
-`x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an empty temporary copy of the table, in a
+Two of one name are the same when the server prints them alike: definition_changes.py. Only it knows that `x IN (1, 2)`
+and `x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an empty temporary copy of the table, in a
 transaction that is rolled back, and printed from there.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,14 +15,20 @@ from sqlalchemy.exc import DBAPIError
 from app.release.connection import execute_verbatim
 from app.release.sql.dialect import quote
 
+CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
+INDEX = "i"  # our own, for an index that belongs to no constraint
+
+_CONSTRAINT_TEXT = "regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '')"
+# Without its own name and that of its table, which the temporary copy has in another schema.
+_INDEX_TEXT = (
+    "CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END || substring(pg_get_indexdef(indexrelid) FROM ' (USING .*)$')"
+)
 _CONSTRAINT = text(
-    "SELECT regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') FROM pg_constraint"
+    f"SELECT conname::text, contype::text, {_CONSTRAINT_TEXT} FROM pg_constraint"  # noqa: S608 - of constants
     " WHERE conrelid = CAST(:table AS regclass) AND conname = :name"
 )
-# Without its own name and that of its table, which the temporary copy has in another schema.
 _INDEX = text(
-    "SELECT CAST(indrelid AS regclass)::text AS owner, CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END"
-    " || substring(pg_get_indexdef(indexrelid) FROM ' (USING .*)$') AS definition FROM pg_index"
+    f"SELECT CAST(indrelid AS regclass)::text AS owner, {_INDEX_TEXT} AS definition FROM pg_index"  # noqa: S608
     " WHERE indexrelid = to_regclass(:index) AND indisvalid"
 )
 _COLUMN = text(
@@ -39,28 +44,27 @@ _COLUMN = text(
 )
 # Of all constraints but foreign keys and NOT NULL, and of all indexes that belong to no constraint.
 _ALL = text(
-    "SELECT conname AS name, contype::text AS kind, regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '')"
-    " AS definition FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND contype IN ('c', 'p', 'u', 'x')"
-    " UNION ALL SELECT relname, 'i', CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END"
-    " || substring(pg_get_indexdef(indexrelid) FROM ' (USING .*)$') FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+    f"SELECT conname::text AS name, contype::text AS kind, {_CONSTRAINT_TEXT} AS text FROM pg_constraint"  # noqa: S608
+    " WHERE conrelid = CAST(:table AS regclass) AND contype IN ('c', 'p', 'u', 'x')"
+    f" UNION ALL SELECT relname::text, 'i', {_INDEX_TEXT} FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
     " WHERE indrelid = CAST(:table AS regclass) AND indisvalid"
     " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)"
+)
+_SEARCH_FIRST = text(
+    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
 )
 _SCHEMA = text(
     "SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
     " WHERE c.oid = CAST(:table AS regclass)"
 )
-# A literal of a column that was VARCHAR and became TEXT keeps the detour.
-_TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
-PRINTS = 3  # after a restore the server prints a CHECK in another way, and what it prints once more is settled
 
 
 class Definition(NamedTuple):
     """Of a constraint or an index."""
 
     name: str
-    kind: str  # as pg_constraint.contype: c(heck), p(rimary key), u(nique), (e)x(clude); or i(ndex)
-    text: str
+    kind: str  # as above, or u(nique)
+    text: str  # such as "CHECK ((size > 0))" or "UNIQUE USING btree (name) WHERE …"
 
 
 class IndexDefinition(NamedTuple):
@@ -78,10 +82,10 @@ class ColumnDefinition(NamedTuple):
         return " ".join(filter(None, parts))
 
 
-def constraint_there(connection: Connection, table: str, name: str) -> str | None:
+def constraint_there(connection: Connection, table: str, name: str) -> Definition | None:
     """The definition of a table's constraint of any kind; None: there is no such constraint."""
-    found: str | None = connection.scalar(_CONSTRAINT, {"table": quote(table), "name": name})
-    return found
+    row = connection.execute(_CONSTRAINT, {"table": quote(table), "name": name}).one_or_none()
+    return Definition(*row) if row else None
 
 
 def index_there(connection: Connection, name: str) -> IndexDefinition | None:
@@ -96,24 +100,17 @@ def column_there(connection: Connection, table: str, name: str) -> ColumnDefinit
     return ColumnDefinition(*row) if row else None
 
 
-def is_same_constraint(
-    connection: Connection, table: str, name: str, there: str, wanted: str, referred: str | None = None
-) -> bool:
-    """Whether the server would print `wanted` as it prints what is there.
+def wanted_constraint(
+    connection: Connection, table: str, name: str, definition: str, referred: str | None = None
+) -> Definition:
+    """The definition of the constraint that ADD CONSTRAINT makes.
 
     Args:
-        there, wanted: definitions, such as "CHECK (size < 10)".
         referred: the table that a foreign key refers to.
     """
     with empty_copies(connection, table, *filter(None, [referred]), with_indexes=referred is not None):
-        wanted = _printed(connection, table, name, wanted)
-        if there == wanted:
-            return True
-        if not (there.startswith("CHECK") and wanted.startswith("CHECK")):  # the others are printed in one way
-            return False
-        printed = (_settled(connection, table, name, one) for one in (there, wanted))
-        one, other = (_TEXT.sub(r"\1::text", definition) for definition in printed)
-        return one == other
+        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {definition}")
+        return Definition(*connection.execute(_CONSTRAINT, {"table": quote(table), "name": name}).one())
 
 
 def wanted_index(connection: Connection, table: str, name: str, create: str) -> str:
@@ -136,14 +133,14 @@ def all_there(connection: Connection, table: str) -> dict[str, Definition]:
     return {row.name: Definition(*row) for row in connection.execute(_ALL, {"table": quote(table)})}
 
 
-def all_wanted(connection: Connection, table: str, statements: dict[str, str]) -> dict[str, Definition]:
+def all_wanted(connection: Connection, table: str, statements: list[str]) -> dict[str, Definition]:
     """name: the definition of what a statement makes; missing where the server refuses the statement.
 
     Args:
-        statements: name: CREATE INDEX, or ALTER TABLE … ADD CONSTRAINT.
+        statements: CREATE INDEX, or ALTER TABLE … ADD CONSTRAINT.
     """
     with empty_copies(connection, table):
-        for statement in statements.values():
+        for statement in statements:
             try:
                 execute_verbatim(connection, f"SAVEPOINT one; {statement}; RELEASE SAVEPOINT one")
             except DBAPIError:  # it names a column that the same revision adds
@@ -173,19 +170,17 @@ def empty_copies(connection: Connection, *tables: str, with_indexes: bool = Fals
         execute_verbatim(connection, end)
 
 
-def _printed(connection: Connection, table: str, name: str, definition: str) -> str:
-    """A definition as the server prints it."""
-    alter = f"ALTER TABLE {quote(table)}"
-    execute_verbatim(connection, f"{alter} ADD CONSTRAINT {quote(name)} {definition}")
-    printed: str = connection.execute(_CONSTRAINT, {"table": quote(table), "name": name}).scalar_one()
-    execute_verbatim(connection, f"{alter} DROP CONSTRAINT {quote(name)}")
-    return printed
+@contextmanager
+def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]:
+    """Look for tables in a schema first, until the end of the block. To read only: what is changed is rolled back.
 
-
-def _settled(connection: Connection, table: str, name: str, definition: str) -> str:
-    """Printed again until it stays the same."""
-    for _ in range(PRINTS):
-        before, definition = definition, _printed(connection, table, name, definition)
-        if definition == before:
-            break
-    return definition
+    Args:
+        schema: None: the default one.
+    """
+    if schema is None:
+        yield
+        return
+    with connection.begin_nested() as trial:
+        connection.execute(_SEARCH_FIRST, {"schema": schema})
+        yield
+        trial.rollback()

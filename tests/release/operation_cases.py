@@ -32,7 +32,6 @@ from app.release.operations import (
     reinstate_table_online,
     rename_back_from_view,
     rename_with_view,
-    replace_check_online,
     retire_column_online,
     retire_table_online,
     set_default_online,
@@ -259,7 +258,7 @@ CASES = [
     ),
     Case(
         "replace_check",
-        lambda: replace_check_online("things", "ck_things_small", "size < 20"),
+        lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True),
         "SELECT pg_get_constraintdef(oid) = 'CHECK ((size < 20))' AND convalidated FROM pg_constraint"
         " WHERE conname = 'ck_things_small'",
     ),

@@ -1,5 +1,6 @@
 """What `flask db migrate` makes of another type, and of other values of an enum; and it is taken, forth and back."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,11 @@ def run(calls: list[Call]) -> None:
         exec(call.source, vars(operations).copy())  # noqa: S102 - what was written into the revision
 
 
+def without_casts(dump: str) -> str:
+    """Of a rule, which the server prints with other casts once it has read what it printed."""
+    return re.sub(r"::character varying|::text(\[\])?|[()]", "", dump)
+
+
 def written(things: Database, metadata: MetaData) -> Change:
     return migration(things, metadata)
 
@@ -58,6 +64,11 @@ def test_without_a_difference_nothing_is_written(things: Database) -> None:
     assert migration(things, models()).up == []
 
 
+# As the server prints it.
+KINDS_OF_BEFORE = (
+    "add_check_online('things', 'ck_things_kind',"
+    " \"kind::text = ANY (ARRAY['note'::character varying, 'todo'::character varying]::text[])\", replace=True)"
+)
 TO_DOUBLE = "using='CAST(CAST(price AS text) AS DOUBLE PRECISION)'"
 
 
@@ -91,14 +102,14 @@ TO_DOUBLE = "using='CAST(CAST(price AS text) AS DOUBLE PRECISION)'"
         ),
         (
             models(kinds=("note", "todo", "list")),
-            ["""replace_check_online('things', 'ck_things_kind', "kind IN ('note', 'todo', 'list')")"""],
-            ["""replace_check_online('things', 'ck_things_kind', "kind IN ('note', 'todo')")"""],
+            ["""add_check_online('things', 'ck_things_kind', "kind IN ('note', 'todo', 'list')", replace=True)"""],
+            [KINDS_OF_BEFORE],
             "expand",
         ),
         (
             models(kinds=("note",)),
-            ["""replace_check_online('things', 'ck_things_kind', "kind IN ('note')")"""],
-            ["""replace_check_online('things', 'ck_things_kind', "kind IN ('note', 'todo')")"""],
+            ["""add_check_online('things', 'ck_things_kind', "kind IN ('note')", replace=True)"""],
+            [KINDS_OF_BEFORE],
             "contract",
         ),
     ],
@@ -115,7 +126,7 @@ def test_a_change_is_written_and_taken_and_taken_back(
     things.migrate(lambda: run([call for call in change.up if isinstance(call, Call)]))
     assert [call for call in sources(migration(things, changed).up) if not call.startswith("drop_shadow")] == []
     things.migrate(lambda: run([call for call in change.down if isinstance(call, Call)]))
-    assert not down or schema_dump() == before
+    assert not down or without_casts(schema_dump()) == without_casts(before)
     assert things.scalar("SELECT count(*) FROM things") == 20
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import PendingRollbackError
 
 from app.release.operations import (
+    add_check_online,
     add_computed_column_online,
     add_synced_column_online,
     change_type_online,
     drop_dual_write_contract,
     drop_shadow_contract,
-    replace_check_online,
 )
 from tests.release.migrating import Database
 
@@ -75,8 +75,8 @@ CHANGES = {
         "SELECT count(*) FROM things WHERE label IS DISTINCT FROM size::text",
     ),
     "check": Change(
-        lambda: replace_check_online("things", "ck_things_size", "size < 200"),
-        lambda: replace_check_online("things", "ck_things_size", "size < 100"),
+        lambda: add_check_online("things", "ck_things_size", "size < 200", replace=True),
+        lambda: add_check_online("things", "ck_things_size", "size < 100", replace=True),
         "SELECT count(*) FROM things WHERE size >= 200",
     ),
 }

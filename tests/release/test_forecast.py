@@ -101,8 +101,8 @@ CAN_RUN: dict[str, Steps] = {
     "JSON of the other kind, by a dual write": lambda: steps.change_type_online("notes", "details", "JSONB"),
     "a required computed column": computed,
     "a column that takes the place of an old one": synced,
-    "a CHECK with more texts": lambda: steps.replace_check_online(
-        "people", "role", "role IN ('reader', 'editor', 'owner')"
+    "a CHECK with more texts": lambda: steps.add_check_online(
+        "people", "role", "role IN ('reader', 'editor', 'owner')", replace=True
     ),
     "NOT NULL where it never writes NULL": both(
         sql("ALTER TABLE notes ALTER title DROP NOT NULL"), lambda: steps.set_not_null_online("notes", "title")
@@ -137,7 +137,7 @@ CANNOT_RUN: dict[str, Steps] = {
         lambda: steps.stop_dual_write_contract("notes", "pin"),
         lambda: steps.drop_column_contract("notes", "pinned"),
     ),
-    "a CHECK with fewer texts": lambda: steps.replace_check_online("people", "role", "role IN ('reader')"),
+    "a CHECK with fewer texts": lambda: steps.add_check_online("people", "role", "role IN ('reader')", replace=True),
     "NOT NULL where it writes NULL": both(
         sql("UPDATE notes SET body = ''"), lambda: steps.set_not_null_online("notes", "body")
     ),

@@ -32,7 +32,7 @@ REVISIONS = (
         'drop_index_online("ix_things_size")',
         'drop_not_null_online("things", "name")',
         'widen_text_online("things", "name", "VARCHAR(80)")',
-        'replace_check_online("things", "ck_things_small", "size < 20")',
+        'add_check_online("things", "ck_things_small", "size < 20", replace=True)',
         'drop_constraint_online("things", "ck_things_small")',
         'add_enum_value_online("mood", "fine")',
         'retire_column_online("things", "Odd name")',

@@ -47,7 +47,6 @@ def uses(task: Task, table: str, column: str) -> bool:
 NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
     "set_not_null_online": lambda task, given: fills(task, given["table"], [given["column"]]),
     "add_check_online": lambda task, given: fills(task, given["table"], names_in(given["condition"])),
-    "replace_check_online": lambda task, given: fills(task, given["table"], names_in(given["condition"])),
     "add_unique_online": lambda task, given: fills(task, given["table"], given["columns"]),
     "add_primary_key_online": lambda task, given: fills(task, given["table"], given["columns"]),
     "drop_column_contract": lambda task, given: uses(task, given["table"], given["column"]),

@@ -98,9 +98,7 @@ def compared(
     incomparable = {one.table for one in found if one.kind in ("column", "type", "table")}
     comparable = {name: model for name, model in models.items() if model.fullname not in incomparable}
     reported = reported | {one.name for one in found}
-    for schema in {model.schema for model in comparable.values()}:  # two may have tables of one name
-        of_schema = {name: model for name, model in comparable.items() if model.schema == schema}
-        yield from definition_checks.definitions(connection, of_schema, reported)
+    yield from definition_checks.definitions(connection, comparable, reported)
     yield from definition_checks.collations(connection, comparable)
 
 

@@ -5,12 +5,13 @@ Each is brought to what the models say without stopping the site, since the data
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import ARRAY, Connection, text
+from sqlalchemy import ARRAY, Connection, Table, text
 
-from app.release.doctor.definitions import CHECK, INDEX, PRIMARY_KEY, Changed, Definition, changed_definitions
+from app.release.definition_changes import changed_definitions
+from app.release.definitions import CHECK, INDEX, PRIMARY_KEY, Definition
 from app.release.doctor.diagnosis import ERROR, IF_THE_MODEL_CHANGED, Diagnosis, psql, psql_with_strong_lock
 from app.release.doctor.table_checks import Models
-from app.release.operations.identifiers import shorten_identifier
+from app.release.operations.identifiers import spare_name
 from app.release.sql.dialect import quote
 
 _KINDS = {CHECK: "check", INDEX: "index", PRIMARY_KEY: "primary key"}
@@ -32,30 +33,37 @@ def definitions(connection: Connection, models: Models, reported: Collection[str
     """
     connection.rollback()
     connection.execute(text("SET TRANSACTION READ WRITE"))
-    changed = list(changed_definitions(connection, models, reported))
+    changed = [
+        (table, change)
+        for table, model in models.items()
+        for change in changed_definitions(connection, model, reported)
+    ]
     connection.rollback()
-    for change in changed:
-        kind = _KINDS.get(change.wanted.kind, "constraint")
-        rule = f"{'other' if change.there else 'missing'}-{kind.replace(' ', '-')}"
-        named = f"The {kind} {change.wanted.name} on {change.table}"
-        there = f"is {change.there.sql} in the database" if change.there else "is not in the database"
-        what = f"{named} {there}, and {change.wanted.sql} in the models. {IF_THE_MODEL_CHANGED}"
-        yield Diagnosis(ERROR, rule, what, _repair(change, _schema(models, change)))
+    for table, (there, wanted) in changed:
+        if wanted is None:
+            continue  # a primary key that no model has harms nobody
+        kind = _KINDS.get(wanted.kind, "constraint")
+        rule = f"{'other' if there else 'missing'}-{kind.replace(' ', '-')}"
+        found = f"is {there.text} in the database" if there else "is not in the database"
+        what = f"The {kind} {wanted.name} on {table} {found}, and {wanted.text} in the models. {IF_THE_MODEL_CHANGED}"
+        yield Diagnosis(ERROR, rule, what, _repair(table, there, wanted, _prefix(models[table])))
 
 
-def _schema(models: Models, change: Changed) -> str:
-    schema = models[change.table].schema
-    return f"{quote(schema)}." if schema else ""
+def _prefix(model: Table) -> str:
+    return f"{quote(model.schema)}." if model.schema else ""
 
 
-def _repair(change: Changed, schema: str) -> str:
-    table, wanted = change.table, change.wanted
+def _repair(table: str, there: Definition | None, wanted: Definition, schema: str) -> str:
+    """
+    Args:
+        schema: in front of the name of an index.
+    """
     if wanted.kind == INDEX:
         return _rebuild_index(table, wanted, schema)
     if wanted.kind == PRIMARY_KEY:
-        return _rebuild_primary_key(table, change.there, wanted)
-    drop = f"DROP CONSTRAINT {quote(change.there.name)}, " if change.there else ""
-    add = f"ALTER TABLE {table} {drop}ADD CONSTRAINT {quote(wanted.name)} {wanted.sql}"
+        return _rebuild_primary_key(table, there, wanted)
+    drop = f"DROP CONSTRAINT {quote(there.name)}, " if there else ""
+    add = f"ALTER TABLE {table} {drop}ADD CONSTRAINT {quote(wanted.name)} {wanted.text}"
     if wanted.kind != CHECK:
         return psql_with_strong_lock(add)
     validate = f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(wanted.name)}"
@@ -64,8 +72,8 @@ def _repair(change: Changed, schema: str) -> str:
 
 def _rebuild_index(table: str, wanted: Definition, schema: str) -> str:
     """Beside the old one, which serves until the new one is there."""
-    new = quote(shorten_identifier(f"{wanted.name}_new"))
-    unique, _, rest = wanted.sql.partition("USING ")
+    new = quote(spare_name(wanted.name))
+    unique, _, rest = wanted.text.partition("USING ")
     return psql(
         f"CREATE {unique}INDEX CONCURRENTLY {new} ON {table} USING {rest}",
         f"DROP INDEX CONCURRENTLY {schema}{quote(wanted.name)}",
@@ -74,10 +82,10 @@ def _rebuild_index(table: str, wanted: Definition, schema: str) -> str:
 
 
 def _rebuild_primary_key(table: str, there: Definition | None, wanted: Definition) -> str:
-    new = quote(shorten_identifier(f"{wanted.name}_new"))
+    new = quote(spare_name(wanted.name))
     drop = f"DROP CONSTRAINT {quote(there.name)}, " if there else ""
     return psql(
-        f"CREATE UNIQUE INDEX CONCURRENTLY {new} ON {table} {wanted.sql.removeprefix('PRIMARY KEY ')}",
+        f"CREATE UNIQUE INDEX CONCURRENTLY {new} ON {table} {wanted.text.removeprefix('PRIMARY KEY ')}",
         f"ALTER TABLE {table} {drop}ADD CONSTRAINT {quote(wanted.name)} PRIMARY KEY USING INDEX {new}",
     )
 

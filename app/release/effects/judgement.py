@@ -94,6 +94,10 @@ CONTRACTS = {
         "{subject} may refuse what the release before writes.",
         'Do it in a revision with phase = "contract", one release after the code that writes only what it allows.',
     ),
+    "narrows-check": Rule(
+        "{subject} may refuse what the release before writes: nothing proves that it takes all that the old one took.",
+        'Do it in a revision with phase = "contract". Or if it does take all, say so by excused("…") around the call.',
+    ),
     "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
     "changes-setting": Rule(
         "Every new session of the release before would begin with {subject}.",
@@ -120,8 +124,7 @@ NEVER = {
     ),
     "validates-under-lock": Rule(
         "Every row would be checked for {subject} under the lock of the table: requests wait.",
-        "Use add_check_online() or add_foreign_key_online(), which add it NOT VALID and validate it in another"
-        " transaction.",
+        "Use add_check_online() or add_foreign_key_online(): NOT VALID first, then validated in another transaction.",
     ),
     "builds-index-under-lock": Rule(
         "Nobody could write to the table until {subject} is built.",

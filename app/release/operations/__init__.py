@@ -40,7 +40,7 @@ from app.release.operations.drops import (
     retire_table_online,
 )
 from app.release.operations.dual_writes import drop_dual_write_contract, stop_dual_write_contract
-from app.release.operations.enums import add_enum_value_online, replace_check_online
+from app.release.operations.enums import add_enum_value_online
 from app.release.operations.indexes import create_index_online, drop_index_online
 from app.release.operations.keys import add_primary_key_online, add_unique_online
 from app.release.operations.not_null import drop_not_null_online, set_not_null_online
@@ -74,7 +74,6 @@ __all__ = [
     "reinstate_table_online",
     "rename_back_from_view",
     "rename_with_view",
-    "replace_check_online",
     "require_backfilled",
     "retire_column_online",
     "retire_table_online",

@@ -4,6 +4,10 @@ They find tables on the search path, as DDL does. Parameters: `table` and `index
 `constraint` are bare names.
 """
 
+from alembic import op
+from sqlalchemy import Connection
+
+from app.release.connection import connection_of
 from app.release.sql.dialect import quote
 
 HAS_COLUMN = (
@@ -71,3 +75,9 @@ def column_parameters(table: str, column: str) -> dict[str, str]:
 
 def constraint_parameters(table: str, constraint: str) -> dict[str, str]:
     return {"table": quote(table), "constraint": constraint}
+
+
+def connection() -> Connection | None:
+    """To ask the catalog; None in --sql mode, in which no database is asked."""
+    migration = op.get_context()
+    return None if migration.as_sql else connection_of(migration)

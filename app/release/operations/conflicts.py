@@ -8,12 +8,12 @@ from typing import Any
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
 
 from app.release import definitions
-from app.release.connection import connection_of
-from app.release.definitions import ColumnDefinition
+from app.release.definition_changes import is_same
+from app.release.definitions import ColumnDefinition, Definition
 from app.release.errors import ReleaseError
+from app.release.operations import catalog
 from app.release.sql.dialect import quote
 
 # What came later in a revision may explain these differences: (table, column, what): sentence.
@@ -28,12 +28,12 @@ def other_constraint(table: str, name: str, definition: str, referred: str | Non
         definition: of the constraint that is wanted, such as "CHECK (size < 10)".
         referred: the table that a foreign key refers to.
     """
-    connection = _connection()
+    connection = catalog.connection()
     there = definitions.constraint_there(connection, table, name) if connection else None
     if connection is None or there is None:
         return None
-    same = definitions.is_same_constraint(connection, table, name, there, definition, referred)
-    return None if same else there
+    wanted = definitions.wanted_constraint(connection, table, name, definition, referred)
+    return None if is_same(connection, table, there, wanted) else there.text
 
 
 def other_index(table: str, name: str, create: str) -> str | None:
@@ -45,7 +45,7 @@ def other_index(table: str, name: str, create: str) -> str | None:
     Raises:
         ReleaseError: an index of another table has the name.
     """
-    connection = _connection()
+    connection = catalog.connection()
     there = definitions.index_there(connection, name) if connection else None
     if connection is None or there is None:
         return None
@@ -54,7 +54,9 @@ def other_index(table: str, name: str, create: str) -> str | None:
             f"There is another index {name}, on {there.table} ({there.definition}); nothing was changed. Give the new"
             f" one on {table} a name of its own."
         )
-    return None if there.definition == definitions.wanted_index(connection, table, name, create) else there.definition
+    wanted = definitions.wanted_index(connection, table, name, create)
+    one, other = (Definition(name, definitions.INDEX, printed) for printed in (there.definition, wanted))
+    return None if is_same(connection, table, one, other) else there.definition
 
 
 def replaces(there: str | None, replace: bool) -> bool:
@@ -84,7 +86,7 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
     Raises:
         ReleaseError: with what is there and what is wanted.
     """
-    connection = _connection()
+    connection = catalog.connection()
     there = definitions.column_there(connection, table, column) if connection else None
     if connection is None or there is None:
         return
@@ -120,12 +122,6 @@ def _other_column(table: str, column: str, there: ColumnDefinition, wanted: Colu
         f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
         " — and then run: flask db upgrade. Else give the new column a name of its own."
     )
-
-
-def _connection() -> Connection | None:
-    """None in --sql mode: no database is asked."""
-    migration = op.get_context()
-    return None if migration.as_sql else connection_of(migration)
 
 
 def _unexplained() -> Unexplained:

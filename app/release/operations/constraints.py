@@ -3,18 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from alembic import op
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from app.release.connection import connection_of
-from app.release.effects.effect import Effect, on_table
-from app.release.errors import UnsafeOperation
-from app.release.operations import catalog, conflicts
+from app.release.operations import catalog
 from app.release.operations.backfill_later import refuse_while_filling
-from app.release.operations.identifiers import require_short, spare_name
-from app.release.operations.steps import Step, alter_table, run_steps
-from app.release.sql.dialect import quote
+from app.release.operations.constraint_steps import add_constraint, drop_step, dropping, requiring
+from app.release.operations.steps import run_steps
+from app.release.sql.dialect import quote, quoted_list
 
 _COLUMNS_NAMED = text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
@@ -40,6 +35,9 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
 
     Run again: each statement is skipped when its result is there.
 
+    An expand step may only put a wider CHECK in the place of another: one that takes each row that the other takes, as
+    PostgreSQL itself proves (implication.py). Or add one on a column that the live release does not write.
+
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again. Or a backfill of one of
             its columns is not done.
@@ -47,13 +45,13 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     broken = f"a row of {table} does not meet {condition}"
-    effects = [_requiring(table, name, _columns_in(table, condition))]
-    _add(table, name, f"CHECK ({condition})", None, broken, replace, effects)
+    requires = [requiring(table, name, _columns_in(table, condition))]
+    add_constraint(table, name, f"CHECK ({condition})", None, broken, replace, requires)
 
 
 def prove_not_null(table: str, name: str, column: str) -> None:
     """A CHECK that a column is not NULL. It is not judged: a trigger fills the column, so no writer has to."""
-    _add(table, name, f"CHECK ({quote(column)} IS NOT NULL)", None, f"{table}.{column} holds NULL", False, [])
+    add_constraint(table, name, f"CHECK ({quote(column)} IS NOT NULL)", None, f"{table}.{column} holds NULL", False, [])
 
 
 def add_foreign_key_online(
@@ -92,14 +90,16 @@ def add_foreign_key_online(
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
         ReleaseError: the table has a constraint of this name and another definition, and it is not to be replaced.
     """
-    definition = f"FOREIGN KEY ({_list(columns)}) REFERENCES {quote(referred_table)} ({_list(referred_columns)})"
+    definition = (
+        f"FOREIGN KEY ({quoted_list(columns)}) REFERENCES {quote(referred_table)} ({quoted_list(referred_columns)})"
+    )
     definition += f" MATCH {match}" if match else ""
     definition += f" ON UPDATE {onupdate}" if onupdate else ""
     definition += f" ON DELETE {ondelete}" if ondelete else ""
     definition += " DEFERRABLE" if deferrable else ""
     definition += f" INITIALLY {initially}" if initially else ""
     broken = f"a row of {table} refers to no {referred_table}"
-    _add(table, name, definition, referred_table, broken, replace, [_requiring(table, name, columns)])
+    add_constraint(table, name, definition, referred_table, broken, replace, [requiring(table, name, columns)])
 
 
 def drop_constraint_online(table: str, name: str) -> None:
@@ -111,92 +111,11 @@ def drop_constraint_online(table: str, name: str) -> None:
 
     Run again: skipped when there is no such constraint.
     """
-    run_steps(_drop(table, name), effects=dropping(table, name))
-
-
-def dropping(table: str, name: str) -> list[Effect]:
-    """What it means to code that may count on a constraint when that goes; see effects/constraints.py."""
-    migration = op.get_context()
-    if migration.as_sql:
-        return []
-    query = text(f"SELECT {catalog.IS_RELIED_ON}")
-    is_relied_on = connection_of(migration).scalar(query, catalog.constraint_parameters(table, name))
-    return [on_table("drops-constraint", table, name)] if is_relied_on else []
-
-
-def _requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """What a constraint that looks at these columns asks of new rows."""
-    return on_table("requires-more", table, *columns)._replace(subject=name)
+    run_steps(drop_step(table, name), effects=dropping(table, name))
 
 
 def _columns_in(table: str, condition: str) -> list[str]:
     """The columns of the table that the condition names."""
-    migration = op.get_context()
-    if migration.as_sql:
-        return []
+    connection = catalog.connection()
     parameters = {"table": quote(table), "words": re.findall(r"\w+", condition)}
-    return list(connection_of(migration).scalars(_COLUMNS_NAMED, parameters))
-
-
-def _add(
-    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, effects: list[Effect]
-) -> None:
-    """Add a constraint, unless the same is there.
-
-    Args:
-        referred: the table that a foreign key refers to.
-        broken: the message when a row does not meet the constraint.
-    """
-    require_short(name)
-    there = conflicts.other_constraint(table, name, definition, referred)
-    if there and not replace:
-        raise conflicts.refusal(table, "constraint", name, there, definition)
-    tables = (table, referred) if referred else (table,)
-    replaces = conflicts.replaces(there, replace)
-    if replaces:
-        steps, effects = _replace(tables, name, definition), [*effects, *dropping(table, name)]
-    else:
-        steps = _add_not_valid_then_validate(tables, name, definition)
-    try:
-        run_steps(*steps, effects=effects)
-    except IntegrityError as error:
-        # NOT VALID still refuses new rows of the live release.
-        run_steps(_drop(table, spare_name(name) if replaces else name))
-        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Mend the rows, then run: flask db upgrade") from error
-
-
-def _drop(table: str, name: str) -> Step:
-    parameters = catalog.constraint_parameters(table, name)
-    return alter_table(
-        table, f"DROP CONSTRAINT IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_CONSTRAINT}", parameters
-    )
-
-
-def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """In two transactions. In one, the lock of the first statement would be held while the second reads the table."""
-    alter = f"ALTER TABLE {quote(tables[0])}"
-    parameters = catalog.constraint_parameters(tables[0], name)
-    add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
-    validate = f"{alter} VALIDATE CONSTRAINT {quote(name)}"
-    return [
-        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables),
-        Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
-    ]
-
-
-def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """Validate the new one under a spare name. Then the old one goes and the new one takes its name, in one moment."""
-    table, spare = tables[0], spare_name(name)
-    if conflicts.other_constraint(table, spare, definition, *tables[1:]):
-        run_steps(_drop(table, spare))  # of an attempt with a definition that was mended since
-    alter = f"ALTER TABLE {quote(table)}"
-    swap = f"{alter} DROP CONSTRAINT IF EXISTS {quote(name)}; {alter} RENAME CONSTRAINT {quote(spare)} TO {quote(name)}"
-    has_spare = f"SELECT {catalog.HAS_CONSTRAINT}"
-    return [
-        *_add_not_valid_then_validate(tables, spare, definition),
-        Step(swap, has_spare, catalog.constraint_parameters(table, spare), alters=tables),
-    ]
-
-
-def _list(columns: Sequence[str]) -> str:
-    return ", ".join(quote(column) for column in columns)
+    return list(connection.scalars(_COLUMNS_NAMED, parameters)) if connection else []

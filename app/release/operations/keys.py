@@ -4,12 +4,12 @@ from typing import Any
 
 from app.release.operations import catalog, conflicts
 from app.release.operations.backfill_later import refuse_while_filling
-from app.release.operations.constraints import dropping
+from app.release.operations.constraint_steps import dropping
 from app.release.operations.identifiers import require_short, spare_name
 from app.release.operations.indexes import create_index_online
 from app.release.operations.not_null import set_not_null_online
 from app.release.operations.steps import alter_table, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import quote, quoted_list
 
 
 def add_unique_online(
@@ -45,8 +45,8 @@ def add_unique_online(
         ReleaseError: an index or constraint of this name has another definition, and it is not to be replaced.
     """
     refuse_while_filling("add_unique_online", table=table, name=name, columns=columns)
-    key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({_list(columns)})"
-    key += f" INCLUDE ({_list(include)})" if include else ""
+    key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({quoted_list(columns)})"
+    key += f" INCLUDE ({quoted_list(include)})" if include else ""
     when = " DEFERRABLE" if deferrable else ""
     when += f" INITIALLY {initially}" if initially else ""
     options: dict[str, Any] = {"postgresql_nulls_not_distinct": True} if nulls_not_distinct else {}
@@ -75,7 +75,7 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
     refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
     for column in columns:
         set_not_null_online(table, column)
-    _add(table, name, columns, f"PRIMARY KEY ({_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
+    _add(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
 
 
 def _add(
@@ -100,7 +100,3 @@ def _add(
     add = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {attach.format(quote(spare))}"
     swap = alter_table(table, f"{drop}; {add}", f"SELECT {catalog.HAS_INDEX}", {"index": quote(spare)})
     run_steps(swap, effects=dropping(table, name))
-
-
-def _list(columns: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(quote(column) for column in columns)

@@ -4,6 +4,8 @@ from typing import Any
 
 from alembic.operations import ops
 
+from app.release.sql.dialect import quote
+
 
 class Replacement(ops.MigrateOperation):
     """Something has the same name in models and database, and another definition.
@@ -11,13 +13,15 @@ class Replacement(ops.MigrateOperation):
     Args:
         drop, create: Alembic's directives for the one of the database and the one of the models.
         there, wanted: their definitions.
+        is_wider: the new one is a CHECK that takes every row that the old one takes.
     """
 
-    def __init__(self, drop: Any, create: Any, there: str = "", wanted: str = "") -> None:
+    def __init__(self, drop: Any, create: Any, there: str = "", wanted: str = "", is_wider: bool = False) -> None:
         self.drop = drop
         self.create = create
         self.there = there
         self.wanted = wanted
+        self.is_wider = is_wider
 
     @property
     def table_name(self) -> str:
@@ -43,13 +47,15 @@ class Replacement(ops.MigrateOperation):
 class DropExclude(ops.MigrateOperation):
     """An EXCLUDE constraint of the database is in no model. SQLAlchemy does not reflect it."""
 
-    def __init__(self, table_name: str, name: str, definition: str) -> None:
+    def __init__(self, table_name: str, name: str, definition: str, schema: str | None = None) -> None:
         self.table_name = table_name
         self.name = name
         self.definition = definition
+        self.schema = schema
 
     def reverse(self) -> ops.ExecuteSQLOp:
-        return ops.ExecuteSQLOp(f"ALTER TABLE {self.table_name} ADD CONSTRAINT {self.name} {self.definition}")
+        table = f"{quote(self.schema)}.{quote(self.table_name)}" if self.schema else quote(self.table_name)
+        return ops.ExecuteSQLOp(f"ALTER TABLE {table} ADD CONSTRAINT {quote(self.name)} {self.definition}")
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         return ("remove_exclude", self.table_name, self.name)

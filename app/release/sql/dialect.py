@@ -1,5 +1,7 @@
 """SQLAlchemy's PostgreSQL dialect, for SQL that we write or print ourselves."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
 
@@ -7,6 +9,11 @@ from sqlalchemy.sql.elements import conv
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 quote = DIALECT.identifier_preparer.quote  # a name as an SQL identifier, in double quotes where it needs them
+
+
+def quoted_list(names: Iterable[str]) -> str:
+    """Names as SQL identifiers, with commas between them."""
+    return ", ".join(map(quote, names))
 
 
 def literal(text: str | None) -> str:

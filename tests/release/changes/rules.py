@@ -136,10 +136,14 @@ CHECKS = [
     ),
     expand("a rule gone", without_constraint("ck_things_size")),
     contract("another rule of the name", both(without_constraint("ck_things_size"), check("size >= 1", "size"))),
-    contract(
+    expand(
         "a rule that allows more",
         both(without_constraint("ck_things_kind"), check("kind IN ('note', 'todo', 'file')", "kind")),
     ),
+    expand(
+        "a rule that allows a longer range", both(without_constraint("ck_things_size"), check("size >= -1", "size"))
+    ),
+    contract("a rule that allows less", both(without_constraint("ck_things_kind"), check("kind IN ('note')", "kind"))),
     contract(
         "a rule that holds NULL",
         both(without_constraint("ck_things_size"), check("size IS NOT NULL AND size >= 0", "size")),
