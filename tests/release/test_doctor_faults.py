@@ -30,6 +30,7 @@ from tests.release.planted_faults import (
     require_each_found_once,
     require_mended,
 )
+from tests.release.sampling import SPELLED_OUT
 
 GROUPS = {"tables": TABLES, "keys": KEYS, "definitions": DEFINITIONS, "queue": QUEUE, "renamed": RENAMED}
 
@@ -44,9 +45,6 @@ ENFORCED = [
         "notes.title",
     ),
 ]
-
-
-SPELLED_OUT = pytest.mark.minutes  # beside one of its kind that `make test` runs
 
 
 def test_in_a_database_in_use_it_finds_nothing(in_use: Database) -> None:
@@ -90,7 +88,8 @@ def test_an_invalid_index_of_a_model_is_built_again(in_use: Database) -> None:
     assert diagnosed() == []
 
 
-@SPELLED_OUT
+@pytest.mark.minutes
+@pytest.mark.each_server
 def test_an_invalid_index_of_no_model_is_dropped(in_use: Database) -> None:
     autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection, pytest.raises(IntegrityError):
@@ -214,7 +213,8 @@ def test_an_integer_key_near_its_end(in_use: Database) -> None:
     assert finding.next.startswith("flask db migrate")
 
 
-@SPELLED_OUT
+@pytest.mark.minutes
+@pytest.mark.each_server
 def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> None:
     unique = UniqueConstraint("place", name="uq_orders_place", postgresql_nulls_not_distinct=True)
     orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), Column("place", Integer), unique)
@@ -223,7 +223,8 @@ def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> N
     assert (finding.rule, "uq_orders_place" in finding.what) == ("other-constraint", True)
 
 
-@SPELLED_OUT
+@pytest.mark.minutes
+@pytest.mark.each_server
 def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
     """It is made again with its sequence, then what stands on it."""
     in_use.execute("DROP TABLE procrastinate_events")
@@ -234,7 +235,8 @@ def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
     assert diagnosed() == []
 
 
-@SPELLED_OUT
+@pytest.mark.minutes
+@pytest.mark.each_server
 def test_row_security_on_purpose(in_use: Database) -> None:
     """Its model says so. Without a policy it is a fault all the same: then nobody sees a row."""
     orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), info={"row_security": True})

@@ -15,13 +15,16 @@ from tests.release.migrating import Database, connected
 from tests.release.revision_corpus.cases import Unsafe, is_one_transaction
 from tests.release.revision_corpus.excuses import EXCUSABLE
 from tests.release.revision_corpus.unsafe import UNSAFE
+from tests.release.sampling import SPELLED_OUT, one_in
 
 # What a refusal may advise: an operation, another way to write it, a command.
 WAY_OUT = (
     r"_online|_contract|_with_view|backfill|excused\(|phase = |mapped_column|op\.get_bind|Leave |Give |Mend |Release "
 )
 ONE_OF_EACH = [case for case in UNSAFE if case.spelling == next(iter(case.danger.spellings))]
-SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=pytest.mark.minutes) for case in UNSAFE]
+SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=SPELLED_OUT) for case in UNSAFE]
+EXCUSED = [case for case in EXCUSABLE if is_one_transaction(case.body)]
+EXCUSED_IN_PARTS = [case for case in EXCUSABLE if not is_one_transaction(case.body)]
 REASON = "The service is closed tonight, so nobody reads or writes it."
 
 
@@ -79,14 +82,14 @@ def test_it_is_refused_and_nothing_of_it_is_kept(served: Served, tmp_path: Path,
     assert re.search(case.danger.instead or WAY_OUT, said), said
 
 
-@pytest.mark.parametrize("case", [case for case in EXCUSABLE if is_one_transaction(case.body)], ids=str)
+@pytest.mark.parametrize("case", one_in(4, EXCUSED), ids=str)
 def test_an_excuse_with_a_reason_lets_it_pass(served: Served, tmp_path: Path, case: Unsafe) -> None:
     script = judged.written(tmp_path, judged.excused(case.body, REASON), case.danger.phase)
     with served.unchanged() as database:
         assert judged.try_out(database, script, case.danger.harm) is True
 
 
-@pytest.mark.parametrize("case", [case for case in EXCUSABLE if not is_one_transaction(case.body)], ids=str)
+@pytest.mark.parametrize("case", one_in(4, EXCUSED_IN_PARTS), ids=str)
 def test_an_excuse_lets_pass_what_commits_by_itself(corpus_copy: Database, tmp_path: Path, case: Unsafe) -> None:
     judged.upgrade(corpus_copy, judged.written(tmp_path, judged.excused(case.body, REASON), case.danger.phase))
     assert corpus_copy.scalar(case.danger.harm) is True
