@@ -136,9 +136,8 @@ def _create(environment: Environment, template: str = "template0") -> str:
 
 def _empty(environment: Environment, name: str) -> None:
     """Also of a new one: its schema would have another owner, which pg_dump shows."""
-    with _server(environment) as server:
-        _end_sessions(server, name)
     with _server({"DATABASE_URL": _url(environment, name)}) as server:
+        _end_sessions(server, name)
         server.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
         schemas = ", ".join(f'"{schema}"' for (schema,) in server.fetchall())
         server.execute(f"DROP SCHEMA {schemas} CASCADE; CREATE SCHEMA public")
@@ -161,8 +160,10 @@ def _drop(server: cursor, name: str) -> None:
 
 
 def _end_sessions(server: cursor, name: str) -> None:
-    """Of our role; CREATE and DROP DATABASE wait some seconds until they are gone, and end autovacuum themselves."""
-    ours = "datname = %s AND usename = current_user"
+    """Of our role, but this one. CREATE and DROP DATABASE wait some seconds until they are gone, and end autovacuum
+    themselves.
+    """
+    ours = "datname = %s AND usename = current_user AND pid <> pg_backend_pid()"
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}", [name])
 
 
