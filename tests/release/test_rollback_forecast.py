@@ -103,7 +103,6 @@ def test_what_a_pending_contract_will_take_is_unknown(new: OwnHistory, head: int
     assert (status, answer["reasons"]) == (2, [f"{head + 2:04d} is pending and a contract step"])
 
 
-@pytest.mark.smoke
 def test_back_is_the_release_before_the_live_one(new: OwnHistory, head: int, database: Database) -> None:
     status, answer = told(new, "--back")
     assert (status, answer["answer"], answer["to"]) == (2, "unknown", None)
