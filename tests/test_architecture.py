@@ -153,7 +153,7 @@ PURE = [
     "app.portability.markdown",
     "app.portability.rejection",
     "app.rejection",
-    "app.release.type_growth",
+    "app.release.compatible_types",
     "app.notes.differences",
     "app.notes.excerpts",
     "app.notes.markdown",

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
 
+from app.release.compatible_types import is_compatible
 from app.release.live import LiveRelease
 from app.release.mapping import MappedColumn, MappedTables
 from app.release.relations import Relation, Rule, StoredColumn, read_relations
-from app.release.type_growth import holds_all_of
 
 # A rule that a row with a NULL in it may break all the same.
 _MINDS_NULL = re.compile(r"\bIS (?:NOT )?NULL\b|\bCOALESCE\b|NULLS NOT DISTINCT|num_n(?:on)?nulls", re.IGNORECASE)
@@ -67,7 +67,7 @@ def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation:
 
 
 def _changes(before: MappedColumn, now: StoredColumn, type_now: str) -> Iterator[str]:
-    if not holds_all_of(type_now, before["type"]):
+    if not is_compatible(before["type"], type_now):
         yield f"is {type_now}, where the code expects {before['type']}"
     if before["not_null"] and not now.not_null:
         yield "may be NULL, which the code does not expect"

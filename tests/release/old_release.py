@@ -88,6 +88,9 @@ def _insert_and_change(connection: Connection, table: Table) -> None:
 
 
 def _read(connection: Connection, table: Table) -> None:
+    for column in table.columns:
+        if not isinstance(column.type, sa.JSON):
+            connection.execute(select(table.c.id).where(column == _value(connection, column, 1)))
     for row in connection.execute(select(table)).mappings():
         for column in table.columns:
             value = row[column.name]
