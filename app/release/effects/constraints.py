@@ -7,7 +7,9 @@ from app.release.effects.effect import Change, Effect
 from app.release.effects.snapshot import Snapshot, Thing
 
 CHECK, FOREIGN_KEY = "c", "f"
-NO_ACTION = ("a", "r", " ")  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+NO_ACTION = {"a", "r", " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+MATCH_FULL = "f"
+NOT_ENFORCED = "NOT ENFORCED"  # since PostgreSQL 18
 
 
 def constraint_effects(change: Change) -> Iterator[Effect]:
@@ -17,23 +19,32 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
     elif new is None:
         if _is_relied_on(old) and not _is_replaced(change, old):
             yield change.effect("drops-constraint", *old.facts["columns"])
-    elif old.facts["definition"] != new.facts["definition"]:
-        yield change.effect("requires-more", *new.facts["columns"])
-    elif new.facts["validated"] and not old.facts["validated"]:
-        yield change.effect("validates", *new.facts["columns"])
+    else:
+        if old.facts["definition"] != new.facts["definition"]:
+            yield _required_by(change, new)
+        if new.facts["validated"] and not old.facts["validated"]:
+            yield change.effect("validates", *new.facts["columns"])
 
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
     columns = new.facts["columns"]
-    if _was_there(change.before, new):
+    if _was_there(change.before, new) or new.facts["definition"].endswith(NOT_ENFORCED):
         return
-    left_null = columns if new.facts["type"] in (CHECK, FOREIGN_KEY) else _left_null(change, columns)
-    yield change.effect("requires-more", *left_null)
+    yield _required_by(change, new)
     if new.facts["type"] in (CHECK, FOREIGN_KEY):
         if new.facts["validated"]:
             yield change.effect("validates-under-lock", *columns)
     elif ("index", new.facts["index"], 0) not in change.before:
         yield change.effect("builds-index-under-lock", *columns)
+
+
+def _required_by(change: Change, new: Thing) -> Effect:
+    """A CHECK takes a row by all that it names. A foreign key of MATCH FULL takes NULL in all columns, not in one."""
+    facts = new.facts
+    columns = facts["columns"] if facts["type"] in (CHECK, FOREIGN_KEY) else _left_null(change, facts["columns"])
+    effect = change.effect("requires-more", *columns)
+    all_out = facts["type"] == CHECK or facts["match"] == MATCH_FULL
+    return effect._replace(leaves_all_out=all_out, check=facts["check"] or "")
 
 
 def _is_relied_on(constraint: Thing) -> bool:
@@ -42,7 +53,7 @@ def _is_relied_on(constraint: Thing) -> bool:
     A CHECK, or a foreign key without an action, only refuses. Without it the same code still runs.
     """
     facts = constraint.facts
-    return facts["type"] not in (CHECK, FOREIGN_KEY) or facts["on_delete"] not in NO_ACTION
+    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
 
 
 def _is_replaced(change: Change, old: Thing) -> bool:

@@ -13,8 +13,10 @@ class Effect(NamedTuple):
         code: one of the rules of judgement.py.
         subject: what it happens to, as a person writes it: "notes.pinned".
         table: with its schema, "public.notes"; "" for what belongs to no table.
-        columns: of the table, that are taken, or that a row must leave NULL or fill otherwise to be accepted.
+        columns: of the table, that are taken, or of which a row must leave one out to be accepted.
         key: of the object, by which the statement that did it is found.
+        leaves_all_out: whether a row must leave out all of the columns, not one of them.
+        check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
     """
 
     code: str
@@ -22,6 +24,8 @@ class Effect(NamedTuple):
     table: str = ""
     columns: tuple[str, ...] = ()
     key: Key | None = None
+    leaves_all_out: bool = False
+    check: str = ""
 
 
 def qualified(table: str) -> str:

@@ -14,6 +14,7 @@ from app.release.blockers import Blockers
 from app.release.effects.cost import Cost
 from app.release.effects.effect import Effect, in_schema
 from app.release.effects.judgement import Judge, Mapped, Violation, judge
+from app.release.effects.left_out import takes_row_without
 from app.release.effects.snapshot import read_snapshot, retired_in, tables_of
 from app.release.effects.transaction_watch import TransactionWatch
 from app.release.errors import UnsafeOperation
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 _CURRENT_SCHEMA = text("SELECT current_schema()")
 
-MOST_TOLD = 3  # violations in one message
+MOST_TOLD = 3  # broken rules in one message
 
 
 class Refused(NamedTuple):
@@ -42,9 +43,24 @@ def refuse(found: list[Refused]) -> None:
     Raises:
         UnsafeOperation: the transaction is rolled back.
     """
-    told = [f"{one.place}: {one.violation.what} {one.violation.instead}" for one in found[:MOST_TOLD]]
-    more = [f"And {len(found) - MOST_TOLD} more."] if len(found) > MOST_TOLD else []
-    raise UnsafeOperation(" ".join([*told, *more, "Nothing of this step was kept."]))
+    sentences = _sentences(found)
+    told, more = sentences[:MOST_TOLD], len(sentences) - MOST_TOLD
+    if more > 0:
+        told.append(f"And {more} more.")
+    raise UnsafeOperation(" ".join([*told, "Nothing of this step was kept."]))
+
+
+def _sentences(found: list[Refused]) -> list[str]:
+    """One for each rule that a line broke, with all that it broke it for: TRUNCATE … CASCADE empties many tables."""
+    subjects: dict[tuple[str, str, str], list[str]] = {}
+    for place, (effect, what, instead) in found:
+        same = subjects.setdefault((place, what.replace(effect.subject, "{subject}"), instead), [])
+        if effect.subject not in same:
+            same.append(effect.subject)
+    return [
+        f"{place}: {what.replace('{subject}', ', '.join(names))} {instead}"
+        for (place, what, instead), names in subjects.items()
+    ]
 
 
 class Guard:
@@ -131,7 +147,15 @@ class Guard:
         found = [
             Refused(f"{file}:{line}" if line else file, violation)
             for effect, line in effects
-            if (violation := judge(effect, by)) is not None
+            if (violation := judge(self._with_check(effect), by)) is not None
         ]
         if found:
             self._found(found)
+
+    def _with_check(self, effect: Effect) -> Effect:
+        """If the effect is a CHECK that the defaults of its columns do not meet, then nobody may leave them out."""
+        if not effect.check:
+            return effect
+        with self._watching().looking_away():
+            is_met = takes_row_without(self._connection, effect)
+        return effect if is_met else effect._replace(columns=())

@@ -177,12 +177,13 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
 
 
 def _is_left_out(effect: Effect, by: Judge) -> bool:
-    """Whether the live release does not write one of the columns, so that its rows are accepted.
+    """Whether the live release does not write one of the columns, or all of them, so that its rows are accepted.
 
     A table that it does not map may be written by others.
     """
     used = (by.live or {}).get(effect.table, by.there.get(effect.table, frozenset()))
-    return bool(set(effect.columns) - used)
+    left_out = set(effect.columns) - used
+    return len(left_out) == len(effect.columns) > 0 if effect.leaves_all_out else bool(left_out)
 
 
 def _is_in_use(effect: Effect, by: Judge) -> bool:

@@ -71,8 +71,8 @@ WHERE a.attnum > 0 AND NOT a.attisdropped"""
 _CONSTRAINTS = f"""
 SELECT 'constraint', k.oid::bigint, 0, k.conrelid::bigint, k.conname::text,
   jsonb_build_object('type', k.contype, 'definition', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''),
-    'validated', k.convalidated, 'on_delete', k.confdeltype, 'index', k.conindid::bigint,
-    'referred', k.confrelid::bigint,
+    'validated', k.convalidated, 'actions', to_jsonb(ARRAY[k.confdeltype, k.confupdtype]), 'match', k.confmatchtype,
+    'index', k.conindid::bigint, 'referred', k.confrelid::bigint, 'check', pg_get_expr(k.conbin, k.conrelid),
     'columns', {_COLUMN_NAMES.format(relation="k.conrelid", numbers="k.conkey")})
 FROM pg_constraint k JOIN relations c ON c.oid = k.conrelid WHERE k.contype <> 'n'"""  # noqa: S608 - of constants
 
@@ -81,7 +81,7 @@ SELECT 'index', i.indexrelid::bigint, 0, i.indrelid::bigint, x.relname::text,
   jsonb_build_object('definition', pg_get_indexdef(i.indexrelid), 'unique', i.indisunique, 'valid', i.indisvalid,
     'file', x.relfilenode,
     'of_constraint', EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND contype IN ('p', 'u', 'x')),
-    'columns', {_COLUMN_NAMES.format(relation="i.indrelid", numbers="i.indkey")})
+    'columns', {_COLUMN_NAMES.format(relation="i.indrelid", numbers="(i.indkey::int2[])[0:i.indnkeyatts - 1]")})
 FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"""  # noqa: S608
 
 _TRIGGERS = """

@@ -70,7 +70,7 @@ class TransactionWatch:
 
         One that fails may leave something that it takes back next, such as an INVALID index.
         """
-        with self._paused():
+        with self.looking_away():
             try:
                 yield
             finally:
@@ -98,7 +98,7 @@ class TransactionWatch:
         return self._is_paused or origin(self._module).is_operation
 
     @contextmanager
-    def _paused(self) -> Iterator[None]:
+    def looking_away(self) -> Iterator[None]:
         was_paused, self._is_paused = self._is_paused, True
         try:
             yield
@@ -120,7 +120,7 @@ class TransactionWatch:
         if is_autocommit(connection) and not statements.runs_outside_transaction(sql):
             execute_raw(connection, "BEGIN")
         if self._written is None:
-            with self._paused():
+            with self.looking_away():
                 self._written = dict(read_held(connection).rows)
 
     def _after_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
@@ -130,7 +130,7 @@ class TransactionWatch:
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
         if len(self._records) >= MOST_RECORDS and not (may_change_catalog or self._excuse or is_autocommit(connection)):
             return
-        with self._paused():
+        with self.looking_away():
             catalog = read_snapshot(connection) if may_change_catalog else None
             held = read_held(connection)
         self._records.append(Record(line, self._excuse, catalog, held, self._sent_at))
@@ -143,7 +143,7 @@ class TransactionWatch:
     def _end_statement(self, connection: Connection, sql: str) -> None:
         """The end of a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
-            with self._paused():
+            with self.looking_away():
                 self._begin(read_snapshot(connection))
             self._judge_unless_excused(statements.invalid_index(sql, self._before))
             self.commits_early = True
@@ -169,7 +169,7 @@ class TransactionWatch:
         """Compare the catalog with the one before the transaction; called before it commits."""
         if self._is_paused:
             return
-        with self._paused():
+        with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
             after, held = read_snapshot(self._connection), read_held(self._connection)
         if self._records:  # else the counters hold the rows of an operation before

@@ -51,7 +51,7 @@ HAS_NOT_VALID_CONSTRAINT = (
 # Not a CHECK, nor a foreign key that deletes and updates nothing: those only refuse.
 IS_RELIED_ON = (
     "EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
-    " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd')))"
+    " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))"
 )
 
 HAS_INDEX = "to_regclass(:index) IS NOT NULL"

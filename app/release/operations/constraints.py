@@ -45,8 +45,8 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     broken = f"a row of {table} does not meet {condition}"
-    requires = [requiring(table, name, _columns_in(table, condition))]
-    add_constraint(table, name, f"CHECK ({condition})", None, broken, replace, requires)
+    requires = requiring(table, name, _columns_in(table, condition))._replace(leaves_all_out=True, check=condition)
+    add_constraint(table, name, f"CHECK ({condition})", None, broken, replace, [requires])
 
 
 def prove_not_null(table: str, name: str, column: str) -> None:
@@ -99,7 +99,8 @@ def add_foreign_key_online(
     definition += " DEFERRABLE" if deferrable else ""
     definition += f" INITIALLY {initially}" if initially else ""
     broken = f"a row of {table} refers to no {referred_table}"
-    add_constraint(table, name, definition, referred_table, broken, replace, [requiring(table, name, columns)])
+    requires = requiring(table, name, columns)._replace(leaves_all_out=match == "FULL")
+    add_constraint(table, name, definition, referred_table, broken, replace, [requires])
 
 
 def drop_constraint_online(table: str, name: str) -> None:

@@ -197,6 +197,43 @@ INDEXES = (
         exists(constraint("notes", "fk_notes_survey")),
     ),
     Safe(
+        "a rule of a new column, which NULL meets",
+        """
+        op.add_column("notes", sa.Column("mark", sa.Integer()))
+        op.execute("ALTER TABLE notes ADD CONSTRAINT ck_notes_mark CHECK (mark > 0) NOT VALID")
+        """,
+        exists(constraint("notes", "ck_notes_mark")),
+    ),
+    Safe(
+        "a rule of two new columns, which the default and NULL meet",
+        """
+        op.add_column("notes", sa.Column("mark", sa.Integer(), server_default="1", nullable=False))
+        op.add_column("notes", sa.Column("most", sa.Integer()))
+        op.execute("ALTER TABLE notes ADD CONSTRAINT ck_notes_mark CHECK (mark <= coalesce(most, 5)) NOT VALID")
+        """,
+        exists(constraint("notes", "ck_notes_mark")),
+    ),
+    Safe(
+        "a foreign key of two new columns, which takes NULL in both",
+        """
+        op.execute("CREATE TABLE seats (hall int, place int, PRIMARY KEY (hall, place))")
+        op.execute("ALTER TABLE tickets ADD hall int, ADD place int")
+        op.execute("ALTER TABLE tickets ADD CONSTRAINT fk_tickets_place FOREIGN KEY (hall, place)"
+                   " REFERENCES seats MATCH FULL NOT VALID")
+        """,
+        exists(constraint("tickets", "fk_tickets_place")),
+    ),
+    Safe(
+        "a foreign key of an old and a new column, which takes NULL in one",
+        """
+        op.execute("CREATE TABLE seats (todo_id bigint, place int, PRIMARY KEY (todo_id, place))")
+        op.execute("ALTER TABLE tickets ADD place int")
+        op.execute("ALTER TABLE tickets ADD CONSTRAINT fk_tickets_place FOREIGN KEY (todo_id, place)"
+                   " REFERENCES seats NOT VALID")
+        """,
+        exists(constraint("tickets", "fk_tickets_place")),
+    ),
+    Safe(
         "extended statistics",
         'op.execute("CREATE STATISTICS notes_by_user ON user_id, pinned FROM notes")',
         exists("SELECT FROM pg_statistic_ext WHERE stxname = 'notes_by_user'"),

@@ -52,7 +52,8 @@ CREATE VIEW open_todos AS SELECT id, user_id, description, position FROM todos W
 CREATE MATERIALIZED VIEW todo_counts AS SELECT user_id, count(*) AS todos FROM todos GROUP BY user_id;
 INSERT INTO todos (user_id, description, due_on) SELECT max(id), 'one more', '2030-01-01' FROM users;
 CREATE SCHEMA archive;
-CREATE TABLE archive.letters (id bigint CONSTRAINT pk_letters PRIMARY KEY, body text NOT NULL);
+CREATE TABLE archive.letters (id bigint CONSTRAINT pk_letters PRIMARY KEY, body text NOT NULL,
+    survey_id bigint CONSTRAINT fk_letters_survey_id REFERENCES surveys ON UPDATE CASCADE);
 INSERT INTO archive.letters VALUES (1, 'dear');
 CREATE TABLE visits (day date NOT NULL, page text NOT NULL) PARTITION BY RANGE (day);
 CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');

@@ -61,14 +61,37 @@ REQUIRED_COLUMN = Danger(
 
 REQUIRED_OTHERWISE = Danger(
     "a new column refuses what rows without it hold",
-    names=("surveys", "closes_on"),
+    names=("surveys",),
     harm=exists(column("surveys", "closes_on", "NOT attnotnull AND NOT atthasdef")),
     spellings={
         "by a CHECK": 'op.execute("ALTER TABLE surveys ADD closes_on date CHECK (closes_on IS NOT NULL)")',
-        "by its type": """
-            op.execute("CREATE DOMAIN some_day AS date NOT NULL")
-            op.execute("ALTER TABLE surveys ADD closes_on some_day")
+        "by a CHECK of later rows": """
+            op.execute("ALTER TABLE surveys ADD closes_on date")
+            op.execute("ALTER TABLE surveys ADD CONSTRAINT ck_surveys CHECK (num_nulls(closes_on) = 0) NOT VALID")
             """,
+        "by a CHECK that looks at another column too": """
+            op.execute("ALTER TABLE surveys ADD closes_on date")
+            op.execute("ALTER TABLE surveys ADD CHECK (title > 'b' AND closes_on IS NULL) NOT VALID")
+            """,
+        "by a CHECK that its default does not meet": """
+            op.execute("ALTER TABLE surveys ADD closes_on date DEFAULT '2020-01-01'")
+            op.execute("ALTER TABLE surveys ADD CONSTRAINT ck_surveys CHECK (closes_on > '2026-01-01') NOT VALID")
+            """,
+    },
+)
+
+CHECK_OF_UNMAPPED_COLUMN = Danger(
+    "a column that the live release does not map has to meet a condition which a row without it does not",
+    names=("notes", "ck_notes_colour"),
+    harm=exists(constraint("notes", "ck_notes_colour")),
+    spellings={
+        "SQL": """
+            op.execute("ALTER TABLE notes ADD CONSTRAINT ck_notes_colour CHECK (colour IS NOT NULL) NOT VALID")
+            """,
+        "by our own operation": 'add_check_online("notes", "ck_notes_colour", "colour IS NOT NULL")',
+        "by our own operation, with another column": (
+            """add_check_online("notes", "ck_notes_colour", "title <> 'x' OR colour = 'red'")"""
+        ),
     },
 )
 
@@ -153,6 +176,70 @@ FOREIGN_KEY = Danger(
     },
 )
 
+INCLUDED_COLUMN = Danger(
+    "a unique index carries along a column that the live release does not map, which tells no two rows apart",
+    names=("notes", "uq_notes_title|title"),
+    harm=exists(index("uq_notes_title", "indisunique")),
+    spellings={
+        "an index, concurrently": """
+            with op.get_context().autocommit_block():
+                op.execute("CREATE UNIQUE INDEX CONCURRENTLY uq_notes_title ON notes (id, title) INCLUDE (colour)")
+            """,
+        "an index": 'op.execute("CREATE UNIQUE INDEX uq_notes_title ON notes (id, title) INCLUDE (colour)")',
+        "by our own operation": 'add_unique_online("notes", "uq_notes_title", ["id", "title"], include=["colour"])',
+        "by our own operation, an index": """
+            create_index_online("uq_notes_title", "notes", ["title"], unique=True, postgresql_include=["colour"])
+            """,
+    },
+)
+
+MATCH_FULL = Danger(
+    "a foreign key refuses a row that has one of its columns and not the other",
+    names=("fk_notes_place",),
+    harm=exists(constraint("notes", "fk_notes_place")),
+    spellings={
+        "SQL": """
+            op.execute("CREATE TABLE places (user_id bigint, size int, PRIMARY KEY (user_id, size))")
+            op.execute(
+                "ALTER TABLE notes ADD CONSTRAINT fk_notes_place FOREIGN KEY (user_id, size)"
+                " REFERENCES places MATCH FULL NOT VALID"
+            )
+            """,
+        "with a new column": """
+            op.execute("CREATE TABLE places (user_id bigint, place int, PRIMARY KEY (user_id, place))")
+            op.execute("ALTER TABLE notes ADD place int")
+            op.execute(
+                "ALTER TABLE notes ADD CONSTRAINT fk_notes_place FOREIGN KEY (user_id, place)"
+                " REFERENCES places MATCH FULL NOT VALID"
+            )
+            """,
+        "by our own operation": """
+            columns = ["user_id", "size"]
+            add_foreign_key_online("fk_notes_place", "notes", "places", columns, columns, match="FULL")
+            """,
+    },
+)
+
+DROP_UPDATING_KEY = Danger(
+    "a foreign key that keeps up with what it refers to is dropped",
+    names=("letters", "fk_letters_survey_id"),
+    harm=lacks(constraint("archive.letters", "fk_letters_survey_id")),
+    spellings={
+        "SQL": 'op.execute("ALTER TABLE archive.letters DROP CONSTRAINT fk_letters_survey_id")',
+        "one that only refuses in its place": """
+            op.execute(
+                "ALTER TABLE archive.letters DROP CONSTRAINT fk_letters_survey_id, ADD CONSTRAINT fk_letters_survey"
+                " FOREIGN KEY (survey_id) REFERENCES surveys NOT VALID"
+            )
+            """,
+        "by our own operation": """
+            from app.release.operations.schemas import in_schema
+            with in_schema("archive"):
+                drop_constraint_online("letters", "fk_letters_survey_id")
+            """,
+    },
+)
+
 EXCLUDE = Danger(
     "rows that are there exclude one another from now on",
     names=("tickets", "ex_tickets_during"),
@@ -186,11 +273,15 @@ DANGERS = (
     SET_NOT_NULL,
     REQUIRED_COLUMN,
     REQUIRED_OTHERWISE,
+    CHECK_OF_UNMAPPED_COLUMN,
     DROP_DEFAULT,
     DROP_IDENTITY,
     UNIQUE_COLUMNS,
     CHECK_COLUMNS,
     FOREIGN_KEY,
+    INCLUDED_COLUMN,
+    MATCH_FULL,
+    DROP_UPDATING_KEY,
     EXCLUDE,
     OTHER_PRIMARY_KEY,
 )

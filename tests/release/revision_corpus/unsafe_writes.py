@@ -121,10 +121,22 @@ DELETE_OTHERS = Danger(
     },
 )
 
+EMPTY_OTHERS = Danger(
+    "the tables that refer to one are emptied along, and each is named",
+    names=("users", "user_sessions", "notes", "todos", "results", "emptied"),
+    harm=no_rows("results"),
+    spellings={
+        "TRUNCATE … CASCADE": 'op.execute("TRUNCATE users CASCADE")',
+        "quoted": """op.execute('truncate table public."users" restart identity cascade')""",
+        "in a DO block": in_do_block("TRUNCATE users CASCADE"),
+    },
+)
+
 DANGERS = (
     UPDATE_ALL,
     UPDATE_ALL_IN_CONTRACT,
     DELETE_ALL,
     TRUNCATE_FEW,
     DELETE_OTHERS,
+    EMPTY_OTHERS,
 )
