@@ -12,6 +12,7 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]
 from sqlalchemy import Engine, MetaData, create_engine
 
 from app import release
+from app.release import live
 from app.release.connection import direct_engine
 from app.release.options import Options
 from tests.databases import Environment
@@ -91,6 +92,20 @@ class ModelProject:
 
     def upgrade(self) -> None:
         flask_migrate.upgrade(str(self.folder))
+
+    def goes_live(self) -> None:
+        """Note that code with the models of now serves the database, as its processes do (live.py). From then on each
+        revision is judged.
+        """
+        options: Options = self.app.extensions["release"]
+        with self.database.migrating.connect() as connection:
+            live.prepare(connection)
+            live.record_live(connection, options.metadata, f"{self.number:04d}")
+
+    def was_judged(self) -> bool:
+        """Whether the newest revision ran under the guard, which notes what it cost."""
+        query = "SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = :number"
+        return bool(self.database.scalar(query, number=f"{self.number:04d}"))
 
     def check(self) -> None:
         """`flask db check`, which ends the process when models and database differ."""

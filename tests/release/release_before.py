@@ -2,7 +2,11 @@
 
 import secrets
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, timedelta
+from threading import Event
 from typing import Any
 
 from sqlalchemy import (
@@ -57,6 +61,28 @@ class ReleaseBefore:
                 self._assert_inserts_changes_and_deletes(connection, table, required(table))
                 self._assert_reads_the_same(connection, table)
                 self._assert_deletes_an_old_row(connection, table)
+
+    @contextmanager
+    def serving(self, engine: Engine) -> Iterator[None]:
+        """It reads and writes every table again and again, beside what the block does, and once more after it.
+
+        Raises:
+            DBAPIError, AssertionError: as above, at any moment.
+        """
+        is_over = Event()
+
+        def serve() -> None:
+            while not is_over.is_set():
+                self.assert_works(engine)
+
+        with ThreadPoolExecutor(1) as requests:
+            served = requests.submit(serve)
+            try:
+                yield
+            finally:
+                is_over.set()
+            served.result()
+        self.assert_works(engine)
 
     def _assert_reads_the_same(self, connection: Connection, table: Table) -> None:
         assert everything(connection, table) == self.rows[table.name], f"{table.name} reads otherwise"

@@ -1,13 +1,13 @@
 """`flask db migrate`: what it writes for a changed model can be released and taken back, or it says what to do.
 
 Each change is written, applied, clean under `flask db check`, and goes back to an equal `pg_dump -s`, with every row.
-Code of the release before works on the result of an expand. A change without a safe way is refused with a sentence, and
-who follows the sentence comes to such an end as well.
+It is judged as on a database that the release before serves, and that release reads and writes throughout an expand. A
+change without a safe way is refused with a sentence, and who follows the sentence comes to such an end as well.
 """
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -82,8 +82,10 @@ def project(own_shop: Shop, tmp_path: Path) -> Iterator[ModelProject]:
         yield project
 
 
-def release(project: ModelProject, change: ByHand | object, phase: str) -> None:
-    """Write the revision for a change of the models, apply it, and compare."""
+def release(project: ModelProject, change: ByHand | object, phase: str, serving: AbstractContextManager[None]) -> None:
+    """Write the revision for a change of the models, apply it while the release before serves, and compare. Then the
+    new release goes live, by whose models the next revision is judged.
+    """
     if isinstance(change, ByHand):
         project.write(change.up, change.down, change.phase)
         project.change(change.models)
@@ -92,8 +94,11 @@ def release(project: ModelProject, change: ByHand | object, phase: str) -> None:
         file = project.migrate()
         assert file is not None, "no change was noticed"
         assert f'phase = "{phase}"' in file.read_text().replace("'", '"'), file.read_text()
-    project.upgrade()
+    with serving:
+        project.upgrade()
     project.check()
+    assert project.was_judged()
+    project.goes_live()
 
 
 def mark(number: int, case: Case) -> object:
@@ -109,10 +114,12 @@ def test_a_change(case: Case, project: ModelProject, own_shop: Shop) -> None:
             project.migrate()
         project.change(nothing)
         project.check()
+    project.goes_live()
+    is_expand = set(case.phases) == {"expand"}
     for change, phase in zip(changes, case.phases, strict=True):
-        release(project, change, phase)
-    if set(case.phases) == {"expand"}:
-        own_shop.before.assert_works(project.database.engine)
+        release(
+            project, change, phase, own_shop.before.serving(project.database.engine) if is_expand else nullcontext()
+        )
     project.downgrade()
     if case.stays:
         own_shop.before.assert_works(project.database.engine)
