@@ -28,6 +28,8 @@ class Options(NamedTuple):
             is no queue yet. None: the project has no queue.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.batches.run_batch() with
             the name and turn that are given, after so many seconds, and commits. backfill_later() needs it.
+        baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
+            and all that it follows.
     """
 
     metadata: MetaData
@@ -39,6 +41,7 @@ class Options(NamedTuple):
     unmapped_sql: Callable[[], str] | None = None
     waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
+    baseline: str | None = None
 
 
 def current() -> Options:

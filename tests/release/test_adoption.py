@@ -77,6 +77,29 @@ def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Databa
     assert database.scalar("SELECT count(*) FROM users") == database.scalar("SELECT count(*) FROM orders") == 2000
 
 
+def test_a_baseline_excuses_the_past_and_nothing_else(shop: Shop) -> None:
+    """Without it each old revision is judged: it says no phase, and was written without a thought of who serves."""
+    assert shop.run("release", "lint").returncode == 1
+    shop.edit("shop.py", 'name="shop")', 'name="shop", baseline="e52b90c47f18")')
+    assert "Nothing unsafe." in shop.flask("release", "lint")
+    shop.write(
+        "migrations/versions/0006_forget.py",
+        'from alembic import op\nrevision, down_revision, phase = "0006", "e52b90c47f18", "expand"\n\n\n'
+        "def upgrade():\n    op.drop_column('users', 'name')\n",
+    )
+    judged = shop.run("release", "lint")
+    assert judged.returncode == 1
+    assert "0006_forget.py:6" in judged.stdout
+    assert "step_" not in judged.stdout  # the files of before
+
+
+def test_a_baseline_that_is_no_revision_is_told(shop: Shop) -> None:
+    shop.edit("shop.py", 'name="shop")', 'name="shop", baseline="nowhere")')
+    failed = shop.run("release", "lint")
+    assert failed.returncode == 1
+    assert "nowhere" in failed.stderr
+
+
 def test_plan_shows_what_an_upgrade_would_do(shop: Shop) -> None:
     shop.edit("shop.py", "    name =", "    nickname = db.Column(db.String(50))\n    name =")
     shop.flask("db", "migrate", "-m", "Add users.nickname")

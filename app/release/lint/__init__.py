@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
+from app.release import options
 from app.release.backfills import table as backfills_table
 from app.release.blockers import Blockers
 from app.release.connection import direct_connection
@@ -44,7 +45,7 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
 
     Args:
         metadata: whose naming convention names constraints that a revision does not name.
-        only: revisions to judge; all when empty.
+        only: revisions to judge; when empty, all since the baseline of the options.
 
     Raises:
         ReleaseError: a revision is unknown, or no scratch database can be made.
@@ -67,12 +68,20 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
 
 
 def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
-    if not only:
-        return {script.revision for script in code.walk_revisions()}
     try:
+        if not only:
+            return {script.revision for script in code.walk_revisions()} - _excused_past(code)
         return {script.revision for name in only for script in code.get_revisions(name)}
     except CommandError as error:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+
+
+def _excused_past(code: ScriptDirectory) -> set[str]:
+    """The baseline and what it follows; nothing when there is no baseline."""
+    baseline = options.current().baseline
+    if baseline is None:
+        return set()
+    return {script.revision for script in code.iterate_revisions(baseline, "base")}
 
 
 def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
