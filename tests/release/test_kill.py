@@ -71,7 +71,7 @@ LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VA
 
 Flask = Callable[..., dict[str, Any]]
 
-POINTS = 30
+POINTS = 24
 COMMITS = 8
 
 
