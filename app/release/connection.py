@@ -30,6 +30,8 @@ _READ_ONLY_SETTINGS = text(
     f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_ONLY_SECONDS}s';"
     " SELECT set_config('application_name', :name, false)"
 )
+_IS_READ_ONLY = text("SHOW transaction_read_only")
+_READ_WRITE = text("SET TRANSACTION READ WRITE")
 
 
 def migrating_name() -> str:
@@ -96,6 +98,25 @@ def read_only_connection() -> Iterator[Connection]:
             raise ReleaseError(
                 f"The database did not answer ({server_message(error)}); try again: flask release status"
             ) from error
+
+
+@contextmanager
+def writable_transaction(connection: Connection) -> Iterator[None]:
+    """A transaction that may make temporary tables, also on a read_only_connection(); there it is one of its own, and
+    rolled back.
+
+    Raises:
+        NotSupportedError: the server is a standby.
+    """
+    if connection.scalar(_IS_READ_ONLY) == "off":
+        yield
+        return
+    connection.rollback()
+    try:
+        connection.execute(_READ_WRITE)
+        yield
+    finally:
+        connection.rollback()
 
 
 def connection_of(migration: MigrationContext) -> Connection:

@@ -1,8 +1,8 @@
 """Forecast: can the code of a release run on the schema as it is? Answered before that code is started.
 
 What a release needs of the database is in its mapping. It needs each of its tables and columns, of a type that it can
-read and write; no NULL where it expects none; nothing required that it does not know; and no rule, such as a CHECK,
-that was not there when it was live.
+read and write; no NULL where it expects none; nothing required that it does not know; and no rule that was not
+there when it was live, but a CHECK that is wider than one of then.
 
 Not seen: what triggers do, row security, rows of new tables that hold old ones by a foreign key, values that only newer
 code knows, and SQL that code sends past its models.
@@ -12,8 +12,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import InternalError, NotSupportedError, ProgrammingError
 
 from app.release.compatible_types import is_compatible
+from app.release.connection import writable_transaction
+from app.release.definitions import on_search_path
+from app.release.implication import takes_all
 from app.release.live import LiveRelease
 from app.release.mapping import MappedColumn, MappedTables
 from app.release.relations import Relation, Rule, StoredColumn, read_relations
@@ -28,12 +32,15 @@ _CASTS = re.compile(
 )
 _BLANKS_AND_PARENTHESES = re.compile(r"[\s()]+")
 _TEXTS = re.compile(r"'(?:[^']|'')*'")
-_LIST_OF_TEXTS = re.compile(r"'(?:[^']|'')*'(?:,'(?:[^']|'')*')*")
 
 
 def forecast(connection: Connection, release: LiveRelease) -> list[str]:
     """Why the release's code cannot run on the database as it is, a clause each. Empty: it can."""
-    return obstacles(release.mapping, release.rules, read_relations(connection, release.mapping))
+    relations = {
+        table: relation._replace(rules=_without_wider(connection, table, relation, release.rules.get(table, [])))
+        for table, relation in read_relations(connection, release.mapping).items()
+    }
+    return obstacles(release.mapping, release.rules, relations)
 
 
 def obstacles(mapping: MappedTables, rules: Mapping[str, list[str]], relations: Mapping[str, Relation]) -> list[str]:
@@ -91,11 +98,34 @@ def _of_new_rules(
     if known is None:  # the table was not there when the release went live
         return
     were = [_meaning(definition) for definition in known]
-    kept = [rule for rule in relation.rules if any(_demands_no_more(_meaning(rule.definition), one) for one in were)]
+    kept = [rule for rule in relation.rules if _meaning(rule.definition) in were]
     for rule in relation.rules:
         is_kept = rule in kept or any(_implies(other, rule) for other in kept)
         if not is_kept and _concerns(rule, mapped, relation.columns):
             yield f"{table} has a rule that the code does not know: {rule.definition}"
+
+
+def _without_wider(connection: Connection, table: str, relation: Relation, known: list[str]) -> list[Rule]:
+    """The rules, without CHECKs that take each row that one of before takes."""
+    were = [_meaning(definition) for definition in known]
+    return [
+        rule
+        for rule in relation.rules
+        if _meaning(rule.definition) in were
+        or not any(_takes_all(connection, table, before, rule.definition) for before in known)
+    ]
+
+
+def _takes_all(connection: Connection, table: str, before: str, now: str) -> bool:
+    """As implication.py has it. Not known where no temporary table can be made, or when a column of before is gone."""
+    if not (before.startswith("CHECK") and now.startswith("CHECK")):
+        return False
+    schema, _, name = table.rpartition(".")
+    try:
+        with writable_transaction(connection), on_search_path(connection, schema or None):
+            return takes_all(connection, name, before, now)
+    except (InternalError, NotSupportedError, ProgrammingError):
+        return False
 
 
 def _implies(kept: Rule, rule: Rule) -> bool:
@@ -121,11 +151,3 @@ def _differs_by_row(column: StoredColumn) -> bool:
 
 def _meaning(definition: str) -> str:
     return _BLANKS_AND_PARENTHESES.sub("", _CASTS.sub("", definition))
-
-
-def _demands_no_more(now: str, before: str) -> bool:
-    """Whether the rule is the same, or a list of allowed texts that has grown."""
-    if now == before:
-        return True
-    is_list = "=ANYARRAY[" in now and _LIST_OF_TEXTS.sub("?", now) == _LIST_OF_TEXTS.sub("?", before)
-    return is_list and set(_TEXTS.findall(now)) >= set(_TEXTS.findall(before))

@@ -82,6 +82,23 @@ def test_an_expand_that_took_something_of_the_old_release_is_one(
     assert "roll forward" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("condition", "phase", "status"),
+    [("version < 9000", "expand", 0), ("version < 900", "contract", 3)],
+    ids=["wider", "narrower"],
+)
+def test_a_check_is_an_obstacle_unless_it_is_wider(
+    old: OwnHistory, new: OwnHistory, head: int, database: Database, condition: str, phase: str, status: int
+) -> None:
+    """As it is to the expand step that brings it. The command's session is read-only."""
+    database.execute("ALTER TABLE notes ADD CONSTRAINT ck_notes_few CHECK (version < 1000)")
+    goes_live(database, head)
+    new.write_revision(head + 1, f'add_check_online("notes", "ck_notes_few", "{condition}", replace=True)', phase=phase)
+    assert new.flask("db", "upgrade").returncode == 0
+    assert told(new, "--to", f"{head:04d}")[0] == status
+    assert old.flask("db", "upgrade").returncode == status
+
+
 def test_a_release_that_noted_nothing_is_judged_by_the_phases(new: OwnHistory, head: int, database: Database) -> None:
     new.write_revision(head + 1, *COLOUR)
     assert new.flask("db", "upgrade").returncode == 0

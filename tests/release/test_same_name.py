@@ -162,6 +162,19 @@ def test_the_same_in_other_words_is_the_same(things: Database, schema_dump: Call
     assert things.scalar("SELECT convalidated FROM pg_constraint WHERE conname = 'wanted'")
 
 
+def test_an_index_that_was_restored_from_a_dump_is_the_same(things: Database, schema_dump: Callable[[], str]) -> None:
+    """The server prints its condition with other casts once it has read what it printed."""
+    definition = "SELECT pg_get_indexdef('wanted'::regclass)"
+    things.execute("CREATE INDEX wanted ON things (size) WHERE name IN ('a', 'b')")
+    dumped = things.scalar(definition)
+    things.execute(f"DROP INDEX wanted; {dumped}")
+    assert things.scalar(definition) != dumped
+    before = schema_dump()
+    condition = sa.text("name IN ('a', 'b')")
+    things.migrate(lambda: create_index_online("wanted", "things", ["size"], postgresql_where=condition))
+    assert schema_dump() == before
+
+
 @pytest.fixture
 def own_history(tmp_path: Path, environment: Environment) -> OwnHistory:
     history = OwnHistory(tmp_path, environment)

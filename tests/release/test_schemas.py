@@ -97,6 +97,24 @@ def test_its_changes_are_made_in_its_schema(audited: Shop, database: Database, s
     assert database.scalar("SELECT count(*) FROM public.users") == 2000
 
 
+def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: Shop, database: Database) -> None:
+    audited.edit("shop.py", EVENTS, GROWN)
+    release(audited, "Grow audit.users")
+    audited.edit("shop.py", "length(kind) > 2", "length(kind) > 1")
+    written = release(audited, "Allow shorter kinds")
+    assert re.findall(r"with in_schema\('audit'\):\n +add_check_online\(.*length\(kind\) > 1.*replace=True\)", written)
+    assert re.search(r"phase = .expand.", written)
+    assert "No new upgrade operations detected" in audited.flask("db", "check")
+    rule = (
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'audit.users'::regclass AND contype = 'c'"
+    )
+    assert "> 1" in database.scalar(rule)
+    database.execute("ALTER TABLE audit.users DROP CONSTRAINT users_kind_check")
+    database.execute("ALTER TABLE audit.users ADD CONSTRAINT users_kind_check CHECK (length(kind) > 3)")
+    with pytest.raises(AssertionError, match=r"other-check: The check users_kind_check on audit\.users is CHECK"):
+        audited.flask("release", "doctor")
+
+
 def test_plan_tells_the_size_of_the_table_in_the_schema(audited: Shop, database: Database) -> None:
     audited.edit("shop.py", "    kind = db.Column(db.String(20)", "    kind = db.Column(db.String(40)")
     audited.flask("db", "migrate", "-m", "Widen audit.users.kind")

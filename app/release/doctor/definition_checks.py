@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import ARRAY, Connection, Table, text
 
+from app.release.connection import writable_transaction
 from app.release.definition_changes import changed_definitions
 from app.release.definitions import CHECK, INDEX, PRIMARY_KEY, Definition
 from app.release.doctor.diagnosis import ERROR, IF_THE_MODEL_CHANGED, Diagnosis, psql, psql_with_strong_lock
@@ -31,14 +32,12 @@ def definitions(connection: Connection, models: Models, reported: Collection[str
     Args:
         reported: names of indexes and constraints of which another check has said what is wrong.
     """
-    connection.rollback()
-    connection.execute(text("SET TRANSACTION READ WRITE"))
-    changed = [
-        (table, change)
-        for table, model in models.items()
-        for change in changed_definitions(connection, model, reported)
-    ]
-    connection.rollback()
+    with writable_transaction(connection):
+        changed = [
+            (table, change)
+            for table, model in models.items()
+            for change in changed_definitions(connection, model, reported)
+        ]
     for table, (there, wanted) in changed:
         if wanted is None:
             continue  # a primary key that no model has harms nobody

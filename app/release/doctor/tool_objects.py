@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from app.release.connection import execute_verbatim
+from app.release.connection import execute_verbatim, writable_transaction
 from app.release.doctor.diagnosis import ERROR, Diagnosis
 
 SCRATCH = "release_doctor"  # the schema; it is never committed
@@ -62,10 +62,9 @@ def tool_objects(connection: Connection, sql: str) -> Iterator[Diagnosis]:
 
 def expected_objects(connection: Connection, sql: str) -> list[ToolObject]:
     """What the SQL makes. Nothing of it stays."""
-    connection.rollback()
-    connection.execute(text("SET TRANSACTION READ WRITE"))
-    execute_verbatim(connection, f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
-    execute_verbatim(connection, sql)
-    made = [ToolObject(*row) for row in connection.execute(_OBJECTS, {"labels": None})]
-    connection.rollback()
+    with writable_transaction(connection):
+        execute_verbatim(connection, f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
+        execute_verbatim(connection, sql)
+        made = [ToolObject(*row) for row in connection.execute(_OBJECTS, {"labels": None})]
+        connection.rollback()
     return made
