@@ -4,8 +4,10 @@ They find tables on the search path, as DDL does. Parameters: `table` and `index
 `constraint` are bare names.
 """
 
+from typing import Any
+
 from alembic import op
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.release.connection import connection_of
 from app.release.sql.dialect import quote
@@ -55,6 +57,7 @@ IS_RELIED_ON = (
 )
 
 HAS_INDEX = "to_regclass(:index) IS NOT NULL"
+IS_UNIQUE = "(SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index))"
 HAS_INVALID_INDEX = (
     "EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready))"
 )
@@ -81,3 +84,9 @@ def connection() -> Connection | None:
     """To ask the catalog; None in --sql mode, in which no database is asked."""
     migration = op.get_context()
     return None if migration.as_sql else connection_of(migration)
+
+
+def answer(expression: str, parameters: dict[str, str]) -> Any:
+    """The value of one of these expressions; None in --sql mode."""
+    asked = connection()
+    return None if asked is None else asked.scalar(text(f"SELECT {expression}"), parameters)

@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-from alembic import op
 from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateColumn
 
-from app.release.connection import connection_of, execute_verbatim
+from app.release.connection import execute_verbatim
 from app.release.effects.effect import on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
@@ -42,8 +41,7 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     require_short(column.name)
     if reason := _missing_value(table, column) or _extra_constraint(table, column):
         raise UnsafeOperation(reason)
-    migration = op.get_context()
-    if reason := table_rewrite_reason(table, column, None if migration.as_sql else connection_of(migration)):
+    if reason := table_rewrite_reason(table, column, catalog.connection()):
         raise UnsafeOperation(reason)
     Table(table, MetaData(), column)  # CreateColumn needs a column that belongs to a table
     definition = str(CreateColumn(column).compile(dialect=DIALECT))
@@ -155,12 +153,10 @@ def _extra_constraint(table: str, column: Column[Any]) -> str | None:
 
 
 def _refuse_shorter(table: str, column: str, type_: str) -> None:
-    migration = op.get_context()
-    if migration.as_sql:
+    if catalog.connection() is None:
         return
     new = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    length = text(f"SELECT {catalog.TEXT_LENGTH}")
-    old = connection_of(migration).scalar(length, catalog.column_parameters(table, column))
+    old = catalog.answer(catalog.TEXT_LENGTH, catalog.column_parameters(table, column))
     grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
     if old is None or not grows:
         raise UnsafeOperation(

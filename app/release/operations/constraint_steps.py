@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.release.effects.effect import Effect, on_table
@@ -33,7 +32,8 @@ def add_constraint(
     if replaces:
         steps, effects = _replace(tables, name, definition), _replacing(table, name, there or "", definition, requires)
     else:
-        effects = [] if _is_there(table, name) else requires  # there: it asks nothing that it does not ask already
+        is_there = catalog.answer(catalog.HAS_CONSTRAINT, catalog.constraint_parameters(table, name))
+        effects = [] if is_there else requires  # there: it asks nothing that it does not ask already
         steps = _add_not_valid_then_validate(tables, name, definition)
     try:
         run_steps(*steps, effects=effects)
@@ -45,11 +45,7 @@ def add_constraint(
 
 def dropping(table: str, name: str) -> list[Effect]:
     """What it means to code that may count on a constraint when that goes; see effects/constraints.py."""
-    connection = catalog.connection()
-    if connection is None:
-        return []
-    query = text(f"SELECT {catalog.IS_RELIED_ON}")
-    is_relied_on = connection.scalar(query, catalog.constraint_parameters(table, name))
+    is_relied_on = catalog.answer(catalog.IS_RELIED_ON, catalog.constraint_parameters(table, name))
     return [on_table("drops-constraint", table, name)] if is_relied_on else []
 
 
@@ -65,11 +61,6 @@ def _replacing(table: str, name: str, there: str, definition: str, requires: lis
     connection = catalog.connection()
     is_wider = connection is not None and takes_all(connection, table, there, definition)
     return [] if is_wider else [on_table("narrows-check", table)._replace(subject=name)]
-
-
-def _is_there(table: str, name: str) -> bool:
-    connection, query = catalog.connection(), text(f"SELECT {catalog.HAS_CONSTRAINT}")
-    return connection is not None and bool(connection.scalar(query, catalog.constraint_parameters(table, name)))
 
 
 def drop_step(table: str, name: str) -> Step:

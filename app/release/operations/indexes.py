@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from alembic import op
 from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import Column, text
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +9,6 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
-from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog, conflicts
@@ -19,7 +17,6 @@ from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import DIALECT, quote
 
 _IS_THERE = f"SELECT {catalog.HAS_INDEX}"
-_IS_UNIQUE = text("SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)")
 _LEFT_NULL = text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = ANY (:names)"
     " AND NOT attnotnull AND NOT atthasdef AND attidentity = ''"
@@ -110,19 +107,14 @@ def _requiring(name: str, table: str, columns: list[str | TextClause], options: 
 
 def _dropping(name: str) -> list[Effect]:
     """What it means to code that may count on a unique index when that goes."""
-    migration = op.get_context()
-    if migration.as_sql or not connection_of(migration).scalar(_IS_UNIQUE, {"index": quote(name)}):
-        return []
-    return [Effect("drops-constraint", name)]
+    return [Effect("drops-constraint", name)] if catalog.answer(catalog.IS_UNIQUE, {"index": quote(name)}) else []
 
 
 def _left_null(table: str, columns: list[str | TextClause]) -> list[str]:
     """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same."""
-    migration = op.get_context()
-    if migration.as_sql:
-        return []
+    connection = catalog.connection()
     names = [column for column in columns if isinstance(column, str)]
-    return list(connection_of(migration).scalars(_LEFT_NULL, {"table": quote(table), "names": names}))
+    return list(connection.scalars(_LEFT_NULL, {"table": quote(table), "names": names})) if connection else []
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:

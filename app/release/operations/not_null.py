@@ -1,10 +1,7 @@
 """Operations for NOT NULL: add it without a long lock, and drop it."""
 
-from alembic import op
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from app.release.connection import connection_of
 from app.release.effects.effect import Effect, on_table
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
@@ -14,8 +11,9 @@ from app.release.operations.identifiers import shorten_identifier
 from app.release.operations.steps import Step, alter_table, run_steps
 from app.release.sql.dialect import quote
 
-_HAS_DEFAULT = text(
-    "SELECT atthasdef OR attidentity <> '' FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column"
+_HAS_DEFAULT = (
+    "(SELECT atthasdef OR attidentity <> '' FROM pg_attribute"
+    " WHERE attrelid = to_regclass(:table) AND attname = :column)"
 )
 
 
@@ -80,10 +78,7 @@ def require_value(table: str, column: str, *effects: Effect) -> None:
 
 def _requires_value(table: str, column: str) -> Effect:
     """A row that leaves the column out is accepted when there is a default."""
-    migration = op.get_context()
-    has_default = not migration.as_sql and connection_of(migration).scalar(
-        _HAS_DEFAULT, catalog.column_parameters(table, column)
-    )
+    has_default = catalog.answer(_HAS_DEFAULT, catalog.column_parameters(table, column))
     effect = on_table("requires-value", table, *([column] if has_default else []))
     return effect._replace(subject=f"{table}.{column}")
 
