@@ -28,9 +28,11 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
     columns = new.facts["columns"]
-    if _was_there(change.before, new) or new.facts["definition"].endswith(NOT_ENFORCED):
+    was_there = _was_there(change.before, new)
+    if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
         return
-    yield _required_by(change, new)
+    if not was_there:
+        yield _required_by(change, new)
     if new.facts["type"] in (CHECK, FOREIGN_KEY):
         if new.facts["validated"]:
             yield change.effect("validates-under-lock", *columns)

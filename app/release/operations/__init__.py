@@ -24,7 +24,7 @@ does not exist, or something else has the name. Each one with its SQL and locks:
 from app.release.effects.excuse import excused
 from app.release.operations.backfill import backfill
 from app.release.operations.backfill_later import backfill_later, cancel_backfill, require_backfilled
-from app.release.operations.columns import add_column_online, set_default_online, widen_text_online
+from app.release.operations.columns import add_column_online, set_default_online
 from app.release.operations.computed import add_computed_column_online, add_synced_column_online
 from app.release.operations.constraints import (
     add_check_online,
@@ -45,6 +45,7 @@ from app.release.operations.indexes import create_index_online, drop_index_onlin
 from app.release.operations.keys import add_primary_key_online, add_unique_online
 from app.release.operations.not_null import drop_not_null_online, set_not_null_online
 from app.release.operations.renames import drop_compat_view, rename_back_from_view, rename_with_view
+from app.release.operations.text_growth import widen_text_online
 from app.release.operations.type_changes import change_type_online, drop_shadow_contract
 
 __all__ = [

@@ -1,6 +1,5 @@
 """Operations on columns: add, set the default, widen a text."""
 
-import re
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
@@ -73,33 +72,6 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}), effects=effects)
 
 
-def widen_text_online(table: str, column: str, type_: str) -> None:
-    """Let a text column hold longer texts. PostgreSQL only changes the catalog (manual, ALTER TABLE, "Notes").
-
-    Args:
-        type_: "TEXT", or "VARCHAR(n)" where n characters is at least the length of now.
-
-    SQL:
-        ALTER TABLE … ALTER COLUMN … TYPE …
-            ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
-
-    Run again: skipped when the column has this type.
-
-    Raises:
-        UnsafeOperation: the new type is shorter, or one of them is no text. PostgreSQL would read every row under
-            ACCESS EXCLUSIVE. (Not checked in --sql mode.)
-    """
-    _refuse_shorter(table, column, type_)
-    run_steps(
-        alter_table(
-            table,
-            f"ALTER COLUMN {quote(column)} TYPE {type_}",
-            f"SELECT {catalog.HAS_ANOTHER_TYPE}",
-            {**catalog.column_parameters(table, column), "type": type_},
-        )
-    )
-
-
 def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
     """Why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: it would not.
 
@@ -150,15 +122,3 @@ def _extra_constraint(table: str, column: Column[Any]) -> str | None:
         f"{table}.{column.name} comes with a constraint or an index. Add the plain column, then use"
         " add_foreign_key_online, add_check_online, add_unique_online or create_index_online."
     )
-
-
-def _refuse_shorter(table: str, column: str, type_: str) -> None:
-    if catalog.connection() is None:
-        return
-    new = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    old = catalog.answer(catalog.TEXT_LENGTH, catalog.column_parameters(table, column))
-    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
-    if old is None or not grows:
-        raise UnsafeOperation(
-            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
-        )

@@ -81,6 +81,23 @@ VALIDATE_BESIDE_ALTER = Danger(
     },
 )
 
+CHECK_AGAIN_UNDER_LOCK = Danger(
+    "a text gets longer, for which its CHECK reads the table under the lock",
+    names=("surveys", "ck_surveys_place"),
+    harm=exists(column("surveys", "place", "atttypmod = 84")),
+    instead="add_check_online",
+    spellings={
+        "SQL": 'op.execute("ALTER TABLE surveys ALTER place TYPE varchar(80)")',
+        "op": 'op.alter_column("surveys", "place", type_=sa.String(80))',
+        "the CHECK is added again by hand": """
+            op.execute(
+                "ALTER TABLE surveys DROP CONSTRAINT ck_surveys_place, ALTER place TYPE varchar(80),"
+                " ADD CONSTRAINT ck_surveys_place CHECK (place <> '')"
+            )
+            """,
+    },
+)
+
 FOREIGN_KEY_UNDER_LOCK = Danger(
     "a foreign key reads two tables under their locks",
     names=("tickets", "fk_tickets_todo_id"),
@@ -190,6 +207,7 @@ UNBOUNDED_WAIT = Danger(
 DANGERS = (
     NOT_NULL_UNDER_LOCK,
     CHECK_UNDER_LOCK,
+    CHECK_AGAIN_UNDER_LOCK,
     CHECK_OF_NEW_COLUMN,
     VALIDATE_BESIDE_ALTER,
     FOREIGN_KEY_UNDER_LOCK,
