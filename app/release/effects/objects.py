@@ -34,6 +34,8 @@ def object_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if old is None:
         return
+    if new is not None and is_revoked(old, new):
+        yield Effect("revokes", f"the {change.key[0]} {shown(old.name)}", "", (), change.key)
     subject = f"the {change.key[0]} {shown(old.name)}"
     if new is None or old.name != new.name:
         replacement = next((thing for thing in change.siblings() if thing.name == old.name), None)
@@ -41,7 +43,24 @@ def object_effects(change: Change) -> Iterator[Effect]:
         replacement = new
     if replacement is None or old.facts.get("result") != replacement.facts.get("result"):
         yield Effect("drops-object", subject, "", (), change.key)
-    elif lost := sorted(set(old.facts.get("labels") or ()) - set(replacement.facts.get("labels") or ())):
+    elif lost := _lost_parts(old, replacement):
         yield Effect("drops-object", f"{', '.join(lost)} of {subject}", "", (), change.key)
+    elif old.facts.get("runs_by_itself") and old.facts["body"] != replacement.facts["body"]:
+        yield Effect("adds-behaviour", subject, "", (), change.key)
     elif any(old.facts.get(fact) != replacement.facts.get(fact) for fact in ("checks", "not_null")):
         yield Effect("requires-more", subject, "", (), change.key)
+
+
+def is_revoked(old: Thing, new: Thing) -> bool:
+    """Whether a role may do less with it, or another one owns it."""
+    was, now = old.facts, new.facts
+    return was.get("role") != now.get("role") or not set(was["grants"] or ()) <= set(now["grants"] or ())
+
+
+def _lost_parts(old: Thing, new: Thing) -> list[str]:
+    """Values of an enum, columns of a composite type."""
+    return sorted(
+        part
+        for fact in ("labels", "attributes")
+        for part in set(old.facts.get(fact) or ()) - set(new.facts.get(fact) or ())
+    )

@@ -40,7 +40,8 @@ _RELATIONS = """
 SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner, c.ns || '.' || c.relname AS name,
   jsonb_build_object('kind', c.relkind, 'file', c.relfilenode, 'persistence', c.relpersistence, 'role', c.relowner,
     'row_security', c.relrowsecurity::int + c.relforcerowsecurity::int, 'partition', c.relispartition,
-    'grants', to_jsonb(coalesce(c.relacl, acldefault('r', c.relowner))::text[]),
+    'grants', to_jsonb(coalesce(c.relacl,
+      acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner))::text[]),
     'owned', EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass
       AND deptype IN ('a', 'i')),
     'retired', coalesce(obj_description(c.oid, 'pg_class') = :retired, false),
@@ -52,12 +53,13 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
       WHERE r.ev_class = c.oid AND d.refobjid <> c.oid ORDER BY 1)) END,
     'columns', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) END,
-    'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled = 'D')) AS facts
+    'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R'))) AS facts
 FROM relations c"""
 
 _COLUMNS = """
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'has_default', d.oid IS NOT NULL,
+    'required', t.typnotnull OR a.attnotnull, 'grants', to_jsonb(a.attacl::text[]),
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
       WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated),
     'generated', a.attgenerated, 'identity', a.attidentity, 'collation', a.attcollation,
@@ -86,12 +88,12 @@ FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid 
 
 _TRIGGERS = """
 SELECT 'trigger', t.oid::bigint, 0, t.tgrelid::bigint, t.tgname::text,
-  jsonb_build_object('definition', pg_get_triggerdef(t.oid), 'off', t.tgenabled = 'D')
+  jsonb_build_object('definition', pg_get_triggerdef(t.oid), 'off', t.tgenabled IN ('D', 'R'))
 FROM pg_trigger t JOIN relations c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal"""
 
 _RULES = """
 SELECT 'rule', r.oid::bigint, 0, r.ev_class::bigint, r.rulename::text,
-  jsonb_build_object('definition', pg_get_ruledef(r.oid))
+  jsonb_build_object('definition', pg_get_ruledef(r.oid), 'off', r.ev_enabled IN ('D', 'R'))
 FROM pg_rewrite r JOIN relations c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN'
 UNION ALL
 SELECT 'policy', p.oid::bigint, 0, p.polrelid::bigint, p.polname::text,
@@ -100,24 +102,31 @@ FROM pg_policy p JOIN relations c ON c.oid = p.polrelid"""
 
 _OTHERS = """
 SELECT 'function', f.oid::bigint, 0, NULL, f.oid::regprocedure::text,
-  jsonb_build_object('result', pg_get_function_result(f.oid), 'body', md5(pg_get_functiondef(f.oid)))
+  jsonb_build_object('result', pg_get_function_result(f.oid), 'body', md5(pg_get_functiondef(f.oid)),
+    'role', f.proowner, 'grants', to_jsonb(coalesce(f.proacl, acldefault('f', f.proowner))::text[]),
+    'runs_by_itself', EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND refobjid = f.oid
+      AND classid <> 'pg_proc'::regclass))
 FROM pg_proc f JOIN spaces s ON s.oid = f.pronamespace WHERE f.prokind IN ('f', 'p')
 UNION ALL
 SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
   jsonb_build_object('labels', to_jsonb(ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid
       ORDER BY enumsortorder)),
     'checks', to_jsonb(ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
-      ORDER BY k.oid)), 'not_null', t.typnotnull)
+      ORDER BY k.oid)), 'not_null', t.typnotnull, 'role', t.typowner,
+    'grants', to_jsonb(coalesce(t.typacl, acldefault('T', t.typowner))::text[]),
+    'attributes', to_jsonb(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c'
 UNION ALL
-SELECT 'schema', oid::bigint, 0, NULL, nspname::text, '{}'::jsonb FROM spaces
+SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
+    'grants', to_jsonb(coalesce(nspacl, acldefault('n', nspowner))::text[])) FROM spaces
 UNION ALL
 SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
 FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 _SNAPSHOT = text(
-    f"WITH spaces AS (SELECT oid, nspname FROM pg_namespace WHERE {_SCHEMAS}),"  # noqa: S608 - of constants
+    f"WITH spaces AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE {_SCHEMAS}),"  # noqa: S608 - of constants
     " relations AS (SELECT c.*, s.nspname AS ns FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f'))"
     + " UNION ALL ".join((_RELATIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _OTHERS)).replace(

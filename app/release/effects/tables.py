@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from app.release.effects.effect import Change, Effect, column_names, shown
+from app.release.effects.objects import is_revoked
 from app.release.effects.snapshot import Key, Thing
 
 SEQUENCE = "S"
@@ -51,6 +52,8 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
     new = change.new
     if not old.facts["owned"] and (new is None or new.name != old.name):
         yield Effect("drops-object", f"the sequence {shown(old.name)}", "", (), change.key)
+    elif new is not None and is_revoked(old, new):
+        yield Effect("revokes", f"the sequence {shown(old.name)}", "", (), change.key)
     elif new is not None and new.facts["file"] != old.facts["file"]:
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
 
@@ -65,7 +68,7 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("drops-column", *sorted(set(was["columns"]) - set(now["columns"])))
     if was["takes"] & ~now["takes"] and was["kind"] in VIEWS:
         yield change.effect("drops-behaviour")
-    if was["role"] != now["role"] or not set(was["grants"]) <= set(now["grants"]):
+    if is_revoked(old, new):
         yield change.effect("revokes")
     if now["off"] > was["off"]:
         yield change.effect("drops-behaviour")
@@ -93,26 +96,35 @@ def column_effects(change: Change) -> Iterator[Effect]:
     if new is None:
         yield change.effect("drops-column", change.there.name)
     elif old is None:
-        if new.facts["not_null"] and not _has_value(new):
+        if new.facts["required"] and not _has_value(new):
             yield change.effect("requires-new-column", new.name)
     else:
         yield from _column_facts(change, old, new)
 
 
 def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
-    is_required = new.facts["not_null"]
     if old.name != new.name:
         yield change.effect("renames-column", old.name)
     if not _same_or_wider(old, new):
         yield change.effect("changes-type", old.name)
-    if is_required and not old.facts["not_null"]:
-        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
-        if not _proven_by_check(change, old.name):
-            yield change.effect("scans-for-null", old.name)
-    if is_required and _has_value(old) and not _has_value(new):
+    if is_revoked(old, new):
+        yield change.effect("revokes", old.name)
+    yield from _required_facts(change, old, new)
+    if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
         yield change.effect("drops-default", old.name)
     if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
         yield change.effect("requires-more", old.name)
+
+
+def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
+    if new.facts["required"] and not old.facts["required"]:
+        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
+    if new.facts["not_null"] and not old.facts["not_null"]:
+        if old.facts["required"]:
+            yield change.effect("validates", old.name)
+        elif not _proven_by_check(change, old.name):
+            yield change.effect("scans-for-null", old.name)
 
 
 def _has_value(column: Thing) -> bool:

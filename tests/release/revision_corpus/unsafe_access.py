@@ -101,4 +101,46 @@ SEARCH_PATH = Danger(
     },
 )
 
-DANGERS = (REFUSING_TRIGGER, RULE, ROW_SECURITY, REVOKE, OWNER, SEARCH_PATH)
+TRIGGER_FUNCTION = Danger(
+    "the function of a trigger does something else",
+    names=("touch",),
+    harm="SELECT prosrc NOT LIKE '%coalesce%' FROM pg_proc WHERE proname = 'touch'",
+    spellings={
+        "SQL": f"""op.execute("{FULL.replace("FUNCTION refuse", "OR REPLACE FUNCTION touch")}")""",
+        "its search_path, in a DO block": in_do_block("ALTER FUNCTION touch() SET search_path TO archive"),
+    },
+)
+
+TRIGGER_OF_REPLICAS = Danger(
+    "a trigger fires on replicas alone",
+    names=("tickets", "touch"),
+    harm=exists(trigger("tickets", "touch_tickets", "tgenabled = 'R'")),
+    spellings={"SQL": 'op.execute("ALTER TABLE tickets ENABLE REPLICA TRIGGER touch_tickets")'},
+)
+
+REVOKE_OTHERS = Danger(
+    "a role may no longer use what a table needs",
+    names=("archive|seat_label|ticket_numbers|mood", "privilege|owner"),
+    harm="SELECT nspacl IS NOT NULL FROM pg_namespace WHERE nspname = 'archive'",
+    spellings={
+        "a schema": 'op.execute("REVOKE ALL ON SCHEMA archive FROM CURRENT_USER")',
+        "a function": 'op.execute("REVOKE EXECUTE ON FUNCTION seat_label FROM PUBLIC")',
+        "a sequence": 'op.execute("revoke usage on sequence ticket_numbers from current_user")',
+        "a type": 'op.execute("REVOKE USAGE ON TYPE mood FROM PUBLIC")',
+        "the owner of a schema": 'op.execute("ALTER SCHEMA archive OWNER TO pg_database_owner")',
+        "the owner of a function": 'op.execute("ALTER FUNCTION seat_label(text) OWNER TO pg_database_owner")',
+        "in a DO block": in_do_block("REVOKE USAGE ON SCHEMA archive FROM CURRENT_USER"),
+    },
+)
+
+DANGERS = (
+    REFUSING_TRIGGER,
+    TRIGGER_FUNCTION,
+    TRIGGER_OF_REPLICAS,
+    RULE,
+    ROW_SECURITY,
+    REVOKE,
+    REVOKE_OTHERS,
+    OWNER,
+    SEARCH_PATH,
+)
