@@ -162,3 +162,27 @@ def test_lint_says_the_same(database: Database, tmp_path: Path, condition: str, 
     write_revision(tmp_path, "0003", "0002", EXPAND, f"def upgrade():\n{widened}\n")
     found = lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"])
     assert [finding.rule for finding in found] == rules
+
+
+NEW_COLUMNS = """
+add_column_online("things", sa.Column("colour", sa.Text()))
+add_column_online("things", sa.Column("parts", sa.Integer(), server_default="1", nullable=False))
+add_check_online("things", "ck_new", "{}")
+"""
+
+
+@pytest.mark.parametrize(
+    "condition", ["colour <> ''", "colour IN ('red', 'blue')", "parts > 0", "size < parts + length(colour)"]
+)
+def test_an_expand_may_add_a_check_that_rows_of_the_live_release_meet(
+    things: Database, tmp_path: Path, condition: str
+) -> None:
+    judged.upgrade(things, judged.written(tmp_path, NEW_COLUMNS.format(condition)))
+
+
+@pytest.mark.parametrize("condition", ["colour IS NOT NULL", "parts > 1", "size < 5 AND colour <> ''", "size < parts"])
+def test_an_expand_may_not_add_one_that_they_break(things: Database, tmp_path: Path, condition: str) -> None:
+    """Though they leave a column out that it names."""
+    with pytest.raises(UnsafeOperation, match="ck_new may refuse what the release before writes"):
+        judged.upgrade(things, judged.written(tmp_path, NEW_COLUMNS.format(condition)))
+    assert things.scalar("SELECT count(*) FROM pg_constraint WHERE conname = 'ck_new'") == 0

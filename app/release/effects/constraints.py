@@ -41,12 +41,11 @@ def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
 
 
 def _required_by(change: Change, new: Thing) -> Effect:
-    """A CHECK takes a row by all that it names. A foreign key of MATCH FULL takes NULL in all columns, not in one."""
+    """A foreign key of MATCH FULL takes NULL in all columns, not in one."""
     facts = new.facts
     columns = facts["columns"] if facts["type"] in (CHECK, FOREIGN_KEY) else _left_null(change, facts["columns"])
     effect = change.effect("requires-more", *columns)
-    all_out = facts["type"] == CHECK or facts["match"] == MATCH_FULL
-    return effect._replace(leaves_all_out=all_out, check=facts["check"] or "")
+    return effect._replace(leaves_all_out=facts["match"] == MATCH_FULL, check=facts["check"] or "")
 
 
 def _is_relied_on(constraint: Thing) -> bool:

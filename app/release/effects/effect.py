@@ -10,7 +10,7 @@ DEFAULT_SCHEMA = "public."
 class Effect(NamedTuple):
     """
     Args:
-        code: one of the rules of judgement.py.
+        code: one of rules.py.
         subject: what it happens to, as a person writes it: "notes.pinned".
         table: with its schema, "public.notes"; "" for what belongs to no table.
         columns: of the table, that are taken, or of which a row must leave one out to be accepted.

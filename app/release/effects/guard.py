@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from app.release.blockers import Blockers
 from app.release.effects.cost import Cost
 from app.release.effects.effect import Effect, in_schema
-from app.release.effects.judgement import Judge, Mapped, Violation, judge
-from app.release.effects.left_out import takes_row_without
+from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out
+from app.release.effects.left_out import takes_rows_without
 from app.release.effects.snapshot import read_snapshot, retired_in, tables_of
 from app.release.effects.transaction_watch import TransactionWatch
 from app.release.errors import UnsafeOperation
@@ -147,15 +147,16 @@ class Guard:
         found = [
             Refused(f"{file}:{line}" if line else file, violation)
             for effect, line in effects
-            if (violation := judge(self._with_check(effect), by)) is not None
+            if (violation := judge(self._with_check(effect, by), by)) is not None
         ]
         if found:
             self._found(found)
 
-    def _with_check(self, effect: Effect) -> Effect:
-        """If the effect is a CHECK that the defaults of its columns do not meet, then nobody may leave them out."""
+    def _with_check(self, effect: Effect, by: Judge) -> Effect:
+        """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written."""
         if not effect.check:
             return effect
+        unwritten = left_out(effect, by)
         with self._watching().looking_away():
-            is_met = takes_row_without(self._connection, effect)
+            is_met = bool(unwritten) and takes_rows_without(self._connection, effect, unwritten)
         return effect if is_met else effect._replace(columns=())

@@ -1,4 +1,4 @@
-"""Judgement: which effects a revision's phase allows, and what to write instead of the others.
+"""Judgement: which effects a revision's phase allows.
 
 `expand` promises that the release before runs on the result, so it takes nothing and requires nothing. `contract` may
 do both, to what the live release does not map any more. What makes requests wait is allowed in neither.
@@ -8,18 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.release.effects.effect import Effect
+from app.release.effects.rules import CONTRACTS, IN_USE, NEVER, NOT_IN_EXPAND, TAKES, Rule
 from app.release.ledger import EXPAND
-
-
-class Rule(NamedTuple):
-    """
-    Args:
-        what: would happen; {subject} stands for the table, column or index.
-        instead: what to write.
-    """
-
-    what: str
-    instead: str
 
 
 class Violation(NamedTuple):
@@ -48,119 +38,6 @@ class Judge(NamedTuple):
     retired: Mapped
 
 
-NOT_IN_EXPAND = "An expand step must not, since the release before serves while it runs."
-IN_USE = "The release that is live still maps it."
-RETIRE = (
-    "First release code that does without it, with retire_column_online() or retire_table_online(); then do this in a"
-    ' revision with phase = "contract".'
-)
-# Effects that only a contract may have, on what the live release does not map.
-TAKES = {
-    "drops-table": Rule("{subject} and its rows would be gone.", RETIRE),
-    "drops-column": Rule("{subject} would be gone.", RETIRE),
-    "renames-table": Rule(
-        "The release before knows {subject} by its old name only.",
-        "Use rename_with_view(), which leaves a view of the old name; drop_compat_view() one release later.",
-    ),
-    "renames-column": Rule(
-        "The release before knows {subject} by its old name only.",
-        "Name the attribute anew in the model and leave the column: mapped_column('old_name').",
-    ),
-    "changes-type": Rule(
-        "The release before reads and writes {subject} as the type that it was.",
-        "Use change_type_online(), or widen_text_online() for a text that only gets longer.",
-    ),
-    "revokes": Rule("{subject} would lose a privilege or its owner.", 'Do it in a revision with phase = "contract".'),
-}
-# Effects that only a contract may have, whatever the live release maps: its code no longer needs what they change.
-CONTRACTS = {
-    "drops-constraint": Rule(
-        "The release before may count on {subject}: to find one row for a value, or that rows go together.",
-        'Do it in a revision with phase = "contract", one release after the code that needs it.',
-    ),
-    "drops-behaviour": Rule(
-        "What the server does by itself, {subject}, would stop; the release before counts on it.",
-        'Do it in a revision with phase = "contract".',
-    ),
-    "drops-object": Rule("{subject} would be gone.", 'Do it in a revision with phase = "contract".'),
-    "drops-default": Rule(
-        "Inserts of the release before leave {subject} to its default.", 'Do it in a revision with phase = "contract".'
-    ),
-    "requires-value": Rule(
-        "The release before may write NULL into {subject}.",
-        'Use set_not_null_online() in a revision with phase = "contract", one release after the code that fills it.',
-    ),
-    "requires-more": Rule(
-        "{subject} may refuse what the release before writes.",
-        'Do it in a revision with phase = "contract", one release after the code that writes only what it allows.',
-    ),
-    "narrows-check": Rule(
-        "{subject} may refuse what the release before writes: nothing proves that it takes all that the old one took.",
-        'Do it in a revision with phase = "contract". Or if it does take all, say so by excused("…") around the call.',
-    ),
-    "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
-    "changes-setting": Rule(
-        "Every new session of the release before would begin with {subject}.",
-        'Set it in the code that needs it, or in a revision with phase = "contract".',
-    ),
-    "adds-behaviour": Rule(
-        "Nobody can tell from the catalog what {subject} does to rows that the release before writes.",
-        'Say why it is safe, with excused("…") around the statement.',
-    ),
-}
-# Effects that no phase may have: requests would fail or wait.
-NEVER = {
-    "requires-new-column": Rule(
-        "{subject} is required and has no default: inserts of the release that is live would fail.",
-        "Use add_column_online() with a constant server_default.",
-    ),
-    "rewrites-table": Rule(
-        "All of {subject} would be written anew, or emptied, while no request can even read it.",
-        "Use add_column_online() with a constant default or none and backfill(), or change_type_online().",
-    ),
-    "scans-for-null": Rule(
-        "Every row would be read for a NULL in {subject} under ACCESS EXCLUSIVE: all requests wait.",
-        "Use set_not_null_online(), which validates a CHECK first, beside the requests.",
-    ),
-    "validates-under-lock": Rule(
-        "Every row would be checked for {subject} under the lock of the table: requests wait.",
-        "Use add_check_online() or add_foreign_key_online(): NOT VALID first, then validated in another transaction.",
-    ),
-    "builds-index-under-lock": Rule(
-        "Nobody could write to the table until {subject} is built.",
-        "Use create_index_online() or add_unique_online().",
-    ),
-    "leaves-invalid-index": Rule(
-        "{subject} is INVALID: every write pays for it and no query uses it.",
-        "Use create_index_online(), which drops an INVALID one and builds it anew.",
-    ),
-    "writes-many-rows": Rule(
-        "Its rows stay locked until the last one is written; requests that write {subject} wait for that.",
-        "Use backfill(), which writes and commits a few hundred rows at a time and goes on where it was stopped.",
-    ),
-    "writes-under-lock": Rule(
-        "{subject} are written while no request can even read the table.",
-        "Give the writing a revision of its own, or use backfill().",
-    ),
-    "locks-two-tables": Rule(
-        "It holds {subject} under ACCESS EXCLUSIVE together: a request that uses them in another order deadlocks.",
-        "Give each table a revision of its own.",
-    ),
-    "changes-lock-timeout": Rule(
-        "With {subject} it may wait for a lock without an end, and every request on the table waits behind it.",
-        "Leave lock_timeout as it is; a lock that is not to be had is tried again.",
-    ),
-    "opens-connection": Rule(
-        "What {subject} does is committed before anybody has judged it.",
-        "Use op.get_bind(), which is the migration's own.",
-    ),
-    "ends-transaction": Rule(
-        "{subject} would end the transaction in which the revision is judged and recorded.",
-        "Leave it out: each revision is one transaction.",
-    ),
-}
-
-
 def judge(effect: Effect, by: Judge) -> Violation | None:
     """Why the effect is not allowed; None when it is."""
     if effect.table and effect.table not in by.there:
@@ -177,13 +54,15 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
 
 
 def _is_left_out(effect: Effect, by: Judge) -> bool:
-    """Whether the live release does not write one of the columns, or all of them, so that its rows are accepted.
+    """Whether the live release does not write one of the columns, or all of them, so that its rows are accepted."""
+    unwritten = left_out(effect, by)
+    return unwritten == set(effect.columns) != set() if effect.leaves_all_out else bool(unwritten)
 
-    A table that it does not map may be written by others.
-    """
+
+def left_out(effect: Effect, by: Judge) -> set[str]:
+    """The columns that the live release does not write. A table that it does not map may be written by others."""
     used = (by.live or {}).get(effect.table, by.there.get(effect.table, frozenset()))
-    left_out = set(effect.columns) - used
-    return len(left_out) == len(effect.columns) > 0 if effect.leaves_all_out else bool(left_out)
+    return set(effect.columns) - used
 
 
 def _is_in_use(effect: Effect, by: Judge) -> bool:

@@ -1,6 +1,10 @@
-"""Columns that a row leaves out: whether a CHECK takes such a row. The server is asked, with the defaults in it."""
+"""Columns that a row leaves out: whether a CHECK is sure to take such a row.
 
-from collections.abc import Iterator
+PostgreSQL's planner tells. In a query for the rows that the CHECK refuses, the columns that are left out are replaced
+by their defaults, or NULL. When the planner folds the condition to false, there can be no such row.
+"""
+
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -11,29 +15,32 @@ from app.release.effects.effect import Effect
 from app.release.sql.dialect import quote
 from app.release.watched_connection import driver_connection, execute_raw
 
-# Not of a generated column: what stands in it comes from others.
-_VALUES = text(
-    "SELECT string_agg(format('%s AS %I', coalesce(pg_get_expr(adbin, adrelid),"
-    " 'CAST(NULL AS ' || format_type(atttypid, atttypmod) || ')'), attname), ', ')"
+_ROW = text(
+    "SELECT string_agg(CASE WHEN attname <> ALL (:left_out) OR attgenerated <> '' OR attidentity <> ''"
+    " THEN quote_ident(attname) ELSE format('CAST(%s AS %s) AS %I', coalesce(pg_get_expr(adbin, adrelid), 'NULL'),"
+    " format_type(atttypid, atttypmod), attname) END, ', ')"
     " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
-    " WHERE attrelid = to_regclass(:table) AND attname = ANY (:columns) AND attgenerated = ''"
+    " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
 )
 
 
-def takes_row_without(connection: Connection, effect: Effect) -> bool:
-    """Whether a row that leaves out the columns of the effect meets its CHECK. One that cannot be computed is not met.
+def takes_rows_without(connection: Connection, effect: Effect, left_out: Collection[str]) -> bool:
+    """Whether every row that leaves out these columns meets the CHECK of the effect, whatever stands in the others.
 
-    A CHECK is met unless it is false (PostgreSQL manual, "Check Constraints").
+    What cannot be computed beforehand, such as now(), counts as not met. A CHECK is met unless it is false (PostgreSQL
+    manual, "Check Constraints").
     """
-    schema, _, table = effect.table.partition(".")
-    of_table = {"table": f"{quote(schema)}.{quote(table)}", "columns": list(effect.columns)}
-    values = connection.scalar(_VALUES, of_table)
-    sql = f"SELECT coalesce({effect.check}, true) FROM (SELECT {values}) row_of_defaults"  # noqa: S608 - of the catalog
+    schema, _, name = effect.table.partition(".")
+    table = f"{quote(schema)}.{quote(name)}"
+    row = connection.scalar(_ROW, {"table": table, "left_out": list(left_out)})
+    rows = f"SELECT {row} FROM {table}"  # noqa: S608 - of the catalog
+    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM ({rows}) row_of_old_code WHERE NOT ({effect.check})"
     try:
         with _kept_alive(connection):
-            return bool(connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar())
+            [plan] = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
     except DBAPIError:
         return False
+    return bool(plan["Plan"].get("One-Time Filter") == "false")
 
 
 @contextmanager

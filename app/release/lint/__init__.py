@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     """
     Args:
         place: file and line, "0025_x.py:14".
-        rule: its name: a code of effects/judgement.py, or one of this module.
+        rule: its name: a code of effects/rules.py, or one of this module.
     """
 
     revision: str

@@ -36,7 +36,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     Run again: each statement is skipped when its result is there.
 
     An expand step may only put a wider CHECK in the place of another: one that takes each row that the other takes, as
-    PostgreSQL itself proves (implication.py). Or add one on a column that the live release does not write.
+    PostgreSQL itself proves (implication.py). Or add one that a row meets which leaves a new column out.
 
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again. Or a backfill of one of
@@ -45,7 +45,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     broken = f"a row of {table} does not meet {condition}"
-    requires = requiring(table, name, _columns_in(table, condition))._replace(leaves_all_out=True, check=condition)
+    requires = requiring(table, name, _columns_in(table, condition))._replace(check=condition)
     add_constraint(table, name, f"CHECK ({condition})", None, broken, replace, [requires])
 
 
