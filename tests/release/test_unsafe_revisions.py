@@ -20,7 +20,7 @@ from tests.release.sampling import SPELLED_OUT, one_in
 # What a refusal may advise: an operation, another way to write it, a command.
 WAY_OUT = (
     r"_online|_contract|_with_view|backfill|excused\(|phase = |mapped_column|op\.get_bind"
-    r"|Leave |Give |Mend |Put |Release "
+    r"|Leave |Give |Mend |Put |Release |release commands"
 )
 ONE_OF_EACH = [case for case in UNSAFE if case.spelling == next(iter(case.danger.spellings))]
 SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=SPELLED_OUT) for case in UNSAFE]
@@ -94,6 +94,12 @@ def test_an_excuse_with_a_reason_lets_it_pass(served: Served, tmp_path: Path, ca
 def test_an_excuse_lets_pass_what_commits_by_itself(corpus_copy: Database, tmp_path: Path, case: Unsafe) -> None:
     judged.upgrade(corpus_copy, judged.written(tmp_path, judged.excused(case.body, REASON), case.danger.phase))
     assert corpus_copy.scalar(case.danger.harm) is True
+
+
+def test_a_sequence_that_is_set_back_is_told_though_nothing_undoes_it(corpus_copy: Database, tmp_path: Path) -> None:
+    script = judged.written(tmp_path, """op.execute("SELECT setval('ticket_numbers', 1)")""")
+    with pytest.raises(ReleaseError, match=r"ticket_numbers gives numbers that rows have already.*not undone"):
+        judged.upgrade(corpus_copy, script)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "ok"])

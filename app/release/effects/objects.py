@@ -1,4 +1,4 @@
-"""Effects on triggers, rules, policies, functions, types and schemas."""
+"""Effects on triggers, rules, policies, functions, types, schemas and other objects that belong to no table."""
 
 from collections.abc import Iterator
 
@@ -30,13 +30,13 @@ def setting_effects(change: Change) -> Iterator[Effect]:
 
 
 def object_effects(change: Change) -> Iterator[Effect]:
-    """A function, type or schema."""
     old, new = change.old, change.new
     if old is None:
         return
+    kind = "" if change.key[0] == "object" else f"{change.key[0]} "  # else it is part of the name
+    subject = f"the {kind}{shown(old.name)}"
     if new is not None and is_revoked(old, new):
-        yield Effect("revokes", f"the {change.key[0]} {shown(old.name)}", "", (), change.key)
-    subject = f"the {change.key[0]} {shown(old.name)}"
+        yield Effect("revokes", subject, "", (), change.key)
     if new is None or old.name != new.name:
         replacement = next((thing for thing in change.siblings() if thing.name == old.name), None)
     else:
@@ -54,7 +54,7 @@ def object_effects(change: Change) -> Iterator[Effect]:
 def is_revoked(old: Thing, new: Thing) -> bool:
     """Whether a role may do less with it, or another one owns it."""
     was, now = old.facts, new.facts
-    return was.get("role") != now.get("role") or not set(was["grants"] or ()) <= set(now["grants"] or ())
+    return was.get("role") != now.get("role") or not set(was.get("grants") or ()) <= set(now.get("grants") or ())
 
 
 def _lost_parts(old: Thing, new: Thing) -> list[str]:

@@ -7,6 +7,7 @@ from app.release.effects.difference import difference
 from app.release.effects.effect import Effect, shown
 from app.release.effects.held import ACCESS_EXCLUSIVE, Held
 from app.release.effects.snapshot import Key, Snapshot, Thing
+from app.release.ledger import TOOL_TABLES
 
 # Rows that one transaction may update or delete in a table: about what backfill() writes at a time. Their locks are
 # held until it commits.
@@ -88,6 +89,8 @@ def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
             name = transaction.table(oid)
             if name is None or record.excuse is not None or not written:
                 continue
+            if record.line is not None and shown(name) in (*TOOL_TABLES, "alembic_version"):
+                yield Effect("writes-tool-table", shown(name), name), record
             total[oid] = total.get(oid, 0) + written
             subject = f"{total[oid]} rows of {shown(name)}"
             if total[oid] > MANY_ROWS:

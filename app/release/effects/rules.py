@@ -65,6 +65,10 @@ CONTRACTS = {
         'Do it in a revision with phase = "contract". Or if it does take all, say so by excused("…") around the call.',
     ),
     "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
+    "sets-sequence-back": Rule(
+        "{subject} gives numbers that rows have already, and setval() is not undone by a rollback.",
+        "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
+    ),
     "changes-setting": Rule(
         "Every new session of the release before would begin with {subject}.",
         'Set it in the code that needs it, or in a revision with phase = "contract".',
@@ -119,6 +123,10 @@ NEVER = {
     "opens-connection": Rule(
         "What {subject} does is committed before anybody has judged it.",
         "Use op.get_bind(), which is the migration's own.",
+    ),
+    "writes-tool-table": Rule(
+        "{subject} says what ran and what is live; by what a revision writes there, others are judged.",
+        "Leave it out: the release commands keep these tables.",
     ),
     "ends-transaction": Rule(
         "{subject} would end the transaction in which the revision is judged and recorded.",

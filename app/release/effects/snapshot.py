@@ -46,6 +46,9 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
       AND deptype IN ('a', 'i')),
     'retired', coalesce(obj_description(c.oid, 'pg_class') = :retired, false),
     'view', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+    'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
+    'last', CASE WHEN c.relkind = 'S' AND has_sequence_privilege(c.oid, 'SELECT')
+      THEN pg_sequence_last_value(c.oid) END,
     'takes', CASE WHEN c.relkind IN ('v', 'm') THEN pg_relation_is_updatable(c.oid, false) ELSE 28 END,
     'reads', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT DISTINCT d.refobjid::bigint FROM pg_rewrite r
       JOIN pg_depend d ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass
@@ -121,6 +124,19 @@ WHERE t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c'
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
     'grants', to_jsonb(coalesce(nspacl, acldefault('n', nspowner))::text[])) FROM spaces
+UNION ALL
+SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba,
+    'grants', to_jsonb(coalesce(datacl, acldefault('d', datdba))::text[]))
+FROM pg_database WHERE datname = current_database()
+UNION ALL
+SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0), '{}'::jsonb FROM (
+  SELECT 'pg_proc'::regclass AS catalog, oid AS id, pronamespace AS space FROM pg_proc WHERE prokind NOT IN ('f', 'p')
+  UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
+  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
+  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace FROM pg_ts_config
+  UNION ALL SELECT 'pg_cast'::regclass, oid, NULL FROM pg_cast WHERE oid >= 16384
+  UNION ALL SELECT 'pg_publication'::regclass, oid, NULL FROM pg_publication) o
+WHERE o.space IS NULL OR o.space IN (SELECT oid FROM spaces)
 UNION ALL
 SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
 FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"""

@@ -35,6 +35,8 @@ def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
         yield change.effect("renames-table" if change.new else "drops-table")
     elif missing := column_names(change.before, change.key) - column_names(change.after, key):
         yield change.effect("drops-column", *sorted(missing))
+    elif not _shows_as_many(old, change.after[key]):
+        yield change.effect("adds-behaviour")
 
 
 def _stand_in(change: Change, old: Thing) -> Key | None:
@@ -47,6 +49,16 @@ def _stand_in(change: Change, old: Thing) -> Key | None:
     return None
 
 
+def _shows_as_many(old: Thing, new: Thing) -> bool:
+    """Whether a view shows the rows that the old one showed, or all of the table that it stands in for."""
+    if old.facts["kind"] not in VIEWS:
+        return new.facts["options"] is None and "\n  WHERE " not in new.facts["view"]
+    was, now = (thing.facts["view"].partition("\n   FROM ") for thing in (old, new))
+    # The columns of before begin the list of now; it may go on with others.
+    begins_alike: bool = now[0].startswith(was[0].rstrip(";"))
+    return begins_alike and (was[2], old.facts["options"]) == (now[2], new.facts["options"])
+
+
 def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
     """A sequence that a column owns goes and moves with it, and its default is compared with the column."""
     new = change.new
@@ -56,6 +68,8 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
         yield Effect("revokes", f"the sequence {shown(old.name)}", "", (), change.key)
     elif new is not None and new.facts["file"] != old.facts["file"]:
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
+    elif new is not None and (new.facts["last"] or 0) < (old.facts["last"] or 0):
+        yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
 
 
 def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
@@ -64,10 +78,8 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         columns = _new_or_other_columns(change)
         subject = shown(old.name) + (f" (for {', '.join(columns)})" if columns else "")
         yield change.effect("rewrites-table")._replace(subject=subject)
-    if was["columns"] and not set(was["columns"]) <= set(now["columns"]):
-        yield change.effect("drops-column", *sorted(set(was["columns"]) - set(now["columns"])))
-    if was["takes"] & ~now["takes"] and was["kind"] in VIEWS:
-        yield change.effect("drops-behaviour")
+    if was["kind"] in VIEWS:
+        yield from _view_facts(change, old, new)
     if is_revoked(old, new):
         yield change.effect("revokes")
     if now["off"] > was["off"]:
@@ -76,6 +88,15 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("requires-more")._replace(subject=f"row security of {shown(old.name)}")
     if now["partition"] and not was["partition"]:
         yield change.effect("requires-more")
+
+
+def _view_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    if missing := sorted(set(old.facts["columns"]) - set(new.facts["columns"])):
+        yield change.effect("drops-column", *missing)
+    elif not _shows_as_many(old, new):
+        yield change.effect("adds-behaviour")
+    if old.facts["takes"] & ~new.facts["takes"]:
+        yield change.effect("drops-behaviour")
 
 
 def _new_or_other_columns(change: Change) -> list[str]:

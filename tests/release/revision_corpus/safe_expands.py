@@ -347,7 +347,9 @@ OTHER_OBJECTS = (
         "a view made anew with one column more",
         """
         op.execute("DROP VIEW open_todos")
-        op.execute("CREATE VIEW open_todos AS SELECT id, user_id, description, position, due_on FROM todos")
+        op.execute(
+            "CREATE VIEW open_todos AS SELECT id, user_id, description, position, due_on FROM todos WHERE NOT completed"
+        )
         """,
         exists(column("open_todos", "due_on")),
     ),

@@ -44,6 +44,9 @@ CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER touch_tickets BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE FUNCTION seat_label(seat text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'seat ' || seat $$;
 CREATE PROCEDURE tidy_notes() LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE notes DROP COLUMN tags; COMMIT; END $$;
+CREATE AGGREGATE longest(text) (SFUNC = text_larger, STYPE = text);
+CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);
+CREATE COLLATION by_code_point FROM "C";
 CREATE TABLE surveys (id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_surveys PRIMARY KEY, title text NOT NULL,
     place varchar(50) CONSTRAINT ck_surveys_place CHECK (place <> ''));
 """

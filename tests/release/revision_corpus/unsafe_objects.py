@@ -35,6 +35,38 @@ NARROW_VIEW = Danger(
     },
 )
 
+SHOW_OTHER_ROWS = Danger(
+    "a view shows other rows from now on",
+    names=("open_todos",),
+    harm="SELECT pg_get_viewdef('open_todos'::regclass) !~ 'NOT completed\\)?;$' OR EXISTS (SELECT FROM pg_class"
+    " WHERE oid = 'open_todos'::regclass AND reloptions IS NOT NULL)",
+    instead=r"excused\(",
+    spellings={
+        "replaced": """
+            op.execute("CREATE OR REPLACE VIEW open_todos AS SELECT id, user_id, description, position FROM todos"
+                " WHERE NOT completed AND due_on IS NOT NULL")
+            """,
+        "made anew": """
+            op.execute("DROP VIEW open_todos")
+            op.execute("CREATE VIEW open_todos AS SELECT id, user_id, description, position FROM todos")
+            """,
+        "by the rights of who asks": 'op.execute("ALTER VIEW open_todos SET (security_invoker = true)")',
+    },
+)
+
+STAND_IN_WITH_FEWER_ROWS = Danger(
+    "a table is renamed, and the view in its place shows fewer rows",
+    names=("surveys",),
+    harm=exists(relation("questionnaires")),
+    instead=r"excused\(",
+    spellings={
+        "SQL": """
+            op.execute("ALTER TABLE surveys RENAME TO questionnaires")
+            op.execute("CREATE VIEW surveys AS SELECT * FROM questionnaires WHERE title <> ''")
+            """
+    },
+)
+
 DROP_MATERIALIZED_VIEW = Danger(
     "a materialized view is dropped",
     names=("todo_counts",),
@@ -58,6 +90,19 @@ DROP_QUEUE_FUNCTION = Danger(
     names=("procrastinate_finish_job_v1",),
     harm=lacks(function("procrastinate_finish_job_v1")),
     spellings={"SQL": 'op.execute("DROP FUNCTION procrastinate_finish_job_v1")'},
+)
+
+DROP_OTHERS = Danger(
+    "an aggregate, operator or collation is dropped",
+    names=("longest|===|by_code_point",),
+    harm="SELECT (SELECT count(*) FROM pg_proc WHERE proname = 'longest')"
+    " + (SELECT count(*) FROM pg_operator WHERE oprname = '===')"
+    " + (SELECT count(*) FROM pg_collation WHERE collname = 'by_code_point') < 3",
+    spellings={
+        "aggregate": 'op.execute("DROP AGGREGATE longest(text)")',
+        "operator": 'op.execute("DROP OPERATOR === (text, text)")',
+        "collation": 'op.execute("DROP COLLATION by_code_point")',
+    },
 )
 
 CHANGE_SIGNATURE = Danger(
@@ -186,6 +231,9 @@ DROP_UNIQUE_INDEX = Danger(
 DANGERS = (
     DROP_VIEW,
     NARROW_VIEW,
+    SHOW_OTHER_ROWS,
+    STAND_IN_WITH_FEWER_ROWS,
+    DROP_OTHERS,
     DROP_MATERIALIZED_VIEW,
     DROP_FUNCTION,
     DROP_QUEUE_FUNCTION,

@@ -132,7 +132,19 @@ EMPTY_OTHERS = Danger(
     },
 )
 
+FORGET_LIVE_RELEASE = Danger(
+    "what the live release maps is forgotten, by which later steps are judged",
+    names=("schema_releases",),
+    harm="SELECT NOT EXISTS (SELECT FROM schema_releases)",
+    instead="release commands",
+    spellings={
+        "SQL": 'op.execute("DELETE FROM schema_releases")',
+        "in a DO block": in_do_block("DELETE FROM schema_releases WHERE true"),
+    },
+)
+
 DANGERS = (
+    FORGET_LIVE_RELEASE,
     UPDATE_ALL,
     UPDATE_ALL_IN_CONTRACT,
     DELETE_ALL,
