@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.release.errors import UnsafeOperation
 from app.release.operations import catalog
@@ -17,10 +17,9 @@ _CHECKS = text(
     f" AND convalidated = {catalog.HAS_ANOTHER_TYPE} ORDER BY conname"
 )
 _COMPUTED_INDEXES = text(
-    "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_depend d ON objid = indexrelid JOIN pg_attribute"
-    " ON attrelid = indrelid AND attnum = refobjsubid AND refobjid = indrelid"
-    f" WHERE {_COLUMN} AND (indexprs IS NOT NULL OR indpred IS NOT NULL)"
-    f" AND {catalog.HAS_ANOTHER_TYPE} ORDER BY 1".replace("::", r"\:\:")
+    "SELECT DISTINCT indexrelid::regclass::text AS name FROM pg_index JOIN pg_depend ON objid = indexrelid"
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = refobjsubid AND refobjid = indrelid"
+    f" WHERE {_COLUMN} AND (indexprs IS NOT NULL OR indpred IS NOT NULL) ORDER BY 1".replace("::", r"\:\:")
 )
 
 
@@ -58,6 +57,11 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     )
 
 
+def computed_indexes(connection: Connection, table: str, column: str) -> list[str]:
+    """The indexes with an expression or a condition over the column, which another type builds anew."""
+    return list(connection.scalars(_COMPUTED_INDEXES, catalog.column_parameters(table, column)))
+
+
 def _checks(of_type: dict[str, str]) -> dict[str, str]:
     """name: definition."""
     connection = catalog.connection()
@@ -75,12 +79,13 @@ def _validation(table: str, name: str) -> Step:
 
 def _refuse_computed_indexes(table: str, column: str, of_type: dict[str, str]) -> None:
     connection = catalog.connection()
-    names = [] if connection is None else list(connection.scalars(_COMPUTED_INDEXES, of_type))
-    if names:
+    if connection is None or not catalog.answer(catalog.HAS_ANOTHER_TYPE, of_type):
+        return
+    if names := computed_indexes(connection, table, column):
         raise UnsafeOperation(
-            f"{', '.join(dict.fromkeys(names))} has an expression or a condition over {table}.{column}, and would be"
-            f" built anew while no request can even read the table. Use change_type_online({table!r}, {column!r},"
-            f" {of_type['type']!r}), which builds it beside the requests."
+            f"{', '.join(names)} has an expression or a condition over {table}.{column}, and would be built anew while"
+            f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {of_type['type']!r}),"
+            " which builds it beside the requests."
         )
 
 
