@@ -119,7 +119,7 @@ def test_every_operation_is_in_it() -> None:
 
 @pytest.mark.servers
 @pytest.mark.minutes
-@pytest.mark.parametrize("point", [*range(POINTS - 1), pytest.param(POINTS - 1, marks=pytest.mark.smoke)])
+@pytest.mark.parametrize("point", range(POINTS))
 def test_what_was_killed_is_finished_by_the_next_run(
     environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
 ) -> None:
