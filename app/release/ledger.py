@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     DateTime,
@@ -20,10 +21,15 @@ from sqlalchemy import (
     Text,
     cast,
     delete,
+    false,
     func,
     inspect,
     select,
     text,
+    update,
+)
+from sqlalchemy import (
+    exists as exists_row,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.schema import CreateColumn, CreateTable
@@ -46,6 +52,8 @@ LEDGER = Table(
     Column("content_hash", String(64)),  # of the file that ran; NULL: an older version of this tool ran it
     Column("renumbered_from", String(32)),  # the number that the file had when it ran here
     Column("cost", JSONB),  # see effects/cost.py; NULL: no release was there to be kept waiting
+    # Whether nobody has compared the schema with the models since, at the end of an upgrade; see verification.py.
+    Column("unverified", Boolean, nullable=False, server_default=false()),
 )
 
 TOOL_TABLES = (LEDGER.name, "schema_releases", "schema_backfills")  # no migration makes them, and no model maps them
@@ -60,6 +68,8 @@ _RENUMBERED = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.re
 _HOLDS_ALL = text(
     "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
 )
+_IS_UNVERIFIED = select(exists_row().where(LEDGER.c.unverified))
+_VERIFY = update(LEDGER).where(LEDGER.c.unverified).values(unverified=False)
 _HISTORY = select(LEDGER).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 
 
@@ -108,6 +118,17 @@ def holds_all(connection: Connection) -> bool:
     return bool(connection.scalar(_HOLDS_ALL))
 
 
+def is_unverified(connection: Connection) -> bool:
+    """Whether a step ran, and the run ended before the schema was found to be what the models say."""
+    return bool(connection.scalar(_IS_UNVERIFIED))
+
+
+def verify(connection: Connection) -> None:
+    """The schema is what the models say. Commits."""
+    connection.execute(_VERIFY)
+    connection.commit()
+
+
 def read_history(connection: Connection) -> list[Row[Any]]:
     """All rows, the newest first."""
     return list(connection.execute(_HISTORY)) if exists(connection) else []
@@ -144,6 +165,7 @@ def _upsert(script: Any, cost: dict[str, Any] | None) -> Executable:
         "phase": phase_of(script),
         "content_hash": content_hash(script.path),
         "cost": cost,
+        "unverified": True,
     }
     return (
         insert(LEDGER)

@@ -141,7 +141,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         with_lock_retries(lambda: run_pending(connection, deadline, blockers, guard), deadline, blockers)
         expected = schema_state.database_revisions(connection)
         verification.verify_committed(connection, expected)
-        if command == "upgrade" and current.pending:
+        if command == "upgrade":
             verification.compare_with_models(connection)
 
 

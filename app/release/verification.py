@@ -5,7 +5,7 @@ import logging
 from alembic import context
 from sqlalchemy import Connection, inspect
 
-from app.release import autogenerate, options, revisions, schema_state
+from app.release import autogenerate, ledger, options, revisions, schema_state
 from app.release.doctor.differences import differences
 from app.release.doctor.drift import diagnosis
 from app.release.errors import ReleaseError
@@ -34,11 +34,21 @@ def compare_with_models(connection: Connection) -> None:
     """The last act of an upgrade to the head: what the models map is there, and as they say. What is there besides does
     no harm. Definitions are compared too, on temporary tables that are rolled back.
 
+    The ledger remembers that it is due. So a run that is red, or killed before its end, is not green when repeated.
+
     Raises:
         ReleaseError: something is missing or another than the models say; the release must not go live.
     """
-    if schema_state.database_revisions(connection) != revisions.heads(context.script):
+    at_head = schema_state.database_revisions(connection) == revisions.heads(context.script)
+    is_due = at_head and ledger.is_unverified(connection)
+    connection.rollback()
+    if not is_due:
         return
+    _require_same(connection)
+    ledger.verify(connection)
+
+
+def _require_same(connection: Connection) -> None:
     metadata = options.current().metadata
     if not any(inspect(connection).has_table(table.name, table.schema) for table in metadata.tables.values()):
         return  # a history that makes none of the models' tables: not this project's

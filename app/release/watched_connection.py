@@ -1,18 +1,52 @@
-"""A driver's connection that asks somebody before each COMMIT, whoever sends it."""
+"""A driver's connection that asks somebody before each statement and each COMMIT, whoever sends it."""
 
 from collections.abc import Callable
+from typing import Any
 
-from psycopg2.extensions import connection
+from psycopg2.extensions import connection, cursor
 from sqlalchemy import Connection
 
 
+class WatchedCursor(cursor):
+    """psycopg2's cursor. It tells its connection of each statement before that is sent."""
+
+    def _tell(self) -> None:
+        if isinstance(self.connection, WatchedConnection) and self.connection.on_statement is not None:
+            self.connection.on_statement()
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        self._tell()
+        super().execute(query, vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        self._tell()
+        super().executemany(query, vars_list)
+
+    def callproc(self, procname: Any, parameters: Any = None) -> None:
+        self._tell()
+        super().callproc(procname, *([] if parameters is None else [parameters]))
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        self._tell()
+        super().copy_expert(sql, file, size)
+
+    def copy_from(self, file: Any, table: Any, *options: Any, **named: Any) -> None:
+        self._tell()
+        super().copy_from(file, table, *options, **named)
+
+
 class WatchedConnection(connection):
-    """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all commit through it.
+    """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it.
 
     before_commit: raises to refuse; the transaction is rolled back then.
+    on_statement: raises to refuse; nothing is sent then.
     """
 
     before_commit: Callable[[], None] | None = None
+    on_statement: Callable[[], None] | None = None
+
+    def cursor(self, *arguments: Any, **named: Any) -> Any:
+        return super().cursor(*arguments, **{"cursor_factory": WatchedCursor, **named})
 
     def commit(self) -> None:
         if self.before_commit is not None and not self.autocommit:
@@ -30,8 +64,8 @@ def is_autocommit(connection: Connection) -> bool:
 
 def execute_raw(connection: Connection, sql: str) -> None:
     """Send transaction control past SQLAlchemy, which knows of no transaction in an autocommit block."""
-    with driver_connection(connection).cursor() as cursor:
-        cursor.execute(sql)
+    with driver_connection(connection).cursor(cursor_factory=cursor) as plain_cursor:
+        plain_cursor.execute(sql)
 
 
 def driver_connection(connection: Connection) -> WatchedConnection:

@@ -36,6 +36,16 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
 
 
+def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
+    database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
+    url = database.engine.url.render_as_string(hide_password=False)
+    delete = f'with sa.create_engine({url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM kept"))'
+    [finding] = findings(tmp_path, delete)
+    assert "0002_step.py" in finding.what
+    assert "Use op.get_bind()" in finding.what
+    assert database.scalar("SELECT count(*) FROM kept") == 1
+
+
 def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
     [finding] = findings(tmp_path, 'pass\nop.execute("SELECT 1; DELETE FROM todos")')
     lines = (tmp_path / "versions/0002_step.py").read_text().splitlines()

@@ -49,7 +49,7 @@ LOOKS_FROM_OUTSIDE = Mutation(
     "        verification.verify_committed(connection, expected)\n",
     "        assert schema_state.database_revisions(connection) == expected\n",
 )
-KEEPS_A_LEDGER = Mutation("app/release/runner.py", '    "on_version_apply": ledger.record_version,\n')
+KEEPS_A_LEDGER = Mutation("app/release/runner.py", "[ledger.record_version, ", "[")
 WAITS_BRIEFLY = Mutation("app/release/connection.py", 'LOCK_TIMEOUT = "300ms"', 'LOCK_TIMEOUT = "0"')
 
 

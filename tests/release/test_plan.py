@@ -31,6 +31,15 @@ def only_lock(folder: Path, database: Database, sql: str) -> LockedTable:
     return lock
 
 
+def test_a_revision_that_takes_a_connection_is_not_let_near_the_database(tmp_path: Path, database: Database) -> None:
+    database.execute(TODOS)
+    url = database.engine.url.render_as_string(hide_password=False)
+    delete = f'with sa.create_engine({url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM todos"))'
+    planned = planned_for(tmp_path, database, delete)
+    assert "Use op.get_bind()" in str(planned)
+    assert database.scalar("SELECT count(*) FROM todos") == 1000
+
+
 def test_it_names_the_revision_and_its_phase(tmp_path: Path, database: Database) -> None:
     planned = planned_for(tmp_path, database, "pass")
     assert planned == RevisionPlan("0002", "Step 0002.", "expand", [], None)

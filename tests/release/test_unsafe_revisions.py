@@ -115,6 +115,17 @@ def test_an_excuse_covers_one_statement_and_not_the_next(served: Served, tmp_pat
     assert "tags" not in said
 
 
+def test_an_excuse_does_not_cover_what_a_function_did_before_it(served: Served, tmp_path: Path) -> None:
+    drops = "BEGIN ALTER TABLE notes DROP COLUMN tags; RETURN 1; END"
+    body = f"""
+        op.execute("CREATE FUNCTION forget() RETURNS int LANGUAGE plpgsql AS '{drops}'")
+        op.execute("INSERT INTO leftovers SELECT forget()")
+        with excused({REASON!r}):
+            op.execute("ALTER TABLE notes ALTER title SET STATISTICS 100")
+        """
+    assert "tags" in refusal(served, tmp_path, body, "expand")
+
+
 @pytest.mark.parametrize(
     "body",
     [

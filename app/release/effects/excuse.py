@@ -5,9 +5,35 @@ from contextlib import contextmanager
 
 from alembic import op
 
+from app.release.effects import statements
 from app.release.errors import UnsafeOperation
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
+
+
+class Excuse:
+    """The block of an excused(), which is open or not."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None  # None: no block is open
+        self._statements = 0
+
+    @contextmanager
+    def block(self, reason: str) -> Iterator[None]:
+        self.reason, self._statements = reason, 0
+        try:
+            yield
+        finally:
+            self.reason = None
+
+    def count(self, sql: str) -> None:
+        """
+        Raises:
+            UnsafeOperation: it is the second statement of an open block.
+        """
+        self._statements += len(statements.pieces(sql)) if self.reason is not None else 0
+        if self._statements > 1:
+            raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
 
 
 @contextmanager

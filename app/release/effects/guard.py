@@ -11,6 +11,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 
 from app.release.blockers import Blockers
+from app.release.effects import other_connections
 from app.release.effects.cost import Cost
 from app.release.effects.effect import Effect, in_schema
 from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out
@@ -83,6 +84,7 @@ class Guard:
         self._found = found
         at_start = read_snapshot(connection)
         connection.rollback()
+        self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
         self._judge_of = partial(Judge, live=live, there=tables_of(at_start), retired=retired_in(at_start))
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
@@ -99,9 +101,10 @@ class Guard:
         """Watch one revision. Its transaction begins and commits within the block."""
         self._script, self.cost = script, Cost()
         self._retries_before.setdefault(script.revision, self._blockers.retries)
-        self._watch = TransactionWatch(self._connection, script.module, self._judge)
+        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge)
         try:
-            yield
+            with other_connections.refused(script.module, lambda: watch.is_excusing):
+                yield
         finally:
             self.close()
 
@@ -147,16 +150,22 @@ class Guard:
         found = [
             Refused(f"{file}:{line}" if line else file, violation)
             for effect, line in effects
-            if (violation := judge(self._with_check(effect, by), by)) is not None
+            if (violation := judge(self._by_its_first_name(self._with_check(effect, by)), by)) is not None
         ]
         if found:
             self._found(found)
+
+    def _by_its_first_name(self, effect: Effect) -> Effect:
+        """A table that this run has renamed is judged as the one that was there."""
+        known = self._watching().before
+        renamed = {known[key].name: name for key, name in self._relations.items() if key in known}
+        return effect._replace(table=renamed.get(effect.table, effect.table))
 
     def _with_check(self, effect: Effect, by: Judge) -> Effect:
         """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written."""
         if not effect.check:
             return effect
-        unwritten = left_out(effect, by)
+        unwritten = left_out(self._by_its_first_name(effect), by)
         with self._watching().looking_away():
             is_met = bool(unwritten) and takes_rows_without(self._connection, effect, unwritten)
         return effect if is_met else effect._replace(columns=())

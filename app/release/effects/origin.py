@@ -10,6 +10,7 @@ OPERATIONS = f"{__name__.rpartition('.effects.')[0]}.operations"
 class Origin(NamedTuple):
     line: int | None  # of the revision's file; None when no line of it is running
     is_operation: bool  # whether one of app.release.operations runs, which are judged beforehand
+    is_by_sqlalchemy: bool  # whether it goes through SQLAlchemy, and not through the driver alone
 
 
 def origin(module: ModuleType) -> Origin:
@@ -18,8 +19,10 @@ def origin(module: ModuleType) -> Origin:
         module: the revision's.
     """
     frame: FrameType | None = sys._getframe(1)
-    is_operation = False
+    callers = []
     while frame is not None and frame.f_globals is not module.__dict__:
-        is_operation = is_operation or frame.f_globals.get("__name__", "").startswith(OPERATIONS)
+        callers.append(frame.f_globals.get("__name__", ""))
         frame = frame.f_back
-    return Origin(frame.f_lineno if frame else None, is_operation)
+    is_operation = any(name.startswith(OPERATIONS) for name in callers)
+    is_by_sqlalchemy = any(name.startswith("sqlalchemy.") for name in callers)
+    return Origin(frame.f_lineno if frame else None, is_operation, is_by_sqlalchemy)

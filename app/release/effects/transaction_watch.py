@@ -14,8 +14,10 @@ from sqlalchemy import Connection, event, text
 
 from app.release.effects import statements
 from app.release.effects.effect import Effect
+from app.release.effects.excuse import Excuse
 from app.release.effects.held import read_held
 from app.release.effects.origin import origin
+from app.release.effects.other_connections import CURSOR
 from app.release.effects.record import Record, Transaction, effects_of_transaction
 from app.release.effects.snapshot import Snapshot, read_snapshot
 from app.release.errors import UnsafeOperation
@@ -39,8 +41,7 @@ class TransactionWatch:
         self._connection = connection
         self._module = module
         self._judge = judge
-        self._excuse: str | None = None
-        self._excused_statements = 0
+        self._excuse = Excuse()
         self._is_paused = False
         self.commits_early = False  # whether a statement of the revision was committed before its end
         self._begin(read_snapshot(connection))
@@ -49,20 +50,20 @@ class TransactionWatch:
         for name in EVENTS:
             event.listen(connection, name, getattr(self, f"_{name}"))
         event.listen(connection.engine, "handle_error", self._handle_error)
-        event.listen(connection.engine, "do_connect", self._do_connect)
         driver_connection(connection).before_commit = self._judge_transaction
+        driver_connection(connection).on_statement = self._judge_driver_statement
 
     def close(self) -> None:
         for name in EVENTS:
             event.remove(self._connection, name, getattr(self, f"_{name}"))
         event.remove(self._connection.engine, "handle_error", self._handle_error)
-        event.remove(self._connection.engine, "do_connect", self._do_connect)
         if not self._connection.invalidated:
-            driver_connection(self._connection).before_commit = None
+            driver = driver_connection(self._connection)
+            driver.before_commit = driver.on_statement = None
 
     def transaction(self, after: Snapshot | None = None) -> Transaction:
         """The transaction so far."""
-        return Transaction(self._before, after or self._before, self._records, self._written or {})
+        return Transaction(self.before, after or self.before, self._records, self._written or {})
 
     @contextmanager
     def operation(self) -> Iterator[None]:
@@ -79,15 +80,20 @@ class TransactionWatch:
 
     @contextmanager
     def excusing(self, reason: str) -> Iterator[None]:
-        self._excuse, self._excused_statements = reason, 0
-        try:
+        self._look_once_more()
+        with self._excuse.block(reason):
             yield
-        finally:
-            self._excuse = None
+
+    def _look_once_more(self) -> None:
+        """So that what was done before, by a function that an INSERT called, is not taken for the next statement's."""
+        if self._records:
+            with self.looking_away():
+                catalog, held = read_snapshot(self._connection), read_held(self._connection)
+            self._records.append(Record(self._records[-1].line, None, catalog, held, time.monotonic()))
 
     @property
     def is_excusing(self) -> bool:
-        return self._excuse is not None
+        return self._excuse.reason is not None
 
     def line(self) -> int | None:
         """The line of the revision's file that is running; None when no line of it is."""
@@ -106,7 +112,7 @@ class TransactionWatch:
             self._is_paused = was_paused
 
     def _begin(self, catalog: Snapshot) -> None:
-        self._before = catalog
+        self.before = catalog  # as it was when the transaction began
         self._records: list[Record] = []
         self._written: dict[int, int] | None = None
 
@@ -114,9 +120,8 @@ class TransactionWatch:
         if self._looks_away():
             return
         self._sent_at = time.monotonic()
-        self._judge_unless_excused(statements.effects_of_text(sql, self._before if is_autocommit(connection) else None))
-        if self._excuse is not None:
-            self._count_excused(sql)
+        self._judge_unless_excused(statements.effects_of_text(sql, self.before if is_autocommit(connection) else None))
+        self._excuse.count(sql)
         if is_autocommit(connection) and not statements.runs_outside_transaction(sql):
             execute_raw(connection, "BEGIN")
         if self._written is None:
@@ -128,12 +133,13 @@ class TransactionWatch:
             return
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
-        if len(self._records) >= MOST_RECORDS and not (may_change_catalog or self._excuse or is_autocommit(connection)):
+        is_special = may_change_catalog or self.is_excusing or is_autocommit(connection)
+        if len(self._records) >= MOST_RECORDS and not is_special:
             return
         with self.looking_away():
             catalog = read_snapshot(connection) if may_change_catalog else None
             held = read_held(connection)
-        self._records.append(Record(line, self._excuse, catalog, held, self._sent_at))
+        self._records.append(Record(line, self._excuse.reason, catalog, held, self._sent_at))
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
@@ -145,7 +151,7 @@ class TransactionWatch:
         if statements.runs_outside_transaction(sql):
             with self.looking_away():
                 self._begin(read_snapshot(connection))
-            self._judge_unless_excused(statements.invalid_index(sql, self._before))
+            self._judge_unless_excused(statements.invalid_index(sql, self.before))
             self.commits_early = True
             return
         try:
@@ -160,10 +166,11 @@ class TransactionWatch:
         if is_ours and not self._looks_away() and is_autocommit(self._connection):
             execute_raw(self._connection, "ROLLBACK")
 
-    def _do_connect(self, *_: Any) -> None:
-        """A revision that opens another connection. The one that watches who blocks is opened in another thread."""
-        if not self._is_paused and self.line() is not None:
-            self._judge_unless_excused([Effect("opens-connection", "a connection of its own")])
+    def _judge_driver_statement(self) -> None:
+        """A statement is about to be sent, maybe past SQLAlchemy, by a cursor of the driver."""
+        found = origin(self._module)
+        if found.line is not None and not (found.is_by_sqlalchemy or self._looks_away()):
+            self._judge_unless_excused([Effect("opens-connection", CURSOR)])
 
     def _judge_transaction(self) -> None:
         """Compare the catalog with the one before the transaction; called before it commits."""
@@ -184,10 +191,5 @@ class TransactionWatch:
         self._begin(after)
 
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
-        if self._excuse is None:
+        if not self.is_excusing:
             self._judge((effect, self.line()) for effect in effects)
-
-    def _count_excused(self, sql: str) -> None:
-        self._excused_statements += len(statements.pieces(sql))
-        if self._excused_statements > 1:
-            raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")

@@ -16,6 +16,7 @@ from app.release.backfills import table as backfills_table
 from app.release.blockers import Blockers
 from app.release.connection import direct_connection
 from app.release.deadline import Deadline
+from app.release.effects import other_connections
 from app.release.effects.guard import Guard, Refused
 from app.release.errors import ReleaseError, server_message
 from app.release.ledger import CONTRACT, EXPAND
@@ -160,7 +161,11 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
     opts = {"transaction_per_migration": True, "deadline": deadline, "blockers": blockers, "guard": guard}
     migration = MigrationContext.configure(connection, opts={**opts, "target_metadata": metadata})
     try:
-        with Operations.context(migration), migration.begin_transaction(_per_migration=True):
+        with (
+            other_connections.refused(script.module),  # they lead to the project's own database
+            Operations.context(migration),
+            migration.begin_transaction(_per_migration=True),
+        ):
             script.module.upgrade()
     except DBAPIError as error:
         file = Path(script.path).name

@@ -10,6 +10,7 @@ from alembic.script import Script
 from sqlalchemy import MetaData
 
 from app.release import operations
+from app.release.effects import other_connections
 from app.release.sql import grammar
 
 # Offline mode, for PostgreSQL. psycopg2's own paramstyle would double each %.
@@ -64,7 +65,7 @@ def render(script: Script, metadata: MetaData | None = None) -> Rendered:
         opts={"as_sql": True, "literal_binds": True, "output_buffer": recorder, "target_metadata": metadata},
     )
     unreadable = None
-    with Operations.context(migration):
+    with other_connections.refused(module), Operations.context(migration):
         try:
             module.upgrade()
         except Exception as error:  # a file may do anything; the error becomes a finding

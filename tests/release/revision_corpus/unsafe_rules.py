@@ -90,7 +90,7 @@ CHECK_OF_UNMAPPED_COLUMN = Danger(
             """,
         "by our own operation": 'add_check_online("notes", "ck_notes_colour", "colour IS NOT NULL")',
         "by our own operation, with another column": (
-            """add_check_online("notes", "ck_notes_colour", "title <> 'x' OR colour = 'red'")"""
+            """add_check_online("notes", "ck_notes_colour", "title <> 'x' OR colour IS NOT NULL")"""
         ),
     },
 )

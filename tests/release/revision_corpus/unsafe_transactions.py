@@ -53,6 +53,14 @@ OWN_COMMIT = Danger(
             with op.get_bind().engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(sa.text("{DROP}"))
             """,
+        "an engine of its own": f"""
+            with sa.create_engine(op.get_bind().engine.url).begin() as connection:
+                connection.execute(sa.text("{DROP}"))
+            """,
+        "a cursor of the driver": f"""
+            with op.get_bind().connection.cursor() as cursor:
+                cursor.execute("{DROP}; COMMIT")
+            """,
         "a procedure that commits": """
             with op.get_context().autocommit_block():
                 op.execute("CALL tidy_notes()")

@@ -1,0 +1,53 @@
+"""A run of several revisions, and a run after a red one: what happened before counts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import Environment, at_revision, copied_database
+from tests.release.checkout import OwnHistory
+from tests.release.migrating import Database, connected
+
+pytestmark = pytest.mark.servers
+
+THINGS = "CREATE TABLE things (id bigint PRIMARY KEY); INSERT INTO things SELECT generate_series(1, 10);"
+# A release that uses nothing, so that the runs after it are judged.
+LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VALUES ('none', '0001', '{}', '{}');"
+
+
+@pytest.mark.smoke
+def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(
+    tmp_path: Path, environment: Environment, database: Database
+) -> None:
+    history = OwnHistory(tmp_path, environment)
+    history.forget_history()
+    history.write_revision(1, f'op.execute("""{THINGS} {LIVE}""")')
+    assert history.flask("db", "upgrade").returncode == 0
+    history.write_revision(2, 'rename_with_view("things", "objects")')
+    history.write_revision(3, 'op.execute("TRUNCATE objects")')
+    red = history.flask("db", "upgrade")
+    assert red.returncode == 1
+    assert "objects would be written anew, or emptied" in red.stderr
+    assert database.scalar("SELECT count(*) FROM objects") == 10
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+@pytest.fixture
+def behind(server_environment: Environment) -> Iterator[Environment]:
+    """The service's own database, one revision before the head."""
+    with copied_database(server_environment, at_revision(server_environment, "0023")) as environment:
+        yield environment
+
+
+def test_what_is_not_as_the_models_say_stays_red_until_it_is(tmp_path: Path, behind: Environment) -> None:
+    history = OwnHistory(tmp_path, behind)
+    with connected(behind) as database:
+        database.execute("ALTER TABLE notes DROP COLUMN tags")
+        for _ in range(2):
+            red = history.flask("db", "upgrade")
+            assert red.returncode == 1
+            assert "notes.tags" in red.stderr
+        database.execute("ALTER TABLE notes ADD tags text[] DEFAULT '{}' NOT NULL")
+        green = history.flask("db", "upgrade")
+        assert green.returncode == 0, green.stderr
