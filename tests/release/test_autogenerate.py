@@ -85,6 +85,15 @@ def test_a_new_table_that_an_online_operation_refers_to_comes_first_and_may_be_m
     assert getattr(written.up[0], "if_not_exists", None) is True
 
 
+def test_a_new_foreign_key_of_a_default_is_refused(database: Database) -> None:
+    """Rows of the live release would refer to the row of the default, which may not be there."""
+    metadata = models()
+    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    things(metadata).append_column(sa.Column("label_id", sa.ForeignKey("labels.id"), server_default="1"))
+    with pytest.raises(UnsafeOperation, match=r"label_id.*Begin without a default"):
+        migration(database, metadata)
+
+
 @pytest.mark.parametrize(
     ("column", "reason"),
     [

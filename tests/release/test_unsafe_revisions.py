@@ -96,6 +96,40 @@ def test_an_excuse_lets_pass_what_commits_by_itself(corpus_copy: Database, tmp_p
     assert corpus_copy.scalar(case.danger.harm) is True
 
 
+RULES_BY_OPERATION = {
+    "a foreign key, whose column has a default": (
+        "ALTER TABLE surveys ADD plan_id bigint NOT NULL DEFAULT 0",
+        'add_foreign_key_online("wanted", "surveys", "todos", ["plan_id"], ["id"])',
+    ),
+    "a foreign key, whose column a trigger fills": (
+        "ALTER TABLE surveys ADD plan_id bigint",
+        'add_foreign_key_online("wanted", "surveys", "todos", ["plan_id"], ["id"])',
+    ),
+    "a CHECK, whose column a trigger fills": (
+        "ALTER TABLE surveys ADD plan_id bigint",
+        'add_check_online("surveys", "wanted", "plan_id < 5")',
+    ),
+    "UNIQUE, whose column a trigger fills": (
+        "ALTER TABLE surveys ADD plan_id bigint",
+        'add_unique_online("surveys", "wanted", ["plan_id"])',
+    ),
+}
+
+
+@pytest.mark.parametrize(("column", "rule"), RULES_BY_OPERATION.values(), ids=RULES_BY_OPERATION)
+def test_a_rule_on_a_column_that_gets_a_value_by_itself_is_no_expand(
+    corpus_copy: Database, tmp_path: Path, column: str, rule: str
+) -> None:
+    """The live release does not write the column, and yet its rows have to meet the rule."""
+    corpus_copy.execute("DELETE FROM surveys")
+    corpus_copy.execute(column)
+    with pytest.raises(ReleaseError, match="wanted"):
+        judged.upgrade(corpus_copy, judged.written(tmp_path, rule))
+    assert corpus_copy.scalar(
+        "SELECT to_regclass('wanted') IS NULL AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'wanted')"
+    )
+
+
 def test_a_sequence_that_is_set_back_is_told_though_nothing_undoes_it(corpus_copy: Database, tmp_path: Path) -> None:
     script = judged.written(tmp_path, """op.execute("SELECT setval('ticket_numbers', 1)")""")
     with pytest.raises(ReleaseError, match=r"ticket_numbers gives numbers that rows have already.*not undone"):

@@ -41,11 +41,13 @@ def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
 
 
 def _required_by(change: Change, new: Thing) -> Effect:
-    """A foreign key of MATCH FULL takes NULL in all columns, not in one."""
+    """A foreign key takes NULL in one of its columns; one of MATCH FULL takes NULL in all of them, not in one."""
     facts = new.facts
-    columns = facts["columns"] if facts["type"] in (CHECK, FOREIGN_KEY) else _left_null(change, facts["columns"])
-    effect = change.effect("requires-more", *columns)
-    return effect._replace(leaves_all_out=facts["match"] == MATCH_FULL, check=facts["check"] or "")
+    columns = facts["columns"] if facts["type"] == CHECK else _left_null(change, facts["columns"])
+    is_full = facts["match"] == MATCH_FULL
+    if is_full and columns != facts["columns"]:
+        columns = []
+    return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
 
 
 def _is_relied_on(constraint: Thing) -> bool:
@@ -112,7 +114,7 @@ def _left_null(change: Change, columns: list[str]) -> list[str]:
     return [
         name
         for name in columns
-        if not (facts[name]["not_null"] or facts[name]["has_default"] or facts[name]["identity"])
+        if not any(facts[name][fact] for fact in ("not_null", "has_default", "identity", "filled"))
     ]
 
 

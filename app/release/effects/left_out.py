@@ -12,14 +12,18 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.release.effects.effect import Effect
+from app.release.effects.filled import FILLED_BY_TRIGGER
 from app.release.sql.dialect import quote
 from app.release.watched_connection import driver_connection, execute_raw
 
 _ROW = text(
-    "SELECT string_agg(CASE WHEN attname <> ALL (:left_out) OR attgenerated <> '' OR attidentity <> ''"
-    " THEN quote_ident(attname) ELSE format('CAST(%s AS %s) AS %I', coalesce(pg_get_expr(adbin, adrelid), 'NULL'),"
+    "SELECT string_agg(CASE WHEN attname <> ALL (:left_out) OR attgenerated <> '' OR attidentity <> ''"  # noqa: S608 - of constants
+    f" OR {FILLED_BY_TRIGGER}"
+    " THEN quote_ident(attname) ELSE format('CAST(%s AS %s) AS %I',"
+    " coalesce(pg_get_expr(adbin, adrelid), pg_get_expr(typdefaultbin, 0), 'NULL'),"
     " format_type(atttypid, atttypmod), attname) END, ', ')"
-    " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+    " FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
+    " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
     " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
 )
 
@@ -27,8 +31,8 @@ _ROW = text(
 def takes_rows_without(connection: Connection, effect: Effect, left_out: Collection[str]) -> bool:
     """Whether every row that leaves out these columns meets the CHECK of the effect, whatever stands in the others.
 
-    What cannot be computed beforehand, such as now(), counts as not met. A CHECK is met unless it is false (PostgreSQL
-    manual, "Check Constraints").
+    What a trigger may fill counts as one of the others. What cannot be computed beforehand, such as now(),
+    counts as not met. A CHECK is met unless it is false (PostgreSQL manual, "Check Constraints").
     """
     schema, _, name = effect.table.partition(".")
     table = f"{quote(schema)}.{quote(name)}"

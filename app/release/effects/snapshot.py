@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
+from app.release.effects.filled import FILLED_BY_TRIGGER
 from app.release.marks import RETIRED_COMMENT
 
 Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps it when it is renamed
@@ -59,9 +60,10 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R'))) AS facts
 FROM relations c"""
 
-_COLUMNS = """
+_COLUMNS = f"""
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
-  jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'has_default', d.oid IS NOT NULL,
+  jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
+    'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
     'required', t.typnotnull OR a.attnotnull, 'grants', to_jsonb(a.attacl::text[]),
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
       WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated),
@@ -70,7 +72,7 @@ SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::te
 FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attnum > 0 AND NOT a.attisdropped"""
+WHERE a.attnum > 0 AND NOT a.attisdropped"""  # noqa: S608
 
 # PostgreSQL 18 lists NOT NULL as constraints, of type n; the column says the same on all versions.
 _CONSTRAINTS = f"""

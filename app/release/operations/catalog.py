@@ -4,12 +4,14 @@ They find tables on the search path, as DDL does. Parameters: `table` and `index
 `constraint` are bare names.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from alembic import op
 from sqlalchemy import Connection, text
 
 from app.release.connection import connection_of
+from app.release.effects.filled import FILLED_BY_TRIGGER
 from app.release.sql.dialect import quote
 
 HAS_COLUMN = (
@@ -40,6 +42,12 @@ TEXT_LENGTH = (
 IS_REQUIRED = (
     "(SELECT attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute"
     " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
+)
+
+_LEFT_NULL = text(
+    "SELECT attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
+    " WHERE attrelid = to_regclass(:table) AND attname = ANY (:names) AND NOT attisdropped AND NOT attnotnull"
+    f" AND NOT atthasdef AND attidentity = '' AND typdefault IS NULL AND NOT {FILLED_BY_TRIGGER}"
 )
 
 HAS_CONSTRAINT = (
@@ -84,6 +92,12 @@ def connection() -> Connection | None:
     """To ask the catalog; None in --sql mode, in which no database is asked."""
     migration = op.get_context()
     return None if migration.as_sql else connection_of(migration)
+
+
+def left_null(table: str, columns: Iterable[str]) -> list[str]:
+    """Those columns that are NULL in a row whose writer does not name them. None in --sql mode."""
+    asked = connection()
+    return list(asked.scalars(_LEFT_NULL, {"table": quote(table), "names": list(columns)})) if asked else []
 
 
 def answer(expression: str, parameters: dict[str, str]) -> Any:

@@ -50,7 +50,7 @@ def dropping(table: str, name: str) -> list[Effect]:
 
 
 def requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """What a constraint that looks at these columns asks of new rows."""
+    """What a constraint asks of new rows, which it takes when one of these columns is left out."""
     return on_table("requires-more", table, *columns)._replace(subject=name)
 
 

@@ -86,6 +86,9 @@ def add_foreign_key_online(
 
     Run again: each statement is skipped when its result is there.
 
+    An expand step may only add one that new rows of the live release leave NULL: on a new column without a default,
+    which no trigger fills.
+
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
         ReleaseError: the table has a constraint of this name and another definition, and it is not to be replaced.
@@ -99,7 +102,10 @@ def add_foreign_key_online(
     definition += " DEFERRABLE" if deferrable else ""
     definition += f" INITIALLY {initially}" if initially else ""
     broken = f"a row of {table} refers to no {referred_table}"
-    requires = requiring(table, name, columns)._replace(leaves_all_out=match == "FULL")
+    left_null = catalog.left_null(table, columns)
+    is_full = match == "FULL"
+    takes = left_null if not is_full or set(left_null) == set(columns) else []
+    requires = requiring(table, name, takes)._replace(leaves_all_out=is_full)
     add_constraint(table, name, definition, referred_table, broken, replace, [requires])
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from alembic.operations.ops import CreateIndexOp
-from sqlalchemy import Column, text
+from sqlalchemy import Column
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
@@ -17,10 +17,6 @@ from app.release.operations.steps import Step, run_steps
 from app.release.sql.dialect import DIALECT, quote
 
 _IS_THERE = f"SELECT {catalog.HAS_INDEX}"
-_LEFT_NULL = text(
-    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = ANY (:names)"
-    " AND NOT attnotnull AND NOT atthasdef AND attidentity = ''"
-)
 
 
 def create_index_online(
@@ -100,21 +96,15 @@ def drop_index_online(name: str) -> None:
 
 
 def _requiring(name: str, table: str, columns: list[str | TextClause], options: dict[str, Any]) -> Effect:
-    """What a unique index asks of new rows."""
-    left_null = [] if options.get("postgresql_nulls_not_distinct") else _left_null(table, columns)
+    """What a unique index asks of new rows. Two that are NULL in a column are not the same."""
+    names = [column for column in columns if isinstance(column, str)]
+    left_null = [] if options.get("postgresql_nulls_not_distinct") else catalog.left_null(table, names)
     return on_table("requires-more", table, *left_null)._replace(subject=name)
 
 
 def _dropping(name: str) -> list[Effect]:
     """What it means to code that may count on a unique index when that goes."""
     return [Effect("drops-constraint", name)] if catalog.answer(catalog.IS_UNIQUE, {"index": quote(name)}) else []
-
-
-def _left_null(table: str, columns: list[str | TextClause]) -> list[str]:
-    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same."""
-    connection = catalog.connection()
-    names = [column for column in columns if isinstance(column, str)]
-    return list(connection.scalars(_LEFT_NULL, {"table": quote(table), "names": names})) if connection else []
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:

@@ -42,6 +42,8 @@ INSERT INTO tickets (user_id, during, mood, label)
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.seat := coalesce(NEW.seat, 'any'); RETURN NEW; END $$;
 CREATE TRIGGER touch_tickets BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    NEW := jsonb_populate_record(NEW, jsonb_build_object('place_id', 7, 'note', 'x')); RETURN NEW; END $$;
 CREATE FUNCTION seat_label(seat text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'seat ' || seat $$;
 CREATE PROCEDURE tidy_notes() LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE notes DROP COLUMN tags; COMMIT; END $$;
 CREATE AGGREGATE longest(text) (SFUNC = text_larger, STYPE = text);
@@ -49,6 +51,7 @@ CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);
 CREATE COLLATION by_code_point FROM "C";
 CREATE TABLE surveys (id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_surveys PRIMARY KEY, title text NOT NULL,
     place varchar(50) CONSTRAINT ck_surveys_place CHECK (place <> ''));
+CREATE TRIGGER fill_surveys BEFORE INSERT ON surveys FOR EACH ROW EXECUTE FUNCTION fill();
 """
 
 VIEWS_AND_PARTITIONS = """

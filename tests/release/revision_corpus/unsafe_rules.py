@@ -176,6 +176,53 @@ FOREIGN_KEY = Danger(
     },
 )
 
+FOREIGN_KEY_OF_DEFAULT = Danger(
+    "a new column refers to a row that is not there, unless its writer says otherwise",
+    names=("tickets", "fk_tickets_plan_id"),
+    harm=exists(constraint("tickets", "fk_tickets_plan_id")),
+    spellings={
+        "SQL": """
+            op.execute("CREATE TABLE plans (id bigint CONSTRAINT pk_plans PRIMARY KEY)")
+            op.execute("ALTER TABLE tickets ADD plan_id bigint NOT NULL DEFAULT 1")
+            op.execute(
+                "ALTER TABLE tickets ADD CONSTRAINT fk_tickets_plan_id FOREIGN KEY (plan_id) REFERENCES plans NOT VALID"
+            )
+            """,
+        "the default of a domain": """
+            op.execute("CREATE DOMAIN plan AS bigint DEFAULT 1")
+            op.execute("CREATE TABLE plans (id bigint CONSTRAINT pk_plans PRIMARY KEY)")
+            op.execute("ALTER TABLE tickets ADD plan_id plan")
+            op.execute(
+                "ALTER TABLE tickets ADD CONSTRAINT fk_tickets_plan_id FOREIGN KEY (plan_id) REFERENCES plans NOT VALID"
+            )
+            """,
+        "MATCH FULL, one of two": """
+            op.execute("CREATE TABLE plans (id bigint, year int DEFAULT 1, CONSTRAINT pk_plans PRIMARY KEY (id, year))")
+            op.execute("ALTER TABLE tickets ADD plan_id bigint, ADD plan_year int DEFAULT 1")
+            op.execute(
+                "ALTER TABLE tickets ADD CONSTRAINT fk_tickets_plan_id FOREIGN KEY (plan_id, plan_year)"
+                " REFERENCES plans MATCH FULL NOT VALID"
+            )
+            """,
+    },
+)
+
+FILLED_BY_TRIGGER = Danger(
+    "a column that the live release does not write, and a trigger fills, has to meet a rule from now on",
+    names=("surveys",),
+    harm=exists(constraint("surveys", "rule")),
+    spellings={
+        "CHECK": """
+            op.execute("ALTER TABLE surveys ADD note text")
+            op.execute("ALTER TABLE surveys ADD CONSTRAINT rule CHECK (note <> 'x') NOT VALID")
+            """,
+        "FOREIGN KEY": """
+            op.execute("ALTER TABLE surveys ADD place_id bigint")
+            op.execute("ALTER TABLE surveys ADD CONSTRAINT rule FOREIGN KEY (place_id) REFERENCES todos NOT VALID")
+            """,
+    },
+)
+
 INCLUDED_COLUMN = Danger(
     "a unique index carries along a column that the live release does not map, which tells no two rows apart",
     names=("notes", "uq_notes_title|title"),
@@ -279,6 +326,8 @@ DANGERS = (
     UNIQUE_COLUMNS,
     CHECK_COLUMNS,
     FOREIGN_KEY,
+    FOREIGN_KEY_OF_DEFAULT,
+    FILLED_BY_TRIGGER,
     INCLUDED_COLUMN,
     MATCH_FULL,
     DROP_UPDATING_KEY,
