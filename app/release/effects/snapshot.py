@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, text
 
 from app.release.effects.filled import FILLED_BY_TRIGGER
+from app.release.effects.privileges import privileges
 from app.release.marks import RETIRED_COMMENT
 
 Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps it when it is renamed
@@ -32,17 +33,19 @@ class Thing(NamedTuple):
 Snapshot = Mapping[Key, Thing]
 
 _SCHEMAS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_RELATION_ACL = (
+    """coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner))"""
+)
 _COLUMN_NAMES = (
     "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = {relation} AND attnum = ANY ({numbers}::int2[])"
     " AND attnum > 0)"
 )
 
-_RELATIONS = """
+_RELATIONS = f"""
 SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner, c.ns || '.' || c.relname AS name,
   jsonb_build_object('kind', c.relkind, 'file', c.relfilenode, 'persistence', c.relpersistence, 'role', c.relowner,
     'row_security', c.relrowsecurity::int + c.relforcerowsecurity::int, 'partition', c.relispartition,
-    'grants', to_jsonb(coalesce(c.relacl,
-      acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner))::text[]),
+    'grants', {privileges(_RELATION_ACL)},
     'owned', EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass
       AND deptype IN ('a', 'i')),
     'retired', coalesce(obj_description(c.oid, 'pg_class') = :retired, false),
@@ -50,6 +53,8 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
     'last', CASE WHEN c.relkind = 'S' AND has_sequence_privilege(c.oid, 'SELECT')
       THEN pg_sequence_last_value(c.oid) END,
+    'sequence', (SELECT jsonb_build_object('increment', seqincrement, 'max', seqmax, 'cycle', seqcycle)
+      FROM pg_sequence WHERE seqrelid = c.oid),
     'takes', CASE WHEN c.relkind IN ('v', 'm') THEN pg_relation_is_updatable(c.oid, false) ELSE 28 END,
     'reads', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT DISTINCT d.refobjid::bigint FROM pg_rewrite r
       JOIN pg_depend d ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass
@@ -58,13 +63,13 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'columns', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) END,
     'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R'))) AS facts
-FROM relations c"""
+FROM relations c"""  # noqa: S608 - of constants
 
 _COLUMNS = f"""
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
     'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
-    'required', t.typnotnull OR a.attnotnull, 'grants', to_jsonb(a.attacl::text[]),
+    'required', t.typnotnull OR a.attnotnull, 'grants', {privileges("a.attacl")},
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
       WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated),
     'generated', a.attgenerated, 'identity', a.attidentity, 'collation', a.attcollation,
@@ -72,7 +77,7 @@ SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::te
 FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attnum > 0 AND NOT a.attisdropped"""  # noqa: S608
+WHERE a.attnum > 0 AND NOT a.attisdropped"""  # noqa: S608 - of constants
 
 # PostgreSQL 18 lists NOT NULL as constraints, of type n; the column says the same on all versions.
 _CONSTRAINTS = f"""
@@ -89,7 +94,7 @@ SELECT 'index', i.indexrelid::bigint, 0, i.indrelid::bigint, x.relname::text,
     'file', x.relfilenode,
     'of_constraint', EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND contype IN ('p', 'u', 'x')),
     'columns', {_COLUMN_NAMES.format(relation="i.indrelid", numbers="(i.indkey::int2[])[0:i.indnkeyatts - 1]")})
-FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"""  # noqa: S608
+FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"""  # noqa: S608 - of constants
 
 _TRIGGERS = """
 SELECT 'trigger', t.oid::bigint, 0, t.tgrelid::bigint, t.tgname::text,
@@ -105,10 +110,10 @@ SELECT 'policy', p.oid::bigint, 0, p.polrelid::bigint, p.polname::text,
   jsonb_build_object('definition', concat_ws(' ', p.polcmd, p.polqual::text, p.polwithcheck::text, p.polroles::text))
 FROM pg_policy p JOIN relations c ON c.oid = p.polrelid"""
 
-_OTHERS = """
+_OTHERS = f"""
 SELECT 'function', f.oid::bigint, 0, NULL, f.oid::regprocedure::text,
   jsonb_build_object('result', pg_get_function_result(f.oid), 'body', md5(pg_get_functiondef(f.oid)),
-    'role', f.proowner, 'grants', to_jsonb(coalesce(f.proacl, acldefault('f', f.proowner))::text[]),
+    'role', f.proowner, 'grants', {privileges("coalesce(f.proacl, acldefault('f', f.proowner))")},
     'runs_by_itself', EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND refobjid = f.oid
       AND classid <> 'pg_proc'::regclass))
 FROM pg_proc f JOIN spaces s ON s.oid = f.pronamespace WHERE f.prokind IN ('f', 'p')
@@ -118,20 +123,20 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
       ORDER BY enumsortorder)),
     'checks', to_jsonb(ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
       ORDER BY k.oid)), 'not_null', t.typnotnull, 'role', t.typowner,
-    'grants', to_jsonb(coalesce(t.typacl, acldefault('T', t.typowner))::text[]),
+    'grants', {privileges("coalesce(t.typacl, acldefault('T', t.typowner))")},
     'attributes', to_jsonb(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c'
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
-    'grants', to_jsonb(coalesce(nspacl, acldefault('n', nspowner))::text[])) FROM spaces
+    'grants', {privileges("coalesce(nspacl, acldefault('n', nspowner))")}) FROM spaces
 UNION ALL
 SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba,
-    'grants', to_jsonb(coalesce(datacl, acldefault('d', datdba))::text[]))
+    'grants', {privileges("coalesce(datacl, acldefault('d', datdba))")})
 FROM pg_database WHERE datname = current_database()
 UNION ALL
-SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0), '{}'::jsonb FROM (
+SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0), '{{}}'::jsonb FROM (
   SELECT 'pg_proc'::regclass AS catalog, oid AS id, pronamespace AS space FROM pg_proc WHERE prokind NOT IN ('f', 'p')
   UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
   UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
@@ -140,8 +145,8 @@ SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.c
   UNION ALL SELECT 'pg_publication'::regclass, oid, NULL FROM pg_publication) o
 WHERE o.space IS NULL OR o.space IN (SELECT oid FROM spaces)
 UNION ALL
-SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
-FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"""
+SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{{}}'::jsonb
+FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"""  # noqa: S608 - of constants
 
 _SNAPSHOT = text(
     f"WITH spaces AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE {_SCHEMAS}),"  # noqa: S608 - of constants

@@ -66,10 +66,21 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
         yield Effect("drops-object", f"the sequence {shown(old.name)}", "", (), change.key)
     elif new is not None and is_revoked(old, new):
         yield Effect("revokes", f"the sequence {shown(old.name)}", "", (), change.key)
-    elif new is not None and new.facts["file"] != old.facts["file"]:
+    elif new is not None and new.facts["file"] != old.facts["file"] and _may_repeat(old, new):
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
-    elif new is not None and (new.facts["last"] or 0) < (old.facts["last"] or 0):
+    elif new is not None and _is_set_back(old, new):
         yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
+
+
+def _may_repeat(old: Thing, new: Thing) -> bool:
+    """Whether ALTER SEQUENCE makes it give numbers again, or end sooner. One that counts on has a new file too."""
+    was, now = old.facts["sequence"], new.facts["sequence"]
+    turns = was["increment"] * now["increment"] < 0
+    return turns or now["max"] < was["max"] or (now["cycle"] and not was["cycle"]) or _is_set_back(old, new)
+
+
+def _is_set_back(old: Thing, new: Thing) -> bool:
+    return bool((new.facts["last"] or 0) < (old.facts["last"] or 0))
 
 
 def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:

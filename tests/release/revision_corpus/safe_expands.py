@@ -402,6 +402,33 @@ OTHER_OBJECTS = (
     ),
     Safe("a sequence", 'op.execute("CREATE SEQUENCE letter_numbers START 1000")', exists(relation("letter_numbers"))),
     Safe(
+        "a sequence that goes on otherwise",
+        'op.execute("ALTER SEQUENCE ticket_numbers CACHE 10 NO MAXVALUE INCREMENT BY 2")',
+        exists("SELECT FROM pg_sequence WHERE seqrelid = 'ticket_numbers'::regclass AND seqcache = 10"),
+    ),
+    *(
+        Safe(
+            f"a role may do more with {what}, with which it may do something",
+            f'op.execute("GRANT {privilege} ON {what} TO pg_monitor{option}")',
+            f"SELECT {asked}",
+        )
+        for what, privilege, option, asked in (
+            ("surveys", "INSERT", "", "has_table_privilege('pg_monitor', 'surveys', 'INSERT')"),
+            (
+                "surveys",
+                "SELECT",
+                " WITH GRANT OPTION",
+                "has_table_privilege('pg_monitor', 'surveys', 'SELECT WITH GRANT OPTION')",
+            ),
+            ("ticket_numbers", "UPDATE", "", "has_sequence_privilege('pg_monitor', 'ticket_numbers', 'UPDATE')"),
+        )
+    ),
+    Safe(
+        "a role may do more with a column",
+        'op.execute("GRANT UPDATE (title) ON surveys TO pg_monitor")',
+        "SELECT has_column_privilege('pg_monitor', 'surveys', 'title', 'UPDATE')",
+    ),
+    Safe(
         "a role may do more",
         'op.execute("GRANT SELECT ON notes TO PUBLIC")',
         "SELECT relacl IS NOT NULL FROM pg_class WHERE oid = 'notes'::regclass",

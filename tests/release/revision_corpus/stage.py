@@ -87,6 +87,9 @@ ALTER TABLE tickets ADD CONSTRAINT fk_tickets_user_id
 CREATE TABLE leftovers (id bigint);
 CREATE INDEX ix_tickets_seat ON tickets (seat);
 GRANT CREATE ON SCHEMA public TO pg_database_owner;
+GRANT SELECT ON surveys TO pg_monitor;
+GRANT SELECT (title) ON surveys TO pg_monitor;
+GRANT USAGE ON SEQUENCE ticket_numbers TO pg_monitor WITH GRANT OPTION;
 """
 
 # What the live release does not map any more.

@@ -126,6 +126,9 @@ REVOKE_OTHERS = Danger(
         "a schema": 'op.execute("REVOKE ALL ON SCHEMA archive FROM CURRENT_USER")',
         "a function": 'op.execute("REVOKE EXECUTE ON FUNCTION seat_label FROM PUBLIC")',
         "a sequence": 'op.execute("revoke usage on sequence ticket_numbers from current_user")',
+        "the right to pass one on": """
+            op.execute("REVOKE GRANT OPTION FOR USAGE ON SEQUENCE ticket_numbers FROM pg_monitor")
+            """,
         "a type": 'op.execute("REVOKE USAGE ON TYPE mood FROM PUBLIC")',
         "the owner of a schema": 'op.execute("ALTER SCHEMA archive OWNER TO pg_database_owner")',
         "the owner of a function": 'op.execute("ALTER FUNCTION seat_label(text) OWNER TO pg_database_owner")',

@@ -148,6 +148,7 @@ RESTART_SEQUENCE = Danger(
     harm="SELECT NOT is_called FROM notes_id_seq",
     spellings={
         "ALTER SEQUENCE": 'op.execute("ALTER SEQUENCE notes_id_seq RESTART WITH 1")',
+        "among other options": 'op.execute("ALTER SEQUENCE notes_id_seq CACHE 10 RESTART")',
         "ALTER COLUMN": 'op.execute("ALTER TABLE notes ALTER COLUMN id RESTART")',
     },
 )
