@@ -16,6 +16,7 @@ from app.release.operations import (
     backfill,
     create_index_online,
     drop_not_null_online,
+    rename_with_view,
     retire_column_online,
     set_not_null_online,
     widen_text_online,
@@ -190,6 +191,31 @@ def test_through_the_view_of_the_old_name_old_code_reads_and_writes(things: Data
     assert things.scalar("SELECT size FROM objects WHERE id = :id", id=new_id) == 4
     things.execute("DELETE FROM things WHERE id = :id", id=new_id)
     assert things.scalar("SELECT count(*) FROM objects") == 3000
+
+
+def test_a_table_that_is_renamed_already_gets_its_view(things: Database) -> None:
+    things.execute("ALTER TABLE things RENAME TO objects")
+    things.migrate(lambda: rename_with_view("things", "objects"))
+    assert things.scalar("SELECT count(*) FROM things") == 3000
+
+
+@pytest.mark.parametrize("renamed", ["", "; ALTER TABLE things RENAME TO objects"], ids=["renamed now", "already"])
+def test_a_role_may_do_through_the_view_what_it_may_do_with_the_table(things: Database, renamed: str) -> None:
+    things.execute(
+        "GRANT SELECT ON things TO pg_monitor WITH GRANT OPTION; GRANT INSERT ON things TO PUBLIC;"
+        f" GRANT UPDATE (name) ON things TO pg_monitor{renamed}"
+    )
+    things.migrate(lambda: rename_with_view("things", "objects"))
+    privileges = ["SELECT WITH GRANT OPTION", "INSERT", "UPDATE", "DELETE"]
+    may = "has_table_privilege('pg_monitor', 'things', :privilege)"
+    assert [things.scalar(f"SELECT {may}", privilege=privilege) for privilege in privileges] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert things.scalar("SELECT has_column_privilege('pg_monitor', 'things', 'name', 'UPDATE')")
+    assert not things.scalar("SELECT has_column_privilege('pg_monitor', 'things', 'size', 'UPDATE')")
 
 
 def test_a_backfill_goes_on_where_it_was_stopped(things: Database) -> None:

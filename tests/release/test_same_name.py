@@ -93,6 +93,22 @@ OTHER_THINGS = {
         "ALTER TABLE things ADD wanted integer DEFAULT 0",
         lambda: add_column_online("things", sa.Column("wanted", sa.Integer, server_default="0", nullable=False)),
     ),
+    "a table that has the name of an index": (
+        "CREATE TABLE wanted (id bigint)",
+        lambda: create_index_online("wanted", "things", ["size"]),
+    ),
+    "a table that has the name of a key's index": (
+        "CREATE TABLE wanted (id bigint)",
+        lambda: add_unique_online("things", "wanted", ["id"]),
+    ),
+    "a table that is renamed, and a view of something else in its place": (
+        "ALTER TABLE things RENAME TO wanted; CREATE VIEW things AS SELECT 1 AS id",
+        lambda: rename_with_view("things", "wanted"),
+    ),
+    "a table that is renamed, and a view of some of its rows in its place": (
+        "ALTER TABLE things RENAME TO wanted; CREATE VIEW things AS SELECT * FROM wanted WHERE size > 1",
+        lambda: rename_with_view("things", "wanted"),
+    ),
     "two tables, of which one is to be renamed": (
         "CREATE TABLE wanted (id bigint)",
         lambda: rename_with_view("things", "wanted"),

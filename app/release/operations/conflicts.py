@@ -19,6 +19,8 @@ from app.release.sql.dialect import quote
 # What came later in a revision may explain these differences: (table, column, what): sentence.
 Unexplained = dict[tuple[str, str, str], str]
 DEFAULT, NOT_NULL = "default", "not_null"
+# A table, view or sequence: PostgreSQL has them and indexes in one space of names.
+_IS_NO_INDEX = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:index) AND relkind NOT IN ('i', 'I'))"
 
 
 def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
@@ -43,8 +45,13 @@ def other_index(table: str, name: str, create: str) -> str | None:
         create: CREATE INDEX of the one that is wanted, not CONCURRENTLY.
 
     Raises:
-        ReleaseError: an index of another table has the name.
+        ReleaseError: an index of another table has the name, or what is no index.
     """
+    if catalog.answer(_IS_NO_INDEX, {"index": quote(name)}):
+        raise ReleaseError(
+            f"The name {name} is that of something else than an index; nothing was changed. Give the new index on"
+            f" {table} a name of its own."
+        )
     connection = catalog.connection()
     there = definitions.index_there(connection, name) if connection else None
     if connection is None or there is None:

@@ -1,29 +1,68 @@
 """Renaming a table in two releases, with a compatibility view of the old name in between."""
 
 from app.release.effects.effect import on_table
+from app.release.errors import ReleaseError
 from app.release.operations import catalog
 from app.release.operations.backfill_later import refuse_while_filling
 from app.release.operations.steps import Step, run_steps
-from app.release.sql.dialect import quote
+from app.release.sql.dialect import literal, quote
+
+# Whether only the new name is there: an attempt by hand, or one that was undone halfway, has left no view.
+_LACKS_VIEW = (
+    "to_regclass(:table) IS NULL"
+    " AND EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:renamed) AND relkind IN ('r', 'p'))"
+)
+# Whether the old name is that of something else than a table, or than a view of all of the renamed table. The bits of
+# pg_relation_is_updatable() are those of INSERT, UPDATE and DELETE.
+_IS_ANOTHER = (
+    "EXISTS (SELECT FROM pg_class c WHERE oid = to_regclass(:table) AND relkind NOT IN ('r', 'p')"
+    " AND to_regclass(:renamed) IS NOT NULL AND NOT (relkind = 'v' AND pg_relation_is_updatable(oid, false) & 28 = 28"
+    " AND pg_get_viewdef(oid) NOT LIKE '%WHERE%' AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d"
+    " ON d.classid = CAST('pg_rewrite' AS regclass) AND d.objid = r.oid"
+    " AND d.refclassid = CAST('pg_class' AS regclass) AND d.refobjid = to_regclass(:renamed)"
+    " WHERE r.ev_class = c.oid)))"
+)
+# Of the table and of its columns, for all roles but the one that owns the view and has them as its owner.
+_GRANT_AS_ON = """DO $$ DECLARE grant_ text; BEGIN FOR grant_ IN
+SELECT format('GRANT %s%s ON %s TO %s%s', privilege_type, of_column, {view}::regclass,
+  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM (SELECT '' AS of_column, coalesce(relacl, acldefault('r', relowner)) AS acl FROM pg_class
+    WHERE oid = {table}::regclass
+  UNION ALL SELECT format(' (%I)', attname), attacl FROM pg_attribute
+    WHERE attrelid = {table}::regclass AND attacl IS NOT NULL AND NOT attisdropped) access, aclexplode(acl)
+WHERE grantee <> (SELECT relowner FROM pg_class WHERE oid = {view}::regclass)
+LOOP EXECUTE grant_; END LOOP; END $$"""
 
 
 def rename_with_view(old: str, new: str) -> None:
     """Rename a table and leave an updatable view of the old name, through which the previous release reads and writes.
 
     A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT (PostgreSQL manual, CREATE
-    VIEW, "Updatable Views"). Both statements are one transaction: the old name is never missing.
+    VIEW, "Updatable Views"). All statements are one transaction: the old name is never missing, and each role may do
+    through the view what it may do with the table.
 
     SQL, in one transaction:
-        ALTER TABLE old RENAME TO new; CREATE VIEW old AS SELECT * FROM new
+        ALTER TABLE old RENAME TO new; CREATE VIEW old AS SELECT * FROM new; DO … GRANT …
             ACCESS EXCLUSIVE on the table, for milliseconds. Waits at most 300 ms, then is retried.
 
-    Run again: skipped when the table is named `new` and not `old`.
+    Run again: skipped when the table is named `new` and `old` is a view of it. A view that is missing is made.
 
     Raises:
-        ReleaseError: neither is a table.
+        ReleaseError: neither is a table, or something else has the old name.
     """
-    sql = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}"
-    _rename(old, new, sql)
+    names = {"table": quote(old), "renamed": quote(new)}
+    if catalog.answer(_IS_ANOTHER, names):
+        raise ReleaseError(
+            f"There is a table {new}, and {old} is no view of all of it that takes rows. Nothing was changed. Look what"
+            f" {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
+        )
+    grant = _GRANT_AS_ON.format(table=literal(quote(new)), view=literal(quote(old)))
+    view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"
+    if catalog.answer(_LACKS_VIEW, names):
+        run_steps(Step(view, f"SELECT {_LACKS_VIEW}", names, alters=(new,)))
+        return
+    _rename(old, new, f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; {view}")
 
 
 def rename_back_from_view(old: str, new: str) -> None:
