@@ -15,6 +15,7 @@ from sqlalchemy import Column, Connection, Index, MetaData, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateColumn
+from sqlalchemy.types import NullType
 
 from app.release import definitions
 from app.release.definition_changes import Changed, changed_definitions
@@ -127,17 +128,37 @@ def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> I
 def _columns(
     connection: Connection, modify: ops.ModifyTableOps, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
-    """Columns that the database computes, or that have a collation. Alembic compares the one roughly, the other not."""
+    """Columns that the database computes, or that have a collation, and types that differ in their precision. Alembic
+    compares the first roughly, the others not."""
     other_type = {op.column_name for op in modify.ops if isinstance(op, ops.AlterColumnOp) and op.modify_type}
     for column in model.columns:
         old = reflected.columns.get(column.name)
-        if old is None or column.name in other_type or not (_is_special(column) or _is_special(old)):
+        if old is None or column.name in other_type:
+            continue
+        is_special = _is_special(column) or _is_special(old)
+        if not is_special and _spelled(old) in (None, _spelled(column)):
             continue
         definition = str(CreateColumn(column).compile(dialect=DIALECT))
         there = definitions.column_there(connection, model.name, column.name)
         wanted = definitions.wanted_column(connection, model.name, column.name, definition)
-        if there is not None and there.type != wanted.type:
+        if there is None or there.type == wanted.type:
+            continue
+        if is_special:
             yield ChangedColumn(model.name, column.name, there.type, wanted.type)
+        else:
+            yield ops.AlterColumnOp(
+                model.name,
+                column.name,
+                schema=model.schema,
+                existing_type=old.type,
+                modify_type=column.type,
+                existing_nullable=old.nullable,
+            )
+
+
+def _spelled(column: Column[Any]) -> str | None:
+    """The type as SQLAlchemy writes it; None: one of the database that it does not know."""
+    return None if isinstance(column.type, NullType) else str(column.type.compile(dialect=DIALECT))
 
 
 def _is_special(column: Column[Any]) -> bool:

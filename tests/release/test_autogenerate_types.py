@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
 
 from app.release import operations
 from app.release.errors import UnsafeOperation
@@ -51,7 +52,7 @@ def things(database: Database) -> Database:
 
 def run(calls: list[Call]) -> None:
     for call in calls:
-        exec(call.source, vars(operations).copy())  # noqa: S102 - what was written into the revision
+        exec(call.source, {**vars(operations), "sa": sa})  # noqa: S102 - what was written into the revision
 
 
 def without_casts(dump: str) -> str:
@@ -61,6 +62,60 @@ def without_casts(dump: str) -> str:
 
 def written(things: Database, metadata: MetaData) -> Change:
     return migration(things, metadata)
+
+
+class Moods(sa.types.TypeDecorator[Any]):
+    """A native enum, in a coat."""
+
+    impl = sa.Enum("good", "bad", name="moods")
+    cache_ok = True
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        (sa.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+        (postgresql.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+        (postgresql.DOMAIN("share", sa.Integer()), "INTEGER.*CheckConstraint"),
+        (sa.ARRAY(postgresql.DOMAIN("share", sa.Integer())), "INTEGER.*CheckConstraint"),
+        (Moods(), "native_enum=False"),
+    ],
+    ids=["array", "array of the dialect", "domain", "array of a domain", "decorated"],
+)
+@pytest.mark.parametrize("table", ["things", "others"], ids=["a column", "a table"])
+def test_a_type_that_the_revision_would_not_make_is_refused(
+    things: Database, kind: Type, advice: str, table: str
+) -> None:
+    metadata = models()
+    Table(table, metadata, sa.Column("extra", kind), extend_existing=True)
+    with pytest.raises(UnsafeOperation, match=f"extra.*{advice}"):
+        migration(things, metadata)
+
+
+def test_the_array_with_a_rule_that_the_refusal_advises_is_written_and_taken(things: Database) -> None:
+    metadata = models()
+    rule = sa.CheckConstraint("extra <@ ARRAY['good', 'bad']", name="extra")
+    Table("things", metadata, sa.Column("extra", sa.ARRAY(sa.Text)), rule, extend_existing=True)
+    change = migration(things, metadata)
+    things.migrate(lambda: run([call for call in change.up if isinstance(call, Call)]))
+    assert migration(things, metadata).up == []
+    with pytest.raises(sa.exc.IntegrityError, match="ck_things_extra"):
+        things.execute("INSERT INTO things (extra) VALUES (ARRAY['sad'])")
+
+
+def test_another_precision_is_noticed(things: Database) -> None:
+    things.execute("ALTER TABLE things ALTER price TYPE numeric(10, 2)")
+    assert sources(migration(things, models(price=sa.Numeric())).up) == [
+        "change_type_online('things', 'price', 'NUMERIC')"
+    ]
+    assert migration(things, models(price=sa.Numeric(10, 2))).up == []
+
+
+def test_a_shorter_precision_is_refused(things: Database) -> None:
+    things.execute("ALTER TABLE things DROP price, ADD price timestamptz")
+    assert migration(things, models(price=sa.DateTime(timezone=True))).up == []
+    with pytest.raises(UnsafeOperation, match="price would change from TIMESTAMP WITH TIME ZONE to TIMESTAMP"):
+        migration(things, models(price=postgresql.TIMESTAMP(timezone=True, precision=3)))
 
 
 def test_without_a_difference_nothing_is_written(things: Database) -> None:
