@@ -12,6 +12,10 @@ from app.release import options
 from app.release.connection import direct_connection, direct_engine
 from app.release.errors import ReleaseError, server_message
 
+_END_OUR_SESSIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
+)
+
 
 @contextmanager
 def scratch_database(metadata: MetaData) -> Iterator[Engine]:
@@ -41,4 +45,6 @@ def scratch_database(metadata: MetaData) -> Iterator[Engine]:
             yield scratch
         finally:
             scratch.dispose()
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+            # Not WITH (FORCE): it may not end an autovacuum worker, which DROP DATABASE by itself does.
+            connection.execute(_END_OUR_SESSIONS, {"database": name})
+            connection.execute(text(f'DROP DATABASE "{name}"'))
