@@ -85,6 +85,16 @@ def test_a_new_table_that_an_online_operation_refers_to_comes_first_and_may_be_m
     assert getattr(written.up[0], "if_not_exists", None) is True
 
 
+def test_a_foreign_key_that_alembic_leaves_out_of_a_new_table_is_refused(database: Database) -> None:
+    metadata = models()
+    key = sa.ForeignKey("owners.id", name="fk_labels_owner_id", use_alter=True)
+    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("owner_id", key))
+    with pytest.raises(UnsafeOperation, match="labels has the foreign key fk_labels_owner_id"):
+        migration(database, metadata)
+    database.execute("CREATE TABLE labels (id serial PRIMARY KEY, owner_id bigint)")  # as it is without the key
+    assert any("fk_labels_owner_id" in call for call in sources(migration(database, metadata).up))
+
+
 def test_a_new_foreign_key_of_a_default_is_refused(database: Database) -> None:
     """Rows of the live release would refer to the row of the default, which may not be there."""
     metadata = models()
