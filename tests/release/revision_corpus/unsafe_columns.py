@@ -45,10 +45,6 @@ DROP_COLUMN = Danger(
         "sa.DDL": 'op.execute(sa.DDL("ALTER TABLE %(table)s DROP COLUMN tags", context={"table": "notes"}))',
         "sa.text on the connection": 'op.get_bind().execute(sa.text("ALTER TABLE notes DROP COLUMN tags"))',
         "exec_driver_sql": 'op.get_bind().exec_driver_sql("ALTER TABLE notes DROP COLUMN tags")',
-        "a cursor of the driver": """
-            with op.get_bind().connection.cursor() as cursor:
-                cursor.execute("ALTER TABLE notes DROP COLUMN tags")
-            """,
         "in a savepoint": """
             with op.get_bind().begin_nested():
                 op.execute("ALTER TABLE notes DROP COLUMN tags")

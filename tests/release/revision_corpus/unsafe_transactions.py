@@ -7,7 +7,7 @@ DROP = "ALTER TABLE notes DROP COLUMN tags"
 
 OWN_COMMIT = Danger(
     "what it did is committed before anybody looks",
-    names=("tags|commit|transaction",),
+    names=("tags|commit|transaction|cursor",),
     harm=lacks(column("notes", "tags")),
     spellings={
         "COMMIT": f"""
@@ -58,6 +58,10 @@ OWN_COMMIT = Danger(
                 connection.execute(sa.text("{DROP}"))
             """,
         "a cursor of the driver": f"""
+            with op.get_bind().connection.cursor() as cursor:
+                cursor.execute("{DROP}")
+            """,
+        "a cursor of the driver, and COMMIT": f"""
             with op.get_bind().connection.cursor() as cursor:
                 cursor.execute("{DROP}; COMMIT")
             """,

@@ -59,8 +59,8 @@ UPDATE_ALL = Danger(
             """,
         "in a DO block": in_do_block("UPDATE todos SET position = 7"),
         "in a function that is called": """
-            op.execute("CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS 'UPDATE todos SET position = 7'")
-            op.execute("SELECT fill()")
+            op.execute("CREATE FUNCTION move_all() RETURNS void LANGUAGE sql AS 'UPDATE todos SET position = 7'")
+            op.execute("SELECT move_all()")
             """,
         "EXPLAIN ANALYZE": 'op.execute("EXPLAIN ANALYZE UPDATE todos SET position = 7")',
         "in an autocommit_block": """
