@@ -71,7 +71,7 @@ def _revision(connection: Connection, script: Script, metadata: MetaData | None)
         title=script.doc,
         phase=getattr(script.module, "phase", None),
         steps=list(_statements(connection, rendered.statements)),
-        unreadable=rendered.unreadable.reason if rendered.unreadable else None,
+        unreadable=rendered.unreadable,
     )
 
 

@@ -9,7 +9,6 @@ from app.release.sql.grammar import (
     created_table,
     literals,
     normalize,
-    outline,
     split_at_commas,
     split_statements,
     unqualified_name,
@@ -71,8 +70,7 @@ def test_created_tables() -> None:
     assert created_table("CREATE INDEX tags ON t (id)") is None
 
 
-def test_an_outline_keeps_what_stands_in_parentheses_apart() -> None:
-    assert outline("A (b (c)) D (e)") == ("A () D ()", [(3, "b (c)"), (8, "e")])
+def test_a_comma_in_parentheses_and_a_literal_are_kept_whole() -> None:
     assert split_at_commas("a, b(c, d), e") == ["a", "b(c, d)", "e"]
     assert literals("SELECT 'a', $$b$$") == ["'a'", "$$b$$"]
 

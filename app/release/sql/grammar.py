@@ -19,8 +19,6 @@ _CREATE_TABLE = re.compile(
     rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?({TABLE})(?: AS |\s?\()", re.IGNORECASE | re.DOTALL
 )
 
-_DROP_TABLE = re.compile(rf"DROP TABLE (?:IF EXISTS )?({TABLE}(?: ?, ?{TABLE})*)", re.IGNORECASE)
-
 
 class Alteration(NamedTuple):
     """One action of an ALTER TABLE, which may have several."""
@@ -73,12 +71,6 @@ def created_table(statement: str) -> str | None:
     return unqualified_name(match[1]) if match else None
 
 
-def dropped_tables(statement: str) -> list[str]:
-    """The tables that a normalized DROP TABLE drops."""
-    match = _DROP_TABLE.match(statement)
-    return [unqualified_name(name) for name in split_at_commas(match[1])] if match else []
-
-
 def split_at_commas(text: str) -> list[str]:
     """Split at the commas outside of parentheses."""
     pieces, depth = [""], 0
@@ -89,38 +81,3 @@ def split_at_commas(text: str) -> list[str]:
         else:
             pieces[-1] += character
     return [piece.strip() for piece in pieces]
-
-
-class Outline(NamedTuple):
-    """A normalized statement with its outermost parentheses emptied, and what stood in them."""
-
-    text: str
-    groups: list[tuple[int, str]]  # position in the text, content
-
-
-def outline(statement: str) -> Outline:
-    text, depth = "", 0
-    groups: list[tuple[int, str]] = []
-    for character in statement:
-        if character == ")":
-            depth -= 1
-        if depth == 0:
-            text += character
-        else:
-            groups[-1] = (groups[-1][0], groups[-1][1] + character)
-        if character == "(":
-            if depth == 0:
-                groups.append((len(text), ""))
-            depth += 1
-    return Outline(text, groups)
-
-
-_CREATE_INDEX = re.compile(
-    rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:{NAME} )?ON (?:ONLY )?({TABLE})", re.IGNORECASE
-)
-
-
-def indexed_table(statement: str) -> str | None:
-    """The table of a normalized CREATE INDEX; None for any other statement."""
-    match = _CREATE_INDEX.match(statement)
-    return unqualified_name(match[1]) if match else None

@@ -1,7 +1,6 @@
-"""Render a revision to SQL in Alembic's offline mode, without a database: for lint and plan."""
+"""Render a revision to SQL in Alembic's offline mode, without a database: for the plan."""
 
-import sys
-from types import FrameType, TracebackType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from alembic.operations import Operations
@@ -9,8 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import MetaData
 
-from app.release import operations
 from app.release.effects import other_connections
+from app.release.effects.origin import origin
 from app.release.sql import grammar
 
 # Offline mode, for PostgreSQL. psycopg2's own paramstyle would double each %.
@@ -24,33 +23,20 @@ OFFLINE_OPTIONS: dict[str, Any] = {
 class Statement(NamedTuple):
     sql: str  # as it is sent, with its comments and without a semicolon
     transaction: int | None  # number of the transaction within the revision; None: it commits by itself
-    line: int | None  # of the revision's file
-    by_operation: bool  # sent by one of app.release.operations, which are idempotent
-
-    @property
-    def in_transaction(self) -> bool:
-        return self.transaction is not None
+    by_operation: bool  # sent by one of app.release.operations
 
     @property
     def normalized(self) -> str:
         return grammar.normalize(self.sql)
 
 
-class Unreadable(NamedTuple):
-    """upgrade() failed without a database."""
-
-    reason: str
-    line: int | None
-
-
 class Rendered(NamedTuple):
     statements: list[Statement]
-    version_transaction: int | None  # the one in which alembic_version moves; all others commit before it
-    unreadable: Unreadable | None
+    unreadable: str | None  # why upgrade() failed without a database
 
 
 def render(script: Script, metadata: MetaData | None = None) -> Rendered:
-    """The statements of upgrade(), each with the line of the file that sent it.
+    """The statements of upgrade(), in the transactions in which they are sent.
 
     `flask db upgrade --sql` would go through env.py and print one text.
 
@@ -58,7 +44,7 @@ def render(script: Script, metadata: MetaData | None = None) -> Rendered:
         metadata: whose naming convention names constraints that the revision does not name.
     """
     module = script.module
-    recorder = _Recorder(module.__dict__)
+    recorder = _Recorder(module)
     migration = MigrationContext.configure(
         url=OFFLINE_OPTIONS["url"],
         dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
@@ -68,23 +54,23 @@ def render(script: Script, metadata: MetaData | None = None) -> Rendered:
     with other_connections.refused(module), Operations.context(migration):
         try:
             module.upgrade()
-        except Exception as error:  # a file may do anything; the error becomes a finding
-            unreadable = Unreadable(f"{type(error).__name__}: {error}".splitlines()[0], _failed_at(error, module))
-    return Rendered(recorder.statements, recorder.transaction, unreadable)
+        except Exception as error:  # a file may do anything; the plan says what went wrong
+            unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Rendered(recorder.statements, unreadable)
 
 
 class _Recorder:
     """The output_buffer of offline mode: a file-like object. Alembic writes one text to it for each execute."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(self, module: ModuleType) -> None:
         self.statements: list[Statement] = []
         self.transaction: int | None = 1  # Alembic opens one before upgrade()
-        self._namespace = namespace
+        self._module = module
         self._opened = 1
         self._comment = ""
 
     def write(self, text: str) -> None:
-        line, by_operation = _origin(sys._getframe(1), self._namespace)
+        by_operation = origin(self._module).is_operation
         for piece in grammar.split_statements(text):
             normalized = grammar.normalize(piece)
             if not normalized:  # a comment; it belongs to the next statement
@@ -95,27 +81,8 @@ class _Recorder:
             elif normalized.upper() in ("COMMIT", "END", "ROLLBACK"):
                 self.transaction = None
             else:
-                self.statements.append(Statement(self._comment + piece, self.transaction, line, by_operation))
+                self.statements.append(Statement(self._comment + piece, self.transaction, by_operation))
                 self._comment = ""
 
     def flush(self) -> None:
         """Alembic calls it; there is nothing to flush."""
-
-
-def _origin(frame: FrameType | None, namespace: dict[str, Any]) -> tuple[int | None, bool]:
-    """The line of the revision file that is running, and whether it called one of our operations."""
-    by_operation = False
-    while frame is not None and frame.f_globals is not namespace:
-        by_operation = by_operation or frame.f_globals.get("__name__", "").startswith(operations.__name__)
-        frame = frame.f_back
-    return (frame.f_lineno if frame else None), by_operation
-
-
-def _failed_at(error: Exception, module: Any) -> int | None:
-    """The line of the revision file where the error was raised."""
-    line, trace = None, error.__traceback__
-    while isinstance(trace, TracebackType):
-        if trace.tb_frame.f_globals is module.__dict__:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
