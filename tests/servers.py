@@ -27,6 +27,9 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 STOP_WITHIN = 60  # seconds
+# A file system in memory. A copied database is a thousand files there and gone: a tenth of a disk's CPU and time.
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's own
+ROOM = 4 * 1024**3  # bytes; a whole run takes about one GiB
 
 BUCKET = "test"
 S3_NAMES = (
@@ -43,12 +46,18 @@ class ServersUnavailable(Exception):
     """The servers did not start; the message says what to do."""
 
 
+def place_for_data() -> Path | None:
+    """Where servers keep data that nobody needs after the run; None: where temporary files are kept."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
 @contextmanager
 def folder_for_postgres() -> Iterator[Path]:
     """A folder that is removed afterwards. Not one of pytest's: PostgreSQL does not run as root, and any pytest that
     starts on this machine closes their common parent to other users, also while PostgreSQL starts.
     """
-    with tempfile.TemporaryDirectory(prefix="semicircle-tests-", ignore_cleanup_errors=True) as folder:
+    place = place_for_data()
+    with tempfile.TemporaryDirectory(prefix="semicircle-tests-", dir=place, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
@@ -61,7 +70,7 @@ class ServerProcess:
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="semicircle-tests-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="semicircle-tests-", dir=place_for_data()))
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.servers", str(self.folder)],

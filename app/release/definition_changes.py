@@ -83,10 +83,11 @@ def is_same(connection: Connection, table: str, there: Definition, wanted: Defin
 
 
 def _statements(model: Table) -> Iterator[tuple[str, str]]:
-    """Name and statement of what the model has."""
-    for item in (*model.constraints, *model.indexes):
-        if isinstance(item, (*COMPARED, Index)) and isinstance(item.name, str):
-            yield sql_name(item.name), _create(item, model)
+    """Name and statement of what the model has, by name: SQLAlchemy keeps constraints and indexes in sets."""
+    items = [item for item in (*model.constraints, *model.indexes) if isinstance(item, (*COMPARED, Index))]
+    named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
+    for name in sorted(named):
+        yield name, _create(named[name], model)
 
 
 def _create(item: Any, model: Table) -> str:
