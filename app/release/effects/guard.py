@@ -100,6 +100,7 @@ class Guard:
     def revision(self, script: Script) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
         self._script, self.cost = script, Cost()
+        self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
         watch = self._watch = TransactionWatch(self._connection, script.module, self._judge)
         try:
