@@ -5,13 +5,13 @@ Only effects that some phase forbids are listed. What adds or loosens hurts nobo
 
 from collections.abc import Callable, Iterator
 
-from app.release.effects import constraints, objects, tables
+from app.release.effects import columns, constraints, objects, tables
 from app.release.effects.effect import Change, Effect
 from app.release.effects.snapshot import Snapshot
 
 EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "relation": tables.relation_effects,
-    "column": tables.column_effects,
+    "column": columns.column_effects,
     "constraint": constraints.constraint_effects,
     "index": constraints.index_effects,
     "trigger": objects.behaviour_effects,

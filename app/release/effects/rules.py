@@ -52,6 +52,11 @@ CONTRACTS = {
     "drops-default": Rule(
         "Inserts of the release before leave {subject} to its default.", 'Do it in a revision with phase = "contract".'
     ),
+    "changes-default": Rule(
+        "Inserts of the release before may leave {subject} to its default, and nothing proves that this one is taken.",
+        "Set one that the column's type, NOT NULL, CHECKs and keys take; or do it in a revision with"
+        ' phase = "contract".',
+    ),
     "requires-value": Rule(
         "The release before may write NULL into {subject}.",
         'Use set_not_null_online() in a revision with phase = "contract", one release after the code that fills it.',

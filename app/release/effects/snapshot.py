@@ -68,6 +68,8 @@ FROM relations c"""  # noqa: S608 - of constants
 _COLUMNS = f"""
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
+    'default', CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid),
+      pg_get_expr(t.typdefaultbin, 0)) END,
     'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
     'required', t.typnotnull OR a.attnotnull, 'grants', {privileges("a.attacl")},
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n

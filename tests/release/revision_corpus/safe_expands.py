@@ -110,6 +110,38 @@ CHANGED_COLUMNS = (
         exists(column("tickets", "label", "atthasdef")),
     ),
     Safe(
+        "a default that its CHECK takes",
+        """op.alter_column("surveys", "place", server_default="here")""",
+        exists(column("surveys", "place", "atthasdef")),
+    ),
+    Safe(
+        "a default that refers to a row",
+        """
+        first = op.get_bind().scalar(sa.text("SELECT min(id) FROM users"))
+        op.alter_column("tickets", "user_id", server_default=str(first))
+        """,
+        exists(column("tickets", "user_id", "atthasdef")),
+    ),
+    Safe(
+        "the numbers of another sequence, for a key",
+        """
+        op.execute("CREATE SEQUENCE more_numbers START 1000")
+        op.execute("ALTER TABLE tickets ALTER number SET DEFAULT nextval('more_numbers')")
+        """,
+        "SELECT pg_get_expr(adbin, adrelid) LIKE '%more%' FROM pg_attrdef"
+        " WHERE adrelid = 'tickets'::regclass AND adnum = 1",
+    ),
+    Safe(
+        "a default of a domain",
+        "op.execute(\"ALTER DOMAIN short_text SET DEFAULT 'short'\")",
+        "SELECT typdefault IS NOT NULL FROM pg_type WHERE typname = 'short_text'",
+    ),
+    Safe(
+        "no default, where none is required",
+        'op.execute("ALTER TABLE tickets ALTER seat DROP NOT NULL, ALTER seat DROP DEFAULT")',
+        exists(column("tickets", "seat", "NOT atthasdef")),
+    ),
+    Safe(
         "a required column that may be empty",
         'op.execute("ALTER TABLE tickets ALTER COLUMN seat DROP NOT NULL")',
         exists(column("tickets", "seat", "NOT attnotnull")),
