@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.servers
 
-SECOND_LOOK = 1.5  # seconds that a busy machine may take to see the wait, to end the step and to answer the request
+SECOND_LOOK = 10.0  # seconds that a busy machine may take to see the wait, to end the step and to answer the request
 NAME = "semicircle-migrations"
 
 # The migration has begun its long statement, or waits for Python, and holds `things` or a row of it.

@@ -20,7 +20,8 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "function": objects.object_effects,
     "type": objects.object_effects,
     "schema": objects.object_effects,
-    "database": objects.object_effects,
+    "database": objects.database_effects,
+    "role": objects.role_effects,
     "object": objects.object_effects,
     "setting": objects.setting_effects,
 }

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 
-from app.release.effects.effect import Change, Effect, column_names, shown
+from app.release.effects.effect import Change, Effect, column_names, on_table, shown
 from app.release.effects.objects import is_revoked
 from app.release.effects.snapshot import Key, Thing
 
 SEQUENCE = "S"
+PARTITIONED = "p"
 VIEWS = ("v", "m")
+FEW_NUMBERS = 1000  # that a sequence has left
 
 
 def relation_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
+    if new is not None:
+        yield from _inherited(change, old, new)
     if old is None:
         return
     if old.facts["kind"] == SEQUENCE:
@@ -21,6 +25,18 @@ def relation_effects(change: Change) -> Iterator[Effect]:
         yield from _name_is_gone(change, old)
     if new is not None:
         yield from _table_facts(change, old, new)
+
+
+def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
+    """A query of a table shows the rows of tables that inherit from it, and of its partitions.
+
+    One that becomes a partition is told as that, and a new one has no rows yet.
+    """
+    was, now = set(old.facts["parents"] if old else ()), set(new.facts["parents"])
+    for parent in was ^ now:
+        table = change.before.get(("relation", parent, 0))
+        if table is not None and (parent in was or table.facts["kind"] != PARTITIONED):
+            yield on_table("shows-other-rows", table.name)._replace(key=change.key)
 
 
 def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
@@ -68,6 +84,15 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
     elif new is not None and _is_set_back(old, new):
         yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
+    elif new is not None and _left(new) < FEW_NUMBERS <= _left(old):
+        yield Effect("ends-sequence", shown(old.name), "", (), change.key)
+
+
+def _left(sequence: Thing) -> int:
+    """How many numbers it still gives."""
+    facts = sequence.facts["sequence"]
+    end = facts["max"] if facts["increment"] > 0 else facts["min"]
+    return abs(int(end) - int(sequence.facts["last"] or 0)) // abs(int(facts["increment"]))
 
 
 def _may_repeat(old: Thing, new: Thing) -> bool:
@@ -95,6 +120,8 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("drops-behaviour")
     if now["row_security"] > was["row_security"]:
         yield change.effect("requires-more")._replace(subject=f"row security of {shown(old.name)}")
+    if now["refuses_changes"] and not was["refuses_changes"]:
+        yield change.effect("refuses-changes")
     if now["partition"] and not was["partition"]:
         yield change.effect("requires-more")
 

@@ -365,6 +365,46 @@ NEW_TABLES = (
 
 OTHER_OBJECTS = (
     Safe(
+        "as many sessions as there may be",
+        """
+        name = op.get_bind().scalar(sa.text("SELECT current_database()"))
+        op.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+        op.execute("COMMENT ON TABLE notes IS 'for many'")
+        """,
+        comment("notes", "for many"),
+    ),
+    Safe(
+        "tables with keys are published",
+        'op.execute("CREATE PUBLICATION feed FOR TABLE notes, todos")',
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "inserts of a table without a key are published",
+        "op.execute(\"CREATE PUBLICATION feed FOR TABLE visits_2025 WITH (publish = 'insert')\")",
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "a table is published with all that its rows hold",
+        """
+        op.execute("ALTER TABLE visits_2025 REPLICA IDENTITY FULL")
+        op.execute("CREATE PUBLICATION feed FOR TABLE visits_2025")
+        """,
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "the replica identity of a table that is not published",
+        'op.execute("ALTER TABLE notes REPLICA IDENTITY NOTHING")',
+        "SELECT relreplident = 'n' FROM pg_class WHERE oid = 'notes'::regclass",
+    ),
+    Safe(
+        "tables of its own that inherit",
+        """
+        op.execute("CREATE TABLE places (id int)")
+        op.execute("CREATE TABLE towns () INHERITS (places)")
+        """,
+        exists(relation("towns")),
+    ),
+    Safe(
         "a view",
         'op.execute("CREATE VIEW pinned_notes AS SELECT * FROM notes WHERE pinned")',
         exists(relation("pinned_notes")),
