@@ -142,6 +142,13 @@ FAILING_DEFAULT_OF_NEW_COLUMN = Danger(
             op.add_column("surveys", sa.Column("mark", sa.String(3)))
             op.alter_column("surveys", "mark", server_default="long")
             """,
+        "NULL, by our own operation": """
+            null = sa.text("NULL")
+            add_column_online("surveys", sa.Column("mark", sa.Integer(), server_default=null, nullable=False))
+            """,
+        "too long, by our own operation": """
+            add_column_online("surveys", sa.Column("mark", sa.String(3), server_default="long"))
+            """,
         "that refers to nothing": """
             op.execute("ALTER TABLE surveys ADD mark bigint, ADD todo_id bigint")
             op.execute("ALTER TABLE surveys ADD FOREIGN KEY (todo_id) REFERENCES todos NOT VALID")
