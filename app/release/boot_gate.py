@@ -33,10 +33,16 @@ log = logging.getLogger(__name__)
 
 
 class BootGate:
-    """One for each process: a process that is forked has its parent's, closed, and opens it for itself."""
+    """One for each process: a process that is forked has its parent's, closed, and opens it for itself.
+
+    It says since when its code could have served: since it was loaded, which a forked process takes from its parent. A
+    process may idle before its first request, and a web server replaces a process that died by another one of the same
+    old code; both would else be taken for a release that has just begun.
+    """
 
     def __init__(self) -> None:
         self.is_open = False
+        self._since = time.monotonic()
         self._next_look = 0.0  # on the clock of time.monotonic()
         self._reason = ""  # why it was closed at the last look
         self._lock = threading.Lock()
@@ -50,12 +56,35 @@ class BootGate:
             return self.is_open
 
     def _look(self) -> None:
-        reason = _obstacle(current_app.extensions["migrate"].db.engine)
+        reason = self._obstacle(current_app.extensions["migrate"].db.engine)
         if reason and reason != self._reason:  # once, and not each second
             log.warning("the boot gate is closed: %s", reason)
         if not reason and self._reason:
             log.info("the boot gate is open")
         self._reason, self.is_open = reason, not reason
+
+    def _obstacle(self, engine: Engine) -> str:
+        """Why the process may not serve yet; empty when it may, and then it is noted as live."""
+        try:
+            with engine.connect() as connection:
+                connection.execute(_NOT_FOR_LONG)
+                state = read_schema_state(connection)
+                connection.rollback()
+                if state.name not in PASSABLE:
+                    self._since = time.monotonic()  # it could not have served before
+                    there = state.database_revision or "no revision"
+                    at = f"the database is at {there} and this code at {state.code_head}"
+                    return f"{at} ({state.name}); see: flask release status"
+                if state.name == AHEAD_CONTRACT:
+                    log.error("%s", messages.refusal(state))
+                if _is_worth_noting(state):
+                    connection.execute(_NOT_FOR_LONG)
+                    live.record_live(
+                        connection, options.current().metadata, state.code_head, time.monotonic() - self._since
+                    )
+        except (DBAPIError, PoolTimeout) as error:
+            return f"the database does not answer: {error}"
+        return ""
 
 
 def init_app(app: Flask, exempt: Collection[str]) -> None:
@@ -82,26 +111,6 @@ def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
     """
     if not gate.is_open and request.endpoint not in exempt and not gate.opens():
         raise ServiceUnavailable(retry_after=RETRY_AFTER)
-
-
-def _obstacle(engine: Engine) -> str:
-    """Why the process may not serve yet; empty when it may, and then it is noted as live."""
-    try:
-        with engine.connect() as connection:
-            connection.execute(_NOT_FOR_LONG)
-            state = read_schema_state(connection)
-            connection.rollback()
-            if state.name not in PASSABLE:
-                at = f"the database is at {state.database_revision or 'no revision'} and this code at {state.code_head}"
-                return f"{at} ({state.name}); see: flask release status"
-            if state.name == AHEAD_CONTRACT:
-                log.error("%s", messages.refusal(state))
-            if _is_worth_noting(state):
-                connection.execute(_NOT_FOR_LONG)
-                live.record_live(connection, options.current().metadata, state.code_head)
-    except (DBAPIError, PoolTimeout) as error:
-        return f"the database does not answer: {error}"
-    return ""
 
 
 def _is_worth_noting(state: SchemaState) -> bool:

@@ -24,6 +24,10 @@ class DeadlineExceeded(ReleaseError):
     """The time limit of the run passed while another session held a lock that the migration needs."""
 
 
+class RequestsHeldUp(ReleaseError):
+    """A step held something for which a request waited too long, so it was ended."""
+
+
 class UnsafeOperation(ReleaseError):
     """A step that would stop the site or lose data. It is refused before it changes anything."""
 

@@ -2,14 +2,28 @@
 
 So nobody has to guess what old code still reads: a migration that takes it is refused, and a rollback is foretold
 (forecast.py). A release is known by its mapping and its head revision. Its newest start counts, so after a rollback the
-older release is the live one again.
+older release is the live one again. A process notes itself with its first request, which may come late, so it says how
+long ago it began.
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, DateTime, MetaData, Select, String, Table, Text, func, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    func,
+    inspect,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 
@@ -28,6 +42,7 @@ RELEASES = Table(
     Column("live_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
 )
 
+_LATER = func.greatest(RELEASES.c.live_at, literal_column("excluded.live_at"))
 _NEWEST_FIRST = select(RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules).order_by(
     RELEASES.c.live_at.desc()
 )
@@ -39,7 +54,7 @@ class LiveRelease(NamedTuple):
     """
     Args:
         code_head: the head revision of its code; several, with commas, when branches of the code were not merged.
-        live_at: when a process of it last began to serve.
+        live_at: when the newest process of it began.
         rules: table: the definitions of what its rows were held to, as relations.Rule has them.
     """
 
@@ -55,8 +70,11 @@ def prepare(connection: Connection) -> None:
     connection.commit()
 
 
-def record_live(connection: Connection, metadata: MetaData, code_head: str) -> None:
-    """Note that code with these models begins to serve: one upsert, in a transaction of its own.
+def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
+    """Note that code with these models serves: one upsert, in a transaction of its own.
+
+    Args:
+        age: seconds for which it could have served.
 
     A process that cannot note it, because the database takes no changes or has no such table yet, logs that and serves
     all the same. The release that was noted last then counts as the live one, of which nothing may be taken either.
@@ -67,8 +85,14 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str) -> N
         rules = {table: [rule.definition for rule in relation.rules] for table, relation in relations.items()}
         connection.execute(
             insert(RELEASES)
-            .values(mapping_hash=mapping_hash(tables), code_head=code_head, mapping=tables, rules=rules)
-            .on_conflict_do_update(index_elements=["mapping_hash", "code_head"], set_={"live_at": func.now()})
+            .values(
+                mapping_hash=mapping_hash(tables),
+                code_head=code_head,
+                mapping=tables,
+                rules=rules,
+                live_at=func.now() - timedelta(seconds=age),  # the database's clock
+            )
+            .on_conflict_do_update(index_elements=["mapping_hash", "code_head"], set_={"live_at": _LATER})
         )
         connection.commit()
     except DBAPIError as error:
@@ -77,7 +101,7 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str) -> N
 
 
 def live_release(connection: Connection) -> LiveRelease | None:
-    """The release whose processes began to serve last; None: none has noted that it does."""
+    """The release whose processes began last; None: none has noted that it serves."""
     return _first(connection, _NEWEST_FIRST)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.release.blockers import Blockers
 from app.release.deadline import Deadline
-from app.release.errors import DeadlineExceeded
+from app.release.errors import DeadlineExceeded, RequestsHeldUp
 
 # SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
 LOCK_NOT_AVAILABLE = "55P03"
@@ -40,6 +40,7 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
 
     Raises:
         DeadlineExceeded: no attempt got its locks before the deadline.
+        RequestsHeldUp: it was ended, since a request waited too long for it. Not tried again: that would hold up more.
         DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
     """
     attempt = 0
@@ -47,6 +48,8 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
         try:
             return work()
         except DBAPIError as error:
+            if blockers.held_up and (error.connection_invalidated or sqlstate(error) == QUERY_CANCELED):
+                raise RequestsHeldUp(str(blockers.held_up)) from error
             if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
             blocker = blockers.describe()

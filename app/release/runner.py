@@ -151,6 +151,8 @@ def may_be_served(connection: Connection, current: SchemaState) -> bool:
     """
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
+    if current.database_revision is not None and was_never_served:
+        log.info("no release has noted that it serves this database, so nothing is judged; see: flask release doctor")
     return current.database_revision is not None and not was_never_served
 
 

@@ -53,7 +53,8 @@ class WatchedConnection(connection):
             try:
                 self.before_commit()
             except Exception:
-                self.rollback()
+                if not self.closed:
+                    self.rollback()
                 raise
         super().commit()
 

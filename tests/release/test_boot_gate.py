@@ -210,6 +210,32 @@ def test_a_worker_waits_likewise_and_notes_this_release_as_live_when_it_may_work
     ]
 
 
+IDLE = 3600  # seconds
+LIVE_FOR = "SELECT extract(epoch FROM now() - live_at) FROM schema_releases"
+
+
+def test_a_process_that_idled_is_live_since_its_code_was_loaded(
+    starting: Flask, database: Database, clock: Clock
+) -> None:
+    """Not since its first request: meanwhile a newer release may have gone live."""
+    clock.now += IDLE
+    assert starting.test_client().get("/sign-in").status_code == 200
+    assert IDLE <= database.scalar(LIVE_FOR) < 2 * IDLE
+
+
+def test_a_process_that_waited_for_its_schema_is_live_since_then(
+    starting: Flask, database: Database, clock: Clock
+) -> None:
+    """It could not serve before, and one of the release before may have begun in between."""
+    is_behind(database)
+    clock.now += IDLE
+    assert boot_gate.may_work(starting) is False
+    is_migrated(database)
+    clock.now += boot_gate.LOOK_EVERY
+    assert boot_gate.may_work(starting) is True
+    assert database.scalar(LIVE_FOR) < IDLE
+
+
 def test_a_read_only_database_opens_it(starting: Flask, database: Database) -> None:
     """Readers see their pages during a failover; that this release is live cannot be noted then."""
     name = database.scalar("SELECT current_database()")

@@ -56,6 +56,17 @@ def test_each_fault_is_found_once_and_its_command_mends_it(in_use: Database, fau
     require_mended(in_use, faults)
 
 
+@pytest.mark.parametrize("whose", ["DATABASE {}", pytest.param("ROLE CURRENT_USER IN DATABASE {}", marks=SPELLED_OUT)])
+def test_new_sessions_that_write_nothing(in_use: Database, whose: str) -> None:
+    """The command has to write, in a session of its own."""
+    name = in_use.scalar("SELECT current_database()")
+    in_use.execute(f"ALTER {whose.format(name)} SET default_transaction_read_only = true")
+    [finding] = diagnosed()
+    assert (finding.rule, name in finding.what) == ("read-only-default", True)
+    follow(in_use, finding.next)
+    assert diagnosed() == []
+
+
 def test_a_missing_privilege(in_use: Database) -> None:
     if is_superuser(in_use):
         pytest.skip("a superuser may do everything")

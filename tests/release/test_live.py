@@ -31,9 +31,9 @@ def prepared(database: Database) -> Database:
     return database
 
 
-def go_live(database: Database, metadata: MetaData, code_head: str) -> None:
+def go_live(database: Database, metadata: MetaData, code_head: str, age: float = 0) -> None:
     with database.engine.connect() as connection:
-        record_live(connection, metadata, code_head)
+        record_live(connection, metadata, code_head, age)
 
 
 def live_head(database: Database) -> str | None:
@@ -69,6 +69,21 @@ def test_the_newest_start_is_live_so_a_rollback_makes_the_older_release_live_aga
         before = live.release_before(connection)
     assert before is not None
     assert before.code_head == "0002"
+
+
+def test_a_process_whose_first_request_comes_late_is_not_the_newest(prepared: Database) -> None:
+    """It began before the release that is live."""
+    go_live(prepared, OLD, "0001", age=60)
+    go_live(prepared, NEW, "0002", age=30)
+    go_live(prepared, OLD, "0001", age=59)
+    assert live_head(prepared) == "0002"
+
+
+def test_an_older_process_does_not_take_the_newest_start_away(prepared: Database) -> None:
+    go_live(prepared, OLD, "0001", age=60)
+    go_live(prepared, NEW, "0002", age=10)
+    go_live(prepared, NEW, "0002", age=90)
+    assert live_head(prepared) == "0002"
 
 
 def test_two_releases_with_one_mapping_are_told_apart_by_their_revisions(prepared: Database) -> None:

@@ -136,6 +136,16 @@ def test_a_sequence_that_is_set_back_is_told_though_nothing_undoes_it(corpus_cop
         judged.upgrade(corpus_copy, script)
 
 
+def test_a_sequence_that_is_set_near_its_end_is_told_though_nothing_undoes_it(
+    corpus_copy: Database, tmp_path: Path
+) -> None:
+    corpus_copy.execute("ALTER SEQUENCE ticket_numbers MAXVALUE 10000")
+    judged.upgrade(corpus_copy, judged.written(tmp_path, """op.execute("SELECT setval('ticket_numbers', 1000)")"""))
+    script = judged.written(tmp_path, """op.execute("SELECT setval('ticket_numbers', 10000)")""")
+    with pytest.raises(ReleaseError, match=r"ticket_numbers would give few numbers more.*not undo"):
+        judged.upgrade(corpus_copy, script)
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "ok"])
 def test_an_excuse_without_a_reason_is_none(served: Served, tmp_path: Path, reason: str) -> None:
     body = judged.excused('op.drop_column("notes", "tags")', reason)

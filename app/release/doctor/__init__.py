@@ -14,6 +14,7 @@ from app.release import options
 from app.release.doctor import (
     backfill_checks,
     definition_checks,
+    live_checks,
     revision_checks,
     sequence_checks,
     session_checks,
@@ -48,6 +49,8 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
         *revision_checks.revisions(connection, state),
         *sessions(connection, limits),
         *backfill_checks.unfinished_backfills(connection, limits.long_transaction),
+        *live_checks.releases(connection),
+        *live_checks.read_only_default(connection),
         *validity_checks.not_valid_constraints(connection),
         *validity_checks.not_enforced_foreign_keys(connection),
         *validity_checks.unkept_shadows(connection),

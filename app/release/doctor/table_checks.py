@@ -24,6 +24,8 @@ _TABLES = text(
     "  WHERE f.oid IN (c.oid, c.reltoastrelid) AND f.relkind IN ('r', 't')) AS age,"
     " EXISTS (SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled'"
     "  AND NOT option_value::boolean) AS is_never_vacuumed,"
+    " array(SELECT quote_ident(rulename) FROM pg_rewrite WHERE ev_class = c.oid AND is_instead AND ev_enabled <> 'D'"
+    "  ORDER BY 1) AS instead_rules,"
     " array(SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R') AND NOT tgisinternal"
     "  ORDER BY 1) AS disabled_triggers,"
     " array(SELECT DISTINCT conname::text FROM pg_trigger t JOIN pg_constraint f ON f.oid = t.tgconstraint"
@@ -62,6 +64,7 @@ def tables(found: Collection[Row[Any]], models: Models, frozen_age: int) -> Iter
     """
     yield from owners(found)
     yield from triggers(found)
+    yield from instead_rules(found, models)
     yield from row_security(found, models)
     yield from persistence(found, models)
     yield from autovacuum(found)
@@ -97,6 +100,15 @@ def triggers(tables: Iterable[Row[Any]]) -> Iterator[Diagnosis]:
             what = f"Triggers of {table.name} are disabled, so that what they keep right is not kept: {names}."
             command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
             yield Diagnosis(ERROR, "disabled-trigger", what, command)
+
+
+def instead_rules(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
+    """CREATE RULE … DO INSTEAD. Code that writes the table is told that it did."""
+    for table in tables:
+        for rule in table.instead_rules if table.name in models else ():
+            what = f"The rule {rule} on {table.name} does something else INSTEAD of what is written."
+            command = psql_with_strong_lock(f"DROP RULE {rule} ON {table.name}")
+            yield Diagnosis(ERROR, "instead-rule", what, command)
 
 
 def row_security(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:

@@ -5,13 +5,13 @@ Only effects that some phase forbids are listed. What adds or loosens hurts nobo
 
 from collections.abc import Callable, Iterator
 
-from app.release.effects import constraints, objects, tables
+from app.release.effects import columns, constraints, objects, tables
 from app.release.effects.effect import Change, Effect
 from app.release.effects.snapshot import Snapshot
 
 EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "relation": tables.relation_effects,
-    "column": tables.column_effects,
+    "column": columns.column_effects,
     "constraint": constraints.constraint_effects,
     "index": constraints.index_effects,
     "trigger": objects.behaviour_effects,
@@ -20,7 +20,8 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "function": objects.object_effects,
     "type": objects.object_effects,
     "schema": objects.object_effects,
-    "database": objects.object_effects,
+    "database": objects.database_effects,
+    "role": objects.role_effects,
     "object": objects.object_effects,
     "setting": objects.setting_effects,
 }

@@ -17,6 +17,7 @@ class Effect(NamedTuple):
         key: of the object, by which the statement that did it is found.
         leaves_all_out: whether a row must leave out all of the columns, not one of them.
         check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
+        default: that a column has now, as SQL; "" for none.
     """
 
     code: str
@@ -26,6 +27,7 @@ class Effect(NamedTuple):
     key: Key | None = None
     leaves_all_out: bool = False
     check: str = ""
+    default: str = ""
 
 
 def qualified(table: str) -> str:

@@ -38,7 +38,7 @@ class Excuse:
 
 @contextmanager
 def excused(reason: str) -> Iterator[None]:
-    """Let one statement do what the judgement would refuse.
+    """Let one statement do what the judgement would refuse. Requests may wait for the revision, however long.
 
     Args:
         reason: why it is safe here, for whoever reads the revision.
@@ -48,7 +48,10 @@ def excused(reason: str) -> Iterator[None]:
     """
     if len(reason.strip()) < SHORTEST_REASON:
         raise UnsafeOperation("excused() takes the reason why the statement is safe here, in a sentence.")
-    guard = op.get_context().opts.get("guard")
+    opts = op.get_context().opts
+    if "blockers" in opts:
+        opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
+    guard = opts.get("guard")
     if guard is None:  # --sql mode, or a database that no release serves
         yield
         return

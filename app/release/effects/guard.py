@@ -13,8 +13,9 @@ from sqlalchemy import Connection, text
 from app.release.blockers import Blockers
 from app.release.effects import other_connections
 from app.release.effects.cost import Cost
+from app.release.effects.defaults import takes_default
 from app.release.effects.effect import Effect, in_schema
-from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out
+from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out, written
 from app.release.effects.left_out import takes_rows_without
 from app.release.effects.snapshot import read_snapshot, retired_in, tables_of
 from app.release.effects.transaction_watch import TransactionWatch
@@ -100,6 +101,7 @@ class Guard:
     def revision(self, script: Script) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
         self._script, self.cost = script, Cost()
+        self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
         watch = self._watch = TransactionWatch(self._connection, script.module, self._judge)
         try:
@@ -151,6 +153,7 @@ class Guard:
             Refused(f"{file}:{line}" if line else file, violation)
             for effect, line in effects
             if (violation := judge(self._by_its_first_name(self._with_check(effect, by)), by)) is not None
+            and not (effect.code == "changes-default" and self._is_taken(effect, by))
         ]
         if found:
             self._found(found)
@@ -160,6 +163,10 @@ class Guard:
         known = self._watching().before
         renamed = {known[key].name: name for key, name in self._relations.items() if key in known}
         return effect._replace(table=renamed.get(effect.table, effect.table))
+
+    def _is_taken(self, effect: Effect, by: Judge) -> bool:
+        with self._watching().looking_away():
+            return takes_default(self._connection, effect, written(self._by_its_first_name(effect), by))
 
     def _with_check(self, effect: Effect, by: Judge) -> Effect:
         """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written."""

@@ -60,9 +60,13 @@ def _is_left_out(effect: Effect, by: Judge) -> bool:
 
 
 def left_out(effect: Effect, by: Judge) -> set[str]:
-    """The columns that the live release does not write. A table that it does not map may be written by others."""
-    used = (by.live or {}).get(effect.table, by.there.get(effect.table, frozenset()))
-    return set(effect.columns) - used
+    """The columns that the live release does not write."""
+    return set(effect.columns) - written(effect, by)
+
+
+def written(effect: Effect, by: Judge) -> frozenset[str]:
+    """The columns that the live release may write. Of a table that it does not map all: others may write it."""
+    return (by.live or {}).get(effect.table, by.there.get(effect.table, frozenset()))
 
 
 def _is_in_use(effect: Effect, by: Judge) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from app.release.effects.effect import Change, Effect, shown
 from app.release.effects.snapshot import Thing
 
+NO_LIMIT = -1  # pg_database.datconnlimit, pg_roles.rolconnlimit
+
 
 def behaviour_effects(change: Change) -> Iterator[Effect]:
     """A trigger, rule or policy: what the server does by itself when a row is read or written."""
@@ -49,6 +51,29 @@ def object_effects(change: Change) -> Iterator[Effect]:
         yield Effect("adds-behaviour", subject, "", (), change.key)
     elif any(old.facts.get(fact) != replacement.facts.get(fact) for fact in ("checks", "not_null")):
         yield Effect("requires-more", subject, "", (), change.key)
+
+
+def role_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if old is None or new is None:  # it owns nothing here any more
+        return
+    if new.facts["locked"] and not old.facts["locked"]:
+        yield Effect("refuses-sessions", f"NOLOGIN or VALID UNTIL of the role {old.name}", "", (), change.key)
+    yield from _limit(change)
+
+
+def database_effects(change: Change) -> Iterator[Effect]:
+    yield from object_effects(change)
+    yield from _limit(change)
+
+
+def _limit(change: Change) -> Iterator[Effect]:
+    if change.old is None or change.new is None:
+        return
+    was, now = change.old.facts["limit"], change.new.facts["limit"]
+    if now != NO_LIMIT and (was == NO_LIMIT or now < was):
+        subject = f"CONNECTION LIMIT {now} of the {change.key[0]} {change.old.name}"
+        yield Effect("refuses-sessions", subject, "", (), change.key)
 
 
 def is_revoked(old: Thing, new: Thing) -> bool:

@@ -52,6 +52,11 @@ CONTRACTS = {
     "drops-default": Rule(
         "Inserts of the release before leave {subject} to its default.", 'Do it in a revision with phase = "contract".'
     ),
+    "changes-default": Rule(
+        "Inserts of the release before may leave {subject} to its default, and nothing proves that this one is taken.",
+        "Set one that the column's type, NOT NULL, CHECKs and keys take; or do it in a revision with"
+        ' phase = "contract".',
+    ),
     "requires-value": Rule(
         "The release before may write NULL into {subject}.",
         'Use set_not_null_online() in a revision with phase = "contract", one release after the code that fills it.',
@@ -72,6 +77,14 @@ CONTRACTS = {
     "changes-setting": Rule(
         "Every new session of the release before would begin with {subject}.",
         'Set it in the code that needs it, or in a revision with phase = "contract".',
+    ),
+    "shows-other-rows": Rule(
+        "Queries of {subject} would show other rows: a table begins or ceases to inherit from it.",
+        'Say why that is what the release before expects, with excused("…") around the statement.',
+    ),
+    "refuses-sessions": Rule(
+        "New sessions of the release before may be refused, by {subject}.",
+        'Do it in a revision with phase = "contract", when no more of them are open.',
     ),
     "adds-behaviour": Rule(
         "Nobody can tell from the catalog what {subject} does to rows that the release before writes.",
@@ -119,6 +132,14 @@ NEVER = {
     "changes-lock-timeout": Rule(
         "With {subject} it may wait for a lock without an end, and every request on the table waits behind it.",
         "Leave lock_timeout as it is; a lock that is not to be had is tried again.",
+    ),
+    "refuses-changes": Rule(
+        "UPDATE and DELETE of {subject} would fail: it is published for replication, and nothing identifies its rows.",
+        "Give it a primary key or REPLICA IDENTITY FULL before, or leave it out of the publication.",
+    ),
+    "ends-sequence": Rule(
+        "{subject} would give few numbers more, and then inserts fail. A rollback does not undo setval().",
+        "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
     ),
     "opens-connection": Rule(
         "What {subject} does is committed before anybody has judged it.",

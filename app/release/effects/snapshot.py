@@ -12,6 +12,8 @@ from sqlalchemy import Connection, bindparam, text
 
 from app.release.effects.filled import FILLED_BY_TRIGGER
 from app.release.effects.privileges import privileges
+from app.release.effects.replication import PUBLISHED, REFUSES_CHANGES
+from app.release.effects.roles import ROLES
 from app.release.marks import RETIRED_COMMENT
 
 Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps it when it is renamed
@@ -53,7 +55,8 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
     'last', CASE WHEN c.relkind = 'S' AND has_sequence_privilege(c.oid, 'SELECT')
       THEN pg_sequence_last_value(c.oid) END,
-    'sequence', (SELECT jsonb_build_object('increment', seqincrement, 'max', seqmax, 'cycle', seqcycle)
+    'sequence', (SELECT jsonb_build_object('increment', seqincrement, 'min', seqmin, 'max', seqmax,
+      'cycle', seqcycle)
       FROM pg_sequence WHERE seqrelid = c.oid),
     'takes', CASE WHEN c.relkind IN ('v', 'm') THEN pg_relation_is_updatable(c.oid, false) ELSE 28 END,
     'reads', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT DISTINCT d.refobjid::bigint FROM pg_rewrite r
@@ -62,12 +65,16 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
       WHERE r.ev_class = c.oid AND d.refobjid <> c.oid ORDER BY 1)) END,
     'columns', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) END,
+    'refuses_changes', {REFUSES_CHANGES},
+    'parents', to_jsonb(ARRAY(SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = c.oid)),
     'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R'))) AS facts
 FROM relations c"""  # noqa: S608 - of constants
 
 _COLUMNS = f"""
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
+    'default', CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid),
+      pg_get_expr(t.typdefaultbin, 0)) END,
     'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
     'required', t.typnotnull OR a.attnotnull, 'grants', {privileges("a.attacl")},
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
@@ -132,9 +139,10 @@ UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
     'grants', {privileges("coalesce(nspacl, acldefault('n', nspowner))")}) FROM spaces
 UNION ALL
-SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba,
+SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba, 'limit', datconnlimit,
     'grants', {privileges("coalesce(datacl, acldefault('d', datdba))")})
 FROM pg_database WHERE datname = current_database()
+UNION ALL {ROLES}
 UNION ALL
 SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0), '{{}}'::jsonb FROM (
   SELECT 'pg_proc'::regclass AS catalog, oid AS id, pronamespace AS space FROM pg_proc WHERE prokind NOT IN ('f', 'p')
@@ -150,6 +158,7 @@ FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WH
 
 _SNAPSHOT = text(
     f"WITH spaces AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE {_SCHEMAS}),"  # noqa: S608 - of constants
+    f" published AS MATERIALIZED ({PUBLISHED}),"
     " relations AS (SELECT c.*, s.nspname AS ns FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f'))"
     + " UNION ALL ".join((_RELATIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _OTHERS)).replace(

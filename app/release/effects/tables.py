@@ -1,19 +1,21 @@
-"""Effects on tables, views, sequences and columns."""
+"""Effects on tables, views and sequences."""
 
-import re
 from collections.abc import Iterator
 
-from app.release.effects.effect import Change, Effect, column_names, shown
+from app.release.effects.effect import Change, Effect, column_names, on_table, shown
 from app.release.effects.objects import is_revoked
 from app.release.effects.snapshot import Key, Thing
 
 SEQUENCE = "S"
+PARTITIONED = "p"
 VIEWS = ("v", "m")
-ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
+FEW_NUMBERS = 1000  # that a sequence has left
 
 
 def relation_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
+    if new is not None:
+        yield from _inherited(change, old, new)
     if old is None:
         return
     if old.facts["kind"] == SEQUENCE:
@@ -23,6 +25,18 @@ def relation_effects(change: Change) -> Iterator[Effect]:
         yield from _name_is_gone(change, old)
     if new is not None:
         yield from _table_facts(change, old, new)
+
+
+def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
+    """A query of a table shows the rows of tables that inherit from it, and of its partitions.
+
+    One that becomes a partition is told as that, and a new one has no rows yet.
+    """
+    was, now = set(old.facts["parents"] if old else ()), set(new.facts["parents"])
+    for parent in was ^ now:
+        table = change.before.get(("relation", parent, 0))
+        if table is not None and (parent in was or table.facts["kind"] != PARTITIONED):
+            yield on_table("shows-other-rows", table.name)._replace(key=change.key)
 
 
 def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
@@ -70,6 +84,15 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
     elif new is not None and _is_set_back(old, new):
         yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
+    elif new is not None and _left(new) < FEW_NUMBERS <= _left(old):
+        yield Effect("ends-sequence", shown(old.name), "", (), change.key)
+
+
+def _left(sequence: Thing) -> int:
+    """How many numbers it still gives."""
+    facts = sequence.facts["sequence"]
+    end = facts["max"] if facts["increment"] > 0 else facts["min"]
+    return abs(int(end) - int(sequence.facts["last"] or 0)) // abs(int(facts["increment"]))
 
 
 def _may_repeat(old: Thing, new: Thing) -> bool:
@@ -97,6 +120,8 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("drops-behaviour")
     if now["row_security"] > was["row_security"]:
         yield change.effect("requires-more")._replace(subject=f"row security of {shown(old.name)}")
+    if now["refuses_changes"] and not was["refuses_changes"]:
+        yield change.effect("refuses-changes")
     if now["partition"] and not was["partition"]:
         yield change.effect("requires-more")
 
@@ -121,78 +146,3 @@ def _new_or_other_columns(change: Change) -> list[str]:
 
 def _has_type(old: Thing | None, new: Thing) -> bool:
     return old is not None and old.facts["type"] == new.facts["type"]
-
-
-def column_effects(change: Change) -> Iterator[Effect]:
-    old, new = change.old, change.new
-    if new is None:
-        yield change.effect("drops-column", change.there.name)
-    elif old is None:
-        if new.facts["required"] and not _has_value(new):
-            yield change.effect("requires-new-column", new.name)
-    else:
-        yield from _column_facts(change, old, new)
-
-
-def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
-    if old.name != new.name:
-        yield change.effect("renames-column", old.name)
-    if not _same_or_wider(old, new):
-        yield change.effect("changes-type", old.name)
-    if is_revoked(old, new):
-        yield change.effect("revokes", old.name)
-    yield from _required_facts(change, old, new)
-    if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
-        yield change.effect("drops-default", old.name)
-    if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
-        yield change.effect("requires-more", old.name)
-
-
-def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
-    """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
-    if new.facts["required"] and not old.facts["required"]:
-        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
-    if new.facts["not_null"] and not old.facts["not_null"]:
-        if old.facts["required"]:
-            yield change.effect("validates", old.name)
-        elif not _proven_by_check(change, old.name):
-            yield change.effect("scans-for-null", old.name)
-
-
-def _has_value(column: Thing) -> bool:
-    """Whether an INSERT that leaves the column out gets a value."""
-    facts = column.facts
-    return bool(facts["has_default"] or facts["identity"] or facts["generated"])
-
-
-def _same_or_wider(old: Thing, new: Thing) -> bool:
-    """Whether all code of the old type runs on the new one: the same type without a limit, or with a wider one.
-
-    Where values had to change, the table was rewritten, which is an effect of its own.
-    """
-    if (old.facts["type"], old.facts["collation"]) == (new.facts["type"], new.facts["collation"]):
-        return True
-    was, is_now = (_base_type(thing.facts["type"]) for thing in (old, new))
-    return old.facts["collation"] == new.facts["collation"] and (
-        was == is_now or (was, is_now) == ("character varying", "text")
-    )
-
-
-def _base_type(name: str) -> str:
-    """A type as format_type() prints it, without what stands in parentheses."""
-    return re.sub(r"\(.*?\)", "", name)
-
-
-def _proven_by_check(change: Change, column: str) -> bool:
-    """Whether a validated CHECK says that the column is not NULL; then SET NOT NULL reads no row.
-
-    Source: PostgreSQL manual, ALTER TABLE, SET NOT NULL.
-    """
-    proof = f"CHECK (({column} IS NOT NULL))"
-    return any(
-        key[0] == "constraint"
-        and thing.table == change.there.table
-        and thing.facts["validated"]
-        and thing.facts["definition"].replace('"', "") == proof
-        for key, thing in change.before.items()
-    )

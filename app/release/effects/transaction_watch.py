@@ -162,7 +162,7 @@ class TransactionWatch:
         execute_raw(connection, "COMMIT")
 
     def _handle_error(self, context: Any) -> None:
-        is_ours = context.connection is self._connection
+        is_ours = context.connection is self._connection and not context.is_disconnect
         if is_ours and not self._looks_away() and is_autocommit(self._connection):
             execute_raw(self._connection, "ROLLBACK")
 

@@ -15,8 +15,7 @@ from app.release.operations.steps import add_cost, judged, run_blockers, run_dea
 from app.release.retry import with_lock_retries
 
 TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
-FIRST_BATCH = 500  # rows
-SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000
+SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000  # rows; the first is small, since nobody knows yet what a row costs
 PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 
 
@@ -80,7 +79,7 @@ def _fill_pass(
     query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers, progress: Progress
 ) -> int:
     """One pass through the table in the order of the key; the number of rows that it filled."""
-    last, size, filled = None, FIRST_BATCH, 0
+    last, size, filled = None, SMALLEST_BATCH, 0
     progress.begin_pass()
     while deadline.left():
         began = time.monotonic()

@@ -3,11 +3,12 @@
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.schema import CreateColumn
 
 from app.release.connection import execute_verbatim
 from app.release.effects.effect import on_table
-from app.release.errors import UnsafeOperation
+from app.release.errors import UnsafeOperation, server_message
 from app.release.operations import catalog
 from app.release.operations.conflicts import DEFAULT, explain, refuse_other_column
 from app.release.operations.identifiers import require_short
@@ -34,7 +35,8 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     Run again: skipped when the table has this column.
 
     Raises:
-        UnsafeOperation: the column is required without a default, would rewrite the table, or brings a constraint.
+        UnsafeOperation: the column is required without a default, does not take the one it has, would rewrite the
+            table, or brings a constraint.
         ReleaseError: the table has a column of this name and another type, default or nullability.
     """
     require_short(column.name)
@@ -68,7 +70,8 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     """
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
     explain(table, column, DEFAULT)
-    effects = [on_table("drops-default", table, column)] if default is None else []
+    effect = on_table("drops-default" if default is None else "changes-default", table, column)
+    effects = [effect._replace(default=default or "")]
     run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}), effects=effects)
 
 
@@ -84,8 +87,13 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
             f"{where} is computed by the database, for which PostgreSQL rewrites the whole table under a lock that"
             " stops every request. Add a plain column and backfill it, or use add_computed_column_online."
         )
-    if column.server_default is None or connection is None or not _rewrites(column, connection):
+    if column.server_default is None or connection is None:
         return None
+    try:
+        if not _rewrites(column, connection):
+            return None
+    except (DataError, IntegrityError) as error:
+        return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
     return (
         f"{where} has a default that differs from row to row, for which PostgreSQL rewrites the whole table under a"
         " lock that stops every request. Add it without a default, set_default_online, backfill."
@@ -93,8 +101,12 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
 
 
 def _rewrites(column: Column[Any], connection: Connection) -> bool:
-    """Whether PostgreSQL writes an empty table anew when it adds the column: then it does so with every other too."""
-    plain = Column(column.name, column.type, server_default=column.server_default)
+    """Whether PostgreSQL writes an empty table anew when it adds the column: then it does so with every other too.
+
+    Raises:
+        DataError, IntegrityError: a row that leaves the column out is refused.
+    """
+    plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
     Table("probe", MetaData(), plain)  # CreateColumn needs a column that belongs to a table
     definition = str(CreateColumn(plain).compile(dialect=DIALECT))
     with connection.begin_nested() as trial:
@@ -102,6 +114,7 @@ def _rewrites(column: Column[Any], connection: Connection) -> bool:
         before = connection.scalar(_FILE)
         execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {definition}")
         is_rewritten = bool(connection.scalar(_FILE) != before)
+        execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
         trial.rollback()
     return is_rewritten
 

@@ -31,6 +31,7 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     """
     explain(table, column, NOT_NULL)
     explain(table, column, DEFAULT)
+    effect = on_table("changes-default", table, column)._replace(default=default or "")
     run_steps(
         alter_table(
             table,
@@ -39,6 +40,7 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
             catalog.column_parameters(table, column),
         ),
         Step(f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS '{RETIRED_COMMENT}'", ALWAYS, {}),
+        effects=[] if default is None else [effect],
     )
 
 

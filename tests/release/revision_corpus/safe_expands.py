@@ -110,6 +110,38 @@ CHANGED_COLUMNS = (
         exists(column("tickets", "label", "atthasdef")),
     ),
     Safe(
+        "a default that its CHECK takes",
+        """op.alter_column("surveys", "place", server_default="here")""",
+        exists(column("surveys", "place", "atthasdef")),
+    ),
+    Safe(
+        "a default that refers to a row",
+        """
+        first = op.get_bind().scalar(sa.text("SELECT min(id) FROM users"))
+        op.alter_column("tickets", "user_id", server_default=str(first))
+        """,
+        exists(column("tickets", "user_id", "atthasdef")),
+    ),
+    Safe(
+        "the numbers of another sequence, for a key",
+        """
+        op.execute("CREATE SEQUENCE more_numbers START 1000")
+        op.execute("ALTER TABLE tickets ALTER number SET DEFAULT nextval('more_numbers')")
+        """,
+        "SELECT pg_get_expr(adbin, adrelid) LIKE '%more%' FROM pg_attrdef"
+        " WHERE adrelid = 'tickets'::regclass AND adnum = 1",
+    ),
+    Safe(
+        "a default of a domain",
+        "op.execute(\"ALTER DOMAIN short_text SET DEFAULT 'short'\")",
+        "SELECT typdefault IS NOT NULL FROM pg_type WHERE typname = 'short_text'",
+    ),
+    Safe(
+        "no default, where none is required",
+        'op.execute("ALTER TABLE tickets ALTER seat DROP NOT NULL, ALTER seat DROP DEFAULT")',
+        exists(column("tickets", "seat", "NOT atthasdef")),
+    ),
+    Safe(
         "a required column that may be empty",
         'op.execute("ALTER TABLE tickets ALTER COLUMN seat DROP NOT NULL")',
         exists(column("tickets", "seat", "NOT attnotnull")),
@@ -332,6 +364,46 @@ NEW_TABLES = (
 )
 
 OTHER_OBJECTS = (
+    Safe(
+        "as many sessions as there may be",
+        """
+        name = op.get_bind().scalar(sa.text("SELECT current_database()"))
+        op.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+        op.execute("COMMENT ON TABLE notes IS 'for many'")
+        """,
+        comment("notes", "for many"),
+    ),
+    Safe(
+        "tables with keys are published",
+        'op.execute("CREATE PUBLICATION feed FOR TABLE notes, todos")',
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "inserts of a table without a key are published",
+        "op.execute(\"CREATE PUBLICATION feed FOR TABLE visits_2025 WITH (publish = 'insert')\")",
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "a table is published with all that its rows hold",
+        """
+        op.execute("ALTER TABLE visits_2025 REPLICA IDENTITY FULL")
+        op.execute("CREATE PUBLICATION feed FOR TABLE visits_2025")
+        """,
+        exists("SELECT FROM pg_publication"),
+    ),
+    Safe(
+        "the replica identity of a table that is not published",
+        'op.execute("ALTER TABLE notes REPLICA IDENTITY NOTHING")',
+        "SELECT relreplident = 'n' FROM pg_class WHERE oid = 'notes'::regclass",
+    ),
+    Safe(
+        "tables of its own that inherit",
+        """
+        op.execute("CREATE TABLE places (id int)")
+        op.execute("CREATE TABLE towns () INHERITS (places)")
+        """,
+        exists(relation("towns")),
+    ),
     Safe(
         "a view",
         'op.execute("CREATE VIEW pinned_notes AS SELECT * FROM notes WHERE pinned")',

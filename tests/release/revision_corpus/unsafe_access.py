@@ -101,6 +101,51 @@ SEARCH_PATH = Danger(
     },
 )
 
+CONNECTION_LIMIT = Danger(
+    "fewer sessions are let in from now on",
+    names=("CONNECTION LIMIT|NOLOGIN|VALID UNTIL",),
+    harm="SELECT datconnlimit = 5 FROM pg_database WHERE datname = current_database()",
+    spellings={
+        "of the database": """
+            name = op.get_bind().scalar(sa.text("SELECT current_database()"))
+            op.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 5')
+            """,
+        "of the database, in a DO block": """
+            op.execute(
+                "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I WITH CONNECTION LIMIT = 0', current_database()); END $$"
+            )
+            """,
+        "of the role": 'op.execute("ALTER ROLE CURRENT_USER CONNECTION LIMIT 5")',
+        "the role may not log in": 'op.execute("ALTER ROLE CURRENT_USER NOLOGIN")',
+        "the password expires": "op.execute(\"ALTER USER CURRENT_USER VALID UNTIL '2020-01-01'\")",
+    },
+)
+
+PUBLISHED_WITHOUT_KEY = Danger(
+    "a table is published, and nothing tells a subscriber its rows apart: UPDATE and DELETE fail",
+    names=("visits_2025|notes|todos", "replication"),
+    harm=exists("SELECT FROM pg_publication"),
+    instead="REPLICA IDENTITY FULL",
+    spellings={
+        "a table": 'op.execute("CREATE PUBLICATION feed FOR TABLE visits_2025")',
+        "a table of it": """
+            op.execute("CREATE PUBLICATION feed FOR TABLE notes")
+            op.execute("ALTER PUBLICATION feed ADD TABLE visits_2025")
+            """,
+        "what is deleted": """
+            op.execute("CREATE PUBLICATION feed FOR TABLE visits_2025 WITH (publish = 'delete')")
+            """,
+        "its identity goes": """
+            op.execute("CREATE PUBLICATION feed FOR TABLE notes, todos")
+            op.execute("ALTER TABLE notes REPLICA IDENTITY NOTHING")
+            """,
+        "its identity went before": """
+            op.execute("ALTER TABLE todos REPLICA IDENTITY NOTHING")
+            op.execute("CREATE PUBLICATION feed FOR TABLE todos")
+            """,
+    },
+)
+
 TRIGGER_FUNCTION = Danger(
     "the function of a trigger does something else",
     names=("touch",),
@@ -146,4 +191,6 @@ DANGERS = (
     REVOKE_OTHERS,
     OWNER,
     SEARCH_PATH,
+    CONNECTION_LIMIT,
+    PUBLISHED_WITHOUT_KEY,
 )

@@ -153,6 +153,20 @@ RESTART_SEQUENCE = Danger(
     },
 )
 
+OTHER_NUMBERS = Danger(
+    "a sequence counts in another way, so that it gives numbers again or none",
+    names=("notes_id_seq|ticket_numbers",),
+    harm="SELECT seqincrement < 0 FROM pg_sequence WHERE seqrelid = 'notes_id_seq'::regclass",
+    spellings={
+        "backwards": 'op.execute("ALTER SEQUENCE notes_id_seq INCREMENT BY -1")',
+        "in a circle": 'op.execute("ALTER SEQUENCE ticket_numbers CYCLE")',
+        "in a circle, the key of a table": 'op.execute("ALTER TABLE notes ALTER id SET CYCLE")',
+        "up to a lower end": 'op.execute("ALTER SEQUENCE ticket_numbers MAXVALUE 10")',
+        "of a smaller type": 'op.execute("ALTER SEQUENCE ticket_numbers AS smallint")',
+        "in steps, to its end": 'op.execute("ALTER SEQUENCE notes_id_seq INCREMENT BY 1000000000000000000")',
+    },
+)
+
 DROP_TYPE = Danger(
     "a type is dropped, and the columns of it",
     names=("mood",),
@@ -242,6 +256,7 @@ DANGERS = (
     DROP_TRIGGER,
     DROP_SEQUENCE,
     RESTART_SEQUENCE,
+    OTHER_NUMBERS,
     DROP_TYPE,
     RENAME_ENUM_VALUE,
     NARROW_DOMAIN,

@@ -108,6 +108,55 @@ DROP_DEFAULT = Danger(
     },
 )
 
+FAILING_DEFAULT = Danger(
+    "a column gets a default that it does not take",
+    names=("default", r"notes\.title|tickets\.seat|surveys\.place|tickets\.label|tickets\.number|todos\.remark"),
+    harm=(
+        "SELECT EXISTS (SELECT FROM pg_attrdef WHERE adrelid = 'tickets'::regclass AND adnum = 4"
+        " AND pg_get_expr(adbin, adrelid) LIKE '%too long%')"
+    ),
+    spellings={
+        "too long": """op.alter_column("tickets", "seat", server_default="too long for a seat")""",
+        "too long, by our own operation": """set_default_online("tickets", "seat", "'too long for a seat'")""",
+        "NULL, on a required column": 'op.execute("ALTER TABLE notes ALTER title SET DEFAULT nullif(1, 1)::text")',
+        "that cannot be computed": """
+            op.execute("ALTER TABLE notes ALTER title SET DEFAULT (1 / length(''))::text")
+            """,
+        "that no cast reads": "op.execute(\"ALTER TABLE tickets ALTER number SET DEFAULT ('n' || 1)::bigint\")",
+        "that a CHECK refuses": "op.execute(\"ALTER TABLE surveys ALTER place SET DEFAULT ''\")",
+        "that a CHECK refuses, by our own operation": """set_default_online("surveys", "place", "''")""",
+        "none, where a CHECK asks for one": 'op.execute("ALTER TABLE todos ALTER remark DROP DEFAULT")',
+        "that its domain refuses": "op.execute(\"ALTER TABLE tickets ALTER label SET DEFAULT repeat('x', 20)\")",
+        "of its domain": "op.execute(\"ALTER DOMAIN short_text SET DEFAULT 'much too long for it'\")",
+        "the same for each row of a key": 'op.execute("ALTER TABLE tickets ALTER number SET DEFAULT 7")',
+        "in a DO block": in_do_block("ALTER TABLE tickets ALTER seat SET DEFAULT 'too long for a seat'"),
+    },
+)
+
+FAILING_DEFAULT_OF_NEW_COLUMN = Danger(
+    "a new column gets a default that it does not take",
+    names=("default", r"surveys\.(mark|todo_id)"),
+    harm=exists(column("surveys", "mark", "atthasdef")),
+    spellings={
+        "in a second statement": """
+            op.add_column("surveys", sa.Column("mark", sa.String(3)))
+            op.alter_column("surveys", "mark", server_default="long")
+            """,
+        "NULL, by our own operation": """
+            null = sa.text("NULL")
+            add_column_online("surveys", sa.Column("mark", sa.Integer(), server_default=null, nullable=False))
+            """,
+        "too long, by our own operation": """
+            add_column_online("surveys", sa.Column("mark", sa.String(3), server_default="long"))
+            """,
+        "that refers to nothing": """
+            op.execute("ALTER TABLE surveys ADD mark bigint, ADD todo_id bigint")
+            op.execute("ALTER TABLE surveys ADD FOREIGN KEY (todo_id) REFERENCES todos NOT VALID")
+            op.execute("ALTER TABLE surveys ALTER todo_id SET DEFAULT 0, ALTER mark SET DEFAULT 1")
+            """,
+    },
+)
+
 DROP_IDENTITY = Danger(
     "a key is no longer numbered",
     names=("notes", "id"),
@@ -322,6 +371,8 @@ DANGERS = (
     REQUIRED_OTHERWISE,
     CHECK_OF_UNMAPPED_COLUMN,
     DROP_DEFAULT,
+    FAILING_DEFAULT,
+    FAILING_DEFAULT_OF_NEW_COLUMN,
     DROP_IDENTITY,
     UNIQUE_COLUMNS,
     CHECK_COLUMNS,

@@ -129,6 +129,21 @@ DROP_SCHEMA = Danger(
     },
 )
 
+INHERIT = Danger(
+    "a query of a table shows the rows of another one",
+    names=("surveys",),
+    harm=exists("SELECT FROM pg_inherits WHERE inhparent = 'surveys'::regclass"),
+    instead=r"excused\(",
+    spellings={
+        "a new one": 'op.execute("CREATE TABLE quick_surveys () INHERITS (surveys)")',
+        "a new one with rows": """
+            op.execute("CREATE TABLE quick_surveys (LIKE surveys INCLUDING ALL)")
+            op.execute("INSERT INTO quick_surveys (title) VALUES ('quick')")
+            op.execute("ALTER TABLE quick_surveys INHERIT surveys")
+            """,
+    },
+)
+
 DETACH_PARTITION = Danger(
     "a partition and its rows leave the table",
     names=("visits",),
@@ -147,5 +162,6 @@ DANGERS = (
     RENAME_TABLE,
     RENAME_BEHIND_VIEW,
     DROP_SCHEMA,
+    INHERIT,
     DETACH_PARTITION,
 )

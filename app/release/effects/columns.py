@@ -1,0 +1,93 @@
+"""Effects on columns."""
+
+import re
+from collections.abc import Iterator
+
+from app.release.effects.effect import Change, Effect
+from app.release.effects.objects import is_revoked
+from app.release.effects.snapshot import Thing
+
+ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
+
+
+def column_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if new is None:
+        yield change.effect("drops-column", change.there.name)
+    elif old is None:
+        if new.facts["required"] and not _has_value(new):
+            yield change.effect("requires-new-column", new.name)
+        elif new.facts["default"]:
+            yield _changes_default(change, new)
+    else:
+        yield from _column_facts(change, old, new)
+
+
+def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    if old.name != new.name:
+        yield change.effect("renames-column", old.name)
+    if not _same_or_wider(old, new):
+        yield change.effect("changes-type", old.name)
+    if is_revoked(old, new):
+        yield change.effect("revokes", old.name)
+    yield from _required_facts(change, old, new)
+    if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
+        yield change.effect("drops-default", old.name)
+    elif new.facts["default"] != old.facts["default"] and not new.facts["identity"]:
+        yield _changes_default(change, new)
+    if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
+        yield change.effect("requires-more", old.name)
+
+
+def _changes_default(change: Change, new: Thing) -> Effect:
+    return change.effect("changes-default", new.name)._replace(default=new.facts["default"] or "")
+
+
+def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
+    if new.facts["required"] and not old.facts["required"]:
+        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
+    if new.facts["not_null"] and not old.facts["not_null"]:
+        if old.facts["required"]:
+            yield change.effect("validates", old.name)
+        elif not _proven_by_check(change, old.name):
+            yield change.effect("scans-for-null", old.name)
+
+
+def _has_value(column: Thing) -> bool:
+    """Whether an INSERT that leaves the column out gets a value."""
+    facts = column.facts
+    return bool(facts["has_default"] or facts["identity"] or facts["generated"])
+
+
+def _same_or_wider(old: Thing, new: Thing) -> bool:
+    """Whether all code of the old type runs on the new one: the same type without a limit, or with a wider one.
+
+    Where values had to change, the table was rewritten, which is an effect of its own.
+    """
+    if (old.facts["type"], old.facts["collation"]) == (new.facts["type"], new.facts["collation"]):
+        return True
+    was, is_now = (_base_type(thing.facts["type"]) for thing in (old, new))
+    return old.facts["collation"] == new.facts["collation"] and (
+        was == is_now or (was, is_now) == ("character varying", "text")
+    )
+
+
+def _base_type(name: str) -> str:
+    """A type as format_type() prints it, without what stands in parentheses."""
+    return re.sub(r"\(.*?\)", "", name)
+
+
+def _proven_by_check(change: Change, column: str) -> bool:
+    """Whether a validated CHECK says that the column is not NULL; then SET NOT NULL reads no row.
+
+    Source: PostgreSQL manual, ALTER TABLE, SET NOT NULL.
+    """
+    proof = f"CHECK (({column} IS NOT NULL))"
+    return any(
+        key[0] == "constraint"
+        and thing.table == change.there.table
+        and thing.facts["validated"]
+        and thing.facts["definition"].replace('"', "") == proof
+        for key, thing in change.before.items()
+    )
