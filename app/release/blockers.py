@@ -87,7 +87,10 @@ class Blockers:
 
 @contextmanager
 def watch_blockers(engine: Engine, connection: Connection) -> Iterator[Blockers]:
-    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work."""
+    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work.
+
+    Also on a database that no release is known to serve: whoever waits uses it.
+    """
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     connection.commit()
     blockers, ended = Blockers(), threading.Event()
@@ -106,7 +109,8 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
             unblocked_at = time.monotonic()
             while not ended.wait(POLL):
                 rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
-                _end_long_wait(connection, pid, blockers, [row for row in rows if not row.blocks])
+                if _end_long_wait(connection, pid, blockers, [row for row in rows if not row.blocks]):
+                    return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:
                     unblocked_at = time.monotonic()
@@ -121,16 +125,21 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
         log.warning("cannot see who blocks, nor who waits: %s", error)
 
 
-def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting: Sequence[Row[Any]]) -> None:
+def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting: Sequence[Row[Any]]) -> bool:
     """
     Args:
         waiting: the requests that have waited too long, the longest first.
+
+    Returns:
+        whether the connection was ended.
     """
     if not waiting or blockers.may_hold_up:
-        return
+        return False
     now = time.monotonic()
     if blockers.held_up is None:
         blockers.held_up = HeldUp(waiting[0].name, waiting[0].seconds, now)
         connection.execute(_CANCEL, {"pid": pid})
     elif now - blockers.held_up.since >= LONGEST_WAIT:
         connection.execute(_TERMINATE, {"pid": pid})
+        return True
+    return False

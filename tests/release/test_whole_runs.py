@@ -33,6 +33,18 @@ def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
+def test_a_run_that_is_not_judged_says_so(tmp_path: Path, environment: Environment) -> None:
+    """A release may serve the database, and not be allowed to note it."""
+    history = OwnHistory(tmp_path, environment)
+    history.forget_history()
+    history.write_revision(1, f'op.execute("{THINGS}")')
+    first = history.flask("db", "upgrade")
+    history.write_revision(2, 'op.execute("TRUNCATE things")')
+    second = history.flask("db", "upgrade")
+    said = ["so nothing is judged" in done.stdout + done.stderr for done in (first, second)]
+    assert (first.returncode, second.returncode, said) == (0, 0, [False, True])
+
+
 @pytest.fixture
 def behind(server_environment: Environment) -> Iterator[Environment]:
     """The service's own database, one revision before the head."""
