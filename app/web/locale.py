@@ -4,12 +4,13 @@ The account's choice comes first, then the browser's cookie, then the Accept-Lan
 """
 
 import zoneinfo
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_login import current_user
 
 from app.extensions import babel
@@ -17,35 +18,57 @@ from app.extensions import babel
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """In which language and in which zone the reader of a page wants its words and times."""
+
+    language: str
+    time_zone: ZoneInfo
+
+
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=reader_locale, timezone_selector=reader_time_zone)
     app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale)
 
 
+def reader() -> Reader:
+    """Negotiated once a request, since each time and each number of a page asks for it."""
+    if "reader" not in g:
+        account = known_account()
+        language = _language(account)
+        g.reader = Reader(language, ZoneInfo(_time_zone(account, language)))
+    found: Reader = g.reader
+    return found
+
+
 def reader_locale() -> str:
-    account = known_account()
+    return reader().language
+
+
+def reader_time_zone() -> str:
+    return reader().time_zone.key
+
+
+def known_account() -> Any:
+    """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
+    return current_user if current_user.is_authenticated else None
+
+
+def _language(account: Any) -> str:
     chosen = (account and account.language) or request.cookies.get("language")
-    if chosen in LANGUAGES:
-        return str(chosen)
-    return browser_locale()
+    return str(chosen) if chosen in LANGUAGES else browser_locale()
 
 
 def browser_locale() -> str:
     return request.accept_languages.best_match(("en", "ko")) or "en"
 
 
-def reader_time_zone() -> str:
+def _time_zone(account: Any, language: str) -> str:
     """Without a choice: Korea's for Korean. A reader of English may be anywhere: UTC, and times say so."""
-    account = known_account()
     chosen = (account and account.time_zone) or request.cookies.get("time_zone")
     if chosen in time_zones():
         return str(chosen)
-    return "Asia/Seoul" if reader_locale() == "ko" else "UTC"
-
-
-def known_account() -> Any:
-    """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
-    return current_user if current_user.is_authenticated else None
+    return "Asia/Seoul" if language == "ko" else "UTC"
 
 
 @cache
@@ -58,9 +81,9 @@ def time_zones() -> frozenset[str]:
 
 def today() -> date:
     """Today where the reader is."""
-    return datetime.now(ZoneInfo(reader_time_zone())).date()
+    return datetime.now(reader().time_zone).date()
 
 
 def local_day(value: datetime) -> date:
     """The day of a moment where the reader is."""
-    return value.astimezone(ZoneInfo(reader_time_zone())).date()
+    return value.astimezone(reader().time_zone).date()

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from flask import Flask
+from markupsafe import Markup
 from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
 
@@ -23,7 +24,14 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
-    app.jinja_env.globals["static_url"] = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
+    static_url = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
+
+    def icon(name: str) -> Markup:
+        """An icon of icons.svg, for the eye only."""
+        use = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
+        return use.format(static_url("icons.svg"), name)
+
+    app.jinja_env.globals.update(icon=icon, static_url=static_url)
 
 
 def hashed_url(path: Path) -> str:

@@ -1,0 +1,87 @@
+"""Constant folding of templates: a template is compiled once for each language, with its sentences already translated.
+
+Sentences, icons and URLs without arguments are the same on every page of a language. A call such as `_("Notes")` or
+`url_for("notes.index")` is replaced by its value when the template is compiled (compile-time i18n). Jinja joins the
+values with the HTML around them, so a page of mostly constant text is written in a few pieces.
+"""
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, cast
+
+from flask.templating import Environment
+from flask_babel import get_locale, get_translations
+from jinja2 import Template, nodes
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup
+
+OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process starts
+# The globals whose value depends on their arguments and the language alone. None may look at the request: what one
+# request says would be on everybody's page.
+PURE = frozenset({"art", "icon", "reader_locale", "static_url", "url_for", "url_pattern"})
+
+
+class FoldingEnvironment(Environment):
+    """Jinja's environment with an overlay for each language, which has a cache of templates of its own.
+
+    A template finds what it extends, includes and imports in its own overlay.
+    """
+
+    language: str | None = None  # of an overlay; the application's own environment only hands over to them
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        overlay = self if self.language else self._overlay(str(get_locale() or OUTSIDE_OF_A_REQUEST))
+        return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
+
+    def _overlay(self, language: str) -> "FoldingEnvironment":
+        overlays: dict[str, FoldingEnvironment] = self.__dict__.setdefault("overlays", {})
+        if language not in overlays:
+            overlay = self.overlay()
+            overlay.language = language
+            overlays[language] = overlay
+        return overlays[language]
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        if self.language is None:
+            return template
+        is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
+        folded: nodes.Template = Folding(self, is_html).visit(template)
+        folded.set_environment(self)
+        return folded
+
+
+class Folding(NodeTransformer):
+    """Replaces each call of a pure global whose arguments are constants by its value."""
+
+    def __init__(self, environment: FoldingEnvironment, is_html: bool) -> None:
+        self._globals = cast(MutableMapping[str, Callable[..., object]], environment.globals)
+        self._is_html = is_html
+
+    def visit_Call(self, call: nodes.Call) -> nodes.Expr:  # noqa: N802 - jinja2 calls it by the class of the node
+        self.generic_visit(call)
+        name = call.node.name if isinstance(call.node, nodes.Name) else None
+        if call.dyn_args or call.dyn_kwargs:
+            return call
+        if name == "_":
+            return self._translated(call)
+        return self._value(name, call) if name in PURE else call
+
+    def _translated(self, call: nodes.Call) -> nodes.Expr:
+        """The sentence in the overlay's language. Like gettext's own, it is HTML, and the values in it are escaped."""
+        [sentence] = call.args
+        if not isinstance(sentence, nodes.Const):
+            return call
+        text = get_translations().ugettext(sentence.value)
+        pattern = Markup(text) if self._is_html else text  # noqa: S704 - translators write it, as templates
+        if not call.kwargs:
+            return nodes.Const(pattern % {}, lineno=call.lineno)
+        values = [nodes.Pair(nodes.Const(value.key), value.value, lineno=call.lineno) for value in call.kwargs]
+        return nodes.Mod(nodes.Const(pattern), nodes.Dict(values), lineno=call.lineno)
+
+    def _value(self, name: str, call: nodes.Call) -> nodes.Expr:
+        try:
+            arguments = [argument.as_const() for argument in call.args]
+            keywords = dict(keyword.as_const() for keyword in call.kwargs)
+        except nodes.Impossible:
+            return call
+        return nodes.Const(self._globals[name](*arguments, **keywords), lineno=call.lineno)
