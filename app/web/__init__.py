@@ -6,6 +6,7 @@ from app.web import (
     access,
     cookies,
     errors,
+    field_attributes,
     formats,
     headers,
     ids,
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     templates.init_app(app)
     locale.init_app(app)
     formats.init_app(app)
+    field_attributes.init_app(app)
     cookies.init_app(app)
     static.init_app(app)
     headers.init_app(app)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from babel import Locale, dates
 from babel.numbers import format_decimal, format_percent
 from flask import Flask
-from flask_babel import get_locale
+from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
 
 from app.web.locale import local_day, reader, today
@@ -22,6 +22,7 @@ TIME = {"en": "h:mm a", "ko": "aaaa h:mm"}
 DAY = {"en": "EEEE, MMM d", "ko": "M월 d일 EEEE"}
 DAY_OF_ANOTHER_YEAR = {"en": "MMM d, y", "ko": "y년 M월 d일"}
 MONTH = {"en": "MMMM y", "ko": "y년 M월"}
+DAY_NAMES = {-1: lazy_gettext("Yesterday"), 0: lazy_gettext("Today"), 1: lazy_gettext("Tomorrow")}
 
 
 def init_app(app: Flask) -> None:
@@ -60,8 +61,8 @@ def day(value: date) -> str:
 
 def day_name(value: date) -> str | None:
     """The name of a near day: "오늘"; None for any other."""
-    names = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
-    return names.get((value - today()).days)
+    name = DAY_NAMES.get((value - today()).days)
+    return name and str(name)
 
 
 def ago(value: datetime) -> str:

@@ -33,11 +33,11 @@ def init_app(app: Flask) -> None:
 
 def reader() -> Reader:
     """Negotiated once a request, since each time and each number of a page asks for it."""
-    if "reader" not in g:
+    found: Reader | None = g.get("reader")
+    if found is None:
         account = known_account()
         language = _language(account)
-        g.reader = Reader(language, ZoneInfo(_time_zone(account, language)))
-    found: Reader = g.reader
+        found = g.reader = Reader(language, ZoneInfo(_time_zone(account, language)))
     return found
 
 

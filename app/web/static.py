@@ -1,6 +1,7 @@
 """Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable)."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     app.wsgi_app = white_noise  # type: ignore[method-assign]
     static_url = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
 
+    @cache
     def icon(name: str) -> Markup:
         """An icon of icons.svg, for the eye only."""
         use = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')

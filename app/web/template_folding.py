@@ -11,6 +11,8 @@ from typing import Any, cast
 from flask.templating import Environment
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes
+from jinja2.environment import TemplateModule
+from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -20,12 +22,23 @@ OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process
 PURE = frozenset({"art", "icon", "reader_locale", "static_url", "url_for", "url_pattern"})
 
 
+class SharedTemplate(Template):
+    """A template whose macros are compiled once, whoever imports them.
+
+    Jinja compares the globals of the importing page with the template's own at each import. Ours never differ.
+    """
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        return super()._get_default_module()
+
+
 class FoldingEnvironment(Environment):
     """Jinja's environment with an overlay for each language, which has a cache of templates of its own.
 
     A template finds what it extends, includes and imports in its own overlay.
     """
 
+    template_class = SharedTemplate
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
