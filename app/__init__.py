@@ -29,7 +29,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import teardown, throttling
+from app.web import autocommit, teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -59,6 +59,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
     app.config.from_object(config or from_environment(os.environ))
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign] # no view is async, so none is asked
     web.init_app(app)
     init_extensions(app)
     for feature in (
@@ -83,7 +84,8 @@ def create_app(config: Config | None = None) -> Flask:
 
 def init_extensions(app: Flask) -> None:
     db.init_app(app)
-    teardown.init_app(app)  # after db
+    autocommit.init_app(app)  # after db, as the next one
+    teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     csrf.init_app(app)
     login.init_app(app)

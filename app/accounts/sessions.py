@@ -142,7 +142,7 @@ def start_session(
 
 def find_session(token: str) -> SignedIn | None:
     """Who holds this token; None once its session has ended or expired. One statement."""
-    row = db.session.execute(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
+    row = db.session.connection().execute(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
 

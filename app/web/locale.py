@@ -1,4 +1,4 @@
-"""Locale negotiation: the reader's language and time zone.
+"""Locale negotiation: the reader's language and time zone, and the theme.
 
 The account's choice comes first, then the browser's cookie, then the Accept-Language header.
 """
@@ -20,15 +20,20 @@ LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """In which language and in which zone the reader of a page wants its words and times."""
+    """How the reader of a page wants it: its words, its times, its colours.
+
+    Args:
+        theme: "light" or "dark"; None: as the system has it.
+    """
 
     language: str
     time_zone: ZoneInfo
+    theme: str | None
 
 
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=reader_locale, timezone_selector=reader_time_zone)
-    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale)
+    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, theme=lambda: reader().theme)
 
 
 def reader() -> Reader:
@@ -37,7 +42,7 @@ def reader() -> Reader:
     if found is None:
         account = known_account()
         language = _language(account)
-        found = g.reader = Reader(language, ZoneInfo(_time_zone(account, language)))
+        found = g.reader = Reader(language, ZoneInfo(_time_zone(account, language)), _theme())
     return found
 
 
@@ -69,6 +74,11 @@ def _time_zone(account: Any, language: str) -> str:
     if chosen in time_zones():
         return str(chosen)
     return "Asia/Seoul" if language == "ko" else "UTC"
+
+
+def _theme() -> str | None:
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in ("light", "dark") else None
 
 
 @cache
