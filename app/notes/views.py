@@ -42,9 +42,8 @@ def index() -> Answer:
     page = listing.list_notes(current_user.id, requested_cursor(), search)
     is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
     template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(
-        render_template(template, **list_context(page, search), form=NewNoteForm(), is_more=is_fragment)
-    )
+    form = None if is_fragment or search else NewNoteForm()
+    response = make_response(render_template(template, **list_context(page, search), form=form, is_more=is_fragment))
     response.vary.add("HX-Request")
     return response
 

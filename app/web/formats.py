@@ -10,8 +10,8 @@ from functools import lru_cache
 from babel import Locale, dates
 from babel.numbers import format_decimal, format_percent
 from flask import Flask
-from flask_babel import get_locale, lazy_gettext
-from flask_babel import gettext as _
+from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _
 
 from app.web.locale import local_day, reader, today
 
@@ -22,7 +22,7 @@ TIME = {"en": "h:mm a", "ko": "aaaa h:mm"}
 DAY = {"en": "EEEE, MMM d", "ko": "M월 d일 EEEE"}
 DAY_OF_ANOTHER_YEAR = {"en": "MMM d, y", "ko": "y년 M월 d일"}
 MONTH = {"en": "MMMM y", "ko": "y년 M월"}
-DAY_NAMES = {-1: lazy_gettext("Yesterday"), 0: lazy_gettext("Today"), 1: lazy_gettext("Tomorrow")}
+DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
 
 
 def init_app(app: Flask) -> None:
@@ -71,7 +71,7 @@ def ago(value: datetime) -> str:
     if passed >= timedelta(days=7):
         return day(local_day(value))
     if passed < timedelta(minutes=1):
-        shown: str = _("just now")
+        shown: str = gettext("just now")
         return shown
     return _minutes_ago(passed // timedelta(minutes=1), reader().language)
 

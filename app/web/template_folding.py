@@ -16,6 +16,8 @@ from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
+from app.web.template_output import OutputGenerator, escaped
+
 OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process starts
 # The globals whose value depends on their arguments and the language alone. None may look at the request: what one
 # request says would be on everybody's page.
@@ -39,6 +41,8 @@ class FoldingEnvironment(Environment):
     """
 
     template_class = SharedTemplate
+    code_generator_class = OutputGenerator
+    escaped = staticmethod(escaped)
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:

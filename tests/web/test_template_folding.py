@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask, render_template
 from jinja2 import DictLoader
+from markupsafe import Markup
 
 from app import create_app
 from config import TestingConfig
@@ -15,6 +16,10 @@ PAGES = {
     "child.html": '{% extends "parent.html" %}{% block content %}{% include "sentence.html" %}{% endblock %}',
     "url.html": '{{ url_for("notes.index", q="a&b") }} {{ url_for("notes.show", note_id=note_id) }}',
     "pattern.html": '{{ url_pattern("notes.pin", "note_id") % note_id }}',
+    "value.html": (
+        "{{ value }} {% macro m(v) %}{{ v }}{% endmacro %}{{ m(value) }} {% set s %}{{ value }}{% endset %}{{ s }}"
+    ),
+    "value.txt": "{{ value }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
 
@@ -47,6 +52,28 @@ def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(site
     for note_id in (17, 18):
         assert rendered(site, "url.html", note_id=note_id) == f"/notes?q=a%26b /notes/{note_id}"
         assert rendered(site, "pattern.html", note_id=note_id) == f"/notes/{note_id}/pin"
+
+
+class Html:
+    def __html__(self) -> str:
+        return "<i>"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("<a href='x'>&\"</a>", "&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;"),
+        (Markup("<b>"), "<b>"),
+        (Html(), "<i>"),
+        (17, "17"),
+        (True, "True"),
+        (None, "None"),
+        (["<"], "[&#39;&lt;&#39;]"),
+    ],
+)
+def test_a_value_is_escaped_unless_it_is_html_already(site: Flask, value: object, shown: str) -> None:
+    assert rendered(site, "value.html", value=value) == f"{shown} {shown} {shown}"
+    assert rendered(site, "value.txt", value="<b>") == "<b>"
 
 
 def test_a_percent_sign_is_doubled_as_gettext_wants_it(site: Flask) -> None:
