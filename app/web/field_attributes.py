@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 from wtforms import widgets
+from wtforms.fields import Flags
 from wtforms.widgets import core
 
 
@@ -16,6 +17,12 @@ def init_app(app: Flask) -> None:
     widgets.html_params = html_params  # of labels
     core.html_params = html_params  # of text areas and selects
     widgets.Input.html_params = staticmethod(html_params)
+    Flags.__dir__ = flag_names
+
+
+def flag_names(flags: Flags) -> list[str]:
+    """The flags that a field has. WTForms asks dir() at each field, which lists 30 methods besides."""
+    return list(vars(flags))
 
 
 def html_params(**attributes: Any) -> Markup:

@@ -10,12 +10,14 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from flask import Flask, g, request
 from flask_login import current_user
 
 from app.extensions import babel
 
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
+LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Reader:
 
 
 def init_app(app: Flask) -> None:
-    babel.init_app(app, locale_selector=reader_locale, timezone_selector=reader_time_zone)
+    babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()], timezone_selector=reader_time_zone)
     app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, theme=lambda: reader().theme)
 
 

@@ -11,8 +11,6 @@ from typing import Any, cast
 from flask.templating import Environment
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes
-from jinja2.environment import TemplateModule
-from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -24,23 +22,12 @@ OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process
 PURE = frozenset({"art", "icon", "reader_locale", "static_url", "url_for", "url_pattern"})
 
 
-class SharedTemplate(Template):
-    """A template whose macros are compiled once, whoever imports them.
-
-    Jinja compares the globals of the importing page with the template's own at each import. Ours never differ.
-    """
-
-    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
-        return super()._get_default_module()
-
-
 class FoldingEnvironment(Environment):
     """Jinja's environment with an overlay for each language, which has a cache of templates of its own.
 
     A template finds what it extends, includes and imports in its own overlay.
     """
 
-    template_class = SharedTemplate
     code_generator_class = OutputGenerator
     escaped = staticmethod(escaped)
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
@@ -48,6 +35,10 @@ class FoldingEnvironment(Environment):
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
         overlay = self if self.language else self._overlay(str(get_locale() or OUTSIDE_OF_A_REQUEST))
         return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """No template has globals of its own, so none needs a ChainMap, which Jinja copies key by key for each page."""
+        return super().make_globals(d) if d else self.globals
 
     def _overlay(self, language: str) -> "FoldingEnvironment":
         overlays: dict[str, FoldingEnvironment] = self.__dict__.setdefault("overlays", {})
