@@ -15,6 +15,7 @@ from flask import Flask, g, request
 from flask_login import current_user
 
 from app.extensions import babel
+from app.web.template_folding import constant
 
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
 LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
@@ -48,6 +49,7 @@ def reader() -> Reader:
     return found
 
 
+@constant
 def reader_locale() -> str:
     return reader().language
 

@@ -10,6 +10,7 @@ from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
 
 from app.web.headers import FIXED
+from app.web.template_folding import constant
 
 ROOT = Path(__file__).parents[1] / "static"
 
@@ -25,8 +26,12 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
-    static_url = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
 
+    @constant
+    def static_url(name: str) -> str:
+        return urls[name]  # an unknown name is a KeyError, so a page's test finds it
+
+    @constant
     @cache
     def icon(name: str) -> Markup:
         """An icon of icons.svg, for the eye only."""

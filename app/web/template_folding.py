@@ -6,7 +6,7 @@ values with the HTML around them, so a page of mostly constant text is written i
 """
 
 from collections.abc import Callable, MutableMapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask.templating import Environment
 from flask_babel import get_locale, get_translations
@@ -17,9 +17,16 @@ from markupsafe import Markup
 from app.web.template_output import OutputGenerator, escaped
 
 OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process starts
-# The globals whose value depends on their arguments and the language alone. None may look at the request: what one
-# request says would be on everybody's page.
-PURE = frozenset({"art", "icon", "reader_locale", "static_url", "url_for", "url_pattern"})
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def constant(function: Function) -> Function:
+    """Mark a template global whose value depends on its arguments and the reader's language alone.
+
+    It must not look at anything else of the request: what it returns to the first reader is on everybody's page.
+    """
+    function.is_constant = True  # type: ignore[attr-defined]
+    return function
 
 
 class FoldingEnvironment(Environment):
@@ -59,7 +66,7 @@ class FoldingEnvironment(Environment):
 
 
 class Folding(NodeTransformer):
-    """Replaces each call of a pure global whose arguments are constants by its value."""
+    """Replaces each call of a constant global with constant arguments by its value."""
 
     def __init__(self, environment: FoldingEnvironment, is_html: bool) -> None:
         self._globals = cast(MutableMapping[str, Callable[..., object]], environment.globals)
@@ -72,7 +79,8 @@ class Folding(NodeTransformer):
             return call
         if name == "_":
             return self._translated(call)
-        return self._value(name, call) if name in PURE else call
+        function = self._globals.get(name or "")
+        return self._value(function, call) if function and getattr(function, "is_constant", False) else call
 
     def _translated(self, call: nodes.Call) -> nodes.Expr:
         """The sentence in the overlay's language. Like gettext's own, it is HTML, and the values in it are escaped."""
@@ -86,10 +94,10 @@ class Folding(NodeTransformer):
         values = [nodes.Pair(nodes.Const(value.key), value.value, lineno=call.lineno) for value in call.kwargs]
         return nodes.Mod(nodes.Const(pattern), nodes.Dict(values), lineno=call.lineno)
 
-    def _value(self, name: str, call: nodes.Call) -> nodes.Expr:
+    def _value(self, function: Callable[..., object], call: nodes.Call) -> nodes.Expr:
         try:
             arguments = [argument.as_const() for argument in call.args]
             keywords = dict(keyword.as_const() for keyword in call.kwargs)
         except nodes.Impossible:
             return call
-        return nodes.Const(self._globals[name](*arguments, **keywords), lineno=call.lineno)
+        return nodes.Const(function(*arguments, **keywords), lineno=call.lineno)

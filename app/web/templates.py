@@ -9,7 +9,7 @@ import flask
 from flask import Flask
 from markupsafe import Markup
 
-from app.web.template_folding import FoldingEnvironment
+from app.web.template_folding import FoldingEnvironment, constant
 
 # Stands for the id in a URL. It is drawn when the process starts, so that no text of a reader can contain it.
 PLACEHOLDER = secrets.randbelow(2**62) + 1
@@ -24,9 +24,11 @@ def init_app(app: Flask) -> None:
     # Paths that do not depend on the request: neither its Host nor its SCRIPT_NAME can lead a page elsewhere.
     urls = app.url_map.bind("localhost")
 
+    @constant
     def url_for(endpoint: str, **values: Any) -> str:
         return urls.build(endpoint, values)
 
+    @constant
     def url_pattern(endpoint: str, argument: str, **values: Any) -> str:
         """The URLs of a list's rows, as a printf pattern: `url_pattern("notes.show", "note_id") % 17` is "/notes/17".
 
@@ -43,6 +45,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(absolute_url=absolute_url, art=art, url_for=url_for, url_pattern=url_pattern)
 
 
+@constant
 def art(name: str) -> Markup:
     """A drawing of templates/art, as part of the page: it takes the page's colours."""
     return Markup((ART / f"{name}.svg").read_text().strip())  # noqa: S704 - a file of ours
