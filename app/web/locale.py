@@ -6,13 +6,15 @@ The account's choice comes first, then the browser's cookie, then the Accept-Lan
 import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from flask import Flask, g, request
 from flask_login import current_user
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from app.extensions import babel
 from app.web.template_folding import constant
@@ -69,7 +71,12 @@ def _language(account: Any) -> str:
 
 
 def browser_locale() -> str:
-    return request.accept_languages.best_match(("en", "ko")) or "en"
+    return _best_language(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=256)  # browsers say the same few things, and reading one takes as long as signing a cookie
+def _best_language(accepted: str) -> str:
+    return parse_accept_header(accepted, LanguageAccept).best_match(("en", "ko")) or "en"
 
 
 def _time_zone(account: Any, language: str) -> str:

@@ -8,6 +8,7 @@ values with the HTML around them, so a page of mostly constant text is written i
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar, cast
 
+from babel import Locale
 from flask.templating import Environment
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes
@@ -16,7 +17,7 @@ from markupsafe import Markup
 
 from app.web.template_output import OutputGenerator, escaped
 
-OUTSIDE_OF_A_REQUEST = "en"  # the language of what is rendered when the process starts
+OUTSIDE_OF_A_REQUEST = Locale("en")  # the language of what is rendered when the process starts
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -40,7 +41,7 @@ class FoldingEnvironment(Environment):
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
-        overlay = self if self.language else self._overlay(str(get_locale() or OUTSIDE_OF_A_REQUEST))
+        overlay = self if self.language else self._overlay((get_locale() or OUTSIDE_OF_A_REQUEST).language)
         return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:

@@ -19,7 +19,7 @@ from tests.visitor import Visitor
 
 MIN = -(2**63)
 
-LABELS = {"tick": "Complete", "up": "Move up", "down": "Move down", "edit": "Edit", "delete": "Delete"}
+LABELS = {"tick": "Complete", "up": "Move up", "down": "Move down", "delete": "Delete"}
 
 
 def create(user: User, count: int) -> list[int]:
@@ -133,6 +133,7 @@ def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) 
     todo_id = service.create_todo(alice.id, "books")
     page = signed_in.get("/todos").text
     assert f'<bdi id="what-{todo_id}">books</bdi>' in page
+    assert 'aria-label="Edit: books"' in page
     for name, label in LABELS.items():
         assert f'aria-labelledby="{name} what-{todo_id}"' in page
         assert f'<span id="{name}">{label}:</span>' in page
