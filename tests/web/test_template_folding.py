@@ -6,6 +6,7 @@ from jinja2 import DictLoader
 from markupsafe import Markup
 
 from app import create_app
+from app.web.template_folding import constant
 from config import TestingConfig
 from tests.databases import Environment
 
@@ -19,6 +20,7 @@ PAGES = {
     "value.html": (
         "{{ value }} {% macro m(v) %}{{ v }}{% endmacro %}{{ m(value) }} {% set s %}{{ value }}{% endset %}{{ s }}"
     ),
+    "drawing.html": '{{ drawing() }} {{ _("Notes") }}',
     "value.txt": "{{ value }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
@@ -74,6 +76,26 @@ class Html:
 def test_a_value_is_escaped_unless_it_is_html_already(site: Flask, value: object, shown: str) -> None:
     assert rendered(site, "value.html", value=value) == f"{shown} {shown} {shown}"
     assert rendered(site, "value.txt", value="<b>") == "<b>"
+
+
+def test_in_development_a_page_shows_what_a_constant_is_now(site: Flask) -> None:
+    site.jinja_env.auto_reload = True
+    site.jinja_env.__dict__.pop("overlays", None)
+    values = iter(("before", "after"))
+    site.jinja_env.globals["drawing"] = constant(lambda: next(values))
+    assert rendered(site, "drawing.html", "ko") == "before 메모"
+    assert rendered(site, "drawing.html", "en") == "after Notes"
+
+
+def test_a_constant_is_asked_for_once_a_language(site: Flask) -> None:
+    values = iter(("first", "second"))
+    site.jinja_env.globals["drawing"] = constant(lambda: next(values))
+    assert [rendered(site, "drawing.html", language) for language in ("ko", "en", "ko", "en")] == [
+        "first 메모",
+        "second Notes",
+        "first 메모",
+        "second Notes",
+    ]
 
 
 def test_a_percent_sign_is_doubled_as_gettext_wants_it(site: Flask) -> None:
