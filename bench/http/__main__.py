@@ -1,0 +1,130 @@
+"""What our pages cost over HTTP, beside this service's earlier commit and peers that give the same list.
+
+All take turns in one run: the limit (bare WSGI with one statement), Django, FastAPI with SQLAlchemy, and Flask as a
+tutorial writes it; see bench/peers. Exit code 1 when a request failed. Run: .venv/bin/python -m bench.http
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.http import delay, growth, page, pages, peers, picture, report, sizes, statements, targets
+from bench.http.figures import Turn
+from bench.http.load import Load
+from bench.http.targets import EARLIER, OURS, Stage, Target
+from bench.http.turns import CLIENTS, CREATE, LIST, Bench
+
+PARTS = ("servers", "pages", "growth", "delay")
+
+
+class Length(NamedTuple):
+    """How many rounds each part has, and how many seconds a turn takes."""
+
+    seconds: float
+    servers: int
+    pages: int
+    growth: int
+    delay: int
+
+
+FULL = Length(1.0, servers=20, pages=6, growth=6, delay=5)
+QUICK = Length(0.4, servers=3, pages=1, growth=1, delay=1)
+
+
+def main() -> None:
+    options = parse()
+    length, parts = QUICK if options.quick else FULL, options.only or PARTS
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that everything is stopped, as by Ctrl-C
+    started = time.monotonic()
+    turns: list[Turn] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="http-", ignore_cleanup_errors=True)))
+        load = stack.enter_context(Load())
+        stage = stack.enter_context(targets.stage(folder))
+        bench = Bench(load, stage.database.process.pid, length.seconds)
+        with ExitStack() as running:
+            servers = start(running, stage)
+            turns += compare(bench, stage, servers, length, parts)
+        if "delay" in parts:
+            turns += tell(measured := delay.measure(bench, length.delay, stage, servers), delay.table(measured))
+    conditions = describe(length) | {"seconds": round(time.monotonic() - started)}
+    write(options.output, turns, stage.names, conditions)
+    print(f"\n{conditions['seconds']} s; {options.output}/http.json and http.svg")
+
+
+def compare(bench: Bench, stage: Stage, servers: list[Target], length: Length, parts: Sequence[str]) -> list[Turn]:
+    """The parts that need no proxy; their tables are printed as soon as they are there."""
+    turns: list[Turn] = []
+    if "servers" in parts:
+        measured = bench.rounds(length.servers, servers, (LIST, CREATE))
+        for work in (LIST, CREATE):
+            tell(measured, report.servers(measured, stage.names, work.name))
+        tell([], report.fresh(servers, statements.count(stage, bench.load, servers, "/notes")))
+        tell([], report.bytes_of_list({server.name: sizes.of_list(server) for server in servers}))
+        turns += measured
+    if "pages" in parts and EARLIER in stage.names:
+        turns += tell(measured := pages.measure(bench, length.pages, servers), pages.table(measured))
+    if "growth" in parts:
+        turns += tell(measured := growth.measure(bench, length.growth, servers), growth.table(measured))
+    return turns
+
+
+def start(stack: ExitStack, stage: Stage) -> list[Target]:
+    """All targets, the peers with the page that ours gives now. Raises: RuntimeError when a peer gives another page."""
+    started: list[Target] = []
+    for name in stage.names:
+        started.append(stack.enter_context(targets.serving(stage, name)))
+        if name == OURS:
+            ours = peers.write_templates(stage.folder, stage.ours["DATABASE_URL"], started[0].port)
+        page.refuse_other_size(name, started[-1].readers[0].page, ours)
+    return started
+
+
+def tell(turns: list[Turn], lines: Iterable[str]) -> list[Turn]:
+    """Print a table, and return its turns. Ends the command where a request failed: such figures would flatter."""
+    failed = list(report.failures(turns))
+    if failed:
+        sys.exit("\n".join(failed))
+    print("\n".join(lines), flush=True)
+    return turns
+
+
+def describe(length: Length) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "workers": peers.WORKERS,
+        "clients": CLIENTS,
+        "turn": length.seconds,
+        "rounds": length.servers,
+    }
+
+
+def write(folder: Path, turns: Sequence[Turn], names: Sequence[str], conditions: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = {"conditions": conditions, "turns": [report.as_json(turn) for turn in turns]}
+    (folder / "http.json").write_text(json.dumps(raw, separators=(",", ":")) + "\n")
+    if any(turn.work == LIST.name for turn in turns):
+        (folder / "http.svg").write_text(picture.draw(turns, names, conditions))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.http", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short turns and few rounds, to try it")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--output", type=Path, default=Path("bench/results"), metavar="FOLDER")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

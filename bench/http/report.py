@@ -1,0 +1,103 @@
+"""Tables for the terminal, in Markdown. Every figure has its spread beside it: the quartiles of the rounds."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.http import figures
+from bench.http.figures import Figure, Spread, Turn, of, paired
+from bench.http.sizes import LEVEL, Size
+from bench.http.statements import Trips
+from bench.http.targets import EARLIER, OURS, Target
+from bench.release.figures import MS
+from bench.release.report import markdown
+
+NAMES = {
+    OURS: "this service",
+    EARLIER: "its earlier commit",
+    "wsgi": "bare WSGI, one SQL",
+    "django": "Django",
+    "fastapi": "FastAPI + SQLAlchemy",
+    "flask_tutorial": "the tutorial's Flask",
+}
+
+
+def written(spread: Spread, digits: int = 1) -> str:
+    median, low, high = (f"{value:,.{digits}f}" for value in spread)
+    return f"{median} ({low} to {high})"
+
+
+def ratio(turns: Sequence[Turn], above: tuple[str, str], below: tuple[str, str], figure: Figure) -> str:
+    return written(paired(turns, above, below, figure), 2)
+
+
+def servers(turns: Sequence[Turn], names: Sequence[str], work: str) -> Iterator[str]:
+    """What each target did with a piece of work, and our ratio to it."""
+    yield f"\n### {work}\n"
+    yield from markdown(
+        [
+            ("", "requests/s", "CPU ms web", "CPU ms PostgreSQL", "p50 ms", "p99 ms", "bytes", "CPU ms load"),
+            *(
+                (
+                    NAMES[name],
+                    written(of(turns, name, work, figures.rate), 0),
+                    written(of(turns, name, work, figures.web_cpu), 2),
+                    written(of(turns, name, work, figures.database_cpu), 2),
+                    written(of(turns, name, work, figures.p50)),
+                    written(of(turns, name, work, figures.p99)),
+                    f"{of(turns, name, work, figures.size).median:,.0f}",
+                    f"{of(turns, name, work, figures.load_cpu).median:.2f}",
+                )
+                for name in names
+            ),
+        ]
+    )
+    yield ""
+    yield from markdown(
+        [
+            (f"{work}: ours / theirs, of the same round", "CPU, all", "CPU, web", "requests/s", "p50"),
+            *(
+                (
+                    NAMES[name],
+                    *(
+                        ratio(turns, (OURS, work), (name, work), figure)
+                        for figure in (figures.cpu, figures.web_cpu, figures.rate, figures.p50)
+                    ),
+                )
+                for name in names
+                if name != OURS
+            ),
+        ]
+    )
+
+
+def fresh(targets: Sequence[Target], trips: dict[str, Trips]) -> Iterator[str]:
+    yield "\n### A web process that has served its first pages, and the statements of the list\n"
+    yield from markdown(
+        [
+            ("", "PSS MB", "statements", "round trips"),
+            *(
+                (NAMES[target.name], f"{target.megabytes:.0f}", *(f"{count:.1f}" for count in trips[target.name]))
+                for target in targets
+            ),
+        ]
+    )
+
+
+def bytes_of_list(found: dict[str, Size]) -> Iterator[str]:
+    yield "\n### HTML of the list, bytes\n"
+    rows = [("", "plain", "gzip", "compressed by")]
+    for name, size in found.items():
+        by = "the service" if size.by_the_service else f"us, level {LEVEL}"
+        rows.append((NAMES[name], f"{size.plain:,}", f"{size.compressed:,}", by))
+    yield from markdown(rows)
+
+
+def as_json(turn: Turn) -> dict[str, Any]:
+    raw = turn._asdict()
+    return raw | {"latencies": [round(MS * seconds, 2) for seconds in turn.latencies]}
+
+
+def failures(turns: Sequence[Turn]) -> Iterator[str]:
+    for turn in turns:
+        for status, count in turn.failed.items():
+            yield f"FAILED  {turn.target}, {turn.work}, round {turn.round}: {count} × {status or 'no answer'}"
