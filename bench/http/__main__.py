@@ -17,13 +17,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from bench.http import delay, growth, page, pages, peers, picture, report, sizes, statements, targets
+from bench.http.earlier import COMMIT
 from bench.http.figures import Turn
 from bench.http.load import Load
 from bench.http.targets import EARLIER, OURS, Stage, Target
 from bench.http.turns import CLIENTS, CREATE, LIST, Bench
 
 PARTS = ("servers", "pages", "growth", "delay")
+PEERLESS = {"pages", "growth"}
 
 
 class Length(NamedTuple):
@@ -44,19 +48,23 @@ def main() -> None:
     options = parse()
     length, parts = QUICK if options.quick else FULL, options.only or PARTS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that everything is stopped, as by Ctrl-C
+    others = psutil.cpu_percent(interval=2)
+    print(f"other programs take {others:.0f} % of the machine's CPU as this begins", flush=True)
     started = time.monotonic()
     turns: list[Turn] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="http-", ignore_cleanup_errors=True)))
         load = stack.enter_context(Load())
         stage = stack.enter_context(targets.stage(folder))
+        if stage.earlier is None:
+            print(f"{COMMIT} is not in the history of this checkout, so it is left out")
         bench = Bench(load, stage.database.process.pid, length.seconds)
         with ExitStack() as running:
-            servers = start(running, stage)
+            servers = start(running, stage, with_peers=not PEERLESS.issuperset(parts))
             turns += compare(bench, stage, servers, length, parts)
         if "delay" in parts:
             turns += tell(measured := delay.measure(bench, length.delay, stage, servers), delay.table(measured))
-    conditions = describe(length) | {"seconds": round(time.monotonic() - started)}
+    conditions = describe(length) | {"others": others, "seconds": round(time.monotonic() - started)}
     write(options.output, turns, stage.names, conditions)
     print(f"\n{conditions['seconds']} s; {options.output}/http.json and http.svg")
 
@@ -68,24 +76,27 @@ def compare(bench: Bench, stage: Stage, servers: list[Target], length: Length, p
         measured = bench.rounds(length.servers, servers, (LIST, CREATE))
         for work in (LIST, CREATE):
             tell(measured, report.servers(measured, stage.names, work.name))
-        tell([], report.fresh(servers, statements.count(stage, bench.load, servers, "/notes")))
+        tell([], report.fresh(servers, statements.count(stage, bench.load, servers, [LIST])))
         tell([], report.bytes_of_list({server.name: sizes.of_list(server) for server in servers}))
         turns += measured
-    if "pages" in parts and EARLIER in stage.names:
-        turns += tell(measured := pages.measure(bench, length.pages, servers), pages.table(measured))
+    own = [server for server in servers if server.name in (OURS, EARLIER)]
+    if "pages" in parts and len(own) > 1:
+        measured = pages.measure(bench, length.pages, own)
+        turns += tell(measured, pages.table(measured, statements.count(stage, bench.load, own, pages.PAGES)))
     if "growth" in parts:
-        turns += tell(measured := growth.measure(bench, length.growth, servers), growth.table(measured))
+        turns += tell(measured := growth.measure(bench, length.growth, own), growth.table(measured))
     return turns
 
 
-def start(stack: ExitStack, stage: Stage) -> list[Target]:
-    """All targets, the peers with the page that ours gives now. Raises: RuntimeError when a peer gives another page."""
-    started: list[Target] = []
-    for name in stage.names:
-        started.append(stack.enter_context(targets.serving(stage, name)))
-        if name == OURS:
-            ours = peers.write_templates(stage.folder, stage.ours["DATABASE_URL"], started[0].port)
-        page.refuse_other_size(name, started[-1].readers[0].page, ours)
+def start(stack: ExitStack, stage: Stage, *, with_peers: bool) -> list[Target]:
+    """The targets, the peers with the page that ours gives now. Raises: RuntimeError when a peer gives another page."""
+    ours = stack.enter_context(targets.serving(stage, OURS))
+    if with_peers:
+        peers.write_templates(stage.folder, stage.ours["DATABASE_URL"], ours.readers[0])
+    others = [name for name in stage.names if name == EARLIER or (with_peers and name in peers.PEERS)]
+    started = [ours, *(stack.enter_context(targets.serving(stage, name)) for name in others)]
+    for target in started:
+        page.refuse_other_size(target.name, target.readers[0].page, ours.readers[0].page)
     return started
 
 

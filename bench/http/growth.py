@@ -7,7 +7,7 @@ from bench.http.figures import Turn, of, paired
 from bench.http.pages import first_note, older
 from bench.http.report import written
 from bench.http.rows import FEW, MANY, OWNED, Visitor
-from bench.http.targets import EARLIER, OURS, Target
+from bench.http.targets import Target
 from bench.http.turns import Bench, Work
 from bench.release.report import markdown
 
@@ -36,7 +36,7 @@ def _name(page: str, who: str) -> str:
 
 
 def measure(bench: Bench, count: int, targets: Sequence[Target]) -> list[Turn]:
-    return bench.rounds(count, [target for target in targets if target.name in (OURS, EARLIER)], works())
+    return bench.rounds(count, targets, works())
 
 
 def table(turns: Sequence[Turn]) -> Iterator[str]:

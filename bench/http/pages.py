@@ -7,6 +7,7 @@ from bench.http import figures, rows
 from bench.http.figures import Turn, of, paired
 from bench.http.report import written
 from bench.http.rows import Visitor
+from bench.http.statements import Trips
 from bench.http.targets import EARLIER, OURS, Target
 from bench.http.turns import MISSING, REDIRECT, Bench, Work
 from bench.release.report import markdown
@@ -64,13 +65,12 @@ PAGES = (
 
 
 def measure(bench: Bench, count: int, targets: Sequence[Target]) -> list[Turn]:
-    return bench.rounds(count, [target for target in targets if target.name in (OURS, EARLIER)], PAGES)
+    return bench.rounds(count, targets, PAGES)
 
 
-def table(turns: Sequence[Turn]) -> Iterator[str]:
-    """Raises: LookupError where the earlier commit was not measured."""
-    yield "\n### Every other page: CPU of the web and the database\n"
-    rows = [("", "ms, ours", "ms, earlier", "ours / earlier")]
+def table(turns: Sequence[Turn], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:
+    yield "\n### Every other page: CPU of the web and the database, and round trips\n"
+    rows = [("", "ms, ours", "ms, earlier", "ours / earlier", "round trips, ours", "earlier")]
     for page in PAGES:
         name = page.name
         rows.append(
@@ -79,6 +79,8 @@ def table(turns: Sequence[Turn]) -> Iterator[str]:
                 written(of(turns, OURS, name, figures.cpu), 2),
                 written(of(turns, EARLIER, name, figures.cpu), 2),
                 written(paired(turns, (OURS, name), (EARLIER, name), figures.cpu), 2),
+                f"{trips[OURS, name].round_trips:.1f}",
+                f"{trips[EARLIER, name].round_trips:.1f}",
             )
         )
     yield from markdown(rows)

@@ -35,18 +35,12 @@ OWN_PACKAGES = {"wsgi", "flask_tutorial"}  # need none that the service does not
 PEERS = list(COMMANDS)
 
 
-def write_templates(folder: Path, database_url: str, port: int) -> str:
-    """Save our own list as a template of each peer. Returns the page.
-
-    Args:
-        port: of our service.
-    """
-    [reader] = rows.sign_in(port, rows.READERS[:1])
+def write_templates(folder: Path, database_url: str, reader: rows.Visitor) -> None:
+    """Save our own list, as the first of the readers sees it, as a template of each peer."""
     note = page.Note(*_first_note(database_url, rows.READERS[0]))
     for name, syntax in SYNTAX.items():
         (folder / name).mkdir()
         (folder / name / "index.html").write_text(page.template(reader, rows.READERS[0], note, syntax))
-    return reader.page
 
 
 def _first_note(database_url: str, nickname: str) -> tuple[int, str, str]:

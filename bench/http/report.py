@@ -70,17 +70,13 @@ def servers(turns: Sequence[Turn], names: Sequence[str], work: str) -> Iterator[
     )
 
 
-def fresh(targets: Sequence[Target], trips: dict[str, Trips]) -> Iterator[str]:
+def fresh(targets: Sequence[Target], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:
     yield "\n### A web process that has served its first pages, and the statements of the list\n"
-    yield from markdown(
-        [
-            ("", "PSS MB", "statements", "round trips"),
-            *(
-                (NAMES[target.name], f"{target.megabytes:.0f}", *(f"{count:.1f}" for count in trips[target.name]))
-                for target in targets
-            ),
-        ]
-    )
+    rows = [("", "PSS MB", "statements", "round trips")]
+    for target in targets:
+        statements, round_trips = trips[target.name, "list"]
+        rows.append((NAMES[target.name], f"{target.megabytes:.0f}", f"{statements:.1f}", f"{round_trips:.1f}"))
+    yield from markdown(rows)
 
 
 def bytes_of_list(found: dict[str, Size]) -> Iterator[str]:

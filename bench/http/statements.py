@@ -16,7 +16,7 @@ import psycopg2
 
 from bench.http.load import Load, Plan
 from bench.http.targets import Stage, Target
-from bench.http.turns import FOUND
+from bench.http.turns import Work
 
 PAGES = 20
 QUIET = 0.3  # seconds without a new line: what is sent after the answer, such as a ROLLBACK, is there too
@@ -33,17 +33,22 @@ class Trips(NamedTuple):
     round_trips: float
 
 
-def count(stage: Stage, load: Load, targets: Sequence[Target], path: str) -> dict[str, Trips]:
-    """What a signed-in GET of `path` needs, for each target, whose connections are open."""
+def count(stage: Stage, load: Load, targets: Sequence[Target], works: Sequence[Work]) -> dict[tuple[str, str], Trips]:
+    """What a request of each work needs, by the names of target and work. The targets' connections are open by now."""
     assert stage.database.log  # noqa: S101 - it was started with one
     with _logged(stage):
-        return {target.name: _of_pages(stage.database.log, load, target, path) for target in targets}
+        return {
+            (target.name, work.name): _of_pages(stage.database.log, load, target, work)
+            for work in works
+            for target in targets
+        }
 
 
-def _of_pages(log: Path, load: Load, target: Target, path: str) -> Trips:
+def _of_pages(log: Path, load: Load, target: Target, work: Work) -> Trips:
     start = _size_when_quiet(log)
+    request = work.requests(target)[0]
     for _ in range(PAGES):
-        load.run(Plan(target.port, [target.readers[0].get(path)], FOUND, 1, 0))
+        load.run(Plan(target.port, [request], work.expected, clients=1, seconds=0))
     _size_when_quiet(log)
     with log.open("rb") as file:
         file.seek(start)

@@ -13,7 +13,7 @@ KEPT = ROOT / "instance" / "bench"
 
 
 def virtual_environment(name: str, requirements: Path) -> Path:
-    """The folder of its programs. Raises: CalledProcessError when pip cannot install them."""
+    """The folder of its programs. Ends this command when pip cannot install them."""
     pins = hashlib.sha256(requirements.read_bytes() + platform.python_version().encode()).hexdigest()[:12]
     folder = KEPT / f"{name}-{pins}"
     whole = folder / "whole"
@@ -22,6 +22,7 @@ def virtual_environment(name: str, requirements: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-        subprocess.run([*pip, "install", "--require-hashes", "--requirement", str(requirements)], check=True)
+        if subprocess.run([*pip, "install", "--require-hashes", "--requirement", str(requirements)]).returncode != 0:
+            sys.exit(f"pip cannot install what {name} needs, as it says above; the first run needs a package index")
         whole.touch()
     return folder / "bin"
