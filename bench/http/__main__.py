@@ -40,7 +40,7 @@ class Length(NamedTuple):
     delay: int
 
 
-FULL = Length(1.0, servers=20, pages=6, growth=6, delay=5)
+FULL = Length(0.8, servers=15, pages=4, growth=4, delay=4)
 QUICK = Length(0.4, servers=3, pages=1, growth=1, delay=1)
 
 
@@ -76,7 +76,7 @@ def compare(bench: Bench, stage: Stage, servers: list[Target], length: Length, p
         measured = bench.rounds(length.servers, servers, (LIST, CREATE))
         for work in (LIST, CREATE):
             tell(measured, report.servers(measured, stage.names, work.name))
-        tell([], report.fresh(servers, statements.count(stage, bench.load, servers, [LIST])))
+        tell([], report.processes(servers, statements.count(stage, bench.load, servers, [LIST])))
         tell([], report.bytes_of_list({server.name: sizes.of_list(server) for server in servers}))
         turns += measured
     own = [server for server in servers if server.name in (OURS, EARLIER)]
@@ -96,7 +96,8 @@ def start(stack: ExitStack, stage: Stage, *, with_peers: bool) -> list[Target]:
     others = [name for name in stage.names if name == EARLIER or (with_peers and name in peers.PEERS)]
     started = [ours, *(stack.enter_context(targets.serving(stage, name)) for name in others)]
     for target in started:
-        page.refuse_other_size(target.name, target.readers[0].page, ours.readers[0].page)
+        if target.name in peers.PEERS:
+            page.refuse_other_size(target.name, target.readers[0].page, ours.readers[0].page)
     return started
 
 

@@ -6,7 +6,7 @@ It runs in a process of its own. The delay is put on the way of the answers alon
 import asyncio
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
@@ -26,7 +26,8 @@ AT_ONCE = (1, CLIENTS)
 
 
 def serve(port: int, database_port: int, delay: "Synchronized[float]", ready: Event) -> None:
-    asyncio.run(_serve(port, database_port, delay, ready))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(port, database_port, delay, ready))
 
 
 async def _serve(port: int, database_port: int, delay: "Synchronized[float]", ready: Event) -> None:

@@ -7,11 +7,12 @@ much that is stands beside the figures.
 
 import itertools
 import multiprocessing
+import re
 import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Self
@@ -19,6 +20,7 @@ from typing import NamedTuple, Self
 GIVE_UP = 30  # seconds without any answer
 CHUNK = 1 << 18
 NO_ANSWER = 0
+TO_SIGN_IN = re.compile(rb"\r\nlocation: \S*/sign-in")
 
 
 class Plan(NamedTuple):
@@ -91,22 +93,37 @@ def run(plan: Plan) -> Outcome:
     end = began + plan.seconds
     with selectors.DefaultSelector() as selector:
         for _ in range(plan.clients):
-            Browser(plan, selector).send(next(requests))
+            _send(outcome, Browser(plan.port, selector), next(requests))
         while selector.get_map():
-            ready = selector.select(GIVE_UP)
-            for browser in [key.data for key, _ in ready] or _waiting(selector):
-                status = browser.receive() if ready else NO_ANSWER
+            ready = [key.data for key, _ in selector.select(GIVE_UP)]
+            for browser in ready:
+                status = browser.receive()
                 if status is None:
                     continue
                 _note(outcome, plan, browser, status)
-                browser.again(next(requests) if ready and time.perf_counter() < end else None)
+                if time.perf_counter() < end:
+                    _send(outcome, browser, next(requests))
+                else:
+                    browser.close()
+            if not ready:
+                _give_up(outcome, selector)
     outcome.elapsed = time.perf_counter() - began
     outcome.cpu = time.process_time() - cpu
     return outcome
 
 
-def _waiting(selector: selectors.BaseSelector) -> Iterator["Browser"]:
-    return iter([key.data for key in selector.get_map().values()])
+def _send(outcome: Outcome, browser: "Browser", request: bytes) -> None:
+    try:
+        browser.send(request)
+    except OSError:  # nobody listens, or the connection was reset
+        outcome.failed[NO_ANSWER] += 1
+        browser.close()
+
+
+def _give_up(outcome: Outcome, selector: selectors.BaseSelector) -> None:
+    for browser in [key.data for key in selector.get_map().values()]:
+        outcome.failed[NO_ANSWER] += 1
+        browser.close()
 
 
 def _note(outcome: Outcome, plan: Plan, browser: "Browser", status: int) -> None:
@@ -120,8 +137,8 @@ def _note(outcome: Outcome, plan: Plan, browser: "Browser", status: int) -> None
 class Browser:
     """One client: a connection, and the answer that it waits for."""
 
-    def __init__(self, plan: Plan, selector: selectors.BaseSelector) -> None:
-        self._plan, self._selector = plan, selector
+    def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
+        self._port, self._selector = port, selector
         self._socket: socket.socket | None = None
         self._head = b""
         self._status = NO_ANSWER
@@ -131,10 +148,13 @@ class Browser:
         self.received = 0
 
     def send(self, request: bytes) -> None:
+        """Send on a new connection, unless the server keeps the one of the last request. Raises: OSError."""
+        if self._closes or self._missing != 0:
+            self.close()
         self._head, self._status, self._missing, self._closes, self.received = b"", NO_ANSWER, None, False, 0
         self.sent = time.perf_counter()
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._plan.port), GIVE_UP)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), GIVE_UP)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
         self._socket.sendall(request)
@@ -161,15 +181,9 @@ class Browser:
             self._missing -= len(data)
         return self._status if self._missing <= 0 else None
 
-    def again(self, request: bytes | None) -> None:
-        """Send the next request, on a new connection where the server ends this one; None: there is none."""
-        if self._closes or request is None or self._missing != 0:
-            self._close()
-        if request is not None:
-            self.send(request)
-
     def _read_head(self, head: bytes) -> None:
-        self._status = int(head.split(b" ", 2)[1])
+        """A redirect to sign-in is no answer: whoever asked is signed in."""
+        self._status = NO_ANSWER if TO_SIGN_IN.search(head) else int(head.split(b" ", 2)[1])
         self._closes = b"\r\nconnection: close" in head
 
     def _length(self, head: bytes) -> int:
@@ -178,7 +192,7 @@ class Browser:
             raise ValueError("an answer without Content-Length")
         return int(rest.partition(b"\r\n")[0])
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._socket:
             self._selector.unregister(self._socket)
             self._socket.close()

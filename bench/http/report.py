@@ -70,7 +70,7 @@ def servers(turns: Sequence[Turn], names: Sequence[str], work: str) -> Iterator[
     )
 
 
-def fresh(targets: Sequence[Target], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:
+def processes(targets: Sequence[Target], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:
     yield "\n### A web process that has served its first pages, and the statements of the list\n"
     rows = [("", "PSS MB", "statements", "round trips")]
     for target in targets:

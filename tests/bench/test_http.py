@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import jinja2
 import pytest
 
+from app.dev import ports
 from bench.http import page, picture
 from bench.http.figures import Spread, Turn, cpu, paired, rate, spread
 from bench.http.load import NO_ANSWER, Plan, run
@@ -112,6 +113,7 @@ class Answering(BaseHTTPRequestHandler):
             return
         self.send_response(int(self.path[1:]))
         self.send_header("Content-Length", "6")
+        self.send_header("Location", "/sign-in?next=/notes" if self.path == "/303" else "/notes")
         if self.headers["Connection"] == "close":
             self.send_header("Connection", "close")
         self.end_headers()
@@ -137,6 +139,18 @@ def test_every_client_is_answered_also_where_the_server_closes(port: int) -> Non
         assert len(outcome.latencies) > 3
         assert not outcome.failed
         assert outcome.received > 6 * len(outcome.latencies)
+
+
+def test_a_redirect_to_sign_in_is_a_failure_where_a_redirect_was_expected(port: int) -> None:
+    outcome = run(Plan(port, [b"GET /303 HTTP/1.1\r\n\r\n"], 303, clients=1, seconds=0))
+    assert outcome.failed == {NO_ANSWER: 1}
+    assert not run(Plan(port, [b"GET /302 HTTP/1.1\r\n\r\n"], 302, clients=1, seconds=0)).failed
+
+
+def test_a_server_that_is_not_there_is_a_failure_of_every_client() -> None:
+    [nobody] = ports.find_free(1)
+    outcome = run(Plan(nobody, [b"GET / HTTP/1.1\r\n\r\n"], 200, clients=3, seconds=1))
+    assert outcome.failed == {NO_ANSWER: 3}
 
 
 @pytest.mark.parametrize(("path", "status"), [("/500", 500), ("/302", 302), ("/none", NO_ANSWER)])
