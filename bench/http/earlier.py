@@ -13,13 +13,15 @@ COMMIT = "2980f33"  # before this service's pages were made cheaper
 
 @contextmanager
 def worktree(folder: Path) -> Iterator[Path | None]:
-    """A checkout of COMMIT; None where the history does not reach it, as in a shallow clone."""
-    if _git("cat-file", "-e", f"{COMMIT}^{{commit}}") != 0:
+    """A checkout of COMMIT; None where the history does not reach it, as in a shallow clone. Raises: RuntimeError."""
+    if _git("cat-file", "-e", f"{COMMIT}^{{commit}}").returncode != 0:
         yield None
         return
     path = folder / "earlier"
-    if _git("worktree", "add", "--detach", str(path), COMMIT) != 0:
-        raise RuntimeError(f"git cannot check {COMMIT} out; see what `git worktree add` says")
+    _git("worktree", "prune")  # of a run that was killed
+    added = _git("worktree", "add", "--detach", str(path), COMMIT)
+    if added.returncode != 0:
+        raise RuntimeError(f"git cannot check {COMMIT} out: {added.stderr}")
     try:
         yield path
     finally:
@@ -32,7 +34,5 @@ def environment(root: Path, service: dict[str, str], database_url: str) -> dict[
     return {**service, "DATABASE_URL": database_url, "PATH": f"{programs}:{service['PATH']}"}
 
 
-def _git(*arguments: str) -> int:
-    return subprocess.run(
-        ["git", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ).returncode
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.http import figures
+from bench.http.cost import megabytes_a_worker
 from bench.http.figures import Figure, Spread, Turn, of, paired
+from bench.http.peers import WORKERS
 from bench.http.sizes import LEVEL, Size
 from bench.http.statements import Trips
 from bench.http.targets import EARLIER, OURS, Target
@@ -71,11 +73,13 @@ def servers(turns: Sequence[Turn], names: Sequence[str], work: str) -> Iterator[
 
 
 def processes(targets: Sequence[Target], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:
-    yield "\n### A web process that has served its first pages, and the statements of the list\n"
-    rows = [("", "PSS MB", "statements", "round trips")]
+    yield "\n### A web process, and the statements of the list\n"
+    rows: list[tuple[str, ...]] = [("", "PSS MB, fresh", "PSS MB, now", "statements", "round trips")]
     for target in targets:
         statements, round_trips = trips[target.name, "list"]
-        rows.append((NAMES[target.name], f"{target.megabytes:.0f}", f"{statements:.1f}", f"{round_trips:.1f}"))
+        memory = (target.megabytes, megabytes_a_worker(target.pid, WORKERS))
+        cells = [f"{value:.0f}" for value in memory] + [f"{value:.1f}" for value in (statements, round_trips)]
+        rows.append((NAMES[target.name], *cells))
     yield from markdown(rows)
 
 
