@@ -1,6 +1,12 @@
 """The measuring over HTTP is held to what it says: figures, the page that peers give, and what counts as failed."""
 
+import os
+import socket
+import socketserver
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +18,8 @@ import pytest
 
 from app.dev import ports
 from bench.http import page, picture
+from bench.http.cost import cpu_seconds
+from bench.http.delay import proxy
 from bench.http.figures import Spread, Turn, cpu, paired, rate, spread
 from bench.http.load import NO_ANSWER, Plan, run
 from bench.http.report import failures
@@ -162,6 +170,33 @@ def test_what_was_not_expected_is_a_failure(port: int, path: str, status: int) -
     assert list(failures([turn("ours", 0)])) == []
     [told] = failures([turn("ours", 0)._replace(failed=outcome.failed)])
     assert told.startswith("FAILED  ours")
+
+
+def test_cpu_of_a_process_that_has_ended_still_counts() -> None:
+    before = cpu_seconds(os.getpid())
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", burn], check=True)
+    assert cpu_seconds(os.getpid()) - before >= 0.25  # the clock of the system ticks a hundred times a second
+
+
+class Echoing(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while data := self.request.recv(1024):
+            self.request.sendall(data)
+
+
+@pytest.mark.servers
+def test_the_proxy_passes_everything_on_and_makes_each_round_trip_longer() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with proxy(server.server_address[1]) as (port, delay), socket.create_connection(("127.0.0.1", port)) as client:
+            delay.value = 0.1
+            began = time.monotonic()
+            for sent in (b"SELECT 1", b"SELECT 2"):
+                client.sendall(sent)
+                assert client.recv(1024) == sent
+            assert time.monotonic() - began >= 0.2
+        server.shutdown()
 
 
 LOG = """\
