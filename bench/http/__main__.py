@@ -41,7 +41,7 @@ class Length(NamedTuple):
 
 
 FULL = Length(0.8, servers=15, pages=4, growth=4, delay=4)
-QUICK = Length(0.4, servers=3, pages=1, growth=1, delay=1)
+QUICK = Length(0.3, servers=2, pages=1, growth=1, delay=1)
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="http-", ignore_cleanup_errors=True)))
         load = stack.enter_context(Load())
         stage = stack.enter_context(targets.stage(folder))
-        if stage.earlier is None:
+        if EARLIER not in stage.services:
             print(f"{COMMIT} is not in the history of this checkout, so it is left out")
         bench = Bench(load, stage.database.process.pid, length.seconds)
         with ExitStack() as running:

@@ -1,74 +1,19 @@
-"""A TCP proxy between the service and PostgreSQL that makes every round trip take longer, as a network does.
+"""The list with a network between the service and PostgreSQL, where every round trip takes longer."""
 
-It runs in a process of its own. The delay is put on the way of the answers alone, so that it is that of a round trip.
-"""
-
-import asyncio
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
 
-from app.dev import ports
 from bench.http import figures, targets
 from bench.http.figures import Turn, of, paired
+from bench.http.proxy import proxy
 from bench.http.report import NAMES, written
 from bench.http.targets import Stage, Target
 from bench.http.turns import CLIENTS, LIST, Bench, Work
 from bench.release.report import markdown
 
-START_WITHIN = 30  # seconds
-CHUNK = 1 << 16
 DELAYS = {"0 ms": 0.0, "2 ms": 0.002}  # seconds, added to a round trip
 AT_ONCE = (1, CLIENTS)
-
-
-def serve(port: int, database_port: int, delay: "Synchronized[float]", ready: Event) -> None:
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(port, database_port, delay, ready))
-
-
-async def _serve(port: int, database_port: int, delay: "Synchronized[float]", ready: Event) -> None:
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, requests = await asyncio.open_connection("127.0.0.1", database_port)
-        await asyncio.gather(_pass_on(reader, requests), _pass_on(answers, writer, delay))
-
-    server = await asyncio.start_server(connected, "127.0.0.1", port)
-    ready.set()
-    await server.serve_forever()
-
-
-async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: "Synchronized[float] | None" = None
-) -> None:
-    """Pass on what comes until the end, each piece when it is due."""
-    try:
-        while data := await reader.read(CHUNK):
-            if delay is not None and delay.value:
-                await asyncio.sleep(delay.value)
-            writer.write(data)
-        writer.close()
-    except ConnectionError:
-        writer.close()
-
-
-@contextmanager
-def proxy(database_port: int) -> Iterator[tuple[int, "Synchronized[float]"]]:
-    """The port of the proxy, and its delay in seconds, which can be set."""
-    context = multiprocessing.get_context("spawn")
-    delay, ready = context.Value("d", 0.0), context.Event()
-    [port] = ports.find_free(1)
-    process = context.Process(target=serve, args=(port, database_port, delay, ready), daemon=True)
-    process.start()
-    try:
-        if not ready.wait(START_WITHIN):
-            raise RuntimeError("the proxy does not start")
-        yield port, delay
-    finally:
-        process.kill()
-        process.join()
 
 
 def work(clients: int, delay: str) -> Work:

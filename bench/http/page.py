@@ -99,9 +99,9 @@ def template(visitor: Visitor, nickname: str, note: Note, syntax: Syntax) -> str
     if written is None:
         raise LookupError("a row of the list has no <time>; adapt bench/http/page.py to its markup")
     row = replaced(row, written[0], f'<time datetime="{syntax.iso}">{syntax.time}</time>')
-    row = replaced(row, escape(note.content[:EXCERPT].strip()), syntax.text)
-    row = replaced(row, escape(note.title), syntax.title)
     row = replaced(row, str(note.id), syntax.id)
+    row = replaced(row, escape(note.title), syntax.title)
+    row = replaced(row, escape(note.content[:EXCERPT].strip()), syntax.text)
     whole = f"{before}{syntax.each}{row}\n{syntax.end}{after}"
     whole = whole.replace(nickname, syntax.reader)  # no more than the letter of a portrait may be there
     for token in visitor.token.values():

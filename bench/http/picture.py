@@ -12,7 +12,7 @@ from bench.http.report import NAMES, written
 from bench.http.targets import OURS
 from bench.release.picture import FAINT, INK, LEFT, LINE, READ, RIGHT, WIDTH, WRITE, text
 
-NAME, RATIO = 190, 210  # widths of the columns beside the bars
+NAME, RATIO = 170, 250  # widths of the columns beside the bars
 BARS = LEFT + NAME
 LENGTH = WIDTH - BARS - RIGHT - RATIO
 HEADING, ROW, BAR = 46, 30, 18

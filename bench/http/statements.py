@@ -18,8 +18,8 @@ from bench.http.load import Load, Plan
 from bench.http.targets import Stage, Target
 from bench.http.turns import Work
 
-PAGES = 20
-QUIET = 0.3  # seconds without a new line: what is sent after the answer, such as a ROLLBACK, is there too
+PAGES = 10
+QUIET = 0.2  # seconds without a new line: what is sent after the answer, such as a ROLLBACK, is there too
 SETTING = "log_statement = 'all'\n"
 WITHIN = 10  # seconds until PostgreSQL has read its settings
 LINE = re.compile(r"LOG:  (?:statement|execute [^:]*):[ \t]*(?:\n\t)*(.*)$", re.MULTILINE)  # \n\t: goes on

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import sql
@@ -38,24 +39,34 @@ class Target:
     owners: dict[str, Visitor]
 
 
+class Checkout(NamedTuple):
+    """A commit of this service, and the environment that it runs in."""
+
+    root: Path
+    environment: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Stage:
     """What the targets stand on.
 
     Args:
-        ours, earlier: environments of the services; `earlier` is None without a history.
+        folder: of the run: data, logs, templates.
+        services: this one and, where the history has it, the earlier one. The peers share the database of this one.
     """
 
     folder: Path
     database: Child
     database_port: int
-    ours: dict[str, str]
-    earlier: dict[str, str] | None
-    root: Path | None
+    services: dict[str, Checkout]
 
     @property
     def names(self) -> list[str]:
-        return [OURS, *([EARLIER] if self.earlier else []), *peers.PEERS]
+        return [*self.services, *peers.PEERS]
+
+    @property
+    def ours(self) -> dict[str, str]:
+        return self.services[OURS].environment
 
 
 @contextmanager
@@ -66,16 +77,15 @@ def stage(folder: Path) -> Iterator[Stage]:
         database = postgres.start(folder / "postgres", port, may_create_databases=True)
         stack.callback(database.stop)
         ours = {**service.production(port), "WEB_CONCURRENCY": str(peers.WORKERS)}
-        service.release(ours, folder)
-        rows.fill(ours["DATABASE_URL"])
+        services = {OURS: Checkout(service.ROOT, ours)}
         root = stack.enter_context(earlier.worktree(folder))
-        before = None
         if root:
             url = create_database(ours["DATABASE_URL"], EARLIER)
-            before = earlier.environment(root, ours, url)
-            service.release(before, folder, root)
-            rows.fill(url)
-        yield Stage(folder, database, port, ours, before, root)
+            services[EARLIER] = Checkout(root, earlier.environment(root, ours, url))
+        for checkout in services.values():
+            service.release(checkout.environment, folder, checkout.root)
+            rows.fill(checkout.environment["DATABASE_URL"])
+        yield Stage(folder, database, port, services)
 
 
 def create_database(url: str, name: str) -> str:
@@ -103,12 +113,9 @@ def running(on: Stage, name: str, database_port: int | None = None) -> Iterator[
     Args:
         database_port: where it finds PostgreSQL, when that is a proxy's.
     """
-    if name == OURS:
-        started = _service(through(on.ours, on, database_port), service.ROOT)
-    elif name == EARLIER:
-        assert on.earlier  # noqa: S101 - it is named only where there is a history
-        assert on.root  # noqa: S101
-        started = _service(through(on.earlier, on, database_port), on.root)
+    if name in on.services:
+        root, environment = on.services[name]
+        started = _service(through(environment, on, database_port), root)
     else:
         started = peers.running(name, through(on.ours, on, database_port), on.folder)
     with started as (port, pid):

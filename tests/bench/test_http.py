@@ -19,9 +19,9 @@ import pytest
 from app.dev import ports
 from bench.http import page, picture
 from bench.http.cost import cpu_seconds
-from bench.http.delay import proxy
 from bench.http.figures import Spread, Turn, cpu, paired, rate, spread
 from bench.http.load import NO_ANSWER, Plan, run
+from bench.http.proxy import proxy
 from bench.http.report import failures
 from bench.http.rows import Visitor
 from bench.http.statements import LINE, NOTHING_ASKED
