@@ -47,7 +47,8 @@ QUICK = Length(0.3, servers=2, pages=1, growth=1, delay=1)
 def main() -> None:
     options = parse()
     length, parts = QUICK if options.quick else FULL, options.only or PARTS
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that everything is stopped, as by Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("stopped"))  # and everything that was started with it
     others = psutil.cpu_percent(interval=2)
     print(f"other programs take {others:.0f} % of the machine's CPU as this begins", flush=True)
     started = time.monotonic()
