@@ -23,53 +23,43 @@ NAMES = {
 }
 
 
+HEAD = ("", "requests/s", "CPU ms web", "CPU ms PostgreSQL", "p50 ms", "p99 ms", "bytes", "CPU ms load")
+RATIOS = ("CPU, all", "CPU, web", "requests/s", "p50")
+
+
 def written(spread: Spread, digits: int = 1) -> str:
     median, low, high = (f"{value:,.{digits}f}" for value in spread)
     return f"{median} ({low} to {high})"
 
 
-def ratio(turns: Sequence[Turn], above: tuple[str, str], below: tuple[str, str], figure: Figure) -> str:
-    return written(paired(turns, above, below, figure), 2)
-
-
 def servers(turns: Sequence[Turn], names: Sequence[str], work: str) -> Iterator[str]:
-    """What each target did with a piece of work, and our ratio to it."""
+    """What each target did with a piece of work, and our ratio to it in the same round."""
     yield f"\n### {work}\n"
-    yield from markdown(
-        [
-            ("", "requests/s", "CPU ms web", "CPU ms PostgreSQL", "p50 ms", "p99 ms", "bytes", "CPU ms load"),
-            *(
-                (
-                    NAMES[name],
-                    written(of(turns, name, work, figures.rate), 0),
-                    written(of(turns, name, work, figures.web_cpu), 2),
-                    written(of(turns, name, work, figures.database_cpu), 2),
-                    written(of(turns, name, work, figures.p50)),
-                    written(of(turns, name, work, figures.p99)),
-                    f"{of(turns, name, work, figures.size).median:,.0f}",
-                    f"{of(turns, name, work, figures.load_cpu).median:.2f}",
-                )
-                for name in names
-            ),
-        ]
-    )
+    yield from markdown([HEAD, *(_absolute(turns, name, work) for name in names)])
     yield ""
-    yield from markdown(
-        [
-            (f"{work}: ours / theirs, of the same round", "CPU, all", "CPU, web", "requests/s", "p50"),
-            *(
-                (
-                    NAMES[name],
-                    *(
-                        ratio(turns, (OURS, work), (name, work), figure)
-                        for figure in (figures.cpu, figures.web_cpu, figures.rate, figures.p50)
-                    ),
-                )
-                for name in names
-                if name != OURS
-            ),
-        ]
+    head = (f"{work}: ours / theirs", *RATIOS)
+    yield from markdown([head, *(_relative(turns, name, work) for name in names if name != OURS)])
+
+
+def _absolute(turns: Sequence[Turn], name: str, work: str) -> tuple[str, ...]:
+    def cell(figure: Figure, digits: int) -> str:
+        return written(of(turns, name, work, figure), digits)
+
+    return (
+        NAMES[name],
+        cell(figures.rate, 0),
+        cell(figures.web_cpu, 2),
+        cell(figures.database_cpu, 2),
+        cell(figures.p50, 1),
+        cell(figures.p99, 1),
+        f"{of(turns, name, work, figures.size).median:,.0f}",
+        f"{of(turns, name, work, figures.load_cpu).median:.2f}",
     )
+
+
+def _relative(turns: Sequence[Turn], name: str, work: str) -> tuple[str, ...]:
+    compared = (figures.cpu, figures.web_cpu, figures.rate, figures.p50)
+    return NAMES[name], *(written(paired(turns, (OURS, work), (name, work), figure), 2) for figure in compared)
 
 
 def processes(targets: Sequence[Target], trips: dict[tuple[str, str], Trips]) -> Iterator[str]:

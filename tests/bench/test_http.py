@@ -22,7 +22,7 @@ from bench.http.cost import cpu_seconds
 from bench.http.figures import Spread, Turn, cpu, paired, rate, spread
 from bench.http.load import NO_ANSWER, Plan, run
 from bench.http.proxy import proxy
-from bench.http.report import failures
+from bench.http.report import failures, servers
 from bench.http.rows import Visitor
 from bench.http.statements import LINE, NOTHING_ASKED
 
@@ -55,6 +55,14 @@ def test_cpu_is_of_the_web_and_the_database_for_each_request() -> None:
 def test_a_spread_is_of_quartiles_where_there_are_enough_values() -> None:
     assert spread([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
     assert spread([5.0, 1.0, 3.0, 2.0, 4.0]) == Spread(3.0, 2.0, 4.0)
+
+
+def test_a_table_has_our_ratio_to_every_other_target() -> None:
+    turns = [turn(name, number, web=web) for number in range(4) for name, web in {"ours": 0.1, "django": 0.3}.items()]
+    lines = list(servers(turns, ["ours", "django"], "list"))
+    [ratios] = [line for line in lines[lines.index("") :] if "Django" in line]
+    assert [cell.strip() for cell in ratios.split("|")[2:4]] == ["0.50 (0.50 to 0.50)", "0.33 (0.33 to 0.33)"]
+    assert not any("this service" in line for line in lines[lines.index("") :])
 
 
 def row(number: int, **values: str) -> str:
