@@ -46,7 +46,8 @@ QUICK = Length(0.3, servers=2, pages=1, growth=1, delay=1)
 
 def main() -> None:
     options = parse()
-    length, parts = QUICK if options.quick else FULL, options.only or PARTS
+    length = QUICK if options.quick else FULL
+    parts = options.only or (PARTS[:1] if options.quick else PARTS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit("stopped"))  # and everything that was started with it
     others = psutil.cpu_percent(interval=2)
@@ -133,7 +134,7 @@ def write(folder: Path, turns: Sequence[Turn], names: Sequence[str], conditions:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.http", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short turns and few rounds, to try it")
+    parser.add_argument("--quick", action="store_true", help="short turns and few rounds, to try it; the servers alone")
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=Path("bench/results"), metavar="FOLDER")
     return parser.parse_args()

@@ -39,8 +39,10 @@ FILL_NOTES = """
 INSERT INTO notes (user_id, title, content, tags, created_at, updated_at)
 SELECT users.id, 'Note ' || n, (%s::text[])[1 + n %% 500],
        CASE WHEN n BETWEEN 21 AND 50 OR n > 50 AND n %% 10 = 0 THEN ARRAY['book', 'tag' || n %% 40] ELSE '{}' END,
-       now() - n * interval '1 second', now() - n * interval '1 second'
-FROM users, generate_series(1, %s) AS n WHERE nickname = ANY(%s) ORDER BY n DESC, users.id
+       written, written
+FROM users, generate_series(1, %s) AS n,
+     LATERAL (SELECT date_trunc('second', now()) - n * interval '1 second') AS moment (written)
+WHERE nickname = ANY(%s) ORDER BY n DESC, users.id
 """
 FILL_REST = """
 INSERT INTO todos (user_id, description, completed, position, completed_at)
