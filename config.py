@@ -58,6 +58,7 @@ class Config:
     SESSION_COOKIE_HTTPONLY = True
     SESSION_COOKIE_SAMESITE = "Lax"
     PERMANENT_SESSION_LIFETIME = timedelta(days=30)
+    SESSION_REFRESH_EACH_REQUEST = False  # it is sent again with each visit that is noted, see browser_session.py
     WTF_CSRF_TIME_LIMIT = None  # a form may stay open for days; its token ends with the session, see sessions.py
 
     MAX_CONTENT_LENGTH = 6 * MIB

@@ -29,7 +29,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import logs, teardown, throttling
+from app.web import autocommit, logs, teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -60,6 +60,7 @@ def create_app(config: Config | None = None) -> Flask:
     config = config or from_environment(os.environ)
     app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
     app.config.from_object(config)
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign] # no view is async, so none is asked
     if config.ONLY_MIGRATES:
         logs.init_app(app)
         init_database(app)
@@ -88,7 +89,8 @@ def create_app(config: Config | None = None) -> Flask:
 
 def init_database(app: Flask) -> None:
     db.init_app(app)
-    teardown.init_app(app)  # after db
+    autocommit.init_app(app)  # after db, as the next one
+    teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     release.init_app(app, release_options(app))
 

@@ -1,11 +1,14 @@
 """The extensions, unbound: create_app() binds them. Imports nothing of ours, so that everything can import it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import MetaData
+from sqlalchemy import CursorResult, Executable, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 NAMING_CONVENTION = {
@@ -29,3 +32,11 @@ migrate = Migrate()
 login = LoginManager()
 csrf = CSRFProtect()
 babel = Babel()
+
+
+def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+    """Run a query for rows of named columns, in the session's transaction but past the ORM (SQLAlchemy Core).
+
+    The ORM's bookkeeping is for entities. Without one it costs as much again as the statement.
+    """
+    return db.session.connection().execute(statement, parameters)

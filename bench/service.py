@@ -54,25 +54,26 @@ def production(database_port: int) -> dict[str, str]:
     }
 
 
-def release(environment: dict[str, str], folder: Path) -> None:
+def release(environment: dict[str, str], folder: Path, root: Path = ROOT) -> None:
     """Run the Procfile's release; end this command with what it said when it fails."""
     log = folder / "release"
-    if spawn(["/bin/sh", "-c", command("release")], log=log, cwd=ROOT, env=environment).wait() != 0:
+    if spawn(["/bin/sh", "-c", command("release", root)], log=log, cwd=root, env=environment).wait() != 0:
         sys.exit(log.read_text())
 
 
 @contextmanager
-def running(environment: dict[str, str], arguments: str = "") -> Iterator[Service]:
+def running(environment: dict[str, str], arguments: str = "", root: Path = ROOT) -> Iterator[Service]:
     """Run the Procfile's web line.
 
     Args:
         arguments: of gunicorn, such as another worker class to compare with.
+        root: the checkout, where it is another commit's.
     """
     [port] = ports.find_free(1)
     env = {**environment, "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} {arguments}"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        process = spawn(["/bin/sh", "-c", command("web")], log=log, cwd=ROOT, env=env)
+        process = spawn(["/bin/sh", "-c", command("web", root)], log=log, cwd=root, env=env)
         child = Child("web", process, log, grace=30)
         try:
             child.wait_until(lambda: is_ready(port), START_WITHIN)
@@ -81,8 +82,8 @@ def running(environment: dict[str, str], arguments: str = "") -> Iterator[Servic
             child.stop()
 
 
-def command(name: str) -> str:
-    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+def command(name: str, root: Path = ROOT) -> str:
+    lines = dict(line.split(": ", 1) for line in (root / "Procfile").read_text().splitlines())
     return lines[name]
 
 

@@ -75,8 +75,8 @@ def wait(waiting: connection) -> None:
     try:
         if waiting.status == STATUS_SETUP:
             _connect(waiting)
-        elif waiting.autocommit:  # SQLAlchemy pings in this mode, and the web uses it for nothing else
-            _wait(waiting, PING_SECONDS)
+        elif waiting.autocommit and not getattr(waiting, "reads_only", False):  # app/web/autocommit.py marks its reads
+            _wait(waiting, PING_SECONDS)  # SQLAlchemy pings in this mode
         else:
             _execute(waiting)
     except DatabaseTimeout:

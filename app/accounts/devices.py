@@ -12,7 +12,7 @@ from app.accounts.models import EventKind, UserSession
 from app.accounts.service import lock_user
 from app.accounts.sessions import MOST
 from app.accounts.user_agents import SeenFrom
-from app.extensions import db
+from app.extensions import db, read
 
 
 class DeviceGone(Exception):
@@ -49,7 +49,7 @@ OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS
 
 def list_devices(user_id: int, session_id: int) -> Sequence[Device]:
     """The session that asks first, then the others by their last visit; at most MOST."""
-    rows = db.session.execute(_DEVICES, {"user_id": user_id, "session_id": session_id})
+    rows = read(_DEVICES, {"user_id": user_id, "session_id": session_id})
     return [Device(**row._mapping) for row in rows]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, select
 
 from app.accounts.models import AccountEvent
 from app.accounts.user_agents import SeenFrom
-from app.extensions import db
+from app.extensions import read
 from app.keyset import IDS, Cursor, cut_page
 from app.soft_delete import purge
 
@@ -50,7 +50,7 @@ _PAGE = (
 
 def list_events(user_id: int, after: Cursor = START) -> tuple[Sequence[Event], Cursor | None]:
     """A page of the account's events, the newest first, and where the next page starts."""
-    rows = db.session.execute(_PAGE, {"owner": user_id, "before": after.key[0]})
+    rows = read(_PAGE, {"owner": user_id, "before": after.key[0]})
     return cut_page([Event(**row._mapping) for row in rows], PAGE_SIZE, lambda event: (event.id,))
 
 

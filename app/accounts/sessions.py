@@ -17,7 +17,7 @@ from app.accounts.events import Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import WrongCredentials
 from app.database_errors import takes_no_changes
-from app.extensions import db
+from app.extensions import db, read
 from app.soft_delete import purge
 
 # Lifetimes, counted from the last visit.
@@ -142,7 +142,7 @@ def start_session(
 
 def find_session(token: str) -> SignedIn | None:
     """Who holds this token; None once its session has ended or expired. One statement."""
-    row = db.session.execute(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
+    row = read(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
 

@@ -23,12 +23,9 @@ def squares(notes_by_day: Mapping[date, int], today: date) -> list[Square]:
     """A column for each week with Monday on top. The last square is today."""
     first = first_day(today)
     most = max(notes_by_day.values(), default=1)
+    levels = {(day - first).days: -(-LEVELS * written // most) for day, written in notes_by_day.items()}  # rounded up
     return [
-        Square(
-            x=number // 7 * PITCH,
-            y=number % 7 * PITCH,
-            level=-(-LEVELS * notes_by_day.get(first + timedelta(number), 0) // most),  # rounded up
-        )
+        Square(x=number // 7 * PITCH, y=number % 7 * PITCH, level=levels.get(number, 0))
         for number in range((today - first).days + 1)
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ScalarSelect, Select, select
 
 from app.accounts import devices
-from app.extensions import db
+from app.extensions import read
 from app.mypage.heat_map import Square, busiest_week, first_day, squares
 
 # Name: how to count it. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
@@ -66,7 +66,7 @@ def overview(user_id: int, session_id: int, figures: Figures, zone: str, today: 
         today: the day there.
     """
     asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, "zone": zone, "since": first_day(today)}
-    counted = dict(db.session.execute(_statement(tuple(figures.items())), asked).one()._mapping)
+    counted = dict(read(_statement(tuple(figures.items())), asked).one()._mapping)
     by_day = counted.pop("notes_by_day") or {}
     days = {date.fromisoformat(day): count for day, count in by_day.items()}
     return Overview(**counted, days=days, today=today)

@@ -5,9 +5,8 @@ its country has a place with the same clock. Any other valid name, also the old 
 choice and is then shown on top of the list.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from babel.core import Locale, get_global
 from app.web.locale import time_zones
 
 Clock = tuple[timedelta | None, timedelta | None]
+Region = tuple[str, list[tuple[str, str]]]
 
 # Korean names that Unicode's data lack or still write in an old way.
 RENAMED = {
@@ -28,16 +28,23 @@ RENAMED = {
 }
 
 
-def regions(language: str, now: datetime) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def regions(language: str, now: datetime) -> tuple[Region, ...]:
     """Each region with its zones as (IANA name, "Seoul (UTC+9)"), from west to east.
 
     Args:
         language: of the places' names, "ko" or "en".
         now: an aware datetime; offsets change with summer time.
     """
+    return _regions(language, now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0))
+
+
+@lru_cache(maxsize=2)  # both languages. Clocks change at a quarter of an hour
+def _regions(language: str, now: datetime) -> tuple[Region, ...]:
+    found = []
     for region, zones in listed_zones().items():
         by_offset = sorted((now.astimezone(zone).utcoffset() or timedelta(), zone.key) for zone in zones)
-        yield region, [(name, f"{place(name, language)} ({utc(offset)})") for offset, name in by_offset]
+        found.append((region, [(name, f"{place(name, language)} ({utc(offset)})") for offset, name in by_offset]))
+    return tuple(found)
 
 
 @cache

@@ -37,7 +37,7 @@ class NewNoteForm(NoteForm):
 
 
 class EditNoteForm(NoteForm):
-    version = HiddenField()  # optimistic locking: the version that the editor was opened with
+    version = HiddenField("")  # optimistic locking: the version that the editor was opened with
 
     def validate_version(self, field: Field) -> None:
         if not VERSION.fullmatch(field.data or ""):

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.extensions import db
+from app.extensions import read
 from app.keyset import Cursor, cut_page
 from app.notes.cursor import START, key_of, values_of
 from app.notes.excerpts import LENGTH
@@ -162,7 +162,7 @@ def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -
     parameters: dict[str, Any] = {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
     if search:
         parameters |= {"tags": list(search.tags), "patterns": search.patterns, "cased_patterns": search.cased_patterns}
-    rows = db.session.execute(_SEARCH if search else _PAGE, parameters).all()
+    rows = read(_SEARCH if search else _PAGE, parameters).all()
     figures = rows[0]
     found = [row for row in rows if row.id is not None]
     notes, older = cut_page(found, PAGE_SIZE, lambda note: key_of(note.pinned, note.created_at, note.id))
@@ -180,4 +180,4 @@ def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -
 
 def list_tags(user_id: int) -> list[tuple[str, int]]:
     """The tags of the user's notes and how many have each, the most used first; at most TAGS_SHOWN."""
-    return [(tag, used) for tag, used in db.session.execute(_OWN_TAGS, {"owner": user_id})]
+    return [(row.tag, row.used) for row in read(_OWN_TAGS, {"owner": user_id})]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Update, bindparam, delete, func, select, update
 
 from app.accounts.errors import owner_required
-from app.extensions import db
+from app.extensions import db, read
 from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
@@ -67,7 +67,7 @@ def create_note(user_id: int, title: str, content: str) -> int:
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
     """Raises: NoteNotFound."""
-    note = db.session.execute(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none()
+    note = read(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
         raise NoteNotFound
     return note
@@ -104,7 +104,7 @@ def restore_note(user_id: int, note_id: int) -> str:
 
 def list_trash(user_id: int) -> Sequence[NoteRow]:
     """The notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
-    return db.session.execute(_TRASH, {"owner": user_id}).all()
+    return read(_TRASH, {"owner": user_id}).all()
 
 
 def empty_trash(user_id: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
@@ -22,6 +23,7 @@ from app.web.drafts import accepted
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
 from app.web.formats import number
+from app.web.template_folding import constant
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 bp.add_app_template_filter(name_and_excerpt)
@@ -42,11 +44,16 @@ def index() -> Answer:
     page = listing.list_notes(current_user.id, requested_cursor(), search)
     is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
     template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(
-        render_template(template, **list_context(page, search), form=NewNoteForm(), is_more=is_fragment)
-    )
+    response = make_response(render_template(template, **list_context(page, search), is_more=is_fragment))
     response.vary.add("HX-Request")
     return response
+
+
+@bp.app_template_global()
+@constant
+def empty_note_fields() -> Markup:
+    """The fields of a new note before anything is typed, for the list, where they are on every page."""
+    return Markup(render_template("notes/new_note.html", form=NewNoteForm(formdata=None)))  # noqa: S704 - our template
 
 
 @bp.post("")

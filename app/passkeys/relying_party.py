@@ -6,6 +6,7 @@ that work at that host alone, in a browser that is there.
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from flask import abort, current_app, request
@@ -17,8 +18,13 @@ PORTS = {"http": 80, "https": 443}  # which an origin does not name
 
 def relying_party() -> RelyingParty | None:
     """This site; None where the page was opened by another name than the site's, or by an IP address."""
-    here = urlsplit(request.host_url)
-    site = urlsplit(current_app.config["SITE_URL"]) if current_app.config["SITE_URL"] else here
+    return _party(current_app.config["SITE_URL"], request.host_url)
+
+
+@lru_cache(maxsize=64)  # pages ask for it several times; a stranger's host name falls out again
+def _party(site_url: str, host_url: str) -> RelyingParty | None:
+    here = urlsplit(host_url)
+    site = urlsplit(site_url) if site_url else here
     name = site.hostname
     if not name or name != here.hostname or is_ip_address(name):
         return None

@@ -14,7 +14,7 @@ from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user
 from app.database_errors import violated_constraint
-from app.extensions import db
+from app.extensions import db, read
 from app.passkeys import ceremonies, challenges, recovery_codes
 from app.passkeys.ceremonies import RelyingParty
 from app.passkeys.models import Passkey
@@ -91,7 +91,7 @@ _NAME = select(Passkey.name).where(*_OWN)
 
 
 def overview(user_id: int) -> Overview:
-    rows = db.session.execute(_OVERVIEW, {"user_id": user_id}).all()
+    rows = read(_OVERVIEW, {"user_id": user_id}).all()
     shown = [Shown(row.id, row.name, row.backed_up, row.created_at, row.last_used_at) for row in rows if row.id]
     return Overview(shown, rows[0].passkey_after_password if rows else False, rows[0].codes_left if rows else 0)
 

@@ -39,9 +39,10 @@ class PhotoForm(FlaskForm):
         _("Photo"), widget=FileInput(), render_kw={"accept": "image/jpeg,image/png,image/gif,image/webp"}
     )
     # photo.js sends these. Without them the largest square in the middle is taken.
-    crop_x = StringField()
-    crop_y = StringField()
-    crop_size = StringField()
+    # With a label, since WTForms would look for a translation of the field's name.
+    crop_x = StringField("")
+    crop_y = StringField("")
+    crop_size = StringField("")
 
     def validate_photo(self, field: Field) -> None:
         if len(field.data or []) != 1:

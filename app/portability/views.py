@@ -22,6 +22,7 @@ from app.portability.contract import Portable
 from app.portability.forms import ImportForm
 from app.portability.rejection import ArchiveRejected
 from app.rate_limits import RateLimited
+from app.web.autocommit import in_transaction
 from app.web.errors import RETRY_AFTER, show_error
 from app.web.formats import number
 from app.web.locale import reader_time_zone, today
@@ -45,6 +46,7 @@ def portables() -> Sequence[Portable]:
 
 
 @bp.get("/export")
+@in_transaction
 @recent_sign_in_required("mypage.index")
 def export() -> Answer:
     if request.method == "HEAD":  # the length would cost the whole export

@@ -56,7 +56,7 @@ class ChangeTodoForm(TodoForm):
 
     description = description_field(_("Todo"), id="changed-description")
     due_on = DayField(_("Due date"), id="changed-due-on")
-    completed = HiddenField()
+    completed = HiddenField("")
 
     def validate_description(self, field: Field) -> None:
         if field.raw_data or not self.completed.raw_data:

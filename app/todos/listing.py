@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select, true, tuple_
 
-from app.extensions import db
+from app.extensions import read
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
@@ -78,7 +78,7 @@ def list_todos(
         sort: None is the user's own order, the newest first until something is moved; "due" is by due date.
     """
     rank, todo_id = after.key
-    rows = db.session.execute(_PAGES[sort, completed], {"owner": user_id, "rank": rank, "todo_id": todo_id}).all()
+    rows = read(_PAGES[sort, completed], {"owner": user_id, "rank": rank, "todo_id": todo_id}).all()
     found = [row for row in rows if row.id]
     todos, older = cut_page(found, PAGE_SIZE, lambda todo: (todo.rank, todo.id))
     return TodoPage(todos, older, rows[0].open, rows[0].done)

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, 
 
 from app.accounts.errors import owner_required
 from app.accounts.models import User
-from app.extensions import db
+from app.extensions import db, read
 from app.quotas import Quota
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import Todo
@@ -62,7 +62,7 @@ def create_todo(user_id: int, description: str, due_on: date | None = None) -> i
 
 def get_todo(user_id: int, todo_id: int) -> TodoRow:
     """Raises: TodoNotFound."""
-    todo = db.session.execute(_ONE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
+    todo = read(_ONE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         raise TodoNotFound
     return todo

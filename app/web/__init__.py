@@ -7,6 +7,7 @@ from app.web import (
     access,
     cookies,
     errors,
+    field_attributes,
     formats,
     headers,
     ids,
@@ -24,11 +25,12 @@ def init_app(app: Flask) -> None:
     logs.init_app(app)  # first, so that every later failure is logged in the same form
     ids.init_app(app)
     proxy.init_app(app)
+    templates.init_app(app)
     locale.init_app(app)
     formats.init_app(app)
+    field_attributes.init_app(app)
     cookies.init_app(app)
     static.init_app(app)
-    templates.init_app(app)
     headers.init_app(app)
     request_size.init_app(app)
     errors.init_app(app)

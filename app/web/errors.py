@@ -105,5 +105,8 @@ def settle_reader() -> None:
 
 
 def wants_json() -> bool:
+    accepted = request.headers.get("Accept", "").lower()
+    if "json" not in accepted and "application/*" not in accepted:
+        return False  # a browser; reading the whole header would be a tenth of an error page
     offered = ["text/html", "application/json", "application/problem+json"]
     return request.accept_mimetypes.best_match(offered, default="text/html") != "text/html"

@@ -12,6 +12,7 @@ from app.extensions import db
 from app.release import schema_state
 from app.release.schema_state import SchemaState, read_schema_state
 from app.web.access import public
+from app.web.autocommit import in_transaction
 
 READY = (schema_state.AT_HEAD, schema_state.AHEAD)  # ahead too: while a release migrates, the live one must stay ready
 CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely
@@ -36,6 +37,7 @@ def healthz() -> Response:
 
 @bp.get("/readyz")
 @public
+@in_transaction
 def readyz() -> tuple[Response, int]:
     """The database answers, takes changes, and this code runs on its schema."""
     try:

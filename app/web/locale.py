@@ -1,51 +1,95 @@
-"""Locale negotiation: the reader's language and time zone.
+"""Locale negotiation: the reader's language and time zone, and the theme.
 
 The account's choice comes first, then the browser's cookie, then the Accept-Language header.
 """
 
 import zoneinfo
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, request
+from babel import Locale
+from flask import Flask, g, request
 from flask_login import current_user
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from app.extensions import babel
+from app.web.template_folding import constant
 
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
+LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How the reader of a page wants it: its words, its times, its colours.
+
+    Args:
+        theme: "light" or "dark"; None: as the system has it.
+    """
+
+    language: str
+    time_zone: ZoneInfo
+    theme: str | None
 
 
 def init_app(app: Flask) -> None:
-    babel.init_app(app, locale_selector=reader_locale, timezone_selector=reader_time_zone)
-    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale)
+    babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()], timezone_selector=reader_time_zone)
+    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, theme=lambda: reader().theme)
 
 
+def reader() -> Reader:
+    """Negotiated once a request, since each time and each number of a page asks for it."""
+    found: Reader | None = g.get("reader")
+    if found is None:
+        account = known_account()
+        language = _language(account)
+        found = g.reader = Reader(language, ZoneInfo(_time_zone(account, language)), _theme())
+    return found
+
+
+@constant
 def reader_locale() -> str:
-    account = known_account()
-    chosen = (account and account.language) or request.cookies.get("language")
-    if chosen in LANGUAGES:
-        return str(chosen)
-    return browser_locale()
-
-
-def browser_locale() -> str:
-    return request.accept_languages.best_match(("en", "ko")) or "en"
+    return reader().language
 
 
 def reader_time_zone() -> str:
-    """Without a choice: Korea's for Korean. A reader of English may be anywhere: UTC, and times say so."""
-    account = known_account()
-    chosen = (account and account.time_zone) or request.cookies.get("time_zone")
-    if chosen in time_zones():
-        return str(chosen)
-    return "Asia/Seoul" if reader_locale() == "ko" else "UTC"
+    return reader().time_zone.key
 
 
 def known_account() -> Any:
     """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
     return current_user if current_user.is_authenticated else None
+
+
+def _language(account: Any) -> str:
+    chosen = (account and account.language) or request.cookies.get("language")
+    return str(chosen) if chosen in LANGUAGES else browser_locale()
+
+
+def browser_locale() -> str:
+    return _best_language(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=256)  # browsers say the same few things, and reading one takes as long as signing a cookie
+def _best_language(accepted: str) -> str:
+    return parse_accept_header(accepted, LanguageAccept).best_match(("en", "ko")) or "en"
+
+
+def _time_zone(account: Any, language: str) -> str:
+    """Without a choice: Korea's for Korean. A reader of English may be anywhere: UTC, and times say so."""
+    chosen = (account and account.time_zone) or request.cookies.get("time_zone")
+    if chosen in time_zones():
+        return str(chosen)
+    return "Asia/Seoul" if language == "ko" else "UTC"
+
+
+def _theme() -> str | None:
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in ("light", "dark") else None
 
 
 @cache
@@ -58,9 +102,9 @@ def time_zones() -> frozenset[str]:
 
 def today() -> date:
     """Today where the reader is."""
-    return datetime.now(ZoneInfo(reader_time_zone())).date()
+    return datetime.now(reader().time_zone).date()
 
 
 def local_day(value: datetime) -> date:
     """The day of a moment where the reader is."""
-    return value.astimezone(ZoneInfo(reader_time_zone())).date()
+    return value.astimezone(reader().time_zone).date()

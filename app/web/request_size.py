@@ -38,5 +38,5 @@ def limit_body() -> None:
 
 def refuse_files() -> None:
     """A text field would be handed the file and fail on it."""
-    if not takes_upload() and request.files:
+    if request.mimetype == "multipart/form-data" and not takes_upload() and request.files:
         abort(422)

@@ -1,13 +1,16 @@
 """Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable)."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
+from markupsafe import Markup
 from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
 
 from app.web.headers import FIXED
+from app.web.template_folding import constant
 
 ROOT = Path(__file__).parents[1] / "static"
 
@@ -23,7 +26,19 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
-    app.jinja_env.globals["static_url"] = urls.__getitem__  # an unknown name is a KeyError, so a page's test finds it
+
+    @constant
+    def static_url(name: str) -> str:
+        return urls[name]  # an unknown name is a KeyError, so a page's test finds it
+
+    @constant
+    @cache
+    def icon(name: str) -> Markup:
+        """An icon of icons.svg, for the eye only."""
+        use = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
+        return use.format(static_url("icons.svg"), name)
+
+    app.jinja_env.globals.update(icon=icon, static_url=static_url)
 
 
 def hashed_url(path: Path) -> str:

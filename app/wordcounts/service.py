@@ -10,7 +10,7 @@ from sqlalchemy import Row, Update, bindparam, func, or_, select, text, update
 from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
-from app.extensions import db
+from app.extensions import db, read
 from app.keyset import IDS, Cursor, cut_page
 from app.quotas import Quota
 from app.wordcounts import rate_limits
@@ -136,7 +136,7 @@ def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
 
 def list_results(user_id: int, after: Cursor = START) -> ResultPage:
     """A page of the user's results, the newest first."""
-    rows = db.session.execute(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
+    rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
     return ResultPage(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
 
 
@@ -150,7 +150,7 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
     Raises:
         ResultNotFound
     """
-    result = db.session.execute(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
+    result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
     if result is None:
         raise ResultNotFound
     return result

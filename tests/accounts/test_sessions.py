@@ -88,6 +88,16 @@ def test_a_visit_extends_a_session_by_its_original_lifetime(signed_in: Visitor) 
     assert left == timedelta(hours=12)
 
 
+def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_page(
+    client: Visitor, alice: User
+) -> None:
+    client.sign_in("alice@example.com", PASSWORD, remember="y")
+    client.get("/notes")
+    assert "Set-Cookie" not in client.get("/notes").headers
+    db.session.execute(update(UserSession).values(last_seen_at=func.now() - timedelta(hours=2)))
+    assert "Expires=" in client.get("/notes").headers["Set-Cookie"]
+
+
 def test_no_visit_extends_a_session_beyond_its_absolute_lifetime(signed_in: Visitor) -> None:
     db.session.execute(
         update(UserSession).values(

@@ -12,7 +12,7 @@ from app.notes import listing, service
 from app.notes.models import Note
 from tests.conftest import browser_of
 from tests.database import row_counts
-from tests.visitor import Visitor
+from tests.visitor import Visitor, token_of
 
 
 def test_it_works(signed_in: Visitor) -> None:
@@ -40,6 +40,19 @@ def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, title: str, con
     assert 'class="error"' in answer.text
     assert content.strip()[:10] in answer.text
     assert row_counts() == before
+
+
+def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask, alice: User, bob: User) -> None:
+    """It is compiled into the page with the first request of a process, here a refused form."""
+    app.jinja_env.__dict__.pop("overlays", None)  # as if the process had just started
+    first, second = browser_of(app, alice), browser_of(app, bob)
+    refused = first.submit("/notes", title="alice's title" * 9, content="alice's text")
+    assert refused.status_code == 422
+    page = second.get("/notes").text
+    assert "alice" not in page
+    assert token_of(page) not in refused.text
+    assert page.count('name="csrf_token"') == refused.text.count('name="csrf_token"')
+    assert 'name="title" placeholder="Title" type="text" value=""' in page
 
 
 @pytest.mark.parametrize(("title", "content"), [("only a title", ""), ("", "only a text")])

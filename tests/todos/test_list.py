@@ -19,6 +19,8 @@ from tests.visitor import Visitor
 
 MIN = -(2**63)
 
+LABELS = {"tick": "Complete", "up": "Move up", "down": "Move down", "delete": "Delete"}
+
 
 def create(user: User, count: int) -> list[int]:
     return [service.create_todo(user.id, f"{number}") for number in range(count)]
@@ -130,11 +132,14 @@ def test_it_shows_nothing_of_another_user(app: Flask, alice: User, bob: User) ->
 def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books")
     page = signed_in.get("/todos").text
-    for label in ("Complete: books", "Move up: books", "Move down: books", "Edit: books", "Delete: books"):
-        assert f'aria-label="{label}"' in page
-    assert 'aria-pressed="false" aria-label="Complete: books"' in page
+    assert f'<bdi id="what-{todo_id}">books</bdi>' in page
+    assert 'aria-label="Edit: books"' in page
+    for name, label in LABELS.items():
+        assert f'aria-labelledby="{name} what-{todo_id}"' in page
+        assert f'<span id="{name}">{label}:</span>' in page
+    assert f'aria-pressed="false" aria-labelledby="tick what-{todo_id}"' in page
     service.change_todo(alice.id, todo_id, completed=True)
-    assert 'aria-pressed="true" aria-label="Complete: books"' in signed_in.get("/todos").text
+    assert f'aria-pressed="true" aria-labelledby="tick what-{todo_id}"' in signed_in.get("/todos").text
 
 
 @pytest.mark.parametrize("completed", [None, True])

@@ -1,0 +1,63 @@
+"""Autocommit for reads: a GET sends its statements without BEGIN and ROLLBACK, which are a round trip each.
+
+Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own anyway, and a GET writes at most one row,
+in one statement. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg2.extensions
+from flask import Flask, current_app, has_request_context, request
+from sqlalchemy import event
+
+from app.extensions import db
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def in_transaction(view: View) -> View:
+    """Mark a view whose GET needs a transaction: a server-side cursor, SET LOCAL, or several rows that are written."""
+    view.is_in_transaction = True  # type: ignore[attr-defined]
+    return view
+
+
+class PooledConnection(psycopg2.extensions.connection):
+    """A connection that tells a read in autocommit from the pool's ping, which has less time to be answered.
+
+    See http_server/database_timeout.py.
+    """
+
+    reads_only = False
+
+
+def init_app(app: Flask) -> None:
+    """Call it after the database's own."""
+    with app.app_context():
+        event.listen(db.engine, "do_connect", set_factory)
+        event.listen(db.engine, "checkout", enter)
+        event.listen(db.engine, "checkin", leave)
+
+
+def set_factory(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
+    options["connection_factory"] = PooledConnection
+
+
+def enter(connection: PooledConnection, *_record: object) -> None:
+    """psycopg2 notes the mode on its own side: this sends nothing."""
+    connection.autocommit = connection.reads_only = only_reads()
+
+
+def leave(connection: PooledConnection | None, record: object) -> None:
+    """The next user may write. None: the connection was lost."""
+    if connection is not None:
+        connection.reads_only = False
+        if not connection.closed:
+            connection.autocommit = False
+
+
+def only_reads() -> bool:
+    if not has_request_context() or request.method not in ("GET", "HEAD"):
+        return False
+    view = current_app.view_functions.get(request.endpoint or "")
+    return not getattr(view, "is_in_transaction", False)

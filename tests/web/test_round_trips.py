@@ -1,0 +1,93 @@
+"""What a GET costs on the wire: each round trip to PostgreSQL is a wait as long as the network is away."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from app.accounts import hashing
+from app.extensions import db
+from tests.conftest import CHEAP_HASHER
+from tests.databases import Environment
+from tests.web.database_faults import Site, new_site, visit
+from tests.web.round_trips import Relay, relay
+from tests.web.test_access import endpoints
+
+MOST = 3  # one that asks whether the connection still stands, one for the session with its account, one for the page
+WRITE = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|FOR UPDATE|FOR SHARE) ?\w*")
+IN_TRANSACTION = {"portability.export", "health.readyz"}
+
+
+@pytest.fixture
+def counted(migrated_environment: Environment) -> Iterator[Relay]:
+    with relay(migrated_environment) as counted:
+        yield counted
+
+
+@pytest.fixture
+def site(counted: Relay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    site = new_site(counted.environment)
+    yield site
+    with site.app.app_context():
+        db.engine.dispose()
+
+
+def test_a_page_of_a_signed_in_reader_makes_three_round_trips_at_most(site: Site, counted: Relay) -> None:
+    browser, token = site.browser()
+    visit(browser, token, "GET", "/notes")  # notes the visit, once an hour
+    seen = {}
+    for name, path in endpoints(site.app, "GET"):
+        before = counted.round_trips
+        visit(browser, token, "GET", path)
+        seen[name] = counted.round_trips - before
+    assert max(seen.values()) > 0
+    assert not {name: trips for name, trips in seen.items() if trips > MOST and name not in IN_TRANSACTION}
+
+
+def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
+    """Without a transaction, two statements that write could come apart."""
+    browser, token = site.browser()
+    sent: list[tuple[bool, str]] = []
+
+    def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
+        sent.append((cursor.connection.autocommit, statement))
+
+    with site.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+    for name, path in endpoints(site.app, "GET"):
+        sent.clear()
+        visit(browser, token, "GET", path)
+        assert {autocommit for autocommit, _ in sent} <= {name not in IN_TRANSACTION}, name
+        if name not in IN_TRANSACTION:
+            writes = [WRITE.findall(statement) for _, statement in sent if WRITE.search(statement)]
+            assert writes in ([], [["UPDATE user_sessions"]]), name
+
+
+def test_a_connection_reads_without_a_transaction_for_a_get_only(site: Site) -> None:
+    browser, token = site.browser()
+    used: list[Any] = []
+    modes: list[tuple[bool, bool]] = []
+
+    def note(_connection: object, cursor: Any, *_rest: object) -> None:
+        used.append(cursor.connection)
+        modes.append((cursor.connection.autocommit, cursor.connection.reads_only))
+
+    with site.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+    visit(browser, token, "GET", "/notes")
+    assert set(modes) == {(True, True)}
+    assert not used[-1].autocommit  # back in the pool, where it is pinged, and a POST may be next
+    assert not used[-1].reads_only
+    modes.clear()
+    assert visit(browser, token, "POST", "/notes").status_code == 302
+    assert set(modes) == {(False, False)}
+
+
+def test_no_view_is_async(app: Flask) -> None:
+    """Flask would ask this of each function at each call; the factory says that none is."""
+    assert not [name for name, view in app.view_functions.items() if inspect.iscoroutinefunction(view)]
