@@ -1,4 +1,4 @@
-"""What a sign-in takes of a dyno's memory, it gives back."""
+"""What sign-ins take of a dyno's memory: that of one password hash for each process."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,8 +7,8 @@ import psutil
 from tests.live.conftest import Service
 
 MIB = 1024 * 1024
-# A password hash takes 19 MiB. Where each of ten threads kept that much, it would be 190.
-MOST = 60
+# A hash takes 19 MiB. Each of two processes keeps that, and some for pages. Kept by each of ten threads, it is 190.
+MOST = 80
 
 
 def test_the_memory_of_password_hashes_does_not_stay_with_each_thread(live: Service) -> None:
