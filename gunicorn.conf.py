@@ -1,5 +1,6 @@
 """gunicorn behind a platform's router. Every setting that the environment gives is read and checked by config.py."""
 
+import gc
 import os
 import resource
 from pathlib import Path
@@ -68,3 +69,9 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     assert isinstance(app, Flask)  # noqa: S101 - the Procfile names the factory
     with app.app_context():
         db.engine.dispose(close=False)
+
+
+def when_ready(server: Arbiter) -> None:
+    """Before the fork: what exists by now stays out of garbage collection, which would copy every shared page."""
+    gc.collect()
+    gc.freeze()

@@ -145,6 +145,7 @@ PURE = [
     "app.passkeys.options",
     "app.photos.containers",
     "app.photos.cropping",
+    "app.photos.decoder_lock",
     "app.photos.decoding",
     "app.photos.processing",
     "app.photos.rejection",

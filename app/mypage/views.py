@@ -16,8 +16,8 @@ from app.accounts.service import NicknameTaken, WrongPassword
 from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
+from app.photos.decoder_lock import PhotoBusy
 from app.photos.forms import PhotoForm
-from app.photos.processing import PhotoBusy
 from app.photos.rejection import PhotoRejected
 from app.rate_limits import RateLimited
 from app.web.cookies import keep

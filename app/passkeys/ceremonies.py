@@ -3,32 +3,24 @@
 Pure: no request, no database. Registration makes a passkey, authentication shows that its holder is there. Both require
 user verification, that is the fingerprint, the face or the PIN that unlocks the device. So a passkey is two factors.
 What the browser is asked is in options.py.
+
+The library is imported on first use: with the cryptography that it needs it takes 0.15 s and 14 MB, and most sign-ins
+are by password.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import webauthn
-from webauthn.helpers import (
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    parse_authentication_credential_json,
-)
-from webauthn.helpers import parse_registration_credential_json as parse_registration
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import AuthenticationCredential
+if TYPE_CHECKING:
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier
+    from webauthn.helpers.structs import AuthenticationCredential
 
 MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
 MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn Level 3, section 4
 MAX_PUBLIC_KEY = 1024  # bytes; RSA of 4,096 bits takes 600, and checking a much longer one would take seconds
-ALGORITHMS = [
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,  # Windows Hello
-]
 
 
 class PasskeyRefused(Exception):
@@ -63,20 +55,31 @@ class Authenticated:
     backed_up: bool
 
 
+def algorithms() -> "list[COSEAlgorithmIdentifier]":
+    """The signatures that a passkey may make."""
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
+
+    return [Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]  # the last: Windows Hello
+
+
 def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> Registered:
     """The passkey that the answer of navigator.credentials.create() holds. Raises: PasskeyRefused."""
+    import webauthn
+    from webauthn import helpers
+
     with refusing():
-        credential = parse_registration(load(answer))
+        credential = helpers.parse_registration_credential_json(load(answer))
         verified = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=party.origin,
             require_user_verification=True,
-            supported_pub_key_algs=ALGORITHMS,
+            supported_pub_key_algs=algorithms(),
         )
         # The library decodes the key only. One that is none, such as a point beside the curve, would sign nobody in.
-        decoded_public_key_to_cryptography(decode_credential_public_key(verified.credential_public_key))
+        key = helpers.decode_credential_public_key(verified.credential_public_key)
+        helpers.decoded_public_key_to_cryptography(key)
     if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:
         raise PasskeyRefused("too long")
     transports = sorted({transport.value for transport in credential.response.transports or []})
@@ -89,20 +92,24 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> R
     )
 
 
-def parse_authentication(answer: str) -> AuthenticationCredential:
+def parse_authentication(answer: str) -> "AuthenticationCredential":
     """The answer of navigator.credentials.get(), which says whose it claims to be. Raises: PasskeyRefused."""
+    from webauthn.helpers import parse_authentication_credential_json
+
     with refusing():
         return parse_authentication_credential_json(load(answer))
 
 
 def verify_authentication(
-    party: RelyingParty, challenge: bytes, credential: AuthenticationCredential, public_key: bytes
+    party: RelyingParty, challenge: bytes, credential: "AuthenticationCredential", public_key: bytes
 ) -> Authenticated:
     """Whether the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
 
     The counter is the caller's to compare, by the statement that stores it: the library would do it before the
     signature, so anybody could claim that a passkey was copied.
     """
+    import webauthn
+
     with refusing():
         verified = webauthn.verify_authentication_response(
             credential=credential,

@@ -1,24 +1,18 @@
-"""What a browser is asked in the two ceremonies of WebAuthn, as JSON (ceremonies.py checks the answer). Pure."""
+"""What a browser is asked in the two ceremonies of WebAuthn, as JSON (ceremonies.py checks the answer). Pure.
+
+The library is imported on first use, as there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import webauthn
-from webauthn.helpers import options_to_json_dict
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+from app.passkeys.ceremonies import RelyingParty, algorithms
 
-from app.passkeys.ceremonies import ALGORITHMS, RelyingParty
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
 TIMEOUT = 5 * 60 * 1000  # milliseconds, as long as a challenge lives
-VERIFIED = UserVerificationRequirement.REQUIRED
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,9 @@ def registration_options(
         email, nickname: stay on the reader's device, to tell accounts apart there.
         known: the account's passkeys; a device that has one of them makes no second one.
     """
+    import webauthn
+    from webauthn.helpers import options_to_json_dict, structs
+
     options = webauthn.generate_registration_options(
         rp_id=party.id,
         rp_name="Semicircle",
@@ -46,12 +43,13 @@ def registration_options(
         user_display_name=nickname,
         challenge=challenge,
         timeout=TIMEOUT,
-        attestation=AttestationConveyancePreference.NONE,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=VERIFIED
+        attestation=structs.AttestationConveyancePreference.NONE,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=descriptors(known),
-        supported_pub_key_algs=ALGORITHMS,
+        supported_pub_key_algs=algorithms(),
     )
     return options_to_json_dict(options)
 
@@ -62,17 +60,23 @@ def authentication_options(party: RelyingParty, challenge: bytes, known: Sequenc
     Args:
         known: the passkeys that may answer; empty: any of this site, so nobody has to say first who they are.
     """
+    import webauthn
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     options = webauthn.generate_authentication_options(
         rp_id=party.id,
         challenge=challenge,
         timeout=TIMEOUT,
         allow_credentials=descriptors(known),
-        user_verification=VERIFIED,
+        user_verification=UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)
 
 
-def descriptors(known: Sequence[Known]) -> list[PublicKeyCredentialDescriptor]:
+def descriptors(known: Sequence[Known]) -> "list[PublicKeyCredentialDescriptor]":
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
+
     return [
         PublicKeyCredentialDescriptor(
             id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]

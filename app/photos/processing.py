@@ -7,24 +7,17 @@ position, no ICC or XMP, no script or archive behind the last byte.
 import ctypes
 import io
 import math
-import threading
 
 from PIL import Image
 
 from app.photos.containers import TooComplex
 from app.photos.cropping import Crop
+from app.photos.decoder_lock import decoder
 from app.photos.decoding import MAX_BYTES, decode, kind_of
 from app.photos.rejection import PhotoRejected, Reason
 
 QUALITY = 82  # of WebP, 0 to 100
-
-# One decode at a time in a process: a small dyno has no memory for two of the largest photos.
-DECODING = threading.BoundedSemaphore(1)
 BUSY_SECONDS = 2.0  # a decode takes half of one; after two a reader had better come back later
-
-
-class PhotoBusy(Exception):
-    """Another photo is being decoded. Try again in a few seconds."""
 
 
 def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf) -> bytes:
@@ -48,8 +41,12 @@ def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf
     if len(data) > MAX_BYTES:
         raise PhotoRejected(Reason.TOO_LARGE)
     kind = kind_of(data)
-    if not DECODING.acquire(timeout=max(0.0, min(seconds, BUSY_SECONDS))):
-        raise PhotoBusy
+    with decoder(min(seconds, BUSY_SECONDS)):
+        return _square_webp(data, kind, crop)
+
+
+def _square_webp(data: bytes, kind: str, crop: Crop | None) -> bytes:
+    """Raises: PhotoRejected."""
     try:
         return _encode(decode(data, kind, crop))
     except PhotoRejected:
@@ -64,7 +61,6 @@ def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf
         raise PhotoRejected(Reason.DAMAGED) from error
     finally:
         _return_memory()
-        DECODING.release()
 
 
 def _encode(square: Image.Image) -> bytes:

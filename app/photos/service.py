@@ -21,7 +21,8 @@ from app.extensions import db
 from app.jobs import defer
 from app.photos.cropping import Crop
 from app.photos.deadline import Deadline
-from app.photos.processing import PhotoBusy, square_webp
+from app.photos.decoder_lock import PhotoBusy
+from app.photos.processing import square_webp
 
 log = logging.getLogger(__name__)
 

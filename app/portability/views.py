@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from app import rate_limits
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
-from app.photos.processing import PhotoBusy
+from app.photos.decoder_lock import PhotoBusy
 from app.portability import exporting, importing
 from app.portability.concurrency import Busy
 from app.portability.contract import Portable

@@ -3,13 +3,27 @@
 init_app() sets it up. migrations/env.py calls runner.run(), which is what `flask db …` then does.
 """
 
+from typing import Any
+
+import click
 from flask import Flask
 
 from app.release import boot_gate
-from app.release.commands import release
 from app.release.options import Options
 
 __all__ = ["Options", "init_app"]
+
+
+class LazyRelease(click.Command):
+    """`flask release`, imported on first use: a process that serves does not need a third of this library."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        from app.release.commands import release
+
+        return release.make_context(*arguments, **options)
+
+    def invoke(self, context: click.Context) -> Any:
+        return context.command.invoke(context)
 
 
 def init_app(app: Flask, options: Options) -> None:
@@ -19,6 +33,6 @@ def init_app(app: Flask, options: Options) -> None:
     at another place among its before_request() functions, calls boot_gate.init_app() before this.
     """
     app.extensions["release"] = options
-    app.cli.add_command(release)
+    app.cli.add_command(LazyRelease("release", short_help="See and check schema changes."))
     if "boot_gate" not in app.extensions:
         boot_gate.init_app(app, exempt=())

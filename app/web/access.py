@@ -26,6 +26,11 @@ def is_public(endpoint: str) -> bool:
     return getattr(current_app.view_functions[endpoint], "is_public", False)
 
 
+def is_signed_in_write() -> bool:
+    """Whether the request is a POST that nobody may send without a session."""
+    return request.method == "POST" and request.endpoint is not None and not is_public(request.endpoint)
+
+
 def init_app(app: Flask) -> None:
     app.before_request(require_session)
 

@@ -1,4 +1,5 @@
-"""Autocommit for reads: a GET sends its statements without BEGIN and ROLLBACK, which are a round trip each.
+"""Autocommit for reads: a GET sends its statements without BEGIN and ROLLBACK, which are a round trip each. So does a
+POST until it has been let in: it reads the session and takes a token of the rate limit, each in one statement.
 
 Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own anyway, and a GET writes at most one row,
 in one statement. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
@@ -8,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg2.extensions
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import event
 
 from app.extensions import db
+from app.web.access import is_signed_in_write
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -56,8 +58,15 @@ def leave(connection: PooledConnection | None, record: object) -> None:
             connection.autocommit = False
 
 
+def begin_transactions() -> None:
+    """From the next connection on, this request writes. Call it after a commit, which gives the last one back."""
+    g.writes = True
+
+
 def only_reads() -> bool:
-    if not has_request_context() or request.method not in ("GET", "HEAD"):
+    if not has_request_context():
         return False
+    if request.method not in ("GET", "HEAD"):
+        return is_signed_in_write() and not g.get("writes", False)
     view = current_app.view_functions.get(request.endpoint or "")
     return not getattr(view, "is_in_transaction", False)

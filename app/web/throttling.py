@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-from flask import Flask, request
+from flask import Flask
 from flask_babel import format_timedelta, gettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 from app import rate_limits
 from app.quotas import QuotaReached
 from app.rate_limits import RateLimited
-from app.web import form_recovery
-from app.web.access import is_public
+from app.web import autocommit, form_recovery
+from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response
 from app.web.formats import number
 
@@ -31,8 +31,9 @@ def limit_writes() -> None:
     Raises:
         RateLimited
     """
-    if request.method == "POST" and request.endpoint and not is_public(request.endpoint):
+    if is_signed_in_write():
         rate_limits.take(rate_limits.WRITES, current_user.id)
+        autocommit.begin_transactions()
 
 
 def show_rate_limited(error: RateLimited) -> Response:

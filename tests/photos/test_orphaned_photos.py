@@ -12,7 +12,7 @@ from app import storage
 from app.accounts.models import User
 from app.extensions import db
 from app.photos import service
-from app.photos.processing import PhotoBusy
+from app.photos.decoder_lock import PhotoBusy
 from tests.bucket import object_keys
 from tests.photos.photo_files import oriented_photo
 from tests.queued import queued, run_queued

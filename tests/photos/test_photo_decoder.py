@@ -1,15 +1,19 @@
-"""A process decodes one photo at a time, always releases the decoder, and lets no warning escape."""
+"""The processes of a dyno decode one photo at a time, always release the decoder, and let no warning escape."""
 
 import contextlib
+import subprocess
+import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.photos import processing
+from app.photos import decoder_lock, processing
+from app.photos.decoder_lock import PhotoBusy, decoder
 from app.photos.decoding import MAX_BYTES
-from app.photos.processing import PhotoBusy, square_webp
+from app.photos.processing import square_webp
 from app.photos.rejection import PhotoRejected, Reason
 from tests.photos.accepted_photos import accepted_photos
 from tests.photos.forged_files import flat_png
@@ -19,13 +23,13 @@ from tests.photos.photo_outcomes import reason_for
 
 def test_waiting_for_the_decoder_times_out_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
-    with processing.DECODING, pytest.raises(PhotoBusy):
+    with decoder(0), pytest.raises(PhotoBusy):
         square_webp(flat_png(64, 64))
     assert square_webp(flat_png(64, 64))
 
 
 def test_a_busy_decoder_does_not_delay_refusals_that_need_no_decoding() -> None:
-    with processing.DECODING:
+    with decoder(0):
         assert reason_for(b"") is Reason.EMPTY
         assert reason_for(b"text") is Reason.NOT_AN_IMAGE
         assert reason_for(bytes(MAX_BYTES + 1)) is Reason.TOO_LARGE
@@ -35,8 +39,36 @@ def test_a_busy_decoder_does_not_delay_refusals_that_need_no_decoding() -> None:
 def test_the_decoder_is_released_after_success_and_after_refusal(data: bytes) -> None:
     with contextlib.suppress(PhotoRejected):
         square_webp(data)
-    assert processing.DECODING.acquire(blocking=False)
-    processing.DECODING.release()
+    with decoder(0):
+        pass
+
+
+def test_another_process_has_the_decoder_until_it_dies() -> None:
+    with holding_process() as holder:
+        with pytest.raises(PhotoBusy):
+            square_webp(flat_png(64, 64), seconds=0)
+        assert reason_for(b"text") is Reason.NOT_AN_IMAGE
+        holder.kill()
+        holder.wait()
+        assert square_webp(flat_png(64, 64), seconds=0)
+
+
+@contextlib.contextmanager
+def holding_process() -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the decoder."""
+    hold = (
+        "import sys, time, pathlib; from app.photos import decoder_lock\n"
+        "decoder_lock.FILE = pathlib.Path(sys.argv[1])\n"
+        "with decoder_lock.decoder(0): print('held', flush=True); time.sleep(100)"
+    )
+    command = [sys.executable, "-c", hold, str(decoder_lock.FILE)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            yield holder
+        finally:
+            holder.kill()
 
 
 def test_all_concurrent_uploads_are_decoded_in_turn() -> None:

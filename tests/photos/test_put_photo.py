@@ -12,6 +12,7 @@ from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.photos import processing, service
+from app.photos.decoder_lock import decoder
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -107,7 +108,7 @@ def test_an_upload_is_503_with_retry_after_while_the_decoder_is_busy(
     signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
-    with processing.DECODING:
+    with decoder(0):
         answer = upload(signed_in, oriented_photo(1))
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"

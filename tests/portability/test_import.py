@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from app.accounts.models import User
 from app.extensions import db
 from app.photos import processing, service
+from app.photos.decoder_lock import decoder
 from app.portability.importing import MAX_ITEMS
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -92,7 +93,7 @@ def test_an_import_is_503_and_stores_nothing_while_the_decoder_is_busy(
 ) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
     before = row_counts()
-    with processing.DECODING:
+    with decoder(0):
         assert import_(signed_in, archive_with_photo()).status_code == 503
     assert row_counts() == before
     assert object_keys(app) == objects

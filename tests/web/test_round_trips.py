@@ -1,4 +1,4 @@
-"""What a GET costs on the wire: each round trip to PostgreSQL is a wait as long as the network is away."""
+"""What a request costs on the wire: each round trip to PostgreSQL is a wait as long as the network is away."""
 
 import inspect
 import re
@@ -19,6 +19,9 @@ from tests.web.test_access import endpoints
 
 MOST = 3  # one that asks whether the connection still stands, one for the session with its account, one for the page
 WRITE = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|FOR UPDATE|FOR SHARE) ?\w*")
+# Of a POST: whether the connection stands, the session, a token of the rate limit; then again whether it stands, BEGIN,
+# the INSERT, COMMIT.
+MOST_TO_CREATE = 7
 IN_TRANSACTION = {"portability.export", "health.readyz"}
 
 
@@ -68,7 +71,36 @@ def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> N
             assert writes in ([], [["UPDATE user_sessions"]]), name
 
 
-def test_a_connection_reads_without_a_transaction_for_a_get_only(site: Site) -> None:
+def test_creating_a_note_makes_seven_round_trips(site: Site, counted: Relay) -> None:
+    browser, token = site.browser()
+    visit(browser, token, "POST", "/notes")
+    before = counted.round_trips
+    assert visit(browser, token, "POST", "/notes").status_code == 302
+    assert counted.round_trips - before <= MOST_TO_CREATE
+
+
+def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site) -> None:
+    """Before, it writes two single rows at most: when the session was last seen, and the bucket of the rate limit."""
+    browser, token = site.browser()
+    sent: list[tuple[bool, str]] = []
+
+    def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
+        sent.append((cursor.connection.autocommit, statement))
+
+    with site.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+    for name, path in endpoints(site.app, "POST"):
+        sent.clear()
+        visit(browser, token, "POST", path)
+        alone = [statement for autocommit, statement in sent if autocommit]
+        assert [statement for _, statement in sent][: len(alone)] == alone, name
+        writes = [WRITE.findall(statement) for statement in alone if WRITE.search(statement)]
+        assert [
+            write for write in writes if write[0] not in ("UPDATE user_sessions", "INSERT INTO rate_limits")
+        ] == [], name
+
+
+def test_a_connection_goes_back_to_the_pool_as_it_came(site: Site) -> None:
     browser, token = site.browser()
     used: list[Any] = []
     modes: list[tuple[bool, bool]] = []
@@ -81,11 +113,11 @@ def test_a_connection_reads_without_a_transaction_for_a_get_only(site: Site) -> 
         event.listen(db.engine, "before_cursor_execute", note)
     visit(browser, token, "GET", "/notes")
     assert set(modes) == {(True, True)}
-    assert not used[-1].autocommit  # back in the pool, where it is pinged, and a POST may be next
+    assert not used[-1].autocommit  # there it is pinged, and who is next may write
     assert not used[-1].reads_only
     modes.clear()
     assert visit(browser, token, "POST", "/notes").status_code == 302
-    assert set(modes) == {(False, False)}
+    assert modes == [(True, True), (True, True), (False, False)]
 
 
 def test_no_view_is_async(app: Flask) -> None:

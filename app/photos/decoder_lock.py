@@ -1,0 +1,45 @@
+"""A lock file: one photo is decoded at a time on a dyno, since it has no memory for two of the largest.
+
+The processes of a dyno share its memory, so a lock within each would not do. The kernel frees a file's lock when its
+holder dies (flock); a semaphore that processes share would stay taken.
+"""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FILE = Path(__file__)  # read only, and all processes of a dyno have it; one of /tmp could be somebody else's
+POLL_SECONDS = 0.02  # flock has no timeout; a decode takes half a second
+
+
+class PhotoBusy(Exception):
+    """Another photo is being decoded. Try again in a few seconds."""
+
+
+@contextmanager
+def decoder(seconds: float) -> Iterator[None]:
+    """Hold the decoder, also against the other threads of this process.
+
+    Args:
+        seconds: how long to wait for it; a free one needs no waiting.
+
+    Raises:
+        PhotoBusy: it was not free within that time.
+    """
+    give_up = time.monotonic() + seconds
+    with FILE.open("rb") as file:  # opened anew, since a lock belongs to an open file; closing it frees the lock
+        while not _is_locked(file.fileno()):
+            if time.monotonic() >= give_up:
+                raise PhotoBusy
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _is_locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
