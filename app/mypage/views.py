@@ -16,6 +16,7 @@ from app.accounts.service import NicknameTaken, WrongPassword
 from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
+from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.processing import PhotoBusy
 from app.photos.rejection import PhotoRejected
@@ -48,7 +49,7 @@ def edit() -> Answer:
 
 
 @bp.post("/photo")
-@accepts_upload
+@accepts_upload(UPLOAD_LIMIT)
 def put_photo() -> Answer:
     """photo.js asks for JSON and is told as data where to go, or what is wrong."""
     form = PhotoForm()
