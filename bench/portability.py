@@ -1,36 +1,31 @@
 """Export and import of large notebooks: seconds, CPU, memory of the web process, and how long pages wait meanwhile.
 
-The Procfile's web with one process, a PostgreSQL of its own. Notes are as long as they may be, in Korean whose words
-repeat as in prose, so that a ZIP of them is as small as one of real notes. Somebody else opens a page every 50 ms.
+The Procfile's web with one process, a PostgreSQL of its own, and notes as long as they may be. Somebody else opens a
+page every 50 ms.
 Run: .venv/bin/python -m bench.portability 5000 20000
 """
 
-import itertools
-import random
 import sys
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import psutil
 from flask import Flask
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from app import create_app
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.notes.models import CONTENT_LENGTH, Note
 from bench.client import Client
 from bench.service import database, running
 from config import ProductionConfig
+from tests.portability import korean_notes
 
 PASSWORD = "seventeen blue kettles"  # noqa: S105 - of an account that lives as long as the command
-VOCABULARY = 20_000  # words; a text uses the first ones far more often than the last (Zipf's law)
 PAUSE = 0.05  # seconds between two pages
-IN_ONE_INSERT = 500
 
 
 @dataclass
@@ -72,21 +67,15 @@ class Meanwhile:
 
 
 def main() -> None:
-    random.seed(1)
-    words = [word() for _ in range(VOCABULARY)]
-    frequencies = list(itertools.accumulate(1 / rank for rank in range(1, VOCABULARY + 1)))
     for count in map(int, sys.argv[1:] or ["5000"]):
         with ExitStack() as stack:
             environment = {**stack.enter_context(database()), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "ERROR"}
             app = create_app(ProductionConfig(environment))
             with app.app_context():
-                fill(sign_up("owner"), count, words, frequencies)
+                korean_notes.fill(sign_up("owner").id, count)
             web = stack.enter_context(running(environment))
             [process] = psutil.Process(web.pid).children()
-            try:
-                measure(app, web.port, process, count)
-            finally:
-                sys.stderr.write(web.log.read_text()[-4000:])
+            measure(app, web.port, process, count)
 
 
 def measure(app: Flask, port: int, process: psutil.Process, count: int) -> None:
@@ -140,28 +129,9 @@ def signed_in(app: Flask, port: int, name: str) -> Client:
     client._pool.connection_pool_kw["timeout"] = 600
     answer = client.submit("/sign-in", email=f"{name}@example.com", password=PASSWORD)
     if answer.status != 302:
-        raise RuntimeError(f"sign-in answered {answer.status}: {answer.text[-3000:]}")
+        raise RuntimeError(f"sign-in answered {answer.status}")
     client.forget_token()
     return client
-
-
-def fill(user: User, count: int, words: list[str], frequencies: list[float]) -> None:
-    for first in range(0, count, IN_ONE_INSERT):
-        db.session.execute(
-            insert(Note),
-            [note(user.id, number, words, frequencies) for number in range(first, min(count, first + IN_ONE_INSERT))],
-        )
-    db.session.commit()
-
-
-def note(user_id: int, number: int, words: list[str], frequencies: list[float]) -> dict[str, Any]:
-    content = " ".join(random.choices(words, cum_weights=frequencies, k=CONTENT_LENGTH // 2))[:CONTENT_LENGTH]
-    return {"user_id": user_id, "title": f"메모 {number}", "content": content, "tags": []}
-
-
-def word() -> str:
-    """Two to four syllables of the 2,350 common ones; the mean is 3."""
-    return "".join(chr(0xAC00 + 4 * random.randrange(2350)) for _ in range(random.choice((2, 3, 3, 4))))
 
 
 if __name__ == "__main__":

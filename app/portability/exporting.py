@@ -31,8 +31,8 @@ def export(
 ) -> Iterator[bytes]:
     """The ZIP, as it is written. The caller takes it to its end, or closes it.
 
-    Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. The rows are
-    read in a transaction that ends with the ZIP, so the caller must not wait for a slow client between its parts.
+    Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
+    is open until all rows are read, so the caller must not wait for a slow client between the parts.
 
     Args:
         portables: the features' modules.
@@ -58,7 +58,6 @@ def _parts(
         db.session.commit()
         yield b""
         yield from _Export(account, zone).parts(portables, readme, photo)
-        db.session.rollback()
 
 
 def _photo_of(account: SignedIn) -> bytes | None:
@@ -104,6 +103,7 @@ class _Export:
             for line in self._document(portables):
                 document.write(line.encode())
                 yield from written.take()
+            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may idle
             entry = self._entry(archive.DOCUMENT)
             entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
             document.seek(0)

@@ -86,7 +86,7 @@ def test_pipelined_requests_are_answered_in_order(live: Service) -> None:
     assert answers.index(b'{"status":"ok"}') < answers.index(b"<html")
 
 
-@pytest.mark.parametrize("size", [7 * 1024 * 1024, 20 * 1024 * 1024])
+@pytest.mark.parametrize("size", [100_000, 7 * 1024 * 1024, 20 * 1024 * 1024])
 def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, size: int) -> None:
     with connected(live, HEAD + b"Content-Length: %d\r\n\r\n" % size) as client:
         client.sendall(b"x" * size)
@@ -95,16 +95,6 @@ def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, si
         assert b"\r\nConnection: close\r\n" in head
         assert b"</html>" in body
         assert client.recv(1) == b""  # closed in order; a reset would raise
-
-
-def test_a_413_for_a_body_that_was_read_leaves_the_connection_usable(live: Service) -> None:
-    text = HEAD.replace(b"text/plain", b"application/x-www-form-urlencoded")
-    with connected(live, text + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000) as client:
-        head, _ = read_response(client)
-        assert head.startswith(b"HTTP/1.1 413 ")
-        assert b"\r\nConnection: keep-alive\r\n" in head
-        client.sendall(GET + b"\r\n")
-        assert read_response(client)[0].startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: Service) -> None:
