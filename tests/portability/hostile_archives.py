@@ -117,7 +117,8 @@ def with_flipped_bit(position: float) -> bytes:
 
 
 def many_entries() -> bytes:
-    return packed({"semicircle.json": document(), **dict.fromkeys(map(str, range(archive.MAX_ENTRIES)), "")})
+    names = map(str, range(archive.MAX_ENTRIES))
+    return packed({"semicircle.json": document(), **dict.fromkeys(names, "")}, zipfile.ZIP_STORED)
 
 
 def many_entries_with_forged_count() -> bytes:
