@@ -27,7 +27,6 @@ from environment_database import database_url, engine_options
 from environment_mail import sender, site_url, smtp_server
 from environment_storage import object_storage
 
-MIB = 1024 * 1024
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
 NO_MAIL = (
     "SMTP_URL is not set: a forgotten password cannot be replaced, no address can be confirmed or changed, and sign-up"
@@ -61,7 +60,6 @@ class Config:
     SESSION_REFRESH_EACH_REQUEST = False  # it is sent again with each visit that is noted, see browser_session.py
     WTF_CSRF_TIME_LIMIT = None  # a form may stay open for days; its token ends with the session, see sessions.py
 
-    MAX_CONTENT_LENGTH = 6 * MIB
     BABEL_DEFAULT_LOCALE = "en"
 
     # (IP address, port) of servers from which pages are fetched though they are not on the public internet.

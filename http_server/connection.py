@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.config import Config
 
+from http_server.body_limits import BodyLimits
 from http_server.request_buffer import Part, RequestBuffer
 from http_server.response_buffer import ResponseBuffer
 
@@ -49,17 +50,17 @@ class State(Enum):
 class Connection:
     """The name and the attributes `sock`, `client` and `server` are those that gunicorn's handle_request reads."""
 
-    def __init__(self, config: Config, connection: socket.socket, client: Any, server: Any, body_limit: int) -> None:
+    def __init__(self, config: Config, connection: socket.socket, client: Any, server: Any, limits: BodyLimits) -> None:
         connection.setblocking(False)
         self.socket = connection
         self.client, self.server = client, server
         self._body_since: float | None = None
         self._begin_reading()
         self.is_kept_alive = False
-        self._config, self._body_limit = config, body_limit
+        self._config, self._limits = config, limits
         self._discarded = 0
         self._sending_since = 0.0
-        self.incoming = RequestBuffer(config, client, body_limit)
+        self.incoming = RequestBuffer(config, client, limits)
         self.sock = ResponseBuffer(connection)
 
     def read(self) -> bool:
@@ -80,7 +81,7 @@ class Connection:
         surplus = self.incoming.surplus
         self.incoming.close()
         self.sock.close()
-        self.incoming = RequestBuffer(self._config, self.client, self._body_limit)
+        self.incoming = RequestBuffer(self._config, self.client, self._limits)
         self.sock = ResponseBuffer(self.socket)
         self.state, self.deadline = State.IDLE, time.monotonic() + keepalive
         if surplus:
@@ -145,6 +146,10 @@ class Connection:
         except OSError:
             return False
         return True
+
+    def answer_too_many_uploads(self) -> None:
+        """Raises: OSError."""
+        util.write_error(self.socket, 503, "Service Unavailable", "Too many large uploads; try again in a minute.")
 
     def close(self) -> None:
         self.incoming.close()

@@ -15,6 +15,7 @@ from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import LimitRequestHeaders, UnsupportedTransferCoding
 
+from http_server.body_limits import LONG, BodyLimits
 from http_server.chunked_body import ChunkedDecoder
 
 # Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
@@ -35,17 +36,20 @@ class RequestBuffer:
     """The bytes of one request. gunicorn's parser reads them back through `recv`, as from a socket.
 
     Args:
-        body_limit: bytes; a longer body is not waited for, and the application refuses it by its Content-Length.
+        limits: a body that is longer than they say is not waited for, and the application refuses it by its
+            Content-Length.
     """
 
-    def __init__(self, config: Config, client: Any, body_limit: int) -> None:
+    def __init__(self, config: Config, client: Any, limits: BodyLimits) -> None:
         self.missing = Part.HEAD
         self.request: Any = None  # what gunicorn's parser made of the head
         self.received = 0  # bytes
         self.surplus = b""  # the beginning of the next request
         self.expects_continue = False  # the client waits for leave to send the body (Expect: 100-continue)
         self.is_cut = False  # not all of the body was taken from the connection
-        self._config, self._client, self._body_limit = config, client, body_limit
+        self._config, self._client, self._limits = config, client, limits
+        self._body_limit = 0  # bytes
+        self._is_long = False  # one of those that BodyLimits has admitted
         self._head = bytearray()
         self._body_missing = 0
         self._chunked: ChunkedDecoder | None = None
@@ -54,6 +58,9 @@ class RequestBuffer:
 
     def close(self) -> None:
         self._bytes.close()
+        if self._is_long:
+            self._is_long = False
+            self._limits.leave_long()
 
     def recv(self, size: int) -> bytes:
         """For gunicorn's parser."""
@@ -64,6 +71,7 @@ class RequestBuffer:
 
         Raises:
             OSError: the connection is broken.
+            TooManyUploads
             Exception: gunicorn's parser refuses the head, or the body is malformed.
         """
         try:
@@ -111,10 +119,18 @@ class RequestBuffer:
         if isinstance(reader, ChunkedReader):
             self._refuse_other_codings()
             self._chunked = ChunkedDecoder()
-            return
-        self._body_missing = reader.length
+        else:
+            self._body_missing = reader.length
+        if self._chunked or self._body_missing:
+            self._body_limit = self._limits.limit_for(self.request)
         if self._body_missing > self._body_limit:
             self._give_up()
+        elif self._body_missing > LONG:
+            self._admit_long()
+
+    def _admit_long(self) -> None:
+        self._limits.admit_long()
+        self._is_long = True
 
     def _refuse_other_codings(self) -> None:
         """gunicorn hands over a compressed body as it is, and the application would take it for the content."""
@@ -136,6 +152,8 @@ class RequestBuffer:
 
     def _feed_chunked(self, data: bytes, decoder: ChunkedDecoder) -> None:
         self._body_received += len(data)
+        if self._body_received > LONG and not self._is_long:
+            self._admit_long()
         self._bytes.write(decoder.decode(data))
         if decoder.is_complete:
             self.surplus = decoder.surplus

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from flask import Flask
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
+from http_server.body_limits import BodyLimits, TooManyUploads
 from http_server.connection import Connection, State
 from http_server.request_buffer import Part
 from http_server.waiting_room import WaitingRoom
@@ -43,13 +43,9 @@ class BufferingWorker(ThreadWorker):
         self.next_sweep = 0.0
         super().init_process()
 
-    @property
-    def body_limit(self) -> int:
-        assert isinstance(self.wsgi, Flask)  # noqa: S101 - the Procfile names the factory
-        limit: int = self.wsgi.config["MAX_CONTENT_LENGTH"]
-        return limit
-
     def run(self) -> None:
+        app: Any = self.wsgi  # Flask, since the Procfile names the factory
+        self.body_limits = BodyLimits(app.extensions["body_limit"])
         self.room = WaitingRoom(self.poller)
         queue = self.method_queue
         self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]
@@ -102,7 +98,7 @@ class BufferingWorker(ThreadWorker):
         if self.nr_conns >= self.worker_connections:
             self.evict()
         self.nr_conns += 1
-        self.wait(Connection(self.cfg, accepted, client, listener.getsockname(), self.body_limit))
+        self.wait(Connection(self.cfg, accepted, client, listener.getsockname(), self.body_limits))
         return True
 
     def evict(self) -> None:
@@ -153,6 +149,10 @@ class BufferingWorker(ThreadWorker):
             is_open = take()
         except (OSError, NoMoreData, StopIteration):
             self.close(connection)
+        except TooManyUploads:
+            self.log.warning("an upload is refused: too many large ones at once")
+            connection.answer_too_many_uploads()
+            self.linger(connection)
         except Exception as error:  # gunicorn's parser has a class for each fault, and handle_error knows them
             self.handle_error(None, connection.socket, connection.client, error)
             self.linger(connection)

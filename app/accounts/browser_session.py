@@ -10,9 +10,9 @@ from app.accounts import device_cookies, second_step, service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import login
+from app.web.cookies import TOKEN
 from app.web.proxy import client_address
 
-TOKEN = "token"  # noqa: S105 - the token's name in the cookie
 SECOND_STEP = "second_step"  # that of the token between the password and the second step
 
 

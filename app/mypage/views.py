@@ -17,6 +17,7 @@ from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
 from app.photos.decoder_lock import PhotoBusy
+from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.rejection import PhotoRejected
 from app.rate_limits import RateLimited
@@ -48,7 +49,7 @@ def edit() -> Answer:
 
 
 @bp.post("/photo")
-@accepts_upload
+@accepts_upload(UPLOAD_LIMIT)
 def put_photo() -> Answer:
     """photo.js asks for JSON and is told as data where to go, or what is wrong."""
     form = PhotoForm()

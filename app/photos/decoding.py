@@ -19,6 +19,7 @@ HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 EDGE = 400  # px, width and height of what comes out
 
 MAX_BYTES = 5 * 1024 * 1024
+UPLOAD_LIMIT = MAX_BYTES + 1024 * 1024  # with the rest of the form; of what is little too large a sentence can be told
 MIN_SIDE = 32  # px; a face in fewer cannot be recognized
 # Pixels, by the header. Memory grows with them, and decoding may take at most 160 MB.
 # PNG and GIF take up to 9 bytes a pixel; 12.5 megapixels hold the photos of most phones. WebP takes 16, since its

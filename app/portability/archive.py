@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from app.portability.json_stream import JsonStream
 from app.portability.rejection import ArchiveRejected, Reason
@@ -19,15 +19,19 @@ DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
 HEAD = {"format", "version", "exported_at", "account"}
 
 MIB = 1024 * 1024
-MAX_BYTES = 5 * MIB
-MAX_ENTRIES = 25_000
+# 20,000 notes of 2,000 Korean letters each are 125 MB of JSON, of emoji 170; with their Markdown files a ZIP of 90 MB.
+MAX_BYTES = 128 * MIB
+UPLOAD_LIMIT = MAX_BYTES + MIB  # with the rest of the form
+MAX_ENTRIES = 101_000  # as many notes as one person may keep, and the other files; 0.8 kB of memory each
+MAX_DIRECTORY = 24 * MIB  # bytes of the central directory, which `zipfile` reads as a whole
 # Bytes once unpacked, counted while reading. The ratio is not limited: a notebook of one letter packs to a thousandth.
-MAX_JSON = 64 * MIB
+MAX_JSON = 192 * MIB
 MAX_PHOTO = 1 * MIB  # ours, 400 x 400 px, have 20 kB
 
 PATH_TRAVERSAL = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|[\x00-\x1f]")
 ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".tar", ".jar")
 ENCRYPTED = 0x1  # bit of an entry's flags
+DIRECTORY_ENTRY = b"PK\x01\x02"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -40,6 +44,26 @@ class _Entry:
     def read(self, size: int, /) -> bytes:
         with _damaged_on_error():
             return self._entry.read(size)
+
+
+class _BoundedDirectory:
+    """The upload, of whose central directory no more is read than MAX_ENTRIES.
+
+    `zipfile` makes an object of each entry before anybody can count them, and an upload has room for two million.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Raises: ArchiveRejected."""
+        if size > MAX_DIRECTORY:
+            raise ArchiveRejected(Reason.TOO_MUCH)
+        data = self._file.read(size)
+        if data.count(DIRECTORY_ENTRY) > MAX_ENTRIES:
+            raise ArchiveRejected(Reason.TOO_MUCH)
+        return data
 
 
 class Archive:
@@ -108,15 +132,13 @@ def opened(file: IO[bytes]) -> Iterator[Archive]:
     if file.read(4) != b"PK\x03\x04":  # zipfile accepts an archive at the end of any file
         raise ArchiveRejected(Reason.NOT_A_ZIP)
     with _damaged_on_error():
-        zip_file = zipfile.ZipFile(file)
+        zip_file = zipfile.ZipFile(cast(IO[bytes], _BoundedDirectory(file)))
     with zip_file:
         yield Archive(zip_file, _folder(zip_file.infolist()))
 
 
 def _folder(entries: list[zipfile.ZipInfo]) -> str:
     """Where DOCUMENT lies. Raises: ArchiveRejected."""
-    if len(entries) > MAX_ENTRIES:
-        raise ArchiveRejected(Reason.TOO_MUCH)
     names = [entry.orig_filename for entry in entries]  # `filename` ends at a NUL
     if len({name.casefold() for name in names}) < len(names):
         raise ArchiveRejected(Reason.UNSAFE)

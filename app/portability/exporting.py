@@ -1,12 +1,16 @@
-"""Export: everything that a user has, as a ZIP. The caller names the features that take part."""
+"""Export: everything that a user has, as a ZIP. The caller names the features that take part.
+
+The ZIP is streamed: its first byte comes at once, however long the rest takes, and none of it is held in memory but the
+names of its files. An error on the way ends it without its central directory, so no program takes the part for a whole.
+"""
 
 import json
-import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from functools import partial
+from typing import IO, Any, cast
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
 from app.accounts import events
@@ -19,9 +23,16 @@ from app.portability.concurrency import one_at_a_time
 from app.portability.contract import Item, Portable
 from app.portability.markdown import MarkdownFile, files_for
 
+CHUNK = 64 * 1024  # bytes
 
-def export(account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client) -> IO[bytes]:
-    """Write the ZIP to a temporary file, so that no export is held in memory. The caller closes the file.
+
+def export(
+    account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+) -> Iterator[bytes]:
+    """The ZIP, as it is written. The caller takes it to its end, or closes it.
+
+    Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
+    is open until all rows are read, so the caller must not wait for a slow client between the parts.
 
     Args:
         portables: the features' modules.
@@ -33,18 +44,20 @@ def export(account: SignedIn, portables: Sequence[Portable], readme: str, zone: 
         StorageUnavailable: the photo cannot be read.
         Busy, AccountGone
     """
+    parts = _parts(account, portables, readme, zone, client)
+    parts.send(None)  # up to where nothing can be refused any more
+    return parts
+
+
+def _parts(
+    account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+) -> Generator[bytes]:
     with one_at_a_time():
         photo = _photo_of(account)
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-        try:
-            _Export(file, account, zone).write(portables, readme, photo)
-            events.record(account.id, EventKind.EXPORTED, client)
-            db.session.commit()
-        except BaseException:
-            file.close()
-            raise
-    file.seek(0)
-    return file
+        events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
+        db.session.commit()
+        yield b""
+        yield from _Export(account, zone).parts(portables, readme, photo)
 
 
 def _photo_of(account: SignedIn) -> bytes | None:
@@ -53,24 +66,55 @@ def _photo_of(account: SignedIn) -> bytes | None:
     return storage.get(key) if key else None
 
 
+class _Written:
+    """The file of a ZIP that is being streamed: what was written to it and not yet taken."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        return len(data)
+
+    def flush(self) -> None:
+        """For ZipFile."""
+
+    def take(self, least: int = CHUNK) -> Iterator[bytes]:
+        """All of it, if it is so many bytes."""
+        if len(self._data) >= least:
+            data, self._data = bytes(self._data), bytearray()
+            yield data
+
+
 class _Export:
     """A ZIP being written. Only one entry can be open at a time, so the JSON is written to a file of its own first."""
 
-    def __init__(self, file: IO[bytes], account: SignedIn, zone: tzinfo) -> None:
-        self._file = file
+    def __init__(self, account: SignedIn, zone: tzinfo) -> None:
         self._account = account
         self._zone = zone
         self._now = datetime.now(UTC)
 
-    def write(self, portables: Sequence[Portable], readme: str, photo: bytes | None) -> None:
-        with ZipFile(self._file, "w") as self._zip, tempfile.TemporaryFile() as document:
-            self._add(MarkdownFile("README.txt", readme))
-            document.writelines(line.encode() for line in self._document(portables))
+    def parts(self, portables: Sequence[Portable], readme: str, photo: bytes | None) -> Iterator[bytes]:
+        written = _Written()
+        self._zip = ZipFile(cast(IO[bytes], written), "w")
+        self._add(MarkdownFile("README.txt", readme))
+        yield from written.take(1)
+        with tempfile.TemporaryFile() as document:
+            for line in self._document(portables):
+                document.write(line.encode())
+                yield from written.take()
+            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may idle
+            entry = self._entry(archive.DOCUMENT)
+            entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
             document.seek(0)
-            with self._zip.open(self._entry(archive.DOCUMENT), "w", force_zip64=True) as entry:
-                shutil.copyfileobj(document, entry)
-            if photo is not None:
-                self._zip.writestr(self._entry(archive.PHOTO, compression=ZIP_STORED), photo)
+            with self._zip.open(entry, "w") as packed:
+                for chunk in iter(partial(document.read, CHUNK), b""):
+                    packed.write(chunk)
+                    yield from written.take()
+        if photo is not None:
+            self._zip.writestr(self._entry(archive.PHOTO), photo)
+        self._zip.close()  # writes the central directory
+        yield from written.take(1)
 
     def _document(self, portables: Sequence[Portable]) -> Iterator[str]:
         """The JSON, one item a line, so that grep and diff work on it."""
@@ -103,10 +147,10 @@ class _Export:
     def _add(self, file: MarkdownFile) -> None:
         self._zip.writestr(self._entry(file.name, file.moment), file.text)
 
-    def _entry(self, name: str, moment: datetime | None = None, *, compression: int = ZIP_DEFLATED) -> ZipInfo:
+    def _entry(self, name: str, moment: datetime | None = None) -> ZipInfo:
         local = (moment or self._now).astimezone(self._zone)  # a ZIP has local time
         entry = ZipInfo(name, (max(local.year, 1980), *local.timetuple()[1:6]))
-        entry.compress_type = compression
+        entry.compress_type = ZIP_DEFLATED  # also of the photo: what is stored as it is has no end in a stream
         entry.external_attr = 0o644 << 16  # without it the unpacked file has no permissions
         return entry
 

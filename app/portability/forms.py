@@ -13,11 +13,16 @@ from app.portability.rejection import ArchiveRejected, Reason
 from app.web.fields import show_rejection
 
 SENTENCES = {
-    Reason.TOO_LARGE: _("This ZIP is larger than 5 MiB. Take the folder “notes” out of a copy of it and try that one."),
+    Reason.TOO_LARGE: _(
+        "This ZIP is larger than 128 MiB. Take the folder “notes” out of a copy of it and try that one."
+    ),
     Reason.NOT_A_ZIP: _("This is not a ZIP file; please choose the one that you exported."),
     Reason.NOT_OURS: _("This ZIP is no export of Semicircle."),
     Reason.UNSAFE: _("This ZIP holds files that no export has; please choose the one that you exported."),
     Reason.TOO_MUCH: _("There is more in this ZIP than can be taken in at once."),
+    Reason.TOO_SLOW: _(
+        "This took too long, so nothing was taken in. Try again in a few minutes, when less is going on here."
+    ),
     Reason.QUOTA: _(
         "With this ZIP you would keep more than fits, so nothing was taken in. Delete some first: %(place)s"
     ),

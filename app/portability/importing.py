@@ -18,7 +18,10 @@ from app.portability.rejection import ArchiveRejected, Reason
 from app.portability.validation import InvalidItem
 from app.quotas import QuotaReached
 
-MAX_ITEMS = 20_000  # in each list
+MAX_ITEMS = 100_000  # in each list; the largest storage quota
+# The router waits 30 for an answer, and before this begins the form is read. Then it would say that the import failed,
+# which is stored some seconds later.
+IMPORT_SECONDS = 24.0
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ def import_archive(
     Raises:
         ArchiveRejected, AccountGone, PhotoBusy, StorageUnavailable, Busy: nothing was stored.
     """
-    deadline = Deadline(photos.UPLOAD_SECONDS)  # waiting for another import counts as well
+    # Waiting for another import counts as well.
+    deadline, end = Deadline(photos.UPLOAD_SECONDS), Deadline(IMPORT_SECONDS)
     with one_at_a_time(), archive.opened(file) as export_file:
         photo = export_file.photo() if replace_photo or account.image_url is None else None
         url = _put(photo, deadline) if photo is not None else None
         try:
-            outcome = _load(account.id, export_file, portables, url)
+            outcome = _load(account.id, export_file, portables, url, end)
         except (ArchiveRejected, AccountGone):
             db.session.rollback()
             storage.delete_later(url)
@@ -71,7 +75,9 @@ def _put(photo: bytes, deadline: Deadline) -> str:
         raise ArchiveRejected(Reason.PHOTO) from error
 
 
-def _load(user_id: int, export_file: archive.Archive, portables: Sequence[Portable], url: str | None) -> Outcome:
+def _load(
+    user_id: int, export_file: archive.Archive, portables: Sequence[Portable], url: str | None, end: Deadline
+) -> Outcome:
     lock_user(user_id)  # two imports at once would store everything twice
     by_name = {portable.NAME: portable for portable in portables}
     new = dict.fromkeys(by_name, 0)
@@ -79,7 +85,7 @@ def _load(user_id: int, export_file: archive.Archive, portables: Sequence[Portab
     for name, items in export_file.lists():
         if name not in by_name:
             raise ArchiveRejected(Reason.NOT_OURS)
-        counted = _Counted(items)
+        counted = _Counted(items, end)
         try:
             new[name] = by_name[name].load(user_id, counted)
         except InvalidItem as error:
@@ -93,10 +99,15 @@ def _load(user_id: int, export_file: archive.Archive, portables: Sequence[Portab
 
 
 class _Counted:
-    """Counts the items that were taken, for the place in a refusal. Raises: ArchiveRejected beyond MAX_ITEMS."""
+    """Counts the items that were taken, for the place in a refusal.
 
-    def __init__(self, items: Iterator[Any]) -> None:
+    Raises:
+        ArchiveRejected: there are more than MAX_ITEMS, or the time is over.
+    """
+
+    def __init__(self, items: Iterator[Any], end: Deadline) -> None:
         self._items = items
+        self._end = end
         self.number = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -104,4 +115,6 @@ class _Counted:
             self.number += 1
             if self.number > MAX_ITEMS:
                 raise ArchiveRejected(Reason.TOO_MUCH)
+            if self._end.left < 0:
+                raise ArchiveRejected(Reason.TOO_SLOW)
             yield item

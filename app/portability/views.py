@@ -1,12 +1,10 @@
 """Export and import pages."""
 
-import io
-import os
-from collections.abc import Sequence
-from typing import IO, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import ServiceUnavailable
@@ -15,8 +13,9 @@ from werkzeug.wrappers import Response
 from app import rate_limits
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
+from app.accounts.sessions import SignedIn
 from app.photos.decoder_lock import PhotoBusy
-from app.portability import exporting, importing
+from app.portability import archive, exporting, importing
 from app.portability.concurrency import Busy
 from app.portability.contract import Portable
 from app.portability.forms import ImportForm
@@ -49,19 +48,19 @@ def portables() -> Sequence[Portable]:
 @in_transaction
 @recent_sign_in_required("mypage.index")
 def export() -> Answer:
-    if request.method == "HEAD":  # the length would cost the whole export
-        return download(io.BytesIO())
+    if request.method == "HEAD":
+        return download(())
     rate_limits.take(rate_limits.EXPORTS, current_user.id)
-    file = exporting.export(current_user, portables(), readme(), ZoneInfo(reader_time_zone()), this_client())
-    response = download(file)
-    response.content_length = file.seek(0, os.SEEK_END)  # for the browser's progress bar
-    file.seek(0)
-    return response
+    zone = ZoneInfo(reader_time_zone())
+    user: SignedIn = current_user._get_current_object()  # its name outlives the request, the proxy does not
+    parts = exporting.export(user, portables(), readme(), zone, this_client())
+    return download(stream_with_context(parts))
 
 
-def download(file: IO[bytes]) -> Response:
-    response = send_file(file, "application/zip", as_attachment=True, download_name=f"semicircle-{today()}.zip")
-    response.headers.pop("Content-Length", None)
+def download(parts: Iterable[bytes]) -> Response:
+    """Without a length, which only the end of the export tells. The response buffer takes it as fast as it comes."""
+    response = Response(parts, mimetype="application/zip")
+    response.headers.set("Content-Disposition", "attachment", filename=f"semicircle-{today()}.zip")
     return response
 
 
@@ -80,8 +79,9 @@ def readme() -> str:
 def limits() -> str:
     """The limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
-        "An import takes a ZIP of up to 5 MiB, with up to 20,000 notes and as many todos. It reads semicircle.json and "
-        "photo.webp alone, so the folders may be taken out of a larger one."
+        "An import takes a ZIP of up to 128 MiB, whose semicircle.json has up to 192 MiB: 20,000 of the longest notes, "
+        "or 100,000 short ones. It reads semicircle.json and photo.webp alone, so the folders may be taken out of a "
+        "larger one."
     )
     return sentence
 
@@ -92,7 +92,7 @@ def show_import() -> Answer:
 
 
 @bp.post("/import")
-@accepts_upload
+@accepts_upload(archive.UPLOAD_LIMIT)
 def import_() -> Answer:
     form = ImportForm()
     if form.validate():

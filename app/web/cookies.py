@@ -9,6 +9,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 LIFETIME = timedelta(days=365)
+TOKEN = "token"  # noqa: S105 - the name of the session's token in the signed cookie
 
 
 class SessionCookies(SecureCookieSessionInterface):

@@ -1,13 +1,18 @@
-"""Limits of the request body: small for text, larger where a view takes an upload.
+"""Limits of the request body: small for text, larger where a view takes an upload from somebody who is signed in.
 
 Werkzeug's own form limits do not bound urlencoded fields, so the whole body is bounded. It is refused by its
-Content-Length, which `http_server.request_buffer` gives to a chunked body too.
+Content-Length, which `http_server.request_buffer` gives to a chunked body too. The server asks `body_limit` before it
+waits for the body, so that nobody fills the disk with what would be refused anyway.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from app.web.cookies import TOKEN
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -15,25 +20,61 @@ View = TypeVar("View", bound=Callable[..., object])
 TEXT_BODY_LIMIT = 64 * 1024
 
 
-def accepts_upload(view: View) -> View:
-    """Mark a view that takes a file. Its body may have `MAX_CONTENT_LENGTH` bytes."""
-    view.accepts_upload = True  # type: ignore[attr-defined]
-    return view
+def accepts_upload(most: int) -> Callable[[View], View]:
+    """Mark a view that takes a file.
+
+    Args:
+        most: bytes that the body may have.
+    """
+
+    def mark(view: View) -> View:
+        view.upload_limit = most  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def init_app(app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = TEXT_BODY_LIMIT
+    app.extensions["body_limit"] = partial(body_limit, app)
     app.before_request(limit_body)
     app.before_request(refuse_files)
 
 
+def body_limit(app: Flask, environ: dict[str, Any]) -> int:
+    """How many bytes the body of a request may have, by its head alone.
+
+    Whether the session of the cookie still lives, only the database knows. But nobody without an account has a cookie
+    that we signed with a session in it.
+
+    Args:
+        environ: a WSGI environment of which the method, the path and the cookies are read.
+    """
+    adapter = app.url_map.bind("", path_info=environ["PATH_INFO"], default_method=environ["REQUEST_METHOD"])
+    try:
+        endpoint, _ = adapter.match()
+    except HTTPException:  # 404, 405, or a redirect
+        return TEXT_BODY_LIMIT
+    most = _upload_limit(app, endpoint)
+    return most if most > TEXT_BODY_LIMIT and _has_session(app, environ) else TEXT_BODY_LIMIT
+
+
+def _has_session(app: Flask, environ: dict[str, Any]) -> bool:
+    session = app.session_interface.open_session(app, app.request_class(environ))
+    return session is not None and TOKEN in session
+
+
+def _upload_limit(app: Flask, endpoint: str | None) -> int:
+    return getattr(app.view_functions.get(endpoint or ""), "upload_limit", TEXT_BODY_LIMIT)
+
+
 def takes_upload() -> bool:
-    view = current_app.view_functions.get(request.endpoint or "")
-    return getattr(view, "accepts_upload", False)
+    return _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
 
 
 def limit_body() -> None:
-    if not takes_upload():
-        request.max_content_length = TEXT_BODY_LIMIT
+    is_long = (request.content_length or 0) > TEXT_BODY_LIMIT
+    request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
 
 
 def refuse_files() -> None:

@@ -9,8 +9,8 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import generate_csrf
 
 from app import create_app
-from app.accounts.browser_session import TOKEN
 from app.accounts.sessions import hash_token
+from app.web.cookies import TOKEN
 from bench.release import servers
 from bench.release.traffic import Visitor
 from config import ProductionConfig

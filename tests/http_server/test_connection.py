@@ -7,6 +7,7 @@ import pytest
 from gunicorn.config import Config
 
 from http_server import connection as timing
+from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"
@@ -16,7 +17,7 @@ HEAD = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"
 def ends() -> Iterator[tuple[Connection, socket.socket]]:
     ours, client = socket.socketpair()
     client.settimeout(5)
-    connection = Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), 6_000_000)
+    connection = Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), BodyLimits(lambda _: 6_000_000))
     yield connection, client
     connection.close()
     client.close()

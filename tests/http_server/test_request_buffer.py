@@ -13,6 +13,7 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
+from http_server.body_limits import BodyLimits
 from http_server.request_buffer import Part, RequestBuffer
 from tests.http_server.malformed_chunks import MALFORMED
 
@@ -26,7 +27,7 @@ TRAP = CHUNKED + b"a;x=y\r\n1\r\n0\r\n\r\n22\r\n0\r\nX: t\r\n\r\n"
 
 @pytest.fixture
 def buffer() -> Iterator[RequestBuffer]:
-    empty = RequestBuffer(Config(), ("127.0.0.1", 1), LIMIT)
+    empty = RequestBuffer(Config(), ("127.0.0.1", 1), BodyLimits(lambda _: LIMIT))
     yield empty
     empty.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from gunicorn.config import Config
 
+from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
 from http_server.waiting_room import WaitingRoom
 
@@ -14,7 +15,9 @@ from http_server.waiting_room import WaitingRoom
 @pytest.fixture
 def connections() -> Iterator[list[Connection]]:
     pairs = [socket.socketpair() for _ in range(3)]
-    made = [Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), 1000) for ours, _ in pairs]
+    made = [
+        Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), BodyLimits(lambda _: 1000)) for ours, _ in pairs
+    ]
     yield made
     for connection, (_, client) in zip(made, pairs, strict=True):
         connection.close()

@@ -112,9 +112,7 @@ def member(live: Service) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize(
-    ("path", "size"), [("/sign-in", 70_000), ("/mypage/photo", 7_500_000), ("/mypage/import", 7_500_000)]
-)
+@pytest.mark.parametrize(("path", "size"), [("/sign-in", 70_000), ("/notes", 7_500_000), ("/mypage/photo", 7_500_000)])
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_body_over_the_limit_of_its_page_is_413(
@@ -127,6 +125,12 @@ def test_a_body_over_the_limit_of_its_page_is_413(
     answer = browser.request("POST", path, body=pieces if chunked else body, chunked=chunked)
     assert answer.status == 413
     assert "Send less at once" in answer.data.decode()
+
+
+def test_a_strangers_large_upload_is_answered_by_its_head(live: Service) -> None:
+    """Not waited for, and so not kept on the disk: no byte of the body is sent here."""
+    head = b"POST /mypage/import HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nContent-Length: 100000000\r\n\r\n"
+    assert statuses(live, head) == [b"302"]
 
 
 def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from app.portability import archive
+from app.portability import archive, importing
 from app.portability.rejection import Reason
 from tests.portability.exports import packed
 
@@ -117,7 +117,28 @@ def with_flipped_bit(position: float) -> bytes:
 
 
 def many_entries() -> bytes:
-    return packed({"semicircle.json": document(), **dict.fromkeys(map(str, range(archive.MAX_ENTRIES)), "")})
+    names = map(str, range(archive.MAX_ENTRIES))
+    return packed({"semicircle.json": document(), **dict.fromkeys(names, "")}, zipfile.ZIP_STORED)
+
+
+def many_entries_with_forged_count() -> bytes:
+    """Return `many_entries` whose end of central directory record counts one entry."""
+    data = bytearray(many_entries())
+    at = data.rindex(b"PK\x05\x06")
+    data[at + 8 : at + 12] = struct.pack("<HH", 1, 1)
+    return bytes(data)
+
+
+def long_central_directory() -> bytes:
+    """Return an export with few entries, whose central directory is longer than may be read."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as zip_file:
+        zip_file.writestr("semicircle.json", document())
+        for number in range(archive.MAX_DIRECTORY // 60_000 + 1):
+            entry = zipfile.ZipInfo(f"{number}.md")
+            entry.comment = bytes(60_000)
+            zip_file.writestr(entry, "")
+    return file.getvalue()
 
 
 def raw(text: str) -> bytes:
@@ -132,7 +153,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a ZIP behind something else": (Reason.NOT_A_ZIP, lambda: b"#!/bin/sh\n" + zipped(document())),
     "the end of a ZIP alone": (Reason.NOT_A_ZIP, lambda: b"PK\x05\x06" + bytes(18)),
     "the beginning of a ZIP alone": (Reason.DAMAGED, lambda: zipped(document())[:100]),
-    "more than 5 MiB": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
+    "more than an upload may have": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
     # The entries
     "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
     "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
@@ -149,6 +170,8 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "another compression": (
         Reason.UNSAFE, lambda: packed({"semicircle.json": document()}, zipfile.ZIP_LZMA)),
     "too many entries": (Reason.TOO_MUCH, many_entries),
+    "too many entries, and an end that says there is one": (Reason.TOO_MUCH, many_entries_with_forged_count),
+    "a central directory of nothing but long names": (Reason.TOO_MUCH, long_central_directory),
     "a bomb": (Reason.TOO_MUCH, zip_bomb),
     "a bomb that lies about its size": (Reason.DAMAGED, zip_bomb_with_forged_size),
     "a bomb as a photo": (
@@ -182,7 +205,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a field twice": (Reason.DAMAGED, lambda: raw('"a", "title": "b"')),
     "a line break in a string": (Reason.DAMAGED, lambda: raw('"a\nb"')),
     "too many notes": (
-        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * 20_001))),
+        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (importing.MAX_ITEMS + 1)))),
     # The items
     "a note that is text": (Reason.INVALID, lambda: zipped(document(notes=["x"]))),
     "a note that is null": (Reason.INVALID, lambda: zipped(document(notes=[None]))),

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from app.extensions import db
 from app.notes import service as notes
 from app.notes.models import Note
 from app.portability import concurrency
+from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, NoteFiles, safe_name
 from app.todos import service as todos
 from app.todos.models import Todo
@@ -141,6 +143,56 @@ def test_an_export_is_503_with_retry_after_while_another_one_runs(
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     export(signed_in)
+
+
+def test_the_first_bytes_come_before_any_row_is_read(signed_in: Visitor, alice: User, statements: list[str]) -> None:
+    """A router gives up where no byte comes, and how long the rows take nobody knows."""
+    notes.create_note(alice.id, "title", "")
+    with signed_in.get("/mypage/export") as answer:
+        parts = iter(answer.iter_encoded())
+        assert next(parts).startswith(b"PK")
+        assert not [statement for statement in statements if statement.startswith("SELECT notes.")]
+        assert b"title" in b"".join(parts)
+        assert [statement for statement in statements if statement.startswith("SELECT notes.")]
+
+
+class Failing:
+    """A feature whose rows cannot be read to the end."""
+
+    NAME = "failing"
+
+    def dump(self, user_id: int) -> Iterator[Item]:
+        yield {"title": "before"}
+        raise ConnectionError("the database is gone")
+
+    def load(self, user_id: int, items: Iterable[object]) -> int:
+        raise NotImplementedError
+
+
+def test_an_export_that_fails_on_the_way_is_no_zip_and_the_next_one_begins(
+    app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
+    furnish(alice, signed_in)
+    portables = app.extensions["portables"]
+    monkeypatch.setitem(app.extensions, "portables", (*portables, Failing()))
+    received = b""
+    with signed_in.get("/mypage/export") as answer, pytest.raises(ConnectionError):  # noqa: PT012 - part by part
+        for part in answer.iter_encoded():
+            received += part
+    assert received.startswith(b"PK")
+    assert not zipfile.is_zipfile(io.BytesIO(received))
+    monkeypatch.setitem(app.extensions, "portables", portables)
+    assert document_of(export(signed_in))["notes"]
+
+
+def test_an_export_whose_reader_is_gone_makes_room_for_the_next(
+    signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
+    notes.create_note(alice.id, "title", "")
+    signed_in.get("/mypage/export").close()
+    assert document_of(export(signed_in))["notes"]
 
 
 @pytest.mark.parametrize(

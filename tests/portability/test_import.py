@@ -9,9 +9,12 @@ from sqlalchemy import delete, select
 
 from app.accounts.models import User
 from app.extensions import db
+from app.notes import service as notes
 from app.photos import processing, service
 from app.photos.decoder_lock import decoder
-from app.portability.importing import MAX_ITEMS
+from app.portability import archive, importing
+from app.todos import service as todos
+from app.wordcounts import service as wordcounts
 from tests.bucket import object_keys
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -116,6 +119,12 @@ def test_my_page_links_to_import_and_export(app: Flask, alice: User) -> None:
     assert 'href="/mypage/export"' in page
 
 
-def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor) -> None:
+def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no more: `hostile_archives.py` has one note too many."""
-    assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * MAX_ITEMS))).status_code == 302
+    monkeypatch.setattr(importing, "MAX_ITEMS", 600)
+    assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
+
+
+def test_an_import_may_have_what_the_quotas_allow() -> None:
+    assert max(portable.QUOTA.most for portable in (notes, todos, wordcounts)) <= importing.MAX_ITEMS
+    assert notes.QUOTA.most + len(("README.txt", "todos.md", "semicircle.json", "photo.webp")) < archive.MAX_ENTRIES

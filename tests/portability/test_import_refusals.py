@@ -7,6 +7,8 @@ import pytest
 from flask import Flask
 from PIL import Image
 
+from app.portability import archive, importing
+from app.portability.archive import MIB
 from app.portability.forms import SENTENCES
 from app.portability.rejection import Reason
 from tests.bucket import object_keys
@@ -15,6 +17,17 @@ from tests.portability import hostile_archives as hostile
 from tests.portability.exports import import_, packed
 from tests.queued import run_queued
 from tests.visitor import Visitor
+
+
+@pytest.fixture(autouse=True)
+def _low_limits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that an archive exceeds in milliseconds. tests/portability/test_large_notebook.py has the real ones."""
+    monkeypatch.setattr(archive, "MAX_BYTES", MIB)
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", MIB // 4)
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 1_000)
+    monkeypatch.setattr(archive, "MAX_JSON", 8 * MIB)
+    monkeypatch.setattr(importing, "MAX_ITEMS", 600)
+    monkeypatch.setattr(app.view_functions["portability.import_"], "upload_limit", 2 * MIB)
 
 
 @pytest.mark.parametrize("name", hostile.ARCHIVES)
@@ -64,7 +77,21 @@ def test_text_instead_of_a_file_is_refused(signed_in: Visitor) -> None:
 
 
 def test_a_body_over_the_limit_is_413(signed_in: Visitor) -> None:
-    assert import_(signed_in, bytes(7 * 2**20)).status_code == 413
+    before = row_counts()
+    assert import_(signed_in, bytes(3 * MIB)).status_code == 413
+    assert row_counts() == before
+
+
+def test_an_import_that_takes_too_long_is_refused_and_stores_nothing(
+    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The router would tell the reader that it failed, and it would be stored all the same."""
+    monkeypatch.setattr(importing, "IMPORT_SECONDS", 0.0)
+    before = row_counts()
+    answer = import_(signed_in, hostile.zipped(hostile.document()))
+    assert answer.status_code == 422
+    assert "This took too long, so nothing was taken in." in answer.text
+    assert row_counts() == before
 
 
 def test_every_reason_has_an_error_message() -> None:

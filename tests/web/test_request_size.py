@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
+from app.web.request_size import TEXT_BODY_LIMIT
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -45,6 +46,70 @@ def test_a_file_in_a_text_field_is_422_and_stores_nothing(signed_in: Visitor, pa
 @pytest.mark.parametrize(("path", "field"), [("/sign-in", "email"), ("/sign-up", "nickname")])
 def test_an_anonymous_visitors_file_in_a_text_field_is_422(client: Visitor, path: str, field: str) -> None:
     assert client.submit(path, **{field: (BytesIO(b"x"), "f.txt")}).status_code == 422
+
+
+def limit_by_head(app: Flask, method: str, path: str, cookie: str = "") -> int:
+    """What the server asks before it waits for a body."""
+    limit: int = app.extensions["body_limit"]({"REQUEST_METHOD": method, "PATH_INFO": path, "HTTP_COOKIE": cookie})
+    return limit
+
+
+def cookie_of(browser: Visitor) -> str:
+    cookie = browser.get_cookie("semicircle")
+    assert cookie
+    return f"{cookie.key}={cookie.value}"
+
+
+@pytest.mark.parametrize(("path", "mebibytes"), [("/mypage/photo", 6), ("/mypage/import", 129)])
+def test_who_is_signed_in_may_upload_as_much_as_the_view_takes(
+    app: Flask, signed_in: Visitor, path: str, mebibytes: int
+) -> None:
+    assert limit_by_head(app, "POST", path, cookie_of(signed_in)) == mebibytes * 2**20
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/notes"),
+        ("POST", "/mypage/export"),
+        ("POST", "/mypage/import/"),
+        ("POST", "/MYPAGE/IMPORT"),
+        ("POST", "/nowhere"),
+        ("POST", "/\xff"),
+        ("POST", ""),
+        ("GET", "/mypage/import"),
+        ("PUT", "/mypage/import"),
+        ("BREW", "/mypage/import"),
+    ],
+)
+def test_elsewhere_a_body_is_short_for_who_is_signed_in_too(
+    app: Flask, signed_in: Visitor, method: str, path: str
+) -> None:
+    assert limit_by_head(app, method, path, cookie_of(signed_in)) == TEXT_BODY_LIMIT
+
+
+@pytest.mark.parametrize("path", ["/mypage/photo", "/mypage/import"])
+def test_a_stranger_may_not_upload_whatever_the_cookie_says(app: Flask, client: Visitor, path: str) -> None:
+    client.csrf_token()  # a session that we signed, of nobody
+    ours = cookie_of(client)
+    for cookie in (
+        "",
+        "semicircle",
+        "semicircle=",
+        "semicircle=e30.x.y",
+        ours,
+        ours[:-2],
+        f"other=1; {ours}",
+        "\xff=;;",
+    ):
+        assert limit_by_head(app, "POST", path, cookie) == TEXT_BODY_LIMIT, cookie
+
+
+def test_a_strangers_upload_is_sent_to_sign_in_and_stores_nothing(client: Visitor) -> None:
+    before = row_counts()
+    answer = client.submit("/mypage/import", archive=(BytesIO(bytes(70_000)), "semicircle.zip"))
+    assert answer.location == "/sign-in"
+    assert row_counts() == before
 
 
 def test_database_statements_time_out_after_20_seconds(app: Flask) -> None:
