@@ -87,8 +87,7 @@ def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
 def _obstacle(engine: Engine) -> str:
     """Why the process may not serve yet; empty when it may, and then it is noted as live."""
     try:
-        # In a transaction, also where the project's own requests read in autocommit.
-        with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        with engine.connect() as connection:
             connection.execute(_NOT_FOR_LONG)
             state = read_schema_state(connection)
             connection.rollback()

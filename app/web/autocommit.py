@@ -59,5 +59,7 @@ def leave(connection: PooledConnection | None, record: object) -> None:
 def only_reads() -> bool:
     if not has_request_context() or request.method not in ("GET", "HEAD"):
         return False
+    if not current_app.extensions["boot_gate"].is_open:  # which looks at the schema, in a transaction
+        return False
     view = current_app.view_functions.get(request.endpoint or "")
     return not getattr(view, "is_in_transaction", False)

@@ -59,7 +59,7 @@ CREATE FUNCTION keep_figures_of_{table}_{event}() RETURNS trigger LANGUAGE plpgs
 BEGIN{skip_other_columns(table) if event == "updated" else ""}{add_to_figures(table, rows)}
   IF NOT FOUND THEN  -- the account is being deleted, and its figures with it
     RETURN NULL;
-  END IF;{add_to_tags(rows) if table == "notes" else ""}
+  END IF;{add_to_tags(rows, event) if table == "notes" else ""}
   RETURN NULL;
 END
 $$"""
@@ -85,20 +85,25 @@ def add_to_figures(table: str, rows: str) -> str:
   ON CONFLICT (user_id) DO UPDATE SET {added};"""
 
 
-def add_to_tags(rows: str) -> str:
-    """The difference of an entry of note_tags is -1 or 1."""
-    difference = f"""(SELECT user_id, tag, pinned, created_at, id AS note_id, sum(sign) AS number
-      FROM {rows}, {TAGS_OF_NOTE} WHERE deleted_at IS NULL GROUP BY {NOTE_TAGS} HAVING sum(sign) <> 0) AS difference"""
+def add_to_tags(rows: str, event: str) -> str:
+    """The difference of an entry of note_tags is -1 or 1. An INSERT takes nothing away."""
+    used_no_more = f"\n  DELETE FROM tag_counts WHERE user_id IN (SELECT user_id FROM {rows}) AND used <= 0;"
     return f"""
   IF NOT EXISTS (SELECT FROM {rows} WHERE tags <> '{{}}') THEN
     RETURN NULL;
   END IF;
+  WITH difference AS MATERIALIZED (
+    SELECT user_id, tag, pinned, created_at, id AS note_id, sum(sign) AS number
+    FROM {rows}, {TAGS_OF_NOTE} WHERE deleted_at IS NULL GROUP BY {NOTE_TAGS} HAVING sum(sign) <> 0
+  ), taken AS (
+    DELETE FROM note_tags WHERE ({NOTE_TAGS}) IN (SELECT {NOTE_TAGS} FROM difference WHERE number < 0)
+  ), added AS (
+    INSERT INTO note_tags ({NOTE_TAGS}) SELECT {NOTE_TAGS} FROM difference WHERE number > 0 ON CONFLICT DO NOTHING
+  )
   INSERT INTO tag_counts (user_id, tag, used)
-  SELECT user_id, tag, sum(number) FROM {difference} GROUP BY user_id, tag HAVING sum(number) <> 0
-  ON CONFLICT (user_id, tag) DO UPDATE SET used = tag_counts.used + excluded.used;
-  DELETE FROM tag_counts WHERE user_id IN (SELECT user_id FROM {rows}) AND used <= 0;
-  DELETE FROM note_tags WHERE ({NOTE_TAGS}) IN (SELECT {NOTE_TAGS} FROM {difference} WHERE number < 0);
-  INSERT INTO note_tags ({NOTE_TAGS}) SELECT {NOTE_TAGS} FROM {difference} WHERE number > 0 ON CONFLICT DO NOTHING;"""
+  SELECT user_id, tag, sum(number) FROM difference GROUP BY user_id, tag HAVING sum(number) <> 0
+  ON CONFLICT (user_id, tag) DO UPDATE SET used = tag_counts.used + excluded.used;\
+{used_no_more if event != "inserted" else ""}"""
 
 
 def recount_function() -> str:
