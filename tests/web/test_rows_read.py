@@ -40,15 +40,19 @@ TODOS = """
 RESULTS = """
     INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
     SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
-    FROM users, generate_series(1, 1000) n"""
+    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 300 END) n"""
+# So many that reading everybody's rows by their ids is never the cheaper plan.
+OTHERS = """
+    INSERT INTO users (email, nickname, nickname_key, password_hash)
+    SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
 TABLES = "notes, todos, results, figures, tag_counts, note_tags"
 
 
 @pytest.fixture
 def ids(alice: User, bob: User) -> dict[str, Any]:
     """One of each of alice's, who has many; so has bob."""
-    for many in (NOTES, TODOS, RESULTS):
-        db.session.execute(text(many), {"many": MANY} if "many" in many else {})
+    for many in (NOTES, TODOS, OTHERS, RESULTS):
+        db.session.execute(text(many), {"many": MANY, "alice": alice.id})
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
                                   {"id": alice.id}),
@@ -72,13 +76,18 @@ class Plans:
             with connection.connection.cursor() as cursor:  # of the driver, which sends no event
                 cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters)
                 [[[explained]]] = cursor.fetchall()
-            self.read.append((sum(map(rows_read, nodes(explained["Plan"]))), statement))
+            read = [(rows, name_of(node)) for node in nodes(explained["Plan"]) if (rows := rows_read(node))]
+            self.read.append((sum(rows for rows, _ in read), f"{read}: {statement}"))
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", ()):
         yield from nodes(child)
+
+
+def name_of(node: dict[str, Any]) -> str:
+    return f"{node['Node Type']} of {node.get('Index Name') or node['Relation Name']}"
 
 
 def rows_read(node: dict[str, Any]) -> float:
