@@ -13,6 +13,7 @@ from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.recent_sign_in import bp as recent_sign_in
 from app.accounts.views import bp as accounts
 from app.extensions import csrf, db, login, migrate
+from app.figures import tasks as figure_tasks
 from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
@@ -41,10 +42,19 @@ from app.worker import worker
 from config import Config, from_environment
 
 # Importing a module of tasks registers its jobs with the queue.
-TASKS = (backfill_jobs, account_tasks, note_tasks, passkey_tasks, photo_tasks, todo_tasks, wordcount_tasks)
+TASKS = (
+    backfill_jobs,
+    account_tasks,
+    figure_tasks,
+    note_tasks,
+    passkey_tasks,
+    photo_tasks,
+    todo_tasks,
+    wordcount_tasks,
+)
 # What an export holds, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
-# What my page counts.
+# What my page shows of each feature.
 FIGURES = {**note_figures.FIGURES, **todo_figures.FIGURES, **wordcount_figures.FIGURES}
 
 

@@ -2,32 +2,31 @@
 
 What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
 
-The INSERT itself asks whether there is room, by a bounded probe: it looks for a row at the place of the last that fits,
-in an index that begins with `user_id`. Requests that run at the same moment do not see each other's rows, so the quota
-may be exceeded by no more than their number.
+The INSERT itself asks whether there is room, by the kept figure of what the person stores. Requests that run at the
+same moment do not see each other's rows, so the quota may be exceeded by no more than their number.
 """
 
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Insert,
     Integer,
     Row,
     ScalarSelect,
-    Select,
     String,
     Text,
     bindparam,
     case,
     cast,
-    exists,
     func,
     insert,
-    literal,
     select,
 )
 
 from app.extensions import Base, db
+from app.figures.kept import kept
+from app.figures.models import Figures
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
 
@@ -47,15 +46,14 @@ class QuotaReached(Exception):
 class Quota:
     """
     Args:
-        model: has `user_id`, and an index that begins with it.
+        model: has `user_id`, and a figure named after the table: `notes_stored`.
         most: rows that one person may store.
     """
 
     def __init__(self, model: type[Base], most: int) -> None:
         self.most = most
         self._table = Base.metadata.tables[model.__tablename__]
-        # The place of the last row that fits. Read at each execution, so that the statements are built once.
-        self._last = bindparam("quota_last", callable_=lambda: self.most - 1, type_=Integer)
+        self._stored = kept(Figures.__table__.c[f"{model.__tablename__}_stored"])
 
     def insert(self, *columns: str) -> Insert:
         """An INSERT of one row with `owner` and these columns as parameters, for `store`. It inserts none beyond the
@@ -66,7 +64,7 @@ class Quota:
             cast(bindparam(name, type_=kind), Text() if isinstance(kind, String) else kind)
             for name, kind in types.items()
         ]
-        row = select(self._owner(), *values).where(~exists(self._rows_from(self._last)))
+        row = select(self._owner(), *values).where(self._stored < self._most())
         return insert(self._table).from_select(["user_id", *columns], row)
 
     def store(self, statement: Insert, user_id: int, **values: object) -> Row[*tuple[Any, ...]]:
@@ -79,19 +77,17 @@ class Quota:
 
     def enforce(self, user_id: int) -> None:
         """After rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""
-        beyond = self._rows_from(self._last + 1)
-        if db.session.execute(select(exists(beyond)), {"owner": user_id}).scalar_one():
+        if db.session.scalar(select(self._stored > self._most()), {"owner": user_id}):
             raise QuotaReached(self.most)
 
     def room_left(self) -> ScalarSelect[int | None]:
         """For my page: how many rows still fit. NULL while the quota is far away."""
-        most = bindparam("quota_most", callable_=lambda: self.most, type_=Integer, unique=True)
-        stored = select(func.count().label("rows")).where(self._table.c.user_id == self._owner()).subquery()
-        left = func.greatest(most - stored.c.rows, 0)
-        return select(case((stored.c.rows >= most * NEARLY_FULL, left))).scalar_subquery()
+        left = func.greatest(self._most() - self._stored, 0)
+        return select(case((self._stored >= self._most() * NEARLY_FULL, left))).scalar_subquery()
 
-    def _rows_from(self, place: Any) -> Select[int]:
-        return select(literal(1)).where(self._table.c.user_id == self._owner()).offset(place).limit(1)
+    def _most(self) -> BindParameter[int]:
+        """Read at each execution, so that the statements are built once."""
+        return bindparam("quota_most", callable_=lambda: self.most, type_=Integer, unique=True)
 
     def _owner(self) -> Any:
         return bindparam("owner", type_=self._table.c.user_id.type)

@@ -1,4 +1,4 @@
-"""The figures of my page. Each feature says how to count its own; one statement asks for all of them."""
+"""The figures of my page. Each feature says where its own stand; one statement asks for all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from app.accounts import devices
 from app.extensions import read
 from app.mypage.heat_map import Square, busiest_week, first_day, squares
 
-# Name: how to count it. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
-Figures = Mapping[str, ScalarSelect[Any]]
+# Name: where it stands. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
+Figures = Mapping[str, ColumnElement[Any]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Overview:
 
 
 @cache
-def _statement(figures: tuple[tuple[str, ScalarSelect[Any]], ...]) -> Select[tuple[object, ...]]:
+def _statement(figures: tuple[tuple[str, ColumnElement[Any]], ...]) -> Select[tuple[object, ...]]:
     """Built once: the factory names the same figures for every request."""
     return select(*(count.label(name) for name, count in figures), devices.OTHERS.label("other_devices"))
 

@@ -1,4 +1,4 @@
-"""The table of notes, those in the trash included."""
+"""The tables of notes, those in the trash included, and of their tags."""
 
 from datetime import datetime
 
@@ -17,9 +17,11 @@ class Note(Base):
     __table_args__ = (
         # The list reads this index backwards, one page at a time: pinned notes first, then the newest.
         Index(None, "user_id", "pinned", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
-        # All notes of a user, the deleted ones too: for the trash, the figures beside the list and the cascade from
-        # users. Releases before revision 0015 also read their list by it; that revision says what could replace it.
+        # All notes of a user, the deleted ones too: for the cascade from users. Releases before revision 0015 also read
+        # their list by it; that revision says what could replace it.
         Index(None, "user_id", "pinned", "id"),
+        # The trash, the last deleted first.
+        Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
@@ -34,3 +36,26 @@ class Note(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
+
+
+class TagCount(Base):
+    """A tag of a person's notes. Triggers alone write it (revision 0025)."""
+
+    __tablename__ = "tag_counts"
+    __table_args__ = (Index("ix_tag_counts_most_used", "user_id", text("used DESC"), "tag"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    used: Mapped[int]  # how many notes have it, without those in the trash
+
+
+class NoteTag(Base):
+    """A note that has a tag, without those in the trash, in the order of the list. Triggers alone write it."""
+
+    __tablename__ = "note_tags"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    pinned: Mapped[bool] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

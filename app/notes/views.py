@@ -81,7 +81,7 @@ def requested_cursor() -> Cursor:
     """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
     before = request.args.get("before")
     try:
-        return START if before is None else parse_cursor(current_user.id, before)
+        return START if before is None else parse_cursor(before)
     except ValueError:
         abort(400)
 

@@ -66,8 +66,7 @@ class BootGate:
     def _obstacle(self, engine: Engine) -> str:
         """Why the process may not serve yet; empty when it may, and then it is noted as live."""
         try:
-            # In a transaction, also where the project's own requests read in autocommit.
-            with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+            with engine.connect() as connection:  # not in autocommit, see the savepoint of schema_state.py
                 connection.execute(_NOT_FOR_LONG)
                 state = read_schema_state(connection)
                 connection.rollback()

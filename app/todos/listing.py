@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select, true, tuple_
 
 from app.extensions import read
+from app.figures.kept import kept
+from app.figures.models import Figures
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
@@ -51,11 +53,8 @@ def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Sel
 
 def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """The numbers of open and done todos beside each row; where the page has no rows, one row of them alone."""
-    counts = (
-        select(func.count().filter(~Todo.completed).label("open"), func.count().filter(Todo.completed).label("done"))
-        .where(Todo.user_id == bindparam("owner"), NOT_DELETED)
-        .subquery()
-    )
+    done = kept(Figures.todos_done)
+    counts = select((kept(Figures.todos) - done).label("open"), done.label("done")).subquery()
     page = rows.subquery()
     joined = select(counts, page).select_from(counts.outerjoin(page, true()))
     return joined.order_by(page.c.rank.desc(), page.c.id.desc())

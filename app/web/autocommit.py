@@ -66,6 +66,8 @@ def begin_transactions() -> None:
 def only_reads() -> bool:
     if not has_request_context():
         return False
+    if not current_app.extensions["boot_gate"].is_open:  # which looks at the schema, in a transaction
+        return False
     if request.method not in ("GET", "HEAD"):
         return is_signed_in_write() and not g.get("writes", False)
     view = current_app.view_functions.get(request.endpoint or "")

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, func, select
+from sqlalchemy import ColumnElement
 
-from app.wordcounts.models import DONE, Result
+from app.figures.kept import kept
+from app.figures.models import Figures
 from app.wordcounts.service import QUOTA
 
-_DONE = (Result.user_id == bindparam("owner"), Result.status == DONE, Result.deleted_at.is_(None))
-FIGURES: Mapping[str, ScalarSelect[Any]] = {
-    "wordcounts": select(func.count()).select_from(Result).where(*_DONE).scalar_subquery(),
+FIGURES: Mapping[str, ColumnElement[Any]] = {
+    "wordcounts": kept(Figures.results_done),
     "wordcounts_left": QUOTA.room_left(),
 }

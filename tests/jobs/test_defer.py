@@ -74,7 +74,14 @@ def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> Non
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
-    assert {name.partition(".")[0] for name in ours} <= {*FEATURES, "jobs", "rate_limits", "release", "storage"}
+    assert {name.partition(".")[0] for name in ours} <= {
+        *FEATURES,
+        "figures",
+        "jobs",
+        "rate_limits",
+        "release",
+        "storage",
+    }
 
 
 def test_the_nightly_tasks_run(app: Flask) -> None:

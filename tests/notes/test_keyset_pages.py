@@ -10,6 +10,7 @@ from app.extensions import db
 from app.notes import listing, service
 from app.notes.cursor import START
 from app.notes.models import Note
+from app.notes.search import Search
 from tests.notes.lists import older_of, titles_of_all_pages, write_at
 from tests.visitor import Visitor
 
@@ -54,7 +55,8 @@ def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> 
 @pytest.mark.parametrize(
     "before",
     ["", "x", "0", "2-1-1", "0--1-1", "0-1-", "0-1-0", "0-1-١", f"0-1-{2**63}", f"0-{2**63}-1", "0-" + "9" * 4000,
-     "2-1", "0-", "0--1", "0-١", f"0-{2**63}", "0-1-1-1", "0-1-1;drop"],
+     "2-1", "0-", "0--1", "0-١", f"0-{2**63}", "0-9", "0-1-1-", "0-1-1--1", f"0-1-1-{10**9}", "0-1-1-1-1",
+     "0-1-1;drop"],
 )  # fmt: skip
 def test_a_cursor_of_another_list_or_none_at_all_is_400(signed_in: Visitor, before: str) -> None:
     assert signed_in.get("/notes", query_string={"before": before}).status_code == 400
@@ -83,20 +85,44 @@ def test_notes_of_the_same_microsecond_are_on_no_two_pages(alice: User) -> None:
     assert len(titles_of_all_pages(alice.id)) == 45
 
 
-def test_a_link_of_the_release_before_leads_on_from_its_note(signed_in: Visitor, alice: User) -> None:
-    for number in range(30):
-        service.create_note(alice.id, f"note number {number}", "")
-    last = listing.list_notes(alice.id).notes[-1].id
-    assert shown_numbers(signed_in.get(f"/notes?before=0-{last}").text) == [*reversed(range(10))]
+def test_each_page_says_how_many_are_shown_so_far(alice: User) -> None:
+    for number in range(45):
+        service.create_note(alice.id, f"{number}", "#tag" if number % 2 else "")
+    first = listing.list_notes(alice.id)
+    assert first.older
+    second = listing.list_notes(alice.id, first.older)
+    assert second.older
+    assert [page.shown for page in (first, second, listing.list_notes(alice.id, second.older))] == [20, 40, 45]
+    tagged = Search.parse("", "tag")
+    older = listing.list_notes(alice.id, search=tagged).older
+    assert older
+    page = listing.list_notes(alice.id, older, tagged)
+    assert (page.shown, page.found, len(page.notes)) == (22, 22, 2)
 
 
-def test_a_link_of_the_release_before_to_a_note_that_is_gone_starts_anew(
-    signed_in: Visitor, alice: User, bob: User
+def test_not_more_are_shown_than_there_are(alice: User) -> None:
+    for number in range(45):
+        service.create_note(alice.id, f"{number}", "")
+    first = listing.list_notes(alice.id)
+    assert first.older
+    for note in first.notes:
+        service.delete_note(alice.id, note.id)
+    second = listing.list_notes(alice.id, first.older)
+    assert (second.shown, second.found) == (25, 25)
+
+
+def test_a_link_of_the_release_before_leads_on_from_its_note_and_does_not_say_how_many_are_shown(
+    signed_in: Visitor, alice: User
 ) -> None:
-    service.create_note(alice.id, "note number 1", "")
-    foreign = service.create_note(bob.id, "note number 2", "")
-    for gone in (foreign, foreign + 1):
-        assert shown_numbers(signed_in.get(f"/notes?before=0-{gone}").text) == [1]
+    for number in range(50):
+        service.create_note(alice.id, f"note number {number}", "")
+    older = listing.list_notes(alice.id).older
+    assert older
+    of_before = str(older).rpartition("-")[0]
+    page = signed_in.get(f"/notes?before={of_before}").text
+    assert shown_numbers(page) == [*reversed(range(10, 30))]
+    assert " of 50" not in page
+    assert shown_numbers(signed_in.get(older_of(page)).text) == [*reversed(range(10))]
 
 
 def shown_numbers(page: str) -> list[int]:

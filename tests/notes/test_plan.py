@@ -36,7 +36,7 @@ def scans_of_notes(
     statement: Select[Any], user: User, after: Cursor, **values: object
 ) -> Iterator[tuple[list[str], Node]]:
     """Run the statement. Each scan of the table `notes`, with the nodes of the plan above it, the topmost first."""
-    pinned, created_at, note_id = values_of(after)
+    pinned, created_at, note_id, _ = values_of(after)
     values |= {"owner": user.id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
     connection = db.session.connection()
     compiled = statement.params(values).compile(connection)

@@ -68,5 +68,5 @@ def test_imported_notes_are_sorted_by_creation_date(signed_in: Visitor, alice: U
     import_(signed_in, note(title="April", created_at="2026-04-01T09:00:00+00:00"))
     page = note_list.list_notes(alice.id)
     assert [row.title for row in page.notes] == ["today", "April", "March"]
-    cursor = Cursor(key_of(False, page.notes[0].created_at, today))
+    cursor = Cursor(key_of(False, page.notes[0].created_at, today, 1))
     assert [row.title for row in note_list.list_notes(alice.id, cursor).notes] == ["April", "March"]

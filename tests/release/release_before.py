@@ -29,9 +29,10 @@ from sqlalchemy import (
 )
 
 from app.release.ledger import TOOL_TABLES
+from tests.database import KEPT_BY_TRIGGERS
 
-# Belong to the migrations, and to the queue, which is used through its functions alone.
-TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_")
+# Belong to the migrations; to the queue, which is used through its functions alone; and to triggers.
+TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
 
 
 class ReleaseBefore:

@@ -103,9 +103,11 @@ SELECT 'index', i.indexrelid::bigint, 0, i.indrelid::bigint, x.relname::text,
     'columns', {_COLUMN_NAMES.format(relation="i.indrelid", numbers="(i.indkey::int2[])[0:i.indnkeyatts - 1]")})
 FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"""  # noqa: S608 - of constants
 
+# Without the table's name: on a table that is renamed a trigger does what it did.
 _TRIGGERS = """
 SELECT 'trigger', t.oid::bigint, 0, t.tgrelid::bigint, t.tgname::text,
-  jsonb_build_object('definition', pg_get_triggerdef(t.oid), 'off', t.tgenabled IN ('D', 'R'))
+  jsonb_build_object('definition', replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', c.ns, c.relname), ' '),
+    'off', t.tgenabled IN ('D', 'R'))
 FROM pg_trigger t JOIN relations c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal"""
 
 _RULES = """

@@ -1,0 +1,24 @@
+"""The table of figures: what a person has, kept by triggers and never counted by a page."""
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Base
+
+
+class Figures(Base):
+    """How many rows a person has. Triggers alone write it (revision 0025); who has no row of it has nothing.
+
+    `…_stored` counts the trash too, and is what a storage quota is about.
+    """
+
+    __tablename__ = "figures"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    notes: Mapped[int] = mapped_column(server_default="0")
+    notes_stored: Mapped[int] = mapped_column(server_default="0")
+    todos: Mapped[int] = mapped_column(server_default="0")
+    todos_done: Mapped[int] = mapped_column(server_default="0")
+    todos_stored: Mapped[int] = mapped_column(server_default="0")
+    results_done: Mapped[int] = mapped_column(server_default="0")
+    results_stored: Mapped[int] = mapped_column(server_default="0")

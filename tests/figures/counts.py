@@ -1,0 +1,48 @@
+"""What the figures have to be: counted from the rows, by SQL that has nothing of the triggers' in it."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from app.extensions import db
+
+Counts = dict[str, list[tuple[Any, ...]]]
+
+COUNTED = {
+    "figures": """
+        SELECT users.id,
+          (SELECT count(*) FROM notes WHERE user_id = users.id AND deleted_at IS NULL),
+          (SELECT count(*) FROM notes WHERE user_id = users.id),
+          (SELECT count(*) FROM todos WHERE user_id = users.id AND deleted_at IS NULL),
+          (SELECT count(*) FROM todos WHERE user_id = users.id AND deleted_at IS NULL AND completed),
+          (SELECT count(*) FROM todos WHERE user_id = users.id),
+          (SELECT count(*) FROM results WHERE user_id = users.id AND deleted_at IS NULL AND status = 'done'),
+          (SELECT count(*) FROM results WHERE user_id = users.id)
+        FROM users ORDER BY id""",
+    "tags": """
+        SELECT user_id, tag, count(DISTINCT id) FROM notes CROSS JOIN unnest(tags) tag
+        WHERE deleted_at IS NULL GROUP BY user_id, tag ORDER BY user_id, tag COLLATE "C" """,
+    "note_tags": """
+        SELECT DISTINCT user_id, tag COLLATE "C", pinned, created_at, id FROM notes CROSS JOIN unnest(tags) tag
+        WHERE deleted_at IS NULL ORDER BY 1, 2, 3, 4, 5""",
+}
+KEPT = {
+    "figures": """
+        SELECT users.id, coalesce(notes, 0), coalesce(notes_stored, 0), coalesce(todos, 0), coalesce(todos_done, 0),
+          coalesce(todos_stored, 0), coalesce(results_done, 0), coalesce(results_stored, 0)
+        FROM users LEFT JOIN figures ON user_id = users.id ORDER BY users.id""",
+    "tags": "SELECT user_id, tag, used FROM tag_counts ORDER BY 1, 2",
+    "note_tags": "SELECT * FROM note_tags ORDER BY 1, 2, 3, 4, 5",
+}
+
+
+def counted() -> Counts:
+    return _rows(COUNTED)
+
+
+def kept() -> Counts:
+    return _rows(KEPT)
+
+
+def _rows(queries: dict[str, str]) -> Counts:
+    return {name: [tuple(row) for row in db.session.execute(text(query))] for name, query in queries.items()}

@@ -1,0 +1,127 @@
+"""Kept figures are what a count of the rows would be, after each thing that can happen to a row."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.notes.models import Note
+from app.todos import service as todos
+from tests.database import row_counts
+from tests.figures.counts import counted, kept
+from tests.portability import hostile_archives as sound
+from tests.portability.exports import import_
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+HAPPENS: dict[str, Callable[[User, int], object]] = {
+    "create": lambda user, _: notes.create_note(user.id, "", "#a #new"),
+    "edit the tags": lambda user, note: notes.update_note(user.id, note, "", "#b #c", version=1),
+    "take the tags out": lambda user, note: notes.update_note(user.id, note, "", "none", version=1),
+    "pin": lambda user, note: notes.pin_note(user.id, note, pinned=True),
+    "unpin what is not pinned": lambda user, note: notes.pin_note(user.id, note, pinned=False),
+    "delete": lambda user, note: notes.delete_note(user.id, note),
+    "restore": lambda user, _: notes.restore_note(user.id, in_trash(user)),
+    "empty the trash": lambda user, _: notes.empty_trash(user.id),
+    "purge": lambda user, _: notes.purge_deleted_notes(),
+    "create a todo": lambda user, _: todos.create_todo(user.id, "one more"),
+    "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
+    "clear what is done": lambda user, _: todos.clear_completed(user.id),
+    "delete a todo": lambda user, _: todos.delete_todo(user.id, todo_of(user)),
+    "count a page": lambda user, _: results.done(user),
+    "share a note with another person": lambda user, note: execute(
+        "UPDATE notes SET user_id = (SELECT max(id) FROM users) WHERE id = :id", id=note
+    ),
+    "write many rows at once": lambda user, _: execute(
+        "INSERT INTO notes (user_id, title, content, tags) SELECT users.id, '', 'x', '{a,a,z}' FROM users,"
+        " generate_series(1, 30)"
+    ),
+    "change many rows at once": lambda user, _: execute(
+        "UPDATE notes SET tags = tags || '{x}', pinned = NOT pinned, created_at = created_at - interval '1 day',"
+        " deleted_at = CASE WHEN deleted_at IS NULL AND id % 2 = 0 THEN now() END"
+    ),
+    "delete all rows": lambda user, _: execute("DELETE FROM notes"),
+    "write no row": lambda user, _: execute("DELETE FROM notes WHERE false"),
+}
+
+
+def execute(statement: str, **parameters: object) -> None:
+    db.session.execute(text(statement), parameters)
+    db.session.commit()
+
+
+def in_trash(user: User) -> int:
+    note_id: int = db.session.scalars(
+        db.select(Note.id).where(Note.user_id == user.id, Note.deleted_at.is_not(None))
+    ).all()[-1]
+    return note_id
+
+
+def todo_of(user: User) -> int:
+    return int(db.session.scalar(text("SELECT min(id) FROM todos WHERE user_id = :id"), {"id": user.id}) or 0)
+
+
+@pytest.fixture
+def note(alice: User, bob: User) -> int:
+    """One of alice's notes. Both have some of everything."""
+    for user in (alice, bob):
+        note_id = notes.create_note(user.id, "", "#a #b")
+        notes.create_note(user.id, "no tags", "")
+        notes.pin_note(user.id, notes.create_note(user.id, "#b", ""), pinned=True)
+        for number in range(2):
+            notes.delete_note(user.id, notes.create_note(user.id, "", f"#a #gone{number}"))
+        todos.change_todo(user.id, todos.create_todo(user.id, "done"), completed=True)
+        todos.create_todo(user.id, "open")
+        results.done(user)
+        results.waiting(user)
+    execute("UPDATE notes SET deleted_at = now() - interval '40 days' WHERE tags @> '{gone0}'")
+    assert kept() == counted()
+    return int(db.session.scalar(text("SELECT min(id) FROM notes WHERE user_id = :id"), {"id": alice.id}) or note_id)
+
+
+@pytest.mark.parametrize("what", HAPPENS)
+def test_the_figures_are_what_is_counted_after(alice: User, note: int, what: str) -> None:
+    HAPPENS[what](alice, note)
+    assert kept() == counted()
+
+
+def test_the_figures_follow_an_import(signed_in: Visitor, alice: User, note: int) -> None:
+    item = {**sound.NOTE, "content": "#imported #a"}
+    import_(signed_in, sound.zipped(sound.document(notes=[item] * 3, todos=[], wordcounts=[])))
+    assert kept() == counted()
+    assert ("imported", 3) in {(tag, used) for _, tag, used in kept()["tags"]}
+
+
+def test_what_is_rolled_back_changes_no_figure(alice: User, note: int) -> None:
+    before = kept()
+    with db.session.begin_nested() as savepoint:
+        db.session.execute(text("DELETE FROM notes"))
+        savepoint.rollback()
+    assert kept() == before
+
+
+def test_an_update_of_nothing_that_is_counted_writes_no_figure(alice: User, note: int) -> None:
+    before = versions()
+    execute("UPDATE notes SET content = 'other', updated_at = now(), version = version + 1")
+    execute("UPDATE todos SET position = position + 1, description = 'other'")
+    execute("UPDATE results SET title = 'other', shared = true")
+    assert versions() == before
+
+
+def versions() -> list[str]:
+    """Where each row stands; one that is written stands elsewhere."""
+    return [
+        row
+        for table in ("figures", "tag_counts", "note_tags")
+        for row in db.session.scalars(text(f"SELECT ctid || '{table}' FROM {table} ORDER BY 1"))
+    ]
+
+
+def test_a_deleted_account_leaves_no_figures_and_those_of_others_as_they_are(alice: User, bob: User, note: int) -> None:
+    of_bob = {name: [row for row in rows if row[0] == bob.id] for name, rows in kept().items()}
+    execute("DELETE FROM users WHERE id = :id", id=alice.id)
+    assert kept() == of_bob == counted()
+    assert row_counts()["users"] == 1

@@ -1,0 +1,77 @@
+"""Figures come to people who are there: when the upgrade ends they are right, whatever is written meanwhile."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import flask_migrate
+from sqlalchemy import text
+
+from app.extensions import db
+from tests.databases import OUR_HISTORY
+from tests.figures.counts import counted, kept
+from tests.release.migrating import Database
+
+MIGRATIONS = OUR_HISTORY.dir
+BEFORE, COUNTED = "0024", "0029"
+WRITERS = 3
+PEOPLE = """
+    INSERT INTO users (email, nickname, nickname_key, password_hash)
+    SELECT n || '@example.com', 'n' || n, 'n' || n, 'hash' FROM generate_series(1, 300) n;
+    INSERT INTO notes (user_id, title, content, tags, pinned, deleted_at)
+    SELECT id, '', 'x', ARRAY['a', 'tag' || n], n = 1, CASE WHEN n = 5 THEN now() END
+    FROM users, generate_series(1, 5) n;
+    INSERT INTO todos (user_id, description, completed, deleted_at)
+    SELECT id, 'x', n = 1, CASE WHEN n = 3 THEN now() END FROM users, generate_series(1, 3) n;
+    INSERT INTO results (user_id, url, status) SELECT id, 'x', 'done' FROM users"""
+# What the release before writes.
+WRITES = (
+    "INSERT INTO notes (user_id, title, content, tags) SELECT id, '', 'x', '{a,new}' FROM users WHERE id = :owner",
+    "UPDATE notes SET tags = '{b}', version = version + 1 WHERE user_id = :owner AND deleted_at IS NULL",
+    "UPDATE notes SET deleted_at = now() WHERE user_id = :owner AND pinned",
+    "UPDATE notes SET deleted_at = NULL WHERE user_id = :owner",
+    "DELETE FROM notes WHERE user_id = :owner AND title = ''  AND id % 7 = 0",
+    "UPDATE todos SET completed = NOT completed WHERE user_id = :owner",
+    "DELETE FROM users WHERE id = :owner AND id % 50 = 0",
+    "INSERT INTO users (email, nickname, nickname_key, password_hash)"
+    " SELECT key || '@example.org', key, key, 'hash' FROM (SELECT md5(random()::text) AS key) AS new WHERE :owner > 0",
+)
+
+
+def people(database: Database) -> None:
+    flask_migrate.upgrade(MIGRATIONS, BEFORE)
+    database.execute(PEOPLE)
+
+
+def writes(database: Database, seed: int, is_over: Event) -> int:
+    chance, written = random.Random(seed), 0  # noqa: S311 - repeatable
+    while not is_over.is_set():
+        owner = chance.randrange(1 + seed, 301, WRITERS)  # a person has one writer, so nobody waits in a circle
+        database.execute(chance.choice(WRITES), owner=owner)
+        written += 1
+    return written
+
+
+def test_what_people_have_is_counted(database: Database) -> None:
+    people(database)
+    flask_migrate.upgrade(MIGRATIONS, COUNTED)
+    assert kept() == counted()
+    assert {row[1:] for row in kept()["figures"]} == {(4, 5, 2, 1, 3, 1, 1)}
+
+
+def test_forth_and_back_under_traffic_no_write_fails_and_no_figure_is_wrong(database: Database) -> None:
+    people(database)
+    is_over = Event()
+    with ThreadPoolExecutor(WRITERS) as threads:
+        writing = [threads.submit(writes, database, seed, is_over) for seed in range(WRITERS)]
+        try:
+            for revision in (COUNTED, "0025", COUNTED):
+                change = flask_migrate.downgrade if revision < COUNTED else flask_migrate.upgrade
+                change(MIGRATIONS, revision)
+                db.session.rollback()
+        finally:
+            is_over.set()
+        assert min(written.result() for written in writing) > 10
+    assert kept() == counted()
+    uncounted = db.session.scalar(text("SELECT count(*) FROM users WHERE figures_counted_at IS NULL"))
+    assert uncounted == 0

@@ -1,0 +1,136 @@
+"""No page costs more the more its reader has: each statement of a GET reads at most so many rows.
+
+The rows are those that PostgreSQL says it read (EXPLAIN ANALYZE), for a reader who has thousands of everything.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing
+from app.notes.listing import TAGS_SHOWN, TRASH_COUNTED
+from tests.conftest import browser_of
+from tests.notes.lists import older_of
+from tests.web.test_statements import COSTS
+from tests.wordcounts import results
+
+ROWS = 600  # the page of all tags reads TAGS_SHOWN of them, and any page some more
+MANY = 5_000
+
+# What reads more, and what bounds it.
+EXEMPT = {
+    "/notes?q=note": "a search for words reads all notes of its reader",
+    "/notes?q=nothing-like-it": "likewise",
+    "/todos?sort=due&edit={todo}": "no index has the order by due date: at most the quota of 20,000 todos is sorted",
+    "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
+}
+NOTES = """
+    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at)
+    SELECT users.id, 'note ' || n, 'text', ARRAY['tag', 'tag' || n % 700, 'x' || n % 3], n % 10 = 0,
+      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END
+    FROM users, generate_series(1, :many + 1000) n"""
+TODOS = """
+    INSERT INTO todos (user_id, description, position, completed, due_on)
+    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50 FROM users, generate_series(1, :many) n"""
+RESULTS = """
+    INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
+    SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
+    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 300 END) n"""
+# So many that reading everybody's rows by their ids is never the cheaper plan.
+OTHERS = """
+    INSERT INTO users (email, nickname, nickname_key, password_hash)
+    SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
+TABLES = "notes, todos, results, figures, tag_counts, note_tags"
+
+
+@pytest.fixture
+def ids(alice: User, bob: User) -> dict[str, Any]:
+    """One of each of alice's, who has many; so has bob."""
+    for many in (NOTES, TODOS, OTHERS, RESULTS):
+        db.session.execute(text(many), {"many": MANY, "alice": alice.id})
+    found = {
+        "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
+                                  {"id": alice.id}),
+        "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
+        "done": results.done(alice),
+        "waiting": results.waiting(alice),
+        "failed": results.failed(alice, "dns"),
+    }  # fmt: skip
+    db.session.execute(text(f"ANALYZE {TABLES}"))
+    return found
+
+
+class Plans:
+    """Runs each SELECT once more, and keeps how many rows it read."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[float, str]] = []
+
+    def explain(self, connection: Any, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            with connection.connection.cursor() as cursor:  # of the driver, which sends no event
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters)
+                [[[explained]]] = cursor.fetchall()
+            read = [(rows, name_of(node)) for node in nodes(explained["Plan"]) if (rows := rows_read(node))]
+            self.read.append((sum(rows for rows, _ in read), f"{read}: {statement}"))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def name_of(node: dict[str, Any]) -> str:
+    return f"{node['Node Type']} of {node.get('Index Name') or node['Relation Name']}"
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    """Of a table or an index, with those that a condition sorted out."""
+    if "Relation Name" not in node and node["Node Type"] != "Bitmap Index Scan":
+        return 0
+    looked_at = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return float(sum(node.get(name, 0) for name in looked_at) * node["Actual Loops"])
+
+
+@pytest.fixture
+def plans(app: Flask, ids: dict[str, Any]) -> Iterator[Plans]:
+    plans, connection = Plans(), db.session.connection()
+    event.listen(connection, "before_cursor_execute", plans.explain)
+    yield plans
+    event.remove(connection, "before_cursor_execute", plans.explain)
+
+
+def test_no_statement_of_a_page_reads_more_rows_than_a_bound(
+    app: Flask, alice: User, ids: dict[str, Any], plans: Plans
+) -> None:
+    browser = browser_of(app, alice)
+    plans.read.clear()
+    older = older_of(browser.get("/notes").text)
+    for path in [*COSTS, older]:
+        plans.read.clear()
+        assert browser.get(path.format_map(ids)).status_code == 200 or path in ("/", "/sign-in"), path
+        most = max(plans.read, default=(0, ""))
+        if path not in EXEMPT:
+            assert most[0] <= ROWS, (path, most)
+
+
+def test_what_is_exempt_would_be_refused(app: Flask, alice: User, ids: dict[str, Any], plans: Plans) -> None:
+    """So the rows are really counted, and no exemption outlives its reason."""
+    browser = browser_of(app, alice)
+    for path in EXEMPT:
+        plans.read.clear()
+        browser.get(path.format_map(ids))
+        assert max(plans.read)[0] > ROWS, path
+
+
+def test_the_figures_beside_the_list_are_right_for_somebody_who_has_many(alice: User, ids: dict[str, Any]) -> None:
+    page = listing.list_notes(alice.id)
+    assert (page.total, page.found, page.in_trash) == (MANY, MANY, TRASH_COUNTED)
+    assert page.tags[0] == ("tag", MANY)
+    assert len(listing.list_tags(alice.id)) == TAGS_SHOWN
