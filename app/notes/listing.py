@@ -1,10 +1,10 @@
 """The list of notes and the figures beside it, in one statement, with keyset pagination.
 
 The list shows pinned notes first, then the newest. A page reads its own rows only, through the index of that order, or
-of the one tag that is asked for; a search for words or several tags reads all notes of the user. The figures are kept.
+of the one tag that is asked for. The figures are kept. How words and several tags are found is in search_statement.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,25 +12,27 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    FromClause,
+    Label,
     Row,
     Select,
-    Text,
     bindparam,
-    cast,
+    false,
     func,
     literal,
-    or_,
+    null,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import read
 from app.figures.kept import kept
 from app.figures.models import Figures
 from app.keyset import Cursor, cut_page
+from app.notes import search_statement
 from app.notes.cursor import START, key_of, values_of
 from app.notes.excerpts import LENGTH
 from app.notes.models import Note, NoteTag, TagCount
@@ -53,16 +55,18 @@ class NotePage:
 
     Args:
         found: notes that the search finds, on all pages.
+        found_is_least: there may be more of them, which were not counted.
         shown: how many of them are on this page and the pages before it; None if the link to this page did not say.
         total: notes that are not deleted, whatever is searched for.
         in_trash: at most TRASH_COUNTED.
         tags: the most used ones and how many notes have each; one more than TAGS_BESIDE if there are more.
-        before: the note that the page before ended with, whether it is pinned and when it was written.
+        before: the note that the page before ended with: whether it is pinned and when it was written. None: with none.
     """
 
     notes: Sequence[NoteRow]
     older: Cursor | None
     found: int
+    found_is_least: bool
     shown: int | None
     total: int
     in_trash: int
@@ -91,57 +95,37 @@ def _shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]
     ).where(Note.user_id == _OWNER, NOT_DELETED)
 
 
-def _with_figures(page_rows: Select[Any], found: ColumnElement[int]) -> Select[Any]:
+def _with_figures(page: FromClause, *of_page: Label[Any]) -> Select[Any]:
     """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
     tags = _MOST_USED.limit(TAGS_BESIDE + 1).subquery()
     pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
     trash = select(literal(1)).where(Note.user_id == _OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
     figures = select(
-        found.label("found"),
+        *of_page,
         kept(Figures.notes).label("total"),
         select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
         select(func.json_agg(pairs)).scalar_subquery().label("used_tags"),
     ).subquery("figures")
-    page = page_rows.subquery("page")
     joined = select(figures, page).select_from(figures.outerjoin(page, true()))
     return joined.order_by(page.c.pinned.desc(), page.c.created_at.desc(), page.c.id.desc())
 
 
+def _exactly(found: ColumnElement[int]) -> tuple[Label[Any], ...]:
+    """What search_statement.search() says beside its page, where the number is known and each page is full."""
+    return found.label("found"), false().label("is_least"), null().label("stopped_at"), true().label("after_hit")
+
+
 def _list() -> Select[Any]:
-    rows = _shown(func.left(Note.content, LENGTH))
-    return _with_figures(_one_page(rows, Note.pinned, Note.created_at, Note.id), kept(Figures.notes))
+    rows = _one_page(_shown(func.left(Note.content, LENGTH)), Note.pinned, Note.created_at, Note.id)
+    return _with_figures(rows.subquery("page"), *_exactly(kept(Figures.notes)))
 
 
 def _one_tag() -> Select[Any]:
     own = (NoteTag.user_id == _OWNER, NoteTag.tag == bindparam("tag"))
     page = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
     used = select(TagCount.used).where(TagCount.user_id == _OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
-    return _with_figures(_shown(func.left(Note.content, LENGTH)).where(Note.id.in_(page)), func.coalesce(used, 0))
-
-
-def _if_given(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """The condition `hit` on the array of a parameter; true where the array is empty, which the planner leaves out."""
-    values = cast(bindparam(name), ARRAY(Text))
-    return or_(func.cardinality(values) == 0, hit(values))
-
-
-def _search() -> Select[Any]:
-    text = Note.title + "\n" + Note.content
-    # LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
-    hits = (
-        select(Note.id, Note.pinned, Note.created_at)
-        .where(
-            Note.user_id == _OWNER,
-            NOT_DELETED,
-            _if_given("tags", lambda tags: Note.tags.contains(tags)),
-            _if_given("patterns", lambda patterns: text.like(func.all(patterns))),
-            _if_given("cased_patterns", lambda patterns: text.ilike(func.all(patterns))),
-        )
-        .cte("hits")
-    )
-    page = _one_page(select(hits.c.id), hits.c.pinned, hits.c.created_at, hits.c.id)
-    found = select(func.count()).select_from(hits).scalar_subquery()
-    return _with_figures(_shown(Note.content).where(Note.id.in_(page)), found)
+    rows = _shown(func.left(Note.content, LENGTH)).where(Note.id.in_(page))
+    return _with_figures(rows.subquery("page"), *_exactly(func.coalesce(used, 0)))
 
 
 _MOST_USED = (
@@ -150,7 +134,7 @@ _MOST_USED = (
 _OWN_TAGS = _MOST_USED.limit(TAGS_SHOWN)
 _PAGE = _list()
 _TAGGED = _one_tag()
-_SEARCH = _search()
+_SEARCH = _with_figures(*search_statement.search(_shown(Note.content), PAGE_SIZE + 1))
 
 
 def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
@@ -160,18 +144,22 @@ def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -
     statement, searched = _statement(search)
     rows = read(statement, parameters | searched).all()
     figures = rows[0]
-    found = [row for row in rows if row.id is not None]
-    shown = None if passed is None else passed + min(len(found), PAGE_SIZE)
-    notes, older = cut_page(found, PAGE_SIZE, lambda note: key_of(note.pinned, note.created_at, note.id, shown))
+    listed = [row for row in rows if row.id is not None]
+    shown = None if passed is None else passed + min(len(listed), PAGE_SIZE)
+    notes, older = cut_page(listed, PAGE_SIZE, lambda note: key_of(note.pinned, note.created_at, note.id, shown))
+    if figures.stopped_at:
+        older = Cursor((*figures.stopped_at, *(() if shown is None else (shown,))))
+    found = search_statement.number_found(figures, shown or 0)
     return NotePage(
         notes=notes,
         older=older,
-        found=figures.found,
-        shown=None if shown is None else min(shown, figures.found),  # some of them may be deleted by now
+        found=found,
+        found_is_least=figures.is_least,
+        shown=None if shown is None else min(shown, found),  # some of them may be deleted by now
         total=figures.total,
         in_trash=figures.in_trash,
         tags=[(tag, count) for tag, count in figures.used_tags or ()],
-        before=None if after == START else (pinned, created_at),
+        before=(pinned, created_at) if figures.after_hit and after != START else None,
     )
 
 
@@ -182,7 +170,7 @@ def _statement(search: Search) -> tuple[Select[Any], dict[str, Any]]:
     tags = list(dict.fromkeys(search.tags))
     if len(tags) == 1 and not search.words:
         return _TAGGED, {"tag": tags[0]}
-    return _SEARCH, {"tags": tags, "patterns": search.patterns, "cased_patterns": search.cased_patterns}
+    return _SEARCH, search_statement.parameters_of(search)
 
 
 def list_tags(user_id: int) -> list[tuple[str, int]]:

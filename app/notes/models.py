@@ -22,6 +22,13 @@ class Note(Base):
         Index(None, "user_id", "pinned", "id"),
         # The trash, the last deleted first.
         Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        # The search, see search_statement.py. The function is in revision 0030.
+        Index(
+            "ix_notes_terms",
+            text("note_terms(user_id, title, content, tags)"),
+            postgresql_using="gin",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )

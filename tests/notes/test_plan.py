@@ -11,7 +11,6 @@ from app.extensions import db
 from app.keyset import Cursor
 from app.notes import listing
 from app.notes.cursor import START, values_of
-from app.notes.search import Search
 
 Node = dict[str, Any]
 
@@ -68,14 +67,3 @@ def test_a_page_reads_its_own_rows_alone_and_in_their_order(alice: User, bob: Us
     assert (scan["Node Type"], scan["Scan Direction"]) == ("Index Scan", "Backward")
     assert scan["Actual Rows"] == listing.PAGE_SIZE + 1
     assert "Filter" not in scan
-
-
-def test_a_search_reads_the_users_notes_alone(alice: User, bob: User) -> None:
-    fill(bob, 10_000)
-    fill(alice, 100)
-    search = Search.parse("반 x #하늘")
-    scans = scans_of_notes(
-        listing._SEARCH, alice, START,
-        patterns=search.patterns, cased_patterns=search.cased_patterns, tags=list(search.tags),
-    )  # fmt: skip
-    assert "Seq Scan" not in {scan["Node Type"] for _, scan in scans}

@@ -24,8 +24,6 @@ MANY = 5_000
 
 # What reads more, and what bounds it.
 EXEMPT = {
-    "/notes?q=note": "a search for words reads all notes of its reader",
-    "/notes?q=nothing-like-it": "likewise",
     "/todos?sort=due&edit={todo}": "no index has the order by due date: at most the quota of 20,000 todos is sorted",
     "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
 }
