@@ -9,6 +9,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar, cast
 
 from babel import Locale
+from flask import current_app
 from flask.templating import Environment
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes
@@ -41,8 +42,13 @@ class FoldingEnvironment(Environment):
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
-        overlay = self if self.language else self._overlay((get_locale() or OUTSIDE_OF_A_REQUEST).language)
+        overlay = self if self.language else self._overlay(self._language_of_reader())
         return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
+
+    def _language_of_reader(self) -> str:
+        """A command may make an application within the context of another one, whose readers are not asked."""
+        locale = get_locale() if current_app == self.app else None
+        return (locale or OUTSIDE_OF_A_REQUEST).language
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """No template has globals of its own, so none needs a ChainMap, which Jinja copies key by key for each page."""
