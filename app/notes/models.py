@@ -12,6 +12,29 @@ TITLE_LENGTH = 50  # code points
 CONTENT_LENGTH = 2000
 
 
+class TagCount(Base):
+    """A tag of a person's notes. Triggers alone write it (revision 0025)."""
+
+    __tablename__ = "tag_counts"
+    __table_args__ = (Index("ix_tag_counts_most_used", "user_id", text("used DESC"), "tag"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    used: Mapped[int]  # how many notes have it, without those in the trash
+
+
+class NoteTag(Base):
+    """A note that has a tag, without those in the trash, in the order of the list. Triggers alone write it."""
+
+    __tablename__ = "note_tags"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    pinned: Mapped[bool] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
 class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
@@ -43,26 +66,3 @@ class Note(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
-
-
-class TagCount(Base):
-    """A tag of a person's notes. Triggers alone write it (revision 0025)."""
-
-    __tablename__ = "tag_counts"
-    __table_args__ = (Index("ix_tag_counts_most_used", "user_id", text("used DESC"), "tag"),)
-
-    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
-    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
-    used: Mapped[int]  # how many notes have it, without those in the trash
-
-
-class NoteTag(Base):
-    """A note that has a tag, without those in the trash, in the order of the list. Triggers alone write it."""
-
-    __tablename__ = "note_tags"
-
-    user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
-    tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
-    pinned: Mapped[bool] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
-    note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
