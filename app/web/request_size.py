@@ -41,26 +41,26 @@ def init_app(app: Flask) -> None:
     app.before_request(refuse_files)
 
 
-def body_limit(app: Flask, environ: dict[str, Any]) -> int:
+def body_limit(app: Flask, head: dict[str, Any]) -> int:
     """How many bytes the body of a request may have, by its head alone.
 
     Whether the session of the cookie still lives, only the database knows. But nobody without an account has a cookie
     that we signed with a session in it.
 
     Args:
-        environ: a WSGI environment of which the method, the path and the cookies are read.
+        head: a WSGI environment of which the method, the path and the cookies are read.
     """
-    adapter = app.url_map.bind("", path_info=environ["PATH_INFO"], default_method=environ["REQUEST_METHOD"])
+    adapter = app.url_map.bind("", path_info=head["PATH_INFO"], default_method=head["REQUEST_METHOD"])
     try:
         endpoint, _ = adapter.match()
     except HTTPException:  # 404, 405, or a redirect
         return TEXT_BODY_LIMIT
     most = _upload_limit(app, endpoint)
-    return most if most > TEXT_BODY_LIMIT and _has_session(app, environ) else TEXT_BODY_LIMIT
+    return most if most > TEXT_BODY_LIMIT and _has_session(app, head) else TEXT_BODY_LIMIT
 
 
-def _has_session(app: Flask, environ: dict[str, Any]) -> bool:
-    session = app.session_interface.open_session(app, app.request_class(environ))
+def _has_session(app: Flask, head: dict[str, Any]) -> bool:
+    session = app.session_interface.open_session(app, app.request_class(head))
     return session is not None and TOKEN in session
 
 

@@ -133,7 +133,7 @@ QUEUE = [
 ]
 
 RENAMED = [
-    Fault("ALTER TABLE notes RENAME title TO headline", "renamed-column", "headline"),
+    Fault("ALTER TABLE todos RENAME description TO headline", "renamed-column", "headline"),
     Fault("ALTER TABLE passkeys RENAME TO keys", "renamed-table", "passkeys"),
     Fault("ALTER INDEX ix_todos_user_id_id RENAME TO by_owner", "renamed-index", "ix_todos_user_id_id"),
     Fault("ALTER TABLE users RENAME CONSTRAINT uq_users_email TO one_email", "renamed-constraint", "uq_users_email"),

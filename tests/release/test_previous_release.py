@@ -37,7 +37,7 @@ HARMLESS: dict[str, Callable[[], object]] = {
     ),
     "a table behind a view of its old name": lambda: rename_with_view("notes", "texts"),
     "a column that is retired": lambda: retire_column_online("notes", "content"),
-    "a longer text": lambda: widen_text_online("notes", "content", "TEXT"),
+    "a longer text": lambda: widen_text_online("todos", "description", "TEXT"),
 }
 
 

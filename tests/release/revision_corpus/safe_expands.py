@@ -81,8 +81,8 @@ NEW_COLUMNS = (
 CHANGED_COLUMNS = (
     Safe(
         "a longer text",
-        'op.alter_column("notes", "title", type_=sa.String(80))',
-        exists(column_type("notes", "title", "character varying(80)")),
+        'op.alter_column("todos", "description", type_=sa.String(800))',
+        exists(column_type("todos", "description", "character varying(800)")),
     ),
     Safe(
         "a longer text, of an indexed column",
@@ -91,8 +91,8 @@ CHANGED_COLUMNS = (
     ),
     Safe(
         "a text without a limit",
-        'op.execute("ALTER TABLE notes ALTER COLUMN content TYPE text")',
-        exists(column_type("notes", "content", "text")),
+        'op.execute("ALTER TABLE todos ALTER COLUMN description TYPE text")',
+        exists(column_type("todos", "description", "text")),
     ),
     Safe(
         "a number of more digits",

@@ -30,8 +30,8 @@ EXPANDS = (
     ),
     Safe(
         "widen_text_online",
-        'widen_text_online("notes", "title", "VARCHAR(80)")',
-        exists(column_type("notes", "title", "character varying(80)")),
+        'widen_text_online("todos", "description", "VARCHAR(800)")',
+        exists(column_type("todos", "description", "character varying(800)")),
     ),
     Safe(
         "drop_not_null_online",
