@@ -81,8 +81,8 @@ NEW_COLUMNS = (
 CHANGED_COLUMNS = (
     Safe(
         "a longer text",
-        'op.alter_column("todos", "description", type_=sa.String(800))',
-        exists(column_type("todos", "description", "character varying(800)")),
+        'op.alter_column("user_sessions", "user_agent", type_=sa.String(800))',
+        exists(column_type("user_sessions", "user_agent", "character varying(800)")),
     ),
     Safe(
         "a longer text, of an indexed column",
@@ -91,8 +91,8 @@ CHANGED_COLUMNS = (
     ),
     Safe(
         "a text without a limit",
-        'op.execute("ALTER TABLE todos ALTER COLUMN description TYPE text")',
-        exists(column_type("todos", "description", "text")),
+        'op.execute("ALTER TABLE user_sessions ALTER COLUMN user_agent TYPE text")',
+        exists(column_type("user_sessions", "user_agent", "text")),
     ),
     Safe(
         "a number of more digits",

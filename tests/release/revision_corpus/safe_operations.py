@@ -30,8 +30,8 @@ EXPANDS = (
     ),
     Safe(
         "widen_text_online",
-        'widen_text_online("todos", "description", "VARCHAR(800)")',
-        exists(column_type("todos", "description", "character varying(800)")),
+        'widen_text_online("user_sessions", "user_agent", "VARCHAR(800)")',
+        exists(column_type("user_sessions", "user_agent", "character varying(800)")),
     ),
     Safe(
         "drop_not_null_online",
