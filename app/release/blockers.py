@@ -22,8 +22,8 @@ REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
 LONGEST_WAIT = 1.0
 
 # Who blocks us: without the query text, which may hold personal data. Who waits for us: only with locks that requests
-# take, on a table or a row; a DDL may wait, as behind an index that is built. Who waits for a row has locked its tuple,
-# by which the table is known. Source: PostgreSQL manual, "pg_locks".
+# take, on a table or a row; a DDL may wait, as behind an index that is built, but not a request behind that DDL. Who
+# waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL manual, "pg_locks".
 _LOOK = text(
     "WITH waiting AS MATERIALIZED ("
     "  SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks"
@@ -35,7 +35,9 @@ _LOOK = text(
     " FROM pg_stat_activity WHERE pid = ANY ((SELECT pg_blocking_pids(:pid))::int[])"
     " UNION ALL SELECT false, pid, coalesce(relation, (SELECT tuple.relation FROM pg_locks tuple"
     "  WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1))::regclass::text, NULL, seconds"
-    " FROM waiting WHERE :pid = ANY (pg_blocking_pids(pid)) ORDER BY blocks, seconds DESC"
+    " FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before WHERE :pid = ANY (before.pids)"
+    " OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))"
+    " ORDER BY blocks, seconds DESC"
 )
 _CANCEL = text("SELECT pg_cancel_backend(:pid)")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")

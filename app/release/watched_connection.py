@@ -39,7 +39,7 @@ class WatchedConnection(connection):
     """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it.
 
     before_commit: raises to refuse; the transaction is rolled back then.
-    on_statement: raises to refuse; nothing is sent then.
+    on_statement: raises to refuse; nothing is sent then. A ROLLBACK is one, when it is called for by name.
     """
 
     before_commit: Callable[[], None] | None = None
@@ -54,9 +54,15 @@ class WatchedConnection(connection):
                 self.before_commit()
             except Exception:
                 if not self.closed:
-                    self.rollback()
+                    super().rollback()
                 raise
         super().commit()
+
+    def rollback(self) -> None:
+        """A revision that rolls back would be recorded without what it did before."""
+        if self.on_statement is not None:
+            self.on_statement()
+        super().rollback()
 
 
 def is_autocommit(connection: Connection) -> bool:

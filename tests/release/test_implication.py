@@ -171,16 +171,20 @@ add_check_online("things", "ck_new", "{}")
 """
 
 
-@pytest.mark.parametrize(
-    "condition", ["colour <> ''", "colour IN ('red', 'blue')", "parts > 0", "size < parts + length(colour)"]
-)
+@pytest.mark.parametrize("condition", ["colour <> ''", "colour IN ('red', 'blue')", "parts > 0"])
 def test_an_expand_may_add_a_check_that_rows_of_the_live_release_meet(
     things: Database, tmp_path: Path, condition: str
 ) -> None:
     judged.upgrade(things, judged.written(tmp_path, NEW_COLUMNS.format(condition)))
 
 
-@pytest.mark.parametrize("condition", ["colour IS NOT NULL", "parts > 1", "size < 5 AND colour <> ''", "size < parts"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("colour IS NOT NULL", "parts > 1", "size < 5 AND colour <> ''", "size < parts"),
+        "size < parts + length(colour)",  # where new code has filled the colour, and old code changes the size
+    ],
+)
 def test_an_expand_may_not_add_one_that_they_break(things: Database, tmp_path: Path, condition: str) -> None:
     """Though they leave a column out that it names."""
     with pytest.raises(UnsafeOperation, match="ck_new may refuse what the release before writes"):

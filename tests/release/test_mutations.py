@@ -147,12 +147,12 @@ def test_without_the_lock_timeout_a_writer_waits_behind_the_migration_for_as_lon
 
 
 class Writer:
-    """A request that gives up after two seconds."""
+    """A request that gives up before the bound on how long it may wait for a release (blockers.py) helps it."""
 
     def __init__(self, connection: Connection, statement: str) -> None:
         self.connection = connection
         self.statement = statement
-        connection.execute(text("SET statement_timeout = '2s'"))
+        connection.execute(text("SET statement_timeout = '800ms'"))
         self.pid: int = connection.scalar(text("SELECT pg_backend_pid()"))
         connection.commit()
         self.gave_up = False

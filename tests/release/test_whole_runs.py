@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import Environment, at_revision, copied_database
+from tests.databases import HEAD, OUR_HISTORY, Environment, at_revision, copied_database
 from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database, connected
 
@@ -48,18 +48,19 @@ def test_a_run_that_is_not_judged_says_so(tmp_path: Path, environment: Environme
 @pytest.fixture
 def behind(server_environment: Environment) -> Iterator[Environment]:
     """The service's own database, one revision before the head."""
-    with copied_database(server_environment, at_revision(server_environment, "0023")) as environment:
+    before = str(OUR_HISTORY.get_revision(HEAD).down_revision)
+    with copied_database(server_environment, at_revision(server_environment, before)) as environment:
         yield environment
 
 
 def test_what_is_not_as_the_models_say_stays_red_until_it_is(tmp_path: Path, behind: Environment) -> None:
     history = OwnHistory(tmp_path, behind)
     with connected(behind) as database:
-        database.execute("ALTER TABLE notes DROP COLUMN tags")
+        database.execute("ALTER TABLE users DROP COLUMN language")
         for _ in range(2):
             red = history.flask("db", "upgrade")
             assert red.returncode == 1
-            assert "notes.tags" in red.stderr
-        database.execute("ALTER TABLE notes ADD tags text[] DEFAULT '{}' NOT NULL")
+            assert "users.language" in red.stderr
+        database.execute("ALTER TABLE users ADD language varchar(2)")
         green = history.flask("db", "upgrade")
         assert green.returncode == 0, green.stderr

@@ -33,7 +33,7 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     yield from _required_facts(change, old, new)
     if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
         yield change.effect("drops-default", old.name)
-    elif new.facts["default"] != old.facts["default"] and not new.facts["identity"]:
+    elif new.facts["default"] != old.facts["default"]:
         yield _changes_default(change, new)
     if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
         yield change.effect("requires-more", old.name)

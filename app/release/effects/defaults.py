@@ -4,9 +4,7 @@ PostgreSQL keeps a default as an expression, and computes it with the row. So on
 refused before. Here it is computed in a temporary table, which is rolled back, and held against the column's rules.
 """
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.release.effects.effect import Effect
@@ -34,7 +32,8 @@ _RULES = text(
 def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:
     """Whether every row that leaves the column of the effect to the new default is taken.
 
-    A default that differs from row to row counts as it is now.
+    A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those above
+    are its own: a sequence that begins anew meets the rows that are there.
 
     Args:
         written: columns in which such a row may hold anything.
@@ -64,8 +63,13 @@ def takes_default(connection: Connection, effect: Effect, written: frozenset[str
         return False
     if value is None:
         return True
-    is_same_for_all = value == next_value and any(rule.type == "u" for rule in rules)
-    return not is_same_for_all and all(_refers(connection, rule, sql_value) for rule in rules if rule.type == "f")
+    if any(rule.type == "u" for rule in rules):
+        is_number = found.type in ("smallint", "integer", "bigint")
+        if value == next_value or (is_number and _is_used(connection, f"{table} WHERE {quote(column)} >= {sql_value}")):
+            return False
+    return all(
+        _is_used(connection, f"{rule.referred} WHERE {rule.key} = {sql_value}") for rule in rules if rule.type == "f"
+    )
 
 
 def _computed(connection: Connection, type_: str, default: str) -> list[str | None]:
@@ -85,6 +89,6 @@ def _computed(connection: Connection, type_: str, default: str) -> list[str | No
         return list(connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalars())
 
 
-def _refers(connection: Connection, rule: Row[Any], value: str) -> bool:
-    query = f"SELECT EXISTS (SELECT FROM {rule.referred} WHERE {rule.key} = {value})"  # noqa: S608 - of the catalog
+def _is_used(connection: Connection, rows: str) -> bool:
+    query = f"SELECT EXISTS (SELECT FROM {rows})"  # noqa: S608 - of the catalog
     return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one())

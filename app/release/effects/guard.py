@@ -169,10 +169,13 @@ class Guard:
             return takes_default(self._connection, effect, written(self._by_its_first_name(effect), by))
 
     def _with_check(self, effect: Effect, by: Judge) -> Effect:
-        """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written."""
+        """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written.
+
+        Not if it is about both: an UPDATE of what is written meets a row in which new code has filled the rest.
+        """
         if not effect.check:
             return effect
         unwritten = left_out(self._by_its_first_name(effect), by)
         with self._watching().looking_away():
-            is_met = bool(unwritten) and takes_rows_without(self._connection, effect, unwritten)
+            is_met = unwritten == set(effect.columns) and takes_rows_without(self._connection, effect, unwritten)
         return effect if is_met else effect._replace(columns=())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
-from app.release.effects.filled import FILLED_BY_TRIGGER
+from app.release.effects.filled import DEFAULT, FILLED_BY_TRIGGER
 from app.release.effects.privileges import privileges
 from app.release.effects.replication import PUBLISHED, REFUSES_CHANGES
 from app.release.effects.roles import ROLES
@@ -73,8 +73,7 @@ FROM relations c"""  # noqa: S608 - of constants
 _COLUMNS = f"""
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
-    'default', CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid),
-      pg_get_expr(t.typdefaultbin, 0)) END,
+    'default', {DEFAULT},
     'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
     'required', t.typnotnull OR a.attnotnull, 'grants', {privileges("a.attacl")},
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
