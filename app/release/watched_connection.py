@@ -39,11 +39,12 @@ class WatchedConnection(connection):
     """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it.
 
     before_commit: raises to refuse; the transaction is rolled back then.
-    on_statement: raises to refuse; nothing is sent then. A ROLLBACK is one, when it is called for by name.
+    on_statement, on_rollback: raise to refuse; nothing is sent then.
     """
 
     before_commit: Callable[[], None] | None = None
     on_statement: Callable[[], None] | None = None
+    on_rollback: Callable[[], None] | None = None
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
         return super().cursor(*arguments, **{"cursor_factory": WatchedCursor, **named})
@@ -59,9 +60,8 @@ class WatchedConnection(connection):
         super().commit()
 
     def rollback(self) -> None:
-        """A revision that rolls back would be recorded without what it did before."""
-        if self.on_statement is not None:
-            self.on_statement()
+        if self.on_rollback is not None:
+            self.on_rollback()
         super().rollback()
 
 

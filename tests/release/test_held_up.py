@@ -35,6 +35,11 @@ WAITED = (
     f" AND clock_timestamp() - waitstart > '{2 * LONGEST_WAIT} s'"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+DDL_WAITS = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted"
+    " AND mode = 'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 # Both wait as long as they are let, so that a test whose step is not ended fails by its timeout.
 LONG = "SELECT pg_sleep(600)"
 UNTIL_TOLD = """
@@ -55,11 +60,11 @@ def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
 
 
 @contextmanager
-def request(database: Database, sql: str) -> Iterator["Future[float]"]:
-    """Another session, which sends `sql` once the migration holds the table; the seconds that it took."""
+def request(database: Database, sql: str, begins: str = HOLDS) -> Iterator["Future[float]"]:
+    """Another session, which sends `sql` once `begins` is so; the seconds that it took."""
 
     def send() -> float:
-        wait_until(lambda: database.scalar(HOLDS), "the migration holds the table")
+        wait_until(lambda: database.scalar(begins), "the migration holds the table")
         began = time.monotonic()
         database.execute(sql)
         return time.monotonic() - began
@@ -127,6 +132,17 @@ def test_the_wait_of_another_ddl_is_none_of_a_request(checkout: OwnHistory, data
         assert answered.result() > LONGEST_WAIT
     assert ended.returncode == 0, ended.stderr
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+def test_the_wait_of_a_request_behind_another_ddl_is_one(checkout: OwnHistory, database: Database) -> None:
+    """The step does not hold what the request wants. But the DDL before it wants what the step holds."""
+    checkout.write_revision(2, 'op.execute("INSERT INTO things VALUES (3)")', f'op.execute("{LONG}")')
+    ddl = request(database, "ALTER TABLE things ADD mark text")
+    with ddl, request(database, "SELECT FROM things", DDL_WAITS) as answered:
+        ended = checkout.flask("db", "upgrade")
+        assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
+    assert ended.returncode == 1
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 
 def test_a_slow_step_that_holds_up_nobody_goes_on(database: Database) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.release.errors import ReleaseError
+from app.release.ledger import EXPAND
 from tests.databases import Environment, copied_database
 from tests.release import judged
 from tests.release.fingerprint import fingerprint
@@ -81,6 +82,13 @@ def test_it_is_refused_and_nothing_of_it_is_kept(served: Served, tmp_path: Path,
     for name in case.danger.names:
         assert re.search(name, said, re.IGNORECASE), said
     assert re.search(case.danger.instead or WAY_OUT, said), said
+
+
+def test_what_a_revision_did_may_not_be_rolled_back_behind_its_back(served: Served, tmp_path: Path) -> None:
+    """It would be recorded as done, with its second half alone. And the driver's autocommit mode begins so."""
+    statements = [f'op.execute("CREATE TABLE {name} (id int)")' for name in ("first_half", "second_half")]
+    body = "\nop.get_bind().connection.rollback()\n".join(statements)
+    assert "rollback() takes back what the revision did" in refusal(served, tmp_path, body, EXPAND)
 
 
 @pytest.mark.parametrize("case", one_in(4, EXCUSED), ids=str)

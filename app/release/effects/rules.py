@@ -145,6 +145,9 @@ NEVER = {
         "What {subject} does is committed before anybody has judged it.",
         "Use op.get_bind(), which is the migration's own.",
     ),
+    "rolls-back": Rule(
+        "{subject} takes back what the revision did before it, which is then recorded as done.", "Leave it out."
+    ),
     "writes-tool-table": Rule(
         "{subject} says what ran and what is live; by what a revision writes there, others are judged.",
         "Leave it out: the release commands keep these tables.",

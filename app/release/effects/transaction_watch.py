@@ -7,6 +7,7 @@ operation, a DO block or a function. A statement in an autocommit block gets a t
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -51,7 +52,8 @@ class TransactionWatch:
             event.listen(connection, name, getattr(self, f"_{name}"))
         event.listen(connection.engine, "handle_error", self._handle_error)
         driver_connection(connection).before_commit = self._judge_transaction
-        driver_connection(connection).on_statement = self._judge_driver_statement
+        driver_connection(connection).on_statement = partial(self._judge_driver, Effect("opens-connection", CURSOR))
+        driver_connection(connection).on_rollback = partial(self._judge_driver, Effect("rolls-back", "rollback()"))
 
     def close(self) -> None:
         for name in EVENTS:
@@ -59,7 +61,7 @@ class TransactionWatch:
         event.remove(self._connection.engine, "handle_error", self._handle_error)
         if not self._connection.invalidated:
             driver = driver_connection(self._connection)
-            driver.before_commit = driver.on_statement = None
+            driver.before_commit = driver.on_statement = driver.on_rollback = None
 
     def transaction(self, after: Snapshot | None = None) -> Transaction:
         """The transaction so far."""
@@ -166,11 +168,11 @@ class TransactionWatch:
         if is_ours and not self._looks_away() and is_autocommit(self._connection):
             execute_raw(self._connection, "ROLLBACK")
 
-    def _judge_driver_statement(self) -> None:
-        """A statement is about to be sent, maybe past SQLAlchemy, by a cursor of the driver."""
+    def _judge_driver(self, effect: Effect) -> None:
+        """The revision is about to use the driver, maybe past SQLAlchemy."""
         found = origin(self._module)
         if found.line is not None and not (found.is_by_sqlalchemy or self._looks_away()):
-            self._judge_unless_excused([Effect("opens-connection", CURSOR)])
+            self._judge_unless_excused([effect])
 
     def _judge_transaction(self) -> None:
         """Compare the catalog with the one before the transaction; called before it commits."""

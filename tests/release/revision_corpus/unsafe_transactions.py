@@ -65,11 +65,6 @@ OWN_COMMIT = Danger(
             with op.get_bind().connection.cursor() as cursor:
                 cursor.execute("{DROP}; COMMIT")
             """,
-        "the driver's autocommit mode": f"""
-            op.get_bind().connection.rollback()
-            op.get_bind().connection.dbapi_connection.autocommit = True
-            op.execute("{DROP}")
-            """,
         "a procedure that commits": """
             with op.get_context().autocommit_block():
                 op.execute("CALL tidy_notes()")
