@@ -52,9 +52,8 @@ def test_a_page_of_a_signed_in_reader_makes_three_round_trips_at_most(site: Site
     assert not {name: trips for name, trips in seen.items() if trips > MOST and name not in IN_TRANSACTION}
 
 
-def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
-    """Without a transaction, two statements that write could come apart."""
-    browser, token = site.browser()
+def statements_of(site: Site) -> list[tuple[bool, str]]:
+    """What is sent from now on, and whether in autocommit."""
     sent: list[tuple[bool, str]] = []
 
     def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
@@ -62,6 +61,13 @@ def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> N
 
     with site.app.app_context():
         event.listen(db.engine, "before_cursor_execute", note)
+    return sent
+
+
+def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
+    """Without a transaction, two statements that write could come apart."""
+    browser, token = site.browser()
+    sent = statements_of(site)
     for name, path in endpoints(site.app, "GET"):
         sent.clear()
         visit(browser, token, "GET", path)
@@ -82,13 +88,7 @@ def test_creating_a_note_makes_seven_round_trips(site: Site, counted: Relay) -> 
 def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site) -> None:
     """Before, it writes two single rows at most: when the session was last seen, and the bucket of the rate limit."""
     browser, token = site.browser()
-    sent: list[tuple[bool, str]] = []
-
-    def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
-        sent.append((cursor.connection.autocommit, statement))
-
-    with site.app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
+    sent = statements_of(site)
     for name, path in endpoints(site.app, "POST"):
         sent.clear()
         visit(browser, token, "POST", path)
