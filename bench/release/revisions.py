@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from bench.release.servers import ROOT
 
 SIDES = ("naive", "ours")
-MIGRATION_WITHIN = 300  # seconds
+MIGRATION_WITHIN = 1800  # seconds
 TIMED_OUT = 124  # exit code, as of timeout(1)
 
 # scenario: side: the body of upgrade().

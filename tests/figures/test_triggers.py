@@ -1,8 +1,10 @@
 """Kept figures are what a count of the rows would be, after each thing that can happen to a row."""
 
+import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from app.accounts.models import User
@@ -125,3 +127,14 @@ def test_a_deleted_account_leaves_no_figures_and_those_of_others_as_they_are(ali
     execute("DELETE FROM users WHERE id = :id", id=alice.id)
     assert kept() == of_bob == counted()
     assert row_counts()["users"] == 1
+
+
+def test_no_trigger_joins_the_rows_before_with_those_after(app: Flask) -> None:
+    """PostgreSQL knows nothing of such tables, and compares each row of a backfill with each other one."""
+    functions = db.session.scalars(
+        text(
+            "SELECT pg_get_functiondef(tgfoid) FROM pg_trigger WHERE tgoldtable IS NOT NULL AND tgnewtable IS NOT NULL"
+        )
+    ).all()
+    assert len(functions) == 3
+    assert not [definition for definition in functions if re.search(r"JOIN\s+(old|new)_rows", definition)]
