@@ -17,7 +17,7 @@ from app.release.effects.defaults import takes_default
 from app.release.effects.effect import Effect, in_schema
 from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out, written
 from app.release.effects.left_out import takes_rows_without
-from app.release.effects.snapshot import read_snapshot, retired_in, tables_of
+from app.release.effects.snapshot import Snapshot, read_snapshot, retired_in, tables_of
 from app.release.effects.transaction_watch import TransactionWatch
 from app.release.errors import UnsafeOperation
 from app.release.ledger import phase_of
@@ -85,6 +85,7 @@ class Guard:
         self._found = found
         at_start = read_snapshot(connection)
         connection.rollback()
+        self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
         self._judge_of = partial(Judge, live=live, there=tables_of(at_start), retired=retired_in(at_start))
         self._watch: TransactionWatch | None = None
@@ -103,10 +104,12 @@ class Guard:
         self._script, self.cost = script, Cost()
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
-        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge)
+        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, self._catalog)
+        self._catalog = None
         try:
             with other_connections.refused(script.module, lambda: watch.is_excusing):
                 yield
+            self._catalog = watch.before
         finally:
             self.close()
 

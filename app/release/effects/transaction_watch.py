@@ -34,10 +34,15 @@ class TransactionWatch:
     Args:
         module: the revision's, whose lines are named.
         judge: is given effects, each with its line; raises to refuse.
+        catalog: as it is now; None: it is to be read.
     """
 
     def __init__(
-        self, connection: Connection, module: ModuleType, judge: Callable[[Iterable[tuple[Effect, int | None]]], None]
+        self,
+        connection: Connection,
+        module: ModuleType,
+        judge: Callable[[Iterable[tuple[Effect, int | None]]], None],
+        catalog: Snapshot | None = None,
     ) -> None:
         self._connection = connection
         self._module = module
@@ -45,7 +50,7 @@ class TransactionWatch:
         self._excuse = Excuse()
         self._is_paused = False
         self.commits_early = False  # whether a statement of the revision was committed before its end
-        self._begin(read_snapshot(connection))
+        self._begin(catalog or read_snapshot(connection))
         self._lock_timeout = read_held(connection).lock_timeout
         connection.rollback()
         for name in EVENTS:
@@ -91,6 +96,7 @@ class TransactionWatch:
         if self._records:
             with self.looking_away():
                 catalog, held = read_snapshot(self._connection), read_held(self._connection)
+            self._see_last(catalog)
             self._records.append(Record(self._records[-1].line, None, catalog, held, time.monotonic()))
 
     @property
@@ -116,11 +122,28 @@ class TransactionWatch:
     def _begin(self, catalog: Snapshot) -> None:
         self.before = catalog  # as it was when the transaction began
         self._records: list[Record] = []
+        self._unseen: int | None = None  # the record whose catalog is still to be read
         self._written: dict[int, int] | None = None
+
+    def _see_last(self, catalog: Snapshot | None = None) -> None:
+        """The catalog after the last statement. It is read before the next one, or once for both at COMMIT.
+
+        Args:
+            catalog: as it is now; None: it is to be read.
+        """
+        if self._unseen is None:
+            return
+        if catalog is None:
+            with self.looking_away():
+                catalog = read_snapshot(self._connection)
+        self._records[self._unseen] = self._records[self._unseen]._replace(catalog=catalog)
+        self._unseen = None
 
     def _before_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
         if self._looks_away():
             return
+        if self.line() is not None:
+            self._see_last()
         self._sent_at = time.monotonic()
         self._judge_unless_excused(statements.effects_of_text(sql, self.before if is_autocommit(connection) else None))
         self._excuse.count(sql)
@@ -139,8 +162,11 @@ class TransactionWatch:
         if len(self._records) >= MOST_RECORDS and not is_special:
             return
         with self.looking_away():
-            catalog = read_snapshot(connection) if may_change_catalog else None
+            # At once, so that the excuse does not cover what a deferred trigger does at COMMIT.
+            catalog = read_snapshot(connection) if may_change_catalog and self.is_excusing else None
             held = read_held(connection)
+        if may_change_catalog and catalog is None:
+            self._unseen = len(self._records)
         self._records.append(Record(line, self._excuse.reason, catalog, held, self._sent_at))
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
@@ -181,6 +207,7 @@ class TransactionWatch:
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
             after, held = read_snapshot(self._connection), read_held(self._connection)
+        self._see_last(after)
         if self._records:  # else the counters hold the rows of an operation before
             self._records.append(Record(None, None, None, held, time.monotonic()))
         effects = effects_of_transaction(self.transaction(after))
