@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.release import options
@@ -48,14 +49,18 @@ def direct_engine(database: str | None = None) -> Engine:
         database: another one on the same server.
     """
     url = make_url(options.current().url).set(drivername=DRIVER)
-    url = url.set(database=database) if database else url
+    return _engine(url.set(database=database) if database else url, migrating_name())
+
+
+@lru_cache(maxsize=8)  # it holds no connection, and keeps the queries that SQLAlchemy has compiled
+def _engine(url: URL, application_name: str) -> Engine:
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     return create_engine(
         url,
         poolclass=NullPool,
         hide_parameters=True,
         connect_args={
-            "application_name": migrating_name(),
+            "application_name": application_name,
             "connect_timeout": 10,
             "connection_factory": WatchedConnection,
             "options": f"{url.query.get('options', '')} {settings}".strip(),

@@ -5,7 +5,7 @@
 REF is a commit, a tag or a branch; when it is not given, the commit before the newest revision was added. Its code and
 its tests come from a worktree of their own; where they migrate a database, the migrations of today are run instead.
 Those that ask no database are left out, since today's schema is nothing to them. Of a parametrized test its first case
-runs, since the cases differ in their values and not in their statements.
+runs, since the cases differ in their values and not in their statements; and none that takes minutes.
 """
 
 import os
@@ -69,7 +69,11 @@ class AskingADatabase:
     """A plugin of pytest; a test is known by the fixture that gives it the servers, from close by or from afar."""
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
-        asking = [item for item in items if "server_environment" in getattr(item, "fixturenames", ())]
+        asking = [
+            item
+            for item in items
+            if "server_environment" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("minutes")
+        ]
         first_cases = {item.nodeid.partition("[")[0]: item for item in reversed(asking)}
         kept = [item for item in asking if item in first_cases.values()]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])

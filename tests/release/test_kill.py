@@ -71,9 +71,8 @@ LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VA
 
 Flask = Callable[..., dict[str, Any]]
 
-POINTS = 24
-COMMITS = 8
-
+POINTS = 20
+COMMITS = 5
 
 # Backfills take more batches on a machine that is busy, so another run may be shorter by these.
 BATCHES = 16
