@@ -29,8 +29,8 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name in ledger.TOOL_TABLES or str(name).startswith(options.current().unmapped_prefixes)
-        return not is_of_a_tool and not is_retired(item)
+        is_mapped = name not in ledger.TOOL_TABLES and not options.is_of_a_tool(str(name))
+        return is_mapped and not is_retired(item)
     if type_ == "column":
         return not is_retired(item)
     return not stands_on_retired(item)

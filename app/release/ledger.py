@@ -57,6 +57,7 @@ LEDGER = Table(
 )
 
 TOOL_TABLES = (LEDGER.name, "schema_releases", "schema_backfills")  # no migration makes them, and no model maps them
+VERSION_TABLE = "alembic_version"
 
 _COLUMNS = text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('schema_ledger') AND attnum > 0"

@@ -44,6 +44,11 @@ class Options(NamedTuple):
     baseline: str | None = None
 
 
+def is_of_a_tool(table: str) -> bool:
+    """Whether the table, named without its schema, is one of those that have no model: a job queue's, for example."""
+    return table.startswith(current().unmapped_prefixes)
+
+
 def current() -> Options:
     """The options of the application in whose context this runs.
 

@@ -138,6 +138,24 @@ def test_a_rule_on_a_column_that_gets_a_value_by_itself_is_no_expand(
     )
 
 
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("ADD COLUMN big_seat text GENERATED ALWAYS AS (upper(seat)) VIRTUAL NOT NULL", "big_seat"),
+        ("ALTER COLUMN small_seat SET EXPRESSION AS (upper(seat))", "small_seat"),
+    ],
+    ids=["required", "of another expression"],
+)
+def test_a_virtual_column_that_old_code_does_not_know_is_no_expand(
+    corpus_copy: Database, tmp_path: Path, statement: str, name: str
+) -> None:
+    if corpus_copy.scalar("SELECT current_setting('server_version_num')::int < 180000"):
+        pytest.skip("PostgreSQL 18 brought it")
+    corpus_copy.execute("ALTER TABLE tickets ADD COLUMN small_seat text GENERATED ALWAYS AS (lower(seat)) VIRTUAL")
+    with pytest.raises(ReleaseError, match=name):
+        judged.upgrade(corpus_copy, judged.written(tmp_path, f'op.execute("ALTER TABLE tickets {statement}")'))
+
+
 def test_a_sequence_that_is_set_back_is_told_though_nothing_undoes_it(corpus_copy: Database, tmp_path: Path) -> None:
     script = judged.written(tmp_path, """op.execute("SELECT setval('ticket_numbers', 1)")""")
     with pytest.raises(ReleaseError, match=r"ticket_numbers gives numbers that rows have already.*not undone"):

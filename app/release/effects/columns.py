@@ -17,6 +17,8 @@ def column_effects(change: Change) -> Iterator[Effect]:
     elif old is None:
         if new.facts["required"] and not _has_value(new):
             yield change.effect("requires-new-column", new.name)
+        elif new.facts["required"] and new.facts["generated"]:
+            yield change.effect("requires-value")
         elif new.facts["default"]:
             yield _changes_default(change, new)
     else:
@@ -35,6 +37,8 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("drops-default", old.name)
     elif new.facts["default"] != old.facts["default"]:
         yield _changes_default(change, new)
+    if old.facts["expression"] and new.facts["expression"] not in (None, old.facts["expression"]):
+        yield change.effect("adds-behaviour", old.name)
     if new.facts["identity"] == ALWAYS and old.facts["identity"] != ALWAYS:
         yield change.effect("requires-more", old.name)
 

@@ -38,7 +38,7 @@ class Cost:
         for oid, mode in records[-1].held.locks.items():
             if name := transaction.table(oid):
                 self.add_lock(shown(name), mode, now - since[oid])
-        self.rows += sum(records[-1].held.rows.values()) - sum(transaction.written_before.values())
+        self.rows += sum(records[-1].held.rows.values()) - sum((transaction.written_before or {}).values())
 
     def as_json(self, attempts: int) -> dict[str, Any]:
         """For the ledger; times in milliseconds."""

@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 from alembic.script import Script
 from sqlalchemy import Connection, text
 
+from app.release import options
 from app.release.blockers import Blockers
 from app.release.effects import other_connections
 from app.release.effects.cost import Cost
 from app.release.effects.defaults import takes_default
-from app.release.effects.effect import Effect, in_schema
+from app.release.effects.effect import Effect, in_schema, shown
 from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out, written
 from app.release.effects.left_out import takes_rows_without
 from app.release.effects.snapshot import Snapshot, read_snapshot, retired_in, tables_of
 from app.release.effects.transaction_watch import TransactionWatch
 from app.release.errors import UnsafeOperation
-from app.release.ledger import phase_of
+from app.release.ledger import TOOL_TABLES, VERSION_TABLE, phase_of
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,14 @@ def _sentences(found: list[Refused]) -> list[str]:
     ]
 
 
+def _of_tools(there: Mapped) -> Mapped:
+    """Tables that a release uses without a model: the job queue's, this library's and Alembic's."""
+    own = (*TOOL_TABLES, VERSION_TABLE)
+    return {
+        table: columns for table, columns in there.items() if shown(table) in own or options.is_of_a_tool(shown(table))
+    }
+
+
 class Guard:
     """
     Args:
@@ -83,11 +92,12 @@ class Guard:
         self._connection = connection
         self._blockers = blockers
         self._found = found
-        at_start = read_snapshot(connection)
-        connection.rollback()
+        at_start = self._read_catalog()
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
-        self._judge_of = partial(Judge, live=live, there=tables_of(at_start), retired=retired_in(at_start))
+        there = tables_of(at_start)
+        in_use = None if live is None else {**_of_tools(there), **live}
+        self._judge_of = partial(Judge, live=in_use, there=there, retired=retired_in(at_start))
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
 
@@ -104,12 +114,12 @@ class Guard:
         self._script, self.cost = script, Cost()
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
-        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, self._catalog)
-        self._catalog = None
+        catalog, self._catalog = self._catalog or self._read_catalog(), None
+        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, catalog)
         try:
             with other_connections.refused(script.module, lambda: watch.is_excusing):
                 yield
-            self._catalog = watch.before
+            self._catalog = watch.transaction.before
         finally:
             self.close()
 
@@ -137,13 +147,18 @@ class Guard:
 
     def cost_so_far(self) -> dict[str, Any]:
         """What the revision cost, with the transaction that is about to commit; for the ledger."""
-        self.cost.add_transaction(self._watching().transaction())
+        self.cost.add_transaction(self._watching().transaction)
         return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
 
     @property
     def commits_early(self) -> bool:
         """Whether a statement of the revision, not of an operation, was committed before the revision's end."""
         return self._watching().commits_early
+
+    def _read_catalog(self) -> Snapshot:
+        catalog = read_snapshot(self._connection)
+        self._connection.rollback()
+        return catalog
 
     def _watching(self) -> TransactionWatch:
         assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
@@ -163,7 +178,7 @@ class Guard:
 
     def _by_its_first_name(self, effect: Effect) -> Effect:
         """A table that this run has renamed is judged as the one that was there."""
-        known = self._watching().before
+        known = self._watching().transaction.before
         renamed = {known[key].name: name for key, name in self._relations.items() if key in known}
         return effect._replace(table=renamed.get(effect.table, effect.table))
 

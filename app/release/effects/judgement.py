@@ -27,7 +27,7 @@ class Judge(NamedTuple):
 
     Args:
         phase: of the revision.
-        live: what the live release maps; None: no release has said so.
+        live: what the live release uses; None: no release has said so.
         there: tables and columns that were there before the run.
         retired: those that carried the mark before the run.
     """
@@ -70,7 +70,7 @@ def written(effect: Effect, by: Judge) -> frozenset[str]:
 
 
 def _is_in_use(effect: Effect, by: Judge) -> bool:
-    """Whether the live release maps what is taken. Without its word: unless it was retired before the run."""
+    """Whether the live release uses what is taken. Without its word: unless it was retired before the run."""
     wanted = set(effect.columns)
     if by.live is not None:
         columns = by.live.get(effect.table)

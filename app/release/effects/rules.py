@@ -15,7 +15,7 @@ class Rule(NamedTuple):
 
 
 NOT_IN_EXPAND = "An expand step must not, since the release before serves while it runs."
-IN_USE = "The release that is live still maps it."
+IN_USE = "The release that is live still uses it."
 RETIRE = (
     "First release code that does without it, with retire_column_online() or retire_table_online(); then do this in a"
     ' revision with phase = "contract".'
@@ -27,6 +27,11 @@ TAKES = {
     "renames-table": Rule(
         "The release before knows {subject} by its old name only.",
         "Use rename_with_view(), which leaves a view of the old name; drop_compat_view() one release later.",
+    ),
+    "hides-table": Rule(
+        "A role looks into the schema of its own name first, and would find another table there in the place of"
+        " {subject}.",
+        "Give the schema, or the table, another name.",
     ),
     "renames-column": Rule(
         "The release before knows {subject} by its old name only.",

@@ -16,6 +16,7 @@ def relation_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new is not None:
         yield from _inherited(change, old, new)
+        yield from _hidden(change, old, new)
     if old is None:
         return
     if old.facts["kind"] == SEQUENCE:
@@ -39,6 +40,20 @@ def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect
             yield on_table("shows-other-rows", table.name)._replace(key=change.key)
 
 
+def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
+    """Tables that code finds by their names alone, until a role has one of that name in a schema of its own.
+
+    Source: PostgreSQL manual, search_path, whose default is "$user", public.
+    """
+    schema, _, name = new.name.partition(".")
+    roles = {thing.name for key, thing in change.after.items() if key[0] == "role"}
+    if schema not in roles or (old is not None and old.name == new.name):
+        return
+    for key, thing in change.before.items():
+        if key[0] == "relation" and thing.name.partition(".")[2] == name and thing.name != new.name:
+            yield on_table("hides-table", thing.name)._replace(key=change.key)
+
+
 def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
     """A table or view was dropped or renamed. A view of the same name may stand in for it, but for no dropped table:
     its rows are gone.
@@ -59,8 +74,17 @@ def _stand_in(change: Change, old: Thing) -> Key | None:
         if key[0] == "relation" and thing.name == old.name and thing.facts["kind"] in VIEWS:
             reads_it = change.new is None or change.key[1] in thing.facts["reads"]
             takes_rows = old.facts["takes"] & ~thing.facts["takes"] == 0  # one bit for each of INSERT, UPDATE, DELETE
-            return key if reads_it and takes_rows else None
+            takes_values = set(thing.facts["computed"]) <= _computed(change, old)
+            return key if reads_it and takes_rows and takes_values else None
     return None
+
+
+def _computed(change: Change, old: Thing) -> set[str]:
+    """Columns to which no value can be given, of a table or view as it was."""
+    if old.facts["kind"] in VIEWS:
+        return set(old.facts["computed"])
+    columns = (thing for key, thing in change.before.items() if key[0] == "column" and thing.table == change.key)
+    return {thing.name for thing in columns if thing.facts["generated"]}
 
 
 def _shows_as_many(old: Thing, new: Thing) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, text
 from app.release.effects import statements
 from app.release.effects.effect import Effect
 from app.release.effects.excuse import Excuse
-from app.release.effects.held import read_held
+from app.release.effects.held import Held, read_held
 from app.release.effects.origin import origin
 from app.release.effects.other_connections import CURSOR
 from app.release.effects.record import Record, Transaction, effects_of_transaction
@@ -34,7 +34,7 @@ class TransactionWatch:
     Args:
         module: the revision's, whose lines are named.
         judge: is given effects, each with its line; raises to refuse.
-        catalog: as it is now; None: it is to be read.
+        catalog: as it is now.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class TransactionWatch:
         connection: Connection,
         module: ModuleType,
         judge: Callable[[Iterable[tuple[Effect, int | None]]], None],
-        catalog: Snapshot | None = None,
+        catalog: Snapshot,
     ) -> None:
         self._connection = connection
         self._module = module
@@ -50,9 +50,7 @@ class TransactionWatch:
         self._excuse = Excuse()
         self._is_paused = False
         self.commits_early = False  # whether a statement of the revision was committed before its end
-        self._begin(catalog or read_snapshot(connection))
-        self._lock_timeout = read_held(connection).lock_timeout
-        connection.rollback()
+        self.transaction = Transaction(catalog)
         for name in EVENTS:
             event.listen(connection, name, getattr(self, f"_{name}"))
         event.listen(connection.engine, "handle_error", self._handle_error)
@@ -68,10 +66,6 @@ class TransactionWatch:
             driver = driver_connection(self._connection)
             driver.before_commit = driver.on_statement = driver.on_rollback = None
 
-    def transaction(self, after: Snapshot | None = None) -> Transaction:
-        """The transaction so far."""
-        return Transaction(self.before, after or self.before, self._records, self._written or {})
-
     @contextmanager
     def operation(self) -> Iterator[None]:
         """Look away while one of app.release.operations runs, which commits by itself.
@@ -83,21 +77,21 @@ class TransactionWatch:
                 yield
             finally:
                 if not self._connection.invalidated:
-                    self._begin(read_snapshot(self._connection))
+                    self.transaction = Transaction(read_snapshot(self._connection))
 
     @contextmanager
     def excusing(self, reason: str) -> Iterator[None]:
-        self._look_once_more()
+        # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
+        if records := self.transaction.records:
+            catalog, held = self._read_all()
+            self.transaction.see_last(catalog)
+            records.append(Record(records[-1].line, None, catalog, held, time.monotonic()))
         with self._excuse.block(reason):
             yield
 
-    def _look_once_more(self) -> None:
-        """So that what was done before, by a function that an INSERT called, is not taken for the next statement's."""
-        if self._records:
-            with self.looking_away():
-                catalog, held = read_snapshot(self._connection), read_held(self._connection)
-            self._see_last(catalog)
-            self._records.append(Record(self._records[-1].line, None, catalog, held, time.monotonic()))
+    def _read_all(self) -> tuple[Snapshot, Held]:
+        with self.looking_away():
+            return read_snapshot(self._connection), read_held(self._connection)
 
     @property
     def is_excusing(self) -> bool:
@@ -119,39 +113,21 @@ class TransactionWatch:
         finally:
             self._is_paused = was_paused
 
-    def _begin(self, catalog: Snapshot) -> None:
-        self.before = catalog  # as it was when the transaction began
-        self._records: list[Record] = []
-        self._unseen: int | None = None  # the record whose catalog is still to be read
-        self._written: dict[int, int] | None = None
-
-    def _see_last(self, catalog: Snapshot | None = None) -> None:
-        """The catalog after the last statement. It is read before the next one, or once for both at COMMIT.
-
-        Args:
-            catalog: as it is now; None: it is to be read.
-        """
-        if self._unseen is None:
-            return
-        if catalog is None:
-            with self.looking_away():
-                catalog = read_snapshot(self._connection)
-        self._records[self._unseen] = self._records[self._unseen]._replace(catalog=catalog)
-        self._unseen = None
-
     def _before_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
         if self._looks_away():
             return
-        if self.line() is not None:
-            self._see_last()
+        if self.line() is not None and self.transaction.unseen is not None:
+            self.transaction.see_last(self._read_all()[0])
         self._sent_at = time.monotonic()
-        self._judge_unless_excused(statements.effects_of_text(sql, self.before if is_autocommit(connection) else None))
+        before = self.transaction.before if is_autocommit(connection) else None
+        self._judge_unless_excused(statements.effects_of_text(sql, before))
         self._excuse.count(sql)
         if is_autocommit(connection) and not statements.runs_outside_transaction(sql):
             execute_raw(connection, "BEGIN")
-        if self._written is None:
+        if self.transaction.written_before is None:
             with self.looking_away():
-                self._written = dict(read_held(connection).rows)
+                held = read_held(connection)
+            self.transaction.written_before, self._lock_timeout = held.rows, held.lock_timeout
 
     def _after_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
         if self._looks_away():
@@ -159,15 +135,16 @@ class TransactionWatch:
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
         is_special = may_change_catalog or self.is_excusing or is_autocommit(connection)
-        if len(self._records) >= MOST_RECORDS and not is_special:
+        records = self.transaction.records
+        if len(records) >= MOST_RECORDS and not is_special:
             return
         with self.looking_away():
             # At once, so that the excuse does not cover what a deferred trigger does at COMMIT.
             catalog = read_snapshot(connection) if may_change_catalog and self.is_excusing else None
             held = read_held(connection)
         if may_change_catalog and catalog is None:
-            self._unseen = len(self._records)
-        self._records.append(Record(line, self._excuse.reason, catalog, held, self._sent_at))
+            self.transaction.unseen = len(records)
+        records.append(Record(line, self._excuse.reason, catalog, held, self._sent_at))
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
@@ -177,9 +154,8 @@ class TransactionWatch:
     def _end_statement(self, connection: Connection, sql: str) -> None:
         """The end of a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
-            with self.looking_away():
-                self._begin(read_snapshot(connection))
-            self._judge_unless_excused(statements.invalid_index(sql, self.before))
+            self.transaction = Transaction(self._read_all()[0])
+            self._judge_unless_excused(statements.invalid_index(sql, self.transaction.before))
             self.commits_early = True
             return
         try:
@@ -206,18 +182,18 @@ class TransactionWatch:
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            after, held = read_snapshot(self._connection), read_held(self._connection)
-        self._see_last(after)
-        if self._records:  # else the counters hold the rows of an operation before
-            self._records.append(Record(None, None, None, held, time.monotonic()))
-        effects = effects_of_transaction(self.transaction(after))
+        after, held = self._read_all()
+        self.transaction.see_last(after)
+        records = self.transaction.records
+        if records:  # else the counters hold the rows of an operation before
+            records.append(Record(None, None, None, held, time.monotonic()))
         self._judge(
             (effect, record.line if record else None)
-            for effect, record in effects
+            for effect, record in effects_of_transaction(self.transaction, after)
             if record is None or record.excuse is None
         )
-        self.commits_early = self.commits_early or (len(self._records) > 1 and self.line() is not None)
-        self._begin(after)
+        self.commits_early = self.commits_early or (len(records) > 1 and self.line() is not None)
+        self.transaction = Transaction(after)
 
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
         if not self.is_excusing:

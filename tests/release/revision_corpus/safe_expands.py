@@ -354,6 +354,11 @@ NEW_TABLES = (
         exists(relation("visits_2027")),
     ),
     Safe(
+        "a column of a table and of its partitions",
+        'op.execute("ALTER TABLE visits ADD COLUMN seconds int")',
+        exists(column("visits_2026", "seconds")),
+    ),
+    Safe(
         "a schema and a table in it",
         """
         op.execute("CREATE SCHEMA reports")

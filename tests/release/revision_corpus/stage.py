@@ -92,8 +92,9 @@ GRANT SELECT (title) ON surveys TO pg_monitor;
 GRANT USAGE ON SEQUENCE ticket_numbers TO pg_monitor WITH GRANT OPTION;
 """
 
-# What the live release does not map any more.
+# What the live release does not map: no more, or since it is a tool's.
 UNMAPPED_TABLES = {"drafts", "leftovers", "page_views", "alembic_version", "schema_ledger", "schema_releases"}
+TOOLS_PREFIX = "procrastinate_"
 UNMAPPED_COLUMNS = ("colour", "size")  # of notes
 
 # Fails, since one user has many todos, and leaves an INVALID index.
@@ -119,7 +120,7 @@ def live_models(engine: Engine) -> MetaData:
     metadata, inspector = MetaData(), inspect(engine)
     for schema in (None, "archive"):
         names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)} - UNMAPPED_TABLES
-        for name in names:
+        for name in (name for name in names if not name.startswith(TOOLS_PREFIX)):
             columns = (
                 column for column in inspector.get_columns(name, schema) if column["name"] not in UNMAPPED_COLUMNS
             )

@@ -115,6 +115,47 @@ RENAME_BEHIND_VIEW = Danger(
             op.execute("ALTER TABLE results RENAME TO counts")
             op.execute("CREATE VIEW results AS SELECT DISTINCT ON (id) * FROM counts")
             """,
+        "it takes no value of a column": """
+            columns = [column["name"] for column in sa.inspect(op.get_bind()).get_columns("results")]
+            shown = ", ".join(name if name != "url" else "lower(url) AS url" for name in columns)
+            op.rename_table("results", "counts")
+            op.execute(f"CREATE VIEW results AS SELECT {shown} FROM counts")
+            """,
+    },
+)
+
+HIDE_TABLE = Danger(
+    "a role finds another table first, in the schema of its own name",
+    names=("notes", "schema"),
+    harm=exists(
+        "SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = relnamespace"
+        " WHERE relname = 'notes' AND nspname = current_user"
+    ),
+    instead="another name",
+    spellings={
+        "a new one": """
+            op.execute("CREATE SCHEMA AUTHORIZATION CURRENT_USER")
+            op.execute("DO $$ BEGIN EXECUTE format('CREATE TABLE %I.notes (id bigint)', current_user); END $$")
+            """,
+        "a view": """
+            op.execute("CREATE SCHEMA AUTHORIZATION CURRENT_USER CREATE VIEW notes AS SELECT 1 AS id")
+            """,
+        "its schema is renamed": """
+            op.execute("CREATE SCHEMA attic CREATE TABLE notes (id bigint)")
+            op.execute("DO $$ BEGIN EXECUTE format('ALTER SCHEMA attic RENAME TO %I', current_user); END $$")
+            """,
+    },
+)
+
+DROP_UNMAPPED_TABLE = Danger(
+    "a table goes that the service uses without a model",
+    names=("procrastinate_events", "still uses"),
+    harm=lacks(relation("procrastinate_events")),
+    phase=CONTRACT,
+    spellings={
+        "SQL": 'op.execute("DROP TABLE procrastinate_events")',
+        "op": 'op.drop_table("procrastinate_events")',
+        "renamed": 'op.rename_table("procrastinate_events", "events")',
     },
 )
 
@@ -161,6 +202,8 @@ DANGERS = (
     MOVE_TABLE,
     RENAME_TABLE,
     RENAME_BEHIND_VIEW,
+    HIDE_TABLE,
+    DROP_UNMAPPED_TABLE,
     DROP_SCHEMA,
     INHERIT,
     DETACH_PARTITION,
