@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from bench.http import delay, growth, page, pages, peers, picture, report, sizes, statements, targets
+from bench.http import delay, felt, growth, page, pages, peers, picture, report, sizes, statements, targets
 from bench.http.earlier import COMMIT
 from bench.http.figures import Turn
 from bench.http.load import Load
 from bench.http.targets import EARLIER, OURS, Stage, Target
 from bench.http.turns import CLIENTS, CREATE, LIST, Bench
 
-PARTS = ("servers", "pages", "growth", "delay")
-PEERLESS = {"pages", "growth"}
+PARTS = ("servers", "pages", "growth", "felt", "delay")
+PEERLESS = {"pages", "growth", "felt"}
 
 
 class Length(NamedTuple):
@@ -37,11 +37,12 @@ class Length(NamedTuple):
     servers: int
     pages: int
     growth: int
+    felt: int
     delay: int
 
 
-FULL = Length(0.8, servers=15, pages=4, growth=4, delay=4)
-QUICK = Length(0.3, servers=2, pages=1, growth=1, delay=1)
+FULL = Length(0.8, servers=15, pages=4, growth=4, felt=6, delay=4)
+QUICK = Length(0.3, servers=2, pages=1, growth=1, felt=1, delay=1)
 
 
 def main() -> None:
@@ -87,6 +88,8 @@ def compare(bench: Bench, stage: Stage, servers: list[Target], length: Length, p
         turns += tell(measured, pages.table(measured, statements.count(stage, bench.load, own, pages.PAGES)))
     if "growth" in parts:
         turns += tell(measured := growth.measure(bench, length.growth, own), growth.table(measured))
+    if "felt" in parts and len(own) > 1:
+        tell([], felt.table(felt.measure(length.felt, own)))
     return turns
 
 
