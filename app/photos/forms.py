@@ -11,7 +11,7 @@ from wtforms.widgets import FileInput
 
 from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
-from app.web.fields import show_rejection
+from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.EMPTY: _("Choose a photo."),
@@ -60,4 +60,4 @@ class PhotoForm(FlaskForm):
         return Crop(*map(int, self.placed)) if any(self.placed) else None
 
     def refuse(self, error: PhotoRejected) -> None:
-        show_rejection(self.photo, error, SENTENCES)
+        self.photo.errors = [rejection_sentence(error, SENTENCES)]

@@ -10,7 +10,7 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
 from app.portability.rejection import ArchiveRejected, Reason
-from app.web.fields import show_rejection
+from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.TOO_LARGE: _(
@@ -47,4 +47,8 @@ class ImportForm(FlaskForm):
         return stream
 
     def refuse(self, error: ArchiveRejected) -> None:
-        show_rejection(self.archive, error, SENTENCES)
+        self.archive.errors = [sentence_of(error)]
+
+
+def sentence_of(error: ArchiveRejected) -> str:
+    return rejection_sentence(error, SENTENCES)

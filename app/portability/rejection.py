@@ -11,7 +11,7 @@ class Reason(enum.StrEnum):
     NOT_OURS = enum.auto()  # a ZIP of something else
     UNSAFE = enum.auto()  # names that no export has: path traversal, duplicates; or a password
     TOO_MUCH = enum.auto()  # entries, items, or bytes once unpacked
-    TOO_SLOW = enum.auto()  # it would not be done before the router stops waiting
+    TOO_SLOW = enum.auto()  # the service is too busy for so much
     QUOTA = enum.auto()  # with these items there would be more than one person may store
     VERSION = enum.auto()
     DAMAGED = enum.auto()  # the ZIP or its JSON cannot be read to the end

@@ -15,7 +15,7 @@ from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
 from app.photos.decoder_lock import PhotoBusy
-from app.portability import archive, exporting, importing
+from app.portability import archive, background, exporting, importing
 from app.portability.concurrency import Busy
 from app.portability.contract import Portable
 from app.portability.forms import ImportForm
@@ -79,9 +79,9 @@ def readme() -> str:
 def limits() -> str:
     """The limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
-        "An import takes a ZIP of up to 128 MiB, whose semicircle.json has up to 192 MiB, and 24 seconds: about 8,000 "
-        "of the longest notes, or more short ones. It reads semicircle.json and photo.webp alone, so the folders may "
-        "be taken out of a larger one."
+        "An import takes a ZIP of up to 128 MiB, whose semicircle.json has up to 192 MiB: about 25,000 of the longest "
+        "notes, or more short ones. It reads semicircle.json and photo.webp alone, so the folders may be taken out of "
+        "a larger one."
     )
     return sentence
 
@@ -98,18 +98,30 @@ def import_() -> Answer:
     if form.validate():
         try:
             rate_limits.take(rate_limits.IMPORTS, current_user.id)
-            outcome = importing.import_archive(
-                current_user, form.file(), portables(), replace_photo=form.replace_photo.data
-            )
+            return import_upload(form)
         except ArchiveRejected as error:
             form.refuse(error)
         except RateLimited as error:
             form.archive.errors = [wait_sentence(error)]
             return import_page(form), 429, retry_after(error)
-        else:
-            flash(report_of(outcome))
-            return redirect(url_for("mypage.index"))
     return import_page(form), 422
+
+
+def import_upload(form: ImportForm) -> Response:
+    """Raises: ArchiveRejected, and what import_archive raises besides."""
+    progress = importing.Progress()
+    user: SignedIn = current_user._get_current_object()  # the thread has no proxy
+    features, replace_photo = portables(), form.replace_photo.data
+    job = background.start(
+        lambda file: importing.import_archive(user, file, features, progress, replace_photo=replace_photo),
+        form.file(),
+    )
+    try:
+        outcome = job.result(background.ANSWER_SECONDS)
+    except TimeoutError:
+        return Response(stream_with_context(background.page(job, progress, report_of)), mimetype="text/html")
+    flash(report_of(outcome))
+    return redirect(url_for("mypage.index"))
 
 
 def import_page(form: ImportForm) -> str:

@@ -43,11 +43,11 @@ def one_line(form: Form, field: Field) -> None:
         raise ValidationError(_("Please write this in one line."))
 
 
-def show_rejection(field: Field, error: Rejected, sentences: Mapping[Any, object]) -> None:
-    """Let a file field say why its file was refused.
+def rejection_sentence(error: Rejected, sentences: Mapping[Any, object]) -> str:
+    """Why a file was refused.
 
     Args:
         sentences: a sentence for each reason; it may name the `place`.
     """
     sentence = str(sentences[error.reason])
-    field.errors = [sentence % {"place": error.place} if error.place else sentence]
+    return sentence % {"place": error.place} if error.place else sentence

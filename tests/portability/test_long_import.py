@@ -1,0 +1,88 @@
+"""An import that takes longer than a router waits goes on while its page is streamed, and ends as any other."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.portability import background, importing
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.portability import hostile_archives as hostile
+from tests.portability.exports import export, furnish, import_
+from tests.visitor import Visitor
+from tests.waiting import WITHIN
+
+
+@pytest.fixture(autouse=True)
+def _takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every import begins only when its page does."""
+    page, import_archive = background.page, importing.import_archive
+    has_page = threading.Event()
+
+    def page_first(*arguments: Any) -> Iterator[str]:
+        has_page.set()
+        return page(*arguments)
+
+    def import_later(*arguments: Any, **named: Any) -> importing.Outcome:
+        assert has_page.wait(WITHIN)
+        return import_archive(*arguments, **named)
+
+    monkeypatch.setattr(background, "page", page_first)
+    monkeypatch.setattr(importing, "import_archive", import_later)
+    monkeypatch.setattr(background, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(background, "TELL_SECONDS", 0.001)
+
+
+@pytest.fixture
+def archive(alice: User, signed_in: Visitor) -> bytes:
+    furnish(alice, signed_in)
+    return export(signed_in)
+
+
+@pytest.fixture
+def other(app: Flask, bob: User) -> Visitor:
+    return browser_of(app, bob)
+
+
+def test_its_page_says_what_came_in(archive: bytes, other: Visitor) -> None:
+    before = row_counts()["notes"]
+    answer = import_(other, archive)
+    assert answer.status_code == 200
+    assert "Brought in: notes 60, todos 30, word counts 4." in answer.text
+    assert answer.text.rstrip().endswith("</html>")
+    assert row_counts()["notes"] == before + 60
+
+
+def test_a_refusal_is_told_and_nothing_is_stored(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "IMPORT_SECONDS", 0.0)
+    before = row_counts()
+    answer = import_(signed_in, hostile.zipped(hostile.document()))
+    assert 'role="alert"' in answer.text
+    assert "This took too long, so nothing was taken in." in answer.text
+    assert row_counts() == before
+
+
+def test_an_error_is_told_and_logged_and_nothing_is_stored(
+    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(importing, "_load", fail)
+    before = row_counts()
+    answer = import_(signed_in, hostile.zipped(hostile.document()))
+    assert "Something went wrong here, so nothing was taken in." in answer.text
+    assert "the disk is full" in caplog.text
+    assert row_counts() == before
+
+
+def test_who_leaves_the_page_does_not_stop_it(archive: bytes, other: Visitor) -> None:
+    before = row_counts()["notes"]
+    answer = import_(other, archive)
+    next(iter(answer.response))
+    answer.close()
+    assert row_counts()["notes"] == before + 60
