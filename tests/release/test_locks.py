@@ -74,6 +74,7 @@ RUN = [
     "TRUNCATE spare, todos",
     "LOCK TABLE todos IN SHARE UPDATE EXCLUSIVE MODE",
     "LOCK todos",
+    "LOCK TABLE spare, ONLY todos IN SHARE ROW EXCLUSIVE MODE",
     "INSERT INTO todos (id) VALUES (1)",
     "UPDATE todos SET note = 'x' WHERE id IN (SELECT id FROM todos LIMIT 10)",
     "WITH batch AS (SELECT id FROM todos LIMIT 10) UPDATE todos SET note = 'x' FROM batch WHERE todos.id = batch.id",

@@ -5,7 +5,8 @@ How each one runs:
 - It is a list of steps. A step is one statement in a transaction of its own, with a query that tells whether the step
   is still needed. So every operation is idempotent: after a failure or a kill, run it again and it does the rest.
 - A statement that needs a strong lock on a table waits for it at most 300 ms (lock_timeout). Before that it takes
-  SHARE UPDATE EXCLUSIVE, waiting at most 2 s; this blocks no reads and no writes.
+  SHARE UPDATE EXCLUSIVE, waiting at most 2 s; this blocks no reads and no writes. Of two tables, the one that a foreign
+  key refers to is locked first, and in the next attempt last: requests that lock both may do it in either order.
 - A statement that blocks neither reads nor writes may wait until the deadline of the run (50 minutes).
 - After a lock timeout or a deadlock the operation is retried with backoff until the deadline.
 - In --sql mode it prints its statements and asks no database.

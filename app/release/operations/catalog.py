@@ -64,6 +64,14 @@ IS_RELIED_ON = (
     " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))"
 )
 
+_REFERRED_TO = text(
+    "SELECT DISTINCT other.relname::text FROM pg_constraint c JOIN pg_class other ON other.oid = confrelid"
+    " WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid"
+    " AND pg_table_is_visible(confrelid) AND (CAST(:constraint AS text) IS NULL OR conname = :constraint)"
+    " AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute"
+    " WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))"
+)
+
 HAS_INDEX = "to_regclass(:index) IS NOT NULL"
 IS_UNIQUE = "(SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index))"
 HAS_INVALID_INDEX = (
@@ -92,6 +100,14 @@ def connection() -> Connection | None:
     """To ask the catalog; None in --sql mode, in which no database is asked."""
     migration = op.get_context()
     return None if migration.as_sql else connection_of(migration)
+
+
+def tables_locked(table: str, *, column: str | None = None, constraint: str | None = None) -> tuple[str, ...]:
+    """Those that are locked while the table, or this column or constraint of it, is dropped: the table, and those that
+    its foreign keys refer to. In --sql mode the table alone.
+    """
+    asked, parameters = connection(), {"table": quote(table), "column": column, "constraint": constraint}
+    return (table, *(asked.scalars(_REFERRED_TO, parameters) if asked else ()))
 
 
 def left_null(table: str, columns: Iterable[str]) -> list[str]:

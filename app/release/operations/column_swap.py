@@ -8,6 +8,7 @@ from app.release.operations.column_uses import ColumnState, ForeignKey, Uses
 from app.release.operations.constraints import prove_not_null
 from app.release.operations.identifiers import shadow_of, shorten_identifier
 from app.release.operations.steps import Step, run_steps
+from app.release.sql import locks
 from app.release.sql.dialect import literal, quote
 
 INTEGERS = ("smallint", "integer", "bigint")
@@ -65,8 +66,9 @@ def _add(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
     alter = f"ALTER TABLE {quote(tables[0])}"
     parameters = catalog.constraint_parameters(tables[0], name)
     add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
+    is_lacking, alters = f"SELECT NOT {catalog.HAS_CONSTRAINT}", tuple(dict.fromkeys(tables))
     return [
-        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tuple(dict.fromkeys(tables))),
+        Step(add, is_lacking, parameters, alters, mode=locks.SHARE_ROW_EXCLUSIVE),
         Step(f"{alter} VALIDATE CONSTRAINT {quote(name)}", f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
     ]
 

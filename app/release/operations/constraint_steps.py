@@ -9,7 +9,8 @@ from app.release.errors import UnsafeOperation
 from app.release.implication import takes_all
 from app.release.operations import catalog, conflicts
 from app.release.operations.identifiers import require_short, spare_name
-from app.release.operations.steps import Step, alter_table, run_steps
+from app.release.operations.steps import Step, run_steps
+from app.release.sql import locks
 from app.release.sql.dialect import quote
 
 
@@ -64,9 +65,10 @@ def _replacing(table: str, name: str, there: str, definition: str, requires: lis
 
 
 def drop_step(table: str, name: str) -> Step:
+    sql = f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {quote(name)}"
     parameters = catalog.constraint_parameters(table, name)
-    return alter_table(
-        table, f"DROP CONSTRAINT IF EXISTS {quote(name)}", f"SELECT {catalog.HAS_CONSTRAINT}", parameters
+    return Step(
+        sql, f"SELECT {catalog.HAS_CONSTRAINT}", parameters, alters=catalog.tables_locked(table, constraint=name)
     )
 
 
@@ -77,7 +79,7 @@ def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition:
     add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
     validate = f"{alter} VALIDATE CONSTRAINT {quote(name)}"
     return [
-        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables),
+        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables, mode=locks.SHARE_ROW_EXCLUSIVE),
         Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
     ]
 

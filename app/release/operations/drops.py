@@ -65,7 +65,8 @@ def drop_column_contract(table: str, column: str) -> None:
 
     SQL:
         ALTER TABLE … DROP COLUMN IF EXISTS …
-            ACCESS EXCLUSIVE, for milliseconds; no row is rewritten. Waits at most 300 ms, then is retried.
+            ACCESS EXCLUSIVE, also on a table that a foreign key of the column refers to, for milliseconds; no row is
+            rewritten. Waits at most 300 ms, then is retried.
 
     Run again: skipped when there is no such column.
 
@@ -74,11 +75,11 @@ def drop_column_contract(table: str, column: str) -> None:
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)
     run_steps(
-        alter_table(
-            table,
-            f"DROP COLUMN IF EXISTS {quote(column)}",
+        Step(
+            f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(column)}",
             f"SELECT {catalog.HAS_COLUMN}",
             catalog.column_parameters(table, column),
+            alters=catalog.tables_locked(table, column=column),
         ),
         effects=[on_table("drops-column", table, column)],
     )
@@ -133,7 +134,7 @@ def drop_table_contract(table: str) -> None:
             f"DROP TABLE IF EXISTS {quote(table)}",
             f"SELECT {catalog.HAS_TABLE}",
             {"table": quote(table)},
-            alters=(table,),
+            alters=catalog.tables_locked(table),
         ),
         effects=[on_table("drops-table", table)],
     )

@@ -5,6 +5,7 @@ A process can die between two steps. The next run asks each query again and does
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 
 from alembic import op
@@ -18,6 +19,7 @@ from app.release.effects.effect import Effect
 from app.release.effects.held import ACCESS_EXCLUSIVE
 from app.release.errors import ReleaseError
 from app.release.retry import with_lock_retries
+from app.release.sql import locks
 from app.release.sql.dialect import quote
 
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock. The
@@ -38,14 +40,17 @@ class Step(NamedTuple):
         sql: one statement.
         needed: a query with one boolean: whether the step is still needed. NULL: what it names does not exist.
         parameters: of `needed`.
-        alters: tables on which `sql` needs a strong lock. Empty for a statement that blocks nobody while it waits or
-            runs (CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT); it may wait until the deadline.
+        alters: tables on which `sql` needs a strong lock: its own, and those that a foreign key refers to. Empty for a
+            statement that blocks nobody while it waits or runs (CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT); it may
+            wait until the deadline.
+        mode: of the strong lock.
     """
 
     sql: str
     needed: str
     parameters: dict[str, Any]
     alters: tuple[str, ...] = ()
+    mode: str = locks.ACCESS_EXCLUSIVE
 
 
 def alter_table(table: str, action: str, needed: str, parameters: dict[str, Any]) -> Step:
@@ -71,8 +76,12 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
                 migration.impl.static_output(as_script(step))
             return
         with judged(migration, effects):
-            connection, deadline = connection_of(migration), run_deadline(migration)
-            with_lock_retries(lambda: _run_needed(connection, steps, migration), deadline, run_blockers(migration))
+            connection, attempts = connection_of(migration), count()
+            with_lock_retries(
+                lambda: _run_needed(connection, steps, migration, next(attempts)),
+                run_deadline(migration),
+                run_blockers(migration),
+            )
 
 
 @contextmanager
@@ -119,25 +128,25 @@ def as_script(step: Step) -> str:
     return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
 
 
-def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext) -> None:
+def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
     for step in steps:
         needed = connection.scalar(text(step.needed), step.parameters)
         if needed is None:
             raise ReleaseError(f"What it names is not there: {step.sql}")
         if needed and step.alters:
-            add_cost(migration, locks=dict.fromkeys(step.alters, _execute_locked(connection, step)))
+            add_cost(migration, locks=dict.fromkeys(step.alters, _execute_locked(connection, step, attempt)))
         elif needed:
             _execute(connection, step, run_deadline(migration))
 
 
-def _execute_locked(connection: Connection, step: Step) -> float:
+def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
     """Send a step that needs a strong lock. Sent as one string, its statements are one transaction without a round trip
     while the lock is held.
 
     Returns:
         the seconds from when the weak lock was held: those of the strong one, and of the wait for it.
     """
-    *prepare, statement = _with_lock_timeouts(step)
+    *prepare, statement = _with_lock_timeouts(step, attempt)
     script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
     return float(connection.exec_driver_sql(script, execution_options={"no_parameters": True}).scalar_one())
 
@@ -151,11 +160,18 @@ def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
         execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
 
 
-def _with_lock_timeouts(step: Step) -> list[str]:
-    tables = ", ".join(quote(table) for table in step.alters)
+def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
+    """The step and the locks before it.
+
+    A transaction that writes two tables and we, who lock them in the other order, would wait for each other. Most write
+    first the row that is referred to, so its table is locked first. The next attempt takes the other order.
+    """
+    tables = ", ".join(quote(table) for table in (step.alters if attempt % 2 else reversed(step.alters)))
+    strong = [f"LOCK TABLE {tables} IN {step.mode} MODE"] if len(step.alters) > 1 else []
     return [
         f"SET LOCAL lock_timeout = '{VACUUM_LOCK_TIMEOUT}'",
         f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE",
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
+        *strong,
         step.sql,
     ]

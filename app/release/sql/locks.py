@@ -78,7 +78,8 @@ STATEMENTS = (
     Pattern(r"CREATE SEQUENCE\b|(?:SET|RESET|SHOW|GRANT|REVOKE|SELECT|NOTIFY)\b", None),
 )
 
-_LOCK_TABLE = re.compile(rf"LOCK (?:TABLE )?(?:ONLY )?({TABLE})(?: IN ([A-Z ]+) MODE)?", re.IGNORECASE)
+_LOCKED = rf"(?:ONLY )?{TABLE}(?: ?\*)?"
+_LOCK_TABLE = re.compile(rf"LOCK (?:TABLE )?({_LOCKED}(?:, ?{_LOCKED})*)(?: IN ([A-Z ]+) MODE)?", re.IGNORECASE)
 _ALTER_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?({TABLE})", re.IGNORECASE)
 _REFERENCES = re.compile(rf"\bREFERENCES ({TABLE})", re.IGNORECASE)
 
@@ -93,7 +94,8 @@ def locks(statement: str) -> list[Lock]:
         strongest = max((mode for mode in modes if mode), key=MODES.index, default=ACCESS_EXCLUSIVE)
         return [Lock(strongest, match[1]), *_referenced_tables(statement, match[1])]
     if match := _LOCK_TABLE.match(statement):
-        return [Lock((match[2] or ACCESS_EXCLUSIVE).upper(), match[1])]
+        names = re.findall(rf"(?:ONLY )?({TABLE})", match[1], re.IGNORECASE)
+        return [Lock((match[2] or ACCESS_EXCLUSIVE).upper(), name) for name in names]
     if table := grammar.created_table(statement):
         return list(_referenced_tables(statement, table))
     pattern = _first_match(STATEMENTS, statement)
