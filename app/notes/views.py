@@ -123,18 +123,18 @@ def change(note_id: int) -> Answer:
         service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
     except service.StaleVersion as stale:
         return conflict(form, stale.current), 409
-    return accepted(redirect(return_url(url_for("notes.show", note_id=note_id))), f"notes.{note_id}")
+    return accepted(redirect(return_url(url_for("notes.index"))), f"notes.{note_id}")
 
 
 def editor(form: EditNoteForm, note_id: int) -> str:
-    back = return_url(url_for("notes.show", note_id=note_id))
+    back = return_url(url_for("notes.index"))
     return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
 
 
 def conflict(form: EditNoteForm, current: listing.NoteRow) -> str:
     """The page of an edit conflict: both texts, and a form with the stored version, which it would replace."""
     stored, mine = compare(current.content, form.content.data)
-    back = return_url(url_for("notes.show", note_id=current.id))
+    back = return_url(url_for("notes.index"))
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
 
 

@@ -3,7 +3,7 @@
 A signed-in reader chooses the language for the account, so on every device.
 """
 
-from flask import Blueprint, abort, redirect, request
+from flask import Blueprint, abort, redirect, render_template, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -28,3 +28,11 @@ def choose() -> Response:
     for name, value in chosen.items():
         keep(response, name, value)
     return response
+
+
+@bp.get("/preferences/shortcuts")
+def shortcuts() -> str:
+    """The list of keyboard shortcuts, a part for any page. Few open it, so no page carries it."""
+    back = local_path(request.args.get("next"), default="/")
+    on = request.cookies.get("shortcuts") != "off"
+    return render_template("preferences/shortcuts.html", on=on, back=back)

@@ -64,7 +64,7 @@ def test_from_signing_up_to_signing_out(
     keyboard.is_at("/notes/[0-9]+")
 
     keyboard.press(controls.EDIT)
-    keyboard.is_at("/notes/[0-9]+/edit")
+    keyboard.is_at(r"/notes/[0-9]+/edit\?next=/notes/[0-9]+")
     keyboard.write(controls.TITLE, "The other half")
     keyboard.press(controls.SAVE)
     keyboard.is_at("/notes/[0-9]+")

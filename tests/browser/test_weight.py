@@ -14,7 +14,7 @@ from tests.visitor import Visitor
 STATIC = Path(__file__).parents[2] / "app/static"
 STATIC_LIMIT = 60 * 1024  # bytes, of all files together
 NOTES_LIMIT = 4 * 1024
-NOTES_LIMIT_PLAIN = 33 * 1024  # which the process renders, and a proxy compresses
+NOTES_LIMIT_PLAIN = 24 * 1024  # which the process renders, and a proxy compresses
 
 
 def weight(content: bytes) -> int:

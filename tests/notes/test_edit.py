@@ -21,7 +21,7 @@ def stored(user: User, note_id: int) -> tuple[str, str, int]:
 
 def test_it_works(signed_in: Visitor, alice: User, note_id: int) -> None:
     answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
-    assert answer.location == f"/notes/{note_id}"
+    assert answer.location == "/notes"
     assert stored(alice, note_id) == ("Books", "four", 2)
 
 
@@ -79,7 +79,7 @@ def test_saving_returns_to_next_and_is_no_open_redirect(
     signed_in: Visitor, note_id: int, back: str, location: str | None
 ) -> None:
     answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1", next=back)
-    assert answer.location == (location or f"/notes/{note_id}")
+    assert answer.location == (location or "/notes")
 
 
 def test_the_editor_keeps_next(signed_in: Visitor, note_id: int) -> None:

@@ -62,6 +62,18 @@ def test_keyboard_shortcuts_can_be_switched_off(signed_in: Visitor) -> None:
     assert 'data-letters="off"' in signed_in.get("/notes").text
 
 
+@pytest.mark.parametrize(("letters", "switch"), [("on", "off"), ("off", "on")])
+def test_the_list_of_shortcuts_has_a_switch_and_leads_back(signed_in: Visitor, letters: str, switch: str) -> None:
+    signed_in.set_cookie("shortcuts", letters)
+    part = signed_in.get("/preferences/shortcuts?next=/todos?show%3Dopen").text
+    assert f'<button name="shortcuts" value="{switch}">' in part
+    assert '<input type="hidden" name="next" value="/todos?show=open">' in part
+
+
+def test_the_list_of_shortcuts_leads_to_no_other_site(signed_in: Visitor) -> None:
+    assert 'name="next" value="/"' in signed_in.get("/preferences/shortcuts?next=//evil.example").text
+
+
 @pytest.mark.parametrize(
     "fields",
     [{}, {"language": "fr"}, {"language": ""}, {"theme": "pink"}, {"theme": "dark", "language": "de"},

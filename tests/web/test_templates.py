@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask, render_template_string
+
+from app.web.static import hashed_url
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "app/templates"
@@ -102,3 +105,15 @@ def test_a_script_imports_nothing(path: Path) -> None:
 def test_url_pattern_builds_the_same_url_as_url_for(app: Flask, pattern: str, argument: object, url: str) -> None:
     with app.test_request_context():
         assert render_template_string(f"{{{{ {pattern} % argument }}}}", argument=argument) == url
+
+
+def test_style_sheets_name_files_as_they_are_served() -> None:
+    """By the hash of their content, which changes with it."""
+    served = {hashed_url(path) for path in STATIC.rglob("*") if path.is_file()}
+    named = {
+        urljoin(hashed_url(path), url)
+        for path in (STATIC / "css").glob("*.css")
+        for url in re.findall(r'url\("?([^")#]+)"?\)', path.read_text())
+    }
+    assert named
+    assert named <= served

@@ -1,16 +1,15 @@
 // Keyboard shortcuts. Single letters work only outside of fields, and can be switched off (WCAG 2.1.4).
-const dialog = document.getElementById("shortcuts");
 const opener = document.getElementById("open-shortcuts"); // the only way to the list while the letters are off
 opener.hidden = !matchMedia("(any-hover: hover)").matches; // a phone has no keys
-opener.addEventListener("click", () => dialog.showModal());
+opener.addEventListener("click", showShortcuts);
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.keyCode === 229) return; // an IME is composing a syllable; Safari says so by 229
   if (event.key === "Escape") return cancelEdit(event);
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return save(event);
-  if (event.ctrlKey || event.metaKey || event.altKey || dialog.dataset.letters === "off") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
   if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
-  const action = { n: writeNote, "/": search, "?": () => dialog.showModal() }[letter(event)];
+  const action = { n: writeNote, "/": search, "?": showShortcuts }[letter(event)];
   if (!action) return;
   event.preventDefault();
   action();
@@ -19,6 +18,16 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close-dialog]")) event.target.closest("dialog").close();
 });
+
+async function showShortcuts() {
+  if (!document.getElementById("shortcuts")) {
+    const here = encodeURIComponent(location.pathname + location.search);
+    const answer = await fetch(`${opener.dataset.list}?next=${here}`).catch(() => {});
+    if (!answer?.ok || answer.redirected) return; // offline or signed out, which the next page says
+    opener.insertAdjacentHTML("afterend", await answer.text());
+  }
+  document.getElementById("shortcuts").showModal();
+}
 
 // On a Korean keyboard the key of "n" types "ㅜ".
 function letter(event) {
@@ -49,5 +58,5 @@ function search() {
 function goTo(id) {
   const field = document.getElementById(id);
   if (field) field.focus();
-  else location.assign(`${dialog.dataset.notes}#${id}`);
+  else location.assign(`${opener.dataset.notes}#${id}`);
 }

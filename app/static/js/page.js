@@ -1,9 +1,10 @@
-// Every page: closing messages, showing passwords, changing the theme. Everything works without JavaScript too.
+// Every page: closing messages, showing passwords, changing the theme, naming icons. All works without JavaScript too.
 document.addEventListener("click", (event) => {
   closeMessage(event);
   revealPassword(event);
   changeTheme(event);
 });
+document.addEventListener("pointerover", nameIcon);
 document.addEventListener("submit", deleteDrafts);
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
@@ -41,6 +42,14 @@ async function changeTheme(event) {
   }).catch(() => {}); // offline, the theme holds for this page only
 }
 
+// An icon of a row is pointed at: its name as a tooltip. Most are put together of words that stand on the page once.
+function nameIcon(event) {
+  const icon = event.target.closest(".icons > *");
+  if (!icon || icon.title) return;
+  const words = icon.getAttribute("aria-labelledby")?.split(" ").map((id) => document.getElementById(id).textContent);
+  icon.title = words?.join(" ") ?? icon.getAttribute("aria-label");
+}
+
 // The server shows times in this zone, unless the account has another one.
 function rememberTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -51,7 +60,7 @@ function rememberTimeZone() {
 
 // Signing out deletes the drafts that draft.js keeps, so that the next person at this browser does not see them.
 function deleteDrafts(event) {
-  if (!event.target.matches("[data-sign-out]")) return;
+  if (!(event.submitter ?? event.target).closest("[data-sign-out]")) return;
   try {
     for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
   } catch { /* storage is blocked, so there are no drafts */ }
