@@ -4,23 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-
-from markupsafe import Markup
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from app.notes.excerpts import excerpt_around_hit, highlight, name_and_excerpt
 from app.notes.listing import NotePage, NoteRow
 from app.notes.search import Search
-from app.web.locale import local_day
+from app.web.locale import reader
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A note as the list shows it. `marked_name` and `excerpt` are HTML with the search's hits highlighted."""
+class Entry(NamedTuple):
+    """A note as the list shows it. In `marked_name` and `excerpt` the search's hits are highlighted."""
 
     row: NoteRow
     name: str
-    marked_name: Markup
-    excerpt: Markup
+    marked_name: str
+    excerpt: str
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,15 @@ class Day:
 
 
 def group_by_day(page: NotePage, search: Search) -> Iterator[Day]:
-    last_of_page_before = day_of(*page.before) if page.before else ...  # not None, which is the pinned notes
-    for day, rows in groupby(page.notes, lambda row: day_of(row.pinned, row.created_at)):
+    zone = reader().time_zone
+    last_of_page_before = day_of(*page.before, zone) if page.before else ...  # not None, which is the pinned notes
+    for day, rows in groupby(page.notes, lambda row: day_of(row.pinned, row.created_at, zone)):
         yield Day(day, [entry(row, search) for row in rows], continued=day == last_of_page_before)
         last_of_page_before = ...
 
 
-def day_of(pinned: bool, created_at: datetime) -> date | None:
-    return None if pinned else local_day(created_at)
+def day_of(pinned: bool, created_at: datetime, zone: ZoneInfo) -> date | None:
+    return None if pinned else created_at.astimezone(zone).date()
 
 
 def entry(row: NoteRow, search: Search) -> Entry:

@@ -32,10 +32,10 @@ def excerpt_around_hit(text: str, words: Iterable[str]) -> str:
     return f"{'…' if start else ''}{text[start : start + LENGTH]}{'…' if len(text) > start + LENGTH else ''}"
 
 
-def highlight(text: str, words: Iterable[str]) -> Markup:
-    """The text as escaped HTML, with each hit of the words in <mark>."""
+def highlight(text: str, words: Iterable[str]) -> str:
+    """The text with each hit of the words in <mark>, as HTML (Markup). Without words the text itself, as it was."""
     if not words:
-        return escape(text)
+        return text
     pieces = pattern_of(words).split(text)  # text and hits in turn
     wrap = (escape, Markup("<mark>{}</mark>").format)
     return Markup("").join(wrap[number % 2](piece) for number, piece in enumerate(pieces))

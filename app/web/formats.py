@@ -48,7 +48,8 @@ def date_and_time(value: datetime) -> str:
 
 def time_of_day(value: datetime) -> str:
     """An aware datetime: "오후 2:04"."""
-    language, there = reader().language, value.astimezone(reader().time_zone)
+    who = reader()
+    language, there = who.language, value.astimezone(who.time_zone)
     return _time(there.hour, there.minute, TIME[language], language)
 
 

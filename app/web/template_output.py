@@ -7,7 +7,7 @@ of notes does that 500 times, 0.7 µs each. What is joined at once needs no mark
 from typing import Any
 
 from jinja2.compiler import CodeGenerator
-from markupsafe import _escape_inner, escape  # type: ignore[attr-defined] # the function that `escape` calls
+from markupsafe import Markup, _escape_inner, escape  # type: ignore[attr-defined] # the function that `escape` calls
 
 
 class OutputGenerator(CodeGenerator):
@@ -25,4 +25,4 @@ def escaped(value: object) -> str:
     if type(value) is str:  # not a Markup, which is a str of its own
         text: str = _escape_inner(value)
         return text
-    return str(value) if type(value) is int else escape(value)
+    return str(value) if type(value) in (Markup, int) else escape(value)
