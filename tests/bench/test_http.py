@@ -29,7 +29,7 @@ from bench.http.statements import LINE, NOTHING_ASKED
 TOKEN = "IjFh.token"
 ROW = (
     '<article id="note-{id}"><a href="/notes/{id}">{title}</a><p>{text}</p>'
-    '<time datetime="{iso}">{time}</time></article>'
+    "<footer>{time}<span></span></footer></article>"
 )
 SHELL = (
     '<p style="width: 50%">reader01</p><form><input type="hidden" name="csrf_token" value="{token}"></form>{rows}<b/>'
@@ -66,7 +66,7 @@ def test_a_table_has_our_ratio_to_every_other_target() -> None:
 
 
 def row(number: int, **values: str) -> str:
-    shown = {"title": f"Note {number}", "text": "once &lt;more", "iso": "2026-11-22T10:00:00+00:00", "time": "10:00 AM"}
+    shown = {"title": f"Note {number}", "text": "once &lt;more", "time": "10:00 AM"}
     return ROW.format(id=7000 + number, **{**shown, **values})
 
 
@@ -83,15 +83,12 @@ def test_a_peer_is_given_the_same_page_as_a_template() -> None:
     stored = [{"id": 7003, "title": "<b>", "content": "x" * 300, "created_at": FakeTime()}]
     shown = jinja2.Environment(autoescape=True).from_string(template)
     html = shown.render(notes=stored, current_user={"nickname": "jun"}, csrf_token=lambda: "another")
-    expected = row(3, title="&lt;b&gt;", text="x" * 200, iso="at timespec=seconds", time="at %-I:%M %p")
+    expected = row(3, title="&lt;b&gt;", text="x" * 200, time="at %-I:%M %p")
     assert html == SHELL.format(token="another", rows=f"{expected}\n").replace("reader01", "jun")
     assert TOKEN not in template
 
 
 class FakeTime:
-    def isoformat(self, timespec: str) -> str:
-        return f"at timespec={timespec}"
-
     def strftime(self, pattern: str) -> str:
         return f"at {pattern}"
 
@@ -99,8 +96,8 @@ class FakeTime:
 def test_a_per_cent_sign_stays_one_where_the_template_is_of_python() -> None:
     before, rows, after = page.template(our_page(), "reader01", NOTE, page.WSGI).split("<!-- rows -->")
     assert before % {"reader": "jun"} == SHELL.split("{rows}")[0].format(token=TOKEN).replace("reader01", "jun")
-    values = {"id": 7004, "title": "Note 4", "text": "once &lt;more", "iso": "2026-11-22T10:00:00+00:00"}
-    assert rows % {**values, "time": "10:00 AM"} == f"{row(4)}\n"
+    values = {"id": 7004, "title": "Note 4", "text": "once &lt;more", "time": "10:00 AM"}
+    assert rows % values == f"{row(4)}\n"
     assert after == "<b/>"
 
 

@@ -66,7 +66,6 @@ def index(start: Start, user_id: int) -> Iterable[bytes]:
             "id": note_id,
             "title": escape(title),
             "text": escape(text),
-            "iso": created_at.isoformat(timespec="seconds"),
             "time": created_at.strftime("%-I:%M %p"),
         }
         for _, note_id, title, text, created_at in rows
