@@ -49,6 +49,7 @@ NOT_SENSITIVE = {
     "passkey_sign_in.confirm_options",
     "portability.import_",
     "portability.show_import",
+    "preferences.shortcuts",
     "recent_sign_in.confirm",
 }
 

@@ -55,6 +55,7 @@ def test_the_script_does_nothing_that_the_policy_would_block(signed_in: Visitor,
         "allowEval": False,
         "selfRequestsOnly": True,
         "historyCacheSize": 0,
+        "defaultSettleDelay": 0,
     }
 
 
