@@ -105,6 +105,13 @@ def children() -> list[psutil.Process]:
     return server.children()
 
 
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 ONLY_IT = 1
 WITH_ITS_SERVER = 2
 
@@ -134,8 +141,10 @@ def test_a_terminated_sandbox_is_not_mistaken_for_a_page_that_is_too_complex(
     reading = threading.Thread(target=read)
     reading.start()
     wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "the sandbox reads")
-    for process in [*servers(), *children()][-killed:]:
+    signalled = [*servers(), *children()][-killed:]
+    for process in signalled:
         process.send_signal(number)
     reading.join()
+    wait_until(lambda: all(map(has_ended, signalled)), "they have ended")  # the fork server perhaps after its child
     assert [type(error) for error in raised] == [expected]
     assert sandbox.read("<p>two words", is_html=True).counts.total_words == 2  # by a new fork server where it is gone
