@@ -30,6 +30,8 @@ LINKS = {
     "list": 'nav a[href="/notes"]',
     "one note": "main h3 a, main h2 a[href^='/notes/']",
 }
+# While a page changes into the next one (view transition), nothing on it takes a click.
+CAN_BE_CLICKED = "([x, y]) => document.elementFromPoint(x, y)?.closest('a')"
 NOTE_CLICK = """addEventListener("click", () =>
   sessionStorage.setItem("clicked", performance.timeOrigin + performance.now()), {capture: true})"""
 PAINTED = """() => new Promise((resolve) => new PerformanceObserver((list) => {
@@ -99,7 +101,9 @@ def open_by(page: Page, link: str) -> float:
     found.scroll_into_view_if_needed()
     box = found.bounding_box()
     assert box is not None, link  # noqa: S101 - it is visible
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.wait_for_function(CAN_BE_CLICKED, arg=[x, y])
+    page.mouse.move(x, y)
     with page.expect_navigation(wait_until="load"):
         page.mouse.down()
         page.wait_for_timeout(PRESSED)
