@@ -53,4 +53,5 @@ def test_it_comes_to_wait_for_one_table_without_holding_the_other(
         with two_tables.holding(WRITES[held]):
             migrating = pool.submit(two_tables.migrate, step)
             wait_until(lambda: two_tables.scalar(EMPTY_HANDED, **tables) or migrating.done(), "it waits, or fails")
+            assert not migrating.done(), migrating.exception()
         migrating.result()

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from app.release.operations import catalog
 from app.release.operations.column_uses import ColumnState, ForeignKey, Uses
+from app.release.operations.constraint_steps import add_not_valid_then_validate
 from app.release.operations.constraints import prove_not_null
 from app.release.operations.identifiers import shadow_of, shorten_identifier
 from app.release.operations.steps import Step, run_steps
-from app.release.sql import locks
 from app.release.sql.dialect import literal, quote
 
 INTEGERS = ("smallint", "integer", "bigint")
@@ -26,12 +26,15 @@ def not_null_check(table: str, column: str) -> str:
 
 
 def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None:
-    """Give the shadow what stands on the column. Nothing of it blocks reads or writes for more than milliseconds."""
+    """Give the shadow what stands on the column. Nothing of it blocks reads or writes for more than milliseconds.
+
+    Its constraints are not judged: the trigger writes the shadow, not the release before.
+    """
     shadow = shadow_of(column)
     if state.not_null:
         prove_not_null(table, not_null_check(table, shadow), shadow)
     for name, definition in uses.checks.items():
-        run_steps(*_add((table,), shadow_of(name), definition))
+        run_steps(*add_not_valid_then_validate((table,), shadow_of(name), definition))
     for index in uses.indexes:
         twin = quote(shadow_of(index.name))
         create = f"CREATE {'UNIQUE ' if index.is_unique else ''}INDEX CONCURRENTLY {twin} ON {quote(table)}"
@@ -40,7 +43,7 @@ def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None
             Step(f"{create} {index.definition}", f"SELECT NOT {catalog.HAS_INDEX}", {"index": twin}),
         )
     for key in uses.foreign_keys:
-        run_steps(*_add((key.table, key.other), shadow_of(key.name), key.definition))
+        run_steps(*add_not_valid_then_validate((key.table, key.other), shadow_of(key.name), key.definition))
 
 
 def move_references(references: list[ForeignKey]) -> None:
@@ -56,21 +59,9 @@ def move_references(references: list[ForeignKey]) -> None:
         tables = tuple(dict.fromkeys((key.table, key.other)))
         has_twin = catalog.constraint_parameters(key.table, twin)
         run_steps(
-            *_add(tables, twin, key.definition),
+            *add_not_valid_then_validate(tables, twin, key.definition),
             Step(move, f"SELECT {catalog.HAS_CONSTRAINT}", has_twin, alters=tables),
         )
-
-
-def _add(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """A constraint of the shadow. It is not judged: the trigger writes the shadow, not the release before."""
-    alter = f"ALTER TABLE {quote(tables[0])}"
-    parameters = catalog.constraint_parameters(tables[0], name)
-    add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
-    is_lacking, alters = f"SELECT NOT {catalog.HAS_CONSTRAINT}", tuple(dict.fromkeys(tables))
-    return [
-        Step(add, is_lacking, parameters, alters, mode=locks.SHARE_ROW_EXCLUSIVE),
-        Step(f"{alter} VALIDATE CONSTRAINT {quote(name)}", f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
-    ]
 
 
 class Swap(NamedTuple):

@@ -35,7 +35,7 @@ def add_constraint(
     else:
         is_there = catalog.answer(catalog.HAS_CONSTRAINT, catalog.constraint_parameters(table, name))
         effects = [] if is_there else requires  # there: it asks nothing that it does not ask already
-        steps = _add_not_valid_then_validate(tables, name, definition)
+        steps = add_not_valid_then_validate(tables, name, definition)
     try:
         run_steps(*steps, effects=effects)
     except IntegrityError as error:
@@ -72,8 +72,12 @@ def drop_step(table: str, name: str) -> Step:
     )
 
 
-def _add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """In two transactions. In one, the lock of the first statement would be held while the second reads the table."""
+def add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
+    """In two transactions. In one, the lock of the first statement would be held while the second reads the table.
+
+    Args:
+        tables: that of the constraint, and the one that a foreign key refers to.
+    """
     alter = f"ALTER TABLE {quote(tables[0])}"
     parameters = catalog.constraint_parameters(tables[0], name)
     add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
@@ -93,6 +97,6 @@ def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
     swap = f"{alter} DROP CONSTRAINT IF EXISTS {quote(name)}; {alter} RENAME CONSTRAINT {quote(spare)} TO {quote(name)}"
     has_spare = f"SELECT {catalog.HAS_CONSTRAINT}"
     return [
-        *_add_not_valid_then_validate(tables, spare, definition),
+        *add_not_valid_then_validate(tables, spare, definition),
         Step(swap, has_spare, catalog.constraint_parameters(table, spare), alters=tables),
     ]
