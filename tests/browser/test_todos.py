@@ -180,3 +180,16 @@ def test_the_filter_is_an_address(any_window: Window, site: Site, reader: Reader
         expect(which.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
     which.get_by_role("link", name="All").click()
     expect_todos(tab, "open", "done")
+
+
+def test_an_icon_that_is_pointed_at_says_its_name(window: Window, site: Site, reader: Reader) -> None:
+    with site.app.app_context():
+        service.create_todo(reader.id, "one")
+    window.tab.goto(f"{window.url}/todos")
+    for icon in (
+        window.tab.get_by_role("link", name="Edit: one", exact=True),
+        window.tab.get_by_role("button", name="Delete: one", exact=True),
+    ):
+        expect(icon).not_to_have_attribute("title", re.compile("one"))
+        icon.hover()
+        expect(icon).to_have_attribute("title", re.compile("^(Edit|Delete): one$"))
