@@ -53,6 +53,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 # One line a request: the path without its query, since that can hold what a person searched for.
 accesslog = "-"
+logger_class = "http_server.access_log.AccessLog"
 access_log_format = (
     'at=request method=%(m)s path="%(U)s" status=%(s)s bytes=%(B)s ms=%(M)s request_id=%({x-request-id}o)s'
 )

@@ -57,6 +57,7 @@ class Connection:
         self._body_since: float | None = None
         self._begin_reading()
         self.is_kept_alive = False
+        self.watched_for = 0  # the events that the waiting room has registered
         self._config, self._limits = config, limits
         self._discarded = 0
         self._sending_since = 0.0
@@ -70,9 +71,9 @@ class Connection:
             OSError: the connection is broken.
             Exception: gunicorn's parser refuses the request.
         """
-        if self.state is State.IDLE:
-            self._begin_reading()
         is_open = self.incoming.read_from(self.socket)
+        if self.state is State.IDLE and self.incoming.received:
+            self._begin_reading()
         self._after_reading()
         return is_open
 
@@ -88,6 +89,8 @@ class Connection:
             self._begin_reading()
             self.incoming.feed(surplus)
             self._after_reading()
+        elif not self.watched_for:  # it has sent more while a thread worked for it: the next request, most likely
+            return self.read()
         return True
 
     @property
@@ -105,7 +108,7 @@ class Connection:
         if self._body_since is None:
             self._body_since = time.monotonic()
             if self.incoming.expects_continue:
-                self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.deadline = self._body_since + BODY_SECONDS + self.incoming.received / MIN_RATE
 
     def hold(self) -> None:

@@ -23,6 +23,8 @@ class ResponseBuffer:
         self._socket = connection
         self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
         self._kept_from = 0
+        self._has_begun = False
+        self._head = b""  # while it waits for the beginning of the body, to go out with it in one packet
 
     def close(self) -> None:
         self.is_empty = True
@@ -34,8 +36,14 @@ class ResponseBuffer:
 
     def sendall(self, data: bytes) -> None:
         """Raises: OSError when the client is gone."""
-        if data.startswith(b"HTTP/") and data[9:12] == TOO_MANY_REQUESTS:  # the status line: "HTTP/1.1 429 …"
-            self.is_held = True
+        if self._has_begun:
+            self._put(data)
+        else:  # gunicorn writes the head first, in one piece
+            self._has_begun, self._head = True, data
+            self.is_held = data[9:12] == TOO_MANY_REQUESTS  # in the status line: "HTTP/1.1 429 …"
+
+    def _put(self, data: bytes) -> None:
+        data, self._head = self._head + data, b""
         if self.is_empty and not self.is_held:
             data = data[self._send(data) :]
         if data:
@@ -44,6 +52,8 @@ class ResponseBuffer:
 
     def flush(self) -> bool:
         """Send what the kernel takes now. Returns whether all of it is sent. Raises: OSError, as `sendall`."""
+        if self._head:
+            self._put(b"")
         for _ in range(SENDS_A_TURN):
             if self.is_empty:
                 break

@@ -34,14 +34,29 @@ class WaitingRoom:
         (self._idle if connection.state is State.IDLE else self._others)[connection] = None
         if connection.state is State.HELD:
             return
-        event = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
-        self._poller.register(connection.socket, event, lambda _: on_ready(connection))
+        events = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
+        if connection.watched_for == events:
+            return
+        watch = self._poller.modify if connection.watched_for else self._poller.register
+        watch(connection.socket, events, lambda _: self._call(connection, on_ready))
+        connection.watched_for = events
+
+    def _call(self, connection: Connection, on_ready: Callable[[Connection], None]) -> None:
+        if connection in self and connection.state is not State.HELD:
+            on_ready(connection)
+        else:
+            self.unwatch(connection)  # it has sent more, or is gone, while a thread works for it; epoll would repeat it
 
     def remove(self, connection: Connection) -> None:
-        if connection.state is not State.HELD:
-            self._poller.unregister(connection.socket)
+        """It stays registered, since most come back soon. Each call of epoll_ctl gives the GIL to another thread."""
         self._idle.pop(connection, None)
         self._others.pop(connection, None)
+
+    def unwatch(self, connection: Connection) -> None:
+        """Call it before the connection is closed."""
+        if connection.watched_for:
+            self._poller.unregister(connection.socket)
+            connection.watched_for = 0
 
     def take_longest(self) -> Connection | None:
         """Remove the one that has waited longest, idle ones first; None when nobody waits."""

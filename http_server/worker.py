@@ -9,7 +9,7 @@ import errno
 import selectors
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gunicorn.config import Config
@@ -111,8 +111,6 @@ class BufferingWorker(ThreadWorker):
         self.room.add(connection, self.on_ready)
 
     def on_ready(self, connection: Connection) -> None:
-        if connection not in self.room:
-            return  # another event of the same round has closed it
         self.room.remove(connection)
         if connection.state is State.SENDING:
             self.send(connection)
@@ -123,6 +121,7 @@ class BufferingWorker(ThreadWorker):
 
     def close(self, connection: Connection) -> None:
         self.nr_conns -= 1
+        self.room.unwatch(connection)
         connection.close()
 
     def linger(self, connection: Connection) -> None:
@@ -167,11 +166,18 @@ class BufferingWorker(ThreadWorker):
     def submit(self, connection: Connection) -> None:
         connection.state = State.WORKING
         pool = self.liveness_pool if connection.incoming.request.path == LIVENESS_PATH else self.tpool
-        future = pool.submit(self.work, connection)
-        future.add_done_callback(lambda done: self.method_queue.defer(self.finish, connection, done))
+        pool.submit(self.work, connection)
 
-    def work(self, connection: Connection) -> bool:
-        """Run the application, in a thread. Returns whether the connection may be used again."""
+    def work(self, connection: Connection) -> None:
+        """Run the application, in a thread, and hand the connection back to the event loop."""
+        connection.is_kept_alive = False
+        try:
+            connection.is_kept_alive = self.handle(connection) and not connection.incoming.is_cut
+        finally:
+            self.method_queue.defer(self.finish, connection)
+
+    def handle(self, connection: Connection) -> bool:  # type: ignore[override]  # gunicorn's takes its own connection
+        """Returns whether the connection may be used again."""
         request = connection.incoming.request
         try:
             return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes
@@ -181,8 +187,7 @@ class BufferingWorker(ThreadWorker):
             self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
             return False
 
-    def finish(self, connection: Connection, done: Future[bool]) -> None:
-        connection.is_kept_alive = done.exception() is None and done.result() and not connection.incoming.is_cut
+    def finish(self, connection: Connection) -> None:
         if connection.sock.is_held:
             connection.hold()
             self.wait(connection)
