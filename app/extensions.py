@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flask import g
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import CursorResult, Executable, MetaData
+from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 NAMING_CONVENTION = {
@@ -26,8 +28,16 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
+class OneConnectionSession(Session):
+    """The session of a request that only reads uses the connection of `read`, and not one more from the pool."""
+
+    def get_bind(self, *arguments: Any, **named: Any) -> Engine | Connection:
+        return reading_connection() if g.get("only_reads") else super().get_bind(*arguments, **named)
+
+
 # A row that was read stays as it was read: nothing is fetched again behind a commit.
-db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"expire_on_commit": False})
+SESSION: dict[str, Any] = {"expire_on_commit": False, "class_": OneConnectionSession}
+db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options=SESSION)
 migrate = Migrate()
 login = LoginManager()
 csrf = CSRFProtect()
@@ -35,8 +45,18 @@ babel = Babel()
 
 
 def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-    """Run a query for rows of named columns, in the session's transaction but past the ORM (SQLAlchemy Core).
+    """Run a query for rows of named columns, past the ORM (SQLAlchemy Core).
 
     The ORM's bookkeeping is for entities. Without one it costs as much again as the statement.
     """
-    return db.session.connection().execute(statement, parameters)
+    return reading_connection().execute(statement, parameters)
+
+
+def reading_connection() -> Connection:
+    """The session's own; of a request that only reads, one without a session, which costs half as much."""
+    if not g.get("only_reads"):  # app/web/autocommit.py says so
+        return db.session.connection()
+    if "connection" not in g:
+        g.connection = db.engine.connect()
+    opened: Connection = g.connection
+    return opened

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from app import create_app
+from app import create_app, extensions
 from app.accounts import hashing, sessions
 from app.accounts import service as accounts
 from app.accounts.events import Client
@@ -120,6 +120,7 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     factory = sessionmaker(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
     session = scoped_session(factory)
     monkeypatch.setattr(db, "session", session)
+    monkeypatch.setattr(extensions, "reading_connection", session.connection)
     monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     yield migrated_app  # outside of its context: each request gets one of its own, with its own `g` and current_user
     session.remove()
@@ -130,7 +131,7 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
 @pytest.fixture
 def migrated(migrated_environment: Environment) -> Iterator[Flask]:
     """An application whose commits stay, for tests with several connections. It is in its context."""
-    app = create_app(TestingConfig(migrated_environment))
+    app = create_app(TestingConfig({**migrated_environment, "WEB_THREADS": "5"}))
     with app.app_context():
         yield app
         db.session.remove()

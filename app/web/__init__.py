@@ -5,6 +5,7 @@ from flask import Flask
 from app.release import boot_gate
 from app.web import (
     access,
+    autocommit,
     cookies,
     errors,
     field_attributes,
@@ -35,5 +36,6 @@ def init_app(app: Flask) -> None:
     request_size.init_app(app)
     errors.init_app(app)
     boot_gate.init_app(app, exempt=("health.healthz", "health.readyz"))  # before what first asks the database
+    autocommit.begin(app)
     access.init_app(app)
     last_resort.init_app(app)  # last, so that it is the outermost middleware

@@ -5,7 +5,10 @@ Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own any
 in one statement. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
 """
 
+import select
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg2.extensions
@@ -17,6 +20,10 @@ from app.web.access import is_signed_in_write
 
 View = TypeVar("View", bound=Callable[..., object])
 
+# Seconds. A connection that was in use so recently is not asked whether it still stands, which is a round trip a
+# request of a busy process. HikariCP does the same (aliveBypassWindowMs).
+TRUSTED_SECONDS = 0.5
+
 
 def in_transaction(view: View) -> View:
     """Mark a view whose GET needs a transaction: a server-side cursor, SET LOCAL, or several rows that are written."""
@@ -25,12 +32,24 @@ def in_transaction(view: View) -> View:
 
 
 class PooledConnection(psycopg2.extensions.connection):
-    """A connection that tells a read in autocommit from the pool's ping, which has less time to be answered.
+    """A connection that knows when it was last in use.
 
-    See http_server/database_timeout.py.
+    It tells a read in autocommit from the pool's ping, which has less time to be answered: see
+    http_server/database_timeout.py.
     """
 
     reads_only = False
+    used_at = float("-inf")
+
+
+def begin(app: Flask) -> None:
+    """Call it before what first asks the database."""
+    app.before_request(note_whether_it_only_reads)
+
+
+def note_whether_it_only_reads() -> None:
+    """For app.extensions.read."""
+    g.only_reads = request.method in ("GET", "HEAD") and only_reads()
 
 
 def init_app(app: Flask) -> None:
@@ -39,6 +58,26 @@ def init_app(app: Flask) -> None:
         event.listen(db.engine, "do_connect", set_factory)
         event.listen(db.engine, "checkout", enter)
         event.listen(db.engine, "checkin", leave)
+        dialect: Any = db.engine.dialect
+        dialect.do_ping = partial(ping, dialect.do_ping)
+
+
+def ping(ask: Callable[[PooledConnection], bool], connection: PooledConnection) -> bool:
+    """Whether the connection still stands, when the pool is about to hand it out."""
+    is_fresh = time.monotonic() - connection.used_at < TRUSTED_SECONDS
+    return (is_fresh and is_quiet(connection)) or ask(connection)
+
+
+def is_quiet(connection: PooledConnection) -> bool:
+    """Whether the server has sent nothing: one that ends a session, as for a restart, says so and closes.
+
+    go-sql-driver looks at its sockets in the same way (connCheck).
+    """
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 def set_factory(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
@@ -54,6 +93,7 @@ def leave(connection: PooledConnection | None, record: object) -> None:
     """The next user may write. None: the connection was lost."""
     if connection is not None:
         connection.reads_only = False
+        connection.used_at = time.monotonic()
         if not connection.closed:
             connection.autocommit = False
 

@@ -6,7 +6,8 @@ had to be saved was committed before, and a commit that failed was answered with
 
 import logging
 
-from flask import Flask
+from flask import Flask, g
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
@@ -20,8 +21,15 @@ def init_app(app: Flask) -> None:
 
 
 def end_session(error: BaseException | None) -> None:
-    try:
-        db.session.remove()
-    except DBAPIError as lost:
-        log.warning("the connection was lost behind the answer: %s", lost)
-        db.session.registry.clear()  # the pool has dropped the connection already
+    for end in (db.session.remove, close_reading_connection):
+        try:
+            end()
+        except DBAPIError as lost:
+            log.warning("the connection was lost behind the answer: %s", lost)
+            db.session.registry.clear()  # the pool has dropped the connection already
+
+
+def close_reading_connection() -> None:
+    connection: Connection | None = g.pop("connection", None)
+    if connection:
+        connection.close()

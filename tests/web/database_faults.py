@@ -57,7 +57,7 @@ class Site:
     def end_sessions(self) -> None:
         """As a restart does: every pooled connection is dead. An autovacuum worker is not ours to end."""
         ours = f"datname = '{self.database}' AND usename = current_user"
-        self.on_the_server(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+        self.on_the_server(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {ours}")
 
     def settings_of_database(self, *settings: str) -> None:
         self.on_the_server(*(f"ALTER DATABASE {self.database} {setting}" for setting in settings))
