@@ -4,6 +4,7 @@ The list shows pinned notes first, then the newest. A page reads its own rows on
 of the one tag that is asked for. The figures are kept. How words and several tags are found is in search_statement.py.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +13,12 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    FromClause,
     Label,
     Row,
     Select,
+    Text,
     bindparam,
+    cast,
     false,
     func,
     literal,
@@ -95,37 +97,51 @@ def _shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]
     ).where(Note.user_id == _OWNER, NOT_DELETED)
 
 
-def _with_figures(page: FromClause, *of_page: Label[Any]) -> Select[Any]:
-    """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
+def _figures() -> tuple[Label[Any], ...]:
     tags = _MOST_USED.limit(TAGS_BESIDE + 1).subquery()
     pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
     trash = select(literal(1)).where(Note.user_id == _OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
-    figures = select(
-        *of_page,
+    return (
         kept(Figures.notes).label("total"),
         select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
-        select(func.json_agg(pairs)).scalar_subquery().label("used_tags"),
-    ).subquery("figures")
+        # As text: psycopg2 would parse a column of JSON anew for each row.
+        cast(select(func.json_agg(pairs)).scalar_subquery(), Text).label("used_tags"),
+    )
+
+
+def _beside(page: Select[Any], found: ColumnElement[Any]) -> tuple[Select[Any], Select[Any]]:
+    """The page with the figures in each row, and the figures alone for a page without rows.
+
+    One statement for both would be a join, which costs half as much again. An empty page is rare, and asks twice.
+
+    Args:
+        found: what search_statement.search() says beside its page, here a number that is known; NULL: all notes.
+    """
+    exactly = (found.label("found"), false().label("is_least"), null().label("stopped_at"), true().label("after_hit"))
+    figures = (*exactly, *_figures())
+    return page.add_columns(*figures), select(null().label("id"), *figures)
+
+
+def _list() -> tuple[Select[Any], Select[Any]]:
+    shown = _shown(func.left(Note.content, LENGTH))
+    return _beside(_one_page(shown, Note.pinned, Note.created_at, Note.id), null())
+
+
+def _one_tag() -> tuple[Select[Any], Select[Any]]:
+    own = (NoteTag.user_id == _OWNER, NoteTag.tag == bindparam("tag"))
+    keys = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
+    used = select(TagCount.used).where(TagCount.user_id == _OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
+    rows = _shown(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
+    newest_first = rows.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
+    return _beside(newest_first, func.coalesce(used, 0))
+
+
+def _search() -> Select[Any]:
+    """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
+    page, *of_page = search_statement.search(_shown(Note.content), PAGE_SIZE + 1)
+    figures = select(*of_page, *_figures()).subquery("figures")
     joined = select(figures, page).select_from(figures.outerjoin(page, true()))
     return joined.order_by(page.c.pinned.desc(), page.c.created_at.desc(), page.c.id.desc())
-
-
-def _exactly(found: ColumnElement[int]) -> tuple[Label[Any], ...]:
-    """What search_statement.search() says beside its page, where the number is known and each page is full."""
-    return found.label("found"), false().label("is_least"), null().label("stopped_at"), true().label("after_hit")
-
-
-def _list() -> Select[Any]:
-    rows = _one_page(_shown(func.left(Note.content, LENGTH)), Note.pinned, Note.created_at, Note.id)
-    return _with_figures(rows.subquery("page"), *_exactly(kept(Figures.notes)))
-
-
-def _one_tag() -> Select[Any]:
-    own = (NoteTag.user_id == _OWNER, NoteTag.tag == bindparam("tag"))
-    page = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
-    used = select(TagCount.used).where(TagCount.user_id == _OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
-    rows = _shown(func.left(Note.content, LENGTH)).where(Note.id.in_(page))
-    return _with_figures(rows.subquery("page"), *_exactly(func.coalesce(used, 0)))
 
 
 _MOST_USED = (
@@ -134,22 +150,21 @@ _MOST_USED = (
 _OWN_TAGS = _MOST_USED.limit(TAGS_SHOWN)
 _PAGE = _list()
 _TAGGED = _one_tag()
-_SEARCH = _with_figures(*search_statement.search(_shown(Note.content), PAGE_SIZE + 1))
+_SEARCH = _search()
 
 
 def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
-    """A page of the user's notes that the search finds, pinned ones first, then the newest. One statement."""
+    """A page of the user's notes that the search finds, pinned ones first, then the newest."""
     pinned, created_at, note_id, passed = values_of(after)
     parameters = {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
-    statement, searched = _statement(search)
-    rows = read(statement, parameters | searched).all()
+    rows = _read(search, parameters)
     figures = rows[0]
     listed = [row for row in rows if row.id is not None]
     shown = None if passed is None else passed + min(len(listed), PAGE_SIZE)
     notes, older = cut_page(listed, PAGE_SIZE, lambda note: key_of(note.pinned, note.created_at, note.id, shown))
     if figures.stopped_at:
         older = Cursor((*figures.stopped_at, *(() if shown is None else (shown,))))
-    found = search_statement.number_found(figures, shown or 0)
+    found = figures.total if figures.found is None else search_statement.number_found(figures, shown or 0)
     return NotePage(
         notes=notes,
         older=older,
@@ -158,19 +173,19 @@ def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -
         shown=None if shown is None else min(shown, found),  # some of them may be deleted by now
         total=figures.total,
         in_trash=figures.in_trash,
-        tags=[(tag, count) for tag, count in figures.used_tags or ()],
+        tags=[(tag, count) for tag, count in json.loads(figures.used_tags or "[]")],
         before=(pinned, created_at) if figures.after_hit and after != START else None,
     )
 
 
-def _statement(search: Search) -> tuple[Select[Any], dict[str, Any]]:
-    """What finds it, and the parameters of that."""
-    if not search:
-        return _PAGE, {}
+def _read(search: Search, parameters: dict[str, Any]) -> Sequence[NoteRow]:
+    """One row at least; if the page has none, its `id` is None."""
     tags = list(dict.fromkeys(search.tags))
-    if len(tags) == 1 and not search.words:
-        return _TAGGED, {"tag": tags[0]}
-    return _SEARCH, search_statement.parameters_of(search)
+    if search.words or len(tags) > 1:
+        return read(_SEARCH, parameters | search_statement.parameters_of(search)).all()
+    page, figures = _TAGGED if tags else _PAGE
+    named = parameters | {"tag": tags[0]} if tags else parameters
+    return read(page, named).all() or read(figures, named).all()
 
 
 def list_tags(user_id: int) -> list[tuple[str, int]]:

@@ -60,7 +60,7 @@ def test_a_page_reads_its_own_rows_alone_and_in_their_order(alice: User, bob: Us
         after = listing.list_notes(alice.id, after).older or START
     [(above, scan)] = [
         (above, scan)
-        for above, scan in scans_of_notes(listing._PAGE, alice, after)
+        for above, scan in scans_of_notes(listing._PAGE[0], alice, after)
         if scan.get("Index Name") == LIST_ORDER
     ]
     assert above[-1] == "Limit"  # the index has the order already
