@@ -30,7 +30,7 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import autocommit, logs, teardown, throttling
+from app.web import autocommit, csrf_tokens, logs, teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
 from app.wordcounts import figures as wordcount_figures
@@ -108,6 +108,7 @@ def init_database(app: Flask) -> None:
 def init_extensions(app: Flask) -> None:
     init_database(app)
     csrf.init_app(app)
+    csrf_tokens.init_app(app)
     login.init_app(app)
     storage.init_app(app)
     mail.init_app(app)
