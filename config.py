@@ -85,7 +85,7 @@ class Config:
         self.LOG_LEVEL = log_level(env)
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
-        self.WEB_THREADS = whole_number(env, "WEB_THREADS", 5)
+        self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
         self.ON_DYNO = bool(read(env, "DYNO"))
 
