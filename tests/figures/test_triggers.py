@@ -56,10 +56,9 @@ def execute(statement: str, **parameters: object) -> None:
 
 
 def in_trash(user: User) -> int:
-    note_id: int = db.session.scalars(
-        db.select(Note.id).where(Note.user_id == user.id, Note.deleted_at.is_not(None))
-    ).all()[-1]
-    return note_id
+    """The note that was deleted last; others are there for too long to be restored."""
+    deleted = db.select(Note.id).where(Note.user_id == user.id, Note.deleted_at.is_not(None))
+    return int(db.session.scalars(deleted.order_by(Note.deleted_at.desc())).first() or 0)
 
 
 def todo_of(user: User) -> int:

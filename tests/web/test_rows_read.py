@@ -38,7 +38,7 @@ TODOS = """
 RESULTS = """
     INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
     SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
-    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 300 END) n"""
+    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n"""
 # So many that reading everybody's rows by their ids is never the cheaper plan.
 OTHERS = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
