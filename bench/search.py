@@ -74,7 +74,9 @@ def fill() -> int:
     db.session.commit()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE notes"))
-    return int(db.session.scalars(text("SELECT min(id) FROM users")).one())
+    reader = int(db.session.scalars(text("SELECT min(id) FROM users")).one())
+    db.session.rollback()  # the server ends a session that waits in a transaction for as long as the index takes
+    return reader
 
 
 def main() -> None:
