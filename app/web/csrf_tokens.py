@@ -20,4 +20,5 @@ def csrf_token() -> str:
 
 @lru_cache(maxsize=4096)
 def _signed(_key: str | bytes | None, _of_session: str) -> str:
+    """Flask-WTF takes both from the application and the session; here they are what the result is remembered by."""
     return str(generate_csrf())
