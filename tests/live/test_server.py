@@ -105,10 +105,11 @@ def test_a_request_behind_a_malformed_body_is_never_answered(live: Service, meth
         assert statuses(live, head.encode() + framing + smuggled) == [b"400"], name
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as `live`, which knows the name from then on
 def member(live: Service) -> Browser:
     browser = live.browser()
-    browser.sign_up("sends-much", PASSWORD)
+    answer = browser.sign_up("sends-much", PASSWORD)
+    assert answer.status == 302, answer.data
     return browser
 
 
