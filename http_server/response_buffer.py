@@ -12,8 +12,9 @@ TOO_MANY_REQUESTS = b"429"
 class ResponseBuffer:
     """Stands in for the socket when gunicorn writes a response.
 
-    Sends what the kernel takes at once and keeps the rest; the worker's event loop sends that with `flush`. The answer
-    that a rate limit is reached is kept from its first byte on, for the tarpit.
+    Sends what the kernel takes at once and keeps the rest; the worker's event loop sends that with `flush`. The head
+    waits for the beginning of the body, or for `flush` where there is none. The answer that a rate limit is reached is
+    kept from its first byte on, for the tarpit.
     """
 
     def __init__(self, connection: socket.socket) -> None:

@@ -172,11 +172,11 @@ class BufferingWorker(ThreadWorker):
         """Run the application, in a thread, and hand the connection back to the event loop."""
         connection.is_kept_alive = False
         try:
-            connection.is_kept_alive = self.handle(connection) and not connection.incoming.is_cut
+            connection.is_kept_alive = self.respond(connection) and not connection.incoming.is_cut
         finally:
             self.method_queue.defer(self.finish, connection)
 
-    def handle(self, connection: Connection) -> bool:  # type: ignore[override]  # gunicorn's takes its own connection
+    def respond(self, connection: Connection) -> bool:
         """Returns whether the connection may be used again."""
         request = connection.incoming.request
         try:

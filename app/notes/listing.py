@@ -112,7 +112,7 @@ def _figures() -> tuple[Label[Any], ...]:
 def _beside(page: Select[Any], found: ColumnElement[Any]) -> tuple[Select[Any], Select[Any]]:
     """The page with the figures in each row, and the figures alone for a page without rows.
 
-    One statement for both would be a join, which costs half as much again. An empty page is rare, and asks twice.
+    One statement for both would be a join, which costs PostgreSQL a quarter more. An empty page is rare: it asks twice.
 
     Args:
         found: what search_statement.search() says beside its page, here a number that is known; NULL: all notes.

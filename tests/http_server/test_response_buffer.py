@@ -46,3 +46,20 @@ def test_every_other_answer_is_sent_at_once(ends: tuple[ResponseBuffer, socket.s
     assert client.recv(1000) == head + b"429"
     assert not buffer.is_held
     assert buffer.is_empty
+
+
+def test_the_head_is_sent_with_the_beginning_of_the_body(ends: tuple[ResponseBuffer, socket.socket]) -> None:
+    buffer, client = ends
+    buffer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with pytest.raises(BlockingIOError):
+        client.recv(1000)
+    buffer.sendall(b"HTTP/1.1 429 is the body")
+    assert client.recv(1000) == b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 429 is the body"
+    assert not buffer.is_held
+
+
+def test_an_answer_without_a_body_is_sent_when_it_is_flushed(ends: tuple[ResponseBuffer, socket.socket]) -> None:
+    buffer, client = ends
+    buffer.sendall(b"HTTP/1.1 304 NOT MODIFIED\r\n\r\n")
+    assert buffer.flush()
+    assert client.recv(1000) == b"HTTP/1.1 304 NOT MODIFIED\r\n\r\n"

@@ -118,3 +118,18 @@ def test_one_that_is_closed_is_forgotten(
     room.remove(connections[0])
     room.unwatch(connections[0])
     assert not poller.get_map()
+
+
+def test_one_that_is_held_waits_for_its_time_though_its_client_has_gone(
+    room: WaitingRoom, poller: selectors.BaseSelector, connections: list[Connection], clients: list[socket.socket]
+) -> None:
+    called: list[Connection] = []
+    room.add(connections[0], called.append)  # for the request, so it is watched
+    room.remove(connections[0])
+    connections[0].hold()
+    room.add(connections[0], called.append)
+    clients[0].close()
+    assert [dispatch(poller), dispatch(poller)] == [1, 0]
+    assert (called, room.take_overdue()) == ([], [])
+    connections[0].deadline = 0
+    assert room.take_overdue() == [connections[0]]
