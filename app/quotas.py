@@ -4,13 +4,16 @@ What is in the trash counts too, since it is stored. The quotas are far beyond w
 
 The INSERT itself asks whether there is room, by the kept figure of what the person stores. Requests that run at the
 same moment do not see each other's rows, so the quota may be exceeded by no more than their number.
+
+The same INSERT is idempotent: with an idempotency key that a row of this person has, it stores nothing. A unique index
+decides, so also of two requests at once one alone stores.
 """
 
+import uuid
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
-    Insert,
     Integer,
     Row,
     ScalarSelect,
@@ -20,9 +23,9 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    insert,
     select,
 )
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.extensions import Base, db
 from app.figures.kept import kept
@@ -43,10 +46,22 @@ class QuotaReached(Exception):
         self.most = most
 
 
+class StoredBefore(Exception):
+    """A row with this idempotency key is stored already: the request came twice. Nothing was stored now.
+
+    Args:
+        row_id: the row that the first request stored.
+    """
+
+    def __init__(self, row_id: int) -> None:
+        super().__init__(row_id)
+        self.row_id = row_id
+
+
 class Quota:
     """
     Args:
-        model: has `user_id`, and a figure named after the table: `notes_stored`.
+        model: has `user_id`, `idempotency_key`, and a figure named after the table: `notes_stored`.
         most: rows that one person may store.
     """
 
@@ -54,26 +69,47 @@ class Quota:
         self.most = most
         self._table = Base.metadata.tables[model.__tablename__]
         self._stored = kept(Figures.__table__.c[f"{model.__tablename__}_stored"])
+        columns = self._table.c
+        self._with_key = select(columns.id).where(
+            columns.user_id == self._owner(), columns.idempotency_key == bindparam("key")
+        )
 
     def insert(self, *columns: str) -> Insert:
-        """An INSERT of one row with `owner` and these columns as parameters, for `store`. It inserts none beyond the
-        quota."""
+        """An INSERT of one row with `owner`, `key` and these columns as parameters, for `store`. It inserts none beyond
+        the quota, and none twice."""
         # A literal has no type of its own in a SELECT. As text, what is too long is refused and not cut off.
-        types = {name: self._table.c[name].type for name in columns}
+        types = {name: self._table.c[name].type for name in (*columns, "idempotency_key")}
         values = [
-            cast(bindparam(name, type_=kind), Text() if isinstance(kind, String) else kind)
+            cast(
+                bindparam("key" if name == "idempotency_key" else name, type_=kind),
+                Text() if isinstance(kind, String) else kind,
+            )
             for name, kind in types.items()
         ]
         row = select(self._owner(), *values).where(self._stored < self._most())
-        return insert(self._table).from_select(["user_id", *columns], row)
+        return insert(self._table).from_select(["user_id", *types], row).on_conflict_do_nothing()
 
-    def store(self, statement: Insert, user_id: int, **values: object) -> Row[*tuple[Any, ...]]:
-        """Run an INSERT of `insert`, and return its RETURNING. The caller commits. Raises: QuotaReached."""
-        stored = db.session.execute(statement, {"owner": user_id, **values}).one_or_none()
+    def store(self, statement: Any, user_id: int, key: uuid.UUID | None, **values: object) -> Row[*tuple[Any, ...]]:
+        """Run an INSERT of `insert`, and return its RETURNING. The caller commits.
+
+        Args:
+            key: the idempotency key of the request; None: it has none, and is always stored.
+
+        Raises:
+            StoredBefore, QuotaReached: nothing was stored; the transaction is rolled back.
+        """
+        stored = db.session.execute(statement, {"owner": user_id, "key": key, **values}).one_or_none()
         if stored is None:
             db.session.rollback()
+            self._raise_if_stored(user_id, key)
             raise QuotaReached(self.most)
         return stored
+
+    def _raise_if_stored(self, user_id: int, key: uuid.UUID | None) -> None:
+        row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key}) if key else None
+        db.session.rollback()
+        if row_id is not None:
+            raise StoredBefore(row_id)
 
     def enforce(self, user_id: int) -> None:
         """After rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""

@@ -66,7 +66,7 @@ def compare(count: int, user_id: int) -> None:
         db.session.commit()
         times["plain"].append(time.perf_counter() - start)
         start = time.perf_counter()
-        QUOTA.store(OURS, user_id, **values)
+        QUOTA.store(OURS, user_id, None, **values)
         db.session.commit()
         times["ours"].append(time.perf_counter() - start)
     plain, ours = (statistics.median(taken) * 1000 for taken in times.values())

@@ -1,5 +1,6 @@
 """The tables of notes, those in the trash included, and of their tags."""
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, Text, false, func, text
@@ -52,6 +53,7 @@ class Note(Base):
             postgresql_using="gin",
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
@@ -66,3 +68,4 @@ class Note(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

@@ -3,6 +3,7 @@
 The list is in listing.py.
 """
 
+import uuid
 from collections.abc import Sequence
 
 from sqlalchemy import Update, bindparam, delete, func, select, update
@@ -13,7 +14,7 @@ from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
 from app.notes.tags import tags_of
-from app.quotas import Quota
+from app.quotas import Quota, StoredBefore
 from app.soft_delete import has_expired, purge
 
 TRASH_SHOWN = 100
@@ -56,10 +57,20 @@ _TRASH = (
 )
 
 
-def create_note(user_id: int, title: str, content: str) -> int:
-    """Store a note and return its id. Raises: AccountGone, QuotaReached."""
-    with owner_required():
-        note = QUOTA.store(_CREATE, user_id, title=title, content=content, tags=tags_of(title, content))
+def create_note(user_id: int, title: str, content: str, key: uuid.UUID | None = None) -> int:
+    """Store a note and return its id.
+
+    Args:
+        key: idempotency key. If a note has it already, nothing is stored, and the id is that note's.
+
+    Raises:
+        AccountGone, QuotaReached: nothing was stored.
+    """
+    try:
+        with owner_required():
+            note = QUOTA.store(_CREATE, user_id, key, title=title, content=content, tags=tags_of(title, content))
+    except StoredBefore as before:
+        return before.row_id
     db.session.commit()
     note_id: int = note.id
     return note_id

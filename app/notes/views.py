@@ -22,6 +22,7 @@ from app.web.access import local_path
 from app.web.drafts import accepted
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
+from app.web.form_tokens import idempotency_key
 from app.web.formats import number
 from app.web.template_folding import constant
 
@@ -63,7 +64,7 @@ def create() -> Answer:
     if not form.validate():
         return refused(form)
     try:
-        service.create_note(current_user.id, form.title.data, form.content.data)
+        service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
     except QuotaReached as error:
         form.content.errors = [
             _("You keep %(most)s notes, and no more fit. Delete some, and empty the trash.", most=number(error.most))

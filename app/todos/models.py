@@ -1,5 +1,6 @@
 """The table of todos."""
 
+import uuid
 from datetime import date, datetime
 
 from sqlalchemy import BigInteger, Date, DateTime, ForeignKey, Identity, Index, String, false, func, text
@@ -18,6 +19,7 @@ class Todo(Base):
         # The list reads this index backwards: the highest position first, and the newest where positions are equal.
         # `completed` is in it so that a list of the open or the done todos skips the others without reading rows.
         Index(None, "user_id", "position", "id", "completed"),
+        Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         # The list of releases before 0008. Kept because an import asks for a user's highest id: without this index
@@ -35,3 +37,4 @@ class Todo(Base):
     # Means nothing while a todo is open. May be NULL for a done one, since the column is younger than `completed`.
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

@@ -17,6 +17,7 @@ from app.todos.models import EARLIEST, LATEST
 from app.todos.sentences import due, for_message
 from app.web.errors import show_error
 from app.web.form_recovery import recovers
+from app.web.form_tokens import idempotency_key
 from app.web.formats import number
 from app.web.locale import today
 
@@ -58,7 +59,7 @@ def create() -> Answer:
     if not form.validate():
         return list_page(place, form), 422
     try:
-        service.create_todo(current_user.id, form.description.data, form.due_on.data)
+        service.create_todo(current_user.id, form.description.data, form.due_on.data, idempotency_key())
     except QuotaReached as error:
         form.description.errors = [
             _(

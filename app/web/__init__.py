@@ -9,6 +9,7 @@ from app.web import (
     cookies,
     errors,
     field_attributes,
+    form_tokens,
     formats,
     headers,
     ids,
@@ -30,6 +31,7 @@ def init_app(app: Flask) -> None:
     locale.init_app(app)
     formats.init_app(app)
     field_attributes.init_app(app)
+    form_tokens.init_app(app)
     cookies.init_app(app)
     static.init_app(app)
     headers.init_app(app)

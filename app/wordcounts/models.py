@@ -43,6 +43,7 @@ class Result(Base):
         # The history reads this index backwards; the rate limits count its rows of one user.
         Index(None, "user_id", "id"),
         Index("ix_results_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         CheckConstraint("status IN ('queued', 'running', 'done', 'failed')", name="status"),
     )
 
@@ -68,3 +69,4 @@ class Result(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

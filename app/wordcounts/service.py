@@ -99,11 +99,17 @@ _ONE_WITH = {
     "keep": _ONE.add_columns(Result.result_all.label("words")),
     "drop": _ONE.add_columns(Result.result_no_stop_words.label("words")),
 }
+_WITH_KEY = select(Result.public_id).where(
+    Result.user_id == bindparam("owner"), Result.idempotency_key == bindparam("key")
+)
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
-def ask(user_id: int, url: str) -> uuid.UUID:
+def ask(user_id: int, url: str, key: uuid.UUID | None = None) -> uuid.UUID:
     """Queue a count: the result's row and its job, in one transaction.
+
+    Args:
+        key: idempotency key. If a result has it already, nothing is queued, and the id is that result's.
 
     Returns: the public id of the result.
 
@@ -113,15 +119,21 @@ def ask(user_id: int, url: str) -> uuid.UUID:
     if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see rate_limits.enforce
         db.session.rollback()
         raise AccountGone
+    before = db.session.scalar(_WITH_KEY, {"owner": user_id, "key": key}) if key else None
+    if (
+        before is not None
+    ):  # asked under the lock, and before the limits: the same request is not refused by its own row
+        db.session.rollback()
+        return uuid.UUID(str(before))
     rate_limits.enforce(user_id)
-    result = QUOTA.store(_CREATE, user_id, url=url)
+    result = QUOTA.store(_CREATE, user_id, key, url=url)
     jobs.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
     return public_id
 
 
-def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
+def ask_again(user_id: int, public_id: uuid.UUID, key: uuid.UUID | None = None) -> uuid.UUID:
     """Count the same page again, as a new result.
 
     Raises:
@@ -131,7 +143,7 @@ def ask_again(user_id: int, public_id: uuid.UUID) -> uuid.UUID:
     url = db.session.scalar(select(Result.url).where(*_own(user_id, public_id)))
     if url is None:
         raise ResultNotFound
-    return ask(user_id, url)
+    return ask(user_id, url, key)
 
 
 def list_results(user_id: int, after: Cursor = START) -> ResultPage:
@@ -171,7 +183,7 @@ def delete_result(user_id: int, public_id: uuid.UUID) -> None:
     Raises:
         ResultNotFound
     """
-    cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases"))
+    cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
     _change(update(Result).where(*_own(user_id, public_id)).values(url="", deleted_at=func.now(), **cleared))
 
 

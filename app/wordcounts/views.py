@@ -14,6 +14,7 @@ from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
+from app.web.form_tokens import idempotency_key
 from app.web.throttling import retry_after
 from app.wordcounts import report, service
 from app.wordcounts.failures import INTERRUPTED
@@ -55,7 +56,7 @@ def create() -> Answer:
     if not form.validate():
         return list_page(form), 422
     try:
-        public_id = service.ask(current_user.id, with_scheme(form.url.data))
+        public_id = service.ask(current_user.id, with_scheme(form.url.data), idempotency_key())
     except (HourlyLimitReached, TooManyUnfinished) as error:
         form.url.errors = [rate_limit_sentence(error)]
         return list_page(form), 429, retry_after(error)
@@ -97,7 +98,7 @@ def download_json(public_id: uuid.UUID) -> Answer:
 
 @bp.post("/<uuid:public_id>/again")
 def again(public_id: uuid.UUID) -> Answer:
-    return to_result(service.ask_again(current_user.id, public_id))
+    return to_result(service.ask_again(current_user.id, public_id, idempotency_key()))
 
 
 @bp.post("/<uuid:public_id>/share")

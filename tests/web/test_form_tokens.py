@@ -1,0 +1,168 @@
+"""One-time form tokens: a form that is sent twice is stored once; what was typed anew is stored as ever."""
+
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.notes.models import Note
+from app.quotas import Quota
+from app.todos import order
+from app.todos import service as todos
+from app.todos.models import Todo
+from app.wordcounts import rate_limits
+from app.wordcounts import service as wordcounts
+from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
+from tests.queued import queued
+from tests.visitor import Visitor
+from tests.wordcounts import results
+
+TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+FORMS = {
+    "/notes": {"title": "우유", "content": "두 병"},
+    "/todos": {"description": "우유"},
+    "/wordcounts": {"url": "https://example.com/milk"},
+}
+TABLES = {"/notes": "notes", "/todos": "todos", "/wordcounts": "results"}
+QUOTAS: dict[str, Quota] = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
+AT_ONCE = 5  # threads of the pool
+
+pages = pytest.mark.parametrize("path", list(FORMS))
+
+
+def form_token(visitor: Visitor, path: str) -> str:
+    found = TOKEN.search(visitor.get(path).text)
+    assert found, "the form has no token"
+    return found[1]
+
+
+@pages
+def test_the_same_form_is_stored_once(signed_in: Visitor, path: str) -> None:
+    form = {**FORMS[path], "form_token": form_token(signed_in, path)}
+    first = signed_in.submit(path, **form)
+    stored = row_counts(), queued()
+    second = signed_in.submit(path, **form)
+    assert (second.status_code, second.location) == (302, first.location)
+    assert (row_counts(), queued()) == stored
+
+
+@pages
+def test_every_page_has_a_token_of_its_own_so_the_same_words_may_be_meant_twice(signed_in: Visitor, path: str) -> None:
+    before = row_counts()[TABLES[path]]
+    for _ in range(2):
+        signed_in.submit(path, **FORMS[path], form_token=form_token(signed_in, path))
+    assert row_counts()[TABLES[path]] == before + 2
+
+
+@pages
+def test_what_was_typed_after_going_back_is_stored_too(signed_in: Visitor, path: str) -> None:
+    """A page from the browser's memory has its old token. Nothing that is new on it may be lost."""
+    token = form_token(signed_in, path)
+    before = row_counts()[TABLES[path]]
+    signed_in.submit(path, **FORMS[path], form_token=token)
+    changed = {name: f"{text} more".replace(" ", "-") for name, text in FORMS[path].items()}
+    signed_in.submit(path, **changed, form_token=token)
+    assert row_counts()[TABLES[path]] == before + 2
+
+
+@pages
+def test_a_form_without_a_token_is_stored_each_time(signed_in: Visitor, path: str) -> None:
+    before = row_counts()[TABLES[path]]
+    for _ in range(2):
+        assert signed_in.submit(path, **FORMS[path]).status_code == 302
+    assert row_counts()[TABLES[path]] == before + 2
+
+
+@pages
+@pytest.mark.parametrize(
+    "token", ["x" * 15, "x" * 65, "a token of spaces", "토큰" * 10, "%00" * 9, "' OR 1=1 -- xxxxxx"]
+)
+def test_what_is_no_token_is_refused(signed_in: Visitor, path: str, token: str) -> None:
+    before = row_counts()
+    assert signed_in.submit(path, **FORMS[path], form_token=token).status_code == 422
+    assert row_counts() == before
+
+
+@pages
+def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: Visitor, bob: User, path: str) -> None:
+    token = form_token(signed_in, path)
+    before = row_counts()[TABLES[path]]
+    for visitor in (signed_in, browser_of(app, bob)):
+        assert visitor.submit(path, **FORMS[path], form_token=token).status_code == 302
+    assert row_counts()[TABLES[path]] == before + 2
+
+
+@pages
+def test_the_last_one_that_fits_may_be_sent_twice(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, path: str
+) -> None:
+    monkeypatch.setattr(QUOTAS[path], "most", 1)
+    form = {**FORMS[path], "form_token": form_token(signed_in, path)}
+    for _ in range(2):
+        assert signed_in.submit(path, **form).status_code == 302
+
+
+def test_the_count_that_reaches_the_limit_may_be_sent_twice(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
+) -> None:
+    monkeypatch.setattr(rate_limits, "MAX_PER_HOUR", 1)
+    form = {**FORMS["/wordcounts"], "form_token": form_token(signed_in, "/wordcounts")}
+    for _ in range(2):
+        assert signed_in.submit("/wordcounts", **form).status_code == 302
+
+
+def test_a_result_is_counted_again_once(signed_in: Visitor, alice: User) -> None:
+    path = f"/wordcounts/{results.done(alice)}"
+    token = form_token(signed_in, path)
+    before = row_counts()["results"]
+    answers = {signed_in.submit(f"{path}/again", form_token=token).location for _ in range(2)}
+    assert len(answers) == 1
+    assert row_counts()["results"] == before + 1
+    assert signed_in.submit(f"{path}/again", form_token="short").status_code == 422
+    assert row_counts()["results"] == before + 1
+
+
+def test_a_count_that_was_deleted_is_made_anew(signed_in: Visitor, alice: User) -> None:
+    form = {**FORMS["/wordcounts"], "form_token": form_token(signed_in, "/wordcounts")}
+    first = signed_in.submit("/wordcounts", **form).location
+    signed_in.submit(f"{first}/delete")
+    assert signed_in.get(signed_in.submit("/wordcounts", **form).location).status_code == 200
+
+
+def test_a_second_sending_changes_nothing_of_what_the_first_stored(signed_in: Visitor, alice: User) -> None:
+    form = {**FORMS["/todos"], "form_token": form_token(signed_in, "/todos")}
+    signed_in.submit("/todos", **form)
+    [todo_id] = db.session.scalars(select(Todo.id))
+    todos.create_todo(alice.id, "above")
+    order.move_todo(alice.id, todo_id, up=True)
+    position = db.session.scalar(select(Todo.position).where(Todo.id == todo_id))
+    signed_in.submit("/todos", **form)
+    assert db.session.scalar(select(Todo.position).where(Todo.id == todo_id)) == position
+
+
+def test_of_many_at_once_one_is_stored_and_each_is_told_of_it(migrated: Flask) -> None:
+    alice_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
+    key = uuid.uuid4()
+    barrier = Barrier(AT_ONCE)
+
+    def send(_: int) -> int:
+        with migrated.app_context():
+            barrier.wait()
+            try:
+                return notes.create_note(alice_id, "우유", "", key)
+            finally:
+                db.session.remove()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ids = set(pool.map(send, range(AT_ONCE)))
+    assert list(db.session.scalars(select(Note.id))) == list(ids)
+    assert len(ids) == 1
