@@ -1,10 +1,10 @@
 """My page, and the page that edits it: it shows the forms of accounts and photos, and posts come back to it."""
 
-from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, url_for
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import mail, rate_limits
@@ -21,8 +21,9 @@ from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.rejection import PhotoRejected
 from app.rate_limits import RateLimited
+from app.web.answers import go_to, refusal
 from app.web.cookies import keep
-from app.web.errors import RETRY_AFTER, SENTENCES, error_response, show_error, wants_json
+from app.web.errors import RETRY_AFTER, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
 from app.web.proxy import client_network
@@ -66,10 +67,9 @@ def put_photo() -> Answer:
             form.refuse(error)
         else:
             flash(_("Your photo is changed."))
-            page = url_for("mypage.index")
-            return jsonify(location=page) if wants_json() else redirect(page)
+            return go_to(url_for("mypage.index"))
     if wants_json():
-        return error_response(UnprocessableEntity(), SENTENCES[422][0], form.photo.errors[0])
+        return refusal(form)
     return edit_page(form), 422
 
 

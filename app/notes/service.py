@@ -84,8 +84,12 @@ def get_note(user_id: int, note_id: int) -> NoteRow:
     return note
 
 
-def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> None:
+def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> int:
     """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
+
+    A note that has this title and text already is no conflict: the same edit came twice, since its answer was lost.
+
+    Returns: the version that is stored now.
 
     Raises:
         StaleVersion: it was edited meanwhile; nothing was stored.
@@ -93,8 +97,15 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
     """
     change = _own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
     change = change.values(title=title, content=content, tags=tags_of(title, content))
-    if not _apply(change.values(version=Note.version + 1, updated_at=func.now())):
-        raise StaleVersion(get_note(user_id, note_id))
+    change = change.values(version=Note.version + 1, updated_at=func.now())
+    stored: int | None = db.session.scalar(change.returning(Note.version))
+    db.session.commit()
+    if stored is not None:
+        return stored
+    current = get_note(user_id, note_id)
+    if (current.title, current.content) != (title, content):
+        raise StaleVersion(current)
+    return int(current.version)
 
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Conflict, NotFound
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
@@ -19,8 +19,9 @@ from app.notes.forms import EditNoteForm, NewNoteForm
 from app.notes.search import Search
 from app.quotas import QuotaReached
 from app.web.access import local_path
+from app.web.answers import go_to, refusal
 from app.web.drafts import accepted
-from app.web.errors import show_error
+from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
@@ -64,16 +65,21 @@ def create() -> Answer:
     if not form.validate():
         return refused(form)
     try:
-        service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
+        note_id = service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
     except QuotaReached as error:
         form.content.errors = [
             _("You keep %(most)s notes, and no more fit. Delete some, and empty the trash.", most=number(error.most))
         ]
         return refused(form)
-    return accepted(redirect(url_for("notes.index")), "notes.new")
+    note = url_for("notes.show", note_id=note_id)
+    if not wants_json():
+        flash(_("Saved."), f"open {note}")  # _messages.html makes it a link
+    return accepted(go_to(url_for("notes.index", _anchor="new-note"), open=note), "notes.new")
 
 
 def refused(form: NewNoteForm) -> Answer:
+    if wants_json():
+        return refusal(form)
     page = listing.list_notes(current_user.id)
     return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
 
@@ -119,12 +125,12 @@ def change(note_id: int) -> Answer:
     form = EditNoteForm()
     if not form.validate():
         service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
-        return editor(form, note_id), 422
+        return refusal(form) if wants_json() else (editor(form, note_id), 422)
     try:
-        service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
+        version = service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
     except service.StaleVersion as stale:
-        return conflict(form, stale.current), 409
-    return accepted(redirect(return_url(url_for("notes.index"))), f"notes.{note_id}")
+        return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
+    return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")
 
 
 def editor(form: EditNoteForm, note_id: int) -> str:

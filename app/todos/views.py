@@ -3,7 +3,7 @@
 import re
 from typing import TypedDict
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, flash, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import NotFound
@@ -15,7 +15,8 @@ from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST
 from app.todos.sentences import due, for_message
-from app.web.errors import show_error
+from app.web.answers import go_to, refusal
+from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
@@ -57,7 +58,7 @@ def create() -> Answer:
     place = requested_place()
     form = TodoForm()
     if not form.validate():
-        return list_page(place, form), 422
+        return refused(place, form)
     try:
         service.create_todo(current_user.id, form.description.data, form.due_on.data, idempotency_key())
     except QuotaReached as error:
@@ -67,9 +68,14 @@ def create() -> Answer:
                 most=number(error.most),
             )
         ]
-        return list_page(place, form), 422
-    session[ADDED] = True
+        return refused(place, form)
+    if not wants_json():  # a script keeps the focus where it is
+        session[ADDED] = True
     return redirect_to(place)
+
+
+def refused(place: Place, form: TodoForm) -> Answer:
+    return refusal(form) if wants_json() else (list_page(place, form), 422)
 
 
 @bp.route("/<id:todo_id>", methods=["GET", "POST"])
@@ -83,6 +89,8 @@ def change(todo_id: int) -> Answer:
     form = ChangeTodoForm()
     if not form.validate():
         todo = service.get_todo(current_user.id, todo_id)  # another user's todo is 404 rather than 422
+        if wants_json():
+            return refusal(form)
         form.description.data = form.description.data or todo.description
         if not form.due_on.raw_data:
             form.due_on.data = todo.due_on
@@ -176,4 +184,4 @@ def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
 
 
 def redirect_to(place: Place, anchor: str | None = None) -> Response:
-    return redirect(url_for("todos.index", **place, _anchor=anchor))
+    return go_to(url_for("todos.index", **place, _anchor=anchor))

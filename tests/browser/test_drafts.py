@@ -122,6 +122,7 @@ def test_another_account_in_this_browser_never_sees_it(window: Window, site: Sit
 def test_signing_out_leaves_none_behind(window: Window) -> None:
     tab = open_notes(window)
     write(tab, "on a shared computer")
+    tab.once("dialog", lambda dialog: dialog.accept())
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(re.compile("/sign-in$"))
     assert not tab.evaluate(DRAFTS)

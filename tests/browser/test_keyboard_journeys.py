@@ -76,7 +76,7 @@ def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
     keyboard.press(Control("button", "save mine"))
     expect(window.tab.get_by_role("article")).to_contain_text(MINE)
     assert stored(site, reader) == [MINE]
-    assert ["409" in error for error in window.console_errors()] == [True]
+    assert all("409" in error for error in window.console_errors())
 
 
 def test_the_nickname_is_changed(window: Window, keyboard: Keyboard, reader: Reader) -> None:

@@ -16,7 +16,7 @@ from tests.visitor import Visitor, token_of
 
 
 def test_it_works(signed_in: Visitor) -> None:
-    assert signed_in.submit("/notes", title="Books", content="Three of them").location == "/notes"
+    assert signed_in.submit("/notes", title="Books", content="Three of them").location == "/notes#new-note"
     assert "Three of them" in signed_in.get("/notes").text
 
 

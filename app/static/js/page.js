@@ -5,7 +5,7 @@ document.addEventListener("click", (event) => {
   changeTheme(event);
 });
 document.addEventListener("pointerover", nameIcon);
-document.addEventListener("submit", deleteDrafts);
+document.addEventListener("submit", deleteUnsaved);
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
 
@@ -58,10 +58,12 @@ function rememberTimeZone() {
   document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
 }
 
-// Signing out deletes the drafts that draft.js keeps, so that the next person at this browser does not see them.
-function deleteDrafts(event) {
+// Signing out deletes the drafts and the outbox, so that the next person at this browser does not see them.
+function deleteUnsaved(event) {
   if (!(event.submitter ?? event.target).closest("[data-sign-out]")) return;
   try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
-  } catch { /* storage is blocked, so there are no drafts */ }
+    const keys = Object.keys(localStorage).filter((key) => /^(draft|outbox):/.test(key));
+    if (keys.length && !confirm(document.getElementById("outbox").dataset.unsaved)) event.preventDefault();
+    else for (const key of keys) localStorage.removeItem(key);
+  } catch { /* storage is blocked, so there is nothing */ }
 }

@@ -1,97 +1,56 @@
-// The list of todos changes in its place, through htmx. Each form and link works without this too.
+// The list of todos changes in its place: see outbox.js and inplace.js. This keeps the focus, and tells screen readers.
 const byId = (id) => document.getElementById(id);
-const main = byId("main");
-const listPath = new URL(byId("add").action).pathname;
-let action; // what the request under way is about: see describe()
-let underWay = 0; // requests
-let overlapped = false; // requests overlapped: the last answer may show the older state of the list
+let action; // what was done last: see describe()
 for (const message of document.querySelectorAll("#messages .message")) message.dataset.announced = ""; // with the page
 
-document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  overlapped ||= underWay > 0;
-  underWay += 1;
-  if (detail.elt === document.body) return; // the reload below
-  byId("offline").hidden = true;
-  action = describe(detail);
+document.addEventListener("outbox:kept", ({ detail: { form, submitter, text } }) => {
+  action = describe(submitter ?? form, form.id || submitter?.value || "save", text);
+  if (submitter?.matches(".tick")) tick(submitter);
 });
-
-document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  const { xhr } = detail;
-  if (!new URL(xhr.responseURL).pathname.startsWith(listPath)) {
-    detail.shouldSwap = false; // the session has ended
-    const form = detail.requestConfig.elt;
-    if (form.elements?.description) form.submit(); // as a page: the sign-in page then keeps the text
-    else location.assign(xhr.responseURL);
-  } else if (xhr.status >= 500) {
-    detail.shouldSwap = false; // the typed text stays
-    byId("offline").hidden = false;
-  } else if (xhr.status !== 200 || !byId("todos") || main.querySelector("[aria-invalid]")) {
-    detail.shouldSwap = detail.isError = false;
-    showPage(xhr.responseText);
-  } else {
-    detail.target = byId("todos"); // an answer to another request may have replaced the list since
-  }
-});
-
-document.addEventListener("htmx:afterRequest", () => {
-  underWay -= 1;
-  if (underWay || !overlapped) return;
-  overlapped = false;
-  htmx.ajax("GET", location.href, { target: "#todos", select: "#todos", swap: "outerHTML show:none" });
-});
-
-document.addEventListener("htmx:sendError", () => {
-  byId("offline").hidden = false;
-});
-
-document.addEventListener("htmx:afterSwap", () => {
+document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, "")));
+document.addEventListener("inplace:shown", () => {
   if (!action) return;
   const { name, row, index, text } = action;
   action = undefined;
-  if (name === "add") emptyField();
   if (document.activeElement === document.body || name === "delete" || name === "clear") focusNear(name, row, index);
   announce(name, text);
 });
 
-// The name of the action is the form's id, or the value of the button, or "save" for a form that is sent by Enter.
-function describe({ elt: form, requestConfig }) {
-  const row = form.closest("li");
-  const control = requestConfig.triggeringEvent?.submitter ?? form;
-  const typed = form.elements?.description;
+function describe(element, name, typed) {
+  const row = element.closest("li");
   return {
-    name: form.id || control.value || (form.matches("form") ? "save" : ""),
+    name,
     row: row?.id.replace("todo-", ""),
     index: row && [...row.parentElement.children].indexOf(row),
-    text: (row?.querySelector("bdi") ?? typed)?.textContent || typed?.value,
+    text: row?.querySelector("bdi")?.textContent || typed,
   };
 }
 
-// A page other than the list, or the list with the errors of a refused form.
-function showPage(html) {
-  const page = new DOMParser().parseFromString(html, "text/html");
-  document.title = page.title;
-  main.replaceChildren(...page.getElementById("main").childNodes);
-  htmx.process(main);
-  (main.querySelector("[autofocus]") ?? main).focus();
+// At once, whatever the network does. The button's value stays until the server's list comes.
+function tick(button) {
+  const isDone = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(isDone));
+  button.closest("li").classList.toggle("done", isDone);
 }
 
-function emptyField() {
-  for (const field of byId("add").querySelectorAll("input:not([type=hidden])")) field.value = "";
-  byId("description").focus();
-}
-
-// htmx keeps the focus on the control that was used. If that is gone, the nearest one gets it.
+// The control that was used keeps the focus if it is there again. Else the nearest one gets it.
 function focusNear(name, row, index) {
   const rows = document.querySelectorAll(".list li");
   const undo = byId("messages").querySelector("form button");
-  const sameRow = byId(`edit-${row}`)?.closest("li");
+  const sameRow = byId(`todo-${row}`);
   const nearest =
     (["delete", "clear"].includes(name) && undo) ||
-    (sameRow && ["up", "down"].includes(name) && sameRow.querySelector("[name=direction]:enabled")) ||
-    (sameRow && byId(`edit-${row}`)) ||
+    (sameRow && ["0", "1"].includes(name) && byId(`tick-${row}`)) ||
+    (sameRow && ["up", "down"].includes(name) && (enabled(`${name}-${row}`) ?? sameRow.querySelector("[name=direction]:enabled"))) ||
+    byId(`edit-${row}`) ||
     rows[Math.min(index ?? 0, rows.length - 1)]?.querySelector("button, input") ||
     byId("description");
   nearest.focus();
+}
+
+function enabled(id) {
+  const button = byId(id);
+  return button?.disabled ? null : button;
 }
 
 // To screen readers: a new message if there is one, else a sentence about the action.

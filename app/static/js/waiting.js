@@ -1,0 +1,43 @@
+// What the outbox holds: new texts in the list below their form, and one line about what waits or was refused.
+const line = document.getElementById("outbox");
+const [words, signIn, look] = ["span", "a", "button"].map((name) => line.querySelector(name));
+let refused = [];
+
+document.addEventListener("outbox:changed", ({ detail }) => {
+  refused = detail.entries.filter((entry) => entry.refused !== undefined);
+  showLine(detail, detail.entries.length - refused.length);
+  for (const list of document.querySelectorAll("[data-waiting]")) showList(list, detail);
+});
+// In the form that it was entered in, until something else is typed there.
+document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
+  const note = form?.querySelector("[data-sent]");
+  if (!note || !said.open) return;
+  note.querySelector("a").href = said.open;
+  note.hidden = false;
+  form.addEventListener("input", ({ target }) => (note.hidden = !!target.value));
+});
+look.addEventListener("click", () => document.dispatchEvent(new CustomEvent("outbox:open", { detail: refused[0] })));
+
+function showLine({ isStuck, isSignedOut }, waiting) {
+  const { signedOut, away, refused: refusedWords } = line.dataset;
+  const isAway = waiting && isStuck;
+  const sentences = [isAway && (isSignedOut ? signedOut : away), refused.length && refusedWords];
+  const numbers = [waiting, refused.length];
+  words.textContent = sentences.map((text, index) => text && text.replace("{}", numbers[index])).filter(Boolean).join(" ");
+  signIn.hidden = !isAway || !isSignedOut;
+  look.hidden = !refused.length;
+  line.hidden = !words.textContent;
+}
+
+// The newest on top, as in the list below. What was sent stays until that list shows it.
+function showList(list, { entries, sent, isStuck }) {
+  const mine = [...sent, ...entries].filter(({ kind, page }) => kind === "new" && page === location.pathname).reverse();
+  list.querySelectorAll("li").forEach((row) => row.remove());
+  for (const entry of mine) {
+    const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
+    row.querySelector("bdi").textContent = entry.text;
+    row.querySelector("span").textContent = entry.refused || (isStuck ? list.dataset.waiting : list.dataset.sending);
+    list.append(row);
+  }
+  list.hidden = !mine.length;
+}

@@ -1,0 +1,372 @@
+"""The outbox: nothing typed is lost or stored twice, however the network is."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Dialog, Locator, Route, expect
+from playwright.sync_api import Page as Tab
+
+from app.extensions import db
+from app.notes import listing as notes
+from app.notes import service
+from app.notes.models import Note
+from app.todos import listing as todos
+from app.todos.service import create_todo
+from tests.browser.readers import Reader, new_reader, sign_in
+from tests.browser.site import Site
+from tests.browser.window import Window, Windows
+from tests.waiting import wait_until
+
+LATENCY = 300  # ms
+EACH = 25  # todos on each of two devices
+ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
+AWAY = "Waiting for the network: {}. Saved as soon as it is back."
+
+
+def stored_todos(site: Site, reader: Reader) -> list[str]:
+    """From the first that was entered."""
+    with site.app.app_context():
+        return [todo.description for todo in todos.list_todos(reader.id).todos][::-1]
+
+
+def stored_notes(site: Site, reader: Reader) -> list[str]:
+    with site.app.app_context():
+        return [note.text for note in notes.list_notes(reader.id).notes][::-1]
+
+
+def open_todos(window: Window) -> Tab:
+    window.tab.goto(f"{window.url}/todos")
+    return window.tab
+
+
+def open_notes(window: Window) -> Tab:
+    window.tab.goto(f"{window.url}/notes")
+    return window.tab
+
+
+def add(tab: Tab, *descriptions: str) -> None:
+    field = tab.get_by_role("textbox", name="New todo")
+    for description in descriptions:
+        field.press_sequentially(description)
+        field.press("Enter")
+
+
+def text(tab: Tab) -> Locator:
+    return tab.get_by_label("Text", exact=True)
+
+
+def write(tab: Tab, words: str) -> None:
+    text(tab).fill(words)
+    tab.keyboard.press("Control+Enter")
+
+
+def waiting(tab: Tab) -> Locator:
+    return tab.locator(".waiting li bdi")
+
+
+def is_empty(tab: Tab) -> bool:
+    return bool(tab.evaluate(ENTRIES) == 0)
+
+
+@pytest.fixture
+def slow(window: Window) -> Iterator[None]:
+    """Every request takes LATENCY longer."""
+    session = window.tab.context.new_cdp_session(window.tab)
+    session.send("Network.enable")
+    session.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
+    yield
+    session.detach()
+
+
+@pytest.fixture
+def offline(window: Window) -> Iterator[Callable[[bool], None]]:
+    """offline(True): the window's browser has no network. Chromium's own lines about that are no errors."""
+
+    def switch(is_offline: bool) -> None:
+        window.tab.context.set_offline(is_offline)
+
+    yield switch
+    window.tab.context.set_offline(False)
+    window.console_errors()
+
+
+@pytest.mark.smoke
+def test_ten_todos_typed_at_full_speed_on_a_slow_network_are_ten_in_order(
+    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    typed = [f"할 일 {number}" for number in range(10)]
+    tab = open_todos(window)
+    request.getfixturevalue("slow")
+    add(tab, *typed)
+    expect(tab.get_by_role("textbox", name="New todo")).to_have_value("")
+    expect(waiting(tab).first).to_have_text(typed[-1])
+    expect(tab.locator("#todos li bdi")).to_have_text(typed[::-1])
+    expect(waiting(tab)).to_have_count(0)
+    assert stored_todos(site, reader) == typed
+    assert is_empty(tab)
+
+
+def test_what_is_typed_while_a_note_is_saved_stays_in_the_form(
+    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    tab = open_notes(window)
+    request.getfixturevalue("slow")
+    write(tab, "the first")
+    expect(text(tab)).to_have_value("")
+    text(tab).fill("half of the second")
+    expect(tab.get_by_role("article")).to_have_count(1)
+    expect(text(tab)).to_have_value("half of the second")
+    assert stored_notes(site, reader) == ["the first"]
+
+
+def test_after_saving_the_composer_is_ready_and_leads_to_the_note(window: Window, site: Site, reader: Reader) -> None:
+    tab = open_notes(window)
+    write(tab, "반달")
+    expect(tab.get_by_label("Title", exact=True)).to_be_focused()
+    said = tab.get_by_role("status").filter(has_text="Saved.")
+    expect(said).to_be_visible()
+    said.get_by_role("link", name="View").click()
+    expect(tab.get_by_role("article")).to_contain_text("반달")
+    assert stored_notes(site, reader) == ["반달"]
+
+
+@pytest.mark.parametrize("path", ["/notes", "/todos"])
+def test_going_back_after_saving_stores_nothing_twice(
+    any_window: Window, site: Site, reader: Reader, path: str
+) -> None:
+    tab = any_window.tab
+    tab.goto(f"{any_window.url}/mypage")
+    tab.goto(f"{any_window.url}{path}")
+    label, button = ("Text", "Save") if path == "/notes" else ("New todo", "Add")
+    field = tab.get_by_role("textbox", name=label, exact=True)
+    field.fill("once")
+    tab.get_by_role("button", name=button, exact=True).click()
+    expect(tab.locator("#results, #todos").get_by_text("once").first).to_be_visible()
+    tab.goto(f"{any_window.url}/mypage")
+    tab.go_back()
+    expect(field).to_have_value("")
+    tab.go_back()
+    tab.go_forward()
+    expect(field).to_have_value("")
+    assert (stored_notes if path == "/notes" else stored_todos)(site, reader) == ["once"]
+
+
+@pytest.mark.smoke
+def test_offline_the_page_stays_and_says_so_and_sends_when_the_network_is_back(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    tab = open_todos(window)
+    offline(True)
+    add(tab, "우유", "책 반납")
+    expect(waiting(tab)).to_have_text(["책 반납", "우유"])
+    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(2))
+    assert stored_todos(site, reader) == []
+    offline(False)
+    expect(tab.locator("#todos li bdi")).to_have_text(["책 반납", "우유"])
+    expect(tab.locator("#outbox")).to_be_hidden()
+    expect(waiting(tab)).to_have_count(0)
+    assert stored_todos(site, reader) == ["우유", "책 반납"]
+    assert is_empty(tab)
+
+
+def test_a_page_that_was_closed_offline_sends_at_the_next_visit_of_any_page(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    tab = open_notes(window)
+    offline(True)
+    write(tab, "before the train's tunnel")
+    expect(waiting(tab)).to_have_count(1)
+    tab.goto("about:blank")
+    offline(False)
+    tab.goto(f"{window.url}/mypage")
+    wait_until(lambda: stored_notes(site, reader), "it is sent")
+    wait_until(lambda: is_empty(tab), "nothing waits")
+    assert stored_notes(site, reader) == ["before the train's tunnel"]
+
+
+def test_an_answer_that_was_lost_stores_nothing_twice(window: Window, site: Site, reader: Reader) -> None:
+    tab = open_todos(window)
+
+    def lose(route: Route) -> None:
+        route.fetch()  # the server has stored it
+        route.abort("connectionreset")
+
+    tab.route("**/todos", lose, times=1)
+    add(tab, "one")
+    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    assert stored_todos(site, reader) == ["one"]
+    add(tab, "two")  # tries again at once, in order
+    expect(tab.locator("#todos li bdi")).to_have_text(["two", "one"])
+    assert stored_todos(site, reader) == ["one", "two"]
+    assert window.console_errors()
+
+
+def test_edits_of_one_note_are_in_no_conflict_with_each_other(window: Window, site: Site, reader: Reader) -> None:
+    """The first is stored, but its answer is lost. The second one starts from the version before both."""
+    with site.app.app_context():
+        note_id = service.create_note(reader.id, "title", "as it was")
+    tab = window.tab
+    tab.goto(f"{window.url}/notes/{note_id}/edit")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort("connectionreset")
+
+    tab.route(f"**/notes/{note_id}", lose, times=1)
+    write(tab, "the first edit")
+    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    write(tab, "the second edit")
+    expect(tab).to_have_url(f"{window.url}/notes")
+    assert stored_notes(site, reader) == ["the second edit"]
+    assert is_empty(tab)
+    window.console_errors()
+
+
+def test_an_edit_that_waits_is_replaced_by_a_later_one(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    with site.app.app_context():
+        note_id = service.create_note(reader.id, "title", "as it was")
+        before = db.session.get_one(Note, note_id).version
+    tab = window.tab
+    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    offline(True)
+    for words in ("one", "two", "three"):
+        write(tab, words)
+    expect(text(tab)).to_have_value("three")
+    offline(False)
+    expect(tab).to_have_url(f"{window.url}/notes")
+    assert stored_notes(site, reader) == ["three"]
+    with site.app.app_context():
+        assert db.session.get_one(Note, note_id).version <= before + 2
+
+
+def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    with site.app.app_context():
+        note_id = service.create_note(reader.id, "title", "as it was")
+    tab = window.tab
+    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    offline(True)
+    write(tab, "mine")
+    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    with site.app.app_context():
+        service.update_note(reader.id, note_id, "title", "theirs", 1)
+    offline(False)
+    expect(tab.get_by_role("heading", name="The note was changed meanwhile")).to_be_visible()
+    expect(tab.get_by_role("region", name="Yours")).to_contain_text("mine")
+    assert stored_notes(site, reader) == ["theirs"]
+    assert is_empty(tab)
+
+
+def test_what_the_server_refuses_waits_with_its_reason(
+    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    tab = open_notes(window)
+    request.getfixturevalue("slow")
+    write(tab, "x" * 2001)
+    text(tab).fill("typed meanwhile")
+    expect(tab.locator(".waiting li")).to_contain_text("Please use at most 2000 characters.")
+    expect(text(tab)).to_have_value("typed meanwhile")
+    text(tab).fill("")
+    tab.get_by_role("button", name="See why").click()
+    expect(tab.locator("#content-error")).to_be_visible()
+    expect(text(tab)).to_have_value("x" * 2001)
+    assert stored_notes(site, reader) == []
+    window.console_errors()
+
+
+def test_a_todo_is_ticked_off_without_a_network(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    with site.app.app_context():
+        create_todo(reader.id, "우유")
+        create_todo(reader.id, "책")
+    tab = open_todos(window)
+    offline(True)
+    for what in ("우유", "책"):
+        tab.get_by_role("button", name=f"Complete: {what}").click()
+        expect(tab.get_by_role("button", name=f"Complete: {what}")).to_have_attribute("aria-pressed", "true")
+    offline(False)
+    wait_until(lambda: is_empty(tab), "both are sent")
+    with site.app.app_context():
+        assert todos.list_todos(reader.id).done == 2
+
+
+def test_nobody_elses_account_gets_what_waits(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    tab = open_todos(window)
+    offline(True)
+    add(tab, "mine alone")
+    expect(waiting(tab)).to_have_count(1)
+    other = new_reader(site)
+    window.use_cookies(other.cookies)
+    offline(False)
+    expect(tab.locator("#outbox")).to_contain_text("You are signed out.")
+    open_todos(window)
+    expect(waiting(tab)).to_have_count(0)
+    assert (stored_todos(site, other), stored_todos(site, reader)) == ([], [])
+    window.use_cookies(sign_in(site, reader.email))
+    open_todos(window)
+    expect(tab.locator("#todos li bdi")).to_have_text(["mine alone"])
+    assert (stored_todos(site, other), stored_todos(site, reader)) == ([], ["mine alone"])
+
+
+def test_signed_in_again_in_another_window_it_is_sent(window: Window, site: Site, reader: Reader) -> None:
+    """The page has the CSRF token of a session that has ended."""
+    tab = open_todos(window)
+    window.use_cookies(sign_in(site, reader.email))
+    add(tab, "one", "two")
+    expect(tab.locator("#todos li bdi")).to_have_text(["two", "one"])
+    assert stored_todos(site, reader) == ["one", "two"]
+    window.console_errors()
+
+
+def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, site: Site, reader: Reader) -> None:
+    tab = open_notes(window)
+    text(tab).fill("not saved")
+    expect(tab.get_by_text("Draft saved")).to_be_visible()
+    asked: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    tab.once("dialog", refuse)
+    tab.get_by_role("button", name="Sign out").click()
+    assert asked == ["Text that is not saved yet is deleted from this device. Sign out?"]
+    expect(text(tab)).to_have_value("not saved")
+    tab.once("dialog", lambda dialog: dialog.accept())
+    tab.get_by_role("button", name="Sign out").click()
+    expect(tab.get_by_label("Password", exact=True)).to_be_visible()
+    assert tab.evaluate("localStorage.length") == 0
+
+
+def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
+    windows: Windows, site: Site, reader: Reader
+) -> None:
+    devices = [windows.fresh("en", cookies=sign_in(site, reader.email)) for _ in range(2)]
+    for number in range(EACH):
+        for name, device in zip("ab", devices, strict=True):
+            device.tab.context.set_offline(number % 7 in (2, 3, 4))
+            if number in (0, 8, 15):
+                open_todos(device)
+            add(device.tab, f"{name}{number}")
+    for device in devices:
+        device.tab.context.set_offline(False)
+    wait_until(lambda: all(is_empty(device.tab) for device in devices), "all are sent")
+    with site.app.app_context():
+        rows = db.session.execute(
+            db.text("SELECT description FROM todos WHERE user_id = :id ORDER BY id"), {"id": reader.id}
+        ).scalars()
+        stored = list(rows)
+    for name in "ab":
+        assert [what for what in stored if what[0] == name] == [f"{name}{number}" for number in range(EACH)]
+    assert len(stored) == 2 * EACH
+    for device in devices:
+        device.tab.context.close()
