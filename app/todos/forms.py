@@ -24,11 +24,14 @@ def description_field(label: object, **options: str) -> StringField:
 
 
 class DayField(DateField):
-    """A day as browsers send it (ISO 8601), or none. Far-off years are refused, since they are typing mistakes."""
+    """A day as browsers send it (ISO 8601), or none. Far-off years are refused, since they are typing mistakes.
+
+    A form may offer some days by name, by radio buttons of the same name. The day that was typed comes after them.
+    """
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         self.data = None
-        typed = valuelist[0].strip() if valuelist else ""
+        typed = next((value.strip() for value in reversed(valuelist) if value.strip()), "")
         if not typed:
             return
         try:

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 
 from app.extensions import read
 from app.figures.kept import kept
@@ -37,6 +49,7 @@ START = Cursor.start(KEY_BOUNDS)
 
 # The earliest due date first. No index has this order, so the user's rows are sorted.
 _URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DUE_DATE))
+_UNTIL_DUE = literal_column("('2000-01-01'::date - todos.due_on)", Integer)  # as in the index ix_todos_due
 _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
 
 
@@ -65,6 +78,14 @@ _PAGES = {
     for sort, rank in _RANKS.items()
     for completed in (None, False, True)
 }
+_TODAY = _with_counts(
+    page_rows(_UNTIL_DUE, ~Todo.completed, Todo.due_on.is_not(None), bindparam("today") <= _UNTIL_DUE)
+)
+
+
+def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:
+    """A page of the user's open todos that are due on `today` or were before, the earliest first."""
+    return _page(_TODAY, user_id, after, today=(DAY_ZERO - today).days)
 
 
 def list_todos(
@@ -76,8 +97,12 @@ def list_todos(
         completed: only the done ones, or only the open ones; None lists both.
         sort: None is the user's own order, the newest first until something is moved; "due" is by due date.
     """
+    return _page(_PAGES[sort, completed], user_id, after)
+
+
+def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, **parameters: int) -> TodoPage:
     rank, todo_id = after.key
-    rows = read(_PAGES[sort, completed], {"owner": user_id, "rank": rank, "todo_id": todo_id}).all()
+    rows = read(statement, {"owner": user_id, "rank": rank, "todo_id": todo_id, **parameters}).all()
     found = [row for row in rows if row.id]
     todos, older = cut_page(found, PAGE_SIZE, lambda todo: (todo.rank, todo.id))
     return TodoPage(todos, older, rows[0].open, rows[0].done)

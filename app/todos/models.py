@@ -20,6 +20,14 @@ class Todo(Base):
         # `completed` is in it so that a list of the open or the done todos skips the others without reading rows.
         Index(None, "user_id", "position", "id", "completed"),
         Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
+        # What is due today or was before, the earliest first; see listing.py.
+        Index(
+            "ix_todos_due",
+            "user_id",
+            text("('2000-01-01'::date - due_on)"),
+            "id",
+            postgresql_where=text("NOT completed AND deleted_at IS NULL AND due_on IS NOT NULL"),
+        ),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         # The list of releases before 0008. Kept because an import asks for a user's highest id: without this index

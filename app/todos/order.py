@@ -1,6 +1,6 @@
-"""Reorder todos: move one up or down by swapping its position with its neighbour's. No other row changes.
+"""Reorder todos: move one up or down by swapping its position with its neighbour's, or to the place of another one.
 
-For a swap each of the two needs a position that no other todo of the user has. A new todo's position is its id, the
+For that each of the two needs a position that no other todo of the user has. A new todo's position is its id, the
 highest so far, so it stands on top. Todos that were created before positions existed have the position UNPLACED: they
 stand below the others, the newest first, and get their id as position when a todo is first moved past them. So the
 positions of a user's todos are always a permutation of their ids, apart from UNPLACED.
@@ -12,6 +12,13 @@ from app.extensions import db
 from app.keyset import Cursor
 from app.todos.models import UNPLACED, Todo
 from app.todos.service import LOCK_OWNER, NOT_DELETED, TodoNotFound, TodoRow
+
+FARTHEST = 100  # places: two pages of the list
+
+
+class TooFar(Exception):
+    """There are more than FARTHEST todos from one place to the other."""
+
 
 _KEY = tuple_(Todo.position, Todo.id)
 _MOVED_KEY = tuple_(bindparam("position"), bindparam("todo_id"))
@@ -48,6 +55,42 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
     return lowest
 
 
+def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None = None) -> int | None:
+    """Move a todo to the place of another; it and those between them move by one place. At most FARTHEST rows change.
+
+    Args:
+        onto: the todo that stands there now.
+        completed: as for `move_todo`.
+
+    Returns: as `move_todo`.
+
+    Raises:
+        TodoNotFound
+        TooFar: nothing was changed.
+    """
+    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    pair = db.session.execute(_OWN.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
+    if len(pair) != 2 or todo_id == onto:
+        db.session.rollback()
+        raise TodoNotFound
+    lowest = min((row.id for row in pair if row.position == UNPLACED), default=None)
+    if lowest is not None:
+        _give_positions(user_id, lowest)
+    positions = sorted(row.position or row.id for row in pair)
+    between = _OWN.where(Todo.position.between(*positions)).order_by(Todo.position).limit(FARTHEST + 1)
+    if completed is not None:
+        between = between.where((Todo.completed == completed) | Todo.id.in_([todo_id, onto]))
+    rows = db.session.execute(between, {"owner": user_id}).all()
+    if len(rows) > FARTHEST:
+        db.session.rollback()
+        raise TooFar
+    others = [row.id for row in rows if row.id != todo_id]
+    placed = [*others, todo_id] if rows[-1].id == onto else [todo_id, *others]
+    _set_positions(user_id, dict(zip(placed, (row.position for row in rows), strict=True)))
+    db.session.commit()
+    return lowest
+
+
 def cursor_after_move(cursor: Cursor, lowest: int | None) -> Cursor:
     """The same position in the list after `move_todo` gave the todos from id `lowest` on their positions."""
     position, todo_id = cursor.key
@@ -60,10 +103,17 @@ def _swap(user_id: int, todo: TodoRow, neighbour: TodoRow) -> int | None:
     """Swap two positions; the lowest id that got its first position by this."""
     lowest = min((row.id for row in (todo, neighbour) if row.position == UNPLACED), default=None)
     if lowest is not None:
-        # The UNPLACED todos above the two need positions as well, or they would fall below them. Once in a todo's life.
-        above = update(Todo).where(Todo.user_id == user_id, Todo.position == UNPLACED, Todo.id >= lowest)
-        db.session.execute(above.values(position=Todo.id))
-    positions = {neighbour.id: todo.position or todo.id, todo.id: neighbour.position or neighbour.id}
-    pair = update(Todo).where(Todo.user_id == user_id, Todo.id.in_(positions))
-    db.session.execute(pair.values(position=case(positions, value=Todo.id)))
+        _give_positions(user_id, lowest)
+    _set_positions(user_id, {neighbour.id: todo.position or todo.id, todo.id: neighbour.position or neighbour.id})
     return lowest
+
+
+def _give_positions(user_id: int, lowest: int) -> None:
+    """Also to the UNPLACED todos above, or they would fall below. Once in a todo's life."""
+    above = update(Todo).where(Todo.user_id == user_id, Todo.position == UNPLACED, Todo.id >= lowest)
+    db.session.execute(above.values(position=Todo.id))
+
+
+def _set_positions(user_id: int, positions: dict[int, int]) -> None:
+    rows = update(Todo).where(Todo.user_id == user_id, Todo.id.in_(positions))
+    db.session.execute(rows.values(position=case(positions, value=Todo.id)))

@@ -1,10 +1,10 @@
 """The words for a due date, and a description as a message shows it, in the reader's language."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from flask_babel import gettext as _
 
-from app.web.formats import day
+from app.web.formats import short_day
 from app.web.locale import today
 
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
@@ -14,14 +14,21 @@ def due(value: date) -> str:
     """A due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
     days = (value - today()).days
     if days < 0:
-        sentence: str = _("Overdue since %(day)s", day=day(value))
+        sentence: str = _("Overdue · was due %(day)s", day=short_day(value))
     elif days == 0:
         sentence = _("Due today")
     elif days == 1:
         sentence = _("Due tomorrow")
     else:
-        sentence = _("Due %(day)s", day=day(value))
+        sentence = _("Due %(day)s", day=short_day(value))
     return sentence
+
+
+def due_choices() -> list[tuple[date, str]]:
+    """The days that a new todo is offered by name. The next week begins on its Monday (ISO 8601)."""
+    first = today()
+    monday = first + timedelta(days=7 - first.weekday())
+    return [(first, _("Today")), (first + timedelta(days=1), _("Tomorrow")), (monday, _("Next week"))]
 
 
 def for_message(description: str) -> str:

@@ -5,7 +5,7 @@ The list is in listing.py, its order in order.py.
 
 import uuid
 from datetime import date, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, update
 
@@ -24,6 +24,17 @@ TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 class TodoNotFound(Exception):
     """There is no such todo, or it is another user's, or it is deleted."""
+
+
+class Cleared(NamedTuple):
+    """
+    Args:
+        moment: what `restore_cleared` needs.
+        todos: how many were deleted.
+    """
+
+    moment: int
+    todos: int
 
 
 class Changes(TypedDict, total=False):
@@ -105,13 +116,13 @@ def restore_todo(user_id: int, todo_id: int) -> str:
     return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
 
 
-def clear_completed(user_id: int) -> int | None:
-    """Soft delete all done todos. Returns the moment for `restore_cleared`; None if no todo was done."""
+def clear_completed(user_id: int) -> Cleared | None:
+    """Soft delete all done todos. None if no todo was done."""
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, NOT_DELETED).values(deleted_at=_THIS_MOMENT)
-    moment = db.session.scalars(clear.returning(_MICROSECOND)).first()
+    moments = db.session.scalars(clear.returning(_MICROSECOND)).all()
     db.session.commit()
-    return moment
+    return Cleared(moments[0], len(moments)) if moments else None
 
 
 def restore_cleared(user_id: int, moment: int) -> None:

@@ -20,6 +20,7 @@ DATE = {"en": "d MMM y", "ko": "y. M. d."}
 CLOCK = {"en": "HH:mm", "ko": "aaaa h:mm"}
 TIME = {"en": "h:mm a", "ko": "aaaa h:mm"}
 DAY = {"en": "EEEE, MMM d", "ko": "M월 d일 EEEE"}
+SHORT_DAY = {"en": "EEE, MMM d", "ko": "M월 d일(EEE)"}
 DAY_OF_ANOTHER_YEAR = {"en": "MMM d, y", "ko": "y년 M월 d일"}
 MONTH = {"en": "MMMM y", "ko": "y년 M월"}
 DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
@@ -55,8 +56,17 @@ def time_of_day(value: datetime) -> str:
 
 def day(value: date) -> str:
     """A day: "11월 21일 토요일", or "2025년 11월 21일" in another year than this."""
+    return _day(value, DAY)
+
+
+def short_day(value: date) -> str:
+    """A day: "11월 21일(토)", or "2025년 11월 21일" in another year than this."""
+    return _day(value, SHORT_DAY)
+
+
+def _day(value: date, this_year: dict[str, str]) -> str:
     language = reader().language
-    patterns = DAY if value.year == today().year else DAY_OF_ANOTHER_YEAR
+    patterns = this_year if value.year == today().year else DAY_OF_ANOTHER_YEAR
     return _date(value, patterns[language], language)
 
 

@@ -86,7 +86,7 @@ def test_clearing_deletes_the_users_own_done_todos_alone(signed_in: Visitor, ali
         create(alice, f"done {number}", completed=True)
     assert signed_in.submit("/todos/clear-completed").location == "/todos"
     assert stored_ids() == kept
-    assert "The done todos are deleted." in signed_in.get("/todos").text
+    assert "completed todo" in signed_in.get("/todos").text
 
 
 def test_clearing_when_nothing_is_done_changes_nothing(signed_in: Visitor, alice: User) -> None:
@@ -117,4 +117,6 @@ def test_clearing_is_offered_only_where_a_done_todo_is_shown(signed_in: Visitor,
     assert "clear-completed" not in signed_in.get("/todos").text
     create(alice, "done", completed=True)
     assert "clear-completed" in signed_in.get("/todos").text
-    assert "clear-completed" not in signed_in.get("/todos?show=open").text
+    assert "clear-completed" in signed_in.get("/todos?show=done").text
+    assert "clear-completed" not in signed_in.get("/todos?show=today").text
+    assert "clear-completed" not in signed_in.get("/todos?before=0-1").text

@@ -1,10 +1,11 @@
 """The due date: what is accepted, how it is shown, and the order by it."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.accounts.models import User
 from app.extensions import db
@@ -80,8 +81,8 @@ def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> No
 
 @pytest.mark.parametrize(
     ("days", "english", "korean"),
-    [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue since ", "기한 지남"),
-     (2, ">Due ", "까지</time>"), (-400, "Overdue since ", "기한 지남"), (20000, ">Due ", "까지</time>")],
+    [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue · was due ", "기한 지남"),
+     (2, ">Due ", "까지</time>"), (-400, "Overdue · was due ", "기한 지남"), (20000, ">Due ", "까지</time>")],
 )  # fmt: skip
 def test_it_is_shown_in_the_readers_language_and_time_zone(
     app: Flask, alice: User, days: int, english: str, korean: str
@@ -122,6 +123,57 @@ def test_by_due_date_open_ones_with_a_date_come_first_and_done_ones_last(alice: 
     ]
 
 
+def test_what_is_due_today_or_was_before_is_listed_the_earliest_first(alice: User, bob: User) -> None:
+    now = date(2026, 11, 21)
+    for name, due_on in {
+        "tomorrow": now + timedelta(1), "today": now, "yesterday": now - timedelta(1), "some day": None,
+        "long ago": date(2000, 1, 1), "also today": now,
+    }.items():  # fmt: skip
+        service.create_todo(alice.id, name, due_on)
+    done = service.create_todo(alice.id, "done", now)
+    service.change_todo(alice.id, done, completed=True)
+    service.delete_todo(alice.id, service.create_todo(alice.id, "deleted", now))
+    service.create_todo(bob.id, "foreign", now)
+    assert [todo.description for todo in listing.list_due(alice.id, now).todos] == [
+        "long ago", "yesterday", "also today", "today",
+    ]  # fmt: skip
+
+
+def test_the_pages_of_today_hold_every_todo_once_by_the_index(alice: User) -> None:
+    now = date(2026, 11, 21)
+    ids = {service.create_todo(alice.id, f"{number}", now - timedelta(number % 7)) for number in range(120)}
+    page = listing.list_due(alice.id, now)
+    found = [*page.todos]
+    while page.older:
+        page = listing.list_due(alice.id, now, page.older)
+        found += page.todos
+    assert [todo.due_on for todo in found] == sorted(todo.due_on for todo in found)
+    assert (len(found), {todo.id for todo in found}) == (120, ids)
+    db.session.execute(text("ANALYZE todos; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+    connection = db.session.connection()
+    asked = listing._TODAY.params(owner=alice.id, rank=0, todo_id=1, today=0).compile(connection)
+    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars())
+    assert "Index Scan Backward using ix_todos_due" in plan
+
+
+def test_the_view_of_today_offers_today_for_what_is_added(signed_in: Visitor, alice: User) -> None:
+    with signed_in.application.test_request_context():
+        now = today()
+    for path, chosen in (("/todos", ""), ("/todos?show=today", f"{now}")):
+        page = signed_in.get(path).text
+        assert re.findall(r'<input type="radio" name="due_on" value="([^"]*)" checked>', page) == [chosen]
+
+
+def test_a_day_of_the_calendar_counts_more_than_one_by_name(signed_in: Visitor) -> None:
+    signed_in.submit("/todos", description="books", due_on=["2026-11-21", "2026-12-24"])
+    assert stored() == date(2026, 12, 24)
+
+
+def test_a_day_by_name_is_stored(signed_in: Visitor) -> None:
+    signed_in.submit("/todos", description="books", due_on=["2026-11-21", ""])
+    assert stored() == date(2026, 11, 21)
+
+
 def test_by_due_date_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
     ids = set()
     for number in range(120):
@@ -143,7 +195,7 @@ def test_by_due_date_nothing_can_be_moved_and_the_links_keep_the_order(signed_in
         service.create_todo(alice.id, f"{number}")
     page = signed_in.get("/todos?sort=due").text
     assert 'name="direction"' not in page
-    assert 'href="/todos?show=open&amp;sort=due"' in page
+    assert 'href="/todos?show=done&amp;sort=due"' in page
     assert "/todos?sort=due&amp;before=-1000000-" in page
 
 

@@ -19,7 +19,7 @@ from tests.visitor import Visitor
 
 MIN = -(2**63)
 
-LABELS = {"tick": "Complete", "up": "Move up", "down": "Move down", "delete": "Delete"}
+LABELS = {"tick": "Complete", "edit": "Edit", "more": "More", "up": "Move up", "down": "Move down", "delete": "Delete"}
 
 
 def create(user: User, count: int) -> list[int]:
@@ -69,6 +69,23 @@ def test_what_changes_between_two_pages_shifts_nothing(alice: User) -> None:
     assert [todo.description for todo in second.todos] == [f"{number}" for number in reversed(range(10))]
 
 
+def test_done_ones_are_folded_below_the_open_ones_and_a_few_at_most(signed_in: Visitor, alice: User) -> None:
+    for todo_id in create(alice, 12):
+        service.change_todo(alice.id, todo_id, completed=True)
+    service.create_todo(alice.id, "is open")
+    listed, _, folded = signed_in.get("/todos").text.partition('<details class="done-ones"')
+    assert (listed.count('class="done"'), folded.count('class="done"')) == (0, 10)
+    assert "is open" in listed
+    assert 'href="/todos?show=done"' in folded
+    assert " open>" not in folded.partition(">")[0] + ">"
+    assert "done-ones" not in signed_in.get("/todos?before=0-1").text
+
+
+def test_the_last_one_that_was_done_says_so(signed_in: Visitor, alice: User) -> None:
+    service.change_todo(alice.id, create(alice, 1)[0], completed=True)
+    assert "Nothing is left to do." in signed_in.get("/todos").text
+
+
 def test_show_older_leads_on_within_what_is_shown(signed_in: Visitor, alice: User) -> None:
     done = service.create_todo(alice.id, "one that is done")
     service.change_todo(alice.id, done, completed=True)
@@ -84,7 +101,13 @@ def test_show_older_leads_on_within_what_is_shown(signed_in: Visitor, alice: Use
 
 
 @pytest.mark.parametrize(
-    ("show", "names"), [("", ["is open", "is done"]), ("?show=open", ["is open"]), ("?show=done", ["is done"])]
+    ("show", "names"),
+    [
+        ("", ["is open", "is done"]),
+        ("?show=open", ["is open", "is done"]),
+        ("?show=done", ["is done"]),
+        ("?show=today", []),
+    ],
 )
 def test_what_is_shown(signed_in: Visitor, alice: User, show: str, names: list[str]) -> None:
     service.create_todo(alice.id, "is open")
@@ -133,7 +156,6 @@ def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) 
     todo_id = service.create_todo(alice.id, "books")
     page = signed_in.get("/todos").text
     assert f'<bdi id="what-{todo_id}">books</bdi>' in page
-    assert 'aria-label="Edit: books"' in page
     for name, label in LABELS.items():
         assert f'aria-labelledby="{name} what-{todo_id}"' in page
         assert f'<span id="{name}">{label}:</span>' in page
@@ -170,8 +192,8 @@ def test_the_number_left_counts_the_open_ones_of_all_pages(signed_in: Visitor, a
 
 EMPTY = [
     ("", "Write down your first todo.", "#description"),
-    ("?show=open", "Nothing is left to do.", "#description"),
-    ("?show=done", "Nothing is done yet.", "/todos?show=open"),
+    ("?show=today", "Nothing is due today.", "/todos"),
+    ("?show=done", "No completed todos.", "/todos"),
     ("?before=0-1", "There are no older todos.", "/todos"),
     ("?show=done&before=0-1", "There are no older todos.", "/todos?show=done"),
 ]

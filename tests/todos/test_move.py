@@ -229,3 +229,55 @@ def test_a_cursor_follows_its_todo_to_its_first_position(
     key: tuple[int, int], lowest: int | None, after: tuple[int, int]
 ) -> None:
     assert order.cursor_after_move(Cursor(key), lowest) == Cursor(after)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+@pytest.mark.parametrize("start", range(5))
+@pytest.mark.parametrize("end", range(5))
+def test_dragged_it_takes_the_place_of_another_and_those_between_move_by_one(
+    signed_in: Visitor, alice: User, placed: bool, start: int, end: int
+) -> None:
+    ids = create(alice, 5, placed=placed)
+    if start == end:
+        return
+    assert signed_in.submit(f"/todos/{ids[start]}/move", onto=f"{ids[end]}").status_code == 302
+    expected = [todo_id for todo_id in ids if todo_id != ids[start]]
+    expected.insert(end, ids[start])
+    assert listed(alice) == expected
+
+
+def test_dragged_among_the_open_ones_it_leaves_the_done_ones_where_they_are(alice: User) -> None:
+    ids = create(alice, 7)
+    for todo_id in ids[1::2]:
+        service.change_todo(alice.id, todo_id, completed=True)
+    order.place_todo(alice.id, ids[0], ids[6], completed=False)
+    assert listed(alice) == [ids[2], ids[1], ids[4], ids[3], ids[6], ids[5], ids[0]]
+    order.place_todo(alice.id, ids[0], ids[2], completed=False)
+    assert listed(alice) == ids
+
+
+@pytest.mark.parametrize("onto", ["0", "9000000000", "x", "", "-1", "1.5", "9" * 19])
+def test_onto_what_is_not_there_nothing_moves(signed_in: Visitor, alice: User, bob: User, onto: str) -> None:
+    ids = create(alice, 3)
+    foreign = create(bob, 1)[0]
+    deleted = create(alice, 1)[0]
+    service.delete_todo(alice.id, deleted)
+    for target in (onto, f"{foreign}", f"{deleted}", f"{ids[0]}"):
+        assert signed_in.submit(f"/todos/{ids[0]}/move", onto=target).status_code in (404, 422)
+    assert listed(alice) == ids
+
+
+def test_anothers_todo_is_not_dragged(signed_in: Visitor, alice: User, bob: User) -> None:
+    mine, ids = create(alice, 1), create(bob, 2)
+    for onto in (ids[1], mine[0]):
+        assert signed_in.submit(f"/todos/{ids[0]}/move", onto=f"{onto}").status_code == 404
+    assert listed(bob) == ids
+
+
+def test_farther_than_two_pages_is_refused(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
+    monkeypatch.setattr(order, "FARTHEST", 3)
+    ids = create(alice, 5)
+    assert signed_in.submit(f"/todos/{ids[0]}/move", onto=f"{ids[3]}").status_code == 422
+    assert listed(alice) == ids
+    assert signed_in.submit(f"/todos/{ids[0]}/move", onto=f"{ids[2]}").status_code == 302
+    assert listed(alice) == [ids[1], ids[2], ids[0], ids[3], ids[4]]

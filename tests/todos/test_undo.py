@@ -103,7 +103,9 @@ def test_where_nothing_was_done_there_is_nothing_to_undo(signed_in: Visitor, ali
 def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
     todo_id, done = create(alice, "books"), create(alice, "done", completed=True)
     service.delete_todo(alice.id, todo_id)
-    moment = service.clear_completed(alice.id)
+    cleared = service.clear_completed(alice.id)
+    assert cleared
+    moment = cleared.moment
     make_old("1 day 1 second")
     assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 404
     assert signed_in.submit(f"/todos/{done}/restore").status_code == 404
@@ -123,7 +125,9 @@ def test_another_users_todo_is_404_and_stays_deleted(app: Flask, alice: User, bo
     todo_id = create(alice, "books", completed=True)
     service.delete_todo(alice.id, todo_id)
     create(alice, "more books", completed=True)
-    moment = service.clear_completed(alice.id)
+    cleared = service.clear_completed(alice.id)
+    assert cleared
+    moment = cleared.moment
     stranger = browser_of(app, bob)
     assert stranger.submit(f"/todos/{todo_id}/restore").status_code == 404
     assert stranger.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
@@ -141,7 +145,9 @@ def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice:
 @pytest.mark.parametrize("action", ["{todo}/restore", "clear-completed/{moment}/undo"])
 def test_a_link_restores_nothing(signed_in: Visitor, alice: User, action: str) -> None:
     todo_id = create(alice, "books", completed=True)
-    moment = service.clear_completed(alice.id)
+    cleared = service.clear_completed(alice.id)
+    assert cleared
+    moment = cleared.moment
     path = f"/todos/{action.format(todo=todo_id, moment=moment)}"
     assert signed_in.get(path).status_code == 405
     assert signed_in.submit(f"{path}?show=all").status_code == 400

@@ -23,6 +23,10 @@ async function show(url) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const parts = [...document.querySelectorAll("[data-part]")].map((old) => [old, page.getElementById(old.id)]);
   if (!answer.ok || parts.some(([, part]) => !part)) return location.assign(url); // an error, or the sign-in
+  for (const { id } of document.querySelectorAll("[data-part] details[id][open]")) {
+    const details = page.getElementById(id);
+    if (details) details.open = true;
+  }
   for (const [old, part] of parts) {
     if (old.dataset.part === "before") old.prepend(...part.children);
     else old.replaceWith(part);

@@ -9,7 +9,7 @@ const { owner } = document.getElementById("outbox").dataset;
 const PREFIX = `outbox:${owner}:`;
 const TIMEOUT = 30e3; // ms
 const [SHORTEST_PAUSE, LONGEST_PAUSE] = [2e3, 60e3]; // ms; doubled with each try
-const FIELDS = "textarea, input:not([type=hidden])";
+const TEXTS = "textarea, input:not([type=hidden], [type=radio], [type=date])";
 const forms = new Map(); // of this page: the key of an entry, and the form that it was entered in
 let sent = []; // entries of this page that its list does not show yet
 let isStuck = false; // the last try did not reach the server
@@ -43,8 +43,8 @@ function keep(event) {
   const form = event.target;
   const kind = form.closest("[data-outbox]")?.dataset.outbox;
   if (!kind || form.method !== "post") return;
-  const typed = [...form.elements].filter((field) => field.matches(FIELDS));
-  const text = typed.filter(({ type }) => type !== "date").map(({ value }) => value.trim()).filter(Boolean).join("\n");
+  const typed = [...form.querySelectorAll(TEXTS)];
+  const text = typed.map(({ value }) => value.trim()).filter(Boolean).join("\n");
   if (typed.length && !text) return; // the server says what is missing
   let entry;
   try {
@@ -169,13 +169,13 @@ function editors({ action }) {
 }
 
 function holds(form, textOf) {
-  return [...form.querySelectorAll(FIELDS)].every(({ name, value }) => value === textOf(name));
+  return [...form.querySelectorAll(TEXTS)].every(({ name, value }) => value === textOf(name));
 }
 
 // The page of a refusal says why, and holds the text. It is shown unless something else was typed meanwhile.
 function refuse(entry, refused) {
   const form = forms.get(entry.key);
-  const isFree = form && (entry.kind !== "new" || [...form.querySelectorAll(FIELDS)].every(({ value }) => !value));
+  const isFree = form && (entry.kind !== "new" || [...form.querySelectorAll(TEXTS)].every(({ value }) => !value));
   if (isFree) sendAsPage(entry);
   else store({ ...entry, refused });
 }

@@ -35,17 +35,21 @@ function tick(button) {
 
 // The control that was used keeps the focus if it is there again. Else the nearest one gets it.
 function focusNear(name, row, index) {
-  const rows = document.querySelectorAll(".list li");
+  const rows = document.querySelectorAll("#todos > .list li"); // of a done one, the next that is open
   const undo = byId("messages").querySelector("form button");
   const sameRow = byId(`todo-${row}`);
   const nearest =
     (["delete", "clear"].includes(name) && undo) ||
-    (sameRow && ["0", "1"].includes(name) && byId(`tick-${row}`)) ||
+    (["0", "1"].includes(name) && inSight(byId(`tick-${row}`))) ||
     (sameRow && ["up", "down"].includes(name) && (enabled(`${name}-${row}`) ?? sameRow.querySelector("[name=direction]:enabled"))) ||
-    byId(`edit-${row}`) ||
-    rows[Math.min(index ?? 0, rows.length - 1)]?.querySelector("button, input") ||
+    inSight(byId(`edit-${row}`)) ||
+    rows[Math.min(index ?? 0, rows.length - 1)]?.querySelector("button, input:not([type=hidden])") ||
     byId("description");
   nearest.focus();
+}
+
+function inSight(element) {
+  return element?.checkVisibility() ? element : null;
 }
 
 function enabled(id) {
