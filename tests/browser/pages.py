@@ -60,6 +60,8 @@ NOTES = (
     Page("notes-found", "/notes?q=%EB%B0%98", FULL),
     Page("notes-tagged", "/notes?tag=%EB%8B%AC", FULL),
     Page("notes-no-tag", "/notes?tag=nowhere", EMPTY),
+    Page("notes-of-a-day", "/notes?day={day}", FULL),
+    Page("notes-of-an-empty-day", "/notes?day=2020-02-29", FULL),
     Page("tags", "/notes/tags", FULL),
     Page("notes-no-hit", "/notes?q=%EC%97%86%EB%8A%94%20%EB%A7%90%20nowhere", FULL),
     Page("notes-refused", "/notes", FULL, 422, {"title": "반" * 51, "content": "달" * 2001}),

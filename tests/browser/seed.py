@@ -140,6 +140,7 @@ def seed_notes(user_id: int) -> Ids:
         "hard_note": everything,
         "markdown": markdown,
         "before": str(listing.list_notes(user_id).older),
+        "day": notes.get_note(user_id, markdown).created_at.date(),
     }
 
 
