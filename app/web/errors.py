@@ -4,7 +4,7 @@ An error page asks the database for nothing, since that may be what failed: who 
 One question goes to a database that has just answered: whether it is a standby.
 """
 
-from flask import Flask, current_app, g, json, render_template, request
+from flask import Flask, current_app, g, json, render_template, request, session
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
@@ -16,13 +16,14 @@ from app.database_errors import is_refused_by_standby, is_transient, sqlstate, t
 from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
+from app.web.cookies import TOKEN
 
 RETRY_AFTER = 5  # seconds
 
 # status: (what happened, what to do)
 SENTENCES = {
     400: (_("That request could not be read"), _("Go back, reload the page and try once more.")),
-    404: (_("There is nothing here"), _("It may have been deleted, or the address has a typing error.")),
+    404: (_("Page not found"), _("It may have been deleted, or the address has a typing error.")),
     405: (_("This address does not do that"), _("Go back and use the buttons of the page.")),
     409: (_("It was changed meanwhile"), _("Reload the page to see the newer version.")),
     413: (_("That is too large"), _("Send less at once: a photo may have 5 MiB.")),
@@ -89,7 +90,11 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
         return response
     is_ours = isinstance(error, InternalServerError)
     response.data = render_template(
-        "errors/error.html", title=title, advice=advice, request_id=g.request_id if is_ours else None
+        "errors/error.html",
+        title=title,
+        advice=advice,
+        in_notebook=is_signed_in(),
+        request_id=g.request_id if is_ours else None,
     )
     response.content_type = "text/html; charset=utf-8"
     return response
@@ -102,6 +107,14 @@ def settle_reader() -> None:
     """
     if "_login_user" not in g:  # where Flask-Login keeps it
         login._update_request_context_with_user(g.get("account"))
+
+
+def is_signed_in() -> bool:
+    """Whether the request has found an account; if it has not looked, whether the signed cookie holds a session.
+
+    That session may have ended. Then the navigation, which is what this decides, leads to sign-in.
+    """
+    return g.account is not None if "account" in g else TOKEN in session
 
 
 def wants_json() -> bool:

@@ -126,6 +126,7 @@ ERRORS = (
     Page("error-400", "/notes?before=nothing", FULL, 400),
     Page("error-400-form", "/sign-in", status=400, form={"csrf_token": ""}),
     Page("error-404", "/nothing/here", status=404),
+    Page("error-404-unknown-reader", "/nothing/here", FULL, 404),
     Page("error-404-signed-in", "/notes/9000000000", FULL, 404),
     Page("error-405", "/sign-out", FULL, 405),
     Page("error-413", "/notes", FULL, 413, {"content": "x" * 70_000}),
