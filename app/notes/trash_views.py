@@ -27,3 +27,10 @@ def restore(note_id: int) -> Answer:
     name = service.restore_note(current_user.id, note_id)
     flash(_("“%(name)s” is back.", name=name))
     return redirect(return_url(url_for("notes.index")))
+
+
+@bp.post("/<id:note_id>/delete-for-good")
+def delete_for_good(note_id: int) -> Answer:
+    name = service.delete_note_for_good(current_user.id, note_id)
+    flash(_("“%(name)s” is deleted for good.", name=name))
+    return redirect(url_for("notes.trash"))

@@ -116,14 +116,18 @@ def list_context(page: listing.NotePage, search: Search, day: OneDay | None = No
 
 @bp.get("/<id:note_id>")
 def show(note_id: int) -> Answer:
-    note = service.get_note(current_user.id, note_id)
+    """200 for a note in the trash too: it is there for its owner to read, until it is deleted for good."""
+    note = service.get_note_or_deleted(current_user.id, note_id)
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""))
-    return render_template("notes/show.html", note=note, html=html, back=return_url(url_for("notes.index")))
+    template, home = ("deleted", "notes.trash") if note.deleted_at else ("show", "notes.index")
+    return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
 
 
 @bp.get("/<id:note_id>/edit")
 def edit(note_id: int) -> Answer:
-    note = service.get_note(current_user.id, note_id)
+    note = service.get_note_or_deleted(current_user.id, note_id)
+    if note.deleted_at:
+        return redirect(url_for("notes.show", note_id=note_id))
     return editor(EditNoteForm(obj=note), note_id)
 
 

@@ -54,6 +54,8 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
                                   {"id": alice.id}),
+        "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
+                                     {"id": alice.id}),
         "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
         "done": results.done(alice),
         "waiting": results.waiting(alice),

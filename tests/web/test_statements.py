@@ -27,6 +27,7 @@ COSTS = {
     "/notes/tags": 2,
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
+    "/notes/{deleted}": 2,
     "/notes/trash": 2,
     "/todos": 2,
     "/todos?show=open": 2,
@@ -65,6 +66,8 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         note_id = notes.create_note(alice.id, f"note {number}", "text #tag")
         todo_id = todos.create_todo(alice.id, f"todo {number}")
         done = results.done(alice)
+    deleted = notes.create_note(alice.id, "deleted", "")
+    notes.delete_note(alice.id, deleted)
     ids = {
         "note": note_id,
         "todo": todo_id,
@@ -72,6 +75,7 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         "waiting": results.waiting(alice),
         "failed": results.failed(alice, "dns"),
         "today": day_of_newest_note(),
+        "deleted": deleted,
     }
     for path, count in COSTS.items():
         browser = browser_of(app, alice)  # a new one, which has seen no page
