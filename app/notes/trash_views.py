@@ -32,5 +32,5 @@ def restore(note_id: int) -> Answer:
 @bp.post("/<id:note_id>/delete-for-good")
 def delete_for_good(note_id: int) -> Answer:
     name = service.delete_note_for_good(current_user.id, note_id)
-    flash(_("“%(name)s” is deleted for good.", name=name))
+    flash(_("“%(name)s” was deleted for good.", name=name))
     return redirect(url_for("notes.trash"))
