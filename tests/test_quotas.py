@@ -168,9 +168,9 @@ def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
         add(path, alice.id)
     monkeypatch.setattr(QUOTAS[path], "most", most)
     page = signed_in.get("/mypage").text
-    assert ("more fit" in page) == said
+    assert ("room for" in page) == said
     if said:
-        assert f": {max(most - 30, 0)} more fit." in page
+        assert f": room for {max(most - 30, 0)} more." in page
 
 
 def test_a_quota_is_as_large_as_the_documentation_says() -> None:

@@ -86,7 +86,7 @@ class SettingsForm(FlaskForm):
     language = SelectField(
         _("Language"),
         choices=lambda: [
-            ("", _("As the browser says")),
+            ("", _("Same as browser")),
             *((code, name, {"lang": code}) for code, name in LANGUAGES.items()),
         ],
         validate_choice=False,

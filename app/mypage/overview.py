@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
 from app.accounts import devices
 from app.extensions import read
-from app.mypage.heat_map import Square, busiest_week, first_day, squares
+from app.mypage.heat_map import Half, busiest_week, first_day, halves
 
 # Name: where it stands. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
 Figures = Mapping[str, ColumnElement[Any]]
@@ -46,8 +47,13 @@ class Overview:
     def busiest_week(self) -> tuple[date, int] | None:
         return busiest_week(self.days)
 
-    def squares(self) -> list[Square]:
-        return squares(self.days, self.today)
+    def halves(self) -> list[Half]:
+        return halves(self.days, self.today)
+
+    def days_by_month(self) -> list[list[tuple[date, int]]]:
+        """The days with notes, the newest first, a list for each month."""
+        newest_first = sorted(self.days.items(), reverse=True)
+        return [list(days) for _, days in groupby(newest_first, lambda day: (day[0].year, day[0].month))]
 
 
 @cache

@@ -66,7 +66,7 @@ def put_photo() -> Answer:
         except PhotoRejected as error:
             form.refuse(error)
         else:
-            flash(_("Your photo is changed."))
+            flash(_("Your photo was changed."))
             return go_to(url_for("mypage.index"))
     if wants_json():
         return refusal(form)
@@ -76,7 +76,7 @@ def put_photo() -> Answer:
 @bp.post("/photo/delete")
 def delete_photo() -> Answer:
     photos.remove_photo(current_user.id)
-    flash(_("Your photo is removed."))
+    flash(_("Your photo was removed."))
     return redirect(url_for("mypage.index"))
 
 
@@ -90,7 +90,7 @@ def change_nickname() -> Answer:
         except NicknameTaken:
             form.nickname.errors = [_("This nickname is taken; please choose another one.")]
         else:
-            flash(_("Your nickname is changed."))
+            flash(_("Your nickname was changed."))
             return redirect(url_for("mypage.index"))
     return edit_page(form), 422
 
@@ -103,7 +103,7 @@ def change_settings() -> Answer:
     language = form.language.data
     profile.change_settings(current_user.id, language or None, form.time_zone.data or None)
     with force_locale(language or browser_locale()):
-        flash(_("Your language and time zone are saved."))
+        flash(_("Your language and time zone were saved."))
     answer = redirect(url_for("mypage.index"))
     if language:
         keep(answer, "language", language)  # for this browser while it is signed out
@@ -126,7 +126,7 @@ def change_password() -> Answer:
             return limited_page(form, form.current_password, error)
         else:
             browser_session.renew(user)
-            flash(_("Your password is changed; other devices are signed out."))
+            flash(_("Your password was changed, and other devices were signed out."))
             return redirect(url_for("mypage.index"))
     return edit_page(form), 422
 
@@ -151,7 +151,7 @@ def change_email() -> Answer:
         except RateLimited as error:
             return limited_page(form, form.password_for_email, error)
         else:
-            flash(_("A mail with a link is on its way to your new address."))
+            flash(_("We've sent a link to your new address."))
             return redirect(url_for("mypage.index"))
     return edit_page(form), 422
 
@@ -169,6 +169,6 @@ def delete_account() -> Answer:
             return limited_page(form, form.password, error)
         else:
             browser_session.sign_out()
-            flash(_("Your account and everything in it is deleted."))
+            flash(_("Your account and everything in it were deleted."))
             return redirect(url_for("accounts.landing"))
     return edit_page(form), 422

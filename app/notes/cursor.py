@@ -4,6 +4,7 @@ After these it carries how many notes the pages before it showed, so that no pag
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from app.keyset import IDS, Cursor
 
@@ -25,6 +26,12 @@ def values_of(cursor: Cursor) -> tuple[bool, datetime, int, int | None]:
     """What `key_of` was given."""
     pinned, microseconds, note_id, *passed = cursor.key
     return pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, passed[0] if passed else None
+
+
+def parameters_of(user_id: int, after: Cursor) -> dict[str, Any]:
+    """The parameters of a statement that lists the user's notes after the cursor."""
+    pinned, created_at, note_id, _ = values_of(after)
+    return {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
 
 
 def parse_cursor(text: str) -> Cursor:

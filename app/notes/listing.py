@@ -35,7 +35,7 @@ from app.figures.kept import kept
 from app.figures.models import Figures
 from app.keyset import Cursor, cut_page
 from app.notes import search_statement
-from app.notes.cursor import START, key_of, values_of
+from app.notes.cursor import START, key_of, parameters_of, values_of
 from app.notes.excerpts import LENGTH
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search
@@ -49,6 +49,7 @@ TRASH_COUNTED = 100  # of more the list says 99+, so that a full trash costs it 
 TRASH_RETENTION = timedelta(days=30)
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
+Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> 
     return ordered.limit(PAGE_SIZE + 1)
 
 
-def _shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
+def shown_columns(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
     tags = Note.tags[1:TAGS_OF_NOTE].label("tags")
     return select(
         Note.id, Note.title, text.label("text"), tags, Note.pinned, Note.version, Note.created_at, Note.updated_at
@@ -109,36 +110,36 @@ def _figures() -> tuple[Label[Any], ...]:
     )
 
 
-def _beside(page: Select[Any], found: ColumnElement[Any]) -> tuple[Select[Any], Select[Any]]:
+def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement[bool]) -> Statements:
     """The page with the figures in each row, and the figures alone for a page without rows.
 
     One statement for both would be a join, which costs PostgreSQL a quarter more. An empty page is rare: it asks twice.
 
     Args:
-        found: what search_statement.search() says beside its page, here a number that is known; NULL: all notes.
+        found, is_least: as search_statement.search() says beside its page. Here the number is known; NULL: all notes.
     """
-    exactly = (found.label("found"), false().label("is_least"), null().label("stopped_at"), true().label("after_hit"))
-    figures = (*exactly, *_figures())
+    of_page = (found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit"))
+    figures = (*of_page, *_figures())
     return page.add_columns(*figures), select(null().label("id"), *figures)
 
 
-def _list() -> tuple[Select[Any], Select[Any]]:
-    shown = _shown(func.left(Note.content, LENGTH))
-    return _beside(_one_page(shown, Note.pinned, Note.created_at, Note.id), null())
+def _list() -> Statements:
+    shown = shown_columns(func.left(Note.content, LENGTH))
+    return beside(_one_page(shown, Note.pinned, Note.created_at, Note.id), null(), false())
 
 
-def _one_tag() -> tuple[Select[Any], Select[Any]]:
+def _one_tag() -> Statements:
     own = (NoteTag.user_id == _OWNER, NoteTag.tag == bindparam("tag"))
     keys = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
     used = select(TagCount.used).where(TagCount.user_id == _OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
-    rows = _shown(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
+    rows = shown_columns(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
     newest_first = rows.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
-    return _beside(newest_first, func.coalesce(used, 0))
+    return beside(newest_first, func.coalesce(used, 0), false())
 
 
 def _search() -> Select[Any]:
     """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
-    page, *of_page = search_statement.search(_shown(Note.content), PAGE_SIZE + 1)
+    page, *of_page = search_statement.search(shown_columns(Note.content), PAGE_SIZE + 1)
     figures = select(*of_page, *_figures()).subquery("figures")
     joined = select(figures, page).select_from(figures.outerjoin(page, true()))
     return joined.order_by(page.c.pinned.desc(), page.c.created_at.desc(), page.c.id.desc())
@@ -155,9 +156,12 @@ _SEARCH = _search()
 
 def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
     """A page of the user's notes that the search finds, pinned ones first, then the newest."""
-    pinned, created_at, note_id, passed = values_of(after)
-    parameters = {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
-    rows = _read(search, parameters)
+    return page_of(_read(search, parameters_of(user_id, after)), after)
+
+
+def page_of(rows: Sequence[NoteRow], after: Cursor) -> NotePage:
+    """What a statement of `beside` has found, as a page: of its rows, or of the figures alone."""
+    pinned, created_at, _, passed = values_of(after)
     figures = rows[0]
     listed = [row for row in rows if row.id is not None]
     shown = None if passed is None else passed + min(len(listed), PAGE_SIZE)

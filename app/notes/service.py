@@ -6,7 +6,7 @@ The list is in listing.py.
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Update, bindparam, delete, func, select, update
+from sqlalchemy import Delete, Update, bindparam, delete, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
@@ -42,6 +42,9 @@ _DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION -
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
 _ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
     Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED
+)
+_ONE_OR_DELETED = select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left")).where(
+    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH
 )
 _TRASH = (
     select(
@@ -79,6 +82,14 @@ def create_note(user_id: int, title: str, content: str, key: uuid.UUID | None = 
 def get_note(user_id: int, note_id: int) -> NoteRow:
     """Raises: NoteNotFound."""
     note = read(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none()
+    if note is None:
+        raise NoteNotFound
+    return note
+
+
+def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
+    """A note that may be in the trash: then it has `deleted_at` and `days_left`. Raises: NoteNotFound."""
+    note = read(_ONE_OR_DELETED, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
         raise NoteNotFound
     return note
@@ -124,6 +135,11 @@ def restore_note(user_id: int, note_id: int) -> str:
     return _apply_and_name(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
+def delete_note_for_good(user_id: int, note_id: int) -> str:
+    """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
+    return _apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
+
+
 def list_trash(user_id: int) -> Sequence[NoteRow]:
     """The notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
     return read(_TRASH, {"owner": user_id}).all()
@@ -151,8 +167,8 @@ def _apply(change: Update) -> bool:
     return found
 
 
-def _apply_and_name(change: Update) -> str:
-    """Run an update of one note and return the note's name. Raises: NoteNotFound."""
+def _apply_and_name(change: Update | Delete) -> str:
+    """Run an update or a deletion of one note and return the note's name. Raises: NoteNotFound."""
     note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
     db.session.commit()
     if note is None:

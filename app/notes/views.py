@@ -16,6 +16,7 @@ from app.notes.days import group_by_day
 from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
 from app.notes.forms import EditNoteForm, NewNoteForm
+from app.notes.one_day import OneDay, list_day
 from app.notes.search import Search
 from app.quotas import QuotaReached
 from app.web.access import local_path
@@ -25,6 +26,7 @@ from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
+from app.web.locale import reader
 from app.web.template_folding import constant
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
@@ -43,10 +45,13 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 @bp.get("")
 def index() -> Answer:
     search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
-    page = listing.list_notes(current_user.id, requested_cursor(), search)
+    day, after = requested_day(), requested_cursor()
+    if day and search:
+        abort(400)  # no page leads there
+    page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search)
     is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
     template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(render_template(template, **list_context(page, search), is_more=is_fragment))
+    response = make_response(render_template(template, **list_context(page, search, day), is_more=is_fragment))
     response.vary.add("HX-Request")
     return response
 
@@ -93,11 +98,21 @@ def requested_cursor() -> Cursor:
         abort(400)
 
 
-def list_context(page: listing.NotePage, search: Search) -> dict[str, Any]:
+def requested_day() -> OneDay | None:
+    """The day that `?day=` asks for, where the reader is; 400 when it is none."""
+    day = request.args.get("day")
+    try:
+        return None if day is None else OneDay.parse(day, reader().time_zone)
+    except ValueError:
+        abort(400)
+
+
+def list_context(page: listing.NotePage, search: Search, day: OneDay | None = None) -> dict[str, Any]:
     """The variables of the list's templates. `here` is the URL that its buttons return to."""
     query = request.args if request.method == "GET" else {}
-    place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag")}
+    place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag", "day")}
     return {
+        "day": day.day if day else None,
         "page": page,
         "search": search,
         "days": list(group_by_day(page, search)),
@@ -108,14 +123,18 @@ def list_context(page: listing.NotePage, search: Search) -> dict[str, Any]:
 
 @bp.get("/<id:note_id>")
 def show(note_id: int) -> Answer:
-    note = service.get_note(current_user.id, note_id)
+    """200 for a note in the trash too: it is there for its owner to read, until it is deleted for good."""
+    note = service.get_note_or_deleted(current_user.id, note_id)
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""))
-    return render_template("notes/show.html", note=note, html=html, back=return_url(url_for("notes.index")))
+    template, home = ("deleted", "notes.trash") if note.deleted_at else ("show", "notes.index")
+    return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
 
 
 @bp.get("/<id:note_id>/edit")
 def edit(note_id: int) -> Answer:
-    note = service.get_note(current_user.id, note_id)
+    note = service.get_note_or_deleted(current_user.id, note_id)
+    if note.deleted_at:
+        return redirect(url_for("notes.show", note_id=note_id))
     return editor(EditNoteForm(obj=note), note_id)
 
 
@@ -162,29 +181,10 @@ def delete(note_id: int) -> Answer:
     return redirect(back)
 
 
-@bp.post("/<id:note_id>/restore")
-def restore(note_id: int) -> Answer:
-    name = service.restore_note(current_user.id, note_id)
-    flash(_("“%(name)s” is back.", name=name))
-    return redirect(return_url(url_for("notes.index")))
-
-
 def return_url(default: str) -> str:
     """The page to return to, from the field or parameter `next`. Only local paths: no open redirect."""
     back = local_path(request.values.get("next"), default)
     return back if len(back) <= LONGEST_RETURN_URL else default
-
-
-@bp.get("/trash")
-def trash() -> Answer:
-    return render_template("notes/trash.html", notes=service.list_trash(current_user.id))
-
-
-@bp.post("/trash/empty")
-def empty_trash() -> Answer:
-    service.empty_trash(current_user.id)
-    flash(_("The trash is empty."))
-    return redirect(url_for("notes.trash"))
 
 
 @bp.get("/tags")

@@ -13,8 +13,10 @@ from app.photos.containers import refuse_costly_scans, refuse_many_chunks, unpac
 from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
 
-# The major brand of a HEIC photo (ISO/IEC 23008-12, 10.2 and B.4); videos, and AVIF, which no phone makes, have others.
-HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# The major brand of a HEIC or AVIF photo (ISO/IEC 23008-12, 10.2 and B.4; AVIF 1.1, 6.2); videos have others. They are
+# not read: a few bytes of either can hold many hidden pictures (frames that are never shown, the tiles of a grid), so
+# their decoders would have to be bounded by a parser of ours first. Browsers that read them send a JPEG, see photo.js.
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 EDGE = 400  # px, width and height of what comes out
 
@@ -50,8 +52,8 @@ def kind_of(data: bytes) -> str:
         return "GIF"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
-        raise PhotoRejected(Reason.HEIC)
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+        raise PhotoRejected(Reason.HEIF)
     raise PhotoRejected(Reason.NOT_AN_IMAGE)
 
 

@@ -15,28 +15,31 @@ from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.EMPTY: _("Choose a photo."),
-    Reason.TOO_LARGE: _("This photo is larger than 5 MiB; please choose a smaller one."),
+    Reason.TOO_LARGE: _("This photo is larger than 5 MB; please choose a smaller one."),
     Reason.NOT_AN_IMAGE: _("That file is not a JPEG, PNG, GIF or WebP image."),
-    Reason.HEIC: _(
-        "This is a HEIC photo, which browsers do not show. On the iPhone, choose it from Photos on this page, and it "
-        "is sent as a JPEG; or set Settings > Camera > Formats to Most Compatible. Elsewhere, save it as a JPEG first."
+    Reason.HEIF: _(
+        "HEIC and AVIF photos can't be read here. On an iPhone, choose it from Photo Library; elsewhere, save it as a "
+        "JPEG first."
     ),
     Reason.DIMENSIONS: _(
         "This image has too few or too many pixels: at least 32 a side, at most 9 million. Save a large one as a JPEG, "
         "which may have 25 million."
     ),
-    Reason.TOO_COMPLEX: _("This image is built in too complex a way; please save it anew as a JPEG or PNG."),
+    Reason.TOO_COMPLEX: _("This image is too complex; please save it again as a JPEG or PNG."),
     Reason.DAMAGED: _("This image is damaged; please choose another one."),
-    Reason.CROP: _("The square does not lie within the photo; please place it again."),
+    Reason.CROP: _("The square is outside the photo; please place it again."),
 }
 
 PIXELS = re.compile(r"[0-9]{1,5}")  # no accepted photo has a longer side
 
 
 class PhotoForm(FlaskForm):
-    # Takes many, so that a request with two photos can be refused. The page's button chooses one.
+    # Takes many, so that a request with two photos can be refused. The page's button chooses one. Not HEIC: then an
+    # iPhone sends a JPEG. Required, so that the page's style sheet knows whether one is chosen.
     photo = MultipleFileField(
-        _("Photo"), widget=FileInput(), render_kw={"accept": "image/jpeg,image/png,image/gif,image/webp"}
+        _("Photo"),
+        widget=FileInput(),
+        render_kw={"accept": "image/jpeg,image/png,image/gif,image/webp", "required": True},
     )
     # photo.js sends these. Without them the largest square in the middle is taken.
     # With a label, since WTForms would look for a translation of the field's name.
@@ -58,6 +61,11 @@ class PhotoForm(FlaskForm):
     def crop(self) -> Crop | None:
         """The square, once the form is valid; None when no numbers were sent."""
         return Crop(*map(int, self.placed)) if any(self.placed) else None
+
+    @property
+    def heif_sentence(self) -> str:
+        """What photo.js says of a photo that neither the browser nor the server reads."""
+        return str(SENTENCES[Reason.HEIF])
 
     def refuse(self, error: PhotoRejected) -> None:
         self.photo.errors = [rejection_sentence(error, SENTENCES)]

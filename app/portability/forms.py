@@ -14,7 +14,7 @@ from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.TOO_LARGE: _(
-        "This ZIP is larger than 128 MiB. Take the folder “notes” out of a copy of it and try that one."
+        "This ZIP is larger than 128 MB. Take the folder “notes” out of a copy of it and try that one."
     ),
     Reason.NOT_A_ZIP: _("This is not a ZIP file; please choose the one that you exported."),
     Reason.NOT_OURS: _("This ZIP is no export of Semicircle."),

@@ -79,7 +79,7 @@ def readme() -> str:
 def limits() -> str:
     """The limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
-        "An import takes a ZIP of up to 128 MiB, whose semicircle.json has up to 192 MiB: about 25,000 of the longest "
+        "An import takes a ZIP of up to 128 MB, whose semicircle.json has up to 192 MB: about 25,000 of the longest "
         "notes, or more short ones. It reads semicircle.json and photo.webp alone, so the folders may be taken out of "
         "a larger one."
     )

@@ -4,7 +4,6 @@ import re
 
 from flask import Blueprint, abort, flash, render_template, request, session, url_for
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
@@ -134,7 +133,8 @@ def restore(todo_id: int) -> Answer:
 def clear_completed() -> Answer:
     place = requested_place()
     if cleared := service.clear_completed(current_user.id):
-        sentence = ngettext("%(num)s completed todo deleted.", "%(num)s completed todos deleted.", cleared.todos)
+        several = _("%(count)s completed todos deleted.", count=number(cleared.todos))
+        sentence = several if cleared.todos > 1 else _("1 completed todo deleted.")
         flash_undo(sentence, url_for("todos.restore_cleared", moment=cleared.moment, **place))
     return return_to(place)
 

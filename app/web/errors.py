@@ -4,7 +4,7 @@ An error page asks the database for nothing, since that may be what failed: who 
 One question goes to a database that has just answered: whether it is a standby.
 """
 
-from flask import Flask, current_app, g, json, render_template, request
+from flask import Flask, current_app, g, json, render_template, request, session
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
@@ -16,27 +16,28 @@ from app.database_errors import is_refused_by_standby, is_transient, sqlstate, t
 from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
+from app.web.cookies import TOKEN
 
 RETRY_AFTER = 5  # seconds
 
 # status: (what happened, what to do)
 SENTENCES = {
-    400: (_("That request could not be read"), _("Go back, reload the page and try once more.")),
-    404: (_("There is nothing here"), _("It may have been deleted, or the address has a typing error.")),
-    405: (_("This address does not do that"), _("Go back and use the buttons of the page.")),
-    409: (_("It was changed meanwhile"), _("Reload the page to see the newer version.")),
-    413: (_("That is too large"), _("Send less at once: a photo may have 5 MiB.")),
-    415: (_("That kind of content is not understood"), _("Send a form.")),
-    422: (_("Something in the form is not right"), _("Go back and check what you typed.")),
-    429: (_("That was too often"), _("Wait a little and try again.")),
-    500: (_("Something went wrong on our side"), _("It has been noted; please try again in a moment.")),
-    503: (_("We cannot answer just now"), _("Please try again in a few seconds; nothing was changed.")),
+    400: (_("We couldn't read that request"), _("Go back, reload the page and try again.")),
+    404: (_("Page not found"), _("It may have been deleted, or the address may have a typo.")),
+    405: (_("That can't be done here"), _("Go back and use the buttons on the page.")),
+    409: (_("It has changed in the meantime"), _("Reload the page to see the new version.")),
+    413: (_("That's too large"), _("Send less at once. A photo can be up to 5 MB.")),
+    415: (_("That format isn't supported"), _("Go back and use the form on the page.")),
+    422: (_("Something in the form isn't right"), _("Go back and check what you typed.")),
+    429: (_("Too many requests"), _("Wait a moment and try again.")),
+    500: (_("Something went wrong on our side"), _("It has been logged. Please try again in a moment.")),
+    503: (_("We can't answer right now"), _("Try again in a few seconds. Nothing was changed.")),
 }
 READ_ONLY_SENTENCE = (
-    _("Nothing can be saved just now"),
-    _("Reading works. Please try again in a few minutes; nothing was changed."),
+    _("Nothing can be saved right now"),
+    _("You can still read. Try again in a few minutes. Nothing was changed."),
 )
-CSRF_SENTENCE = (_("This page was open for too long"), _("Go back, reload the page and send the form again."))
+CSRF_SENTENCE = (_("This page was open for too long"), _("Go back, reload the page and try again."))
 
 
 def init_app(app: Flask) -> None:
@@ -89,7 +90,11 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
         return response
     is_ours = isinstance(error, InternalServerError)
     response.data = render_template(
-        "errors/error.html", title=title, advice=advice, request_id=g.request_id if is_ours else None
+        "errors/error.html",
+        title=title,
+        advice=advice,
+        in_notebook=is_signed_in(),
+        request_id=g.request_id if is_ours else None,
     )
     response.content_type = "text/html; charset=utf-8"
     return response
@@ -102,6 +107,14 @@ def settle_reader() -> None:
     """
     if "_login_user" not in g:  # where Flask-Login keeps it
         login._update_request_context_with_user(g.get("account"))
+
+
+def is_signed_in() -> bool:
+    """Whether the request has found an account; if it has not looked, whether the signed cookie holds a session.
+
+    That session may have ended. Then the navigation, which is what this decides, leads to sign-in.
+    """
+    return g.account is not None if "account" in g else TOKEN in session
 
 
 def wants_json() -> bool:

@@ -23,13 +23,17 @@ DAY = {"en": "EEEE, MMM d", "ko": "M월 d일 EEEE"}
 SHORT_DAY = {"en": "EEE, MMM d", "ko": "M월 d일(EEE)"}
 DAY_OF_ANOTHER_YEAR = {"en": "MMM d, y", "ko": "y년 M월 d일"}
 MONTH = {"en": "MMMM y", "ko": "y년 M월"}
+SHORT_MONTH, WEEKDAY = "MMM", "EEE"
+DATE_OF_YEAR = {"en": "MMM d", "ko": "M월 d일"}
+DAY_OF_MONTH = {"en": "EEE d", "ko": "d일 (EEE)"}
 DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
 
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        ago=ago, date_and_time=date_and_time, time_of_day=time_of_day, day=day, day_name=day_name, month=month,
-        number=number, percent=percent, timestamp=timestamp,
+        ago=ago, date_and_time=date_and_time, date_of_year=date_of_year, time_of_day=time_of_day, day=day,
+        day_name=day_name, day_of_month=day_of_month, month=month, number=number, percent=percent,
+        short_month=short_month, timestamp=timestamp, weekday=weekday,
     )  # fmt: skip
 
 
@@ -70,6 +74,28 @@ def _day(value: date, this_year: dict[str, str]) -> str:
     return _date(value, patterns[language], language)
 
 
+def date_of_year(value: date) -> str:
+    """A day without its weekday and year: "11월 21일"."""
+    language = reader().language
+    return _date(value, DATE_OF_YEAR[language], language)
+
+
+def day_of_month(value: date) -> str:
+    """A day in a list of its month: "21일 (토)"."""
+    language = reader().language
+    return _date(value, DAY_OF_MONTH[language], language)
+
+
+def weekday(value: date) -> str:
+    """ "토" """
+    return _date(value, WEEKDAY, reader().language)
+
+
+def short_month(value: date) -> str:
+    """ "11월", and in English "Nov"."""
+    return _date(value, SHORT_MONTH, reader().language)
+
+
 def day_name(value: date) -> str | None:
     """The name of a near day: "오늘"; None for any other."""
     name = DAY_NAMES.get((value - today()).days)
@@ -87,10 +113,10 @@ def ago(value: datetime) -> str:
     return _minutes_ago(passed // timedelta(minutes=1), reader().language)
 
 
-def month(value: datetime) -> str:
-    """An aware datetime: "2026년 3월"."""
+def month(value: datetime | date) -> str:
+    """A day, or the day of an aware datetime: "2026년 3월"."""
     language = reader().language
-    return _date(local_day(value), MONTH[language], language)
+    return _date(local_day(value) if isinstance(value, datetime) else value, MONTH[language], language)
 
 
 def number(value: int) -> str:

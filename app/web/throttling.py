@@ -57,7 +57,7 @@ def retry_after(error: RateLimited) -> dict[str, str]:
 
 
 def wait_sentence(error: RateLimited) -> str:
-    sentence: str = gettext("That was too often. Wait %(time)s and try again.", time=waiting_time(error))
+    sentence: str = gettext("Too many requests. Wait %(time)s and try again.", time=waiting_time(error))
     return sentence
 
 

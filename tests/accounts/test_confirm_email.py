@@ -16,7 +16,7 @@ from tests.queued import queued
 from tests.visitor import Visitor
 
 CAROL = "carol@example.com"
-NOT_CONFIRMED = "not confirmed yet"
+NOT_CONFIRMED = "confirmed yet"
 
 
 @pytest.fixture

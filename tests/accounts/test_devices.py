@@ -52,7 +52,7 @@ def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Vis
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" not in page
     assert "Sign out all others" not in page
-    assert "This device alone" in signed_in.get("/mypage").text
+    assert "Only this device" in signed_in.get("/mypage").text
 
 
 def test_my_page_shows_the_number_of_other_devices(signed_in: Visitor, alice: User) -> None:

@@ -33,7 +33,7 @@ def test_settings_apply_on_every_device_of_the_account_only(
 
 def test_the_confirmation_is_in_the_new_language(signed_in: Visitor) -> None:
     signed_in.submit("/mypage/settings", language="ko", time_zone="")
-    assert "언어와 시간대를 저장했습니다." in signed_in.get("/mypage").text
+    assert "언어와 시간대를 저장했어요." in signed_in.get("/mypage").text
 
 
 def test_times_are_shown_in_the_chosen_time_zone(app: Flask, signed_in: Visitor, alice: User) -> None:

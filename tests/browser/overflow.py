@@ -2,11 +2,11 @@
 
 from playwright.sync_api import Page as Tab
 
-WIDEST = """() => {
-  const { scrollWidth, clientWidth } = document.documentElement;
+WIDEST = """part => {
+  const { scrollWidth, clientWidth } = document.querySelector(part);
   if (scrollWidth <= clientWidth) return null;
   let widest = null, end = 0;
-  for (const element of document.body.querySelectorAll("*")) {
+  for (const element of document.querySelector(part).querySelectorAll("*")) {
     const { right } = element.getBoundingClientRect();
     if (right >= end) [widest, end] = [element, right];  // the innermost of the widest ones
   }
@@ -15,7 +15,7 @@ WIDEST = """() => {
 }"""
 
 
-def overflow(tab: Tab) -> str | None:
-    """The width of the page and its widest element, if the page is wider than the window."""
-    found: str | None = tab.evaluate(WIDEST)
+def overflow(tab: Tab, part: str = "html") -> str | None:
+    """The width of the page and its widest element, if the page is wider than the window. So of a part that scrolls."""
+    found: str | None = tab.evaluate(WIDEST, part)
     return found

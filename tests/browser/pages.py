@@ -60,6 +60,8 @@ NOTES = (
     Page("notes-found", "/notes?q=%EB%B0%98", FULL),
     Page("notes-tagged", "/notes?tag=%EB%8B%AC", FULL),
     Page("notes-no-tag", "/notes?tag=nowhere", EMPTY),
+    Page("notes-of-a-day", "/notes?day={day}", FULL),
+    Page("notes-of-an-empty-day", "/notes?day=2020-02-29", FULL),
     Page("tags", "/notes/tags", FULL),
     Page("notes-no-hit", "/notes?q=%EC%97%86%EB%8A%94%20%EB%A7%90%20nowhere", FULL),
     Page("notes-refused", "/notes", FULL, 422, {"title": "반" * 51, "content": "달" * 2001}),
@@ -70,6 +72,7 @@ NOTES = (
     Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
+    Page("note-deleted", "/notes/{deleted}", FULL),
     Page("trash", "/notes/trash", FULL),
     Page("trash-empty", "/notes/trash", EMPTY),
 )
@@ -124,6 +127,7 @@ ERRORS = (
     Page("error-400", "/notes?before=nothing", FULL, 400),
     Page("error-400-form", "/sign-in", status=400, form={"csrf_token": ""}),
     Page("error-404", "/nothing/here", status=404),
+    Page("error-404-unknown-reader", "/nothing/here", FULL, 404),
     Page("error-404-signed-in", "/notes/9000000000", FULL, 404),
     Page("error-405", "/sign-out", FULL, 405),
     Page("error-413", "/notes", FULL, 413, {"content": "x" * 70_000}),

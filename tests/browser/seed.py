@@ -132,14 +132,17 @@ def seed_notes(user_id: int) -> Ids:
         *zip(("버릴 것", "to throw away"), (KOREAN[0], ENGLISH[0]), strict=True),
         (LONG_KOREAN[:50], SCRIPT),
     ):
-        notes.delete_note(user_id, notes.create_note(user_id, title, text))
+        deleted = notes.create_note(user_id, title, text)
+        notes.delete_note(user_id, deleted)
     notes.update_note(user_id, ids[-1], "두 창에서 고친 메모", KOREAN[1], version=1)
     markdown = notes.create_note(user_id, "Markdown", MARKDOWN)
     return {
         "note": ids[-1],
         "hard_note": everything,
         "markdown": markdown,
+        "deleted": deleted,
         "before": str(listing.list_notes(user_id).older),
+        "day": notes.get_note(user_id, markdown).created_at.date(),
     }
 
 

@@ -3,8 +3,12 @@
 Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. axe-core
 reads all of it once a language, and the phone, where it is tightest, in both languages and both schemes. The desk is
 read in one scheme, and on the next page in the other one: what both sizes show has the same colours there.
+
+Then everything that the page holds closed is opened (details, dialogs, popovers), and read on the phone in both schemes
+and in forced colours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,14 +16,16 @@ import pytest
 from playwright.sync_api import Page as Tab
 
 from tests.browser.axe import EVERYTHING, LOOKS, axe_violations
+from tests.browser.opening import open_details, open_one_by_one
 from tests.browser.overflow import overflow
 from tests.browser.pages import LANGUAGES, PAGES, Page
-from tests.browser.window import NARROWEST, SCHEMES, SIZES, Window, Windows
+from tests.browser.window import FORCED, NARROWEST, SCHEMES, SIZES, Window, Windows
 
 MAIN_HEADINGS = (
     "[...document.querySelectorAll('h1, [role=heading][aria-level=\"1\"]')].map(heading => heading.innerText)"
 )
 WIDTHS = (*(width for width, _ in SIZES.values()), NARROWEST)
+LOWEST = 256  # CSS pixels: 1024 at 400 %
 SMOKE = {"notes", "result"}  # stand for all in the quick suite
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
 
@@ -73,7 +79,27 @@ def load(page: Page, language: str, windows: Windows, seen: Seen) -> None:
         found = axe_violations(window.tab, reading.rules)
         seen.axe_violations += [f"{language}, {reading.size}, {reading.scheme}: {violation}" for violation in found]
     check_overflow(window, language, seen)
+    load_opened(window, language, seen)
     seen.console_errors += window.console_errors()
+
+
+def load_opened(window: Window, language: str, seen: Seen) -> None:
+    """The page with all details opened, and each dialog and popover alone."""
+    has_details = open_details(window.tab)
+    read_opened(window, "html", (*SCHEMES, FORCED) if has_details else (FORCED,), language, seen)
+    for part in open_one_by_one(window.tab):
+        read_opened(window, part, (*SCHEMES, FORCED), language, seen)
+
+
+def read_opened(window: Window, part: str, schemes: Sequence[str], language: str, seen: Seen) -> None:
+    for scheme in schemes:
+        window.emulate(scheme, "phone")
+        found = axe_violations(window.tab, EVERYTHING if scheme == FORCED else LOOKS, part)
+        seen.axe_violations += [f"{language}, opened {part}, {scheme}: {violation}" for violation in found]
+    for height in (SIZES["phone"][1], LOWEST):
+        window.set_width(NARROWEST, height)
+        if too_wide := overflow(window.tab) or overflow(window.tab, part):
+            seen.overflow.append(f"{language}, opened {part}: {too_wide}")
 
 
 def load_without_scripts(page: Page, windows: Windows, seen: Seen) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from app.web.static import ROOT, hashed_url
-from tests.browser.axe import axe_violations
+from tests.browser.axe import LOOKS, axe_violations
 from tests.browser.overflow import overflow
 from tests.browser.pages import Page
+from tests.browser.test_every_page import Seen, load_opened
 from tests.browser.window import NARROWEST, Window, Windows
 
 Plant = Callable[[str], Window]
@@ -61,6 +62,20 @@ def test_the_widest_element_of_a_page_that_is_too_wide_is_named(plant: Plant) ->
     assert found
     assert "708 pixels in a window of 320" in found or "700 pixels in a window of 320" in found
     assert "<td>x" in found
+
+
+PALE = '<p><font color="#ccc">pale</font></p>'
+WIDE = '<table width="700"><tr><td>wide</table>'
+
+
+@pytest.mark.parametrize("closed", ["<details><summary>More</summary>{}</details>", "<dialog>{}</dialog>"])
+def test_a_fault_in_what_is_closed_is_found(plant: Plant, closed: str) -> None:
+    for html, is_wide in ((PALE, False), (WIDE, True)):
+        window, seen = plant(closed.format(html)), Seen()
+        assert (axe_violations(window.tab, LOOKS), overflow(window.tab)) == ([], None)
+        load_opened(window, "en", seen)
+        assert any("color-contrast" in found for found in seen.axe_violations) is not is_wide
+        assert any("wide" in found for found in seen.overflow) is is_wide
 
 
 @pytest.mark.parametrize(

@@ -114,4 +114,4 @@ def test_all_that_one_has_is_taken_along_and_brought_back(window: Window, keyboa
     keyboard.press(controls.link("Import: Choose a ZIP"))
     keyboard.is_at("/mypage/import")
     keyboard.go_to(Control("button", "ZIP file"))
-    keyboard.go_to(Control("button", "bring it in"))
+    keyboard.go_to(Control("button", "Import"))

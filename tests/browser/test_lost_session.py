@@ -23,7 +23,7 @@ from tests.browser.window import Window
 from tests.conftest import PASSWORD
 from tests.waiting import wait_until
 
-IN_OUTBOX = "You are signed out. Sign in again, and it is saved: 1."
+IN_OUTBOX = "Kept on this device until it can be saved: 1."
 KEPT = "You were signed out meanwhile. What you typed is kept: sign in, and it is here again."
 
 
@@ -115,7 +115,7 @@ def test_it_is_stored_after_signing_in(
         expect(tab.get_by_text(IN_OUTBOX)).to_be_visible()
         with site.app.app_context():
             assert form.stored(reader.id) == before, "it was not sent yet"
-        tab.get_by_role("status").get_by_role("link", name="Sign in").click()
+        tab.get_by_role("status").get_by_role("link", name="Sign in again").click()
         sign_in(tab, reader)
     else:
         send_what_is_offered(tab, form, text, site, reader)

@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 LATENCY = 300  # ms
 EACH = 25  # todos on each of two devices
 ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
-AWAY = "Waiting for the network: {}. Saved as soon as it is back."
+AWAY = "Kept on this device until it can be saved: {}."
 
 
 def stored_todos(site: Site, reader: Reader) -> list[str]:
@@ -307,7 +307,7 @@ def test_nobody_elses_account_gets_what_waits(
     other = new_reader(site)
     window.use_cookies(other.cookies)
     offline(False)
-    expect(tab.locator("#outbox")).to_contain_text("You are signed out.")
+    expect(tab.locator("#outbox")).to_contain_text("Sign in again")
     open_todos(window)
     expect(waiting(tab)).to_have_count(0)
     assert (stored_todos(site, other), stored_todos(site, reader)) == ([], [])

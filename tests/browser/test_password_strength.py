@@ -1,8 +1,11 @@
 """The strength meter below a new password praises nothing that the server refuses."""
 
+from playwright.sync_api import expect
+
 from tests.accounts.passwords import ACCEPTED, EMAIL, NICKNAME, REFUSED
 from tests.browser.site import Site
 from tests.browser.window import Window
+from tests.conftest import PASSWORD
 
 # Types each password, and reads what the meter says. All in one go: there are many.
 READ = """
@@ -38,3 +41,20 @@ def test_a_long_sentence_is_strong(window: Window, site: Site) -> None:
         assert said[sentence].endswith("strong")
     weak = [password for password in ACCEPTED if said[password] == said["aaaaaaaaaa"]]
     assert len(weak) < len(ACCEPTED) / 6, weak
+
+
+def test_the_error_of_a_refused_password_goes_when_the_next_one_is_good(window: Window) -> None:
+    tab = window.tab
+    tab.goto(f"{window.url}/mypage/edit")
+    tab.get_by_label("Current password").fill(PASSWORD)
+    field = tab.get_by_label("New password")
+    field.fill("aaaaaaaaaa")
+    field.press("Enter")
+    error = tab.locator("#new_password-error")
+    expect(error).to_be_visible()
+    field.fill("aaaaaaaaab")
+    expect(error).to_be_visible()
+    field.fill("correct horse battery staple")
+    expect(error).to_have_count(0)
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    window.console_errors()  # of the status 422

@@ -9,13 +9,11 @@ import io
 import pytest
 import urllib3
 from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 
-from app.accounts import service as accounts
-from tests.browser.site import Site
+from tests.browser.readers import Reader
 from tests.browser.window import Window, Windows
-from tests.conftest import PASSWORD
 from tests.photos.photo_files import exif
 from tests.waiting import WITHIN, wait_until
 
@@ -48,14 +46,9 @@ def phone_photo() -> bytes:
 
 
 @pytest.fixture
-def window(site: Site, windows: Windows, request: pytest.FixtureRequest) -> Window:
+def window(windows: Windows, reader: Reader) -> Window:
     """The page to edit my page, of a new account without a photo."""
-    name = f"photo-{request.node.name[:40]}"
-    with site.app.app_context():
-        accounts.sign_up(f"{name}@example.com", name, PASSWORD)
-    browser = site.service.browser()
-    assert browser.post("/sign-in", email=f"{name}@example.com", password=PASSWORD).status == 302
-    window = windows.fresh("en", cookies=browser.cookies)
+    window = windows.fresh("en", cookies=reader.cookies)
     window.emulate("light", "desk")
     window.tab.goto(f"{window.url}/mypage/edit")
     return window
@@ -148,6 +141,108 @@ def test_a_file_that_is_no_picture_shows_the_error_of_the_server(window: Window)
     tab.get_by_role("button", name="Use this photo").click()
     expect(tab.get_by_role("alert").filter(has_text="That file is not a JPEG")).to_be_visible(timeout=WITHIN * 1000)
     assert tab.url.endswith("/mypage/edit")
+
+
+def button(tab: Tab) -> Locator:
+    return tab.get_by_role("button", name="Use this photo")
+
+
+def test_without_a_choice_there_is_no_button_to_upload(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    expect(button(tab)).to_be_hidden()
+    choose(tab, phone_photo)
+    expect(button(tab)).to_be_visible()
+    tab.locator("input[type=file]").set_input_files([])
+    expect(button(tab)).to_be_hidden()
+    expect(tab.get_by_role("slider")).to_be_hidden()
+
+
+def test_nor_is_there_without_scripts(window_without_scripts: Window, phone_photo: bytes) -> None:
+    tab = window_without_scripts.tab
+    tab.goto(f"{window_without_scripts.url}/mypage/edit")
+    expect(button(tab)).to_be_hidden()
+    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": phone_photo}
+    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    button(tab).click()
+    expect(tab).to_have_url(f"{window_without_scripts.url}/mypage", timeout=WITHIN * 1000)
+
+
+def test_on_a_phone_all_of_it_is_on_the_screen_without_scrolling(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    window.emulate("light", "phone")
+    choose(tab, phone_photo)
+    covered = tab.locator(".tabs").bounding_box()
+    assert covered
+    for part in (".crop", ".previews", "#zoom", "#photo-form button.primary"):
+        box = tab.locator(part).bounding_box()
+        assert box
+        assert 0 <= box["y"] < box["y"] + box["height"] <= covered["y"], part
+    crop, previews = tab.locator(".crop").bounding_box(), tab.locator(".previews").bounding_box()
+    assert crop
+    assert previews
+    assert crop["x"] + crop["width"] <= previews["x"], "beside each other"
+    assert crop["width"] >= 200
+
+
+def test_two_fingers_zoom_and_what_is_between_them_stays(window: Window, phone_photo: bytes) -> None:
+    tab = window.tab
+    choose(tab, phone_photo)
+    before = preview(tab)
+    box = tab.locator(".crop").bounding_box()
+    assert box
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = tab.context.new_cdp_session(tab)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+
+    def fingers(kind: str, *apart: float) -> None:
+        points = [{"x": left + side, "y": top, "id": number} for number, side in enumerate(apart)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", -40)
+    fingers("touchStart", -40, 40)
+    for distance in (50, 60, 80):
+        fingers("touchMove", -distance, distance)
+    zoom = tab.get_by_role("slider")
+    expect(zoom).to_have_value("200")
+    zoomed = preview(tab)
+    quarter, half = before.width // 4, before.width // 2
+    middle = before.crop((quarter, quarter, quarter + half, quarter + half)).resize(before.size)
+    assert difference(zoomed, middle) < NOISE
+    for distance in (60, 30, 10):
+        fingers("touchMove", -distance, distance)
+    expect(zoom).to_have_value("100")
+    fingers("touchEnd")
+    assert difference(preview(tab), before) < NOISE
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_of_a_photo_that_cannot_be_read_it_is_said_before_it_is_uploaded(
+    window: Window, phone_photo: bytes, brand: bytes
+) -> None:
+    tab = window.tab
+    posts: list[str] = []
+    tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    choose(tab, phone_photo)
+    unread = b"\0\0\0\x18ftyp" + brand + bytes(200)
+    tab.locator("input[type=file]").set_input_files({"name": "IMG", "mimeType": "image/jpeg", "buffer": unread})
+    expect(tab.get_by_role("alert").filter(has_text="HEIC and AVIF photos can't be read")).to_be_visible()
+    expect(button(tab)).to_be_hidden()
+    assert not posts
+    choose(tab, phone_photo)
+    expect(tab.get_by_role("alert").filter(has_text="HEIC")).to_have_count(0)
+
+
+def test_an_avif_is_read_by_the_browser(window: Window) -> None:
+    tab = window.tab
+    file = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(file, "AVIF", quality=90)
+    photo = {"name": "IMG_0412.avif", "mimeType": "image/avif", "buffer": file.getvalue()}
+    tab.locator("input[type=file]").set_input_files(photo)  # type: ignore[arg-type]
+    expect(tab.get_by_role("slider")).to_be_visible()
+    placed = preview(tab)
+    button(tab).click()
+    expect(tab).to_have_url(f"{window.url}/mypage", timeout=WITHIN * 1000)
+    assert difference(placed, stored(tab)) < NOISE
 
 
 def test_a_dropped_photo_and_a_pasted_one_are_taken(window: Window, phone_photo: bytes) -> None:

@@ -39,6 +39,6 @@ def test_an_export_asks_for_the_password_and_then_downloads(any_window: Window, 
     with tab.expect_download() as download:
         keyboard.press(controls.link("Download"))
     assert download.value.suggested_filename.endswith(".zip")
-    keyboard.press(controls.link("Account history: Look"))
+    keyboard.press(controls.link("Account history: View"))
     keyboard.is_at("/mypage/events")
     expect(tab.get_by_role("main").get_by_role("listitem").first).to_contain_text("Data exported")

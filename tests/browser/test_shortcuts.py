@@ -176,14 +176,14 @@ def compose(tab: Tab, *steps: str) -> None:
 
 def test_switched_off_the_letters_do_nothing_until_they_are_switched_on(tab: Tab) -> None:
     tab.keyboard.press("?")
-    shortcuts(tab).get_by_role("button", name="Switch the letters off").click()
+    shortcuts(tab).get_by_role("button", name="Turn off single-key shortcuts").click()
     expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "off")
     for key in ("n", "/", "?"):
         tab.keyboard.press(key)
     assert nothing_has_focus(tab)
     expect(shortcuts(tab)).to_be_hidden()
     tab.get_by_role("button", name="Keyboard shortcuts").click()
-    shortcuts(tab).get_by_role("button", name="Switch the letters on").click()
+    shortcuts(tab).get_by_role("button", name="Turn on single-key shortcuts").click()
     expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "on")
     tab.keyboard.press("n")
     expect(title(tab)).to_be_focused()

@@ -18,6 +18,7 @@ LOCALES = {"ko": "ko-KR", "en": "en-GB"}
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}  # CSS pixels
 NARROWEST = 320  # what WCAG 1.4.10 asks for: 1280 pixels at 400 %
 SCHEMES = ("light", "dark")
+FORCED = "forced"  # the colours of the system, as for high contrast
 
 # Chromium does not write a line to the console for every violation of the policy, so the event is written there too.
 REPORT_REFUSALS = """
@@ -44,10 +45,14 @@ class Window:
         self.tab.on("requestfailed", self._failed)
 
     def emulate(self, scheme: str, size: str) -> None:
-        """Emulate a light or dark system, and the screen of a desk or a phone."""
+        """Emulate a light or dark system or one with colours of its own, and the screen of a desk or a phone."""
         width, height = SIZES[size]
         self.tab.set_viewport_size({"width": width, "height": height})
-        self.tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+        self.tab.emulate_media(
+            color_scheme="dark" if scheme == "dark" else "light",
+            forced_colors="active" if scheme == FORCED else "none",
+            reduced_motion="reduce",
+        )
 
     def use_cookies(self, cookies: dict[str, str]) -> None:
         """Another account uses this browser: its cookies are replaced, its other storage stays."""
@@ -61,8 +66,8 @@ class Window:
         stored = {"origin": self.url, "storageTypes": "local_storage"}
         self.tab.context.new_cdp_session(self.tab).send("Storage.clearDataForOrigin", stored)
 
-    def set_width(self, width: int) -> None:
-        self.tab.set_viewport_size({"width": width, "height": SIZES["phone"][1]})
+    def set_width(self, width: int, height: int = SIZES["phone"][1]) -> None:
+        self.tab.set_viewport_size({"width": width, "height": height})
 
     def visit(self, site: Site, page: Page, language: str) -> None:
         """Go to a page, and assert its status."""

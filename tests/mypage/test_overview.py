@@ -1,6 +1,8 @@
 """The counts and the heat map of my page."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +12,7 @@ from sqlalchemy import event, insert
 
 from app.accounts.models import User
 from app.extensions import db
-from app.mypage.heat_map import WEEKS, first_day
+from app.mypage.heat_map import HALF, LEFT, PITCH, TOP, Square, first_day
 from app.mypage.overview import Overview, overview
 from app.notes import service as notes
 from app.notes.models import Note
@@ -34,7 +36,7 @@ def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
     found = counted(app, alice)
     assert (found.notes, found.todos, found.todos_done, found.wordcounts, found.written) == (0, 0, 0, 0, 0)
     assert found.busiest_week is None
-    assert {square.level for square in found.squares()} == {0}
+    assert {square.level for half in found.halves() for square in half.squares} == {0}
 
 
 def test_only_the_users_own_rows_that_are_not_deleted_are_counted(app: Flask, alice: User, bob: User) -> None:
@@ -74,11 +76,39 @@ def test_notes_older_than_26_weeks_are_not_in_the_heat_map(app: Flask, alice: Us
 
 def test_the_heat_map_ends_today() -> None:
     days = {first_day(TODAY): 1, date(2026, 11, 16): 2, TODAY: 6}
-    squares = Overview(0, 0, 0, 0, 0, days, TODAY).squares()
-    assert len(squares) == WEEKS * 7 - 1
-    assert (squares[0].x, squares[0].y, squares[0].level) == (0, 0, 1)
-    assert (squares[-6].x, squares[-6].y, squares[-6].level) == (500, 0, 1)
-    assert (squares[-1].x, squares[-1].y, squares[-1].level) == (500, 100, 3)
+    first, second = Overview(0, 0, 0, 0, 0, days, TODAY).halves()
+    assert (len(first.squares), len(second.squares)) == (HALF * 7, HALF * 7 - 1)
+    assert first.squares[0] == Square(LEFT, TOP, first_day(TODAY), notes=1, level=1)
+    assert second.squares[0].day - first.squares[-1].day == timedelta(days=1)
+    assert second.squares[-6] == Square(LEFT + 12 * PITCH, TOP, date(2026, 11, 16), notes=2, level=1)
+    assert second.squares[-1] == Square(LEFT + 12 * PITCH, TOP + 5 * PITCH, TODAY, notes=6, level=3)
+
+
+def test_the_heat_map_names_months_and_three_weekdays() -> None:
+    first, second = Overview(0, 0, 0, 0, 0, {}, TODAY).halves()
+    assert [(x, day.month) for x, day in first.months] == [
+        (LEFT + PITCH, 6),  # 25 May is too near to June
+        (LEFT + 5 * PITCH, 7),
+        (LEFT + 9 * PITCH, 8),
+    ]
+    assert [day.month for _, day in second.months] == [9, 10, 11]  # and 24 August to September
+    assert [(y, day.weekday()) for y, day in second.weekdays] == [(TOP, 0), (TOP + 40, 2), (TOP + 80, 4)]
+
+
+@pytest.mark.parametrize("today", [date(2026, 1, 1) + timedelta(days=number) for number in range(0, 366, 5)])
+def test_no_two_names_of_months_are_on_top_of_each_other(today: date) -> None:
+    for half in Overview(0, 0, 0, 0, 0, {}, today).halves():
+        places = [x for x, _ in half.months]
+        assert all(after - before >= 2 * PITCH for before, after in pairwise(places))
+
+
+def test_the_days_with_notes_are_listed_by_month_the_newest_first() -> None:
+    days = {date(2026, 10, 31): 2, date(2026, 11, 1): 1, TODAY: 6, date(2025, 11, 30): 3}
+    assert Overview(0, 0, 0, 0, 0, days, TODAY).days_by_month() == [
+        [(TODAY, 6), (date(2026, 11, 1), 1)],
+        [(date(2026, 10, 31), 2)],
+        [(date(2025, 11, 30), 3)],
+    ]
 
 
 def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
@@ -86,12 +116,39 @@ def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
     assert Overview(0, 0, 0, 0, 0, days, TODAY).busiest_week == (date(2026, 11, 2), 3)
 
 
-def test_the_accessible_name_of_the_heat_map_is_its_sentence(app: Flask) -> None:
-    found = Overview(128, 40, 28, 9, 0, {date(2026, 11, 21): 11, date(2026, 6, 1): 2}, TODAY)
+@pytest.fixture
+def shown(app: Flask) -> tuple[str, str]:
+    """The heat map and the figures in Korean."""
+    found = Overview(128, 40, 28, 9, 0, {TODAY: 11, date(2026, 6, 1): 2}, TODAY)
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         heat = render_template("mypage/_heat.html", overview=found)
-        figures = render_template("mypage/_figures.html", overview=found)
-    assert 'role="img" aria-labelledby="heat-sentence"' in heat
-    assert "최근 26주 동안 메모 13개를 썼습니다. 가장 많이 쓴 주는 11월 16일 월요일에 시작한 주로, 11개입니다." in heat
+        return heat, render_template("mypage/_figures.html", overview=found)
+
+
+def test_the_heat_map_says_in_words_what_it_shows(shown: tuple[str, str]) -> None:
+    heat, figures = shown
+    assert "메모 13개를 썼어요. 11월 16일이 있는 주에 가장 많이 썼어요(11개)." in heat
     assert heat.count("<rect") == 181
     assert "40개 가운데 28개" in figures
+
+
+def test_a_square_says_its_day_and_number_and_leads_to_its_notes(shown: tuple[str, str]) -> None:
+    heat, _ = shown
+    assert re.findall(r'<a href="([^"]+)" tabindex="-1">.*?<title>(.*?)</title>', heat) == [
+        ("/notes?day=2026-06-01", "6월 1일 월요일 · 메모 2개"),
+        ("/notes?day=2026-11-21", "11월 21일 토요일 · 메모 11개"),
+    ]
+    assert "<title>11월 20일 금요일 · 메모 없음</title>" in heat
+    assert heat.count("<title>") == 181
+
+
+def test_without_a_mouse_the_days_with_notes_are_a_list_of_links(shown: tuple[str, str]) -> None:
+    """The picture is hidden from screen readers, and none of its 181 days is a stop of the Tab key."""
+    heat, _ = shown
+    assert heat.count("<svg") == heat.count('aria-hidden="true"') == 2
+    days = heat.partition("<details")[2]
+    assert re.findall(r'<li><a href="([^"]+)">(.*?)</a>', days) == [
+        ("/notes?day=2026-11-21", "21일 (토) <b>11</b>"),
+        ("/notes?day=2026-06-01", "1일 (월) <b>2</b>"),
+    ]
+    assert "tabindex" not in days

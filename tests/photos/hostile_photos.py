@@ -61,7 +61,6 @@ def _other_file_types() -> Iterator[HostilePhoto]:
         ("EPS", "photo.eps", flat("EPS")),
         ("PDF", "photo.pdf", flat("PDF")),
         ("PSD", "photo.psd", b"8BPS\x00\x01" + bytes(6) + struct.pack(">HIIHH", 3, 64, 64, 8, 3) + bytes(200)),
-        ("AVIF", "photo.avif", box % (b"avif", b"avif") + bytes(200)),
         ("MP4", "photo.mp4", box % (b"isom", b"mp42") + bytes(200)),
         ("JPEG 2000", "photo.jp2", b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(200)),
         ("JPEG XL", "photo.jxl", b"\xff\x0a" + bytes(200)),
@@ -73,8 +72,10 @@ def _other_file_types() -> Iterator[HostilePhoto]:
     for name, filename, brand in (
         ("HEIC", "photo.heic", b"heic"),
         ("HEIC of several pictures, named .jpg", "IMG_0001.jpg", b"mif1"),
+        ("AVIF", "photo.avif", b"avif"),
+        ("AVIF that moves", "photo.avif", b"avis"),
     ):
-        yield hostile(name, filename, box % (brand, brand) + bytes(200), Reason.HEIC)
+        yield hostile(name, filename, box % (brand, brand) + bytes(200), Reason.HEIF)
 
 
 def _too_large() -> Iterator[HostilePhoto]:

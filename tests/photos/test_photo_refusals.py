@@ -39,9 +39,14 @@ def test_pillow_does_not_load_truncated_images() -> None:
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
-@pytest.mark.parametrize("format_", ["TIFF", "BMP", "ICO", "PPM", "TGA", "SGI", "AVIF", "JPEG2000"])
+@pytest.mark.parametrize("format_", ["TIFF", "BMP", "ICO", "PPM", "TGA", "SGI", "JPEG2000"])
 def test_a_valid_image_of_another_format_is_refused(format_: str) -> None:
     assert reason_for(saved(Image.new("RGB", (64, 64)), format_)) is Reason.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("quality", [40, 100])
+def test_an_avif_is_refused_by_its_brand_before_it_is_decoded(quality: int) -> None:
+    assert reason_for(saved(Image.new("RGB", (64, 64)), "AVIF", quality=quality)) is Reason.HEIF
 
 
 def test_a_file_at_the_size_limit_is_accepted_and_one_byte_more_is_refused() -> None:

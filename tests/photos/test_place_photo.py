@@ -20,7 +20,7 @@ from tests.visitor import Visitor
 
 pytestmark = pytest.mark.usefixtures("objects")
 
-SENTENCE = "The square does not lie within the photo"
+SENTENCE = "The square is outside the photo"
 
 
 def send(browser: Visitor, data: bytes, accept: str = "text/html", **fields: str) -> TestResponse:
@@ -88,7 +88,7 @@ def test_a_json_response_gives_the_location(signed_in: Visitor, alice: User) -> 
     answer = send(signed_in, oriented_photo(1), "application/json", **crop_fields(0, 0, 100))
     assert (answer.status_code, answer.json) == (200, {"location": "/mypage"})
     assert image_url_of(alice)
-    assert "Your photo is changed." in signed_in.get("/mypage").text
+    assert "Your photo was changed." in signed_in.get("/mypage").text
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_read_only_database_shows_pages_and_says_that_nothing_can_be_saved(sit
         if answer.status_code == 503:
             refused.add(name)
             assert answer.headers["Retry-After"] == "5", name
-            assert "지금은 저장할 수 없습니다" in answer.text, name
+            assert "지금은 저장할 수 없어요" in answer.text, name
     assert {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_out"} <= refused
 
 

@@ -4,7 +4,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app.accounts.models import User
 from app.extensions import db
+from app.notes import service
 from tests.visitor import Visitor
 
 WRONG_IDS = ["0", "9223372036854775808", "1" * 400, "-1", "abc", "1.5", "١"]
@@ -13,7 +15,7 @@ WRONG_IDS = ["0", "9223372036854775808", "1" * 400, "-1", "abc", "1.5", "١"]
 def test_an_unknown_page_is_404_without_signing_in(client: Visitor) -> None:
     answer = client.get("/nothing")
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.text
+    assert "Page not found" in answer.text
 
 
 @pytest.mark.parametrize("note_id", WRONG_IDS)
@@ -36,6 +38,46 @@ def test_a_json_request_gets_problem_json(client: Visitor) -> None:
 def test_an_error_page_is_in_the_readers_language(client: Visitor) -> None:
     page = client.get("/nothing", headers={"Accept-Language": "ko"}).text
     assert '<html lang="ko">' in page
+
+
+NAVIGATION = '<nav class="tabs"'
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/notes/9000000000", "/notes?before=nothing", "/sign-out"])
+def test_an_error_page_has_the_navigation_of_the_notebook(signed_in: Visitor, path: str) -> None:
+    answer = signed_in.get(path)
+    assert answer.status_code in (400, 404, 405)
+    assert NAVIGATION in answer.text
+
+
+def test_a_stranger_sees_no_navigation_on_an_error_page(client: Visitor) -> None:
+    assert NAVIGATION not in client.get("/nothing").text
+
+
+def test_nor_does_who_has_signed_out(signed_in: Visitor) -> None:
+    signed_in.submit("/sign-out")
+    assert NAVIGATION not in signed_in.get("/nothing").text
+
+
+def test_a_forged_cookie_shows_no_navigation(client: Visitor) -> None:
+    client.set_cookie("session", "eyJ0b2tlbiI6InRva2VuIn0.aaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaa")
+    assert NAVIGATION not in client.get("/nothing").text
+
+
+def test_an_error_page_asks_the_database_for_nothing(signed_in: Visitor, statements: list[str]) -> None:
+    page = signed_in.get("/nothing").text
+    assert NAVIGATION in page
+    assert "alice" not in page, "the cookie does not say whose session it is"
+    assert statements == []
+    assert "alice" in signed_in.get("/notes?before=nothing").text
+    assert len(statements) == 1, "the session, before the view has refused"
+
+
+def test_a_message_waits_for_the_next_page(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "title", "")
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Moved" not in signed_in.get("/nothing").text
+    assert "Moved" in signed_in.get("/notes").text
 
 
 def test_an_unexpected_error_is_500_with_the_request_id_and_no_traceback(

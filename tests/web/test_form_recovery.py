@@ -58,7 +58,7 @@ def test_a_new_note_is_recovered_after_sign_in_and_stored_when_sent_again(client
     assert row_counts() == before
     offered = sign_in(client, page).text
     assert listing.list_notes(alice.id).notes == []
-    assert send_again(client, offered).location == "/notes"
+    assert send_again(client, offered).location == "/notes#new-note"
     [listed] = listing.list_notes(alice.id).notes
     note = notes.get_note(alice.id, listed.id)
     assert (note.title, note.content) == ("제목", TEXT)

@@ -64,7 +64,7 @@ def test_the_answer_is_a_static_page_in_both_languages_with_the_request_id(
     answer = broken.get("/nothing", headers={"X-Request-ID": REQUEST_ID})
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.text
-    assert "저희 쪽에 문제가 생겼습니다" in answer.text
+    assert "저희 쪽에 문제가 생겼어요" in answer.text
     assert REQUEST_ID in answer.text
     assert answer.headers["X-Request-ID"] == REQUEST_ID
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]

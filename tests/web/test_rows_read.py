@@ -16,7 +16,7 @@ from app.notes import listing
 from app.notes.listing import TAGS_SHOWN, TRASH_COUNTED
 from tests.conftest import browser_of
 from tests.notes.lists import older_of
-from tests.web.test_statements import COSTS
+from tests.web.test_statements import COSTS, day_of_newest_note
 from tests.wordcounts import results
 
 ROWS = 600  # the page of all tags reads TAGS_SHOWN of them, and any page some more
@@ -54,10 +54,13 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
                                   {"id": alice.id}),
+        "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
+                                     {"id": alice.id}),
         "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
         "done": results.done(alice),
         "waiting": results.waiting(alice),
         "failed": results.failed(alice, "dns"),
+        "today": day_of_newest_note(),
     }  # fmt: skip
     db.session.execute(text(f"ANALYZE {TABLES}"))
     return found

@@ -77,7 +77,7 @@ def test_whatever_would_be_saved_is_503_with_retry_after_and_a_sentence(standby:
             if answer.status_code >= 500 and name != "health.readyz":
                 refused.add(name)
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), (method, name)
-                assert "지금은 저장할 수 없습니다" in answer.text, (method, name)
+                assert "지금은 저장할 수 없어요" in answer.text, (method, name)
     writes = {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_out", "portability.export"}
     assert refused >= writes | {"accounts.sign_in", "accounts.sign_up"}
 
@@ -88,7 +88,7 @@ def test_a_standby_that_goes_away_in_the_middle_of_a_request_is_503(standby: Sta
         answer = visit(standby.alice, standby.token, "POST", "/notes")
     assert_is_ours(answer, statement)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "지금은 저장할 수 없습니다" not in answer.text  # it was lost, and who knows why
+    assert "지금은 저장할 수 없어요" not in answer.text  # it was lost, and who knows why
 
 
 def test_readyz_says_that_the_database_is_read_only(standby: Standby) -> None:

@@ -1,10 +1,15 @@
 """A GET costs at most two SQL statements: one for the session with its user, and one for the page's rows."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
 
 from app.accounts.models import User
+from app.extensions import db
 from app.notes import service as notes
+from app.notes.models import Note
 from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.wordcounts import results
@@ -17,9 +22,12 @@ COSTS = {
     "/notes?q=nothing-like-it": 2,
     "/notes?q=%23tag&before=0-1700000000000000-9": 3,
     "/notes?tag=tag": 2,
+    "/notes?day=2020-02-29": 3,
+    "/notes?day={today}": 2,
     "/notes/tags": 2,
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
+    "/notes/{deleted}": 2,
     "/notes/trash": 2,
     "/todos": 2,
     "/todos?show=open": 2,
@@ -47,17 +55,27 @@ COSTS = {
 }
 
 
+def day_of_newest_note() -> date:
+    """In UTC, as who reads English and has chosen no zone."""
+    newest: datetime = db.session.scalars(select(func.max(Note.created_at))).one()
+    return newest.astimezone(UTC).date()
+
+
 def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, statements: list[str]) -> None:
     for number in range(25):
         note_id = notes.create_note(alice.id, f"note {number}", "text #tag")
         todo_id = todos.create_todo(alice.id, f"todo {number}")
         done = results.done(alice)
+    deleted = notes.create_note(alice.id, "deleted", "")
+    notes.delete_note(alice.id, deleted)
     ids = {
         "note": note_id,
         "todo": todo_id,
         "done": done,
         "waiting": results.waiting(alice),
         "failed": results.failed(alice, "dns"),
+        "today": day_of_newest_note(),
+        "deleted": deleted,
     }
     for path, count in COSTS.items():
         browser = browser_of(app, alice)  # a new one, which has seen no page

@@ -24,7 +24,7 @@ async function showShortcuts() {
     const here = encodeURIComponent(location.pathname + location.search);
     const answer = await fetch(`${opener.dataset.list}?next=${here}`).catch(() => {});
     if (!answer?.ok || answer.redirected) return; // offline or signed out, which the next page says
-    opener.insertAdjacentHTML("afterend", await answer.text());
+    document.body.insertAdjacentHTML("beforeend", await answer.text());
   }
   document.getElementById("shortcuts").showModal();
 }

@@ -22,6 +22,7 @@ const KEYS = [
 const SHIFTED = '!@#$%^&*()_+{}|:"<>?~';
 const UNSHIFTED = "1234567890-=[]\\;',./`";
 const FAIR_GOOD_STRONG = [45, 65, 85]; // bits, from which on a password has this strength
+const GOOD = 2;
 
 for (const meter of document.querySelectorAll("[data-strength]")) {
   const field = document.getElementById(meter.dataset.strength);
@@ -34,6 +35,13 @@ function showStrength(meter, field) {
   meter.hidden = !field.value;
   words.textContent = field.value ? words.dataset.words.split("|")[level] : "";
   meter.querySelectorAll("rect").forEach((bar, index) => bar.classList.toggle("on", index <= level));
+  if (level >= GOOD) removeError(field);
+}
+
+// What the server said was about another password.
+function removeError(field) {
+  document.getElementById(`${field.id}-error`)?.remove();
+  field.removeAttribute("aria-invalid");
 }
 
 // 0 (weak) to 3 (strong). The entropy of the alphabet, times the letters that are not part of a sequence or repetition.

@@ -1,15 +1,18 @@
-// The profile photo: chosen, dropped or pasted; cropped under a round mask; shrunk; uploaded with its progress.
+// The profile photo: chosen, dropped or pasted; cropped under a round mask; shrunk. upload.js sends it.
 const LONGEST_SIDE = 2048; // px, of what is uploaded; the server makes 400 of it
+const CLOSEST = 3; // the zoom
 const MARGIN = 16 / 240; // of the crop's side: seen around the crop, dimmed
 const form = document.getElementById("photo-form");
 const input = form.elements.photo;
 const zoom = document.getElementById("zoom");
 const parts = Object.fromEntries([...form.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
-const crop = { picture: null, opened: null, x: 0, y: 0, size: 0 }; // in px of `picture`: a canvas, upright, on white
-let upload = null;
+const crop = { picture: null, jpeg: null, x: 0, y: 0, size: 0 }; // in px of `picture`: a canvas, upright, on white
+const fingers = new Map(); // on the crop, by the pointer's id: [x, y]
+let gesture; // how the fingers and the crop were when the last finger came or went
 form.classList.add("live");
+input.accept += ",image/avif"; // the browser reads it, and the server gets a JPEG
 
-input.addEventListener("change", openPhoto);
+input.addEventListener("change", readPhoto);
 document.addEventListener("paste", (event) => {
   if (!event.target.closest?.("input:not([type=file], [type=range])")) takeFile(event, event.clipboardData);
 });
@@ -17,31 +20,40 @@ document.addEventListener("drop", (event) => takeFile(event, event.dataTransfer)
 document.addEventListener("dragover", (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
 
 function takeFile(event, data) {
-  if (upload || !data.files.length) return;
+  if (form.ariaBusy === "true" || !data.files.length) return;
   event.preventDefault();
   const transfer = new DataTransfer();
   transfer.items.add(data.files[0]);
   input.files = transfer.files;
-  openPhoto();
+  readPhoto();
 }
 
-function openPhoto() {
-  crop.opened = readPhoto(input.files[0]);
-}
-
-// A file that the browser cannot read is uploaded as it is, and the server says what is wrong with it.
-async function readPhoto(file) {
+// A file that the browser cannot read is uploaded as it is, and the server says what is wrong with it. Of the one that
+// phones make it is known without.
+async function readPhoto() {
+  const file = input.files[0];
+  form.classList.add("reading");
   const image = file && (await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null));
+  const isUnread = file && !image && (await isHeif(file));
+  const picture = image && upright(image);
+  const jpeg = picture && (await new Promise((done) => picture.toBlob(done, "image/jpeg", 0.9)));
   if (file !== input.files[0]) return; // another file was chosen meanwhile
-  crop.picture = image && upright(image);
-  parts.chosen.textContent = file?.name ?? "";
-  parts.error.textContent = "";
+  Object.assign(crop, { picture, jpeg });
+  if (isUnread) input.value = "";
+  parts.chosen.textContent = isUnread ? "" : (file?.name ?? "");
+  parts.error.textContent = isUnread ? form.dataset.heif : "";
   parts.current.hidden = !!image;
-  parts.placing.hidden = parts.previews.hidden = !image;
+  parts.placing.hidden = !image;
+  form.classList.toggle("placed", !!image);
+  form.classList.remove("reading");
   if (!image) return;
-  const { width, height } = crop.picture;
-  Object.assign(crop, { x: width / 2, y: height / 2, size: 0 });
+  Object.assign(crop, { x: picture.width / 2, y: picture.height / 2, size: 0 });
   zoomTo(100);
+}
+
+// HEIC or AVIF, by the brand in the first box of the file (ISO/IEC 14496-12).
+async function isHeif(file) {
+  return /^.{4}ftyp(hei|hev|mif1|msf1|avi)/s.test(await file.slice(0, 16).text());
 }
 
 function upright(image) {
@@ -65,7 +77,9 @@ function cropTo(x, y, size) {
   crop.x = clamp(x, width - crop.size);
   crop.y = clamp(y, height - crop.size);
   draw(parts.crop.querySelector("canvas"), MARGIN);
-  for (const canvas of parts.previews.querySelectorAll("canvas")) draw(canvas, 0);
+  for (const canvas of form.querySelectorAll(".previews canvas")) draw(canvas, 0);
+  zoom.value = (100 * widest()) / crop.size;
+  zoom.ariaValueText = `${zoom.value} %`;
 }
 
 function draw(canvas, margin) {
@@ -77,12 +91,18 @@ function draw(canvas, margin) {
   context.drawImage(crop.picture, crop.x - around, crop.y - around, side, side, 0, 0, canvas.width, canvas.height);
 }
 
+function widest() {
+  return Math.min(crop.picture.width, crop.picture.height);
+}
+
+function within(size) {
+  return Math.max(32, widest() / CLOSEST, Math.min(size, widest()));
+}
+
 // Keeps the middle of the crop.
 function zoomTo(percent) {
-  zoom.value = percent;
-  zoom.ariaValueText = `${zoom.value} %`;
-  const { picture, x, y, size } = crop;
-  const side = Math.max(32, (Math.min(picture.width, picture.height) * 100) / zoom.value);
+  const { x, y, size } = crop;
+  const side = within((widest() * 100) / percent);
   cropTo(x + (size - side) / 2, y + (size - side) / 2, side);
 }
 
@@ -101,74 +121,40 @@ parts.crop.addEventListener("keydown", (event) => {
   action();
 });
 
+// One finger moves the photo, two zoom it (pinch). What is under the middle of the fingers stays under it.
 parts.crop.addEventListener("pointerdown", (event) => {
-  const from = { ...crop, left: event.clientX, top: event.clientY };
-  const scale = (crop.size * (1 + 2 * MARGIN)) / parts.crop.clientWidth;
   parts.crop.setPointerCapture(event.pointerId);
-  parts.crop.onpointermove = ({ clientX, clientY }) =>
-    cropTo(from.x - (clientX - from.left) * scale, from.y - (clientY - from.top) * scale, from.size);
+  touch(event);
+  gesture = grip();
 });
-parts.crop.addEventListener("lostpointercapture", () => (parts.crop.onpointermove = null));
-
-form.addEventListener("submit", async (event) => {
-  if (!input.files.length) return; // the server answers with the error
-  event.preventDefault();
-  if (upload) return;
-  const request = (upload = new XMLHttpRequest());
-  parts.error.textContent = parts.percent.textContent = parts.amount.textContent = "";
-  parts.name.textContent = form.dataset.sending.replace("{name}", () => input.files[0].name);
-  parts.sending.querySelector("progress").value = 0;
-  parts.sending.hidden = parts.cancel.disabled = false;
-  parts.cancel.focus();
-  const data = await formData();
-  if (upload === request) send(request, data);
+parts.crop.addEventListener("pointermove", (event) => {
+  if (!fingers.has(event.pointerId)) return;
+  touch(event);
+  const now = grip();
+  const size = within((gesture.size * gesture.distance) / now.distance);
+  const [from, to] = [gesture.size, size].map((side) => (side * (1 + 2 * MARGIN)) / parts.crop.clientWidth);
+  const place = (start, before, after) => start + before * from - after * to + (size - gesture.size) * MARGIN;
+  cropTo(place(gesture.x, gesture.left, now.left), place(gesture.y, gesture.top, now.top), size);
+});
+parts.crop.addEventListener("lostpointercapture", (event) => {
+  fingers.delete(event.pointerId);
+  gesture = grip();
 });
 
-parts.cancel.addEventListener("click", () => {
-  upload.abort();
-  stop("");
+function touch({ pointerId, clientX, clientY }) {
+  const { left, top } = parts.crop.getBoundingClientRect();
+  fingers.set(pointerId, [clientX - left, clientY - top]);
+}
+
+// The crop, and the middle and the distance of the first two fingers, in CSS px.
+function grip() {
+  const [one, other] = [...fingers.values()];
+  const [[x, y], [u, v]] = [one ?? [0, 0], other ?? one ?? [0, 0]];
+  return { ...crop, left: (x + u) / 2, top: (y + v) / 2, distance: Math.hypot(x - u, y - v) || 1 };
+}
+
+form.addEventListener("formdata", ({ formData }) => {
+  if (!crop.picture) return;
+  formData.set("photo", crop.jpeg, "photo.jpg");
+  for (const name of ["x", "y", "size"]) formData.set(`crop_${name}`, crop[name]);
 });
-
-async function formData() {
-  await crop.opened;
-  const data = new FormData(form);
-  if (!crop.picture) return data;
-  const jpeg = await new Promise((done) => crop.picture.toBlob(done, "image/jpeg", 0.9));
-  data.set("photo", jpeg, "photo.jpg");
-  for (const name of ["x", "y", "size"]) data.set(`crop_${name}`, crop[name]);
-  return data;
-}
-
-function send(request, data) {
-  request.upload.onprogress = showProgress;
-  request.upload.onload = () => (parts.cancel.disabled = true); // the server has the photo
-  request.onload = () => showAnswer(request);
-  request.onerror = () => stop(form.dataset.failed);
-  request.open("POST", form.action);
-  request.setRequestHeader("Accept", "application/json");
-  request.responseType = "json";
-  request.send(data);
-}
-
-function showProgress({ loaded, total }) {
-  const percent = Math.round((100 * loaded) / total);
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  parts.sending.querySelector("progress").value = percent;
-  parts.percent.textContent = `${percent}%`;
-  parts.amount.textContent = form.dataset.sent
-    .replace("{sent}", megabytes(loaded))
-    .replace("{total}", megabytes(total));
-}
-
-function showAnswer({ response, responseURL }) {
-  if (response?.location) location.assign(response.location);
-  else if (!response && responseURL !== form.action) location.assign(responseURL); // the session has ended
-  else stop(response?.detail ?? form.dataset.failed);
-}
-
-function stop(sentence) {
-  upload = null;
-  parts.sending.hidden = true;
-  parts.error.textContent = sentence;
-  form.querySelector("button.primary").focus();
-}

@@ -19,9 +19,9 @@ document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
 look.addEventListener("click", () => document.dispatchEvent(new CustomEvent("outbox:open", { detail: refused[0] })));
 
 function showLine({ isStuck, isSignedOut }, waiting) {
-  const { signedOut, away, refused: refusedWords } = line.dataset;
+  const { away, refused: refusedWords } = line.dataset;
   const isAway = waiting && isStuck;
-  const sentences = [isAway && (isSignedOut ? signedOut : away), refused.length && refusedWords];
+  const sentences = [isAway && away, refused.length && refusedWords];
   const numbers = [waiting, refused.length];
   words.textContent = sentences.map((text, index) => text && text.replace("{}", numbers[index])).filter(Boolean).join(" ");
   signIn.hidden = !isAway || !isSignedOut;

@@ -1,0 +1,37 @@
+"""The frame of the notebook: its navigation, also where there is little room."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import FULL, Page
+from tests.browser.site import Site
+from tests.browser.window import NARROWEST, Window, Windows
+
+MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 400 % (WCAG 1.4.10)
+PHONE = {"width": 390, "height": 844}
+ON_ITS_SIDE = {"width": 844, "height": 390}
+
+# How much of the window stands still while the page is scrolled, in percent of its height.
+COVERED = """() => {
+  scrollTo(0, document.body.scrollHeight / 2);
+  const { top, bottom, position } = { ...document.querySelector(".tabs").getBoundingClientRect().toJSON(),
+    position: getComputedStyle(document.querySelector(".tabs")).position };
+  return position === "fixed" ? Math.round(100 * (Math.min(bottom, innerHeight) - top) / innerHeight) : 0;
+}"""
+
+
+@pytest.mark.parametrize(("size", "most"), [(PHONE, 10), (ON_ITS_SIDE, 0), (MAGNIFIED, 0)])
+def test_the_navigation_covers_little_of_the_page(window: Window, size: dict[str, int], most: int) -> None:
+    window.tab.set_viewport_size(size)  # type: ignore[arg-type]
+    for path in ("/mypage", "/notes"):
+        window.tab.goto(window.url + path)
+        assert window.tab.evaluate(COVERED) <= most, path
+        expect(window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos")).to_be_visible()
+
+
+def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows) -> None:
+    window = windows.of(FULL, "en")
+    window.emulate("light", "phone")
+    window.visit(site, Page("missing", "/nothing", FULL, 404), "en")
+    window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos").click()
+    expect(window.tab).to_have_url(f"{window.url}/todos")

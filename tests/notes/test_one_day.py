@@ -1,0 +1,184 @@
+"""The notes of one day where the reader is: `/notes?day=2026-11-22`."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import update
+
+from app.accounts import profile
+from app.accounts.models import User
+from app.extensions import db
+from app.keyset import Cursor
+from app.notes import listing, one_day, service
+from app.notes.cursor import START
+from app.notes.models import Note
+from app.notes.one_day import OneDay
+from tests.notes.lists import headings, older_of, write_at
+from tests.notes.test_plan import fill, scans_of_notes
+from tests.visitor import Visitor
+
+SEOUL = ZoneInfo("Asia/Seoul")
+BEFORE, FIRST, LAST, AFTER = (  # of 22 November in Seoul
+    "2026-11-21 14:59:59.999999+00",
+    "2026-11-21 15:00:00+00",
+    "2026-11-22 14:59:59.999999+00",
+    "2026-11-22 15:00:00+00",
+)
+NO_DAYS = (
+    "",
+    "0",
+    "2026-11-31",
+    "2026-02-29",
+    "20261122",
+    "2026-W47-7",
+    "2026-11-22T00:00",
+    " 2026-11-22",
+    "٢٠٢٦-11-22",
+)
+OUT_OF_RANGE = ("1969-12-31", "9999-01-01", "9999-12-31", "0001-01-01", "-2026-11-22", "2026-11-22\0")
+
+
+def on(day: str, zone: ZoneInfo = SEOUL) -> OneDay:
+    return OneDay.parse(day, zone)
+
+
+def titles(user: User, day: OneDay, after: Cursor = START) -> Sequence[str]:
+    return [note.title for note in one_day.list_day(user.id, after, day).notes]
+
+
+def live_in_seoul(user: User) -> None:
+    profile.change_settings(user.id, "en", "Asia/Seoul")
+
+
+def test_a_day_has_the_notes_from_its_midnight_up_to_the_next_one(alice: User) -> None:
+    write_at(alice, BEFORE, FIRST, LAST, AFTER)
+    page = one_day.list_day(alice.id, START, on("2026-11-22"))
+    assert [note.title for note in page.notes] == [LAST, FIRST]
+    assert (page.found, page.shown, page.total, page.older) == (2, 2, 4, None)
+
+
+def test_pinned_ones_come_first(alice: User) -> None:
+    write_at(alice, BEFORE, LAST, pinned=[FIRST, AFTER])
+    assert titles(alice, on("2026-11-22")) == [FIRST, LAST]
+
+
+def test_neither_deleted_notes_nor_those_of_others_are_found(alice: User, bob: User) -> None:
+    write_at(bob, FIRST)
+    write_at(alice, FIRST)
+    service.delete_note(alice.id, db.session.scalars(db.select(Note.id).where(Note.user_id == alice.id)).one())
+    page = one_day.list_day(alice.id, START, on("2026-11-22"))
+    assert (list(page.notes), page.found, page.in_trash) == ([], 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begin", "hours"),
+    [
+        ("UTC", "2026-11-22", "2026-11-22T00:00", 24),
+        ("Asia/Seoul", "2026-11-22", "2026-11-21T15:00", 24),
+        ("America/New_York", "2026-03-08", "2026-03-08T05:00", 23),  # summer time begins
+        ("America/New_York", "2026-11-01", "2026-11-01T04:00", 25),  # and ends
+        ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00", 23),  # there is no midnight: 23:59 is followed by 01:00
+        ("America/Havana", "2026-11-01", "2026-11-01T04:00", 25),  # midnight comes twice
+        ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00", 0),  # left out, when Samoa crossed the date line
+    ],
+)
+def test_the_days_of_a_zone_follow_each_other_without_a_gap(zone: str, day: str, begin: str, hours: int) -> None:
+    found = on(day, ZoneInfo(zone))
+    assert f"{found.begin:%Y-%m-%dT%H:%M}" == begin
+    assert found.end - found.begin == timedelta(hours=hours)
+    assert found.end == on(str(found.day + timedelta(days=1)), ZoneInfo(zone)).begin
+
+
+@pytest.mark.parametrize("day", [*NO_DAYS, *OUT_OF_RANGE])
+def test_what_is_no_day_is_400(signed_in: Visitor, day: str) -> None:
+    assert signed_in.get("/notes", query_string={"day": day}).status_code == 400
+
+
+def test_a_day_is_not_searched(signed_in: Visitor) -> None:
+    for query in ("q=moon", "tag=moon"):
+        assert signed_in.get(f"/notes?day=2026-11-22&{query}").status_code == 400
+
+
+def test_the_page_says_which_day_and_how_many_and_leads_back(signed_in: Visitor, alice: User) -> None:
+    live_in_seoul(alice)
+    write_at(alice, BEFORE, FIRST, LAST)
+    page = signed_in.get("/notes?day=2026-11-22").text
+    heading = one_day_heading(date(2026, 11, 22))
+    assert f"<title>Notes of {heading} · " in page
+    assert f'<h1 class="visually-hidden">Notes of {heading}</h1>' in page
+    assert f'<b>{heading}</b>\n<span role="status">Notes: 2</span>\n<a href="/notes">All notes</a>' in page
+    assert [found.endswith(heading) for found in headings(page)] == [True]
+    assert BEFORE not in page
+    assert "composer" not in page
+
+
+def one_day_heading(day: date) -> str:
+    return f"{day:%A, %b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
+
+
+def test_the_day_is_the_readers(signed_in: Visitor, alice: User) -> None:
+    write_at(alice, FIRST)
+    live_in_seoul(alice)
+    assert FIRST in signed_in.get("/notes?day=2026-11-22").text
+    profile.change_settings(alice.id, "en", "UTC")
+    assert FIRST not in signed_in.get("/notes?day=2026-11-22").text
+    assert FIRST in signed_in.get("/notes?day=2026-11-21").text
+
+
+def test_an_empty_day_says_so(signed_in: Visitor, alice: User) -> None:
+    service.create_note(alice.id, "another day", "")
+    page = signed_in.get("/notes?day=2020-02-29").text
+    assert "No notes were written on this day." in page
+    assert "<b>1</b></a>" in page, "the figures beside the list are those of all notes"
+
+
+def test_older_notes_of_the_day_are_pages_of_their_own(signed_in: Visitor, alice: User) -> None:
+    live_in_seoul(alice)
+    minutes = [f"2026-11-22 03:{minute:02}+00" for minute in range(45)]
+    write_at(alice, BEFORE, AFTER, *minutes[3:], pinned=minutes[:3])
+    page, seen = "/notes?day=2026-11-22", []
+    while page:
+        html = signed_in.get(page).text.replace("&amp;", "&")
+        seen += [minute for minute in [*minutes[2::-1], *minutes[:2:-1]] if f"<bdi>{minute}</bdi>" in html]
+        assert "of 45</span>" in html or 'rel="next"' not in html
+        page = older_of(html) if 'rel="next"' in html else ""
+        assert "day=2026-11-22" in page or not page
+    assert seen == [*minutes[2::-1], *minutes[:2:-1]]
+
+
+def test_a_button_of_the_day_returns_to_it(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "title", "")
+    day = datetime.now(UTC).date()
+    db.session.execute(update(Note).values(created_at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC)))
+    db.session.commit()
+    page = signed_in.get(f"/notes?day={day}").text
+    assert f'name="next" value="/notes?day={day}"' in page
+    assert f'href="/notes/{note_id}?next=/notes?day%3D{day}"' in page
+
+
+def test_of_a_full_day_the_page_says_at_least_how_many(alice: User) -> None:
+    fill(alice, 150)
+    day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    page = one_day.list_day(alice.id, START, day)
+    assert (page.found, page.found_is_least) == (100, True)
+    for _ in range(6):
+        assert page.older
+        page = one_day.list_day(alice.id, page.older, day)
+    assert (page.found, page.shown) == (140, 140)
+
+
+@pytest.mark.parametrize("pages", [0, 2])
+def test_a_page_reads_its_own_rows_alone_by_the_index_of_the_list(alice: User, bob: User, pages: int) -> None:
+    fill(bob, 10_000)
+    fill(alice, 5_000)
+    day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
+    after = START
+    for _ in range(pages):
+        after = one_day.list_day(alice.id, after, day).older or START
+    scans = [scan for _, scan in scans_of_notes(one_day._PAGE, alice, after, begin=day.begin, end=day.end)]
+    page = [scan["Actual Rows"] for scan in scans if scan.get("Scan Direction") == "Backward"]
+    assert page.count(listing.PAGE_SIZE + 1) == 2
+    assert {scan["Node Type"] for scan in scans} <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+    assert sum(scan["Actual Rows"] for scan in scans) < 300
