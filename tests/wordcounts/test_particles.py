@@ -38,6 +38,8 @@ TOGETHER = {
     "지도 지도에 지도에서": "지도",
     "민주주의 민주주의는 민주주의의": "민주주의",
     "집 집만 집만의": "집",  # one particle behind another
+    "우리 우리가 우리에게": "우리",
+    "바다 바다는 바다가": "바다",
     # Without the stem itself.
     "배포판을 배포판에": "배포판",
     "관리자는 관리자가": "관리자",
@@ -48,7 +50,11 @@ TOGETHER = {
 # Pages in which every word is counted by itself.
 APART = [
     "나 나라",
-    "나 나는 나도",  # stop words are nobody's forms, and nobody's stems
+    "나 나는 나도",  # stop words are nobody's forms, and few are stems
+    "있다 있다는 있다가",
+    "제공하지 제공하지만",
+    "에서 에서만 에서와",
+    "하지 하지만",
     "아 아이",
     "사 사과",
     "회 회의",

@@ -3,8 +3,12 @@ const button = document.querySelector("[data-copy]");
 button.hidden = !navigator.clipboard;
 button.addEventListener("click", async () => {
   const field = document.getElementById(button.dataset.copy);
-  field.select(); // so that a refused clipboard is one key away
-  await navigator.clipboard.writeText(field.value);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    return; // refused; what is selected can be copied by hand
+  }
   button.textContent = button.dataset.done;
   button.form.querySelector("[role=status]").textContent = button.dataset.done;
 });

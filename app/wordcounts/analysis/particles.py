@@ -6,8 +6,7 @@ speaks for the stem:
 - The stem is a word of the page too, or the page holds two forms of it that show that it is a noun.
 - The particle suits the stem's last syllable: 은 이 을 과 으로 follow a final consonant, 는 가 를 와 로 a vowel.
 - Of several particles the longest counts: 집에서는 is 집 with 에서는.
-- The word is neither a stop word nor one of whole_words.txt, such as 회의 and 어린이. The stem is no stop word of one
-  syllable.
+- The word is neither a stop word nor one of whole_words.txt, such as 회의 and 어린이. The stem is none of NO_STEMS.
 
 The copula (이라, 이고, 이며, 입니다) and 하고 are no particles here: most words that end so are verbs. The plural 들
 is a part of the stem.
@@ -25,8 +24,9 @@ AFTER_CONSONANT = "은 이 을 과 과는 과도 과의 이나 이라도 이란 
 AFTER_VOWEL = "는 가 를 와 와는 와도 와의 나 라도 란 랑"
 AFTER_CONSONANT_BUT_RIEUL = "으로 으로는 으로도 으로만 으로의 으로부터 으로서 으로써"
 AFTER_VOWEL_OR_RIEUL = "로 로는 로도 로만 로의 로부터 로서 로써"
+AFTER_ANY_BUT_JI = "만"  # 있지만 and 하지만 are verbs
 AFTER_ANY = (
-    "의 도 만 에 에는 에도 에만 에서 에서는 에서도 에서만 에서의 에서부터 에게 에게는 에게도 에게만 에게서"
+    "의 도 에 에는 에도 에만 에서 에서는 에서도 에서만 에서의 에서부터 에게 에게는 에게도 에게만 에게서"
     " 한테 한테는 한테도 한테서 께서 께서는 께서도"
     " 까지 까지는 까지도 까지의 부터 부터는 부터의 보다 보다는 보다도 처럼 만큼 마다 조차 마저 밖에"
 )
@@ -52,6 +52,7 @@ def _suits() -> dict[str, frozenset[str]]:
         (AFTER_VOWEL, open_),
         (AFTER_CONSONANT_BUT_RIEUL, every - open_ - rieul),
         (AFTER_VOWEL_OR_RIEUL, open_ | rieul),
+        (AFTER_ANY_BUT_JI, every - {"지"}),
         (AFTER_ANY, every),
     )
     return {particle: suits for particles, suits in kinds for particle in particles.split()}
@@ -71,7 +72,8 @@ LENGTHS = {
 }
 WHOLE_WORDS = _whole_words()
 NEVER_SPLIT = STOP_WORDS | WHOLE_WORDS
-NO_STEMS = frozenset(word for word in STOP_WORDS if len(word) == 1)  # 나 in 나라는
+# Stop words that are no nouns, or too short to tell: 나 in 나라는, 있다 in 있다는, 에서 in 에서만.
+NO_STEMS = frozenset(word for word in STOP_WORDS if len(word) == 1 or word[-1] in "다지" or word in SUITS)
 
 
 def stems(words: Collection[str]) -> dict[str, str]:
