@@ -32,7 +32,7 @@ AFTER_ANY = (
 )
 # Endings of verbs and adjectives look the same (많은 많을 많이, 들어가 들어와, 사용하는 사용하나).
 ALSO_OF_VERBS = frozenset(["은", "는", "이", "가", "을", "와", "도", "만", "나", "라도", "란", "보다"])
-# Two of these do show a noun, unless its last syllable is that of a verb.
+# Two of these do show a noun, unless the stem has one syllable or ends as a verb does.
 CASES = frozenset(["은", "는", "이", "가", "을"])
 VERB_ENDS = frozenset(
     "갔같겠겪굵깊깎껐꺾꼈끊꽂났낳넓넣높놓놨늙늦닦닫닮닿댔덮돋됐듣떴많맑맞맡맺먹멎묻믿밝받뱉벗볶봤붙빗뽑샀섞섰솟싫싶쌓썩썼씹씻"
@@ -116,7 +116,7 @@ def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
     stems_of_forms = set(found.values())
     for stem, forms in others.items():
         if len(forms) > 1:
-            # 고양이 is no form of 고양 if 고양이를 is one of 고양이.
+            # 호랑이 is no form of 호랑 if 호랑이를 is one of 호랑이.
             own = [form for form in forms if form not in stems_of_forms]
             if _show_a_noun(stem, {form[len(stem) :] for form in own}):
                 found.update(dict.fromkeys(own, stem))
@@ -134,9 +134,6 @@ def _roots(found: Mapping[str, str]) -> dict[str, str]:
 
 def _show_a_noun(stem: str, particles: set[str]) -> bool:
     """Tell whether a stem that is not a word of the page is a noun, by the particles of its forms."""
-    of_nouns = len(particles - ALSO_OF_VERBS)
-    if len(stem) == 1:
-        return of_nouns > 1
-    if of_nouns:
+    if particles - ALSO_OF_VERBS:
         return len(particles) > 1
-    return len(particles & CASES) > 1 and stem[-1] not in VERB_ENDS
+    return len(particles & CASES) > 1 and len(stem) > 1 and stem[-1] not in VERB_ENDS
