@@ -32,14 +32,18 @@ def readable(url: str) -> str:
         parts = urlsplit(url)
         host = _host(parts.netloc)
     except ValueError:
-        return quote(url, ASCII)
-    shown = (decoded(quote(part, ASCII)) for part in (parts.path, parts.query, parts.fragment))
+        return _encoded(url)
+    shown = (decoded(_encoded(part)) for part in (parts.path, parts.query, parts.fragment))
     return SplitResult(parts.scheme, host, *shown).geturl()
 
 
 def decoded(text: str) -> str:
     """A text with its safe percent-encoded characters decoded: an address, or a title that was made from one."""
     return ESCAPES.sub(lambda found: _decoded(found[0]), text)
+
+
+def _encoded(text: str) -> str:
+    return quote(text, ASCII, errors="replace")
 
 
 def _decoded(escapes: str) -> str:
@@ -57,8 +61,10 @@ def _host(netloc: str) -> str:
     """
     if len(netloc) > LONGEST_NETLOC:  # to encode a long label as Punycode takes seconds
         raise ValueError
-    labels = netloc.encode("idna").decode("ascii").split(".")
-    return ".".join(map(_label, labels))
+    host = netloc.encode("idna").decode("ascii")
+    if host != _encoded(host):  # a space or a control
+        raise ValueError
+    return ".".join(map(_label, host.split(".")))
 
 
 def _label(label: str) -> str:

@@ -40,13 +40,13 @@ def failure_sentence(code: str, url: str) -> str:
     Args:
         url: the address that was asked for.
     """
-    port = urlsplit(url).netloc.rpartition(":")[2]
-    if code == Failure.PORT and port.isdecimal():
-        sentence: str = gettext(
-            "Web pages are not served on port %(port)s; please remove “:%(port)s” from the address.", port=port
-        )
-        return sentence
-    return str(SENTENCES.get(code, SENTENCES[INTERRUPTED]))
+    port = urlsplit(url).netloc.rpartition(":")[2] if code == Failure.PORT else ""
+    if not port.isdecimal():
+        return str(SENTENCES.get(code, SENTENCES[INTERRUPTED]))
+    sentence: str = gettext(
+        "Web pages are not served on port %(port)s; please remove “:%(port)s” from the address.", port=port
+    )
+    return sentence
 
 
 def quota_sentence(error: QuotaReached) -> str:

@@ -1,11 +1,13 @@
 """A failed result: one sentence says what happened and what to do."""
 
 import pytest
+from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts.failures import CANCELLED, INTERRUPTED, Failure
-from app.wordcounts.sentences import SENTENCES
+from app.wordcounts.sentences import SENTENCES, failure_sentence
 from tests.visitor import Visitor
+from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.results import failed
 
 
@@ -44,6 +46,12 @@ def test_a_port_is_named_if_the_address_holds_it(signed_in: Visitor, alice: User
 def test_a_name_that_was_not_resolved_is_not_said_to_be_nowhere(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{failed(alice, Failure.DNS)}").text
     assert "This website could not be found; please check the spelling of its address." in page
+
+
+@pytest.mark.parametrize(("code", "url"), REFUSED_URLS)
+def test_every_address_that_is_refused_has_a_sentence(app: Flask, code: str, url: str) -> None:
+    with app.test_request_context():
+        assert failure_sentence(code, url)
 
 
 @pytest.mark.parametrize("extension", ["csv", "json"])

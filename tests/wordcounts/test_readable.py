@@ -6,6 +6,7 @@ from app.accounts.models import User
 from app.wordcounts.fetching import parse_url
 from app.wordcounts.readable import decoded, readable
 from tests.visitor import Visitor
+from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.results import done, failed, waiting
 
 DECODED = [
@@ -119,6 +120,12 @@ def test_a_host_is_decoded_only_if_it_adds_hangul(typed: str, shown: str) -> Non
 def test_what_is_no_address_is_encoded_as_a_whole(url: str) -> None:
     assert readable(url).isascii()
     assert readable(url).startswith("https://")
+
+
+@pytest.mark.parametrize("url", [url for _, url in REFUSED_URLS])
+def test_an_address_that_nobody_could_ask_for_is_shown_safely(url: str) -> None:
+    """Nothing like it is stored. Were it, it would hold nothing but visible characters."""
+    assert all(character.isprintable() and character != " " for character in readable(url))
 
 
 @pytest.mark.parametrize("url", ["https://example.com/moon?a=b#c", "http://a.b:80/~x/%20", "https://example.com"])
