@@ -161,6 +161,7 @@ PURE = [
     "app.notes.search",
     "app.notes.tags",
     "app.wordcounts.analysis.charset",
+    "app.wordcounts.analysis.particles",
     "app.wordcounts.analysis.phrases",
     "app.wordcounts.analysis.sandbox",
     "app.wordcounts.analysis.text",
@@ -174,7 +175,9 @@ PURE = [
     "app.wordcounts.fetching.resolving",
     "app.wordcounts.fetching.urls",
     "app.wordcounts.fetching.vetting",
+    "app.wordcounts.readable",
     "app.wordcounts.report",
+    "app.wordcounts.word_table",
 ]
 
 
@@ -225,6 +228,7 @@ TERMS = {
     "soft delete": "app/soft_delete.py",
     "multi-factor authentication": "app/accounts/second_step.py",
     "recovery codes": "app/passkeys/recovery_codes.py",
+    "stemming": "app/wordcounts/analysis/particles.py",
     "SSRF": "app/wordcounts/fetching/__init__.py",
     "token bucket": "app/rate_limits.py",
     "WebAuthn": "app/passkeys/ceremonies.py",

@@ -73,11 +73,11 @@ def read(path: str) -> FetchedPage:
 
 def table(counted: Report, shown: int | None) -> str:
     """The totals, then one word per line, as text."""
-    words = counted.words[:shown]
+    words = counted.words()[:shown]
     width = max([len("word"), *(columns(word.text) for word in words)])
     lines = [
         *(visible(text) for text in (counted.title, counted.final_url) if text),
-        f"{counted.total_words:,} words, {counted.unique_words:,} different, {counted.content_percent}% not stop words",
+        f"{counted.total_words:,} words, {counted.unique_words:,} different, {counted.content_percent}% content words",
         f"{counted.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
         "",
         f"rank  {padded('word', width)}    count  density",

@@ -13,11 +13,11 @@ from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.fetching import AllowedServers, fetch
-from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, Result
+from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
 from app.wordcounts.rate_limits import HOUR
 
 _UNFINISHED = update(Result).where(
-    Result.id == bindparam("result_id"), Result.status.in_((QUEUED, RUNNING)), Result.deleted_at.is_(None)
+    Result.id == bindparam("result_id"), Result.status.in_(UNFINISHED), Result.deleted_at.is_(None)
 )
 
 
@@ -33,13 +33,14 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
         Exception: a bug; the result is stored as FAILED.
     """
     url = _update(result_id, status=RUNNING)
-    if url is None:  # finished or deleted
+    if url is None:  # finished, cancelled or deleted
         return
     try:
         _finish(result_id, status=DONE, error=None, **_counted(url, allowed_servers))
     except FetchFailed as error:
         if error.is_transient and not is_last_attempt:
-            _update(result_id, status=QUEUED, error=error.code)
+            if _update(result_id, status=QUEUED, error=error.code) is None:  # cancelled or deleted meanwhile
+                return
             raise
         _finish(result_id, status=FAILED, error=error.code)
     except Exception as error:

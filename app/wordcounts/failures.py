@@ -10,7 +10,7 @@ class Failure(enum.StrEnum):
     SCHEME = enum.auto()  # neither http nor https
     PORT = enum.auto()  # neither 80 nor 443
     CREDENTIALS = enum.auto()  # a user name or a password in the URL
-    DNS = enum.auto()  # the name has no address
+    DNS = enum.auto()  # the name was not found
     ADDRESS = enum.auto()  # not an address of the public internet
     REDIRECTS = enum.auto()  # too many of them
     DEADLINE = enum.auto()  # the time was up
@@ -25,7 +25,9 @@ class Failure(enum.StrEnum):
     HTTP_5XX = enum.auto()  # the server fails
 
 
-INTERRUPTED = "worker"  # the only code that is not the page's fault: the worker never finished the count
+# The codes that are not the page's fault.
+INTERRUPTED = "worker"  # the worker never finished the count
+CANCELLED = "cancelled"  # by its owner
 
 
 class FetchFailed(Exception):

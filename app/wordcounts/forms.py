@@ -12,7 +12,7 @@ from app.web.fields import at_most
 from app.wordcounts import fetching
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import URL_LENGTH
-from app.wordcounts.sentences import SENTENCES
+from app.wordcounts.sentences import failure_sentence
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # digits after the colon are a port
 
@@ -35,7 +35,8 @@ class AskForm(FlaskForm):
             return
         if not field.data:
             raise ValidationError(_("Please type the address of a web page."))
+        url = with_scheme(field.data)
         try:
-            fetching.parse_url(with_scheme(field.data), current_app.config["PAGE_SERVERS"])
+            fetching.parse_url(url, current_app.config["PAGE_SERVERS"])
         except FetchFailed as error:  # the worker would refuse it too
-            raise ValidationError(SENTENCES[error.code]) from error
+            raise ValidationError(failure_sentence(error.code, url)) from error

@@ -29,6 +29,7 @@ QUEUED = "queued"
 RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
+UNFINISHED = (QUEUED, RUNNING)
 
 
 class Result(Base):

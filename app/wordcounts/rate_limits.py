@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, or_, select
 
 from app.extensions import db
 from app.rate_limits import RateLimited
-from app.wordcounts.models import QUEUED, RUNNING, Result
+from app.wordcounts.models import UNFINISHED, Result
 
 HOUR = timedelta(hours=1)
 MAX_UNFINISHED = 5
@@ -31,11 +31,11 @@ class HourlyLimitReached(RateLimited):
 _RECENT = (
     select(
         Result.created_at,
-        (Result.status.in_((QUEUED, RUNNING)) & Result.deleted_at.is_(None)).label("is_unfinished"),
+        (Result.status.in_(UNFINISHED) & Result.deleted_at.is_(None)).label("is_unfinished"),
     )
     .where(
         Result.user_id == bindparam("owner"),
-        or_(Result.status.in_((QUEUED, RUNNING)), Result.created_at > func.now() - HOUR),
+        or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR),
     )
     .subquery()
 )

@@ -17,20 +17,18 @@ COLUMNS = ("rank", "word", "count", "density")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
 
 
-@dataclass(slots=True)  # not frozen: that takes twice as long, and one page makes thousands
+@dataclass(slots=True)  # not frozen: that takes twice as long, and one report makes thousands
 class Word:
-    """One row of the report.
+    """A word as it stands in the text, in lower case.
 
     Args:
         density: percent of all words.
-        share: percent of the most frequent word's count.
     """
 
     rank: int
     text: str
     count: int
     density: float
-    share: float
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ class Report:
     """A finished count.
 
     Args:
-        stop_words: "keep" or "drop": whether `words` holds stop words. The totals count them either way.
-        words: the most frequent first.
+        stop_words: "keep" or "drop": whether `counts` holds stop words. The totals count them either way.
+        counts: each word and its count.
         truncated: the page has more words than these.
     """
 
@@ -54,9 +52,16 @@ class Report:
     reading_seconds: int
     truncated: bool
     stop_words: str
-    words: list[Word]
+    counts: Mapping[str, int]
     two_word_phrases: list[tuple[str, int]]
     three_word_phrases: list[tuple[str, int]]
+
+    def words(self) -> list[Word]:
+        """The words, the most frequent first."""
+        return [
+            Word(rank, text, count, 100 * count / self.total_words)
+            for rank, (text, count) in enumerate(by_frequency(self.counts), start=1)
+        ]
 
     @property
     def content_percent(self) -> int:
@@ -81,7 +86,7 @@ def of_result(result: Any, stop_words: str) -> Report:
         reading_seconds=result.reading_seconds,
         truncated=result.truncated,
         stop_words=stop_words,
-        words=ranked(result.words, result.total_words),
+        counts=result.words,
         two_word_phrases=by_frequency(result.phrases["2"]),
         three_word_phrases=by_frequency(result.phrases["3"]),
     )
@@ -102,19 +107,10 @@ def of_counts(counts: Counts, stop_words: str, *, url: str | None, title: str | 
         reading_seconds=counts.reading_seconds,
         truncated=counts.truncated,
         stop_words=stop_words,
-        words=ranked(words, counts.total_words),
+        counts=words,
         two_word_phrases=by_frequency(counts.two_word_phrases),
         three_word_phrases=by_frequency(counts.three_word_phrases),
     )
-
-
-def ranked(counts: Mapping[str, int], total: int) -> list[Word]:
-    words = by_frequency(counts)
-    most = words[0][1] if words else 0
-    return [
-        Word(rank, text, count, 100 * count / total, 100 * count / most)
-        for rank, (text, count) in enumerate(words, start=1)
-    ]
 
 
 def file_name(report: Report) -> str:
@@ -128,7 +124,7 @@ def as_csv(report: Report) -> str:
     file = io.StringIO()
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
-    for word in report.words:
+    for word in report.words():
         rows.writerow((word.rank, harmless(word.text), word.count, f"{word.density:.3f}"))
     return f"\ufeff{file.getvalue()}"
 
@@ -157,7 +153,7 @@ def _values(report: Report) -> dict[str, Any]:
         },
         "stop_words": report.stop_words,
         "truncated": report.truncated,
-        "words": [{"word": word.text, "count": word.count} for word in report.words],
+        "words": [{"word": word.text, "count": word.count} for word in report.words()],
         "phrases": {
             "two_words": [{"phrase": phrase, "count": count} for phrase, count in report.two_word_phrases],
             "three_words": [{"phrase": phrase, "count": count} for phrase, count in report.three_word_phrases],

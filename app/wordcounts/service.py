@@ -63,7 +63,7 @@ _PAGE = (
 )
 # The reader's own latest results, listed at the side of one. Read in the same statement.
 _LATEST = (
-    select(Result.public_id, Result.title, Result.url, Result.status)
+    select(Result.public_id, Result.title, Result.url, Result.status, Result.error)
     .where(Result.user_id == bindparam("reader"), NOT_DELETED)
     .order_by(Result.id.desc())
     .limit(RECENT)

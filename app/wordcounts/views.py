@@ -1,6 +1,7 @@
-"""Pages of word counts: ask for one, poll it, read, download, share, count again, delete."""
+"""Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
+from dataclasses import asdict
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -16,18 +17,21 @@ from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.throttling import retry_after
-from app.wordcounts import report, service
-from app.wordcounts.failures import INTERRUPTED
+from app.wordcounts import cancelling, report, service
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import DONE, FAILED, QUEUED
+from app.wordcounts.query import View, requested_cursor, requested_stop_words, requested_view
 from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
-from app.wordcounts.sentences import SENTENCES, quota_sentence, rate_limit_sentence
+from app.wordcounts.readable import decoded, readable
+from app.wordcounts.sentences import failure_sentence, quota_sentence, rate_limit_sentence
+from app.wordcounts.word_table import word_table
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
+bp.add_app_template_filter(decoded)
+bp.add_app_template_filter(readable)
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
-WORDS_SHOWN = 100  # without ?all=1
 RELOAD = {"HX-Refresh": "true"}  # makes htmx reload the page
 
 
@@ -69,16 +73,14 @@ def create() -> Answer:
 @bp.get("/<uuid:public_id>")
 @public
 def show(public_id: uuid.UUID) -> Answer:
-    stop_words = requested_stop_words()
-    shown = requested_words_shown()
-    result = service.get_result(reader_id(), public_id, stop_words)
+    view = requested_view()
+    result = service.get_result(reader_id(), public_id, view.word_list)
     if "HX-Request" in request.headers:
         return poll_answer(result)
     if result.status == DONE:
-        return result_page("done", result, report=report.of_result(result, stop_words), shown=shown)
+        return done_page(result, view)
     if result.status == FAILED:
-        # The worker of a newer release may have stored a code that this one does not know.
-        return result_page("failed", result, reason=SENTENCES.get(result.error, SENTENCES[INTERRUPTED]))
+        return result_page("failed", result, reason=failure_sentence(result.error, result.url))
     return waiting_page(result)
 
 
@@ -96,6 +98,15 @@ def download_json(public_id: uuid.UUID) -> Answer:
     return download(report.as_json(counted), counted, "json", "application/json")
 
 
+@bp.post("/<uuid:public_id>/cancel")
+def cancel(public_id: uuid.UUID) -> Answer:
+    try:
+        cancelling.cancel_result(current_user.id, public_id)
+    except cancelling.AlreadyFinished:
+        flash(_("The count had already finished."))
+    return to_result(public_id)
+
+
 @bp.post("/<uuid:public_id>/again")
 def again(public_id: uuid.UUID) -> Answer:
     return to_result(service.ask_again(current_user.id, public_id, idempotency_key()))
@@ -105,8 +116,9 @@ def again(public_id: uuid.UUID) -> Answer:
 def share(public_id: uuid.UUID) -> Answer:
     if request.form.get("shared") not in ("0", "1"):
         abort(422)
+    view = requested_view()
     service.share_result(current_user.id, public_id, shared=request.form["shared"] == "1")
-    return to_result(public_id)
+    return redirect(url_for("wordcounts.show", public_id=public_id, **asdict(view), _anchor="sharing"))
 
 
 @bp.post("/<uuid:public_id>/delete")
@@ -119,31 +131,6 @@ def delete(public_id: uuid.UUID) -> Answer:
 def reader_id() -> int | None:
     """The user's id, or None for a visitor who is not signed in and may only read shared results."""
     return current_user.id if current_user.is_authenticated else None
-
-
-def requested_cursor() -> Cursor:
-    """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
-    before = request.args.get("before")
-    try:
-        return service.START if before is None else Cursor.parse(before, service.KEY_BOUNDS)
-    except ValueError:
-        abort(400)
-
-
-def requested_stop_words() -> str:
-    """The value of `?stop_words=`, "drop" without it; 400 if it is not "keep"."""
-    asked = request.args.get("stop_words")
-    if asked not in (None, "keep"):
-        abort(400)
-    return asked or "drop"
-
-
-def requested_words_shown() -> int | None:
-    """How many words to show: None (all that are stored) with `?all=1`; 400 for another value of it."""
-    asked = request.args.get("all")
-    if asked not in (None, "1"):
-        abort(400)
-    return None if asked else WORDS_SHOWN
 
 
 def progress_of(result: service.ResultRow) -> str:
@@ -164,13 +151,22 @@ def poll_answer(result: service.ResultRow) -> Answer:
     return waiting_page(result)
 
 
+def done_page(result: service.ResultRow, view: View) -> str:
+    table = word_table(result.words, result.total_words, shown=view.shown, by_word=view.sort == "word")
+    return result_page("done", result, report=report.of_result(result, view.word_list), table=table, view=asdict(view))
+
+
 def waiting_page(result: service.ResultRow) -> str:
     return result_page("waiting", result, progress=progress_of(result))
 
 
 def result_page(name: str, result: service.ResultRow, **values: object) -> str:
     """A page of one result. Users who are signed in also get the form for the next count."""
-    form = AskForm(formdata=None, url=result.url if result.is_own else None) if current_user.is_authenticated else None
+    form = (
+        AskForm(formdata=None, url=readable(result.url) if result.is_own else None)
+        if current_user.is_authenticated
+        else None
+    )
     return render_template(f"wordcounts/{name}.html", result=result, form=form, **values)
 
 

@@ -93,10 +93,11 @@ WORD_COUNTS = (
     Page("word-counts-refused", "/wordcounts", EMPTY, 422, {"url": "ftp://example.com"}),
     Page("word-counts-too-many", "/wordcounts", FULL, 429, {"url": "https://example.com"}),
     Page("result", "/wordcounts/{done}", FULL),
-    Page("result-all-words", "/wordcounts/{done}?stop_words=keep&all=1", FULL),
+    Page("result-all-words", "/wordcounts/{done}?stop_words=keep&all=1&sort=word", FULL),
     Page("result-shared", "/wordcounts/{shared}"),
     Page("result-waiting", "/wordcounts/{waiting}", FULL),
     Page("result-failed", "/wordcounts/{failed}", FULL),
+    Page("result-cancelled", "/wordcounts/{cancelled}", FULL),
 )
 MY_PAGE = (
     Page("my-page", "/mypage", FULL),

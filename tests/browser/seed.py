@@ -161,12 +161,14 @@ def seed_todos(user_id: int) -> Ids:
 def seed_results(user: User) -> Ids:
     """Of every state, as the worker leaves them; asked of no worker, which would set out to count them."""
     many = {f"{word}{number or ''}": 400 - number for number in range(55) for word in ("반달", "moon")}
-    words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **many}
+    forms = {"달": 450, "달은": 90, "달에서는": 60, f"{LONG_KOREAN}은": 50}
+    words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **forms, **many}
     long = {"result_all": {"the": 1000, **words}, "result_no_stop_words": words, "total_words": 1_234_567}
     ids = [insert_result(user, DONE, title=title) for title in ("반달", "Half moon", LONG_KOREAN[:200])]
     waiting = [insert_result(user, QUEUED, url=LONG_ADDRESS) for _ in range(MAX_UNFINISHED)]
     return {
         "failed": insert_result(user, FAILED, error="timeout", url=LONG_ADDRESS),
+        "cancelled": insert_result(user, FAILED, error="cancelled", url=LONG_ADDRESS),
         "shared": ids[0],
         "waiting": waiting[0],
         "done": insert_result(user, DONE, **long, url=LONG_ADDRESS, final_url=LONG_ADDRESS, title=LONG_WORD[:200]),

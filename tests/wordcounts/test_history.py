@@ -45,13 +45,14 @@ def test_a_row_says_what_became_of_it(signed_in: Visitor, alice: User) -> None:
     assert re.findall(r'<span class="status \w+"><svg.*?</svg>(.*)</span>', page) == [
         "Counted",
         "Not counted",
-        "Being counted",
+        "Counting…",
         "Waiting",
     ]
     assert "1,284 words" in page
-    for public_id in made:
-        for end in ('"', '/again"', '/delete"'):
-            assert f'"/wordcounts/{public_id}{end}' in page
+    for public_id, action in zip(made, ("cancel", "cancel", "again", "again"), strict=True):
+        for end in ("", f"/{action}", "/delete"):
+            assert f'"/wordcounts/{public_id}{end}"' in page
+    assert len(re.findall(r'"/wordcounts/[^/"]+/(?:cancel|again)"', page)) == len(made)
 
 
 def test_a_shared_one_is_marked(signed_in: Visitor, alice: User) -> None:
@@ -65,8 +66,8 @@ def test_a_page_is_told_to_the_reader_of_the_screen_with_each_button(signed_in: 
     done(alice)
     waiting(alice)
     page = signed_in.get("/wordcounts").text
-    for name in ("Half moon", "https://example.com/moon"):
-        for button in ("Count again", "Delete"):
+    for name, action in (("Half moon", "Count again"), ("https://example.com/moon", "Cancel")):
+        for button in (action, "Delete"):
             assert f'aria-label="{button}: {name}"' in page
 
 

@@ -39,7 +39,7 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
     assert words_of(page) == ["moon", "반달"]
     assert "the moon" in page
     assert "of the moon" in page
-    assert "CSS files are not applied" in page
+    assert "Text that only a style sheet hides is counted too." in page
     assert '<meta name="robots" content="noindex">' in page
 
 
@@ -60,10 +60,10 @@ def test_stop_words_are_kept_on_request_and_in_the_links(signed_in: Visitor, ali
     page = signed_in.get(f"/wordcounts/{public_id}?stop_words=keep").text
     for link in (f"{public_id}.csv?stop_words=keep", f"{public_id}.json?stop_words=keep"):
         assert f'href="/wordcounts/{link}"' in page
-    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1"' in page
-    assert re.search(rf'href="/wordcounts/{public_id}\?stop_words=keep" aria-current="true"', page)
+    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1#words"' in page
+    assert re.search(rf'href="/wordcounts/{public_id}\?stop_words=keep#words" aria-current="true"', page)
     without = signed_in.get(f"/wordcounts/{public_id}").text
-    assert re.search(rf'href="/wordcounts/{public_id}" aria-current="true"', without)
+    assert re.search(rf'href="/wordcounts/{public_id}#words" aria-current="true"', without)
     assert f'href="/wordcounts/{public_id}.csv"' in without
 
 
@@ -84,13 +84,13 @@ def test_a_hundred_words_are_shown_and_the_others_on_request(
     everything = signed_in.get(f"/wordcounts/{public_id}?all=1").text
     assert len(words_of(everything)) == count
     assert "Show all" not in everything
-    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1"' in everything
+    assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1#words"' in everything
 
 
 @pytest.mark.parametrize("truncated", [True, False])
 def test_words_that_are_not_kept_are_spoken_of(signed_in: Visitor, alice: User, truncated: bool) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice, truncated=truncated)}").text
-    assert ("The page has more words than these" in page) == truncated
+    assert ("The page has more words; the rarest ones are not kept." in page) == truncated
 
 
 def test_ten_phrases_of_each_kind_are_shown(signed_in: Visitor, alice: User) -> None:
@@ -125,7 +125,21 @@ def test_anybodys_text_comes_back_to_the_letter_and_does_nothing(signed_in: Visi
 
 
 @pytest.mark.parametrize(
-    "query", ["stop_words=", "stop_words=drop", "stop_words=KEEP", "stop_words=1", "all=", "all=0", "all=2", "all=yes"]
+    "query",
+    [
+        "stop_words=",
+        "stop_words=drop",
+        "stop_words=KEEP",
+        "stop_words=1",
+        "all=",
+        "all=0",
+        "all=2",
+        "all=yes",
+        "sort=",
+        "sort=count",
+        "sort=words",
+        "sort=-word",
+    ],
 )
 def test_a_question_that_is_none_of_ours_is_400(signed_in: Visitor, alice: User, query: str) -> None:
     public_id = done(alice)
@@ -185,5 +199,5 @@ def test_the_form_holds_the_address_for_the_owner_and_is_not_there_for_a_strange
 
 def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
-    for sentence in ("서로 다른 단어", "불용어 빼고", "약 2분", "CSV 받기"):
+    for sentence in ("서로 다른 단어", "흔한 말 빼고", "약 2분", "CSV 받기"):
         assert sentence in page

@@ -1,5 +1,7 @@
 """Sharing: only the owner reads a result, unless it is shared; then anybody who has the link does."""
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -16,12 +18,44 @@ PARTS = ["", ".csv", ".json"]
 @pytest.mark.parametrize("end", PARTS)
 def test_it_works(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User, end: str) -> None:
     public_id = done(alice)
-    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").location == f"/wordcounts/{public_id}"
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").status_code == 302
     for reader in (client, browser_of(app, bob), signed_in):
         answer = reader.get(f"/wordcounts/{public_id}{end}")
         assert answer.status_code == 200
         assert "moon" in answer.text
         assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+
+
+@pytest.mark.parametrize("shared", ["1", "0"])
+@pytest.mark.parametrize("query", ["", "?stop_words=keep", "?stop_words=keep&all=1&sort=word"])
+def test_one_comes_back_to_the_same_place_and_the_same_view(
+    signed_in: Visitor, alice: User, query: str, shared: str
+) -> None:
+    path = f"/wordcounts/{done(alice, shared=shared == '0')}"
+    assert f'action="{path}/share{query}"' in signed_in.get(path + query).text.replace("&amp;", "&")
+    answer = signed_in.submit(f"{path}/share{query}", shared=shared)
+    assert answer.location == f"{path}{query}#sharing"
+    assert 'id="sharing"' in signed_in.get(path + query).text
+
+
+@pytest.mark.parametrize("query", ["sort=", "sort=count", "all=2", "stop_words=drop"])
+def test_a_view_that_is_none_of_ours_is_400_and_shares_nothing(signed_in: Visitor, alice: User, query: str) -> None:
+    public_id = done(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share?{query}", shared="1").status_code == 400
+    assert not service.get_result(alice.id, public_id).shared
+
+
+def test_the_link_stands_above_the_figures(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/wordcounts/{shared(alice)}").text
+    assert page.index('id="result"') < page.index('id="sharing"') < page.index('class="totals"')
+
+
+def test_only_who_sees_a_link_loads_the_script_that_copies_it(client: Visitor, signed_in: Visitor, alice: User) -> None:
+    public_id = shared(alice)
+    assert re.search(r'<button [^>]*data-copy="link"[^>]* hidden>', signed_in.get(f"/wordcounts/{public_id}").text)
+    assert "js/copy." in signed_in.get(f"/wordcounts/{public_id}").text
+    assert "js/copy." not in client.get(f"/wordcounts/{public_id}").text
+    assert "js/copy." not in signed_in.get(f"/wordcounts/{done(alice)}").text
 
 
 @pytest.mark.parametrize("end", PARTS)
@@ -60,7 +94,7 @@ def test_who_has_the_link_sees_neither_the_owners_name_nor_the_owners_buttons(
         for reader in (client, browser_of(app, bob)):
             page = reader.get(f"/wordcounts/{public_id}").text
             assert f"/wordcounts/{public_id}/" not in page
-            assert "Who can read this" not in page
+            assert 'id="sharing"' not in page
             assert not [name for name in alice_is if name in page]
             assert '<meta name="robots" content="noindex">' in page
 
@@ -80,7 +114,7 @@ def test_it_refuses_anything_else_and_shares_nothing(signed_in: Visitor, alice: 
     assert not service.get_result(alice.id, public_id).shared
 
 
-@pytest.mark.parametrize("action", ["share", "again", "delete"])
+@pytest.mark.parametrize("action", ["share", "cancel", "again", "delete"])
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_nobody_else_may_share_count_again_or_delete_it(
     app: Flask, client: Visitor, alice: User, bob: User, action: str, is_shared: bool
@@ -94,7 +128,7 @@ def test_nobody_else_may_share_count_again_or_delete_it(
     assert row_counts()["results"] == before["results"]
 
 
-@pytest.mark.parametrize("action", ["share", "again", "delete"])
+@pytest.mark.parametrize("action", ["share", "cancel", "again", "delete"])
 def test_a_link_changes_nothing(signed_in: Visitor, alice: User, action: str) -> None:
     public_id = done(alice)
     assert signed_in.get(f"/wordcounts/{public_id}/{action}").status_code == 405

@@ -14,10 +14,10 @@ from tests.wordcounts.results import change, done, failed, waiting
 
 REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
 STATES = [
-    ({}, "queued", "This page waits for its turn."),
-    ({"status": "running"}, "running", "The words of this page are being counted."),
-    ({"status": "running", "error": "deadline"}, "running", "The words of this page are being counted."),
-    ({"error": "deadline"}, "retried", "The page did not answer. It is tried again in a moment."),
+    ({}, "queued", "Waiting for its turn."),
+    ({"status": "running"}, "running", "Counting the words of this page…"),
+    ({"status": "running", "error": "deadline"}, "running", "Counting the words of this page…"),
+    ({"error": "deadline"}, "retried", "The page did not answer. We will try again in a moment."),
 ]
 
 
@@ -127,7 +127,7 @@ def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, 
 def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
     public_id = waiting(alice, status="running", shared=True)
     page = client.get(f"/wordcounts/{public_id}").text
-    assert "The words of this page are being counted." in page
+    assert "Counting the words of this page…" in page
     assert 'action="/wordcounts' not in page
     assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, None)
 

@@ -73,8 +73,8 @@ def count(text: str) -> Counts:
         content_words=sum(content.values()),
         characters=characters,
         reading_seconds=_reading_seconds(counted),
-        words=_most_frequent(counted),
-        words_without_stop_words=_most_frequent(content),
+        words=most_frequent(counted, WORDS_KEPT),
+        words_without_stop_words=most_frequent(content, WORDS_KEPT),
         two_word_phrases=two_word_phrases,
         three_word_phrases=three_word_phrases,
         truncated=len(counted) > WORDS_KEPT,
@@ -88,11 +88,12 @@ def by_frequency(words: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(word, words[word]) for word in ordered]
 
 
-def _most_frequent(words: Mapping[str, int]) -> dict[str, int]:
-    if len(words) > WORDS_KEPT:  # most words of a long text are rare and need not be sorted
-        fewest = sorted(words.values(), reverse=True)[WORDS_KEPT - 1]
+def most_frequent(words: Mapping[str, int], most: int) -> dict[str, int]:
+    """At most so many words, sorted as `by_frequency` does."""
+    if len(words) > most:  # most words of a long text are rare and need not be sorted
+        fewest = sorted(words.values(), reverse=True)[most - 1]
         words = {word: times for word, times in words.items() if times >= fewest}
-    return dict(by_frequency(words)[:WORDS_KEPT])
+    return dict(by_frequency(words)[:most])
 
 
 def _read(text: str) -> tuple[list[str], list[float], int]:

@@ -1,0 +1,72 @@
+"""Percent-encoded addresses as people read them: /wiki/달 for /wiki/%EB%8B%AC. Pure.
+
+Only for the eye: a link leads to the address as it is. What is shown must not pass for another address, so a character
+is decoded only if it is a letter or digit outside of ASCII that is visible and runs from left to right. Delimiters,
+spaces, punctuation that looks like a delimiter, controls, blank letters and what turns the direction of the text stay
+encoded. A host name (IDN) is decoded only where it adds nothing but Hangul syllables, which look like no letter of
+another script; the rest stays Punycode. Compare Unicode UTS #36 (Unicode Security Considerations) and the IDN policy of
+browsers.
+"""
+
+from urllib.parse import SplitResult, quote, urlsplit
+
+import regex
+
+ESCAPES = regex.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")  # of octets outside of ASCII
+VISIBLE = regex.compile(
+    r"[[\p{L}\p{N}]--[\p{ASCII}\p{Default_Ignorable_Code_Point}]"
+    r"--[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]]",
+    regex.V1,
+)
+HANGUL_LABEL = regex.compile(r"[가-힣a-z0-9-]+")
+PLAIN = regex.compile(r"https?://(?!.*xn--)[!-$&-~]+", regex.IGNORECASE)  # nothing to decode or to encode
+LONGEST_NETLOC = 253 + len(":65535")  # characters; RFC 1035 §2.3.4
+ASCII = "".join(map(chr, range(0x21, 0x7F)))  # without the space
+
+
+def readable(url: str) -> str:
+    """An address with its safe characters decoded. One that cannot be parsed is shown encoded."""
+    if PLAIN.fullmatch(url):  # as most are
+        return url
+    try:
+        parts = urlsplit(url)
+        host = _host(parts.netloc)
+    except ValueError:
+        return _encoded(url)
+    shown = (decoded(_encoded(part)) for part in (parts.path, parts.query, parts.fragment))
+    return SplitResult(parts.scheme, host, *shown).geturl()
+
+
+def decoded(text: str) -> str:
+    """A text with its safe percent-encoded characters decoded: an address, or a title that was made from one."""
+    return ESCAPES.sub(lambda found: _decoded(found[0]), text)
+
+
+def _encoded(text: str) -> str:
+    return quote(text, ASCII, errors="replace")
+
+
+def _decoded(escapes: str) -> str:
+    try:
+        characters = bytes.fromhex(escapes.replace("%", "")).decode()
+    except UnicodeDecodeError:  # of another charset
+        return escapes
+    return "".join(character if VISIBLE.fullmatch(character) else quote(character) for character in characters)
+
+
+def _host(netloc: str) -> str:
+    """The host in ASCII, but for labels of Hangul.
+
+    Raises: ValueError: it is no host name.
+    """
+    if len(netloc) > LONGEST_NETLOC:  # to encode a long label as Punycode takes seconds
+        raise ValueError
+    host = netloc.encode("idna").decode("ascii")
+    if host != _encoded(host):  # a space or a control
+        raise ValueError
+    return ".".join(map(_label, host.split(".")))
+
+
+def _label(label: str) -> str:
+    shown = label.encode("ascii").decode("idna")
+    return shown if HANGUL_LABEL.fullmatch(shown) else label
