@@ -7,6 +7,7 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.keyCode === 229) return; // an IME is composing a syllable; Safari says so by 229
   if (event.key === "Escape") return cancelEdit(event);
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return save(event);
+  if (event.key === "Enter" && event.target.name === "title") return goOn(event);
   if (event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
   if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
   const action = { n: writeNote, "/": search, "?": showShortcuts }[letter(event)];
@@ -44,6 +45,12 @@ function save(event) {
   if (!form || form.method !== "post") return;
   event.preventDefault();
   if (!event.repeat) form.requestSubmit(); // keys that are held down save once
+}
+
+// From the title to the text: a title alone is seldom meant.
+function goOn(event) {
+  event.preventDefault();
+  event.target.form.elements.content.focus();
 }
 
 function writeNote() {

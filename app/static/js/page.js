@@ -6,8 +6,15 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("pointerover", nameIcon);
 document.addEventListener("submit", deleteUnsaved);
+document.addEventListener("submit", showBusy);
+addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
+
+// The button of a form that is under way to the server, until the next page comes.
+function showBusy(event) {
+  setTimeout(() => { if (!event.defaultPrevented && event.submitter) event.submitter.ariaBusy = "true"; });
+}
 
 function closeMessage(event) {
   const link = event.target.closest("[data-close]");
