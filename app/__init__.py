@@ -18,7 +18,7 @@ from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
-from app.notes.trash_views import bp as notes
+from app.notes.pages import bp as notes
 from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.views import bp as passkeys

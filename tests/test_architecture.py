@@ -158,6 +158,7 @@ PURE = [
     "app.notes.differences",
     "app.notes.excerpts",
     "app.notes.markdown",
+    "app.notes.task_boxes",
     "app.notes.search",
     "app.notes.tags",
     "app.wordcounts.analysis.charset",

@@ -18,11 +18,17 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from app.notes.tags import TAG, tags_of
+from app.notes.task_boxes import Tick, tick_of
 
 ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 # A bare URL ends before punctuation that ends a sentence. Its host is ASCII, so no Korean particle belongs to it.
 BARE_LINK = re.compile(r"""\bhttps?://[a-z0-9.-]+(?::[0-9]+)?(?:[/?#][^\s<>"'`]*)?(?<![.,:;!?)\]…])""", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
+TICKABLE = (
+    '<span class="task"><button role="checkbox" name="task" value="{value}" aria-checked="{is_done}" '
+    'aria-labelledby="task-{line}"></button> <span id="task-{line}">'
+)
+DISABLED = '<label class="task"><input type="checkbox" disabled{}> <span>'
 REL = "nofollow noopener noreferrer"
 MAX_NESTING = 20
 # Each of these may open or close something inline, so the parser looks for its partner: `[` 2,000 times cost 800 times
@@ -33,15 +39,16 @@ MAX_DELIMITERS = 200
 INLINE_RULES = ["emphasis", "strikethrough", "link", "backticks", "autolink"]
 
 
-def render(text: str, tags_at: str) -> Markup:
+def render(text: str, tags_at: str, *, can_tick: bool = False) -> Markup:
     """The text of a note as HTML.
 
     Args:
         tags_at: the URL of a tag's notes without the tag, which is appended: "/notes?tag=".
+        can_tick: its task boxes are buttons, named `task`, of a form that the page puts around it.
     """
     delimiters = len(DELIMITER.findall(text)) - len(BULLET.findall(text))
     chosen = _PARSER if delimiters <= MAX_DELIMITERS else _PARSER_OF_BLOCKS
-    return Markup(chosen.render(text, {"tags_at": tags_at}))  # noqa: S704 - the parser escapes its input
+    return Markup(chosen.render(text, {"tags_at": tags_at, "can_tick": can_tick}))  # noqa: S704 - the parser escapes its input
 
 
 def parser() -> MarkdownIt:
@@ -71,7 +78,7 @@ def transform(state: StateCore) -> None:
             is_item = before is not None and before.type == "list_item_open"
             children = [*without_blank_links(token.children)]
             if is_item and children:
-                children = with_task_box(children)
+                children = with_task_box(children, tick_at(state, token))
             token.children = [*with_links(children, state.env["tags_at"])]
 
 
@@ -102,18 +109,27 @@ def without_blank_links(children: list[Token]) -> Iterator[Token]:
             yield token
 
 
-def with_task_box(children: list[Token]) -> list[Token]:
-    """`[x] text` as a disabled checkbox with the text as its label."""
+def tick_at(state: StateCore, token: Token) -> Tick | None:
+    """What the box of a list item sends, if boxes can be ticked."""
+    return tick_of(state.src.split("\n"), token.map[0]) if state.env["can_tick"] and token.map else None
+
+
+def with_task_box(children: list[Token], tick: Tick | None) -> list[Token]:
+    """`[x] text` as a checkbox with the text as its label: a button if there is something to send, else disabled."""
     first = children[0]
     box = TASK.match(first.content) if first.type == "text" else None
     if not box:
         return children
-    checked = "" if box[1] == " " else " checked"
-    opening = Token(
-        "html_inline", "", 0, content=f'<label class="task"><input type="checkbox" disabled{checked}> <span>'
-    )
     first.content = first.content[box.end() :]
-    return [opening, *children, Token("html_inline", "", 0, content="</span></label>")]
+    is_done = box[1] != " "
+    if tick:
+        before = TICKABLE.format(line=tick.line, value=tick, is_done=str(is_done).lower())
+        return [html(before), *children, html("</span></span>")]
+    return [html(DISABLED.format(" checked" if is_done else "")), *children, html("</span></label>")]
+
+
+def html(content: str) -> Token:
+    return Token("html_inline", "", 0, content=content)
 
 
 def with_links(children: list[Token], tags_at: str) -> Iterator[Token]:

@@ -14,10 +14,12 @@ from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
 from app.notes.tags import tags_of
+from app.notes.task_boxes import Tick, ticked
 from app.quotas import Quota, StoredBefore
 from app.soft_delete import has_expired, purge
 
 TRASH_SHOWN = 100
+TRIES = 5  # of a tick, against edits of the same moment
 QUOTA = Quota(Note, 100_000)
 
 
@@ -117,6 +119,24 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
     if (current.title, current.content) != (title, content):
         raise StaleVersion(current)
     return int(current.version)
+
+
+def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
+    """Tick a task of the note's text off, or open it again. Nothing changes if it is so already.
+
+    Raises:
+        TaskNotFound: the line is another one by now; nothing was stored.
+        StaleVersion: the note was edited again and again meanwhile; nothing was stored.
+        NoteNotFound
+    """
+    for _ in range(TRIES):
+        note = get_note(user_id, note_id)
+        try:
+            update_note(user_id, note_id, note.title, ticked(note.content, tick), note.version)
+        except StaleVersion:
+            continue  # another task was ticked off at the same moment
+        return
+    raise StaleVersion(get_note(user_id, note_id))
 
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:

@@ -7,8 +7,6 @@ from flask_login import current_user
 from app.notes import service
 from app.notes.views import Answer, bp, return_url
 
-__all__ = ["bp"]
-
 
 @bp.get("/trash")
 def trash() -> Answer:

@@ -370,3 +370,19 @@ def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
     assert len(stored) == 2 * EACH
     for device in devices:
         device.tab.context.close()
+
+
+def test_a_task_of_a_note_is_ticked_where_it_is_read(
+    any_window: Window, site: Site, reader: Reader, has_scripts: bool
+) -> None:
+    with site.app.app_context():
+        note_id = service.create_note(reader.id, "장보기", "- [ ] 우유\n- [ ] 빵")
+    tab = any_window.tab
+    tab.goto(f"{any_window.url}/notes/{note_id}")
+    for name in ("우유", "빵"):
+        box = tab.get_by_role("checkbox", name=name)
+        box.click()
+        expect(box).to_be_checked()
+        if has_scripts:
+            expect(box).to_be_focused()
+    wait_until(lambda: stored_notes(site, reader) == ["- [x] 우유\n- [x] 빵"], "both are stored")

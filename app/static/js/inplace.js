@@ -1,6 +1,10 @@
 // Parts of a page change in their place: the elements with data-part and an id are replaced by those of another page, the
 // one that a link inside of data-inplace leads to, or a form that was sent (outbox.js). With data-part="before" their content
 // is put before what stands there. All works without this too.
+// At once, whatever the network does.
+document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
+  if (submitter?.role === "checkbox") submitter.ariaChecked = String(submitter.ariaChecked !== "true");
+});
 let newest = 0; // pages that were asked for; of two at once the later one is shown
 
 document.addEventListener("inplace:show", ({ detail }) => show(detail.url));
@@ -27,12 +31,20 @@ async function show(url) {
     const details = page.getElementById(id);
     if (details) details.open = true;
   }
+  const focused = document.activeElement.closest("[data-part]") && focusable();
   for (const [old, part] of parts) {
     if (old.dataset.part === "before") old.prepend(...part.children);
     else old.replaceWith(part);
     window.htmx?.process(part);
   }
   history.replaceState(null, "", answer.url);
-  document.querySelector("[data-part] [autofocus]")?.focus();
+  (document.querySelector("[data-part] [autofocus]") ?? (focused && document.querySelector(focused)))?.focus();
   document.dispatchEvent(new CustomEvent("inplace:shown"));
+}
+
+// A selector of what has the focus, to find it again among the new parts.
+function focusable() {
+  const { id } = document.activeElement;
+  const names = document.activeElement.getAttribute("aria-labelledby");
+  return id ? `#${id}` : names && `[aria-labelledby="${names}"]`;
 }

@@ -95,7 +95,7 @@ async function sendAll() {
 async function send(entry) {
   store({ ...entry, isTried: true });
   let answer = await post(entry);
-  if (answer?.status === 400 && (await renewTokens())) answer = await post(entry);
+  if (answer?.status === 400) answer = (await renewTokens()) ? await post(entry) : undefined;
   const said = await answer?.json().catch(() => {});
   isSignedOut ||= answer?.type === "opaqueredirect";
   const isAway = !answer || (answer.ok && !said) || answer.status >= 500 || [408, 425, 429].includes(answer.status);
@@ -121,7 +121,8 @@ function csrfToken() {
   return document.querySelector("[name=csrf_token]").value;
 }
 
-// The tokens of this page belong to a session that has ended. If the same person has signed in again, it gets new ones.
+// The tokens of this page belong to a session that has ended. If the same person has signed in again, it gets new ones. Else
+// the entry waits: it must not come into the hands of whoever is signed in now.
 async function renewTokens() {
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(TIMEOUT) }).catch(() => {});
   const page = new DOMParser().parseFromString((await answer?.text().catch(() => {})) ?? "", "text/html");

@@ -1,0 +1,111 @@
+"""Task boxes: a task is ticked off where it is read, and only that task of that note."""
+
+import re
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.notes import service
+from app.notes.task_boxes import TaskNotFound, Tick, tick_of, ticked
+from tests.conftest import browser_of
+from tests.visitor import Visitor
+
+TEXT = "우유 목록\n- [ ] 우유\n- [x] 빵\n  * [ ] 호밀\n> 1. [X] 잼\n\n```\n- [ ] 코드\n```\n- [ ] 우유"
+VALUE = re.compile(r'name="task" value="([^"]+)" aria-checked="(\w+)"')
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "장보기", TEXT)
+
+
+def boxes(visitor: Visitor, note_id: int) -> list[tuple[str, str]]:
+    return VALUE.findall(visitor.get(f"/notes/{note_id}").text)
+
+
+def text_of(user: User, note_id: int) -> str:
+    return str(service.get_note(user.id, note_id).content)
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [("- [ ] milk", True), ("* [x] milk", False), ("  + [X] milk", False), ("12. [ ] milk", True), ("> - [ ] a", True)],
+)
+def test_a_task_line_is_ticked_off_or_opened(line: str, done: bool) -> None:
+    tick = tick_of([line], 0)
+    assert tick
+    assert tick.is_done == done
+    changed = ticked(line, tick)
+    assert changed == line.replace("[ ]", "[x]") if done else line.replace("[x]", "[ ]").replace("[X]", "[ ]")
+    assert ticked(changed, tick) == changed, "sent twice it is the same"
+
+
+@pytest.mark.parametrize(
+    "line", ["milk", "- milk", "[ ] milk", "- [] milk", "-[ ] milk", "- [y] milk", "- [ ]", "-- [ ] a"]
+)
+def test_any_other_line_is_no_task(line: str) -> None:
+    assert tick_of([line], 0) is None
+
+
+@pytest.mark.parametrize("tick", [Tick(0, 0, True), Tick(1, 0, True), Tick(9999, 0, True), Tick(2, 1, False)])
+def test_a_line_that_is_another_one_by_now_is_left_alone(tick: Tick) -> None:
+    with pytest.raises(TaskNotFound):
+        ticked(TEXT, tick)
+
+
+def test_each_box_of_the_page_changes_its_line_and_nothing_else(signed_in: Visitor, alice: User, note_id: int) -> None:
+    shown = boxes(signed_in, note_id)
+    assert [checked for _, checked in shown] == ["false", "true", "false", "true", "false"]
+    changes = [
+        ("- [ ] 우유\n-", "- [x] 우유\n-"),
+        ("- [x] 빵", "- [ ] 빵"),
+        ("* [ ] 호밀", "* [x] 호밀"),
+        ("[X] 잼", "[ ] 잼"),
+        ("```\n- [ ] 우유", "```\n- [x] 우유"),
+    ]
+    for (value, _), (before, after) in zip(shown, changes, strict=True):
+        text = text_of(alice, note_id)
+        assert signed_in.submit(f"/notes/{note_id}/task", task=value).location == f"/notes/{note_id}"
+        assert text_of(alice, note_id) == text.replace(before, after)
+
+
+def test_several_boxes_of_one_page_are_used_one_after_the_other(signed_in: Visitor, alice: User, note_id: int) -> None:
+    """The page is not loaded anew between them, so each comes from the note's first version."""
+    for value, _ in boxes(signed_in, note_id):
+        assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 302
+    assert [checked for _, checked in boxes(signed_in, note_id)] == ["true", "false", "true", "false", "true"]
+
+
+def test_a_task_that_was_moved_meanwhile_is_409(signed_in: Visitor, alice: User, note_id: int) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    service.update_note(alice.id, note_id, "장보기", f"above\n{TEXT}", 1)
+    assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 409
+    assert text_of(alice, note_id) == f"above\n{TEXT}"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "1", "x", "1-0-1", "1-00000000-2", "-1-00000000-1", "99999-00000000-1", "1-0000000G-1"]
+)
+def test_what_no_box_sends_is_422(signed_in: Visitor, alice: User, note_id: int, value: str) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 422
+    assert text_of(alice, note_id) == TEXT
+
+
+def test_anothers_note_and_one_in_the_trash_are_404_and_unchanged(
+    app: Flask, signed_in: Visitor, alice: User, bob: User, note_id: int
+) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    assert browser_of(app, bob).submit(f"/notes/{note_id}/task", task=value).status_code == 404
+    service.delete_note(alice.id, note_id)
+    assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 404
+    assert boxes(signed_in, note_id) == []
+    service.restore_note(alice.id, note_id)
+    assert text_of(alice, note_id) == TEXT
+
+
+def test_an_open_editor_is_told_of_a_tick(signed_in: Visitor, alice: User, note_id: int) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    signed_in.submit(f"/notes/{note_id}/task", task=value)
+    answer = signed_in.submit(f"/notes/{note_id}", title="장보기", content="mine", version="1")
+    assert answer.status_code == 409
