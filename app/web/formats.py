@@ -121,6 +121,8 @@ def month(value: datetime | date) -> str:
 
 def number(value: int) -> str:
     """1284: "1,284"."""
+    if 0 <= value < 1000:  # no separator in any of our languages, so that a long table need not ask for the reader's
+        return str(value)
     return _decimal(value, get_locale())
 
 

@@ -51,6 +51,12 @@ def test_a_day_of_another_year_includes_the_year(app: Flask) -> None:
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_numbers_and_percentages_are_formatted_in_the_readers_locale(app: Flask, language: str) -> None:
     with app.test_request_context(headers={"Accept-Language": language}):
-        assert [formats.number(value) for value in (0, 999, 1284, 1234567)] == ["0", "999", "1,284", "1,234,567"]
+        assert [formats.number(value) for value in (0, 999, 1000, 1234567, -1284)] == [
+            "0",
+            "999",
+            "1,000",
+            "1,234,567",
+            "-1,284",
+        ]
         assert [formats.percent(value) for value in (0, 63.6, 100)] == ["0%", "64%", "100%"]
         assert [formats.percent(value, 2) for value in (0.004, 7.428, 1284.5)] == ["0.00%", "7.43%", "1,284.50%"]

@@ -16,6 +16,7 @@ Source of the particles and of what each may follow: National Institute of Korea
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from app.wordcounts.analysis.words import STOP_WORDS
@@ -76,6 +77,9 @@ NEVER_SPLIT = STOP_WORDS | WHOLE_WORDS
 NO_STEMS = frozenset(word for word in STOP_WORDS if len(word) == 1 or word[-1] in "다지" or word in SUITS)
 
 
+CACHED = 10_000  # words; frequent ones are those of many pages. About 3 MB
+
+
 def stems(words: Collection[str]) -> dict[str, str]:
     """The stem of each word that has one.
 
@@ -87,28 +91,33 @@ def stems(words: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     others: dict[str, list[str]] = defaultdict(list)  # stem that is no word of the page: its forms
     for word in words:
-        if word[-1:] in LAST_LETTERS and word not in NEVER_SPLIT:
-            longest, longest_of_words = _without_particle(word, words)
-            if longest_of_words:
-                found[word] = longest_of_words
-            elif longest:
-                others[longest].append(word)
+        if word[-1:] not in LAST_LETTERS:
+            continue
+        candidates = _candidates(word)
+        for stem in candidates:
+            if stem in words:
+                found[word] = stem
+                break
+        else:
+            if candidates:
+                others[candidates[0]].append(word)
     _add_nouns(found, others)
     return _roots(found)
 
 
-def _without_particle(word: str, words: Collection[str]) -> tuple[str, str]:
-    """The stem that the longest particle leaves of a word, and the same of those that leave a word; "" is none."""
-    longest = longest_of_words = ""
+@lru_cache(maxsize=CACHED)
+def _candidates(word: str) -> tuple[str, ...]:
+    """What the particles leave that a word may end in, the longest particle first."""
+    if word in NEVER_SPLIT:
+        return ()
+    found: list[str] = []
     for length in LENGTHS.get(word[-2:], (1,)):
         stem, suits = word[:-length], SUITS.get(word[-length:], ())
         if stem[-1:] in suits and stem not in NO_STEMS:
-            longest = stem
-            if stem in words:
-                longest_of_words = stem
+            found.insert(0, stem)
             if stem in WHOLE_WORDS:  # 회로는 is 회로 with 는, and never 회 with 로는
-                break
-    return longest, longest_of_words
+                return (stem,)
+    return tuple(found)
 
 
 def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
