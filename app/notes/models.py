@@ -45,10 +45,16 @@ class Note(Base):
         Index(None, "user_id", "pinned", "id"),
         # The trash, the last deleted first.
         Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        # The search, see search_statement.py. The function is in revision 0030.
+        # The search, see search_parts.py. The functions are in revisions 0030 and 0034.
         Index(
             "ix_notes_terms",
             text("note_terms(user_id, title, content, tags)"),
+            postgresql_using="gin",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_notes_initials",
+            text("note_initials(user_id, title, content)"),
             postgresql_using="gin",
             postgresql_where=text("deleted_at IS NULL"),
         ),

@@ -1,6 +1,7 @@
 """The pages of notes: list, create, read, edit, trash, tags."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -16,6 +17,7 @@ from app.notes.days import group_by_day
 from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
 from app.notes.forms import EditNoteForm, NewNoteForm
+from app.notes.list_columns import NoteRow
 from app.notes.search import Search
 from app.quotas import QuotaReached
 from app.web.access import local_path
@@ -42,11 +44,22 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 def index() -> Answer:
     search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
     page = listing.list_notes(current_user.id, requested_cursor(), search)
-    is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
-    template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(render_template(template, **list_context(page, search), is_more=is_fragment))
-    response.vary.add("HX-Request")
+    context = list_context(page)
+    if "HX-Request" not in request.headers:
+        response = make_response(render_template("notes/index.html", **context))
+    elif request.headers.get("HX-Target") == "results":  # the search while typing
+        response = make_response(render_template("notes/typed.html", **context))
+        response.headers[history_header()] = context["here"]
+    else:  # "Show older" appends to the list on the page
+        response = make_response(render_template("notes/days.html", **context, is_more=True))
+    response.vary.update(["HX-Request", "HX-Target"])
     return response
+
+
+def history_header() -> str:
+    """htmx: the first search that is typed becomes an entry of the browser's history, what is typed on replaces it."""
+    current = urlsplit(request.headers.get("HX-Current-URL", ""))
+    return "HX-Replace-Url" if "q" in parse_qs(current.query) else "HX-Push-Url"
 
 
 @bp.app_template_global()
@@ -74,7 +87,7 @@ def create() -> Answer:
 
 def refused(form: NewNoteForm) -> Answer:
     page = listing.list_notes(current_user.id)
-    return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
+    return render_template("notes/index.html", **list_context(page), form=form), 422
 
 
 def requested_cursor() -> Cursor:
@@ -86,15 +99,15 @@ def requested_cursor() -> Cursor:
         abort(400)
 
 
-def list_context(page: listing.NotePage, search: Search) -> dict[str, Any]:
+def list_context(page: listing.NotePage) -> dict[str, Any]:
     """The variables of the list's templates. `here` is the URL that its buttons return to."""
     query = request.args if request.method == "GET" else {}
     place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag")}
     return {
         "page": page,
-        "search": search,
-        "days": list(group_by_day(page, search)),
-        "place": place,
+        "search": page.search,
+        "days": list(group_by_day(page)),
+        "place": place | {"q": page.search.query} if page.search.correction else place,
         "here": url_for("notes.index", **place, before=query.get("before")),
     }
 
@@ -131,7 +144,7 @@ def editor(form: EditNoteForm, note_id: int) -> str:
     return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
 
 
-def conflict(form: EditNoteForm, current: listing.NoteRow) -> str:
+def conflict(form: EditNoteForm, current: NoteRow) -> str:
     """The page of an edit conflict: both texts, and a form with the stored version, which it would replace."""
     stored, mine = compare(current.content, form.content.data)
     back = return_url(url_for("notes.index"))
