@@ -228,6 +228,7 @@ TERMS = {
     "soft delete": "app/soft_delete.py",
     "multi-factor authentication": "app/accounts/second_step.py",
     "recovery codes": "app/passkeys/recovery_codes.py",
+    "spelling correction": "app/notes/near_words.py",
     "SSRF": "app/wordcounts/fetching/__init__.py",
     "token bucket": "app/rate_limits.py",
     "WebAuthn": "app/passkeys/ceremonies.py",

@@ -6,11 +6,17 @@ from app.notes.keystrokes import CLUSTERS, INITIALS, SYLLABLES
 
 _OF_ONE_INITIAL = len(SYLLABLES) // len(INITIALS)
 _CONSONANTS = f"{INITIALS}{''.join(CLUSTERS)}"
+_PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
 
 
 def has_initials(word: str) -> bool:
     """Whether a consonant in the word stands for a syllable."""
     return any(letter in _CONSONANTS for letter in word)
+
+
+def has_pair_of_initials(word: str) -> bool:
+    """Whether two that stand side by side have an initial: only then the index can be asked for them."""
+    return bool(_PAIR.search(word))
 
 
 def without_initials(word: str) -> str:

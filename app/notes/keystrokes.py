@@ -31,6 +31,7 @@ def _longest_first(parts: list[str]) -> str:
 
 # A consonant before a vowel begins the next syllable.
 _SYLLABLE = re.compile(f"([{INITIALS}])({_longest_first(_MEDIALS)})((?:{_longest_first(_FINALS)})(?![{VOWELS}])|)")
+_WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{JAMO}])*")
 
 
 def keys_of(word: str) -> str:
@@ -42,6 +43,11 @@ def keys_of(word: str) -> str:
 def typed(keys: str) -> str:
     """The word that the keys give, as an input method composes it; what makes no syllable stays a jamo."""
     return _SYLLABLE.sub(_compose, keys)
+
+
+def is_word(keys: str) -> bool:
+    """Whether no jamo stays alone."""
+    return bool(_WORD.fullmatch(keys))
 
 
 def _compose(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.extensions import read
 from app.notes.models import Note
-from app.notes.near_words import near_words, pattern_of_words
+from app.notes.near_words import near_pattern, near_words
 from app.notes.search import Search, anywhere, has_case
 from app.notes.search_parts import KEY, OWNER, TEXT, WALKED, texts
 
@@ -68,5 +68,5 @@ def parameters_of(search: Search) -> dict[str, Any]:
 def _typed(search: Search, place: int) -> dict[str, object]:
     word = search.words[place]
     others = [anywhere(other) for other in (*search.words[:place], *search.words[place + 1 :])]
-    near = f"{'(?i)' if has_case(word) else ''}{pattern_of_words(near_words(word))}"
+    near = f"{'(?i)' if has_case(word) else ''}{near_pattern(word)}"
     return {"place": place, "near": near, "others": others}

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 
-from app.notes.keystrokes import JAMO, SYLLABLES, keys_of, typed
+from app.notes.keystrokes import JAMO, SYLLABLES, is_word, keys_of, typed
 from app.notes.search import NO_LETTER, WORDS
 
 FEWEST_LETTERS = 2
-MOST_KEYS = 20  # beyond that, more than 1,300 words would be one key away
-WHOLE_WORD = 4  # keys. Of fewer, nearly every beginning is that of some word
+MOST_KEYS = 16  # beyond that, more than 1,000 words would be one key away
+WHOLE_WORD = 4  # keys. With fewer, nearly everything is the beginning of some word
 
 LATIN = "abcdefghijklmnopqrstuvwxyz"
 # The rows of a keyboard, each key half a key further right than the one above it; then the keys of Hangul with shift.
@@ -37,8 +37,8 @@ def near_words(word: str) -> dict[str, bool]:
         return {}
     near: dict[str, bool] = {}
     for others, is_likely in _one_key_away(keys, JAMO if is_hangul else LATIN):
-        other = typed(others)
-        if len(other) >= FEWEST_LETTERS and not any(letter in JAMO for letter in other):
+        other = typed(others) if not is_hangul or is_word(others) else ""
+        if len(other) >= FEWEST_LETTERS:
             near[other] = is_likely or near.get(other, False)
     near.pop(word.lower(), None)
     return near
@@ -65,32 +65,26 @@ def are_neighbours(key: str, other: str) -> bool:
     return abs(row - other_row) <= 1 and abs(column - other_column) <= 2
 
 
-def pattern_of_words(words: Iterable[str]) -> str:
-    """A regular expression for what begins with one of the words, which it captures, at the beginning of a word.
+def near_pattern(word: str) -> str:
+    """A regular expression for the near words, captured: for what begins with one, or is one if the word is short.
 
-    It is a trie: so it is as long as the square of a word's length, not as all words together.
+    It is a trie: so it is as long as the square of the word's length, not as all near words together.
     """
-    short = [word for word in words if len(keys_of(word)) < WHOLE_WORD]
-    long = [word for word in words if len(keys_of(word)) >= WHOLE_WORD]
-    parts = [part for part in (_trie(long), f"{_trie(short)}(?!{_letter()})" if short else "") if part]
-    return f"(?:^|{NO_LETTER})({'|'.join(parts)})"
-
-
-def _letter() -> str:
-    return NO_LETTER.replace("^", "")
+    is_short = len(keys_of(word)) < WHOLE_WORD
+    return f"(?:^|{NO_LETTER})({_trie(sorted(near_words(word)))}){f'(?={NO_LETTER}|$)' if is_short else ''}"
 
 
 def _trie(words: Iterable[str]) -> str:
-    """Words of letters alone, so that nothing needs to be escaped."""
+    """Sorted words of letters alone, so that nothing needs to be escaped."""
     letters_before: dict[str, str] = {}
-    ends = False
-    for letter, same in groupby(sorted(set(words)), key=lambda word: word[:1]):
-        if not letter:
-            ends = True
-            continue
-        rest = _trie(word[1:] for word in same)
-        letters_before[rest] = letters_before.get(rest, "") + letter
-    branches = [(f"[{letters}]" if len(letters) > 1 else letters) + rest for rest, letters in letters_before.items()]
-    if not branches:
+    may_end = ""
+    for letter, same in groupby(words, key=lambda word: word[:1]):
+        if letter:
+            rest = _trie([word[1:] for word in same])
+            letters_before[rest] = letters_before.get(rest, "") + letter
+        else:
+            may_end = "?"
+    if not letters_before:
         return ""
-    return f"(?:{'|'.join(branches)}){'?' if ends else ''}" if len(branches) > 1 or ends else branches[0]
+    branches = [(f"[{letters}]" if len(letters) > 1 else letters) + rest for rest, letters in letters_before.items()]
+    return branches[0] if len(branches) == 1 and not may_end else f"(?:{'|'.join(branches)}){may_end}"

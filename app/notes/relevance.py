@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     cast,
     false,
+    func,
     literal_column,
     not_,
     or_,
@@ -33,11 +34,14 @@ from sqlalchemy import (
 
 from app.notes import search_parts as parts
 from app.notes.cursor import MOST_RELEVANT
+from app.notes.excerpts import NAME_LENGTH
 from app.notes.models import Note
 from app.notes.search_parts import CANDIDATES, COUNTED, KEY, NEWEST, TEXT, WALKED
 
 LATER = 2  # times the notes of the first page are read for a later one: some were written meanwhile
 
+# As excerpts.name_and_excerpt() has it: a note without a title is named by its first line.
+_NAME = case((Note.title == "", func.left(func.split_part(Note.content, "\n", 1), NAME_LENGTH)), else_=Note.title)
 _IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
 _IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
 _CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
@@ -45,15 +49,15 @@ _POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindpar
 
 
 def _relevance() -> ColumnElement[int]:
-    """Words in the title first, and what begins a word before what is in the middle of one."""
+    """Words in the name of the note first, and what begins a word before what is in the middle of one."""
     rest = (
         1
-        + 2 * cast(parts.matches_any(Note.title, "anywhere"), Integer)
+        + 2 * cast(parts.matches_any(_NAME, "anywhere"), Integer)
         + cast(parts.matches_all(TEXT, "at_beginning"), Integer)
     )
     return case(
-        (parts.matches_all(Note.title, "at_beginning"), MOST_RELEVANT),
-        (parts.matches_all(Note.title, "anywhere"), MOST_RELEVANT - 1),
+        (parts.matches_all(_NAME, "at_beginning"), MOST_RELEVANT),
+        (parts.matches_all(_NAME, "anywhere"), MOST_RELEVANT - 1),
         else_=rest,
     )
 
@@ -79,7 +83,7 @@ def search(shown: Select[Any], size: int) -> tuple[CTE, *tuple[Label[Any], ...]]
         after_hit: false, since no day is named.
     """
     candidates = parts.candidates(case((_IS_FIRST, CANDIDATES + 1), else_=LATER * CANDIDATES))
-    are_few = and_(_IS_FIRST, not_(_are_many_of_newest(size)), parts.number(candidates) <= CANDIDATES)
+    are_few = and_(_IS_FIRST, not_(_are_many_of_newest(size)), parts.are_few(candidates))
     by_index = select(or_(_IS_WHOLE, are_few).label("is_so")).cte("by_index")
     is_by_index = select(by_index.c.is_so).scalar_subquery()
 

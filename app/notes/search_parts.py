@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.notes.initials import without_initials
+from app.notes.initials import has_pair_of_initials, without_initials
 from app.notes.models import Note
 from app.notes.search import Search, anywhere, at_beginning
 
@@ -43,6 +43,7 @@ WALKED = 1000  # notes. With more than CANDIDATES of 50,000, 20 of them are hits
 COUNTED = 100  # hits. Of more, the page says 100+
 
 OWNER: BindParameter[int] = bindparam("owner")
+IS_INDEXED: BindParameter[bool] = bindparam("is_indexed")
 CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 KEY = (Note.pinned, Note.created_at, Note.id)
 TEXT = Note.title + "\n" + Note.content
@@ -50,9 +51,12 @@ TEXT = Note.title + "\n" + Note.content
 
 def parameters_of(search: Search) -> dict[str, Any]:
     """The parameters of the statements, besides the owner and the cursor."""
+    terms = " ".join(map(without_initials, search.words)).strip()
+    initials = [word for word in search.words_with_initials if has_pair_of_initials(word)]
     return {
-        "terms": " ".join(map(without_initials, search.words)).strip(),
-        "initials": " ".join(search.words_with_initials),
+        "terms": terms,
+        "initials": " ".join(initials),
+        "is_indexed": bool(terms or initials or search.tags),
         "tags": list(search.tags),
         "patterns": search.patterns,
         "cased_patterns": search.cased_patterns,
@@ -129,6 +133,11 @@ def candidates(most: Any) -> CTE:
         Note.deleted_at.is_(None),
     )
     return notes.limit(most).cte("candidates")
+
+
+def are_few(candidates: CTE) -> ColumnElement[bool]:
+    """Whether they are all candidates. A single initial is in no index, so then there may be any number."""
+    return and_(IS_INDEXED, number(candidates) <= CANDIDATES)
 
 
 def number(rows: CTE | Select[*tuple[Any, ...]]) -> ScalarSelect[int]:

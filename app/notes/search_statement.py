@@ -25,6 +25,7 @@ from sqlalchemy import (
     case,
     exists,
     not_,
+    or_,
     select,
     true,
     tuple_,
@@ -67,7 +68,7 @@ def search(shown: Select[Any], size: int) -> tuple[CTE, *tuple[Label[Any], ...]]
         after_hit: whether the cursor is a hit. It is not where a walk ended.
     """
     newest, candidates = _hits_of_newest(), parts.candidates(CANDIDATES + 1)
-    are_enough, are_few = parts.number(newest) >= size, parts.number(candidates) <= CANDIDATES
+    are_enough, are_few = parts.number(newest) >= size, parts.are_few(candidates)
     walk = _list(and_(not_(are_enough), not_(are_few)), WALKED)
     found_by = (
         _after_cursor(newest, are_enough),
@@ -78,7 +79,8 @@ def search(shown: Select[Any], size: int) -> tuple[CTE, *tuple[Label[Any], ...]]
     page = parts.hits_among(key, shown).order_by(*parts.newest_first(key)).limit(size).cte("page")
 
     hits = parts.hits_among(candidates, select(Note.id)).limit(COUNTED + 1)
-    counted = case((parts.number(newest) > COUNTED, COUNTED + 1), else_=parts.number(hits))
+    of_newest = parts.number(newest)
+    counted = case((or_(of_newest > COUNTED, not_(parts.IS_INDEXED)), of_newest), else_=parts.number(hits))
     found = select(select(counted.label("number")).cte("found").c.number).scalar_subquery()
     stopped_at = case((parts.number(page) < size, parts.key_of_last(walk, WALKED)))
     return (

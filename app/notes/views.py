@@ -1,7 +1,6 @@
 """The pages of notes: list, create, read, edit, trash, tags."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -48,7 +47,7 @@ def index() -> Answer:
     if "HX-Request" not in request.headers:
         response = make_response(render_template("notes/index.html", **context))
     elif request.headers.get("HX-Target") == "results":  # the search while typing
-        response = make_response(render_template("notes/typed.html", **context))
+        response = make_response(render_template("notes/typed.html", **context, is_typed=True))
         response.headers[history_header()] = context["here"]
     else:  # "Show older" appends to the list on the page
         response = make_response(render_template("notes/days.html", **context, is_more=True))
@@ -58,8 +57,9 @@ def index() -> Answer:
 
 def history_header() -> str:
     """htmx: the first search that is typed becomes an entry of the browser's history, what is typed on replaces it."""
-    current = urlsplit(request.headers.get("HX-Current-URL", ""))
-    return "HX-Replace-Url" if "q" in parse_qs(current.query) else "HX-Push-Url"
+    _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
+    is_search = any(part.startswith("q=") for part in query.split("&"))
+    return "HX-Replace-Url" if is_search else "HX-Push-Url"
 
 
 @bp.app_template_global()

@@ -54,6 +54,14 @@ def test_several_words_and_initials_count_the_same_way(
     assert titles(alice, query) == sorted_titles
 
 
+def test_a_note_without_a_title_is_named_by_its_first_line(alice: User) -> None:
+    for content in ("\n멸치와\n감자", "감자\n", "국물\n감자"):
+        service.create_note(alice.id, "", content)
+    service.create_note(alice.id, "국", "감자")
+    found = listing.list_notes(alice.id, search=Search.parse("감자")).notes
+    assert [note.text.strip().split("\n")[0] for note in found] == ["감자", "감자", "국물", "멸치와"]
+
+
 def test_case_does_not_matter(alice: User) -> None:
     for title, content in (("Plan", "of the day"), ("b", "a PLAN"), ("c", "airplane")):
         service.create_note(alice.id, title, content)

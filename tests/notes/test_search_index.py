@@ -20,7 +20,7 @@ from app.notes.models import Note
 from app.notes.search import Search, pattern
 from tests.visitor import Visitor
 
-LETTERS = "가각나다aAbBcéÉßİıΣσςДдя1%_\\#'-🌙é\u0301ﬁ \n\t\u00a0\u3000\u200b"
+LETTERS = "가각나다aAbBcéÉßİıΣσςДдя1%_\\#'-.*+?()[{|^$🌙é\u0301ﬁ \n\t\u00a0\u3000\u200b"
 # Of a note its key is read, and perhaps its text; of the candidates twice, for the page and for the number found.
 MOST_ROWS = 2 * search_parts.NEWEST + 4 * search_parts.CANDIDATES + 3 * search_parts.WALKED
 
