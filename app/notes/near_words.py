@@ -27,7 +27,7 @@ _PLACES |= {shifted: _PLACES[key] for shifted, key in zip("ㅃㅉㄸㄲㅆㅒㅖ
 def near_words(word: str) -> dict[str, bool]:
     """The words that are one key away, and whether the slip is a likely one: not any wrong or additional key.
 
-    None for a word of fewer than FEWEST_LETTERS, of more than MOST_KEYS, of consonants alone, or with a digit or sign.
+    Empty for a word of fewer than FEWEST_LETTERS, of more than MOST_KEYS, of consonants alone, or with a digit or sign.
     """
     keys = keys_of(word.lower())
     is_hangul = any(ord(letter) in SYLLABLES for letter in word)

@@ -21,15 +21,13 @@ class Search:
     Args:
         text: the query as it was understood, for the search field.
         tags: in lower case, without `#`.
-        mistyped: the word in place of which one of `words` was searched for, since no note has it.
-        correction: that one.
+        mistyped: the words as they were typed, if one of them was corrected since no note has them.
     """
 
     text: str = ""
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    mistyped: str = ""
-    correction: str = ""
+    mistyped: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, tag: str = "") -> "Search":
@@ -44,19 +42,18 @@ class Search:
 
     def with_correction(self, place: int, correction: str) -> "Search":
         """The search for another word in place of `words[place]`."""
-        words = (*self.words[:place], correction, *self.words[place + 1 :])
-        return replace(self, words=words, mistyped=self.words[place], correction=correction)
+        return replace(self, words=(*self.words[:place], correction, *self.words[place + 1 :]), mistyped=self.words)
 
     @property
     def name(self) -> str:
         """What is searched for, as it was typed or chosen."""
-        words = [self.mistyped if word == self.correction else word for word in self.words]
-        return " ".join([*words, *(f"#{tag}" for tag in self.tags)])
+        return " ".join([*(self.mistyped or self.words), *(f"#{tag}" for tag in dict.fromkeys(self.tags))])
 
     @property
     def query(self) -> str:
-        """What finds the same notes when it is typed."""
-        return " ".join(self.correction if word == self.mistyped else word for word in self.text.split())
+        """The text with the words that are searched for."""
+        words = iter(self.words)
+        return " ".join(word if tag_in(word) else next(words) for word in self.text.split())
 
     @property
     def plain_words(self) -> list[str]:

@@ -107,7 +107,7 @@ def list_context(page: listing.NotePage) -> dict[str, Any]:
         "page": page,
         "search": page.search,
         "days": list(group_by_day(page)),
-        "place": place | {"q": page.search.query} if page.search.correction else place,
+        "place": place | {"q": page.search.query} if page.search.mistyped else place,
         "here": url_for("notes.index", **place, before=query.get("before")),
     }
 

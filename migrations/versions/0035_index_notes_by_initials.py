@@ -1,7 +1,8 @@
 """Index notes by their initial consonants, for the search by them.
 
 Beside ix_notes_terms and not in its place, so that the release before keeps the index that it reads. With 280
-characters a note, it is half as large as that one.
+characters a note, it is a third to a half as large as that one, and an INSERT takes 590 µs in place of 417
+(bench/search.py).
 """
 
 import sqlalchemy as sa

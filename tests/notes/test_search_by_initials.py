@@ -124,7 +124,7 @@ def test_the_index_finds_what_the_rule_finds(alice: User, bob: User, seed: int) 
     hits = 0
     for _ in range(120):
         word = "".join(chance.choices(QUERY_LETTERS, k=chance.choice((1, 2, 2, 3, 4))))
-        pages = [page for page in pages_of(alice, word) if not page.search.correction]
+        pages = [page for page in pages_of(alice, word) if not page.search.mistyped]
         ids = [note.id for page in pages for note in page.notes]
         assert sorted(ids) == sorted(note_id for note_id in own if occurs(word.lower(), texts[note_id].lower())), word
         hits += len(ids)

@@ -28,7 +28,8 @@ def notes(alice: User) -> dict[str, int]:
 
 def found(user: User, query: str, tag: str = "") -> tuple[str, set[str]]:
     page = listing.list_notes(user.id, search=Search.parse(query, tag))
-    return page.search.correction, {note.title for note in page.notes}
+    changed = set(page.search.words) - set(page.search.mistyped) if page.search.mistyped else set()
+    return "".join(changed), {note.title for note in page.notes}
 
 
 @pytest.mark.parametrize(
@@ -140,3 +141,10 @@ def test_it_reads_the_newest_notes_alone(alice: User, bob: User) -> None:
     values = near_statement.parameters_of(Search.parse("halx 반당 #하늘"))
     assert values
     assert sum(rows_of(near_statement._WORDS_FOUND, values | {"owner": alice.id})) == WALKED
+
+
+def test_the_other_words_stay_as_they_were_typed(alice: User, notes: dict[str, int]) -> None:
+    search = listing.list_notes(alice.id, search=Search.parse("#요리 감쟈 감자 멸치", "요리")).search
+    assert search.words == ("감자", "감자", "멸치")
+    assert search.name == "감쟈 감자 멸치 #요리"
+    assert search.query == "#요리 감자 감자 멸치"
