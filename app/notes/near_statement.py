@@ -6,24 +6,20 @@ It looks at the newest notes alone, WALKED at most, with a regular expression fo
 import json
 from typing import Any
 
-from sqlalchemy import Integer, Row, Text, and_, bindparam, cast, column, func, select
+from sqlalchemy import Integer, Row, Text, and_, bindparam, cast, column, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.extensions import read
 from app.notes.models import Note
 from app.notes.near_words import near_pattern, near_words
 from app.notes.search import Search, anywhere, has_case
-from app.notes.search_parts import KEY, OWNER, TEXT, WALKED, texts
+from app.notes.search_parts import TEXT, WALKED, in_list_order, texts
 
 MOST_WORDS = 100  # different ones, those that occur most
 
-_NEWEST = (
-    select(TEXT.label("text"), Note.tags)
-    .where(Note.user_id == OWNER, Note.deleted_at.is_(None))
-    .order_by(*(column.desc() for column in KEY))
-    .limit(WALKED)
-    .subquery("newest")
-)
+_KEYS = in_list_order(true()).limit(WALKED).subquery("keys")
+_NOTE = select(TEXT.label("text"), Note.tags).where(Note.id == _KEYS.c.id).limit(1).lateral("note")
+_NEWEST = select(_NOTE).select_from(_KEYS.join(_NOTE, true())).subquery("newest")
 _TYPED = (
     func.jsonb_to_recordset(cast(bindparam("typed"), JSONB))
     .table_valued(column("place", Integer), column("near", Text), column("others", ARRAY(Text)))

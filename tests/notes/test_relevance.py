@@ -55,11 +55,16 @@ def test_several_words_and_initials_count_the_same_way(
 
 
 def test_a_note_without_a_title_is_named_by_its_first_line(alice: User) -> None:
-    for content in ("\n멸치와\n감자", "감자\n", "국물\n감자"):
-        service.create_note(alice.id, "", content)
-    service.create_note(alice.id, "국", "감자")
+    for title, content in (("", "감자\n국물"), ("", "국물\n감자"), ("국", "감자 조림"), ("햇감자", "")):
+        service.create_note(alice.id, title, content)
     found = listing.list_notes(alice.id, search=Search.parse("감자")).notes
-    assert [note.text.strip().split("\n")[0] for note in found] == ["감자", "감자", "국물", "멸치와"]
+    assert [note.text for note in found] == ["감자\n국물", "", "감자 조림", "국물\n감자"]
+
+
+def test_one_of_the_words_in_the_title_counts_too(alice: User) -> None:
+    for title, content in (("감자", "새 요리"), ("국", "감자 요리"), ("요리", "햇감자")):
+        service.create_note(alice.id, title, content)
+    assert titles(alice, "감자 요리") == ["감자", "요리", "국"]
 
 
 def test_case_does_not_matter(alice: User) -> None:
