@@ -1,42 +1,79 @@
 """The cursor of the list of notes (keyset pagination): pinned, created_at in microseconds since 1970, id.
 
-After these it carries how many notes the pages before it showed, so that no page counts them.
+After these it carries how many notes the pages before it showed, so that no page counts them. Among the notes that a
+search sorts by relevance, that comes first, and after the key where these notes end: see relevance.py.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.keyset import IDS, Cursor
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)  # the precision of PostgreSQL's timestamps
 END = datetime(9999, 1, 1, tzinfo=UTC)  # a year short of what datetime holds, so that every time zone can show it
+MOST_RELEVANT = 6
 SORT_KEY = (range(2), range((END - EPOCH) // MICROSECOND), IDS)
 KEY_BOUNDS = (*SORT_KEY, range(10**9))
+POOL_BOUNDS = (range(1, MOST_RELEVANT + 1), *SORT_KEY, *SORT_KEY[:2], range(IDS.stop), KEY_BOUNDS[-1])
 START = Cursor((*Cursor.start(SORT_KEY).key, 0))
+NO_END = (0, 0, 0)  # before the sort key of every note
+
+Key = tuple[int, ...]
 
 
-def key_of(pinned: bool, created_at: datetime, note_id: int, passed: int | None) -> tuple[int, ...]:
+class Position(NamedTuple):
+    """The note that a page ended with.
+
+    Args:
+        passed: how many notes were shown up to it; None if the cursor did not say.
+        relevance: None beyond the notes that are sorted by it.
+        pool_end: the sort key of the last of these notes; NO_END: all are.
+    """
+
+    pinned: bool
+    created_at: datetime
+    note_id: int
+    passed: int | None
+    relevance: int | None = None
+    pool_end: Key = NO_END
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of the statements that read the page after it."""
+        end_pinned, end_created_at, end_id = self.pool_end
+        return {
+            "pinned": self.pinned,
+            "created_at": self.created_at,
+            "note_id": self.note_id,
+            "relevance": self.relevance or MOST_RELEVANT,
+            "end_pinned": end_pinned == 1,
+            "end_created_at": EPOCH + end_created_at * MICROSECOND,
+            "end_id": end_id,
+            "is_first": self.relevance is None,
+            "is_whole": self.relevance is not None and self.pool_end == NO_END,
+        }
+
+
+def key_of(pinned: bool, created_at: datetime, note_id: int, passed: int | None) -> Key:
     """The sort key of a note, and how many notes come before the page after it, if that is known."""
     key = int(pinned), (created_at - EPOCH) // MICROSECOND, note_id
     return key if passed is None else (*key, passed)
 
 
-def values_of(cursor: Cursor) -> tuple[bool, datetime, int, int | None]:
-    """What `key_of` was given."""
-    pinned, microseconds, note_id, *passed = cursor.key
-    return pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, passed[0] if passed else None
-
-
-def parameters_of(user_id: int, after: Cursor) -> dict[str, Any]:
-    """The parameters of a statement that lists the user's notes after the cursor."""
-    pinned, created_at, note_id, _ = values_of(after)
-    return {"owner": user_id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
+def position_of(cursor: Cursor) -> Position:
+    if len(cursor.key) == len(POOL_BOUNDS):
+        relevance, pinned, microseconds, note_id, *end, passed = cursor.key
+        return Position(pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, passed, relevance, tuple(end))
+    pinned, microseconds, note_id, *counted = cursor.key
+    return Position(pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, counted[0] if counted else None)
 
 
 def parse_cursor(text: str) -> Cursor:
     """The cursor of `?before=`. One of the release before does not say how many came before it. Raises: ValueError."""
-    try:
-        return Cursor.parse(text, KEY_BOUNDS)
-    except ValueError:
-        return Cursor.parse(text, SORT_KEY)
+    for bounds in (KEY_BOUNDS, POOL_BOUNDS):
+        try:
+            return Cursor.parse(text, bounds)
+        except ValueError:
+            continue
+    return Cursor.parse(text, SORT_KEY)

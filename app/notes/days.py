@@ -1,4 +1,7 @@
-"""Group a page of the list by day: the pinned notes first, then the others under the day on which they were written."""
+"""Group a page of the list by day: the pinned notes first, then the others under the day on which they were written.
+
+A search by words is sorted by relevance, and its notes stand under no day.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +11,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.notes.excerpts import excerpt_around_hit, highlight, name_and_excerpt
-from app.notes.listing import NotePage, NoteRow
+from app.notes.list_columns import NoteRow
+from app.notes.listing import NotePage
 from app.notes.search import Search
 from app.web.locale import reader
 
@@ -24,7 +28,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Day:
-    """The notes of one day in the reader's time zone; `day` is None for the pinned notes.
+    """The notes of one day in the reader's time zone; `day` is None for the pinned notes, and for those of a search.
 
     Args:
         continued: the page before ended within this day, so its heading is on the screen already.
@@ -35,7 +39,11 @@ class Day:
     continued: bool
 
 
-def group_by_day(page: NotePage, search: Search) -> Iterator[Day]:
+def group_by_day(page: NotePage) -> Iterator[Day]:
+    search = page.search
+    if search.words:
+        yield Day(None, [entry(row, search) for row in page.notes], continued=True)
+        return
     zone = reader().time_zone
     last_of_page_before = day_of(*page.before, zone) if page.before else ...  # not None, which is the pinned notes
     for day, rows in groupby(page.notes, lambda row: day_of(row.pinned, row.created_at, zone)):

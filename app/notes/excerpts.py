@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+from app.notes.initials import regular_expression
+
 LENGTH = 200  # code points of an excerpt: four lines of Korean
 NAME_LENGTH = 50  # code points
 BEFORE_HIT = 40  # code points of an excerpt before the first hit
@@ -43,4 +45,4 @@ def highlight(text: str, words: Iterable[str]) -> str:
 
 def pattern_of(words: Iterable[str]) -> re.Pattern[str]:
     longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(f"({'|'.join(map(re.escape, longest_first))})", re.IGNORECASE)
+    return re.compile(f"({'|'.join(map(regular_expression, longest_first))})", re.IGNORECASE)

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Date, DateTime, bindparam, cast, func, sel
 
 from app.figures.kept import kept
 from app.figures.models import Figures
-from app.notes.listing import NOT_DELETED
+from app.notes.list_columns import NOT_DELETED
 from app.notes.models import Note
 from app.notes.service import QUOTA
 

@@ -1,54 +1,31 @@
 """The list of notes and the figures beside it, in one statement, with keyset pagination.
 
 The list shows pinned notes first, then the newest. A page reads its own rows only, through the index of that order, or
-of the one tag that is asked for. The figures are kept. How words and several tags are found is in search_statement.py.
+of the one tag that is asked for. The figures are kept. A search by words is sorted by relevance first (relevance.py);
+how several tags are found, and words beyond that, is in search_statement.py.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Label,
-    Row,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    false,
-    func,
-    literal,
-    null,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, bindparam, false, func, null, select, true, tuple_
 
 from app.extensions import read
-from app.figures.kept import kept
-from app.figures.models import Figures
 from app.keyset import Cursor, cut_page
-from app.notes import search_statement
-from app.notes.cursor import START, key_of, parameters_of, values_of
+from app.notes import relevance, search_parts, search_statement
+from app.notes.cursor import NO_END, START, Key, key_of, position_of
 from app.notes.excerpts import LENGTH
+from app.notes.list_columns import MOST_USED_TAGS, OWNER, NoteRow, figures, shown
 from app.notes.models import Note, NoteTag, TagCount
+from app.notes.near_statement import corrected
 from app.notes.search import Search
-from app.soft_delete import can_be_restored
 
 PAGE_SIZE = 20
-TAGS_OF_NOTE = 8  # tags that one note shows
-TAGS_BESIDE = 12  # tags beside the list
 TAGS_SHOWN = 500  # tags on the page of all tags
-TRASH_COUNTED = 100  # of more the list says 99+, so that a full trash costs it no more
-TRASH_RETENTION = timedelta(days=30)
 
-NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
 
 
@@ -57,6 +34,7 @@ class NotePage:
     """Up to PAGE_SIZE notes, where the older ones start if there are any, and the figures beside the list.
 
     Args:
+        search: what the notes were searched for; not as it was asked if nothing was found so.
         found: notes that the search finds, on all pages.
         found_is_least: there may be more of them, which were not counted.
         shown: how many of them are on this page and the pages before it; None if the link to this page did not say.
@@ -68,6 +46,7 @@ class NotePage:
 
     notes: Sequence[NoteRow]
     older: Cursor | None
+    search: Search
     found: int
     found_is_least: bool
     shown: int | None
@@ -77,10 +56,6 @@ class NotePage:
     before: tuple[bool, datetime] | None
 
 
-NOT_DELETED = Note.deleted_at.is_(None)
-IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
-
-_OWNER: BindParameter[int] = bindparam("owner")
 _CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 
 
@@ -91,25 +66,6 @@ def _one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> 
     return ordered.limit(PAGE_SIZE + 1)
 
 
-def shown_columns(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
-    tags = Note.tags[1:TAGS_OF_NOTE].label("tags")
-    return select(
-        Note.id, Note.title, text.label("text"), tags, Note.pinned, Note.version, Note.created_at, Note.updated_at
-    ).where(Note.user_id == _OWNER, NOT_DELETED)
-
-
-def _figures() -> tuple[Label[Any], ...]:
-    tags = _MOST_USED.limit(TAGS_BESIDE + 1).subquery()
-    pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
-    trash = select(literal(1)).where(Note.user_id == _OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
-    return (
-        kept(Figures.notes).label("total"),
-        select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
-        # As text: psycopg2 would parse a column of JSON anew for each row.
-        cast(select(func.json_agg(pairs)).scalar_subquery(), Text).label("used_tags"),
-    )
-
-
 def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement[bool]) -> Statements:
     """The page with the figures in each row, and the figures alone for a page without rows.
 
@@ -118,78 +74,104 @@ def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement
     Args:
         found, is_least: as search_statement.search() says beside its page. Here the number is known; NULL: all notes.
     """
-    of_page = (found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit"))
-    figures = (*of_page, *_figures())
-    return page.add_columns(*figures), select(null().label("id"), *figures)
+    counted = (found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit"))
+    of_page = (*counted, *figures())
+    return page.add_columns(*of_page), select(null().label("id"), *of_page)
 
 
 def _list() -> Statements:
-    shown = shown_columns(func.left(Note.content, LENGTH))
-    return beside(_one_page(shown, Note.pinned, Note.created_at, Note.id), null(), false())
+    notes = shown(func.left(Note.content, LENGTH))
+    return beside(_one_page(notes, Note.pinned, Note.created_at, Note.id), null(), false())
 
 
 def _one_tag() -> Statements:
-    own = (NoteTag.user_id == _OWNER, NoteTag.tag == bindparam("tag"))
+    own = (NoteTag.user_id == OWNER, NoteTag.tag == bindparam("tag"))
     keys = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
-    used = select(TagCount.used).where(TagCount.user_id == _OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
-    rows = shown_columns(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
+    used = select(TagCount.used).where(TagCount.user_id == OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
+    rows = shown(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
     newest_first = rows.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
     return beside(newest_first, func.coalesce(used, 0), false())
 
 
-def _search() -> Select[Any]:
+def _search(by: Any, *order: str) -> Select[Any]:
     """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
-    page, *of_page = search_statement.search(shown_columns(Note.content), PAGE_SIZE + 1)
-    figures = select(*of_page, *_figures()).subquery("figures")
-    joined = select(figures, page).select_from(figures.outerjoin(page, true()))
-    return joined.order_by(page.c.pinned.desc(), page.c.created_at.desc(), page.c.id.desc())
+    page, *of_page = by.search(shown(Note.content), PAGE_SIZE + 1)
+    numbers = select(*of_page, *figures()).subquery("figures")
+    joined = select(numbers, page).select_from(numbers.outerjoin(page, true()))
+    return joined.order_by(*(page.c[name].desc() for name in order))
 
 
-_MOST_USED = (
-    select(TagCount.tag, TagCount.used).where(TagCount.user_id == _OWNER).order_by(TagCount.used.desc(), TagCount.tag)
-)
-_OWN_TAGS = _MOST_USED.limit(TAGS_SHOWN)
+_OWN_TAGS = MOST_USED_TAGS.limit(TAGS_SHOWN)
 _PAGE = _list()
 _TAGGED = _one_tag()
-_SEARCH = _search()
+_SEARCH = _search(search_statement, "pinned", "created_at", "id")
+_RELEVANT = _search(relevance, "relevance", "pinned", "created_at", "id")
 
 
 def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
-    """A page of the user's notes that the search finds, pinned ones first, then the newest."""
-    return page_of(_read(search, parameters_of(user_id, after)), after)
+    """A page of the user's notes that the search finds: the most relevant ones first if it has words, else as the list.
+
+    If no note has the words as they are typed, the page is of the search with one of them corrected.
+    """
+    page = _page(user_id, after, search)
+    if page.notes or page.older or after != START:
+        return page
+    nearest = corrected(user_id, search)
+    return _page(user_id, after, nearest) if nearest else page
 
 
-def page_of(rows: Sequence[NoteRow], after: Cursor) -> NotePage:
-    """What a statement of `beside` has found, as a page: of its rows, or of the figures alone."""
-    pinned, created_at, _, passed = values_of(after)
+def _page(user_id: int, after: Cursor, search: Search) -> NotePage:
+    position = position_of(after)
+    is_sorted = bool(search.words) and (after == START or position.relevance is not None)
+    rows = _read(search, {"owner": user_id} | position.parameters, _RELEVANT if is_sorted else _SEARCH)
+    return page_of(rows, after, search, is_sorted=is_sorted)
+
+
+def page_of(rows: Sequence[NoteRow], after: Cursor, search: Search, *, is_sorted: bool = False) -> NotePage:
+    """What a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone.
+
+    Args:
+        is_sorted: by relevance.
+    """
+    position = position_of(after)
     figures = rows[0]
     listed = [row for row in rows if row.id is not None]
-    shown = None if passed is None else passed + min(len(listed), PAGE_SIZE)
-    notes, older = cut_page(listed, PAGE_SIZE, lambda note: key_of(note.pinned, note.created_at, note.id, shown))
-    if figures.stopped_at:
-        older = Cursor((*figures.stopped_at, *(() if shown is None else (shown,))))
-    found = figures.total if figures.found is None else search_statement.number_found(figures, shown or 0)
+    so_far = None if position.passed is None else position.passed + min(len(listed), PAGE_SIZE)
+    passed = () if so_far is None else (so_far,)
+    stopped_at: Key | None = tuple(figures.stopped_at) if figures.stopped_at else None
+    if is_sorted and position.pool_end != NO_END:
+        stopped_at = position.pool_end
+
+    def key(note: NoteRow) -> Key:
+        of_note = key_of(note.pinned, note.created_at, note.id, None)
+        return (note.relevance, *of_note, *(stopped_at or NO_END), *passed) if is_sorted else (*of_note, *passed)
+
+    notes, older = cut_page(listed, PAGE_SIZE, key)
+    if not older and stopped_at:
+        older = Cursor((*stopped_at, *passed))
+    found = figures.total if figures.found is None else search_statement.number_found(figures, so_far or 0)
     return NotePage(
         notes=notes,
         older=older,
+        search=search,
         found=found,
         found_is_least=figures.is_least,
-        shown=None if shown is None else min(shown, found),  # some of them may be deleted by now
+        shown=None if so_far is None else min(so_far, found),  # some of them may be deleted by now
         total=figures.total,
         in_trash=figures.in_trash,
         tags=[(tag, count) for tag, count in json.loads(figures.used_tags or "[]")],
-        before=(pinned, created_at) if figures.after_hit and after != START else None,
+        before=(position.pinned, position.created_at) if figures.after_hit and after != START else None,
     )
 
 
-def _read(search: Search, parameters: dict[str, Any]) -> Sequence[NoteRow]:
+def _read(search: Search, parameters: dict[str, Any], of_search: Select[Any]) -> Sequence[NoteRow]:
     """One row at least; if the page has none, its `id` is None."""
     tags = list(dict.fromkeys(search.tags))
     if search.words or len(tags) > 1:
-        return read(_SEARCH, parameters | search_statement.parameters_of(search)).all()
-    page, figures = _TAGGED if tags else _PAGE
+        return read(of_search, parameters | search_parts.parameters_of(search)).all()
+    page, figures_alone = _TAGGED if tags else _PAGE
     named = parameters | {"tag": tags[0]} if tags else parameters
-    return read(page, named).all() or read(figures, named).all()
+    return read(page, named).all() or read(figures_alone, named).all()
 
 
 def list_tags(user_id: int) -> list[tuple[str, int]]:

@@ -46,7 +46,7 @@ class Note(Base):
         Index(None, "user_id", "pinned", "id"),
         # The trash, the last deleted first.
         Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        # The search, see search_statement.py. The function is in revision 0030.
+        # The search, see search_parts.py. The functions are in revisions 0030 and 0036.
         Index(
             "ix_notes_terms",
             text("note_terms(user_id, title, content, tags)"),
@@ -54,6 +54,12 @@ class Note(Base):
             postgresql_where=text("deleted_at IS NULL"),
         ),
         Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
+        Index(
+            "ix_notes_initials",
+            text("note_initials(user_id, title, content)"),
+            postgresql_using="gin",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )

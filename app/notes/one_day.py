@@ -20,11 +20,13 @@ from sqlalchemy import (
 
 from app.extensions import read
 from app.keyset import Cursor
-from app.notes.cursor import END, EPOCH, parameters_of
+from app.notes.cursor import END, EPOCH, position_of
 from app.notes.excerpts import LENGTH
-from app.notes.listing import NOT_DELETED, PAGE_SIZE, NotePage, beside, page_of, shown_columns
+from app.notes.list_columns import NOT_DELETED, shown
+from app.notes.listing import PAGE_SIZE, NotePage, beside, page_of
 from app.notes.models import Note
-from app.notes.search_statement import COUNTED
+from app.notes.search import Search
+from app.notes.search_parts import COUNTED
 
 DAYS = (EPOCH.date(), END.date())  # the first one, and the first one that is too late
 
@@ -78,7 +80,7 @@ def _two_ranges(rows: Select[Any], most: int) -> Subquery:
 def _page() -> Select[Any]:
     """The day's notes after the cursor, in the order of the list."""
     after_cursor = tuple_(Note.pinned, Note.created_at, Note.id) < _CURSOR
-    rows = _two_ranges(shown_columns(func.left(Note.content, LENGTH)).where(after_cursor), PAGE_SIZE + 1)
+    rows = _two_ranges(shown(func.left(Note.content, LENGTH)).where(after_cursor), PAGE_SIZE + 1)
     return select(rows).order_by(*(rows.c[name].desc() for name in ("pinned", "created_at", "id"))).limit(PAGE_SIZE + 1)
 
 
@@ -96,5 +98,5 @@ _PAGE, _FIGURES = beside(_page(), _NUMBER, _NUMBER > COUNTED)
 
 def list_day(user_id: int, after: Cursor, day: OneDay) -> NotePage:
     """A page of the notes that the user wrote on this day, pinned ones first, then the newest."""
-    parameters = parameters_of(user_id, after) | {"begin": day.begin, "end": day.end}
-    return page_of(read(_PAGE, parameters).all() or read(_FIGURES, parameters).all(), after)
+    parameters = {"owner": user_id, "begin": day.begin, "end": day.end} | position_of(after).parameters
+    return page_of(read(_PAGE, parameters).all() or read(_FIGURES, parameters).all(), after, Search())

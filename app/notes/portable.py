@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, or_, select
 
 from app.extensions import db
-from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION
+from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.service import QUOTA
 from app.notes.tags import tags_of

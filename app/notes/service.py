@@ -11,7 +11,7 @@ from sqlalchemy import Delete, Update, bindparam, delete, func, select, update
 from app.accounts.errors import owner_required
 from app.extensions import db, read
 from app.notes.excerpts import LENGTH, name_and_excerpt
-from app.notes.listing import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
+from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
 from app.notes.models import Note
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked

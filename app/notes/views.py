@@ -6,16 +6,15 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
-from werkzeug.exceptions import Conflict, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
 from app.notes import listing, markdown, service
 from app.notes.cursor import START, parse_cursor
 from app.notes.days import group_by_day
-from app.notes.differences import compare
 from app.notes.excerpts import name_and_excerpt
-from app.notes.forms import EditNoteForm, NewNoteForm
+from app.notes.forms import NewNoteForm
 from app.notes.one_day import OneDay, list_day
 from app.notes.search import Search
 from app.quotas import QuotaReached
@@ -49,11 +48,24 @@ def index() -> Answer:
     if day and search:
         abort(400)  # no page leads there
     page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search)
-    is_fragment = "HX-Request" in request.headers  # htmx: "Show older" appends to the list on the page
-    template = "notes/days.html" if is_fragment else "notes/index.html"
-    response = make_response(render_template(template, **list_context(page, search, day), is_more=is_fragment))
-    response.vary.add("HX-Request")
+    context = list_context(page, day)
+    if "HX-Request" not in request.headers:
+        form = NewNoteForm(formdata=None, content=f"#{' #'.join(search.tags)} ") if search.tags else None
+        response = make_response(render_template("notes/index.html", **context, form=form))
+    elif request.headers.get("HX-Target") == "results":  # the search while typing
+        response = make_response(render_template("notes/typed.html", **context, is_typed=True))
+        response.headers[history_header()] = context["here"]
+    else:  # "Show older" appends to the list on the page
+        response = make_response(render_template("notes/days.html", **context, is_more=True))
+    response.vary.update(["HX-Request", "HX-Target"])
     return response
+
+
+def history_header() -> str:
+    """htmx: the first search that is typed becomes an entry of the browser's history, what is typed on replaces it."""
+    _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
+    is_search = any(part.startswith("q=") for part in query.split("&"))
+    return "HX-Replace-Url" if is_search else "HX-Push-Url"
 
 
 @bp.app_template_global()
@@ -86,7 +98,7 @@ def refused(form: NewNoteForm) -> Answer:
     if wants_json():
         return refusal(form)
     page = listing.list_notes(current_user.id)
-    return render_template("notes/index.html", **list_context(page, Search()), form=form), 422
+    return render_template("notes/index.html", **list_context(page), form=form), 422
 
 
 def requested_cursor() -> Cursor:
@@ -107,16 +119,16 @@ def requested_day() -> OneDay | None:
         abort(400)
 
 
-def list_context(page: listing.NotePage, search: Search, day: OneDay | None = None) -> dict[str, Any]:
+def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str, Any]:
     """The variables of the list's templates. `here` is the URL that its buttons return to."""
     query = request.args if request.method == "GET" else {}
     place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag", "day")}
     return {
         "day": day.day if day else None,
         "page": page,
-        "search": search,
-        "days": list(group_by_day(page, search)),
-        "place": place,
+        "search": page.search,
+        "days": list(group_by_day(page)),
+        "place": place | {"q": page.search.query} if page.search.mistyped else place,
         "here": url_for("notes.index", **place, before=query.get("before")),
     }
 
@@ -128,40 +140,6 @@ def show(note_id: int) -> Answer:
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
     template, home = ("deleted", "notes.trash") if note.deleted_at else ("show", "notes.index")
     return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
-
-
-@bp.get("/<id:note_id>/edit")
-def edit(note_id: int) -> Answer:
-    note = service.get_note_or_deleted(current_user.id, note_id)
-    if note.deleted_at:
-        return redirect(url_for("notes.show", note_id=note_id))
-    return editor(EditNoteForm(obj=note), note_id)
-
-
-@bp.post("/<id:note_id>")
-@recovers("title", "content")
-def change(note_id: int) -> Answer:
-    form = EditNoteForm()
-    if not form.validate():
-        service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
-        return refusal(form) if wants_json() else (editor(form, note_id), 422)
-    try:
-        version = service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
-    except service.StaleVersion as stale:
-        return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
-    return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")
-
-
-def editor(form: EditNoteForm, note_id: int) -> str:
-    back = return_url(url_for("notes.index"))
-    return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
-
-
-def conflict(form: EditNoteForm, current: listing.NoteRow) -> str:
-    """The page of an edit conflict: both texts, and a form with the stored version, which it would replace."""
-    stored, mine = compare(current.content, form.content.data)
-    back = return_url(url_for("notes.index"))
-    return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
 
 
 @bp.post("/<id:note_id>/pin")

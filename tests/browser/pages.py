@@ -58,6 +58,8 @@ NOTES = (
     Page("notes-older", "/notes?before={before}", FULL),
     Page("notes-empty", "/notes", EMPTY),
     Page("notes-found", "/notes?q=%EB%B0%98", FULL),
+    Page("notes-found-by-initials", "/notes?q=%E3%84%B1%E3%85%88", FULL),
+    Page("notes-corrected", "/notes?q=%ED%9A%8C%EC%9C%BC", FULL),
     Page("notes-tagged", "/notes?tag=%EB%8B%AC", FULL),
     Page("notes-no-tag", "/notes?tag=nowhere", EMPTY),
     Page("notes-of-a-day", "/notes?day={day}", FULL),

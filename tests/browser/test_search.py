@@ -64,7 +64,7 @@ def test_a_tag_is_typed_or_chosen(tab: Tab) -> None:
 def test_without_a_hit_it_offers_to_clear(tab: Tab) -> None:
     search_for(tab, "없는 말")
     expect(found(tab)).to_have_count(0)
-    expect(tab.get_by_text("No note has all of that.")).to_be_visible()
+    expect(tab.get_by_text("No notes match “없는 말”.")).to_be_visible()
     expect(tab.get_by_role("searchbox")).to_have_value("없는 말")
     tab.get_by_role("link", name="Clear the search").last.click()
     expect(found(tab)).to_have_count(3)
@@ -108,3 +108,158 @@ def test_without_scripts_they_are_a_page_of_their_own(window_without_scripts: Wi
     expect(tab).to_have_url(re.compile(r"\?before="))
     expect(found(tab)).to_have_count(ALL - PAGE_SIZE)
     expect(tab.locator("main .day h2")).to_have_count(1)
+
+
+@pytest.fixture
+def typing_tab(window: Window, site: Site, reader: Reader) -> Tab:
+    """The list of somebody with notes, and a mark that a new page would not have."""
+    with site.app.app_context():
+        create_note(reader.id, "감자튀김", "소금을 뿌린다 #요리")
+        create_note(reader.id, "Weekly meeting", "햇감자")
+        create_note(reader.id, "milk", "two bottles #요리")
+    window.tab.goto(f"{window.url}/notes")
+    window.tab.evaluate("window.isStillHere = true")
+    return window.tab
+
+
+def field(tab: Tab) -> Locator:
+    return tab.get_by_role("searchbox")
+
+
+def beside(tab: Tab, name: str) -> Locator:
+    return tab.get_by_role("complementary").get_by_role("link", name=name)
+
+
+def composer(tab: Tab) -> Locator:
+    return tab.get_by_label("Text", exact=True)
+
+
+def test_typing_searches_in_place_and_the_field_keeps_the_focus(typing_tab: Tab) -> None:
+    tab = typing_tab
+    field(tab).press_sequentially("감자")
+    expect(found(tab)).to_have_text(["감자튀김", "Weekly meeting"])
+    expect(tab.get_by_role("status").get_by_text("Notes found: 2")).to_be_visible()
+    expect(tab.locator("article mark")).to_have_text(["감자", "감자"])
+    expect(tab).to_have_url(re.compile(r"/notes\?q=%EA%B0%90%EC%9E%90$"))
+    expect(field(tab)).to_be_focused()
+    field(tab).press_sequentially("ㅌ")
+    expect(found(tab)).to_have_text(["감자튀김"])
+    expect(tab.locator("article mark")).to_have_text(["감자튀"])
+    assert tab.evaluate("window.isStillHere")
+
+
+def test_an_emptied_field_shows_the_list_again_and_the_composer_with_its_text(typing_tab: Tab) -> None:
+    tab = typing_tab
+    composer(tab).fill("half a thought")
+    field(tab).fill("milk")
+    expect(found(tab)).to_have_count(1)
+    expect(composer(tab)).to_be_hidden()
+    expect(beside(tab, "All")).not_to_have_attribute("aria-current", "page")
+    field(tab).fill("")
+    expect(found(tab)).to_have_count(3)
+    expect(composer(tab)).to_be_visible()
+    expect(beside(tab, "All")).to_have_attribute("aria-current", "page")
+    expect(composer(tab)).to_have_value("half a thought")
+    expect(tab.locator("#found")).to_be_empty()
+    expect(tab.get_by_role("link", name="Clear the search")).to_have_count(0)
+    expect(tab).to_have_url(re.compile("/notes$"))
+    assert tab.evaluate("window.isStillHere")
+
+
+def test_it_stays_within_the_tag(typing_tab: Tab) -> None:
+    tab = typing_tab
+    tab.get_by_role("complementary").get_by_role("link", name="#요리").click()
+    field(tab).fill("m")
+    expect(found(tab)).to_have_text(["milk"])
+    expect(tab).to_have_url(re.compile("tag="))
+
+
+def test_a_syllable_that_is_composed_is_searched_for_once_and_needs_no_enter(typing_tab: Tab) -> None:
+    tab = typing_tab
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url) if "q=" in request.url else None)
+    tab.clock.install()
+    field(tab).focus()
+    session = tab.context.new_cdp_session(tab)
+    for syllables in ("ㄱ", "가", "감", "감ㅈ", "감자"):
+        session.send("Input.imeSetComposition", {"text": syllables, "selectionStart": 2, "selectionEnd": 2})
+        tab.clock.run_for(200)
+    assert asked == []
+    tab.clock.run_for(200)
+    expect(found(tab)).to_have_text(["감자튀김", "Weekly meeting"])
+    session.send("Input.insertText", {"text": "감자"})  # the input method ends the composition
+    tab.clock.run_for(1000)
+    assert len(asked) == 1
+    expect(field(tab)).to_have_value("감자")
+
+
+def test_what_is_typed_meanwhile_stays_and_the_last_search_counts(typing_tab: Tab, window: Window) -> None:
+    tab = typing_tab
+    tab.route(re.compile(r"q=mil$"), lambda route: None)  # no answer
+    with tab.expect_request(re.compile(r"q=mil$")):
+        field(tab).press_sequentially("mil")
+    field(tab).fill("meeting")
+    expect(found(tab)).to_have_text(["Weekly meeting"])
+    expect(field(tab)).to_have_value("meeting")
+    assert all("htmx:" in error for error in window.console_errors())  # which says there that it gave up the first one
+
+
+def test_back_leads_to_the_list_and_forward_to_the_search(typing_tab: Tab) -> None:
+    tab = typing_tab
+    field(tab).press_sequentially("mil")
+    expect(found(tab)).to_have_count(1)
+    field(tab).press_sequentially("k")
+    expect(tab).to_have_url(re.compile("q=milk$"))
+    tab.go_back()
+    expect(tab).to_have_url(re.compile("/notes$"))
+    expect(found(tab)).to_have_count(3)
+    expect(field(tab)).to_have_value("")
+    tab.go_forward()
+    expect(tab).to_have_url(re.compile("q=milk$"))
+    expect(found(tab)).to_have_text(["milk"])
+    expect(field(tab)).to_have_value("milk")
+
+
+def test_back_from_a_note_leads_to_what_was_found(typing_tab: Tab) -> None:
+    tab = typing_tab
+    field(tab).press_sequentially("milk")
+    expect(found(tab)).to_have_count(1)
+    found(tab).get_by_role("link").click()
+    expect(tab.get_by_text("two bottles")).to_be_visible()
+    tab.go_back()
+    expect(found(tab)).to_have_text(["milk"])
+    expect(field(tab)).to_have_value("milk")
+
+
+def test_a_wrong_key_is_corrected_and_told(typing_tab: Tab) -> None:
+    tab = typing_tab
+    field(tab).press_sequentially("meetng")
+    expect(tab.get_by_role("status").get_by_text("Shown instead: “meeting”")).to_be_visible()
+    expect(found(tab)).to_have_text(["Weekly meeting"])
+    expect(field(tab)).to_have_value("meetng")
+
+
+def test_n_leads_from_a_search_to_the_new_note(typing_tab: Tab) -> None:
+    tab = typing_tab
+    field(tab).fill("milk")
+    expect(found(tab)).to_have_count(1)
+    field(tab).blur()
+    tab.keyboard.press("n")
+    expect(tab.get_by_label("Title", exact=True)).to_be_focused()
+
+
+@pytest.mark.usefixtures("many")
+def test_older_hits_come_below_what_was_typed(window: Window) -> None:
+    tab = window.tab
+    tab.goto(f"{window.url}/notes")
+    field(tab).fill("note")
+    expect(tab.get_by_role("status").get_by_text(f"Notes found: {ALL}")).to_be_visible()
+    tab.get_by_role("link", name="Show older notes").click()
+    expect(found(tab)).to_have_count(ALL)
+    assert len(set(found(tab).all_inner_texts())) == ALL
+
+
+def test_a_session_that_ended_leads_to_the_sign_in(typing_tab: Tab) -> None:
+    typing_tab.context.clear_cookies()
+    field(typing_tab).fill("milk")
+    expect(typing_tab).to_have_url(re.compile("/sign-in"))

@@ -111,7 +111,7 @@ def test_the_page_says_which_day_and_how_many_and_leads_back(signed_in: Visitor,
     assert f'<b>{heading}</b>\n<span role="status">Notes: 2</span>\n<a href="/notes">All notes</a>' in page
     assert [found.endswith(heading) for found in headings(page)] == [True]
     assert BEFORE not in page
-    assert "composer" not in page
+    assert 'class="searched"' in page
 
 
 def one_day_heading(day: date) -> str:

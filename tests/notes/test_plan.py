@@ -10,7 +10,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
 from app.notes import listing
-from app.notes.cursor import START, values_of
+from app.notes.cursor import START, position_of
 
 Node = dict[str, Any]
 
@@ -35,8 +35,7 @@ def scans_of_notes(
     statement: Select[Any], user: User, after: Cursor, **values: object
 ) -> Iterator[tuple[list[str], Node]]:
     """Run the statement. Each scan of the table `notes`, with the nodes of the plan above it, the topmost first."""
-    pinned, created_at, note_id, _ = values_of(after)
-    values |= {"owner": user.id, "pinned": pinned, "created_at": created_at, "note_id": note_id}
+    values |= {"owner": user.id} | position_of(after).parameters
     connection = db.session.connection()
     compiled = statement.params(values).compile(connection)
     explain = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.params)

@@ -1,4 +1,5 @@
-"""A GET costs at most two SQL statements: one for the session with its user, and one for the page's rows."""
+"""A GET costs two SQL statements: one for the session with its user, and one for the page's rows. A search that finds
+nothing asks for what is one key away from it, and searches for that."""
 
 from datetime import UTC, date, datetime
 
@@ -20,6 +21,8 @@ COSTS = {
     "/notes?before=0-1700000000000000-9": 3,  # no rows, so the figures are asked for alone
     "/notes?q=note": 2,
     "/notes?q=nothing-like-it": 2,
+    "/notes?q=ntoe": 4,
+    "/notes?q=nowhere": 3,
     "/notes?q=%23tag&before=0-1700000000000000-9": 3,
     "/notes?tag=tag": 2,
     "/notes?day=2020-02-29": 3,

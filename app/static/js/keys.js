@@ -61,9 +61,9 @@ function search() {
   goTo("search");
 }
 
-// Both fields are on the page of notes.
+// Both fields are on the page of notes, where a search hides that of the new note.
 function goTo(id) {
   const field = document.getElementById(id);
-  if (field) field.focus();
+  if (field?.checkVisibility()) field.focus();
   else location.assign(`${opener.dataset.notes}#${id}`);
 }

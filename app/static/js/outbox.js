@@ -176,7 +176,7 @@ function holds(form, textOf) {
 // The page of a refusal says why, and holds the text. It is shown unless something else was typed meanwhile.
 function refuse(entry, refused) {
   const form = forms.get(entry.key);
-  const isFree = form && (entry.kind !== "new" || [...form.querySelectorAll(TEXTS)].every(({ value }) => !value));
+  const isFree = form && (entry.kind !== "new" || [...form.querySelectorAll(TEXTS)].every(({ value, defaultValue }) => value === defaultValue));
   if (isFree) sendAsPage(entry);
   else store({ ...entry, refused });
 }

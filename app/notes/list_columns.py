@@ -1,0 +1,59 @@
+"""What a page of the list shows of a note, and the figures beside it."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Label,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.figures.kept import kept
+from app.figures.models import Figures
+from app.notes.models import Note, TagCount
+from app.soft_delete import can_be_restored
+
+TAGS_OF_NOTE = 8  # tags that one note shows
+TAGS_BESIDE = 12  # tags beside the list
+TRASH_COUNTED = 100  # of more the list says 99+, so that a full trash costs it no more
+TRASH_RETENTION = timedelta(days=30)
+
+NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
+
+OWNER: BindParameter[int] = bindparam("owner")
+NOT_DELETED = Note.deleted_at.is_(None)
+IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
+MOST_USED_TAGS = (
+    select(TagCount.tag, TagCount.used).where(TagCount.user_id == OWNER).order_by(TagCount.used.desc(), TagCount.tag)
+)
+
+
+def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
+    tags = Note.tags[1:TAGS_OF_NOTE].label("tags")
+    return select(
+        Note.id, Note.title, text.label("text"), tags, Note.pinned, Note.version, Note.created_at, Note.updated_at
+    ).where(Note.user_id == OWNER, NOT_DELETED)
+
+
+def figures() -> tuple[Label[Any], ...]:
+    """The number of all notes and of those in the trash, and the most used tags."""
+    tags = MOST_USED_TAGS.limit(TAGS_BESIDE + 1).subquery()
+    pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
+    trash = select(literal(1)).where(Note.user_id == OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
+    return (
+        kept(Figures.notes).label("total"),
+        select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
+        # As text: psycopg2 would parse a column of JSON anew for each row.
+        cast(select(func.json_agg(pairs)).scalar_subquery(), Text).label("used_tags"),
+    )

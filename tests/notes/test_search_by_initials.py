@@ -1,0 +1,152 @@
+"""Search by initial consonants: ㄱㅈ finds 감자, down to the middle of a word, and by an index."""
+
+import random
+import unicodedata
+
+import pytest
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing, search_parts, service
+from app.notes.excerpts import highlight
+from app.notes.search import Search
+from tests.notes.test_search_index import MOST_ROWS, fill, pages_of, rows_read
+
+NOTES = {
+    "감자튀김": "소금을 뿌린다 #요리",
+    "회의": "다음 주 강의실, 홍길동",
+    "웃음": "그거 보고 ㅋㅋㅋ 했다. 정말 ㄳ 합니다",
+    "kebab": "English alone",
+}
+
+
+@pytest.fixture
+def notes(alice: User) -> None:
+    for title, content in NOTES.items():
+        service.create_note(alice.id, title, content)
+
+
+def found(user: User, query: str) -> set[str]:
+    return {note.title for note in listing.list_notes(user.id, search=Search.parse(query)).notes}
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("ㄱㅈ", {"감자튀김"}),
+        ("ㄱㅈㅌㄱ", {"감자튀김"}),
+        ("ㅈㅌ", {"감자튀김"}),
+        ("ㅌㄱ", {"감자튀김"}),
+        ("감ㅈ", {"감자튀김"}),
+        ("ㄱ자튀ㄱ", {"감자튀김"}),
+        ("ㄱㄷ", {"회의"}),
+        ("ㅎㅇ ㄱㅇㅅ", {"회의"}),
+        ("ㅎㅇ 강의", {"회의"}),
+        ("ㄱㅈ #요리", {"감자튀김"}),
+        ("ㅋㅋ", {"웃음"}),
+        ("ㅋ", {"웃음"}),
+        ("ㄳ", {"웃음"}),
+        ("ㅎㄱㄷ", {"회의"}),
+        ("ㅃㄹ", {"감자튀김"}),
+        ("ㄼ", set()),
+        ("ㅂㄹ", set()),
+        ("ㄱㅌ", set()),  # not side by side
+        ("ㅁㄱ", set()),
+        ("ㅈㄱ", set()),  # from one word into the next
+        ("ㄱㅈㅌㄱㄱ", set()),
+        ("ㄲㅈ", set()),
+        ("ㄱㅈ 회의", set()),
+        ("ㄱㅈ #하늘", set()),
+    ],
+)
+def test_it_finds_syllables_that_begin_so(alice: User, notes: None, query: str, titles: set[str]) -> None:
+    assert found(alice, query) == titles
+
+
+def test_consonants_that_an_input_method_joined_are_two(alice: User) -> None:
+    service.create_note(alice.id, "감사", "")
+    assert found(alice, "ㄳ") == {"감사"}
+
+
+def test_it_finds_nothing_of_another_user(alice: User, bob: User, notes: None) -> None:
+    assert found(bob, "ㄱㅈ") == set()
+
+
+@pytest.mark.parametrize(
+    ("word", "marked"),
+    [
+        ("ㄱㅈ", "햇<mark>감자</mark>와 <mark>고주</mark>"),
+        ("감ㅈ", "햇<mark>감자</mark>와 고주"),
+        ("ㄱ", "햇<mark>감</mark>자와 <mark>고</mark>주"),
+        ("ㅎㄱㅈ", "<mark>햇감자</mark>와 고주"),
+    ],
+)
+def test_the_syllables_found_are_marked(word: str, marked: str) -> None:
+    assert highlight("햇감자와 고주", [word]) == marked
+
+
+LETTERS = "가각갸나다라마바사자빠싸ㄱㄴㅅㅋㄳㅄab1. \n"
+QUERY_LETTERS = "ㄱㄴㄷㅅㅆㅋㄳ가나a"
+CLUSTERS = {"ㄳ": "ㄱㅅ", "ㅄ": "ㅂㅅ"}
+
+
+def initial(letter: str) -> str:
+    jamo = unicodedata.normalize("NFD", letter)[0]
+    return "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"[ord(jamo) - 0x1100] if "가" <= letter <= "힣" else letter
+
+
+def occurs(word: str, text: str) -> bool:
+    """The rule, letter by letter."""
+    return any(occurs_at_start(word, text[start:]) for start in range(len(text)))
+
+
+def occurs_at_start(word: str, text: str) -> bool:
+    if not word:
+        return True
+    if not text:
+        return False
+    if word[0] == text[0] or (word[0] == initial(text[0]) and word[0] not in CLUSTERS):
+        return occurs_at_start(word[1:], text[1:])
+    return word[0] in CLUSTERS and occurs_at_start(CLUSTERS[word[0]] + word[1:], text)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_finds_what_the_rule_finds(alice: User, bob: User, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - not a secret
+    texts = {}
+    for _ in range(120):
+        content = "".join(chance.choices(LETTERS, k=chance.randint(0, 30))).strip()
+        note_id = service.create_note(chance.choice((alice, bob)).id, "x", content)
+        texts[note_id] = content
+    own = {note_id for (note_id,) in db.session.execute(text(f"SELECT id FROM notes WHERE user_id = {alice.id}"))}
+    db.session.execute(text("SET LOCAL enable_seqscan = off"))
+    hits = 0
+    for _ in range(120):
+        word = "".join(chance.choices(QUERY_LETTERS, k=chance.choice((1, 2, 2, 3, 4))))
+        pages = [page for page in pages_of(alice, word) if not page.search.mistyped]
+        ids = [note.id for page in pages for note in page.notes]
+        assert sorted(ids) == sorted(note_id for note_id in own if occurs(word.lower(), texts[note_id].lower())), word
+        hits += len(ids)
+    assert hits > 300
+
+
+def initials_in_sql(content: str) -> set[int]:
+    return set(db.session.scalar(text("SELECT note_initials(1, '', :content)"), {"content": content}))
+
+
+def test_a_text_without_hangul_has_the_owner_as_its_only_term(alice: User) -> None:
+    assert initials_in_sql("English, 1% 漢字 カナ") == {(1 << 32) + 1}
+
+
+def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
+    content = "repeat('반달 half ', 20) || CASE WHEN number % 1000 = 0 THEN '모서리' ELSE '' END"
+    fill(bob, 1000, content)
+    fill(alice, 4000, content)
+    for query in ("ㄱㅈㅌㄱ", "ㅁㅅㄹ", "ㅂㄷ", "ㅃㅃ", "ㄱ", "모ㅅㄹ", "ㅁㅅㄹ 달"):
+        assert sum(rows_read(alice, query)) <= MOST_ROWS, query
+    asks_no_index = 2 * search_parts.NEWEST + 2 * search_parts.WALKED
+    assert sum(rows_read(alice, "ㅃ")) <= asks_no_index
+    assert [note.title for note in listing.list_notes(alice.id, search=Search.parse("ㅁㅅㄹ")).notes] == [
+        f"note {number}" for number in range(1000, 4001, 1000)
+    ]

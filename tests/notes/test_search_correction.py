@@ -1,0 +1,153 @@
+"""Where no note has the words as they are typed, the search looks for what is one key away, and says so."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import listing, near_statement, service
+from app.notes.search import Search
+from app.notes.search_parts import WALKED
+from tests.conftest import browser_of
+from tests.notes.lists import older_of
+from tests.notes.test_search_index import fill, rows_of
+from tests.visitor import Visitor
+
+NOTES = {
+    "감자수제비": "멸치 육수 #요리",
+    "Weekly meeting": "on Monday #work",
+    "여행": "햇빛과 바다, 햇살",
+}
+
+
+@pytest.fixture
+def notes(alice: User) -> dict[str, int]:
+    return {title: service.create_note(alice.id, title, content) for title, content in NOTES.items()}
+
+
+def found(user: User, query: str, tag: str = "") -> tuple[str, set[str]]:
+    page = listing.list_notes(user.id, search=Search.parse(query, tag))
+    changed = set(page.search.words) - set(page.search.mistyped) if page.search.mistyped else set()
+    return "".join(changed), {note.title for note in page.notes}
+
+
+@pytest.mark.parametrize(
+    ("query", "correction", "title"),
+    [
+        ("감쟈", "감자", "감자수제비"),
+        ("ㄱ감자", "감자", "감자수제비"),
+        ("감자수제비ㅣ", "감자수제비", "감자수제비"),
+        ("멸ㅊㅣ", "멸치", "감자수제비"),
+        ("meetng", "meeting", "Weekly meeting"),
+        ("MEETNG", "meeting", "Weekly meeting"),
+        ("wekly meeting", "weekly", "Weekly meeting"),
+        ("weekly meetign", "meeting", "Weekly meeting"),
+        ("meetng #work", "meeting", "Weekly meeting"),
+        ("햇빟", "햇빛", "여행"),
+    ],
+)
+def test_one_wrong_key_finds_the_note(
+    alice: User, notes: dict[str, int], query: str, correction: str, title: str
+) -> None:
+    assert found(alice, query) == (correction, {title})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "감쟈 meeting",  # no note has both
+        "감쟈 meetng",  # two wrong keys
+        "mtng",
+        "eetng",  # the beginning of a word is corrected, and no middle
+        "감쟈 #work",
+        "쟈",
+        "ㄱㅎㅎ",
+        "#요래",
+        "2027",
+    ],
+)
+def test_what_is_farther_away_is_not_found(alice: User, notes: dict[str, int], query: str) -> None:
+    assert found(alice, query) == ("", set())
+
+
+def test_what_is_found_as_typed_is_not_corrected(alice: User, notes: dict[str, int]) -> None:
+    service.create_note(alice.id, "감쟈", "")
+    assert found(alice, "감쟈") == ("", {"감쟈"})
+
+
+def test_a_neighbouring_key_is_likelier_than_a_word_that_occurs_more(alice: User) -> None:
+    service.create_note(alice.id, "감자", "")
+    for number in range(3):
+        service.create_note(alice.id, f"{number}", "감쥬")
+    assert found(alice, "감쟈") == ("감자", {"감자"})
+
+
+def test_of_equally_likely_ones_it_takes_what_occurs_more(alice: User) -> None:
+    for title in ("hat", "hot", "hot day"):
+        service.create_note(alice.id, title, "")
+    assert found(alice, "ht") == ("hot", {"hot", "hot day"})
+
+
+def test_it_corrects_by_nothing_of_the_trash_or_of_another_user(alice: User, bob: User, notes: dict[str, int]) -> None:
+    service.delete_note(alice.id, notes["감자수제비"])
+    assert found(alice, "감쟈") == ("", set())
+    assert found(bob, "감쟈") == ("", set())
+
+
+def test_the_words_of_the_newest_notes_are_known_and_what_they_lead_to_is_found_in_all(alice: User) -> None:
+    fill(alice, WALKED + 500, "''")
+    for number, word in ((1, "감자"), (WALKED + 1, "감자"), (WALKED + 2, "모서리")):
+        db.session.execute(text(f"UPDATE notes SET content = '{word}' WHERE title = 'note {number}'"))
+    assert found(alice, "감쟈") == ("감자", {"note 1", f"note {WALKED + 1}"})
+    assert found(alice, "모서라") == ("", set())
+
+
+def test_the_page_says_what_it_shows_instead(signed_in: Visitor, notes: dict[str, int]) -> None:
+    page = signed_in.get("/notes?q=감쟈").text
+    assert "No notes match “감쟈”. Shown instead: “감자”." in page
+    assert "<mark>감자</mark>수제비" in page
+    assert 'value="감쟈"' in page
+    signed_in.set_cookie("language", "ko")
+    page = signed_in.get("/notes?q=감쟈", headers={"Accept-Language": "ko"}).text
+    assert "‘감쟈’ 검색 결과가 없어서 ‘감자’ 검색 결과를 보여 드려요." in page
+
+
+def test_markup_in_what_was_typed_is_text(signed_in: Visitor, notes: dict[str, int]) -> None:
+    page = signed_in.get("/notes?q=<b>nothing</b>").text
+    assert "No notes match “&lt;b&gt;nothing&lt;/b&gt;”." in page
+
+
+def test_older_notes_are_those_of_the_corrected_word(signed_in: Visitor, alice: User) -> None:
+    for number in range(25):
+        service.create_note(alice.id, f"감자 {number}", "밭")
+    older = older_of(signed_in.get("/notes?q=감쟈+밭").text).replace("&amp;", "&")
+    page = signed_in.get(older).text
+    assert page.count("<article") == 5
+    assert 'value="감자 밭"' in page
+
+
+def test_a_later_page_without_hits_is_not_corrected(signed_in: Visitor, notes: dict[str, int]) -> None:
+    page = signed_in.get("/notes?q=감쟈&before=0-1-1-0").text
+    assert "No notes match “감쟈”." in page
+    assert "Shown instead" not in page
+
+
+def test_a_stranger_sees_nothing_of_it(app: Flask, bob: User, notes: dict[str, int]) -> None:
+    assert "감자" not in browser_of(app, bob).get("/notes?q=감쟈").text
+
+
+def test_it_reads_the_newest_notes_alone(alice: User, bob: User) -> None:
+    fill(bob, 1000, "'half'")
+    fill(alice, 3 * WALKED, "repeat('반달 half ', 20)")
+    db.session.execute(text("SET LOCAL enable_seqscan = off"))  # the table is small, but the index is meant
+    values = near_statement.parameters_of(Search.parse("halx 반당 #하늘"))
+    assert values
+    assert sum(rows_of(near_statement._WORDS_FOUND, values | {"owner": alice.id})) == 2 * WALKED  # keys, then texts
+
+
+def test_the_other_words_stay_as_they_were_typed(alice: User, notes: dict[str, int]) -> None:
+    search = listing.list_notes(alice.id, search=Search.parse("#요리 감쟈 감자 멸치", "요리")).search
+    assert search.words == ("감자", "감자", "멸치")
+    assert search.name == "감쟈 감자 멸치 #요리"
+    assert search.query == "#요리 감자 감자 멸치"
