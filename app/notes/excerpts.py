@@ -10,19 +10,31 @@ from app.notes.initials import regular_expression
 LENGTH = 200  # code points of an excerpt: four lines of Korean
 NAME_LENGTH = 50  # code points
 BEFORE_HIT = 40  # code points of an excerpt before the first hit
-BLOCK_MARKER = re.compile(r"(?:#{1,6}|[-*+>]|\[[ xX]\])\s+")  # of Markdown: a heading, list item, quote or task
+# Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule or a fence of code; then
+# emphasis, code and links. A few of them are enough for an excerpt; the page of the note has the whole of it.
+BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
+RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,})$\n?", re.MULTILINE)
+EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
+LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
 EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
 def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
-    """The title and the text. A note without a title is named by its first line, which the excerpt then leaves out."""
-    text = EMPTY_LINES.sub("\n", text.strip())
+    """The title and the text without its Markdown. A note without a title is named by its first line, which the excerpt
+    then leaves out."""
+    text = EMPTY_LINES.sub("\n", plain(text).strip())
     if title:
         return title, text
     line, _, rest = text.partition("\n")
     if len(line) > NAME_LENGTH:
         return f"{line[: NAME_LENGTH - 1]}…", text
-    return BLOCK_MARKER.sub("", line, count=1), rest
+    return line, rest
+
+
+def plain(text: str) -> str:
+    for pattern, kept in ((RULE_OR_FENCE, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+        text = pattern.sub(kept, text)
+    return text
 
 
 def excerpt_around_hit(text: str, words: Iterable[str]) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Integer,
     Label,
     Row,
     Select,
     Text,
     bindparam,
+    case,
     cast,
     func,
     literal,
@@ -39,10 +41,29 @@ MOST_USED_TAGS = (
 )
 
 
+# A task as task_boxes.py finds it. Only notes that look as if they had one pay for the regular expression.
+_TASK = r"^[ >]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[%s\][ \t]"
+_MAY_HAVE_TASKS = Note.content.like("%[_] %")
+
+
+def _number_of_tasks(mark: str) -> ColumnElement[int]:
+    counted = func.regexp_count(Note.content, _TASK % mark, 1, "n", type_=Integer)
+    return case((_MAY_HAVE_TASKS, counted), else_=0)
+
+
 def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
     tags = Note.tags[1:TAGS_OF_NOTE].label("tags")
     return select(
-        Note.id, Note.title, text.label("text"), tags, Note.pinned, Note.version, Note.created_at, Note.updated_at
+        Note.id,
+        Note.title,
+        text.label("text"),
+        tags,
+        Note.pinned,
+        Note.version,
+        Note.created_at,
+        Note.updated_at,
+        _number_of_tasks("[ xX]").label("tasks"),
+        _number_of_tasks("[xX]").label("tasks_done"),
     ).where(Note.user_id == OWNER, NOT_DELETED)
 
 

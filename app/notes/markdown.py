@@ -25,7 +25,7 @@ ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 BARE_LINK = re.compile(r"""\bhttps?://[a-z0-9.-]+(?::[0-9]+)?(?:[/?#][^\s<>"'`]*)?(?<![.,:;!?)\]…])""", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
 TICKABLE = (
-    '<span class="task"><button role="checkbox" name="task" value="{value}" aria-checked="{is_done}" '
+    '<span class="task"><button name="task" value="{value}" aria-pressed="{is_done}" '
     'aria-labelledby="task-{line}"></button> <span id="task-{line}">'
 )
 DISABLED = '<label class="task"><input type="checkbox" disabled{}> <span>'

@@ -102,3 +102,11 @@ def test_a_page_of_20_notes_is_at_most_10_kb(signed_in: Visitor, alice: User) ->
         chosen = [words[(number * 7 + place * place) % len(words)] + str(place) for place in range(60)]
         service.create_note(alice.id, " ".join(chosen[:8])[:50], " ".join(chosen) + f" #{chosen[0]} #{chosen[1]}")
     assert len(gzip.compress(signed_in.get("/notes").data, 6)) <= 10 * 1024
+
+
+def test_the_list_says_how_many_tasks_of_a_note_are_done(signed_in: Visitor, alice: User) -> None:
+    service.create_note(alice.id, "장보기", "x" * 300 + "\n- [x] 우유\n> 1. [ ] 빵\n- [X] 잼\nno - [ ] task\n-[ ] none")
+    service.create_note(alice.id, "none", "a [ ] b")
+    page = signed_in.get("/notes").text
+    assert page.count("☑") == 1
+    assert 'aria-label="Tasks done: 2 of 3">☑ 2/3</span>' in page

@@ -12,7 +12,7 @@ from tests.conftest import browser_of
 from tests.visitor import Visitor
 
 TEXT = "우유 목록\n- [ ] 우유\n- [x] 빵\n  * [ ] 호밀\n> 1. [X] 잼\n\n```\n- [ ] 코드\n```\n- [ ] 우유"
-VALUE = re.compile(r'name="task" value="([^"]+)" aria-checked="(\w+)"')
+VALUE = re.compile(r'name="task" value="([^"]+)" aria-pressed="(\w+)"')
 
 
 @pytest.fixture

@@ -53,7 +53,6 @@ def test_the_script_does_nothing_that_the_policy_would_block(signed_in: Visitor,
     assert json.loads(found[1]) == {
         "includeIndicatorStyles": False,
         "allowEval": False,
-        "selfRequestsOnly": True,
         "historyCacheSize": 0,
         "defaultSettleDelay": 0,
     }

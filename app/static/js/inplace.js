@@ -3,7 +3,7 @@
 // is put before what stands there. All works without this too.
 // At once, whatever the network does.
 document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
-  if (submitter?.role === "checkbox") submitter.ariaChecked = String(submitter.ariaChecked !== "true");
+  if (submitter?.name === "task") submitter.ariaPressed = String(submitter.ariaPressed !== "true");
 });
 let newest = 0; // pages that were asked for; of two at once the later one is shown
 

@@ -6,7 +6,7 @@ let refused = [];
 document.addEventListener("outbox:changed", ({ detail }) => {
   refused = detail.entries.filter((entry) => entry.refused !== undefined);
   showLine(detail, detail.entries.length - refused.length);
-  for (const list of document.querySelectorAll("[data-waiting]")) showList(list, detail);
+  for (const list of document.querySelectorAll(".waiting")) showList(list, detail);
 });
 // In the form that it was entered in, until something else is typed there.
 document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
@@ -24,19 +24,20 @@ function showLine({ isStuck, isSignedOut }, waiting) {
   const sentences = [isAway && away, refused.length && refusedWords];
   const numbers = [waiting, refused.length];
   words.textContent = sentences.map((text, index) => text && text.replace("{}", numbers[index])).filter(Boolean).join(" ");
+  signIn.search = new URLSearchParams({ next: location.pathname + location.search });
   signIn.hidden = !isAway || !isSignedOut;
   look.hidden = !refused.length;
   line.hidden = !words.textContent;
 }
 
 // The newest on top, as in the list below. What was sent stays until that list shows it.
-function showList(list, { entries, sent, isStuck }) {
+function showList(list, { entries, sent }) {
   const mine = [...sent, ...entries].filter(({ kind, page }) => kind === "new" && page === location.pathname).reverse();
   list.querySelectorAll("li").forEach((row) => row.remove());
   for (const entry of mine) {
     const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
     row.querySelector("bdi").textContent = entry.text;
-    row.querySelector("span").textContent = entry.refused || (isStuck ? list.dataset.waiting : list.dataset.sending);
+    row.querySelector("span").textContent = entry.refused || list.ariaLabel;
     list.append(row);
   }
   list.hidden = !mine.length;
