@@ -24,14 +24,11 @@ def description_field(label: object, **options: str) -> StringField:
 
 
 class DayField(DateField):
-    """A day as browsers send it (ISO 8601), or none. Far-off years are refused, since they are typing mistakes.
-
-    A form may offer some days by name, by radio buttons of the same name. The day that was typed comes after them.
-    """
+    """A day as browsers send it (ISO 8601), or none. Far-off years are refused, since they are typing mistakes."""
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         self.data = None
-        typed = next((value.strip() for value in reversed(valuelist) if value.strip()), "")
+        typed = valuelist[0].strip() if valuelist else ""
         if not typed:
             return
         try:
@@ -48,10 +45,17 @@ class DayField(DateField):
 class TodoForm(FlaskForm):
     description = description_field(_("New todo"))
     due_on = DayField(_("Due date"))
+    named_day = DayField(_("Due date"))  # one of those that are offered by name
 
     def validate_description(self, field: Field) -> None:
         if not field.data:
             raise ValidationError(_("Please write what there is to do."))
+
+    @property
+    def due(self) -> date | None:
+        """A day of the calendar counts more than one by name."""
+        due: date | None = self.due_on.data or self.named_day.data
+        return due
 
 
 class ChangeTodoForm(TodoForm):

@@ -56,7 +56,7 @@ def create() -> Answer:
     if not form.validate():
         return refused(place, form)
     try:
-        service.create_todo(current_user.id, form.description.data, form.due_on.data, idempotency_key())
+        service.create_todo(current_user.id, form.description.data, form.due, idempotency_key())
     except QuotaReached as error:
         form.description.errors = [
             _(
@@ -161,7 +161,7 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     after, completed = place["before"] or listing.START, COMPLETED[place["show"]]
     if place["show"] == "today":
         page = listing.list_due(current_user.id, today(), after)
-        form.due_on.data = form.due_on.data or today()
+        form.named_day.data = form.named_day.data or today()
     else:
         page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"])
     has_done_below = page.done and place["show"] in (None, "open") and not place["before"]

@@ -161,16 +161,23 @@ def test_the_view_of_today_offers_today_for_what_is_added(signed_in: Visitor, al
         now = today()
     for path, chosen in (("/todos", ""), ("/todos?show=today", f"{now}")):
         page = signed_in.get(path).text
-        assert re.findall(r'<input type="radio" name="due_on" value="([^"]*)" checked>', page) == [chosen]
+        assert re.findall(r'<input type="radio" name="named_day" value="([^"]*)" checked>', page) == [chosen]
 
 
 def test_a_day_of_the_calendar_counts_more_than_one_by_name(signed_in: Visitor) -> None:
-    signed_in.submit("/todos", description="books", due_on=["2026-11-21", "2026-12-24"])
+    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on="2026-12-24")
     assert stored() == date(2026, 12, 24)
 
 
+@pytest.mark.parametrize("typed", ["1999-12-31", "today", "2026-02-29"])
+def test_a_name_that_is_no_day_is_422(signed_in: Visitor, typed: str) -> None:
+    before = row_counts()
+    assert signed_in.submit("/todos", description="books", named_day=typed).status_code == 422
+    assert row_counts() == before
+
+
 def test_a_day_by_name_is_stored(signed_in: Visitor) -> None:
-    signed_in.submit("/todos", description="books", due_on=["2026-11-21", ""])
+    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on="")
     assert stored() == date(2026, 11, 21)
 
 
