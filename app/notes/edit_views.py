@@ -4,15 +4,26 @@ from flask import redirect, render_template, url_for
 from flask_login import current_user
 from werkzeug.exceptions import Conflict
 
-from app.notes import service
+from app.notes import markdown, service
 from app.notes.differences import compare
-from app.notes.forms import EditNoteForm
+from app.notes.forms import EditNoteForm, NoteForm
 from app.notes.list_columns import NoteRow
+from app.notes.models import CONTENT_LENGTH
 from app.notes.views import Answer, bp, return_url
 from app.web.answers import go_to, refusal
 from app.web.drafts import accepted
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
+
+
+@bp.post("/preview")
+@recovers("title", "content")
+def preview() -> Answer:
+    """The typed text as it will be read. Nothing is stored, so it may be too long."""
+    form = NoteForm()
+    content = form.content.data[: 2 * CONTENT_LENGTH]
+    html = markdown.render(content, tags_at=url_for("notes.index", tag=""))
+    return render_template("notes/preview.html", title=form.title.data[:CONTENT_LENGTH], html=html)
 
 
 @bp.get("/<id:note_id>/edit")

@@ -3,9 +3,10 @@
 XSS: nothing in a note becomes HTML by itself. The parser escapes all text and every attribute, raw HTML is off, and a
 link has the scheme http, https or mailto or is no link.
 
-Lists, quotes, code, emphasis, links, task boxes and headings are rendered. Images are not, since they would tell their
-server who reads the note. Syntax that changes text which was not meant as Markdown is off too: link definitions,
-entities, underlined headings and indented code. A line break is a line break. The stored text stays as it was typed.
+Lists, quotes, code, tables, emphasis, links, task boxes and headings are rendered. Images are not, since they would
+tell their server who reads the note. Syntax that changes text which was not meant as Markdown is off too: link
+definitions, entities, underlined headings and indented code. A line break is a line break. The stored text stays as it
+was typed.
 """
 
 import re
@@ -53,7 +54,7 @@ def render(text: str, tags_at: str, *, can_tick: bool = False) -> Markup:
 
 def parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": MAX_NESTING}
-    made = MarkdownIt("commonmark", options).enable("strikethrough")
+    made = MarkdownIt("commonmark", options).enable(["strikethrough", "table"])
     made.disable(["image", "html_block", "html_inline", "entity", "reference", "lheading", "code"])
     made.validateLink = is_allowed  # type: ignore[method-assign]
     # Before "text_join" an escaped `#` is still a token of its own, so it is not taken for a tag.
@@ -74,12 +75,23 @@ def transform(state: StateCore) -> None:
             level = min(int(token.tag[1]) + 1, level + 1, 6)  # no level is skipped
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{level}"
+        if token.type in ("th_open", "td_open"):
+            align_by_class(token)
         if token.children:
             is_item = before is not None and before.type == "list_item_open"
             children = [*without_blank_links(token.children)]
             if is_item and children:
                 children = with_task_box(children, tick_at(state, token))
             token.children = [*with_links(children, state.env["tags_at"])]
+
+
+def align_by_class(cell: Token) -> None:
+    """A cell of a table: the parser aligns it by a style attribute, which our content security policy refuses."""
+    style = str(cell.attrs.pop("style", ""))
+    if style:
+        cell.attrSet("class", style.removeprefix("text-align:"))
+    if cell.type == "th_open":
+        cell.attrSet("scope", "col")
 
 
 def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:

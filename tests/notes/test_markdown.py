@@ -150,3 +150,13 @@ def test_what_is_stored_stays_as_it_was_typed(signed_in: Visitor, alice: User) -
     text = "# 제목\n\n- [x] **굵게**  \n"
     signed_in.submit("/notes", title="t", content=text)
     assert db.session.scalar(db.select(Note.content)) == text
+
+
+def test_a_table_is_aligned_by_classes_and_its_heads_have_a_scope() -> None:
+    html = render("| a | b | c |\n|---|:-:|--:|\n| 1 | <b> | [x](javascript:y) |", tags_at="/notes?tag=")
+    assert '<th scope="col">a</th>' in html
+    assert '<th class="center" scope="col">b</th>' in html
+    assert '<td class="right">' in html
+    assert "style=" not in html
+    assert "&lt;b&gt;" in html
+    assert "href" not in html

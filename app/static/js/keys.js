@@ -8,6 +8,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return cancelEdit(event);
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return save(event);
   if (event.key === "Enter" && event.target.name === "title") return goOn(event);
+  if (event.key === "Enter" && event.target.name === "content" && !event.shiftKey) return continueList(event);
   if (event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
   if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
   const action = { n: writeNote, "/": search, "?": showShortcuts }[letter(event)];
@@ -51,6 +52,19 @@ function save(event) {
 function goOn(event) {
   event.preventDefault();
   event.target.form.elements.content.focus();
+}
+
+// The next line of a list begins as this one does, a task without its tick. Enter in an empty one ends the list.
+function continueList(event) {
+  const { value, selectionStart, selectionEnd } = event.target;
+  const start = value.lastIndexOf("\n", selectionStart - 1) + 1;
+  const [marker, indent, bullet, task = ""] = value.slice(start, selectionStart).match(/^([ >]*)([-*+]|\d+[.)]) (\[[ xX]\] )?/) ?? [];
+  if (!marker || selectionStart !== selectionEnd) return;
+  event.preventDefault();
+  const isEmpty = !value.slice(start + marker.length).split("\n", 1)[0].trim();
+  const next = bullet.replace(/\d+/, (number) => Number(number) + 1);
+  if (isEmpty) event.target.setSelectionRange(start, start + marker.length);
+  document.execCommand(isEmpty ? "delete" : "insertText", false, `\n${indent}${next} ${task && "[ ] "}`); // it can be undone
 }
 
 function writeNote() {

@@ -42,7 +42,7 @@ function tell(event, detail = { entries: entries(), sent, isStuck: isStuck || !n
 function keep(event) {
   const form = event.target;
   const kind = form.closest("[data-outbox]")?.dataset.outbox;
-  if (!kind || form.method !== "post") return;
+  if (!kind || form.method !== "post" || event.submitter?.formTarget) return; // a preview opens beside
   const typed = [...form.querySelectorAll(TEXTS)];
   const text = typed.map(({ value }) => value.trim()).filter(Boolean).join("\n");
   if (typed.length && !text) return; // the server says what is missing
