@@ -73,7 +73,7 @@ def load(request: Request) -> sessions.SignedIn | None:
 
 
 def name_reader(response: Response) -> Response:
-    """Tell the service worker (app/static/sw.js) whose answer this is. An error page may not have asked: then nothing."""
+    """Tell the service worker (app/static/sw.js) whose answer it is. Nothing where nobody asked, as on error pages."""
     if "account" in g:
         response.headers["X-Reader"] = str(g.account.id) if g.account else "none"
     return response

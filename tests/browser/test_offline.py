@@ -81,7 +81,7 @@ def test_what_was_read_last_is_read_again_without_a_network(
     offline(True)
     tab.goto(f"{window.url}/notes/{note_id}")
     expect(tab.get_by_role("main")).to_contain_text("the half that I read")
-    expect(tab.locator("#kept")).to_contain_text("There is no network. This is the page as you read it last.")
+    expect(tab.locator("#kept")).to_contain_text("No network: this is the page as you read it last.")
     tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
     expect(tab.get_by_role("article")).to_contain_text("반달")
     expect(tab.locator("#kept")).to_be_visible()
