@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page as Tab
@@ -59,11 +60,15 @@ def pages(tab: Tab, reader: Reader) -> list[str]:
     return [url for url in kept(tab).get(str(reader.id), []) if not url.startswith("/static/") and url != "/offline"]
 
 
+def is_kept(tab: Tab, reader: Reader, path: str) -> bool:
+    return path in pages(tab, reader)
+
+
 def read(window: Window, reader: Reader, *paths: str) -> None:
     """Go to pages, and wait until each of them is kept."""
     for path in paths:
         window.tab.goto(window.url + path)
-        wait_until(lambda path=path: path in pages(window.tab, reader), f"{path} is kept")
+        wait_until(partial(is_kept, window.tab, reader, path), f"{path} is kept")
 
 
 def stored_notes(site: Site, reader: Reader) -> list[str]:
