@@ -33,6 +33,7 @@ from app.todos.views import bp as todos
 from app.web import autocommit, csrf_tokens, logs, teardown, throttling
 from app.web.health import bp as health
 from app.web.manifest import bp as manifest
+from app.web.offline import bp as offline
 from app.wordcounts import figures as wordcount_figures
 from app.wordcounts import portable as portable_wordcounts
 from app.wordcounts import tasks as wordcount_tasks
@@ -91,6 +92,7 @@ def create_app(config: Config | None = None) -> Flask:
         preferences,
         health,
         manifest,
+        offline,
     ):
         app.register_blueprint(feature)
     init_commands(app)

@@ -20,6 +20,7 @@ def init_app(app: Flask) -> None:
     # Flask-Login can bind its user id to an address, but our cookie holds no user id: the token's row is the session.
     login.session_protection = None
     login.request_loader(load)
+    app.after_request(name_reader)
     for error in (service.WrongCredentials, service.AccountGone):
         app.register_error_handler(error, sign_in_again)
 
@@ -61,6 +62,7 @@ def load(request: Request) -> sessions.SignedIn | None:
     """Who the cookie's token belongs to. Flask-Login calls this once a request."""
     token = session.get(TOKEN)
     if token is None:
+        g.account = None
         return None
     signed_in = g.account = sessions.find_session(token)
     if signed_in and signed_in.last_visit_is_old:
@@ -68,6 +70,13 @@ def load(request: Request) -> sessions.SignedIn | None:
             sessions.extend_session(signed_in.session_id)
             session.modified = True  # the cookie's lifetime starts anew with the row's
     return signed_in
+
+
+def name_reader(response: Response) -> Response:
+    """Tell the service worker (app/static/sw.js) whose answer it is. Nothing where nobody asked, as on error pages."""
+    if "account" in g:
+        response.headers["X-Reader"] = str(g.account.id) if g.account else "none"
+    return response
 
 
 def sign_in_again(error: Exception) -> Response:

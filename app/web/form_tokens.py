@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 
 
 def new_form_token() -> str:
-    return secrets.token_urlsafe(16)
+    return secrets.token_urlsafe(12)  # 96 bits, of one person
 
 
 def idempotency_key() -> uuid.UUID | None:

@@ -11,6 +11,7 @@ from app.web.locale import reader_locale
 
 bp = Blueprint("manifest", __name__)
 
+# iPhones take them too (WebKit since 15.4), so no page names one of its own.
 ICONS = {"icon-192.png": "192x192", "icon-512.png": "512x512"}  # opaque to the edge, hence maskable
 
 

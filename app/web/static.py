@@ -1,4 +1,7 @@
-"""Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable)."""
+"""Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable).
+
+But for the service worker.
+"""
 
 import hashlib
 from functools import cache
@@ -16,15 +19,20 @@ ROOT = Path(__file__).parents[1] / "static"
 # Speculation rules: Chromium asks for these pages while a finger or a mouse button is down, a tenth of a second before
 # the click. Other browsers do not look at them. Source: https://html.spec.whatwg.org/multipage/speculative-loading.html
 PREFETCH, PREFETCH_TYPE = "prefetch.json", "application/speculationrules+json"
+# The service worker has a URL that stays, and a browser asks for it again at each visit. What it fetches is ours.
+WORKER, WORKER_URL = "sw.js", "/sw.js"
+WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 
 
 def init_app(app: Flask) -> None:
     urls = {path.relative_to(ROOT).as_posix(): hashed_url(path) for path in sorted(ROOT.rglob("*")) if path.is_file()}
+    urls[WORKER] = WORKER_URL
     white_noise = WhiteNoise(
         app.wsgi_app,
         allow_all_origins=False,
         add_headers_function=add_headers,
-        immutable_file_test=lambda path, url: True,
+        max_age=0,
+        immutable_file_test=lambda path, url: url != WORKER_URL,
         mimetypes={PREFETCH: PREFETCH_TYPE},
     )
     for name, url in urls.items():
@@ -59,3 +67,5 @@ def hashed_url(path: Path) -> str:
 def add_headers(headers: Headers, path: str, url: str) -> None:
     for name, value in FIXED.items():
         headers[name] = value
+    if url == WORKER_URL:
+        headers["Content-Security-Policy"] = WORKER_POLICY

@@ -138,6 +138,7 @@ ERRORS = (
     Page("error-429", "/wordcounts/{done}/again", FULL, 429, {}),
     Page("error-500", "/unforeseen", status=500, error=RuntimeError),
     Page("error-503", "/unavailable", status=503, error=StorageUnavailable),
+    Page("offline", "/offline"),
 )
 PAGES = (*ACCOUNTS, *NOTES, *TODOS, *WORD_COUNTS, *MY_PAGE, *ERRORS)
 

@@ -20,6 +20,8 @@ NARROWEST = 320  # what WCAG 1.4.10 asks for: 1280 pixels at 400 %
 SCHEMES = ("light", "dark")
 FORCED = "forced"  # the colours of the system, as for high contrast
 
+# What Playwright writes in a window whose pages cannot register the service worker.
+BLOCKED = "Service Worker registration blocked by Playwright"
 # Chromium does not write a line to the console for every violation of the policy, so the event is written there too.
 REPORT_REFUSALS = """
 document.addEventListener("securitypolicyviolation", event => console.error(
@@ -113,7 +115,7 @@ class Window:
         assert answer.status == status, f"{path}: {answer.status}"
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning"):
+        if message.type not in ("error", "warning") or message.text == BLOCKED:
             return
         where = message.location["url"]
         if self._expected and where == self._expected[0] and self._expected[1] in message.text:
@@ -162,13 +164,17 @@ class Windows:
         finally:
             window.tab.close()
 
-    def fresh(self, language: str, *, scripts: bool = True, cookies: dict[str, str] | None = None) -> Window:
-        """A window of a new browser, with an empty cache."""
-        window = Window(self.context(language, scripts=scripts), self.site.service.url)
+    def fresh(
+        self, language: str, *, scripts: bool = True, cookies: dict[str, str] | None = None, worker: bool = False
+    ) -> Window:
+        """A window of a new browser, with an empty cache. With `worker` its pages may register the service worker."""
+        window = Window(self.context(language, scripts=scripts, worker=worker), self.site.service.url)
         window.use_cookies(cookies or {})
         return window
 
-    def context(self, language: str, *, scripts: bool) -> BrowserContext:
-        context = self.browser.new_context(locale=LOCALES[language], java_script_enabled=scripts)
+    def context(self, language: str, *, scripts: bool, worker: bool = False) -> BrowserContext:
+        context = self.browser.new_context(
+            locale=LOCALES[language], java_script_enabled=scripts, service_workers="allow" if worker else "block"
+        )
         context.set_default_timeout(WITHIN * 1000)
         return context

@@ -28,6 +28,7 @@ PUBLIC = {
     "health.healthz",
     "health.readyz",
     "manifest.manifest",
+    "offline.offline",
     "passkey_sign_in.ask_second_step",
     "passkey_sign_in.second_step_options",
     "passkey_sign_in.sign_in",

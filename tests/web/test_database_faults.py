@@ -20,7 +20,7 @@ AWAY = ("ALLOW_CONNECTIONS false",)
 FULL = ("CONNECTION LIMIT 0",)
 READ_ONLY = ("SET default_transaction_read_only = on",)
 # What a signed-in reader is answered without the database, besides pages that do not exist.
-NEEDS_NONE = {("GET", "health.healthz"): 200, ("POST", "accounts.sign_in_again"): 302}
+NEEDS_NONE = {("GET", "health.healthz"): 200, ("GET", "offline.offline"): 200, ("POST", "accounts.sign_in_again"): 302}
 ANSWERS_503_ITSELF = {("GET", "health.readyz")}
 STREAMED = ("GET", "portability.export")  # what has begun is cut off, so that nobody takes it for a whole ZIP
 

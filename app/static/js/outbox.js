@@ -24,6 +24,13 @@ for (const name of ["online", "pageshow"]) addEventListener(name, flush);
 for (const name of ["offline", "storage"]) addEventListener(name, tell); // another window keeps or sends something
 document.addEventListener("inplace:shown", () => { sent = []; tell(); });
 document.addEventListener("outbox:open", ({ detail }) => sendAsPage(detail));
+workOffline().catch(() => {}); // service workers are blocked
+
+// The first page, and one that was forced to reload, does not go through the service worker (sw.js): let it be kept too.
+async function workOffline() {
+  await navigator.serviceWorker?.register("/sw.js");
+  if (!navigator.serviceWorker?.controller) (await navigator.serviceWorker?.ready)?.active.postMessage("keep");
+}
 
 function entries() {
   let keys = [];

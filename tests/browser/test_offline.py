@@ -1,0 +1,297 @@
+"""The service worker: what was read last can be read again without a network, by the same reader alone."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from app.accounts.models import UserSession
+from app.extensions import db
+from app.notes import listing, service
+from app.todos.service import create_todo
+from tests.browser.readers import Reader, new_reader
+from tests.browser.site import Site
+from tests.browser.window import Window, Windows
+from tests.conftest import PASSWORD
+from tests.waiting import wait_until
+
+Switch = Callable[[bool], None]
+
+KEPT = """async () => {
+  const found = {};
+  for (const name of await caches.keys()) {
+    const requests = await (await caches.open(name)).keys();
+    found[name] = requests.map(({ url }) => url.slice(location.origin.length));
+  }
+  return found;
+}"""
+REGISTRATIONS = "async () => (await navigator.serviceWorker.getRegistrations()).length"
+
+
+@pytest.fixture
+def window(windows: Windows, reader: Reader) -> Iterator[Window]:
+    """A window of a browser of its own, whose pages may register the service worker."""
+    window = windows.fresh("en", cookies=reader.cookies, worker=True)
+    yield window
+    window.tab.context.close()
+
+
+@pytest.fixture
+def offline(window: Window) -> Switch:
+    return window.tab.context.set_offline
+
+
+@pytest.fixture
+def note_id(site: Site, reader: Reader) -> int:
+    with site.app.app_context():
+        return service.create_note(reader.id, "반달", "the half that I read")
+
+
+def kept(tab: Tab) -> dict[str, list[str]]:
+    """The URLs in each cache, from the oldest."""
+    found: dict[str, list[str]] = tab.evaluate(KEPT)
+    return found
+
+
+def pages(tab: Tab, reader: Reader) -> list[str]:
+    return [url for url in kept(tab).get(str(reader.id), []) if not url.startswith("/static/") and url != "/offline"]
+
+
+def is_kept(tab: Tab, reader: Reader, path: str) -> bool:
+    return path in pages(tab, reader)
+
+
+def read(window: Window, reader: Reader, *paths: str) -> None:
+    """Go to pages, and wait until each of them is kept."""
+    for path in paths:
+        window.tab.goto(window.url + path)
+        wait_until(partial(is_kept, window.tab, reader, path), f"{path} is kept")
+
+
+def stored_notes(site: Site, reader: Reader) -> list[str]:
+    with site.app.app_context():
+        return [note.text for note in listing.list_notes(reader.id).notes]
+
+
+@pytest.mark.smoke
+def test_what_was_read_last_is_read_again_without_a_network(
+    window: Window, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    tab = window.tab
+    read(window, reader, "/notes", f"/notes/{note_id}", "/todos")
+    expect(tab.locator("#kept")).to_be_hidden()
+    offline(True)
+    tab.goto(f"{window.url}/notes/{note_id}")
+    expect(tab.get_by_role("main")).to_contain_text("the half that I read")
+    expect(tab.locator("#kept")).to_contain_text("Offline. This is what you read last.")
+    tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
+    expect(tab.get_by_role("article")).to_contain_text("반달")
+    expect(tab.locator("#kept")).to_be_visible()
+    assert tab.evaluate("getComputedStyle(document.querySelector('#kept')).display") == "flex", "its styles are kept"
+    tab.goto(window.url)
+    expect(tab).to_have_url(f"{window.url}/notes")
+
+
+def test_a_page_that_was_not_read_says_that_there_is_no_network(
+    window: Window, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    read(window, reader, "/notes")
+    offline(True)
+    window.tab.goto(f"{window.url}/notes/{note_id}")
+    expect(window.tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    expect(window.tab.get_by_role("main")).not_to_contain_text("the half that I read")
+    window.tab.get_by_role("link", name="To the start page").click()
+    expect(window.tab.get_by_role("article")).to_contain_text("반달")
+
+
+def test_the_network_comes_first(window: Window, site: Site, reader: Reader, note_id: int) -> None:
+    read(window, reader, "/notes", f"/notes/{note_id}")
+    with site.app.app_context():
+        service.update_note(reader.id, note_id, "반달", "newer, from another device", 1)
+    window.tab.goto(f"{window.url}/notes/{note_id}")
+    expect(window.tab.get_by_role("main")).to_contain_text("newer, from another device")
+
+
+def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(
+    window: Window, site: Site, reader: Reader, offline: Switch
+) -> None:
+    tab = window.tab
+    read(window, reader, "/notes")
+    offline(True)
+    tab.reload()
+    expect(tab.locator("#kept")).to_be_visible()
+    tab.get_by_label("Text", exact=True).fill("written in a tunnel")
+    tab.keyboard.press("Control+Enter")
+    expect(tab.locator("#outbox")).to_contain_text("Waiting for the network: 1.")
+    tab.reload()
+    expect(tab.locator(".waiting li bdi")).to_have_text("written in a tunnel")
+    offline(False)
+    expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
+    expect(tab.locator("#kept")).to_be_hidden()
+    assert stored_notes(site, reader) == ["written in a tunnel"]
+    offline(True)
+    tab.reload()
+    expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
+
+
+def test_a_form_that_is_posted_without_a_network_changes_nothing(
+    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    tab = window.tab
+    read(window, reader, "/notes")
+    offline(True)
+    tab.get_by_role("button", name=re.compile("^(Delete|Move to)")).first.click()
+    expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    expect(tab.get_by_role("main")).to_contain_text("Nothing was changed.")
+    offline(False)
+    tab.go_back()
+    expect(tab.get_by_role("article")).to_contain_text("반달")
+    assert stored_notes(site, reader) == ["the half that I read"]
+
+
+@pytest.mark.smoke
+def test_signing_out_leaves_nothing_behind(window: Window, reader: Reader, offline: Switch) -> None:
+    tab = window.tab
+    read(window, reader, "/notes", "/todos")
+    tab.get_by_role("button", name="Sign out").click()
+    expect(tab).to_have_url(re.compile("/sign-in$"))
+    wait_until(lambda: not kept(tab), "the pages are gone")
+    wait_until(lambda: tab.evaluate(REGISTRATIONS) == 0, "the worker is gone")
+    offline(True)
+    with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
+        tab.goto(f"{window.url}/notes")
+
+
+def test_another_account_in_this_browser_sees_nothing_of_the_first(
+    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    tab = window.tab
+    read(window, reader, "/notes", f"/notes/{note_id}")
+    other = new_reader(site)
+    window.use_cookies(other.cookies)
+    read(window, other, "/todos")
+    assert list(kept(tab)) == [str(other.id)]
+    offline(True)
+    for path in ("/notes", f"/notes/{note_id}"):
+        tab.goto(window.url + path)
+        expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+
+
+def test_a_session_that_expired_leaves_nothing_for_who_signs_in_next(
+    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    tab = window.tab
+    read(window, reader, "/notes", f"/notes/{note_id}")
+    with site.app.app_context():
+        db.session.execute(db.delete(UserSession).where(UserSession.user_id == reader.id))
+        db.session.commit()
+    tab.goto(f"{window.url}/notes")
+    expect(tab).to_have_url(re.compile("/sign-in"))
+    assert kept(tab) == {}
+    other = new_reader(site)
+    tab.get_by_label("E-mail").fill(other.email)
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in", exact=True).click()
+    expect(tab).to_have_url(f"{window.url}/notes")
+    wait_until(lambda: "/notes" in pages(tab, other), "the page of the other one is kept")
+    offline(True)
+    tab.goto(f"{window.url}/notes/{note_id}")
+    expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    tab.goto(f"{window.url}/notes")
+    expect(tab.locator("#kept")).to_be_visible()
+    expect(tab.get_by_role("article")).to_have_count(0)
+
+
+def test_an_answer_that_was_overtaken_by_somebody_elses_is_not_kept(
+    window: Window, site: Site, reader: Reader, note_id: int
+) -> None:
+    """Two windows: the slow page of the first reader comes after the one of the second."""
+    tab = window.tab
+    read(window, reader, "/notes")
+    other = new_reader(site)
+    [worker] = tab.context.service_workers
+    overtaken = """async ([mine, others]) => {
+      const answered = (reader) => new Response("<p>", { headers: { "X-Reader": String(reader) } });
+      let arrive;
+      const event = { waitUntil() {}, preloadResponse: new Promise((resolve) => (arrive = resolve)) };
+      const slow = ask(event, new Request("/notes"));
+      await ask({ waitUntil() {}, preloadResponse: answered(others) }, new Request("/todos"));
+      arrive(answered(mine));
+      await slow;
+      return caches.keys();
+    }"""
+    assert worker.evaluate(overtaken, [reader.id, other.id]) == [str(other.id)]
+
+
+def test_pages_with_secrets_errors_and_redirects_are_not_kept(window: Window, reader: Reader) -> None:
+    tab = window.tab
+    read(window, reader, "/notes")
+    for path in ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/"):
+        tab.goto(window.url + path)
+    read(window, reader, "/mypage")
+    assert sorted(pages(tab, reader)) == ["/mypage", "/notes"]
+
+
+def test_only_the_pages_that_were_read_last_are_kept(window: Window, reader: Reader) -> None:
+    read(window, reader, "/todos", *(f"/notes?q={number}" for number in range(25)), "/todos")
+    read(window, reader, *(f"/notes?q={number}" for number in range(25, 60)))
+    assert len(pages(window.tab, reader)) == 50
+    assert pages(window.tab, reader)[-1] == "/notes?q=59"
+    assert "/todos" in pages(window.tab, reader)
+    assert "/notes?q=0" not in pages(window.tab, reader)
+
+
+def test_after_a_deploy_an_older_page_is_whole_and_unused_files_are_dropped(
+    window: Window, reader: Reader, offline: Switch
+) -> None:
+    """The older page names files of the release before, which no server has any more."""
+    tab = window.tab
+    read(window, reader, "/todos", "/notes")
+    before = """async (name) => {
+      const cache = await caches.open(name);
+      const css = (await cache.keys()).find(({ url }) => url.includes("/css/base."));
+      await cache.put("/static/css/base.0.css", (await cache.match(css)).clone());
+      await cache.put("/static/css/dropped.0.css", new Response(""));
+      const page = await cache.match("/todos");
+      const html = (await page.text()).replace(new URL(css.url).pathname, "/static/css/base.0.css");
+      await cache.put("/todos", new Response(html, { headers: page.headers }));
+      await cache.delete((await cache.keys()).find(({ url }) => url.includes("/icons.")));
+    }"""
+    tab.evaluate(before, str(reader.id))
+    read(window, reader, "/mypage")
+    wait_until(lambda: "/static/css/dropped.0.css" not in kept(tab)[str(reader.id)], "it is dropped")
+    offline(True)
+    tab.goto(f"{window.url}/todos")
+    expect(tab.locator("#kept")).to_be_visible()
+    sheets = "[...document.styleSheets].map(({ href, cssRules }) => [new URL(href).pathname, cssRules.length > 5])"
+    assert ["/static/css/base.0.css", True] in tab.evaluate(sheets)
+    assert all(has_rules for _, has_rules in tab.evaluate(sheets))
+
+
+def test_strangers_get_no_worker(windows: Windows) -> None:
+    window = windows.fresh("en", worker=True)
+    window.tab.goto(f"{window.url}/sign-in")
+    window.tab.wait_for_load_state("networkidle")
+    assert window.tab.evaluate(REGISTRATIONS) == 0
+    window.tab.context.close()
+
+
+def test_a_todo_that_was_added_is_on_the_page_that_is_kept(
+    window: Window, site: Site, reader: Reader, offline: Switch
+) -> None:
+    tab = window.tab
+    with site.app.app_context():
+        create_todo(reader.id, "우유")
+    read(window, reader, "/todos")
+    field = tab.get_by_role("textbox", name="New todo")
+    field.fill("책")
+    field.press("Enter")
+    expect(tab.locator("#todos li bdi")).to_have_text(["책", "우유"])
+    page = "async () => (await (await caches.match('/todos'))?.text()) ?? ''"
+    wait_until(lambda: "책" in tab.evaluate(page), "it is kept")
+    offline(True)
+    tab.reload()
+    expect(tab.locator("#todos li bdi")).to_have_text(["책", "우유"])
