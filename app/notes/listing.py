@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, false, func, null, select, true, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, func, null, select, true, tuple_
 
 from app.extensions import read
 from app.keyset import Cursor, cut_page
@@ -24,6 +24,7 @@ from app.notes.near_statement import corrected
 from app.notes.search import Search
 
 PAGE_SIZE = 20
+MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
 TAGS_SHOWN = 500  # tags on the page of all tags
 
 Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
@@ -56,6 +57,7 @@ class NotePage:
     before: tuple[bool, datetime] | None
 
 
+_LIMIT = bindparam("limit", PAGE_SIZE + 1, type_=Integer)
 _CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 
 
@@ -63,7 +65,7 @@ def _one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> 
     """The rows after the cursor, in the order of the list, and one more than a page has."""
     key = (pinned, created_at, note_id)
     ordered = rows.where(tuple_(*key) < _CURSOR).order_by(*(column.desc() for column in key))
-    return ordered.limit(PAGE_SIZE + 1)
+    return ordered.limit(_LIMIT)
 
 
 def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement[bool]) -> Statements:
@@ -108,26 +110,37 @@ _SEARCH = _search(search_statement, "pinned", "created_at", "id")
 _RELEVANT = _search(relevance, "relevance", "pinned", "created_at", "id")
 
 
-def list_notes(user_id: int, after: Cursor = START, search: Search = Search()) -> NotePage:  # noqa: B008 - it is frozen
+def list_notes(
+    user_id: int,
+    after: Cursor = START,
+    search: Search = Search(),  # noqa: B008 - it is frozen
+    size: int = PAGE_SIZE,
+) -> NotePage:
     """A page of the user's notes that the search finds: the most relevant ones first if it has words, else as the list.
 
     If no note has the words as they are typed, the page is of the search with one of them corrected.
+
+    Args:
+        size: notes on the page, at most MOST_SHOWN. Pages of words, or of several tags, have PAGE_SIZE.
     """
-    page = _page(user_id, after, search)
+    page = _page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
     if page.notes or page.older or after != START:
         return page
     nearest = corrected(user_id, search)
-    return _page(user_id, after, nearest) if nearest else page
+    return _page(user_id, after, nearest, PAGE_SIZE) if nearest else page
 
 
-def _page(user_id: int, after: Cursor, search: Search) -> NotePage:
+def _page(user_id: int, after: Cursor, search: Search, size: int) -> NotePage:
     position = position_of(after)
     is_sorted = bool(search.words) and (after == START or position.relevance is not None)
-    rows = _read(search, {"owner": user_id} | position.parameters, _RELEVANT if is_sorted else _SEARCH)
-    return page_of(rows, after, search, is_sorted=is_sorted)
+    parameters = {"owner": user_id, "limit": size + 1} | position.parameters
+    rows = _read(search, parameters, _RELEVANT if is_sorted else _SEARCH)
+    return page_of(rows, after, search, size, is_sorted=is_sorted)
 
 
-def page_of(rows: Sequence[NoteRow], after: Cursor, search: Search, *, is_sorted: bool = False) -> NotePage:
+def page_of(
+    rows: Sequence[NoteRow], after: Cursor, search: Search, size: int = PAGE_SIZE, *, is_sorted: bool = False
+) -> NotePage:
     """What a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone.
 
     Args:
@@ -136,7 +149,7 @@ def page_of(rows: Sequence[NoteRow], after: Cursor, search: Search, *, is_sorted
     position = position_of(after)
     figures = rows[0]
     listed = [row for row in rows if row.id is not None]
-    so_far = None if position.passed is None else position.passed + min(len(listed), PAGE_SIZE)
+    so_far = None if position.passed is None else position.passed + min(len(listed), size)
     passed = () if so_far is None else (so_far,)
     stopped_at: Key | None = tuple(figures.stopped_at) if figures.stopped_at else None
     if is_sorted and position.pool_end != NO_END:
@@ -146,7 +159,7 @@ def page_of(rows: Sequence[NoteRow], after: Cursor, search: Search, *, is_sorted
         of_note = key_of(note.pinned, note.created_at, note.id, None)
         return (note.relevance, *of_note, *(stopped_at or NO_END), *passed) if is_sorted else (*of_note, *passed)
 
-    notes, older = cut_page(listed, PAGE_SIZE, key)
+    notes, older = cut_page(listed, size, key)
     if not older and stopped_at:
         older = Cursor((*stopped_at, *passed))
     found = figures.total if figures.found is None else search_statement.number_found(figures, so_far or 0)

@@ -1,5 +1,6 @@
 """The pages of notes: list, create, read, edit, trash, tags."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
@@ -47,16 +48,18 @@ def index() -> Answer:
     day, after = requested_day(), requested_cursor()
     if day and search:
         abort(400)  # no page leads there
-    page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search)
+    size = requested_size()
+    page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search, size)
     context = list_context(page, day)
     if "HX-Request" not in request.headers:
-        form = NewNoteForm(formdata=None, content=f"#{' #'.join(search.tags)} ") if search.tags else None
-        response = make_response(render_template("notes/index.html", **context, form=form))
+        response = make_response(render_template("notes/index.html", **context, form=new_note_form(search)))
     elif request.headers.get("HX-Target") == "results":  # the search while typing
         response = make_response(render_template("notes/typed.html", **context, is_typed=True))
         response.headers[history_header()] = context["here"]
     else:  # "Show older" appends to the list on the page
         response = make_response(render_template("notes/days.html", **context, is_more=True))
+        if page.shown and page.shown <= listing.MOST_SHOWN and not (day or search.words):
+            response.headers["HX-Replace-Url"] = url_for("notes.index", **context["place"], shown=page.shown)
     response.vary.update(["HX-Request", "HX-Target"])
     return response
 
@@ -66,6 +69,13 @@ def history_header() -> str:
     _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
     is_search = any(part.startswith("q=") for part in query.split("&"))
     return "HX-Replace-Url" if is_search else "HX-Push-Url"
+
+
+def new_note_form(search: Search) -> NewNoteForm | None:
+    """With the tag in it that the list is of; None: empty, as empty_note_fields() has it."""
+    if search.words or not search.tags:
+        return None
+    return NewNoteForm(formdata=None, content=f"#{' #'.join(search.tags)} ")
 
 
 @bp.app_template_global()
@@ -91,7 +101,8 @@ def create() -> Answer:
     note = url_for("notes.show", note_id=note_id)
     if not wants_json():
         flash(_("Saved."), f"open {note}")  # _messages.html makes it a link
-    return accepted(go_to(url_for("notes.index", _anchor="new-note"), open=note), "notes.new")
+    back = url_for("notes.index", tag=request.args.get("tag") or None, _anchor="new-note")  # to the view of a tag
+    return accepted(go_to(back, open=note), "notes.new")
 
 
 def refused(form: NewNoteForm) -> Answer:
@@ -108,6 +119,16 @@ def requested_cursor() -> Cursor:
         return START if before is None else parse_cursor(before)
     except ValueError:
         abort(400)
+
+
+def requested_size() -> int:
+    """How many notes `?shown=` asks for: a reader comes back to a list that "Show older" has made longer."""
+    shown = request.args.get("shown", "")
+    if not shown:
+        return listing.PAGE_SIZE
+    if not re.fullmatch("[0-9]{2,3}", shown) or int(shown) > listing.MOST_SHOWN:
+        abort(400)
+    return max(int(shown), listing.PAGE_SIZE)
 
 
 def requested_day() -> OneDay | None:
@@ -129,7 +150,7 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "search": page.search,
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
-        "here": url_for("notes.index", **place, before=query.get("before")),
+        "here": url_for("notes.index", **place, before=query.get("before"), shown=query.get("shown")),
     }
 
 

@@ -263,3 +263,18 @@ def test_a_session_that_ended_leads_to_the_sign_in(typing_tab: Tab) -> None:
     typing_tab.context.clear_cookies()
     field(typing_tab).fill("milk")
     expect(typing_tab).to_have_url(re.compile("/sign-in"))
+
+
+def test_back_from_a_note_the_list_is_as_long_as_it_was(window: Window, site: Site, reader: Reader) -> None:
+    with site.app.app_context():
+        for number in range(45):
+            create_note(reader.id, f"note {number}", "")
+    tab = window.tab
+    tab.goto(f"{window.url}/notes")
+    tab.get_by_role("link", name="Show older notes").click()
+    expect(tab.get_by_role("article")).to_have_count(40)
+    tab.get_by_role("link", name="note 8", exact=True).click()
+    expect(tab.get_by_role("article")).to_have_count(1)
+    tab.go_back()
+    expect(tab.get_by_role("article")).to_have_count(40)
+    expect(tab.get_by_role("link", name="note 8", exact=True)).to_be_in_viewport()

@@ -105,6 +105,7 @@ def test_on_a_phone_the_first_note_stands_in_the_upper_half(window: Window, site
 def test_a_tags_view_has_the_composer_with_the_tag_in_it(any_window: Window, site: Site, reader: Reader) -> None:
     with site.app.app_context():
         service.create_note(reader.id, "반달", "#달")
+        service.create_note(reader.id, "", "of no tag")
     tab = any_window.tab
     tab.goto(f"{any_window.url}/notes?tag=달")
     expect(text(tab)).to_have_value("#달 ")
@@ -112,6 +113,7 @@ def test_a_tags_view_has_the_composer_with_the_tag_in_it(any_window: Window, sit
     text(tab).press_sequentially("half")
     tab.get_by_role("button", name="Save").click()
     expect(tab.get_by_role("article")).to_have_count(2)
+    expect(tab).to_have_url(re.compile(r"/notes\?tag="))
     assert "#달 half" in stored(site, reader)
 
 

@@ -127,3 +127,31 @@ def test_a_link_of_the_release_before_leads_on_from_its_note_and_does_not_say_ho
 
 def shown_numbers(page: str) -> list[int]:
     return [int(number) for number in re.findall(r"<bdi>note number (\d+)</bdi>", page)]
+
+
+def test_a_list_that_has_grown_is_read_again_in_one_page(signed_in: Visitor, alice: User) -> None:
+    for number in range(65):
+        service.create_note(alice.id, f"note {number}", "#half" if number % 2 else "")
+    first = listing.list_notes(alice.id, size=60)
+    assert [note.title for note in first.notes] == [f"note {number}" for number in reversed(range(5, 65))]
+    assert first.older
+    second = listing.list_notes(alice.id, first.older)
+    assert [note.title for note in second.notes] == [f"note {number}" for number in reversed(range(5))]
+    assert (first.shown, second.shown) == (60, 65)
+    tagged = listing.list_notes(alice.id, search=Search.parse("", "half"), size=40)
+    assert len(tagged.notes) == 32
+    assert signed_in.get("/notes?shown=60").text.count("<article") == 60
+    assert signed_in.get("/notes?shown=10").text.count("<article") == 20
+
+
+@pytest.mark.parametrize("shown", ["x", "0", "1", "201", "999", "1000", "-20", "20x", "٤٠"])
+def test_any_other_length_is_400(signed_in: Visitor, shown: str) -> None:
+    assert signed_in.get("/notes", query_string={"shown": shown}).status_code == 400
+
+
+def test_show_older_says_how_long_the_list_is_now(signed_in: Visitor, alice: User) -> None:
+    for number in range(45):
+        service.create_note(alice.id, f"note {number}", "")
+    older = listing.list_notes(alice.id).older
+    answer = signed_in.get(f"/notes?before={older}", headers={"HX-Request": "true"})
+    assert answer.headers["HX-Replace-Url"] == "/notes?shown=40"
