@@ -81,7 +81,7 @@ def sign_in() -> Answer:
         except service.WrongCredentials as error:
             key = current_app.config["SECRET_KEY"]
             events.sign_in_failed(error.user_id, form.email.data, this_client(), key)
-            form.password.errors = [_("E-mail address and password do not belong together.")]
+            form.password.errors = [_("That e-mail and password don't match.")]
         except RateLimited as error:
             form.password.errors = [wait_sentence(error)]
             return sign_in_page(form, carried), 429, retry_after(error)

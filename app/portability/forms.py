@@ -19,17 +19,17 @@ SENTENCES = {
     Reason.NOT_A_ZIP: _("This is not a ZIP file; please choose the one that you exported."),
     Reason.NOT_OURS: _("This ZIP is no export of Semicircle."),
     Reason.UNSAFE: _("This ZIP holds files that no export has; please choose the one that you exported."),
-    Reason.TOO_MUCH: _("There is more in this ZIP than can be taken in at once."),
+    Reason.TOO_MUCH: _("There is more in this ZIP than can be imported at once."),
     Reason.TOO_SLOW: _(
-        "This took too long, so nothing was taken in. Try again in a few minutes, when less is going on here."
+        "This took too long, so nothing was imported. Try again in a few minutes, when less is going on here."
     ),
     Reason.QUOTA: _(
-        "With this ZIP you would keep more than fits, so nothing was taken in. Delete some first: %(place)s"
+        "With this ZIP you would keep more than fits, so nothing was imported. Delete some first: %(place)s"
     ),
     Reason.VERSION: _("This export is of another version, which we cannot read."),
     Reason.DAMAGED: _("This ZIP is damaged; please download or copy it once more."),
-    Reason.INVALID: _("Something in this ZIP is not as it was exported, so nothing was taken in: %(place)s"),
-    Reason.PHOTO: _("The photo in this ZIP cannot be read, so nothing was taken in."),
+    Reason.INVALID: _("Something in this ZIP is not as it was exported, so nothing was imported: %(place)s"),
+    Reason.PHOTO: _("The photo in this ZIP cannot be read, so nothing was imported."),
 }
 
 

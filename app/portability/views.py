@@ -131,8 +131,8 @@ def import_page(form: ImportForm) -> str:
 def report_of(outcome: importing.Outcome) -> str:
     counts = {name: number(count) for name, count in outcome.new.items()}
     if not outcome.photo and not any(outcome.new.values()):
-        return str(_("Everything in this ZIP was here already; nothing was changed."))
-    came = _("Brought in: notes %(notes)s, todos %(todos)s, word counts %(wordcounts)s.", **counts)
+        return str(_("Everything in this ZIP is here already; nothing new was imported."))
+    came = _("Imported: notes %(notes)s, todos %(todos)s, word counts %(wordcounts)s.", **counts)
     photo = [_("The photo is yours again.")] if outcome.photo else []
     known = [_("Left out, since they were here already: %(known)s.", known=number(outcome.known))]
     return " ".join([came, *photo, *(known if outcome.known else [])])

@@ -117,7 +117,7 @@ def move(todo_id: int) -> Answer:
 def delete(todo_id: int) -> Answer:
     place = requested_place()
     todo = for_message(service.delete_todo(current_user.id, todo_id))
-    flash_undo(_("“%(todo)s” is deleted.", todo=todo), url_for("todos.restore", todo_id=todo_id, **place))
+    flash_undo(_("“%(todo)s” deleted.", todo=todo), url_for("todos.restore", todo_id=todo_id, **place))
     return return_to(place)
 
 
@@ -125,7 +125,7 @@ def delete(todo_id: int) -> Answer:
 def restore(todo_id: int) -> Answer:
     place = requested_place()
     todo = for_message(service.restore_todo(current_user.id, todo_id))
-    flash(_("“%(todo)s” is back.", todo=todo))
+    flash(_("“%(todo)s” restored.", todo=todo))
     return return_to(place)
 
 

@@ -150,7 +150,7 @@ def test_a_wrong_password_loses_nothing_either(
     tab.context.clear_cookies()
     tab.get_by_role("button", name="Save", exact=True).click()
     sign_in(tab, reader, "not the password")
-    expect(tab.get_by_text("do not belong together").first).to_be_visible()
+    expect(tab.get_by_text("e-mail and password don't match").first).to_be_visible()
     expect(tab.get_by_text(KEPT)).to_be_visible()
     window_without_scripts.console_errors()  # Chromium writes a line for the status of 422
     sign_in(tab, reader)

@@ -36,7 +36,7 @@ def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
     [(todo_id,)] = live.rows("SELECT id FROM todos WHERE description = '반달 보기'")
     assert browser.post(f"/todos/{todo_id}", completed="1").status == 302
     assert "반달 보기" in browser.get("/todos?show=done").data.decode()
-    assert "반달 보기" not in browser.get("/todos?show=open").data.decode()
+    assert "반달 보기" not in browser.get("/todos?show=today").data.decode()
 
     [(user_id,)] = live.rows("SELECT id FROM users WHERE email = 'haneul@example.com'")
     photo = ("me.jpg", oriented_photo(6), "image/jpeg")

@@ -109,7 +109,7 @@ def test_a_head_request_returns_the_headers_without_the_archive(signed_in: Visit
 
 def test_the_readme_is_in_the_readers_language(signed_in: Visitor) -> None:
     with signed_in.get("/mypage/export", headers={"Accept-Language": "ko"}) as answer:
-        assert "세미서클에 적어 둔 모든 것입니다." in files_of(answer.data)["README.txt"]
+        assert "세미서클에 적어 둔 모든 것이에요." in files_of(answer.data)["README.txt"]
 
 
 def test_a_photo_whose_object_is_missing_is_left_out(app: Flask, signed_in: Visitor, alice: User) -> None:

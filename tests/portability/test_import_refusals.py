@@ -90,7 +90,7 @@ def test_an_import_that_takes_too_long_is_refused_and_stores_nothing(
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
     assert answer.status_code == 422
-    assert "This took too long, so nothing was taken in." in answer.text
+    assert "This took too long, so nothing was imported." in answer.text
     assert row_counts() == before
 
 

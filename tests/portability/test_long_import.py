@@ -52,7 +52,7 @@ def test_its_page_says_what_came_in(archive: bytes, other: Visitor) -> None:
     before = row_counts()["notes"]
     answer = import_(other, archive)
     assert answer.status_code == 200
-    assert "Brought in: notes 60, todos 30, word counts 4." in answer.text
+    assert "Imported: notes 60, todos 30, word counts 4." in answer.text
     assert answer.text.rstrip().endswith("</html>")
     assert row_counts()["notes"] == before + 60
 
@@ -62,7 +62,7 @@ def test_a_refusal_is_told_and_nothing_is_stored(signed_in: Visitor, monkeypatch
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
     assert 'role="alert"' in answer.text
-    assert "This took too long, so nothing was taken in." in answer.text
+    assert "This took too long, so nothing was imported." in answer.text
     assert row_counts() == before
 
 
@@ -75,7 +75,7 @@ def test_an_error_is_told_and_logged_and_nothing_is_stored(
     monkeypatch.setattr(importing, "_load", fail)
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
-    assert "Something went wrong here, so nothing was taken in." in answer.text
+    assert "Something went wrong on our side, so nothing was imported." in answer.text
     assert "the disk is full" in caplog.text
     assert row_counts() == before
 

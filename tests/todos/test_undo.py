@@ -50,7 +50,7 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
     assert undo(signed_in) == "/todos"
     assert listed(alice) == ["above", "books", "below"]
     assert service.get_todo(alice.id, todo_id).completed_at == done_at
-    assert "“\u2068books\u2069” is back." in signed_in.get("/todos").text
+    assert "“\u2068books\u2069” restored." in signed_in.get("/todos").text
 
 
 @pytest.mark.parametrize("query", ["?show=done", "?show=done&sort=due", "?before=9-9"])

@@ -5,7 +5,7 @@ let refused = [];
 
 document.addEventListener("outbox:changed", ({ detail }) => {
   refused = detail.entries.filter((entry) => entry.refused !== undefined);
-  showLine(detail, detail.entries.length - refused.length);
+  showLine(detail);
   for (const list of document.querySelectorAll(".waiting")) showList(list, detail);
 });
 // In the form that it was entered in, until something else is typed there.
@@ -18,16 +18,15 @@ document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
 });
 look.addEventListener("click", () => document.dispatchEvent(new CustomEvent("outbox:open", { detail: refused[0] })));
 
-function showLine({ isStuck, isSignedOut }, waiting) {
-  const { away, refused: refusedWords } = line.dataset;
-  const isAway = waiting && isStuck;
-  const sentences = [isAway && away, refused.length && refusedWords];
-  const numbers = [waiting, refused.length];
-  words.textContent = sentences.map((text, index) => text && text.replace("{}", numbers[index])).filter(Boolean).join(" ");
+// What is on its way and what was refused; not what is being sent just now.
+function showLine({ entries, isStuck, isSignedOut }) {
+  const isAway = isStuck && entries.length > refused.length;
+  const number = isAway ? entries.length : refused.length;
+  words.textContent = line.dataset.words.replace("{}", number);
   signIn.search = new URLSearchParams({ next: location.pathname + location.search });
   signIn.hidden = !isAway || !isSignedOut;
   look.hidden = !refused.length;
-  line.hidden = !words.textContent;
+  line.hidden = !number;
 }
 
 // The newest on top, as in the list below. What was sent stays until that list shows it.
