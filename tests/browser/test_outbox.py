@@ -327,6 +327,22 @@ def test_signed_in_again_in_another_window_it_is_sent(window: Window, site: Site
     window.console_errors()
 
 
+def test_a_page_that_stayed_open_sends_once_its_reader_has_signed_in_elsewhere(
+    window: Window, site: Site, reader: Reader
+) -> None:
+    tab = open_todos(window)
+    tab.context.clear_cookies()
+    add(tab, "one")
+    expect(tab.locator("#outbox")).to_contain_text("Sign in again")
+    window.use_cookies(sign_in(site, reader.email))
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    expect(tab.locator("#todos li bdi")).to_have_text(["one"])
+    expect(tab.locator("#outbox")).to_be_hidden()
+    assert stored_todos(site, reader) == ["one"]
+    assert is_empty(tab)
+    window.console_errors()
+
+
 def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, site: Site, reader: Reader) -> None:
     tab = open_notes(window)
     text(tab).fill("not saved")

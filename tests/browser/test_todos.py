@@ -255,3 +255,8 @@ def test_an_icon_that_is_pointed_at_says_its_name(window: Window, site: Site, re
         expect(icon).not_to_have_attribute("title", re.compile("one"))
         icon.hover()
         expect(icon).to_have_attribute("title", re.compile("^(Move up|Delete): one$"))
+
+
+def test_the_empty_list_leads_to_the_field(empty: Tab) -> None:
+    empty.get_by_role("link", name="Write a todo").click()
+    expect(empty.get_by_role("textbox", name="New todo")).to_be_focused()

@@ -74,7 +74,7 @@ def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, al
     import_(signed_in, archive_with_photo())
     url, keys, jobs = image_url_of(alice), object_keys(app), queued()
     assert import_(signed_in, archive_with_photo("tomato")).status_code == 302
-    assert "Everything in this ZIP was here already" in signed_in.get("/mypage").text
+    assert "Everything in this ZIP is here already" in signed_in.get("/mypage").text
     assert image_url_of(alice) == url
     assert object_keys(app) == keys
     assert queued() == jobs

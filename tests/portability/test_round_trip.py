@@ -63,7 +63,7 @@ def test_an_import_after_deleting_the_account_restores_everything_and_is_idempot
     url = db.session.scalar(select(User.image_url).where(User.id == again.id))
     said = import_(browser, archive)
     assert said.status_code == 302
-    assert "was here already" in browser.get("/mypage").text
+    assert "is here already" in browser.get("/mypage").text
     assert rows_of(again) == before
     assert db.session.scalar(select(User.image_url).where(User.id == again.id)) == url
 

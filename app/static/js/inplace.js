@@ -1,19 +1,20 @@
 // Parts of a page change in their place: the elements with data-part and an id are replaced by those of another page, the
 // one that a link inside of data-inplace leads to, or a form that was sent (outbox.js). With data-part="before" their content
 // is put before what stands there. All works without this too.
-// At once, whatever the network does.
-document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
-  if (submitter?.name === "task") submitter.ariaPressed = String(submitter.ariaPressed !== "true");
-});
 let newest = 0; // pages that were asked for; of two at once the later one is shown
 
 document.addEventListener("inplace:show", ({ detail }) => show(detail.url));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-inplace] a");
+  const link = event.target.closest("[data-inplace] a:not([href^='#'])");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   document.dispatchEvent(new CustomEvent("inplace:follow", { detail: { link } }));
   show(link.href);
+});
+
+// A task of a note is ticked at once, whatever the network does.
+document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
+  if (submitter?.name === "task") submitter.ariaPressed = String(submitter.ariaPressed !== "true");
 });
 
 async function show(url) {

@@ -104,7 +104,7 @@ async function send(entry) {
   let answer = await post(entry);
   if (answer?.status === 400) answer = (await renewTokens()) ? await post(entry) : undefined;
   const said = await answer?.json().catch(() => {});
-  isSignedOut ||= answer?.type === "opaqueredirect";
+  if (answer) isSignedOut = answer.type === "opaqueredirect"; // else as renewTokens() found it
   const isAway = !answer || (answer.ok && !said) || answer.status >= 500 || [408, 425, 429].includes(answer.status);
   isStuck = isAway || isSignedOut;
   if (isStuck) return wait(Number(answer?.headers.get("Retry-After")) * 1e3);

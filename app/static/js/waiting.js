@@ -8,6 +8,7 @@ document.addEventListener("outbox:changed", ({ detail }) => {
   showLine(detail);
   for (const list of document.querySelectorAll(".waiting")) showList(list, detail);
 });
+
 // In the form that it was entered in, until something else is typed there.
 document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
   const note = form?.querySelector("[data-sent]");
@@ -16,6 +17,7 @@ document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
   note.hidden = false;
   form.addEventListener("input", ({ target }) => (note.hidden = !!target.value));
 });
+
 look.addEventListener("click", () => document.dispatchEvent(new CustomEvent("outbox:open", { detail: refused[0] })));
 
 // What is on its way and what was refused; not what is being sent just now.
