@@ -16,6 +16,7 @@ def tick(note_id: int) -> Answer:
     try:
         chosen = Tick.parse(request.form.get("task", ""))
     except ValueError:
+        service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
         abort(422)
     try:
         service.tick_task(current_user.id, note_id, chosen)

@@ -103,7 +103,7 @@ def test_a_page_that_was_not_read_says_that_there_is_no_network(
     window.tab.goto(f"{window.url}/notes/{note_id}")
     expect(window.tab.get_by_role("heading", name="There is no network")).to_be_visible()
     expect(window.tab.get_by_role("main")).not_to_contain_text("the half that I read")
-    window.tab.get_by_role("link", name="To the start page").click()
+    window.tab.get_by_role("link", name="Home").click()
     expect(window.tab.get_by_role("article")).to_contain_text("반달")
 
 
@@ -125,7 +125,7 @@ def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(
     expect(tab.locator("#kept")).to_be_visible()
     tab.get_by_label("Text", exact=True).fill("written in a tunnel")
     tab.keyboard.press("Control+Enter")
-    expect(tab.locator("#outbox")).to_contain_text("Waiting for the network: 1.")
+    expect(tab.locator("#outbox")).to_contain_text("Kept on this device until it can be saved: 1.")
     tab.reload()
     expect(tab.locator(".waiting li bdi")).to_have_text("written in a tunnel")
     offline(False)

@@ -126,7 +126,7 @@ def test_the_caption_explains_no_column_that_the_phone_hides(tab: Tab) -> None:
 
 # Where the colour is, and of which property.
 MARKS = {
-    "the current tab": (".tabs [aria-current]", "::before", "backgroundColor"),
+    "the current tab": (".tabs [aria-current]", None, "backgroundColor"),
     "the chosen words": (".segments [aria-current]", None, "backgroundColor"),
     "the gauge": (".gauge path + path", None, "stroke"),
     "the rest of the gauge": (".gauge path", None, "stroke"),
