@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import listing, service
+from app.notes import listing, search_parts, service
 from app.notes.excerpts import highlight
 from app.notes.search import Search
 from tests.notes.test_search_index import MOST_ROWS, fill, pages_of, rows_read
@@ -143,8 +143,10 @@ def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
     content = "repeat('반달 half ', 20) || CASE WHEN number % 1000 = 0 THEN '모서리' ELSE '' END"
     fill(bob, 1000, content)
     fill(alice, 4000, content)
-    for query in ("ㄱㅈㅌㄱ", "ㅁㅅㄹ", "ㅂㄷ", "ㅃㅃ", "ㄱ", "ㅃ", "모ㅅㄹ", "ㅁㅅㄹ 달"):
+    for query in ("ㄱㅈㅌㄱ", "ㅁㅅㄹ", "ㅂㄷ", "ㅃㅃ", "ㄱ", "모ㅅㄹ", "ㅁㅅㄹ 달"):
         assert sum(rows_read(alice, query)) <= MOST_ROWS, query
+    asks_no_index = 2 * search_parts.NEWEST + 2 * search_parts.WALKED
+    assert sum(rows_read(alice, "ㅃ")) <= asks_no_index
     assert [note.title for note in listing.list_notes(alice.id, search=Search.parse("ㅁㅅㄹ")).notes] == [
         f"note {number}" for number in range(1000, 4001, 1000)
     ]
