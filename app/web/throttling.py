@@ -1,10 +1,9 @@
 """What a reader is told of a rate limit: 429, when to try again, and the text that was typed. So of a quota: 422."""
 
 import math
-from datetime import timedelta
 
 from flask import Flask
-from flask_babel import format_timedelta, gettext
+from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
@@ -15,7 +14,7 @@ from app.rate_limits import RateLimited
 from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response
-from app.web.formats import number
+from app.web.formats import duration, number
 
 
 def init_app(app: Flask) -> None:
@@ -64,4 +63,4 @@ def wait_sentence(error: RateLimited) -> str:
 def waiting_time(error: RateLimited) -> str:
     """When to try again, in the reader's language; in full minutes above one minute."""
     seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
-    return str(format_timedelta(timedelta(seconds=seconds), threshold=1))
+    return duration(seconds)

@@ -115,7 +115,7 @@ def test_the_page_says_which_day_and_how_many_and_leads_back(signed_in: Visitor,
 
 
 def one_day_heading(day: date) -> str:
-    return f"{day:%A, %b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
+    return f"{day:%b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
 
 
 def test_the_day_is_the_readers(signed_in: Visitor, alice: User) -> None:
