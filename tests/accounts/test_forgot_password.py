@@ -158,7 +158,7 @@ def test_the_letter_is_in_the_language_of_the_account_else_of_the_page(
     for name in ("alice", "bob"):
         client.submit("/forgot-password", email=f"{name}@example.com")
     letters = post.letters()
-    assert letters[ALICE]["Subject"] == "세미서클의 새 비밀번호"
+    assert letters[ALICE]["Subject"] == "세미서클 비밀번호를 재설정해 주세요"
     assert letters["bob@example.com"]["Subject"] == "A new password for Semicircle"
 
 

@@ -131,7 +131,7 @@ def test_the_heat_map_says_in_words_what_it_shows(shown: tuple[str, str]) -> Non
     heat, figures = shown
     assert "메모 13개를 썼어요. 11월 16일이 있는 주에 가장 많이 썼어요(11개)." in heat
     assert heat.count("<rect") == 181
-    assert "40개 가운데 28개" in figures
+    assert "40개 중 28개" in figures
 
 
 def test_a_square_says_its_day_and_number_and_leads_to_its_notes(shown: tuple[str, str]) -> None:

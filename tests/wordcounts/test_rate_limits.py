@@ -101,7 +101,7 @@ def test_a_korean_reader_is_told_the_time_in_korean(signed_in: Visitor, alice: U
     use_up_the_hour(alice, 2899)
     fields = {"csrf_token": signed_in.csrf_token(), "url": "example.com"}
     page = signed_in.post("/wordcounts", data=fields, headers={"Accept-Language": "ko"}).text
-    assert re.search("12분 기다렸다가 다시 해 보세요", page)
+    assert re.search("12분 뒤에 다시 시도해 주세요", page)
 
 
 def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User) -> None:

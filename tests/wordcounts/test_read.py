@@ -199,5 +199,5 @@ def test_the_form_holds_the_address_for_the_owner_and_is_not_there_for_a_strange
 
 def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
-    for sentence in ("서로 다른 단어", "흔한 말 빼고", "약 2분", "CSV 받기"):
+    for sentence in ("서로 다른 단어", "흔한 말 빼고", "약 2분", "CSV 내려받기"):
         assert sentence in page
