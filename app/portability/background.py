@@ -62,5 +62,5 @@ def _outcome(job: Future[Outcome], report_of: Callable[[Outcome], str]) -> str:
         sentence, is_wrong = sentence_of(error), True
     except Exception:
         current_app.logger.exception("an import failed")
-        sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Please try again."), True
+        sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
     return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong)

@@ -45,7 +45,7 @@ def show_rate_limited(error: RateLimited) -> Response:
 
 def show_quota_reached(error: QuotaReached) -> Response:
     """The answer where no view has a better page. A form of it would be refused again, so only the text is shown."""
-    sentence = gettext("You keep %(most)s of these, and no more fit. Delete some first.", most=number(error.most))
+    sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
     return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
@@ -56,7 +56,7 @@ def retry_after(error: RateLimited) -> dict[str, str]:
 
 
 def wait_sentence(error: RateLimited) -> str:
-    sentence: str = gettext("Too many requests. Wait %(time)s and try again.", time=waiting_time(error))
+    sentence: str = gettext("Too many requests. Try again in %(time)s.", time=waiting_time(error))
     return sentence
 
 

@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 LATENCY = 300  # ms
 EACH = 25  # todos on each of two devices
 ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
-AWAY = "Kept on this device until it can be saved: {}."
+AWAY = "Not saved yet, kept on this device: {}."
 
 
 def stored_todos(site: Site, reader: Reader) -> list[str]:
@@ -257,8 +257,8 @@ def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     with site.app.app_context():
         service.update_note(reader.id, note_id, "title", "theirs", 1)
     offline(False)
-    expect(tab.get_by_role("heading", name="The note was changed meanwhile")).to_be_visible()
-    expect(tab.get_by_role("region", name="Yours")).to_contain_text("mine")
+    expect(tab.get_by_role("heading", name="This note was changed in the meantime")).to_be_visible()
+    expect(tab.get_by_role("region", name="Your text")).to_contain_text("mine")
     assert stored_notes(site, reader) == ["theirs"]
     assert is_empty(tab)
 
@@ -355,7 +355,7 @@ def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, sit
 
     tab.once("dialog", refuse)
     tab.get_by_role("button", name="Sign out").click()
-    assert asked == ["Text that is not saved yet is deleted from this device. Sign out?"]
+    assert asked == ["Signing out deletes unsaved text from this device. Sign out?"]
     expect(text(tab)).to_have_value("not saved")
     tab.once("dialog", lambda dialog: dialog.accept())
     tab.get_by_role("button", name="Sign out").click()

@@ -33,9 +33,9 @@ WORDS = {
         "edit": "my phone: edit",
         "remove": "remove the passkey",
         "name": "name",
-        "none": "You have no passkey yet.",
+        "none": "You don't have a passkey yet.",
         "left": "Recovery codes left: 9",
-        "known": "This device has a passkey of yours already.",
+        "known": "This device already has one of your passkeys.",
     },
     "ko": {
         "add": "패스키 추가",
@@ -190,7 +190,7 @@ def test_without_scripts_there_is_no_button_and_the_password_signs_in(
     window_without_scripts.use_cookies({})
     tab.goto(f"{window_without_scripts.url}/sign-in")
     expect(tab.locator("[data-passkey]")).to_be_hidden()
-    tab.get_by_label("E-mail").fill(reader.email)
+    tab.get_by_label("Email").fill(reader.email)
     tab.get_by_label("Password", exact=True).fill(PASSWORD)
     tab.get_by_label("Password", exact=True).press("Enter")
     tab.wait_for_url("**/notes")
