@@ -142,7 +142,7 @@ class DevelopmentConfig(Config):
         if "SMTP_URL" not in given:
             self.MAIL_FOLDER = Path(__file__).parent / "instance" / "mail"
             web = given.get("PORT") or self.PORTS.get("web", self.NOBODY)
-            # A name, since passkeys belong to one: a browser makes none at 127.0.0.1.
+            # A name, since passkeys belong to one: browsers create none at 127.0.0.1.
             given = {"MAIL_FROM": "semicircle@localhost.localdomain", "SITE_URL": f"http://localhost:{web}"} | given
         super().__init__(given)
 

@@ -1,4 +1,4 @@
-"""The letters of accounts. None holds a text of a user, see app/mail.py."""
+"""The letters of accounts. None contains text from a user, see app/mail.py."""
 
 from collections.abc import Callable, Mapping
 

@@ -113,7 +113,7 @@ def refused(form: NewNoteForm) -> Answer:
 
 
 def requested_cursor() -> Cursor:
-    """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
+    """Where the page that `?before=` asks for starts; 400 when it is not a cursor of this list."""
     before = request.args.get("before")
     try:
         return START if before is None else parse_cursor(before)

@@ -1,4 +1,4 @@
-"""An import that takes longer than a router waits goes on in a thread, and its page is streamed meanwhile.
+"""An import that takes longer than a router waits continues in a thread, while its page is streamed.
 
 The first bytes are sent in time, and others follow until the end, so no router gives up. Who leaves the page does not
 stop the import: it is stored as a whole, or not at all.

@@ -19,7 +19,7 @@ from app.portability.validation import InvalidItem
 from app.quotas import QuotaReached
 
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
-# 20,000 of the longest notes take 56 beside other work on 2 cores. For as long VACUUM waits, and other imports do too.
+# 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.
 IMPORT_SECONDS = 180.0
 
 

@@ -24,7 +24,7 @@ WORDS = {
         "turn on": "turn the second step on",
         "turn off": "turn the second step off",
         "written": "i have written them down",
-        "e-mail": "e-mail",
+        "email": "email",
         "password": "password",
         "sign in": "sign in$",
         "use": "use a passkey",
@@ -44,7 +44,7 @@ WORDS = {
         "turn on": "2단계 로그인 켜기",
         "turn off": "2단계 로그인 끄기",
         "written": "적어 두었어요",
-        "e-mail": "이메일",
+        "email": "이메일",
         "password": "비밀번호",
         "sign in": "로그인$",
         "use": "패스키로 확인",
@@ -112,7 +112,7 @@ def sign_out(keyboard: Keyboard, words: dict[str, str]) -> None:
 
 
 def type_password(keyboard: Keyboard, words: dict[str, str], reader: Reader) -> None:
-    keyboard.write(Control("textbox", words["e-mail"]), reader.email)
+    keyboard.write(Control("textbox", words["email"]), reader.email)
     keyboard.write(Control("textbox", words["password"], is_password=True), PASSWORD)
     keyboard.press(button(words["sign in"]))
 
