@@ -15,7 +15,7 @@ from app.demo import portrait, texts
 from app.extensions import db
 from app.photos import service as photos
 from app.portability import archive
-from app.portability.contract import Portable
+from app.portability.contract import Item, Portable
 from app.portability.importing import Progress, import_archive
 
 EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
@@ -33,20 +33,22 @@ def create(password: str, portables: Sequence[Portable]) -> User:
         EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.
     """
     user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
-    user.time_zone = texts.ZONE
     now: datetime = db.session.execute(select(func.now())).scalar_one()
-    import_archive(user, _export(now), portables, Progress(), replace_photo=False)  # commits the account too
+    lists = texts.lists(now)
+    user.time_zone = texts.ZONE
+    user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
+    import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
     return user
 
 
-def _export(now: datetime) -> IO[bytes]:
-    """What the account holds, as the ZIP of an export."""
+def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
+    """The lists as the ZIP of an export."""
     document = {
         "format": archive.FORMAT,
         "version": archive.VERSION,
         "exported_at": now.isoformat(),
         "account": {},
-        **texts.lists(now),
+        **lists,
     }
     file = io.BytesIO()
     with ZipFile(file, "w", ZIP_DEFLATED) as packed:
