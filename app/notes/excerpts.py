@@ -11,7 +11,8 @@ LENGTH = 200  # code points of an excerpt: four lines of Korean
 NAME_LENGTH = 50  # code points
 BEFORE_HIT = 40  # code points of an excerpt before the first hit
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
-# second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt; the page of the note has the whole of it.
+# second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
+# the page of the note has the whole of it.
 BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
 RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
