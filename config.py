@@ -49,6 +49,7 @@ class Config:
     ONLY_MIGRATES = False
     EMBEDDED_POSTGRES = False
     EMBEDDED_S3 = False
+    DEMO_ACCOUNT = True  # `flask seed` makes one without being told twice
     MAIL_FOLDER: Path | None = None  # development writes mails there instead of sending them
     PROXY_HOPS = 0
     HTTPS = False
@@ -68,6 +69,7 @@ class Config:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
+        self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
         self.TRUSTED_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS") or None  # None: any; Flask reads it
         self._read_processes(env)
         self._read_database(env)
@@ -189,6 +191,7 @@ class MigrationConfig(Config):
 class ProductionConfig(Config):
     """Behind a platform's router, which ends TLS and appends the client's address to X-Forwarded-For."""
 
+    DEMO_ACCOUNT = False
     PROXY_HOPS = 1
     HTTPS = True
     SESSION_COOKIE_NAME = "__Host-semicircle"
@@ -196,7 +199,9 @@ class ProductionConfig(Config):
 
 
 class StagingConfig(ProductionConfig):
-    """Production in everything but the values of the environment."""
+    """Production in everything but the values of the environment, and that a demo account is welcome."""
+
+    DEMO_ACCOUNT = True
 
 
 CLASSES: Mapping[str, type[Config]] = {
