@@ -15,7 +15,8 @@ from app.notes import service, sharing
 from app.notes.sharing import PAGE_SIZE, share_note
 from tests.conftest import browser_of
 from tests.database import row_counts
-from tests.portability.exports import export
+from tests.portability.exports import document_of, export
+from tests.portability.test_export import files_of
 from tests.visitor import Visitor
 
 CONTENT = """- [ ] open #달
@@ -220,17 +221,19 @@ def test_of_a_note_that_is_not_shared_they_say_nothing_of_a_link(signed_in: Visi
 
 
 def test_an_export_has_neither_the_link_nor_that_there_is_one(signed_in: Visitor, alice: User, note_id: int) -> None:
-    before = export(signed_in)
+    before = document_of(export(signed_in))
     token = share_note(alice.id, note_id)
-    after = export(signed_in)
-    assert token.encode() not in after
-    assert len(after) == len(before)
+    exported = export(signed_in)
+    assert document_of(exported)["notes"] == before["notes"]
+    assert document_of(exported).keys() == before.keys()
+    assert not [name for name, text in files_of(exported).items() if token in text]
 
 
 def test_the_list_leads_to_each_note_and_back_and_says_what_is_in_the_trash(
     app: Flask, signed_in: Visitor, alice: User, bob: User, note_id: int, path: str
 ) -> None:
     assert '<a href="/notes/shared">' in signed_in.get(f"/notes/{note_id}").text
+    assert 'href="/notes/shared"' in signed_in.get("/mypage").text
     page = signed_in.get("/notes/shared").text
     assert f'<a href="/notes/{note_id}?next=/notes/shared"><bdi>Books &lt;3</bdi></a>' in page
     assert '<a class="back" href="/notes/shared">' in signed_in.get(f"/notes/{note_id}?next=/notes/shared").text
