@@ -74,6 +74,12 @@ NOTES = (
     Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
+    Page("note-shared", "/notes/{shared_note}", FULL),
+    Page("shared-note", "/s/{link}"),
+    Page("shared-note-hard-to-show", "/s/{hard_link}", FULL),
+    Page("shared-note-ended", "/s/0000000000000000000000", status=404),
+    Page("shared-notes", "/notes/shared", FULL),
+    Page("shared-notes-none", "/notes/shared", EMPTY),
     Page("note-deleted", "/notes/{deleted}", FULL),
     Page("trash", "/notes/trash", FULL),
     Page("trash-empty", "/notes/trash", EMPTY),

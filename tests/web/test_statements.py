@@ -11,6 +11,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
 from app.notes.models import Note
+from app.notes.sharing import share_note
 from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.wordcounts import results
@@ -32,6 +33,9 @@ COSTS = {
     "/notes/{note}/edit": 2,
     "/notes/{deleted}": 2,
     "/notes/trash": 2,
+    "/notes/shared": 2,
+    "/notes/shared?before=9": 2,
+    "/s/{shared}": 1,  # nobody looks who reads it
     "/todos": 2,
     "/todos?show=open": 2,
     "/todos?show=done&before=0-9": 2,
@@ -73,6 +77,7 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
     notes.delete_note(alice.id, deleted)
     ids = {
         "note": note_id,
+        "shared": share_note(alice.id, note_id),
         "todo": todo_id,
         "done": done,
         "waiting": results.waiting(alice),
