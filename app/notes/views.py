@@ -156,10 +156,11 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
 
 @bp.get("/<id:note_id>")
 def show(note_id: int) -> Answer:
-    """200 for a note in the trash too: it is there for its owner to read, until it is deleted for good."""
+    """200 for a note in the archive or the trash too: it is there to be read until it is deleted for good."""
     note = service.get_note_or_deleted(current_user.id, note_id)
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
-    template, home = ("deleted", "notes.trash") if note.deleted_at else ("show", "notes.index")
+    template = "deleted" if note.deleted_at else "show"
+    home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
     return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
 
 

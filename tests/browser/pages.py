@@ -74,6 +74,9 @@ NOTES = (
     Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
+    Page("note-archived", "/notes/{archived}", FULL),
+    Page("archive", "/notes/archive", FULL),
+    Page("archive-empty", "/notes/archive", EMPTY),
     Page("note-deleted", "/notes/{deleted}", FULL),
     Page("trash", "/notes/trash", FULL),
     Page("trash-empty", "/notes/trash", EMPTY),

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from app.notes.models import Note
 from app.todos import service as todos
 from tests.conftest import browser_of
@@ -31,6 +32,9 @@ COSTS = {
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
     "/notes/{deleted}": 2,
+    "/notes/{archived}": 2,
+    "/notes/archive": 2,
+    "/notes/archive?before=1700000000000000-9": 2,
     "/notes/trash": 2,
     "/todos": 2,
     "/todos?show=open": 2,
@@ -71,6 +75,8 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         done = results.done(alice)
     deleted = notes.create_note(alice.id, "deleted", "")
     notes.delete_note(alice.id, deleted)
+    archived = notes.create_note(alice.id, "archived", "")
+    archive_note(alice.id, archived, archived=True)
     ids = {
         "note": note_id,
         "todo": todo_id,
@@ -79,6 +85,7 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         "failed": results.failed(alice, "dns"),
         "today": day_of_newest_note(),
         "deleted": deleted,
+        "archived": archived,
     }
     for path, count in COSTS.items():
         browser = browser_of(app, alice)  # a new one, which has seen no page
