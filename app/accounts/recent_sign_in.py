@@ -18,7 +18,7 @@ from app.accounts import browser_session, service
 from app.accounts.forms import ConfirmForm
 from app.accounts.guessing import counted_password
 from app.rate_limits import RateLimited
-from app.web.access import local_path, redirect_page
+from app.web.access import local_path
 from app.web.errors import wants_json
 from app.web.throttling import retry_after, wait_sentence
 
@@ -46,7 +46,7 @@ def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments
                 return view(*args, **kwargs)
             target = url_for(page) if page else request.full_path.rstrip("?")
             asks_first = url_for("recent_sign_in.confirm", next=target)
-            return (jsonify(location=asks_first), 403) if wants_json() else redirect_page(asks_first)
+            return (jsonify(location=asks_first), 403) if wants_json() else redirect(asks_first)
 
         guarded.needs_recent_sign_in = True  # type: ignore[attr-defined]
         return guarded

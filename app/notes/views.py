@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
@@ -50,25 +50,7 @@ def index() -> Answer:
         abort(400)  # no page leads there
     size = requested_size()
     page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search, size)
-    context = list_context(page, day)
-    if "HX-Request" not in request.headers:
-        response = make_response(render_template("notes/index.html", **context, form=new_note_form(search)))
-    elif request.headers.get("HX-Target") == "results":  # the search while typing
-        response = make_response(render_template("notes/typed.html", **context, is_typed=True))
-        response.headers[history_header()] = context["here"]
-    else:  # "Show older" appends to the list on the page
-        response = make_response(render_template("notes/days.html", **context, is_more=True))
-        if page.shown and page.shown <= listing.MOST_SHOWN and not (day or search.words):
-            response.headers["HX-Replace-Url"] = url_for("notes.index", **context["place"], shown=page.shown)
-    response.vary.update(["HX-Request", "HX-Target"])
-    return response
-
-
-def history_header() -> str:
-    """htmx: the first search that is typed becomes an entry of the browser's history, what is typed on replaces it."""
-    _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
-    is_search = any(part.startswith("q=") for part in query.split("&"))
-    return "HX-Replace-Url" if is_search else "HX-Push-Url"
+    return render_template("notes/index.html", **list_context(page, day), form=new_note_form(search))
 
 
 def new_note_form(search: Search) -> NewNoteForm | None:
@@ -144,6 +126,7 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
     """The variables of the list's templates. `here` is the URL that its buttons return to."""
     query = request.args if request.method == "GET" else {}
     place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag", "day")}
+    can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
     return {
         "day": day.day if day else None,
         "page": page,
@@ -151,6 +134,7 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
         "here": url_for("notes.index", **place, before=query.get("before"), shown=query.get("shown")),
+        "list_url": url_for("notes.index", **place, shown=page.shown) if can_be_read_at_once else None,
     }
 
 

@@ -18,7 +18,7 @@ addEventListener("fetch", (event) => {
   if (pathOf(request).startsWith("/static/")) event.respondWith(caches.match(request).then((file) => file ?? fetch(request)));
   else if (request.method !== "GET") { if (isPage && !navigator.onLine) event.respondWith(offline()); } // nothing was sent
   else if (isPage) event.respondWith(ask(event, request).catch(() => kept(request)));
-  else if (READING.test(pathOf(request)) && !request.headers.has("HX-Request")) event.respondWith(ask(event, request));
+  else if (READING.test(pathOf(request)) && request.cache !== "no-store") event.respondWith(ask(event, request));
 });
 
 async function ask(event, request) {

@@ -47,12 +47,7 @@ def to_sign_in() -> Response:
         return redirect(url_for("accounts.sign_in_again", next=request.full_path.rstrip("?")), 307)
     if request.method != "GET":
         return redirect(url_for("accounts.sign_in"))
-    return redirect_page(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
-
-
-def redirect_page(target: str) -> Response:
-    """Redirect the whole page, also where htmx asks: it would put the other page into a part of this one."""
-    return Response(headers={"HX-Redirect": target}) if "HX-Request" in request.headers else redirect(target)
+    return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
 
 
 def local_path(target: str | None, default: str) -> str:

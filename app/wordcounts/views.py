@@ -32,13 +32,9 @@ bp.add_app_template_filter(readable)
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
-RELOAD = {"HX-Refresh": "true"}  # makes htmx reload the page
-
 
 @bp.errorhandler(service.ResultNotFound)
 def result_not_found(error: service.ResultNotFound) -> Answer:
-    if "HX-Request" in request.headers:
-        return "", 204, RELOAD  # a polled result was deleted; the reloaded page says so
     return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
 
 
@@ -75,8 +71,8 @@ def create() -> Answer:
 def show(public_id: uuid.UUID) -> Answer:
     view = requested_view()
     result = service.get_result(reader_id(), public_id, view.word_list)
-    if "HX-Request" in request.headers:
-        return poll_answer(result)
+    if not result.finished_at and request.args.get("seen") == progress_of(result):
+        return "", 204  # to watch.js
     if result.status == DONE:
         return done_page(result, view)
     if result.status == FAILED:
@@ -137,18 +133,6 @@ def progress_of(result: service.ResultRow) -> str:
     """The progress of an unfinished result: "queued", "running", or "retried" after a transient failure."""
     status: str = result.status
     return "retried" if status == QUEUED and result.error else status
-
-
-def poll_answer(result: service.ResultRow) -> Answer:
-    """The answer to htmx, which polls until the count is finished.
-
-    204 makes htmx leave the page as it is, so a screen reader only announces changes.
-    """
-    if result.finished_at:
-        return "", 204, RELOAD
-    if request.args.get("seen") == progress_of(result):
-        return "", 204
-    return waiting_page(result)
 
 
 def done_page(result: service.ResultRow, view: View) -> str:

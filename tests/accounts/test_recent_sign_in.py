@@ -155,12 +155,6 @@ def test_the_sign_in_of_another_browser_does_not_count(app: Flask, idle: Visitor
     assert not may_export(idle)
 
 
-def test_an_htmx_request_redirects_the_whole_page(idle: Visitor) -> None:
-    answer = idle.get("/mypage/export", headers={"HX-Request": "true"})
-    assert answer.headers["HX-Redirect"] == "/sign-in/confirm?next=/mypage"
-    assert answer.text == ""
-
-
 def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signed_in: Visitor) -> None:
     for page in ("/mypage", "/mypage/edit", "/mypage/import"):
         [link] = re.findall(r'<a [^>]*href="/mypage/export"[^>]*>', signed_in.get(page).text)

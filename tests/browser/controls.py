@@ -32,8 +32,3 @@ def link(name: str) -> Control:
 def complete(todo: str) -> Control:
     """The button that ticks a todo off."""
     return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=False)
-
-
-def completed(todo: str) -> Control:
-    """The same button when it is pressed."""
-    return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=True)

@@ -244,6 +244,15 @@ def test_only_the_pages_that_were_read_last_are_kept(window: Window, reader: Rea
     assert "/notes?q=0" not in pages(window.tab, reader)
 
 
+def test_a_search_while_it_is_typed_takes_the_place_of_no_page(window: Window, reader: Reader) -> None:
+    read(window, reader, "/todos", "/notes")
+    window.tab.get_by_role("searchbox").press_sequentially("half")
+    expect(window.tab).to_have_url(re.compile("q=half$"))
+    expect(window.tab.get_by_text("No notes match “half”.")).to_be_visible()
+    read(window, reader, "/mypage")
+    assert pages(window.tab, reader) == ["/todos", "/notes", "/mypage"]
+
+
 def test_after_a_deploy_an_older_page_is_whole_and_unused_files_are_dropped(
     window: Window, reader: Reader, offline: Switch
 ) -> None:

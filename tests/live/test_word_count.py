@@ -56,7 +56,7 @@ def counted(browser: Browser, url: str) -> tuple[str, str]:
     asked = browser.post("/wordcounts", url=url)
     assert asked.status == 302, asked.data.decode()
     path = asked.headers["Location"]
-    wait_until(lambda: b"hx-get" not in browser.get(path).data, "it is counted")
+    wait_until(lambda: b"data-poll" not in browser.get(path).data, "it is counted")
     return path, browser.get(path).data.decode()
 
 
@@ -82,7 +82,7 @@ def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServ
     assert (bob.get(path).status, stranger.get(path).status) == (404, 302)
 
     again = alice.post(f"{path}/again").headers["Location"]
-    wait_until(lambda: b"hx-get" not in alice.get(again).data, "it is counted again")
+    wait_until(lambda: b"data-poll" not in alice.get(again).data, "it is counted again")
     assert alice.get("/wordcounts").data.count("반달".encode()) >= 2
     for result in (path, again):
         assert alice.post(f"{result}/delete").status == 302

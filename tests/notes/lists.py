@@ -36,5 +36,5 @@ def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:
 
 
 def headings(page: str) -> list[str]:
-    found = re.findall(r'<section class="day">\s*<h2>(.*?)</h2>', page)
+    found = re.findall(r'<section class="day">\s*<h2(?: class="continued")?>(.*?)</h2>', page)
     return [re.sub("<[^>]*>", "", heading) for heading in found]

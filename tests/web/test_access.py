@@ -102,12 +102,6 @@ def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> 
     assert answer.location == "/notes?before=0-5"
 
 
-def test_an_htmx_request_of_an_anonymous_visitor_redirects_the_whole_page(client: Visitor) -> None:
-    answer = client.get("/notes?before=0-5", headers={"HX-Request": "true"})
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/notes?before%3D0-5"
-    assert answer.text == ""
-
-
 @pytest.mark.parametrize(
     "target",
     ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)", "%2f%2fevil", "notes", "", None,

@@ -20,7 +20,7 @@ SOURCES = [*PAGES, *sorted(TEMPLATES.rglob("*.svg")), *SCRIPTS, *sorted((STATIC 
 
 # A path built by hand in a URL attribute. "/" alone is the start page, which is allowed.
 HAND_BUILT = re.compile(
-    r"""\b(?:href|src|action|formaction|hx-get|hx-post)=["'](?:/(?!["'])|\{\{[^}]*["']/|\{\{[^}]*\}\}/)|~\s*["']/"""
+    r"""\b(?:href|src|action|formaction|data-poll|data-list)=["'](?:/(?!["'])|\{\{[^}]*["']/|\{\{[^}]*\}\}/)|~\s*["']/"""
 )
 USED_TEMPLATE = re.compile(r"""\{%-? (extends|include|from|import) "([^"]+)\"""")
 RENDERED_TEMPLATE = re.compile(r"""["']([\w/{}]+\.html)["']""")

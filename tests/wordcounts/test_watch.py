@@ -1,6 +1,5 @@
 """Polling an unfinished count: with JavaScript and without, until it is finished."""
 
-import json
 import re
 
 import pytest
@@ -21,10 +20,10 @@ STATES = [
 ]
 
 
-def poll(browser: Visitor, path: str) -> tuple[int, str | None]:
-    """The answer to htmx: status and HX-Refresh."""
-    answer = browser.get(path, headers={"HX-Request": "true"})
-    return answer.status_code, answer.headers.get("HX-Refresh")
+def poll(browser: Visitor, path: str) -> tuple[int, bool]:
+    """The answer to js/watch.js: its status, and whether it is a page to wait on. If not, the page is loaded anew."""
+    answer = browser.get(path, follow_redirects=True)
+    return answer.status_code, 'id="progress"' in answer.text
 
 
 @pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
@@ -35,48 +34,27 @@ def test_it_says_how_far_it_is(
     page = signed_in.get(f"/wordcounts/{public_id}").text
     assert sentence in page
     assert "https://example.com/moon" in page
-    assert f'hx-get="/wordcounts/{public_id}?seen={progress}"' in page
+    assert f'data-poll="/wordcounts/{public_id}?seen={progress}"' in page
     assert 'aria-live="polite"' in page
 
 
 def test_it_comes_back_by_itself_with_scripts_and_without(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{waiting(alice)}").text
     assert REFRESH in page.split("</head>")[0]
-    assert re.search(r'<script src="/static/vendor/htmx\.min\.[0-9a-f]{8}\.js" defer></script>', page)
-    assert 'hx-trigger="every 2s"' in page
-
-
-def test_the_script_does_nothing_that_the_policy_would_block(signed_in: Visitor, alice: User) -> None:
-    page = signed_in.get(f"/wordcounts/{waiting(alice)}").text
-    found = re.search(r"<meta name=\"htmx-config\" content='([^']+)'>", page)
-    assert found
-    assert json.loads(found[1]) == {
-        "includeIndicatorStyles": False,
-        "allowEval": False,
-        "historyCacheSize": 0,
-        "defaultSettleDelay": 0,
-    }
+    assert re.search(r'<script src="/static/js/watch\.[0-9a-f]{8}\.js" type="module"></script>', page)
 
 
 def test_a_finished_one_does_not(signed_in: Visitor, alice: User) -> None:
     for public_id in (done(alice), failed(alice, "dns")):
         page = signed_in.get(f"/wordcounts/{public_id}").text
         assert 'http-equiv="refresh"' not in page
-        assert "htmx" not in page
-        assert "hx-" not in page
+        assert "watch." not in page
+        assert "data-poll" not in page
 
 
 def test_the_history_does_not_load_the_script(signed_in: Visitor, alice: User) -> None:
     waiting(alice)
-    assert "htmx" not in signed_in.get("/wordcounts").text
-
-
-def test_the_script_is_there_and_is_the_one_that_was_checked(signed_in: Visitor, alice: User) -> None:
-    [url] = re.findall(r'<script src="(/static/vendor/[^"]+)"', signed_in.get(f"/wordcounts/{waiting(alice)}").text)
-    with signed_in.get(url) as answer:
-        assert answer.status_code == 200
-        assert answer.mimetype == "text/javascript"
-        assert b'version:"2.0.11"' in answer.data
+    assert "watch." not in signed_in.get("/wordcounts").text
 
 
 @pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
@@ -84,7 +62,7 @@ def test_a_poll_that_finds_nothing_new_is_empty(
     signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
 ) -> None:
     public_id = waiting(alice, **values)
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, None)
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, False)
 
 
 @pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
@@ -93,34 +71,33 @@ def test_a_poll_that_finds_a_change_gets_the_page(
 ) -> None:
     public_id = waiting(alice, **values)
     seen = "running" if progress != "running" else "queued"
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={seen}") == (200, None)
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={seen}") == (200, True)
 
 
 def test_a_poll_of_a_finished_one_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
     for public_id in (done(alice), failed(alice, "dns")):
-        assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (204, "true")
+        assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (200, False)
 
 
 def test_a_poll_of_a_deleted_one_loads_the_page_anew_which_is_404(signed_in: Visitor, alice: User) -> None:
     public_id = waiting(alice)
     service.delete_result(alice.id, public_id)
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
-    assert signed_in.get(f"/wordcounts/{public_id}").status_code == 404
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (404, False)
 
 
 def test_a_poll_after_signing_out_loads_the_page_anew_which_leads_to_sign_in(signed_in: Visitor, alice: User) -> None:
     public_id = waiting(alice)
     signed_in.submit("/sign-out")
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (200, False)
     assert signed_in.get(f"/wordcounts/{public_id}").location.startswith("/sign-in")
 
 
 def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, alice: User, bob: User) -> None:
     public_id = waiting(alice)
     browser = browser_of(app, bob)
-    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (404, False)
     change(public_id, status="running")
-    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (204, "true")
+    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (404, False)
 
 
 def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
@@ -128,7 +105,7 @@ def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
     page = client.get(f"/wordcounts/{public_id}").text
     assert "Counting the words of this page…" in page
     assert 'action="/wordcounts' not in page
-    assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, None)
+    assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, False)
 
 
 @pytest.mark.parametrize("extension", ["csv", "json"])

@@ -1,13 +1,15 @@
 // Parts of a page change in their place: the elements with data-part and an id are replaced by those of another page, the
-// one that a link inside of data-inplace leads to, or a form that was sent (outbox.js). With data-part="before" their content
-// is put before what stands there. All works without this too.
+// one that a link inside of data-inplace leads to, a search that is typed (search.js), or a form that was sent (outbox.js).
+// With data-part="before" their content is put before what stands there; with "within" it takes its place. The older part
+// of a list is put below the newer one. All works without this too.
 let newest = 0; // pages that were asked for; of two at once the later one is shown
 
-document.addEventListener("inplace:show", ({ detail }) => show(detail.url));
+document.addEventListener("inplace:show", ({ detail }) => show(detail.url, detail.cache));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-inplace] a:not([href^='#'])");
+  const link = event.target.closest("[data-inplace] a:not([href^='#']), #more a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  if (link.closest("#more")) return append(link);
   document.dispatchEvent(new CustomEvent("inplace:follow", { detail: { link } }));
   show(link.href);
 });
@@ -17,15 +19,10 @@ document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
   if (submitter?.name === "task") submitter.ariaPressed = String(submitter.ariaPressed !== "true");
 });
 
-async function show(url) {
+async function show(url, cache) {
   const number = (newest += 1);
-  const answer = await fetch(url).catch(() => {});
-  const html = await answer?.text().catch(() => {});
-  if (number !== newest) return;
-  const offline = document.getElementById("offline");
-  if (offline) offline.hidden = html !== undefined;
-  if (html === undefined) return;
-  const page = new DOMParser().parseFromString(html, "text/html");
+  const { answer, page } = await load(url, cache);
+  if (!page || number !== newest) return;
   const parts = [...document.querySelectorAll("[data-part]")].map((old) => [old, page.getElementById(old.id)]);
   if (!answer.ok || parts.some(([, part]) => !part)) return location.assign(url); // an error, or the sign-in
   for (const { id } of document.querySelectorAll("[data-part] details[id][open]")) {
@@ -35,12 +32,33 @@ async function show(url) {
   const focused = document.activeElement.closest("[data-part]") && focusable();
   for (const [old, part] of parts) {
     if (old.dataset.part === "before") old.prepend(...part.children);
+    else if (old.dataset.part === "within") old.replaceChildren(...part.childNodes);
     else old.replaceWith(part);
-    window.htmx?.process(part);
   }
   history.replaceState(null, "", answer.url);
   (document.querySelector("[data-part] [autofocus]") ?? (focused && document.querySelector(focused)))?.focus();
   document.dispatchEvent(new CustomEvent("inplace:shown"));
+}
+
+// The page behind "Show older": its list comes below the one that is shown, without a heading that stands there already.
+async function append(link) {
+  const { page } = await load(link.href, "no-store");
+  const list = page?.querySelector(".days");
+  if (!page || !link.isConnected) return; // no network, or a second click
+  if (!list) return location.assign(link.href);
+  list.querySelector(".continued")?.remove();
+  link.closest("#more").replaceWith(list, page.getElementById("more") ?? "");
+  list.querySelector("h3 a").focus();
+  if (list.dataset.list) history.replaceState(null, "", list.dataset.list);
+}
+
+// With `cache` "no-store" the service worker does not keep the page either. No page: there is no network, which is told.
+async function load(url, cache) {
+  const answer = await fetch(url, { cache }).catch(() => {});
+  const html = await answer?.text().catch(() => {});
+  const offline = document.getElementById("offline");
+  if (offline) offline.hidden = html !== undefined;
+  return html === undefined ? {} : { answer, page: new DOMParser().parseFromString(html, "text/html") };
 }
 
 // A selector of what has the focus, to find it again among the new parts.
