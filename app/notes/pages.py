@@ -1,6 +1,6 @@
 """All pages of notes: each module of views adds its own to the one blueprint."""
 
-from app.notes import archive_views, edit_views, task_views, trash_views
+from app.notes import archive_views, edit_views, selection_views, task_views, trash_views
 from app.notes.views import bp
 
-__all__ = ["archive_views", "bp", "edit_views", "task_views", "trash_views"]
+__all__ = ["archive_views", "bp", "edit_views", "selection_views", "task_views", "trash_views"]

@@ -1,5 +1,7 @@
 """The archive: what is put away leaves the list and its tags, is found by the search, and can be taken out again."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select, update
 
@@ -32,10 +34,7 @@ def archived_titles(user: User) -> list[str]:
 
 def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, alice: User) -> None:
     note_id = service.create_note(alice.id, "Books", "three #read")
-    assert (
-        f'aria-labelledby="archive note-{note_id}" formaction="/notes/{note_id}/archive"'
-        in signed_in.get("/notes").text
-    )
+    assert f'aria-labelledby="a note-{note_id}" formaction="/notes/{note_id}/archive"' in signed_in.get("/notes").text
     assert signed_in.submit(f"/notes/{note_id}/archive").location == "/notes"
     page = signed_in.get("/notes").text
     assert "Archived “Books”." in page
@@ -70,8 +69,8 @@ def test_the_search_finds_it_and_says_that_it_is_archived(signed_in: Visitor, no
     page = signed_in.get("/notes", query_string={"q": query}).text
     assert f'id="note-{note_id}"' in page
     assert "<b>Archived</b>" in page
-    assert f'aria-labelledby="unarchive note-{note_id}" formaction="/notes/{note_id}/unarchive"' in page
-    assert 'id="unarchive"' in page
+    assert f'aria-labelledby="u note-{note_id}" formaction="/notes/{note_id}/unarchive"' in page
+    assert 'id="u"' in page
     assert f'formaction="/notes/{note_id}/pin"' not in page
 
 
@@ -135,6 +134,7 @@ def test_the_version_stays_so_an_open_editor_can_save(alice: User, note_id: int)
 
 
 def test_putting_it_away_twice_leaves_it_where_it_is(alice: User, note_id: int) -> None:
+    db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
     archive_note(alice.id, service.create_note(alice.id, "later", ""), archived=True)
     archive_note(alice.id, note_id, archived=True)
     assert archived_titles(alice) == ["later", "Books"]

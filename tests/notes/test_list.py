@@ -47,7 +47,7 @@ def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signe
     page = signed_in.get("/notes").text
     assert f'<h3 id="note-{note_id}">' in page
     assert "<bdi>a &#34;b&#34; &lt;c&gt;</bdi>" in page
-    for name, action in {"pin": "Pin", "edit": "Edit", "archive": "Move to archive", "trash": "Move to trash"}.items():
+    for name, action in {"p": "Pin", "e": "Edit", "a": "Move to archive", "t": "Move to trash"}.items():
         assert f'aria-labelledby="{name} note-{note_id}"' in page
         assert f'<span id="{name}">{action}:</span>' in page
     assert 'name="pinned" value="0" aria-pressed="true"' in page

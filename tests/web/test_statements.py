@@ -28,6 +28,8 @@ COSTS = {
     "/notes?tag=tag": 2,
     "/notes?day=2020-02-29": 3,
     "/notes?day={today}": 2,
+    "/notes/select": 2,
+    "/notes/select?tag=tag&all=1": 2,
     "/notes/tags": 2,
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
