@@ -166,8 +166,10 @@ def list_trash(user_id: int) -> Sequence[NoteRow]:
 
 
 def empty_trash(user_id: int) -> None:
-    """Delete all of the user's deleted notes for good."""
-    db.session.execute(delete(Note).where(Note.user_id == user_id, Note.deleted_at.is_not(None)))
+    """Delete all of the user's deleted notes for good, in the order of their ids, in which selection.py locks them."""
+    deleted = select(Note.id).where(Note.user_id == user_id, Note.deleted_at.is_not(None))
+    rows = deleted.order_by(Note.id).with_for_update().cte("rows")
+    db.session.execute(delete(Note).where(Note.id == rows.c.id))
     db.session.commit()
 
 
