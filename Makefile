@@ -30,7 +30,7 @@ lint: install ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-format: install ## format the code and mend what can be mended
+format: install ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -47,7 +47,7 @@ screenshots: install ## a picture of every page, into screenshots/; ARGS=notes f
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host pyproject.toml
 
-requirements: install ## pin anew what pyproject.toml asks for; ARGS=--upgrade for the newest
+requirements: install ## pin the dependencies of pyproject.toml; ARGS=--upgrade for the newest
 	@$(COMPILE) $(ARGS) --output-file requirements.txt
 	@$(COMPILE) $(ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 

@@ -28,7 +28,7 @@ def judge(name: str, report: str) -> tuple[str, bool]:
     packages = json.loads(report)["dependencies"]
     vulnerable = [
         f"  {package['name']} {package['version']}: {found['id']},"
-        f" mended in {', '.join(found['fix_versions']) or 'none'}"
+        f" fixed in {', '.join(found['fix_versions']) or 'none'}"
         for package in packages
         for found in package.get("vulns", ())
     ]

@@ -49,6 +49,7 @@ class Config:
     ONLY_MIGRATES = False
     EMBEDDED_POSTGRES = False
     EMBEDDED_S3 = False
+    DEMO_ACCOUNT = True  # `flask seed` makes one without being told twice
     MAIL_FOLDER: Path | None = None  # development writes mails there instead of sending them
     PROXY_HOPS = 0
     HTTPS = False
@@ -68,6 +69,7 @@ class Config:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
+        self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
         self.TRUSTED_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS") or None  # None: any; Flask reads it
         self._read_processes(env)
         self._read_database(env)
@@ -142,7 +144,7 @@ class DevelopmentConfig(Config):
         if "SMTP_URL" not in given:
             self.MAIL_FOLDER = Path(__file__).parent / "instance" / "mail"
             web = given.get("PORT") or self.PORTS.get("web", self.NOBODY)
-            # A name, since passkeys belong to one: a browser makes none at 127.0.0.1.
+            # A name, since passkeys belong to one: browsers create none at 127.0.0.1.
             given = {"MAIL_FROM": "semicircle@localhost.localdomain", "SITE_URL": f"http://localhost:{web}"} | given
         super().__init__(given)
 
@@ -189,6 +191,7 @@ class MigrationConfig(Config):
 class ProductionConfig(Config):
     """Behind a platform's router, which ends TLS and appends the client's address to X-Forwarded-For."""
 
+    DEMO_ACCOUNT = False
     PROXY_HOPS = 1
     HTTPS = True
     SESSION_COOKIE_NAME = "__Host-semicircle"
@@ -196,7 +199,9 @@ class ProductionConfig(Config):
 
 
 class StagingConfig(ProductionConfig):
-    """Production in everything but the values of the environment."""
+    """Production in everything but the values of the environment, and that a demo account is welcome."""
+
+    DEMO_ACCOUNT = True
 
 
 CLASSES: Mapping[str, type[Config]] = {

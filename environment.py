@@ -84,7 +84,7 @@ def _repeats(value: str) -> bool:
 
 
 def secret_keys(env: Mapping[str, str], name: str) -> list[str]:
-    """Keys that are separated by spaces. Each has to be as good as the first: a cookie that it signed is believed."""
+    """Keys that are separated by spaces. Each has to be as strong as the first: cookies that it signed are accepted."""
     return [secret_key(name, value) for value in read(env, name).split()]
 
 

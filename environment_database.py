@@ -36,7 +36,7 @@ def database_url(name: str, value: str) -> URL:
     """
     try:
         url = make_url(value)
-    except (ArgumentError, ValueError):  # ValueError: the port is no number. Either would print the value.
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number. Either would print the value.
         raise ConfigError(f"{name} has to look like postgres://user:password@host:5432/database.") from None
     _require_usable(name, value, url)
     url = url.set(drivername="postgresql+psycopg2")

@@ -35,7 +35,7 @@ worker_class = "http_server.worker.BufferingWorker"
 # A process. The connection that waits longest makes room for the next. A third of the file descriptors: a connection
 # may have a file for its request and one for its response.
 worker_connections = min(2000, file_descriptors() // 3)
-sendfile = False  # it would write to the socket past the response buffer
+sendfile = False  # it would bypass the response buffer
 preload_app = True  # the processes share the memory of what is imported
 
 # Seconds. Heroku's router waits 30 for the first byte and keeps idle connections for 90, so ours live longer. A dyno
@@ -44,7 +44,7 @@ timeout = 30
 keepalive = 95
 graceful_timeout = 20
 
-# On a dyno only the router can reach us, so what it says of the client is believed.
+# On a dyno only the router can reach us, so what it says about the client is trusted.
 forwarded_allow_ips = "*" if settings.ON_DYNO else "127.0.0.1,::1"
 forwarder_headers = ""  # by default a client can send SCRIPT_NAME and move the application to another path
 control_socket_disable = True  # it is a file in the home folder, which a second gunicorn would delete

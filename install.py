@@ -122,4 +122,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("The packages are not installed; run it again.")
     except OSError as error:
-        sys.exit(f"The packages could not be installed: {error}; mend that and run it again.")
+        sys.exit(f"The packages could not be installed: {error}; fix that and run it again.")

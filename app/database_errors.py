@@ -1,4 +1,4 @@
-"""SQLSTATE: which errors of the database pass by themselves, and which are mistakes of ours.
+"""SQLSTATE: which database errors are temporary, and which are bugs of ours.
 
 The classes of the driver do not tell. Its OperationalError is "disk full", and also "program limit exceeded", which the
 same statement meets again for ever; its InternalError is "read-only transaction", and also "data corrupted".

@@ -45,7 +45,7 @@ babel = Babel()
 
 
 def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-    """Run a query for rows of named columns, past the ORM (SQLAlchemy Core).
+    """Run a query for rows of named columns, without the ORM (SQLAlchemy Core).
 
     The ORM's bookkeeping is for entities. Without one it costs as much again as the statement.
     """

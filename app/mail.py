@@ -1,4 +1,4 @@
-"""E-mail: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/smtp.py).
+"""Email: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/smtp.py).
 
 Only jobs send. They are deferred by `later` in the transaction of the row that they are about, and retried with
 exponential backoff while the server does not take the letter (`MailUnavailable`).

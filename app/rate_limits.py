@@ -10,7 +10,7 @@ token bucket in one column and one statement, which no two requests at once can 
   so nobody is locked out for longer than one refill, and nobody for ever.
 - Each take is a transaction of its own. A rollback of the request gives no token back.
 - When the database does not answer, the limits fail closed: the request ends in a 503, as its own statements would.
-- The table holds keyed hashes (HMAC) of names, never an e-mail address or an IP address.
+- The table holds keyed hashes (HMAC) of names, never an email address or an IP address.
 """
 
 import hashlib
@@ -49,9 +49,9 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 SIGN_IN_BY_ACCOUNT = Limit("sign-in-by-account", 10, HOUR / 100)
 SIGN_IN_BY_DEVICE = Limit("sign-in-by-device", 10, HOUR / 100)  # a browser that signed in before, device_cookies.py
 SIGN_IN_BY_ADDRESS = Limit("sign-in-by-address", 20, 5 * MINUTE / 20)  # Warehouse: 10 in 5 minutes; twice that for NAT
-# A right answer is limited too, for each writes rows and a password costs a hash. Strangers have none to give.
+# Right answers are limited too, because each writes rows and a password costs a hash. Strangers have none.
 SIGN_INS = Limit("sign-ins", 30, MINUTE)  # of an account, by the right password
-PASSKEY_SIGN_INS = Limit("passkey-sign-ins", 30, MINUTE)  # of an account; who stole the password does not stop these
+PASSKEY_SIGN_INS = Limit("passkey-sign-ins", 30, MINUTE)  # of an account; a stolen password does not use these up
 RIGHT_PASSWORDS = Limit("right-passwords", 30, MINUTE)  # of a person, asked for again
 RECOVERY_CODE_SETS = Limit("recovery-code-sets", 10, HOUR / 10)  # each hashes ten codes
 PASSWORD_BY_PERSON = Limit("password-by-person", 10, HOUR / 10)  # asked for again; failures only, as at sign-in
@@ -116,7 +116,7 @@ def take(limit: Limit, key: str | int) -> None:
 
     Args:
         limit: one of this module.
-        key: whose bucket: a user's id, an e-mail address, `app.web.proxy.client_network()`.
+        key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
 
     Raises:
         RateLimited: the bucket is empty.
@@ -148,7 +148,7 @@ def spent(limit: Limit, key: str | int) -> Iterator[None]:
     try:
         yield
     except Exception:
-        db.session.rollback()  # what was begun is not committed with the token
+        db.session.rollback()  # what the caller has begun is not committed with the token
         give_back(limit, key)
         raise
 

@@ -1,4 +1,4 @@
-"""The conversation with the SMTP server: let in, hand over one message, and never wait without end."""
+"""The conversation with the SMTP server: authenticate, hand over one message, and never wait for ever."""
 
 import smtplib
 import socket
@@ -37,7 +37,7 @@ def hand_over(message: EmailMessage) -> None:
     try:
         with _connection() as smtp:
             _transfer(smtp, message)
-    # A closed connection, a certificate that is not trusted, no such host, a timeout; and being let in: that is the
+    # A closed connection, a certificate that is not trusted, no such host, a timeout; and a failed sign-in: that is the
     # configuration's fault and not the letter's, so even a 5xx is tried again.
     except (smtplib.SMTPException, OSError) as error:
         code = getattr(error, "smtp_code", "-")
@@ -63,7 +63,7 @@ def _connection() -> Iterator[smtplib.SMTP]:
         if server.user:
             smtp.login(server.user, server.password)
         yield smtp
-        with suppress(smtplib.SMTPException, OSError):  # the letter is taken; an error here must not send it again
+        with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
             smtp.quit()
 
 

@@ -24,8 +24,8 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 # Seconds. A request is tried twice; standard retries pause for up to a second in between (botocore, standard.py).
 CONNECT_TIMEOUT, READ_TIMEOUT, PAUSE = 1.0, 2.5, 1.0
-MOST_SECONDS = 2 * READ_TIMEOUT + PAUSE  # of a request to a bucket that takes the connection and says nothing
-LEAST_SECONDS = 2 * CONNECT_TIMEOUT + PAUSE  # of one that does not even take the connection, and so of any
+MOST_SECONDS = 2 * READ_TIMEOUT + PAUSE  # of a request to a bucket that accepts the connection but does not answer
+LEAST_SECONDS = 2 * CONNECT_TIMEOUT + PAUSE  # of one that does not even accept the connection, and so of any
 
 # What of READ_TIMEOUT a request may take whose caller has less time. Its client is shared by all threads.
 _read_timeout: ContextVar[float] = ContextVar("read_timeout", default=READ_TIMEOUT)

@@ -44,7 +44,7 @@ FREQUENT = {requeue_stalled_jobs.name, fill_batch.name, resume_lost_backfills.na
 
 @click.command("worker")
 def worker() -> None:
-    """Run the jobs of the queue until told to stop."""
+    """Run queued jobs until stopped."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     asyncio.run(_serve(app))
 

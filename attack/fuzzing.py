@@ -84,7 +84,7 @@ class Fuzzer:
         self._sent = 0
 
     def alive(self, client: Client) -> Client:
-        """The client; signed in anew when a form has signed it out. Empties the rate limits now and then."""
+        """The client; signed in again when a form has signed it out. Empties the rate limits now and then."""
         self._sent += 1
         if self._sent % PER_ROUND == 0:
             self.site.rows("DELETE FROM rate_limits")

@@ -124,7 +124,7 @@ def _sign_up_after_leaving(site: Site, finding: Finding) -> None:
     link = f"/sign-up/{_sign_up_token(site, 'leaver@example.com')}"
     leaver = Client(site.port)
     leaver.submit(link, nickname="leaver", password=PASSWORD)
-    leaver.forget_token()  # its session began anew
+    leaver.forget_token()  # its session began again
     finding.expect(leaver.submit("/mypage/delete", password=PASSWORD).status == 302, "no account to delete")
     answer = Client(site.port).submit(link, nickname="leaver", password=PASSWORD)
     finding.expect(answer.status == 410, f"{answer.status}, not 410: sign-up after deletion")

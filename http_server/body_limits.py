@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 LONG = 8 * MIB  # bytes
 MOST_LONG = 3
 
-# The bytes that the body of a request with this WSGI environment may have. It holds what the head tells.
+# The bytes that the body of a request with this WSGI environment may have. It holds what the headers say.
 LimitOf = Callable[[dict[str, Any]], int]
 
 

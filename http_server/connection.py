@@ -26,7 +26,7 @@ LINGER_BYTES = 64 * 1024 * 1024
 DISCARD_AT_ONCE = 64 * 1024
 
 # The answer that a rate limit is reached is sent about this much later (tarpit). A refusal costs us some milliseconds,
-# and clients that ask again as soon as they are answered would have us do nothing else: 20 of them made pages 19 times
+# and clients that ask again after each answer would keep us busy with nothing else: 20 of them made pages 19 times
 # slower (bench.flood).
 TARPIT_SECONDS = 2.0
 
@@ -78,7 +78,7 @@ class Connection:
         return is_open
 
     def await_request(self, keepalive: float) -> bool:
-        """The response is sent: begin anew. Returns and raises as `read`."""
+        """The response is sent: start over. Returns and raises as `read`."""
         surplus = self.incoming.surplus
         self.incoming.close()
         self.sock.close()

@@ -15,7 +15,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, STATUS_SETUP, co
 
 # Seconds; a reader has a 503 within five. In this mode libpq does not keep connect_timeout.
 CONNECT_SECONDS = 3.0
-# The pool asks a connection that was idle for a sign of life before a request uses it (pre-ping), and then tries a new
+# The pool pings a connection that was idle before a request uses it (pre-ping), and then tries a new
 # one.
 PING_SECONDS = 1.5
 # A statement may take its 20 seconds, but after so many we ask whether the server is alive at all, and again each time.

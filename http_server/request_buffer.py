@@ -160,7 +160,7 @@ class RequestBuffer:
             self._set_length(self._bytes.tell())
             self._complete()
         elif self._body_received > self._body_limit:
-            self._set_length(self._body_received)  # more than any view accepts: 413, and nobody reads the part as all
+            self._set_length(self._body_received)  # more than any view accepts: 413, and no part is taken for the whole
             self._give_up()
 
     def _set_length(self, length: int) -> None:

@@ -25,7 +25,7 @@ from http_server.waiting_room import WaitingRoom
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
 LIVENESS_PATH = "/healthz"
 SWEEP_SECONDS = 0.1
-# Told to stop, we answer for this long what arrives on connections that were kept alive (RFC 9112, section 9.6).
+# After SIGTERM we still answer requests on kept-alive connections for this long (RFC 9112, section 9.6).
 STOP_SECONDS = 5.0
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import config
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -83,6 +85,12 @@ def test_app_json_generates_a_secret_key_and_uses_no_retired_plan_or_stack() -> 
     assert "heroku-postgresql:in-dyno" in app["environments"]["test"]["addons"]
     assert not re.search(r"hobby-dev|hobby-basic|cleardb|heroku-20|heroku-22", read("app.json"))
     assert set(app["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
+
+
+def test_a_review_app_begins_with_a_demo_account() -> None:
+    review = json.loads(read("app.json"))["environments"]["review"]
+    assert review["scripts"] == {"postdeploy": "flask seed"}
+    assert config.CLASSES[review["env"]["APP_SETTINGS"]].DEMO_ACCOUNT
 
 
 PRODUCTION = {

@@ -64,7 +64,7 @@ def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
     before = row_counts(), queued()
     answer = signed_in.submit(path, **FIELDS[path])
     assert answer.status_code == 422
-    assert "no more fit. Delete some" in answer.text
+    assert "reached the limit of" in answer.text
     assert "typed" in answer.text
     assert (row_counts(), queued()) == before
 
@@ -119,7 +119,7 @@ def test_an_import_comes_in_as_a_whole_or_not_at_all(
     before = row_counts()
     answer = import_(signed_in, TWO_NOTES)
     assert answer.status_code == status
-    assert ("more than fits" in answer.text) == (status == 422)
+    assert ("over the limit" in answer.text) == (status == 422)
     assert row_counts() == (before if status == 422 else {**before, "notes": before["notes"] + 2})
 
 

@@ -1,4 +1,4 @@
-"""Bounces: mail to the address of an account that is refused for good, at once or by a delivery status notification.
+"""Bounces: mail to an account that is rejected for good, at once or by a delivery status notification.
 
 The account notes it. My page tells its owner, and notices are sent no more: mail to a dead mailbox harms the repute of
 the sender, and with it everybody's mail. What the owner asks for is still sent. A link that is opened clears the note,
@@ -63,7 +63,7 @@ def tag_of(user_id: int, email: str) -> str:
 
 
 def _tags(user_id: int, email: str) -> list[str]:
-    """By the current SECRET_KEY and then those of before: a notification may take five days."""
+    """By the current SECRET_KEY, then by earlier ones: a notification may take five days."""
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     text = f"bounce {user_id} {email}".encode()
     return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]

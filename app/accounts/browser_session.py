@@ -68,7 +68,7 @@ def load(request: Request) -> sessions.SignedIn | None:
     if signed_in and signed_in.last_visit_is_old:
         with contextlib.suppress(sessions.ReadOnly):  # the visit is not noted, and the page is shown
             sessions.extend_session(signed_in.session_id)
-            session.modified = True  # the cookie's lifetime starts anew with the row's
+            session.modified = True  # the cookie's lifetime starts over with the row's
     return signed_in
 
 

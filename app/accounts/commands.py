@@ -12,13 +12,13 @@ from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
 
 @click.group("mail")
 def mail_commands() -> None:
-    """What comes back from mail servers."""
+    """Handle bounces from mail servers."""
 
 
 @mail_commands.command("bounced")
 @with_appcontext
 def bounced() -> None:
-    """Read one bounce (RFC 3464) from standard input, and note it on the account whose letter came back.
+    """Read a bounce (RFC 3464) from standard input, and mark the account whose mail bounced.
 
     Exits with 0 whatever it was, so that a mail server does not send it back; with 1 when it is too large.
     """
@@ -33,11 +33,11 @@ def take_in(raw: bytes) -> str:
     try:
         report = read_report(raw)
     except NotAReport:
-        return "Nothing was noted: this is no delivery status notification."
+        return "Nothing was noted: this is not a delivery status notification."
     if not report.is_permanent:
-        return "Nothing was noted: the letter was delivered, or may be yet, or was refused by a policy."
+        return "Nothing was noted: the mail was delivered, may still be delivered, or was refused by a policy."
     try:
         bounces.note_bounce(report.tag or "")
     except UnknownTag:
-        return "Nothing was noted: it is about no letter of ours to the address that an account has now."
+        return "Nothing was noted: it is not about a mail of ours to the current address of an account."
     return "Noted: mail to this account does not arrive."

@@ -1,7 +1,7 @@
 """Confirmation of the address of an account: its owner has opened a link that was sent there.
 
 An account whose address was never confirmed can do everything. What depends on the address, which is to set a new
-password, goes through the mailbox anyway. So confirming only finds out about a typing error while it can be mended.
+password, goes through the mailbox anyway. So confirming only finds out about a typing error while it can be fixed.
 """
 
 from sqlalchemy import func

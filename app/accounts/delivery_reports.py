@@ -18,7 +18,7 @@ PERMANENT = re.compile(r"\s*5\.(?!7\.)\d{1,3}\.\d{1,3}\b")
 
 
 class NotAReport(Exception):
-    """This is no delivery status notification, or one that cannot be read."""
+    """This is not a delivery status notification, or one that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_report(raw: bytes) -> Report:
         if not status:
             raise NotAReport
         return Report(any(_failed_for_good(block) for part in status for block in _blocks(part)), _tag(parts))
-    except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is no text
+    except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
         raise NotAReport from error
 
 

@@ -1,4 +1,4 @@
-"""Device cookies: a browser that has signed in to an account before is known, and guesses of others do not stop it.
+"""Device cookies: recognize a browser that has signed in before, so that guesses of others do not lock it out.
 
 After OWASP's "Slow Down Online Guessing Attacks with Device Cookies". The cookie is a nonce and its signature, an HMAC
 over the account's id and its password hash. So it tells a stranger nothing, holds for one account, and a change of the
@@ -38,11 +38,11 @@ def remember(user: User) -> None:
 
 
 def known_device(email: str) -> str | None:
-    """The nonce of this browser's device cookie, if the cookie is one for the account with this e-mail address."""
+    """The nonce of this browser's device cookie, if the cookie is one for the account with this email address."""
     nonce, _, signature = request.cookies.get(COOKIE, "").partition(".")
     if not signature:
         return None
-    # The same work whether there is such an account or not: the time of an answer must not tell (user enumeration).
+    # The same work whether there is such an account or not: the timing must not reveal it (user enumeration).
     user = db.session.execute(_SIGNED, {"email": email}).one_or_none()
     expected = _signature(nonce, *(user or (0, "")))
     return nonce if hmac.compare_digest(signature.encode(), expected.encode()) and user else None

@@ -1,4 +1,4 @@
-"""Change the address of an account: the new one counts once a link that was sent there is opened.
+"""Change the address of an account: the new one takes effect when a link sent there is opened.
 
 The old address is told at once, so that its owner learns of a stranger at the account before anything has changed.
 """

@@ -47,7 +47,7 @@ _COUNT_ONE = text(
         user_agent = excluded.user_agent, ip = excluded.ip
     """
 )
-# A commit that waits for the disk would tell by its time that the row was written, so that there is such an account. A
+# If the commit waited for the disk, its time would reveal that a row was written: that there is such an account. A
 # crash of the server may lose the last half second of these rows; the log has the lines.
 _DO_NOT_WAIT = text("SET LOCAL synchronous_commit TO off")
 
@@ -64,10 +64,10 @@ def record(user_id: int, kind: EventKind, client: Client) -> None:
 
 
 def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: str) -> None:
-    """A wrong password, or an e-mail address that nobody has.
+    """A wrong password, or an email address that nobody has.
 
     Args:
-        user_id: of the account with this e-mail address; None when there is none. The statements are the same.
+        user_id: of the account with this email address; None when there is none. The statements are the same.
         email: as it was typed. The log has a keyed hash of it, by which tries for one address are told from tries for
             many; without the key nobody can look up which address it was.
         secret_key: keys the hash.

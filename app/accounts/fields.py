@@ -14,18 +14,14 @@ from app.mail import ENCODED_WORD
 from app.web.fields import at_most, normalize, strip
 
 EMAIL_MAX_LENGTH = 120
-NOT_AN_ADDRESS = _("Please type a whole e-mail address, such as name@example.com.")
+NOT_AN_ADDRESS = _("Please enter a full email address, like name@example.com.")
 
 WEAKNESSES = {
-    Weakness.COMMON: _("Many people have this password, so it is easy to guess; a sentence of your own is better."),
-    Weakness.REPEATED: _("This repeats the same letters, so it is easy to guess; a sentence of your own is better."),
-    Weakness.SEQUENCE: _(
-        "These are keys or letters in their order, so it is easy to guess; a sentence of your own is better."
-    ),
-    Weakness.NUMBER: _(
-        "This is like a telephone number or a date, so it is easy to guess; a sentence of your own is better."
-    ),
-    Weakness.NAME: _("This is a name that others know, so it is easy to guess; a sentence of your own is better."),
+    Weakness.COMMON: _("Many people use this password, so it's easy to guess. Try a sentence of your own."),
+    Weakness.REPEATED: _("This repeats the same letters, so it's easy to guess. Try a sentence of your own."),
+    Weakness.SEQUENCE: _("These are letters or keys in a row, so it's easy to guess. Try a sentence of your own."),
+    Weakness.NUMBER: _("This looks like a phone number or a date, so it's easy to guess. Try a sentence of your own."),
+    Weakness.NAME: _("Others know this name, so it's easy to guess. Try a sentence of your own."),
 }
 
 
@@ -48,18 +44,18 @@ def can_be_written_to(form: Form, field: Field) -> None:
 
 def nickname_rules(form: Form, field: Field) -> None:
     if nicknames.has_invisible_characters(field.data):
-        raise ValidationError(_("Please use letters that can be seen."))
+        raise ValidationError(_("Please use visible characters."))
     if len(nicknames.key(field.data)) > nicknames.MAX_LENGTH:
         raise ValidationError(_("Please use at most %(max)d characters.", max=nicknames.MAX_LENGTH))
     if not nicknames.key(field.data).strip():
         raise ValidationError(_("Please choose a nickname."))
     if nicknames.mixes_scripts(field.data):
-        raise ValidationError(_("Please do not mix alphabets that look alike."))
+        raise ValidationError(_("Please don't mix letters of different alphabets."))
 
 
 def new_password_rules(form: Form, field: Field) -> None:
     if "\x00" in field.data:
-        raise ValidationError(_("There is an invisible control character in this password; please type it again."))
+        raise ValidationError(_("This password contains an invisible control character. Type it again."))
     typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
     account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
     account += getattr(form, "names", [])  # of a form behind a link, where nobody is signed in
@@ -100,7 +96,7 @@ def current_password_field(label: str) -> PasswordField:
         label,
         filters=[normalize],
         validators=[
-            InputRequired(_("Please type your password.")),
+            InputRequired(_("Please enter your password.")),
             Length(max=MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
         ],
         render_kw={"autocomplete": "current-password"},
@@ -109,10 +105,10 @@ def current_password_field(label: str) -> PasswordField:
 
 def email_field(autocomplete: str) -> StringField:
     """The address of an account, to sign in with."""
-    return _address_field(autocomplete, _("E-mail"), [email_address])
+    return _address_field(autocomplete, _("Email"), [email_address])
 
 
-def mailbox_field(autocomplete: str, label: str = _("E-mail")) -> StringField:
+def mailbox_field(autocomplete: str, label: str = _("Email")) -> StringField:
     """An address that letters are sent to."""
     return _address_field(autocomplete, label, [email_address, can_be_written_to])
 
@@ -121,6 +117,6 @@ def _address_field(autocomplete: str, label: str, rules: list[Callable[[Form, Fi
     return StringField(
         label,
         filters=[normalize, strip],
-        validators=[InputRequired(_("Please type your e-mail address.")), *rules],
+        validators=[InputRequired(_("Please enter your email address.")), *rules],
         render_kw={"type": "email", "autocomplete": autocomplete},
     )

@@ -65,7 +65,7 @@ class NewPasswordForm(FlaskForm):
 
 
 class EmailForm(FlaskForm):
-    new_email = mailbox_field("email", _("New address"))
+    new_email = mailbox_field("email", _("New email address"))
     password_for_email = current_password_field(_("Password"))
 
 

@@ -21,7 +21,7 @@ def counted_sign_in(email: str) -> Iterator[None]:
     """Around the check of a password at sign-in. An error that passes through is a failure, and counts.
 
     A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
-    limits of others are those of the address and of the account. They are the same for an e-mail address that nobody
+    limits of others are those of the address and of the account. They are the same for an email address that nobody
     has, so a refusal tells nobody who has an account.
 
     Inside, `limit_sign_ins` follows the right password. Where that refuses, it counts as a failure: so also the hashes
@@ -35,7 +35,7 @@ def counted_sign_in(email: str) -> Iterator[None]:
         with _counted(rate_limits.SIGN_IN_BY_DEVICE, device):
             yield
     else:
-        # The address first: where that is refused, the account's limit is left to others.
+        # The address first: if that is refused, nothing is taken from the account's limit, which others need.
         with (
             _counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()),
             _counted(rate_limits.SIGN_IN_BY_ACCOUNT, email),

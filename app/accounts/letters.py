@@ -1,4 +1,4 @@
-"""The letters of accounts. None holds a text of a user, see app/mail.py."""
+"""The letters of accounts. None contains text from a user, see app/mail.py."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,12 +16,12 @@ def _once() -> str:
 
 
 def _not_you() -> str:
-    return str(_("If you did not ask for this, you need not do anything."))
+    return str(_("If you didn't ask for this, you can ignore this email."))
 
 
 def reset_password(token: str) -> Letter:
     return Letter(
-        _("A new password for Semicircle"),
+        _("Reset your Semicircle password"),
         (_("You can set a new password for your account."), _once(), _not_you()),
         mail.link("mailed_links.new_password", token=token),
         _("Set a new password"),
@@ -30,26 +30,26 @@ def reset_password(token: str) -> Letter:
 
 def sign_up(token: str) -> Letter:
     return Letter(
-        _("Your account at Semicircle"),
-        (_("Choose a nickname and a password, and your account is open."), _once(), _not_you()),
+        _("Your Semicircle account"),
+        (_("Choose a nickname and a password to finish signing up."), _once(), _not_you()),
         mail.link("mailed_links.sign_up", token=token),
-        _("Open the account"),
+        _("Finish signing up"),
     )
 
 
 def confirm_email(token: str) -> Letter:
     return Letter(
-        _("Please confirm your address"),
-        (_("This is the address of an account at Semicircle."), _once(), _not_you()),
+        _("Please confirm your email address"),
+        (_("This address belongs to a Semicircle account."), _once(), _not_you()),
         mail.link("mailed_links.confirm_email", token=token),
-        _("Confirm the address"),
+        _("Confirm address"),
     )
 
 
 def change_email(token: str) -> Letter:
     return Letter(
-        _("Please confirm your new address"),
-        (_("This is to be the new address of an account at Semicircle."), _once(), _not_you()),
+        _("Please confirm your new email address"),
+        (_("Someone asked to use this address for their Semicircle account."), _once(), _not_you()),
         mail.link("mailed_links.change_email", token=token),
         _("Use this address"),
     )
@@ -57,10 +57,10 @@ def change_email(token: str) -> Letter:
 
 def email_is_taken() -> Letter:
     return Letter(
-        _("This address has an account already"),
+        _("This address already has an account"),
         (
-            _("Somebody wanted to use this address for an account at Semicircle, but it has one already."),
-            _("If that was you, sign in with it. If you have forgotten the password, ask for a new one there."),
+            _("Someone tried to create a Semicircle account with this address, but it already has one."),
+            _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
             _not_you(),
         ),
         mail.link("accounts.sign_in"),
@@ -72,9 +72,9 @@ def password_changed() -> Letter:
     return Letter(
         _("Your password was changed"),
         (
-            _("The password of your account at Semicircle was changed, and all devices were signed out."),
-            _("If you have passkeys, they still sign you in. Remove any that you do not know, on My page."),
-            _("If that was not you, set a new password at once."),
+            _("Your Semicircle password was changed, and all devices were signed out."),
+            _("Your passkeys still work. If you don't recognize one, remove it under My page."),
+            _("If this wasn't you, set a new password right away."),
         ),
         mail.link("mailed_links.forgot_password"),
         _("Set a new password"),
@@ -83,10 +83,10 @@ def password_changed() -> Letter:
 
 def email_change_asked() -> Letter:
     return Letter(
-        _("Your address is about to change"),
+        _("Your email address is about to change"),
         (
-            _("Somebody who knows the password of your account at Semicircle wants to give it another address."),
-            _("If that was not you, set a new password at once; then the change is off."),
+            _("Someone who knows your Semicircle password asked to change the email address of your account."),
+            _("If this wasn't you, set a new password right away. That also cancels the change."),
         ),
         mail.link("mailed_links.forgot_password"),
         _("Set a new password"),

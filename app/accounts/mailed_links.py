@@ -86,7 +86,7 @@ def sign_up(token: str) -> Answer:
     except EmailTaken:
         return render_template("accounts/account_exists.html"), 410
     except NicknameTaken:  # nicknames are public, so this tells nothing
-        form.nickname.errors = [_("This nickname is taken; please choose another one.")]
+        form.nickname.errors = [_("This nickname is taken. Choose another one.")]
     except RateLimited as error:
         form.nickname.errors = [wait_sentence(error)]
         return render_template("accounts/new_account.html", form=form, email=email), 429, retry_after(error)
@@ -104,7 +104,7 @@ def new_password(token: str) -> Answer:
         return render_template("accounts/new_password.html", form=form, email=claim.email), 422
     recovery.set_password(token, form.new_password.data, reader_locale(), browser_session.this_client())
     browser_session.end()  # a session of the account has ended, and another account's is not what was asked for
-    flash(_("Your new password is set. Please sign in with it."))
+    flash(_("Your new password is set. Sign in with it."))
     return redirect(url_for("accounts.sign_in"))
 
 
@@ -119,7 +119,7 @@ def confirm_email(token: str) -> Answer:
 @public
 def confirm_email_now(token: str) -> Answer:
     confirmation.confirm(token)
-    flash(_("Your address is confirmed."))
+    flash(_("Your email address is confirmed."))
     return redirect(after_confirming())
 
 
@@ -137,9 +137,9 @@ def change_email_now(token: str) -> Answer:
     try:
         email_change.change_email(token, session_id, browser_session.this_client())
     except EmailTaken:
-        flash(_("Another account has this address by now, so yours keeps its own."), "wrong")
+        flash(_("Another account uses this address now, so yours wasn't changed."), "wrong")
     else:
-        flash(_("Your address is changed; other devices are signed out."))
+        flash(_("Your email address was changed, and other devices were signed out."))
     return redirect(after_confirming())
 
 
@@ -153,5 +153,5 @@ def send_confirmation_again() -> Answer:
         abort(404)
     rate_limits.take(rate_limits.EMAIL_CONFIRMATIONS, current_user.id)
     confirmation.send_link_again(current_user.id, reader_locale())
-    flash(_("A mail with a link is on its way to you."))
+    flash(_("We've sent you an email with a link."))
     return redirect(url_for("mypage.index"))

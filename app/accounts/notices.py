@@ -15,7 +15,7 @@ from app.accounts.models import Notice, User
 from app.extensions import db
 from app.soft_delete import purge
 
-KEPT = timedelta(days=30)  # as long as the failed job that an operator can give back to the queue
+KEPT = timedelta(days=30)  # as long as the failed job that an operator can put back into the queue
 
 _STORE = (
     insert(Notice)

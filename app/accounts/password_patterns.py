@@ -1,4 +1,4 @@
-"""The patterns of passwords that no list has to know: repetitions, runs over a keyboard, telephone numbers. Pure."""
+"""Weak passwords that follow a pattern: repetitions, runs on a keyboard, telephone numbers. Pure."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The password policy: how long a password is, and which ones are easy to guess. Pure.
+"""The password policy: how long a password has to be, and which ones are easy to guess. Pure.
 
 There are no composition rules ("one digit, one capital"), as NIST SP 800-63B and ASVS 5.0 V6.2.5 advise. Refused is
 what an attacker tries first: passwords that many people have, patterns (password_patterns.py), and the names that stand
@@ -46,7 +46,7 @@ def weakness(password: str, names: Iterable[str] = ()) -> Weakness | None:
 
     Args:
         password: at least MIN_LENGTH code points.
-        names: of the person, such as nickname and e-mail address.
+        names: of the person, such as nickname and email address.
     """
     plain = folded(password)
     if _is_name(plain, [*CONTEXT, *names]):
@@ -94,7 +94,7 @@ def _is_name(password: str, names: Iterable[str]) -> bool:
 
 
 def _is_made_of(password: str, names: list[str]) -> bool:
-    """Whether it has a name, and too few letters beside it. What is left stays as typed, where a digit is no letter."""
+    """Whether it has a name, and too few letters beside it. What is left stays as typed, so a digit is no letter."""
     looks, left = comparable(password), password
     for name in names:
         while (start := looks.find(name)) >= 0:

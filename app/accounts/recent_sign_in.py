@@ -65,13 +65,13 @@ def confirm() -> Answer:
             with counted_password(current_user.id):
                 user = service.check_password(current_user.id, form.password.data)
         except service.WrongPassword:
-            form.password.errors = [_("This is not your password.")]
+            form.password.errors = [_("This isn't your password.")]
         except RateLimited as error:
             form.password.errors = [wait_sentence(error)]
             return confirm_page(form), 429, retry_after(error)
         else:
             browser_session.renew(user)
-            flash(_("Thank you, it is you. Please go on; for 10 minutes we do not ask again."))
+            flash(_("Thanks for confirming. We won't ask again for 10 minutes."))
             return redirect(local_path(request.args.get("next"), default=url_for("mypage.index")))
     return confirm_page(form), 422
 

@@ -13,7 +13,7 @@ from app.extensions import db
 
 
 class EmailTaken(Exception):
-    """Another account has this e-mail address."""
+    """Another account has this email address."""
 
 
 class NicknameTaken(Exception):
@@ -21,7 +21,7 @@ class NicknameTaken(Exception):
 
 
 class WrongCredentials(Exception):
-    """The e-mail address is unknown or the password is wrong. Nobody is told which.
+    """The email address is unknown or the password is wrong. Nobody is told which.
 
     Args:
         user_id: of the account with this address; None when there is none. For the log alone.
@@ -91,7 +91,7 @@ def taken(error: IntegrityError) -> Exception:
 
 
 def authenticate(email: str, password: str) -> User:
-    """The user with this e-mail address and password. Renews a hash that was made with older parameters.
+    """The user with this email address and password. Renews a hash that was made with older parameters.
 
     Raises:
         WrongCredentials: after the same work, whether the address is unknown or the password wrong.

@@ -26,7 +26,7 @@ LIFETIME_REMEMBERED = timedelta(days=30)  # with "keep me signed in"
 LONGEST = timedelta(days=90)  # from sign-in, however often there was a visit: absolute lifetime, ASVS 5.0 V7.3.2
 SEEN_EVERY = timedelta(hours=1)  # precision of last_seen_at; without it each visit would be a write
 MOST = 100  # sessions of an account; nobody has as many browsers
-RECENT = timedelta(minutes=10)  # for so long nobody is asked for the password again, see recent_sign_in.py
+RECENT = timedelta(minutes=10)  # how long nobody is asked for the password again, see recent_sign_in.py
 
 
 class ReadOnly(Exception):
@@ -147,7 +147,7 @@ def find_session(token: str) -> SignedIn | None:
 
 
 def extend_session(session_id: int) -> None:
-    """Note a visit: the session's lifetime starts anew (sliding expiration), up to LONGEST after the sign-in.
+    """Note a visit: the session's lifetime starts over (sliding expiration), up to LONGEST after the sign-in.
 
     Raises:
         ReadOnly: the database takes no changes, as during a failover or on a full disk. Who only reads need not care.

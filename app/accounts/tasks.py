@@ -60,7 +60,7 @@ def send_change_link(token_id: int, language: str) -> None:
     try:
         token, claim = tokens.draw(token_id)
     except TokenExpired:
-        return  # the account was deleted, or a link of it was used meanwhile
+        return  # the account was deleted in the meantime, or one of its links was used
     is_taken = db.session.scalar(_OWNER, {"email": claim.email}) is not None
     db.session.commit()
     with force_locale(language):

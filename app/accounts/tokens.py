@@ -20,7 +20,7 @@ from app.soft_delete import purge
 LIFETIME = timedelta(minutes=30)  # from the moment at which the mail is written
 RESERVED_FOR = timedelta(days=1)  # until the mail is written; its job gives up after an hour and a half
 
-# Purposes. A link that confirms the address of before must not move the account back to it, so that is another one.
+# Purposes. A link that confirms the old address must not move the account back to it, so it has its own purpose.
 RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose
 CONFIRM_EMAIL = "confirm_email"
 CHANGE_EMAIL = "change_email"

@@ -47,9 +47,9 @@ def sign_up() -> Answer:
             rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
             user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
         except service.EmailTaken:
-            form.email.errors = [_("This address has an account already; please sign in.")]
+            form.email.errors = [_("This address already has an account. Sign in instead.")]
         except service.NicknameTaken:
-            form.nickname.errors = [_("This nickname is taken; please choose another one.")]
+            form.nickname.errors = [_("This nickname is taken. Choose another one.")]
         except RateLimited as error:
             form.email.errors = [wait_sentence(error)]
             return render_template("accounts/sign_up.html", form=form), 429, retry_after(error)
@@ -81,7 +81,7 @@ def sign_in() -> Answer:
         except service.WrongCredentials as error:
             key = current_app.config["SECRET_KEY"]
             events.sign_in_failed(error.user_id, form.email.data, this_client(), key)
-            form.password.errors = [_("That e-mail and password don't match.")]
+            form.password.errors = [_("That email and password don't match.")]
         except RateLimited as error:
             form.password.errors = [wait_sentence(error)]
             return sign_in_page(form, carried), 429, retry_after(error)
@@ -112,7 +112,7 @@ def sign_in_page(form: SignInForm, carried: form_recovery.RecoveredForm | None =
 def sign_out() -> Answer:
     sessions.end_session(current_user.session_id)
     browser_session.sign_out()
-    flash(_("You are signed out. See you soon."))
+    flash(_("You're signed out. See you soon."))
     return redirect(url_for("accounts.sign_in"))
 
 
@@ -137,7 +137,7 @@ def sign_out_device(session_id: int) -> Answer:
 @recent_sign_in_required("accounts.list_devices")
 def sign_out_other_devices() -> Answer:
     devices.sign_out_others(current_user.id, current_user.session_id, this_client())
-    flash(_("All other devices are signed out."))
+    flash(_("You're signed out on all other devices."))
     return redirect(url_for("accounts.list_devices"))
 
 

@@ -48,7 +48,7 @@ def url(port: int) -> str:
 
 
 def start(directory: Path, port: int, *, durable: bool = True, may_create_databases: bool = False) -> Child:
-    """Start a server that accepts connections at `url(port)`, with a role that is no superuser.
+    """Start a server that accepts connections at `url(port)`, with a role that is not a superuser.
 
     Args:
         directory: the data; made when it is missing or empty. The log goes beside it.
@@ -142,7 +142,7 @@ def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
     )
     if done.returncode != 0:
         complaint = " ".join(done.stdout.split())[-300:]
-        raise DevError(f"PostgreSQL could not make its data in {cwd}; mend what it says and start again: {complaint}")
+        raise DevError(f"PostgreSQL could not make its data in {cwd}; fix what it says and start again: {complaint}")
 
 
 def _require_owner(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""A process of ours that is started anew when the code changes."""
+"""A process that is restarted when the code changes."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,12 +30,12 @@ class Reloading:
         if times != self._seen:
             changed = next((path for path in {**times, **self._seen} if times.get(path) != self._seen.get(path)), None)
             self._seen, self.has_ended = times, False
-            click.echo(f"{self.name} starts again: {changed} has changed.")
+            click.echo(f"Restarting the {self.name}: {changed} has changed.")
             self._child.stop()
             self._child = self._start()
         elif self._child.process.poll() is not None and not self.has_ended:
             self.has_ended = True
-            click.echo(f"{self.name} has ended; it starts again when the code changes.")
+            click.echo(f"The {self.name} has ended; it restarts when the code changes.")
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from app.dev.processes import Child, spawn
 
 NAME = "S3"
 START_WITHIN = 60  # seconds
-STOP_WITHIN = 10  # seconds. It takes one; now and then five more, in which it waits for its connections to itself
+STOP_WITHIN = 20  # seconds. It takes one; now and then five more, in which it waits for its connections to itself
 GRPC = 10000  # SeaweedFS listens on each port plus this one as well
 
 # For servers that only this machine reaches; a secret has at least 16 characters.

@@ -1,6 +1,6 @@
 """The web of development: Flask's own server, on a socket that `flask dev` holds.
 
-`flask dev` keeps the socket while it starts the server anew, so a browser waits for the new code and is never refused.
+`flask dev` keeps the socket while it starts the server again, so a browser waits for the new code and is never refused.
 Flask's own reloader does the same with two environment variables, but it imports the whole application twice, one after
 the other.
 """

@@ -1,4 +1,4 @@
-"""Check kept figures against the rows that they count, some people a night, and put right what is wrong.
+"""Check kept figures against the rows that they count, for some people every night, and correct what is wrong.
 
 Nothing should ever be wrong. What could be: rows that somebody changed with triggers switched off, as a restore may.
 """
@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 
-SECONDS = 60.0  # a night; some ten thousand people of usual size
+SECONDS = 60.0  # a night; enough for some ten thousand typical people
 
 # Who was counted longest ago. The owner's row is locked before the figures, as everywhere. One whose row is locked is
 # passed over, and comes the next night.

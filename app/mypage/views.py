@@ -88,7 +88,7 @@ def change_nickname() -> Answer:
         try:
             profile.change_nickname(current_user.id, form.nickname.data)
         except NicknameTaken:
-            form.nickname.errors = [_("This nickname is taken; please choose another one.")]
+            form.nickname.errors = [_("This nickname is taken. Choose another one.")]
         else:
             flash(_("Your nickname was changed."))
             return redirect(url_for("mypage.index"))
@@ -121,7 +121,7 @@ def change_password() -> Answer:
                 current, new = form.current_password.data, form.new_password.data
                 user = password.change_password(current_user.id, current, new, reader_locale(), this_client())
         except WrongPassword:
-            form.current_password.errors = [_("This is not your current password.")]
+            form.current_password.errors = [_("This isn't your current password.")]
         except RateLimited as error:
             return limited_page(form, form.current_password, error)
         else:
@@ -147,7 +147,7 @@ def change_email() -> Answer:
                 typed, new = form.password_for_email.data, form.new_email.data
                 email_change.ask_for_link(current_user.id, typed, new, reader_locale(), this_client())
         except WrongPassword:
-            form.password_for_email.errors = [_("This is not your password.")]
+            form.password_for_email.errors = [_("This isn't your password.")]
         except RateLimited as error:
             return limited_page(form, form.password_for_email, error)
         else:
@@ -164,7 +164,7 @@ def delete_account() -> Answer:
             with counted_password(current_user.id):
                 deletion.delete_account(current_user.id, form.password.data, this_client())
         except WrongPassword:
-            form.password.errors = [_("This is not your password.")]
+            form.password.errors = [_("This isn't your password.")]
         except RateLimited as error:
             return limited_page(form, form.password, error)
         else:

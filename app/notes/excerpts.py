@@ -10,10 +10,13 @@ from app.notes.initials import regular_expression
 LENGTH = 200  # code points of an excerpt: four lines of Korean
 NAME_LENGTH = 50  # code points
 BEFORE_HIT = 40  # code points of an excerpt before the first hit
-# Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule or a fence of code; then
-# emphasis, code and links. A few of them are enough for an excerpt; the page of the note has the whole of it.
+# Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
+# second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
+# the page of the note has the whole of it.
 BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
-RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,})$\n?", re.MULTILINE)
+RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
+TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
+BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
 EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
 EMPTY_LINES = re.compile(r"\n\s*\n")
@@ -34,7 +37,7 @@ def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
 def plain(text: str) -> str:
     for pattern, kept in ((RULE_OR_FENCE, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
         text = pattern.sub(kept, text)
-    return text
+    return TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text) if "|" in text else text
 
 
 def excerpt_around_hit(text: str, words: Iterable[str]) -> str:

@@ -41,5 +41,5 @@ class EditNoteForm(NoteForm):
 
     def validate_version(self, field: Field) -> None:
         if not VERSION.fullmatch(field.data or ""):
-            raise ValidationError(_("This page is not complete; please open the note again."))
+            raise ValidationError(_("This page didn't load completely. Open the note again."))
         field.data = int(field.data)

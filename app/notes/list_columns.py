@@ -29,7 +29,7 @@ from app.soft_delete import can_be_restored
 
 TAGS_OF_NOTE = 8  # tags that one note shows
 TAGS_BESIDE = 12  # tags beside the list
-TRASH_COUNTED = 100  # of more the list says 99+, so that a full trash costs it no more
+TRASH_COUNTED = 100  # beyond that the list says 99+, so that a full trash does not slow it down
 TRASH_RETENTION = timedelta(days=30)
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
@@ -81,6 +81,6 @@ def figures() -> tuple[Label[Any], ...]:
         kept(Figures.notes).label("total"),
         kept(Figures.notes_archived).label("in_archive"),
         select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
-        # As text: psycopg2 would parse a column of JSON anew for each row.
+        # As text: psycopg2 would parse a column of JSON again for each row.
         cast(select(func.json_agg(pairs)).scalar_subquery(), Text).label("used_tags"),
     )

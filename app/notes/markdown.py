@@ -1,7 +1,7 @@
 """Render a note's text, a subset of Markdown (CommonMark), as HTML that is safe from XSS.
 
 XSS: nothing in a note becomes HTML by itself. The parser escapes all text and every attribute, raw HTML is off, and a
-link has the scheme http, https or mailto or is no link.
+link has the scheme http, https or mailto or is not a link.
 
 Lists, quotes, code, tables, emphasis, links, task boxes and headings are rendered. Images are not, since they would
 tell their server who reads the note. Syntax that changes text which was not meant as Markdown is off too: link

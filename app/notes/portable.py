@@ -57,7 +57,7 @@ def _row(item: object) -> Item:
 
 
 def _still_kept(deleted_at: str | None) -> str | None:
-    """In the trash for longer than that is kept, it would never be seen: its time begins anew."""
+    """In the trash for longer than that is kept, it would never be seen: its time starts over."""
     now = datetime.now(UTC)
     if deleted_at and datetime.fromisoformat(deleted_at) <= now - TRASH_RETENTION:
         return now.isoformat()

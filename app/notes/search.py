@@ -10,7 +10,7 @@ from app.notes.tags import tags_of
 LENGTH = 100  # code points. A longer query is cut, since finding too much is better than an error page
 WORDS = 5  # at most
 
-# What is no letter and no digit: a word begins after it. Not [:alnum:], which depends on the locale.
+# Neither a letter nor a digit: a word begins after it. Not [:alnum:], which depends on the locale.
 NO_LETTER = "[^0-9A-Za-z\u00c0-\u1fff\u3040-\ud7ff]"
 
 

@@ -100,7 +100,7 @@ def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
 def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> int:
     """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
 
-    A note that has this title and text already is no conflict: the same edit came twice, since its answer was lost.
+    A note that has this title and text already is not a conflict: the same edit came twice, since its answer was lost.
 
     Returns: the version that is stored now.
 

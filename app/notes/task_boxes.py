@@ -39,7 +39,7 @@ class Tick:
 
 
 def tick_of(lines: list[str], number: int) -> Tick | None:
-    """The tick that changes the task of a line; None where the line is no task, such as the first of a nested list."""
+    """The tick that changes the task of a line; None where it is not a task, such as the first of a nested list."""
     match = LINE.fullmatch(lines[number])
     return match and Tick(number, checksum(match), match[2] == " ")
 

@@ -23,12 +23,12 @@ def empty_trash() -> Answer:
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Answer:
     name = service.restore_note(current_user.id, note_id)
-    flash(_("“%(name)s” is back.", name=name))
+    flash(_("“%(name)s” restored.", name=name))
     return redirect(return_url(url_for("notes.index")))
 
 
 @bp.post("/<id:note_id>/delete-for-good")
 def delete_for_good(note_id: int) -> Answer:
     name = service.delete_note_for_good(current_user.id, note_id)
-    flash(_("“%(name)s” was deleted for good.", name=name))
+    flash(_("“%(name)s” deleted for good.", name=name))
     return redirect(url_for("notes.trash"))

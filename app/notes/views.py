@@ -84,7 +84,7 @@ def create() -> Answer:
         note_id = service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
     except QuotaReached as error:
         form.content.errors = [
-            _("You keep %(most)s notes, and no more fit. Delete some, and empty the trash.", most=number(error.most))
+            _("You've reached the limit of %(most)s notes. Delete some and empty the trash.", most=number(error.most))
         ]
         return refused(form)
     note = url_for("notes.show", note_id=note_id)
@@ -102,7 +102,7 @@ def refused(form: NewNoteForm) -> Answer:
 
 
 def requested_cursor() -> Cursor:
-    """Where the page that `?before=` asks for starts; 400 when it is no cursor of this list."""
+    """Where the page that `?before=` asks for starts; 400 when it is not a cursor of this list."""
     before = request.args.get("before")
     try:
         return START if before is None else parse_cursor(before)

@@ -77,7 +77,7 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> R
             require_user_verification=True,
             supported_pub_key_algs=algorithms(),
         )
-        # The library decodes the key only. One that is none, such as a point beside the curve, would sign nobody in.
+        # The library only decodes the key. An invalid one, such as a point beside the curve, could sign nobody in.
         key = helpers.decode_credential_public_key(verified.credential_public_key)
         helpers.decoded_public_key_to_cryptography(key)
     if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:

@@ -15,8 +15,10 @@ CODE_LENGTH = 40  # what is typed, with spaces and hyphens
 def answer_field() -> HiddenField:
     return HiddenField(
         validators=[
-            InputRequired(_("Your browser sent no passkey. Passkeys need JavaScript and a browser that knows them.")),
-            Length(max=MAX_ANSWER, message=_("Your browser sent too much. Please try again.")),
+            InputRequired(
+                _("Your browser sent no passkey. Passkeys need JavaScript and a browser that supports them.")
+            ),
+            Length(max=MAX_ANSWER, message=_("Your browser sent too much. Try again.")),
         ]
     )
 
@@ -53,7 +55,7 @@ class RecoveryCodeForm(FlaskForm):
     code = StringField(
         _("Recovery code"),
         filters=[normalize, strip],
-        validators=[InputRequired(_("Please type a recovery code.")), at_most(CODE_LENGTH), no_control_characters],
+        validators=[InputRequired(_("Please enter a recovery code.")), at_most(CODE_LENGTH), no_control_characters],
         # On its own a browser would offer to keep it.
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )

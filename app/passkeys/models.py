@@ -19,7 +19,7 @@ class Passkey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # up to 1,023 bytes, drawn by the device
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key
-    # Whose passkey it is, in a word that tells the device nothing: random, and the same for all of an account.
+    # The user handle: random, so that it tells the device nothing, and the same for all passkeys of an account.
     user_handle: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(BigInteger)  # stays 0 for a passkey that is kept on several devices
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))

@@ -50,7 +50,7 @@ def hashes(codes: Sequence[str]) -> list[str]:
 
 
 def replace(user_id: int, code_hashes: Sequence[str]) -> None:
-    """Void the codes of before, and store these; none to have no codes at all. The caller commits."""
+    """Replace the earlier codes by these; none to have no codes at all. The caller commits."""
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     if code_hashes:
         db.session.execute(insert(RecoveryCode), [{"user_id": user_id, "code_hash": one} for one in code_hashes])

@@ -21,7 +21,7 @@ def relying_party() -> RelyingParty | None:
     return _party(current_app.config["SITE_URL"], request.host_url)
 
 
-@lru_cache(maxsize=64)  # pages ask for it several times; a stranger's host name falls out again
+@lru_cache(maxsize=64)  # pages ask for it several times; the host name of an attacker is evicted again
 def _party(site_url: str, host_url: str) -> RelyingParty | None:
     here = urlsplit(host_url)
     site = urlsplit(site_url) if site_url else here

@@ -9,15 +9,15 @@ from app.passkeys.service import LastPasskey, NoPasskey, PasskeyTaken, TooManyPa
 from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
 
 SENTENCES = {
-    ChallengeExpired: _("That took too long, or it was sent twice. Please try again."),
-    PasskeyRefused: _("This passkey is not accepted here. Please try another way."),
-    PasskeyCopied: _("This passkey seems to be a copy, so it is not accepted. Use another one, and remove this one."),
-    PasskeyTaken: _("This passkey is in use already. Please make a new one."),
-    TooManyPasskeys: _("You have as many passkeys as fit. Please remove one first."),
-    NoPasskey: _("Please add a passkey first."),
-    LastPasskey: _("This is your last passkey, and sign-in asks for one. Turn the second step off first."),
-    NotTurnedOn: _("Recovery codes are for the second step. Please turn it on first."),
-    WrongRecoveryCode: _("This is none of your unused recovery codes. Please check it, or use another one."),
+    ChallengeExpired: _("That took too long, or it was sent twice. Try again."),
+    PasskeyRefused: _("This passkey doesn't work here. Try another way."),
+    PasskeyCopied: _("This passkey looks like a copy, so we don't accept it. Use another one, and remove this one."),
+    PasskeyTaken: _("This passkey is already in use. Create a new one."),
+    TooManyPasskeys: _("You've reached the limit for passkeys. Remove one first."),
+    NoPasskey: _("Add a passkey first."),
+    LastPasskey: _("This is your last passkey, and two-step sign-in needs one. Turn off two-step sign-in first."),
+    NotTurnedOn: _("Recovery codes are for two-step sign-in. Turn it on first."),
+    WrongRecoveryCode: _("This isn't one of your unused recovery codes. Check it, or use another one."),
 }
 
 

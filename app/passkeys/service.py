@@ -20,7 +20,7 @@ from app.passkeys.ceremonies import RelyingParty
 from app.passkeys.models import Passkey
 from app.passkeys.options import Known, registration_options
 
-MOST = 20  # a person; bounds the page, and what a browser is sent
+MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
 
 
@@ -142,7 +142,7 @@ def add_passkey(
         db.session.rollback()
         if violated_constraint(error) != "uq_passkeys_credential_id":
             raise
-        raise PasskeyTaken from error  # of another account, too: the page must not tell whose it is
+        raise PasskeyTaken from error  # even if it belongs to another account: the page must not reveal whose it is
     return passkey.id
 
 

@@ -41,7 +41,7 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 def second_step_expired(error: SecondStepExpired) -> Answer:
     settle_reader()
     session.pop(browser_session.SECOND_STEP, None)
-    flash(_("That took too long. Please sign in once more."), "wrong")
+    flash(_("That took too long. Sign in again."), "wrong")
     return redirect(url_for("accounts.sign_in", next=request.args.get("next") or None))
 
 

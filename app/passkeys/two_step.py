@@ -1,4 +1,4 @@
-"""Two-step sign-in by choice: a passkey after the password, or a recovery code in its place. It is never a must."""
+"""Optional two-step sign-in: a passkey after the password, or a recovery code in its place."""
 
 from sqlalchemy import func, select
 
@@ -48,7 +48,7 @@ def turn_off(user_id: int, client: Client) -> None:
 
 
 def new_codes(user_id: int, client: Client) -> list[str]:
-    """New recovery codes; those of before are void. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
+    """New recovery codes; earlier ones no longer work. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
     codes = recovery_codes.draw()
     hashes = recovery_codes.hashes(codes)
     if not lock_user(user_id).passkey_after_password:

@@ -68,7 +68,7 @@ def create() -> Answer:
     except (ChallengeExpired, PasskeyRefused, service.PasskeyTaken, service.TooManyPasskeys) as error:
         form.credential.errors = [sentence_of(error)]
         return list_page(form), 422
-    flash(_("The passkey is added. You can sign in with it."))
+    flash(_("Passkey added. You can sign in with it now."))
     return redirect(url_for(PAGE))
 
 
@@ -93,7 +93,7 @@ def remove(passkey_id: int) -> Answer:
     except service.LastPasskey as error:
         flash(sentence_of(error), "wrong")
     else:
-        flash(_("The passkey is removed; it signs nobody in any more. Delete it on your device, too."))
+        flash(_("Passkey removed. You can't sign in with it any more. Delete it from your device too."))
     return redirect(url_for(PAGE))
 
 
@@ -114,7 +114,7 @@ def turn_on_second_step() -> Answer:
 @recent_sign_in_required(PAGE)
 def turn_off_second_step() -> Answer:
     two_step.turn_off(current_user.id, this_client())
-    flash(_("Your password alone signs you in again. The recovery codes are void."))
+    flash(_("You now sign in with your password alone. Your recovery codes no longer work."))
     return redirect(url_for(PAGE))
 
 

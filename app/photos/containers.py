@@ -15,8 +15,8 @@ MAX_PASSES = 24
 MAX_SECTIONS = 1000  # JPEG segments, PNG chunks, GIF blocks; Pillow takes 2 s for 100,000
 
 # 0xFF and a code. Not a stuffed byte (FF 00), padding (FF FF) or a restart marker (FF D0 to FF D7): these belong to the
-# pixel data around them. Not TEM and the reserved codes (FF 01 to FF BF) either: no length follows them. Who reads one
-# there jumps over what libjpeg decodes: 1,276 scans in 110 kB took 29 s. The search runs in C: 5 MiB take 50 ms.
+# pixel data around them. Not TEM and the reserved codes (FF 01 to FF BF) either: no length follows them. To read a
+# length there would skip what libjpeg decodes: 1,276 scans in 110 kB took 29 s. The search runs in C: 5 MiB take 50 ms.
 JPEG_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 JPEG_END, JPEG_SCAN = 0xD9, 0xDA
 JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; those three are no frames (T.81, B.1)

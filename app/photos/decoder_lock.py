@@ -29,7 +29,7 @@ def decoder(seconds: float) -> Iterator[None]:
         PhotoBusy: it was not free within that time.
     """
     give_up = time.monotonic() + seconds
-    with FILE.open("rb") as file:  # opened anew, since a lock belongs to an open file; closing it frees the lock
+    with FILE.open("rb") as file:  # reopened, since a lock belongs to an open file; closing it frees the lock
         while not _is_locked(file.fileno()):
             if time.monotonic() >= give_up:
                 raise PhotoBusy

@@ -1,4 +1,4 @@
-"""Decode a square of an image whose bytes nobody vouches for, within bounds of pixels and memory. Pure.
+"""Decode a square of an untrusted image, within limits of pixels and memory. Pure.
 
 A small file can hold a huge image (decompression bomb), so its header is checked before its pixels are decoded.
 """
@@ -21,7 +21,7 @@ HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 EDGE = 400  # px, width and height of what comes out
 
 MAX_BYTES = 5 * 1024 * 1024
-UPLOAD_LIMIT = MAX_BYTES + 1024 * 1024  # with the rest of the form; of what is little too large a sentence can be told
+UPLOAD_LIMIT = MAX_BYTES + 1024 * 1024  # with the rest of the form; a file slightly above gets a sentence
 MIN_SIDE = 32  # px; a face in fewer cannot be recognized
 # Pixels, by the header. Memory grows with them, and decoding may take at most 160 MB.
 # PNG and GIF take up to 9 bytes a pixel; 12.5 megapixels hold the photos of most phones. WebP takes 16, since its
@@ -33,7 +33,7 @@ MAX_UNPACKED_PNG = 37_500_000
 MAX_JPEG_MEMORY = 160_000_000  # bytes, including 4 a pixel of the reduced image; a narrow image is hardly reduced
 PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}  # Pillow's modes
 STRAIGHT = {premultiplied: mode for mode, premultiplied in PREMULTIPLIED.items()}
-REDUCING_GAP = 2.0  # the filter gets an image of twice EDGE at least, so that nobody sees the blocks
+REDUCING_GAP = 2.0  # the filter gets an image of at least twice EDGE, so that no blocks are visible
 STRIP = 256  # px, the height of a strip, which is converted in the processor's cache
 FINE_PIXELS = 12_500_000  # a JPEG of up to so many pixels is reduced less than it could be, to keep more detail
 

@@ -15,19 +15,19 @@ from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.EMPTY: _("Choose a photo."),
-    Reason.TOO_LARGE: _("This photo is larger than 5 MB; please choose a smaller one."),
-    Reason.NOT_AN_IMAGE: _("That file is not a JPEG, PNG, GIF or WebP image."),
+    Reason.TOO_LARGE: _("This photo is larger than 5 MB. Choose a smaller one."),
+    Reason.NOT_AN_IMAGE: _("That file isn't a JPEG, PNG, GIF or WebP photo. Choose another one."),
     Reason.HEIF: _(
-        "HEIC and AVIF photos can't be read here. On an iPhone, choose it from Photo Library; elsewhere, save it as a "
-        "JPEG first."
+        "We can't read HEIC or AVIF photos. On an iPhone, choose the photo from Photo Library; on other devices, save"
+        " it as a JPEG first."
     ),
     Reason.DIMENSIONS: _(
-        "This image has too few or too many pixels: at least 32 a side, at most 9 million. Save a large one as a JPEG, "
-        "which may have 25 million."
+        "This photo is too small or too large: at least 32 pixels per side, at most 9 million in all. Save a larger "
+        "one as a JPEG of up to 25 million."
     ),
-    Reason.TOO_COMPLEX: _("This image is too complex; please save it again as a JPEG or PNG."),
-    Reason.DAMAGED: _("This image is damaged; please choose another one."),
-    Reason.CROP: _("The square is outside the photo; please place it again."),
+    Reason.TOO_COMPLEX: _("This photo is too complex. Save it again as a JPEG or PNG."),
+    Reason.DAMAGED: _("This photo is damaged. Choose another one."),
+    Reason.CROP: _("The square is outside the photo. Place it again."),
 }
 
 PIXELS = re.compile(r"[0-9]{1,5}")  # no accepted photo has a longer side

@@ -1,6 +1,6 @@
 """Profile photos: the bytes of an upload in, one square WebP out, or a named refusal. Pure.
 
-The output is encoded anew from pixels alone. So nothing hidden in the upload reaches a reader: no EXIF with a GPS
+The output is re-encoded from pixels alone. So nothing hidden in the upload reaches a reader: no EXIF with a GPS
 position, no ICC or XMP, no script or archive behind the last byte.
 """
 

@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 FOLDER = "photos"
 NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
 NAME_LENGTH = 37  # characters
-CHECK_AFTER_HOURS = 1  # a request that puts an object has ended long before
+CHECK_AFTER_HOURS = 1  # a request that stores an object has long ended by then
 # Uploads at work in a process; the other threads stay free for pages while the bucket hangs (bulkhead).
 UPLOADS = threading.BoundedSemaphore(2)
 UPLOAD_WAIT = 0.2  # seconds; a waiting upload holds a thread as well
-# Until the bucket has answered. Readers are promised an answer within 8: two are for the way of the request to and fro.
+# Until the bucket has answered. Readers are promised an answer within 8: two are for the request's way there and back.
 UPLOAD_SECONDS = 6.0
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
@@ -77,7 +77,7 @@ def store(data: bytes, crop: Crop | None = None, deadline: Deadline | None = Non
             raise PhotoBusy
         key = storage.new_key(FOLDER, "webp")
         defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
-        db.session.commit()  # before the object is there; and no connection is held while the bucket is waited for
+        db.session.commit()  # before the object is there; and no connection is held while waiting for the bucket
         return storage.put(key, webp, "image/webp", deadline.left)
     finally:
         UPLOADS.release()

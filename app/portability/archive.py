@@ -1,4 +1,4 @@
-"""Read an uploaded ZIP that nobody vouches for. Two entries are read; none is unpacked to disk. Pure.
+"""Read an untrusted ZIP. Two entries are read; none is unpacked to disk. Pure.
 
 Refused: path traversal in names ("zip slip"), duplicates, passwords, nested archives, and more than the limits once
 unpacked ("zip bomb").

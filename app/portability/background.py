@@ -1,4 +1,4 @@
-"""An import that takes longer than a router waits goes on in a thread, and its page is streamed meanwhile.
+"""An import that takes longer than a router waits continues in a thread, while its page is streamed.
 
 The first bytes are sent in time, and others follow until the end, so no router gives up. Who leaves the page does not
 stop the import: it is stored as a whole, or not at all.
@@ -62,5 +62,5 @@ def _outcome(job: Future[Outcome], report_of: Callable[[Outcome], str]) -> str:
         sentence, is_wrong = sentence_of(error), True
     except Exception:
         current_app.logger.exception("an import failed")
-        sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Please try again."), True
+        sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
     return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong)

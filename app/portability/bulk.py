@@ -38,7 +38,7 @@ class BulkImporter:
             column("place", Integer), *(column(name, table.c[name].type) for name in columns), name="new"
         ).render_derived(with_types=True)
         owner = bindparam("owner", type_=table.c.user_id.type)
-        # Compared only with rows from before the import: two equal items of one export both come in.
+        # Compared only with rows from before the import: two equal items of one export are both imported.
         is_here = exists().where(
             table.c.user_id == owner,
             table.c.id <= bindparam("before"),

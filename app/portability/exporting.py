@@ -103,7 +103,7 @@ class _Export:
             for line in self._document(portables):
                 document.write(line.encode())
                 yield from written.take()
-            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may idle
+            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
             entry = self._entry(archive.DOCUMENT)
             entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
             document.seek(0)
@@ -150,7 +150,7 @@ class _Export:
     def _entry(self, name: str, moment: datetime | None = None) -> ZipInfo:
         local = (moment or self._now).astimezone(self._zone)  # a ZIP has local time
         entry = ZipInfo(name, (max(local.year, 1980), *local.timetuple()[1:6]))
-        entry.compress_type = ZIP_DEFLATED  # also of the photo: what is stored as it is has no end in a stream
+        entry.compress_type = ZIP_DEFLATED  # also of the photo: without compression its end cannot be found in a stream
         entry.external_attr = 0o644 << 16  # without it the unpacked file has no permissions
         return entry
 

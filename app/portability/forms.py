@@ -13,30 +13,26 @@ from app.portability.rejection import ArchiveRejected, Reason
 from app.web.fields import rejection_sentence
 
 SENTENCES = {
-    Reason.TOO_LARGE: _(
-        "This ZIP is larger than 128 MB. Take the folder “notes” out of a copy of it and try that one."
-    ),
-    Reason.NOT_A_ZIP: _("This is not a ZIP file; please choose the one that you exported."),
-    Reason.NOT_OURS: _("This ZIP is no export of Semicircle."),
-    Reason.UNSAFE: _("This ZIP holds files that no export has; please choose the one that you exported."),
-    Reason.TOO_MUCH: _("There is more in this ZIP than can be imported at once."),
+    Reason.TOO_LARGE: _("This ZIP is larger than 128 MB. Make a copy, remove its “notes” folder and try again."),
+    Reason.NOT_A_ZIP: _("This isn't a ZIP file. Choose the one that you exported."),
+    Reason.NOT_OURS: _("This ZIP isn't a Semicircle export. Choose one that you exported."),
+    Reason.UNSAFE: _("This ZIP contains files that exports don't have. Choose the ZIP that you exported."),
+    Reason.TOO_MUCH: _("This ZIP holds more than we can import at once."),
     Reason.TOO_SLOW: _(
-        "This took too long, so nothing was imported. Try again in a few minutes, when less is going on here."
+        "This took too long, so nothing was imported. Try again in a few minutes, when we're less busy."
     ),
-    Reason.QUOTA: _(
-        "With this ZIP you would keep more than fits, so nothing was imported. Delete some first: %(place)s"
-    ),
-    Reason.VERSION: _("This export is of another version, which we cannot read."),
-    Reason.DAMAGED: _("This ZIP is damaged; please download or copy it once more."),
-    Reason.INVALID: _("Something in this ZIP is not as it was exported, so nothing was imported: %(place)s"),
-    Reason.PHOTO: _("The photo in this ZIP cannot be read, so nothing was imported."),
+    Reason.QUOTA: _("This ZIP would take you over the limit, so nothing was imported. Delete some first: %(place)s"),
+    Reason.VERSION: _("This export is from a version that we can't read."),
+    Reason.DAMAGED: _("This ZIP is damaged. Download or copy it again."),
+    Reason.INVALID: _("Something in this ZIP was changed after the export, so nothing was imported: %(place)s"),
+    Reason.PHOTO: _("We couldn't read the photo in this ZIP, so nothing was imported."),
 }
 
 
 class ImportForm(FlaskForm):
     # Takes many, so that a request with two archives can be refused. The page's button chooses one.
     archive = MultipleFileField(_("ZIP file"), widget=FileInput(), render_kw={"accept": ".zip,application/zip"})
-    replace_photo = BooleanField(_("Use the photo in the ZIP instead of mine"))
+    replace_photo = BooleanField(_("Replace my photo with the one in the ZIP"))
 
     def validate_archive(self, field: Field) -> None:
         if len(field.data or []) != 1 or not field.data[0].filename:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from app import storage
+from app.accounts.models import User
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
 from app.extensions import db
@@ -19,7 +20,7 @@ from app.portability.validation import InvalidItem
 from app.quotas import QuotaReached
 
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
-# 20,000 of the longest notes take 56 beside other work on 2 cores. For as long VACUUM waits, and other imports do too.
+# 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.
 IMPORT_SECONDS = 180.0
 
 
@@ -50,7 +51,7 @@ class Outcome:
 
 
 def import_archive(
-    account: SignedIn, file: IO[bytes], portables: Sequence[Portable], progress: Progress, *, replace_photo: bool
+    account: SignedIn | User, file: IO[bytes], portables: Sequence[Portable], progress: Progress, *, replace_photo: bool
 ) -> Outcome:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 

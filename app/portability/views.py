@@ -66,11 +66,11 @@ def download(parts: Iterable[bytes]) -> Response:
 
 def readme() -> str:
     sentences = (
-        _("This is everything that you have in Semicircle."),
-        _("notes, archive and trash: your notes as Markdown, one file each, with the days they were written."),
+        _("This is everything you have in Semicircle."),
+        _("notes, archive and trash: your notes as Markdown files, with the dates they were written."),
         _("todos.md: your todos as a task list."),
         _("photo.webp: your photo, if you have one."),
-        _("semicircle.json: all of this and your word counts, for programs and for bringing it back."),
+        _("semicircle.json: all of this and your word counts, for programs and for importing it again."),
         limits(),
     )
     return "".join(f"{sentence}\r\n\r\n" for sentence in sentences)
@@ -79,9 +79,9 @@ def readme() -> str:
 def limits() -> str:
     """The limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
-        "An import takes a ZIP of up to 128 MB, whose semicircle.json has up to 192 MB: about 25,000 of the longest "
-        "notes, or more short ones. It reads semicircle.json and photo.webp alone, so the folders may be taken out of "
-        "a larger one."
+        "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 25,000 notes of "
+        "full length, or more short ones. Only semicircle.json and photo.webp are read, so if the ZIP is larger, "
+        "remove its folders."
     )
     return sentence
 
@@ -131,8 +131,8 @@ def import_page(form: ImportForm) -> str:
 def report_of(outcome: importing.Outcome) -> str:
     counts = {name: number(count) for name, count in outcome.new.items()}
     if not outcome.photo and not any(outcome.new.values()):
-        return str(_("Everything in this ZIP is here already; nothing new was imported."))
+        return str(_("You already have everything in this ZIP, so nothing new was imported."))
     came = _("Imported: notes %(notes)s, todos %(todos)s, word counts %(wordcounts)s.", **counts)
-    photo = [_("The photo is yours again.")] if outcome.photo else []
-    known = [_("Left out, since they were here already: %(known)s.", known=number(outcome.known))]
+    photo = [_("Your photo was imported too.")] if outcome.photo else []
+    known = [_("Skipped because you already have them: %(known)s.", known=number(outcome.known))]
     return " ".join([came, *photo, *(known if outcome.known else [])])

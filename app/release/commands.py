@@ -37,7 +37,7 @@ from app.release.schema_state import BEHIND, read_schema_state
 @with_appcontext
 @click.pass_context
 def release(context: click.Context) -> None:
-    """See and check schema changes."""
+    """Inspect and check schema changes."""
     alembic = logging.getLogger("alembic")  # its log lines go to stdout, as the answer does
     context.call_on_close(partial(alembic.setLevel, alembic.level))
     alembic.setLevel(logging.WARNING)
@@ -54,7 +54,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 @release.command("status")
 @as_json
 def status_command(as_json: bool) -> None:
-    """Where code and database stand, what is pending, and whether a migration runs."""
+    """Show the revisions of code and database, what is pending, and whether a migration is running."""
     with read_only_connection() as connection:
         status = _status(connection)
     _print(status, as_json, text_output.status)
@@ -63,7 +63,7 @@ def status_command(as_json: bool) -> None:
 @release.command("history")
 @as_json
 def history_command(as_json: bool) -> None:
-    """What ran on this database, the newest first, and what it cost the release that served meanwhile."""
+    """List what ran on this database, the newest first, and what it cost the live release."""
     with read_only_connection() as connection:
         rows = ledger.read_history(connection)
     entries = [
@@ -80,11 +80,11 @@ def history_command(as_json: bool) -> None:
 
 
 @release.command("plan")
-@click.option("--back", is_flag=True, help="May I roll back? As --to, of the release before the live one.")
-@click.option("--to", "revision", help="Can code whose newest revision is this one serve? 0: yes, 3: no, 2: unknown.")
+@click.option("--back", is_flag=True, help="Is a rollback safe? Like --to, for the release before the live one.")
+@click.option("--to", "revision", help="Can code with this newest revision run? Exit 0: yes, 3: no, 2: unknown.")
 @as_json
 def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
-    """What the next upgrade would send, with the lock and the size of each table. With --back or --to: a forecast."""
+    """Show the SQL of the next upgrade, with locks and sizes of tables. With --back or --to: a rollback forecast."""
     if back or revision:
         _rollback_forecast(revision, as_json)
     with read_only_connection() as connection:
@@ -105,7 +105,7 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
 @click.argument("revision", nargs=-1)
 @as_json
 def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
-    """Judge revisions, all or those named, on a scratch database: exit 1 for a finding."""
+    """Check all or the given revisions on a scratch database. Exit 1: there are findings."""
     findings = lint.lint(revisions.script_directory(), target_metadata(), revision)
     document = {"ok": not findings, "findings": [_as_json_value(finding) for finding in findings]}
     _print(document, as_json, text_output.lint)
@@ -115,7 +115,7 @@ def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
 @release.command("doctor")
 @as_json
 def doctor_command(as_json: bool) -> None:
-    """What is wrong between this code and its database: exit 1 for an error, 0 for warnings."""
+    """Find differences between code and database, and other faults. Exit 1: errors, 0: none or warnings."""
     with read_only_connection() as connection:
         diagnoses = doctor.diagnose(connection, target_metadata())
     failed = any(diagnosis.severity == ERROR for diagnosis in diagnoses)
@@ -127,7 +127,7 @@ def doctor_command(as_json: bool) -> None:
 @release.command("definition")
 @click.argument("name")
 def definition_command(name: str) -> None:
-    """The SQL that makes NAME, an object that no model has, such as a function of the job queue."""
+    """Print the SQL that creates NAME, an object without a model, such as a function of the job queue."""
     sql = options.current().unmapped_sql
     with read_only_connection() as connection:
         objects = expected_objects(connection, sql()) if sql else []

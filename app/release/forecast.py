@@ -145,7 +145,7 @@ def _concerns(rule: Rule, mapped: Mapping[str, MappedColumn], columns: Mapping[s
 
 
 def _differs_by_row(column: StoredColumn) -> bool:
-    """Whether its default is no constant but a function, such as nextval(…)."""
+    """Whether its default is not a constant but a function, such as nextval(…)."""
     return column.default == "identity" or "(" in _TEXTS.sub("", column.default or "")
 
 

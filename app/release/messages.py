@@ -15,7 +15,7 @@ _AHEAD = (
 )
 _CONTRACT = (
     "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this code"
-    " uses{obstacles}. Do not go back: deploy the newer commit again, mended if need be (roll forward)."
+    " uses{obstacles}. Do not go back: deploy the newer commit again, fixed if need be (roll forward)."
 )
 _UNKNOWN = (
     "The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how {foreign}"
@@ -38,7 +38,7 @@ def failed_statement(error: DBAPIError) -> str:
         return "The connection to the database was lost; what was finished stays. Run the same command again."
     statement = " ".join((error.statement or "").split())[:500]
     return (
-        f"PostgreSQL refused a step: {server_message(error)}. Mend what sent it and run the same command again."
+        f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
         f" It was: {statement}"
     )
 

@@ -22,7 +22,7 @@ def check(current: SchemaState, connection: Connection, command: str) -> None:
     """
     if current.name == schema_state.AHEAD_CONTRACT:
         raise IncompatibleSchema(messages.refusal(current))
-    if current.name == schema_state.UNKNOWN and not context.get_context().purge:  # stamp --purge mends just this
+    if current.name == schema_state.UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
         raise UnknownRevision(messages.refusal(current))
     if current.name == schema_state.AHEAD:
         raise ReleaseError(messages.refusal(current))

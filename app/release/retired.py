@@ -77,7 +77,7 @@ def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table
     for table in found:
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
-            item.name = conv(item.name) if item.name else item.name  # it is no part of a naming convention's name
+            item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
     return found
 
 

@@ -157,7 +157,7 @@ def may_be_served(connection: Connection, current: SchemaState) -> bool:
 
 
 def run_pending(connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None) -> None:
-    """One attempt. Alembic reads the version anew, so revisions that an earlier attempt finished do not run again."""
+    """One attempt. Alembic reads the version again, so revisions that an earlier attempt finished do not run again."""
     connection.rollback()  # Alembic never commits a transaction that it finds open
     connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
     connection.commit()

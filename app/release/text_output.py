@@ -121,7 +121,7 @@ def rollback(document: Document) -> Iterator[str]:
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"
     if document["answer"] == "no":
-        yield "Do not roll back: mend the newer code and deploy that (roll forward)."
+        yield "Do not roll back: fix the newer code and deploy that (roll forward)."
 
 
 def lint(document: Document) -> Iterator[str]:

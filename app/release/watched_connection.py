@@ -70,7 +70,7 @@ def is_autocommit(connection: Connection) -> bool:
 
 
 def execute_raw(connection: Connection, sql: str) -> None:
-    """Send transaction control past SQLAlchemy, which knows of no transaction in an autocommit block."""
+    """Send transaction control without SQLAlchemy, which sees no transaction in an autocommit block."""
     with driver_connection(connection).cursor(cursor_factory=cursor) as plain_cursor:
         plain_cursor.execute(sql)
 

@@ -36,9 +36,9 @@ class DayField(DateField):
                 raise ValueError(typed)
             day = date.fromisoformat(typed)
         except ValueError as error:
-            raise ValueError(_("Please choose a day of the calendar.")) from error
+            raise ValueError(_("Please choose a date that exists.")) from error
         if not EARLIEST <= day <= LATEST:
-            raise ValueError(_("Please choose a day from 2000 to 2100."))
+            raise ValueError(_("Please choose a date from 2000 to 2100."))
         self.data = day
 
 
@@ -49,7 +49,7 @@ class TodoForm(FlaskForm):
 
     def validate_description(self, field: Field) -> None:
         if not field.data:
-            raise ValidationError(_("Please write what there is to do."))
+            raise ValidationError(_("Please write a todo."))
 
     @property
     def due(self) -> date | None:
@@ -71,7 +71,7 @@ class ChangeTodoForm(TodoForm):
 
     def validate_completed(self, field: Field) -> None:
         if field.raw_data not in ([], ["0"], ["1"]):
-            raise ValidationError(_("Go back and use the buttons of the page."))
+            raise ValidationError(_("Go back and use the buttons on the page."))
 
     def changes(self) -> Changes:
         """The values of the fields that were sent."""

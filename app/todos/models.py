@@ -42,7 +42,7 @@ class Todo(Base):
     position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     due_on: Mapped[date | None] = mapped_column(Date)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    # Means nothing while a todo is open. May be NULL for a done one, since the column is younger than `completed`.
+    # Meaningless while a todo is open. May be NULL for a done one, because the column is newer than `completed`.
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

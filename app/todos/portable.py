@@ -18,13 +18,13 @@ BATCH = 500
 
 _OWN = (Todo.user_id == bindparam("owner"), Todo.deleted_at.is_(None))
 _ALL = select(*(Todo.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Todo.position, Todo.id)
-# One that was deleted is nowhere to be seen, so it comes back.
+# A deleted one is not shown anywhere, so it is imported again.
 _IMPORTER = BulkImporter(
     Todo, FIELDS, same=("created_at", "description"), batch=BATCH, quota=QUOTA, counts=Todo.deleted_at.is_(None)
 )
 
 
-# As each new todo stands on top: see order.py.
+# On top, like each new todo: see order.py.
 _PLACE = update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id)
 
 

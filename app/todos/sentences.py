@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from flask_babel import gettext as _
 
-from app.web.formats import short_day
+from app.web.formats import deadline
 from app.web.locale import today
 
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
@@ -14,13 +14,13 @@ def due(value: date) -> str:
     """A due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
     days = (value - today()).days
     if days < 0:
-        sentence: str = _("Overdue · was due %(day)s", day=short_day(value))
+        sentence: str = _("Overdue · was due %(day)s", day=deadline(value))
     elif days == 0:
         sentence = _("Due today")
     elif days == 1:
         sentence = _("Due tomorrow")
     else:
-        sentence = _("Due %(day)s", day=short_day(value))
+        sentence = _("Due %(day)s", day=deadline(value))
     return sentence
 
 

@@ -60,7 +60,7 @@ def create() -> Answer:
     except QuotaReached as error:
         form.description.errors = [
             _(
-                "You keep %(most)s todos, and no more fit. Delete some; there is room a day later.",
+                "You've reached the limit of %(most)s todos. Delete some, and there's room after a day.",
                 most=number(error.most),
             )
         ]

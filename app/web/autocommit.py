@@ -20,8 +20,8 @@ from app.web.access import is_signed_in_write
 
 View = TypeVar("View", bound=Callable[..., object])
 
-# Seconds. A connection that was in use so recently is not asked whether it still stands, which is a round trip a
-# request of a busy process. HikariCP does the same (aliveBypassWindowMs).
+# Seconds. A connection that was in use so recently is not pinged first, which saves a busy process a round
+# trip per request. HikariCP does the same (aliveBypassWindowMs).
 TRUSTED_SECONDS = 0.5
 
 

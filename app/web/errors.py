@@ -24,14 +24,14 @@ RETRY_AFTER = 5  # seconds
 SENTENCES = {
     400: (_("We couldn't read that request"), _("Go back, reload the page and try again.")),
     404: (_("Page not found"), _("It may have been deleted, or the address may have a typo.")),
-    405: (_("That can't be done here"), _("Go back and use the buttons on the page.")),
-    409: (_("It has changed in the meantime"), _("Reload the page to see the new version.")),
+    405: (_("You can't do that here"), _("Go back and use the buttons on the page.")),
+    409: (_("This has changed in the meantime"), _("Reload the page to see the new version.")),
     413: (_("That's too large"), _("Send less at once. A photo can be up to 5 MB.")),
     415: (_("That format isn't supported"), _("Go back and use the form on the page.")),
     422: (_("Something in the form isn't right"), _("Go back and check what you typed.")),
     429: (_("Too many requests"), _("Wait a moment and try again.")),
-    500: (_("Something went wrong on our side"), _("It has been logged. Please try again in a moment.")),
-    503: (_("We can't answer right now"), _("Try again in a few seconds. Nothing was changed.")),
+    500: (_("Something went wrong on our side"), _("We've logged it. Try again in a moment.")),
+    503: (_("We're unavailable right now"), _("Try again in a few seconds. Nothing was changed.")),
 }
 READ_ONLY_SENTENCE = (
     _("Nothing can be saved right now"),

@@ -35,7 +35,7 @@ def has_control_characters(value: str) -> bool:
 
 def no_control_characters(form: Form, field: Field) -> None:
     if has_control_characters(field.data):
-        raise ValidationError(_("This text has an invisible control character; please type it again."))
+        raise ValidationError(_("This text contains an invisible control character. Type it again."))
 
 
 def one_line(form: Form, field: Field) -> None:

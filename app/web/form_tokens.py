@@ -1,6 +1,6 @@
 """One-time form tokens: a form that is sent twice is stored once.
 
-Two clicks, Back and Save again, a request that is sent anew since its answer was lost: the token is the same. Together
+Two clicks, Back and Save again, a request that is sent again since its answer was lost: the token is the same. Together
 with what was typed it makes an idempotency key, and the service stores each key once. Text that was changed since is
 another request, and is stored.
 

@@ -1,5 +1,18 @@
 """Template filters: how days, times and numbers are written in the reader's language.
 
+One style for all dates (tests/web/test_dates.py holds it), with the patterns of Unicode's CLDR:
+
+    day                "Nov 22"                  "11월 22일"
+    of another year    "Nov 22, 2025"            "2025년 11월 22일"
+    deadline           "Sun, Nov 22"             "11월 22일 (일)"
+    time               "2:55 AM"                 "오전 2:55"
+    day and time       "Nov 22, 2:55 AM"         "11월 22일 오전 2:55"
+    month              "November 2026"           "2026년 11월"
+
+- The year stands only where it is not this year.
+- A weekday stands only with a deadline, where it helps to plan.
+- Times are in the reader's zone, and do not name it. While the zone is not known, they are in UTC and say so.
+
 Babel interprets a pattern in about 20 µs. A list has a time in each row, so what was written once is kept (memoized):
 the minutes of a day, the days of some years and the small numbers come to a few thousand.
 """
@@ -13,27 +26,19 @@ from flask import Flask
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _
 
-from app.web.locale import local_day, reader, today
+from app.web.locale import LOCALES, local_day, reader, today
 
-# Patterns of Unicode TR 35. Babel's own Korean one writes PM; aaaa, the wide form, writes 오후 as Koreans do.
-DATE = {"en": "d MMM y", "ko": "y. M. d."}
-CLOCK = {"en": "HH:mm", "ko": "aaaa h:mm"}
-TIME = {"en": "h:mm a", "ko": "aaaa h:mm"}
-DAY = {"en": "EEEE, MMM d", "ko": "M월 d일 EEEE"}
-SHORT_DAY = {"en": "EEE, MMM d", "ko": "M월 d일(EEE)"}
-DAY_OF_ANOTHER_YEAR = {"en": "MMM d, y", "ko": "y년 M월 d일"}
-MONTH = {"en": "MMMM y", "ko": "y년 M월"}
-SHORT_MONTH, WEEKDAY = "MMM", "EEE"
-DATE_OF_YEAR = {"en": "MMM d", "ko": "M월 d일"}
-DAY_OF_MONTH = {"en": "EEE d", "ko": "d일 (EEE)"}
+# Skeletons of CLDR (Unicode TR 35): which parts to write. Their order and punctuation are the language's.
+DAY, DAY_OF_ANOTHER_YEAR = "MMMd", "yMMMd"
+DEADLINE, DEADLINE_OF_ANOTHER_YEAR = "MMMEd", "yMMMEd"
+MONTH, SHORT_MONTH, WEEKDAY, TIME = "yMMMM", "MMM", "E", "hm"
 DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
 
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        ago=ago, date_and_time=date_and_time, date_of_year=date_of_year, time_of_day=time_of_day, day=day,
-        day_name=day_name, day_of_month=day_of_month, month=month, number=number, percent=percent,
-        short_month=short_month, timestamp=timestamp, weekday=weekday,
+        ago=ago, date_and_time=date_and_time, day=day, day_name=day_name, month=month, number=number, percent=percent,
+        short_month=short_month, time_of_day=time_of_day, timestamp=timestamp, weekday=weekday,
     )  # fmt: skip
 
 
@@ -43,47 +48,31 @@ def timestamp(value: datetime) -> str:
 
 
 def date_and_time(value: datetime) -> str:
-    """An aware datetime: "2026. 11. 21. 오후 2:04", and in English "21 Nov 2026, 05:04 UTC"."""
-    language, there = reader().language, value.astimezone(reader().time_zone)
-    shown = _date(there.date(), DATE[language], language), _time(there.hour, there.minute, CLOCK[language], language)
-    if language == "ko":
-        return " ".join(shown)
-    return f"{', '.join(shown)} {_zone_name(there)}"
+    """An aware datetime: "11월 21일 오후 2:04", and "Nov 21, 5:04 AM UTC" while the reader's zone is not known."""
+    who = reader()
+    there = value.astimezone(who.time_zone)
+    joined = LOCALES[who.language].datetime_formats["medium"]  # "{1}, {0}" in English
+    shown = str(joined).format(_time(there.hour, there.minute, who.language), day(there.date()))
+    return f"{shown} UTC" if who.time_zone.key == "UTC" else shown
 
 
 def time_of_day(value: datetime) -> str:
     """An aware datetime: "오후 2:04"."""
     who = reader()
-    language, there = who.language, value.astimezone(who.time_zone)
-    return _time(there.hour, there.minute, TIME[language], language)
+    there = value.astimezone(who.time_zone)
+    return _time(there.hour, there.minute, who.language)
 
 
 def day(value: date) -> str:
-    """A day: "11월 21일 토요일", or "2025년 11월 21일" in another year than this."""
-    return _day(value, DAY)
+    """A day: "11월 21일", or "2025년 11월 21일" in another year than this."""
+    this_year = value.year == today().year
+    return _date(value, DAY if this_year else DAY_OF_ANOTHER_YEAR, reader().language)
 
 
-def short_day(value: date) -> str:
-    """A day: "11월 21일(토)", or "2025년 11월 21일" in another year than this."""
-    return _day(value, SHORT_DAY)
-
-
-def _day(value: date, this_year: dict[str, str]) -> str:
-    language = reader().language
-    patterns = this_year if value.year == today().year else DAY_OF_ANOTHER_YEAR
-    return _date(value, patterns[language], language)
-
-
-def date_of_year(value: date) -> str:
-    """A day without its weekday and year: "11월 21일"."""
-    language = reader().language
-    return _date(value, DATE_OF_YEAR[language], language)
-
-
-def day_of_month(value: date) -> str:
-    """A day in a list of its month: "21일 (토)"."""
-    language = reader().language
-    return _date(value, DAY_OF_MONTH[language], language)
+def deadline(value: date) -> str:
+    """A day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this."""
+    this_year = value.year == today().year
+    return _date(value, DEADLINE if this_year else DEADLINE_OF_ANOTHER_YEAR, reader().language)
 
 
 def weekday(value: date) -> str:
@@ -115,8 +104,12 @@ def ago(value: datetime) -> str:
 
 def month(value: datetime | date) -> str:
     """A day, or the day of an aware datetime: "2026년 3월"."""
-    language = reader().language
-    return _date(local_day(value) if isinstance(value, datetime) else value, MONTH[language], language)
+    return _date(local_day(value) if isinstance(value, datetime) else value, MONTH, reader().language)
+
+
+def duration(seconds: int) -> str:
+    """A time to wait: "3분"."""
+    return dates.format_timedelta(timedelta(seconds=seconds), threshold=1, locale=LOCALES[reader().language])
 
 
 def number(value: int) -> str:
@@ -132,24 +125,17 @@ def percent(value: float, digits: int = 0) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _date(value: date, pattern: str, language: str) -> str:
-    return dates.format_date(value, pattern, locale=language)
+def _date(value: date, skeleton: str, language: str) -> str:
+    locale = LOCALES[language]
+    return dates.format_date(value, locale.datetime_skeletons[skeleton].pattern, locale=locale)
 
 
 @lru_cache(maxsize=4096)
-def _time(hour: int, minute: int, pattern: str, language: str) -> str:
-    return dates.format_time(time(hour, minute), pattern, locale=language)
-
-
-_zone_names: dict[tuple[object, ...], str] = {}
-
-
-def _zone_name(value: datetime) -> str:
-    """The zone of a moment as English writes it: "EDT" in summer and "EST" in winter."""
-    clock = value.tzinfo, value.utcoffset(), value.dst()
-    if clock not in _zone_names:
-        _zone_names[clock] = dates.get_timezone_name(value, "short", locale="en")
-    return _zone_names[clock]
+def _time(hour: int, minute: int, language: str) -> str:
+    """With the wide day period "aaaa", since CLDR's short one in Korean is "AM", which nobody writes."""
+    locale = LOCALES[language]
+    pattern = locale.datetime_skeletons[TIME].pattern.replace("a", "aaaa")
+    return dates.format_time(time(hour, minute), pattern, locale=locale)
 
 
 @lru_cache(maxsize=4096)

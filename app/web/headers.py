@@ -37,7 +37,7 @@ def content_security_policy(photo_origin: str) -> str:
 
 
 def set_headers(response: Response) -> Response:
-    response.headers.extend(FIXED)  # not update(), which looks for each of them: no view sets one
+    response.headers.extend(FIXED)  # not update(), which looks each of them up: no view sets one
     response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
     response.headers["X-Request-ID"] = g.request_id
     if request.is_secure:

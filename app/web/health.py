@@ -31,7 +31,7 @@ class ReadOnly(Exception):
 @bp.get("/healthz")
 @public
 def healthz() -> Response:
-    """The process answers. It does not ask the database: a restart would not mend that one."""
+    """The process answers. It does not ask the database: a restart would not fix that one."""
     return jsonify(status="ok")
 
 

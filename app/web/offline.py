@@ -16,6 +16,8 @@ def offline() -> str:
     settle_reader()
     return render_template(
         "errors/error.html",
-        title=_("There is no network"),
-        advice=_("Nothing was changed. What you read last can be read again here, all else when the network is back."),
+        title=_("You're offline"),
+        advice=_(
+            "Nothing was changed. You can still read what you opened last, and everything else once you're back online."
+        ),
     )

@@ -70,7 +70,7 @@ class FoldingEnvironment(Environment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         template = super()._parse(source, name, filename)
-        if self.language is None or self.auto_reload:  # in development an edit shows at once, also of what is folded
+        if self.language is None or self.auto_reload:  # in development edits show at once, also of what is folded
             return template
         is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
         folded: nodes.Template = Folding(self, is_html).visit(template)

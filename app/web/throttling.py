@@ -1,10 +1,9 @@
-"""What a reader is told of a rate limit: 429, when to try again, and the text that was typed. So of a quota: 422."""
+"""What a reader is told at a rate limit (429) or a quota (422): when to try again, and the text that was typed."""
 
 import math
-from datetime import timedelta
 
 from flask import Flask
-from flask_babel import format_timedelta, gettext
+from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
@@ -15,7 +14,7 @@ from app.rate_limits import RateLimited
 from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response
-from app.web.formats import number
+from app.web.formats import duration, number
 
 
 def init_app(app: Flask) -> None:
@@ -46,7 +45,7 @@ def show_rate_limited(error: RateLimited) -> Response:
 
 def show_quota_reached(error: QuotaReached) -> Response:
     """The answer where no view has a better page. A form of it would be refused again, so only the text is shown."""
-    sentence = gettext("You keep %(most)s of these, and no more fit. Delete some first.", most=number(error.most))
+    sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
     return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
@@ -57,11 +56,11 @@ def retry_after(error: RateLimited) -> dict[str, str]:
 
 
 def wait_sentence(error: RateLimited) -> str:
-    sentence: str = gettext("Too many requests. Wait %(time)s and try again.", time=waiting_time(error))
+    sentence: str = gettext("Too many requests. Try again in %(time)s.", time=waiting_time(error))
     return sentence
 
 
 def waiting_time(error: RateLimited) -> str:
     """When to try again, in the reader's language; in full minutes above one minute."""
     seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
-    return str(format_timedelta(timedelta(seconds=seconds), threshold=1))
+    return duration(seconds)

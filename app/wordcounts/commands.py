@@ -28,10 +28,10 @@ WORDS_SHOWN = 20  # without --all
 
 @click.command("count")
 @click.argument("url", required=False)
-@click.option("--file", "path", type=PATH, help="Count a file instead; - is the standard input.")
-@click.option("--json", "as_json", is_flag=True, help="As the JSON that a result can be downloaded as.")
+@click.option("--file", "path", type=PATH, help="Count a file instead; - reads standard input.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as a result's download has it.")
 @click.option("--stop-words", type=click.Choice(["drop", "keep"]), default="drop", show_default=True)
-@click.option("--all", "wants_all", is_flag=True, help=f"More than the {WORDS_SHOWN} most frequent words.")
+@click.option("--all", "wants_all", is_flag=True, help=f"Show all words, not only the {WORDS_SHOWN} most frequent.")
 @with_appcontext
 def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wants_all: bool) -> None:
     """Count the words of a web page."""
@@ -40,7 +40,7 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     elif path is not None and url is None:
         page = read(path)
     else:
-        raise click.UsageError("Name either a URL or a --file.")
+        raise click.UsageError("Give either a URL or --file.")
     title, counts = or_exit(lambda: sandbox.read(page.text, is_html=page.is_html))
     counted = report.of_counts(
         counts,

@@ -11,6 +11,7 @@ from app.extensions import db
 from app.jobs import is_transient
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
+from app.wordcounts.analysis.words import Counts
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.fetching import AllowedServers, fetch
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
@@ -63,6 +64,13 @@ def _counted(url: str, allowed_servers: AllowedServers) -> dict[str, Any]:
     return {
         "final_url": page.url,
         "title": title or None,
+        **columns_of(counts),
+    }
+
+
+def columns_of(counts: Counts) -> dict[str, Any]:
+    """The columns of a result that hold what was counted."""
+    return {
         "result_all": counts.words,
         "result_no_stop_words": counts.words_without_stop_words,
         "phrases": {"2": counts.two_word_phrases, "3": counts.three_word_phrases},

@@ -28,13 +28,13 @@ def trimmed(value: str | None) -> str:
 
 
 class AskForm(FlaskForm):
-    url = StringField(_("Address of a web page"), filters=[trimmed], validators=[at_most(URL_LENGTH)])
+    url = StringField(_("Web page address"), filters=[trimmed], validators=[at_most(URL_LENGTH)])
 
     def validate_url(self, field: Field) -> None:
         if field.errors:
             return
         if not field.data:
-            raise ValidationError(_("Please type the address of a web page."))
+            raise ValidationError(_("Please enter the address of a web page."))
         url = with_scheme(field.data)
         try:
             fetching.parse_url(url, current_app.config["PAGE_SERVERS"])

@@ -57,7 +57,7 @@ def _decoded(escapes: str) -> str:
 def _host(netloc: str) -> str:
     """The host in ASCII, but for labels of Hangul.
 
-    Raises: ValueError: it is no host name.
+    Raises: ValueError: it is not a host name.
     """
     if len(netloc) > LONGEST_NETLOC:  # to encode a long label as Punycode takes seconds
         raise ValueError

@@ -12,25 +12,25 @@ from app.wordcounts.failures import CANCELLED, INTERRUPTED, Failure
 from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
 
 SENTENCES = {
-    Failure.URL: _("This is not a web address; please copy it again from your browser."),
-    Failure.SCHEME: _("The address must start with http:// or https://; please add that."),
-    Failure.PORT: _("Web pages are not served on that port; please remove the number after the colon."),
-    Failure.CREDENTIALS: _("The address contains a user name or a password; please remove everything before the @."),
-    Failure.DNS: _("This website could not be found; please check the spelling of its address."),
-    Failure.ADDRESS: _("This address is not on the public internet; please choose a page that everyone can open."),
-    Failure.REDIRECTS: _("The page redirects too many times; please use the address where you end up."),
-    Failure.DEADLINE: _("The page took too long to answer; please try again later."),
-    Failure.NETWORK: _("The connection to the page was lost; please try again later."),
-    Failure.TLS: _("The website's certificate is not valid; please choose another page."),
-    Failure.TOO_LARGE: _("The page is larger than 2 MiB; please choose a shorter one."),
-    Failure.ENCODING: _("The page is compressed in a way that we cannot read; please choose another page."),
-    Failure.CONTENT_TYPE: _("This is neither a web page nor plain text; please choose an address that shows text."),
-    Failure.TOO_COMPLEX: _("The page is too complex for us to read; please choose another page."),
-    Failure.EMPTY: _("The page is empty; please open it in your browser and check its address."),
-    Failure.HTTP_4XX: _("The website does not show this page; please check that it opens without signing in."),
-    Failure.HTTP_5XX: _("The website is having problems; please try again later."),
-    INTERRUPTED: _("The count was interrupted too often; please try again."),
-    CANCELLED: _("The count was cancelled."),
+    Failure.URL: _("This isn't a web address. Copy it again from your browser."),
+    Failure.SCHEME: _("Start the address with http:// or https://."),
+    Failure.PORT: _("Web pages can't be opened on that port. Remove the colon and the number after it."),
+    Failure.CREDENTIALS: _("The address contains a user name or a password. Remove everything before the @."),
+    Failure.DNS: _("We couldn't find this website. Check the spelling of its address."),
+    Failure.ADDRESS: _("This address isn't on the public internet. Choose a page that everyone can open."),
+    Failure.REDIRECTS: _("The page redirects too many times. Use the address you end up at."),
+    Failure.DEADLINE: _("The page took too long to respond. Try again later."),
+    Failure.NETWORK: _("We lost the connection to the page. Try again later."),
+    Failure.TLS: _("The website's certificate isn't valid. Choose another page."),
+    Failure.TOO_LARGE: _("The page is larger than 2 MB. Choose a shorter one."),
+    Failure.ENCODING: _("The page is compressed in a way we can't read. Choose another page."),
+    Failure.CONTENT_TYPE: _("This isn't a web page or plain text. Choose an address that shows text."),
+    Failure.TOO_COMPLEX: _("The page is too complex for us to read. Choose another page."),
+    Failure.EMPTY: _("The page is empty. Open it in your browser and check its address."),
+    Failure.HTTP_4XX: _("The website won't show us this page. Check that it opens without signing in."),
+    Failure.HTTP_5XX: _("The website is having problems. Try again later."),
+    INTERRUPTED: _("The count was interrupted too often. Try again."),
+    CANCELLED: _("Word count cancelled."),
 }
 
 
@@ -44,14 +44,14 @@ def failure_sentence(code: str, url: str) -> str:
     if not port.isdecimal():
         return str(SENTENCES.get(code, SENTENCES[INTERRUPTED]))
     sentence: str = gettext(
-        "Web pages are not served on port %(port)s; please remove “:%(port)s” from the address.", port=port
+        "Web pages can't be opened on port %(port)s. Remove “:%(port)s” from the address.", port=port
     )
     return sentence
 
 
 def quota_sentence(error: QuotaReached) -> str:
     sentence: str = gettext(
-        "You keep %(most)s word counts, and no more fit. Delete some; there is room a day later.",
+        "You've reached the limit of %(most)s word counts. Delete some, and there's room after a day.",
         most=number(error.most),
     )
     return sentence
@@ -61,11 +61,7 @@ def rate_limit_sentence(error: HourlyLimitReached | TooManyUnfinished) -> str:
     """Name the limit and when to try again."""
     time = waiting_time(error)
     if isinstance(error, TooManyUnfinished):
-        sentence: str = gettext(
-            "Too many of your pages are still being counted. Wait %(time)s and try again.", time=time
-        )
+        sentence: str = gettext("Too many of your pages are still being counted. Try again in %(time)s.", time=time)
     else:
-        sentence = gettext(
-            "You have counted as many pages as one can in an hour. Wait %(time)s and try again.", time=time
-        )
+        sentence = gettext("You've reached the hourly limit for word counts. Try again in %(time)s.", time=time)
     return sentence

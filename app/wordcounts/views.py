@@ -99,7 +99,7 @@ def cancel(public_id: uuid.UUID) -> Answer:
     try:
         cancelling.cancel_result(current_user.id, public_id)
     except cancelling.AlreadyFinished:
-        flash(_("The count had already finished."))
+        flash(_("The count had already finished, so it wasn't cancelled."))
     return to_result(public_id)
 
 
@@ -120,7 +120,7 @@ def share(public_id: uuid.UUID) -> Answer:
 @bp.post("/<uuid:public_id>/delete")
 def delete(public_id: uuid.UUID) -> Answer:
     service.delete_result(current_user.id, public_id)
-    flash(_("The result is deleted."))
+    flash(_("Result deleted."))
     return redirect(url_for("wordcounts.index"))
 
 

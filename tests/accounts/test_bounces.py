@@ -17,7 +17,7 @@ from tests.queued import queued
 from tests.visitor import Visitor
 
 ALICE = "alice@example.com"
-COMES_BACK = "Mail to your address bounces"
+COMES_BACK = "Our email to you bounces"
 REFUSED = "550 5.1.1 no such user"
 
 

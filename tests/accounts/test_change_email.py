@@ -40,7 +40,7 @@ def test_the_old_address_is_told_before_anything_has_changed(post: Post, signed_
     ask(signed_in)
     letters = post.letters()
     assert letters.keys() == {OLD, NEW}
-    assert letters[OLD]["Subject"] == "Your address is about to change"
+    assert letters[OLD]["Subject"] == "Your email address is about to change"
     assert NEW not in text_of(letters[OLD])
     assert path_in(letters[OLD]) == "/forgot-password"
 
@@ -99,7 +99,7 @@ def test_an_address_that_has_an_account_gets_no_link_and_the_asker_is_not_told(
 ) -> None:
     ask(signed_in, "bob@example.com")
     letter = post.letters()["bob@example.com"]
-    assert letter["Subject"] == "This address has an account already"
+    assert letter["Subject"] == "This address already has an account"
     assert path_in(letter) == "/sign-in"
 
 
@@ -115,7 +115,7 @@ def test_an_address_that_was_taken_meanwhile_is_refused_and_changes_nothing(
     bobs.submit(post.link(NEW))
     before = row_counts()
     assert signed_in.submit(link).location == "/mypage"
-    assert "Another account has this address" in signed_in.get("/mypage").text
+    assert "Another account uses this address now" in signed_in.get("/mypage").text
     assert (address_of(alice), address_of(bob)) == (OLD, NEW)
     assert phone.get("/notes").status_code == 200
     assert row_counts() == before
@@ -124,12 +124,12 @@ def test_an_address_that_was_taken_meanwhile_is_refused_and_changes_nothing(
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"new_email": NEW, "password_for_email": "not my password"}, "not your password"),
-        ({"new_email": NEW, "password_for_email": ""}, "type your password"),
-        ({"new_email": "", "password_for_email": PASSWORD}, "type your e-mail"),
-        ({"new_email": "new@", "password_for_email": PASSWORD}, "whole e-mail"),
-        ({"new_email": "a@example.com\r\nBcc: b@example.com", "password_for_email": PASSWORD}, "whole e-mail"),
-        ({"new_email": "=?utf-8?q?a=2Cb?=@x.example", "password_for_email": PASSWORD}, "whole e-mail"),
+        ({"new_email": NEW, "password_for_email": "not my password"}, "isn&#39;t your password"),
+        ({"new_email": NEW, "password_for_email": ""}, "enter your password"),
+        ({"new_email": "", "password_for_email": PASSWORD}, "enter your email"),
+        ({"new_email": "new@", "password_for_email": PASSWORD}, "full email"),
+        ({"new_email": "a@example.com\r\nBcc: b@example.com", "password_for_email": PASSWORD}, "full email"),
+        ({"new_email": "=?utf-8?q?a=2Cb?=@x.example", "password_for_email": PASSWORD}, "full email"),
     ],
 )
 def test_an_invalid_form_is_refused_and_sends_nothing(

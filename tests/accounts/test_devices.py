@@ -51,7 +51,7 @@ def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Vis
     db.session.commit()
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" not in page
-    assert "Sign out all others" not in page
+    assert "Sign out all other devices" not in page
     assert "Only this device" in signed_in.get("/mypage").text
 
 
@@ -93,7 +93,7 @@ def test_signing_out_the_current_device_signs_the_user_out(signed_in: Visitor, a
     [action] = re.findall(r'action="([^"]+)" data-sign-out', main_of(signed_in.get("/mypage/devices").text))
     assert action == "/sign-out"  # nobody has to type a password to leave
     assert signed_in.submit(action).location == "/sign-in"
-    assert "You are signed out." in signed_in.get("/sign-in").text
+    assert "You&#39;re signed out." in signed_in.get("/sign-in").text
     assert signed_in.get("/notes").status_code == 302
     assert sessions_of(alice) == []
 

@@ -59,7 +59,7 @@ def test_a_page_has_twenty_and_the_next_one_goes_on(signed_in: Visitor, alice: U
 
 
 def test_behind_the_last_one_it_says_so(signed_in: Visitor) -> None:
-    assert "Nothing more was noted." in page_of(signed_in, "/mypage/events?before=1")
+    assert "No older entries." in page_of(signed_in, "/mypage/events?before=1")
 
 
 @pytest.mark.parametrize("before", ["", "0", "-1", "x", "1-2", "01", "١", str(2**63), "1" * 400, "1;--"])
@@ -72,7 +72,7 @@ def test_wrong_passwords_of_a_day_are_one_line_with_their_number(signed_in: Visi
         events.password_refused(alice.id, Client(None, ""))
     db.session.execute(update(AccountEvent).values(times=AccountEvent.times + 1232))
     page = page_of(signed_in)
-    assert page.count("A wrong password, on a device that was signed in") == 1
+    assert page.count("Wrong password on a signed-in device") == 1
     assert "1,234 times that day" in page
     assert "Unknown device" in page
 

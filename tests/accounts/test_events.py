@@ -1,6 +1,6 @@
 """Account events: what happens to an account is noted once for its owner and once in the log (ASVS 5.0 V16.3.1).
 
-Neither holds an e-mail address, a secret or anything that was typed (V16.2.5).
+Neither holds an email address, a secret or anything that was typed (V16.2.5).
 """
 
 import re

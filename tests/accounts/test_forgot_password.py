@@ -40,7 +40,7 @@ def test_the_link_works_once(post: Post, client: Visitor, alice: User) -> None:
     client.submit(link, new_password=NEW)
     again = client.submit(link, new_password="a third long sentence")
     assert again.status_code == 410
-    assert "please ask for a new link" in again.text
+    assert "Request a new link" in again.text
     assert password_is(alice, NEW)
 
 
@@ -158,8 +158,8 @@ def test_the_letter_is_in_the_language_of_the_account_else_of_the_page(
     for name in ("alice", "bob"):
         client.submit("/forgot-password", email=f"{name}@example.com")
     letters = post.letters()
-    assert letters[ALICE]["Subject"] == "세미서클의 새 비밀번호"
-    assert letters["bob@example.com"]["Subject"] == "A new password for Semicircle"
+    assert letters[ALICE]["Subject"] == "세미서클 비밀번호를 재설정해 주세요"
+    assert letters["bob@example.com"]["Subject"] == "Reset your Semicircle password"
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,13 @@ def test_changing_the_password_keeps_the_remember_me_lifetime(client: Visitor, a
 @pytest.mark.parametrize(
     ("current", "new", "sentence"),
     [
-        ("not my password", NEW, "not your current password"),
-        ("", NEW, "type your password"),
+        ("not my password", NEW, "isn&#39;t your current password"),
+        ("", NEW, "enter your password"),
         (PASSWORD, "", "choose a password"),
         (PASSWORD, "short", "10 to 128"),
         (PASSWORD, "x1" * 65, "10 to 128"),
         (PASSWORD, "1234567890", "easy to guess"),
-        (PASSWORD, "alice-2026!", "a name that others know"),
+        (PASSWORD, "alice-2026!", "Others know this name"),
         ("x" * 200, NEW, "at most 128"),
     ],
 )

@@ -32,7 +32,7 @@ def test_a_right_password_begins_thirty_sessions_then_it_is_refused(app: Flask, 
     before = row_counts(), events()
     answer = client.sign_in(EMAIL, PASSWORD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
-    assert "Wait 1 minute and try again." in answer.text
+    assert "Try again in 1 minute." in answer.text
     assert f'value="{EMAIL}"' in answer.text
     assert client.get("/notes").status_code == 302
     assert (row_counts(), events()) == before

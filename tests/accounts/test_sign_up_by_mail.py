@@ -65,7 +65,7 @@ def test_a_known_address_gets_a_letter_that_says_so_and_no_link_to_an_account(
 ) -> None:
     client.submit("/sign-up", email=ALICE)
     letter = post.letters()[ALICE]
-    assert letter["Subject"] == "This address has an account already"
+    assert letter["Subject"] == "This address already has an account"
     assert path_in(letter) == "/sign-in"
 
 
@@ -166,7 +166,7 @@ def test_the_letter_is_in_the_language_of_the_page_or_of_the_account(post: Post,
     for email in (ALICE, CAROL):
         client.submit("/sign-up", email=email)
     letters = post.letters()
-    assert letters[ALICE]["Subject"] == "This address has an account already"
+    assert letters[ALICE]["Subject"] == "This address already has an account"
     assert re.search("[가-힣]", letters[CAROL]["Subject"])
 
 

@@ -30,7 +30,7 @@ def test_a_link_that_was_used_says_so_and_leads_to_sign_in(post: Post, client: V
     stranger = Visitor(client.application)
     for answer in (stranger.get(link), stranger.submit(link, nickname="other", password=PASSWORD)):
         assert answer.status_code == 410
-        assert "has an account already" in answer.text
+        assert "already has an account" in answer.text
         assert 'href="/sign-in"' in answer.text
     assert row_counts() == before
     assert stranger.get("/notes").status_code == 302
@@ -64,7 +64,7 @@ def test_no_link_of_the_address_opens_a_second_account_once_the_first_has_left_i
     stranger = Visitor(client.application)
     for answer in (stranger.get(link), stranger.submit(link, nickname="again", password=PASSWORD)):
         assert answer.status_code == 410
-        assert "This link works no more" in answer.text
+        assert "This link no longer works" in answer.text
     assert row_counts() == before
     assert stranger.get("/notes").status_code == 302
 

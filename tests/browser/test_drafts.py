@@ -36,7 +36,7 @@ def write(tab: Tab, words: str) -> None:
 
 
 def bring_back(tab: Tab) -> None:
-    offer(tab).get_by_role("button", name="Bring back").click()
+    offer(tab).get_by_role("button", name="Restore draft").click()
 
 
 def open_notes(window: Window) -> Tab:
@@ -55,7 +55,7 @@ def test_it_is_offered_again_and_brought_back(window: Window, site: Site, reader
     expect(offer(tab)).to_be_hidden()
     write(tab, "반만 적은 메모")
     open_notes(window)
-    expect(offer(tab)).to_contain_text("There is text here that was not saved.")
+    expect(offer(tab)).to_contain_text("You have unsaved text.")
     expect(text(tab)).to_have_value("")
     bring_back(tab)
     expect(text(tab)).to_have_value("반만 적은 메모")
@@ -149,11 +149,11 @@ def test_the_draft_of_a_note_that_was_changed_says_so(window: Window, site: Site
     write(tab, "mine, not saved")
     tab.goto(f"{window.url}/notes/{note_id}/edit")
     expect(offer(tab)).to_be_visible()
-    expect(offer(tab)).not_to_contain_text("The note was changed since then.", use_inner_text=True)
+    expect(offer(tab)).not_to_contain_text("The note has changed since then.", use_inner_text=True)
     with site.app.app_context():
         notes.update_note(reader.id, note_id, "half", "newer, from another device", version=1)
     tab.goto(f"{window.url}/notes/{note_id}/edit")
-    expect(offer(tab)).to_contain_text("The note was changed since then.", use_inner_text=True)
+    expect(offer(tab)).to_contain_text("The note has changed since then.", use_inner_text=True)
     expect(text(tab)).to_have_value("newer, from another device")
     bring_back(tab)
     expect(text(tab)).to_have_value("mine, not saved")

@@ -5,10 +5,9 @@ reads all of it once a language, and the phone, where it is tightest, in both la
 read in one scheme, and on the next page in the other one: what both sizes show has the same colours there.
 
 Then everything that the page holds closed is opened (details, dialogs, popovers), and read on the phone in both schemes
-and in forced colours.
+and in forced colours. A dialog that many pages have alike is read on the first of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ MAIN_HEADINGS = (
 )
 WIDTHS = (*(width for width, _ in SIZES.values()), NARROWEST)
 LOWEST = 256  # CSS pixels: 1024 at 400 %
+OPENED: set[tuple[str, str]] = set()  # dialogs and popovers that were read: language, HTML
 SMOKE = {"notes", "result"}  # stand for all in the quick suite
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
 
@@ -85,21 +85,30 @@ def load(page: Page, language: str, windows: Windows, seen: Seen) -> None:
 
 def load_opened(window: Window, language: str, seen: Seen) -> None:
     """The page with all details opened, and each dialog and popover alone."""
-    has_details = open_details(window.tab)
-    read_opened(window, "html", (*SCHEMES, FORCED) if has_details else (FORCED,), language, seen)
+    if open_details(window.tab):
+        read_opened(window, "html", language, seen)
+    else:
+        seen.axe_violations += violations_of(window, "html", FORCED, LOOKS, language)
     for part in open_one_by_one(window.tab):
-        read_opened(window, part, (*SCHEMES, FORCED), language, seen)
+        alike = (language, window.tab.locator(part).evaluate("part => part.outerHTML"))
+        if alike not in OPENED:
+            OPENED.add(alike)
+            read_opened(window, part, language, seen)
 
 
-def read_opened(window: Window, part: str, schemes: Sequence[str], language: str, seen: Seen) -> None:
-    for scheme in schemes:
-        window.emulate(scheme, "phone")
-        found = axe_violations(window.tab, EVERYTHING if scheme == FORCED else LOOKS, part)
-        seen.axe_violations += [f"{language}, opened {part}, {scheme}: {violation}" for violation in found]
+def read_opened(window: Window, part: str, language: str, seen: Seen) -> None:
+    for scheme in SCHEMES:
+        seen.axe_violations += violations_of(window, part, scheme, LOOKS, language)
+    seen.axe_violations += violations_of(window, part, FORCED, EVERYTHING, language)
     for height in (SIZES["phone"][1], LOWEST):
         window.set_width(NARROWEST, height)
         if too_wide := overflow(window.tab) or overflow(window.tab, part):
             seen.overflow.append(f"{language}, opened {part}: {too_wide}")
+
+
+def violations_of(window: Window, part: str, scheme: str, rules: tuple[str, ...], language: str) -> list[str]:
+    window.emulate(scheme, "phone")
+    return [f"{language}, opened {part}, {scheme}: {found}" for found in axe_violations(window.tab, rules, part)]
 
 
 def load_without_scripts(page: Page, windows: Windows, seen: Seen) -> None:

@@ -70,8 +70,8 @@ def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
     keyboard.write(controls.TEXT, MINE)
     keyboard.press(controls.SAVE)
     expect(window.tab.get_by_role("alert")).to_be_focused()
-    expect(window.tab.get_by_role("region", name="Stored")).to_contain_text(STORED)
-    expect(window.tab.get_by_role("region", name="Yours")).to_contain_text(MINE)
+    expect(window.tab.get_by_role("region", name="Saved text")).to_contain_text(STORED)
+    expect(window.tab.get_by_role("region", name="Your text")).to_contain_text(MINE)
     assert stored(site, reader) == [STORED], "nothing is replaced unasked"
     keyboard.press(Control("button", "save mine"))
     expect(window.tab.get_by_role("article")).to_contain_text(MINE)

@@ -24,7 +24,7 @@ from tests.conftest import PASSWORD
 from tests.waiting import wait_until
 
 IN_OUTBOX = "Kept on this device until it can be saved: 1."
-KEPT = "You were signed out meanwhile. What you typed is kept: sign in, and it is here again."
+KEPT = "You were signed out in the meantime. What you typed is kept: sign in to get it back."
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def save(tab: Tab, form: Form) -> None:
 
 
 def sign_in(tab: Tab, reader: Reader, password: str = PASSWORD) -> None:
-    tab.get_by_label("E-mail").fill(reader.email)
+    tab.get_by_label("Email").fill(reader.email)
     tab.get_by_label("Password", exact=True).fill(password)
     tab.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -150,7 +150,7 @@ def test_a_wrong_password_loses_nothing_either(
     tab.context.clear_cookies()
     tab.get_by_role("button", name="Save", exact=True).click()
     sign_in(tab, reader, "not the password")
-    expect(tab.get_by_text("e-mail and password don't match").first).to_be_visible()
+    expect(tab.get_by_text("email and password don't match").first).to_be_visible()
     expect(tab.get_by_text(KEPT)).to_be_visible()
     window_without_scripts.console_errors()  # Chromium writes a line for the status of 422
     sign_in(tab, reader)

@@ -32,7 +32,7 @@ def message(tab: Tab) -> Locator:
 
 
 def close(tab: Tab) -> Locator:
-    return tab.get_by_role("link", name="Close the message")
+    return tab.get_by_role("link", name="Close message")
 
 
 def test_it_stays_until_it_is_closed(tab: Tab, has_scripts: bool) -> None:

@@ -86,7 +86,7 @@ def test_what_was_read_last_is_read_again_without_a_network(
     offline(True)
     tab.goto(f"{window.url}/notes/{note_id}")
     expect(tab.get_by_role("main")).to_contain_text("the half that I read")
-    expect(tab.locator("#kept")).to_contain_text("Offline. This is what you read last.")
+    expect(tab.locator("#kept")).to_contain_text("You're offline. This is what you read last.")
     tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
     expect(tab.get_by_role("article")).to_contain_text("반달")
     expect(tab.locator("#kept")).to_be_visible()
@@ -101,7 +101,7 @@ def test_a_page_that_was_not_read_says_that_there_is_no_network(
     read(window, reader, "/notes")
     offline(True)
     window.tab.goto(f"{window.url}/notes/{note_id}")
-    expect(window.tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    expect(window.tab.get_by_role("heading", name="You're offline")).to_be_visible()
     expect(window.tab.get_by_role("main")).not_to_contain_text("the half that I read")
     window.tab.get_by_role("link", name="Home").click()
     expect(window.tab.get_by_role("article")).to_contain_text("반달")
@@ -144,7 +144,7 @@ def test_a_form_that_is_posted_without_a_network_changes_nothing(
     read(window, reader, "/notes")
     offline(True)
     tab.get_by_role("button", name=re.compile("^(Delete|Move to)")).first.click()
-    expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
     expect(tab.get_by_role("main")).to_contain_text("Nothing was changed.")
     offline(False)
     tab.go_back()
@@ -177,7 +177,7 @@ def test_another_account_in_this_browser_sees_nothing_of_the_first(
     offline(True)
     for path in ("/notes", f"/notes/{note_id}"):
         tab.goto(window.url + path)
-        expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+        expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
 
 
 def test_a_session_that_expired_leaves_nothing_for_who_signs_in_next(
@@ -192,14 +192,14 @@ def test_a_session_that_expired_leaves_nothing_for_who_signs_in_next(
     expect(tab).to_have_url(re.compile("/sign-in"))
     assert kept(tab) == {}
     other = new_reader(site)
-    tab.get_by_label("E-mail").fill(other.email)
+    tab.get_by_label("Email").fill(other.email)
     tab.get_by_label("Password", exact=True).fill(PASSWORD)
     tab.get_by_role("button", name="Sign in", exact=True).click()
     expect(tab).to_have_url(f"{window.url}/notes")
     wait_until(lambda: "/notes" in pages(tab, other), "the page of the other one is kept")
     offline(True)
     tab.goto(f"{window.url}/notes/{note_id}")
-    expect(tab.get_by_role("heading", name="There is no network")).to_be_visible()
+    expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
     tab.goto(f"{window.url}/notes")
     expect(tab.locator("#kept")).to_be_visible()
     expect(tab.get_by_role("article")).to_have_count(0)

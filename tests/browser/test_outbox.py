@@ -18,9 +18,9 @@ from tests.browser.window import Window, Windows
 from tests.waiting import wait_until
 
 LATENCY = 300  # ms
-EACH = 25  # todos on each of two devices
+EACH = 50  # notes, and as many todos, on each of two devices
 ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
-AWAY = "Kept on this device until it can be saved: {}."
+AWAY = "Not saved yet, kept on this device: {}."
 
 
 def stored_todos(site: Site, reader: Reader) -> list[str]:
@@ -257,8 +257,8 @@ def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     with site.app.app_context():
         service.update_note(reader.id, note_id, "title", "theirs", 1)
     offline(False)
-    expect(tab.get_by_role("heading", name="The note was changed meanwhile")).to_be_visible()
-    expect(tab.get_by_role("region", name="Yours")).to_contain_text("mine")
+    expect(tab.get_by_role("heading", name="This note was changed in the meantime")).to_be_visible()
+    expect(tab.get_by_role("region", name="Your text")).to_contain_text("mine")
     assert stored_notes(site, reader) == ["theirs"]
     assert is_empty(tab)
 
@@ -355,7 +355,7 @@ def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, sit
 
     tab.once("dialog", refuse)
     tab.get_by_role("button", name="Sign out").click()
-    assert asked == ["Text that is not saved yet is deleted from this device. Sign out?"]
+    assert asked == ["Signing out deletes unsaved text from this device. Sign out?"]
     expect(text(tab)).to_have_value("not saved")
     tab.once("dialog", lambda dialog: dialog.accept())
     tab.get_by_role("button", name="Sign out").click()
@@ -366,25 +366,30 @@ def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, sit
 def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
     windows: Windows, site: Site, reader: Reader
 ) -> None:
-    devices = [windows.fresh("en", cookies=sign_in(site, reader.email)) for _ in range(2)]
-    for number in range(EACH):
-        for name, device in zip("ab", devices, strict=True):
-            device.tab.context.set_offline(number % 7 in (2, 3, 4))
-            if number in (0, 8, 15):
-                open_todos(device)
-            add(device.tab, f"{name}{number}")
-    for device in devices:
+    devices = {name: windows.fresh("en", cookies=sign_in(site, reader.email)) for name in "ab"}
+    entered: dict[str, list[str]] = {"ano": [], "bno": [], "ato": [], "bto": []}
+    for number in range(2 * EACH):
+        for name, device in devices.items():
+            is_note = number // 10 % 2 == 0
+            entry = f"{name}{'no' if is_note else 'to'}{number}"
+            device.tab.context.set_offline(number % 10 in (3, 4, 5, 8))
+            if number % 10 == 0:
+                (open_notes if is_note else open_todos)(device)
+            (write if is_note else add)(device.tab, entry)
+            entered[entry[:3]].append(entry)
+    for device in devices.values():
         device.tab.context.set_offline(False)
-    wait_until(lambda: all(is_empty(device.tab) for device in devices), "all are sent")
+    wait_until(lambda: all(is_empty(device.tab) for device in devices.values()), "all are sent")
     with site.app.app_context():
-        rows = db.session.execute(
-            db.text("SELECT description FROM todos WHERE user_id = :id ORDER BY id"), {"id": reader.id}
-        ).scalars()
-        stored = list(rows)
-    for name in "ab":
-        assert [what for what in stored if what[0] == name] == [f"{name}{number}" for number in range(EACH)]
-    assert len(stored) == 2 * EACH
-    for device in devices:
+        of_both = (
+            "SELECT content, id FROM notes WHERE user_id = :id"
+            " UNION ALL SELECT description, id FROM todos WHERE user_id = :id ORDER BY id"
+        )
+        stored = list(db.session.scalars(db.text(of_both), {"id": reader.id}))
+    assert len(stored) == 4 * EACH
+    for kind, texts in entered.items():
+        assert [what for what in stored if what.startswith(kind)] == texts
+    for device in devices.values():
         device.tab.context.close()
 
 

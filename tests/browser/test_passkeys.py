@@ -24,7 +24,7 @@ WORDS = {
         "turn on": "turn the second step on",
         "turn off": "turn the second step off",
         "written": "i have written them down",
-        "e-mail": "e-mail",
+        "email": "email",
         "password": "password",
         "sign in": "sign in$",
         "use": "use a passkey",
@@ -33,9 +33,9 @@ WORDS = {
         "edit": "my phone: edit",
         "remove": "remove the passkey",
         "name": "name",
-        "none": "You have no passkey yet.",
+        "none": "You don't have a passkey yet.",
         "left": "Recovery codes left: 9",
-        "known": "This device has a passkey of yours already.",
+        "known": "This device already has one of your passkeys.",
     },
     "ko": {
         "add": "패스키 추가",
@@ -44,14 +44,14 @@ WORDS = {
         "turn on": "2단계 로그인 켜기",
         "turn off": "2단계 로그인 끄기",
         "written": "적어 두었어요",
-        "e-mail": "이메일",
+        "email": "이메일",
         "password": "비밀번호",
         "sign in": "로그인$",
-        "use": "패스키 쓰기",
+        "use": "패스키로 확인",
         "code": "복구 코드",
         "sign in by code": "코드로 로그인",
-        "edit": "my phone: 고치기",
-        "remove": "패스키 지우기",
+        "edit": "my phone: 수정",
+        "remove": "패스키 삭제",
         "name": "이름",
         "none": "아직 패스키가 없어요.",
         "left": "남은 복구 코드: 9개",
@@ -112,7 +112,7 @@ def sign_out(keyboard: Keyboard, words: dict[str, str]) -> None:
 
 
 def type_password(keyboard: Keyboard, words: dict[str, str], reader: Reader) -> None:
-    keyboard.write(Control("textbox", words["e-mail"]), reader.email)
+    keyboard.write(Control("textbox", words["email"]), reader.email)
     keyboard.write(Control("textbox", words["password"], is_password=True), PASSWORD)
     keyboard.press(button(words["sign in"]))
 
@@ -190,7 +190,7 @@ def test_without_scripts_there_is_no_button_and_the_password_signs_in(
     window_without_scripts.use_cookies({})
     tab.goto(f"{window_without_scripts.url}/sign-in")
     expect(tab.locator("[data-passkey]")).to_be_hidden()
-    tab.get_by_label("E-mail").fill(reader.email)
+    tab.get_by_label("Email").fill(reader.email)
     tab.get_by_label("Password", exact=True).fill(PASSWORD)
     tab.get_by_label("Password", exact=True).press("Enter")
     tab.wait_for_url("**/notes")

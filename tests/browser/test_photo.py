@@ -139,7 +139,7 @@ def test_a_file_that_is_no_picture_shows_the_error_of_the_server(window: Window)
     file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"}
     tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
     tab.get_by_role("button", name="Use this photo").click()
-    expect(tab.get_by_role("alert").filter(has_text="That file is not a JPEG")).to_be_visible(timeout=WITHIN * 1000)
+    expect(tab.get_by_role("alert").filter(has_text="That file isn't a JPEG")).to_be_visible(timeout=WITHIN * 1000)
     assert tab.url.endswith("/mypage/edit")
 
 
@@ -225,7 +225,7 @@ def test_of_a_photo_that_cannot_be_read_it_is_said_before_it_is_uploaded(
     choose(tab, phone_photo)
     unread = b"\0\0\0\x18ftyp" + brand + bytes(200)
     tab.locator("input[type=file]").set_input_files({"name": "IMG", "mimeType": "image/jpeg", "buffer": unread})
-    expect(tab.get_by_role("alert").filter(has_text="HEIC and AVIF photos can't be read")).to_be_visible()
+    expect(tab.get_by_role("alert").filter(has_text="We can't read HEIC or AVIF photos")).to_be_visible()
     expect(button(tab)).to_be_hidden()
     assert not posts
     choose(tab, phone_photo)

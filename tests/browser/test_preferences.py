@@ -46,7 +46,7 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
     expect(tab.locator("body")).to_have_css("background-color", dark)
 
-    choose(tab, "Colours of the device")
+    choose(tab, "System theme")
     expect(tab.locator("body")).to_have_css("background-color", light)
     wait_until(lambda: theme(tab) != "dark", "it is forgotten")
     assert "data-theme" not in served(tab, f"{window.url}/notes")

@@ -35,7 +35,7 @@ def test_an_export_asks_for_the_password_and_then_downloads(any_window: Window, 
     keyboard.write(controls.PASSWORD, PASSWORD)
     tab.keyboard.press("Enter")
     keyboard.is_at("/mypage")
-    expect(tab.get_by_text("Thank you, it is you.")).to_be_visible()
+    expect(tab.get_by_text("Thanks for confirming.")).to_be_visible()
     with tab.expect_download() as download:
         keyboard.press(controls.link("Download"))
     assert download.value.suggested_filename.endswith(".zip")

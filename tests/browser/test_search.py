@@ -52,7 +52,7 @@ def test_one_syllable_is_enough_and_marked(tab: Tab) -> None:
 def test_a_tag_is_typed_or_chosen(tab: Tab) -> None:
     search_for(tab, "#책")
     expect(found(tab)).to_have_text(["책을 반납한다 #책"])
-    tab.get_by_role("link", name="Clear the search").click()
+    tab.get_by_role("link", name="Clear search").click()
     expect(found(tab)).to_have_count(3)
     tab.get_by_role("complementary").get_by_role("link", name="#하늘").click()
     expect(found(tab)).to_have_text(["반달"])
@@ -66,7 +66,7 @@ def test_without_a_hit_it_offers_to_clear(tab: Tab) -> None:
     expect(found(tab)).to_have_count(0)
     expect(tab.get_by_text("No notes match “없는 말”.")).to_be_visible()
     expect(tab.get_by_role("searchbox")).to_have_value("없는 말")
-    tab.get_by_role("link", name="Clear the search").last.click()
+    tab.get_by_role("link", name="Clear search").last.click()
     expect(found(tab)).to_have_count(3)
     expect(tab.get_by_role("searchbox")).to_have_value("")
 
@@ -161,7 +161,7 @@ def test_an_emptied_field_shows_the_list_again_and_the_composer_with_its_text(ty
     expect(beside(tab, "All")).to_have_attribute("aria-current", "page")
     expect(composer(tab)).to_have_value("half a thought")
     expect(tab.locator("#found")).to_be_empty()
-    expect(tab.get_by_role("link", name="Clear the search")).to_have_count(0)
+    expect(tab.get_by_role("link", name="Clear search")).to_have_count(0)
     expect(tab).to_have_url(re.compile("/notes$"))
     assert tab.evaluate("window.isStillHere")
 

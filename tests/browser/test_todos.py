@@ -196,7 +196,7 @@ def test_a_new_one_is_due_on_the_day_that_is_chosen_by_name(any_window: Window, 
     tab.get_by_text("Tomorrow", exact=True).click()
     button(tab, "Add").click()
     expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
-    expect(tab.get_by_role("radio", name="Any time")).to_be_checked()
+    expect(tab.get_by_role("radio", name="No date")).to_be_checked()
 
 
 def test_a_deleted_one_comes_back_to_its_place(tab: Tab, site: Site, reader: Reader, has_scripts: bool) -> None:

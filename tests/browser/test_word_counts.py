@@ -112,7 +112,7 @@ def test_an_unfinished_count_is_cancelled(any_window: Window, site: Site, reader
     path = insert(site, reader, QUEUED)
     any_window.tab.goto(any_window.url + path)
     any_window.tab.get_by_role("button", name="Cancel", exact=True).click()
-    expect(any_window.tab.get_by_text("The count was cancelled.")).to_be_visible()
+    expect(any_window.tab.get_by_text("Word count cancelled.")).to_be_visible()
     expect(any_window.tab.get_by_role("button", name="Count again")).to_be_visible()
 
 

@@ -79,7 +79,7 @@ class Run:
 
 
 def copy_data(template: Path, directory: Path) -> None:
-    """Copy the data of a PostgreSQL that was stopped, which is quicker than making them anew."""
+    """Copy the data of a PostgreSQL that was stopped, which is quicker than making them again."""
     shutil.copytree(template, directory)
     owner = template.stat().st_uid  # nobody, when we are root
     for path in (directory, *directory.rglob("*")):

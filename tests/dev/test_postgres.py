@@ -38,7 +38,7 @@ def server(path_of_module: Path, port_of_server: int) -> Iterator[Child]:
 
 @pytest.fixture(scope="module")
 def template(path_of_module: Path) -> Path:
-    """Data of a server that was stopped; copying it is quicker than making it anew."""
+    """Data of a server that was stopped; copying it is quicker than making it again."""
     directory = path_of_module / "template" / "postgres"
     postgres.start(directory, ports.find_free(1)[0], durable=False).stop()
     return directory

@@ -1,4 +1,4 @@
-"""The worker of `flask dev` follows the code: started anew at each change, and waiting for one when it cannot run."""
+"""The worker of `flask dev` follows the code: restarted at each change, and waiting for one when it cannot run."""
 
 import sys
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path, capsys
     started.write("import time; time.sleep(61)")
     worker.follow()
     assert started.running() == [False, True]
-    assert capsys.readouterr().out == f"worker starts again: {started.code} has changed.\n"
+    assert capsys.readouterr().out == f"Restarting the worker: {started.code} has changed.\n"
 
 
 def test_a_file_that_comes_or_goes_is_a_change(started: Started, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_one_that_cannot_run_waits_for_a_change_and_says_so_once(
     wait_until(lambda: started.running() == [False], "it ends")
     worker.follow()
     worker.follow()
-    assert capsys.readouterr().out == "worker has ended; it starts again when the code changes.\n"
+    assert capsys.readouterr().out == "The worker has ended; it restarts when the code changes.\n"
     started.write("import time; time.sleep(60)")
     worker.follow()
     assert started.running() == [False, True]

@@ -128,7 +128,7 @@ def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None
 
 
 def self_signed_certificate(file: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody vouches for."""
+    """A key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.datetime.now(datetime.UTC)

@@ -131,7 +131,7 @@ def test_the_server_lets_in_who_has_the_password(
     password: str,
     arrives: bool,
 ) -> None:
-    """Else it is tried again: the password may be mended while the letter waits."""
+    """Else it is tried again: the password may be fixed while the letter waits."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with smtp_server(mailbox, "starttls", certificate) as server:
         use(context, monkeypatch, dataclasses.replace(server, user=USER, password=password))

@@ -56,11 +56,11 @@ def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor
     page = signed_in.submit(
         f"/notes/{note_id}", title="Book", content="same\r\nmine", version="1", next="/notes?q=b"
     ).text
-    assert '<del><span class="visually-hidden">Only stored: </span>theirs &lt;b&gt;</del>' in page
-    assert '<ins><span class="visually-hidden">Only in yours: </span>mine</ins>' in page
+    assert '<del><span class="visually-hidden">Only in the saved text: </span>theirs &lt;b&gt;</del>' in page
+    assert '<ins><span class="visually-hidden">Only in your text: </span>mine</ins>' in page
     assert "<del><bdi>Books</bdi></del>" in page
     assert "<ins><bdi>Book</bdi></ins>" in page
-    assert 'href="/notes?q=b">Keep the stored one' in page
+    assert 'href="/notes?q=b">Keep the saved text' in page
     assert 'name="next" value="/notes?q=b"' in page
     assert "data-refused" in page  # the draft stays
 

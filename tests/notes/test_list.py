@@ -93,7 +93,7 @@ def test_an_empty_list_offers_to_create_a_note(signed_in: Visitor) -> None:
     page = signed_in.get("/notes").text
     assert "Write down your first note." in page
     assert 'href="#new-note"' in page
-    assert "Write #tags" in signed_in.get("/notes/tags").text
+    assert "Add #tags" in signed_in.get("/notes/tags").text
 
 
 def test_a_page_of_20_notes_is_at_most_10_kb(signed_in: Visitor, alice: User) -> None:

@@ -106,8 +106,8 @@ def test_the_page_says_which_day_and_how_many_and_leads_back(signed_in: Visitor,
     write_at(alice, BEFORE, FIRST, LAST)
     page = signed_in.get("/notes?day=2026-11-22").text
     heading = one_day_heading(date(2026, 11, 22))
-    assert f"<title>Notes of {heading} · " in page
-    assert f'<h1 class="visually-hidden">Notes of {heading}</h1>' in page
+    assert f"<title>Notes from {heading} · " in page
+    assert f'<h1 class="visually-hidden">Notes from {heading}</h1>' in page
     assert f'<b>{heading}</b>\n<span role="status">Notes: 2</span>\n<a href="/notes">All notes</a>' in page
     assert [found.endswith(heading) for found in headings(page)] == [True]
     assert BEFORE not in page
@@ -115,7 +115,7 @@ def test_the_page_says_which_day_and_how_many_and_leads_back(signed_in: Visitor,
 
 
 def one_day_heading(day: date) -> str:
-    return f"{day:%A, %b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
+    return f"{day:%b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
 
 
 def test_the_day_is_the_readers(signed_in: Visitor, alice: User) -> None:

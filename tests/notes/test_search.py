@@ -147,7 +147,7 @@ def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None
 def test_without_a_hit_it_offers_to_clear_the_search(signed_in: Visitor, notes: dict[str, int]) -> None:
     page = signed_in.get("/notes?q=nothing-like-it").text
     assert "No notes match “nothing-like-it”." in page
-    assert 'href="/notes">Clear the search</a>' in page
+    assert 'href="/notes">Clear search</a>' in page
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_each_box_of_the_page_changes_its_line_and_nothing_else(signed_in: Visit
 
 
 def test_several_boxes_of_one_page_are_used_one_after_the_other(signed_in: Visitor, alice: User, note_id: int) -> None:
-    """The page is not loaded anew between them, so each comes from the note's first version."""
+    """The page is not loaded again between them, so each comes from the note's first version."""
     for value, _ in boxes(signed_in, note_id):
         assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 302
     assert [checked for _, checked in boxes(signed_in, note_id)] == ["true", "false", "true", "false", "true"]

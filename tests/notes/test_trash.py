@@ -61,7 +61,7 @@ def test_deleting_it_for_good_deletes_it_alone(signed_in: Visitor, alice: User, 
     service.delete_note(alice.id, others[1])
     assert signed_in.submit(f"/notes/{note_id}/delete-for-good").location == "/notes/trash"
     assert sorted(db.session.scalars(select(Note.id))) == others
-    assert "“Books” was deleted for good." in signed_in.get("/notes/trash").text
+    assert "“Books” deleted for good." in signed_in.get("/notes/trash").text
 
 
 def test_what_is_not_in_ones_own_trash_is_not_deleted_for_good(

@@ -67,7 +67,7 @@ def test_a_passkey_is_removed(signed_in: Visitor, passkey: Authenticator) -> Non
 def test_the_last_one_stays_while_sign_in_asks_for_it(signed_in: Visitor, alice: User, codes: list[str]) -> None:
     first = only().id
     assert signed_in.submit(f"{PAGE}/{first}/delete").location == PAGE
-    assert "Turn the second step off first." in signed_in.get(PAGE).text
+    assert "Turn off two-step sign-in first." in signed_in.get(PAGE).text
     assert row_counts()["passkeys"] == 1
     add_passkey(alice)
     signed_in.submit(f"{PAGE}/{first}/delete")

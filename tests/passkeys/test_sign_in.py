@@ -77,7 +77,7 @@ def test_remember_me_is_as_with_a_password(
 def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator, wrong: dict[str, Any]) -> None:
     answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
     assert answer.status_code == 422
-    assert "This passkey is not accepted here." in answer.text
+    assert "This passkey doesn&#39;t work here." in answer.text
     assert sessions() == 0
     assert client.get("/notes").status_code == 302
 
@@ -169,7 +169,7 @@ def test_a_removed_passkey_and_one_of_a_deleted_account_are_refused_like_an_unkn
     for device in (removed, orphaned, unknown):
         refused = client.submit(SIGN_IN, credential=device.sign(ask(client)))
         assert refused.status_code == 422
-        assert "This passkey is not accepted here." in refused.text
+        assert "This passkey doesn&#39;t work here." in refused.text
     assert sessions() == 0
 
 
@@ -189,7 +189,7 @@ def test_a_counter_that_goes_backwards_is_refused_and_logged(
     with caplog.at_level(logging.ERROR):
         refused = client.submit(SIGN_IN, credential=passkey.sign(ask(client)))
     assert refused.status_code == 422
-    assert "seems to be a copy" in refused.text
+    assert "looks like a copy" in refused.text
     assert "a passkey seems to be copied" in caplog.text
     assert db.session.scalars(select(Passkey.sign_count)).one() == 7
     assert sessions() == 0
@@ -236,7 +236,7 @@ def test_somebody_elses_passkey_renews_no_session(
     assert [known["id"] for known in options["allowCredentials"]] == [encoded(passkey.credential_id)]
     signed_in.submit("/sign-in/confirm/passkey", credential=other.sign(options))
     assert list(db.session.scalars(select(UserSession.token_hash))) == before
-    assert "This passkey is not accepted here." in signed_in.get("/mypage/passkeys").text
+    assert "This passkey doesn&#39;t work here." in signed_in.get("/mypage/passkeys").text
 
 
 def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, passkey: Authenticator) -> None:
@@ -261,5 +261,5 @@ def test_right_passkeys_have_a_limit_of_their_own(
     stranger = Visitor(client.application)
     answer = stranger.submit(SIGN_IN, credential=passkey.sign(ask(stranger)))
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
-    assert "Wait 1 minute and try again." in answer.text
+    assert "Try again in 1 minute." in answer.text
     assert sessions() == 1

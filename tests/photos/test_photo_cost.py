@@ -62,4 +62,4 @@ def test_the_padding_that_a_camera_writes_is_accepted() -> None:
     few = b"\xff" * 4096
     for padded in (JPEG_START + few + jpeg[2:], jpeg[:SCAN] + few + jpeg[SCAN:], jpeg[:-2] + few + jpeg[-2:]):
         assert square_webp(padded)
-    assert square_webp(jpeg + b"\xff" * 100_000)  # behind the end is no part of the image
+    assert square_webp(jpeg + b"\xff" * 100_000)  # behind the end is not part of the image

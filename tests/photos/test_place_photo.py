@@ -94,8 +94,8 @@ def test_a_json_response_gives_the_location(signed_in: Visitor, alice: User) -> 
 @pytest.mark.parametrize(
     ("data", "fields", "sentence"),
     [
-        (b"not an image", {}, "That file is not a JPEG, PNG, GIF or WebP image."),
-        (oriented_photo(1)[:500], {}, "This image is damaged; please choose another one."),
+        (b"not an image", {}, "That file isn't a JPEG, PNG, GIF or WebP photo. Choose another one."),
+        (oriented_photo(1)[:500], {}, "This photo is damaged. Choose another one."),
         (oriented_photo(1), crop_fields(0, 0, 1), SENTENCE),
         (b"", {}, "Choose a photo."),
     ],

@@ -65,7 +65,7 @@ def test_the_photo_is_imported_into_an_account_without_one(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str]
 ) -> None:
     assert import_(signed_in, archive_with_photo()).status_code == 302
-    assert "The photo is yours again." in signed_in.get("/mypage").text
+    assert "Your photo was imported too." in signed_in.get("/mypage").text
     [key] = object_keys(app) - objects
     assert image_url_of(alice) == f"{app.config['S3_PUBLIC_URL']}/{key}"
 
@@ -74,7 +74,7 @@ def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, al
     import_(signed_in, archive_with_photo())
     url, keys, jobs = image_url_of(alice), object_keys(app), queued()
     assert import_(signed_in, archive_with_photo("tomato")).status_code == 302
-    assert "Everything in this ZIP is here already" in signed_in.get("/mypage").text
+    assert "You already have everything in this ZIP" in signed_in.get("/mypage").text
     assert image_url_of(alice) == url
     assert object_keys(app) == keys
     assert queued() == jobs

@@ -2,6 +2,7 @@
 
 import io
 import re
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -38,7 +39,7 @@ def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(signed_
     assert answer.status_code == 422
     [error] = re.findall(r'<p class="error" id="archive-error">(.*?)</p>', answer.text)
     sentence = str(SENTENCES[reason]).partition(" %(place)s")[0]
-    assert error.startswith(sentence)
+    assert unescape(error).startswith(sentence)
     assert row_counts() == before
 
 

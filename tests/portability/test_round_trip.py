@@ -63,7 +63,7 @@ def test_an_import_after_deleting_the_account_restores_everything_and_is_idempot
     url = db.session.scalar(select(User.image_url).where(User.id == again.id))
     said = import_(browser, archive)
     assert said.status_code == 302
-    assert "is here already" in browser.get("/mypage").text
+    assert "You already have everything" in browser.get("/mypage").text
     assert rows_of(again) == before
     assert db.session.scalar(select(User.image_url).where(User.id == again.id)) == url
 
@@ -99,7 +99,7 @@ def test_a_note_changed_since_the_export_is_imported_next_to_the_newer_version(s
     signed_in.submit(f"/notes/{db.session.scalar(select(Note.id).where(Note.title == 'older'))}",
                      title="newer", content="", version="1")  # fmt: skip
     assert import_(signed_in, archive).status_code == 302
-    assert "they were here already: 1." in signed_in.get("/mypage").text
+    assert "you already have them: 1." in signed_in.get("/mypage").text
     assert [note["title"] for note in rows_of(alice)["notes"]] == ["newer", "stays", "older"]
 
 

@@ -91,7 +91,7 @@ class OwnHistory:
 
 
 class Checkout(OwnHistory):
-    """A copy of the code, too, which each command imports anew: a test may change it."""
+    """A copy of the code, too, which each command imports again: a test may change it."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         super().__init__(folder, environment)

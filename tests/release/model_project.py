@@ -75,7 +75,7 @@ class ModelProject:
         self.number += 1
         assert file.name == f"{self.number:04d}_a_change.py"
         compile(file.read_text(), file.name, "exec")
-        # The hooks of the real project sort the imports and format; here what they cannot mend is looked for.
+        # The hooks of the real project sort the imports and format; here what they cannot fix is looked for.
         command = [find_ruff_bin(), "check", "--isolated", "--quiet", "--select=E9,F,B", str(file)]
         checked = subprocess.run(command, capture_output=True, text=True)
         assert checked.returncode == 0, f"{checked.stdout}\n{file.read_text()}"

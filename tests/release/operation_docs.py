@@ -1,6 +1,6 @@
 """The generated parts of docs/operations-for-migrations.md: each operation's signature, and the SQL of its example.
 
-Run as a script it writes them anew: python -m tests.release.operation_docs
+Run as a script it writes them again: python -m tests.release.operation_docs
 """
 
 import inspect

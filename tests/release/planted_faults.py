@@ -139,7 +139,7 @@ RENAMED = [
     Fault("ALTER TABLE users RENAME CONSTRAINT uq_users_email TO one_email", "renamed-constraint", "uq_users_email"),
 ]
 
-# What `flask db migrate` sees, and mends.
+# What `flask db migrate` sees, and fixes.
 MODELS = [
     Fault("CREATE INDEX more ON notes (title)", "extra-index", "more on notes"),
     Fault("DROP INDEX ix_user_sessions_user_id", "missing-index", "ix_user_sessions_user_id"),

@@ -149,7 +149,7 @@ TO_DOUBLE = "using='CAST(CAST(price AS text) AS DOUBLE PRECISION)'"
             "expand",
         ),
         (
-            models(label=sa.String(80)),  # in a column with an index on an expression, which would be built anew
+            models(label=sa.String(80)),  # in a column with an index on an expression, which would be rebuilt
             ["change_type_online('things', 'label', 'VARCHAR(80)')"],
             ["change_type_online('things', 'label', 'VARCHAR(50)')", "drop_shadow_contract('things', 'label')"],
             "expand",

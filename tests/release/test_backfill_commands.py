@@ -100,7 +100,7 @@ def test_one_that_failed_goes_on_by_its_name_alone(things: Database, runner: Fla
     begin(things, "size = CASE WHEN name = 'thing 1234' THEN 99 ELSE 1 END")
     work_until_idle()
     assert release(runner, "resume").stdout == "No backfill is paused.\n"
-    things.execute("UPDATE things SET name = 'mended' WHERE id = 1234")
+    things.execute("UPDATE things SET name = 'fixed' WHERE id = 1234")
     release(runner, "resume", "sizes")
     work_until_idle()
     assert (things.scalar(FILLED), sizes(things).error) == (3000, None)
@@ -141,7 +141,7 @@ def test_status_tells_how_far_it_is_and_how_long_it_will_take(things: Database, 
         ("waiting_for = 'a follower'", "waits for a follower"),
         ("updated_at = now() - interval '5 minutes'", "waits for a worker: no batch for 5 min"),
         ("state = 'paused'", "It is paused; let it go on with: flask release resume sizes"),
-        ("state = 'failed', error = 'row 7: too long'", "It failed at row 7: too long. Mend that"),
+        ("state = 'failed', error = 'row 7: too long'", "It failed at row 7: too long. Fix that"),
     ],
 )
 def test_status_tells_what_it_waits_for(things: Database, runner: FlaskCliRunner, change: str, words: str) -> None:

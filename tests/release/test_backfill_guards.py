@@ -90,7 +90,7 @@ def test_it_is_refused_while_the_backfill_is_not_done(
     [
         ("running", "when flask release status says done, run: flask db upgrade"),
         ("paused", "flask release resume sizes"),
-        ("failed", "Mend that, then: flask release resume sizes"),
+        ("failed", "Fix that, then: flask release resume sizes"),
     ],
 )
 def test_the_refusal_says_what_to_do(things: Database, state: str, advice: str) -> None:

@@ -1,4 +1,4 @@
-"""Doctor: each of many planted faults is found once, and following its command, as it stands there, mends it."""
+"""Doctor: each of many planted faults is found once, and following its command, as it stands there, fixes it."""
 
 import re
 from pathlib import Path

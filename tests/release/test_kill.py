@@ -15,7 +15,7 @@ from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
 from tests.waiting import wait_until
 
-# A revision begins anew after a kill, so it does not take away what an operation before needs.
+# A revision starts over after a kill, so it does not take away what an operation before needs.
 REVISIONS = (
     (
         'add_column_online("things", sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False))',

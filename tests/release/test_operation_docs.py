@@ -8,7 +8,7 @@ EXCUSE = "excused"  # no operation; see docs/schema-changes.md
 
 def test_signatures_and_sql_are_those_of_the_code() -> None:
     page = PAGE.read_text()
-    assert regenerated(page) == page, "write them anew: python -m tests.release.operation_docs"
+    assert regenerated(page) == page, "write them again: python -m tests.release.operation_docs"
 
 
 def test_every_operation_has_its_section_and_no_other_has_one() -> None:

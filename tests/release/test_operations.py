@@ -83,7 +83,7 @@ DEADLINE = 0.35  # seconds; a little more than LOCK_TIMEOUT, so the lock is aske
 def test_a_lock_that_is_not_to_be_had_ends_at_the_deadline_with_nothing_changed(
     things: Database, case: Case, schema_dump: Callable[[], str]
 ) -> None:
-    """An INVALID index may be left, which no dump has; the next run builds it anew."""
+    """An INVALID index may be left, which no dump has; the next run rebuilds it."""
     if case.setup:
         things.execute(case.setup)
     before = schema_dump()
@@ -246,7 +246,7 @@ def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(t
 
 
 def test_a_backfill_by_a_key_that_may_be_null_is_refused(things: Database) -> None:
-    with pytest.raises(UnsafeOperation, match="no column of every row"):
+    with pytest.raises(UnsafeOperation, match="may be NULL, so it cannot be the key"):
         things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL", pk="owner_id"))
     assert things.scalar("SELECT count(*) FROM things WHERE size IS NOT NULL") == 0
 

@@ -109,7 +109,7 @@ def test_it_tells_the_lock_of_each_statement(tmp_path: Path, database: Database,
     assert planned.unreadable is None
     locks = [lock for step in planned.steps for lock in step.locks]
     assert [lock for lock in locks if lock.table is None] == []
-    assert locks or calls == EXPANDING["add_enum_value_online"], "a type is no table"
+    assert locks or calls == EXPANDING["add_enum_value_online"], "a type is not a table"
 
 
 def test_it_tells_what_a_backfill_locks(tmp_path: Path, database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What is no expand step is found by the stand-in for the release before; test_each_step.py holds each step to it."""
+"""The stand-in for the previous release finds what is not an expand step; test_each_step.py holds each step to it."""
 
 from collections.abc import Callable
 

@@ -21,7 +21,7 @@ from tests.release.sampling import SPELLED_OUT, one_in
 # What a refusal may advise: an operation, another way to write it, a command.
 WAY_OUT = (
     r"_online|_contract|_with_view|backfill|excused\(|phase = |mapped_column|op\.get_bind"
-    r"|Leave |Give |Mend |Put |Release |release commands"
+    r"|Leave |Give |Fix |Put |Release |release commands"
 )
 ONE_OF_EACH = [case for case in UNSAFE if case.spelling == next(iter(case.danger.spellings))]
 SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=SPELLED_OUT) for case in UNSAFE]

@@ -28,7 +28,7 @@ def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(
     history.write_revision(3, 'op.execute("TRUNCATE objects")')
     red = history.flask("db", "upgrade")
     assert red.returncode == 1
-    assert "objects would be written anew, or emptied" in red.stderr
+    assert "objects would be rewritten, or emptied" in red.stderr
     assert database.scalar("SELECT count(*) FROM objects") == 10
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 

@@ -83,7 +83,7 @@ def test_done_ones_are_folded_below_the_open_ones_and_a_few_at_most(signed_in: V
 
 def test_the_last_one_that_was_done_says_so(signed_in: Visitor, alice: User) -> None:
     service.change_todo(alice.id, create(alice, 1)[0], completed=True)
-    assert "Nothing is left to do." in signed_in.get("/todos").text
+    assert "Nothing left to do." in signed_in.get("/todos").text
 
 
 def test_show_older_leads_on_within_what_is_shown(signed_in: Visitor, alice: User) -> None:
@@ -192,10 +192,10 @@ def test_the_number_left_counts_the_open_ones_of_all_pages(signed_in: Visitor, a
 
 EMPTY = [
     ("", "Write down your first todo.", "#description"),
-    ("?show=today", "Nothing is due today.", "/todos"),
+    ("?show=today", "Nothing due today.", "/todos"),
     ("?show=done", "No completed todos.", "/todos"),
-    ("?before=0-1", "There are no older todos.", "/todos"),
-    ("?show=done&before=0-1", "There are no older todos.", "/todos?show=done"),
+    ("?before=0-1", "No older todos.", "/todos"),
+    ("?show=done&before=0-1", "No older todos.", "/todos?show=done"),
 ]
 
 

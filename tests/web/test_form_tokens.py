@@ -1,4 +1,4 @@
-"""One-time form tokens: a form that is sent twice is stored once; what was typed anew is stored as ever."""
+"""One-time form tokens: a form that is sent twice is stored once; what was typed again is stored as ever."""
 
 import re
 import uuid

@@ -49,7 +49,7 @@ def test_where_it_is_not_known_who_reads_nobody_is_named(
 def test_the_offline_page_is_nobodys(signed_in: Visitor, alice: User, statements: list[str]) -> None:
     answer = signed_in.get("/offline", headers={"Accept-Language": "ko"})
     assert answer.status_code == 200
-    assert "네트워크에 연결되어 있지 않아요" in answer.text
+    assert "오프라인이에요" in answer.text
     assert "X-Reader" not in answer.headers
     assert alice.nickname not in answer.text
     assert statements == []

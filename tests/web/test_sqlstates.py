@@ -46,7 +46,7 @@ ANSWERS = {
     "58030": (503, UNAVAILABLE),  # I/O error
     "P0001": (500, OUR_MISTAKE),  # raised by a function
     "XX000": (500, OUR_MISTAKE),  # internal error
-    "XX001": (500, OUR_MISTAKE),  # data corrupted: trying again mends nothing, a person must look
+    "XX001": (500, OUR_MISTAKE),  # data corrupted: trying again fixes nothing, a person must look
 }
 
 

@@ -73,7 +73,7 @@ def test_typed_text_is_shown_with_a_button_that_sends_it_again(
     answer = signed_in.post(path, data=form, headers=HERE)
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
-    assert "Wait 1 second and try again." in answer.text
+    assert "Try again in 1 second." in answer.text
     assert "signed out" not in answer.text
     assert f'action="{path}"' in answer.text
     for name, value in fields.items():
@@ -97,7 +97,7 @@ def test_photos_are_limited(app: Flask, signed_in: Visitor, alice: User, asked_f
     answer = signed_in.post("/mypage/photo", data=form, headers={"Accept": asked_for})
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "180"
-    assert "Wait 3 minutes and try again." in answer.text
+    assert "Try again in 3 minutes." in answer.text
 
 
 def test_exports_are_limited_and_asking_for_the_headers_is_not_one(app: Flask, signed_in: Visitor, alice: User) -> None:
@@ -107,7 +107,7 @@ def test_exports_are_limited_and_asking_for_the_headers_is_not_one(app: Flask, s
     answer = signed_in.get("/mypage/export")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "360"
-    assert "Wait 6 minutes and try again." in answer.text
+    assert "Try again in 6 minutes." in answer.text
 
 
 def test_imports_are_limited(app: Flask, signed_in: Visitor, alice: User) -> None:
@@ -117,5 +117,5 @@ def test_imports_are_limited(app: Flask, signed_in: Visitor, alice: User) -> Non
     answer = signed_in.post("/mypage/import", data=form)
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "360"
-    assert "Wait 6 minutes and try again." in answer.text
+    assert "Try again in 6 minutes." in answer.text
     assert row_counts() == before

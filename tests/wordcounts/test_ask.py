@@ -65,7 +65,7 @@ def test_it_refuses_what_can_never_be_fetched_and_keeps_what_was_typed(signed_in
 def test_an_empty_form_is_422(signed_in: Visitor, fields: dict[str, str]) -> None:
     answer = signed_in.submit("/wordcounts", **fields)
     assert answer.status_code == 422
-    assert "Please type the address of a web page." in answer.text
+    assert "Please enter the address of a web page." in answer.text
     assert row_counts()["results"] == 0
 
 

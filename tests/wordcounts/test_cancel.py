@@ -27,7 +27,7 @@ def test_it_works(signed_in: Visitor, alice: User, values: dict[str, str]) -> No
     assert status() == CANCELLED
     assert stored("finished_at")["finished_at"]
     page = signed_in.get(f"/wordcounts/{public_id}").text
-    assert "The count was cancelled." in page
+    assert "Word count cancelled." in page
     assert f'action="/wordcounts/{public_id}/again"' in page
     assert "/cancel" not in page
     assert "Cancelled" in signed_in.get("/wordcounts").text
@@ -98,7 +98,7 @@ def test_a_finished_one_stays_as_it_is_and_says_so(signed_in: Visitor, alice: Us
     before = stored()
     answer = signed_in.submit(f"/wordcounts/{public_id}/cancel")
     assert answer.location == f"/wordcounts/{public_id}"
-    assert "The count had already finished." in signed_in.get(f"/wordcounts/{public_id}").text
+    assert "The count had already finished" in signed_in.get(f"/wordcounts/{public_id}").text
     assert stored() == before
 
 

@@ -181,7 +181,7 @@ def test_a_page_that_is_too_complicated_is_said_in_one_sentence(lone_app: Flask,
     path.write_text(MISNESTED)
     result = run(lone_app, "--file", f"{path}")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "The page is too complex for us to read; please choose another page.\n"
+    assert result.stderr == "The page is too complex for us to read. Choose another page.\n"
 
 
 def test_plain_text_on_the_standard_input_is_no_markup(lone_app: Flask) -> None:

@@ -17,7 +17,7 @@ def test_it_works(signed_in: Visitor, alice: User, make: object) -> None:
     public_id, kept = make(alice), done(alice, url="https://example.com/kept", title="Kept")
     assert signed_in.submit(f"/wordcounts/{public_id}/delete").location == "/wordcounts"
     page = signed_in.get("/wordcounts").text
-    assert "The result is deleted." in page
+    assert "Result deleted." in page
     assert f"{public_id}" not in page
     assert f"{kept}" in page
 

@@ -32,11 +32,11 @@ def test_a_reason_that_this_release_does_not_know_has_a_sentence(signed_in: Visi
     [
         (
             "https://example.com:5077/a",
-            "Web pages are not served on port 5077; please remove “:5077” from the address.",
+            "opened on port 5077. Remove “:5077” from the address.",
         ),
-        ("https://example.com/a:5077", "Web pages are not served on that port; please remove the number"),
-        ("https://[2001:db8::5077]/", "Web pages are not served on that port; please remove the number"),
-        ("https://example.com:/", "Web pages are not served on that port; please remove the number"),
+        ("https://example.com/a:5077", "opened on that port. Remove the colon"),
+        ("https://[2001:db8::5077]/", "opened on that port. Remove the colon"),
+        ("https://example.com:/", "opened on that port. Remove the colon"),
     ],
 )
 def test_a_port_is_named_if_the_address_holds_it(signed_in: Visitor, alice: User, url: str, sentence: str) -> None:
@@ -45,7 +45,7 @@ def test_a_port_is_named_if_the_address_holds_it(signed_in: Visitor, alice: User
 
 def test_a_name_that_was_not_resolved_is_not_said_to_be_nowhere(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{failed(alice, Failure.DNS)}").text
-    assert "This website could not be found; please check the spelling of its address." in page
+    assert "find this website. Check the spelling of its address." in page
 
 
 @pytest.mark.parametrize(("code", "url"), REFUSED_URLS)

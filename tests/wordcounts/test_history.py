@@ -97,8 +97,8 @@ def test_any_id_is_a_place(signed_in: Visitor, before: int) -> None:
 
 
 def test_an_empty_history_says_what_to_do(signed_in: Visitor) -> None:
-    assert "Type the address of a web page" in signed_in.get("/wordcounts").text
-    assert "There are no older results." in signed_in.get("/wordcounts?before=1").text
+    assert "Enter the address of a web page" in signed_in.get("/wordcounts").text
+    assert "No older results." in signed_in.get("/wordcounts?before=1").text
 
 
 def test_a_refused_address_leaves_the_history_in_sight(signed_in: Visitor, alice: User) -> None:

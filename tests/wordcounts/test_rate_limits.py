@@ -31,7 +31,7 @@ def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) ->
     answer = signed_in.submit("/wordcounts", url="example.com/typed")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "20"
-    assert "Wait 20 seconds and try again." in answer.text
+    assert "Try again in 20 seconds." in answer.text
     assert 'value="example.com/typed"' in answer.text
     assert row_counts() == before
 
@@ -46,7 +46,7 @@ def test_it_refuses_more_than_30_counts_an_hour(signed_in: Visitor, alice: User,
     answer = signed_in.submit("/wordcounts", url="example.com/typed")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == f"{3600 - seconds_ago}"
-    assert f"Wait {time} and try again." in answer.text
+    assert f"Try again in {time}." in answer.text
     assert 'value="example.com/typed"' in answer.text
     assert row_counts() == before
 
@@ -83,7 +83,7 @@ def test_counting_again_is_limited_too(signed_in: Visitor, alice: User) -> None:
     answer = signed_in.submit(f"/wordcounts/{public_id}/again")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "20"
-    assert "Wait 20 seconds and try again." in answer.text
+    assert "Try again in 20 seconds." in answer.text
     assert row_counts() == before
 
 
@@ -101,7 +101,7 @@ def test_a_korean_reader_is_told_the_time_in_korean(signed_in: Visitor, alice: U
     use_up_the_hour(alice, 2899)
     fields = {"csrf_token": signed_in.csrf_token(), "url": "example.com"}
     page = signed_in.post("/wordcounts", data=fields, headers={"Accept-Language": "ko"}).text
-    assert re.search("12분 기다렸다가 다시 해 보세요", page)
+    assert re.search("12분 뒤에 다시 시도해 주세요", page)
 
 
 def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User) -> None:

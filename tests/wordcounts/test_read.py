@@ -39,7 +39,7 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
     assert words_of(page) == ["moon", "반달"]
     assert "the moon" in page
     assert "of the moon" in page
-    assert "Text that only a style sheet hides is counted too." in page
+    assert "Text hidden with CSS is counted too." in page
     assert '<meta name="robots" content="noindex">' in page
 
 
@@ -90,7 +90,7 @@ def test_a_hundred_words_are_shown_and_the_others_on_request(
 @pytest.mark.parametrize("truncated", [True, False])
 def test_words_that_are_not_kept_are_spoken_of(signed_in: Visitor, alice: User, truncated: bool) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice, truncated=truncated)}").text
-    assert ("The page has more words; the rarest ones are not kept." in page) == truncated
+    assert ("The page has more words; the rarest ones aren't kept." in page) == truncated
 
 
 def test_ten_phrases_of_each_kind_are_shown(signed_in: Visitor, alice: User) -> None:
@@ -106,7 +106,7 @@ def test_an_empty_page_has_a_result(signed_in: Visitor, alice: User) -> None:
     )
     empty: dict[str, Any] = {"result_all": {}, "result_no_stop_words": {}, "phrases": {"2": {}, "3": {}}, "title": None}
     page = signed_in.get(f"/wordcounts/{done(alice, **totals, **empty)}").text
-    assert "There are no words here." in page
+    assert "No words here." in page
     assert "<b>0%</b>" in page
 
 
@@ -199,5 +199,5 @@ def test_the_form_holds_the_address_for_the_owner_and_is_not_there_for_a_strange
 
 def test_a_korean_reader_reads_korean(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{done(alice)}", headers={"Accept-Language": "ko"}).text
-    for sentence in ("서로 다른 단어", "흔한 말 빼고", "약 2분", "CSV 받기"):
+    for sentence in ("서로 다른 단어", "흔한 말 빼고", "약 2분", "CSV 내려받기"):
         assert sentence in page

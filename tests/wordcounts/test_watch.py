@@ -14,9 +14,9 @@ from tests.wordcounts.results import change, done, failed, waiting
 REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
 STATES = [
     ({}, "queued", "Waiting for its turn."),
-    ({"status": "running"}, "running", "Counting the words of this page…"),
-    ({"status": "running", "error": "deadline"}, "running", "Counting the words of this page…"),
-    ({"error": "deadline"}, "retried", "The page did not answer. We will try again in a moment."),
+    ({"status": "running"}, "running", "Counting the words on this page…"),
+    ({"status": "running", "error": "deadline"}, "running", "Counting the words on this page…"),
+    ({"error": "deadline"}, "retried", "The page didn't respond. We'll try again in a moment."),
 ]
 
 
@@ -103,7 +103,7 @@ def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, 
 def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
     public_id = waiting(alice, status="running", shared=True)
     page = client.get(f"/wordcounts/{public_id}").text
-    assert "Counting the words of this page…" in page
+    assert "Counting the words on this page…" in page
     assert 'action="/wordcounts' not in page
     assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, False)
 

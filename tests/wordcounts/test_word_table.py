@@ -80,13 +80,13 @@ def test_the_page_unfolds_a_stem_to_its_forms(signed_in: Visitor, alice: User) -
     forms = re.findall(r'<li><bdi>(.*?)</bdi> <span class="mute">(\d+)</span></li>', opened)
     assert forms == [("달", "157"), ("달은", "25"), ("달을", "23"), ("달이", "20")]
     assert words_of(page) == ["moon", "나라", "별로"]
-    assert "Words that differ only by a Korean particle are counted together" in page
+    assert "Words that differ only in a Korean particle are counted together" in page
 
 
 def test_the_totals_stay_those_of_the_text(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(moon(alice)).text
     assert re.findall("<dd>([^<]*)</dd>", page)[:2] == ["1,000", "9"]
-    assert "Different words (as written)" in page
+    assert "Unique words (as written)" in page
     assert "<b>81%</b>content words" in page
 
 

@@ -20,7 +20,7 @@ WORDS = {
     "and where digits begin": ("IT업계 COVID-19는", {"it": 1, "업계": 1, "covid": 1, "19": 1, "는": 1}),
     "taken apart hangul is composed": ("\u1112\u1161\u11ab글", {"한글": 1}),
     "lone letters of hangul stay what they are": ("ㅋㅋㅋ 안녕ㅋㅋ ㅠㅠ", {"ㅋㅋㅋ": 1, "안녕ㅋㅋ": 1, "ㅠㅠ": 1}),
-    "a blank letter of hangul is no word": ("\u3164 \u115f \u1160 \uffa0 한\u3164글", {"한글": 1}),
+    "a blank letter of hangul is not a word": ("\u3164 \u115f \u1160 \uffa0 한\u3164글", {"한글": 1}),
     "symbols are no words": ("👩‍👩‍👧 🇰🇷 ok — … __ _ ‿", {"ok": 1}),
     "chinese characters are one each, katakana runs one": ("東京 カタカナ", {"東": 1, "京": 1, "カタカナ": 1}),
     "numbers and names of programs": ("3.14 1,000,000 a_b v2.0", {"3.14": 1, "1,000,000": 1, "a_b": 1, "v2.0": 1}),

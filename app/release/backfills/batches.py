@@ -110,7 +110,7 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
     """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large.
 
     Raises:
-        DBAPIError: it is no fault of a row or of the SQL.
+        DBAPIError: it is not a fault of a row or of the SQL.
     """
     state = sqlstate(error) or "" if isinstance(error, DBAPIError) else ""
     if isinstance(error, DBAPIError) and not (state.startswith(_FAULTS) or state == QUERY_CANCELED):

@@ -19,7 +19,7 @@ _WAIT_FOR_BATCH = text("SET lock_timeout = '30s'")  # longer than any statement 
 @click.command("pause")
 @click.argument("name", required=False)
 def pause_command(name: str | None) -> None:
-    """Pause the backfill NAME, or all that run. What is filled stays filled."""
+    """Pause the backfill NAME, or all running ones. Filled rows stay filled."""
     with _writing(name) as connection:
         paused = records.pause(connection, name)
     for one in paused:
@@ -31,9 +31,9 @@ def pause_command(name: str | None) -> None:
 @click.command("resume")
 @click.argument("name", required=False)
 def resume_command(name: str | None) -> None:
-    """Let the backfill NAME go on, or all that were paused.
+    """Resume the backfill NAME, or all paused ones.
 
-    By its name also one that failed, once its rows are mended, and one that was done, for another pass.
+    By its name also one that failed, once its rows are fixed, and one that was done, for another pass.
     """
     with _writing(name) as connection:
         resumed = records.resume(connection, name)

@@ -122,7 +122,7 @@ def progress(backfill: Backfill) -> str:
 
 def what_to_do(backfill: Backfill) -> str:
     if backfill.state == FAILED:
-        return f"It failed at {backfill.error}. Mend that, then: flask release resume {backfill.name}"
+        return f"It failed at {backfill.error}. Fix that, then: flask release resume {backfill.name}"
     if backfill.state == PAUSED:
         return f"It is paused; let it go on with: flask release resume {backfill.name}"
     return "A worker fills it; when flask release status says done, run: flask db upgrade"

@@ -26,7 +26,7 @@ def unfinished_backfills(connection: Connection, stalled: int) -> Iterator[Diagn
     for row in connection.execute(_UNFINISHED, {"seconds": stalled}):
         named = f"The backfill {row.name} of {row.table_name}"
         if row.state == "failed":
-            what = f"{named} failed at a row that it cannot fill; `flask release status` says which. Mend it first."
+            what = f"{named} failed at a row that it cannot fill; `flask release status` says which. Fix it first."
             yield Diagnosis(ERROR, "backfill-failed", what, f"flask release resume {row.name}")
         elif row.state == "paused":
             what = f"{named} is paused, after {row.rows_done} rows."

@@ -101,7 +101,7 @@ def collations(connection: Connection, models: Models) -> Iterator[Diagnosis]:
             what = f"{row.table}.{row.column} has the collation {row.collation} and not {wanted}: it sorts differently."
             change = f"ALTER COLUMN {quote(row.column)} TYPE {row.type} COLLATE {_in_quotes(wanted)}"
             command = psql_with_strong_lock(f"ALTER TABLE {row.table} {change}")
-            yield Diagnosis(ERROR, "other-collation", f"{what} Its indexes are built anew.", command)
+            yield Diagnosis(ERROR, "other-collation", f"{what} Its indexes are rebuilt.", command)
 
 
 def _in_quotes(name: str) -> str:

@@ -65,7 +65,7 @@ def _is_replaced(change: Change, old: Thing) -> bool:
 
 
 def _was_there(before: Snapshot, new: Thing) -> bool:
-    """Whether one with the same meaning stood on the table, which a type change makes anew, for example."""
+    """Whether one with the same meaning stood on the table, which a type change recreates, for example."""
     return any(
         key[0] == "constraint" and thing.table == new.table and _same(thing, new) for key, thing in before.items()
     )
@@ -97,7 +97,7 @@ def index_effects(change: Change) -> Iterator[Effect]:
 
 
 def _is_table_rewritten(change: Change) -> bool:
-    """Whether the table was written anew, and its indexes with it; the table tells it then."""
+    """Whether the table was rewritten, and its indexes with it; the table tells it then."""
     table = change.there.table
     return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
 

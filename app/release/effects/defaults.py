@@ -33,7 +33,7 @@ def takes_default(connection: Connection, effect: Effect, written: frozenset[str
     """Whether every row that leaves the column of the effect to the new default is taken.
 
     A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those above
-    are its own: a sequence that begins anew meets the rows that are there.
+    are its own: a sequence that starts over meets the rows that are there.
 
     Args:
         written: columns in which such a row may hold anything.

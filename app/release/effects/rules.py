@@ -35,7 +35,7 @@ TAKES = {
     ),
     "renames-column": Rule(
         "The release before knows {subject} by its old name only.",
-        "Name the attribute anew in the model and leave the column: mapped_column('old_name').",
+        "Name the attribute again in the model and leave the column: mapped_column('old_name').",
     ),
     "changes-type": Rule(
         "The release before reads and writes {subject} as the type that it was.",
@@ -103,7 +103,7 @@ NEVER = {
         "Use add_column_online() with a constant server_default.",
     ),
     "rewrites-table": Rule(
-        "All of {subject} would be written anew, or emptied, while no request can even read it.",
+        "All of {subject} would be rewritten, or emptied, while no request can even read it.",
         "Use add_column_online() with a constant default or none and backfill(), or change_type_online().",
     ),
     "scans-for-null": Rule(
@@ -120,7 +120,7 @@ NEVER = {
     ),
     "leaves-invalid-index": Rule(
         "{subject} is INVALID: every write pays for it and no query uses it.",
-        "Use create_index_online(), which drops an INVALID one and builds it anew.",
+        "Use create_index_online(), which drops an INVALID one and rebuilds it.",
     ),
     "writes-many-rows": Rule(
         "Its rows stay locked until the last one is written; requests that write {subject} wait for that.",

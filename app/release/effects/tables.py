@@ -160,7 +160,7 @@ def _view_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
 
 
 def _new_or_other_columns(change: Change) -> list[str]:
-    """Columns of the table that came or have another type, so that its rows had to be written anew."""
+    """Columns of the table that came or have another type, so that its rows had to be rewritten."""
     return sorted(
         thing.name
         for key, thing in change.after.items()

@@ -53,7 +53,7 @@ class BackfillQuery(NamedTuple):
         """
         query = text(f"SELECT NOT {IS_NULLABLE}")
         if not connection.scalar(query, column_parameters(self.table, self.pk)):
-            raise UnsafeOperation(f"{self.table}.{self.pk} is no column of every row; name the key with pk=….")
+            raise UnsafeOperation(f"{self.table}.{self.pk} may be NULL, so it cannot be the key; name one with pk=….")
 
     def is_needed(self, connection: Connection) -> bool:
         query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"

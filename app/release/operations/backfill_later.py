@@ -144,7 +144,7 @@ def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int
     if recorded and (recorded.table_name, recorded.set_sql, recorded.where_sql, recorded.pk) != query:
         raise ReleaseError(
             f"There is another backfill {name!r}, of {recorded.table_name} ({recorded.state}). Give this one a name of"
-            ' its own; or, if it is the same one mended, forget the other with: psql "$DATABASE_URL" -c'
+            ' its own; or, if it is the same one fixed, forget the other with: psql "$DATABASE_URL" -c'
             f' "DELETE FROM schema_backfills WHERE name = {literal(name)}"'
         )
     if recorded is None or recorded.state != DONE:

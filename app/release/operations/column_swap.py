@@ -137,7 +137,7 @@ class Swap(NamedTuple):
         return bare if re.fullmatch(r"'(?:[^']|'')*'", bare) else default
 
     def _move_identity(self, sequence: str, identity: str, between: list[str]) -> str:
-        """An identity belongs to its column, so it is made anew, to go on where the old one is.
+        """An identity belongs to its column, so it is recreated, to go on where the old one is.
 
         Args:
             between: what needs the column without the one, and with the other.

@@ -93,7 +93,7 @@ def read_obstacles(connection: Connection, table: str, column: str, own_trigger:
 
 
 def recompile_triggers(connection: Connection, table: str) -> list[str]:
-    """Statements that change nothing but let every session compile the table's trigger functions anew.
+    """Statements that change nothing but let every session compile the table's trigger functions again.
 
     A session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to what
     it is makes it look again.

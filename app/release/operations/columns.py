@@ -101,7 +101,7 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
 
 
 def _rewrites(column: Column[Any], connection: Connection) -> bool:
-    """Whether PostgreSQL writes an empty table anew when it adds the column: then it does so with every other too.
+    """Whether PostgreSQL rewrites an empty table when it adds the column: then it does so with every other too.
 
     Raises:
         DataError, IntegrityError: a row that leaves the column out is refused.

@@ -70,7 +70,7 @@ def add_synced_column_online(
     SQL, locks and what is done when it is run again: as add_computed_column_online.
 
     Raises:
-        UnsafeOperation: `forward` or `back` is no expression over the table, or gives NULL for a NOT NULL column. The
+        UnsafeOperation: `forward` or `back` is not an expression over the table, or is NULL for a NOT NULL column. The
             column is dropped again.
         ReleaseError: there is a column of this name.
     """
@@ -96,7 +96,7 @@ def _fill_or_drop(write: DualWrite, column: Column[Any], expression: str, unfill
         drop_dual_write(write.table, write.column)
         raise UnsafeOperation(
             f"{expression!r} fails for a row of {write.table} ({server_message(error)}), so {write.column} was not"
-            " added. Give it a value for every row, or mend the rows; then run the command again."
+            " added. Give it a value for every row, or fix the rows; then run the command again."
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Conflicts: something has the name of what an operation would make, and is something else.
 
 "Already there" means the same definition, not the same name. Otherwise an operation would skip what a developer has
-mended since an earlier attempt, and the release would be green without it.
+fixed since an earlier attempt, and the release would be green without it.
 """
 
 from typing import Any
@@ -108,7 +108,7 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
 
 
 def explain(table: str, column: str, what: str) -> None:
-    """A line of the revision sets the default, or NOT NULL, of a column anew."""
+    """A line of the revision sets the default, or NOT NULL, of a column again."""
     _unexplained().pop((table, column, what), None)
 
 

@@ -41,7 +41,7 @@ def add_constraint(
     except IntegrityError as error:
         # NOT VALID still refuses new rows of the live release.
         run_steps(drop_step(table, spare_name(name) if replaces else name))
-        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Mend the rows, then run: flask db upgrade") from error
+        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Fix the rows, then run: flask db upgrade") from error
 
 
 def dropping(table: str, name: str) -> list[Effect]:
@@ -92,7 +92,7 @@ def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
     """Validate the new one under a spare name. Then the old one goes and the new one takes its name, in one moment."""
     table, spare = tables[0], spare_name(name)
     if conflicts.other_constraint(table, spare, definition, *tables[1:]):
-        run_steps(drop_step(table, spare))  # of an attempt with a definition that was mended since
+        run_steps(drop_step(table, spare))  # of an attempt with a definition that was fixed since
     alter = f"ALTER TABLE {quote(table)}"
     swap = f"{alter} DROP CONSTRAINT IF EXISTS {quote(name)}; {alter} RENAME CONSTRAINT {quote(spare)} TO {quote(name)}"
     has_spare = f"SELECT {catalog.HAS_CONSTRAINT}"

@@ -64,7 +64,7 @@ def create_index_online(
         run_steps(*_drop_leftovers(name))
     built = spare_name(name) if replaces else name
     if replaces and conflicts.other_index(table, built, _create(built, table, columns, unique, options)):
-        run_steps(_drop(built, _IS_THERE))  # of an attempt with a definition that was mended since
+        run_steps(_drop(built, _IS_THERE))  # of an attempt with a definition that was fixed since
     drop_invalid = _drop(built, f"SELECT {catalog.HAS_INVALID_INDEX}")
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
     create = Step(concurrently, f"SELECT NOT {catalog.HAS_INDEX}", {"index": quote(built)})
@@ -78,7 +78,7 @@ def create_index_online(
         run_steps(drop_invalid)
         raise UnsafeOperation(
             f"{table} has rows that are the same in {', '.join(map(str, columns))}, so {name} cannot be unique."
-            " Mend the rows, then run: flask db upgrade"
+            " Fix the rows, then run: flask db upgrade"
         ) from error
 
 

@@ -54,8 +54,8 @@ def rename_with_view(old: str, new: str) -> None:
     names = {"table": quote(old), "renamed": quote(new)}
     if catalog.answer(_IS_ANOTHER, names):
         raise ReleaseError(
-            f"There is a table {new}, and {old} is no view of all of it that takes rows. Nothing was changed. Look what"
-            f" {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
+            f"There is a table {new}, and {old} is not a view of all of it that takes rows. Nothing was changed. Look"
+            f" what {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
         )
     grant = _GRANT_AS_ON.format(table=literal(quote(new)), view=literal(quote(old)))
     view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"

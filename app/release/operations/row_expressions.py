@@ -29,7 +29,7 @@ def columns_read(connection: Connection, table: str, expression: str, type_: str
         execute_verbatim(connection, f"BEGIN; {_VIEW} AS SELECT FROM {quote(table)} WHERE {compared}")
         found = tuple(connection.scalars(_COLUMNS_READ, {"table": quote(table)}))
     except (ProgrammingError, DataError) as error:
-        raise UnsafeOperation(f"{expression!r} is no value for {table}: {server_message(error)}") from error
+        raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error
     finally:
         execute_verbatim(connection, "ROLLBACK")
     require_expression(connection, table, expression, type_, "*")
@@ -48,7 +48,7 @@ def require_expression(connection: Connection, table: str, expression: str, type
         execute_verbatim(connection, f"BEGIN; {_VIEW} AS SELECT FROM {row} WHERE {compared}; ROLLBACK")
     except (ProgrammingError, DataError) as error:
         execute_verbatim(connection, "ROLLBACK")
-        raise UnsafeOperation(f"{expression!r} is no value for {table}: {server_message(error)}") from error
+        raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error
 
 
 _VIEW = "CREATE TEMP VIEW dual_write_expression"

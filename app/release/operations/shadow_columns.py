@@ -56,7 +56,7 @@ def refuse_obstacles(connection: Connection, table: str, column: str) -> None:
     if obstacles:
         raise UnsafeOperation(
             f"{', '.join(obstacles)} cannot be carried over to another column, so {table}.{column} stays as it is. Drop"
-            " that before and make it anew after it, in revisions of their own."
+            " that before and make it again after it, in revisions of their own."
         )
 
 
@@ -76,7 +76,7 @@ def refuse_other_shadow(connection: Connection, table: str, column: str, new_typ
 def refuse_other_columns(connection: Connection, change: TypeChange) -> None:
     """
     Raises:
-        UnsafeOperation: the new value is no expression over the column alone, which is all that the trigger gives it.
+        UnsafeOperation: the new value is not an expression over the column alone, which is all that the trigger has.
     """
     others = set(columns_read(connection, change.table, change.forth, change.type)) - {change.column}
     if others:
@@ -102,11 +102,11 @@ def require_lossless(connection: Connection, change: TypeChange, old_type: str) 
     try:
         lost = connection.scalar(text(query.replace(":", r"\:")))
     except ProgrammingError as error:
-        raise UnsafeOperation(f"{change.back!r} is no value for {change.table}: {server_message(error)}") from error
+        raise UnsafeOperation(f"{change.back!r} is not a value for {change.table}: {server_message(error)}") from error
     if lost:
         raise UnsafeOperation(
             f"{lost} values of {change.table}.{change.column} would be lost as {change.type}, so the column stays as it"
-            " is. Mend the rows, then run the command again."
+            " is. Fix the rows, then run the command again."
         )
 
 

@@ -40,8 +40,8 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     Run again: each statement is skipped when its result is there.
 
     Raises:
-        UnsafeOperation: the new type is shorter, or one of them is no text. PostgreSQL would read every row under
-            ACCESS EXCLUSIVE. Or an index has an expression or a condition over the column, so it would be built anew
+        UnsafeOperation: the new type is shorter, or one of them is not text. PostgreSQL would read every row under
+            ACCESS EXCLUSIVE. Or an index has an expression or a condition over the column, so it would be rebuilt
             under that lock. (Not checked in --sql mode.)
     """
     _refuse_shorter(table, column, type_)
@@ -58,7 +58,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
 
 
 def computed_indexes(connection: Connection, table: str, column: str) -> list[str]:
-    """The indexes with an expression or a condition over the column, which another type builds anew."""
+    """The indexes with an expression or a condition over the column, which another type rebuilds."""
     return list(connection.scalars(_COMPUTED_INDEXES, catalog.column_parameters(table, column)))
 
 
@@ -83,7 +83,7 @@ def _refuse_computed_indexes(table: str, column: str, of_type: dict[str, str]) -
         return
     if names := computed_indexes(connection, table, column):
         raise UnsafeOperation(
-            f"{', '.join(names)} has an expression or a condition over {table}.{column}, and would be built anew while"
+            f"{', '.join(names)} has an expression or a condition over {table}.{column}, and would be rebuilt while"
             f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {of_type['type']!r}),"
             " which builds it beside the requests."
         )

@@ -110,7 +110,7 @@ def _fill_or_take_back(change: TypeChange, state: ColumnState) -> None:
         _take_back(change)
         raise UnsafeOperation(
             f"A value of {change.table}.{change.column} cannot become {change.type} ({server_message(error)}), so the"
-            " column stays as it is. Mend the rows, then run the command again."
+            " column stays as it is. Fix the rows, then run the command again."
         ) from error
 
 

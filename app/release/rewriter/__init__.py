@@ -113,14 +113,14 @@ def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
 
 
 def with_replacements(flat: list[Any]) -> list[Any]:
-    """Alembic drops what has changed and creates it anew. Make one directive of the two."""
+    """Alembic drops what has changed and recreates it. Make one directive of the two."""
     pairs = [(drop, create) for drop in flat for create in flat if is_changed(drop, create)]
     replaced = [op for pair in pairs for op in pair]
     return [op for op in flat if op not in replaced] + [directives.Replacement(*pair) for pair in pairs]
 
 
 def is_changed(drop: Any, create: Any) -> bool:
-    """Whether one drops what the other makes anew: the same kind of thing, on the same table, of the same name."""
+    """Whether one drops what the other recreates: the same kind of thing, on the same table, of the same name."""
     of_indexes = isinstance(drop, ops.DropIndexOp) and isinstance(create, ops.CreateIndexOp)
     of_constraints = isinstance(drop, ops.DropConstraintOp) and isinstance(create, ops.AddConstraintOp)
     if not (of_indexes or of_constraints) or constraints.place_of(drop) != constraints.place_of(create):

@@ -89,7 +89,7 @@ def stems(words: Collection[str]) -> dict[str, str]:
     Returns: word: stem. No stem has a stem itself. It need not be a word of the page.
     """
     found: dict[str, str] = {}
-    others: dict[str, list[str]] = defaultdict(list)  # stem that is no word of the page: its forms
+    others: dict[str, list[str]] = defaultdict(list)  # stem that is not a word of the page: its forms
     for word in words:
         if word[-1:] not in LAST_LETTERS:
             continue
@@ -125,7 +125,7 @@ def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
     stems_of_forms = set(found.values())
     for stem, forms in others.items():
         if len(forms) > 1:
-            # 호랑이 is no form of 호랑 if 호랑이를 is one of 호랑이.
+            # 호랑이 is not a form of 호랑 if 호랑이를 is one of 호랑이.
             own = [form for form in forms if form not in stems_of_forms]
             if _show_a_noun(stem, {form[len(stem) :] for form in own}):
                 found.update(dict.fromkeys(own, stem))

@@ -1,6 +1,6 @@
 """A total deadline for a fetch. It holds even when the server sends a byte now and then.
 
-A socket's timeout starts anew with each byte, so a server that sends one byte a second never exceeds it. Here a timer
+A socket's timeout starts over with each byte, so a server that sends one byte a second never exceeds it. Here a timer
 in another thread shuts the connection down.
 """
 

@@ -58,7 +58,7 @@ def table(metadata: MetaData, name: str = "things") -> Table:
 
 
 def add(column: Callable[[], sa.Column[Any]], to: str = "things") -> ModelChange:
-    """A new column. It is made anew each time, because a column belongs to one table."""
+    """A new column. It is recreated each time, because a column belongs to one table."""
     return lambda metadata: table(metadata, to).append_column(column())
 
 

@@ -12,7 +12,7 @@ from tests.release.shop import enum, identity
 
 
 def new(*items: Any, **options: Any) -> ModelChange:
-    """Items are made anew each time: those of a table belong to it."""
+    """Items are recreated each time: those of a table belong to it."""
     return lambda metadata: sa.Table("shelves", metadata, identity(), *(item() for item in items), **options)
 
 

@@ -195,7 +195,7 @@ INDEXES = (
         lacks(index("ix_tickets_seat")),
     ),
     Safe(
-        "an index is built anew, concurrently",
+        "an index is rebuilt, concurrently",
         IN_BLOCK + 'op.execute("REINDEX INDEX CONCURRENTLY ix_tickets_seat")',
         "SELECT relfilenode <> oid OR oid > 'ix_todos_completed_at'::regclass FROM pg_class"
         " WHERE oid = 'ix_tickets_seat'::regclass",
@@ -421,7 +421,7 @@ OTHER_OBJECTS = (
         exists(column("open_todos", "due_on")),
     ),
     Safe(
-        "a view made anew with one column more",
+        "a view recreated with one column more",
         """
         op.execute("DROP VIEW open_todos")
         op.execute(
@@ -457,7 +457,7 @@ OTHER_OBJECTS = (
         comment("notes", "one"),
     ),
     Safe(
-        "a trigger made anew as it was",
+        "a trigger recreated as it was",
         """
         op.execute("DROP TRIGGER touch_tickets ON tickets")
         op.execute("CREATE TRIGGER touch_tickets BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION touch()")

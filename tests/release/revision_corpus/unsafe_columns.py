@@ -99,7 +99,7 @@ DROP_MAPPED_COLUMN = Danger(
 )
 
 REPLACE_COLUMN = Danger(
-    "a column is made anew, and what stood in it is lost",
+    "a column is recreated, and what stood in it is lost",
     names=("notes", "tags"),
     harm="SELECT NOT EXISTS (SELECT FROM notes WHERE tags <> '{}')",
     spellings={

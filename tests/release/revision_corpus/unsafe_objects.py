@@ -27,7 +27,7 @@ NARROW_VIEW = Danger(
     names=("open_todos", "position"),
     harm=lacks(column("open_todos", "position")),
     spellings={
-        "made anew": """
+        "recreated": """
             op.execute("DROP VIEW open_todos")
             op.execute("CREATE VIEW open_todos AS SELECT id, user_id, description FROM todos WHERE NOT completed")
             """,
@@ -46,7 +46,7 @@ SHOW_OTHER_ROWS = Danger(
             op.execute("CREATE OR REPLACE VIEW open_todos AS SELECT id, user_id, description, position FROM todos"
                 " WHERE NOT completed AND due_on IS NOT NULL")
             """,
-        "made anew": """
+        "recreated": """
             op.execute("DROP VIEW open_todos")
             op.execute("CREATE VIEW open_todos AS SELECT id, user_id, description, position FROM todos")
             """,
@@ -110,7 +110,7 @@ CHANGE_SIGNATURE = Danger(
     names=("seat_label",),
     harm="SELECT NOT EXISTS (SELECT FROM pg_proc WHERE proname = 'seat_label' AND pronargs = 1)",
     spellings={
-        "made anew": """
+        "recreated": """
             op.execute("DROP FUNCTION seat_label")
             op.execute("CREATE FUNCTION seat_label(seat text, room text) RETURNS text LANGUAGE sql AS 'SELECT seat'")
             """

@@ -1,4 +1,4 @@
-"""Unsafe: PostgreSQL writes a table anew, under a lock that neither readers nor writers pass."""
+"""Unsafe: PostgreSQL rewrites a table, under a lock that neither readers nor writers pass."""
 
 from app.release.ledger import CONTRACT
 from tests.release.revision_corpus.cases import Danger, in_do_block
@@ -62,7 +62,7 @@ NARROW_TEXT = Danger(
 )
 
 CHANGE_COLLATION = Danger(
-    "a text is sorted by other rules, and its indexes are built anew",
+    "a text is sorted by other rules, and its indexes are rebuilt",
     names=("users", "email"),
     harm=exists(column("users", "email", "attcollation = '\"C\"'::regcollation")),
     spellings={"SQL": """op.execute('ALTER TABLE users ALTER email TYPE varchar(120) COLLATE "C"')"""},
@@ -121,7 +121,7 @@ COLUMN_OF_A_DOMAIN = Danger(
 )
 
 REWRITE = Danger(
-    "a table is written anew as it is",
+    "a table is rewritten as it is",
     names=("notes",),
     harm=is_rewritten("notes"),
     spellings={
@@ -163,7 +163,7 @@ REFRESH = Danger(
 )
 
 REINDEX = Danger(
-    "an index is built anew while nobody can write",
+    "an index is rebuilt while nobody can write",
     names=("notes",),
     harm=is_rewritten("ix_notes_user_id_pinned_id"),
     spellings={

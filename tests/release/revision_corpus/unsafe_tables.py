@@ -56,7 +56,7 @@ DROP_MAPPED_TABLE = Danger(
 )
 
 REPLACE_TABLE = Danger(
-    "a table is made anew, without its rows",
+    "a table is recreated, without its rows",
     names=("results",),
     harm=no_rows("results"),
     spellings={

@@ -9,7 +9,7 @@ from bench.peers.django.notes.models import Note, User
 
 
 class EmailForm(forms.Form):
-    """Signing in by e-mail address, as LoginView takes it."""
+    """Signing in by email address, as LoginView takes it."""
 
     email = forms.EmailField()
     password = forms.CharField(widget=forms.PasswordInput)
@@ -21,7 +21,7 @@ class EmailForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         self.user = authenticate(self.request, **self.cleaned_data)
         if self.user is None:
-            raise forms.ValidationError("Wrong e-mail or password.")
+            raise forms.ValidationError("Wrong email or password.")
         return dict(self.cleaned_data)
 
     def get_user(self) -> User | None:

@@ -1,0 +1,4 @@
+"""The demo account: a year of notes, todos and word counts, for review apps, newcomers and screenshots (seed data).
+
+The texts are data, in texts/. They come in as an export does (app/portability), which alone stores rows of the past.
+"""

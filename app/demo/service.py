@@ -1,0 +1,61 @@
+"""Make the demo account, with everything that it holds, in one transaction; its photo afterwards."""
+
+import io
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from sqlalchemy import func, select
+
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.demo import portrait, texts
+from app.extensions import db
+from app.photos import service as photos
+from app.portability import archive
+from app.portability.contract import Item, Portable
+from app.portability.importing import Progress, import_archive
+
+EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
+NICKNAME = "하늘반달"
+
+
+def create(password: str, portables: Sequence[Portable]) -> User:
+    """The account with its notes, todos and word counts. Its address is confirmed.
+
+    Args:
+        password: has passed the rules of the form.
+        portables: the features' modules, as for an import.
+
+    Raises:
+        EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.
+    """
+    user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
+    now: datetime = db.session.execute(select(func.now())).scalar_one()
+    lists = texts.lists(now)
+    user.time_zone = texts.ZONE
+    user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
+    import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
+    return user
+
+
+def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
+    """The lists as the ZIP of an export."""
+    document = {
+        "format": archive.FORMAT,
+        "version": archive.VERSION,
+        "exported_at": now.isoformat(),
+        "account": {},
+        **lists,
+    }
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as packed:
+        packed.writestr(archive.DOCUMENT, json.dumps(document, ensure_ascii=False))
+    return file
+
+
+def add_photo(user: User) -> None:
+    """Raises: StorageUnavailable, PhotoBusy, AccountGone: the account has no photo."""
+    photos.put_photo(user.id, portrait.draw())

@@ -1,0 +1,202 @@
+"""`flask seed`: a demo account with a year of content, made once, and by the rules of everybody's account."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from click.testing import Result as Run
+from flask import Flask
+from sqlalchemy import ColumnElement, delete, func, select
+
+from app import create_app
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.demo import texts
+from app.demo.service import EMAIL, NICKNAME
+from app.extensions import db
+from app.figures.models import Figures
+from app.mypage import heat_map
+from app.notes.list_columns import IN_TRASH, NOT_DELETED
+from app.notes.models import Note
+from app.todos.models import Todo
+from app.wordcounts.models import DONE, Result
+from config import Config, DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
+from tests.bucket import object_keys
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.databases import Environment
+
+CHOSEN = "seven quiet herons at dusk"
+
+
+def seed(app: Flask, *options: str) -> Run:
+    return app.test_cli_runner().invoke(args=["seed", *options])
+
+
+def printed_password(run: Run) -> str:
+    found: list[str] = re.findall(r"shown this once: (\S+)", run.output)
+    return found[0]
+
+
+@pytest.fixture
+def owner(app: Flask, objects: set[str]) -> User:
+    """Of a demo account that was just made."""
+    assert seed(app).exit_code == 0
+    return db.session.scalars(select(User).where(User.email == EMAIL)).one()
+
+
+def rows(*conditions: ColumnElement[bool]) -> int:
+    return db.session.execute(select(func.count()).where(*conditions)).scalar_one()
+
+
+def test_its_owner_signs_in_with_the_password_that_is_printed(app: Flask, objects: set[str]) -> None:
+    run = seed(app)
+    assert run.exit_code == 0
+    assert len(printed_password(run)) >= 20
+    assert accounts.authenticate(EMAIL, printed_password(run)).nickname == NICKNAME
+
+
+def test_no_two_sites_get_the_same_password(app: Flask, objects: set[str]) -> None:
+    first = printed_password(seed(app))
+    db.session.delete(db.session.scalars(select(User)).one())
+    db.session.commit()
+    assert printed_password(seed(app)) != first
+
+
+def test_a_password_of_the_environment_is_taken_and_not_printed(
+    app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "SEED_PASSWORD", CHOSEN)
+    run = seed(app)
+    assert run.exit_code == 0
+    assert CHOSEN not in run.output
+    assert accounts.authenticate(EMAIL, CHOSEN).email_confirmed_at
+
+
+@pytest.mark.parametrize(
+    "password", ["9 letters", "password1234", "haneul@example.com", "하늘반달하늘반달하늘", "x" * 129]
+)
+def test_a_password_that_nobody_may_have_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setitem(app.config, "SEED_PASSWORD", password)
+    before = row_counts()
+    run = seed(app)
+    assert run.exit_code == 1
+    assert run.output.startswith("Error: SEED_PASSWORD ")
+    assert password not in run.output
+    assert row_counts() == before
+
+
+def test_production_is_refused_unless_it_is_named(
+    app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "DEMO_ACCOUNT", ProductionConfig.DEMO_ACCOUNT)
+    before = row_counts()
+    run = seed(app)
+    assert run.exit_code == 1
+    assert "flask seed --in-production" in run.output
+    assert row_counts() == before
+    assert seed(app, "--in-production").exit_code == 0
+
+
+@pytest.mark.parametrize("config", [DevelopmentConfig, StagingConfig])
+def test_development_and_review_apps_need_no_option(config: type[Config]) -> None:
+    assert config.DEMO_ACCOUNT
+
+
+def test_a_second_run_changes_nothing_and_says_so(app: Flask, owner: User) -> None:
+    before, keys, old_hash = row_counts(), object_keys(app), owner.password_hash
+    run = seed(app)
+    assert run.exit_code == 0
+    assert "Nothing was changed." in run.output
+    assert (row_counts(), object_keys(app)) == (before, keys)
+    assert db.session.scalars(select(User.password_hash)).one() == old_hash
+
+
+def test_what_the_owner_deleted_stays_deleted(app: Flask, owner: User) -> None:
+    db.session.execute(delete(Note))
+    db.session.commit()
+    seed(app)
+    assert rows(Note.id.is_not(None)) == 0
+
+
+def test_somebody_elses_nickname_is_left_alone(app: Flask) -> None:
+    accounts.sign_up("another@example.com", NICKNAME, CHOSEN)
+    before = row_counts()
+    run = seed(app)
+    assert run.exit_code == 1
+    assert NICKNAME in run.output
+    assert row_counts() == before
+
+
+def test_without_a_bucket_it_has_all_but_the_photo(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.extensions["bucket"], "_client", None)
+    monkeypatch.setitem(app.extensions["bucket"]._config, "S3_ENDPOINT_URL", "http://127.0.0.1:1")
+    run = seed(app)
+    assert run.exit_code == 0
+    assert "no photo" in run.output
+    owner = db.session.scalars(select(User)).one()
+    assert owner.image_url is None
+    assert rows(Note.user_id == owner.id) > 0
+
+
+def test_without_a_schema_it_says_what_to_run(environment: Environment) -> None:
+    run = seed(create_app(TestingConfig(environment)))
+    assert run.exit_code == 1
+    assert "flask db upgrade" in run.output
+
+
+def test_without_a_database_it_says_what_to_start(server_environment: Environment) -> None:
+    run = seed(create_app(TestingConfig({**server_environment, "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c"})))
+    assert run.exit_code == 1
+    assert "make dev" in run.output
+
+
+def test_it_has_something_of_every_kind(app: Flask, owner: User) -> None:
+    assert owner.image_url
+    assert rows(Note.pinned.is_(True), NOT_DELETED) == 2
+    assert rows(IN_TRASH) == 1
+    assert rows(Note.content.contains("- [ ]"), Note.content.contains("- [x]")) >= 5
+    assert rows(Note.content.contains("|---")) >= 3
+    assert rows(Note.content.contains("https://")) >= 1
+    assert rows(func.length(Note.content) > 900) >= 1
+    today = func.timezone(texts.ZONE, func.now()).cast(Todo.due_on.type)
+    for due in (Todo.due_on < today, Todo.due_on == today, Todo.due_on == today + 1, Todo.due_on > today + 5):
+        assert rows(due, Todo.completed.is_(False)) >= 1
+    assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
+    assert rows(Todo.completed.is_(True)) >= 3
+    assert rows(Result.status == DONE) == 3
+
+
+def test_a_year_is_on_the_heat_map_and_nothing_is_of_tomorrow(app: Flask, owner: User) -> None:
+    newest, oldest = db.session.execute(select(func.max(Note.created_at), func.min(Note.created_at))).one()
+    now = db.session.execute(select(func.now())).scalar_one()
+    assert now - timedelta(days=1) < newest <= now
+    assert oldest < now - timedelta(days=330)
+    weeks = select(func.count(func.distinct(func.date_trunc("week", Note.created_at)))).where(
+        Note.created_at > now - timedelta(weeks=heat_map.WEEKS)
+    )
+    assert db.session.execute(weeks).scalar_one() >= heat_map.WEEKS - 2
+
+
+def test_its_figures_are_kept_as_everybodys(app: Flask, owner: User) -> None:
+    kept = db.session.get_one(Figures, owner.id)
+    assert kept.notes == rows(NOT_DELETED)
+    assert kept.todos == rows(Todo.id.is_not(None))
+    assert kept.todos_done == rows(Todo.completed.is_(True))
+    assert kept.results_done == 3
+
+
+def test_every_page_of_its_owner_opens(app: Flask, owner: User) -> None:
+    browser = browser_of(app, owner)
+    notes = db.session.scalars(select(Note.id)).all()
+    results = db.session.scalars(select(Result.public_id)).all()
+    paths = [f"/notes/{note_id}" for note_id in notes] + [f"/wordcounts/{public_id}" for public_id in results]
+    assert len(notes) > 100
+    for path in ("/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage", *paths):
+        assert browser.get(path).status_code == 200, path
+
+
+def test_a_counted_page_shows_the_words_of_its_text(app: Flask, owner: User) -> None:
+    words = db.session.scalars(select(Result.result_no_stop_words).where(Result.shared)).one()
+    assert words
+    assert words["반달은"] == 2

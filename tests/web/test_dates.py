@@ -1,0 +1,145 @@
+"""One date style: how the filters of app/web/formats.py write a day and a time, and that nothing else writes one."""
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import jinja2
+import pytest
+from flask import Flask
+from jinja2 import nodes
+
+from app.web import formats, locale
+
+APP = Path(__file__).parents[2] / "app"
+MOMENT = datetime(2026, 11, 21, 17, 4, tzinfo=UTC)
+DAY = date(2026, 11, 22)
+
+STYLE = {
+    ("day", DAY): ("Nov 22", "11월 22일"),
+    ("day", date(2025, 3, 1)): ("Mar 1, 2025", "2025년 3월 1일"),
+    ("day", date(2027, 1, 1)): ("Jan 1, 2027", "2027년 1월 1일"),
+    ("deadline", DAY): ("Sun, Nov 22", "11월 22일 (일)"),
+    ("deadline", date(2025, 3, 1)): ("Sat, Mar 1, 2025", "2025년 3월 1일 (토)"),
+    ("month", DAY): ("November 2026", "2026년 11월"),
+    ("month", MOMENT): ("November 2026", "2026년 11월"),
+    ("short_month", DAY): ("Nov", "11월"),
+    ("weekday", DAY): ("Sun", "일"),
+    ("time_of_day", MOMENT): ("2:04 AM", "오전 2:04"),
+    ("time_of_day", MOMENT + timedelta(hours=10)): ("12:04 PM", "오후 12:04"),
+    ("date_and_time", MOMENT): ("Nov 22, 2:04 AM", "11월 22일 오전 2:04"),
+    ("date_and_time", datetime(2025, 3, 1, 5, 0, tzinfo=UTC)): (
+        "Mar 1, 2025, 2:00 PM",
+        "2025년 3월 1일 오후 2:00",
+    ),
+    ("timestamp", MOMENT): ("2026-11-21T17:04Z", "2026-11-21T17:04Z"),
+    ("duration", 180): ("3 minutes", "3분"),
+}
+
+# What would write a day or a time in a style of its own. `isoformat` is for programs: files, JSON, parameters of a URL.
+WRITERS = {"strftime", "ctime", "format_date", "format_time", "format_datetime", "format_timedelta", "format_interval",
+           "format_skeleton"}  # fmt: skip
+
+
+@pytest.fixture
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "today", lambda: DAY)
+
+
+@pytest.mark.usefixtures("today")
+@pytest.mark.parametrize(("written", "shown"), STYLE.items())
+def test_a_day_or_time_is_written_in_one_style(
+    app: Flask, written: tuple[str, date | int], shown: tuple[str, str]
+) -> None:
+    name, value = written
+    for language, expected in zip(("en", "ko"), shown, strict=True):
+        with app.test_request_context(headers={"Accept-Language": language, "Cookie": "time_zone=Asia/Seoul"}):
+            assert getattr(formats, name)(value) == expected
+
+
+def test_each_filter_of_days_and_times_has_its_style_here(app: Flask) -> None:
+    own = {name for name, function in app.jinja_env.filters.items() if function is getattr(formats, name, None)}
+    assert own - {name for name, _ in STYLE} == {"ago", "day_name", "number", "percent"}
+
+
+@pytest.mark.usefixtures("today")
+def test_a_moment_is_in_utc_and_says_so_while_the_readers_zone_is_not_known(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert formats.date_and_time(MOMENT) == "Nov 21, 5:04 PM UTC"
+
+
+def test_a_past_moment_is_relative_for_a_week_and_a_day_after_that(app: Flask) -> None:
+    now = datetime.now(UTC)
+    with app.test_request_context(headers={"Accept-Language": "ko"}):
+        shown = [formats.ago(now - past) for past in (timedelta(0), timedelta(minutes=5), timedelta(days=3))]
+        assert shown == ["방금", "5분 전", "3일 전"]
+        week_ago = now - timedelta(days=7)
+        assert formats.ago(week_ago) == formats.day(locale.local_day(week_ago))
+
+
+def test_yesterday_today_and_tomorrow_have_names(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "ko"}):
+        today = locale.today()
+        names = [formats.day_name(today + timedelta(days)) for days in (-2, -1, 0, 1, 2)]
+    assert names == [None, "어제", "오늘", "내일", None]
+
+
+def own_style(code: str) -> set[str]:
+    """What a Python source calls, imports or writes in an f-string to format a day or a time by itself."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name) if name in WRITERS:
+                found.add(name)
+            case ast.FormattedValue(format_spec=ast.JoinedStr(values=[ast.Constant(value=str(spec)), *_])):
+                found |= {spec} if "%" in spec and spec != "%" else set()
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(APP.rglob("*.py")) if path != APP / "web/formats.py"],
+    ids=lambda path: path.relative_to(APP).as_posix(),
+)
+def test_no_code_but_the_filters_formats_a_day_or_time(path: Path) -> None:
+    assert not own_style(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "day.strftime('%d.%m.')",
+        "f'{day:%d %b}'",
+        "f'{at:%H:%M}'",
+        "from flask_babel import format_date",
+        "dates.format_time(at)",
+    ],
+)
+def test_the_scan_finds_code_that_formats_by_itself(code: str) -> None:
+    assert own_style(code)
+
+
+def raw_days(template: str) -> Iterator[str]:
+    """The days and moments, by their names, that a template writes without a filter, other than into an attribute."""
+    tree = jinja2.Environment(autoescape=True).parse(template)
+    for output in tree.find_all(nodes.Output):
+        before = ""
+        for node in output.nodes:
+            name = node.attr if isinstance(node, nodes.Getattr) else node.name if isinstance(node, nodes.Name) else ""
+            if (name == "day" or name.endswith(("_at", "_on", "_day"))) and not before.endswith('="'):
+                yield name
+            before = node.data if isinstance(node, nodes.TemplateData) else ""
+    yield from (node.attr for node in tree.find_all(nodes.Getattr) if node.attr in WRITERS | {"isoformat"})
+
+
+@pytest.mark.parametrize(
+    "path", sorted((APP / "templates").rglob("*.*")), ids=lambda path: path.relative_to(APP / "templates").as_posix()
+)
+def test_no_template_writes_a_day_without_a_filter(path: Path) -> None:
+    assert not list(raw_days(path.read_text()))
+
+
+@pytest.mark.parametrize("template", ["{{ note.created_at }}", "<b>{{ day }}</b>", "{{ day.strftime('%d.') }}"])
+def test_the_scan_finds_a_template_that_formats_by_itself(template: str) -> None:
+    assert list(raw_days(template))
