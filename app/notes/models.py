@@ -1,4 +1,4 @@
-"""The tables of notes, those in the trash included, of their tags, and of the links that share them."""
+"""The tables of notes, those in the archive and the trash included, of their tags, and of the links that share them."""
 
 import uuid
 from datetime import datetime
@@ -22,11 +22,11 @@ class TagCount(Base):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
-    used: Mapped[int]  # how many notes have it, without those in the trash
+    used: Mapped[int]  # how many notes have it, without those in the archive and the trash
 
 
 class NoteTag(Base):
-    """A note that has a tag, without those in the trash, in the order of the list. Triggers alone write it."""
+    """A note of the list that has a tag, in the order of the list. Triggers alone write it (revisions 0025, 0040)."""
 
     __tablename__ = "note_tags"
 
@@ -55,7 +55,20 @@ class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
         # The list reads this index backwards, one page at a time: pinned notes first, then the newest.
+        Index(
+            "ix_notes_listed",
+            *("user_id", "pinned", "created_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND archived_at IS NULL"),
+        ),
+        # The same with the archive: the notes of a day, the heat map, the walk of the search. Releases before revision
+        # 0041 also read their list by it.
         Index(None, "user_id", "pinned", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        # The archive, what was put away last first.
+        Index(
+            "ix_notes_archived",
+            *("user_id", "archived_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND archived_at IS NOT NULL"),
+        ),
         # All notes of a user, the deleted ones too: for the cascade from users. Releases before revision 0015 also read
         # their list by it; that revision says what could replace it.
         Index(None, "user_id", "pinned", "id"),
@@ -89,4 +102,5 @@ class Note(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # in the archive since then
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

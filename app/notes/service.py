@@ -1,6 +1,6 @@
 """The use cases of notes: create, read, edit, pin, delete, restore. Another user's note is not found.
 
-The list is in listing.py.
+The list is in listing.py, the archive in archive.py.
 """
 
 import uuid
@@ -42,9 +42,9 @@ class StaleVersion(Exception):
 _DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)
 
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
-_ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED
-)
+_ONE = select(
+    *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
+).where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED)
 _ONE_OR_DELETED = (
     select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left"))
     .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
@@ -111,7 +111,7 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
         StaleVersion: it was edited meanwhile; nothing was stored.
         NoteNotFound
     """
-    change = _own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
+    change = own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
     change = change.values(title=title, content=content, tags=tags_of(title, content))
     change = change.values(version=Note.version + 1, updated_at=func.now())
     stored: int | None = db.session.scalar(change.returning(Note.version))
@@ -144,23 +144,23 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned)):
+    if not _apply(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned)):
         raise NoteNotFound
 
 
 def delete_note(user_id: int, note_id: int) -> str:
     """Move a note to the trash (soft delete) and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(_own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
+    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
 
 
 def restore_note(user_id: int, note_id: int) -> str:
     """Restore a note from the trash and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
+    return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
 def delete_note_for_good(user_id: int, note_id: int) -> str:
     """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
+    return apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
 
 
 def list_trash(user_id: int) -> Sequence[NoteRow]:
@@ -169,8 +169,10 @@ def list_trash(user_id: int) -> Sequence[NoteRow]:
 
 
 def empty_trash(user_id: int) -> None:
-    """Delete all of the user's deleted notes for good."""
-    db.session.execute(delete(Note).where(Note.user_id == user_id, Note.deleted_at.is_not(None)))
+    """Delete all of the user's deleted notes for good, in the order of their ids, in which selection.py locks them."""
+    deleted = select(Note.id).where(Note.user_id == user_id, Note.deleted_at.is_not(None))
+    rows = deleted.order_by(Note.id).with_for_update().cte("rows")
+    db.session.execute(delete(Note).where(Note.id == rows.c.id))
     db.session.commit()
 
 
@@ -179,7 +181,7 @@ def purge_deleted_notes() -> int:
     return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
-def _own_note(user_id: int, note_id: int) -> Update:
+def own_note(user_id: int, note_id: int) -> Update:
     return update(Note).where(Note.user_id == user_id, Note.id == note_id)
 
 
@@ -190,7 +192,7 @@ def _apply(change: Update) -> bool:
     return found
 
 
-def _apply_and_name(change: Update | Delete) -> str:
+def apply_and_name(change: Update | Delete) -> str:
     """Run an update or a deletion of one note and return the note's name. Raises: NoteNotFound."""
     note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
     db.session.commit()

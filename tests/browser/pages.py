@@ -65,6 +65,10 @@ NOTES = (
     Page("notes-of-a-day", "/notes?day={day}", FULL),
     Page("notes-of-an-empty-day", "/notes?day=2020-02-29", FULL),
     Page("tags", "/notes/tags", FULL),
+    Page("notes-select", "/notes/select", FULL),
+    Page("notes-select-all", "/notes/select?q=%EB%B0%98&all=1", FULL),
+    Page("notes-select-empty", "/notes/select", EMPTY),
+    Page("notes-select-refused", "/notes/select", FULL, 422, {"note": "1", "action": "tag", "tag": "a b"}),
     Page("notes-no-hit", "/notes?q=%EC%97%86%EB%8A%94%20%EB%A7%90%20nowhere", FULL),
     Page("notes-refused", "/notes", FULL, 422, {"title": "반" * 51, "content": "달" * 2001}),
     Page("note", "/notes/{note}", FULL),
@@ -74,6 +78,9 @@ NOTES = (
     Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
+    Page("note-archived", "/notes/{archived}", FULL),
+    Page("archive", "/notes/archive", FULL),
+    Page("archive-empty", "/notes/archive", EMPTY),
     Page("note-shared", "/notes/{shared_note}", FULL),
     Page("shared-note", "/s/{link}"),
     Page("shared-note-hard-to-show", "/s/{hard_link}", FULL),

@@ -32,10 +32,10 @@ EXEMPT = {
     "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
 }
 NOTES = """
-    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at)
+    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at, archived_at)
     SELECT users.id, 'note ' || n, 'text', ARRAY['tag', 'tag' || n % 700, 'x' || n % 3], n % 10 = 0,
-      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END
-    FROM users, generate_series(1, :many + 1000) n"""
+      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END, CASE WHEN n < 0 THEN now() END
+    FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0"""
 TODOS = """
     INSERT INTO todos (user_id, description, position, completed, due_on)
     SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50 FROM users, generate_series(1, :many) n"""
@@ -61,6 +61,8 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
                                   {"id": alice.id}),
+        "archived": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND archived_at IS NOT NULL"),
+                                      {"id": alice.id}),
         "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
                                      {"id": alice.id}),
         "shared": db.session.scalar(text("SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id"
@@ -141,6 +143,6 @@ def test_what_is_exempt_would_be_refused(app: Flask, alice: User, ids: dict[str,
 
 def test_the_figures_beside_the_list_are_right_for_somebody_who_has_many(alice: User, ids: dict[str, Any]) -> None:
     page = listing.list_notes(alice.id)
-    assert (page.total, page.found, page.in_trash) == (MANY, MANY, TRASH_COUNTED)
+    assert (page.total, page.found, page.in_trash, page.in_archive) == (MANY, MANY, TRASH_COUNTED, 1000)
     assert page.tags[0] == ("tag", MANY)
     assert len(listing.list_tags(alice.id)) == TAGS_SHOWN

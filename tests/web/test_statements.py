@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from app.notes.models import Note
 from app.notes.sharing import share_note
 from app.todos import service as todos
@@ -28,10 +29,15 @@ COSTS = {
     "/notes?tag=tag": 2,
     "/notes?day=2020-02-29": 3,
     "/notes?day={today}": 2,
+    "/notes/select": 2,
+    "/notes/select?tag=tag&all=1": 2,
     "/notes/tags": 2,
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
     "/notes/{deleted}": 2,
+    "/notes/{archived}": 2,
+    "/notes/archive": 2,
+    "/notes/archive?before=1700000000000000-9": 2,
     "/notes/trash": 2,
     "/notes/shared": 2,
     "/notes/shared?before=9": 2,
@@ -75,6 +81,8 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         done = results.done(alice)
     deleted = notes.create_note(alice.id, "deleted", "")
     notes.delete_note(alice.id, deleted)
+    archived = notes.create_note(alice.id, "archived", "")
+    archive_note(alice.id, archived, archived=True)
     ids = {
         "note": note_id,
         "shared": share_note(alice.id, note_id),
@@ -84,6 +92,7 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         "failed": results.failed(alice, "dns"),
         "today": day_of_newest_note(),
         "deleted": deleted,
+        "archived": archived,
     }
     for path, count in COSTS.items():
         browser = browser_of(app, alice)  # a new one, which has seen no page
