@@ -39,6 +39,7 @@ NOT_DELETED = Note.deleted_at.is_(None)
 LISTED = and_(NOT_DELETED, Note.archived_at.is_(None))
 IN_ARCHIVE = and_(NOT_DELETED, Note.archived_at.is_not(None))
 IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
+DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)  # in the trash
 MOST_USED_TAGS = (
     select(TagCount.tag, TagCount.used).where(TagCount.user_id == OWNER).order_by(TagCount.used.desc(), TagCount.tag)
 )

@@ -1,24 +1,21 @@
 """The use cases of notes: create, read, edit, pin, delete, restore. Another user's note is not found.
 
-The list is in listing.py, the archive in archive.py.
+The list is in listing.py, the archive in archive.py, the trash in trash.py.
 """
 
 import uuid
-from collections.abc import Sequence
 
-from sqlalchemy import Delete, Update, bindparam, delete, func, select, update
+from sqlalchemy import Delete, Update, bindparam, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
 from app.notes.excerpts import LENGTH, name_and_excerpt
-from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
+from app.notes.list_columns import DAYS_LEFT, IN_TRASH, NOT_DELETED, NoteRow
 from app.notes.models import Note, NoteShare
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked
 from app.quotas import Quota, StoredBefore
-from app.soft_delete import has_expired, purge
 
-TRASH_SHOWN = 100
 TRIES = 5  # of a tick, against edits of the same moment
 QUOTA = Quota(Note, 100_000)
 
@@ -39,29 +36,15 @@ class StaleVersion(Exception):
         self.current = current
 
 
-_DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)
-
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
 _ONE = select(
     *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
 ).where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED)
 _ONE_OR_DELETED = (
-    select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left"))
+    select(*_ONE.selected_columns, Note.deleted_at, DAYS_LEFT.label("days_left"))
     .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
     .outerjoin(NoteShare, NoteShare.note_id == Note.id)
     .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
-)
-_TRASH = (
-    select(
-        Note.id,
-        Note.title,
-        func.left(Note.content, LENGTH).label("text"),
-        Note.deleted_at,
-        _DAYS_LEFT.label("days_left"),
-    )
-    .where(Note.user_id == bindparam("owner"), IN_TRASH)
-    .order_by(Note.deleted_at.desc(), Note.id.desc())
-    .limit(TRASH_SHOWN)
 )
 
 
@@ -100,26 +83,30 @@ def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
     return note
 
 
-def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> int:
+def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:
     """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
 
     A note that has this title and text already is not a conflict: the same edit came twice, since its answer was lost.
 
+    Args:
+        from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
+
     Returns: the version that is stored now.
 
     Raises:
-        StaleVersion: it was edited meanwhile; nothing was stored.
+        StaleVersion: it was edited, or moved to the trash, meanwhile; nothing was stored.
         NoteNotFound
     """
-    change = own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
+    kept = NOT_DELETED | IN_TRASH if from_trash else NOT_DELETED
+    change = own_note(user_id, note_id).where(kept, Note.version == version)
     change = change.values(title=title, content=content, tags=tags_of(title, content))
-    change = change.values(version=Note.version + 1, updated_at=func.now())
+    change = change.values(version=Note.version + 1, updated_at=func.now(), deleted_at=None)
     stored: int | None = db.session.scalar(change.returning(Note.version))
     db.session.commit()
     if stored is not None:
         return stored
-    current = get_note(user_id, note_id)
-    if (current.title, current.content) != (title, content):
+    current = get_note_or_deleted(user_id, note_id)
+    if current.deleted_at or (current.title, current.content) != (title, content):
         raise StaleVersion(current)
     return int(current.version)
 
@@ -156,29 +143,6 @@ def delete_note(user_id: int, note_id: int) -> str:
 def restore_note(user_id: int, note_id: int) -> str:
     """Restore a note from the trash and return its name. Raises: NoteNotFound."""
     return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
-
-
-def delete_note_for_good(user_id: int, note_id: int) -> str:
-    """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
-    return apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
-
-
-def list_trash(user_id: int) -> Sequence[NoteRow]:
-    """The notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
-    return read(_TRASH, {"owner": user_id}).all()
-
-
-def empty_trash(user_id: int) -> None:
-    """Delete all of the user's deleted notes for good, in the order of their ids, in which selection.py locks them."""
-    deleted = select(Note.id).where(Note.user_id == user_id, Note.deleted_at.is_not(None))
-    rows = deleted.order_by(Note.id).with_for_update().cte("rows")
-    db.session.execute(delete(Note).where(Note.id == rows.c.id))
-    db.session.commit()
-
-
-def purge_deleted_notes() -> int:
-    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION; how many they were."""
-    return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
 def own_note(user_id: int, note_id: int) -> Update:

@@ -78,6 +78,7 @@ NOTES = (
     Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
+    Page("note-conflict-trash", "/notes/{deleted}", FULL, 409, {"title": "내 것", "content": "반", "version": "1"}),
     Page("note-archived", "/notes/{archived}", FULL),
     Page("archive", "/notes/archive", FULL),
     Page("archive-empty", "/notes/archive", EMPTY),

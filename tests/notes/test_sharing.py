@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 from app.accounts.deletion import delete_account
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import service, sharing
+from app.notes import service, sharing, trash
 from app.notes.models import NoteShare
 from app.notes.service import NoteNotFound
 from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
@@ -125,12 +125,12 @@ def test_deleted_for_good_the_link_is_gone(alice: User, note_id: int, end: str) 
     token = share_note(alice.id, note_id)
     service.delete_note(alice.id, note_id)
     if end == "one":
-        service.delete_note_for_good(alice.id, note_id)
+        trash.delete_note_for_good(alice.id, note_id)
     elif end == "all":
-        service.empty_trash(alice.id)
+        trash.empty_trash(alice.id)
     else:
         age(note_id, days=31)
-        service.purge_deleted_notes()
+        trash.purge_deleted_notes()
     assert not opens(token)
     assert number_of_links() == 0
 
