@@ -1,4 +1,4 @@
-"""The tables of notes, those in the archive and the trash included, and of their tags."""
+"""The tables of notes, those in the archive and the trash included, of their tags, and of the links that share them."""
 
 import uuid
 from datetime import datetime
@@ -11,6 +11,7 @@ from app.extensions import Base
 
 TITLE_LENGTH = 50  # code points
 CONTENT_LENGTH = 2000
+SHARE_TOKEN_LENGTH = 22  # characters of Base64 for 128 bits
 
 
 class TagCount(Base):
@@ -34,6 +35,20 @@ class NoteTag(Base):
     pinned: Mapped[bool] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class NoteShare(Base):
+    """The secret link of a note that is shared, see sharing.py. Ending the sharing deletes the row."""
+
+    __tablename__ = "note_shares"
+    __table_args__ = (Index(None, "user_id", "id"),)  # what one person shares, the last shared first
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    note_id: Mapped[int] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), unique=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)  # the note's, which never changes
+    # As it is and not as a hash: its owner is shown the link again. It opens nothing that does not stand beside it.
+    token: Mapped[str] = mapped_column(String(SHARE_TOKEN_LENGTH, collation="C"), unique=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class Note(Base):

@@ -12,7 +12,7 @@ from app.accounts.errors import owner_required
 from app.extensions import db, read
 from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
-from app.notes.models import Note
+from app.notes.models import Note, NoteShare
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked
 from app.quotas import Quota, StoredBefore
@@ -45,8 +45,11 @@ _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
 _ONE = select(
     *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
 ).where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED)
-_ONE_OR_DELETED = select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left")).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH
+_ONE_OR_DELETED = (
+    select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left"))
+    .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
+    .outerjoin(NoteShare, NoteShare.note_id == Note.id)
+    .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 )
 _TRASH = (
     select(
@@ -90,7 +93,7 @@ def get_note(user_id: int, note_id: int) -> NoteRow:
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
-    """A note that may be in the trash: then it has `deleted_at` and `days_left`. Raises: NoteNotFound."""
+    """A note that may be in the trash (`deleted_at`, `days_left`) and shared (`share_token`). Raises: NoteNotFound."""
     note = read(_ONE_OR_DELETED, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
         raise NoteNotFound

@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.notes import service
+from app.notes import service, sharing
 from app.notes.views import Answer, bp, return_url
 
 
@@ -23,7 +23,10 @@ def empty_trash() -> Answer:
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Answer:
     name = service.restore_note(current_user.id, note_id)
-    flash(_("“%(name)s” restored.", name=name))
+    if sharing.is_shared(current_user.id, note_id):
+        flash(_("“%(name)s” restored. Its link works again.", name=name))
+    else:
+        flash(_("“%(name)s” restored.", name=name))
     return redirect(return_url(url_for("notes.index")))
 
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
-from app.notes import listing, markdown, service
+from app.notes import listing, markdown, service, sharing
 from app.notes.cursor import START, parse_cursor
 from app.notes.days import group_by_day
 from app.notes.excerpts import name_and_excerpt
@@ -180,7 +180,10 @@ def delete(note_id: int) -> Answer:
     name = service.delete_note(current_user.id, note_id)
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
-    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # _messages.html makes it a button
+    sentence = _("Moved “%(name)s” to the trash.", name=name)
+    if sharing.is_shared(current_user.id, note_id):
+        sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
+    flash(sentence, f"undo {undo}")  # _messages.html makes it a button
     return redirect(back)
 
 

@@ -70,9 +70,13 @@ def day(value: date) -> str:
 
 
 def deadline(value: date) -> str:
-    """A day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this."""
+    """A day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this.
+
+    It stands in a narrow column, so its spaces do not break.
+    """
     this_year = value.year == today().year
-    return _date(value, DEADLINE if this_year else DEADLINE_OF_ANOTHER_YEAR, reader().language)
+    shown = _date(value, DEADLINE if this_year else DEADLINE_OF_ANOTHER_YEAR, reader().language)
+    return shown.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def weekday(value: date) -> str:

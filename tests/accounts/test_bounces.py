@@ -192,7 +192,7 @@ MALFORMED = {
 def test_what_is_no_report_changes_nothing(app: Flask, alice: User, name: str) -> None:
     with pytest.raises(NotAReport):
         read_report(MALFORMED[name])
-    assert "no delivery status notification" in pipe(app, MALFORMED[name])
+    assert "not a delivery status notification" in pipe(app, MALFORMED[name])
     assert not is_noted()
 
 

@@ -161,10 +161,10 @@ def test_a_value_that_only_the_new_type_holds_is_stored_and_then_there_is_no_way
     [
         (lambda: change_type_online("things", "name", "INTEGER"), "cannot become INTEGER"),
         (lambda: change_type_online("things", "name", "VARCHAR(7)"), "would be lost as VARCHAR"),
-        (lambda: change_type_online("things", "size", "BIGINT", using="colour"), "no value for things"),
+        (lambda: change_type_online("things", "size", "BIGINT", using="colour"), "not a value for things"),
         (lambda: change_type_online("things", "size", "BIGINT", using="size + code"), "reads code too"),
         (lambda: change_type_online("things", "size", "BIGINT", back="size / 2"), "would be lost"),
-        (lambda: change_type_online("things", "size", "BIGINT", back="lower(size)"), "no value for things"),
+        (lambda: change_type_online("things", "size", "BIGINT", back="lower(size)"), "not a value for things"),
         (lambda: change_type_online("things", "size", "BIGINT", using="1", back="1"), "would be lost"),
     ],
     ids=["no number", "cut", "no column", "two columns", "another way back", "no way back", "one for all"],

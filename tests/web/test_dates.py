@@ -55,7 +55,13 @@ def test_a_day_or_time_is_written_in_one_style(
     name, value = written
     for language, expected in zip(("en", "ko"), shown, strict=True):
         with app.test_request_context(headers={"Accept-Language": language, "Cookie": "time_zone=Asia/Seoul"}):
-            assert getattr(formats, name)(value) == expected
+            assert getattr(formats, name)(value).replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+def test_a_deadline_is_one_word_for_the_line_break(app: Flask) -> None:
+    for language in ("en", "ko"):
+        with app.test_request_context(headers={"Accept-Language": language}):
+            assert " " not in formats.deadline(DAY)
 
 
 def test_each_filter_of_days_and_times_has_its_style_here(app: Flask) -> None:

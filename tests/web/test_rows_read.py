@@ -43,17 +43,20 @@ RESULTS = """
     INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
     SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
     FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n"""
+SHARES = """
+    INSERT INTO note_shares (note_id, user_id, token, created_at)
+    SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
 # So many that reading everybody's rows by their ids is never the cheaper plan.
 OTHERS = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
     SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
-TABLES = "notes, todos, results, figures, tag_counts, note_tags"
+TABLES = "notes, note_shares, todos, results, figures, tag_counts, note_tags"
 
 
 @pytest.fixture
 def ids(alice: User, bob: User) -> dict[str, Any]:
     """One of each of alice's, who has many; so has bob."""
-    for many in (NOTES, TODOS, OTHERS, RESULTS):
+    for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):
         db.session.execute(text(many), {"many": MANY, "alice": alice.id})
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
@@ -62,6 +65,8 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
                                       {"id": alice.id}),
         "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
                                      {"id": alice.id}),
+        "shared": db.session.scalar(text("SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id"
+                                         " WHERE deleted_at IS NULL")),
         "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
         "done": results.done(alice),
         "waiting": results.waiting(alice),

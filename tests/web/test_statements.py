@@ -12,6 +12,7 @@ from app.extensions import db
 from app.notes import service as notes
 from app.notes.archive import archive_note
 from app.notes.models import Note
+from app.notes.sharing import share_note
 from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.wordcounts import results
@@ -38,6 +39,9 @@ COSTS = {
     "/notes/archive": 2,
     "/notes/archive?before=1700000000000000-9": 2,
     "/notes/trash": 2,
+    "/notes/shared": 2,
+    "/notes/shared?before=9": 2,
+    "/s/{shared}": 1,  # nobody looks who reads it
     "/todos": 2,
     "/todos?show=open": 2,
     "/todos?show=done&before=0-9": 2,
@@ -81,6 +85,7 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
     archive_note(alice.id, archived, archived=True)
     ids = {
         "note": note_id,
+        "shared": share_note(alice.id, note_id),
         "todo": todo_id,
         "done": done,
         "waiting": results.waiting(alice),
