@@ -39,7 +39,7 @@ class Selection:
     def error(self) -> str:
         """A sentence that says what is missing; empty if nothing is."""
         if not self.ids:
-            return str(_("Choose at least one note first."))
+            return str(_("Select at least one note first."))
         if self.action == "tag" and tags_of("", f"#{self.tag}") != [self.tag.lower()]:
             return str(_("Write one tag, such as #book: up to 30 letters or digits, without a space."))
         return ""

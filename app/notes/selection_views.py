@@ -92,7 +92,7 @@ def undo_selected() -> Answer:
         abort(422)
     try:
         count = UNDO[request.args["of"]](current_user.id, EPOCH + int(at) * MICROSECOND)
-        flash(_("Notes brought back: %(count)s.", count=number(count)))
+        flash(_("Notes restored: %(count)s.", count=number(count)))
     except NoteNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))
     return redirect(return_url(url_for("notes.index")))

@@ -131,8 +131,7 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Raises: NoteNotFound."""
-    if not _apply(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned)):
-        raise NoteNotFound
+    apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
 
 
 def delete_note(user_id: int, note_id: int) -> str:
@@ -147,13 +146,6 @@ def restore_note(user_id: int, note_id: int) -> str:
 
 def own_note(user_id: int, note_id: int) -> Update:
     return update(Note).where(Note.user_id == user_id, Note.id == note_id)
-
-
-def _apply(change: Update) -> bool:
-    """Run an update of one note; whether there was such a note."""
-    found = db.session.scalar(change.returning(Note.id)) is not None
-    db.session.commit()
-    return found
 
 
 def apply_and_name(change: Update | Delete) -> str:

@@ -169,9 +169,9 @@ def show(note_id: int) -> Answer:
 
 @bp.post("/<id:note_id>/pin")
 def pin(note_id: int) -> Answer:
-    if request.form.get("pinned") not in ("0", "1"):
+    if request.values.get("pinned") not in ("0", "1"):
         abort(422)
-    service.pin_note(current_user.id, note_id, pinned=request.form["pinned"] == "1")
+    service.pin_note(current_user.id, note_id, pinned=request.values["pinned"] == "1")
     return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
 
 

@@ -44,7 +44,7 @@ def test_notes_are_archived_by_keyboard_and_brought_back(
     with site.app.app_context():
         assert {note.title for note in list_archive(reader.id)[0]} == {"note 10", "note 00"}
     keyboard.press(Control("button", "Undo"))
-    expect(window.tab.get_by_text("Notes brought back: 2.")).to_be_visible()
+    expect(window.tab.get_by_text("Notes restored: 2.")).to_be_visible()
     with site.app.app_context():
         assert list_notes(reader.id).total == len(texts)
 

@@ -50,7 +50,12 @@ def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signe
     for name, action in {"p": "Pin", "e": "Edit", "a": "Move to archive", "t": "Move to trash"}.items():
         assert f'aria-labelledby="{name} note-{note_id}"' in page
         assert f'<span id="{name}">{action}:</span>' in page
-    assert 'name="pinned" value="0" aria-pressed="true"' in page
+    assert '<button aria-pressed="true"' in page
+    assert f'formaction="/notes/{note_id}/pin?pinned=0"' in page
+    service.pin_note(alice.id, note_id, pinned=False)
+    page = signed_in.get("/notes").text
+    assert '<button aria-pressed="false"' in page
+    assert f'formaction="/notes/{note_id}/pin?pinned=1"' in page
 
 
 @pytest.mark.parametrize("action", ["pin", "delete", "restore"])

@@ -102,7 +102,7 @@ def test_move_to_the_trash_and_undo(signed_in: Visitor, alice: User, ids: list[i
     assert kept() == counted()
     undo = undo_of(page)
     assert signed_in.submit(undo).location == "/notes?q=note"
-    assert "Notes brought back: 2." in signed_in.get("/notes").text
+    assert "Notes restored: 2." in signed_in.get("/notes").text
     assert rows() == before
     assert kept() == counted()
 
@@ -235,7 +235,7 @@ def test_without_a_note_nothing_is_done_and_the_page_says_what_to_do(
     before = rows()
     answer = send(signed_in, [], action, "/notes/select?q=1", tag="a")
     assert answer.status_code == 422
-    assert "Choose at least one note first." in answer.text
+    assert "Select at least one note first." in answer.text
     assert answer.text.count('type="checkbox"') == 1  # of the same page of the list
     assert rows() == before
 
