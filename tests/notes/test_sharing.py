@@ -8,6 +8,7 @@ from app.accounts.deletion import delete_account
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service, sharing, trash
+from app.notes.archive import archive_note
 from app.notes.models import NoteShare
 from app.notes.service import NoteNotFound
 from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
@@ -110,6 +111,13 @@ def test_in_the_trash_the_link_is_closed_and_restored_it_opens_again(alice: User
     assert not opens(token)
     service.restore_note(alice.id, note_id)
     assert opens(token)
+
+
+def test_the_archive_tidies_the_list_and_leaves_the_link_as_it_is(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    archive_note(alice.id, note_id, archived=True)
+    assert opens(token)
+    assert [note.id for note in list_shared(alice.id).notes] == [note_id]
 
 
 def test_it_can_be_ended_in_the_trash_and_then_stays_closed(alice: User, note_id: int) -> None:
