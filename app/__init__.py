@@ -20,6 +20,7 @@ from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
 from app.notes.pages import bp as notes
+from app.notes.pages import links as shared_notes
 from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.views import bp as passkeys
@@ -86,6 +87,7 @@ def create_app(config: Config | None = None) -> Flask:
         passkeys,
         passkey_sign_in,
         notes,
+        shared_notes,
         todos,
         wordcounts,
         mypage,

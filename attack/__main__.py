@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from attack import fuzzing, load, owners, protocol, uploads
+from attack import fuzzing, load, owners, protocol, shares, uploads
 from attack.finding import Finding
 from bench.site import Site, site
 
 ATTACKS: dict[str, Callable[[Site, bool], Iterator[Finding]]] = {
     "protocol": protocol.attacks,
     "owners": owners.attacks,
+    "shares": shares.attacks,
     "fuzzing": fuzzing.attacks,
     "uploads": uploads.attacks,
     "load": load.attacks,

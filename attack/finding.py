@@ -45,7 +45,7 @@ class Finding:
 
 def fingerprint(site: Site, user_id: int) -> list[tuple[object, ...]]:
     """What a user has. It differs after any change of a row."""
-    tables = {"users": "id", "notes": "user_id", "todos": "user_id", "results": "user_id"}
+    tables = {"users": "id", **dict.fromkeys(("notes", "note_shares", "todos", "results"), "user_id")}
     digest = "count(*), md5(string_agg(found::text, '' ORDER BY found::text))"
     selects = (f"SELECT {digest} FROM {table} found WHERE {owner} = {user_id}" for table, owner in tables.items())
     return [row for select in selects for row in site.rows(select)]

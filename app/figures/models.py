@@ -9,7 +9,8 @@ from app.extensions import Base
 class Figures(Base):
     """How many rows a person has. Triggers alone write it (revision 0025); who has no row of it has nothing.
 
-    `…_stored` counts the trash too, and is what a storage quota is about.
+    `notes` are those of the list, without the archive. `…_stored` counts that and the trash too, and is what a storage
+    quota is about.
     """
 
     __tablename__ = "figures"
@@ -22,3 +23,4 @@ class Figures(Base):
     todos_stored: Mapped[int] = mapped_column(server_default="0")
     results_done: Mapped[int] = mapped_column(server_default="0")
     results_stored: Mapped[int] = mapped_column(server_default="0")
+    notes_archived: Mapped[int] = mapped_column(server_default="0")

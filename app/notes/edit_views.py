@@ -1,6 +1,6 @@
 """The pages that edit a note, in the blueprint of notes: the editor, and what a conflict of two edits shows."""
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.exceptions import Conflict
 
@@ -39,10 +39,11 @@ def edit(note_id: int) -> Answer:
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
     if not form.validate():
-        service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
+        service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404 rather than 422
         return refusal(form) if wants_json() else (editor(form, note_id), 422)
     try:
-        version = service.update_note(current_user.id, note_id, form.title.data, form.content.data, form.version.data)
+        typed = (form.title.data, form.content.data, form.version.data)
+        version = service.update_note(current_user.id, note_id, *typed, from_trash="from_trash" in request.form)
     except service.StaleVersion as stale:
         return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
     return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")

@@ -18,7 +18,7 @@ from app.keyset import Cursor, cut_page
 from app.notes import relevance, search_parts, search_statement
 from app.notes.cursor import NO_END, START, Key, key_of, position_of
 from app.notes.excerpts import LENGTH
-from app.notes.list_columns import MOST_USED_TAGS, OWNER, NoteRow, figures, shown
+from app.notes.list_columns import LISTED, MOST_USED_TAGS, OWNER, NoteRow, figures, shown
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.near_statement import corrected
 from app.notes.search import Search
@@ -39,7 +39,7 @@ class NotePage:
         found: notes that the search finds, on all pages.
         found_is_least: there may be more of them, which were not counted.
         shown: how many of them are on this page and the pages before it; None if the link to this page did not say.
-        total: notes that are not deleted, whatever is searched for.
+        total: notes of the list, whatever is searched for.
         in_trash: at most TRASH_COUNTED.
         tags: the most used ones and how many notes have each; one more than TAGS_BESIDE if there are more.
         before: the note that the page before ended with: whether it is pinned and when it was written. None: with none.
@@ -52,6 +52,7 @@ class NotePage:
     found_is_least: bool
     shown: int | None
     total: int
+    in_archive: int
     in_trash: int
     tags: list[tuple[str, int]]
     before: tuple[bool, datetime] | None
@@ -82,7 +83,7 @@ def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement
 
 
 def _list() -> Statements:
-    notes = shown(func.left(Note.content, LENGTH))
+    notes = shown(func.left(Note.content, LENGTH)).where(LISTED)
     return beside(_one_page(notes, Note.pinned, Note.created_at, Note.id), null(), false())
 
 
@@ -171,6 +172,7 @@ def page_of(
         found_is_least=figures.is_least,
         shown=None if so_far is None else min(so_far, found),  # some of them may be deleted by now
         total=figures.total,
+        in_archive=figures.in_archive,
         in_trash=figures.in_trash,
         tags=[(tag, count) for tag, count in json.loads(figures.used_tags or "[]")],
         before=(position.pinned, position.created_at) if figures.after_hit and after != START else None,

@@ -30,7 +30,7 @@ TICKABLE = (
     'aria-labelledby="task-{line}"></button> <span id="task-{line}">'
 )
 DISABLED = '<label class="task"><input type="checkbox" disabled{}> <span>'
-REL = "nofollow noopener noreferrer"
+REL = "nofollow noopener noreferrer ugc"
 MAX_NESTING = 20
 # Each of these may open or close something inline, so the parser looks for its partner: `[` 2,000 times cost 800 times
 # as much as plain text (algorithmic complexity attack). A note with more of them shows them as they were typed.
@@ -40,11 +40,11 @@ MAX_DELIMITERS = 200
 INLINE_RULES = ["emphasis", "strikethrough", "link", "backticks", "autolink"]
 
 
-def render(text: str, tags_at: str, *, can_tick: bool = False) -> Markup:
+def render(text: str, tags_at: str | None, *, can_tick: bool = False) -> Markup:
     """The text of a note as HTML.
 
     Args:
-        tags_at: the URL of a tag's notes without the tag, which is appended: "/notes?tag=".
+        tags_at: the URL of a tag's notes without the tag, which is appended: "/notes?tag="; None: tags are text.
         can_tick: its task boxes are buttons, named `task`, of a form that the page puts around it.
     """
     delimiters = len(DELIMITER.findall(text)) - len(BULLET.findall(text))
@@ -144,7 +144,7 @@ def html(content: str) -> Token:
     return Token("html_inline", "", 0, content=content)
 
 
-def with_links(children: list[Token], tags_at: str) -> Iterator[Token]:
+def with_links(children: list[Token], tags_at: str | None) -> Iterator[Token]:
     """Mark the links of the text, and make links of #tags and bare URLs outside of them."""
     inside_link = False
     at_start = True  # of a line: a tag at the start of a token is one only there
@@ -160,14 +160,15 @@ def with_links(children: list[Token], tags_at: str) -> Iterator[Token]:
         at_start = token.type in ("softbreak", "hardbreak", "html_inline")
 
 
-def linked(text: str, at_start: bool, tags_at: str) -> Iterator[Token]:
+def linked(text: str, at_start: bool, tags_at: str | None) -> Iterator[Token]:
     """The text with a link for each #tag and each bare URL."""
     done = 0
-    for start, end, url in sorted([*bare_links(text), *tag_links(text, at_start, tags_at)]):
+    tags = tag_links(text, at_start, tags_at) if tags_at else ()
+    for start, end, url in sorted([*bare_links(text), *tags]):
         if start < done:
             continue  # a `#` inside of a URL
         yield Token("text", "", 0, content=text[done:start])
-        rel = {} if url.startswith(tags_at) else {"rel": REL}
+        rel = {} if tags_at and url.startswith(tags_at) else {"rel": REL}
         yield Token("link_open", "a", 1, attrs={"href": url, **rel})
         yield Token("text", "", 0, content=text[start:end])
         yield Token("link_close", "a", -1)

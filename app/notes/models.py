@@ -1,4 +1,4 @@
-"""The tables of notes, those in the trash included, and of their tags."""
+"""The tables of notes, those in the archive and the trash included, of their tags, and of the links that share them."""
 
 import uuid
 from datetime import datetime
@@ -11,6 +11,7 @@ from app.extensions import Base
 
 TITLE_LENGTH = 50  # code points
 CONTENT_LENGTH = 2000
+SHARE_TOKEN_LENGTH = 22  # characters of Base64 for 128 bits
 
 
 class TagCount(Base):
@@ -21,11 +22,11 @@ class TagCount(Base):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
-    used: Mapped[int]  # how many notes have it, without those in the trash
+    used: Mapped[int]  # how many notes have it, without those in the archive and the trash
 
 
 class NoteTag(Base):
-    """A note that has a tag, without those in the trash, in the order of the list. Triggers alone write it."""
+    """A note of the list that has a tag, in the order of the list. Triggers alone write it (revisions 0025, 0040)."""
 
     __tablename__ = "note_tags"
 
@@ -36,11 +37,38 @@ class NoteTag(Base):
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
+class NoteShare(Base):
+    """The secret link of a note that is shared, see sharing.py. Ending the sharing deletes the row."""
+
+    __tablename__ = "note_shares"
+    __table_args__ = (Index(None, "user_id", "id"),)  # what one person shares, the last shared first
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    note_id: Mapped[int] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), unique=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)  # the note's, which never changes
+    # As it is and not as a hash: its owner is shown the link again. It opens nothing that does not stand beside it.
+    token: Mapped[str] = mapped_column(String(SHARE_TOKEN_LENGTH, collation="C"), unique=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
         # The list reads this index backwards, one page at a time: pinned notes first, then the newest.
+        Index(
+            "ix_notes_listed",
+            *("user_id", "pinned", "created_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND archived_at IS NULL"),
+        ),
+        # The same with the archive: the notes of a day, the heat map, the walk of the search. Releases before revision
+        # 0041 also read their list by it.
         Index(None, "user_id", "pinned", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        # The archive, what was put away last first.
+        Index(
+            "ix_notes_archived",
+            *("user_id", "archived_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND archived_at IS NOT NULL"),
+        ),
         # All notes of a user, the deleted ones too: for the cascade from users. Releases before revision 0015 also read
         # their list by it; that revision says what could replace it.
         Index(None, "user_id", "pinned", "id"),
@@ -74,4 +102,5 @@ class Note(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # in the archive since then
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py

@@ -1,4 +1,4 @@
-"""Notes in an export, those in the trash too, and back."""
+"""Notes in an export, those in the archive and the trash too, and back."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,8 @@ from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
 
 NAME = "notes"
-FIELDS = ("title", "content", "tags", "pinned", "created_at", "updated_at", "deleted_at")
+FIELDS = ("title", "content", "tags", "pinned", "created_at", "updated_at", "archived_at", "deleted_at")
+ABSENT = {"archived_at": None}  # exports of before revision 0039 have none
 BATCH = 500
 
 _ALL = (
@@ -39,7 +40,7 @@ def load(user_id: int, items: Iterable[object]) -> int:
 
 
 def _row(item: object) -> Item:
-    note = ItemValidator(item, FIELDS)
+    note = ItemValidator(item, FIELDS, ABSENT)
     title, content = note.line("title", TITLE_LENGTH), note.text("content", CONTENT_LENGTH)
     if not (title or content.strip()):
         raise InvalidItem("content")
@@ -50,6 +51,7 @@ def _row(item: object) -> Item:
         "pinned": note.flag("pinned"),
         "created_at": note.moment("created_at"),
         "updated_at": note.moment("updated_at"),
+        "archived_at": note.optional(note.moment, "archived_at"),
         "deleted_at": _still_kept(note.optional(note.moment, "deleted_at")),
     }
 

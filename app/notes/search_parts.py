@@ -84,12 +84,13 @@ def matches_any(text: SQLColumnExpression[str], name: str) -> ColumnElement[bool
 
 
 def is_hit() -> ColumnElement[bool]:
-    """The recheck.
+    """The recheck. Words find archived notes too; tags alone are a view of the list.
 
     LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
     """
     return and_(
         Note.user_id == OWNER,
+        or_(Note.archived_at.is_(None), func.cardinality(texts("anywhere")) > 0),
         _if_given("tags", lambda tags: Note.tags.contains(tags)),
         _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns))),
         _if_given("cased_patterns", lambda patterns: TEXT.ilike(func.all(patterns))),

@@ -1,24 +1,21 @@
 """The use cases of notes: create, read, edit, pin, delete, restore. Another user's note is not found.
 
-The list is in listing.py.
+The list is in listing.py, the archive in archive.py, the trash in trash.py.
 """
 
 import uuid
-from collections.abc import Sequence
 
-from sqlalchemy import Delete, Update, bindparam, delete, func, select, update
+from sqlalchemy import Delete, Update, bindparam, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
 from app.notes.excerpts import LENGTH, name_and_excerpt
-from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION, NoteRow
-from app.notes.models import Note
+from app.notes.list_columns import DAYS_LEFT, IN_TRASH, NOT_DELETED, NoteRow
+from app.notes.models import Note, NoteShare
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked
 from app.quotas import Quota, StoredBefore
-from app.soft_delete import has_expired, purge
 
-TRASH_SHOWN = 100
 TRIES = 5  # of a tick, against edits of the same moment
 QUOTA = Quota(Note, 100_000)
 
@@ -39,26 +36,15 @@ class StaleVersion(Exception):
         self.current = current
 
 
-_DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)
-
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
-_ONE = select(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED
-)
-_ONE_OR_DELETED = select(*_ONE.selected_columns, Note.deleted_at, _DAYS_LEFT.label("days_left")).where(
-    Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH
-)
-_TRASH = (
-    select(
-        Note.id,
-        Note.title,
-        func.left(Note.content, LENGTH).label("text"),
-        Note.deleted_at,
-        _DAYS_LEFT.label("days_left"),
-    )
-    .where(Note.user_id == bindparam("owner"), IN_TRASH)
-    .order_by(Note.deleted_at.desc(), Note.id.desc())
-    .limit(TRASH_SHOWN)
+_ONE = select(
+    *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
+).where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED)
+_ONE_OR_DELETED = (
+    select(*_ONE.selected_columns, Note.deleted_at, DAYS_LEFT.label("days_left"))
+    .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
+    .outerjoin(NoteShare, NoteShare.note_id == Note.id)
+    .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 )
 
 
@@ -90,33 +76,37 @@ def get_note(user_id: int, note_id: int) -> NoteRow:
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
-    """A note that may be in the trash: then it has `deleted_at` and `days_left`. Raises: NoteNotFound."""
+    """A note that may be in the trash (`deleted_at`, `days_left`) and shared (`share_token`). Raises: NoteNotFound."""
     note = read(_ONE_OR_DELETED, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
         raise NoteNotFound
     return note
 
 
-def update_note(user_id: int, note_id: int, title: str, content: str, version: int) -> int:
+def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:
     """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
 
     A note that has this title and text already is not a conflict: the same edit came twice, since its answer was lost.
 
+    Args:
+        from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
+
     Returns: the version that is stored now.
 
     Raises:
-        StaleVersion: it was edited meanwhile; nothing was stored.
+        StaleVersion: it was edited, or moved to the trash, meanwhile; nothing was stored.
         NoteNotFound
     """
-    change = _own_note(user_id, note_id).where(NOT_DELETED, Note.version == version)
+    kept = NOT_DELETED | IN_TRASH if from_trash else NOT_DELETED
+    change = own_note(user_id, note_id).where(kept, Note.version == version)
     change = change.values(title=title, content=content, tags=tags_of(title, content))
-    change = change.values(version=Note.version + 1, updated_at=func.now())
+    change = change.values(version=Note.version + 1, updated_at=func.now(), deleted_at=None)
     stored: int | None = db.session.scalar(change.returning(Note.version))
     db.session.commit()
     if stored is not None:
         return stored
-    current = get_note(user_id, note_id)
-    if (current.title, current.content) != (title, content):
+    current = get_note_or_deleted(user_id, note_id)
+    if current.deleted_at or (current.title, current.content) != (title, content):
         raise StaleVersion(current)
     return int(current.version)
 
@@ -141,53 +131,24 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Raises: NoteNotFound."""
-    if not _apply(_own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned)):
-        raise NoteNotFound
+    apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
 
 
 def delete_note(user_id: int, note_id: int) -> str:
     """Move a note to the trash (soft delete) and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(_own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
+    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
 
 
 def restore_note(user_id: int, note_id: int) -> str:
     """Restore a note from the trash and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(_own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
+    return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
-def delete_note_for_good(user_id: int, note_id: int) -> str:
-    """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
-    return _apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
-
-
-def list_trash(user_id: int) -> Sequence[NoteRow]:
-    """The notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
-    return read(_TRASH, {"owner": user_id}).all()
-
-
-def empty_trash(user_id: int) -> None:
-    """Delete all of the user's deleted notes for good."""
-    db.session.execute(delete(Note).where(Note.user_id == user_id, Note.deleted_at.is_not(None)))
-    db.session.commit()
-
-
-def purge_deleted_notes() -> int:
-    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION; how many they were."""
-    return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
-
-
-def _own_note(user_id: int, note_id: int) -> Update:
+def own_note(user_id: int, note_id: int) -> Update:
     return update(Note).where(Note.user_id == user_id, Note.id == note_id)
 
 
-def _apply(change: Update) -> bool:
-    """Run an update of one note; whether there was such a note."""
-    found = db.session.scalar(change.returning(Note.id)) is not None
-    db.session.commit()
-    return found
-
-
-def _apply_and_name(change: Update | Delete) -> str:
+def apply_and_name(change: Update | Delete) -> str:
     """Run an update or a deletion of one note and return the note's name. Raises: NoteNotFound."""
     note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
     db.session.commit()

@@ -1,9 +1,9 @@
 """The nightly job of notes: purge the trash."""
 
 from app.jobs import nightly
-from app.notes import service
+from app.notes import trash
 
 
 @nightly("notes.purge_deleted", old_name="notes.remove_forgotten")
 def purge_deleted(timestamp: int) -> None:
-    service.purge_deleted_notes()
+    trash.purge_deleted_notes()

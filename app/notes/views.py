@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
-from app.notes import listing, markdown, service
+from app.notes import listing, markdown, service, sharing
 from app.notes.cursor import START, parse_cursor
 from app.notes.days import group_by_day
 from app.notes.excerpts import name_and_excerpt
@@ -44,13 +44,20 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 
 @bp.get("")
 def index() -> Answer:
+    page, day = requested_page()
+    return render_template("notes/index.html", **list_context(page, day), form=new_note_form(page.search))
+
+
+def requested_page() -> tuple[listing.NotePage, OneDay | None]:
+    """The page of the list that the parameters ask for, and the day if it is of one."""
     search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
     day, after = requested_day(), requested_cursor()
     if day and search:
         abort(400)  # no page leads there
     size = requested_size()
-    page = list_day(current_user.id, after, day) if day else listing.list_notes(current_user.id, after, search, size)
-    return render_template("notes/index.html", **list_context(page, day), form=new_note_form(search))
+    if day:
+        return list_day(current_user.id, after, day), day
+    return listing.list_notes(current_user.id, after, search, size), None
 
 
 def new_note_form(search: Search) -> NewNoteForm | None:
@@ -124,8 +131,7 @@ def requested_day() -> OneDay | None:
 
 def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str, Any]:
     """The variables of the list's templates. `here` is the URL that its buttons return to."""
-    query = request.args if request.method == "GET" else {}
-    place: dict[str, Any] = {name: query.get(name) or None for name in ("q", "tag", "day")}
+    place = requested_place()
     can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
     return {
         "day": day.day if day else None,
@@ -133,25 +139,39 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "search": page.search,
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
-        "here": url_for("notes.index", **place, before=query.get("before"), shown=query.get("shown")),
+        "here": page_url("notes.index"),
+        "select_url": page_url("notes.select"),
         "list_url": url_for("notes.index", **place, shown=page.shown) if can_be_read_at_once else None,
     }
 
 
+def requested_place() -> dict[str, Any]:
+    """What the list is of. A note that was refused is shown above the newest ones."""
+    query = {} if request.endpoint == "notes.create" else request.args
+    return {name: query.get(name) or None for name in ("q", "tag", "day")}
+
+
+def page_url(endpoint: str, **more: Any) -> str:
+    """The URL of this page of the list, or of the one where its notes can be selected."""
+    query = {} if request.endpoint == "notes.create" else request.args
+    return url_for(endpoint, **requested_place(), before=query.get("before"), shown=query.get("shown"), **more)
+
+
 @bp.get("/<id:note_id>")
 def show(note_id: int) -> Answer:
-    """200 for a note in the trash too: it is there for its owner to read, until it is deleted for good."""
+    """200 for a note in the archive or the trash too: it is there to be read until it is deleted for good."""
     note = service.get_note_or_deleted(current_user.id, note_id)
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
-    template, home = ("deleted", "notes.trash") if note.deleted_at else ("show", "notes.index")
+    template = "deleted" if note.deleted_at else "show"
+    home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
     return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
 
 
 @bp.post("/<id:note_id>/pin")
 def pin(note_id: int) -> Answer:
-    if request.form.get("pinned") not in ("0", "1"):
+    if request.values.get("pinned") not in ("0", "1"):
         abort(422)
-    service.pin_note(current_user.id, note_id, pinned=request.form["pinned"] == "1")
+    service.pin_note(current_user.id, note_id, pinned=request.values["pinned"] == "1")
     return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
 
 
@@ -160,7 +180,10 @@ def delete(note_id: int) -> Answer:
     name = service.delete_note(current_user.id, note_id)
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
-    flash(_("Moved “%(name)s” to the trash.", name=name), f"undo {undo}")  # _messages.html makes it a button
+    sentence = _("Moved “%(name)s” to the trash.", name=name)
+    if sharing.is_shared(current_user.id, note_id):
+        sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
+    flash(sentence, f"undo {undo}")  # _messages.html makes it a button
     return redirect(back)
 
 

@@ -63,7 +63,7 @@ class NoteFiles:
 
     def _name(self, note: dict[str, Any]) -> str:
         """`notes/2026-11-21 title.md`; without a title, with the first line of the text."""
-        folder = "trash" if note["deleted_at"] else "notes"
+        folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
         first_line = note["content"].strip().partition("\n")[0]
         day = note["created_at"].astimezone(self._zone).date()
         stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()

@@ -1,8 +1,9 @@
 """Input validation of an import: an item is read as if a stranger had written it. Pure."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 from app.web.fields import has_control_characters, normalize
@@ -30,14 +31,16 @@ class ItemValidator:
     Args:
         item: anything that JSON can hold.
         names: the fields that the item must have; it may have no others.
+        absent: those of them that exports of before did not have, and what they stand for then.
 
     Raises:
         InvalidItem: also by every method.
     """
 
-    def __init__(self, item: object, names: Iterable[str]) -> None:
+    def __init__(self, item: object, names: Iterable[str], absent: Mapping[str, object] = MappingProxyType({})) -> None:
         if not isinstance(item, dict):
             raise InvalidItem("")
+        item = {**absent, **item}
         for name in item.keys() ^ set(names):
             raise InvalidItem(name if name in names else "?")
         self.item = item

@@ -67,7 +67,7 @@ def download(parts: Iterable[bytes]) -> Response:
 def readme() -> str:
     sentences = (
         _("This is everything you have in Semicircle."),
-        _("notes and trash: your notes as Markdown files, with the dates they were written."),
+        _("notes, archive and trash: your notes as Markdown files, with the dates they were written."),
         _("todos.md: your todos as a task list."),
         _("photo.webp: your photo, if you have one."),
         _("semicircle.json: all of this and your word counts, for programs and for importing it again."),

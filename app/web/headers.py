@@ -14,6 +14,9 @@ FIXED = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
+# The variables of paths that are secrets (capability URLs): whoever has the address may read the page. No search engine
+# is to list one, and app/web/logs.py leaves them out.
+SECRETS = {"token", "public_id"}
 HSTS = "max-age=63072000; includeSubDomains"
 
 
@@ -36,10 +39,19 @@ def content_security_policy(photo_origin: str) -> str:
     )
 
 
+def send_no_referrer() -> None:
+    """Tell no page, not even our own, where its reader comes from. For a page without forms, see FIXED."""
+    g.referrer_policy = "no-referrer"
+
+
 def set_headers(response: Response) -> Response:
     response.headers.extend(FIXED)  # not update(), which looks each of them up: no view sets one
     response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
     response.headers["X-Request-ID"] = g.request_id
+    if "referrer_policy" in g:
+        response.headers["Referrer-Policy"] = g.referrer_policy
+    if request.view_args and not SECRETS.isdisjoint(request.view_args):
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = HSTS
     # After signing out, no cache may show what a signed-in reader saw.

@@ -12,8 +12,9 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# The token of a link in a mail (app/accounts/mailed_links.py). Whoever reads the log could use it first.
-LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email)/)[\w-]+")
+# Secrets in paths: the token of a link in a mail, which whoever reads the log could use first; the token of a shared
+# note; the id of a word count, which may be shared. The shortest has 22 characters.
+LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email|s|wordcounts)/)[\w-]{22,}")
 # PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."). A log must not hold it.
 DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
 

@@ -10,6 +10,7 @@ export default {
     "no-implicit-input-type": "off", // the default is text
     "no-trailing-whitespace": "off", // also in what people wrote, where it stays
     "long-title": "off", // a note or a page of the web is called what it is called
+    "form-dup-name": ["error", { shared: ["radio", "button", "reset", "submit", "checkbox"] }], // boxes of one question
     "meta-refresh": "off", // without scripts, a page that waits can look again in no other way
   },
 };

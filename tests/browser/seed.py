@@ -12,6 +12,8 @@ from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLin
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
+from app.notes.archive import archive_note
+from app.notes.sharing import share_note
 from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
@@ -134,13 +136,23 @@ def seed_notes(user_id: int) -> Ids:
     ):
         deleted = notes.create_note(user_id, title, text)
         notes.delete_note(user_id, deleted)
+    for text in (KOREAN[1], HARD[0], "여름에 쓴 메모. #반\n반만 남겼다."):
+        archived = notes.create_note(user_id, "", text)
+        archive_note(user_id, archived, archived=True)
     notes.update_note(user_id, ids[-1], "두 창에서 고친 메모", KOREAN[1], version=1)
     markdown = notes.create_note(user_id, "Markdown", MARKDOWN)
+    in_trash = notes.create_note(user_id, "", ENGLISH[0])
+    links = [share_note(user_id, note_id) for note_id in (in_trash, ids[0], everything, markdown)]
+    notes.delete_note(user_id, in_trash)
     return {
         "note": ids[-1],
         "hard_note": everything,
         "markdown": markdown,
+        "archived": archived,
         "deleted": deleted,
+        "shared_note": ids[0],
+        "hard_link": links[-2],
+        "link": links[-1],
         "before": str(listing.list_notes(user_id).older),
         "day": notes.get_note(user_id, markdown).created_at.date(),
     }

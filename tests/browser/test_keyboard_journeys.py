@@ -54,7 +54,7 @@ def test_a_note_comes_back_from_the_trash(
     keyboard.press(controls.link("Trash"))
     keyboard.is_at("/notes/trash")
     keyboard.press(Control("button", "restore: moon"), "Space")
-    expect(window.tab.get_by_text("“moon” is back.")).to_be_visible()
+    expect(window.tab.get_by_text("“moon” restored.")).to_be_visible()
     assert stored(site, reader) == ["as it was"]
 
 

@@ -53,7 +53,7 @@ def test_it_stays_until_it_is_closed(tab: Tab, has_scripts: bool) -> None:
 def test_undone_it_gives_way_to_what_was_done(tab: Tab) -> None:
     tab.get_by_role("button", name="Undo").click()
     expect(message(tab)).to_have_count(0)
-    expect(tab.locator(".message", has_text="“old” is back.")).to_be_visible()
+    expect(tab.locator(".message", has_text="“old” restored.")).to_be_visible()
     expect(tab.get_by_role("article")).to_have_count(1)
 
 

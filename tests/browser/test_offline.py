@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from app.accounts.models import UserSession
 from app.extensions import db
 from app.notes import listing, service
+from app.notes.sharing import share_note
 from app.todos.service import create_todo
 from tests.browser.readers import Reader, new_reader
 from tests.browser.site import Site
@@ -226,9 +227,16 @@ def test_an_answer_that_was_overtaken_by_somebody_elses_is_not_kept(
     assert worker.evaluate(overtaken, [reader.id, other.id]) == [str(other.id)]
 
 
-def test_pages_with_secrets_errors_and_redirects_are_not_kept(window: Window, reader: Reader) -> None:
+def test_pages_with_secrets_errors_and_redirects_are_not_kept(
+    window: Window, site: Site, reader: Reader, note_id: int
+) -> None:
     tab = window.tab
+    with site.app.app_context():
+        link = f"/s/{share_note(reader.id, note_id)}"
     read(window, reader, "/notes")
+    for path in (link, "/notes/shared"):
+        tab.goto(window.url + path)
+        expect(tab.get_by_text("the half that I read")).to_be_visible()
     for path in ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/"):
         tab.goto(window.url + path)
     read(window, reader, "/mypage")

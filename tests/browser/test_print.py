@@ -31,6 +31,7 @@ def paper(site: Site, windows: Windows) -> Iterator[Tab]:
         ("/notes?day={day}", ["두 창에서 고친 메모"]),
         ("/notes/{markdown}", ["제목", "인용", "code"]),
         ("/notes/trash", ["to throw away"]),
+        ("/s/{link}", ["제목", "인용", "code", "Last edited"]),
         ("/wordcounts/{done}", ["1,234,567", "Most frequent words", "moon1"]),
         ("/wordcounts/{shared}", ["Most frequent words"]),
         ("/mypage", ["Last 26 weeks", "Account history"]),

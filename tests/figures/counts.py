@@ -8,28 +8,32 @@ from app.extensions import db
 
 Counts = dict[str, list[tuple[Any, ...]]]
 
+# By the row as JSON: before revision 0039 a note has no such column, and none is archived.
+LISTED = "deleted_at IS NULL AND to_jsonb(notes) ->> 'archived_at' IS NULL"
 COUNTED = {
-    "figures": """
+    "figures": f"""
         SELECT users.id,
-          (SELECT count(*) FROM notes WHERE user_id = users.id AND deleted_at IS NULL),
+          (SELECT count(*) FROM notes WHERE user_id = users.id AND {LISTED}),
           (SELECT count(*) FROM notes WHERE user_id = users.id),
           (SELECT count(*) FROM todos WHERE user_id = users.id AND deleted_at IS NULL),
           (SELECT count(*) FROM todos WHERE user_id = users.id AND deleted_at IS NULL AND completed),
           (SELECT count(*) FROM todos WHERE user_id = users.id),
           (SELECT count(*) FROM results WHERE user_id = users.id AND deleted_at IS NULL AND status = 'done'),
-          (SELECT count(*) FROM results WHERE user_id = users.id)
+          (SELECT count(*) FROM results WHERE user_id = users.id),
+          (SELECT count(*) FROM notes WHERE user_id = users.id AND deleted_at IS NULL AND NOT ({LISTED}))
         FROM users ORDER BY id""",
-    "tags": """
+    "tags": f"""
         SELECT user_id, tag, count(DISTINCT id) FROM notes CROSS JOIN unnest(tags) tag
-        WHERE deleted_at IS NULL GROUP BY user_id, tag ORDER BY user_id, tag COLLATE "C" """,
-    "note_tags": """
+        WHERE {LISTED} GROUP BY user_id, tag ORDER BY user_id, tag COLLATE "C" """,
+    "note_tags": f"""
         SELECT DISTINCT user_id, tag COLLATE "C", pinned, created_at, id FROM notes CROSS JOIN unnest(tags) tag
-        WHERE deleted_at IS NULL ORDER BY 1, 2, 3, 4, 5""",
+        WHERE {LISTED} ORDER BY 1, 2, 3, 4, 5""",
 }
 KEPT = {
     "figures": """
         SELECT users.id, coalesce(notes, 0), coalesce(notes_stored, 0), coalesce(todos, 0), coalesce(todos_done, 0),
-          coalesce(todos_stored, 0), coalesce(results_done, 0), coalesce(results_stored, 0)
+          coalesce(todos_stored, 0), coalesce(results_done, 0), coalesce(results_stored, 0),
+          coalesce((to_jsonb(figures) ->> 'notes_archived')::int, 0)
         FROM users LEFT JOIN figures ON user_id = users.id ORDER BY users.id""",
     "tags": "SELECT user_id, tag, used FROM tag_counts ORDER BY 1, 2",
     "note_tags": "SELECT * FROM note_tags ORDER BY 1, 2, 3, 4, 5",

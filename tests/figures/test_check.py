@@ -7,6 +7,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.figures.check import check_figures
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from tests.figures.counts import counted, kept
 
 DUE = "UPDATE users SET figures_counted_at = now() - interval '13 hours'"
@@ -27,6 +28,7 @@ def notes_with_tags(alice: User, bob: User) -> None:
     for user in (alice, bob):
         notes.create_note(user.id, "", "#a")
         notes.create_note(user.id, "no tag", "")
+        archive_note(user.id, notes.create_note(user.id, "archived", "#a"), archived=True)
     db.session.execute(text(DUE))
 
 

@@ -8,15 +8,18 @@ from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, select, text
 
 from app import create_app
 from app.accounts import service as accounts
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.figures.check import check_figures
-from app.notes import portable, service
+from app.notes import portable, selection, service, trash
+from app.notes.archive import archive_note
+from app.notes.models import Note
 from app.notes.service import NoteNotFound, StaleVersion
+from app.notes.tags import tags_of
 from app.todos import service as todos
 from app.todos.service import TodoNotFound
 from config import TestingConfig
@@ -24,6 +27,8 @@ from tests.conftest import PASSWORD
 from tests.databases import Environment
 from tests.figures.counts import counted, kept
 from tests.waiting import wait_until
+
+Actions = Callable[[random.Random, int], list[Callable[[], object]]]
 
 THREADS = 20
 ROUNDS = 8  # of each thread
@@ -59,14 +64,30 @@ def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]
         lambda: service.pin_note(user_id, note, pinned=chance.random() < 0.5),
         lambda: service.delete_note(user_id, note),
         lambda: service.restore_note(user_id, note),
-        lambda: service.empty_trash(user_id),
+        lambda: archive_note(user_id, note, archived=chance.random() < 0.5),
+        chance.choice(several_at_once(chance, user_id)),
+        lambda: trash.empty_trash(user_id),
         lambda: in_one_transaction(EXPIRED, note),
-        service.purge_deleted_notes,
+        trash.purge_deleted_notes,
         lambda: imports(user_id),
         lambda: todos.create_todo(user_id, "one"),
         lambda: todos.change_todo(user_id, todo, completed=True),
         lambda: todos.clear_completed(user_id),
         lambda: is_checked(user_id),
+    ]
+
+
+def several_at_once(chance: random.Random, user_id: int) -> list[Callable[[], object]]:
+    """What takes the locks of several notes."""
+    ids = [one_of(chance, "notes", user_id) for _ in range(8)]
+    return [
+        lambda: service.create_note(user_id, "", "#a #b"),
+        lambda: service.create_note(user_id, "", "#c"),
+        lambda: selection.pin_notes(user_id, ids, pinned=chance.random() < 0.5),
+        lambda: selection.tag_notes(user_id, ids, chance.choice("abcdef")),
+        lambda: selection.undo_archive(user_id, selection.archive_notes(user_id, ids)[1]),
+        lambda: selection.undo_delete(user_id, selection.delete_notes(user_id, ids)[1]),
+        lambda: trash.empty_trash(user_id),
     ]
 
 
@@ -94,12 +115,12 @@ def imports(user_id: int) -> None:
     db.session.commit()
 
 
-def acts(app: Flask, seed: int, people: list[int]) -> None:
+def acts(app: Flask, seed: int, people: list[int], what: Actions = everything) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable
     with app.app_context():
         for _ in range(ROUNDS):
             with suppress(*NOT_THERE_ANY_MORE):
-                chance.choice(everything(chance, chance.choice(people)))()
+                chance.choice(what(chance, chance.choice(people)))()
             db.session.rollback()
         db.session.remove()
 
@@ -120,6 +141,16 @@ def test_whatever_people_do_at_the_same_moment_the_figures_are_what_is_counted(c
             done.result()
     assert kept() == counted()
     assert sum(row[2] for row in kept()["figures"]) > 0
+
+
+def test_several_notes_of_one_person_at_once_wait_for_nobody_in_a_circle_and_lose_no_tag(crowded: Flask) -> None:
+    alice = [accounts.sign_up("alice@example.com", "alice", PASSWORD).id]
+    with ThreadPoolExecutor(THREADS) as threads:
+        for done in [threads.submit(acts, crowded, seed, alice, several_at_once) for seed in range(2 * THREADS)]:
+            done.result()
+    assert kept() == counted()
+    notes = db.session.scalars(select(Note)).all()
+    assert [note.tags for note in notes] == [tags_of(note.title, note.content) for note in notes]
 
 
 def test_an_account_that_goes_takes_its_figures_along_whatever_its_owner_does(migrated: Flask) -> None:

@@ -10,6 +10,9 @@ from sqlalchemy import text
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes import trash
+from app.notes.archive import archive_note
+from app.notes.list_columns import IN_ARCHIVE
 from app.notes.models import Note
 from app.todos import service as todos
 from tests.database import row_counts
@@ -27,8 +30,18 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     "unpin what is not pinned": lambda user, note: notes.pin_note(user.id, note, pinned=False),
     "delete": lambda user, note: notes.delete_note(user.id, note),
     "restore": lambda user, _: notes.restore_note(user.id, in_trash(user)),
-    "empty the trash": lambda user, _: notes.empty_trash(user.id),
-    "purge": lambda user, _: notes.purge_deleted_notes(),
+    "archive": lambda user, note: archive_note(user.id, note, archived=True),
+    "archive it twice": lambda user, note: [archive_note(user.id, note, archived=True) for _ in range(2)],
+    "take out of the archive": lambda user, _: archive_note(user.id, in_archive(user), archived=False),
+    "delete an archived note": lambda user, _: notes.delete_note(user.id, in_archive(user)),
+    "restore an archived note": lambda user, _: (
+        notes.delete_note(user.id, in_archive(user)),
+        notes.restore_note(user.id, in_trash(user)),
+    ),
+    "edit the tags of an archived note": lambda user, _: notes.update_note(user.id, in_archive(user), "", "#e", 1),
+    "pin an archived note": lambda user, _: notes.pin_note(user.id, in_archive(user), pinned=True),
+    "empty the trash": lambda user, _: trash.empty_trash(user.id),
+    "purge": lambda user, _: trash.purge_deleted_notes(),
     "create a todo": lambda user, _: todos.create_todo(user.id, "one more"),
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),
@@ -43,7 +56,8 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     ),
     "change many rows at once": lambda user, _: execute(
         "UPDATE notes SET tags = tags || '{x}', pinned = NOT pinned, created_at = created_at - interval '1 day',"
-        " deleted_at = CASE WHEN deleted_at IS NULL AND id % 2 = 0 THEN now() END"
+        " deleted_at = CASE WHEN deleted_at IS NULL AND id % 2 = 0 THEN now() END,"
+        " archived_at = CASE WHEN archived_at IS NULL AND id % 3 > 0 THEN now() END"
     ),
     "delete all rows": lambda user, _: execute("DELETE FROM notes"),
     "write no row": lambda user, _: execute("DELETE FROM notes WHERE false"),
@@ -61,6 +75,10 @@ def in_trash(user: User) -> int:
     return int(db.session.scalars(deleted.order_by(Note.deleted_at.desc())).first() or 0)
 
 
+def in_archive(user: User) -> int:
+    return int(db.session.scalar(db.select(Note.id).where(Note.user_id == user.id, IN_ARCHIVE)) or 0)
+
+
 def todo_of(user: User) -> int:
     return int(db.session.scalar(text("SELECT min(id) FROM todos WHERE user_id = :id"), {"id": user.id}) or 0)
 
@@ -72,6 +90,7 @@ def note(alice: User, bob: User) -> int:
         note_id = notes.create_note(user.id, "", "#a #b")
         notes.create_note(user.id, "no tags", "")
         notes.pin_note(user.id, notes.create_note(user.id, "#b", ""), pinned=True)
+        archive_note(user.id, notes.create_note(user.id, "", "#a #archived"), archived=True)
         for number in range(2):
             notes.delete_note(user.id, notes.create_note(user.id, "", f"#a #gone{number}"))
         todos.change_todo(user.id, todos.create_todo(user.id, "done"), completed=True)

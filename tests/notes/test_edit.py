@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.notes import service
+from app.notes import service, trash
 from tests.conftest import browser_of
 from tests.visitor import Visitor
 
@@ -63,6 +63,35 @@ def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor
     assert 'href="/notes?q=b">Keep the saved text' in page
     assert 'name="next" value="/notes?q=b"' in page
     assert "data-refused" in page  # the draft stays
+
+
+def test_an_edit_of_a_note_that_is_in_the_trash_by_now_is_a_conflict_and_stores_nothing(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    service.delete_note(alice.id, note_id)
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="my own text", version="1")
+    assert answer.status_code == 409
+    assert "my own text" in answer.text
+    assert "This note is in the trash" in answer.text
+    assert 'name="from_trash"' in answer.text
+    note = service.get_note_or_deleted(alice.id, note_id)
+    assert note.deleted_at
+    assert (note.content, note.version) == ("three", 1)
+
+
+def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    fields = {"title": "Books", "content": "mine", "from_trash": "1"}
+    assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 409  # another version
+    assert signed_in.submit(f"/notes/{note_id}", version="1", **fields).status_code == 302
+    assert stored(alice, note_id) == ("Books", "mine", 2)
+
+
+def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    trash.empty_trash(alice.id)
+    fields = {"title": "Books", "content": "mine", "version": "1", "from_trash": "1"}
+    assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
 
 
 def test_a_text_that_is_too_long_is_422_even_in_a_conflict(signed_in: Visitor, alice: User, note_id: int) -> None:

@@ -37,7 +37,7 @@ def test_an_untitled_note_is_named_by_its_first_line(signed_in: Visitor, alice: 
     service.create_note(alice.id, "", "# the first line\n\nthe second")
     page = signed_in.get("/notes").text
     assert "<bdi>the first line</bdi>" in page
-    assert page.count("the first line") == 2  # the name, and what the link to the editor is about
+    assert page.count("the first line") == 1
     assert ">the second</p>" in page
 
 
@@ -46,11 +46,16 @@ def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signe
     service.pin_note(alice.id, note_id, pinned=True)
     page = signed_in.get("/notes").text
     assert f'<h3 id="note-{note_id}">' in page
-    assert 'aria-label="Edit: a &#34;b&#34; &lt;c&gt;"' in page
-    for name, action in {"pin": "Pin", "trash": "Move to trash"}.items():
+    assert "<bdi>a &#34;b&#34; &lt;c&gt;</bdi>" in page
+    for name, action in {"p": "Pin", "e": "Edit", "a": "Move to archive", "t": "Move to trash"}.items():
         assert f'aria-labelledby="{name} note-{note_id}"' in page
         assert f'<span id="{name}">{action}:</span>' in page
-    assert 'name="pinned" value="0" aria-pressed="true"' in page
+    assert '<button aria-pressed="true"' in page
+    assert f'formaction="/notes/{note_id}/pin?pinned=0"' in page
+    service.pin_note(alice.id, note_id, pinned=False)
+    page = signed_in.get("/notes").text
+    assert '<button aria-pressed="false"' in page
+    assert f'formaction="/notes/{note_id}/pin?pinned=1"' in page
 
 
 @pytest.mark.parametrize("action", ["pin", "delete", "restore"])

@@ -12,7 +12,7 @@ from app.notes.markdown import render
 from app.notes.models import Note
 from tests.visitor import Visitor
 
-REL = 'rel="nofollow noopener noreferrer"'
+REL = 'rel="nofollow noopener noreferrer ugc"'
 BOX = '<label class="task"><input type="checkbox"'
 ALLOWED_TAGS = {
     "a", "blockquote", "br", "code", "em", "h2", "h3", "h4", "h5", "h6", "hr", "input", "label", "li", "ol", "p", "pre",
@@ -160,3 +160,8 @@ def test_a_table_is_aligned_by_classes_and_its_heads_have_a_scope() -> None:
     assert "style=" not in html
     assert "&lt;b&gt;" in html
     assert "href" not in html
+
+
+def test_for_a_reader_who_has_no_notes_of_these_tags_they_are_text() -> None:
+    html = render("#달 https://a.example/#tag", tags_at=None)
+    assert html == f'<p>#달 <a href="https://a.example/#tag" {REL}>https://a.example/#tag</a></p>\n'

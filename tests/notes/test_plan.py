@@ -14,17 +14,18 @@ from app.notes.cursor import START, position_of
 
 Node = dict[str, Any]
 
-LIST_ORDER = "ix_notes_user_id_pinned_created_at_id"
+LIST_ORDER = "ix_notes_listed"
 ALL_OF_A_USER = "ix_notes_user_id_pinned_id"
 
 
-def fill(user: User, count: int, deleted_at: str = "NULL") -> None:
+def fill(user: User, count: int, deleted_at: str = "NULL", archived_at: str = "NULL") -> None:
     """Notes a minute apart, each tenth of them pinned."""
     db.session.execute(
         text(
-            "INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at)"
+            "INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at, archived_at)"
             " SELECT :owner, 'title', repeat('반달 ', 50), '{하늘}', number % 10 = 0,"
-            f" now() - make_interval(mins => number), {deleted_at} FROM generate_series(1, :count) AS number"
+            f" now() - make_interval(mins => number), {deleted_at}, {archived_at}"
+            " FROM generate_series(1, :count) AS number"
         ),
         {"owner": user.id, "count": count},
     )
@@ -54,6 +55,7 @@ def test_a_page_reads_its_own_rows_alone_and_in_their_order(alice: User, bob: Us
     fill(bob, 10_000)
     fill(alice, 1_000)
     fill(alice, 500, deleted_at="now()")  # the trash, of newer and older notes
+    fill(alice, 2_000, archived_at="now()")
     after = START
     for _ in range(page):
         after = listing.list_notes(alice.id, after).older or START

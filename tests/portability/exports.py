@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from app.notes.models import Note
 from app.todos import service as todos
 from app.todos.models import Todo
@@ -48,6 +49,8 @@ def furnish(user: User, browser: Visitor) -> None:
             notes.pin_note(user.id, note_id, pinned=True)
         if number % 5 == 0:
             notes.update_note(user.id, note_id, title, content + " #고침" if len(content) < 1990 else content, 1)
+        if number % 7 == 0:
+            archive_note(user.id, note_id, archived=True)
         if number % 9 == 0:
             notes.delete_note(user.id, note_id)
     for number in range(30):

@@ -18,6 +18,7 @@ NOTE: dict[str, Any] = {
     "pinned": False,
     "created_at": "2026-03-01T09:00:00.123456+00:00",
     "updated_at": "2026-03-01T09:00:00+00:00",
+    "archived_at": None,
     "deleted_at": None,
 }
 TODO: dict[str, Any] = {

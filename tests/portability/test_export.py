@@ -15,6 +15,7 @@ from sqlalchemy import event, func, update
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from app.notes.models import Note
 from app.portability import concurrency
 from app.portability.contract import Item
@@ -36,13 +37,16 @@ def files_of(archive: bytes) -> dict[str, str]:
 
 def note(**values: Any) -> dict[str, Any]:
     moment = datetime(2026, 3, 1, 20, tzinfo=UTC)
-    given = {"title": "title", "content": "", "tags": [], "pinned": False, "deleted_at": None}
+    given = {"title": "title", "content": "", "tags": [], "pinned": False, "archived_at": None, "deleted_at": None}
     return {**given, "created_at": moment, "updated_at": moment, **values}
 
 
-def test_the_export_contains_notes_trash_todos_and_the_json_document(signed_in: Visitor, alice: User) -> None:
+def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(signed_in: Visitor, alice: User) -> None:
     notes.create_note(alice.id, "이사 체크리스트", "냉장고 비우기 #집")
-    notes.delete_note(alice.id, notes.create_note(alice.id, "thrown away", ""))
+    archive_note(alice.id, notes.create_note(alice.id, "put away", ""), archived=True)
+    thrown_away = notes.create_note(alice.id, "thrown away", "")
+    archive_note(alice.id, thrown_away, archived=True)
+    notes.delete_note(alice.id, thrown_away)
     todos.create_todo(alice.id, "first")
     todos.change_todo(alice.id, todos.create_todo(alice.id, "second"), completed=True)
     results.done(alice)
@@ -51,6 +55,7 @@ def test_the_export_contains_notes_trash_todos_and_the_json_document(signed_in: 
     assert list(files) == [
         "README.txt",
         f"notes/{day} 이사 체크리스트.md",
+        f"archive/{day} put away.md",
         f"trash/{day} thrown away.md",
         "todos.md",
         "semicircle.json",

@@ -6,6 +6,8 @@ from app.accounts.models import User
 from app.keyset import Cursor
 from app.notes import listing as note_list
 from app.notes import service as notes
+from app.notes import trash
+from app.notes.archive import archive_note, list_archive
 from app.notes.cursor import key_of
 from app.todos import listing, order
 from app.todos import service as todos
@@ -57,9 +59,25 @@ def test_an_imported_note_in_the_trash_can_be_restored_even_if_deleted_long_ago(
 ) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
-    [thrown_away] = notes.list_trash(alice.id)
+    [thrown_away] = trash.list_trash(alice.id)
     notes.restore_note(alice.id, thrown_away.id)
     assert len(note_list.list_notes(alice.id).notes) == 1
+
+
+def test_an_export_of_before_the_archive_is_imported(signed_in: Visitor, alice: User) -> None:
+    of_before = {name: value for name, value in NOTE.items() if name != "archived_at"}
+    for _ in range(2):
+        assert import_(signed_in, zipped(document(notes=[of_before]))).status_code == 302
+        assert len(note_list.list_notes(alice.id).notes) == 1
+
+
+def test_an_import_leaves_a_note_where_it_is_now(signed_in: Visitor, alice: User) -> None:
+    import_(signed_in, note(archived_at=NOTE["created_at"]))
+    [archived], _ = list_archive(alice.id)
+    archive_note(alice.id, archived.id, archived=False)
+    import_(signed_in, note(archived_at=NOTE["created_at"]))
+    assert [row.id for row in note_list.list_notes(alice.id).notes] == [archived.id]
+    assert list_archive(alice.id) == ([], None)
 
 
 def test_imported_notes_are_sorted_by_creation_date(signed_in: Visitor, alice: User) -> None:

@@ -115,9 +115,17 @@ class ReleaseBefore:
         """A row like the last one, but for what no two rows share."""
         last = self.rows[table.name][-1]._mapping
         return {
-            column.name: new_value(column) if column.name in self.unique[table.name] else last[column.name]
+            column.name: self._new_value(table, column) if column.name in self.unique[table.name] else last[column.name]
             for column in columns
         }
+
+    def _new_value(self, table: Table, column: Column[Any]) -> Any:
+        """Of a foreign key, a parent that has no row here yet (one to one)."""
+        for key in column.foreign_keys:
+            taken = {row._mapping[column.name] for row in self.rows[table.name]}
+            parents = {row._mapping[key.column.name] for row in self.rows[key.column.table.name]}
+            return min(parents - taken)
+        return new_value(column)
 
 
 def everything(connection: Connection, table: Table) -> list[Row[Any]]:

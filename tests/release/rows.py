@@ -20,6 +20,10 @@ ROWS = {
         " FROM (SELECT count(*) FROM users) present, generate_series(present.count + 1, present.count + 5) n"
     ),
     "notes": "INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FROM newest",
+    "note_shares": (
+        "INSERT INTO note_shares (note_id, user_id, token) SELECT id, user_id, 'token-' || id FROM notes"
+        " WHERE user_id IN (SELECT id FROM newest LIMIT 2)"  # others are shared by no link
+    ),
     "todos": "INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM newest",
     "user_sessions": (
         "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"

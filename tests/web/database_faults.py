@@ -27,7 +27,7 @@ from tests.wordcounts import results
 FIELDS = {
     "email": "alice@example.com", "nickname": "alice2", "password": "not my password", "title": "t", "content": "c",
     "current_password": "not my password", "new_password": "quite another sentence", "description": "d", "version": "1",
-    "new_email": "new@example.com", "password_for_email": "not my password",
+    "new_email": "new@example.com", "password_for_email": "not my password", "shared": "1",
     "url": "https://example.com/", "language": "ko", "time_zone": "Asia/Seoul",
 }  # fmt: skip
 

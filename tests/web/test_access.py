@@ -36,21 +36,26 @@ PUBLIC = {
     "passkey_sign_in.take_second_step",
     "passkey_sign_in.take_second_step_with_code",
     "preferences.choose",
+    "shared_notes.show",
 }
 # No mail is sent in these tests, and no such token was ever drawn.
 NOT_OK = {"mailed_links.forgot_password": 404} | {
     f"mailed_links.{name}": 410 for name in ("change_email", "confirm_email", "new_password", "sign_up")
 }
+NOT_OK["shared_notes.show"] = 404  # nobody shares by this token
 NOT_OK["passkey_sign_in.ask_second_step"] = 302  # nobody has typed a password
 # It changes nothing: it shows the sign-in page. The CSRF token that it gets belongs to a lost session.
 WITHOUT_TOKEN = {"accounts.sign_in_again"}
+
+
+IDS = {"public_id": uuid.UUID(int=1), "token": "x" * 22}  # of what has no number in its path
 
 
 def endpoints(app: Flask, method: str) -> Iterator[tuple[str, str]]:
     """Yield (endpoint, path) of every URL rule with this method, with ids filled in."""
     for rule in app.url_map.iter_rules():
         if method in (rule.methods or ()):
-            values = {name: uuid.UUID(int=1) if name == "public_id" else 1 for name in rule.arguments}
+            values = {name: IDS.get(name, 1) for name in rule.arguments}
             yield rule.endpoint, app.url_map.bind("localhost").build(rule.endpoint, values, method)
 
 

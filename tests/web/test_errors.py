@@ -84,7 +84,7 @@ def test_an_unexpected_error_is_500_with_the_request_id_and_no_traceback(
     app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
-    db.session.execute(text("DROP TABLE notes"))
+    db.session.execute(text("DROP TABLE notes CASCADE"))
     db.session.commit()
     answer = signed_in.get("/notes")
     assert answer.status_code == 500

@@ -32,10 +32,10 @@ EXEMPT = {
     "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
 }
 NOTES = """
-    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at)
+    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at, archived_at)
     SELECT users.id, 'note ' || n, 'text', ARRAY['tag', 'tag' || n % 700, 'x' || n % 3], n % 10 = 0,
-      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END
-    FROM users, generate_series(1, :many + 1000) n"""
+      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END, CASE WHEN n < 0 THEN now() END
+    FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0"""
 TODOS = """
     INSERT INTO todos (user_id, description, position, completed, due_on)
     SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50 FROM users, generate_series(1, :many) n"""
@@ -43,23 +43,30 @@ RESULTS = """
     INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
     SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
     FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n"""
+SHARES = """
+    INSERT INTO note_shares (note_id, user_id, token, created_at)
+    SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
 # So many that reading everybody's rows by their ids is never the cheaper plan.
 OTHERS = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
     SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
-TABLES = "notes, todos, results, figures, tag_counts, note_tags"
+TABLES = "notes, note_shares, todos, results, figures, tag_counts, note_tags"
 
 
 @pytest.fixture
 def ids(alice: User, bob: User) -> dict[str, Any]:
     """One of each of alice's, who has many; so has bob."""
-    for many in (NOTES, TODOS, OTHERS, RESULTS):
+    for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):
         db.session.execute(text(many), {"many": MANY, "alice": alice.id})
     found = {
         "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
                                   {"id": alice.id}),
+        "archived": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND archived_at IS NOT NULL"),
+                                      {"id": alice.id}),
         "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
                                      {"id": alice.id}),
+        "shared": db.session.scalar(text("SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id"
+                                         " WHERE deleted_at IS NULL")),
         "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
         "done": results.done(alice),
         "waiting": results.waiting(alice),
@@ -136,6 +143,6 @@ def test_what_is_exempt_would_be_refused(app: Flask, alice: User, ids: dict[str,
 
 def test_the_figures_beside_the_list_are_right_for_somebody_who_has_many(alice: User, ids: dict[str, Any]) -> None:
     page = listing.list_notes(alice.id)
-    assert (page.total, page.found, page.in_trash) == (MANY, MANY, TRASH_COUNTED)
+    assert (page.total, page.found, page.in_trash, page.in_archive) == (MANY, MANY, TRASH_COUNTED, 1000)
     assert page.tags[0] == ("tag", MANY)
     assert len(listing.list_tags(alice.id)) == TAGS_SHOWN

@@ -10,7 +10,9 @@ from sqlalchemy import func, select
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
+from app.notes.archive import archive_note
 from app.notes.models import Note
+from app.notes.sharing import share_note
 from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.wordcounts import results
@@ -27,11 +29,19 @@ COSTS = {
     "/notes?tag=tag": 2,
     "/notes?day=2020-02-29": 3,
     "/notes?day={today}": 2,
+    "/notes/select": 2,
+    "/notes/select?tag=tag&all=1": 2,
     "/notes/tags": 2,
     "/notes/{note}": 2,
     "/notes/{note}/edit": 2,
     "/notes/{deleted}": 2,
+    "/notes/{archived}": 2,
+    "/notes/archive": 2,
+    "/notes/archive?before=1700000000000000-9": 2,
     "/notes/trash": 2,
+    "/notes/shared": 2,
+    "/notes/shared?before=9": 2,
+    "/s/{shared}": 1,  # nobody looks who reads it
     "/todos": 2,
     "/todos?show=open": 2,
     "/todos?show=done&before=0-9": 2,
@@ -71,14 +81,18 @@ def test_each_page_costs_a_fixed_number_of_statements(app: Flask, alice: User, s
         done = results.done(alice)
     deleted = notes.create_note(alice.id, "deleted", "")
     notes.delete_note(alice.id, deleted)
+    archived = notes.create_note(alice.id, "archived", "")
+    archive_note(alice.id, archived, archived=True)
     ids = {
         "note": note_id,
+        "shared": share_note(alice.id, note_id),
         "todo": todo_id,
         "done": done,
         "waiting": results.waiting(alice),
         "failed": results.failed(alice, "dns"),
         "today": day_of_newest_note(),
         "deleted": deleted,
+        "archived": archived,
     }
     for path, count in COSTS.items():
         browser = browser_of(app, alice)  # a new one, which has seen no page

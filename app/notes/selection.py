@@ -1,0 +1,147 @@
+"""What is done to several notes at once, each in one bounded statement. Notes of others and vanished ones are left out.
+
+The rows are locked in the order of their ids, so two such statements never wait for each other in a circle. What was
+put away together has the same moment, by which undo finds it, so no list of ids has to be kept.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    case,
+    cast,
+    collate,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from app.extensions import db
+from app.notes.list_columns import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER
+from app.notes.listing import MOST_SHOWN
+from app.notes.models import CONTENT_LENGTH, Note
+from app.notes.service import NoteNotFound
+
+MOST_SELECTED = MOST_SHOWN
+
+
+class Tagged(NamedTuple):
+    """
+    Args:
+        tagged: notes that have the tag now.
+        full: notes that have no room for it, and are as they were.
+    """
+
+    tagged: int
+    full: int
+
+
+def _chosen(condition: ColumnElement[bool], *columns: Any) -> Select[Any]:
+    own = select(Note.id, *columns).where(Note.user_id == OWNER, condition)
+    return own.order_by(Note.id).limit(MOST_SELECTED).with_for_update(key_share=True)
+
+
+_IDS = Note.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+_KEPT = or_(NOT_DELETED, IN_TRASH)
+_MOMENT: BindParameter[datetime] = bindparam("moment")
+_TAG = cast(bindparam("tag"), Text)
+_WRITTEN = "#" + cast(bindparam("written"), Text)
+
+
+def _change(chosen: Select[Any], **values: Any) -> Any:
+    rows = chosen.cte("chosen")
+    return update(Note).where(Note.id == rows.c.id).values(values).returning(Note.archived_at, Note.deleted_at)
+
+
+def _content_with_tag() -> ColumnElement[str]:
+    """The text with the tag at its end: behind the tags that its last line is made of, or below the text."""
+    text = func.rtrim(Note.content, " \n\t", type_=Text)
+    ends_with_tags = text.op("~", is_comparison=True)(r"(^|\n)#[^ #\n]+( #[^ #\n]+)*$")
+    return case((text == "", _WRITTEN), (ends_with_tags, text + " " + _WRITTEN), else_=text + "\n\n" + _WRITTEN)
+
+
+def _tag() -> Select[int, int]:
+    """The tags are those of the text (tags.py) and this one, since what ends a text ends no other tag in it."""
+    chosen: CTE = _chosen(
+        _IDS & NOT_DELETED, _content_with_tag().label("content"), (any_(Note.tags) == _TAG).label("has_it")
+    ).cte("chosen")
+    fits = func.char_length(chosen.c.content) <= CONTENT_LENGTH
+    names = func.unnest(func.array_append(Note.tags, _TAG)).column_valued("name")
+    tags = select(func.array_agg(aggregate_order_by(names, collate(names, "C").asc()))).scalar_subquery()
+    change = update(Note).where(Note.id == chosen.c.id, ~chosen.c.has_it, fits)
+    change = change.values(content=chosen.c.content, tags=tags, version=Note.version + 1, updated_at=func.now())
+    changed = change.returning(Note.id).cte("changed")
+    number_changed = select(func.count()).select_from(changed).scalar_subquery()
+    has_it = func.count().filter(chosen.c.has_it)
+    return select(func.count().label("found"), (has_it + number_changed).label("tagged")).select_from(chosen)
+
+
+_PIN = _change(_chosen(_IDS & NOT_DELETED), pinned=bindparam("pinned"))
+_ADD_TAG = _tag()
+_ARCHIVE = _change(_chosen(_IDS & NOT_DELETED), archived_at=func.coalesce(Note.archived_at, func.now()))
+_DELETE = _change(_chosen(_IDS & _KEPT), deleted_at=func.coalesce(Note.deleted_at, func.now()))
+_UNARCHIVE = _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), archived_at=null())
+_RESTORE = _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), deleted_at=null())
+
+
+def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
+    """Returns how many notes it is about. Raises: NoteNotFound: none of them is there."""
+    return len(_apply(_PIN, user_id, ids=ids, pinned=pinned))
+
+
+def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
+    """Write a tag at the end of each text that has not got it, which makes a new version of the note.
+
+    Args:
+        tag: one that tags.tags_of() finds as it is, without `#`.
+
+    Raises: NoteNotFound: none of them is there.
+    """
+    parameters = {"owner": user_id, "ids": list(ids), "tag": tag.lower(), "written": tag}
+    found, tagged = db.session.execute(_ADD_TAG, parameters).one()
+    db.session.commit()
+    if not found:
+        raise NoteNotFound
+    return Tagged(tagged, found - tagged)
+
+
+def archive_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
+    """How many notes are in the archive now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
+    rows = _apply(_ARCHIVE, user_id, ids=ids)
+    return len(rows), max(row.archived_at for row in rows)
+
+
+def delete_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
+    """How many notes are in the trash now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
+    rows = _apply(_DELETE, user_id, ids=ids)
+    return len(rows), max(row.deleted_at for row in rows)
+
+
+def undo_archive(user_id: int, moment: datetime) -> int:
+    """Take out what went into the archive at this moment. Raises: NoteNotFound: nothing did, or it is out again."""
+    return len(_apply(_UNARCHIVE, user_id, moment=moment))
+
+
+def undo_delete(user_id: int, moment: datetime) -> int:
+    """Restore what went into the trash at this moment. Raises: NoteNotFound: nothing did, or it is back already."""
+    return len(_apply(_RESTORE, user_id, moment=moment))
+
+
+def _apply(statement: Any, user_id: int, **parameters: object) -> Sequence[Any]:
+    rows = db.session.execute(statement, {"owner": user_id, **parameters}).all()
+    db.session.commit()
+    if not rows:
+        raise NoteNotFound
+    return rows

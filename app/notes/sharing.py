@@ -1,0 +1,131 @@
+"""Sharing: the use cases of the secret link of a note (capability URL). Whoever has it reads the note as it is now.
+
+The link opens nothing while the note is in the trash, and opens it again once it is restored: undoing a deletion undoes
+all of it. Ending the sharing deletes the token, so that its address is 404 for ever; sharing again draws another one.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import String, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.extensions import Base, db, read
+from app.keyset import IDS, Cursor, cut_page
+from app.notes.excerpts import LENGTH
+from app.notes.list_columns import IN_TRASH, NOT_DELETED, NoteRow
+from app.notes.models import Note, NoteShare
+from app.notes.service import NoteNotFound, get_note_or_deleted
+
+PAGE_SIZE = 20
+TOKEN_BYTES = 16  # 128 random bits, which nobody guesses (ASVS 5.0 V11.5.1); more would only make a longer link
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(TOKEN_BYTES) can be
+KEY_BOUNDS = (IDS,)  # of the list's cursor: the link's id
+START = Cursor.start(KEY_BOUNDS)
+
+
+@dataclass(frozen=True)
+class SharedPage:
+    """A page of what a person shares.
+
+    Args:
+        notes: up to PAGE_SIZE, the last shared first; those in the trash have `deleted_at`.
+        older: where the next page starts; None on the last one.
+    """
+
+    notes: Sequence[NoteRow]
+    older: Cursor | None
+
+
+_SHARES = Base.metadata.tables[NoteShare.__tablename__]
+# Locked, so that a note that is deleted for good at the same moment is not found, and violates no foreign key.
+_TO_SHARE = (
+    select(Note.id, Note.user_id, bindparam("drawn", type_=String))
+    .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note"), NOT_DELETED)
+    .with_for_update(read=True, key_share=True)
+)
+# Of two at once, the second one finds the row of the first, and leaves its token as it is.
+_SHARE = (
+    insert(_SHARES)
+    .from_select(["note_id", "user_id", "token"], _TO_SHARE)
+    .on_conflict_do_update(index_elements=["note_id"], set_={"note_id": _SHARES.c.note_id})
+    .returning(_SHARES.c.token)
+)
+_STOP = (
+    delete(NoteShare)
+    .where(NoteShare.user_id == bindparam("owner"), NoteShare.note_id == bindparam("note"))
+    .returning(NoteShare.note_id)
+)
+_IS_SHARED = select(NoteShare.note_id).where(
+    NoteShare.user_id == bindparam("owner"), NoteShare.note_id == bindparam("note")
+)
+_BY_TOKEN = (
+    select(Note.title, Note.content, Note.updated_at)
+    .join(NoteShare, NoteShare.note_id == Note.id)
+    .where(NoteShare.token == bindparam("token"), NOT_DELETED)
+)
+_PAGE = (
+    select(
+        Note.id,
+        Note.title,
+        func.left(Note.content, LENGTH).label("text"),
+        Note.deleted_at,
+        NoteShare.id.label("share_id"),
+        NoteShare.created_at.label("shared_at"),
+    )
+    .join(NoteShare, NoteShare.note_id == Note.id)
+    .where(
+        NoteShare.user_id == bindparam("owner"),
+        NoteShare.id < bindparam("before"),
+        NOT_DELETED | IN_TRASH,
+    )
+    .order_by(NoteShare.id.desc())
+    .limit(PAGE_SIZE + 1)
+)
+
+
+def share_note(user_id: int, note_id: int) -> str:
+    """Let anybody read the note who has its link, and return the link's token. One that is shared keeps its own.
+
+    Raises:
+        NoteNotFound: also for a note in the trash. Nothing was stored.
+    """
+    drawn = secrets.token_urlsafe(TOKEN_BYTES)
+    token: str | None = db.session.scalar(_SHARE, {"owner": user_id, "note": note_id, "drawn": drawn})
+    db.session.commit()
+    if token is None:
+        raise NoteNotFound
+    return token
+
+
+def stop_sharing(user_id: int, note_id: int) -> None:
+    """End the link of a note, also of one in the trash. To end it twice is to end it once. Raises: NoteNotFound."""
+    ended = db.session.scalar(_STOP, {"owner": user_id, "note": note_id}) is not None
+    db.session.commit()
+    if not ended:
+        get_note_or_deleted(user_id, note_id)
+
+
+def is_shared(user_id: int, note_id: int) -> bool:
+    """Whether the note has a link, which may open nothing since the note is in the trash."""
+    return db.session.scalar(_IS_SHARED, {"owner": user_id, "note": note_id}) is not None
+
+
+def get_shared_note(token: str) -> NoteRow:
+    """The title, the content and `updated_at` of the note that has this link; nothing of whose it is.
+
+    Raises:
+        NoteNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
+    """
+    note = read(_BY_TOKEN, {"token": token}).one_or_none() if TOKEN.fullmatch(token) else None
+    if note is None:
+        raise NoteNotFound
+    return note
+
+
+def list_shared(user_id: int, after: Cursor = START) -> SharedPage:
+    """A page of the notes that the user shares, the last shared first."""
+    rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
+    return SharedPage(*cut_page(rows, PAGE_SIZE, lambda note: (note.share_id,)))

@@ -1,0 +1,195 @@
+"""The archive: what is put away leaves the list and its tags, is found by the search, and can be taken out again."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import archive, listing, service
+from app.notes.archive import archive_note, list_archive
+from app.notes.models import Note
+from app.notes.search import Search
+from tests.database import row_counts
+from tests.notes.lists import titles_of_all_pages
+from tests.visitor import Visitor
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    """Of an archived note."""
+    note_id = service.create_note(alice.id, "Books", "three #read")
+    archive_note(alice.id, note_id, archived=True)
+    return note_id
+
+
+def titles(user: User, query: str, tag: str = "") -> list[str]:
+    return [note.title for note in listing.list_notes(user.id, search=Search.parse(query, tag)).notes]
+
+
+def archived_titles(user: User) -> list[str]:
+    return [note.title for note in list_archive(user.id)[0]]
+
+
+def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "three #read")
+    assert f'aria-labelledby="a note-{note_id}" formaction="/notes/{note_id}/archive"' in signed_in.get("/notes").text
+    assert signed_in.submit(f"/notes/{note_id}/archive").location == "/notes"
+    page = signed_in.get("/notes").text
+    assert "Archived “Books”." in page
+    assert f'id="note-{note_id}"' not in page
+    assert f'action="/notes/{note_id}/unarchive?next=/notes"' in page
+    assert signed_in.submit(f"/notes/{note_id}/unarchive?next=/notes").location == "/notes"
+    page = signed_in.get("/notes").text
+    assert "“Books” is back in the list." in page
+    assert f'id="note-{note_id}"' in page
+
+
+def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, note_id: int) -> None:
+    service.create_note(alice.id, "listed", "#read #new")
+    page = listing.list_notes(alice.id)
+    assert [note.title for note in page.notes] == ["listed"]
+    assert (page.total, page.in_archive, page.in_trash) == (1, 1, 0)
+    assert page.tags == [("new", 1), ("read", 1)]
+    assert titles(alice, "", tag="read") == titles(alice, "#read") == titles(alice, "#read #new") == ["listed"]
+    service.update_note(alice.id, note_id, "Books", "three #read #new", version=1)
+    assert titles(alice, "#read #new") == ["listed"]
+
+
+def test_the_list_says_how_many_are_archived_as_soon_as_one_is(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "")
+    assert 'href="/notes/archive"' not in signed_in.get("/notes").text
+    archive_note(alice.id, note_id, archived=True)
+    assert '<a href="/notes/archive">Archive <b>1</b></a>' in signed_in.get("/notes").text
+
+
+@pytest.mark.parametrize("query", ["books", "ook", "three #read", "boosk"])
+def test_the_search_finds_it_and_says_that_it_is_archived(signed_in: Visitor, note_id: int, query: str) -> None:
+    page = signed_in.get("/notes", query_string={"q": query}).text
+    assert f'id="note-{note_id}"' in page
+    assert "<b>Archived</b>" in page
+    assert f'aria-labelledby="u note-{note_id}" formaction="/notes/{note_id}/unarchive"' in page
+    assert 'id="u"' in page
+    assert f'formaction="/notes/{note_id}/pin"' not in page
+
+
+def test_a_note_of_the_list_does_not_say_so(signed_in: Visitor, alice: User) -> None:
+    service.create_note(alice.id, "Books", "")
+    assert "<b>Archived</b>" not in signed_in.get("/notes?q=books").text
+
+
+def test_the_day_on_which_it_was_written_shows_it(signed_in: Visitor, alice: User, note_id: int) -> None:
+    day = service.get_note(alice.id, note_id).created_at.date()
+    page = signed_in.get(f"/notes?day={day}").text
+    assert f'id="note-{note_id}"' in page
+    assert "<b>Archived</b>" in page
+
+
+def test_it_can_be_read_and_edited_and_its_page_says_where_it_is(signed_in: Visitor, alice: User, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "This note is archived." in page
+    assert '<a class="back" href="/notes/archive">' in page
+    assert f'action="/notes/{note_id}/unarchive?next=/notes/{note_id}"' in page
+    for action in ("pin", "archive"):
+        assert f"/notes/{note_id}/{action}" not in page
+    signed_in.submit(f"/notes/{note_id}", title="Books", content="four #read", version="1")
+    assert service.get_note(alice.id, note_id).content == "four #read"
+    assert archived_titles(alice) == ["Books"]
+
+
+def test_it_is_put_away_and_taken_out_where_it_is_read(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "")
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "This note is archived." not in page
+    assert f'formaction="/notes/{note_id}/archive?next=/notes"' in page
+    signed_in.submit(f"/notes/{note_id}/archive?next=/notes")
+    assert signed_in.submit(f"/notes/{note_id}/unarchive?next=/notes/{note_id}").location == f"/notes/{note_id}"
+    assert "This note is archived." not in signed_in.get(f"/notes/{note_id}").text
+
+
+def test_in_the_trash_it_is_in_the_trash_alone_and_comes_back_to_the_archive(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert archived_titles(alice) == titles(alice, "books") == []
+    assert "This note is archived" not in signed_in.get(f"/notes/{note_id}").text
+    for action in ("archive", "unarchive"):
+        assert signed_in.submit(f"/notes/{note_id}/{action}").status_code == 404
+    signed_in.submit(f"/notes/{note_id}/restore")
+    assert archived_titles(alice) == ["Books"]
+    assert listing.list_notes(alice.id).total == 0
+
+
+def test_a_pinned_note_comes_back_pinned(alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "")
+    service.pin_note(alice.id, note_id, pinned=True)
+    for archived in (True, False):
+        archive_note(alice.id, note_id, archived=archived)
+    assert service.get_note(alice.id, note_id).pinned
+
+
+def test_the_version_stays_so_an_open_editor_can_save(alice: User, note_id: int) -> None:
+    assert service.update_note(alice.id, note_id, "Books", "edited", version=1) == 2
+
+
+def test_putting_it_away_twice_leaves_it_where_it_is(alice: User, note_id: int) -> None:
+    db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
+    archive_note(alice.id, service.create_note(alice.id, "later", ""), archived=True)
+    archive_note(alice.id, note_id, archived=True)
+    assert archived_titles(alice) == ["later", "Books"]
+
+
+@pytest.mark.parametrize("action", ["archive", "unarchive"])
+def test_a_foreign_an_unknown_and_a_deleted_one_are_404(
+    signed_in: Visitor, alice: User, bob: User, action: str
+) -> None:
+    foreign = service.create_note(bob.id, "foreign", "")
+    archive_note(bob.id, foreign, archived=action == "unarchive")
+    deleted = service.create_note(alice.id, "deleted", "")
+    service.delete_note(alice.id, deleted)
+    before = row_counts(), db.session.scalars(select(Note.archived_at).order_by(Note.id)).all()
+    for other in (foreign, deleted, 9_000_000_000):
+        assert signed_in.submit(f"/notes/{other}/{action}").status_code == 404
+    assert (row_counts(), db.session.scalars(select(Note.archived_at).order_by(Note.id)).all()) == before
+
+
+def test_the_archive_shows_nothing_of_another_user(signed_in: Visitor, bob: User) -> None:
+    archive_note(bob.id, service.create_note(bob.id, "foreign", ""), archived=True)
+    page = signed_in.get("/notes/archive").text
+    assert "foreign" not in page
+    assert "Nothing is archived." in page
+
+
+def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(signed_in: Visitor, alice: User) -> None:
+    numbers = range(2 * archive.PAGE_SIZE + 1)
+    for number in numbers:
+        archive_note(alice.id, service.create_note(alice.id, f"note {number}", ""), archived=True)
+    db.session.execute(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))
+    seen: list[int] = []
+    rows, older = list_archive(alice.id)
+    seen += [row.id for row in rows]
+    assert f'href="/notes/archive?before={older}"' in signed_in.get("/notes/archive").text
+    while older:
+        rows, older = list_archive(alice.id, older)
+        seen += [row.id for row in rows]
+    stored = db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
+    assert seen == stored
+    assert len(seen) == len(numbers)
+
+
+@pytest.mark.parametrize("before", ["x", "1", "0-1-2", "-1-5", "1-0", "9" * 30])
+def test_a_cursor_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
+    assert signed_in.get(f"/notes/archive?before={before}").status_code == 400
+
+
+def test_the_pages_of_the_list_have_none_of_them(alice: User, note_id: int) -> None:
+    for number in range(listing.PAGE_SIZE + 1):
+        service.create_note(alice.id, f"note {number}", "")
+        archive_note(alice.id, service.create_note(alice.id, "archived", ""), archived=True)
+    assert titles_of_all_pages(alice.id) == [f"note {number}" for number in reversed(range(listing.PAGE_SIZE + 1))]
+
+
+def test_a_post_without_a_csrf_token_changes_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
+    assert signed_in.post(f"/notes/{note_id}/unarchive").status_code == 400
+    assert archived_titles(alice) == ["Books"]

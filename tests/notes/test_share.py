@@ -1,0 +1,263 @@
+"""The pages of sharing: the link on the page of a note, the page behind it for anybody, the list of what is shared."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app.accounts import sessions
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service, sharing
+from app.notes.sharing import PAGE_SIZE, share_note
+from tests.conftest import browser_of
+from tests.database import row_counts
+from tests.portability.exports import document_of, export
+from tests.portability.test_export import files_of
+from tests.visitor import Visitor
+
+CONTENT = """- [ ] open #달
+- [x] done
+
+# Heading
+
+[link](https://a.example) https://b.example/c
+<script>alert(1)</script>"""
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "Books <3", CONTENT)
+
+
+@pytest.fixture
+def path(alice: User, note_id: int) -> str:
+    """Of the page behind the link of the note."""
+    return f"/s/{share_note(alice.id, note_id)}"
+
+
+def link_of(page: str) -> str:
+    found = re.search(r'value="http://localhost(/s/[\w-]{22})" readonly', page)
+    assert found
+    return found[1]
+
+
+def main_of(answer: TestResponse) -> str:
+    return answer.text.partition("<main")[2].partition("</main>")[0]
+
+
+def test_the_owner_shares_and_sees_the_link_with_its_day_and_ends_it(
+    signed_in: Visitor, client: Visitor, note_id: int
+) -> None:
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert f'formaction="/notes/{note_id}/share" name="shared" value="1">Share by link' in page
+    assert 'id="sharing"' not in page
+    assert signed_in.submit(f"/notes/{note_id}/share", shared="1").location == f"/notes/{note_id}#sharing"
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "Share by link" not in page
+    assert f"Shared since {datetime.now(UTC):%b %-d}" in page
+    assert 'data-copy="link"' in page
+    assert "js/copy." in page
+    link = link_of(page)
+    assert client.get(link).status_code == 200
+    assert signed_in.submit(f"/notes/{note_id}/share", shared="0").location == f"/notes/{note_id}"
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "Sharing has ended. The link no longer works." in page
+    assert link not in page
+    assert "js/copy." not in page
+    assert client.get(link).status_code == 404
+
+
+def test_everybody_with_the_link_sees_the_same_page(
+    app: Flask, client: Visitor, signed_in: Visitor, bob: User, path: str
+) -> None:
+    pages = {reader.get(path).text for reader in (client, signed_in, browser_of(app, bob))}
+    assert len(pages) == 1
+    [page] = pages
+    assert "<title>Books &lt;3 · " in page
+    assert "<h1><bdi>Books &lt;3</bdi></h1>" in page
+    assert ">Last edited " in page
+
+
+def test_it_says_nothing_of_the_account_and_leads_nowhere_into_it(
+    client: Visitor, alice: User, note_id: int, path: str
+) -> None:
+    page = client.get(path).text
+    for secret in (alice.nickname, alice.email, f"/notes/{note_id}", '"/notes', "?tag=", path):
+        assert secret not in page
+    assert set(re.findall(r'<a [^>]*href="([^"]+)"', page)) == {
+        "#main",
+        "/",
+        "https://a.example",
+        "https://b.example/c",
+    }
+
+
+def test_it_has_neither_forms_nor_scripts_and_its_tasks_cannot_be_ticked(client: Visitor, path: str) -> None:
+    page = client.get(path).text
+    assert not re.search("<(script|form|button|textarea)", page)
+    assert page.count('<input type="checkbox" disabled>') == 1
+    assert page.count('<input type="checkbox" disabled checked>') == 1
+    assert page.count("<input") == 2
+    assert "#달" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_links_of_its_text_are_marked_as_a_strangers_and_say_no_referrer(client: Visitor, path: str) -> None:
+    links = re.findall(r'<a href="https://[^>]+>', client.get(path).text)
+    assert len(links) == 2
+    assert all('rel="nofollow noopener noreferrer ugc"' in link for link in links)
+
+
+def test_no_search_engine_lists_it_no_cache_keeps_it_and_no_page_learns_its_address(client: Visitor, path: str) -> None:
+    answer = client.get(path)
+    assert answer.headers.getlist("X-Robots-Tag") == ["noindex, nofollow"]
+    assert '<meta name="robots" content="noindex, nofollow">' in answer.text
+    assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_it_sets_no_cookie_and_does_not_look_who_reads(
+    app: Flask, client: Visitor, alice: User, path: str, remember: bool
+) -> None:
+    """Also of a session that was not used for hours, whose next page extends it."""
+    browser = browser_of(app, alice)
+    token = sessions.start_session(alice, remember=remember, user_agent="test", ip="127.0.0.1")
+    with browser.session_transaction() as cookie:
+        cookie["token"], cookie.permanent = token, remember
+    db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
+    db.session.commit()
+    for reader in (client, browser):
+        answer = reader.get(path)
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+        assert "X-Reader" not in answer.headers  # so the service worker keeps nothing of it
+
+
+def test_its_words_are_in_the_language_that_the_browser_asks_for(client: Visitor, path: str) -> None:
+    answer = client.get(path, headers={"Accept-Language": "ko"})
+    assert '<html lang="ko">' in answer.text
+    assert "마지막 수정 " in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_without_a_title_it_is_named_by_its_first_line(client: Visitor, alice: User) -> None:
+    page = client.get(f"/s/{share_note(alice.id, service.create_note(alice.id, '', 'the first line'))}").text
+    assert "<title>the first line · " in page
+    assert '<h1 class="visually-hidden"><bdi>the first line</bdi></h1>' in page
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_is_not_shared_is_404_and_cannot_be_told_from_what_never_was(
+    client: Visitor, alice: User, note_id: int, path: str, language: str
+) -> None:
+    service.delete_note(alice.id, note_id)
+    answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert len({main_of(answer) for answer in answers}) == 1
+    assert ("It may not be shared anymore" in main_of(answers[0])) == (language == "en")
+    assert "Books" not in answers[0].text
+
+
+@pytest.mark.parametrize("link", ["/s", "/s/", "/s/x/y", "/s/%00", "/s/%ff", f"/s/{'x' * 22}/"])
+def test_what_is_no_link_is_404(client: Visitor, link: str) -> None:
+    assert client.get(link).status_code == 404
+
+
+def test_the_link_is_for_reading_alone(client: Visitor, signed_in: Visitor, path: str) -> None:
+    before = row_counts()
+    for reader in (client, signed_in):
+        assert reader.submit(path, shared="0").status_code == 405
+    assert row_counts() == before
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{}, {"shared": ""}, {"shared": "2"}, {"shared": "true"}])
+def test_anything_else_is_422_and_shares_nothing(
+    signed_in: Visitor, alice: User, note_id: int, fields: dict[str, str]
+) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/share", **fields).status_code == 422
+    assert not sharing.is_shared(alice.id, note_id)
+
+
+@pytest.mark.parametrize("shared", ["0", "1"])
+def test_nobody_else_shares_or_ends_it(
+    app: Flask, client: Visitor, alice: User, bob: User, note_id: int, path: str, shared: str
+) -> None:
+    private = service.create_note(alice.id, "private", "")
+    for theirs in (note_id, private):
+        assert browser_of(app, bob).submit(f"/notes/{theirs}/share", shared=shared).status_code == 404
+        assert client.submit(f"/notes/{theirs}/share", shared=shared).location == "/sign-in"
+    assert client.get(path).status_code == 200
+    assert not sharing.is_shared(alice.id, private)
+
+
+def test_a_link_shares_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
+    assert signed_in.get(f"/notes/{note_id}/share").status_code == 405
+    assert not sharing.is_shared(alice.id, note_id)
+
+
+def test_moving_it_to_the_trash_and_undoing_that_say_what_becomes_of_the_link(
+    signed_in: Visitor, client: Visitor, note_id: int, path: str
+) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Its link doesn&#39;t work while it&#39;s there." in signed_in.get("/notes").text
+    assert client.get(path).status_code == 404
+    assert "Share" not in main_of(signed_in.get(f"/notes/{note_id}"))
+    signed_in.submit(f"/notes/{note_id}/restore")
+    assert "restored. Its link works again." in signed_in.get("/notes").text
+    assert client.get(path).status_code == 200
+
+
+def test_of_a_note_that_is_not_shared_they_say_nothing_of_a_link(signed_in: Visitor, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Its link" not in signed_in.get("/notes").text
+    signed_in.submit(f"/notes/{note_id}/restore")
+    assert "its link" not in signed_in.get("/notes").text
+
+
+def test_an_export_has_neither_the_link_nor_that_there_is_one(signed_in: Visitor, alice: User, note_id: int) -> None:
+    before = document_of(export(signed_in))
+    token = share_note(alice.id, note_id)
+    exported = export(signed_in)
+    assert document_of(exported)["notes"] == before["notes"]
+    assert document_of(exported).keys() == before.keys()
+    assert not [name for name, text in files_of(exported).items() if token in text]
+
+
+def test_the_list_leads_to_each_note_and_back_and_says_what_is_in_the_trash(
+    app: Flask, signed_in: Visitor, alice: User, bob: User, note_id: int, path: str
+) -> None:
+    assert '<a href="/notes/shared">' in signed_in.get(f"/notes/{note_id}").text
+    assert 'href="/notes/shared"' in signed_in.get("/mypage").text
+    page = signed_in.get("/notes/shared").text
+    assert f'<a href="/notes/{note_id}?next=/notes/shared"><bdi>Books &lt;3</bdi></a>' in page
+    assert '<a class="back" href="/notes/shared">' in signed_in.get(f"/notes/{note_id}?next=/notes/shared").text
+    assert path not in page
+    assert "In the trash" not in page
+    service.delete_note(alice.id, note_id)
+    assert "In the trash, so its link doesn't work now" in signed_in.get("/notes/shared").text
+    assert "You aren't sharing any notes." in browser_of(app, bob).get("/notes/shared").text
+
+
+def test_the_list_has_pages(signed_in: Visitor, alice: User) -> None:
+    for number in range(PAGE_SIZE + 1):
+        share_note(alice.id, service.create_note(alice.id, f"number {number}", ""))
+    page = signed_in.get("/notes/shared").text
+    older = re.search(r'href="(/notes/shared\?before=[^"]+)" rel="next"', page)
+    assert older
+    assert page.count("<article") == PAGE_SIZE
+    assert signed_in.get(older[1]).text.count("<article") == 1
+
+
+@pytest.mark.parametrize("before", ["", "nothing", "0", "-1", "1-2", f"{2**63}"])
+def test_a_place_in_the_list_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
+    assert signed_in.get(f"/notes/shared?before={before}").status_code == 400
+
+
+def test_a_stranger_is_sent_to_sign_in_from_the_list(client: Visitor) -> None:
+    assert client.get("/notes/shared").location == "/sign-in?next=/notes/shared"

@@ -1,0 +1,203 @@
+"""Sharing by a secret link: who has the link reads the note, until its owner ends it or the note is deleted."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from app.accounts.deletion import delete_account
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service, sharing, trash
+from app.notes.archive import archive_note
+from app.notes.models import NoteShare
+from app.notes.service import NoteNotFound
+from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
+from tests.conftest import CLIENT, PASSWORD
+from tests.notes.test_delete import age
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "Books", "three")
+
+
+def opens(token: str) -> bool:
+    try:
+        get_shared_note(token)
+    except NoteNotFound:
+        return False
+    return True
+
+
+def number_of_links() -> int:
+    return int(db.session.scalar(select(func.count()).select_from(NoteShare)) or 0)
+
+
+def test_the_link_opens_the_note_as_it_is_now_and_nothing_of_whose_it_is(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    note = get_shared_note(token)
+    assert set(note._fields) == {"title", "content", "updated_at"}
+    assert (note.title, note.content) == ("Books", "three")
+    service.update_note(alice.id, note_id, "Books", "four", version=1)
+    assert get_shared_note(token).content == "four"
+
+
+def test_the_token_has_128_random_bits(alice: User) -> None:
+    tokens = {share_note(alice.id, service.create_note(alice.id, "n", "")) for _ in range(30)}
+    assert len(tokens) == 30
+    assert all(TOKEN.fullmatch(token) for token in tokens)  # 22 characters of 6 bits
+
+
+def test_sharing_twice_keeps_the_link(alice: User, note_id: int) -> None:
+    assert share_note(alice.id, note_id) == share_note(alice.id, note_id)
+    assert number_of_links() == 1
+
+
+def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
+    row = text("SELECT ctid, notes FROM notes")
+    before = db.session.execute(row).all()
+    share_note(alice.id, note_id)
+    stop_sharing(alice.id, note_id)
+    assert db.session.execute(row).all() == before
+
+
+def test_ended_it_is_closed_for_ever_and_sharing_again_gives_another_link(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    stop_sharing(alice.id, note_id)
+    assert not opens(token)
+    again = share_note(alice.id, note_id)
+    assert again != token
+    assert (opens(token), opens(again)) == (False, True)
+
+
+def test_to_end_it_twice_is_to_end_it_once(alice: User, note_id: int) -> None:
+    share_note(alice.id, note_id)
+    for _ in range(2):
+        stop_sharing(alice.id, note_id)
+    assert number_of_links() == 0
+
+
+def test_one_note_is_shared_or_ended_and_no_other(alice: User, note_id: int) -> None:
+    other = service.create_note(alice.id, "Other", "")
+    token, others = share_note(alice.id, note_id), share_note(alice.id, other)
+    assert get_shared_note(others).title == "Other"
+    stop_sharing(alice.id, other)
+    assert (opens(token), opens(others)) == (True, False)
+
+
+@pytest.mark.parametrize("use_case", [share_note, stop_sharing])
+def test_another_persons_note_is_not_found_and_stays_as_it_was(
+    alice: User, bob: User, note_id: int, use_case: object
+) -> None:
+    token = share_note(alice.id, note_id)
+    private = service.create_note(alice.id, "private", "")
+    for theirs in (note_id, private, 2**63 - 1):
+        with pytest.raises(NoteNotFound):
+            use_case(bob.id, theirs)  # type: ignore[operator]
+    assert opens(token)
+    assert number_of_links() == 1
+
+
+def test_a_note_in_the_trash_cannot_be_shared(alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    with pytest.raises(NoteNotFound):
+        share_note(alice.id, note_id)
+    assert number_of_links() == 0
+
+
+def test_in_the_trash_the_link_is_closed_and_restored_it_opens_again(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    service.delete_note(alice.id, note_id)
+    assert not opens(token)
+    service.restore_note(alice.id, note_id)
+    assert opens(token)
+
+
+def test_the_archive_tidies_the_list_and_leaves_the_link_as_it_is(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    archive_note(alice.id, note_id, archived=True)
+    assert opens(token)
+    assert [note.id for note in list_shared(alice.id).notes] == [note_id]
+
+
+def test_it_can_be_ended_in_the_trash_and_then_stays_closed(alice: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    service.delete_note(alice.id, note_id)
+    stop_sharing(alice.id, note_id)
+    service.restore_note(alice.id, note_id)
+    assert not opens(token)
+
+
+@pytest.mark.parametrize("end", ["one", "all", "purge"])
+def test_deleted_for_good_the_link_is_gone(alice: User, note_id: int, end: str) -> None:
+    token = share_note(alice.id, note_id)
+    service.delete_note(alice.id, note_id)
+    if end == "one":
+        trash.delete_note_for_good(alice.id, note_id)
+    elif end == "all":
+        trash.empty_trash(alice.id)
+    else:
+        age(note_id, days=31)
+        trash.purge_deleted_notes()
+    assert not opens(token)
+    assert number_of_links() == 0
+
+
+def test_with_the_account_its_links_are_gone_and_no_other(alice: User, bob: User, note_id: int) -> None:
+    token = share_note(alice.id, note_id)
+    bobs = share_note(bob.id, service.create_note(bob.id, "Bob's", ""))
+    delete_account(alice.id, PASSWORD, CLIENT)
+    assert (opens(token), opens(bobs)) == (False, True)
+    assert number_of_links() == 1
+
+
+@pytest.mark.parametrize("change", ["", "x", "-", "\x00", "%00", "é", "\n", "'"])
+def test_what_is_almost_the_token_opens_nothing(alice: User, note_id: int, change: str) -> None:
+    token = share_note(alice.id, note_id)
+    for almost in (token[:-1] + change, token + change if change else token[:-1], change, token.swapcase()):
+        assert almost == token or not opens(almost)
+
+
+def test_what_is_no_token_is_asked_of_nobody(app: Flask, statements: list[str]) -> None:
+    for text_ in ("", "1", "x" * 21, "x" * 23, "x" * 21 + "\x00", "x" * 5000):
+        assert not opens(text_)
+    assert statements == []
+
+
+def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(alice: User, bob: User) -> None:
+    names = ("first", "second", "deleted", "ended", "gone", "private")
+    ids = {name: service.create_note(alice.id, name, "") for name in names}
+    share_note(bob.id, service.create_note(bob.id, "bob's", ""))
+    for name in ("gone", "ended", "first", "second", "deleted"):
+        share_note(alice.id, ids[name])
+    stop_sharing(alice.id, ids["ended"])
+    service.delete_note(alice.id, ids["deleted"])
+    service.delete_note(alice.id, ids["gone"])
+    age(ids["gone"], days=31)
+    notes = list_shared(alice.id).notes
+    assert [(note.title, note.deleted_at is not None) for note in notes] == [
+        ("deleted", True),
+        ("second", False),
+        ("first", False),
+    ]
+
+
+def test_the_pages_of_the_list_have_each_note_once(alice: User) -> None:
+    ids = [service.create_note(alice.id, f"{number}", "") for number in range(2 * PAGE_SIZE + 1)]
+    for note_id in ids:
+        share_note(alice.id, note_id)
+    page = list_shared(alice.id)
+    found = [note.id for note in page.notes]
+    while page.older:
+        assert len(page.notes) == PAGE_SIZE
+        page = list_shared(alice.id, page.older)
+        found += [note.id for note in page.notes]
+    assert found == ids[::-1]
+
+
+def test_whether_a_note_is_shared_is_said_to_its_owner_alone(alice: User, bob: User, note_id: int) -> None:
+    assert not sharing.is_shared(alice.id, note_id)
+    token = share_note(alice.id, note_id)
+    assert sharing.is_shared(alice.id, note_id)
+    assert not sharing.is_shared(bob.id, note_id)
+    assert service.get_note_or_deleted(alice.id, note_id).share_token == token

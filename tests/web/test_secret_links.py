@@ -1,0 +1,67 @@
+"""Pages behind a secret link (capability URL): no search engine lists one, and no log has its address.
+
+A new page with a secret in its path is held to this by the name of the variable: `token` or `public_id`.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.accounts.models import User
+from app.notes import service
+from app.notes.sharing import share_note
+from app.web.access import is_public
+from app.web.headers import SECRETS
+from tests.visitor import Visitor
+from tests.web.test_logs import line
+from tests.wordcounts import results
+
+TOKEN = "Zx-9_" + "a" * 17
+DRAWN = {"token": TOKEN, "public_id": uuid.UUID(int=2**127 + 1)}
+NO_SECRETS = {"note_id", "todo_id", "session_id", "passkey_id", "moment"}  # a session is asked for
+
+
+def paths(app: Flask) -> Iterator[tuple[str, str, str]]:
+    """(method, secret, path) of every rule with a secret in it."""
+    for rule in app.url_map.iter_rules():
+        for name in rule.arguments & SECRETS:
+            values = {name: DRAWN[name] for name in rule.arguments}
+            method = "GET" if "GET" in (rule.methods or ()) else "POST"
+            yield method, str(DRAWN[name]), app.url_map.bind("localhost").build(rule.endpoint, values, method)
+
+
+def test_every_variable_of_a_path_is_known_to_be_a_secret_or_not(app: Flask) -> None:
+    rules = list(app.url_map.iter_rules())
+    assert {name for rule in rules for name in rule.arguments} == SECRETS | NO_SECRETS
+    with app.app_context():
+        assert not [rule for rule in rules if is_public(rule.endpoint) and rule.arguments & NO_SECRETS]
+
+
+def test_no_search_engine_lists_one_whatever_it_answers(app: Flask, client: Visitor, alice: User) -> None:
+    shared = f"/s/{share_note(alice.id, service.create_note(alice.id, 'n', ''))}"
+    counted = f"/wordcounts/{results.shared(alice)}"
+    asked = [(method, path) for method, _, path in paths(app)]
+    assert len(asked) >= 10
+    for method, path in (*asked, *(("GET", path) for path in (shared, counted, f"{counted}.csv", f"{counted}.json"))):
+        assert client.open(path, method=method).headers.getlist("X-Robots-Tag") == ["noindex, nofollow"], path
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/notes", "/nothing", "/s"])
+def test_other_pages_say_nothing_to_search_engines(client: Visitor, path: str) -> None:
+    assert "X-Robots-Tag" not in client.get(path).headers
+
+
+@pytest.mark.parametrize("logger", ["gunicorn.access", "gunicorn.error", "werkzeug", "app"])
+def test_no_log_has_the_secret(app: Flask, logger: str) -> None:
+    for method, secret, path in paths(app):
+        logged = line(f"{method} {path} 200 /sign-in?next={path}", name=logger)
+        assert secret not in logged, path
+        assert logged.count("(not logged)") == 2, path
+
+
+def test_what_only_looks_like_one_is_logged() -> None:
+    """The paths of files in a traceback, above all."""
+    for path in ("app/wordcounts/service.py", "/s/app.py", "/wordcounts/new", "/sign-up"):
+        assert path in line(f"File {path}")
