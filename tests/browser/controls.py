@@ -6,10 +6,10 @@ from tests.browser.keyboard import Control
 
 SIGN_UP = Control("link", "create an account|sign up")
 CREATE_ACCOUNT = Control("button", "create an account|sign up")
-SEND_LINK = Control("button", "send the link")
-ASK_AGAIN = Control("link", "ask again")
+SEND_LINK = Control("button", "send link")
+ASK_AGAIN = Control("link", "request another link")
 SIGN_OUT = Control("button", "sign out")
-EMAIL = Control("textbox", "e-?mail")
+EMAIL = Control("textbox", "email")
 NICKNAME = Control("textbox", "nickname")
 PASSWORD = Control("textbox", "password", is_password=True)
 

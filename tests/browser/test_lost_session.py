@@ -23,7 +23,7 @@ from tests.browser.window import Window
 from tests.conftest import PASSWORD
 from tests.waiting import wait_until
 
-IN_OUTBOX = "Kept on this device until it can be saved: 1."
+IN_OUTBOX = "Not saved yet, kept on this device: 1."
 KEPT = "You were signed out in the meantime. What you typed is kept: sign in to get it back."
 
 

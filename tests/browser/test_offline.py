@@ -126,7 +126,7 @@ def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(
     expect(tab.locator("#kept")).to_be_visible()
     tab.get_by_label("Text", exact=True).fill("written in a tunnel")
     tab.keyboard.press("Control+Enter")
-    expect(tab.locator("#outbox")).to_contain_text("Kept on this device until it can be saved: 1.")
+    expect(tab.locator("#outbox")).to_contain_text("Not saved yet, kept on this device: 1.")
     tab.reload()
     expect(tab.locator(".waiting li bdi")).to_have_text("written in a tunnel")
     offline(False)
