@@ -73,7 +73,7 @@ def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
     expect(window.tab.get_by_role("region", name="Saved text")).to_contain_text(STORED)
     expect(window.tab.get_by_role("region", name="Your text")).to_contain_text(MINE)
     assert stored(site, reader) == [STORED], "nothing is replaced unasked"
-    keyboard.press(Control("button", "save mine"))
+    keyboard.press(Control("button", "save my text"))
     expect(window.tab.get_by_role("article")).to_contain_text(MINE)
     assert stored(site, reader) == [MINE]
     assert all("409" in error for error in window.console_errors())
@@ -98,7 +98,7 @@ def test_another_device_is_signed_out(window: Window, keyboard: Keyboard, site: 
     keyboard.is_at("/mypage/devices")
     devices = window.tab.get_by_role("main").get_by_role("listitem")
     before = devices.count()
-    keyboard.press(Control("button", "sign out all others"))
+    keyboard.press(Control("button", "sign out all other devices"))
     expect(devices).to_have_count(1)
     assert before > 1
     assert other.get("/notes").status == 302
