@@ -97,6 +97,8 @@ def test_the_older_ones_come_below_and_no_day_is_named_twice(window: Window) -> 
     assert len(set(found(tab).all_inner_texts())) == ALL
     expect(found(tab).nth(PAGE_SIZE).get_by_role("link")).to_be_focused()
     expect(tab.get_by_role("link", name="Show older notes")).to_have_count(0)
+    to_select = tab.get_by_role("link", name="Select notes")
+    expect(to_select).to_have_attribute("href", re.compile(rf"/notes/select\?shown={ALL}$"))
     assert tab.evaluate("window.isStillHere")
 
 

@@ -49,7 +49,9 @@ async function append(link) {
   list.querySelector(".continued")?.remove();
   link.closest("#more").replaceWith(list, page.getElementById("more") ?? "");
   list.querySelector("h3 a").focus();
-  if (list.dataset.list) history.replaceState(null, "", list.dataset.list);
+  if (!list.dataset.list) return;
+  history.replaceState(null, "", list.dataset.list);
+  document.querySelector("#beside .quiet").search = location.search; // to choose from all that is shown
 }
 
 // With `cache` "no-store" the service worker does not keep the page either. No page: there is no network, which is told.
