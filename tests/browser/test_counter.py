@@ -66,13 +66,13 @@ def test_one_too_many_is_said_in_words_and_refused_in_words(window: Window, site
     tab = window.tab
     tab.goto(f"{window.url}/notes")
     text(tab).fill(f"{EXACT}x")
-    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 too many")
-    expect(tab.locator("[aria-live=polite]", has_text="1 too many")).to_have_count(1)
+    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")
+    expect(tab.locator("[aria-live=polite]", has_text="1 over the limit")).to_have_count(1)
     expect(text(tab)).to_have_attribute("aria-invalid", "true")
-    expect(text(tab)).to_have_accessible_description("2,001 / 2,000 · 1 too many")
+    expect(text(tab)).to_have_accessible_description("2,001 / 2,000 · 1 over the limit")
     save(tab)
     expect(tab.locator("#content-error")).to_be_visible()
-    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 too many")
+    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")
     assert normalize(text(tab).input_value()) == normalize(f"{EXACT}x"), "nothing was cut"
     text(tab).fill(EXACT)
     save(tab)
@@ -90,7 +90,7 @@ def test_that_of_the_title_comes_when_it_matters(tab: Tab) -> None:
     title.fill(DECOMPOSED * (TITLE_LENGTH // 2))
     expect(of_title).to_have_text("Title 50 / 50")
     title.fill("반" * (TITLE_LENGTH + 1))
-    expect(of_title).to_have_text("Title 51 / 50 · 1 too many")
+    expect(of_title).to_have_text("Title 51 / 50 · 1 over the limit")
 
 
 def test_without_scripts_the_limit_is_said(window_without_scripts: Window) -> None:

@@ -18,7 +18,7 @@ from tests.browser.window import Window, Windows
 from tests.waiting import wait_until
 
 LATENCY = 300  # ms
-EACH = 50  # notes, and as many todos, on each of two devices
+EACH = 20  # notes, and as many todos, on each of two devices
 ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
 AWAY = "Not saved yet, kept on this device: {}."
 

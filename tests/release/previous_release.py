@@ -12,8 +12,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SUITES = ("accounts", "notes", "mypage", "photos", "portability", "todos")
@@ -51,7 +54,6 @@ def run_tests(checkout: Path) -> int:
     os.chdir(checkout)
     sys.path[0] = str(checkout)
     import flask_migrate
-    import pytest
 
     migrated: list[str] = []
 
@@ -78,6 +80,19 @@ class AskingADatabase:
         kept = [item for item in asking if item in first_cases.values()]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+    @pytest.hookimpl(trylast=True)  # once its transaction has ended
+    def pytest_runtest_teardown(self, item: Any) -> None:
+        """Remove what the test rolled back, as autovacuum would: the planner counts the pages of a table."""
+        app = item.funcargs.get("migrated_app")
+        if app is None or "/notes/" not in item.nodeid:
+            return
+        from app.extensions import db
+
+        with app.app_context(), closing(db.engine.raw_connection()) as connection:
+            connection.driver_connection.autocommit = True
+            connection.cursor().execute("VACUUM notes")
+            connection.driver_connection.autocommit = False
 
 
 def upgrade(checkout: Path) -> str:
