@@ -14,8 +14,8 @@ from app.photos.cropping import Crop
 from app.photos.rejection import PhotoRejected, Reason
 
 # The major brand of a HEIC or AVIF photo (ISO/IEC 23008-12, 10.2 and B.4; AVIF 1.1, 6.2); videos have others. They are
-# not read, since their header does not bound what is decoded: of an AVIF of 1.8 kB that says 100 x 100, Pillow's decoder
-# made 144 megapixels in 298 MB. A parser of ours would have to come first. Browsers that read them send a JPEG, photo.js.
+# not read, since their header does not bound what is decoded: of an AVIF of 1.8 kB that says 100 x 100, Pillow decoded
+# 144 megapixels, in 298 MB. A parser of ours would have to come first. Browsers that read them send a JPEG (photo.js).
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 EDGE = 400  # px, width and height of what comes out

@@ -5,7 +5,8 @@ reads all of it once a language, and the phone, where it is tightest, in both la
 read in one scheme, and on the next page in the other one: what both sizes show has the same colours there.
 
 Then everything that the page holds closed is opened (details, dialogs, popovers), and read on the phone in both schemes
-and in forced colours. A dialog that many pages have alike is read on the first of them.
+and in forced colours; in one language, and on the next page in the other one. A dialog that many pages have alike is
+read on the first of them.
 """
 
 from dataclasses import dataclass, field
@@ -79,7 +80,8 @@ def load(page: Page, language: str, windows: Windows, seen: Seen) -> None:
         found = axe_violations(window.tab, reading.rules)
         seen.axe_violations += [f"{language}, {reading.size}, {reading.scheme}: {violation}" for violation in found]
     check_overflow(window, language, seen)
-    load_opened(window, language, seen)
+    if language == LANGUAGES[PAGES.index(page) % 2]:
+        load_opened(window, language, seen)
     seen.console_errors += window.console_errors()
 
 

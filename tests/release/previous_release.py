@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +88,10 @@ class AskingADatabase:
             return
         from app.extensions import db
 
-        with app.app_context(), closing(db.engine.raw_connection()) as connection:
-            connection.driver_connection.autocommit = True
-            connection.cursor().execute("VACUUM notes")
-            connection.driver_connection.autocommit = False
+        with app.app_context():
+            engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM notes")
 
 
 def upgrade(checkout: Path) -> str:

@@ -35,14 +35,16 @@ NOTES = """
     INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at, archived_at)
     SELECT users.id, 'note ' || n, 'text', ARRAY['tag', 'tag' || n % 700, 'x' || n % 3], n % 10 = 0,
       now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END, CASE WHEN n < 0 THEN now() END
-    FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0"""
+    FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0 ORDER BY users.id, n"""
 TODOS = """
     INSERT INTO todos (user_id, description, position, completed, due_on)
-    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50 FROM users, generate_series(1, :many) n"""
+    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50
+    FROM users, generate_series(1, :many) n ORDER BY users.id, n"""
 RESULTS = """
     INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
     SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
-    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n"""
+    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n
+    ORDER BY users.id, n"""
 SHARES = """
     INSERT INTO note_shares (note_id, user_id, token, created_at)
     SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
@@ -56,7 +58,8 @@ TABLES = "notes, note_shares, todos, results, figures, tag_counts, note_tags"
 @pytest.fixture
 def ids(alice: User, bob: User) -> dict[str, Any]:
     """One of each of alice's, who has many; so has bob. The tables are theirs alone, also for the planner, which counts
-    the pages of what other tests rolled back.
+    the pages of what other tests rolled back. Each one's rows lie together, in the order of the ids: of a table without
+    order it expects somebody's rows to be anywhere.
     """
     db.session.execute(text("TRUNCATE notes, todos, results CASCADE"))
     for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):
