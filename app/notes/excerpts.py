@@ -13,6 +13,7 @@ BEFORE_HIT = 40  # code points of an excerpt before the first hit
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
 # second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
 # the page of the note has the whole of it.
+CUT_MARKER = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX]?\Z", re.MULTILINE)  # of a task at the end of a text that is cut
 BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
 RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
@@ -35,7 +36,7 @@ def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
 
 
 def plain(text: str) -> str:
-    for pattern, kept in ((RULE_OR_FENCE, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
         text = pattern.sub(kept, text)
     return TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text) if "|" in text else text
 

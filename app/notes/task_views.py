@@ -1,6 +1,7 @@
 """Tick off a task of a note where it is read, in the blueprint of notes."""
 
-from flask import abort, request, url_for
+from flask import abort, flash, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import Conflict
 
@@ -8,7 +9,7 @@ from app.notes import service
 from app.notes.task_boxes import TaskNotFound, Tick
 from app.notes.views import Answer, bp
 from app.web.answers import go_to
-from app.web.errors import show_error
+from app.web.errors import show_error, wants_json
 
 
 @bp.post("/<id:note_id>/task")
@@ -21,5 +22,7 @@ def tick(note_id: int) -> Answer:
     try:
         service.tick_task(current_user.id, note_id, chosen)
     except (TaskNotFound, service.StaleVersion):
-        return show_error(Conflict())
+        if wants_json():
+            return show_error(Conflict())
+        flash(_("This note was changed in the meantime. Here it is as it is now."))
     return go_to(url_for("notes.show", note_id=note_id))

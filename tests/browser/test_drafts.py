@@ -64,6 +64,18 @@ def test_it_is_offered_again_and_brought_back(window: Window, site: Site, reader
     assert stored(site, reader) == []
 
 
+def test_what_was_refused_is_offered_again(window: Window) -> None:
+    tab = open_notes(window)
+    text(tab).fill("x" * 2001)
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.locator(".wrong")).to_be_visible()
+    tab.goto(f"{window.url}/todos")
+    open_notes(window)
+    bring_back(tab)
+    expect(text(tab)).to_have_value("x" * 2001)
+    window.console_errors()
+
+
 def test_a_reload_loses_nothing(window: Window) -> None:
     tab = open_notes(window)
     write(tab, "before the reload")

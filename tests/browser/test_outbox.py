@@ -244,6 +244,33 @@ def test_an_edit_that_waits_is_replaced_by_a_later_one(
         assert db.session.get_one(Note, note_id).version <= before + 2
 
 
+def test_an_editor_goes_on_from_an_edit_that_waits(window: Window, site: Site, reader: Reader) -> None:
+    """Its page was made before that edit."""
+    with site.app.app_context():
+        note_id = service.create_note(reader.id, "title", "as it was")
+    tab = window.tab
+    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    tab.route(f"**/notes/{note_id}", lambda route: route.abort("connectionreset"))
+    write(tab, "in the tunnel")
+    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    expect(text(tab)).to_have_value("in the tunnel")
+    text(tab).press_sequentially(", and out of it")
+    tab.unroute_all()
+    tab.keyboard.press("Control+Enter")
+    wait_until(lambda: stored_notes(site, reader) == ["in the tunnel, and out of it"], "both are stored")
+    window.console_errors()
+
+
+def test_a_second_click_after_saving_asks_for_nothing(window: Window, site: Site, reader: Reader) -> None:
+    tab = open_notes(window)
+    text(tab).fill("once")
+    tab.get_by_role("button", name="Save").dblclick()
+    wait_until(lambda: stored_notes(site, reader) == ["once"] and is_empty(tab), "it is stored")
+    expect(tab.locator("[data-sent]")).to_be_visible()
+    assert tab.url == f"{window.url}/notes"
+
+
 def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:

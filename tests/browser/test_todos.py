@@ -101,6 +101,9 @@ def test_one_is_edited_in_its_place(tab: Tab, site: Site, reader: Reader, has_sc
     tab.get_by_role("link", name="Edit: two").click()
     expect(editor(tab)).to_be_focused()
     expect(editor(tab)).to_have_value("two")
+    if has_scripts:  # which go on behind the text
+        tab.keyboard.type("!")
+        expect(editor(tab)).to_have_value("two!")
     editor(tab).fill("둘")
     tab.keyboard.press("Enter")
     expect_todos(tab, "one", "둘", "three")
@@ -197,6 +200,32 @@ def test_a_new_one_is_due_on_the_day_that_is_chosen_by_name(any_window: Window, 
     button(tab, "Add").click()
     expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
     expect(tab.get_by_role("radio", name="No date")).to_be_checked()
+
+
+def test_of_a_day_by_name_and_one_of_the_calendar_the_last_choice_counts(window: Window, reader: Reader) -> None:
+    tab = window.tab
+    tab.goto(f"{window.url}/todos")
+    day = tab.get_by_label("Due date").locator("visible=true")
+    tab.get_by_role("textbox", name="New todo").fill("우유")
+    tab.get_by_text("Pick a date", exact=True).click()
+    day.fill("2027-05-05")
+    expect(tab.get_by_role("radio", name="No date")).not_to_be_checked()
+    tab.get_by_text("Tomorrow", exact=True).click()
+    expect(day).to_have_value("")
+    button(tab, "Add").click()
+    expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
+
+
+def test_undo_takes_its_message_away(window: Window, site: Site, reader: Reader) -> None:
+    with site.app.app_context():
+        service.create_todo(reader.id, "one")
+    tab = window.tab
+    tab.goto(f"{window.url}/todos")
+    tab.get_by_role("listitem").filter(has_text="one").hover()
+    button(tab, "Delete: one").click()
+    button(tab, "Undo").click()
+    expect(tab.get_by_role("listitem").filter(has_text="one")).to_be_visible()
+    expect(button(tab, "Undo")).to_have_count(0)
 
 
 def test_a_deleted_one_comes_back_to_its_place(tab: Tab, site: Site, reader: Reader, has_scripts: bool) -> None:

@@ -77,11 +77,22 @@ def test_several_boxes_of_one_page_are_used_one_after_the_other(signed_in: Visit
     assert [checked for _, checked in boxes(signed_in, note_id)] == ["true", "false", "true", "false", "true"]
 
 
-def test_a_task_that_was_moved_meanwhile_is_409(signed_in: Visitor, alice: User, note_id: int) -> None:
+def test_a_task_that_was_moved_meanwhile_stays_as_it_is_and_the_note_is_shown_as_it_is_now(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
     [(value, _), *_] = boxes(signed_in, note_id)
     service.update_note(alice.id, note_id, "장보기", f"above\n{TEXT}", 1)
-    assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 409
+    assert signed_in.submit(f"/notes/{note_id}/task", task=value).location == f"/notes/{note_id}"
+    assert "This note was changed in the meantime." in signed_in.get(f"/notes/{note_id}").text
     assert text_of(alice, note_id) == f"above\n{TEXT}"
+
+
+def test_a_script_is_told_that_it_is_a_conflict(signed_in: Visitor, alice: User, note_id: int) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    service.update_note(alice.id, note_id, "장보기", f"above\n{TEXT}", 1)
+    data = {"task": value, "csrf_token": signed_in.csrf_token()}
+    answer = signed_in.post(f"/notes/{note_id}/task", data=data, headers={"Accept": "application/json"})
+    assert answer.status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -122,5 +122,6 @@ function keepDraft(form) {
   offer.querySelector("[data-restore]").addEventListener("click", restore);
   offer.querySelector("[data-discard]").addEventListener("click", discard);
   setInterval(showState, 30e3);
+  if ("refused" in form.dataset && fields.some(({ value }) => value.trim())) save(); // it was sent, and is stored nowhere
   showOffer();
 }

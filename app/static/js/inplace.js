@@ -36,7 +36,9 @@ async function show(url, cache) {
     else old.replaceWith(part);
   }
   history.replaceState(null, "", answer.url);
-  (document.querySelector("[data-part] [autofocus]") ?? (focused && document.querySelector(focused)))?.focus();
+  const field = document.querySelector("[data-part] [autofocus]");
+  (field ?? (focused && document.querySelector(focused)))?.focus();
+  if (field?.type === "text") field.setSelectionRange(field.value.length, field.value.length); // to go on writing
   document.dispatchEvent(new CustomEvent("inplace:shown"));
 }
 

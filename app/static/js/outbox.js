@@ -52,7 +52,7 @@ function keep(event) {
   if (!kind || form.method !== "post" || event.submitter?.formTarget) return; // a preview opens beside
   const typed = [...form.querySelectorAll(TEXTS)];
   const text = typed.map(({ value }) => value.trim()).filter(Boolean).join("\n");
-  if (typed.length && !text) return; // the server says what is missing
+  if (typed.length && !text) return "emptied" in form.dataset && event.preventDefault(); // unless clicked twice, the server says it
   let entry;
   try {
     store((entry = newEntry(form, event.submitter, kind, text)));
@@ -62,7 +62,7 @@ function keep(event) {
   event.preventDefault();
   forms.set(entry.key, form);
   document.dispatchEvent(new CustomEvent("outbox:kept", { detail: { form, submitter: event.submitter, text } }));
-  if (kind === "new") empty(form, typed[0]);
+  if (kind === "new") empty(form, typed);
   flush();
 }
 
@@ -78,10 +78,11 @@ function newEntry(form, submitter, kind, text) {
   return { key: `${PREFIX}${at}:${token}`, action, kind, text, page: location.pathname, fields };
 }
 
-function empty(form, field) {
+function empty(form, fields) {
   form.reset();
-  field.dispatchEvent(new Event("input", { bubbles: true }));
-  field.focus();
+  form.dataset.emptied = "";
+  for (const field of fields) field.dispatchEvent(new Event("input", { bubbles: true }));
+  fields[0].focus();
 }
 
 // One window at a time, and in a window one run at a time.
@@ -149,13 +150,13 @@ function wait(milliseconds) {
 function accept(entry, said) {
   const form = forms.get(entry.key);
   localStorage.removeItem(entry.key);
-  if (said.version) rebase(entry, form, String(said.version));
+  if (said.version) rebase(entry, String(said.version));
   document.dispatchEvent(new CustomEvent("outbox:sent", { detail: { form, said } }));
   if (entry.kind !== "edit" && entry.page === location.pathname) sent.push({ ...entry, location: said.location });
   tell();
   if (entry.kind !== "edit") return;
   if (form && holds(form, (name) => valueOf(entry, name))) location.assign(said.location);
-  else if (!form && editors(entry).some((editor) => holds(editor, (name) => editor.elements[name].defaultValue))) location.reload();
+  else if (!form && editors(entry).some((editor) => holds(editor) || holds(editor, (name) => valueOf(entry, name)))) location.reload();
 }
 
 function valueOf({ fields }, wanted) {
@@ -163,27 +164,27 @@ function valueOf({ fields }, wanted) {
 }
 
 // Later edits started from the version that was just stored. Without this they would be in conflict with it.
-function rebase(entry, form, to) {
+function rebase(entry, to) {
   const from = valueOf(entry, "version");
   for (const later of entries().filter(({ action }) => action === entry.action)) {
     if (valueOf(later, "version") !== from) continue;
     store({ ...later, fields: later.fields.map(([name, value]) => [name, name === "version" ? to : value]) });
   }
-  if (form?.elements.version.value === from) form.elements.version.value = to;
+  for (const { elements } of editors(entry)) if (elements.version.value === from) elements.version.value = to;
 }
 
 function editors({ action }) {
   return [...document.querySelectorAll("form[data-outbox=edit]")].filter((form) => form.getAttribute("action") === action);
 }
 
-function holds(form, textOf) {
+function holds(form, textOf = (name) => form.elements[name].defaultValue) {
   return [...form.querySelectorAll(TEXTS)].every(({ name, value }) => value === textOf(name));
 }
 
 // The page of a refusal says why, and holds the text. It is shown unless something else was typed meanwhile.
 function refuse(entry, refused) {
   const form = forms.get(entry.key);
-  const isFree = form && (entry.kind !== "new" || [...form.querySelectorAll(TEXTS)].every(({ value, defaultValue }) => value === defaultValue));
+  const isFree = form && (entry.kind !== "new" || holds(form));
   if (isFree) sendAsPage(entry);
   else store({ ...entry, refused });
 }

@@ -6,6 +6,13 @@ for (const message of document.querySelectorAll("#messages .message")) message.d
 document.addEventListener("outbox:kept", ({ detail: { form, submitter, text } }) => {
   action = describe(submitter ?? form, form.id || submitter?.value || "save", text);
   if (submitter?.matches(".tick")) tick(submitter);
+  form.closest("#messages .message")?.remove(); // to undo it twice makes no sense
+});
+// A day of the calendar and one by name: the last choice counts.
+document.addEventListener("change", ({ target }) => {
+  const date = target.closest(".chips")?.querySelector("[type=date]");
+  if (target === date) for (const radio of date.form.elements.named_day) radio.checked = !date.value && !radio.value;
+  else if (date) date.value = "";
 });
 document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, "")));
 document.addEventListener("inplace:shown", () => {

@@ -9,6 +9,19 @@ document.addEventListener("outbox:changed", ({ detail }) => {
   for (const list of document.querySelectorAll(".waiting")) showList(list, detail);
 });
 
+// An editor goes on from what waits: its own page may be older, as one that the service worker kept.
+document.addEventListener("outbox:changed", ({ detail }) => {
+  for (const form of document.querySelectorAll("form[data-outbox=edit]:not([data-refused])")) {
+    const isOfForm = ({ kind, action, refused }) => kind === "edit" && action === form.getAttribute("action") && refused === undefined;
+    for (const [name, value] of detail.entries.findLast(isOfForm)?.fields ?? []) {
+      const field = form.elements[name];
+      if (!field || name === "next" || field.value === value) continue;
+      field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
+}, { once: true });
+
 // In the form that it was entered in, until something else is typed there.
 document.addEventListener("outbox:sent", ({ detail: { form, said } }) => {
   const note = form?.querySelector("[data-sent]");
