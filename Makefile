@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help dev test check attack audit lint format translations screenshots requirements wheels install clean
 
 help: ## this list

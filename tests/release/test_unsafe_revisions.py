@@ -16,7 +16,7 @@ from tests.release.migrating import Database, connected
 from tests.release.revision_corpus.cases import Unsafe, is_one_transaction
 from tests.release.revision_corpus.excuses import EXCUSABLE
 from tests.release.revision_corpus.unsafe import UNSAFE
-from tests.release.sampling import SPELLED_OUT, one_in
+from tests.release.sampling import one_in, sampled
 
 # What a refusal may advise: an operation, another way to write it, a command.
 WAY_OUT = (
@@ -24,7 +24,6 @@ WAY_OUT = (
     r"|Leave |Give |Fix |Put |Release |release commands"
 )
 ONE_OF_EACH = [case for case in UNSAFE if case.spelling == next(iter(case.danger.spellings))]
-SPELLINGS = [case if case in ONE_OF_EACH else pytest.param(case, marks=SPELLED_OUT) for case in UNSAFE]
 EXCUSED = [case for case in EXCUSABLE if is_one_transaction(case.body)]
 EXCUSED_IN_PARTS = [case for case in EXCUSABLE if not is_one_transaction(case.body)]
 REASON = "The service is closed tonight, so nobody reads or writes it."
@@ -76,7 +75,7 @@ def refusal(served: Served, folder: Path, body: str, phase: str) -> str:
     return str(refused.value.message)
 
 
-@pytest.mark.parametrize("case", SPELLINGS, ids=str)
+@pytest.mark.parametrize("case", sampled(UNSAFE, ONE_OF_EACH), ids=str)
 def test_it_is_refused_and_nothing_of_it_is_kept(served: Served, tmp_path: Path, case: Unsafe) -> None:
     said = refusal(served, tmp_path, case.body, case.danger.phase)
     for name in case.danger.names:

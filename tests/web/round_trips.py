@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import make_url
 
@@ -20,6 +20,7 @@ class Relay:
 
     environment: Environment
     round_trips: int = 0
+    threads: list[threading.Thread] = field(default_factory=list)  # two a session
 
     def serve(self, listener: socket.socket, server: tuple[str, int]) -> None:
         with contextlib.suppress(OSError):  # the listener is closed: the test is over
@@ -29,7 +30,14 @@ class Relay:
                 answered = threading.Event()
                 answered.set()
                 for pair in ((client, upstream, answered), (upstream, client, answered)):
-                    threading.Thread(target=self._forward, args=(*pair, pair[0] is client), daemon=True).start()
+                    thread = threading.Thread(target=self._forward, args=(*pair, pair[0] is client), daemon=True)
+                    self.threads.append(thread)
+                    thread.start()
+
+    def wait_until_closed(self) -> None:
+        """Until the clients, too, have been told of the sessions that the server has ended."""
+        for thread in self.threads:
+            thread.join()
 
     def _forward(
         self, source: socket.socket, target: socket.socket, answered: threading.Event, is_request: bool

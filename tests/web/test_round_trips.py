@@ -65,12 +65,13 @@ def test_a_connection_that_was_just_in_use_is_not_asked_whether_it_stands(site: 
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_session_that_the_server_has_ended_is_noticed_without_asking(site: Site) -> None:
+def test_a_session_that_the_server_has_ended_is_noticed_without_asking(site: Site, counted: Relay) -> None:
     """It has closed the socket. Else a restart would cost each busy process a request."""
     browser, token = site.browser()
     for method, expected in (("GET", 200), ("POST", 302)):
         visit(browser, token, "GET", "/notes")
         site.end_sessions()
+        counted.wait_until_closed()
         assert visit(browser, token, method, "/notes").status_code == expected, method
 
 
