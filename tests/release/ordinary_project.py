@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from tests.databases import Environment
@@ -141,7 +142,10 @@ class Shop:
             self.write(f"migrations/versions/{name}", text)
 
     def write(self, file: str, text: str) -> None:
-        (self.folder / file).write_text(text)
+        path = self.folder / file
+        path.write_text(text)
+        # Python takes the compiled code for current when second and size of the source are the same.
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.folder / file).read_text()
