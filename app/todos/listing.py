@@ -30,6 +30,7 @@ from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
 
 PAGE_SIZE = 50
+DONE_BELOW = 10  # done todos in the folded group below the open ones
 DAY_ZERO = date(2000, 1, 1)
 NO_DUE_DATE, DONE = -(10**6), -2 * 10**6  # ranks below that of every due date
 
@@ -53,8 +54,11 @@ _UNTIL_DUE = literal_column("('2000-01-01'::date - todos.due_on)", Integer)  # a
 _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
 
 
+COLUMNS = (Todo.id, Todo.description, Todo.due_on, Todo.completed)
+
+
 def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    columns = (Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at, rank.label("rank"))
+    columns = (*COLUMNS, rank.label("rank"))
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))
     return (
         select(*columns)
@@ -81,6 +85,18 @@ _PAGES = {
 _TODAY = _with_counts(
     page_rows(_UNTIL_DUE, ~Todo.completed, Todo.due_on.is_not(None), bindparam("today") <= _UNTIL_DUE)
 )
+
+_LATEST_DONE = (
+    select(*COLUMNS)
+    .where(Todo.user_id == bindparam("owner"), NOT_DELETED, Todo.completed)
+    .order_by(Todo.completed_at.desc().nulls_last(), Todo.id.desc())
+    .limit(DONE_BELOW)
+)
+
+
+def list_latest_done(user_id: int) -> Sequence[TodoRow]:
+    """Up to DONE_BELOW of the user's done todos, what was done last first."""
+    return read(_LATEST_DONE, {"owner": user_id}).all()
 
 
 def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:

@@ -28,6 +28,14 @@ class Todo(Base):
             "id",
             postgresql_where=text("NOT completed AND deleted_at IS NULL AND due_on IS NOT NULL"),
         ),
+        # The done ones, the latest first, and last what was done before `completed_at` was noted; see listing.py.
+        Index(
+            "ix_todos_done",
+            "user_id",
+            text("completed_at DESC NULLS LAST"),
+            text("id DESC"),
+            postgresql_where=text("completed AND deleted_at IS NULL"),
+        ),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         # The list of releases before 0008. Kept because an import asks for a user's highest id: without this index

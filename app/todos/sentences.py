@@ -24,11 +24,15 @@ def due(value: date) -> str:
     return sentence
 
 
-def due_choices() -> list[tuple[date, str]]:
-    """The days that a new todo is offered by name. The next week begins on its Monday (ISO 8601)."""
-    first = today()
-    monday = first + timedelta(days=7 - first.weekday())
-    return [(first, _("Today")), (first + timedelta(days=1), _("Tomorrow")), (monday, _("Next week"))]
+def due_choices(first: date) -> list[tuple[date, str]]:
+    """The days that a new todo is offered by name.
+
+    Args:
+        first: today. The next week begins on its Monday (ISO 8601), which on a Sunday is offered as tomorrow.
+    """
+    tomorrow, monday = first + timedelta(days=1), first + timedelta(days=7 - first.weekday())
+    choices = [(first, _("Today")), (tomorrow, _("Tomorrow"))]
+    return choices if monday == tomorrow else [*choices, (monday, _("Next week"))]
 
 
 def for_message(description: str) -> str:

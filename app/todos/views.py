@@ -26,7 +26,6 @@ bp.add_app_template_filter(due)
 
 Answer = str | Response | tuple[str, int]
 
-DONE_BELOW = 10  # done todos in the folded group below the open ones
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
 DIRECTIONS = {"up": True, "down": False}
@@ -165,12 +164,12 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     else:
         page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"])
     has_done_below = page.done and place["show"] in (None, "open") and not place["before"]
-    done = listing.list_todos(current_user.id, completed=True).todos[:DONE_BELOW] if has_done_below else []
+    done = listing.list_latest_done(current_user.id) if has_done_below else []
     todo = next((todo for todo in [*page.todos, *done] if todo.id == edited), None)
     editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None
     return render_template(
         "todos/index.html", form=form, editor=editor, page=page, done=done, place=place, days=DAYS,
-        today=today(), due_choices=due_choices(), edited=edited, added=session.pop(ADDED, False),
+        today=today(), due_choices=due_choices(today()), edited=edited, added=session.pop(ADDED, False),
     )  # fmt: skip
 
 

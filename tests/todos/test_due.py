@@ -11,6 +11,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
+from app.todos.sentences import due_choices
 from app.web.locale import today
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -162,6 +163,20 @@ def test_the_view_of_today_offers_today_for_what_is_added(signed_in: Visitor, al
     for path, chosen in (("/todos", ""), ("/todos?show=today", f"{now}")):
         page = signed_in.get(path).text
         assert re.findall(r'<input type="radio" name="named_day" value="([^"]*)" checked>', page) == [chosen]
+
+
+@pytest.mark.parametrize(
+    ("first", "offered"),
+    [
+        (date(2026, 11, 21), {"2026-11-21": "Today", "2026-11-22": "Tomorrow", "2026-11-23": "Next week"}),
+        (date(2026, 11, 22), {"2026-11-22": "Today", "2026-11-23": "Tomorrow"}),
+        (date(2026, 11, 23), {"2026-11-23": "Today", "2026-11-24": "Tomorrow", "2026-11-30": "Next week"}),
+    ],
+    ids=["Saturday", "Sunday", "Monday"],
+)
+def test_no_day_is_offered_by_two_names(signed_in: Visitor, first: date, offered: dict[str, str]) -> None:
+    with signed_in.application.test_request_context():
+        assert [(f"{day}", name) for day, name in due_choices(first)] == [*offered.items()]
 
 
 def test_a_day_of_the_calendar_counts_more_than_one_by_name(signed_in: Visitor) -> None:

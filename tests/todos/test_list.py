@@ -3,7 +3,7 @@
 import gzip
 import re
 import secrets
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from flask import Flask
@@ -79,6 +79,27 @@ def test_done_ones_are_folded_below_the_open_ones_and_a_few_at_most(signed_in: V
     assert 'href="/todos?show=done"' in folded
     assert " open>" not in folded.partition(">")[0] + ">"
     assert "done-ones" not in signed_in.get("/todos?before=0-1").text
+
+
+def test_what_was_done_last_is_the_first_below_wherever_it_stands_in_the_list(alice: User) -> None:
+    done_at = [datetime(2026, 11, day, tzinfo=UTC) for day in (24, 1, 23)]
+    ids = create(alice, 16)
+    for todo_id, moment in zip(ids, [*done_at, *[None] * 12], strict=False):  # the last one is open
+        db.session.execute(update(Todo).where(Todo.id == todo_id).values(completed=True, completed_at=moment))
+    first, second, third, *others = [todo.id for todo in listing.list_latest_done(alice.id)]
+    assert (first, second, third) == (ids[0], ids[2], ids[1])
+    assert others == ids[14:7:-1]  # done before the time of that was noted
+    assert len(others) == listing.DONE_BELOW - 3
+
+
+def test_the_latest_done_ones_come_by_an_index(alice: User) -> None:
+    create(alice, 1)
+    db.session.execute(text("ANALYZE todos; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+    connection = db.session.connection()
+    asked = listing._LATEST_DONE.params(owner=alice.id).compile(connection)
+    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars())
+    assert "Index Scan using ix_todos_done" in plan
+    assert "Sort" not in plan
 
 
 def test_the_last_one_that_was_done_says_so(signed_in: Visitor, alice: User) -> None:
@@ -168,6 +189,8 @@ def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) 
 def test_the_plan_reads_the_owners_index_and_sorts_nothing(alice: User, bob: User, completed: bool | None) -> None:
     for user in (alice, bob):
         create(user, 60)
+    if completed:
+        db.session.execute(update(Todo).values(completed=True))
     db.session.execute(text("ANALYZE todos"))  # else it plans for what autovacuum last saw: nothing, and a sort is free
     db.session.execute(text("SET LOCAL enable_seqscan = off"))
     connection = db.session.connection()
