@@ -46,7 +46,7 @@ def nickname_rules(form: Form, field: Field) -> None:
     if nicknames.has_invisible_characters(field.data):
         raise ValidationError(_("Please use visible characters."))
     if len(nicknames.key(field.data)) > nicknames.MAX_LENGTH:
-        raise ValidationError(_("Please use at most %(max)d characters.", max=nicknames.MAX_LENGTH))
+        raise ValidationError(_("Please use at most %(max)s characters.", max=nicknames.MAX_LENGTH))
     if not nicknames.key(field.data).strip():
         raise ValidationError(_("Please choose a nickname."))
     if nicknames.mixes_scripts(field.data):
@@ -97,7 +97,7 @@ def current_password_field(label: str) -> PasswordField:
         filters=[normalize],
         validators=[
             InputRequired(_("Please enter your password.")),
-            Length(max=MAX_LENGTH, message=_("Please use at most %(max)d characters.")),
+            at_most(MAX_LENGTH),
         ],
         render_kw={"autocomplete": "current-password"},
     )

@@ -21,7 +21,6 @@ class Entry(NamedTuple):
     """A note as the list shows it. In `marked_name` and `excerpt` the search's hits are highlighted."""
 
     row: NoteRow
-    name: str
     marked_name: str
     excerpt: str
 
@@ -58,4 +57,4 @@ def day_of(pinned: bool, created_at: datetime, zone: ZoneInfo) -> date | None:
 def entry(row: NoteRow, search: Search) -> Entry:
     name, text = name_and_excerpt(row.title, row.text)
     excerpt = excerpt_around_hit(text, search.words)
-    return Entry(row, name, highlight(name, search.words), highlight(excerpt, search.words))
+    return Entry(row, highlight(name, search.words), highlight(excerpt, search.words))

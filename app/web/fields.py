@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+from flask_babel.speaklater import LazyString
 from wtforms import Field, Form
 from wtforms.validators import Length, ValidationError
 
 from app.rejection import Rejected
+from app.web.formats import number
 
 # Control characters except tab and line feed, and lone surrogates. PostgreSQL would fail on NUL and on surrogates.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -26,7 +28,7 @@ def strip(value: str) -> str:
 
 def at_most(length: int) -> Length:
     """At most so many code points, as PostgreSQL counts them."""
-    return Length(max=length, message=_("Please use at most %(max)d characters."))
+    return Length(max=length, message=_("Please use at most %(max)s characters.", max=LazyString(number, length)))
 
 
 def has_control_characters(value: str) -> bool:

@@ -18,6 +18,11 @@ COVERED = """() => {
     position: getComputedStyle(document.querySelector(".tabs")).position };
   return position === "fixed" ? Math.round(100 * (Math.min(bottom, innerHeight) - top) / innerHeight) : 0;
 }"""
+# Whether the last line of a field can be seen, and is not behind something that stands still.
+IS_ON_TOP = """field => {
+  const { left, bottom } = field.getBoundingClientRect();
+  return document.elementFromPoint(left + 9, bottom - 9) === field;
+}"""
 
 
 @pytest.mark.parametrize(("size", "most"), [(PHONE, 10), (ON_ITS_SIDE, 0), (MAGNIFIED, 0)])
@@ -27,6 +32,15 @@ def test_the_navigation_covers_little_of_the_page(window: Window, size: dict[str
         window.tab.goto(window.url + path)
         assert window.tab.evaluate(COVERED) <= most, path
         expect(window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos")).to_be_visible()
+
+
+def test_on_a_magnified_page_nothing_lies_over_the_text_that_is_written(window: Window) -> None:
+    window.tab.set_viewport_size(MAGNIFIED)  # type: ignore[arg-type]
+    window.tab.goto(f"{window.url}/notes")
+    field = window.tab.get_by_label("Text", exact=True)
+    field.fill("반달\n" * 300)
+    field.evaluate("field => field.scrollIntoView({ block: 'end' })")
+    assert field.evaluate(IS_ON_TOP)
 
 
 def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows) -> None:

@@ -35,5 +35,5 @@ def test_a_page_full_of_notes_is_light(app: object, signed_in: Visitor, alice: U
         notes.create_note(alice.id, f"{number} {text}"[:50], f"{number} {text}" * 3)
     page = signed_in.get("/notes").data
     assert page.count(b"<article") == PAGE_SIZE
-    assert weight(page) <= NOTES_LIMIT
+    assert weight(page) <= NOTES_LIMIT, weight(page)
     assert len(page) <= NOTES_LIMIT_PLAIN

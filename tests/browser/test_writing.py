@@ -87,14 +87,14 @@ def test_a_long_text_leaves_save_in_sight(window: Window, tab: Tab) -> None:
         expect(tab.get_by_role("button", name="Save")).to_be_in_viewport()
 
 
-def test_on_a_phone_the_first_note_stands_in_the_upper_half(window: Window, site: Site, reader: Reader) -> None:
+def test_on_a_phone_the_first_note_stands_near_the_top(window: Window, site: Site, reader: Reader) -> None:
     with site.app.app_context():
         service.create_note(reader.id, "반달", "#달 #책")
     window.emulate("light", "phone")
     tab = window.tab
     tab.goto(f"{window.url}/notes")
     top = tab.get_by_role("article").first.evaluate("note => note.getBoundingClientRect().top")
-    assert top < 844 / 2, top
+    assert top < 844 * 0.4, top
     expect(tab.get_by_role("button", name="Save")).to_be_hidden()
     text(tab).focus()
     expect(tab.get_by_role("button", name="Save")).to_be_visible()
@@ -129,7 +129,20 @@ def test_the_preview_opens_beside_the_editor_and_stores_nothing(any_window: Wind
     expect(opened.value).to_have_title(re.compile("Preview"))
     opened.value.close()
     expect(text(tab)).to_have_value("- [ ] **half**")
+    expect(tab.locator("[aria-busy=true]")).to_have_count(0)
     assert stored(site, reader) == ["as it was"]
+
+
+def test_the_composer_mentions_markdown_and_shows_how_the_text_will_look(tab: Tab, site: Site, reader: Reader) -> None:
+    text(tab).fill("- [ ] **half**")
+    tab.get_by_text("Markdown", exact=True).click()
+    expect(tab.get_by_text("- [ ] Task")).to_be_visible()
+    with tab.context.expect_page() as opened:
+        tab.get_by_role("button", name="Preview").click()
+    expect(opened.value.locator("strong")).to_have_text("half")
+    opened.value.close()
+    expect(text(tab)).to_have_value("- [ ] **half**")
+    assert stored(site, reader) == []
 
 
 def test_a_form_that_is_under_way_says_so(window: Window, site: Site, reader: Reader) -> None:

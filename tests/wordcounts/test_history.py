@@ -48,7 +48,7 @@ def test_a_row_says_what_became_of_it(signed_in: Visitor, alice: User) -> None:
         "Counting…",
         "Waiting",
     ]
-    assert "1,284 words" in page
+    assert "Words: 1,284" in page
     for public_id, action in zip(made, ("cancel", "cancel", "again", "again"), strict=True):
         for end in ("", f"/{action}", "/delete"):
             assert f'"/wordcounts/{public_id}{end}"' in page

@@ -84,7 +84,8 @@ function keepDraft(form) {
     offer.hidden = !draft;
     if (!draft) return;
     offer.querySelector("[data-when]").textContent = `(${ago(draft.at)})`;
-    offer.querySelector("[data-stale]").hidden = draft.version === version;
+    const stale = offer.querySelector("[data-stale]");
+    if (stale) stale.hidden = draft.version === version;
   }
 
   // The draft and the text in the form change places. Unless the server has that text, it is offered next.

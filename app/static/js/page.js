@@ -13,7 +13,10 @@ for (const button of document.querySelectorAll("[data-reveal]")) button.hidden =
 
 // The button of a form that is under way to the server, until the next page comes.
 function showBusy(event) {
-  setTimeout(() => { if (!event.defaultPrevented && event.submitter) event.submitter.ariaBusy = "true"; });
+  setTimeout(() => {
+    const stays = event.defaultPrevented || event.submitter?.formTarget; // a preview opens beside
+    if (!stays && event.submitter) event.submitter.ariaBusy = "true";
+  });
 }
 
 function closeMessage(event) {
