@@ -76,6 +76,12 @@ NOTES = (
     Page("note-hard-to-show", "/notes/{hard_note}", FULL),
     Page("note-edit", "/notes/{hard_note}/edit", FULL),
     Page(
+        "note-preview",
+        "/notes/preview",
+        FULL,
+        form={"title": "반달", "content": "# 달\n\n- [ ] **half**\n\n|a|b|\n|-|-|"},
+    ),
+    Page(
         "note-conflict", "/notes/{note}", FULL, 409, {"title": "내 것 · mine", "content": "반" * 1000, "version": "1"}
     ),
     Page("note-conflict-trash", "/notes/{deleted}", FULL, 409, {"title": "내 것", "content": "반", "version": "1"}),
@@ -94,13 +100,14 @@ NOTES = (
 )
 TODOS = (
     Page("todos", "/todos", FULL),
-    Page("todos-open", "/todos?show=open", FULL),
+    Page("todos-today", "/todos?show=today", FULL),
     Page("todos-done", "/todos?show=done", FULL),
     Page("todos-by-due-date", "/todos?sort=due", FULL),
     Page("todo-editor", "/todos?edit={todo}", FULL),
     Page("todo", "/todos/{todo}", FULL),
     Page("todos-empty", "/todos", EMPTY),
     Page("todos-done-empty", "/todos?show=done", EMPTY),
+    Page("todos-today-empty", "/todos?show=today", EMPTY),
     Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 201}),
 )
 WORD_COUNTS = (

@@ -50,6 +50,17 @@ def test_it_stays_until_it_is_closed(tab: Tab, has_scripts: bool) -> None:
         expect(tab.get_by_role("searchbox")).to_be_focused()  # the first there is in the page
 
 
+def test_on_a_phone_the_action_and_the_cross_stand_in_one_line(tab: Tab) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    middles = [
+        element.evaluate(
+            "element => { const { top, bottom } = element.getBoundingClientRect(); return (top + bottom) / 2 }"
+        )
+        for element in (message(tab).locator(".words"), tab.get_by_role("button", name="Undo"), close(tab))
+    ]
+    assert max(middles) - min(middles) < 12, middles  # CSS pixels; half a line
+
+
 def test_undone_it_gives_way_to_what_was_done(tab: Tab) -> None:
     tab.get_by_role("button", name="Undo").click()
     expect(message(tab)).to_have_count(0)

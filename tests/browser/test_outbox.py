@@ -1,6 +1,7 @@
 """The outbox: nothing typed is lost or stored twice, however the network is."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Dialog, Locator, Route, expect
@@ -15,11 +16,13 @@ from app.todos.service import create_todo
 from tests.browser.readers import Reader, new_reader, sign_in
 from tests.browser.site import Site
 from tests.browser.window import Window, Windows
-from tests.waiting import wait_until
+from tests.waiting import WITHIN, wait_until
 
 LATENCY = 300  # ms
-EACH = 20  # notes, and as many todos, on each of two devices
+VERY_SLOW = 2000  # ms
+EACH = 50  # notes, and as many todos, on each of two devices
 ENTRIES = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
+IS_KEPT = "async path => !!(await caches.match(path, { ignoreVary: true }))"
 AWAY = "Not saved yet, kept on this device: {}."
 
 
@@ -68,17 +71,14 @@ def is_empty(tab: Tab) -> bool:
     return bool(tab.evaluate(ENTRIES) == 0)
 
 
-@pytest.fixture
-def slow(window: Window) -> Iterator[None]:
-    """Every request takes LATENCY longer."""
+def slow_down(window: Window, latency: int = LATENCY) -> None:
+    """From now on every request of the window takes `latency` ms longer."""
     session = window.tab.context.new_cdp_session(window.tab)
     session.send("Network.enable")
     session.send(
         "Network.emulateNetworkConditions",
-        {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1},
+        {"offline": False, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1},
     )
-    yield
-    session.detach()
 
 
 @pytest.fixture
@@ -93,27 +93,25 @@ def offline(window: Window) -> Iterator[Callable[[bool], None]]:
     window.console_errors()
 
 
-@pytest.mark.smoke
+@pytest.mark.parametrize("latency", [pytest.param(LATENCY, marks=pytest.mark.smoke), VERY_SLOW])
 def test_ten_todos_typed_at_full_speed_on_a_slow_network_are_ten_in_order(
-    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
+    window: Window, site: Site, reader: Reader, latency: int
 ) -> None:
     typed = [f"할 일 {number}" for number in range(10)]
     tab = open_todos(window)
-    request.getfixturevalue("slow")
+    slow_down(window, latency)
     add(tab, *typed)
     expect(tab.get_by_role("textbox", name="New todo")).to_have_value("")
     expect(waiting(tab).first).to_have_text(typed[-1])
-    expect(tab.locator("#todos li bdi")).to_have_text(typed[::-1])
+    expect(tab.locator("#todos li bdi")).to_have_text(typed[::-1], timeout=20 * latency + WITHIN * 1000)
     expect(waiting(tab)).to_have_count(0)
     assert stored_todos(site, reader) == typed
     assert is_empty(tab)
 
 
-def test_what_is_typed_while_a_note_is_saved_stays_in_the_form(
-    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
-) -> None:
+def test_what_is_typed_while_a_note_is_saved_stays_in_the_form(window: Window, site: Site, reader: Reader) -> None:
     tab = open_notes(window)
-    request.getfixturevalue("slow")
+    slow_down(window)
     write(tab, "the first")
     expect(text(tab)).to_have_value("")
     text(tab).fill("half of the second")
@@ -271,6 +269,19 @@ def test_a_second_click_after_saving_asks_for_nothing(window: Window, site: Site
     assert tab.url == f"{window.url}/notes"
 
 
+def test_a_second_click_in_the_view_of_a_tag_stores_no_note_of_the_tag_alone(
+    window: Window, site: Site, reader: Reader
+) -> None:
+    tab = window.tab
+    tab.goto(f"{window.url}/notes?tag=달")
+    text(tab).fill("once #달")
+    tab.get_by_role("button", name="Save").dblclick()
+    expect(text(tab)).to_have_value("#달 ")
+    wait_until(lambda: stored_notes(site, reader) == ["once #달"] and is_empty(tab), "it is stored")
+    expect(tab.locator("[data-sent]")).to_be_visible()
+    assert stored_notes(site, reader) == ["once #달"]
+
+
 def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:
@@ -290,14 +301,12 @@ def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     assert is_empty(tab)
 
 
-def test_what_the_server_refuses_waits_with_its_reason(
-    window: Window, site: Site, reader: Reader, request: pytest.FixtureRequest
-) -> None:
+def test_what_the_server_refuses_waits_with_its_reason(window: Window, site: Site, reader: Reader) -> None:
     tab = open_notes(window)
-    request.getfixturevalue("slow")
+    slow_down(window)
     write(tab, "x" * 2001)
     text(tab).fill("typed meanwhile")
-    expect(tab.locator(".waiting li")).to_contain_text("Please use at most 2000 characters.")
+    expect(tab.locator(".waiting li")).to_contain_text("Please use at most 2,000 characters.")
     expect(text(tab)).to_have_value("typed meanwhile")
     text(tab).fill("")
     tab.get_by_role("button", name="See why").click()
@@ -390,17 +399,28 @@ def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, sit
     assert tab.evaluate("localStorage.length") == 0
 
 
+def device_that_kept_its_pages(windows: Windows, cookies: dict[str, str]) -> Window:
+    device = windows.fresh("en", cookies=cookies, worker=True)
+    for path in ("/notes", "/todos"):
+        device.tab.goto(device.url + path)
+        wait_until(partial(device.tab.evaluate, IS_KEPT, path), f"{path} is kept")
+    return device
+
+
+@pytest.mark.minutes
+@pytest.mark.timeout(300)
 def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
     windows: Windows, site: Site, reader: Reader
 ) -> None:
-    devices = {name: windows.fresh("en", cookies=sign_in(site, reader.email)) for name in "ab"}
+    """The pages are opened without a network too, from what the service worker keeps."""
+    devices = {name: device_that_kept_its_pages(windows, sign_in(site, reader.email)) for name in "ab"}
     entered: dict[str, list[str]] = {"ano": [], "bno": [], "ato": [], "bto": []}
     for number in range(2 * EACH):
         for name, device in devices.items():
-            is_note = number // 10 % 2 == 0
+            is_note = number // 5 % 2 == 0
             entry = f"{name}{'no' if is_note else 'to'}{number}"
             device.tab.context.set_offline(number % 10 in (3, 4, 5, 8))
-            if number % 10 == 0:
+            if number % 5 == 0:
                 (open_notes if is_note else open_todos)(device)
             (write if is_note else add)(device.tab, entry)
             entered[entry[:3]].append(entry)

@@ -52,7 +52,8 @@ function keep(event) {
   if (!kind || form.method !== "post" || event.submitter?.formTarget) return; // a preview opens beside
   const typed = [...form.querySelectorAll(TEXTS)];
   const text = typed.map(({ value }) => value.trim()).filter(Boolean).join("\n");
-  if (typed.length && !text) return "emptied" in form.dataset && event.preventDefault(); // unless clicked twice, the server says it
+  if ("emptied" in form.dataset && holds(form)) return event.preventDefault(); // clicked twice
+  if (typed.length && !text) return; // the server says it
   let entry;
   try {
     store((entry = newEntry(form, event.submitter, kind, text)));

@@ -42,6 +42,8 @@ function showStrength(meter, field) {
 function removeError(field) {
   document.getElementById(`${field.id}-error`)?.remove();
   field.removeAttribute("aria-invalid");
+  document.querySelectorAll(`.wrong a[href="#${field.id}"]`).forEach((link) => link.closest("li").remove());
+  document.querySelector(".wrong ul:not(:has(li))")?.parentElement.remove();
 }
 
 // 0 (weak) to 3 (strong). The entropy of the alphabet, times the letters that are not part of a sequence or repetition.
