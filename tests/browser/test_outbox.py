@@ -333,6 +333,45 @@ def test_a_todo_is_ticked_off_without_a_network(
         assert todos.list_todos(reader.id).done == 2
 
 
+def test_a_tick_that_is_taken_back_at_once_stays_taken_back(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    with site.app.app_context():
+        create_todo(reader.id, "우유")
+        note_id = service.create_note(reader.id, "장보기", "- [ ] 빵")
+    tab = open_todos(window)
+    offline(True)
+    for pressed in ("true", "false"):
+        tab.get_by_role("button", name="Complete: 우유").click()
+        expect(tab.get_by_role("button", name="Complete: 우유")).to_have_attribute("aria-pressed", pressed)
+    offline(False)
+    wait_until(lambda: is_empty(tab), "both are sent")
+    tab.goto(f"{window.url}/notes/{note_id}")
+    slow_down(window)
+    for pressed in ("true", "false"):
+        tab.get_by_role("button", name="빵").click()
+        expect(tab.get_by_role("button", name="빵")).to_have_attribute("aria-pressed", pressed)
+    wait_until(lambda: is_empty(tab), "both are sent")
+    assert stored_notes(site, reader) == ["- [ ] 빵"]
+    with site.app.app_context():
+        assert (todos.list_todos(reader.id).open, todos.list_todos(reader.id).done) == (1, 0)
+
+
+def test_signing_out_without_a_network_deletes_nothing(
+    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+) -> None:
+    tab = open_notes(window)
+    text(tab).fill("not saved")
+    expect(tab.get_by_text("Draft saved")).to_be_visible()
+    offline(True)
+    with tab.expect_event("requestfailed"):
+        tab.get_by_role("button", name="Sign out").click(no_wait_after=True)
+    offline(False)
+    open_notes(window)
+    tab.get_by_role("button", name="Restore draft").click()
+    expect(text(tab)).to_have_value("not saved")
+
+
 def test_nobody_elses_account_gets_what_waits(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:

@@ -2,22 +2,49 @@
 // one that a link inside of data-inplace leads to, a search that is typed (search.js), or a form that was sent (outbox.js).
 // With data-part="before" their content is put before what stands there; with "within" it takes its place. The older part
 // of a list is put below the newer one. All works without this too.
+const EDITED = "[data-part] .editor :is(input:not([type=hidden]), textarea)";
 let newest = 0; // pages that were asked for; of two at once the later one is shown
+let underWay = 0; // of these, what the reader asked for
+let isRefreshDue = false;
 
-document.addEventListener("inplace:show", ({ detail }) => show(detail.url, detail.cache));
+document.addEventListener("inplace:show", ({ detail }) => follow(detail.url, detail.cache));
+document.addEventListener("inplace:refresh", ({ detail }) => refresh(detail.url));
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-inplace] a:not([href^='#']), #more a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   if (link.closest("#more")) return append(link);
   document.dispatchEvent(new CustomEvent("inplace:follow", { detail: { link } }));
-  show(link.href);
+  if ("cancel" in link.dataset) show(link.href);
+  else follow(link.href);
 });
 
-// A task of a note is ticked at once, whatever the network does.
-document.addEventListener("outbox:kept", ({ detail: { submitter } }) => {
-  if (submitter?.name === "task") submitter.ariaPressed = String(submitter.ariaPressed !== "true");
+// A task of a note is ticked at once, whatever the network does. A second click takes it back.
+document.addEventListener("outbox:kept", ({ detail: { form, submitter } }) => {
+  for (const field of form.querySelectorAll(EDITED)) field.defaultValue = field.value; // as it will be stored
+  if (submitter?.name !== "task") return;
+  submitter.ariaPressed = String(submitter.ariaPressed !== "true");
+  submitter.value = submitter.value.replace(/[01]$/, (done) => 1 - done);
 });
+
+// A page that the reader asked for.
+async function follow(url, cache) {
+  if (isEdited()) document.querySelector("[data-part] .editor").requestSubmit(); // the outbox saves it
+  underWay += 1;
+  await show(url, cache);
+  underWay -= 1;
+  if (isRefreshDue) refresh(location.href);
+}
+
+// The list with what was sent. It neither overtakes what the reader asked for, nor takes away what is typed in an editor.
+function refresh(url) {
+  isRefreshDue = underWay > 0 || isEdited();
+  if (!isRefreshDue) show(url);
+}
+
+function isEdited() {
+  return [...document.querySelectorAll(EDITED)].some(({ value, defaultValue }) => value !== defaultValue);
+}
 
 async function show(url, cache) {
   const number = (newest += 1);

@@ -34,13 +34,11 @@ async function workOffline() {
 
 function entries() {
   let keys = [];
-  try { keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)); } catch { /* storage is blocked */ }
-  return keys.sort().map((key) => ({ key, ...JSON.parse(localStorage.getItem(key)) }));
+  try { keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)).sort(); } catch { /* storage is blocked */ }
+  return keys.map((key) => ({ key, ...JSON.parse(localStorage.getItem(key)) }));
 }
 
-function store({ key, ...entry }) {
-  localStorage.setItem(key, JSON.stringify(entry));
-}
+const store = ({ key, ...entry }) => localStorage.setItem(key, JSON.stringify(entry));
 
 function tell(event, detail = { entries: entries(), sent, isStuck: isStuck || !navigator.onLine, isSignedOut }) {
   document.dispatchEvent(new CustomEvent("outbox:changed", { detail }));
@@ -97,7 +95,7 @@ function flush() {
 async function sendAll() {
   for (let entry; (entry = entries().find(({ refused }) => refused === undefined)); ) if (!(await send(entry))) break;
   tell();
-  if (sent.length) document.dispatchEvent(new CustomEvent("inplace:show", { detail: { url: sent.at(-1).location } }));
+  if (sent.length) document.dispatchEvent(new CustomEvent("inplace:refresh", { detail: { url: sent.at(-1).location } }));
 }
 
 // Whether it is dealt with. Else it has to wait, and all others behind it.

@@ -51,7 +51,7 @@ function showList(list, { entries, sent }) {
   for (const entry of mine) {
     const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
     row.querySelector("bdi").textContent = entry.text;
-    row.querySelector("span").textContent = entry.refused || list.ariaLabel;
+    row.querySelector("span").textContent = entry.refused || (entry.location ? "" : list.ariaLabel); // sent, if it has a place
     list.append(row);
   }
   list.hidden = !mine.length;
