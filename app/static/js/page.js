@@ -5,7 +5,7 @@ document.addEventListener("click", (event) => {
   changeTheme(event);
 });
 document.addEventListener("pointerover", nameIcon);
-document.addEventListener("submit", deleteUnsaved);
+document.addEventListener("submit", askBeforeSignOut);
 document.addEventListener("submit", showBusy);
 addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
 rememberTimeZone();
@@ -68,12 +68,12 @@ function rememberTimeZone() {
   document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
 }
 
-// Signing out deletes the drafts and the outbox, so that the next person at this browser does not see them.
-function deleteUnsaved(event) {
-  if (!(event.submitter ?? event.target).closest("[data-sign-out]")) return;
+// Signing out deletes the drafts and the outbox, so that the next person at this browser does not see them. The server's
+// answer does it (Clear-Site-Data): without a network nobody is signed out, and nothing is deleted.
+function askBeforeSignOut(event) {
+  if (!(event.submitter ?? event.target).closest("[data-sign-out]") || !navigator.onLine) return;
   try {
-    const keys = Object.keys(localStorage).filter((key) => /^(draft|outbox):/.test(key));
-    if (keys.length && !confirm(document.getElementById("outbox").dataset.unsaved)) event.preventDefault();
-    else for (const key of keys) localStorage.removeItem(key);
+    const isUnsaved = Object.keys(localStorage).some((key) => /^(draft|outbox):/.test(key));
+    if (isUnsaved && !confirm(document.getElementById("outbox").dataset.unsaved)) event.preventDefault();
   } catch { /* storage is blocked, so there is nothing */ }
 }
