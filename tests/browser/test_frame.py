@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from app.notes.service import create_note
 from tests.browser.pages import FULL, Page
+from tests.browser.readers import Reader
 from tests.browser.site import Site
 from tests.browser.window import NARROWEST, Window, Windows
 
@@ -41,6 +43,19 @@ def test_on_a_magnified_page_nothing_lies_over_the_text_that_is_written(window: 
     field.fill("반달\n" * 300)
     field.evaluate("field => field.scrollIntoView({ block: 'end' })")
     assert field.evaluate(IS_ON_TOP)
+
+
+def test_a_table_that_is_wider_than_a_magnified_page_scrolls_by_itself(
+    window: Window, site: Site, reader: Reader
+) -> None:
+    columns = 20
+    with site.app.app_context():
+        table = "\n".join("|".join(cells) for cells in (["column"] * columns, ["-"] * columns, ["word"] * columns))
+        note_id = create_note(reader.id, "", table)
+    window.tab.set_viewport_size(MAGNIFIED)  # type: ignore[arg-type]
+    window.tab.goto(f"{window.url}/notes/{note_id}")
+    expect(window.tab.get_by_role("cell")).to_have_count(columns)
+    assert window.tab.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
 def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows) -> None:

@@ -145,6 +145,15 @@ def test_the_composer_mentions_markdown_and_shows_how_the_text_will_look(tab: Ta
     assert stored(site, reader) == []
 
 
+def test_without_scripts_enter_in_the_title_saves(window_without_scripts: Window, site: Site, reader: Reader) -> None:
+    tab = window_without_scripts.tab
+    tab.goto(f"{window_without_scripts.url}/notes")
+    title(tab).fill("반달")
+    title(tab).press("Enter")
+    expect(tab.get_by_role("article")).to_contain_text("반달")
+    assert len(stored(site, reader)) == 1
+
+
 def test_a_form_that_is_under_way_says_so(window: Window, site: Site, reader: Reader) -> None:
     tab = window.tab
     tab.goto(f"{window.url}/mypage/edit")
