@@ -85,6 +85,7 @@ class Config:
 
     def _read_processes(self, env: Mapping[str, str]) -> None:
         self.LOG_LEVEL = log_level(env)
+        self.LOG_SLOW_MS = whole_number(env, "LOG_SLOW_MS", 500, 60_000)
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
@@ -239,4 +240,4 @@ if __name__ == "__main__":
     # The Procfile runs this file before gunicorn, which reads WEB_CONCURRENCY when it is imported: a value that is no
     # number ends it in a traceback before it comes to gunicorn.conf.py.
     if not checked(os.environ).sends_mail:
-        sys.stderr.write(f"Warning: {NO_MAIL}\n")
+        sys.stderr.write(f'level=warning logger=config msg="{NO_MAIL}"\n')  # a line of the log, as all that follow

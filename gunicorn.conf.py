@@ -51,12 +51,8 @@ control_socket_disable = True  # it is a file in the home folder, which a second
 # The heartbeat file is written each second and must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
-# One line a request: the path without its query, since that can hold what a person searched for.
-accesslog = "-"
+accesslog = "-"  # one line a request
 logger_class = "http_server.access_log.AccessLog"
-access_log_format = (
-    'at=request method=%(m)s path="%(U)s" status=%(s)s bytes=%(B)s ms=%(M)s request_id=%({x-request-id}o)s'
-)
 logconfig_dict = logging_config(settings.LOG_LEVEL)
 
 

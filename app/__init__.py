@@ -5,7 +5,7 @@ import os
 from flask import Flask
 from procrastinate.schema import SchemaManager
 
-from app import backfill_jobs, jobs, mail, release, storage, web
+from app import backfill_jobs, jobs, mail, release, sql_timing, storage, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -104,7 +104,8 @@ def create_app(config: Config | None = None) -> Flask:
 
 def init_database(app: Flask) -> None:
     db.init_app(app)
-    autocommit.init_app(app)  # after db, as the next one
+    autocommit.init_app(app)  # after db, as the next two
+    sql_timing.init_app(app)
     teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     release.init_app(app, release_options(app))

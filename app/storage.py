@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from flask import Flask, current_app
 
+from app import tracing
 from app.jobs import defer, queue, retrying
 
 log = logging.getLogger(__name__)
@@ -137,11 +138,7 @@ def get(key: str) -> bytes | None:
 
 
 def delete(key: str) -> None:
-    """Delete an object. One that is not there counts as deleted.
-
-    Raises:
-        StorageUnavailable: it may still be there.
-    """
+    """Delete an object; one that is not there counts as deleted. Raises: StorageUnavailable: it may still be there."""
     _call("delete_object", Key=key)
 
 
@@ -187,6 +184,7 @@ def key_of(url: str) -> str | None:
     return unquote(url.removeprefix(base)) if url.startswith(base) else None
 
 
+@tracing.bucket_time()
 def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 

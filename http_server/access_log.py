@@ -1,25 +1,43 @@
-"""The access log: one line a request."""
+"""The access log: one line a request. docs/logs.md says what its fields are."""
 
 from datetime import timedelta
 from typing import Any
 
 from gunicorn.glogging import Logger
 
-REQUEST_ID = "X-Request-ID"  # a header of the response, app/web/headers.py
+SPAN = "semicircle.span"  # where app/web/logs.py puts what the application knows of the request
 
 
 class AccessLog(Logger):
-    """gunicorn's own, but it gathers only what `access_log_format` has.
+    """It gathers the fields of the line, and LogfmtFormatter writes them.
 
-    gunicorn gathers each header and each variable of WSGI, which is a sixth of what it needs for a request.
+    gunicorn's own gathers each header and each variable of WSGI, which is a sixth of what it needs for a request, and
+    its format cannot escape what a path may hold.
     """
 
-    def atoms(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> Any:
-        return {
-            "m": environ.get("REQUEST_METHOD"),
-            "U": environ.get("PATH_INFO"),
-            "s": resp.status.partition(" ")[0] if resp.status else None,
-            "B": resp.sent,
-            "M": request_time // timedelta(milliseconds=1),
-            "{x-request-id}o": next((value for name, value in resp.headers if name == REQUEST_ID), "-"),
-        }
+    def access(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> None:
+        if self.access_log_enabled:
+            self.access_log.info("", extra={"fields": fields(resp, environ, request_time)})
+
+
+def fields(response: Any, wsgi: dict[str, Any], took: timedelta) -> dict[str, str | int | float | None]:
+    """The path is without its query, since that can hold what a person searched for.
+
+    Without a span the request did not come to the application: it could not be read.
+    """
+    span = wsgi.get(SPAN)
+    path = wsgi.get("PATH_INFO")
+    return {
+        "at": "request",
+        "method": wsgi.get("REQUEST_METHOD"),
+        "path": path and path.encode("latin-1", "replace").decode("utf-8", "replace"),  # WSGI has bytes as Latin-1
+        "route": span and span.name,
+        "status": response.status.partition(" ")[0] if response.status else None,
+        "account": span and span.account,
+        "bytes": response.sent,
+        "ms": took // timedelta(milliseconds=1),
+        "sql_count": span.statements if span else 0,
+        "sql_ms": span.sql_seconds * 1000 if span else 0.0,
+        "bucket_ms": span.bucket_seconds * 1000 if span else 0.0,
+        "request_id": span and span.request_id,
+    }

@@ -6,6 +6,7 @@ from flask import Flask, Request, after_this_request, g, redirect, request, sess
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app import tracing
 from app.accounts import device_cookies, second_step, service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
@@ -45,6 +46,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
     session.clear()
     g.pop("csrf_token", None)  # it belonged to the old session; the next form in this request gets a new one
     session[TOKEN] = token
+    tracing.note_account(user.id)
     session.permanent = remember
 
 
@@ -65,6 +67,8 @@ def load(request: Request) -> sessions.SignedIn | None:
         g.account = None
         return None
     signed_in = g.account = sessions.find_session(token)
+    if signed_in:
+        tracing.note_account(signed_in.id)
     if signed_in and signed_in.last_visit_is_old:
         with contextlib.suppress(sessions.ReadOnly):  # the visit is not noted, and the page is shown
             sessions.extend_session(signed_in.session_id)

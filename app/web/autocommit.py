@@ -16,6 +16,7 @@ from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import event
 
 from app.extensions import db
+from app.sql_timing import note_commit
 from app.web.access import is_signed_in_write
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -40,6 +41,13 @@ class PooledConnection(psycopg2.extensions.connection):
 
     reads_only = False
     used_at = float("-inf")
+
+    def commit(self) -> None:
+        began = time.perf_counter()
+        try:
+            super().commit()
+        finally:
+            note_commit(time.perf_counter() - began)
 
 
 def begin(app: Flask) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from app.web.headers import FIXED
-from app.web.logs import settle_request_id
+from app.web.logs import begin_span
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,7 +33,7 @@ class LastResort:
         self._page: str = app.jinja_env.get_template("errors/last_resort.html").render(request_id=PLACE)
 
     def __call__(self, wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        request_id = settle_request_id(wsgi)
+        request_id = str(begin_span(wsgi).request_id)
         begun: list[Any] = []
 
         def begin(*status_and_headers: Any) -> Any:

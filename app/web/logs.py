@@ -1,4 +1,4 @@
-"""Logs: one event a line on stdout, in logfmt, with the request id."""
+"""Logs: one event a line on stdout, in logfmt, with the request id. docs/logs.md names every field."""
 
 import logging
 import logging.config
@@ -6,32 +6,49 @@ import random
 import re
 from typing import Any
 
-from flask import Flask, g, has_request_context, request
+from flask import Flask, g, request
+
+from app import tracing
+from app.redaction import cause, redact
+from app.web import logfmt
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
-LONGEST_LINE = 9000  # characters; platforms split a line at 10,000 bytes and the rest loses its request id
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Secrets in paths: the token of a link in a mail, which whoever reads the log could use first; the token of a shared
-# note; the id of a word count, which may be shared. The shortest has 22 characters.
-LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email|s|wordcounts)/)[\w-]{22,}")
-# PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."). A log must not hold it.
-DETAIL = re.compile(r"DETAIL:.*?(?=\n|$)")
 
 
 class LogfmtFormatter(logging.Formatter):
-    """`level=info logger=app request_id=… msg="…"`. Control characters are escaped (log injection)."""
+    """`level=info logger=app request_id=… msg="…"`; with `extra={"fields": {…}}` these pairs too.
+
+    Line breaks are escaped (log injection), secrets are left out. An exception's class and message are a field of their
+    own, before the traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        message = DETAIL.sub("DETAIL: (not logged)", super().format(record))
-        message = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), COLOUR.sub("", message))
-        if record.name != "app.mail":  # which prints a link in development, and nowhere else
-            message = LINK.sub(r"\1(not logged)", message)
-        if record.name == "gunicorn.access":
-            return message[:LONGEST_LINE]  # is key=value already, see gunicorn.conf.py
-        message = message.replace('"', "'")[:LONGEST_LINE]
-        request_id = getattr(record, "request_id", None) or (g.get("request_id") if has_request_context() else None)
-        return f'level={record.levelname.lower()} logger={record.name} request_id={request_id or "-"} msg="{message}"'
+        fields: dict[str, logfmt.Value] = getattr(record, "fields", {})
+        if fields and record.name == "gunicorn.access":
+            path = fields.get("path")
+            return logfmt.line({**fields, "path": path and redact(str(path))})
+        prints_links = record.name == "app.mail"  # in development, and nowhere else
+        return logfmt.line(
+            {
+                name: redact(value, keep_links=prints_links) if isinstance(value, str) else value
+                for name, value in self._fields(record, fields).items()
+            }
+        )
+
+    def _fields(self, record: logging.LogRecord, given: dict[str, logfmt.Value]) -> dict[str, logfmt.Value]:
+        span = tracing.current()
+        request_id: str | None = getattr(record, "request_id", None) or (span.request_id if span else None)
+        fields: dict[str, logfmt.Value] = {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "request_id": request_id,
+            **given,
+        }
+        if record.exc_info and record.exc_info[1]:
+            fields["error"] = cause(record.exc_info[1])
+        message = COLOUR.sub("", super().format(record)).strip()
+        return {**fields, "msg": message} if message or not given else fields
 
 
 def logging_config(level: str) -> dict[str, Any]:
@@ -57,7 +74,9 @@ def logging_config(level: str) -> dict[str, Any]:
 def init_app(app: Flask) -> None:
     if not app.config["TESTING"]:  # pytest captures the log itself
         logging.config.dictConfig(logging_config(app.config["LOG_LEVEL"]))
-    app.before_request(take_request_id)
+        logging.captureWarnings(True)
+    app.before_request(name_span)
+    app.teardown_request(end_span)
 
 
 def settle_request_id(wsgi: dict[str, Any]) -> str:
@@ -72,5 +91,20 @@ def settle_request_id(wsgi: dict[str, Any]) -> str:
     return settled
 
 
-def take_request_id() -> None:
-    g.request_id = settle_request_id(request.environ)
+def begin_span(wsgi: dict[str, Any]) -> tracing.Span:
+    """The span of the request: the one that has begun, else a new one."""
+    span: tracing.Span | None = wsgi.get(tracing.IN_WSGI)
+    if span is None:
+        span = wsgi[tracing.IN_WSGI] = tracing.Span(tracing.WEB, settle_request_id(wsgi))
+    tracing.begin(span)
+    return span
+
+
+def name_span() -> None:
+    span = begin_span(request.environ)
+    span.name = request.url_rule.rule if request.url_rule else None
+    g.request_id = span.request_id
+
+
+def end_span(error: BaseException | None) -> None:
+    tracing.end()

@@ -15,6 +15,7 @@ import urllib3
 
 from app.dev import ports
 from app.dev.processes import Child, spawn
+from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.waiting import WITHIN
@@ -115,6 +116,7 @@ def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen
         yield process
     finally:
         Child(name, process, grace=30).stop()
+    logfmt.parse_all(log.read_bytes())  # each line of each process of the suite, or the test is red
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

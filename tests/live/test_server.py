@@ -162,7 +162,11 @@ def test_a_request_is_logged_as_one_line(live: Service) -> None:
     request = f"GET /healthz?q=secret%0Aline HTTP/1.1\r\nHost: a\r\nX-Request-ID: {marker}\r\n\r\n"
     assert raw(live, request.encode()).split()[1] == b"200"
     [line] = live.logged(marker)
-    assert re.fullmatch(rf'at=request method=GET path="/healthz" status=200 bytes=\d+ ms=\d+ request_id={marker}', line)
+    assert re.fullmatch(
+        r'at=request method=GET path="/healthz" route="/healthz" status=200 account=- bytes=\d+ ms=\d+'
+        rf" sql_count=0 sql_ms=0.0 bucket_ms=0.0 request_id={marker}",
+        line,
+    )
 
 
 def test_a_line_break_in_a_path_cannot_forge_a_log_line(live: Service) -> None:
@@ -174,7 +178,8 @@ def test_a_line_break_in_a_path_cannot_forge_a_log_line(live: Service) -> None:
 def test_the_log_contains_no_email_no_password_and_no_secret_key(live: Service) -> None:
     browser = live.browser()
     browser.sign_up("logged", PASSWORD)
-    live.logged('path="/sign-up" status=302')
+    *_, line = live.logged('path="/sign-up" route="/sign-up" status=302')
+    assert re.search(r" account=[1-9]\d* .* sql_count=[1-9]\d* sql_ms=\d+\.\d ", line)
     log = live.log.read_text()
     assert "logged@example.com" not in log
     assert PASSWORD not in log

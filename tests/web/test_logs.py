@@ -7,7 +7,9 @@ import pytest
 from flask import Flask
 from psycopg2.errors import UniqueViolation
 
-from app.web.logs import LONGEST_LINE, LogfmtFormatter
+from app.web.logfmt import LONGEST_LINE
+from app.web.logs import LogfmtFormatter
+from tests.logfmt import parse
 from tests.visitor import Visitor
 
 
@@ -34,9 +36,22 @@ def test_a_traceback_is_one_line() -> None:
     assert len(written.splitlines()) == 1
 
 
-def test_a_long_line_is_truncated_before_a_platform_splits_it() -> None:
-    assert len(line("x" * 50_000)) < 10_000
-    assert len(line("x" * 50_000)) > LONGEST_LINE
+def test_an_exception_is_named_in_a_field_and_ends_its_traceback() -> None:
+    written = parse(line("failed", error=ValueError("first\nlast of a@b.c")))
+    assert written["error"] == "ValueError: last of (not logged)"
+    assert written["msg"].startswith("failed\nTraceback")
+    assert written["msg"].endswith("last of (not logged)")
+
+
+@pytest.mark.parametrize("letter", ["x", "한"])
+def test_of_a_long_line_the_end_is_kept_and_a_platform_does_not_split_it(letter: str) -> None:
+    """In Korean letters it would be three times as long as in Latin ones."""
+    written = line("of %s", letter * 50_000, error=ValueError(f"{letter * 50_000} the end"))
+    assert len(written.encode()) <= LONGEST_LINE
+    read = parse(written)
+    assert read["error"].startswith("ValueError: ")
+    assert read["msg"].startswith(f"of {letter}")
+    assert read["msg"].endswith(f"{letter} the end")
 
 
 def test_row_values_in_a_postgres_error_are_not_logged() -> None:

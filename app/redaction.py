@@ -1,0 +1,41 @@
+"""Redaction: what no log line, no stored cause and no error report may hold. A secret, an address, a person's text."""
+
+import re
+
+NOT_LOGGED = "(not logged)"
+LONGEST_CAUSE = 500  # characters
+
+# Secrets in paths: the token of a link in a mail, which whoever reads the log could use first; the token of a shared
+# note; the id of a word count, which may be shared. The shortest has 22 characters.
+_LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email|s|wordcounts)/)[\w-]{22,}")
+# PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."), with the line breaks of its texts, and in
+# LINE a part of the statement, into which psycopg2 has written the values.
+_QUOTED_BY_POSTGRES = re.compile(
+    r"\b(DETAIL:|LINE \d+:).*?(?=\n(?:HINT|CONTEXT):|\n+(?:\[SQL|\(Background|The above exception|During handling)|\Z)",
+    re.DOTALL,
+)
+_PASSWORD_IN_URL = re.compile(r"(://)[^/\s@]*@")
+_EMAIL = re.compile(r"[^\s@<>()\"'=,;:/]{1,64}@[^\s@<>()\"'=,;:/]{1,255}")
+
+
+def redact(text: str, *, keep_links: bool = False) -> str:
+    """The text without secrets and addresses.
+
+    Args:
+        keep_links: in development, where app/mail.py prints what it would send.
+    """
+    if "DETAIL:" in text or "LINE " in text:
+        text = _QUOTED_BY_POSTGRES.sub(rf"\1 {NOT_LOGGED}", text)
+    if keep_links:
+        return text
+    if "@" in text:
+        text = _EMAIL.sub(NOT_LOGGED, _PASSWORD_IN_URL.sub(rf"\1{NOT_LOGGED}/", text))
+    return _LINK.sub(rf"\1{NOT_LOGGED}", text) if "/" in text else text
+
+
+def cause(error: BaseException) -> str:
+    """The class of an error, and the line of its message that says most: the last one, but of a database the first."""
+    origin = getattr(error, "orig", None) or error  # the driver's error inside of SQLAlchemy's
+    lines = redact(str(origin)).strip().splitlines() or [""]
+    line = lines[0] if hasattr(origin, "diag") else lines[-1]
+    return f"{type(origin).__name__}: {line}".removesuffix(": ")[:LONGEST_CAUSE]

@@ -1,0 +1,81 @@
+"""What a request or job costs the database: statements are counted and timed, and a slow one has a log line (slow query
+log).
+
+The line has the statement's text without the values, as the code has it.
+"""
+
+import logging
+from time import perf_counter
+from typing import Any
+
+from flask import Flask
+from psycopg2.extensions import connection, cursor
+from sqlalchemy import event
+
+from app import tracing
+from app.extensions import db
+
+log = logging.getLogger(__name__)
+
+
+class TimedCursor(cursor):
+    """It measures below SQLAlchemy, so that nothing is left out, and costs a microsecond. Not timed: what a server-side
+    cursor fetches later.
+    """
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        began = perf_counter()
+        try:
+            super().execute(query, vars)
+        finally:
+            self._note(query, perf_counter() - began)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        began = perf_counter()
+        try:
+            super().executemany(query, vars_list)
+        finally:
+            self._note(query, perf_counter() - began)
+
+    def _note(self, query: Any, seconds: float) -> None:
+        span = tracing.current()
+        if span:
+            span.statements += 1
+            span.sql_seconds += seconds
+        if seconds >= getattr(self.connection, "slow_seconds", float("inf")):
+            log_slow(str(query), seconds, self.rowcount, span)
+
+
+def note_commit(seconds: float) -> None:
+    if span := tracing.current():
+        span.sql_seconds += seconds
+
+
+def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | None) -> None:
+    """
+    Args:
+        rows: -1 where the statement failed.
+    """
+    fields = {
+        "at": "slow_statement",
+        "ms": round(seconds * 1000),
+        "rows": rows,
+        "route": span and span.name,
+        "sql": " ".join(statement.split()),
+    }
+    log.warning("", extra={"fields": fields})
+
+
+def init_app(app: Flask) -> None:
+    """Call it after the database's own."""
+    slow_seconds = app.config["LOG_SLOW_MS"] / 1000
+
+    def time_cursors(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
+        options["cursor_factory"] = TimedCursor
+
+    def set_threshold(made: connection, record: object) -> None:
+        made.slow_seconds = slow_seconds  # type: ignore[attr-defined]  # of our own class, app/web/autocommit.py
+
+    with app.app_context():
+        event.listen(db.engine, "do_connect", time_cursors)
+        event.listen(db.engine, "connect", set_threshold)

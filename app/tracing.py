@@ -1,0 +1,66 @@
+"""Tracing: the request or job at work, with its request id (correlation id), and what it has cost so far (a span).
+
+The access line, slow statements, the name of a database session and Sentry read it here. A span belongs to one thread.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from time import perf_counter
+
+WEB, WORKER = "web", "worker"
+IN_WSGI = "semicircle.span"  # where http_server/access_log.py finds it in the request
+
+
+@dataclass(slots=True)
+class Span:
+    """
+    Args:
+        process: WEB or WORKER.
+        request_id: that of the request in which a job was deferred; None for a job that nobody asked for.
+        name: the rule of the route, such as /notes/<id:note_id>, or the name of the task. None: no rule has the path.
+        account: the id of who is signed in.
+        statements: sent to the database.
+        sql_seconds: until they and COMMIT were answered.
+        bucket_seconds: until object storage has answered.
+    """
+
+    process: str
+    request_id: str | None
+    name: str | None = None
+    account: int | None = None
+    statements: int = 0
+    sql_seconds: float = 0.0
+    bucket_seconds: float = 0.0
+
+
+_current: ContextVar[Span | None] = ContextVar("span", default=None)
+
+
+def begin(span: Span) -> None:
+    _current.set(span)
+
+
+def end() -> None:
+    _current.set(None)
+
+
+def current() -> Span | None:
+    return _current.get()
+
+
+def note_account(account: int) -> None:
+    if span := _current.get():
+        span.account = account
+
+
+@contextmanager
+def bucket_time() -> Iterator[None]:
+    """What happens inside is a wait for object storage."""
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        if span := _current.get():
+            span.bucket_seconds += perf_counter() - began

@@ -1,0 +1,97 @@
+"""logfmt: what is written can be read again, and a line that is too long loses its middle."""
+
+import json
+
+import pytest
+
+from app.web.logfmt import LONGEST_LINE, line
+from tests.logfmt import Malformed, parse, parse_all
+
+TEXTS = [
+    "",
+    " ",
+    '"',
+    "\\",
+    '\\"',
+    "a b",
+    "a=b",
+    "one\ntwo\r\n\ttab",
+    "\x1b[31mred",
+    "줄\u2028바꿈",
+    "\u202eright to left",
+    "\x85",
+]
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *(f"a{text}" * 9 + "\\" for text in TEXTS), "word", "0.5", "한글"])
+def test_a_value_is_read_as_it_was_written_and_is_printable(text: str) -> None:
+    written = line({"at": "test", "msg": text, "ms": 1})
+    assert parse(written) == {"at": "test", "msg": text, "ms": "1"}
+    assert written.isprintable()
+    assert written.encode()
+
+
+def test_half_a_character_is_escaped_since_no_stream_takes_it() -> None:
+    written = line({"msg": "\udc80"})
+    assert written == 'msg="\\udc80"'
+    assert written.encode()
+
+
+def test_numbers_words_and_what_is_absent_have_no_quotes() -> None:
+    assert line({"a": 1, "b": 2.345, "c": None, "d": "GET", "e": "/x"}) == 'a=1 b=2.3 c=- d=GET e="/x"'
+
+
+@pytest.mark.parametrize("letter", ["x", "한", "\n", '"', "\\", "\u2028", "𝔘"])
+def test_a_long_value_loses_its_middle_and_the_line_keeps_within_the_bytes(letter: str) -> None:
+    written = line({"at": "test", "msg": f"begin{letter * 50_000}the end", "request_id": "r" * 200})
+    assert LONGEST_LINE - 12 < len(written.encode()) <= LONGEST_LINE
+    read = parse(written)
+    assert read["msg"].startswith(f"begin{letter}")
+    assert read["msg"].endswith(f"{letter}the end")
+    assert (read["at"], read["request_id"]) == ("test", "r" * 200)
+
+
+@pytest.mark.parametrize("length", range(8_900, 9_010, 7))
+def test_the_bound_is_kept_to_the_byte(length: int) -> None:
+    written = line({"msg": "x " * (length // 2)})
+    assert len(written.encode()) <= LONGEST_LINE
+    parse(written)
+
+
+def test_several_long_values_are_all_cut() -> None:
+    written = line({"a": "한 " * 9_000, "b": "é " * 9_000, "c": "last"})
+    assert len(written.encode()) <= LONGEST_LINE
+    assert parse(written)["c"] == "last"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "word",
+        "a=",
+        "a=b  c=d",
+        "a=b ",
+        'a="b',
+        'a="b"c=d',
+        'a=b"',
+        "a=b=c",
+        'a="\\x1b"',
+        'a="\t"',
+        "a=b a=c",
+        "A=b",
+    ],
+)
+def test_the_parser_of_the_tests_refuses(bad: str) -> None:
+    with pytest.raises(Malformed):
+        parse(bad)
+
+
+def test_the_parser_refuses_a_line_of_too_many_bytes() -> None:
+    assert parse_all(b"a=b\na=c\n") == [{"a": "b"}, {"a": "c"}]
+    with pytest.raises(Malformed, match="9001 bytes"):
+        parse_all(b"a=b\na=" + b"x" * 8_999)
+
+
+def test_it_is_json_that_stands_in_quotes() -> None:
+    assert json.loads(line({"msg": 'a"\n\\'}).removeprefix("msg=")) == 'a"\n\\'

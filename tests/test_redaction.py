@@ -1,0 +1,63 @@
+"""Redaction: no secret, no address and no row in what is logged, stored or reported."""
+
+import pytest
+from psycopg2.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
+
+from app.redaction import LONGEST_CAUSE, cause, redact
+
+TOKEN = "x" * 43
+ROW = "duplicate key\nDETAIL:  Failing row contains (1, hidden\n\nhidden, a@b.c)."
+EXCERPT = "column \"x\" does not exist\nLINE 1: SELECT x FROM users WHERE email = 'hidden'\n               ^\n"
+
+
+class OfTheDriver(Exception):
+    """As psycopg2's, which cannot be made with diagnostics."""
+
+    diag = None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user hidden@example.com is gone",
+        "<hidden@예시.한국>",
+        "postgres://user:hidden@db/n does not answer",
+        "postgres://hidden:hid%2Fden@db.example.com",
+        f"GET /new-password/{TOKEN.replace('x', 'hidden_')}",
+        ROW,
+        EXCERPT,
+        f"{ROW}\n[SQL: INSERT]\n(Background on this error)",
+    ],
+)
+def test_it_is_left_out(text: str) -> None:
+    left = redact(text)
+    assert "hidden" not in left
+    assert "not logged" in left
+
+
+def test_what_follows_the_row_is_kept() -> None:
+    left = redact(
+        f"{ROW}\n[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x"
+    )
+    assert left.endswith("[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x")
+
+
+@pytest.mark.parametrize(
+    "text", ["@bp.get", "a @ b", "File app/wordcounts/service.py, LINE 3", "GET /notes/7", "10:30"]
+)
+def test_what_only_looks_like_one_is_kept(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_cause_is_the_class_and_the_last_line_of_the_message() -> None:
+    assert cause(ValueError("first\nlast of a@b.c")) == "ValueError: last of (not logged)"
+    assert cause(ValueError()) == "ValueError"
+    assert len(cause(ValueError("x" * 9_999))) == LONGEST_CAUSE
+
+
+def test_of_the_database_it_is_what_the_server_says_and_no_value_of_the_row() -> None:
+    of_driver = UniqueViolation("duplicate key\nDETAIL:  Key (email)=(a@b.c) already exists.\n")
+    told = cause(IntegrityError("INSERT INTO users", {}, of_driver, hide_parameters=True))
+    assert told == "UniqueViolation: duplicate key"
+    assert cause(OfTheDriver("the message\nHINT: none")) == "OfTheDriver: the message"
