@@ -98,7 +98,7 @@ class Config:
         direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
         self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
         self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
-        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(url, max(self.WEB_THREADS, self.WORKER_THREADS))
+        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
 
     def _read_storage(self, env: Mapping[str, str]) -> None:
         storage = object_storage(env)

@@ -69,15 +69,15 @@ def _require_usable_options(name: str, url: URL) -> None:
             raise ConfigError(f"{name} has an option {option} after the ? with a value that it cannot have.")
 
 
-def engine_options(url: URL, threads: int) -> dict[str, Any]:
+def engine_options(threads: int) -> dict[str, Any]:
     """A pool as large as the threads, so that no thread waits for another's connection; every wait has an end.
 
+    The timeouts of statements and transactions are set in each transaction, see app/transaction_settings.py: a pooler
+    refuses them here. `options` of the URL are sent as they are.
+
     Args:
-        url: may hold `options` of its own, which are kept.
         threads: of one process.
     """
-    given = url.query.get("options", "")
-    timeouts = "-c statement_timeout=20s -c idle_in_transaction_session_timeout=20s"
     return {
         "pool_size": threads,
         "max_overflow": 0,
@@ -88,6 +88,5 @@ def engine_options(url: URL, threads: int) -> dict[str, Any]:
         "connect_args": {
             "connect_timeout": 5,  # seconds
             "application_name": "semicircle-web",
-            "options": f"{given} {timeouts}".strip(),
         },
     }

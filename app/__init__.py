@@ -5,7 +5,7 @@ import os
 from flask import Flask
 from procrastinate.schema import SchemaManager
 
-from app import backfill_jobs, jobs, mail, release, sql_timing, storage, web
+from app import backfill_jobs, jobs, mail, release, sql_timing, storage, transaction_settings, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -104,8 +104,9 @@ def create_app(config: Config | None = None) -> Flask:
 
 def init_database(app: Flask) -> None:
     db.init_app(app)
-    autocommit.init_app(app)  # after db, as the next two
+    autocommit.init_app(app)  # after db, as the next three
     sql_timing.init_app(app)
+    transaction_settings.init_app(app)
     teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     release.init_app(app, release_options(app))

@@ -35,11 +35,13 @@ def in_transaction(view: View) -> View:
 class PooledConnection(psycopg2.extensions.connection):
     """A connection that knows when it was last in use.
 
-    It tells a read in autocommit from the pool's ping, which has less time to be answered: see
-    http_server/database_timeout.py.
+    reads_only: tells a read in autocommit from the pool's ping, which has less time to be answered: see
+        http_server/database_timeout.py.
+    settings: SQL that its transactions begin with: see app/transaction_settings.py.
     """
 
     reads_only = False
+    settings = ""
     used_at = float("-inf")
 
     def commit(self) -> None:

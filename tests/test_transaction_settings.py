@@ -1,0 +1,128 @@
+"""Each transaction of ours begins with its settings, and leaves the session as it was."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg2 import sql
+from sqlalchemy import Connection, text
+
+from app import transaction_settings
+from app.extensions import db
+from app.transaction_settings import TIMEOUTS, add_source
+from tests.databases import STATEMENT_TIMEOUT
+
+# As the database has them.
+OF_SESSION = {"statement_timeout": STATEMENT_TIMEOUT, "idle_in_transaction_session_timeout": "0"}
+AS_NUMBERS = "SELECT generate_series(1, 3) AS number"
+
+
+@pytest.fixture
+def connection(migrated: Flask) -> Iterator[Connection]:
+    with db.engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def give(migrated: Flask) -> Callable[..., None]:
+    """Have every connection from now on begin its transactions with these."""
+    return lambda **settings: add_source(migrated, lambda: settings)
+
+
+def settings(connection: Connection, names: Iterable[str] = TIMEOUTS) -> dict[str, str]:
+    return {name: connection.scalar(text(f"SELECT current_setting('{name}')")) or "" for name in names}
+
+
+def driver_cursor(connection: Connection, *arguments: str) -> Any:
+    driver: Any = connection.connection
+    return driver.cursor(*arguments)
+
+
+def shown(cursor: Any) -> str:
+    cursor.execute("SHOW statement_timeout")
+    [(value,)] = cursor.fetchall()
+    return str(value)
+
+
+def test_they_hold_for_each_transaction_of_a_connection(connection: Connection) -> None:
+    for end in (connection.commit, connection.rollback):
+        assert settings(connection) == TIMEOUTS
+        end()
+
+
+def test_they_end_with_the_transaction(connection: Connection) -> None:
+    assert settings(connection) == TIMEOUTS
+    connection.commit()
+    session = connection.execution_options(isolation_level="AUTOCOMMIT")  # to which we send no settings
+    assert settings(session) == OF_SESSION
+
+
+def test_they_outlast_a_savepoint_that_is_the_first_statement(connection: Connection) -> None:
+    connection.begin_nested().rollback()
+    assert settings(connection) == TIMEOUTS
+
+
+def test_in_autocommit_they_hold_for_each_statement_of_a_request(migrated: Flask) -> None:
+    migrated.extensions["boot_gate"].is_open = True
+    with migrated.test_request_context("/notes"), db.engine.connect() as reading:
+        assert driver_cursor(reading).connection.autocommit
+        assert [settings(reading) for _ in range(2)] == [TIMEOUTS, TIMEOUTS]
+
+
+def test_what_runs_in_no_transaction_is_sent_alone(migrated: Flask) -> None:
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM users"))
+
+
+def test_a_server_side_cursor_may_be_the_first(connection: Connection) -> None:
+    streamed = connection.execution_options(yield_per=2).execute(text(AS_NUMBERS))
+    assert streamed.scalars().all() == [1, 2, 3]
+    assert settings(connection) == TIMEOUTS
+
+
+def test_many_rows_may_be_the_first(connection: Connection) -> None:
+    cursor = driver_cursor(connection)
+    cursor.executemany("SELECT %s", [(1,), (2,)])
+    assert shown(cursor) == "20s"
+
+
+@pytest.mark.parametrize("query", [b"SELECT 1", sql.SQL("SELECT 1")])
+def test_a_query_that_is_no_text_may_be_the_first(connection: Connection, query: object) -> None:
+    cursor = driver_cursor(connection)
+    cursor.execute(query)
+    assert shown(cursor) == "20s"
+
+
+def test_a_percent_sign_stays_what_it_is(connection: Connection) -> None:
+    assert connection.scalar(text("SELECT '%s' || :more"), {"more": "%"}) == "%s%"
+    connection.rollback()
+    cursor = driver_cursor(connection)
+    cursor.execute("SELECT '100 %'")
+    assert cursor.fetchall() == [("100 %",)]
+
+
+def test_a_source_adds_its_own_and_may_replace_ours(migrated: Flask, give: Callable[..., None]) -> None:
+    give(application_name="web 1", statement_timeout="500ms")
+    give(application_name="web 2")
+    expected = {"application_name": "web 2", "statement_timeout": "500ms", "idle_in_transaction_session_timeout": "20s"}
+    with db.engine.connect() as connection:
+        assert settings(connection, expected) == expected
+        connection.commit()
+        session = connection.execution_options(isolation_level="AUTOCOMMIT")
+        assert settings(session, ["application_name"]) == {"application_name": "semicircle-web"}
+
+
+def test_a_source_is_asked_anew_at_each_checkout(migrated: Flask) -> None:
+    asked = iter(["web 1", "web 2"])
+    add_source(migrated, lambda: {"application_name": next(asked)})
+    for expected in ("web 1", "web 2"):
+        with db.engine.connect() as connection:
+            assert settings(connection, ["application_name"]) == {"application_name": expected}
+
+
+@pytest.mark.parametrize("value", ["", "x" * 64, "it's", "100 %", "a\nb", "a\\", "달", "a;b", '"'])
+def test_a_value_that_would_need_quotes_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="application_name has to be") as refused:
+        transaction_settings.as_sql([lambda: {"application_name": value}])
+    assert value not in str(refused.value) or not value
