@@ -99,6 +99,9 @@ class Config:
         self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
         self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
+        scratch = read(env, "SCRATCH_DATABASE_URL")
+        scratch_url = database_url("SCRATCH_DATABASE_URL", scratch) if scratch else None
+        self.SCRATCH_DATABASE_URI = scratch_url.render_as_string(hide_password=False) if scratch_url else None
 
     def _read_storage(self, env: Mapping[str, str]) -> None:
         storage = object_storage(env)

@@ -42,14 +42,15 @@ def migrating_name() -> str:
     return f"{options.current().name}-migrations"
 
 
-def direct_engine(database: str | None = None) -> Engine:
+def direct_engine(database: str | None = None, url: str | None = None) -> Engine:
     """An engine without a pool on the project's direct URL.
 
     Args:
         database: another one on the same server.
+        url: of another server; None: the project's own.
     """
-    url = make_url(options.current().url).set(drivername=DRIVER)
-    return _engine(url.set(database=database) if database else url, migrating_name())
+    target = make_url(url or options.current().url).set(drivername=DRIVER)
+    return _engine(target.set(database=database) if database else target, migrating_name())
 
 
 @lru_cache(maxsize=8)  # it holds no connection, and keeps the queries that SQLAlchemy has compiled

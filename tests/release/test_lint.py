@@ -104,6 +104,8 @@ def test_a_revision_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_no_scratch_database_is_left(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     own = f"lint_{secrets.token_hex(4)}"  # other tests have theirs at the same time
     monkeypatch.setitem(current_app.extensions, "release", options.current()._replace(name=own))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {own}_scratch_0123abcd"))  # a process left it that was killed
     assert findings(tmp_path, 'op.execute("DROP TABLE people")')
     name = f"{own}_scratch_%"
     with database.engine.connect() as connection:

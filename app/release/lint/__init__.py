@@ -10,6 +10,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema
 
 from app.release import options
 from app.release.backfills import table as backfills_table
@@ -21,10 +22,13 @@ from app.release.effects.guard import Guard, Refused
 from app.release.errors import ReleaseError, server_message
 from app.release.ledger import CONTRACT, EXPAND
 from app.release.lint.rows import empty, end_backfills, fill
-from app.release.lint.scratch import scratch_database
 from app.release.revision_files import duplicate_revisions
+from app.release.scratch import scratch_database
 
 SECONDS = 60  # for one revision; nobody holds a lock here
+WHERE_TO_RUN = (
+    "Revisions are judged on one: run it where the database is your own, such as beside a development server."
+)
 
 
 class Finding(NamedTuple):
@@ -54,7 +58,8 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
     findings = [finding for script in history if script.revision in wanted for finding in _of_file(code, script)]
-    with scratch_database(metadata) as engine, direct_connection(engine) as connection:
+    with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
+        _create_schemas(connection, metadata)
         backfills_table.prepare(connection)
         for script in history:
             if not wanted:
@@ -66,6 +71,13 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
                 _apply(connection, script, metadata)
             wanted -= {script.revision}
     return findings
+
+
+def _create_schemas(connection: Connection, metadata: MetaData) -> None:
+    """Those of the models, which no revision makes."""
+    for schema in {table.schema for table in metadata.tables.values() if table.schema}:
+        connection.execute(CreateSchema(schema))
+    connection.commit()
 
 
 def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:

@@ -1,0 +1,58 @@
+"""A scratch database: an empty one on a server, for as long as it takes."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from app.release import options
+from app.release.connection import direct_connection, direct_engine
+from app.release.errors import ReleaseError, server_message
+
+_TAKE_NAME = text("SELECT set_config('application_name', :name, false)")
+_LEFT_BEHIND = text(
+    "SELECT datname FROM pg_database d WHERE datname ~ :pattern"
+    " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+    " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
+)
+_END_OUR_SESSIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
+)
+
+
+@contextmanager
+def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
+    """An engine of an empty database, which is dropped afterwards; also those that a killed process left are.
+
+    Args:
+        advice: what to do if none can be made, a sentence.
+        url: of a server; None: the project's own.
+
+    Raises:
+        ReleaseError: the server does not answer, or the role may not create a database.
+    """
+    prefix = f"{options.current().name}_scratch_"
+    name = prefix + secrets.token_hex(4)
+    server = direct_engine(url=url).execution_options(isolation_level="AUTOCOMMIT")
+    with direct_connection(server) as connection:
+        connection.execute(_TAKE_NAME, {"name": name})  # who makes one is there as long as it is
+        for (left,) in connection.execute(_LEFT_BEHIND, {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
+            _drop(connection, left)
+        try:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+        except ProgrammingError as error:
+            raise ReleaseError(f"No scratch database can be made here ({server_message(error)}). {advice}") from error
+        scratch = direct_engine(database=name, url=url)
+        try:
+            yield scratch
+        finally:
+            scratch.dispose()
+            _drop(connection, name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    """Not WITH (FORCE): it may not end an autovacuum worker, which DROP DATABASE by itself does."""
+    connection.execute(_END_OUR_SESSIONS, {"database": name})
+    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
