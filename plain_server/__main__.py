@@ -1,0 +1,152 @@
+"""The commands. `bin/receive` of a site calls `main`; `python3 -m plain_server FOLDER` makes a site."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from plain_server.balancer import configuration
+from plain_server.deploys import Deploys
+from plain_server.errors import DeployError
+from plain_server.place import Place
+from plain_server.setting_up import set_up
+from plain_server.telling import say
+
+BRANCH = "refs/heads/main"
+NOTHING = "0" * 40  # what git calls a reference that is not there
+MOST_SHOWN = 50  # releases
+
+
+def pushed(deploys: Deploys, _: argparse.Namespace) -> None:
+    """Git's pre-receive hook: deploy what is pushed to main, and refuse the push when that fails."""
+    updates = [line.split() for line in sys.stdin]
+    others = [name for *_ids, name in updates if name.startswith("refs/heads/") and name != BRANCH]
+    if others:
+        raise DeployError(f"Only main is deployed, not {', '.join(others)}: git push REMOTE HEAD:main")
+    for _old, commit, name in updates:
+        if name == BRANCH and commit == NOTHING:
+            raise DeployError("main cannot be deleted: it is what serves.")
+        if name == BRANCH:
+            with deploys.lock():
+                _deploy_unless_live(deploys, commit)
+
+
+def _deploy_unless_live(deploys: Deploys, commit: str) -> None:
+    """It is live already where the connection of an earlier push was lost after its deploy."""
+    live = deploys.records.live()
+    if live and live.commit == commit:
+        say(f"{commit} is live already, as v{live.version}.")
+        deploys.converge()
+        return
+    release = deploys.deploy(commit, "push")
+    say(f"v{release.version} is live.")
+
+
+def activate(deploys: Deploys, arguments: argparse.Namespace) -> None:
+    """Deploy a commit that was pushed before (a rollback), or the live one again, with a changed environment."""
+    with deploys.lock():
+        live = deploys.records.live()
+        if arguments.commit is None and live is None:
+            raise DeployError("Nothing is live yet: git push")
+        commit = _resolve(deploys.place, arguments.commit) if arguments.commit else live.commit  # type: ignore[union-attr]
+        release = deploys.deploy(commit, "activate")
+        _point_main(deploys)
+    say(f"v{release.version} is live: {commit}")
+
+
+def _resolve(place: Place, name: str) -> str:
+    found = _git(place, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    if found.returncode != 0:
+        raise DeployError(f"{name} is no commit that was pushed here; see: receive releases")
+    return found.stdout.strip()
+
+
+def _point_main(deploys: Deploys) -> None:
+    """Let main be what is live: else a push of something newer could be "Everything up-to-date"."""
+    live = deploys.records.live()
+    if live and _git(deploys.place, "cat-file", "-e", live.commit).returncode == 0:
+        _git(deploys.place, "update-ref", BRANCH, live.commit).check_returncode()
+
+
+def _git(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", "--git-dir", place.repository, *arguments], capture_output=True, text=True)
+
+
+def resume(deploys: Deploys, _: argparse.Namespace) -> None:
+    """Start what should run and does not, stop what should not: after a reboot, a crash, or a push that was killed."""
+    with deploys.lock():
+        deploys.converge()
+        _point_main(deploys)
+
+
+def releases(deploys: Deploys, arguments: argparse.Namespace) -> None:
+    """The newest releases, the newest first, as `heroku releases` shows them."""
+    live = deploys.records.live()
+    shown = [{**vars(release), "current": release == live} for release in reversed(deploys.records.all()[-MOST_SHOWN:])]
+    if arguments.json:
+        print(json.dumps(shown, indent=2))
+        return
+    for one in shown:
+        mark = "*" if one["current"] else " "
+        print(f"{mark} v{one['version']} {one['commit'][:12]} {one['status']} {one['updated_at']} {one['description']}")
+
+
+def run(deploys: Deploys, arguments: argparse.Namespace) -> None:
+    """A one-off command with the environment of the live release, in its checkout: receive run flask release status"""
+    live = deploys.records.live()
+    if live is None:
+        raise DeployError("Nothing is live yet: git push")
+    environment = deploys.place.environment_of(live.commit, live.version)
+    os.chdir(deploys.place.releases / live.commit)
+    try:
+        os.execvpe(arguments.command[0], arguments.command, environment)  # noqa: S606 - who may push may run anything
+    except OSError as error:
+        raise DeployError(f"{arguments.command[0]}: {error.strerror}") from None
+
+
+def haproxy(deploys: Deploys, _: argparse.Namespace) -> None:
+    """The configuration of HAProxy, for /etc/haproxy/haproxy.cfg."""
+    print(configuration(deploys.place), end="")
+
+
+COMMANDS: dict[str, Callable[[Deploys, argparse.Namespace], None]] = {
+    command.__name__: command for command in (pushed, activate, resume, releases, run, haproxy)
+}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="receive", description="Deploys what is pushed; see docs/plain-server.md.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen")
+    added = {
+        name: commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        for name, command in COMMANDS.items()
+    }
+    added["activate"].add_argument("commit", nargs="?", metavar="COMMIT")
+    added["releases"].add_argument("--json", action="store_true")
+    added["run"].add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    parsed = parser.parse_args(arguments)
+    if parsed.chosen == "run" and not parsed.command:
+        parser.error("run what?")
+    return parsed
+
+
+def main(root: str, arguments: list[str]) -> int:
+    parsed = parse(arguments)
+    try:
+        COMMANDS[parsed.chosen](Deploys(Place(Path(root))), parsed)
+    except DeployError as error:
+        say(f"Error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python3 -m plain_server FOLDER")
+    try:
+        set_up(Path(sys.argv[1]).resolve())
+    except DeployError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,198 @@
+"""A deploy: build, release, start the new web beside the old one, let HAProxy switch, stop the old processes.
+
+Whoever kills us at any line leaves a site that serves: nothing of the live release is touched before the new one is
+ready and recorded, and `converge` makes processes and HAProxy fit the record, however far the one before it came.
+"""
+
+import fcntl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from plain_server import builds, processes
+from plain_server.balancer import Balancer
+from plain_server.errors import DeployError
+from plain_server.place import Place
+from plain_server.processes import Process
+from plain_server.records import FAILED, SUCCEEDED, Records, Release
+from plain_server.telling import follow, say
+
+POLL = 0.1  # seconds
+NOT_STARTED = ("release", "postdeploy", "web")  # lines that run once, and the web, which is started by itself
+
+
+class Deploys:
+    """Only within `lock()`, all but the records."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.records = Records(place.root / "releases.jsonl")
+        self.balancer = Balancer(place.settings)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One at a time: the others wait. The kernel unlocks it when we die."""
+        with (self.place.root / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("Waiting for another deploy to end …")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self.records.fail_interrupted()
+            yield
+
+    def deploy(self, commit: str, description: str) -> Release:
+        """
+        Raises:
+            DeployError: it is recorded as failed; the release that was live serves on.
+        """
+        self.balancer.require()
+        self._converge_if_possible()
+        release = self.records.begin(commit, description)
+        try:
+            checkout = self._prepare(release)
+            self._start_web(release, checkout)
+        except BaseException as error:
+            self.records.end(release, FAILED, f"{description}: {error}" if str(error) else description)
+            self._stop_all_of(release.version)
+            raise
+        release = self.records.end(release, SUCCEEDED)
+        say(f"v{release.version} is ready; HAProxy switches to it")
+        self.converge()
+        builds.remove_old(self.place, commit)
+        return release
+
+    def converge(self) -> None:
+        """Run the live release and nothing else; a step that is done already is passed over.
+
+        Raises:
+            DeployError: it cannot be served; what serves now is left alone.
+        """
+        live = self.records.live()
+        if live is None:
+            processes.stop(self.place, processes.running(self.place))
+            return
+        checkout = builds.build(self.place, live.commit)
+        web = self._web_of(live) or self._start_web(live, checkout)
+        self.balancer.take(web.port)
+        for name in self._others(checkout):
+            self._start_missing(name, live, checkout)
+        for port in set(self.place.settings.ports) - {web.port}:
+            self.balancer.drain(port)
+        others = {process for process in processes.running(self.place) if process.version != live.version}
+        processes.stop(self.place, others)
+        for name in self._others(checkout):
+            if not self._has(name, live):
+                say(f"Warning: {name} has ended; {builds.last_line(self.place.log / f'{name}.log')}")
+
+    def _converge_if_possible(self) -> None:
+        """What is pushed may be what mends it."""
+        try:
+            self.converge()
+        except DeployError as error:
+            say(f"Warning: the live release cannot be put right: {error}")
+
+    def _prepare(self, release: Release) -> Path:
+        say(f"Building {release.commit} as v{release.version}")
+        checkout = builds.build(self.place, release.commit)
+        command = builds.procfile(checkout).get("release")
+        if command:
+            self._run_release_phase(command, release, checkout)
+        return checkout
+
+    def _run_release_phase(self, command: str, release: Release, checkout: Path) -> None:
+        """Its output goes to a file, so that it ends in order when we are killed."""
+        say(f"Release phase: {command}")
+        log = self.place.log / "release.log"
+        environment = self.place.environment_of(release.commit, release.version)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                cwd=checkout,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        follow(log, process)
+        if process.returncode != 0:
+            raise DeployError(f"The release phase failed with exit code {process.returncode}: {builds.last_line(log)}")
+
+    def _start_web(self, release: Release, checkout: Path) -> Process:
+        """Start the web on the free port, where HAProxy leaves it out, and return when it is ready."""
+        port = self._free_port()
+        self.balancer.leave_out(port)
+        environment = self.place.environment_of(release.commit, release.version)
+        # PORT alone would mean all interfaces, in releases before HOST.
+        arguments = f"{environment.get('GUNICORN_CMD_ARGS', '')} --bind 127.0.0.1:{port}".strip()
+        environment |= {"PORT": str(port), "GUNICORN_CMD_ARGS": arguments}
+        say(f"Starting web on port {port}")
+        command = builds.procfile(checkout)["web"]
+        processes.start(self.place, "web", command, release.version, environment, checkout)
+        try:
+            return self._wait_until_ready(release, port)
+        except BaseException:
+            self._stop_all_of(release.version)
+            raise
+
+    def _wait_until_ready(self, release: Release, port: int) -> Process:
+        deadline = time.monotonic() + self.place.settings.ready_within
+        while answer := not_ready(port, self.place.settings.host):
+            if self._web_of(release) is None:
+                said = builds.last_line(self.place.log / "web.log")
+                raise DeployError(f"The web ended before it was ready: {said}")
+            if time.monotonic() > deadline:
+                raise DeployError(f"The web is not ready after {self.place.settings.ready_within:.0f} s: {answer}")
+            time.sleep(POLL)
+        web = self._web_of(release)
+        if web is None:
+            raise DeployError(f"Something else answers on port {port}; name two free ones in server.json.")
+        return web
+
+    def _free_port(self) -> int:
+        taken = {process.port for process in processes.running(self.place)}
+        for port in self.place.settings.ports:
+            if port not in taken:
+                return port
+        raise DeployError("Both ports are in use by releases; see: receive resume")
+
+    def _start_missing(self, name: str, release: Release, checkout: Path) -> None:
+        if not self._has(name, release):
+            say(f"Starting {name}")
+            environment = self.place.environment_of(release.commit, release.version)
+            command = builds.procfile(checkout)[name]
+            processes.start(self.place, name, command, release.version, environment, checkout)
+
+    def _others(self, checkout: Path) -> list[str]:
+        return [name for name in builds.procfile(checkout) if name not in NOT_STARTED]
+
+    def _has(self, name: str, release: Release) -> bool:
+        return any(
+            (process.name, process.version) == (name, release.version) for process in processes.running(self.place)
+        )
+
+    def _web_of(self, release: Release) -> Process | None:
+        webs = (process for process in processes.running(self.place) if process.name == "web")
+        return next((web for web in webs if web.version == release.version), None)
+
+    def _stop_all_of(self, version: int) -> None:
+        mine = {process for process in processes.running(self.place) if process.version == version}
+        processes.stop(self.place, mine)
+
+
+def not_ready(port: int, host: str) -> str:
+    """What /readyz says, or why it does not answer; empty when it is ready."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz", headers={"Host": host})
+        answer = connection.getresponse()
+        said = answer.read(200).decode(errors="replace").strip()
+    except (OSError, HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
+    return "" if answer.status == 200 else f"/readyz is {answer.status}: {said}"

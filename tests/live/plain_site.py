@@ -1,0 +1,202 @@
+"""A plain server for tests: a bare repository with its hook, HAProxy with TLS, and a checkout that pushes there."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import urllib3
+
+from app.dev import ports
+from app.dev.processes import Child, spawn
+from plain_server import builds, processes
+from plain_server.place import Place
+from plain_server.processes import Process
+from plain_server.setting_up import set_up
+from tests.live.browser import Browser
+from tests.mail.smtp_server import self_signed_certificate
+from tests.waiting import WITHIN
+
+ROOT = Path(__file__).parents[2]
+HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+# What a release runs. A copy, so that tests can change it, and deploy what is not committed yet.
+DEPLOYED = ("app", "http_server", "migrations", "*.py", "Procfile", "requirements.txt")
+GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
+
+
+@dataclass(frozen=True)
+class PlainSite:
+    """
+    Args:
+        checkout: a clone whose remote `production` is the server.
+        url: of HAProxy.
+        certificate: of HAProxy, whom nobody else trusts.
+    """
+
+    place: Place
+    checkout: Path
+    url: str
+    certificate: Path
+
+    def browser(self) -> Browser:
+        browser = Browser(self.url)
+        browser._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30), ca_certs=str(self.certificate))
+        return browser
+
+    def commit(self, changes: Mapping[str, str]) -> str:
+        """Commit files with these texts, and return the commit."""
+        for name, text in changes.items():
+            (self.checkout / name).write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "A change")
+        return self.git("rev-parse", "HEAD").stdout.strip()
+
+    def push(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.git("push", *(arguments or ("production", "HEAD:main")), check=False)
+
+    def pushing(self) -> AbstractContextManager["Deploy"]:
+        return self._deploying([*GIT, "push", "production", "HEAD:main"])
+
+    def activating(self, commit: str) -> AbstractContextManager["Deploy"]:
+        return self._deploying([str(self.place.root / "bin/receive"), "activate", commit])
+
+    @contextmanager
+    def _deploying(self, command: list[str]) -> Iterator["Deploy"]:
+        with subprocess.Popen(command, cwd=self.checkout, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                yield Deploy(process, self.place)
+            finally:
+                process.kill()
+
+    def receive(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([self.place.root / "bin/receive", *arguments], capture_output=True, text=True)
+
+    def releases(self) -> list[dict[str, Any]]:
+        """The newest first."""
+        found: list[dict[str, Any]] = json.loads(self.receive("releases", "--json").stdout)
+        return found
+
+    def running(self) -> set[tuple[str, int]]:
+        """Name and version of each process."""
+        return {(process.name, process.version) for process in processes.running(self.place)}
+
+    def web(self, version: int) -> Process:
+        [web] = [one for one in processes.running(self.place) if (one.name, one.version) == ("web", version)]
+        return web
+
+    def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*GIT, *arguments], cwd=self.checkout, check=check, capture_output=True, text=True)
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """A deploy that is under way, with its output and its process at hand."""
+
+    process: "subprocess.Popen[str]"
+    place: Place
+
+    def read_until(self, words: str) -> None:
+        """Read on in what it says."""
+        assert self.process.stderr
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"the deploy did not say {words!r} but: {''.join(said)}")
+
+    def signal(self, number: signal.Signals) -> None:
+        receive = str(self.place.root / "bin/receive")
+        [process] = [one for one in psutil.process_iter(["cmdline"]) if receive in (one.info["cmdline"] or [])]
+        process.send_signal(number)
+
+    def end(self) -> tuple[int, str]:
+        """The exit code, and the rest of what was said."""
+        _, rest = self.process.communicate(timeout=WITHIN)
+        return self.process.returncode, rest
+
+
+@contextmanager
+def plain_site(environment: Mapping[str, str]) -> Iterator[PlainSite]:
+    """A server to which nothing has been pushed yet.
+
+    Args:
+        environment: of the app.
+    """
+    assert HAPROXY, "haproxy is not installed: apt-get install haproxy"
+    with ExitStack() as stack:
+        # Not pytest's folder, whose name is too long for the path of a socket.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plain-", ignore_cleanup_errors=True)))
+        place = Place(folder / "site")
+        first, second, https = ports.find_free(3)
+        certificate = self_signed_certificate(folder / "certificate.pem")
+        set_up(place.root)
+        settings = {
+            "host": "127.0.0.1",
+            "ports": [first, second],
+            "binds": [f"127.0.0.1:{https} ssl crt {certificate}"],
+            "admin_socket": str(folder / "haproxy"),
+            "haproxy_user": "",
+            "python": sys.executable,
+        }
+        (place.root / "server.json").write_text(json.dumps(settings))
+        write_environment(place, environment)
+        _offer_own_packages(place)
+        stack.callback(_kill_all, place)
+        site = PlainSite(place, _checkout(folder / "checkout", place), f"https://127.0.0.1:{https}", certificate)
+        configuration = folder / "haproxy.cfg"
+        configuration.write_text(site.receive("haproxy").stdout)
+        log = folder / "haproxy.log"
+        haproxy = Child("haproxy", spawn([HAPROXY, "-db", "-f", str(configuration)], log=log), log)
+        stack.callback(haproxy.stop)
+        haproxy.wait_until((folder / "haproxy").exists, 10)
+        yield site
+
+
+def _kill_all(place: Place) -> None:
+    """Nothing of it is needed any more."""
+    while left := processes.running(place):
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.killpg(process.group, signal.SIGKILL)
+
+
+def write_environment(place: Place, environment: Mapping[str, str]) -> None:
+    lines = {"SECRET_KEY": secrets.token_hex(32), **environment, "APP_SETTINGS": "config.ProductionConfig"}
+    (place.root / "environment").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def _offer_own_packages(place: Place) -> None:
+    """In place of an environment that would take a minute to install: it holds the same packages, and more."""
+    key = builds.key(sys.executable, ROOT / "requirements.txt")
+    environment = place.virtual_environments / key
+    environment.symlink_to(Path(sys.prefix).resolve())
+    assert (environment / builds.WHOLE).exists(), "the tests run in the environment of `make install`"
+
+
+def _checkout(folder: Path, place: Place) -> Path:
+    folder.mkdir()
+    for pattern in DEPLOYED:
+        for path in ROOT.glob(pattern):
+            if path.is_dir():
+                shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(path, folder)
+    for arguments in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("remote", "add", "production", str(place.repository)),
+        ("add", "--all"),
+        ("commit", "--quiet", "--message", "The service"),
+    ):
+        subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True)
+    return folder
