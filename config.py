@@ -17,6 +17,7 @@ from environment import (
     log_level,
     page_servers,
     read,
+    refuse_debug,
     required,
     secret_key,
     secret_keys,
@@ -84,6 +85,8 @@ class Config:
         return secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
 
     def _read_processes(self, env: Mapping[str, str]) -> None:
+        if not self.DEBUG:
+            refuse_debug(env)
         self.LOG_LEVEL = log_level(env)
         self.LOG_SLOW_MS = whole_number(env, "LOG_SLOW_MS", 500, 60_000)
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
@@ -180,9 +183,10 @@ class TestingConfig(Config):
 
 
 class MigrationConfig(Config):
-    """A process that migrates and does nothing else, as in a job of a pipeline: it needs the database's URL alone.
+    """A process that migrates and does nothing else: it needs the database's URL alone.
 
-    It serves no page and runs no job. So it gets no secret of the site (least privilege).
+    `flask db` is one, whatever serves the pages, and a job of a pipeline. It serves no page and runs no job. So it gets
+    no secret of the site (least privilege).
     """
 
     ONLY_MIGRATES = True
@@ -220,10 +224,25 @@ def from_environment(env: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: `APP_SETTINGS` is missing or names no class, or the class misses a value.
     """
-    name = required(env, "APP_SETTINGS")
+    return named_class(required(env, "APP_SETTINGS"))(env)
+
+
+def for_migrations(env: Mapping[str, str]) -> Config:
+    """The configuration of `flask db`: the class of `APP_SETTINGS` may want a bucket, migrations want none.
+
+    Development keeps its class, which knows where the embedded database is.
+
+    Raises:
+        ConfigError: `APP_SETTINGS` names no class, or `DATABASE_URL` is missing or unusable.
+    """
+    cls = named_class(read(env, "APP_SETTINGS") or "config.MigrationConfig")
+    return cls(env) if issubclass(cls, DevelopmentConfig) else MigrationConfig(env)
+
+
+def named_class(name: str) -> type[Config]:
     if name not in CLASSES:
         raise ConfigError(f"APP_SETTINGS is not one of {', '.join(CLASSES)}.")
-    return CLASSES[name](env)
+    return CLASSES[name]
 
 
 def checked(env: Mapping[str, str]) -> Config:

@@ -62,6 +62,12 @@ def log_level(env: Mapping[str, str]) -> str:
     return level
 
 
+def refuse_debug(env: Mapping[str, str]) -> None:
+    """Refuse Flask's own switch of the debug mode. It would go past the class, in each process that `flask` starts."""
+    if read(env, "FLASK_DEBUG").lower() not in {"", "0", "false", "no"}:
+        raise ConfigError("FLASK_DEBUG is set, and shows strangers the code; unset it, since only development debugs.")
+
+
 def secret_key(name: str, value: str) -> str:
     """Refuse a key that somebody else may know or guess.
 

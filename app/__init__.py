@@ -5,7 +5,7 @@ import os
 from flask import Flask
 from procrastinate.schema import SchemaManager
 
-from app import backfill_jobs, jobs, mail, release, sql_timing, storage, transaction_settings, web
+from app import backfill_jobs, flask_db, jobs, mail, release, sql_timing, storage, transaction_settings, web
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -43,7 +43,8 @@ from app.wordcounts import tasks as wordcount_tasks
 from app.wordcounts.commands import count
 from app.wordcounts.views import bp as wordcounts
 from app.worker import worker
-from config import Config, from_environment
+from config import Config, for_migrations, from_environment
+from environment import ConfigError
 
 # Importing a module of tasks registers its jobs with the queue.
 TASKS = (
@@ -66,12 +67,17 @@ def create_app(config: Config | None = None) -> Flask:
     """The application.
 
     Args:
-        config: the settings of a test; None reads the class that the environment's `APP_SETTINGS` names.
+        config: the settings of a test; None reads the environment.
 
     Raises:
         ConfigError: a variable of the environment is missing or unusable.
     """
-    config = config or from_environment(os.environ)
+    try:
+        config = config or from_environment(os.environ)
+    except ConfigError as error:
+        if not flask_db.may_be_asked_for():
+            raise
+        return migrations_alone(error)
     app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
     app.config.from_object(config)
     app.ensure_sync = lambda func: func  # type: ignore[method-assign] # no view is async, so none is asked
@@ -100,6 +106,16 @@ def create_app(config: Config | None = None) -> Flask:
     ):
         app.register_blueprint(feature)
     init_commands(app)
+    return app
+
+
+def migrations_alone(lacks: ConfigError) -> Flask:
+    """The application of `flask db` where the environment lacks something; its other commands say what."""
+    try:
+        app = create_app(for_migrations(os.environ))
+    except ConfigError as error:
+        return flask_db.without_an_application(lacks, db_lacks=error)
+    app.cli = flask_db.OnlyDb(lacks, app.cli.commands["db"])
     return app
 
 

@@ -87,6 +87,7 @@ BAD = {
     "SECRET_KEY_FALLBACKS": ["short", "a" * 40, "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5"],
     "DATABASE_URL": ["", *DATABASE_URLS],
     "MIGRATION_DATABASE_URL": DATABASE_URLS,
+    "FLASK_DEBUG": ["1", "true", "yes"],
     "LOG_LEVEL": ["loud", "", "10"],
     "PORT": [*NUMBERS[:-3], "65536", "1000000"],
     "WEB_CONCURRENCY": NUMBERS,
@@ -140,7 +141,12 @@ BAD = {
 }
 COPIED_WRONGLY = ["hidden-value\n", " hidden-value", "hidden-value ", "hidden\nvalue", "hidden\x07value", " ", "\n"]
 
-CASES = [(name, value) for name, values in BAD.items() for value in [*values, *COPIED_WRONGLY]]
+# flask itself reads FLASK_DEBUG before we do, and makes 1 or 0 of it.
+CASES = [
+    (name, value)
+    for name, values in BAD.items()
+    for value in [*values, *(COPIED_WRONGLY if name != "FLASK_DEBUG" else [])]
+]
 
 
 def environment(name: str, value: str) -> dict[str, str]:

@@ -207,6 +207,18 @@ def test_only_development_debugs_and_has_defaults(name: str) -> None:
         CLASSES[name]({})
 
 
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "config.DevelopmentConfig"])
+@pytest.mark.parametrize("value", ["1", "true", "on"])
+def test_flasks_own_switch_does_not_go_past_the_class(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="FLASK_DEBUG is set"):
+        CLASSES[name]({**ENVIRONMENT, "FLASK_DEBUG": value})
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "no"])
+def test_a_switch_that_is_off_is_no_matter(value: str) -> None:
+    assert not config(FLASK_DEBUG=value).DEBUG
+
+
 class Checkout(DevelopmentConfig):
     """Development configuration with its ports file in a temporary folder."""
 

@@ -42,7 +42,7 @@ def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
     assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?: \S.*", line) for line in lines)
     commands = dict(line.split(": ", 1) for line in lines)
     assert len(commands) == len(lines)
-    assert commands["release"] == commands["postdeploy"] == "flask db upgrade"
+    assert commands["release"] == commands["postdeploy"] == "python config.py && exec flask db upgrade"
     assert commands["worker"] == "exec flask worker"
     assert commands["web"].startswith("python config.py && exec gunicorn -c gunicorn.conf.py")
     assert not re.search(r"--bind|-b |--workers|-w |\d{4}", commands["web"])
