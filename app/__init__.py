@@ -122,8 +122,8 @@ def migrations_alone(lacks: ConfigError) -> Flask:
 def init_database(app: Flask) -> None:
     db.init_app(app)
     autocommit.init_app(app)  # after db, as the next three
-    sql_timing.init_app(app)
     transaction_settings.init_app(app)
+    sql_timing.init_app(app)
     teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     release.init_app(app, release_options(app))

@@ -9,18 +9,19 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import connection
 from sqlalchemy import event
 
 from app import tracing
 from app.extensions import db
+from app.transaction_settings import SettingCursor
 
 log = logging.getLogger(__name__)
 
 
-class TimedCursor(cursor):
+class TimedCursor(SettingCursor):
     """It measures below SQLAlchemy, so that nothing is left out, and costs a microsecond. Not timed: what a server-side
-    cursor fetches later.
+    cursor fetches later. The settings of a transaction are sent with its first statement, and are no part of its text.
     """
 
     def execute(self, query: Any, vars: Any = None) -> None:
@@ -67,7 +68,7 @@ def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | Non
 
 
 def init_app(app: Flask) -> None:
-    """Call it after the database's own."""
+    """Call it after app.transaction_settings: the last class of cursors is the one that is used."""
     slow_seconds = app.config["LOG_SLOW_MS"] / 1000
 
     def time_cursors(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
