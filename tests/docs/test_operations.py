@@ -1,0 +1,176 @@
+"""Every command of the runbooks is run: on a database, a bucket and a log as they are when something is wrong.
+
+A command is a line of an indented block. Words in capitals stand for a value, see `Place.given`. `heroku` and `aws` are
+stand-ins that know the words and options of the real ones.
+"""
+
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.serving import make_server
+
+from app import create_app
+from app.accounts import service as accounts
+from app.dev import postgres
+from app.extensions import db
+from app.jobs import defer
+from config import TestingConfig
+from tests.conftest import PASSWORD
+from tests.databases import Environment, empty_database, migrated_database
+
+pytestmark = pytest.mark.servers
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("operations.md", "backups.md", "logs.md")
+NO_COMMANDS = ("at=", "level=", "#")  # lines of a log, and comments
+CRON = re.compile(r"^([\d*]+ +){5}")
+# Run where they are tested, since they take seconds.
+ELSEWHERE = {"flask restore-drill": "tests/backups/test_restore_drill.py"}
+EXIT_CODES = {"flask release plan --back": 2}  # unknown: no release is noted here
+LOG = """\
+2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/notes" route="/notes" status=200 account=1 bytes=9 ms=1200 sql_count=2 sql_ms=1100.0 bucket_ms=0.0 request_id=6f1c
+2026-11-25T00:00:00Z app[web.1]: level=warning logger=app.sql_timing at=slow_statement ms=1100 rows=20 sql="SELECT 1"
+2026-11-25T00:00:00Z app[web.1]: level=error logger=app.web.errors msg="StorageUnavailable: put_object failed"
+2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/todos" route="/todos" status=500 account=1 bytes=9 ms=3 sql_count=1 sql_ms=1.0 bucket_ms=0.0 request_id=6f1d
+2026-11-25T00:00:00Z heroku[router]: at=error code=H12 desc="Request timeout" method=GET path="/notes" status=503
+2026-11-25T00:00:00Z heroku[web.1]: Error R14 (Memory quota exceeded)
+2026-11-25T00:00:00Z app[worker.1]: level=warning logger=app.worker msg="MailUnavailable"
+"""  # noqa: E501 - lines of a log
+
+
+def commands(page: str) -> Iterator[str]:
+    lines = iter((ROOT / "docs" / page).read_text().splitlines())
+    for line in lines:
+        if not line.startswith("    ") or line.strip().startswith(NO_COMMANDS):
+            continue
+        command = CRON.sub("", line.strip()).replace(r"\%", "%")
+        while command.endswith("\\"):
+            command = command[:-1] + next(lines).strip()
+        yield re.sub(r"\s+# .*", "", command)
+
+
+ALL = list(dict.fromkeys(command for page in PAGES for command in commands(page)))
+
+
+class Place:
+    """A service, and the environment of a shell beside it."""
+
+    def __init__(self, app: Flask, environment: Environment, target: str, url: str, folder: Path) -> None:
+        self._app = app
+        self._folder = folder
+        self._database = environment["DATABASE_URL"].replace("+psycopg2", "")
+        self._env = {
+            **environment,
+            "APP_SETTINGS": "config.TestingConfig",
+            "DATABASE_URL": self._database,
+            "TARGET_URL": target.replace("+psycopg2", ""),
+            "LOG": str(folder / "log"),
+            "PATH": os.pathsep.join(
+                [str(folder), str(postgres.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
+        }
+        with app.app_context():
+            defer("photos.delete_orphan", key="none")
+            job = db.session.scalar(text("UPDATE procrastinate_jobs SET status = 'failed' RETURNING id"))
+            db.session.commit()
+        self._given = {
+            "https://HOST": url,
+            "/srv/backups": str(folder),
+            "latest.dump": str(folder / "latest.dump"),
+            "before.dump": str(folder / "latest.dump"),  # is made before it is restored
+            "backup.dump": str(folder / "latest.dump"),
+            "web.log": str(folder / "web.log"),
+            "worker.log": str(folder / "web.log"),
+            "6f1c…": "6f1c",
+            "ID": str(job),
+            "NEW_PASSWORD": psycopg2.extensions.parse_dsn(self._database).get("password", ""),
+            "beside": f"{environment['TEST_RUN']}_beside_{secrets.token_hex(4)}",
+        }
+
+    def run(self, command: str) -> tuple[int, str]:
+        """The exit code, and what was printed. A single `flask` command runs in this process, which has it imported."""
+        with closing(psycopg2.connect(self._database)) as victim:
+            for word, value in {**self._given, "PID": str(victim.info.backend_pid)}.items():
+                command = re.sub(rf"(?<![\w$]){re.escape(word)}(?![\w=])", value.replace("\\", r"\\"), command)
+            words = shlex.split(command)
+            if words[0] == "flask" and "|" not in words:
+                result = self._app.test_cli_runner().invoke(args=words[1:])
+                return result.exit_code, result.output
+            done = self._shell(command)
+            return done.returncode, done.stdout
+
+    def _shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/bash", "-o", "pipefail", "-c", command],
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+
+
+@pytest.fixture(scope="module")
+def place(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("runbooks")
+    (folder / "log").write_text(LOG)
+    (folder / "web.log").write_text(re.sub(r"^.*?\]: ", "", LOG, flags=re.MULTILINE))  # without Logplex
+    for name in ("heroku", "aws"):
+        stand_in = folder / name
+        stand_in.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -S "{Path(__file__).parent}/heroku_stand_in.py" {name} "$@"\n'
+        )
+        stand_in.chmod(0o755)
+    with migrated_database(server_environment) as environment, empty_database(server_environment) as target:
+        app = create_app(TestingConfig(environment))
+        with app.app_context():
+            accounts.sign_up("alice@example.com", "alice", PASSWORD)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield Place(app, environment, target["DATABASE_URL"], f"http://127.0.0.1:{server.port}", folder)
+        server.shutdown()
+        serving.join()
+        server.server_close()
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.mark.parametrize("command", [command for command in ALL if not command.startswith(tuple(ELSEWHERE))])
+def test_a_command_of_the_runbooks_works(command: str, place: Place) -> None:
+    code, printed = place.run(command)
+    assert code == EXIT_CODES.get(command, 0), printed
+
+
+def test_commands_are_found_and_those_of_other_tests_are_in_them() -> None:
+    assert len(ALL) > 50
+    for command, path in ELSEWHERE.items():
+        assert any(found.startswith(command) for found in ALL)
+        assert command.split()[1] in (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "heroku ps:reboot",
+        "heroku ps:scale --quickly web=1",
+        "flask release heal",
+        'psql "$DATABASE_URL" -c "SELECT none"',
+    ],
+)
+def test_a_command_that_does_not_exist_is_noticed(wrong: str, place: Place) -> None:
+    assert place.run(wrong)[0] != 0
