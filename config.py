@@ -14,6 +14,7 @@ from pathlib import Path
 from environment import (
     HIGHEST_PORT,
     ConfigError,
+    commit,
     log_level,
     page_servers,
     read,
@@ -94,6 +95,7 @@ class Config:
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
         self.ON_DYNO = bool(read(env, "DYNO"))
+        self.COMMIT = commit(env)
 
     def _read_database(self, env: Mapping[str, str]) -> None:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))

@@ -12,6 +12,7 @@ HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, an IPv4 address 
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 TRUSTED_HOST = re.compile(rf"\.?{LABEL}(?:\.{LABEL})*|\[[0-9A-Fa-f:.]+\]")
 HIGHEST_PORT = 65535
+COMMIT = re.compile(r"[0-9a-f]{12,64}")
 
 SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
 # A key that can be read in this repository signs nothing. DEVELOPMENT_KEY of config.py holds the word "development".
@@ -66,6 +67,18 @@ def refuse_debug(env: Mapping[str, str]) -> None:
     """Refuse Flask's own switch of the debug mode. It would go past the class, in each process that `flask` starts."""
     if read(env, "FLASK_DEBUG").lower() not in {"", "0", "false", "no"}:
         raise ConfigError("FLASK_DEBUG is set, and shows strangers the code; unset it, since only development debugs.")
+
+
+def commit(env: Mapping[str, str]) -> str | None:
+    """The commit that runs, as the platform tells it, in twelve characters; None: it tells none.
+
+    Not refused when it is something else, such as the version of a build that was uploaded: nothing depends on it.
+    """
+    for name in ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"):
+        value = read(env, name)
+        if COMMIT.fullmatch(value):
+            return value[:12]
+    return None
 
 
 def secret_key(name: str, value: str) -> str:

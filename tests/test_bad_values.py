@@ -137,6 +137,9 @@ BAD = {
     ],
     "SITE_URL": ["", *URLS[:8], "https://semicircle.dev/path", "https://semicircle.dev?hidden=1"],
     "DYNO": [],  # every value is valid
+    "HEROKU_BUILD_COMMIT": [],  # what is no commit is not shown
+    "HEROKU_SLUG_COMMIT": [],
+    "GIT_REV": [],
     "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
 }
 COPIED_WRONGLY = ["hidden-value\n", " hidden-value", "hidden-value ", "hidden\nvalue", "hidden\x07value", " ", "\n"]

@@ -152,6 +152,15 @@ def test_the_pool_size_covers_the_worker_threads() -> None:
     assert options["pool_size"] == 9
 
 
+def test_the_commit_that_runs_is_the_first_that_a_platform_tells() -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    for name in ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"):
+        assert commit[:12] == DevelopmentConfig({name: commit}).COMMIT
+    assert DevelopmentConfig({"HEROKU_BUILD_COMMIT": "a" * 40, "GIT_REV": commit}).COMMIT == "a" * 12
+    for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{commit}x"):
+        assert DevelopmentConfig({"HEROKU_SLUG_COMMIT": other}).COMMIT is None
+
+
 @pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
 def test_page_servers_are_set_in_testing_only(cls: type[Config]) -> None:
     env = {**ENVIRONMENT, "TEST_PAGE_SERVERS": "127.0.0.1:8000"}

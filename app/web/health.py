@@ -39,16 +39,17 @@ def healthz() -> Response:
 @public
 @in_transaction
 def readyz() -> tuple[Response, int]:
-    """The database answers, takes changes, and this code runs on its schema."""
+    """The database answers, takes changes, and this code runs on its schema. `commit` tells releases apart."""
+    commit = current_app.config["COMMIT"]
     try:
         schema = recent_state()
     except (OperationalError, InterfaceError, PoolTimeout):
         db.session.rollback()
-        return jsonify(state="no_answer"), 503
+        return jsonify(state="no_answer", commit=commit), 503
     except ReadOnly:
-        return jsonify(state="read_only"), 503
-    answer = {"state": schema.name, "code_head": schema.code_head, "database_revision": schema.database_revision}
-    return jsonify(answer), 200 if schema.name in READY else 503
+        return jsonify(state="read_only", commit=commit), 503
+    revisions = {"code_head": schema.code_head, "database_revision": schema.database_revision}
+    return jsonify(state=schema.name, commit=commit, **revisions), 200 if schema.name in READY else 503
 
 
 def recent_state() -> SchemaState:

@@ -157,7 +157,7 @@ def test_readyz_says_that_the_database_is_read_only(site: Site) -> None:
     browser, _ = site.stranger()
     site.settings_of_database(*READ_ONLY)
     answer = browser.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only"})
+    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only", "commit": None})
     site.settings_of_database("RESET ALL")
     assert browser.get("/readyz").get_json()["state"] == "at_head"
 

@@ -62,7 +62,8 @@ def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> No
     add_ledger_step("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.get_json() == {"state": "ahead", "code_head": HEAD, "database_revision": "9999"}
+    expected = {"state": "ahead", "commit": None, "code_head": HEAD, "database_revision": "9999"}
+    assert answer.get_json() == expected
 
 
 def test_not_ready_when_one_step_ahead_is_a_contract_and_this_release_was_never_live(client: Visitor) -> None:
@@ -124,7 +125,7 @@ def test_without_a_database_the_process_is_healthy_and_not_ready(environment: di
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.get_json() == {"state": "no_answer"}
+    assert answer.get_json() == {"state": "no_answer", "commit": None}
 
 
 def test_a_full_pool_is_503_with_retry_after_and_recovers(environment: dict[str, str]) -> None:
@@ -133,6 +134,6 @@ def test_a_full_pool_is_503_with_retry_after_and_recovers(environment: dict[str,
         with db.engine.connect():
             answer = app.test_client().get("/readyz")
             assert answer.status_code == 503
-            assert answer.get_json() == {"state": "no_answer"}
+            assert answer.get_json() == {"state": "no_answer", "commit": None}
         assert app.test_client().get("/readyz").is_json
         db.engine.dispose()

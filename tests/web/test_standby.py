@@ -93,7 +93,7 @@ def test_a_standby_that_goes_away_in_the_middle_of_a_request_is_503(standby: Sta
 
 def test_readyz_says_that_the_database_is_read_only(standby: Standby) -> None:
     answer = standby.alice.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only"})
+    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only", "commit": None})
 
 
 def test_a_worker_finds_that_the_queue_does_not_answer_and_will_try_again(standby: Standby) -> None:
