@@ -5,10 +5,10 @@ BIN := .venv/bin
 # Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test check attack audit lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check deploy-staging deploy-production rollback attack audit lint format translations screenshots requirements wheels install clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 15
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
 
 dev: install .env ## serve on this machine, with reload; PORT=5001 for that very port
 	@exec $(BIN)/flask dev
@@ -21,6 +21,15 @@ test: install ## the rules of every feature, and a few of each costly kind, in m
 
 check: install ## every test; ARGS=tests/browser for some
 	@$(PYTEST) $(ARGS)
+
+deploy-staging: ## test main, push it to staging, and see that it serves
+	@$(PYTHON) bin/deploy staging
+
+deploy-production: ## hand over to production what staging runs, and see that it serves
+	@$(PYTHON) bin/deploy production $(ARGS)
+
+rollback: ## go back to an earlier release, if that is safe; ARGS="production v12"
+	@$(PYTHON) bin/rollback $(ARGS)
 
 attack: install ## what a stranger can try, against a site of its own, in ten minutes; ARGS=--quick for two
 	@$(BIN)/python -m attack $(ARGS)

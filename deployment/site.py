@@ -1,0 +1,143 @@
+"""The site as a browser sees it, and waiting until the new release serves."""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from http.client import HTTPException
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import IO, NamedTuple
+
+from deployment.errors import DeployError
+from deployment.journal import Journal
+from deployment.limits import Limits
+
+MOST = 4 * 1024 * 1024  # bytes of a page
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STEADY = 5  # answers in a row: a router picks any process, and old ones may still be among them
+# What /readyz says of code that does not fit its database. Waiting longer does not change that; a process may know a
+# state that is some seconds old, but of a database that was migrated before it began.
+NEVER = ("behind", "ahead_contract", "unknown")
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+class Unreachable(Exception):
+    """No answer came; the message is the reason."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
+class Site:
+    """A browser of its own: it keeps cookies, and follows no redirects.
+
+    Args:
+        url: scheme, host and port.
+    """
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        self.url = url
+        self.host = urllib.parse.urlsplit(url).hostname or ""
+        self._limits = limits
+        is_loopback = self.host in LOOPBACK
+        # As behind a router that ends TLS. Browsers send secure cookies to the loopback interface, too.
+        self._headers = {"Referer": url.replace("http:", "https:") + "/", "Accept-Language": "en"}
+        if is_loopback:
+            self._headers["X-Forwarded-Proto"] = "https"
+        policy = DefaultCookiePolicy(secure_protocols=("https", "http") if is_loopback else ("https",))
+        self._opener = urllib.request.build_opener(
+            _NoRedirect,
+            urllib.request.HTTPCookieProcessor(CookieJar(policy)),
+            *([urllib.request.ProxyHandler({})] if is_loopback else []),
+        )
+
+    def get(self, path: str) -> Answer:
+        return self._send(path, None)
+
+    def post(self, path: str, **fields: str) -> Answer:
+        return self._send(path, urllib.parse.urlencode(fields).encode())
+
+    def _send(self, path: str, body: bytes | None) -> Answer:
+        """Raises: Unreachable."""
+        request = urllib.request.Request(self.url + path, body, self._headers)
+        try:
+            with self._opener.open(request, timeout=self._limits.request) as answer:
+                return _read(answer.status, answer.headers, answer)
+        except urllib.error.HTTPError as answer:  # 302 too, which is not followed
+            with answer:
+                return _read(answer.code, answer.headers, answer)
+        except urllib.error.URLError as error:
+            raise Unreachable(str(error.reason)) from None
+        except (OSError, HTTPException) as error:
+            raise Unreachable(str(error) or type(error).__name__) from None
+
+
+def _read(status: int, headers: Message, body: IO[bytes]) -> Answer:
+    try:
+        return Answer(status, dict(headers.items()), body.read(MOST).decode(errors="replace"))
+    except (OSError, HTTPException) as error:
+        raise Unreachable(f"its answer broke off: {error}") from None
+
+
+def wait_until_it_serves(site: Site, commit: str, limits: Limits, journal: Journal) -> None:
+    """Wait until /readyz is 200 and says this commit, several times in a row.
+
+    Raises:
+        DeployError: the commit serves and does not fit its database; or it does not serve within `limits.site` seconds.
+    """
+    journal.say(f"Waiting until {site.url}/readyz is 200 and says {commit[:12]} …")
+    deadline = time.monotonic() + limits.site
+    ready, refused = 0, 0
+    while ready < STEADY:
+        status, state, serving = _look(site)
+        is_ours = serving is not None and commit.startswith(serving)
+        ready = ready + 1 if is_ours and status == 200 else 0
+        refused = refused + 1 if is_ours and state in NEVER else 0
+        if refused == STEADY:
+            raise DeployError(
+                f"The new code serves, and {site.url}/readyz says {state}: it does not fit its database. See"
+                " docs/operations.md, and go back: bin/rollback"
+            )
+        if time.monotonic() > deadline:
+            raise DeployError(
+                f"{site.url} does not serve {commit[:12]} after {limits.site:g} s: {_told(status, state, serving)}"
+            )
+        if ready < STEADY:
+            time.sleep(limits.poll / STEADY)
+    journal.say(f"{site.url} serves {commit[:12]}.")
+
+
+def _look(site: Site) -> tuple[int, str, str | None]:
+    """The status of /readyz, its state or why there is none, and the commit that it says."""
+    try:
+        answer = site.get("/readyz")
+    except Unreachable as error:
+        return 0, str(error), None
+    try:
+        document = json.loads(answer.text)
+        return answer.status, str(document["state"]), document.get("commit")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return answer.status, "no state", None
+
+
+def _told(status: int, state: str, serving: str | None) -> str:
+    if status == 0:
+        return f"it does not answer ({state})."
+    if serving:
+        return f"/readyz is {status} ({state}) and says {serving}."
+    if status == 200 and state != "no state":
+        return (
+            f"/readyz is {status} and says no commit. On Heroku: heroku labs:enable runtime-dyno-metadata, and deploy"
+            " again; docs/configuration.md names the variable for other platforms."
+        )
+    return f"/readyz is {status} ({state}). Look at the log of the web."

@@ -1,0 +1,187 @@
+"""Ways in which a deploy fails, each with what it has to say. bench/deploys.py measures how soon it says so."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from deployment.limits import Limits
+from tests.deployment.world import LIMITS, World
+
+NO_RELEASE = "no release is made"
+RELEASED = "the release is made"
+
+
+Plant = Callable[[World], object]
+
+
+class Failure(NamedTuple):
+    """
+    Args:
+        plant: makes it fail.
+        says: a regular expression for the last line of the log.
+        made: whether the remote gets a release before it fails.
+        waits: the limits, where it fails by one.
+        deploy: to where.
+    """
+
+    plant: Plant
+    says: str
+    made: str = NO_RELEASE
+    waits: Limits = LIMITS
+    deploy: str = "staging"
+
+
+def fault(**faults: str) -> Plant:
+    return lambda world: world.heroku.faults.update(faults)
+
+
+def later(fault: str) -> Plant:
+    """Something is wrong with the list of releases once there are some."""
+
+    def plant(world: World) -> None:
+        world.has_released("staging", world.head())
+        world.heroku.faults["releases"] = fault
+
+    return plant
+
+
+def outcome(remote: str, outcome: str) -> Plant:
+    return lambda world: setattr(world.app(remote), "outcome", outcome)
+
+
+def site(name: str, value: object) -> Plant:
+    return lambda world: setattr(world.sites["staging"], name, value)
+
+
+def broken(request: str, status: int, text: str = "") -> Plant:
+    return site("broken", {request: (status, text)})
+
+
+def not_signed_in(world: World) -> None:
+    world.heroku.is_signed_in = False
+
+
+def no_heroku(world: World) -> None:
+    (world.checkout.parent / "bin/heroku").unlink()
+
+
+def failed_before(world: World) -> None:
+    """Git has the commit, and its release has failed: "Everything up-to-date"."""
+    world.git("push", "--quiet", "staging", "HEAD:main")
+    world.staging.releases[0]["status"] = "failed"
+
+
+def rolled_back_since(world: World) -> None:
+    world.has_released("staging", "0" * 40)
+    world.git("push", "--quiet", "staging", "HEAD:main")
+    world.staging.end_releases()
+    world.staging.add_release("Rollback to v1", "0" * 40)
+    world.staging.end_releases()
+
+
+def unreachable(world: World) -> None:
+    world.staging.web_url = "http://127.0.0.1:1/"
+
+
+def dirty(world: World) -> None:
+    (world.checkout / "Makefile").write_text("test:\n")
+
+
+def another_branch(world: World) -> None:
+    world.git("switch", "--quiet", "--create", "feature")
+
+
+def red_tests(world: World) -> None:
+    world.commit("Makefile", "test:\n\t@echo 1 failed; false\n")
+
+
+def tests_that_leave_files(world: World) -> None:
+    world.commit("Makefile", "test:\n\t@touch left-over\n")
+
+
+def not_in_step(world: World) -> None:
+    """Somebody else has pushed to where main comes from, or nobody has pushed there what is deployed."""
+    world.git("clone", "--quiet", "--bare", ".", "../origin.git")
+    world.git("remote", "add", "origin", "../origin.git")
+    world.git("fetch", "--quiet", "origin")
+    world.git("branch", "--quiet", "--set-upstream-to=origin/main")
+    world.commit()
+
+
+def no_remote(world: World) -> None:
+    world.git("remote", "remove", "staging")
+
+
+def staging_ran_nothing(world: World) -> None:
+    """As it is at first."""
+
+
+def staging_ran_another(world: World) -> None:
+    world.has_released("staging", world.head())
+    world.commit()
+
+
+def staging_failed(world: World) -> None:
+    staging_ran_another(world)
+    world.has_released("staging", world.head(), "failed")
+
+
+def staging_broke_since(world: World) -> None:
+    world.has_released("staging", world.head())
+    world.sites["staging"].broken = {"POST /notes": (500, "")}
+
+
+def production_fails(world: World) -> None:
+    world.has_released("staging", world.head())
+    world.production.outcome = "failed"
+
+
+SOON = LIMITS._replace(site=0.2)
+FAILURES = {
+    "release failed": Failure(outcome("staging", "failed"), "v1 of .* failed.*releases:retry --app", RELEASED),
+    "release pending for ever": Failure(
+        outcome("staging", "pending"), "v1 .* still pending", RELEASED, LIMITS._replace(release=0.2)
+    ),
+    "push rejected": Failure(fault(push="rejected"), "refused the push"),
+    "up-to-date after a failed release": Failure(failed_before, "v1 .* failed.*releases:retry --app", RELEASED),
+    "rolled back since": Failure(rolled_back_since, "was rolled back from .*v3 is live", RELEASED),
+    "released something else": Failure(fault(push="of somebody else"), "v1 .* is not of", RELEASED),
+    "not signed in": Failure(not_signed_in, "heroku login"),
+    "no CLI": Failure(no_heroku, "no command heroku"),
+    "CLI prints no JSON": Failure(fault(releases="rubbish"), "heroku update"),
+    "CLI prints another document": Failure(fault(releases="another document"), "heroku update"),
+    "CLI leaves the status out": Failure(later("no status"), "heroku update", RELEASED),
+    "CLI invents a status": Failure(later("another status"), "heroku update", RELEASED),
+    "CLI gets no answer": Failure(fault(releases="fails"), "ENOTFOUND"),
+    "CLI hangs": Failure(fault(releases="hangs"), "took longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
+    "/readyz is 503": Failure(site("readyz", (503, "no_answer")), "503 .no_answer.", RELEASED, SOON),
+    "the code does not fit": Failure(site("readyz", (503, "ahead_contract")), "ahead_contract: it does not", RELEASED),
+    "the old release serves on": Failure(site("serving", lambda: "0" * 40), "and says 000000000000", RELEASED, SOON),
+    "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
+    "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),
+    "site unreachable": Failure(unreachable, "does not answer", RELEASED, SOON),
+    "a page is 500": Failure(broken("GET /sign-up", 500), "broke at GET /sign-up: 500", RELEASED),
+    "a wrong page": Failure(
+        broken("GET /sign-in", 200, "Welcome to nginx!"), "GET /sign-in: the page has no", RELEASED
+    ),
+    "no stylesheet": Failure(broken("GET /site.css", 404), "GET /site.css: 404", RELEASED),
+    "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),
+    "saving is 500": Failure(broken("POST /notes", 500), "broke at POST /notes: 500", RELEASED),
+    "a note is lost": Failure(broken("GET /notes/7", 200, "another"), "GET /notes/7: the page has no", RELEASED),
+    "the account stays": Failure(broken("POST /mypage/delete", 422), "POST /mypage/delete: 422", RELEASED),
+    "mailed sign-up without an account": Failure(
+        broken("GET /sign-up", 200, "csrf_token"), "machine 127.0.0.1 login EMAIL", RELEASED
+    ),
+    "dirty tree": Failure(dirty, "not clean .Makefile."),
+    "not on main": Failure(another_branch, "feature is checked out"),
+    "tests red": Failure(red_tests, "tests are red"),
+    "tests leave files": Failure(tests_that_leave_files, "not clean .left-over."),
+    "not in step with upstream": Failure(not_in_step, "main and origin/main differ"),
+    "no remote": Failure(no_remote, "no git remote staging"),
+    "staging ran nothing": Failure(staging_ran_nothing, "Staging runs nothing", deploy="production"),
+    "staging ran another commit": Failure(staging_ran_another, "Staging runs .{8} .v1.", deploy="production"),
+    "staging's release failed": Failure(staging_failed, "Staging runs .{8} .v1.", deploy="production"),
+    "staging broke since": Failure(staging_broke_since, "broke at POST /notes", deploy="production"),
+    "production's release failed": Failure(
+        production_fails, "semicircle-production failed", RELEASED, deploy="production"
+    ),
+}

@@ -1,0 +1,48 @@
+"""bin/deploy: what it does when nothing fails, and what it makes of a deploy before."""
+
+import re
+
+from tests.deployment.world import LIMITS, World
+
+
+def versions(world: World, remote: str) -> list[str]:
+    return [f"v{one['version']} {one['status']}: {one['description']}" for one in world.app(remote).releases]
+
+
+def test_staging_then_production_then_the_same_again(world: World) -> None:
+    commit, staging, production = world.head(), world.sites["staging"], world.sites["production"]
+    assert world.deploy("staging") == 0
+    assert versions(world, "staging") == [f"v1 succeeded: Deploy {commit[:8]}"]
+    assert world.production.releases == []
+    log = world.log()
+    assert re.search(rf"ended: staging runs {commit[:12]} as v1$", log.strip())
+    for command in ("make test", f"git push staging {commit}:refs/heads/main", "heroku releases --json"):
+        assert f"$ {command}" in log, "the plain commands are printed"
+    assert (len(staging.notes), staging.accounts, staging.asked.count("POST /mypage/delete")) == (1, set(), 1)
+
+    assert world.deploy("production") == 0
+    assert versions(world, "production") == [f"v1 succeeded: Promote semicircle-staging v1 {commit[:8]}"]
+    assert f"`make test` passed for {commit[:12]} at" in world.log(), "and is not run again"
+    assert not [asked for asked in production.asked if asked.startswith("POST")], "nothing is written there unasked"
+    assert len(staging.notes) == 2, "staging is asked again, whoever deployed there"
+
+    assert world.deploy("staging") == 0
+    assert len(world.staging.releases) == 1
+    assert world.deploy("production", "--write") == 0
+    assert len(production.notes) == 1
+
+
+def test_without_a_pipeline_the_commit_is_pushed_to_production(world: World) -> None:
+    world.heroku.has_pipeline = False
+    commit = world.head()
+    world.has_released("staging", commit)
+    assert world.deploy("production") == 0
+    assert versions(world, "production") == [f"v1 succeeded: Deploy {commit[:8]}"]
+
+
+def test_a_deploy_that_stopped_while_the_release_was_pending_goes_on(world: World) -> None:
+    world.staging.outcome = "pending"
+    assert world.deploy("staging", limits=LIMITS._replace(release=0.05)) == 1
+    world.staging.outcome = "succeeded"
+    assert world.deploy("staging") == 0
+    assert len(world.staging.releases) == 1

@@ -1,0 +1,57 @@
+"""bin/deploy is red whenever the commit does not serve: with exit code 1, a sentence, and a log that holds it."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deployment import commands
+from tests.deployment.failures import FAILURES, RELEASED, Failure
+from tests.deployment.world import World
+from tests.waiting import wait_until
+
+BIN = Path(__file__).parents[2] / "bin"
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_it_is_red_says_why_and_logs_it(world: World, failure: Failure) -> None:
+    failure.plant(world)
+    assert world.deploy(failure.deploy, limits=failure.waits) == 1
+    [*_, last] = world.log().splitlines()
+    assert re.search(rf"ended: red\. .*{failure.says}", last), last
+    assert bool(world.app(failure.deploy).releases) == (failure.made == RELEASED)
+
+
+def test_the_account_of_a_smoke_journey_that_breaks_is_deleted(world: World) -> None:
+    world.sites["staging"].broken = {"POST /notes": (500, "")}
+    assert world.deploy("staging") == 1
+    assert "POST /mypage/delete" in world.sites["staging"].asked
+    assert not world.sites["staging"].accounts
+
+
+def test_an_interrupted_deploy_says_so_in_its_log(world: World) -> None:
+    world.staging.outcome = "pending"
+    command = [sys.executable, str(BIN / "deploy"), "staging"]
+    with subprocess.Popen(command, cwd=world.checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        wait_until(lambda: "Waiting for release" in world.log(), "the push")
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    assert "ended: interrupted." in world.log()
+
+
+@pytest.mark.parametrize("words", [[], ["main"], ["staging", "--force"]], ids=["nothing", "a branch", "an option"])
+@pytest.mark.parametrize("command", [commands.deploy, commands.rollback])
+def test_what_it_does_not_know_is_refused(
+    command: Callable[[list[str], Path], int], words: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command(words, tmp_path)
+
+
+def test_outside_of_a_checkout_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.deploy(["staging"], tmp_path) == 1
+    assert "is in no git checkout" in capsys.readouterr().out
