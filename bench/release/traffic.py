@@ -7,11 +7,13 @@ stall is not hidden by requests that could not be sent (no coordinated omission)
 import http.client
 import itertools
 import multiprocessing
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from random import Random
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
@@ -51,6 +53,7 @@ class Plan:
     Args:
         rate: requests a second; None: closed loop, each client sends its next request at once, to measure the maximum.
         notes, users: note n belongs to user (n - 1) % users + 1.
+        certificate: of a server that speaks TLS, as a proxy does; None: it does not.
     """
 
     port: int
@@ -58,6 +61,13 @@ class Plan:
     notes: int
     users: int
     rate: float | None
+    certificate: Path | None = None
+
+    def connection(self) -> http.client.HTTPConnection:
+        if self.certificate is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=GIVE_UP)
+        trusted = ssl.create_default_context(cafile=self.certificate)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=GIVE_UP, context=trusted)
 
 
 class Traffic:
@@ -126,7 +136,7 @@ def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], N
     random = Random(visitor.user_id)
     own = range(visitor.user_id, plan.notes + 1, plan.users)
     unedited = iter(random.sample(own, len(own)))  # edits name version 1 (optimistic locking)
-    connection = http.client.HTTPConnection("127.0.0.1", plan.port, timeout=GIVE_UP)
+    connection = plan.connection()
     for number, due in clock.turns():
         kind = KINDS[number % len(KINDS)]
         mark = number if kind == "create" else next(unedited) if kind == "edit" else random.choice(own)
