@@ -5,7 +5,19 @@ import os
 from flask import Flask
 from procrastinate.schema import SchemaManager
 
-from app import backfill_jobs, flask_db, jobs, mail, release, sql_timing, storage, transaction_settings, web
+from app import (
+    backfill_jobs,
+    flask_db,
+    job_records,
+    jobs,
+    mail,
+    release,
+    sql_timing,
+    storage,
+    tracing,
+    transaction_settings,
+    web,
+)
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -16,6 +28,7 @@ from app.backups.commands import restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
+from app.job_commands import jobs_commands
 from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
@@ -121,8 +134,9 @@ def migrations_alone(lacks: ConfigError) -> Flask:
 
 def init_database(app: Flask) -> None:
     db.init_app(app)
-    autocommit.init_app(app)  # after db, as the next three
+    autocommit.init_app(app)  # after db, as what follows
     transaction_settings.init_app(app)
+    transaction_settings.add_source(app, tracing.session_settings)
     sql_timing.init_app(app)
     teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
@@ -152,6 +166,7 @@ def release_options(app: Flask) -> release.Options:
         unmapped_prefixes=("procrastinate_",),
         unmapped_sql=SchemaManager.get_schema,
         waiting_jobs=jobs.waiting,
+        failed_jobs=job_records.failed_jobs,
         defer_backfill=backfill_jobs.defer_batch,
     )
 
@@ -160,6 +175,7 @@ def init_commands(app: Flask) -> None:
     app.cli.add_command(worker)
     app.cli.add_command(count)
     app.cli.add_command(mail_commands)
+    app.cli.add_command(jobs_commands)
     app.cli.add_command(seed)
     app.cli.add_command(restore_drill)
     if app.config["DEBUG"]:  # imports packages that only development installs

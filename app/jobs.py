@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app import database_errors
+from app import database_errors, job_records
 from app.extensions import db
 
 MOST_ATTEMPTS = 10  # of any job, whatever ended the others
@@ -138,7 +138,7 @@ def defer_on(
         priority=priority,
     )
     try:
-        job.defer(**arguments)
+        job_records.note_request(connection, job.defer(**arguments))
     except ConnectorException as error:
         if isinstance(error.__cause__, SQLAlchemyError):
             raise error.__cause__ from None

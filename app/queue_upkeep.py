@@ -7,14 +7,20 @@ from procrastinate import JobContext
 from procrastinate.jobs import Job, Status
 from sqlalchemy import text
 
+from app import job_records
 from app.extensions import db
-from app.jobs import MOST_ATTEMPTS, NIGHTLY, queue, retrying, session_jobs
+from app.jobs import MOST_ATTEMPTS, NIGHTLY, nightly, queue, retrying, session_jobs
 
 log = logging.getLogger(__name__)
 
 DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
 LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
 FAILED_JOBS_KEPT_HOURS = 30 * 24
+
+
+class WorkerLost(Exception):
+    """Why a job failed that no worker has ended."""
+
 
 _LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
 
@@ -61,6 +67,7 @@ async def _requeue_or_fail(job: Job) -> None:
     else:
         log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
         await session_jobs.finish_job(job, Status.FAILED, delete_job=False)
+        job_records.add_failure(job.id, WorkerLost("its workers died or lost the database"))
 
 
 @queue.periodic(cron=NIGHTLY)
@@ -76,3 +83,8 @@ async def purge_failed_jobs(context: JobContext, timestamp: int) -> None:
     await context.app.job_manager.delete_old_jobs(
         nb_hours=FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
+
+
+@nightly("jobs.purge_lost_records")
+def purge_lost_records(timestamp: int) -> None:
+    job_records.purge_lost_records()

@@ -38,4 +38,5 @@ def cause(error: BaseException) -> str:
     origin = getattr(error, "orig", None) or error  # the driver's error inside of SQLAlchemy's
     lines = redact(str(origin)).strip().splitlines() or [""]
     line = lines[0] if hasattr(origin, "diag") else lines[-1]
-    return f"{type(origin).__name__}: {line}".removesuffix(": ")[:LONGEST_CAUSE]
+    told = f"{type(origin).__name__}: {line}".removesuffix(": ")[:LONGEST_CAUSE]
+    return "".join(letter if letter.isprintable() else "?" for letter in told)  # PostgreSQL stores no NUL

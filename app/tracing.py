@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 WEB, WORKER = "web", "worker"
+LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer
 IN_WSGI = "semicircle.span"  # where http_server/access_log.py finds it in the request
 
 
@@ -48,6 +49,14 @@ def end() -> None:
 
 def current() -> Span | None:
     return _current.get()
+
+
+def session_settings() -> dict[str, str]:
+    """For app/transaction_settings.py: who is at work, in pg_stat_activity and in the server's own log."""
+    span = _current.get()
+    if span is None or span.request_id is None:
+        return {}
+    return {"application_name": f"semicircle-{span.process} {span.request_id}"[:LONGEST_NAME]}
 
 
 def note_account(account: int) -> None:

@@ -9,7 +9,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,12 +21,14 @@ from procrastinate import JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
-from app.backfill_jobs import fill_batch, resume_lost_backfills
+from app.extensions import db
+from app.job_middleware import in_context
 from app.jobs import JobRequeued, queue
-from app.queue_upkeep import DEAD_AFTER, requeue_stalled_jobs
+from app.queue_upkeep import DEAD_AFTER
 from app.release import boot_gate
+from app.web import logs
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +38,20 @@ EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case
 RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
 POOL_TIMEOUT = 5.0  # seconds
 CONNECT_TIMEOUT = 5  # seconds
-
-# These run several times a minute, the batches of a backfill several times a second.
-FREQUENT = {requeue_stalled_jobs.name, fill_batch.name, resume_lost_backfills.name}
+SESSION_NAME = "semicircle-worker"  # the application_name of its database sessions
 
 
 @click.command("worker")
 def worker() -> None:
     """Run queued jobs until stopped."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    logs.configure(app.config["LOG_LEVEL"])  # in tests too: the worker is a process of its own
+    event.listen(db.engine, "do_connect", _name_session)
     asyncio.run(_serve(app))
+
+
+def _name_session(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
+    options["application_name"] = SESSION_NAME
 
 
 async def _serve(app: Flask) -> None:
@@ -112,7 +117,7 @@ async def _work(app: Flask, grace_over: asyncio.Event) -> None:
                 install_signal_handlers=False,
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=DEAD_AFTER,
-                task_middleware=[_in_context(app)],
+                task_middleware=[in_context(app)],
                 worker_middleware=[_requeue_after(grace_over)],
             )
 
@@ -122,30 +127,11 @@ def connector(app: Flask) -> PsycopgConnector:
     url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),
-        kwargs={"application_name": "semicircle-worker", "connect_timeout": CONNECT_TIMEOUT},
+        kwargs={"application_name": f"{SESSION_NAME} queue", "connect_timeout": CONNECT_TIMEOUT},
         min_size=1,
         max_size=1,  # besides the connection that listens
         timeout=POOL_TIMEOUT,
     )
-
-
-def _in_context(app: Flask) -> Callable[..., Any]:
-    """A middleware for tasks: an application context each, and with it a database session; and one log line."""
-
-    def run(call_next: Callable[[], Any], context: JobContext, worker: Worker) -> Any:
-        began, outcome = time.monotonic(), "done"
-        try:
-            with app.app_context():
-                return call_next()
-        except Exception as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            job, seconds = context.job, time.monotonic() - began
-            level = logging.DEBUG if job.task_name in FREQUENT else logging.INFO
-            log.log(level, "%s id=%s attempt=%d %s in %.2f s", job.task_name, job.id, job.attempts, outcome, seconds)
-
-    return run
 
 
 def _requeue_after(grace_over: asyncio.Event) -> Callable[..., Any]:

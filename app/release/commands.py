@@ -157,8 +157,9 @@ def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
 
 def _status(connection: Connection) -> dict[str, Any]:
     state = read_schema_state(connection)
-    waiting_jobs = options.current().waiting_jobs
-    queue = waiting_jobs(connection) if waiting_jobs else None
+    given = options.current()
+    jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
+    counted = {name: count(connection) for name, count in jobs.items() if count}
     live = live_release(connection)
     running = list(migrators(connection, doctor.LIMITS.idle_migrator))
     pending = [revisions.script_directory().get_revision(revision) for revision in state.pending]
@@ -172,7 +173,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         "ahead_by": state.foreign,
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": running[0].what if running else None,
-        **({"queue": queue._asdict() if queue else None} if waiting_jobs else {}),
+        **{name: row._asdict() if row else None for name, row in counted.items()},
         "backfills": [backfill_status.document(backfill) for backfill in recent_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }

@@ -26,6 +26,8 @@ class Options(NamedTuple):
             doctor compares it with what is there. None: it does not look.
         waiting_jobs: counts the jobs that wait in a queue, for `flask release status`; its answer is None while there
             is no queue yet. None: the project has no queue.
+        failed_jobs: counts the jobs of that queue that have failed, for the same command: `failed`, and `newest`, which
+            is the last of them and why, in a sentence; None while that is not known. None: the project has no queue.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.batches.run_batch() with
             the name and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
@@ -40,6 +42,7 @@ class Options(NamedTuple):
     unmapped_prefixes: tuple[str, ...] = ()
     unmapped_sql: Callable[[], str] | None = None
     waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
+    failed_jobs: Callable[[Connection], Row[Any] | None] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
     baseline: str | None = None
 

@@ -32,6 +32,8 @@ def status(document: Document) -> Iterator[str]:
     yield f"migration          {document['migrator'] or 'none is running'}"
     if "queue" in document:
         yield f"queue              {_queue(document['queue'])}"
+    if document.get("failed_jobs"):
+        yield f"failed jobs        {_failed(document['failed_jobs'])}"
     for number, backfill in enumerate(document["backfills"]):
         yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
     if document["next"]:
@@ -54,6 +56,10 @@ def _queue(queue: Document | None) -> str:
     if not queue["waiting"]:
         return "no job waits"
     return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+
+
+def _failed(jobs: Document) -> str:
+    return f"{click.style(jobs['failed'], fg='red')}, the newest: {jobs['newest']}" if jobs["failed"] else "none"
 
 
 def history(document: Document) -> Iterator[str]:

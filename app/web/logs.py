@@ -71,10 +71,14 @@ def logging_config(level: str) -> dict[str, Any]:
     }
 
 
+def configure(level: str) -> None:
+    logging.config.dictConfig(logging_config(level))
+    logging.captureWarnings(True)
+
+
 def init_app(app: Flask) -> None:
     if not app.config["TESTING"]:  # pytest captures the log itself
-        logging.config.dictConfig(logging_config(app.config["LOG_LEVEL"]))
-        logging.captureWarnings(True)
+        configure(app.config["LOG_LEVEL"])
     app.before_request(name_span)
     app.teardown_request(end_span)
 

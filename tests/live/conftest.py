@@ -33,10 +33,18 @@ class Service:
     def browser(self) -> Browser:
         return Browser(self.url)
 
-    def logged(self, words: str) -> list[str]:
-        """Wait for log lines that contain `words` and return them. A request is logged after its response is sent."""
+    @property
+    def worker_log(self) -> Path:
+        return self.log.with_name(self.log.name.replace("web-", "worker-"))
+
+    def logged(self, words: str, log: Path | None = None) -> list[str]:
+        """Wait for log lines that contain `words` and return them. A request is logged after its response is sent.
+
+        Args:
+            log: None: the web's.
+        """
         deadline = time.monotonic() + WITHIN
-        while not (found := [line for line in self.log.read_text().splitlines() if words in line]):
+        while not (found := [line for line in (log or self.log).read_text().splitlines() if words in line]):
             assert time.monotonic() < deadline, f"nothing logged of {words}"
         return found
 

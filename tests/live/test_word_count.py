@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
@@ -123,3 +124,15 @@ def test_no_hostile_url_is_fetched_or_answered_by_5xx(service: Service, pages: P
     wait_until(lambda: service.rows(UNTRIED) == [(0,)], "the worker has tried them")
     assert service.rows(DONE) == [(0,)]
     assert len(pages.requests) == fetched
+
+
+@pytest.mark.smoke
+def test_the_request_id_reaches_the_job_that_it_deferred(service: Service, pages: PageServer) -> None:
+    request_id = "0123456789-count-0123456789"
+    browser = Browser(service.url, **{"X-Request-ID": request_id})
+    browser.sign_up("traced", PASSWORD)
+    counted(browser, pages.url("/moon"))
+    [line] = service.logged(request_id, service.worker_log)
+    job = logfmt.parse(line)
+    assert (job["at"], job["task"], job["outcome"], job["attempt"]) == ("job", "wordcounts.count", "done", "0")
+    assert int(job["sql_count"]) >= 3

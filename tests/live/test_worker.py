@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 
 JOBS = 60
 PAGE = page(b"<p>two words")
-OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker'"
+OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker queue'"
 SESSIONS = f"SELECT count(*) {OF_WORKERS}"
 BACKENDS = f"SELECT pid {OF_WORKERS}"
 STATUSES = "SELECT status, count(*) FROM results GROUP BY status"

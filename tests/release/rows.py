@@ -73,6 +73,10 @@ ROWS |= {
         " CASE status WHEN 'doing' THEN id END"
         " FROM procrastinate_workers, unnest(ARRAY['todo', 'doing']) status"
     ),
+    "job_records": (
+        "INSERT INTO job_records (id, request_id, error, failed_at)"
+        " SELECT id, md5(id::text), 'ValueError: no number', now() FROM procrastinate_jobs ON CONFLICT DO NOTHING"
+    ),
     "procrastinate_periodic_defers": (
         "INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)"
         " SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo' ON CONFLICT DO NOTHING"

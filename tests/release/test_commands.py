@@ -21,7 +21,7 @@ from tests.release.migrating import LOCK_KEY, Database
 
 STATUS = {
     *("state", "code_head", "database_revision", "pending", "ahead_by"),
-    *("live", "migrator", "queue", "backfills", "next"),
+    *("live", "migrator", "queue", "failed_jobs", "backfills", "next"),
 }
 FINDING = {"severity", "rule", "what", "next"}
 LINT_FINDING = {"revision", "place", "rule", "what", "instead"}
@@ -97,10 +97,26 @@ def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(database: Da
     assert "jobs waiting: 2, the first for 9" in release(runner, "status").stdout
 
 
+def test_status_tells_how_many_jobs_failed_and_why_the_last_did(database: Database, runner: FlaskCliRunner) -> None:
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "newest": None}
+    assert "failed jobs        none" in release(runner, "status").stdout
+    database.execute(
+        "INSERT INTO procrastinate_jobs (id, queue_name, task_name, status)"
+        " VALUES (7, 'default', 'a', 'failed'), (8, 'default', 'b', 'failed'), (9, 'default', 'c', 'todo')"
+    )
+    newest = "job 8, b: no cause is known"
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "newest": newest}
+    database.execute("INSERT INTO job_records (id, error, failed_at) VALUES (7, 'E: why', '2026-01-02 03:04Z')")
+    newest = "job 7, a, 2026-01-02 03:04 UTC: E: why"
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "newest": newest}
+    assert f"failed jobs        2, the newest: {newest}" in release(runner, "status").stdout
+
+
 def test_status_of_an_empty_database_says_that_there_is_no_queue(
     runner_of_an_empty_database: FlaskCliRunner,
 ) -> None:
     assert answer(runner_of_an_empty_database, "status")["queue"] is None
+    assert answer(runner_of_an_empty_database, "status")["failed_jobs"] is None
     assert "the migration that creates it has not run" in release(runner_of_an_empty_database, "status").stdout
 
 

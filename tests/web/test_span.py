@@ -86,6 +86,26 @@ def test_who_signs_in_is_the_account_of_that_request(
     assert (span.name, span.account) == ("/sign-in", alice.id)
 
 
+@pytest.mark.parametrize(
+    ("process", "request_id", "name"),
+    [
+        ("web", "i" * 32, f"semicircle-web {'i' * 32}"),
+        ("worker", "i" * 200, f"semicircle-worker {'i' * 45}"),
+        ("worker", None, "semicircle-web"),  # of the connection; a worker's own has its name from app/worker.py
+    ],
+)
+def test_a_transaction_has_the_request_in_its_name_and_leaves_none_behind(
+    app: Flask, process: str, request_id: str | None, name: str
+) -> None:
+    tracing.begin(tracing.Span(process, request_id))
+    with app.app_context(), db.engine.connect() as connection:
+        assert connection.scalar(text("SHOW application_name")) == name
+        connection.rollback()
+        tracing.end()
+    with app.app_context(), db.engine.connect() as connection:
+        assert connection.scalar(text("SHOW application_name")) == "semicircle-web"
+
+
 def test_a_commit_is_sql_time_and_no_statement(app: Flask, span: tracing.Span) -> None:
     with app.app_context(), db.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
