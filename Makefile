@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test check deploy-staging deploy-production rollback attack audit lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug lint format translations screenshots requirements wheels install clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
@@ -36,6 +36,9 @@ attack: install ## what a stranger can try, against a site of its own, in ten mi
 
 audit: install ## known vulnerabilities of the pinned packages; says what could not be checked
 	@$(BIN)/python audit.py
+
+slug: install ## the size of what a dyno is sent, compressed
+	@$(BIN)/python slug.py
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .

