@@ -37,7 +37,10 @@ PAGES = ("operations.md", "backups.md", "logs.md")
 NO_COMMANDS = ("at=", "level=", "#")  # lines of a log, and comments
 CRON = re.compile(r"^([\d*]+ +){5}")
 # Run where they are tested, since they take seconds.
-ELSEWHERE = {"flask restore-drill": "tests/backups/test_restore_drill.py"}
+ELSEWHERE = {
+    "flask restore-drill": "tests/backups/test_restore_drill.py",
+    "bin/rollback production": "tests/deployment/test_rollback.py",
+}
 EXIT_CODES = {"flask release plan --back": 2}  # unknown: no release is noted here
 LOG = """\
 2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/notes" route="/notes" status=200 account=1 bytes=9 ms=1200 sql_count=2 sql_ms=1100.0 bucket_ms=0.0 request_id=6f1c
@@ -76,6 +79,7 @@ class Place:
             "APP_SETTINGS": "config.TestingConfig",
             "DATABASE_URL": self._database,
             "TARGET_URL": target.replace("+psycopg2", ""),
+            "FOLLOWER_DATABASE_URL": self._database,
             "LOG": str(folder / "log"),
             "PATH": os.pathsep.join(
                 [str(folder), str(postgres.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -160,7 +164,7 @@ def test_commands_are_found_and_those_of_other_tests_are_in_them() -> None:
     assert len(ALL) > 50
     for command, path in ELSEWHERE.items():
         assert any(found.startswith(command) for found in ALL)
-        assert command.split()[1] in (ROOT / path).read_text()
+        assert re.split("[ /]", command)[1] in (ROOT / path).read_text()
 
 
 @pytest.mark.parametrize(
