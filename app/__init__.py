@@ -39,6 +39,7 @@ from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.views import bp as passkeys
 from app.photos import tasks as photo_tasks
+from app.photos.commands import check_bucket
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
 from app.preferences.views import bp as preferences
@@ -178,6 +179,7 @@ def init_commands(app: Flask) -> None:
     app.cli.add_command(jobs_commands)
     app.cli.add_command(seed)
     app.cli.add_command(restore_drill)
+    app.cli.add_command(check_bucket)
     if app.config["DEBUG"]:  # imports packages that only development installs
         from app.dev import commands as development
 
