@@ -70,7 +70,8 @@ PYTHONS := 3.11 3.12 3.13
 
 # Asks pip what it would install, for each Python but this one, for which `install` has just done so in earnest. Fails
 # where a package has no wheel, or none of our hashes.
-wheels: install ## check that every pinned package is a wheel, for each Python that we support
+wheels: install ## check that every pinned package is a wheel, for each Python that we support, and fits the others
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in $(PYTHONS); do \
 		[ "$$version" = "$$ours" ] && continue; \

@@ -173,6 +173,11 @@ def test_options_in_the_database_url_are_kept() -> None:
     assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query == {"options": "-c search_path=mine"}
 
 
+def test_the_pooled_url_of_an_addon_is_left_alone() -> None:
+    pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooled.example.com/n")
+    assert vars(pooled) == vars(config())
+
+
 def test_migrations_use_the_direct_url_if_it_is_set() -> None:
     assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     direct = config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI

@@ -135,6 +135,20 @@ def test_a_review_app_begins_with_a_demo_account() -> None:
     assert config.CLASSES[review["env"]["APP_SETTINGS"]].DEMO_ACCOUNT
 
 
+# A call that writes a file by its name. Temporary files have none, and end with their request.
+WRITES = re.compile(r"""\.(?:write_text|write_bytes|mkdir|touch)\(|\bopen\([^)\n]*["'][wax]\+?b?["']""")
+
+
+def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
+    """A dyno's disk is its own and goes with it. Development writes mails, and archives are written in memory."""
+    files = [path for folder in ("app", "http_server") for path in (ROOT / folder).rglob("*.py")]
+    writing = {str(path.relative_to(ROOT)) for path in files if WRITES.search(path.read_text())}
+    assert {name for name in writing if not name.startswith("app/dev/")} == {
+        "app/mail.py",
+        "app/portability/exporting.py",
+    }
+
+
 PRODUCTION = {
     "APP_SETTINGS": "config.ProductionConfig",
     "SECRET_KEY": secrets.token_hex(32),

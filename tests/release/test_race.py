@@ -11,7 +11,7 @@ from tests.release.migrating import Database
 
 pytestmark = [pytest.mark.servers, pytest.mark.minutes]
 
-RACERS = 5
+RACERS = 6
 
 IN_AUTOCOMMIT = (
     "with op.get_context().autocommit_block():",
