@@ -25,7 +25,7 @@ from environment import (
     trusted_hosts,
     whole_number,
 )
-from environment_database import database_url, engine_options
+from environment_database import database_url, engine_options, follower_options
 from environment_mail import sender, site_url, smtp_server
 from environment_storage import object_storage
 
@@ -107,6 +107,10 @@ class Config:
         scratch = read(env, "SCRATCH_DATABASE_URL")
         scratch_url = database_url("SCRATCH_DATABASE_URL", scratch) if scratch else None
         self.SCRATCH_DATABASE_URI = scratch_url.render_as_string(hide_password=False) if scratch_url else None
+        follower = read(env, "FOLLOWER_DATABASE_URL")
+        follower_url = database_url("FOLLOWER_DATABASE_URL", follower) if follower else None
+        self.FOLLOWER_DATABASE_URI = follower_url.render_as_string(hide_password=False) if follower_url else None
+        self.FOLLOWER_ENGINE_OPTIONS = follower_options(self.WEB_THREADS)
 
     def _read_storage(self, env: Mapping[str, str]) -> None:
         storage = object_storage(env)

@@ -90,3 +90,19 @@ def engine_options(threads: int) -> dict[str, Any]:
             "application_name": "semicircle-web",
         },
     }
+
+
+def follower_options(threads: int) -> dict[str, Any]:
+    """A connection for each thread, and one to look how the follower is. No ping: what fails is read from the primary.
+
+    No startup options, so that it can be behind a pooler. http_server/database_timeout.py ends what takes too long.
+    """
+    return {
+        "isolation_level": "AUTOCOMMIT",
+        "pool_size": threads + 1,
+        "max_overflow": 0,
+        "pool_timeout": 1,  # seconds
+        "pool_recycle": 300,  # seconds
+        "hide_parameters": True,
+        "connect_args": {"connect_timeout": 3, "application_name": "semicircle-web"},
+    }

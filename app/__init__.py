@@ -8,6 +8,7 @@ from procrastinate.schema import SchemaManager
 from app import (
     backfill_jobs,
     flask_db,
+    follower,
     job_records,
     jobs,
     mail,
@@ -28,6 +29,7 @@ from app.backups.commands import restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
+from app.follower import tasks as follower_tasks
 from app.job_commands import jobs_commands
 from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
@@ -65,6 +67,7 @@ TASKS = (
     backfill_jobs,
     account_tasks,
     figure_tasks,
+    follower_tasks,
     note_tasks,
     passkey_tasks,
     photo_tasks,
@@ -153,6 +156,7 @@ def init_extensions(app: Flask) -> None:
     mail.init_app(app)
     browser_session.init_app(app)
     throttling.init_app(app)  # after csrf
+    follower.init_app(app)
     app.extensions["portables"] = PORTABLES
     app.extensions["figures"] = FIGURES
 

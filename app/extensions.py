@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g
+from flask import g, has_app_context
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -49,7 +49,10 @@ def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[A
 
     The ORM's bookkeeping is for entities. Without one it costs as much again as the statement.
     """
-    return reading_connection().execute(statement, parameters)
+    # A follower, when app/follower has chosen it for this request.
+    elsewhere = g.get("read_elsewhere") if has_app_context() else None
+    result: CursorResult[Any] = (elsewhere or reading_connection().execute)(statement, parameters)
+    return result
 
 
 def reading_connection() -> Connection:

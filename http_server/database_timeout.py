@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 import time
+from collections import defaultdict
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
@@ -54,7 +55,8 @@ class CircuitBreaker:
             return True
 
 
-_breaker = CircuitBreaker()
+# One for each server: that the follower hangs says nothing about the primary.
+_breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
 
 
 def install() -> None:
@@ -81,21 +83,22 @@ def wait(waiting: connection) -> None:
         else:
             _execute(waiting)
     except DatabaseTimeout:
-        _breaker.trip()
+        _breakers[waiting.dsn].trip()
         raise
 
 
 def _connect(waiting: connection) -> None:
-    if not _breaker.admits():
+    breaker = _breakers[waiting.dsn]
+    if not breaker.admits():
         raise psycopg2.OperationalError("the database did not answer a moment ago")
     try:
         _wait(waiting, CONNECT_SECONDS)
     except DatabaseTimeout:
         raise
     except psycopg2.Error:
-        _breaker.reset()  # a refusal is an answer
+        breaker.reset()  # a refusal is an answer
         raise
-    _breaker.reset()
+    breaker.reset()
 
 
 def _execute(waiting: connection) -> None:

@@ -18,6 +18,8 @@ from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import WrongCredentials
 from app.database_errors import takes_no_changes
 from app.extensions import db, read
+from app.follower import writes
+from app.follower.models import AccountWrite
 from app.soft_delete import purge
 
 # Lifetimes, counted from the last visit.
@@ -49,6 +51,7 @@ class SignedIn:
     session_id: int
     last_visit_is_old: bool  # older than SEEN_EVERY
     is_recent: bool  # signed in within RECENT
+    last_write: int | None = None  # the transaction; see app/follower
 
     is_authenticated: ClassVar[bool] = True
 
@@ -71,6 +74,9 @@ _SIGNED_IN = (
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())
+)
+_WITH_LAST_WRITE = _SIGNED_IN.add_columns(AccountWrite.transaction_id.label("last_write")).outerjoin(
+    AccountWrite, AccountWrite.id == User.id
 )
 
 
@@ -136,13 +142,14 @@ def start_session(
         raise WrongCredentials(user.id)
     db.session.execute(_END_OLD, {"owner": user.id})
     events.record(user.id, kind, Client(ip, user_agent))
+    writes.mark(user.id)  # also of an account that was opened just now
     db.session.commit()
     return token
 
 
 def find_session(token: str) -> SignedIn | None:
     """Who holds this token; None once its session has ended or expired. One statement."""
-    row = read(_SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
+    row = read(_WITH_LAST_WRITE if writes.are_marked() else _SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
 

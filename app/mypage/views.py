@@ -13,6 +13,7 @@ from app.accounts.browser_session import this_client
 from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
+from app.follower.choice import from_follower
 from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
@@ -38,6 +39,7 @@ def photo_busy(error: PhotoBusy) -> Response:
 
 
 @bp.get("")
+@from_follower
 def index() -> Answer:
     figures = current_app.extensions["figures"]
     shown = overview(current_user.id, current_user.session_id, figures, reader_time_zone(), today())

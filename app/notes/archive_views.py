@@ -4,12 +4,14 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.follower.choice import from_follower
 from app.keyset import Cursor
 from app.notes.archive import KEY_BOUNDS, START, archive_note, list_archive
 from app.notes.views import Answer, bp, return_url
 
 
 @bp.get("/archive")
+@from_follower
 def archived() -> Answer:
     before = request.args.get("before")
     try:

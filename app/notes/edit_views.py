@@ -4,6 +4,7 @@ from flask import redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.exceptions import Conflict
 
+from app.follower.choice import from_follower
 from app.notes import markdown, service
 from app.notes.differences import compare
 from app.notes.forms import EditNoteForm, NoteForm
@@ -27,6 +28,7 @@ def preview() -> Answer:
 
 
 @bp.get("/<id:note_id>/edit")
+@from_follower
 def edit(note_id: int) -> Answer:
     note = service.get_note_or_deleted(current_user.id, note_id)
     if note.deleted_at:

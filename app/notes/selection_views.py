@@ -7,6 +7,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.follower.choice import from_follower
 from app.notes import selection
 from app.notes.cursor import EPOCH, MICROSECOND, SORT_KEY
 from app.notes.selection_form import Selection
@@ -21,6 +22,7 @@ UNDO: dict[str, Callable[[int, datetime], int]] = {
 
 
 @bp.get("/select")
+@from_follower
 def select() -> Answer:
     """The page of the list that the same parameters ask for, with a checkbox for each note. `?all=1` ticks them."""
     return selection_page()

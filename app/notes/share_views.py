@@ -6,6 +6,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from app.follower.choice import from_follower
 from app.keyset import Cursor
 from app.notes import markdown, service, sharing
 from app.notes.views import Answer, bp
@@ -29,6 +30,7 @@ def share(note_id: int) -> Answer:
 
 
 @bp.get("/shared")
+@from_follower
 def list_shared() -> Answer:
     before = request.args.get("before")
     try:

@@ -4,11 +4,13 @@ from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.follower.choice import from_follower
 from app.notes import service, sharing, trash
 from app.notes.views import Answer, bp, return_url
 
 
 @bp.get("/trash", endpoint="trash")
+@from_follower
 def list_trash() -> Answer:
     return render_template("notes/trash.html", notes=trash.list_trash(current_user.id))
 

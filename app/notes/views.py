@@ -1,4 +1,4 @@
-"""The pages of notes: list, create, read, edit, trash, tags."""
+"""The pages of notes: list, create, read, edit, trash."""
 
 import re
 from typing import Any
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from app.follower.choice import from_follower
 from app.keyset import Cursor
 from app.notes import listing, markdown, service, sharing
 from app.notes.cursor import START, parse_cursor
@@ -43,6 +44,7 @@ def note_not_found(error: service.NoteNotFound) -> Response:
 
 
 @bp.get("")
+@from_follower
 def index() -> Answer:
     page, day = requested_page()
     return render_template("notes/index.html", **list_context(page, day), form=new_note_form(page.search))
@@ -158,6 +160,7 @@ def page_url(endpoint: str, **more: Any) -> str:
 
 
 @bp.get("/<id:note_id>")
+@from_follower
 def show(note_id: int) -> Answer:
     """200 for a note in the archive or the trash too: it is there to be read until it is deleted for good."""
     note = service.get_note_or_deleted(current_user.id, note_id)
@@ -191,8 +194,3 @@ def return_url(default: str) -> str:
     """The page to return to, from the field or parameter `next`. Only local paths: no open redirect."""
     back = local_path(request.values.get("next"), default)
     return back if len(back) <= LONGEST_RETURN_URL else default
-
-
-@bp.get("/tags")
-def tags() -> Answer:
-    return render_template("notes/tags.html", tags=listing.list_tags(current_user.id))

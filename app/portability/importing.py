@@ -9,6 +9,7 @@ from app.accounts.models import User
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
 from app.extensions import db
+from app.follower import writes
 from app.photos import service as photos
 from app.photos.deadline import Deadline
 from app.photos.rejection import PhotoRejected
@@ -75,6 +76,7 @@ def import_archive(
             storage.delete_later(url)
             db.session.commit()
             raise
+        writes.mark(account.id)  # this may be a thread of its own, without the request
         db.session.commit()
         return outcome
 

@@ -8,6 +8,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
+from app.follower.choice import from_follower
 from app.quotas import QuotaReached
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
@@ -43,6 +44,7 @@ def too_far(error: order.TooFar) -> Response:
 
 
 @bp.get("")
+@from_follower
 def index() -> Answer:
     return list_page(requested_place(), TodoForm(), edited=requested_edit())
 

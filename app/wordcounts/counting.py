@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
+from app.follower import writes
 from app.jobs import is_transient
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
@@ -89,9 +90,12 @@ def _finish(result_id: int, **values: Any) -> None:
 
 def _update(result_id: int, **values: Any) -> str | None:
     """Update a result if it is not finished. Returns its URL, or None if it is finished or deleted."""
-    url: str | None = db.session.scalar(_UNFINISHED.values(**values).returning(Result.url), {"result_id": result_id})
+    change = _UNFINISHED.values(**values).returning(Result.url, Result.user_id)
+    changed = db.session.execute(change, {"result_id": result_id}).one_or_none()
+    if changed:
+        writes.mark(changed.user_id)
     db.session.commit()
-    return url
+    return changed.url if changed else None
 
 
 def purge_deleted_results() -> int:

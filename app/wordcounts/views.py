@@ -9,6 +9,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response
 
+from app.follower.choice import from_follower
 from app.keyset import Cursor
 from app.quotas import QuotaReached
 from app.web.access import public, to_sign_in
@@ -45,6 +46,7 @@ def rate_limited(error: HourlyLimitReached | TooManyUnfinished) -> Response:
 
 
 @bp.get("")
+@from_follower
 def index() -> Answer:
     return list_page(AskForm(), requested_cursor())
 

@@ -52,4 +52,4 @@ def test_a_read_in_autocommit_is_given_more_time_than_a_ping(
     finally:
         psycopg2.extensions.set_wait_callback(None)
         connection.close()
-        database_timeout._breaker.reset()
+        database_timeout._breakers.clear()

@@ -77,6 +77,7 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
     assert {name.partition(".")[0] for name in ours} <= {
         *FEATURES,
         "figures",
+        "follower",
         "jobs",
         "rate_limits",
         "release",

@@ -65,6 +65,7 @@ ROWS |= {
 # What the queue is given: a job that waits, one that runs, what happened to them, and the worker that runs it.
 ROWS |= {
     "rate_limits": "INSERT INTO rate_limits (id, full_at) SELECT md5(id::text), now() FROM newest",
+    "account_writes": "INSERT INTO account_writes (id, transaction_id) SELECT id, id FROM newest",
     "results": "INSERT INTO results (user_id, url) SELECT id, 'https://example.com/' || id FROM newest",
     "procrastinate_workers": "INSERT INTO procrastinate_workers DEFAULT VALUES",
     "procrastinate_jobs": (

@@ -1,0 +1,136 @@
+"""A primary and its follower: two PostgreSQL servers with streaming replication, in folders of a test's own."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from app.dev import ports, postgres, unprivileged
+from app.dev.processes import Child
+from tests.servers import folder_for_postgres
+from tests.waiting import wait_until
+
+# The superuser pauses replay and promotes; he may sign in without a password, here alone.
+ACCESS = "host all postgres 127.0.0.1/32 trust\nhost replication semicircle 127.0.0.1/32 scram-sha-256\n"
+# A query that stands in the way of replay is cancelled at once.
+SETTINGS = "max_standby_streaming_delay = 0\n"
+DATABASE = "semicircle"
+
+
+@dataclass
+class Pair:
+    folder: Path
+    primary_port: int
+    follower_port: int
+    primary: Child
+    follower: Child = field(init=False)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": postgres.url(self.primary_port),
+            "FOLLOWER_DATABASE_URL": postgres.url(self.follower_port),
+        }
+
+    def start_follower(self) -> None:
+        self.follower = postgres.start(self.folder / "follower", self.follower_port, durable=False)
+
+    def restart_follower(self, *, delay: str = "0") -> None:
+        """
+        Args:
+            delay: how long after its commit a transaction is replayed, such as "5s".
+        """
+        with (self.folder / "follower/postgresql.auto.conf").open("a") as file:
+            file.write(f"recovery_min_apply_delay = '{delay}'\n")
+        self.follower.stop()
+        self.start_follower()
+
+    def kill_follower(self) -> None:
+        """SIGKILL. Its other processes end when they see that the first one is gone."""
+        self.follower.process.kill()
+        self.follower.process.wait()
+
+    def on_primary(self, statement: str) -> list[tuple[Any, ...]]:
+        return rows(self.primary_port, statement)
+
+    def on_follower(self, statement: str) -> list[tuple[Any, ...]]:
+        return rows(self.follower_port, statement)
+
+    def pause(self) -> None:
+        """Replay nothing more: the follower lags until `resume`."""
+        self.on_follower("SELECT pg_wal_replay_pause()")
+        wait_until(lambda: self.on_follower("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "it pauses")
+
+    def resume(self) -> None:
+        self.on_follower("SELECT pg_wal_replay_resume()")
+        self.wait_until_replayed()
+
+    def wait_until_replayed(self) -> None:
+        # Flushed with all that was committed before, which this server otherwise does when it has the time.
+        self.on_primary("SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'tests', '')")
+        [(written,)] = self.on_primary("SELECT pg_current_wal_flush_lsn()")
+        replayed = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+        wait_until(lambda: self.on_follower(replayed) == [(True,)], "the follower has replayed it")
+
+
+def rows(port: int, statement: str) -> list[tuple[Any, ...]]:
+    """As the superuser, in a session of its own."""
+    with closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname=DATABASE)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def replicated() -> Iterator[Pair]:
+    """An empty database, and its follower."""
+    with folder_for_postgres() as folder:
+        primary_port, follower_port = ports.find_free(2)
+        primary = postgres.start(folder / "primary", primary_port, durable=False, may_create_databases=True)
+        pair = Pair(folder, primary_port, follower_port, primary)
+        try:
+            access = folder / "primary/pg_hba.conf"
+            access.write_text(ACCESS + access.read_text())  # the first line that fits counts
+            os.kill(primary.process.pid, signal.SIGHUP)
+            wait_until(lambda: _can_sign_in(primary_port), "the primary has read pg_hba.conf")
+            _copy(pair)
+            pair.start_follower()
+            try:
+                yield pair
+            finally:
+                pair.follower.stop()
+        finally:
+            primary.stop()
+
+
+def _can_sign_in(port: int) -> bool:
+    try:
+        return rows(port, "SELECT 1") == [(1,)]
+    except psycopg2.OperationalError:
+        return False
+
+
+def _copy(pair: Pair) -> None:
+    """pg_basebackup, which also writes down how the copy follows."""
+    target = pair.folder / "follower"
+    target.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(target, unprivileged.owner(), -1)
+    subprocess.run(
+        [
+            *(str(postgres.programs() / "pg_basebackup"), "--pgdata", str(target), "--write-recovery-conf"),
+            *("--dbname", postgres.url(pair.primary_port), "--checkpoint", "fast", "--no-sync"),
+        ],
+        cwd=pair.folder,
+        check=True,
+        **unprivileged.popen_options(),
+    )
+    with (target / "postgresql.auto.conf").open("a") as file:
+        file.write(SETTINGS)

@@ -1,0 +1,89 @@
+"""Whether a follower may serve, and which views: the rules without a server."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.follower import models as _models  # noqa: F401 - the table is there without a follower too
+from app.follower.standing import MOST_LAG, Lag, Server, obstacle
+from app.follower.writes import FOLLOWER
+from app.web.access import is_public
+
+PRIMARY = Server(in_recovery=False, cluster=1, revisions=["0045"], position=500, complete_before=90)
+REPLICA = PRIMARY._replace(in_recovery=True)
+OWN_ROWS_ONLY = {
+    *("notes.index", "notes.show", "notes.edit", "notes.select", "notes.tags", "notes.trash", "notes.archived"),
+    *("notes.list_shared", "todos.index", "wordcounts.index", "mypage.index"),
+}
+
+
+def told(
+    primary: Server = PRIMARY, follower: Server = REPLICA, *, migrates: bool = False, lag: float | None = 0
+) -> str:
+    return obstacle(primary, follower, migrates=migrates, lag=lag)
+
+
+def test_a_follower_of_the_same_schema_that_keeps_up_serves() -> None:
+    assert told() == ""
+    assert told(lag=MOST_LAG) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"follower": REPLICA._replace(in_recovery=False)}, "it was promoted"),
+        ({"follower": REPLICA._replace(cluster=2)}, "follows another server"),
+        ({"follower": REPLICA._replace(revisions=["0044"])}, "another schema"),
+        ({"follower": REPLICA._replace(revisions=None)}, "another schema"),
+        ({"primary": PRIMARY._replace(in_recovery=True)}, "the primary is in recovery"),
+        ({"migrates": True}, "a release migrates"),
+        ({"lag": MOST_LAG + 0.1}, "lags by more than 30 s"),
+        ({"lag": float("inf")}, "lags by more than 30 s"),
+        ({"lag": None}, "not known yet"),
+    ],
+)
+def test_it_is_left_out_when(found: dict[str, Any], said: str) -> None:
+    assert said in told(**found)
+
+
+def test_lag_is_how_long_ago_the_primary_was_where_the_follower_is() -> None:
+    lag = Lag()
+    assert lag.of(10**18, now=0) is None  # nobody has looked yet
+    for at in range(10):
+        lag.note(at, position=100 * at)
+    assert lag.of(900, now=9.5) == 0.5
+    assert lag.of(450, now=9.5) == 5.5  # at least where the primary was at 4
+    lag.note(10 + MOST_LAG, position=2000)
+    assert lag.of(900, now=10 + MOST_LAG) == MOST_LAG + 1
+    assert lag.of(800, now=10 + MOST_LAG) == float("inf")  # what is older is forgotten
+
+
+def test_a_process_that_has_just_begun_to_look_does_not_know_the_lag() -> None:
+    lag = Lag()
+    lag.note(0, position=100)
+    assert lag.of(99, now=MOST_LAG) is None
+    assert lag.of(99, now=MOST_LAG + 1) == float("inf")
+
+
+def test_on_an_idle_primary_the_lag_does_not_grow() -> None:
+    lag = Lag()
+    for at in range(0, 600, 60):
+        lag.note(at, position=100)
+    assert lag.of(100, now=540) == 0
+
+
+def test_only_views_of_ones_own_rows_come_from_a_follower(migrated_app: Flask) -> None:
+    """Nothing that decides who somebody is, what they may do, or what somebody else may take back."""
+    marked = {name for name, view in migrated_app.view_functions.items() if hasattr(view, "is_from_follower")}
+    assert marked == OWN_ROWS_ONLY
+    with migrated_app.app_context():
+        assert not [name for name in marked if is_public(name)]
+    rules = [rule for rule in migrated_app.url_map.iter_rules() if rule.endpoint in marked]
+    assert not [rule for rule in rules if "POST" in (rule.methods or ())]
+
+
+def test_without_the_variable_nothing_is_there(migrated_app: Flask) -> None:
+    assert FOLLOWER not in migrated_app.extensions
+    hooks = [hook for hooks in migrated_app.before_request_funcs.values() for hook in hooks]
+    assert not [hook for hook in hooks if hook.__module__.startswith("app.follower")]
