@@ -8,8 +8,7 @@ import fcntl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plain_server import builds, processes
@@ -17,6 +16,7 @@ from plain_server.balancer import Balancer
 from plain_server.errors import DeployError
 from plain_server.place import Place
 from plain_server.processes import Process
+from plain_server.readiness import not_ready
 from plain_server.records import FAILED, SUCCEEDED, Records, Release
 from plain_server.telling import follow, say
 
@@ -54,13 +54,14 @@ class Deploys:
         release = self.records.begin(commit, description)
         try:
             checkout = self._prepare(release)
-            self._start_web(release, checkout)
+            web = self._start_web(release, checkout)
+            self.balancer.take(web.port)
         except BaseException as error:
             self.records.end(release, FAILED, f"{description}: {error}" if str(error) else description)
             self._stop_all_of(release.version)
             raise
         release = self.records.end(release, SUCCEEDED)
-        say(f"v{release.version} is ready; HAProxy switches to it")
+        say(f"v{release.version} serves; the processes before it are replaced")
         self.converge()
         builds.remove_old(self.place, commit)
         return release
@@ -181,18 +182,8 @@ class Deploys:
 
     def _stop_all_of(self, version: int) -> None:
         mine = {process for process in processes.running(self.place) if process.version == version}
+        for process in mine:
+            if process.port:
+                with suppress(DeployError):  # HAProxy is away, so it sends nothing there
+                    self.balancer.drain(process.port)
         processes.stop(self.place, mine)
-
-
-def not_ready(port: int, host: str) -> str:
-    """What /readyz says, or why it does not answer; empty when it is ready."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz", headers={"Host": host})
-        answer = connection.getresponse()
-        said = answer.read(200).decode(errors="replace").strip()
-    except (OSError, HTTPException) as error:
-        return str(error)
-    finally:
-        connection.close()
-    return "" if answer.status == 200 else f"/readyz is {answer.status}: {said}"

@@ -189,7 +189,7 @@ def test_no_request_fails_while_a_release_takes_over_and_a_job_under_way_is_fini
     before = live_version(site)
     commit = site.commit({"Procfile": WITHOUT_RELEASE})
     with traffic(site) as answers, site.pushing() as push:
-        push.read_until("HAProxy switches")
+        push.read_until("the processes before it are replaced")
         push.signal(signal.SIGSTOP)  # long enough to begin a job in the old worker
         mailbox.messages.clear()
         mailbox.asked.clear()
@@ -271,7 +271,7 @@ def test_an_earlier_commit_is_activated_by_its_release_phase_also_when_that_is_k
     first = site.releases()[-1]["commit"]
     with traffic(site) as answers, site.activating(first) as activate:
         activate.read_until("Release phase: flask db upgrade")
-        activate.read_until("HAProxy switches")
+        activate.read_until("the processes before it are replaced")
         activate.signal(signal.SIGKILL)
         assert activate.end()[0] != 0
         assert site.receive("resume").returncode == 0
