@@ -8,9 +8,11 @@ from types import FrameType
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 from app.backups.dump_file import BadDump
 from app.backups.service import Drill
+from app.release.errors import server_message
 
 
 @click.command("restore-drill")
@@ -28,6 +30,8 @@ def restore_drill(dump: Path) -> None:
         drill.run()
     except BadDump as error:
         drill.losses.append(str(error))
+    except DBAPIError as error:
+        drill.losses.append(f"The drill was not finished, because a database failed: {server_message(error)}")
     finally:
         signal.signal(signal.SIGTERM, before)
     for loss in drill.losses:

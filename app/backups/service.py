@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
@@ -100,10 +101,7 @@ class Drill:
         if state.database_revision is None:
             self.losses.append("The dump holds no revision: it is another application's, or of an empty database.")
             return False
-        one, other = (
-            {tuple(row) for row in side.execute(_APPLIED)} for side in (live, restored) if ledger.exists(side)
-        )
-        if one & other:
+        if _applied(live) & _applied(restored):
             return True
         self.losses.append(
             "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
@@ -148,6 +146,10 @@ class Drill:
         if wrong:
             self.losses.append(f"The kept figures of {wrong} accounts are not what their rows add up to.")
         self._say_step("recounted the figures of every account")
+
+
+def _applied(connection: Connection) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in connection.execute(_APPLIED)} if ledger.exists(connection) else set()
 
 
 def _line(report: TableReport) -> str:

@@ -142,9 +142,12 @@ def test_each_loss_is_a_sentence(live: Live, server_environment: Environment, tm
 def test_a_dump_of_another_database_is_refused(live: Live, server_environment: Environment, tmp_path: Path) -> None:
     with copied_database(server_environment, live.then) as other:
         run_sql(other, "UPDATE schema_ledger SET applied_at = applied_at + interval '1 hour'")
-        [loss] = losses(drill(live, pg_dump(other, tmp_path / "staging.dump")))
-        assert loss == "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
+        staging = pg_dump(other, tmp_path / "staging.dump")
+        another = pg_dump(other, tmp_path / "another.dump", "--table=alembic_version")
         foreign = pg_dump(other, tmp_path / "foreign.dump", "--table=users")
+    for dump in (staging, another):
+        [loss] = losses(drill(live, dump))
+        assert loss == "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
     [loss] = losses(drill(live, foreign))
     assert loss == "The dump holds no revision: it is another application's, or of an empty database."
 
