@@ -10,6 +10,7 @@ from pathlib import Path
 
 REMOTE = {"remote", "app"}
 VERBS = {
+    "addons:create": REMOTE | {"as", "name", "wait", "follow"},  # the last one is the add-on's own
     "config:get": REMOTE | {"shell", "json"},
     "config:set": REMOTE,
     "config:unset": REMOTE,
@@ -21,6 +22,7 @@ VERBS = {
     "pg:backups:download": REMOTE | {"output"},
     "pg:backups:restore": REMOTE | {"confirm"},
     "pg:backups:schedule": REMOTE | {"at"},
+    "pg:connection-pooling:attach": REMOTE | {"as"},
     "pg:credentials:rotate": REMOTE | {"all", "force", "name", "confirm"},
     "ps": REMOTE | {"extended", "json"},
     "ps:restart": REMOTE | {"process-type", "dyno-name"},

@@ -33,7 +33,7 @@ from tests.databases import Environment, empty_database, migrated_database
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("operations.md", "backups.md", "logs.md")
+PAGES = ("operations.md", "backups.md", "logs.md", "scaling.md")
 NO_COMMANDS = ("at=", "level=", "#")  # lines of a log, and comments
 CRON = re.compile(r"^([\d*]+ +){5}")
 # Run where they are tested, since they take seconds.
