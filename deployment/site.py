@@ -5,7 +5,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
 from email.message import Message
 from http.client import HTTPException
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -25,7 +24,7 @@ NEVER = ("behind", "ahead_contract", "unknown")
 
 class Answer(NamedTuple):
     status: int
-    headers: Mapping[str, str]
+    location: str  # where a redirect leads; else empty
     text: str
 
 
@@ -84,7 +83,7 @@ class Site:
 
 def _read(status: int, headers: Message, body: IO[bytes]) -> Answer:
     try:
-        return Answer(status, dict(headers.items()), body.read(MOST).decode(errors="replace"))
+        return Answer(status, headers.get("Location", ""), body.read(MOST).decode(errors="replace"))
     except (OSError, HTTPException) as error:
         raise Unreachable(f"its answer broke off: {error}") from None
 

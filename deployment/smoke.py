@@ -109,7 +109,7 @@ def _page(site: Site, path: str, words: str) -> str:
 
 
 def _redirect(what: str, answer: Answer, path: str) -> None:
-    location = answer.headers.get("Location", "").removeprefix("https://").removeprefix("http://")
+    location = answer.location.removeprefix("https://").removeprefix("http://")
     target = "/" + location.partition("/")[2]
     if answer.status != 302 or not target.startswith(path):
         raise _broken(what, f"{answer.status} to {location or 'nowhere'}, not 302 to {path}")

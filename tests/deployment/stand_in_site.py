@@ -79,7 +79,7 @@ def served(site: StandInSite) -> Iterator[str]:
             status, text = site.answer(method, self.path, fields)
             self.send_response(status)
             if status == 302:
-                self.send_header("Location", text)
+                self.send_header("location", text)  # as HAProxy writes it
             self.end_headers()
             self.wfile.write(text.encode())
 
