@@ -15,6 +15,8 @@ import psycopg2
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from deployment import commands
+from deployment.limits import Limits
 from tests.databases import HEAD, Environment, migrated_database
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
@@ -220,6 +222,44 @@ def test_a_push_that_is_killed_before_its_release_is_ready_leaves_the_old_one(si
     assert set(answers) == {"200"}
     assert site.releases()[0]["description"] == "push: interrupted"
     assert_serves_alone(site, before)
+
+
+@pytest.mark.timeout(300)  # two deploys
+def test_bin_deploy_and_bin_rollback_work_on_it(
+    site: PlainSite, mailbox: SlowMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, limits = site.releases()[0]["commit"], Limits(poll=0.1)
+    commit = site.commit({"Procfile": WITHOUT_RELEASE, "Makefile": "test:\n\t@true\n", ".gitignore": "instance/\n"})
+    site.git("remote", "add", "staging", str(site.place.repository))
+    site.git("config", "remote.staging.receive", str(site.place.root / "bin/receive"))
+    site.git("config", "remote.staging.site", site.url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(site.certificate))
+    monkeypatch.setenv("HOME", str(site.place.root))
+    sign_up_by_mail(site, mailbox, "smoke@example.com")
+    netrc = site.place.root / ".netrc"
+    netrc.write_text(f'machine 127.0.0.1 login smoke@example.com password "{PASSWORD}"\n')
+    netrc.chmod(0o600)
+
+    assert commands.deploy(["staging"], site.checkout, limits) == 0
+    assert (site.releases()[0]["commit"], site.releases()[0]["status"]) == (commit, "succeeded")
+    assert commands.rollback(["staging"], site.checkout, limits) == 0
+    assert (site.releases()[0]["commit"], site.releases()[0]["status"]) == (before, "succeeded")
+    logs = sorted((site.checkout / "instance/deploys").glob("*.log"))
+    ends = [log.read_text().rpartition("ended: ")[2] for log in logs]
+    newest = newest_version(site)
+    assert ends == [
+        f"staging runs {commit[:12]} as v{newest - 1}\n",
+        f"staging runs {before[:12]} again, as v{newest}\n",
+    ]
+
+
+def sign_up_by_mail(site: PlainSite, mailbox: SlowMailbox, email: str) -> None:
+    mailbox.messages.clear()
+    browser = site.browser()
+    assert browser.post("/sign-up", email=email).status == 200
+    wait_until(lambda: mailbox.messages, "the worker sends the letter")
+    [link] = re.findall(r"https://semicircle\.example(/sign-up/\S+)", text_of(mailbox.messages[0]))
+    assert browser.post(link, nickname=email.partition("@")[0], password=PASSWORD).status == 302
 
 
 def test_two_deploys_wait_for_each_other(site: PlainSite) -> None:
