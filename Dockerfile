@@ -9,7 +9,7 @@ RUN pip install --no-cache-dir --only-binary :all: --require-hashes --requiremen
 
 # The user that runs the code may not change it, so it is compiled here.
 COPY . ./
-RUN useradd --system --no-create-home --uid 10001 semicircle && python -m compileall -q .
+RUN useradd --no-create-home --uid 10001 semicircle && python -m compileall -q .
 USER 10001
 
 # The web line of the Procfile. The worker is `flask worker`, the release `flask db upgrade`.

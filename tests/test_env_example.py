@@ -129,7 +129,8 @@ def test_the_sample_values_without_a_new_secret_key_are_refused() -> None:
 
 def test_every_secret_key_published_in_this_repository_is_refused() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
-    files = [ROOT / name for name in listed.stdout.split("\0") if name] or [EXAMPLE, ROOT / "config.py"]
+    tracked = [ROOT / name for name in listed.stdout.split("\0") if name]
+    files = tracked or [EXAMPLE, *ROOT.glob("*.py")]  # Heroku CI has no git
     beside = re.compile(
         r"""(?:SECRET_KEY|DEVELOPMENT_KEY|PUBLISHED_KEYS)\w*["']?\s*[:=]\s*[{(\[]?\s*["']?([\w+/=-]{16,})"""
     )

@@ -79,7 +79,7 @@ class Drill:
 
     def _check_age(self, dump: Dump) -> None:
         age = datetime.now(UTC) - dump.made_at
-        self._say(f"{dump.path}, made at {dump.made_at:%Y-%m-%d %H:%M:%S} UTC of a PostgreSQL {dump.server}")
+        self._say(f"{dump.path}, made at {dump.made_at.isoformat(' ')} of a PostgreSQL {dump.server}")
         if age < -CLOCK_SKEW:
             self.losses.append("The dump says that it was made in the future: run pg_dump with TZ=UTC.")
         elif self._place.is_dir() and age > OLDEST:

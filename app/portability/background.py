@@ -47,7 +47,10 @@ def page(job: Future[Outcome], progress: Progress, report_of: Callable[[Outcome]
         head, foot = render_template("portability/importing.html").split(PLACE)
         yield head
         while not wait([job], TELL_SECONDS).done:
-            yield f"<p>{_('Read so far: %(count)s', count=number(progress.read))}</p>\n"
+            told = _(
+                "Read so far: %(count)s", count=number(progress.read)
+            )  # Python 3.11 finds no message in an f-string
+            yield f"<p>{told}</p>\n"
         yield _outcome(job, report_of)
         yield foot
     finally:
