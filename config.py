@@ -15,6 +15,7 @@ from environment import (
     HIGHEST_PORT,
     ConfigError,
     commit,
+    listening_host,
     log_level,
     page_servers,
     read,
@@ -90,6 +91,7 @@ class Config:
             refuse_debug(env)
         self.LOG_LEVEL = log_level(env)
         self.LOG_SLOW_MS = whole_number(env, "LOG_SLOW_MS", 500, 60_000)
+        self.WEB_HOST = listening_host(env, "WEB_HOST", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
@@ -101,7 +103,9 @@ class Config:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
         direct = read(env, "MIGRATION_DATABASE_URL")
         direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
-        self.SQLALCHEMY_DATABASE_URI = url.render_as_string(hide_password=False)
+        pooled = read(env, "DATABASE_CONNECTION_POOL_URL")
+        pooled_url = database_url("DATABASE_CONNECTION_POOL_URL", pooled) if pooled else url
+        self.SQLALCHEMY_DATABASE_URI = pooled_url.render_as_string(hide_password=False)
         self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
         scratch = read(env, "SCRATCH_DATABASE_URL")

@@ -56,6 +56,21 @@ def whole_number(env: Mapping[str, str], name: str, default: int, highest: int =
     return int(value)
 
 
+def listening_host(env: Mapping[str, str], name: str, default: str) -> str:
+    """An address that a server listens on. Of IPv6 in brackets, as in a URL: a port follows it."""
+    if name not in env:
+        return default
+    value = read(env, name)
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        address = None
+    if address is None or "%" in bare or (address.version == 6) != (bare != value):
+        raise ConfigError(f"{name} has to be an IP address of this machine, such as 0.0.0.0, 127.0.0.1 or [::].")
+    return value
+
+
 def log_level(env: Mapping[str, str]) -> str:
     level = read(env, "LOG_LEVEL").upper() if "LOG_LEVEL" in env else "INFO"
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:

@@ -27,7 +27,7 @@ def file_descriptors() -> int:
     return max(soft, wanted)
 
 
-bind = f"0.0.0.0:{settings.PORT or 8000}"
+bind = f"{settings.WEB_HOST}:{settings.PORT or 8000}"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS  # the connection pool has the same size
 # Slow clients hold no thread; docs/architecture.md has the figures behind the choice.
@@ -44,8 +44,9 @@ timeout = 30
 keepalive = 95
 graceful_timeout = 20
 
-# On a dyno only the router can reach us, so what it says about the client is trusted.
-forwarded_allow_ips = "*" if settings.ON_DYNO else "127.0.0.1,::1"
+# On a dyno only the router can reach us, so what it says about the client is trusted. A socket of [::] takes IPv4
+# too, and writes such a peer as ::ffff:127.0.0.1.
+forwarded_allow_ips = "*" if settings.ON_DYNO else "127.0.0.1,::1,::ffff:127.0.0.1"
 forwarder_headers = ""  # by default a client can send SCRIPT_NAME and move the application to another path
 control_socket_disable = True  # it is a file in the home folder, which a second gunicorn would delete
 # The heartbeat file is written each second and must not wait for a disk.

@@ -7,6 +7,7 @@ from procrastinate.schema import SchemaManager
 
 from app import (
     backfill_jobs,
+    connections,
     flask_db,
     follower,
     job_records,
@@ -173,6 +174,7 @@ def release_options(app: Flask) -> release.Options:
         waiting_jobs=jobs.waiting,
         failed_jobs=job_records.failed_jobs,
         defer_backfill=backfill_jobs.defer_batch,
+        processes=connections.of_processes(app.config),
     )
 
 

@@ -32,11 +32,12 @@ USABLE = re.compile(r"[A-Za-z0-9 _.:/@+-]{1,63}")
 
 
 def init_app(app: Flask) -> None:
-    """Call it after the database's own; its connections are of app.web.autocommit.PooledConnection."""
+    """Call it after the database's own. Connections are of app.web.autocommit.PooledConnection, cursors of
+    app.sql_timing.TimedCursor, which is a SettingCursor.
+    """
     sources: list[Source] = []
     app.extensions["transaction_settings"] = sources
     with app.app_context():
-        event.listen(db.engine, "do_connect", _set_factory)
         event.listen(db.engine, "checkout", partial(_enter, sources))
         event.listen(db.engine, "checkin", _leave)
 
@@ -99,12 +100,8 @@ class SettingCursor(cursor):
 
     def _send_settings(self) -> None:
         """In a message of its own: the driver wraps the query of a server-side cursor, and repeats one of many rows."""
-        with self.connection.cursor() as plain:
-            plain.execute("")
-
-
-def _set_factory(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
-    options["cursor_factory"] = SettingCursor
+        with self.connection.cursor(cursor_factory=cursor) as plain:
+            plain.execute(self.connection.settings)
 
 
 def _enter(sources: list[Source], connection: Any, *_record: object) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import event, make_url
 from app.extensions import db
 from app.job_middleware import in_context
 from app.jobs import JobRequeued, queue
+from app.pooled_queue import worker_options
 from app.queue_upkeep import DEAD_AFTER
 from app.release import boot_gate
 from app.web import logs
@@ -109,7 +110,8 @@ async def _work(app: Flask, grace_over: asyncio.Event) -> None:
     Raises:
         ConnectorException, PoolTimeout: the queue does not answer.
     """
-    with queue.replace_connector(connector(app)):
+    opened = connector(app)
+    with queue.replace_connector(opened):
         async with queue.open_async():
             await queue.run_worker_async(
                 concurrency=app.config["WORKER_THREADS"],
@@ -119,15 +121,21 @@ async def _work(app: Flask, grace_over: asyncio.Event) -> None:
                 stalled_worker_timeout=DEAD_AFTER,
                 task_middleware=[in_context(app)],
                 worker_middleware=[_requeue_after(grace_over)],
+                **await worker_options(opened),
             )
 
 
 def connector(app: Flask) -> PsycopgConnector:
-    """The queue's connection to the application's database. Direct, because LISTEN does not work through a pooler."""
+    """The queue's connection to the application's database. Direct, because LISTEN hears nothing through a pooler."""
     url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),
-        kwargs={"application_name": f"{SESSION_NAME} queue", "connect_timeout": CONNECT_TIMEOUT},
+        # No prepared statements: a pooler's next session would not know them.
+        kwargs={
+            "application_name": f"{SESSION_NAME} queue",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "prepare_threshold": None,
+        },
         min_size=1,
         max_size=1,  # besides the connection that listens
         timeout=POOL_TIMEOUT,

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,11 @@ def pooler(environment: Environment, sessions: int = 20, ignored: str = STRICT) 
             yield through(environment, port)
         finally:
             running.stop()
+
+
+def behind_pooler(environment: Environment) -> AbstractContextManager[Environment]:
+    """The same; where no PgBouncer is installed, the environment as it is: what a test holds, it holds there too."""
+    return pooler(environment) if PGBOUNCER else nullcontext(environment)
 
 
 def through(environment: Environment, port: int) -> Environment:

@@ -173,9 +173,16 @@ def test_options_in_the_database_url_are_kept() -> None:
     assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query == {"options": "-c search_path=mine"}
 
 
-def test_the_pooled_url_of_an_addon_is_left_alone() -> None:
-    pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooled.example.com/n")
-    assert vars(pooled) == vars(config())
+def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_database_itself() -> None:
+    pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooler.example.com/n")
+    assert pooled.SQLALCHEMY_DATABASE_URI == "postgresql+psycopg2://u:p@pooler.example.com/n?sslmode=require"
+    assert pooled.MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
+    assert config(DATABASE_CONNECTION_POOL_URL="").SQLALCHEMY_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "127.0.0.1", "[::]", "[::1]"])
+def test_the_web_listens_on_the_address_that_is_given(host: str) -> None:
+    assert host == config(WEB_HOST=host).WEB_HOST
 
 
 def test_migrations_use_the_direct_url_if_it_is_set() -> None:

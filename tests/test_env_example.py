@@ -17,7 +17,7 @@ from environment import ConfigError, secret_key
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
 # Variables that are read outside the configuration. NO_COLOR is a common standard: https://no-color.org
-OTHERS = {"app/release/commands.py": {"NO_COLOR"}}
+OTHERS = {"app/release/printing.py": {"NO_COLOR"}}
 
 
 class Recorded(Mapping[str, str]):

@@ -1,12 +1,10 @@
-"""`flask release status | history | plan | lint | doctor | definition`: inspect schema changes.
+"""`flask release status | history | plan | lint | doctor | definition | connections`: inspect schema changes.
 
-These commands only read; `pause` and `resume` stand in backfills/commands.py. Each prints text for people, or with
---json one document for programs.
+These commands only read; `pause` and `resume` stand in backfills/commands.py, `connections` in connection_command.py.
+Each prints text for people, or with --json one document for programs.
 """
 
-import json
 import logging
-import os
 import sys
 import warnings
 from functools import partial
@@ -24,12 +22,15 @@ from app.release.backfills.commands import pause_command, resume_command
 from app.release.backfills.pending import unfinished_backfill
 from app.release.backfills.records import recent_backfills
 from app.release.connection import read_only_connection
+from app.release.connection_command import connections_command
 from app.release.doctor.diagnosis import ERROR
 from app.release.doctor.session_checks import migrators
 from app.release.doctor.tool_objects import expected_objects
 from app.release.errors import ReleaseError
 from app.release.expand_contract import drop_in_same_release
 from app.release.live import live_release
+from app.release.printing import as_json_option as as_json
+from app.release.printing import print_document as _print
 from app.release.schema_state import BEHIND, read_schema_state
 
 
@@ -45,10 +46,9 @@ def release(context: click.Context) -> None:
     revision_files.require_parent_files(revisions.script_directory())
 
 
+release.add_command(connections_command)
 release.add_command(pause_command)
 release.add_command(resume_command)
-
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
 @release.command("status")
@@ -177,16 +177,6 @@ def _status(connection: Connection) -> dict[str, Any]:
         "backfills": [backfill_status.document(backfill) for backfill in recent_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }
-
-
-def _print(document: dict[str, Any], as_json: bool, text: Any) -> None:
-    if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-        return
-    # NO_COLOR is a convention that click does not implement: https://no-color.org
-    color = False if os.getenv("NO_COLOR") else None
-    for line in text(document):
-        click.echo(line, color=color)
 
 
 def _as_json_value(value: Any) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_ur
 from sqlalchemy.exc import OperationalError
 
 from app.release import options
-from app.release.errors import ReleaseError, server_message
+from app.release.errors import ReleaseError, ServerFull, server_message
 from app.release.watched_connection import WatchedConnection
 
 DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
@@ -27,6 +27,10 @@ SESSION_SETTINGS = {
     # Queries on the catalog are long and read few rows: compiling one takes 0.3 s, and running it 0.02 s.
     "jit": "off",
 }
+
+# "sorry, too many clients already", "too many connections for role …" (or database), "remaining connection slots are
+# reserved for …".
+FULL = ("too many clients", "too many connections", "connection slots are reserved")
 
 READ_ONLY_SECONDS = 10  # statement_timeout of a command that only reads
 _READ_ONLY_SETTINGS = text(
@@ -74,12 +78,13 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
     """A connection that stays on one PostgreSQL backend, as session locks and SET need.
 
     Raises:
+        ServerFull: it has no connection left.
         ReleaseError: the database does not answer, or the URL leads to a connection pooler.
     """
     try:
         connection = engine.connect()
     except OperationalError as error:
-        raise ReleaseError(_connection_failure(error)) from error
+        raise _connection_failure(error) from error
     with connection:
         if _is_pooled(connection):
             raise ReleaseError(
@@ -138,11 +143,19 @@ def execute_verbatim(connection: Connection, sql: str) -> None:
     connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
-def _connection_failure(error: OperationalError) -> str:
+def _connection_failure(error: OperationalError) -> ReleaseError:
+    """Told by the words of the server: the driver gives no SQLSTATE of a connection that was not made."""
     reason = server_message(error)
     if "startup parameter" in reason:  # PgBouncer refuses `options` with these words
-        return f"{reason}: a connection pooler. Set {options.current().url_variable} to the database's direct URL."
-    return f"{reason}. {options.current().unreachable_advice}".rstrip()
+        variable = options.current().url_variable
+        return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
+    if any(words in reason for words in FULL):
+        return ServerFull(
+            f"{reason}. No connection is left for the release, and nothing was changed. Stop a process of the live"
+            " release, such as its worker, or one that is not ours, and release again; then see what is needed with:"
+            " flask release connections"
+        )
+    return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
 
 
 def _is_pooled(connection: Connection) -> bool:

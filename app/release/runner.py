@@ -117,7 +117,7 @@ def run_read_only(connection: Connection, command: str) -> None:
 
 
 def migrate(engine: Engine, connection: Connection, command: str) -> None:
-    """Change the schema under the advisory lock, then check the result on a fresh connection."""
+    """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
     deadline = Deadline(deadline_option())
     with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
         ledger.prepare(connection)

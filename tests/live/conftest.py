@@ -18,6 +18,7 @@ from app.dev.processes import Child, spawn
 from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
+from tests.pgbouncer import behind_pooler
 from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,9 @@ class Service:
 
 
 def connect(environment: Environment) -> closing[psycopg2.extensions.connection]:
-    return closing(psycopg2.connect(environment["DATABASE_URL"].replace("+psycopg2", "")))
+    """A session of the test's own, past a pooler."""
+    url = environment.get("MIGRATION_DATABASE_URL", environment["DATABASE_URL"])
+    return closing(psycopg2.connect(url.replace("+psycopg2", "")))
 
 
 def procfile_command(name: str) -> str:
@@ -92,17 +95,15 @@ def running_web(environment: Environment, folder: Path) -> Iterator[Service]:
 
 
 def address_and_environment(environment: Environment, settings: str, host: str) -> tuple[str, Environment]:
-    """A free address, and the environment of the processes that serve it.
-
-    With PORT, as a platform sets it, gunicorn listens on all addresses; tests bind to the loopback address instead.
-    """
+    """A free address, and the environment of the processes that serve it."""
     [port] = ports.find_free(1)
     url = f"http://{host}:{port}"
     return url, {
         **environment,
         **({"SITE_URL": url} if "SITE_URL" in environment else {}),
         "APP_SETTINGS": settings,
-        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",
+        "WEB_HOST": "127.0.0.1",  # with PORT alone it listens on all addresses
+        "PORT": str(port),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 
@@ -138,9 +139,13 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 @pytest.fixture(scope="session")
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service, shared by all tests that do not stop it. Each test creates its own accounts."""
+    """One service, shared by all tests that do not stop it. Each test creates its own accounts.
+
+    It runs behind a strict connection pooler.
+    """
     with (
         migrated_database(server_environment) as environment,
-        running_service(environment, tmp_path_factory.mktemp("live")) as service,
+        behind_pooler(environment) as pooled,
+        running_service(pooled, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service

@@ -10,6 +10,7 @@ from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
+from tests.pgbouncer import behind_pooler
 from tests.waiting import wait_until
 from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.page_server import PageServer, page, redirect
@@ -40,8 +41,8 @@ def service(
     server_environment: Environment, tmp_path_factory: pytest.TempPathFactory, pages: PageServer
 ) -> Iterator[Service]:
     """The only configuration in which a page server of this machine may be fetched from."""
-    with migrated_database(server_environment) as environment:
-        allowed = {**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
+    with migrated_database(server_environment) as environment, behind_pooler(environment) as pooled:
+        allowed = {**pooled, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
         with running_service(allowed, tmp_path_factory.mktemp("live"), "config.TestingConfig") as service:
             yield service
 
