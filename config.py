@@ -23,6 +23,7 @@ from environment import (
     required,
     secret_key,
     secret_keys,
+    sentry_dsn,
     trusted_hosts,
     whole_number,
 )
@@ -73,6 +74,7 @@ class Config:
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
+        self.SENTRY_DSN = sentry_dsn(env)
         self.TRUSTED_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS") or None  # None: any; Flask reads it
         self._read_processes(env)
         self._read_database(env)

@@ -12,6 +12,9 @@ HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, an IPv4 address 
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 TRUSTED_HOST = re.compile(rf"\.?{LABEL}(?:\.{LABEL})*|\[[0-9A-Fa-f:.]+\]")
 HIGHEST_PORT = 65535
+SENTRY_DSN = re.compile(
+    r"(?P<scheme>https?)://[A-Za-z0-9]+@(?P<host>[A-Za-z0-9._-]+)(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._-]+)*/[0-9]+"
+)
 COMMIT = re.compile(r"[0-9a-f]{12,64}")
 
 SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
@@ -82,6 +85,15 @@ def refuse_debug(env: Mapping[str, str]) -> None:
     """Refuse Flask's own switch of the debug mode. It would go past the class, in each process that `flask` starts."""
     if read(env, "FLASK_DEBUG").lower() not in {"", "0", "false", "no"}:
         raise ConfigError("FLASK_DEBUG is set, and shows strangers the code; unset it, since only development debugs.")
+
+
+def sentry_dsn(env: Mapping[str, str]) -> str:
+    """Where errors are reported to; "" where they are not."""
+    dsn = read(env, "SENTRY_DSN")
+    found = SENTRY_DSN.fullmatch(dsn)
+    if dsn and (not found or (found["scheme"] == "http" and found["host"] not in LOCAL_HOSTS)):
+        raise ConfigError("SENTRY_DSN has to look like https://KEY@sentry.example.com/PROJECT, as Sentry shows it.")
+    return dsn
 
 
 def commit(env: Mapping[str, str]) -> str | None:

@@ -8,6 +8,7 @@ from procrastinate.schema import SchemaManager
 from app import (
     backfill_jobs,
     connections,
+    error_reports,
     flask_db,
     follower,
     job_records,
@@ -103,6 +104,7 @@ def create_app(config: Config | None = None) -> Flask:
         logs.init_app(app)
         init_database(app)
         return app
+    error_reports.init_app(app)
     web.init_app(app)
     init_extensions(app)
     for feature in (

@@ -12,7 +12,7 @@ from procrastinate import JobContext
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
-from app import job_records, tracing
+from app import error_reports, job_records, tracing
 from app.backfill_jobs import fill_batch, resume_lost_backfills
 from app.jobs import JobRequeued, queue
 from app.queue_upkeep import requeue_stalled_jobs
@@ -39,6 +39,8 @@ def in_context(app: Flask) -> Callable[..., Any]:
                     return call_next()
                 except Exception as error:
                     failure = error
+                    if not is_retried(job, error):
+                        error_reports.report(app, error)
                     if job.id and not isinstance(error, JobRequeued):
                         job_records.note_failure(job.id, error)
                     raise
@@ -49,10 +51,14 @@ def in_context(app: Flask) -> Callable[..., Any]:
     return run
 
 
+def is_retried(job: Job, error: Exception) -> bool:
+    return queue.tasks[job.task_name].get_retry_exception(exception=error, job=job) is not None
+
+
 def _log_job(job: Job, span: tracing.Span, seconds: float, failure: Exception | None) -> None:
-    outcome = "done" if failure is None else "failed"
-    if failure and queue.tasks[job.task_name].get_retry_exception(exception=failure, job=job):
-        outcome = "retried"
+    outcome = "done"
+    if failure:
+        outcome = "retried" if is_retried(job, failure) else "failed"
     fields = {
         "at": "job",
         "task": job.task_name,

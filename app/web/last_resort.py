@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from app import error_reports
 from app.web.headers import FIXED
 from app.web.logs import begin_span
 
@@ -42,10 +43,11 @@ class LastResort:
 
         try:
             body = self._inner(wsgi, begin)
-        except Exception:
+        except Exception as error:
             if self._propagates():
                 raise
             log.exception("the error handler failed", extra={"request_id": request_id})
+            error_reports.report(self._app, error)
             content_type, page = self._answer(wsgi, request_id)
             begin(STATUS, self._headers(content_type, page, request_id))
             body = [] if wsgi["REQUEST_METHOD"] == "HEAD" else [page]
