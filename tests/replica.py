@@ -41,13 +41,13 @@ class Pair:
     def start_follower(self) -> None:
         self.follower = postgres.start(self.folder / "follower", self.follower_port, durable=False)
 
-    def restart_follower(self, *, delay: str = "0") -> None:
+    def restart_follower(self, **settings: str) -> None:
         """
         Args:
-            delay: how long after its commit a transaction is replayed, such as "5s".
+            settings: of its server, such as recovery_min_apply_delay="5s".
         """
         with (self.folder / "follower/postgresql.auto.conf").open("a") as file:
-            file.write(f"recovery_min_apply_delay = '{delay}'\n")
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         self.follower.stop()
         self.start_follower()
 
