@@ -165,6 +165,9 @@ class StandInHeroku:
         chosen = next((one for one in app.releases if f"v{one['version']}" == words[0]), None)
         if chosen is None:
             return error("Couldn't find that release.")
+        if self.faults.get("rollback") == "overtaken":
+            app.add_release(f"Deploy {'f' * 8}", "f" * 40)
+            return error("Another release is in progress.")
         version = app.add_release(f"Rollback to {words[0]}", commit_of(chosen))
         return Said("", f"Rolling back ⬢ {app.name} to {words[0]}... done, v{version}\n")
 

@@ -46,3 +46,10 @@ def test_a_deploy_that_stopped_while_the_release_was_pending_goes_on(world: Worl
     world.staging.outcome = "succeeded"
     assert world.deploy("staging") == 0
     assert len(world.staging.releases) == 1
+
+
+def test_it_serves_only_when_no_process_of_the_release_before_answers_any_more(world: World) -> None:
+    answers = iter([world.head()] * 4 + ["0" * 40])
+    world.sites["staging"].serving = lambda: next(answers, world.staging.serves)
+    assert world.deploy("staging") == 0
+    assert world.sites["staging"].asked.count("GET /readyz") == 4 + 1 + 5

@@ -143,6 +143,13 @@ def test_a_rollback_whose_release_phase_fails_is_red(world: World, commits: tupl
     assert re.search(r"ended: red\. Release v4 of semicircle-production failed", world.log())
 
 
+def test_a_release_of_another_commit_in_place_of_the_rollback_is_red(world: World, commits: tuple[str, str]) -> None:
+    """Somebody else has deployed meanwhile."""
+    world.heroku.faults["rollback"] = "overtaken"
+    assert world.rollback("production") == 1
+    assert re.search(rf"ended: red\. .*made no release of {commits[OLD][:12]}", world.log())
+
+
 def test_a_rollback_after_which_the_newer_code_serves_on_is_red(world: World, commits: tuple[str, str]) -> None:
     world.sites["production"].serving = lambda: commits[NEW]
     assert world.rollback("production", limits=LIMITS._replace(site=0.2)) == 1
