@@ -1,0 +1,90 @@
+"""A deploy on a server with exactly the connections of a small plan: README's numbers, old and new side by side."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.databases import HEAD, Environment, upgrade
+from tests.live.browser import Browser
+from tests.live.conftest import Service, running_service
+from tests.release.checkout import OwnHistory
+from tests.small_server import SmallServer, small_server
+from tests.waiting import wait_until
+
+PASSWORD = "a long enough sentence"
+SLOTS = 20
+PROCESSES = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "3", "WORKER_THREADS": "1"}
+WEB, WORKER = 2 * 3, 1 + 2
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'semicircle'"
+ADD_A_TABLE = "op.create_table('added', sa.Column('id', sa.BigInteger, primary_key=True))"
+
+
+@pytest.fixture
+def server(server_environment: Environment) -> Iterator[SmallServer]:
+    """One more than the plan grants is the superuser's, for a look at what happens."""
+    with small_server(SLOTS + 1, reserved=1) as server:
+        yield server
+
+
+def sessions(server: SmallServer) -> int:
+    [(number,)] = server.rows(SESSIONS)
+    return int(number)
+
+
+def elsewhere(browser: Browser, service: Service) -> Browser:
+    """The same reader, whose next request the router sends to another process."""
+    other = service.browser()
+    other.cookies = browser.cookies
+    return other
+
+
+def status(reader: Browser) -> int:
+    return reader.get("/notes").status
+
+
+@pytest.mark.timeout(240)  # it starts four processes
+def test_a_deploy_fits_into_exactly_twenty_connections(
+    server: SmallServer, server_environment: Environment, tmp_path: Path
+) -> None:
+    environment = {**server_environment, **PROCESSES, "DATABASE_URL": server.url}
+    upgrade(environment)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    with (
+        running_service(environment, tmp_path / "old") as old,
+        running_service(environment, tmp_path / "new") as new,
+        ThreadPoolExecutor(100) as threads,
+    ):
+        browser = old.browser()
+        assert browser.sign_up("haneul", PASSWORD).status == 302
+        readers = [browser, elsewhere(browser, new)]
+        asked: list[Future[int]] = []
+
+        def ask() -> None:
+            asked.extend(threads.submit(status, reader) for reader in readers)
+
+        def every_thread_has_its_connection() -> bool:
+            if len(asked) < 90:
+                ask()
+            return sessions(server) == 2 * (WEB + WORKER)
+
+        with closing(server.connect("postgres")) as holding, holding.cursor() as cursor:
+            holding.autocommit = False
+            cursor.execute("LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")  # so that each thread has to wait
+            wait_until(every_thread_has_its_connection, "all of both deployments are open", within=15)
+        history = OwnHistory(tmp_path / "checkout", environment)
+        history.write_revision(int(HEAD) + 1, ADD_A_TABLE)
+        ask()
+        done = history.flask("db", "upgrade")
+        ask()
+        assert done.returncode == 0, done.stderr
+        assert "cannot see who blocks" not in done.stderr  # it had its second connection, the twentieth
+        assert {each.result() for each in asked} == {200}
+        assert server.rows("SELECT to_regclass('added') IS NOT NULL") == [(True,)]
+    for log in tmp_path.glob("*/*.log"):
+        assert "connection slots" not in log.read_text(), log
+        assert "too many" not in log.read_text(), log
