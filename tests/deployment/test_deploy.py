@@ -31,6 +31,10 @@ def test_staging_then_production_then_the_same_again(world: World) -> None:
     assert world.deploy("production", "--write") == 0
     assert len(production.notes) == 1
 
+    world.commit("Makefile", "test:\n\t@echo 1 failed; false\n")
+    assert world.deploy("staging") == 1, "another commit is tested again"
+    assert "tests are red" in world.log()
+
 
 def test_without_a_pipeline_the_commit_is_pushed_to_production(world: World) -> None:
     world.heroku.has_pipeline = False
