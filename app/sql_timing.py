@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 from psycopg2.extensions import connection
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from app import tracing
 from app.extensions import db
@@ -69,14 +69,22 @@ def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | Non
 
 def init_app(app: Flask) -> None:
     """Call it after app.transaction_settings: the last class of cursors is the one that is used."""
-    slow_seconds = app.config["LOG_SLOW_MS"] / 1000
+    with app.app_context():
+        time_statements(db.engine, app.config["LOG_SLOW_MS"])
+
+
+def time_statements(engine: Engine, slow_ms: int) -> None:
+    """Count and time what is sent through an engine, and log a statement of `slow_ms` milliseconds and more.
+
+    Args:
+        engine: its connections are of app.web.autocommit.PooledConnection.
+    """
 
     def time_cursors(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
         options["cursor_factory"] = TimedCursor
 
     def set_threshold(made: connection, record: object) -> None:
-        made.slow_seconds = slow_seconds  # type: ignore[attr-defined]  # of our own class, app/web/autocommit.py
+        made.slow_seconds = slow_ms / 1000  # type: ignore[attr-defined]  # of our own class
 
-    with app.app_context():
-        event.listen(db.engine, "do_connect", time_cursors)
-        event.listen(db.engine, "connect", set_threshold)
+    event.listen(engine, "do_connect", time_cursors)
+    event.listen(engine, "connect", set_threshold)

@@ -12,8 +12,6 @@ Without FOLLOWER_DATABASE_URL nothing of this is there. docs/scaling.md says whe
 - What fails there is read again from the primary. A follower never costs a reader an error.
 """
 
-from typing import Any
-
 from flask import Flask
 from sqlalchemy import create_engine, event
 
@@ -21,8 +19,8 @@ from app.extensions import db
 from app.follower import choice
 from app.follower.follower import Follower, close_connection
 from app.follower.writes import FOLLOWER
-from app.sql_timing import TimedCursor
-from app.web.autocommit import PooledConnection
+from app.sql_timing import time_statements
+from app.web import autocommit
 
 
 def init_app(app: Flask) -> None:
@@ -30,14 +28,10 @@ def init_app(app: Flask) -> None:
     if not app.config["FOLLOWER_DATABASE_URI"]:
         return
     engine = create_engine(app.config["FOLLOWER_DATABASE_URI"], **app.config["FOLLOWER_ENGINE_OPTIONS"])
-    event.listen(engine, "do_connect", set_factories)
+    event.listen(engine, "do_connect", autocommit.set_factory)
+    time_statements(engine, app.config["LOG_SLOW_MS"])  # what is read here counts in the log as well
     app.extensions[FOLLOWER] = Follower(engine)
     app.before_request(choice.choose)
     app.teardown_appcontext(close_connection)
     if not event.contains(db.session, "before_commit", choice.mark_request):  # once for all applications of a process
         event.listen(db.session, "before_commit", choice.mark_request)
-
-
-def set_factories(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
-    """What is read here counts in the log as well."""
-    options |= {"connection_factory": PooledConnection, "cursor_factory": TimedCursor}

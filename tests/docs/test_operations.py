@@ -33,8 +33,8 @@ from tests.databases import Environment, empty_database, migrated_database
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("operations.md", "backups.md", "logs.md", "scaling.md")
-NO_COMMANDS = ("at=", "level=", "#")  # lines of a log, and comments
+PAGES = ("operations.md", "backups.md", "logs.md", "scaling.md", "connections.md")
+NO_COMMANDS = ("at=", "level=", "#", "2 ×")  # lines of a log, comments, and a sum
 CRON = re.compile(r"^([\d*]+ +){5}")
 # Run where they are tested, since they take seconds.
 ELSEWHERE = {
