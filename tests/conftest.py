@@ -5,6 +5,7 @@ in a transaction that is rolled back, or in a database of its own, so nothing of
 """
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         markers = [MARKERS_OF_FOLDERS.get(folder), *map(MARKERS_OF_FIXTURES.get, getattr(item, "fixturenames", ()))]
         for marker in filter(None, markers):
             item.add_marker(marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """An application that is not for tests sets the level of the whole process; the next test has Python's own again."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 def pytest_collection_finish() -> None:

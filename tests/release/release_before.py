@@ -99,7 +99,8 @@ class ReleaseBefore:
         assert key is not None
         this = [column == value for column, value in zip(table.primary_key, key, strict=True)]
         assert len(everything(connection, table)) == count + 1
-        assert connection.execute(update(table).where(*this).values(second)).rowcount == 1
+        if second:  # no other column is required
+            assert connection.execute(update(table).where(*this).values(second)).rowcount == 1
         changed = connection.execute(select(table).where(*this)).mappings().one()
         assert {column: changed[column] for column in second} == second
         assert connection.execute(delete(table).where(*this)).rowcount == 1
