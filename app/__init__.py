@@ -6,6 +6,7 @@ from flask import Flask
 from procrastinate.schema import SchemaManager
 
 from app import (
+    api,
     backfill_jobs,
     connections,
     error_reports,
@@ -23,6 +24,7 @@ from app import (
 )
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
+from app.accounts.access_token_views import bp as access_tokens
 from app.accounts.commands import mail_commands
 from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.recent_sign_in import bp as recent_sign_in
@@ -119,10 +121,12 @@ def create_app(config: Config | None = None) -> Flask:
         wordcounts,
         mypage,
         portability,
+        access_tokens,
         preferences,
         health,
         manifest,
         offline,
+        api.bp,
     ):
         app.register_blueprint(feature)
     init_commands(app)

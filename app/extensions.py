@@ -63,3 +63,10 @@ def reading_connection() -> Connection:
         g.connection = db.engine.connect()
     opened: Connection = g.connection
     return opened
+
+
+def release_reading_connection() -> None:
+    """Give the connection of `read` back to the pool until the next one, as before a wait."""
+    connection: Connection | None = g.pop("connection", None)
+    if connection:
+        connection.close()

@@ -15,6 +15,7 @@ token bucket in one column and one statement, which no two requests at once can 
 
 import hashlib
 import hmac
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -71,6 +72,20 @@ PHOTOS = Limit("photos", 20, HOUR / 20)  # a photo holds the decoder for up to 3
 EXPORTS = Limit("exports", 10, HOUR / 10)
 IMPORTS = Limit("imports", 10, HOUR / 10)
 WRITES = Limit("writes", 120, MINUTE / 120)  # every POST of a signed-in person; nobody types as fast
+API_READS = Limit("api-reads", 600, MINUTE / 600)  # every GET of a person's programs; what they write counts above
+
+
+class Standing(NamedTuple):
+    """Where somebody stands after a take, for the fields RateLimit and RateLimit-Policy.
+
+    Args:
+        remaining: tokens left in the bucket.
+        reset: seconds until it is full again.
+    """
+
+    limit: Limit
+    remaining: int
+    reset: int
 
 
 class RateLimited(Exception):
@@ -102,16 +117,17 @@ _TAKE = text(
         INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :refill)
         ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at, now()) + :refill
         WHERE greatest(rate_limits.full_at, now()) + :refill <= now() + :window
-        RETURNING id
+        RETURNING full_at
     )
     SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 0 ELSE greatest(1, ceil(extract(epoch FROM
-        (SELECT full_at FROM rate_limits WHERE id = :id) + :refill - :window - now()))) END::int
+        (SELECT full_at FROM rate_limits WHERE id = :id) + :refill - :window - now()))) END::int AS seconds,
+        coalesce(extract(epoch FROM (SELECT full_at FROM taken) - now()), 0)::float AS until_full
     """
 )
 _GIVE_BACK = text("UPDATE rate_limits SET full_at = full_at - :refill WHERE id = :id")
 
 
-def take(limit: Limit, key: str | int) -> None:
+def take(limit: Limit, key: str | int) -> Standing:
     """Take a token, in a transaction of its own. Call it before the request has changed anything.
 
     Args:
@@ -123,10 +139,12 @@ def take(limit: Limit, key: str | int) -> None:
     """
     window = limit.capacity * limit.refill
     parameters = {"id": _bucket_id(limit, key), "refill": limit.refill, "window": window}
-    seconds = db.session.execute(_TAKE, parameters).scalar_one()
+    taken = db.session.execute(_TAKE, parameters).one()
     db.session.commit()
-    if seconds:
-        raise RateLimited(seconds)
+    if taken.seconds:
+        raise RateLimited(taken.seconds)
+    left = (window.total_seconds() - taken.until_full) / limit.refill.total_seconds()
+    return Standing(limit, math.floor(left + 1e-6), math.ceil(taken.until_full))
 
 
 def give_back(limit: Limit, key: str | int) -> None:

@@ -110,6 +110,18 @@ def test_only_the_factory_knows_the_demo_account() -> None:
     assert {module for module in known_to if folder_of(module) != "demo"} == {"app"}
 
 
+def test_only_the_factory_knows_the_api() -> None:
+    """It adds views to every feature, and no rule: no feature could miss it."""
+    known_to = {module for module, targets in GRAPH.items() if any(folder_of(name) == "api" for name in targets)}
+    assert {module for module in known_to if folder_of(module) != "api"} == {"app"}
+
+
+def test_the_api_is_read_in_half_an_hour() -> None:
+    """Without blank lines."""
+    lines = [line for path in (ROOT / "app/api").glob("*.py") for line in path.read_text().splitlines()]
+    assert len([line for line in lines if line]) <= 900
+
+
 def test_release_imports_no_other_part_of_the_app() -> None:
     """This keeps it possible to copy the folder into another project; tests/release/test_adoption.py does."""
     for module, targets in GRAPH.items():

@@ -2,10 +2,13 @@
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, SelectField, StringField
-from wtforms.validators import ValidationError
+from wtforms import BooleanField, Field, SelectField, SelectMultipleField, StringField
+from wtforms.validators import InputRequired, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
+from app.accounts.access_tokens import LIFETIMES, SCOPES
 from app.accounts.fields import current_password_field, email_field, mailbox_field, new_password_field, nickname_field
+from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 from app.web.locale import LANGUAGES, time_zones
 
 
@@ -103,3 +106,60 @@ class ConfirmForm(FlaskForm):
     """Who is signed in shows that they are still there."""
 
     password = current_password_field(_("Password"))
+
+
+NEVER = "never"
+LIFETIME_NAMES = {30: _("30 days"), 90: _("90 days"), 365: _("1 year")}
+SCOPE_NAMES = {
+    "read": _("Read everything"),
+    "write": _("Change everything"),
+    "notes:read": _("Read notes"),
+    "notes:write": _("Change notes"),
+    "todos:read": _("Read todos"),
+    "todos:write": _("Change todos"),
+    "wordcounts:read": _("Read word counts"),
+    "wordcounts:write": _("Start word counts"),
+    "profile:read": _("Read the profile"),
+    "profile:write": _("Change the profile and photo"),
+    "export:read": _("Export everything"),
+}
+
+
+class AccessTokenForm(FlaskForm):
+    name = StringField(
+        _("Name"),
+        filters=[normalize, strip],
+        validators=[InputRequired(_("Please give it a name.")), at_most(50), no_control_characters, one_line],
+        render_kw={"maxlength": 50, "autocomplete": "off"},
+    )
+    scopes = SelectMultipleField(
+        _("What it may do"),
+        choices=lambda: [(scope, SCOPE_NAMES[scope]) for scope in SCOPES],
+        validators=[InputRequired(_("Choose what it may do."))],
+        validate_choice=False,
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+    expiry = SelectField(
+        _("Expires after"),
+        choices=lambda: [*((str(days), LIFETIME_NAMES[days]) for days in LIFETIMES), (NEVER, _("Never"))],
+        default=str(LIFETIMES[1]),
+        validate_choice=False,
+    )
+
+    def validate_name(self, field: Field) -> None:
+        if not field.data:
+            raise ValidationError(_("Please give it a name."))
+
+    def validate_scopes(self, field: Field) -> None:
+        if not set(field.data) <= set(SCOPES):
+            raise ValidationError(_("Choose what it may do."))
+
+    def validate_expiry(self, field: Field) -> None:
+        if field.data not in (NEVER, *map(str, LIFETIMES)):
+            raise ValidationError(_("Please choose one from the list."))
+
+    @property
+    def days(self) -> int | None:
+        """Once the form is valid; None: it never expires."""
+        return None if self.expiry.data == NEVER else int(self.expiry.data)

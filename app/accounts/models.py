@@ -3,8 +3,20 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, false, func, text
-from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    Text,
+    false,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, INET
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base
@@ -89,6 +101,21 @@ class AccountToken(Base):
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
 
 
+class AccessToken(Base):
+    """A key to the API that a person made for a program of theirs. The program has it, this table only its hash."""
+
+    __tablename__ = "access_tokens"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(50))  # as its owner calls it
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))  # what it may do, see access_tokens.py
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True)  # NULL: never
+    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class EventKind(StrEnum):
     """What happened to an account. A new kind is a new CHECK of `account_events.kind`, in a migration."""
 
@@ -110,6 +137,8 @@ class EventKind(StrEnum):
     DEVICE_ENDED = "device_ended"
     OTHER_DEVICES_ENDED = "other_devices_ended"
     EXPORTED = "exported"
+    ACCESS_TOKEN_MADE = "access_token_made"  # noqa: S105
+    ACCESS_TOKEN_ENDED = "access_token_ended"  # noqa: S105
 
 
 class AccountEvent(Base):

@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete
 
-from app.accounts import events, hashing, notices, tokens
+from app.accounts import access_tokens, events, hashing, notices, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import lock_user_with_password
@@ -10,7 +10,7 @@ from app.extensions import db
 
 
 def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
-    """Change the password, and end every session and every mailed link of the user (ASVS 5.0 V7.4.3).
+    """Change the password, and end every session, mailed link and access token (ASVS 5.0 V7.4.3).
 
     That includes the session that asks; the caller starts a new one.
 
@@ -22,6 +22,7 @@ def change_password(user_id: int, current_password: str, new_password: str, lang
     user.password_hash = new_hash
     db.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
     tokens.void_all(user_id)
+    access_tokens.end_all(user_id)
     notices.tell(user, "password_changed", language)
     events.record(user_id, EventKind.PASSWORD_CHANGED, client)
     db.session.commit()

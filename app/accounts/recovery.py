@@ -7,7 +7,7 @@ is to be locked out for not having opened a letter. So a link that was used conf
 from sqlalchemy import bindparam, delete, func, select
 
 from app import mail
-from app.accounts import events, hashing, notices, tokens
+from app.accounts import access_tokens, events, hashing, notices, tokens
 from app.accounts.events import NOBODY, Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.tokens import TokenExpired
@@ -31,7 +31,7 @@ def ask_for_link(email: str, language: str) -> None:
 
 
 def set_password(token: str, new_password: str, language: str, client: Client) -> None:
-    """Set the password, and end every session and every other link of the account (ASVS 5.0 V6.4.3, V7.4.3).
+    """Set the password, and end every session, other link and access token (ASVS 5.0 V6.4.3, V7.4.3).
 
     It signs nobody in. The reader types the new password once more, and the browser offers to keep it.
 
@@ -47,6 +47,7 @@ def set_password(token: str, new_password: str, language: str, client: Client) -
     user.password_hash = new_hash
     user.email_confirmed_at, user.email_refused_at = func.coalesce(User.email_confirmed_at, func.now()), None
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    access_tokens.end_all(user.id)
     notices.tell(user, "password_changed", language)
     events.record(user.id, EventKind.PASSWORD_RESET, client)
     db.session.commit()

@@ -6,13 +6,13 @@ A session ends when its row is deleted, so a replayed cookie is worth nothing (A
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import ClassVar
+from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
+from app.accounts.account import ACCOUNT, Account
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.service import WrongCredentials
@@ -36,16 +36,9 @@ class ReadOnly(Exception):
 
 
 @dataclass(frozen=True)
-class SignedIn:
-    """The user and the session of the browser that asks, in one row. This is `current_user` in a request."""
+class SignedIn(Account):
+    """The user and the session of the browser that asks, in one row. This is `current_user` in a request of a page."""
 
-    id: int
-    email: str
-    nickname: str
-    image_url: str | None
-    language: str | None
-    time_zone: str | None
-    created_at: datetime
     email_is_confirmed: bool
     email_is_refused: bool
     session_id: int
@@ -53,18 +46,10 @@ class SignedIn:
     is_recent: bool  # signed in within RECENT
     last_write: int | None = None  # the transaction; see app/follower
 
-    is_authenticated: ClassVar[bool] = True
-
 
 _SIGNED_IN = (
     select(
-        User.id,
-        User.email,
-        User.nickname,
-        User.image_url,
-        User.language,
-        User.time_zone,
-        User.created_at,
+        *ACCOUNT,
         User.email_confirmed_at.is_not(None).label("email_is_confirmed"),
         User.email_refused_at.is_not(None).label("email_is_refused"),
         UserSession.id.label("session_id"),

@@ -9,7 +9,17 @@ from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
 from app import mail
-from app.accounts import bounces, event_list, letters, notices, second_step, sessions, sign_up_links, tokens
+from app.accounts import (
+    access_tokens,
+    bounces,
+    event_list,
+    letters,
+    notices,
+    second_step,
+    sessions,
+    sign_up_links,
+    tokens,
+)
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -110,6 +120,7 @@ def purge_expired_sessions(timestamp: int) -> None:
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
     tokens.purge_expired_tokens()
+    access_tokens.purge_expired_tokens()
     sign_up_links.purge_expired_links()
     notices.purge_old_notices()
 

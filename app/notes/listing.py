@@ -62,7 +62,7 @@ _LIMIT = bindparam("limit", PAGE_SIZE + 1, type_=Integer)
 _CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 
 
-def _one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> Select[Any]:
+def one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> Select[Any]:
     """The rows after the cursor, in the order of the list, and one more than a page has."""
     key = (pinned, created_at, note_id)
     ordered = rows.where(tuple_(*key) < _CURSOR).order_by(*(column.desc() for column in key))
@@ -84,12 +84,12 @@ def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement
 
 def _list() -> Statements:
     notes = shown(func.left(Note.content, LENGTH)).where(LISTED)
-    return beside(_one_page(notes, Note.pinned, Note.created_at, Note.id), null(), false())
+    return beside(one_page(notes, Note.pinned, Note.created_at, Note.id), null(), false())
 
 
 def _one_tag() -> Statements:
     own = (NoteTag.user_id == OWNER, NoteTag.tag == bindparam("tag"))
-    keys = _one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
+    keys = one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
     used = select(TagCount.used).where(TagCount.user_id == OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
     rows = shown(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
     newest_first = rows.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
@@ -124,14 +124,14 @@ def list_notes(
     Args:
         size: notes on the page, at most MOST_SHOWN. Pages of words, or of several tags, have PAGE_SIZE.
     """
-    page = _page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
+    page = found_page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
     if page.notes or page.older or after != START:
         return page
     nearest = corrected(user_id, search)
-    return _page(user_id, after, nearest, PAGE_SIZE) if nearest else page
+    return found_page(user_id, after, nearest, PAGE_SIZE) if nearest else page
 
 
-def _page(user_id: int, after: Cursor, search: Search, size: int) -> NotePage:
+def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePage:
     position = position_of(after)
     is_sorted = bool(search.words) and (after == START or position.relevance is not None)
     parameters = {"owner": user_id, "limit": size + 1} | position.parameters

@@ -4,6 +4,7 @@ The list is in listing.py, the archive in archive.py, the trash in trash.py.
 """
 
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import Delete, Update, bindparam, func, select, update
 
@@ -65,6 +66,31 @@ def create_note(user_id: int, title: str, content: str, key: uuid.UUID | None = 
     db.session.commit()
     note_id: int = note.id
     return note_id
+
+
+def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: uuid.UUID | None = None) -> list[int]:
+    """Store several notes, all of them or none, and return their ids.
+
+    Args:
+        texts: the title and the text of each.
+        key: of the request, as for `create_note`.
+
+    Raises:
+        AccountGone, QuotaReached: nothing was stored.
+    """
+    keys = [uuid.uuid5(key, str(number)) if key else None for number in range(len(texts))]
+    try:
+        with owner_required():
+            ids = [
+                QUOTA.store(_CREATE, user_id, own_key, title=title, content=content, tags=tags_of(title, content)).id
+                for own_key, (title, content) in zip(keys, texts, strict=True)
+            ]
+    except StoredBefore:
+        stored = select(Note.idempotency_key, Note.id).where(Note.user_id == user_id, Note.idempotency_key.in_(keys))
+        by_key = {str(own_key): note_id for own_key, note_id in db.session.execute(stored)}
+        return [by_key[str(own_key)] for own_key in keys if str(own_key) in by_key]
+    db.session.commit()
+    return ids
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:

@@ -14,9 +14,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
 from app.accounts import events
+from app.accounts.account import Account
 from app.accounts.events import Client
 from app.accounts.models import EventKind
-from app.accounts.sessions import SignedIn
 from app.extensions import db
 from app.portability import archive
 from app.portability.concurrency import one_at_a_time
@@ -27,7 +27,7 @@ CHUNK = 64 * 1024  # bytes
 
 
 def export(
-    account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
 ) -> Iterator[bytes]:
     """The ZIP, as it is written. The caller takes it to its end, or closes it.
 
@@ -50,7 +50,7 @@ def export(
 
 
 def _parts(
-    account: SignedIn, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
 ) -> Generator[bytes]:
     with one_at_a_time():
         photo = _photo_of(account)
@@ -60,7 +60,7 @@ def _parts(
         yield from _Export(account, zone).parts(portables, readme, photo)
 
 
-def _photo_of(account: SignedIn) -> bytes | None:
+def _photo_of(account: Account) -> bytes | None:
     """The photo. None also when its object is missing or lies in an earlier bucket."""
     key = storage.key_of(account.image_url) if account.image_url else None
     return storage.get(key) if key else None
@@ -89,7 +89,7 @@ class _Written:
 class _Export:
     """A ZIP being written. Only one entry can be open at a time, so the JSON is written to a file of its own first."""
 
-    def __init__(self, account: SignedIn, zone: tzinfo) -> None:
+    def __init__(self, account: Account, zone: tzinfo) -> None:
         self._account = account
         self._zone = zone
         self._now = datetime.now(UTC)

@@ -26,9 +26,19 @@ def is_public(endpoint: str) -> bool:
     return getattr(current_app.view_functions[endpoint], "is_public", False)
 
 
+def for_programs(view: View) -> View:
+    """Mark a view that asks for an access token in place of a session: app/api lets in, or refuses."""
+    view.is_for_programs = True  # type: ignore[attr-defined]
+    return view
+
+
+def needs_session(endpoint: str) -> bool:
+    return not (is_public(endpoint) or getattr(current_app.view_functions[endpoint], "is_for_programs", False))
+
+
 def is_signed_in_write() -> bool:
     """Whether the request is a POST that nobody may send without a session."""
-    return request.method == "POST" and request.endpoint is not None and not is_public(request.endpoint)
+    return request.method == "POST" and request.endpoint is not None and needs_session(request.endpoint)
 
 
 def init_app(app: Flask) -> None:
@@ -36,7 +46,7 @@ def init_app(app: Flask) -> None:
 
 
 def require_session() -> Response | None:
-    if request.endpoint is None or is_public(request.endpoint) or current_user.is_authenticated:
+    if request.endpoint is None or not needs_session(request.endpoint) or current_user.is_authenticated:
         return None  # without an endpoint it is a 404 or 405, for everybody
     return to_sign_in()
 

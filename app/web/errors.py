@@ -33,6 +33,15 @@ SENTENCES = {
     500: (_("Something went wrong on our side"), _("We've logged it. Try again in a moment.")),
     503: (_("We're unavailable right now"), _("Try again in a few seconds. Nothing was changed.")),
 }
+# For programs, which have no page to reload and no button to use.
+API_SENTENCES = {
+    400: (_("We couldn't read that request"), _("Check it against the API's document, /api/v1/openapi.json.")),
+    404: (_("Not found"), _("Check the path against the API's document, /api/v1/openapi.json.")),
+    405: (_("That method isn't supported here"), _("The header Allow names those that are.")),
+    413: (_("That's too large"), _("Send less at once. A photo can be up to 5 MB.")),
+    415: (_("That format isn't supported"), _("Check the Content-Type against the API's document.")),
+}
+API = "/api/"
 READ_ONLY_SENTENCE = (
     _("Nothing can be saved right now"),
     _("You can still read. Try again in a few minutes. Nothing was changed."),
@@ -49,8 +58,9 @@ def init_app(app: Flask) -> None:
 
 
 def show_error(error: HTTPException) -> Response:
-    fallback = SENTENCES[500 if (error.code or 500) >= 500 else 400]
-    return error_response(error, *SENTENCES.get(error.code or 500, fallback))
+    sentences = SENTENCES | API_SENTENCES if request.path.startswith(API) else SENTENCES
+    fallback = sentences[500 if (error.code or 500) >= 500 else 400]
+    return error_response(error, *sentences.get(error.code or 500, fallback))
 
 
 def show_csrf_error(error: CSRFError) -> Response:
@@ -118,6 +128,8 @@ def is_signed_in() -> bool:
 
 
 def wants_json() -> bool:
+    if request.path.startswith(API):
+        return True
     accepted = request.headers.get("Accept", "").lower()
     if "json" not in accepted and "application/*" not in accepted:
         return False  # a browser; reading the whole header would be a tenth of an error page

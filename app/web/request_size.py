@@ -15,20 +15,22 @@ from werkzeug.exceptions import HTTPException
 from app.web.cookies import TOKEN
 
 View = TypeVar("View", bound=Callable[..., object])
+MayUpload = Callable[[Flask, dict[str, Any]], bool]
 
 # Bytes. The longest form is a note: 2,000 code points of 4 bytes, each percent-encoded to 3 characters, is 24,000.
 TEXT_BODY_LIMIT = 64 * 1024
 
 
-def accepts_upload(most: int) -> Callable[[View], View]:
-    """Mark a view that takes a file.
+def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
+    """Mark a view that takes a file, or another long body.
 
     Args:
         most: bytes that the body may have.
+        by: tells from the head of a request whether it may be so long; None: the browser has a session.
     """
 
     def mark(view: View) -> View:
-        view.upload_limit = most  # type: ignore[attr-defined]
+        view.upload_limit, view.may_upload = most, by or _has_session  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -56,7 +58,10 @@ def body_limit(app: Flask, head: dict[str, Any]) -> int:
     except HTTPException:  # 404, 405, or a redirect
         return TEXT_BODY_LIMIT
     most = _upload_limit(app, endpoint)
-    return most if most > TEXT_BODY_LIMIT and _has_session(app, head) else TEXT_BODY_LIMIT
+    if most == TEXT_BODY_LIMIT:
+        return most
+    may_upload: MayUpload = getattr(app.view_functions[endpoint], "may_upload")  # noqa: B009 - not known to mypy
+    return most if may_upload(app, head) else TEXT_BODY_LIMIT
 
 
 def _has_session(app: Flask, head: dict[str, Any]) -> bool:

@@ -6,11 +6,10 @@ had to be saved was committed before, and a commit that failed was answered with
 
 import logging
 
-from flask import Flask, g
-from sqlalchemy import Connection
+from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from app.extensions import db
+from app.extensions import db, release_reading_connection
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +20,9 @@ def init_app(app: Flask) -> None:
 
 
 def end_session(error: BaseException | None) -> None:
-    for end in (db.session.remove, close_reading_connection):
+    for end in (db.session.remove, release_reading_connection):
         try:
             end()
         except DBAPIError as lost:
             log.warning("the connection was lost behind the answer: %s", lost)
             db.session.registry.clear()  # the pool has dropped the connection already
-
-
-def close_reading_connection() -> None:
-    connection: Connection | None = g.pop("connection", None)
-    if connection:
-        connection.close()

@@ -19,6 +19,9 @@ from tests.web.test_access import PUBLIC, endpoints
 LONG_AGO = sessions.RECENT + timedelta(seconds=1)
 OWN_TEXTS = {"notes", "todos", "wordcounts"}  # features that have nothing sensitive
 GUARDED = {
+    "access_tokens.end",
+    "access_tokens.index",
+    "access_tokens.make",
     "accounts.sign_out_device",
     "accounts.sign_out_other_devices",
     "passkeys.create",

@@ -44,6 +44,18 @@ ROWS = {
     ),
 }
 
+# What the API keeps.
+ROWS |= {
+    "access_tokens": (
+        "INSERT INTO access_tokens (token_hash, user_id, name, scopes)"
+        " SELECT md5(id::text), id, 'script', '{read}' FROM newest"
+    ),
+    "idempotency_keys": (
+        "INSERT INTO idempotency_keys (user_id, key, request)"
+        " SELECT id, gen_random_uuid(), gen_random_uuid() FROM newest"
+    ),
+}
+
 # What sign-in by passkey keeps.
 ROWS |= {
     "passkeys": (

@@ -1,0 +1,38 @@
+"""Answers as JSON: times in RFC 3339, and the link to the next page (RFC 8288)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from app.api.document import Page
+from app.api.problems import as_json, wrong_fields
+from app.keyset import Cursor
+
+
+def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(as_json(data), status, headers, mimetype="application/json")
+
+
+def cursor_of(query: Page, bounds: Sequence[range]) -> Cursor:
+    """Where the page that is asked for starts, in a list with a sort key within these bounds. Raises: Problem."""
+    return parsed_cursor(query, partial(Cursor.parse, bounds=bounds), Cursor.start(bounds))
+
+
+def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) -> Cursor:
+    try:
+        return start if query.cursor is None else parse(query.cursor)
+    except ValueError as error:
+        raise wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}]) from error
+
+
+def page(name: str, items: Sequence[Mapping[str, Any]], older: Cursor | None, status: int = 200) -> Response:
+    """Some of a list. Where there is a next page, `next` is its cursor and the header Link its URL."""
+    if older is None:
+        return answer({name: items, "next": None}, status)
+    link = f'<{request.path}?{urlencode({**request.args, "cursor": str(older)})}>; rel="next"'
+    return answer({name: items, "next": str(older)}, status, {"Link": link})

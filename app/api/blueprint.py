@@ -1,0 +1,110 @@
+"""Who may use /api/v1, and how much: bearer tokens (RFC 6750), scopes, rate limits. Closed by default, as pages are.
+
+A cookie opens nothing here, so no other site can send a request in a reader's name (CSRF), and a token opens no page.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, g, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from app import rate_limits, tracing
+from app.accounts import access_tokens
+from app.accounts.access_tokens import TokenHolder
+from app.accounts.service import AccountGone
+from app.api.problems import Problem
+from app.extensions import csrf, login
+from app.notes.service import NoteNotFound
+from app.rate_limits import Limit, RateLimited, Standing
+from app.todos.service import TodoNotFound
+from app.web.throttling import retry_after, wait_sentence
+from app.wordcounts.service import ResultNotFound
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+csrf.exempt(bp)
+
+
+def caller() -> TokenHolder:
+    """Whose program asks."""
+    found: TokenHolder = g.account
+    return found
+
+
+@bp.before_request
+def let_in() -> None:
+    """Raises: Problem 401 and 403, RateLimited."""
+    scope = getattr(current_app.view_functions[request.endpoint or ""], "scope", None)
+    if scope is None:
+        return  # the document, and the page to read it
+    holder = access_tokens.find_holder(bearer_token())
+    if holder is None:
+        raise unauthorized()
+    g.account = holder
+    login._update_request_context_with_user(holder)  # as Flask-Login does it, and no cookie is read
+    tracing.note_account(holder.id)
+    if not access_tokens.allow(holder.scopes, scope):
+        sentence = _("This token lacks the scope %(scope)s. Create one that has it on My page.", scope=scope)
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        raise Problem(403, _("Not allowed"), sentence, {"WWW-Authenticate": challenge})
+    g.standing = rate_limits.take(limit_of_request(), holder.id)
+
+
+def bearer_token() -> str:
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def sends_token(_app: Flask, head: dict[str, Any]) -> bool:
+    """Whether a request that is arriving has what looks like a token, so that its body may be long."""
+    return access_tokens.is_well_formed(head.get("HTTP_AUTHORIZATION", "").partition(" ")[2].strip())
+
+
+@bp.errorhandler(AccountGone)
+def account_gone(error: AccountGone) -> Response:
+    return unauthorized().answer()
+
+
+def unauthorized() -> Problem:
+    sentence = _("Send a valid access token: Authorization: Bearer sc_… You create one on My page.")
+    challenge = 'Bearer realm="Semicircle"' + (', error="invalid_token"' if bearer_token() else "")
+    return Problem(401, _("Who are you?"), sentence, {"WWW-Authenticate": challenge})
+
+
+@bp.errorhandler(RateLimited)
+def rate_limited(error: RateLimited) -> Response:
+    if "standing" not in g:
+        g.standing = Standing(limit_of_request(), 0, error.seconds)
+    return too_many(error, wait_sentence(error))
+
+
+def too_many(error: RateLimited, sentence: str) -> Response:
+    return Problem(429, _("Too many requests"), sentence, retry_after(error)).answer()
+
+
+def limit_of_request() -> Limit:
+    return rate_limits.API_READS if request.method in ("GET", "HEAD") else rate_limits.WRITES
+
+
+@bp.after_request
+def tell_standing(response: Response) -> Response:
+    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers): how many requests are left, and until when."""
+    standing: Standing | None = g.get("standing")
+    if standing:
+        name, most, refill = standing.limit
+        response.headers["RateLimit-Policy"] = f'"{name}";q={most};w={round(most * refill.total_seconds())}'
+        response.headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.reset}'
+    return response
+
+
+@bp.errorhandler(NoteNotFound)
+@bp.errorhandler(TodoNotFound)
+@bp.errorhandler(ResultNotFound)
+def nothing_there(error: Exception) -> Response:
+    sentence = _("You have nothing with this id. It may have been deleted.")
+    return Problem(404, _("Not found"), sentence).answer()
+
+
+@bp.errorhandler(Problem)
+def show_problem(problem: Problem) -> Response:
+    return problem.answer()

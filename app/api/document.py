@@ -1,0 +1,199 @@
+"""The OpenAPI document of the API, made from the code by spectree, and the page to read it.
+
+spectree takes the models of a view from one decorator and leaves the application a plain Flask one. What it documents
+is what `Reader` reads a request by. Answers are documented, and held to it by tests and not at each request.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeVar
+
+from flask import current_app, json, render_template, request
+from flask_babel import gettext as _
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from spectree import Response as Documented
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
+from werkzeug.wrappers import Response
+
+from app.api.blueprint import bp
+from app.api.problems import Problem, not_read
+from app.web.access import for_programs, public
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
+# Of the operations whose bodies are no JSON, by the name of their view.
+SENDS = {"put_photo": "image/*"}
+GETS = {"export": "application/zip"}
+OF_TWO_METHODS = {"note_pin", "note_archive"}
+
+
+class Body(BaseModel):
+    """A JSON object in a request. Unknown fields and values of another type are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Parameters(BaseModel):
+    """The query of a URL. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Parameters):
+    cursor: str | None = Field(None, description="`next` of the page before")
+
+
+class Headers(BaseModel):
+    """Headers that an operation reads. Others are nobody's mistake."""
+
+
+class Answer(BaseModel):
+    """A JSON object in an answer. It is never built: it documents what the views give."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+NEXT: Any = Field(description="the cursor of the next page, whose URL is also in the header Link; null: there is none")
+
+
+class Wrong(Answer):
+    pointer: str | None = Field(None, description="JSON pointer to the field of the body", examples=["#/title"])
+    parameter: str | None = Field(None, description="name of the parameter of the URL, or of the header")
+    detail: str
+
+
+class ProblemDetails(Answer):
+    """RFC 9457. The sentences are in the language of the account, or of Accept-Language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="what to do")
+    errors: list[Wrong] | None = None
+
+
+class Reader(FlaskPlugin):
+    """spectree's plugin for Flask. It reads a request for a view, and leaves the view's answer alone."""
+
+    def find_routes(self) -> Iterable[Any]:
+        return (rule for rule in current_app.url_map.iter_rules() if rule.endpoint.startswith(f"{bp.name}."))
+
+    def validate(self, func: Any, query: Any, json: Any, form: Any, headers: Any, *rest: Any, **path: Any) -> Any:
+        values = path
+        if query:
+            values["query"] = parsed(query.model_validate, request.args.to_dict(), "parameter")
+        if headers:
+            values["headers"] = parsed(headers.model_validate, dict(request.headers), "parameter")
+        if json:
+            values["body"] = parsed(json.model_validate_json, json_body(), "pointer")
+        return func(**values) or Response(status=204)
+
+
+def parsed(read: Callable[[Any], Any], data: object, place: str) -> Any:
+    try:
+        return read(data)
+    except ValidationError as error:
+        raise not_read(error, place) from error
+
+
+def json_body() -> bytes:
+    if request.mimetype != "application/json":
+        raise Problem(415, _("That format isn't supported"), _("Send JSON, with Content-Type: application/json."))
+    return request.get_data()
+
+
+spec = SpecTree(
+    backend=Reader,
+    mode="strict",
+    naming_strategy=lambda model: str(model.__name__),
+    nested_naming_strategy=lambda _parent, child: child,
+    title="Semicircle",
+    version="1",
+    security_schemes=[
+        SecurityScheme(
+            name="token",
+            data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page."),
+        )
+    ],
+)
+
+
+def operation(
+    methods: str,
+    path: str,
+    scope: str,
+    answer: type[Answer] | None = None,
+    status: int = 200,
+    *,
+    body: type[BaseModel] | None = None,
+    query: type[Parameters] | None = None,
+    headers: type[Headers] | None = None,
+    may: Iterable[int] = (),
+) -> Callable[[View], View]:
+    """Make a view an operation of the API: where it is, what it needs, what it reads and what it answers.
+
+    Args:
+        scope: that the token must have.
+        answer: the JSON of the answer; None: it has no body (204), or one that is no JSON (GETS).
+        may: further statuses that it may answer with a problem, such as 404.
+    """
+    problems: dict[str, Any] = {f"HTTP_{code}": ProblemDetails for code in (*ALWAYS, *may)}
+
+    def decorate(view: View) -> View:
+        for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
+        success = status if answer or view.__name__ in GETS else 204
+        documented: View = spec.validate(
+            query=query,
+            json=body,
+            headers=headers,
+            resp=Documented(**{f"HTTP_{success}": answer}, **problems),
+            tags=[scope.partition(":")[0]],
+            security={"token": []},
+            operation_id=view.__name__,
+        )(view)
+        bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))
+        return documented
+
+    return decorate
+
+
+@cache
+def document() -> str:
+    """The document as JSON. It is the same for everybody, so it is made once."""
+    made = spec.spec
+    for operations in made["paths"].values():
+        for method, each in operations.items():
+            complete(method, each)
+    return json.dumps(made)
+
+
+def complete(method: str, each: dict[str, Any]) -> None:
+    """Add what spectree does not know: bodies that are no JSON, the media type of problems, the range of ids."""
+    name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
+    if name in SENDS:
+        each["requestBody"] = {"content": {SENDS[name]: binary}, "required": True}
+    if name in GETS:
+        each["responses"]["200"]["content"] = {GETS[name]: binary}
+    if name in OF_TWO_METHODS:
+        each["operationId"] = f"{method}_{name}"
+    for status, response in each["responses"].items():
+        if status >= "400":
+            response["content"] = {"application/problem+json": response["content"]["application/json"]}
+    for parameter in each["parameters"]:
+        if parameter["in"] == "path" and parameter["name"] != "public_id":
+            parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
+
+
+@bp.get("/openapi.json")
+@public
+def openapi() -> Response:
+    return Response(document(), mimetype="application/json")
+
+
+@bp.get("/docs")
+@public
+def read_document() -> str:
+    return render_template("api/document.html", document=json.loads(document()))

@@ -1,0 +1,187 @@
+"""/notes: the list, search and tags, the archive, the trash; create, edit by version, pin, archive, delete, restore."""
+
+from datetime import datetime
+
+from flask import request, url_for
+from flask_babel import gettext as _
+from pydantic import Field, RootModel
+from werkzeug.wrappers import Response
+
+from app.api.answers import answer, cursor_of, page, parsed_cursor
+from app.api.blueprint import caller, sends_token
+from app.api.document import NEXT, Answer, Body, Headers, Page, operation
+from app.api.idempotency import IdempotencyKey, row_key
+from app.api.problems import Problem, checked
+from app.keyset import Cursor
+from app.notes import archive, cursor, rows, service, trash
+from app.notes.forms import NoteForm
+from app.notes.list_columns import NoteRow
+from app.notes.search import Search
+from app.web.request_size import accepts_upload
+
+BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters
+TITLE = Field("", json_schema_extra={"maxLength": 50}, examples=["Moving house"])
+CONTENT = Field("", json_schema_extra={"maxLength": 2000}, examples=["- [ ] Book the lift #home"])
+
+
+class Note(Answer):
+    id: int
+    title: str
+    content: str = Field(description="Markdown")
+    tags: list[str] = Field(description="those in the text, in lower case and without #")
+    pinned: bool
+    version: int = Field(description="each edit adds one; the ETag of the note is this in quotes")
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+    deleted_at: datetime | None = Field(description="in the trash since then; deleted for good after 30 days")
+
+
+class NotePage(Answer):
+    notes: list[Note]
+    next: str | None = NEXT
+
+
+class NewNote(Body):
+    """A title or a text, or both."""
+
+    title: str = TITLE
+    content: str = CONTENT
+
+
+class Batch(RootModel[list[NewNote]]):
+    """All of them are created, or none."""
+
+    root: list[NewNote] = Field(min_length=1, max_length=100)
+
+
+class ChangedNote(Body):
+    """What is left out stays as it is."""
+
+    title: str = TITLE
+    content: str = CONTENT
+
+
+class NoteQuery(Page):
+    q: str = Field("", description="words that all occur, and #tags")
+    tag: str = Field("", description="a tag, without #")
+    limit: int = Field(rows.SIZE, ge=1, le=rows.MOST, description="notes on the page; of a search by words at most 20")
+
+
+class IfMatch(Headers):
+    if_match: str | None = Field(None, alias="If-Match", description="the ETag of the note that your edit started from")
+
+
+@operation("GET", "/notes", "notes:read", NotePage, query=NoteQuery)
+def list_notes(query: NoteQuery) -> Response:
+    """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
+    after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
+    found, older = rows.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
+    return page("notes", [note._asdict() for note in found], older)
+
+
+@operation("POST", "/notes", "notes:write", Note, 201, body=NewNote, headers=IdempotencyKey)
+def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
+    """Create a note"""
+    form = checked(NoteForm, body.model_dump())
+    note_id = service.create_note(caller().id, form.title.data, form.content.data, row_key(headers))
+    return whole(note_id, 201, Location=url_for("api.show_note", note_id=note_id))
+
+
+@operation("POST", "/notes/batch", "notes:write", NotePage, 201, body=Batch, headers=IdempotencyKey)
+@accepts_upload(BATCH_BYTES, by=sends_token)
+def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
+    """Create up to 100 notes at once"""
+    forms = [checked(NoteForm, note.model_dump(), f"#/{number}") for number, note in enumerate(body.root)]
+    texts = [(form.title.data, form.content.data) for form in forms]
+    return several(service.create_notes(caller().id, texts, row_key(headers)), 201)
+
+
+@operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404])
+def show_note(note_id: int) -> Response:
+    """Read a note, also one of the archive or the trash"""
+    return whole(note_id)
+
+
+@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, body=ChangedNote, headers=IfMatch, may=[404, 412, 428])
+def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
+    """Edit a note, if it is as it was when you read it
+
+    412 has the note as it is now in `current`.
+    """
+    if headers.if_match is None:
+        sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
+        raise Problem(428, _("If-Match is missing"), sentence)
+    note = rows.get_row(caller().id, note_id)
+    if note.deleted_at or headers.if_match != etag(note):
+        raise changed_meanwhile(note)
+    form = checked(NoteForm, {"title": note.title, "content": note.content, **body.model_dump(exclude_unset=True)})
+    try:
+        service.update_note(caller().id, note_id, form.title.data, form.content.data, note.version)
+    except service.StaleVersion as error:
+        raise changed_meanwhile(rows.get_row(caller().id, note_id)) from error
+    return whole(note_id)
+
+
+@operation("PUT, DELETE", "/notes/<id:note_id>/pin", "notes:write", may=[404])
+def note_pin(note_id: int) -> None:
+    """Pin a note (PUT), or unpin it (DELETE)"""
+    service.pin_note(caller().id, note_id, pinned=request.method == "PUT")
+
+
+@operation("PUT, DELETE", "/notes/<id:note_id>/archive", "notes:write", may=[404])
+def note_archive(note_id: int) -> None:
+    """Put a note into the archive (PUT), or take it out (DELETE)"""
+    archive.archive_note(caller().id, note_id, archived=request.method == "PUT")
+
+
+@operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404])
+def delete_note(note_id: int) -> None:
+    """Move a note to the trash"""
+    service.delete_note(caller().id, note_id)
+
+
+@operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404])
+def restore_note(note_id: int) -> Response:
+    """Restore a note from the trash"""
+    service.restore_note(caller().id, note_id)
+    return whole(note_id)
+
+
+@operation("GET", "/notes/archive", "notes:read", NotePage, query=Page)
+def list_archive(query: Page) -> Response:
+    """List the archive, what was put away last first"""
+    after = cursor_of(query, archive.KEY_BOUNDS)
+    found, older = archive.list_archive(caller().id, after)
+    return several([note.id for note in found], older=older)
+
+
+@operation("GET", "/notes/trash", "notes:read", NotePage)
+def list_trash() -> Response:
+    """List the trash, what was deleted last first; at most 100"""
+    return several([note.id for note in trash.list_trash(caller().id)])
+
+
+@operation("DELETE", "/notes/trash/<id:note_id>", "notes:write", may=[404])
+def delete_note_for_good(note_id: int) -> None:
+    """Delete a note of the trash for good"""
+    trash.delete_note_for_good(caller().id, note_id)
+
+
+def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> Response:
+    return page("notes", [note._asdict() for note in rows.rows_of(caller().id, ids)], older, status)
+
+
+def whole(note_id: int, status: int = 200, **headers: str) -> Response:
+    note = rows.get_row(caller().id, note_id)
+    return answer(note._asdict(), status, {"ETag": etag(note), **headers})
+
+
+def etag(note: NoteRow) -> str:
+    return f'"{note.version}"'
+
+
+def changed_meanwhile(note: NoteRow) -> Problem:
+    sentence = _("The note was edited or deleted meanwhile. Compare with current, and send its ETag in If-Match.")
+    title = _("This has changed in the meantime")
+    return Problem(412, title, sentence, {"ETag": etag(note)}, current=note._asdict())

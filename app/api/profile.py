@@ -1,0 +1,97 @@
+"""/profile: the nickname, the language, the time zone and the photo."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from flask import request
+from flask_babel import gettext as _
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from app import rate_limits
+from app.accounts import profile
+from app.accounts.account import Account
+from app.accounts.forms import NicknameForm, SettingsForm
+from app.accounts.service import NicknameTaken
+from app.api.answers import answer
+from app.api.blueprint import caller, sends_token
+from app.api.document import Answer, Body, operation
+from app.api.problems import Problem, busy, checked, wrong_value
+from app.photos import service as photos
+from app.photos.decoder_lock import PhotoBusy
+from app.photos.decoding import UPLOAD_LIMIT
+from app.photos.forms import SENTENCES
+from app.photos.rejection import PhotoRejected
+from app.web.fields import rejection_sentence
+from app.web.request_size import accepts_upload
+
+
+class Profile(Answer):
+    email: str
+    nickname: str
+    language: str | None = Field(description="ko or en; null: as each browser asks")
+    time_zone: str | None = Field(description="an IANA name; null: as each browser asks")
+    photo_url: str | None
+    created_at: datetime
+
+
+class ChangedProfile(Body):
+    """What is left out stays as it is."""
+
+    nickname: str = Field("", json_schema_extra={"maxLength": 80}, examples=["Half Moon"])
+    language: str | None = Field(None, description="ko or en; null: as each browser asks", examples=["en"])
+    time_zone: str | None = Field(None, description="null: as each browser asks", examples=["Asia/Seoul"])
+
+
+@operation("GET", "/profile", "profile:read", Profile)
+def show_profile() -> Response:
+    """Your profile"""
+    return profile_of(caller())
+
+
+@operation("PATCH", "/profile", "profile:write", Profile, body=ChangedProfile)
+def change_profile(body: ChangedProfile) -> Response:
+    """Change your profile"""
+    who, sent = caller(), body.model_fields_set
+    if "nickname" in sent:
+        nickname = checked(NicknameForm, {"nickname": body.nickname}).nickname.data
+        try:
+            profile.change_nickname(who.id, nickname)
+        except NicknameTaken as error:
+            raise wrong_value("#/nickname", _("This nickname is taken. Choose another one.")) from error
+        who = replace(who, nickname=nickname)
+    if sent & {"language", "time_zone"}:
+        asked = {name: getattr(body if name in sent else who, name) for name in ("language", "time_zone")}
+        form = checked(SettingsForm, {name: value or "" for name, value in asked.items()})
+        who = replace(who, language=form.language.data or None, time_zone=form.time_zone.data or None)
+        profile.change_settings(who.id, who.language, who.time_zone)
+    return profile_of(who)
+
+
+@operation("PUT", "/profile/photo", "profile:write")
+@accepts_upload(UPLOAD_LIMIT, by=sends_token)
+def put_photo() -> None:
+    """Show another photo
+
+    The body is a JPEG, PNG, GIF or WebP of up to 5 MB. The largest square in its middle is shown.
+    """
+    if not request.mimetype.startswith("image/"):
+        raise Problem(415, _("That format isn't supported"), _("Send the photo itself, with Content-Type: image/…"))
+    rate_limits.take(rate_limits.PHOTOS, caller().id)
+    try:
+        photos.put_photo(caller().id, request.get_data())
+    except PhotoRejected as error:
+        raise wrong_value("#", rejection_sentence(error, SENTENCES)) from error
+    except PhotoBusy as error:
+        raise busy() from error
+
+
+@operation("DELETE", "/profile/photo", "profile:write")
+def delete_photo() -> None:
+    """Show no photo"""
+    photos.remove_photo(caller().id)
+
+
+def profile_of(who: Account) -> Response:
+    names = ("email", "nickname", "language", "time_zone", "created_at")
+    return answer({**{name: getattr(who, name) for name in names}, "photo_url": who.image_url})

@@ -1,0 +1,129 @@
+"""/todos: the list in its order or by due date; create, change, move, delete, restore."""
+
+from datetime import date
+from typing import Any, Literal
+
+from flask import url_for
+from flask_babel import gettext as _
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from app.api.answers import answer, cursor_of, page
+from app.api.blueprint import caller
+from app.api.document import NEXT, Answer, Body, Page, operation
+from app.api.idempotency import IdempotencyKey, row_key
+from app.api.problems import checked, wrong_value
+from app.todos import listing, order, service
+from app.todos.forms import ChangeTodoForm, TodoForm
+
+DESCRIPTION: Any = Field(json_schema_extra={"minLength": 1, "maxLength": 200}, examples=["Call the dentist"])
+DUE_ON = Field(None, description="from 2000-01-01 to 2100-12-31", examples=["2026-12-01"])
+
+
+class Todo(Answer):
+    id: int
+    description: str
+    due_on: date | None
+    completed: bool
+
+
+class TodoPage(Answer):
+    todos: list[Todo]
+    next: str | None = NEXT
+
+
+class NewTodo(Body):
+    description: str = DESCRIPTION
+    due_on: date | None = DUE_ON
+
+
+class ChangedTodo(Body):
+    """What is left out stays as it is."""
+
+    description: str = Field("", json_schema_extra=DESCRIPTION.json_schema_extra)
+    due_on: date | None = DUE_ON
+    completed: bool = Field(False, examples=[True])
+
+
+class Move(Body):
+    """Either one place up or down, or to the place of another todo at most 100 places away."""
+
+    direction: Literal["up", "down"] | None = Field(None, examples=["up"])
+    onto: int | None = Field(None, ge=1, lt=2**63, description="the id of the todo that stands there now")
+
+
+class TodoQuery(Page):
+    completed: bool | None = Field(None, description="the done ones alone, or the open ones")
+    sort: Literal["due"] | None = Field(None, description="by due date; without it in your own order")
+
+
+@operation("GET", "/todos", "todos:read", TodoPage, query=TodoQuery)
+def list_todos(query: TodoQuery) -> Response:
+    """List todos, 50 a page"""
+    after = cursor_of(query, listing.KEY_BOUNDS)
+    found = listing.list_todos(caller().id, after, completed=query.completed, sort=query.sort)
+    return page("todos", [as_json(todo) for todo in found.todos], found.older)
+
+
+@operation("POST", "/todos", "todos:write", Todo, 201, body=NewTodo, headers=IdempotencyKey)
+def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
+    """Create a todo, on top of the list"""
+    form = checked(TodoForm, body.model_dump(mode="json"))
+    todo_id = service.create_todo(caller().id, form.description.data, form.due, row_key(headers))
+    return whole(todo_id, 201, Location=url_for("api.show_todo", todo_id=todo_id))
+
+
+@operation("GET", "/todos/<id:todo_id>", "todos:read", Todo, may=[404])
+def show_todo(todo_id: int) -> Response:
+    """Read a todo"""
+    return whole(todo_id)
+
+
+@operation("PATCH", "/todos/<id:todo_id>", "todos:write", Todo, body=ChangedTodo, may=[404])
+def change_todo(todo_id: int, body: ChangedTodo) -> Response:
+    """Change a todo: its text, its due date, whether it is done"""
+    sent = body.model_dump(mode="json", exclude_unset=True)
+    if "completed" in sent:
+        sent["completed"] = str(int(sent["completed"]))  # as the buttons of the page send it
+    fields = {"description": service.get_todo(caller().id, todo_id).description, **sent}  # which the form asks for
+    changes = checked(ChangeTodoForm, {name: value or "" for name, value in fields.items()}).changes()
+    if "description" not in sent:
+        del changes["description"]
+    if changes:
+        service.change_todo(caller().id, todo_id, **changes)
+    return whole(todo_id)
+
+
+@operation("POST", "/todos/<id:todo_id>/move", "todos:write", body=Move, may=[404])
+def move_todo(todo_id: int, body: Move) -> None:
+    """Move a todo in your own order"""
+    if (body.direction is None) == (body.onto is None):
+        raise wrong_value("#", _("Send either direction or onto."))
+    try:
+        if body.onto:
+            order.place_todo(caller().id, todo_id, body.onto)
+        else:
+            order.move_todo(caller().id, todo_id, up=body.direction == "up")
+    except order.TooFar as error:
+        raise wrong_value("#/onto", _("That is more than 100 places away. Move it in steps.")) from error
+
+
+@operation("DELETE", "/todos/<id:todo_id>", "todos:write", may=[404])
+def delete_todo(todo_id: int) -> None:
+    """Delete a todo; it can be restored for a day"""
+    service.delete_todo(caller().id, todo_id)
+
+
+@operation("POST", "/todos/<id:todo_id>/restore", "todos:write", Todo, may=[404])
+def restore_todo(todo_id: int) -> Response:
+    """Restore a deleted todo"""
+    service.restore_todo(caller().id, todo_id)
+    return whole(todo_id)
+
+
+def whole(todo_id: int, status: int = 200, **headers: str) -> Response:
+    return answer(as_json(service.get_todo(caller().id, todo_id)), status, headers)
+
+
+def as_json(todo: service.TodoRow) -> dict[str, Any]:
+    return {name: getattr(todo, name) for name in Todo.model_fields}

@@ -1,0 +1,102 @@
+"""/wordcounts: ask for one, wait for it, read it, delete it."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import url_for
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from app.api.answers import answer, cursor_of, page
+from app.api.blueprint import bp, caller, too_many
+from app.api.document import NEXT, Answer, Body, Page, Parameters, operation
+from app.api.idempotency import IdempotencyKey, row_key
+from app.api.problems import checked
+from app.wordcounts import service, waiting
+from app.wordcounts.forms import AskForm, with_scheme
+from app.wordcounts.models import FAILED
+from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
+from app.wordcounts.sentences import failure_sentence, rate_limit_sentence
+
+ASK_AGAIN = "2"  # seconds
+
+
+class WordCount(Answer):
+    id: uuid.UUID
+    url: str
+    title: str | None
+    status: Literal["queued", "running", "done", "failed"]
+    created_at: datetime
+
+
+class Result(WordCount):
+    final_url: str | None
+    error: str | None = Field(description="why it failed, in your language")
+    total_words: int | None
+    unique_words: int | None
+    truncated: bool
+    finished_at: datetime | None
+    words: dict[str, int] | None = Field(description="each word and how often it occurs, the most frequent ones")
+
+
+class WordCountPage(Answer):
+    wordcounts: list[WordCount]
+    next: str | None = NEXT
+
+
+class NewWordCount(Body):
+    url: str = Field(json_schema_extra={"minLength": 1, "maxLength": 2000}, examples=["https://example.com/"])
+
+
+class Wait(Parameters):
+    wait: float = Field(0, ge=0, le=waiting.LONGEST, description="seconds until the answer, if it is not done before")
+    stop_words: Literal["keep", "drop"] = "drop"
+
+
+@bp.errorhandler(HourlyLimitReached)
+@bp.errorhandler(TooManyUnfinished)
+def too_many_wordcounts(error: HourlyLimitReached | TooManyUnfinished) -> Response:
+    return too_many(error, rate_limit_sentence(error))
+
+
+@operation("GET", "/wordcounts", "wordcounts:read", WordCountPage, query=Page)
+def list_wordcounts(query: Page) -> Response:
+    """List word counts, the newest first, 20 a page"""
+    found = service.list_results(caller().id, cursor_of(query, service.KEY_BOUNDS))
+    return page("wordcounts", [as_json(result, WordCount) for result in found.results], found.older)
+
+
+@operation("POST", "/wordcounts", "wordcounts:write", Result, 202, body=NewWordCount, headers=IdempotencyKey)
+def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
+    """Count the words of a web page
+
+    The answer comes before the words are counted. Ask its Location for the result.
+    """
+    form = checked(AskForm, body.model_dump())
+    public_id = service.ask(caller().id, with_scheme(form.url.data), row_key(headers))
+    result = service.get_result(caller().id, public_id)
+    where = {"Location": url_for("api.show_wordcount", public_id=public_id), "Retry-After": ASK_AGAIN}
+    return answer(as_json(result, Result), 202, where)
+
+
+@operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, query=Wait, may=[404])
+def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
+    """Read a word count; with `wait`, as soon as it is finished"""
+    result = waiting.wait_for_result(caller().id, public_id, query.wait, query.stop_words)
+    if not result.is_own:  # it is shared, for who has its page's address
+        raise service.ResultNotFound
+    return answer(as_json(result, Result), headers={} if result.finished_at else {"Retry-After": ASK_AGAIN})
+
+
+@operation("DELETE", "/wordcounts/<uuid:public_id>", "wordcounts:write", may=[404])
+def delete_wordcount(public_id: uuid.UUID) -> None:
+    """Delete a word count"""
+    service.delete_result(caller().id, public_id)
+
+
+def as_json(result: service.ResultRow, shown: type[WordCount]) -> dict[str, Any]:
+    found = {name: getattr(result, name, None) for name in shown.model_fields} | {"id": result.public_id}
+    if shown is Result:
+        found["error"] = failure_sentence(result.error, result.url) if result.status == FAILED else None
+    return found

@@ -1,0 +1,188 @@
+"""A token opens the API, as far as its scopes and limits go, and nothing else does."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import rate_limits
+from app.accounts import access_tokens, password
+from app.accounts.models import AccessToken, User
+from app.extensions import db
+from tests.api.program import Program, program_of
+from tests.conftest import CLIENT, PASSWORD
+from tests.database import row_counts
+from tests.visitor import Visitor
+
+WRITES = [
+    ("POST", "/notes"),
+    ("POST", "/todos"),
+    ("POST", "/wordcounts"),
+    ("PATCH", "/profile"),
+    ("PUT", "/profile/photo"),
+    ("DELETE", "/notes/1"),
+]
+
+
+def operations(app: Flask) -> list[tuple[str, str]]:
+    """Every operation that is not open, with ids filled in."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("api.") and hasattr(app.view_functions[rule.endpoint], "scope"):
+            values: dict[str, Any] = dict.fromkeys(rule.arguments, 1)
+            if "public_id" in values:
+                values["public_id"] = "00000000-0000-0000-0000-000000000001"
+            path = app.url_map.bind("localhost").build(rule.endpoint, values)
+            found += [
+                (method, path.removeprefix("/api/v1"))
+                for method in rule.methods or ()
+                if method not in ("HEAD", "OPTIONS")
+            ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer sc_",
+        "Bearer " + "x" * 60,
+        "Bearer {fresh}",
+        "Basic YWxpY2U6eA==",
+        "Token {token}",
+        "Bearer {token}x",
+        "Bearer {swapped}",
+        "Bearer ☃",
+    ],
+)
+def test_without_a_token_of_ours_everything_is_401_and_nothing_changes(
+    app: Flask, program: Program, authorization: str
+) -> None:
+    before = row_counts()
+    token = str(program.token)
+    sent = (
+        authorization.format(token=token, fresh=access_tokens.new_token(), swapped=token.swapcase())
+        .encode()
+        .decode("latin-1")
+    )
+    for method, path in operations(app):
+        answer = program.ask(method, path, {} if method in ("POST", "PATCH") else None, Authorization=sent)
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="Semicircle"')
+    assert row_counts() == before
+
+
+def test_a_cookie_opens_nothing_here_and_a_token_opens_no_page(app: Flask, signed_in: Visitor, alice: User) -> None:
+    program = program_of(app, alice)
+    signed_in.get("/notes")  # it is signed in
+    for method, path in operations(app):
+        assert signed_in.open(f"/api/v1{path}", method=method).status_code == 401, path
+    for page in ("/notes", "/todos", "/mypage", "/mypage/tokens", "/mypage/export"):
+        answer = app.test_client().get(page, headers={"Authorization": f"Bearer {program.token}"})
+        assert answer.location.startswith("/sign-in"), page
+
+
+@pytest.mark.parametrize("scopes", [("read",), ("notes:read",), ("todos:write",), ("export:read", "profile:write")])
+def test_a_token_does_what_its_scopes_say_and_nothing_else(app: Flask, alice: User, scopes: tuple[str, ...]) -> None:
+    program = program_of(app, alice, *scopes)
+    for method, path in operations(app):
+        with app.test_request_context(f"/api/v1{path}", method=method) as context:
+            needed = getattr(app.view_functions[str(context.request.endpoint)], "scope")  # noqa: B009
+        if access_tokens.allow(scopes, needed):
+            continue
+        answer = program.ask(method, path)
+        assert answer.status_code == 403, (method, path)
+        assert needed in answer.json["detail"]
+        assert f'scope="{needed}"' in answer.headers["WWW-Authenticate"]
+
+
+def test_an_expired_token_and_one_that_was_ended_are_worth_nothing(app: Flask, alice: User) -> None:
+    first, second = program_of(app, alice), program_of(app, alice)
+    assert (first.get("/profile").status_code, second.get("/profile").status_code) == (200, 200)
+    [one, two] = db.session.scalars(select(AccessToken.id).order_by("id"))
+    db.session.execute(update(AccessToken).where(AccessToken.id == one).values(expires_at=func.now()))
+    with app.test_request_context():
+        access_tokens.end_token(alice.id, two, CLIENT)
+    assert (first.get("/profile").status_code, second.get("/profile").status_code) == (401, 401)
+
+
+def test_a_new_password_and_a_deleted_account_end_every_token(app: Flask, alice: User, bob: User) -> None:
+    hers, his = program_of(app, alice), program_of(app, bob)
+    with app.test_request_context():
+        password.change_password(alice.id, PASSWORD, "quite another sentence", "en", CLIENT)
+    assert hers.get("/profile").status_code == 401
+    assert his.get("/profile").status_code == 200
+    db.session.delete(bob)
+    db.session.commit()
+    assert his.get("/profile").status_code == 401
+
+
+def test_the_last_use_is_noted_once_an_hour(program: Program, statements: list[str]) -> None:
+    program.get("/profile")
+    assert len([sent for sent in statements if sent.startswith("UPDATE access_tokens")]) == 1
+    program.get("/profile")
+    assert len([sent for sent in statements if sent.startswith("UPDATE access_tokens")]) == 1
+    db.session.execute(update(AccessToken).values(last_used_at=func.now() - timedelta(hours=1, seconds=1)))
+    program.get("/profile")
+    assert len([sent for sent in statements if "SET last_used_at=now()" in sent]) == 2
+
+
+def test_what_is_written_counts_in_the_bucket_of_the_pages(program: Program, alice: User, app: Flask) -> None:
+    with app.test_request_context():
+        for _ in range(rate_limits.WRITES.capacity - 1):
+            rate_limits.take(rate_limits.WRITES, alice.id)
+    answer = program.post("/todos", {"description": "the last one"})
+    assert answer.status_code == 201
+    assert answer.headers["RateLimit-Policy"] == '"writes";q=120;w=60'
+    assert answer.headers["RateLimit"].startswith('"writes";r=0;t=')
+    before = row_counts()
+    refused = program.post("/todos", {"description": "one too many"})
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.headers["RateLimit"].startswith('"writes";r=0;t=')
+    assert row_counts() == before
+    assert program.get("/todos").headers["RateLimit"].startswith('"api-reads";r=599;t=')
+
+
+def test_reading_has_a_limit_too(program: Program, alice: User, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "API_READS", rate_limits.API_READS._replace(capacity=2))
+    remaining = [program.get("/todos").headers["RateLimit"].split(";")[1] for _ in range(3)]
+    assert remaining == ["r=1", "r=0", "r=0"]
+    assert program.get("/todos").status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/notes/0", "/notes/9223372036854775808", "/notes/x", "/notes/１"])
+def test_a_path_that_is_none_is_a_problem_and_no_page(program: Program, path: str) -> None:
+    answer = program.get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert "openapi.json" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_what_is_not_json_is_refused(program: Program, method: str, path: str) -> None:
+    before = row_counts()
+    if method == "DELETE":
+        assert program.delete(path).status_code == 404
+        return
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert program.ask(method, path, b"title=x", Content_Type=content_type).status_code == 415
+    if path != "/profile/photo":
+        for broken in (b"", b"{", b"[1]", b'"\\ud800"', b"\xff", b"null", b'{"a": NaN}'):
+            answer = program.ask(method, path, broken, Content_Type="application/json")
+            assert answer.status_code in (400, 422), broken
+    assert row_counts() == before
+
+
+def test_a_problem_is_in_the_language_of_the_account_or_of_the_program(app: Flask, program: Program) -> None:
+    program.language = "ko"
+    stranger = Program(app, None, "ko")
+    assert not stranger.get("/notes").json["detail"].isascii()
+    answer = program.post("/todos", {"description": "", "colour": "red"})
+    assert not answer.json["title"].isascii()
+    assert not answer.json["errors"][0]["detail"].isascii()
+    program.patch("/profile", {"language": "en"})
+    assert program.post("/todos", {"colour": "red"}).json["title"].isascii()

@@ -1,0 +1,83 @@
+"""The OpenAPI document says what the API does: every operation is in it, and every example in it works."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.api.program import Program
+from tests.visitor import Visitor
+
+
+@pytest.fixture
+def document(client: Visitor) -> dict[str, Any]:
+    answer = client.get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    return json.loads(answer.data)  # type: ignore[no-any-return]
+
+
+def example_of(schema: dict[str, Any], document: dict[str, Any]) -> Any:
+    """The example of an object, made of those of its fields."""
+    if "$ref" in schema:
+        return example_of(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
+    if schema.get("type") == "array":
+        return [example_of(schema["items"], document)]
+    fields = schema.get("properties", {})
+    return {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
+
+
+def test_it_is_openapi_3_1_and_knows_every_operation(app: Flask, document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    told = {
+        (method.upper(), re.sub(r"\{(\w+)\}", r"<\1>", path)) for path, of in document["paths"].items() for method in of
+    }
+    there = set()
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("api.") and rule.endpoint not in ("api.openapi", "api.read_document"):
+            path = re.sub(r"<\w+:(\w+)>", r"<\1>", rule.rule)
+            there |= {(method, path) for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
+    assert told == there
+
+
+def test_no_two_operations_have_one_name_and_each_says_what_it_does(document: dict[str, Any]) -> None:
+    operations = [each for of in document["paths"].values() for each in of.values()]
+    assert len({each["operationId"] for each in operations}) == len(operations)
+    for each in operations:
+        assert "<" not in each["summary"], each["operationId"]
+        assert each["security"] == [{"token": []}]
+        assert {"401", "403", "422", "429"} <= each["responses"].keys()
+
+
+def test_every_example_is_taken(app: Flask, program: Program, document: dict[str, Any]) -> None:
+    note = program.post("/notes", {"title": "x"}).json["id"]
+    todo = program.post("/todos", {"description": "x"}).json["id"]
+    tried = 0
+    for path, of in document["paths"].items():
+        for method, each in of.items():
+            content = each.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is None:
+                continue
+            place = path.removeprefix("/api/v1").replace("{note_id}", str(note)).replace("{todo_id}", str(todo))
+            example = example_of(content["schema"], document)
+            assert example, each["operationId"]
+            answer = program.ask(method.upper(), place, example, If_Match='"1"', Idempotency_Key=each["operationId"])
+            assert answer.status_code < 300, (each["operationId"], answer.json)
+            tried += 1
+    assert tried == 8
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        assert name in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_to_read_it_keeps_the_policy(client: Visitor, language: str) -> None:
+    page = client.get("/api/v1/docs", headers={"Accept-Language": language})
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "style=" not in page.text
+    assert not re.search(r"<script(?![^>]*src=)|https?://[^/\"]*(cdn|unpkg)", page.text)
+    assert "PATCH /api/v1/notes/{note_id}" in re.sub("</?code>", "", page.text)

@@ -1,0 +1,234 @@
+"""Notes by the API: the pages' rules, edits by version, and a request that comes twice is obeyed once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import idempotency
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.api.notes import BATCH_BYTES
+from app.extensions import db
+from app.idempotency import IdempotencyKey
+from app.notes import service
+from app.notes.models import Note
+from tests.api.program import Program, pointers, program_of
+from tests.conftest import PASSWORD
+from tests.database import row_counts
+
+
+def create(program: Program, **fields: str) -> dict[str, Any]:
+    answer = program.post("/notes", {"title": "a title", **fields})
+    assert answer.status_code == 201
+    return dict(answer.json)
+
+
+def titles(program: Program, path: str) -> list[str]:
+    return [note["title"] for note in program.get(path).json["notes"]]
+
+
+def test_a_note_is_created_read_and_listed_whole(program: Program) -> None:
+    answer = program.post("/notes", {"title": " Cafe\u0301 ", "content": "a\r\nb #Book"})
+    note = answer.json
+    assert (note["title"], note["content"], note["tags"], note["version"]) == ("Café", "a\nb #Book", ["book"], 1)
+    assert note["created_at"].endswith("+00:00")
+    assert answer.headers["Location"] == f"/api/v1/notes/{note['id']}"
+    assert answer.headers["ETag"] == '"1"'
+    assert program.get(f"/notes/{note['id']}").json == note
+    assert program.get("/notes").json == {"notes": [note], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/content"),
+        ({"title": "", "content": "  "}, "#/content"),
+        ({"title": "x" * 51}, "#/title"),
+        ({"content": "x" * 2001}, "#/content"),
+        ({"title": "a\x00b"}, "#/title"),
+        ({"title": "two\nlines"}, "#/title"),
+        ({"title": 1}, "#/title"),
+        ({"title": None}, "#/title"),
+        ({"title": ["x"]}, "#/title"),
+        ({"title": "x", "user_id": 2}, "#/user_id"),
+        ({"title": "x", "pinned": True}, "#/pinned"),
+        ({"title": "x", "a/b~c": 1}, "#/a~1b~0c"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program, body: object, pointer: str) -> None:
+    before = row_counts()
+    answer = program.post("/notes", body)
+    assert answer.status_code == 422
+    assert pointers(answer) == [pointer]
+    assert row_counts() == before
+
+
+def test_pages_follow_each_other_and_link_to_the_next(program: Program) -> None:
+    ids = [create(program, title=str(number))["id"] for number in range(5)]
+    found, path = [], "/notes?limit=2&tag="
+    while path:
+        answer = program.get(path)
+        found += [note["id"] for note in answer.json["notes"]]
+        link = answer.headers.get("Link", "")
+        assert ('rel="next"' in link) == (answer.json["next"] is not None)
+        path = link.partition(">")[0].removeprefix("</api/v1")
+    assert found == ids[::-1]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "cursor=", "cursor=x", "cursor=1-2", "before=1-1-1-1", "q=a&Q=a"]
+)
+def test_a_query_that_is_wrong_is_refused_with_the_parameter(program: Program, query: str) -> None:
+    answer = program.get(f"/notes?{query}")
+    assert answer.status_code == 422
+    assert pointers(answer)[0] in ("limit", "cursor", "before", "Q")
+
+
+def test_search_and_tags_find_what_the_pages_find(program: Program) -> None:
+    create(program, title="고양이", content="밥 #집")
+    create(program, title="dogs", content="walk #집 #산책")
+    assert titles(program, "/notes?q=고양이") == ["고양이"]
+    assert titles(program, "/notes?tag=집") == ["dogs", "고양이"]
+    assert titles(program, "/notes?tag=집&limit=1") == ["dogs"]
+    assert titles(program, "/notes?q=%23집 %23산책") == ["dogs"]
+    assert titles(program, "/notes?q=nothing") == []
+    assert titles(program, "/notes?q=%00") == ["dogs", "고양이"]
+
+
+def test_an_edit_needs_the_version_that_it_started_from(program: Program) -> None:
+    note = create(program, content="first")
+    path = f"/notes/{note['id']}"
+    assert program.patch(path, {"title": "x"}).status_code == 428
+    for wrong in ('"2"', "1", '"1', "*", 'W/"1"', ""):
+        answer = program.patch(path, {"title": "x"}, If_Match=wrong)
+        assert (answer.status_code, answer.headers["ETag"], answer.json["current"]) == (412, '"1"', note)
+    edited = program.patch(path, {"content": "second"}, If_Match='"1"')
+    assert (edited.status_code, edited.headers["ETag"]) == (200, '"2"')
+    assert (edited.json["title"], edited.json["content"]) == ("a title", "second")
+    stale = program.patch(path, {"content": "third"}, If_Match='"1"')
+    assert (stale.status_code, stale.json["current"]) == (412, edited.json)
+    assert pointers(program.patch(path, {"content": "", "title": ""}, If_Match='"2"')) == ["#/content"]
+    assert program.get(path).json == edited.json
+
+
+def test_pin_archive_trash_and_restore(program: Program) -> None:
+    first, second = create(program, title="first"), create(program, title="second")
+    path = f"/notes/{first['id']}"
+    assert program.put(f"{path}/pin").status_code == 204
+    assert titles(program, "/notes") == ["first", "second"]
+    assert program.delete(f"{path}/pin").status_code == 204
+    assert program.put(f"{path}/archive").status_code == 204
+    assert (titles(program, "/notes"), titles(program, "/notes/archive")) == (["second"], ["first"])
+    assert program.delete(f"{path}/archive").status_code == 204
+    assert program.delete(path).status_code == 204
+    assert (titles(program, "/notes"), titles(program, "/notes/trash")) == (["second"], ["first"])
+    assert program.get(path).json["deleted_at"]
+    assert program.patch(path, {"title": "x"}, If_Match='"1"').status_code == 412
+    assert program.post(f"{path}/restore").json["deleted_at"] is None
+    program.delete(path)
+    assert program.delete(f"/notes/trash/{second['id']}").status_code == 404
+    assert program.delete(f"/notes/trash/{first['id']}").status_code == 204
+    assert program.get(path).status_code == 404
+
+
+def test_other_peoples_notes_are_not_found_and_stay_as_they_are(program: Program, bobs: Program) -> None:
+    note = create(program, title="hers", content="secret #private")
+    path = f"/notes/{note['id']}"
+    for method, tried in (
+        ("GET", path),
+        ("PATCH", path),
+        ("DELETE", path),
+        *((method, f"{path}/{what}") for method in ("PUT", "DELETE") for what in ("pin", "archive")),
+        ("POST", f"{path}/restore"),
+        ("DELETE", f"/notes/trash/{note['id']}"),
+    ):
+        body = {"title": "taken"} if method == "PATCH" else None
+        assert bobs.ask(method, tried, body, If_Match='"1"').status_code == 404, (method, tried)
+    for query in ("", "?q=secret", "?tag=private", f"?cursor=1-{2**50}-{note['id'] + 1}"):
+        assert bobs.get(f"/notes{query}").json["notes"] == []
+    assert program.get(path).json == note
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(program: Program) -> None:
+    answer = program.post("/notes/batch", [{"title": "one"}, {"content": "two"}])
+    assert [note["content"] for note in answer.json["notes"]] == ["", "two"]
+    before = row_counts()
+    for wrong, pointer in (
+        ([], "#/"),
+        ([{"title": "x"}] * 101, "#/"),
+        ([{"title": "x"}, {"title": "x" * 51}], "#/1/title"),
+        ([{"title": "x"}, {"titel": "x"}], "#/1/titel"),
+        ({"title": "x"}, "#/"),
+    ):
+        answer = program.post("/notes/batch", wrong)
+        assert answer.status_code == 422
+        assert pointers(answer) == [pointer], wrong
+    assert row_counts() == before
+
+
+def test_a_batch_may_be_longer_than_other_bodies_but_not_without_a_token(app: Flask, program: Program) -> None:
+    many = [{"content": "각" * 2000}] * 100
+    assert program.post("/notes/batch", many).status_code == 201
+    assert Program(app, None).post("/notes/batch", many).status_code == 401
+    too_long = b"[" + b" " * BATCH_BYTES + b"]"
+    assert program.ask("POST", "/notes/batch", too_long, Content_Type="application/json").status_code == 413
+    long_note = json.dumps({"content": " " * 70_000}).encode()
+    assert program.ask("POST", "/notes", long_note, Content_Type="application/json").status_code == 413
+
+
+@pytest.mark.parametrize(("path", "body"), [("/notes", {"title": "once"}), ("/notes/batch", [{"title": "once"}] * 2)])
+def test_a_request_with_a_key_is_obeyed_once(program: Program, bobs: Program, path: str, body: Any) -> None:
+    first = program.post(path, body, Idempotency_Key="k1")
+    before = row_counts()
+    again = program.post(path, body, Idempotency_Key="k1")
+    assert (again.status_code, again.json) == (201, first.json)
+    other = [*body, {"title": "more"}] if isinstance(body, list) else {"title": "another"}
+    refused = program.post(path, other, Idempotency_Key="k1")
+    assert (refused.status_code, pointers(refused)) == (422, ["Idempotency-Key"])
+    assert program.post("/todos", {"description": "once"}, Idempotency_Key="k1").status_code == 422
+    assert row_counts() == before
+    assert program.post(path, body, Idempotency_Key="k2").json != first.json
+    assert bobs.post(path, body, Idempotency_Key="k1").json != first.json  # keys are each person's own
+
+
+def test_a_key_is_forgotten_after_a_day_and_by_what_was_refused(program: Program) -> None:
+    for wrong in ("", "x" * 256):
+        assert program.post("/notes", {"title": "x"}, Idempotency_Key=wrong).status_code == 422
+    assert program.post("/notes", {"title": "x" * 51}, Idempotency_Key="k").status_code == 422
+    first = program.post("/notes", {"title": "x"}, Idempotency_Key="k").json
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
+    db.session.commit()
+    assert program.post("/notes", {"title": "y"}, Idempotency_Key="k").json["id"] != first["id"]
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
+    idempotency.purge_old_keys(0)
+    assert db.session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
+
+
+def test_a_full_quota_refuses_a_note_and_a_batch(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.QUOTA, "most", 2)
+    create(program)
+    before = row_counts()
+    assert program.post("/notes/batch", [{"title": "x"}] * 3, Idempotency_Key="k").status_code == 422
+    assert row_counts() == before
+    create(program)
+    assert program.post("/notes", {"title": "x"}).status_code == 422
+
+
+def test_twenty_at_once_with_one_key_store_one_note_and_get_one_answer(migrated: Flask) -> None:
+    user: User = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+    db.session.commit()
+    programs = [program_of(migrated, user) for _ in range(5)]
+
+    def send(number: int) -> tuple[int, bytes]:
+        answer = programs[number % 5].post("/notes", {"title": "once"}, Idempotency_Key="the same")
+        return answer.status_code, answer.data
+
+    with ThreadPoolExecutor(5) as pool:
+        answers = set(pool.map(send, range(20)))
+    assert len(answers) == 1
+    assert answers.pop()[0] == 201
+    assert db.session.scalar(select(func.count()).select_from(Note)) == 1

@@ -1,0 +1,91 @@
+"""The profile, the photo and the export by the API."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app import rate_limits
+from app.accounts.models import AccountEvent, User
+from app.extensions import db
+from tests.api.program import Program, pointers, program_of
+from tests.database import row_counts
+from tests.photos.photo_files import red_jpeg
+
+
+def test_the_profile_is_read_and_changed_field_by_field(program: Program, alice: User) -> None:
+    before = program.get("/profile").json
+    assert (before["email"], before["nickname"], before["photo_url"]) == ("alice@example.com", "alice", None)
+    assert program.patch("/profile", {"nickname": " Half Moon "}).json == {**before, "nickname": "Half Moon"}
+    changed = program.patch("/profile", {"language": "ko", "time_zone": "Asia/Seoul"}).json
+    assert program.patch("/profile", {"time_zone": None}).json == {**changed, "time_zone": None}
+    assert program.patch("/profile", {}).json == program.get("/profile").json == {**changed, "time_zone": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"nickname": ""}, "#/nickname"),
+        ({"nickname": None}, "#/nickname"),
+        ({"nickname": "bob"}, "#/nickname"),
+        ({"nickname": "BOB"}, "#/nickname"),
+        ({"nickname": "x" * 81}, "#/nickname"),
+        ({"nickname": "аdmin"}, "#/nickname"),
+        ({"language": "fr"}, "#/language"),
+        ({"time_zone": "Mars/Olympus"}, "#/time_zone"),
+        ({"email": "other@example.com"}, "#/email"),
+        ({"password": "x"}, "#/password"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_changed(program: Program, bob: User, body: object, pointer: str) -> None:
+    before = program.get("/profile").json
+    answer = program.patch("/profile", body)
+    assert (answer.status_code, {*pointers(answer)}) == (422, {pointer})
+    assert program.get("/profile").json == before
+
+
+def test_a_photo_is_put_and_deleted(program: Program, objects: set[str]) -> None:
+    assert program.put("/profile/photo", red_jpeg(), Content_Type="image/jpeg").status_code == 204
+    assert program.get("/profile").json["photo_url"].endswith(".webp")
+    assert program.delete("/profile/photo").status_code == 204
+    assert program.get("/profile").json["photo_url"] is None
+
+
+@pytest.mark.parametrize("sent", [b"", b"no photo", b"GIF89a"])
+def test_what_is_no_photo_is_refused(program: Program, objects: set[str], sent: bytes) -> None:
+    assert program.put("/profile/photo", sent, Content_Type="image/png").status_code == 422
+    assert program.put("/profile/photo", sent, Content_Type="application/octet-stream").status_code == 415
+    assert program.get("/profile").json["photo_url"] is None
+
+
+def test_a_photo_that_is_too_large_or_of_a_stranger_is_413_before_it_is_read(app: Flask, program: Program) -> None:
+    assert program.put("/profile/photo", b"x" * (7 * 2**20), Content_Type="image/png").status_code == 413
+    stranger = Program(app, None)
+    assert stranger.put("/profile/photo", b"x" * (2**20), Content_Type="image/png").status_code == 401
+
+
+def test_photos_have_their_limit(program: Program, alice: User, app: Flask) -> None:
+    with app.test_request_context():
+        for _ in range(rate_limits.PHOTOS.capacity):
+            rate_limits.take(rate_limits.PHOTOS, alice.id)
+    assert program.put("/profile/photo", red_jpeg(), Content_Type="image/jpeg").status_code == 429
+
+
+def test_the_export_needs_a_scope_of_its_own_or_read(app: Flask, alice: User) -> None:
+    program = program_of(app, alice, "notes:read", "profile:read", "write")
+    assert program.get("/export").status_code == 403
+    assert db.session.scalars(select(AccountEvent.kind)).all() == ["access_token_made"]
+
+
+def test_the_export_is_that_of_my_page(app: Flask, program: Program, alice: User) -> None:
+    program.post("/notes", {"title": "mine"})
+    before = row_counts()
+    answer = program_of(app, alice, "export:read").get("/export")
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    exported = json.loads(zipfile.ZipFile(io.BytesIO(answer.data)).read("semicircle.json"))
+    assert [note["title"] for note in exported["notes"]] == ["mine"]
+    assert row_counts() == {**before, "access_tokens": before["access_tokens"] + 1}
+    assert "exported" in db.session.scalars(select(AccountEvent.kind)).all()

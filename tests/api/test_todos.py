@@ -1,0 +1,123 @@
+"""Todos by the API: the pages' rules, partial changes, and the order."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.program import Program, pointers
+from tests.database import row_counts
+
+
+def create(program: Program, description: str = "a todo", **fields: object) -> dict[str, Any]:
+    answer = program.post("/todos", {"description": description, **fields})
+    assert answer.status_code == 201
+    return dict(answer.json)
+
+
+def listed(program: Program, query: str = "") -> list[str]:
+    return [todo["description"] for todo in program.get(f"/todos{query}").json["todos"]]
+
+
+def test_a_todo_is_created_changed_and_listed(program: Program) -> None:
+    todo = create(program, " call ", due_on="2026-12-01")
+    assert todo == {"id": todo["id"], "description": "call", "due_on": "2026-12-01", "completed": False}
+    path = f"/todos/{todo['id']}"
+    assert program.patch(path, {"completed": True}).json == {**todo, "completed": True}
+    assert program.patch(path, {"due_on": None}).json["due_on"] is None
+    assert program.patch(path, {"description": "write", "completed": False}).json["description"] == "write"
+    assert program.patch(path, {}).json == {**todo, "description": "write", "due_on": None}
+    assert program.get(path).json["completed"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/description"),
+        ({"description": " "}, "#/description"),
+        ({"description": "x" * 201}, "#/description"),
+        ({"description": "a\nb"}, "#/description"),
+        ({"description": "x", "due_on": "2026-02-30"}, "#/due_on"),
+        ({"description": "x", "due_on": "1999-12-31"}, "#/due_on"),
+        ({"description": "x", "due_on": 20261201}, "#/due_on"),
+        ({"description": "x", "due_on": "today"}, "#/due_on"),
+        ({"description": "x", "completed": True}, "#/completed"),
+        ({"description": "x", "position": 9}, "#/position"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program, body: object, pointer: str) -> None:
+    before = row_counts()
+    answer = program.post("/todos", body)
+    assert (answer.status_code, pointers(answer)) == (422, [pointer])
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    "body", [{"description": ""}, {"completed": None}, {"completed": 1}, {"completed": "1"}, {"id": 1}]
+)
+def test_a_change_that_is_wrong_changes_nothing(program: Program, body: object) -> None:
+    todo = create(program)
+    assert program.patch(f"/todos/{todo['id']}", body).status_code == 422
+    assert program.get(f"/todos/{todo['id']}").json == todo
+
+
+def test_the_order_is_changed_by_a_place_or_to_a_place(program: Program) -> None:
+    ids = {name: create(program, name)["id"] for name in ("c", "b", "a")}
+    assert listed(program) == ["a", "b", "c"]
+    assert program.post(f"/todos/{ids['c']}/move", {"direction": "up"}).status_code == 204
+    assert listed(program) == ["a", "c", "b"]
+    assert program.post(f"/todos/{ids['b']}/move", {"onto": ids["a"]}).status_code == 204
+    assert listed(program) == ["b", "a", "c"]
+    for wrong in ({}, {"direction": "left"}, {"direction": "up", "onto": ids["a"]}, {"onto": 0}, {"onto": 2**63}):
+        assert program.post(f"/todos/{ids['a']}/move", wrong).status_code == 422
+    assert program.post(f"/todos/{ids['a']}/move", {"onto": ids["a"]}).status_code == 404
+    assert listed(program) == ["b", "a", "c"]
+
+
+def test_the_list_by_state_and_by_due_date_and_page_by_page(program: Program) -> None:
+    create(program, "late", due_on="2026-12-02")
+    create(program, "early", due_on="2026-12-01")
+    done = create(program, "done")
+    program.patch(f"/todos/{done['id']}", {"completed": True})
+    assert listed(program, "?completed=true") == ["done"]
+    assert listed(program, "?completed=false&sort=due") == ["early", "late"]
+    for wrong in ("?completed=2", "?sort=name", "?cursor=x", "?limit=5"):
+        assert program.get(f"/todos{wrong}").status_code == 422
+    for number in range(50):
+        create(program, str(number))
+    first = program.get("/todos").json
+    second = program.get(f"/todos?cursor={first['next']}").json
+    assert (len(first["todos"]), len(second["todos"]), second["next"]) == (50, 3, None)
+
+
+def test_a_deleted_todo_can_be_restored(program: Program) -> None:
+    todo = create(program)
+    path = f"/todos/{todo['id']}"
+    assert program.delete(path).status_code == 204
+    assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
+    assert program.post(f"{path}/restore").json == todo
+
+
+def test_other_peoples_todos_are_not_found_and_stay_as_they_are(program: Program, bobs: Program) -> None:
+    hers, his = create(program, "hers"), create(bobs, "his")
+    path = f"/todos/{hers['id']}"
+    tries: list[tuple[str, str, object]] = [
+        ("GET", path, None),
+        ("PATCH", path, {"description": "x"}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/restore", None),
+        ("POST", f"{path}/move", {"direction": "up"}),
+        ("POST", f"{path}/move", {"onto": his["id"]}),
+        ("POST", f"/todos/{his['id']}/move", {"onto": hers["id"]}),
+    ]
+    for method, tried, body in tries:
+        assert bobs.ask(method, tried, body).status_code == 404, (method, tried)
+    assert listed(bobs) == ["his"]
+    assert program.get(path).json == hers
+
+
+def test_a_request_with_a_key_is_obeyed_once(program: Program) -> None:
+    first = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
+    again = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
+    assert (first.status_code, again.status_code, again.json) == (201, 201, first.json)
+    assert program.post("/todos", {"description": "x"}, Idempotency_Key="k").status_code == 422
+    assert listed(program) == ["once"]
