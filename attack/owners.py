@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.accounts import sign_up_links, tokens
+from app.accounts import access_tokens, events, sign_up_links, tokens
 from app.accounts.models import User
 from app.extensions import db
 from attack.finding import Finding, fingerprint
@@ -34,10 +34,36 @@ def other_peoples(site: Site) -> Finding:
                 fields = {**PLAUSIBLE, "csrf_token": client.token()} if method == "POST" else None
                 answer = client.request(method, path, fields=fields)
                 refused = answer.status == 404 or answer.headers.get("Location", "").startswith("/sign-in")
+                refused = refused or (endpoint.startswith("api.") and answer.status == 401)  # a cookie is nothing there
                 finding.expect(refused, f"{answer.status} {method} {endpoint}")
     finding.expect(fingerprint(site, alice.id) == before, "rows changed")
     count = site.rows(f"SELECT count(*) FROM user_sessions WHERE id = {ids['session_id']}")
     finding.expect(count == [(1,)], "session ended")
+    return finding
+
+
+def other_peoples_by_token(site: Site) -> Finding:
+    """Every operation on one thing, with the token of somebody else that may do everything."""
+    finding = Finding("other people's ids, by the API", "404, and their rows stay")
+    alice, mallory = site.sign_up("owner"), site.sign_up("taker")
+    with site.app.app_context():
+        token = access_tokens.make_token(mallory.id, "all", ["read", "write"], None, events.Client("127.0.0.1", ""))
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "If-Match": '"1"'}
+    of_one = [rule.endpoint for rule in site.app.url_map.iter_rules() if rule.arguments]
+    owned = {endpoint for endpoint in of_one if endpoint.startswith("api.")}
+    for _ in range(30):
+        ids = own_things(site, alice)
+        before = fingerprint(site, alice.id)
+        site.rows("DELETE FROM rate_limits")
+        site.rows("UPDATE results SET created_at = now() - interval '1 day'")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            for endpoint, path in routes(site.app, method, ids):
+                if endpoint not in owned:
+                    continue
+                body = b'{"direction": "up"}' if endpoint == "api.move_todo" else b"{}"
+                answer = Client(site.port).request(method, path, body=body, headers=headers)
+                finding.expect(answer.status == 404, f"{answer.status} {method} {endpoint}")
+        finding.expect(fingerprint(site, alice.id) == before, "rows changed")
     return finding
 
 
@@ -162,6 +188,6 @@ def redirects(site: Site) -> Finding:
 
 
 def attacks(site: Site, quick: bool) -> Iterator[Finding]:
-    for attack in (other_peoples, cookies_again, links_again, redirects):
+    for attack in (other_peoples, other_peoples_by_token, cookies_again, links_again, redirects):
         site.rows("DELETE FROM rate_limits")
         yield attack(site)

@@ -1,0 +1,51 @@
+"""The ten commands of docs/api.md, run one after another against a server."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from app.accounts import access_tokens
+from app.accounts import service as accounts
+from tests.conftest import CLIENT, PASSWORD
+
+PAGE = Path(__file__).parents[2] / "docs/api.md"
+COMMANDS = re.findall(r"^curl .*$", PAGE.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def shell(migrated: Flask, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a shell that has a token."""
+    user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+    token = access_tokens.make_token(user.id, "curl", ["read", "write"], 30, CLIENT)
+    server = make_server("127.0.0.1", 0, migrated, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield {
+        "PATH": os.environ["PATH"],
+        "API": f"http://127.0.0.1:{server.port}/api/v1",
+        "TOKEN": token,
+        "PWD": str(tmp_path),
+    }
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_every_command_works(shell: dict[str, str], tmp_path: Path) -> None:
+    assert len(COMMANDS) == 10
+    for command in COMMANDS:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=tmp_path, env=shell, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        if "Idempotency-Key" in command:
+            shell["NOTE"] = str(json.loads(done.stdout)["id"])
+    assert (tmp_path / "semicircle.zip").read_bytes().startswith(b"PK")
