@@ -73,6 +73,7 @@ class ProblemDetails(Answer):
     status: int
     detail: str = Field(description="what to do")
     errors: list[Wrong] | None = None
+    current: dict[str, Any] | None = Field(None, description="412: the note as it is now")
 
 
 class Reader(FlaskPlugin):
