@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """An application that is not for tests sets the level of the whole process; the next test has Python's own again."""
+    """An application that is not for tests sets the level of the process. The next test has Python's own again."""
     logging.getLogger().setLevel(logging.WARNING)
 
 
