@@ -78,6 +78,7 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
         *FEATURES,
         "figures",
         "follower",
+        "idempotency",
         "jobs",
         "rate_limits",
         "release",
