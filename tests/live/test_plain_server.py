@@ -228,7 +228,7 @@ def test_a_push_that_is_killed_before_its_release_is_ready_leaves_the_old_one(si
 def test_bin_deploy_and_bin_rollback_work_on_it(
     site: PlainSite, mailbox: SlowMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, limits = site.releases()[0]["commit"], Limits(poll=0.1)
+    [before], limits = [one["commit"] for one in site.releases() if one["current"]], Limits(poll=0.1)
     commit = site.commit({"Procfile": WITHOUT_RELEASE, "Makefile": "test:\n\t@true\n", ".gitignore": "instance/\n"})
     site.git("remote", "add", "staging", str(site.place.repository))
     site.git("config", "remote.staging.receive", str(site.place.root / "bin/receive"))
