@@ -165,6 +165,7 @@ def test_the_second_step_by_passkey_and_by_recovery_code(
     sign_out(keyboard, words)
 
     type_password(keyboard, words, reader)
+    keyboard.is_at("/sign-in/second-step")
     assert not axe_violations(window.tab)  # not earlier: it ends the virtual authenticator
     keyboard.write(Control("textbox", words["code"]), code)
     keyboard.press(button(words["sign in by code"]))
