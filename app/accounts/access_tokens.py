@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
 from app.accounts.account import ACCOUNT, Account
 from app.accounts.events import Client
 from app.accounts.models import AccessToken, EventKind, User
 from app.accounts.service import lock_user
-from app.accounts.sessions import ReadOnly, hash_token
-from app.database_errors import takes_no_changes
+from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
 from app.soft_delete import purge
 
@@ -98,7 +96,7 @@ _HOLDER = (
     .join(AccessToken, AccessToken.user_id == User.id)
     .where(AccessToken.token_hash == bindparam("token_hash"), _NOT_EXPIRED)
 )
-_USED = update(AccessToken).where(AccessToken.id == bindparam("token_id")).values(last_used_at=func.now())
+_USED = update(AccessToken).values(last_used_at=func.now())
 
 
 def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: Client) -> str:
@@ -153,20 +151,8 @@ def find_holder(token: str) -> TokenHolder | None:
     holder = TokenHolder(**row._mapping) if row else None
     if holder and holder.last_use_is_old:
         with contextlib.suppress(ReadOnly):  # the use is not noted, and the request goes on
-            note_use(holder.token_id)
+            commit_visit(_USED.where(AccessToken.id == holder.token_id))
     return holder
-
-
-def note_use(token_id: int) -> None:
-    """Raises: ReadOnly, as sessions.extend_session()."""
-    try:
-        db.session.execute(_USED, {"token_id": token_id})
-    except DBAPIError as error:
-        if not takes_no_changes(error):
-            raise
-        db.session.rollback()
-        raise ReadOnly from error
-    db.session.commit()
 
 
 def purge_expired_tokens() -> int:

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Update, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
@@ -149,8 +149,13 @@ def extend_session(session_id: int) -> None:
     extended = (
         update(UserSession).where(UserSession.id == session_id).values(last_seen_at=func.now(), expires_at=expires_at)
     )
+    commit_visit(extended)
+
+
+def commit_visit(visit: Update) -> None:
+    """Store that somebody was here, where the database takes changes. Raises: ReadOnly."""
     try:
-        db.session.execute(extended)
+        db.session.execute(visit)
     except DBAPIError as error:
         if not takes_no_changes(error):
             raise
