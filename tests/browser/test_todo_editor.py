@@ -1,7 +1,7 @@
 """The editor of a todo in the list: what is typed there stays, whatever else happens on the page meanwhile."""
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
 from app.todos import listing, service
@@ -75,6 +75,22 @@ def test_one_that_is_opened_while_another_is_sent_opens(window: Window, site: Si
     tab.get_by_role("textbox", name="New todo").press("Enter")
     tab.get_by_role("link", name="Edit: one").click()
     expect(editor(tab)).to_have_value("one")
+    expect(tab.locator("#todos li bdi")).to_have_text(["two"])
+    expect(editor(tab)).to_have_value("one")
+
+
+def test_one_that_is_opened_stays_when_another_was_sent(window: Window, site: Site, reader: Reader) -> None:
+    with site.app.app_context():
+        service.create_todo(reader.id, "one")
+    tab = window.tab
+    tab.goto(f"{window.url}/todos")
+    held: list[Route] = []
+    tab.route("**/todos", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    tab.get_by_role("textbox", name="New todo").fill("two")
+    tab.get_by_role("textbox", name="New todo").press("Enter")
+    tab.get_by_role("link", name="Edit: one").click()
+    expect(editor(tab)).to_have_value("one")
+    held.pop().continue_()
     expect(tab.locator("#todos li bdi")).to_have_text(["two"])
     expect(editor(tab)).to_have_value("one")
 

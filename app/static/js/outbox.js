@@ -74,7 +74,7 @@ function newEntry(form, submitter, kind, text) {
   const at = Math.max(Date.now(), 1 + Number(others.at(-1)?.key.split(":")[2] ?? 0)); // after what is there already
   const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   fields.push(["form_token", token]);
-  return { key: `${PREFIX}${at}:${token}`, action, kind, text, page: location.pathname, fields };
+  return { key: `${PREFIX}${at}:${token}`, action, kind, text, page: location.pathname, search: location.search, fields };
 }
 
 function empty(form, fields) {
@@ -95,7 +95,9 @@ function flush() {
 async function sendAll() {
   for (let entry; (entry = entries().find(({ refused }) => refused === undefined)); ) if (!(await send(entry))) break;
   tell();
-  if (sent.length) document.dispatchEvent(new CustomEvent("inplace:refresh", { detail: { url: sent.at(-1).location } }));
+  const { search, location: next } = sent.at(-1) ?? {};
+  const url = search === location.search ? next : location.href; // the reader has gone on, as to another editor
+  if (next) document.dispatchEvent(new CustomEvent("inplace:refresh", { detail: { url } }));
 }
 
 // Whether it is dealt with. Else it has to wait, and all others behind it.
@@ -124,9 +126,7 @@ function post({ action, fields }) {
   }).catch(() => {});
 }
 
-function csrfToken() {
-  return document.querySelector("[name=csrf_token]").value;
-}
+const csrfToken = () => document.querySelector("[name=csrf_token]").value;
 
 // The tokens of this page belong to a session that has ended. If the same person has signed in again, it gets new ones. Else
 // the entry waits: it must not come into the hands of whoever is signed in now.
