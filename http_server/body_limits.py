@@ -32,12 +32,13 @@ class BodyLimits:
 
     def limit_for(self, request: Any) -> int:
         """Bytes. `request` is what gunicorn's parser made of the head."""
-        cookies = [value for name, value in request.headers if name == "COOKIE"]
+        headers = request.headers
         return self._limit_of(
             {
                 "REQUEST_METHOD": request.method,
                 "PATH_INFO": unquote_to_wsgi_str(request.path),
-                "HTTP_COOKIE": "; ".join(cookies),
+                "HTTP_COOKIE": "; ".join(value for name, value in headers if name == "COOKIE"),
+                "HTTP_AUTHORIZATION": ",".join(value for name, value in headers if name == "AUTHORIZATION"),
             }
         )
 

@@ -1,21 +1,17 @@
 """Personal access tokens: with one, a program of a person uses the API in place of that person (bearer token).
 
-A token is shown once. The table holds its hash, so a copy of the table opens nothing. `sc_` and the checksum are for
-those who search published code for lost secrets: what has both is a token of ours, without asking us.
+A token is shown once. The table holds its hash, so a copy of the table opens nothing.
 """
 
-import binascii
 import contextlib
-import re
-import secrets
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flask import current_app
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from app.accounts import events
+from app.accounts import events, token_format
 from app.accounts.account import ACCOUNT, Account
 from app.accounts.events import Client
 from app.accounts.models import AccessToken, EventKind, User
@@ -35,11 +31,6 @@ SCOPES = (
 LIFETIMES = (30, 90, 365)  # days
 MOST = 50  # tokens of an account
 USED_EVERY = timedelta(hours=1)  # precision of last_used_at; without it each request would be a write
-
-PREFIX = "sc_"
-LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-SECRET_LENGTH, CHECKSUM_LENGTH = 43, 6  # 62 letters: 256 bits and 32
-TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 
 class TooManyTokens(Exception):
@@ -113,7 +104,7 @@ def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None,
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
         db.session.rollback()
         raise TooManyTokens
-    token = new_token()
+    token = token_format.new_token(current_app.config["SECRET_KEY"])
     expires_at = None if days is None else func.now() + timedelta(days=days)
     values = {"user_id": user_id, "name": name, "scopes": list(scopes), "expires_at": expires_at}
     db.session.execute(insert(AccessToken).values(token_hash=hash_token(token), **values))
@@ -145,7 +136,7 @@ def end_all(user_id: int) -> None:
 
 def find_holder(token: str) -> TokenHolder | None:
     """Who holds this token; None when there is no such token, or it has ended or expired. One statement."""
-    if not is_well_formed(token):
+    if not token_format.is_well_formed(token):
         return None
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
     holder = TokenHolder(**row._mapping) if row else None
@@ -163,22 +154,3 @@ def purge_expired_tokens() -> int:
 def allow(scopes: Sequence[str], scope: str) -> bool:
     """Whether a token with these scopes may do what needs that one: by itself, or by the one for every feature."""
     return scope in scopes or scope.partition(":")[2] in scopes
-
-
-def new_token() -> str:
-    secret = "".join(secrets.choice(LETTERS) for _ in range(SECRET_LENGTH))
-    return f"{PREFIX}{secret}{checksum(secret)}"
-
-
-def is_well_formed(token: str) -> bool:
-    """Whether it looks like a token of ours, by its prefix, its length and its checksum."""
-    return TOKEN.fullmatch(token) is not None and checksum(token[len(PREFIX) : -CHECKSUM_LENGTH]) == token[-6:]
-
-
-def checksum(secret: str) -> str:
-    """CRC-32 in base 62, as GitHub's tokens have it."""
-    number, letters = binascii.crc32(secret.encode()), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(LETTERS))
-        letters = LETTERS[digit] + letters
-    return letters

@@ -13,6 +13,7 @@ from app import rate_limits, tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder
 from app.accounts.service import AccountGone
+from app.accounts.token_format import bearer_token, is_signed
 from app.api.problems import Problem
 from app.extensions import csrf, login
 from app.notes.service import NoteNotFound
@@ -37,7 +38,7 @@ def let_in() -> None:
     scope = getattr(current_app.view_functions[request.endpoint or ""], "scope", None)
     if scope is None:
         return  # the document, and the page to read it
-    holder = access_tokens.find_holder(bearer_token())
+    holder = access_tokens.find_holder(token_of_request())
     if holder is None:
         raise unauthorized()
     g.account = holder
@@ -50,14 +51,14 @@ def let_in() -> None:
     g.standing = rate_limits.take(limit_of_request(), holder.id)
 
 
-def bearer_token() -> str:
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def token_of_request() -> str:
+    return bearer_token(request.headers.get("Authorization", ""))
 
 
-def sends_token(_app: Flask, head: dict[str, Any]) -> bool:
-    """Whether a request that is arriving has what looks like a token, so that its body may be long."""
-    return access_tokens.is_well_formed(head.get("HTTP_AUTHORIZATION", "").partition(" ")[2].strip())
+def has_signed_token(app: Flask, head: dict[str, Any]) -> bool:
+    """Whether a request that is arriving has a token that we made, so that its body may be long."""
+    keys = [app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"]]
+    return is_signed(bearer_token(head.get("HTTP_AUTHORIZATION", "")), keys)
 
 
 @bp.errorhandler(AccountGone)
@@ -67,7 +68,7 @@ def account_gone(error: AccountGone) -> Response:
 
 def unauthorized() -> Problem:
     sentence = _("Send a valid access token: Authorization: Bearer sc_… You create one on My page.")
-    challenge = 'Bearer realm="Semicircle"' + (', error="invalid_token"' if bearer_token() else "")
+    challenge = 'Bearer realm="Semicircle"' + (', error="invalid_token"' if token_of_request() else "")
     return Problem(401, _("Who are you?"), sentence, {"WWW-Authenticate": challenge})
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, RootModel
 from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page, parsed_cursor
-from app.api.blueprint import caller, sends_token
+from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, Body, Headers, Page, operation
 from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import Problem, checked
@@ -89,7 +89,7 @@ def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
 
 
 @operation("POST", "/notes/batch", "notes:write", NotePage, 201, body=Batch, headers=IdempotencyKey)
-@accepts_upload(BATCH_BYTES, by=sends_token)
+@accepts_upload(BATCH_BYTES, by=has_signed_token)
 def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     """Create up to 100 notes at once"""
     forms = [checked(NoteForm, note.model_dump(), f"#/{number}") for number, note in enumerate(body.root)]

@@ -14,7 +14,7 @@ from app.accounts.account import Account
 from app.accounts.forms import NicknameForm, SettingsForm
 from app.accounts.service import NicknameTaken
 from app.api.answers import answer
-from app.api.blueprint import caller, sends_token
+from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, Body, operation
 from app.api.problems import Problem, busy, checked, wrong_value
 from app.photos import service as photos
@@ -69,7 +69,7 @@ def change_profile(body: ChangedProfile) -> Response:
 
 
 @operation("PUT", "/profile/photo", "profile:write")
-@accepts_upload(UPLOAD_LIMIT, by=sends_token)
+@accepts_upload(UPLOAD_LIMIT, by=has_signed_token)
 def put_photo() -> None:
     """Show another photo
 

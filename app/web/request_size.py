@@ -50,7 +50,7 @@ def body_limit(app: Flask, head: dict[str, Any]) -> int:
     that we signed with a session in it.
 
     Args:
-        head: a WSGI environment of which the method, the path and the cookies are read.
+        head: a WSGI environment of which the method, the path, the cookies and Authorization are read.
     """
     adapter = app.url_map.bind("", path_info=head["PATH_INFO"], default_method=head["REQUEST_METHOD"])
     try:

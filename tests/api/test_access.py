@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from app import rate_limits
 from app.accounts import access_tokens, password
 from app.accounts.models import AccessToken, User
+from app.accounts.token_format import new_token
 from app.extensions import db
 from tests.api.program import Program, program_of
 from tests.conftest import CLIENT, PASSWORD
@@ -65,7 +66,7 @@ def test_without_a_token_of_ours_everything_is_401_and_nothing_changes(
     before = row_counts()
     token = str(program.token)
     sent = (
-        authorization.format(token=token, fresh=access_tokens.new_token(), swapped=token.swapcase())
+        authorization.format(token=token, fresh=new_token(app.config["SECRET_KEY"]), swapped=token.swapcase())
         .encode()
         .decode("latin-1")
     )

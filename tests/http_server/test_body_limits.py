@@ -43,9 +43,10 @@ def buffers() -> Iterator[Buffers]:
 
 
 def test_the_application_is_asked_with_the_head_before_the_body_comes(buffers: Buffers) -> None:
-    head = b"POST /a%20b?c HTTP/1.1\r\nHost: a\r\nCookie: x=1\r\nCookie: y=2\r\nContent-Length: 5\r\n\r\n"
-    assert buffers.begun(head).missing is Part.BODY
-    assert buffers.asked == [{"REQUEST_METHOD": "POST", "PATH_INFO": "/a b", "HTTP_COOKIE": "x=1; y=2"}]
+    head = b"POST /a%20b?c HTTP/1.1\r\nHost: a\r\nCookie: x=1\r\nCookie: y=2\r\nAuthorization: Bearer z\r\n"
+    assert buffers.begun(head + b"Content-Length: 5\r\n\r\n").missing is Part.BODY
+    whose = {"HTTP_COOKIE": "x=1; y=2", "HTTP_AUTHORIZATION": "Bearer z"}
+    assert buffers.asked == [{"REQUEST_METHOD": "POST", "PATH_INFO": "/a b", **whose}]
 
 
 def test_a_request_without_a_body_asks_nothing(buffers: Buffers) -> None:
