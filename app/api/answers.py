@@ -10,8 +10,9 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.api.document import Page
-from app.api.problems import as_json, wrong_fields
+from app.api.problems import wrong_fields
 from app.keyset import Cursor
+from app.web.problem import as_json
 
 
 def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

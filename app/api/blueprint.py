@@ -14,12 +14,12 @@ from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder
 from app.accounts.service import AccountGone
 from app.accounts.token_format import bearer_token, is_signed
-from app.api.problems import Problem
 from app.extensions import csrf, login
 from app.notes.service import NoteNotFound
 from app.rate_limits import Limit, RateLimited, Standing
 from app.todos.service import TodoNotFound
-from app.web.throttling import retry_after, wait_sentence
+from app.web import throttling
+from app.web.problem import Problem
 from app.wordcounts.service import ResultNotFound
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -76,11 +76,11 @@ def unauthorized() -> Problem:
 def rate_limited(error: RateLimited) -> Response:
     if "standing" not in g:
         g.standing = Standing(limit_of_request(), 0, error.seconds)
-    return too_many(error, wait_sentence(error))
+    return too_many(error, throttling.wait_sentence(error))
 
 
 def too_many(error: RateLimited, sentence: str) -> Response:
-    return Problem(429, _("Too many requests"), sentence, retry_after(error)).answer()
+    return Problem(429, _("Too many requests"), sentence, throttling.retry_after(error)).answer()
 
 
 def limit_of_request() -> Limit:
@@ -89,12 +89,8 @@ def limit_of_request() -> Limit:
 
 @bp.after_request
 def tell_standing(response: Response) -> Response:
-    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers): how many requests are left, and until when."""
-    standing: Standing | None = g.get("standing")
-    if standing:
-        name, most, refill = standing.limit
-        response.headers["RateLimit-Policy"] = f'"{name}";q={most};w={round(most * refill.total_seconds())}'
-        response.headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.reset}'
+    if standing := g.get("standing"):
+        response.headers.update(throttling.fields(standing))
     return response
 
 
@@ -104,8 +100,3 @@ def tell_standing(response: Response) -> Response:
 def nothing_there(error: Exception) -> Response:
     sentence = _("You have nothing with this id. It may have been deleted.")
     return Problem(404, _("Not found"), sentence).answer()
-
-
-@bp.errorhandler(Problem)
-def show_problem(problem: Problem) -> Response:
-    return problem.answer()

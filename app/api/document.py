@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
-from flask import current_app, json, render_template, request
-from flask_babel import gettext as _
+from flask import abort, current_app, json, render_template, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spectree import Response as Documented
 from spectree import SecurityScheme, SpecTree
@@ -18,7 +17,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
-from app.api.problems import Problem, not_read
+from app.api.problems import not_read
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -102,7 +101,7 @@ def parsed(read: Callable[[Any], Any], data: object, place: str) -> Any:
 
 def json_body() -> bytes:
     if request.mimetype != "application/json":
-        raise Problem(415, _("That format isn't supported"), _("Send JSON, with Content-Type: application/json."))
+        abort(415)
     return request.get_data()
 
 

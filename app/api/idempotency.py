@@ -9,7 +9,7 @@ from pydantic import Field
 from app import idempotency
 from app.api.blueprint import caller
 from app.api.document import Headers
-from app.api.problems import Problem
+from app.web.problem import Problem
 
 
 class IdempotencyKey(Headers):

@@ -11,12 +11,13 @@ from app.api.answers import answer, cursor_of, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, Body, Headers, Page, operation
 from app.api.idempotency import IdempotencyKey, row_key
-from app.api.problems import Problem, checked
+from app.api.problems import checked
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service, trash
 from app.notes.forms import NoteForm
 from app.notes.list_columns import NoteRow
 from app.notes.search import Search
+from app.web.problem import Problem
 from app.web.request_size import accepts_upload
 
 BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters

@@ -1,50 +1,18 @@
-"""What is wrong with a request, as problem+json (RFC 9457): what happened, what to do, and which fields are meant."""
+"""What is wrong with a request: which fields are meant, by the schema of the body and by the rules of a form."""
 
-import json
-import uuid
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TypeVar
 
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
-from werkzeug.wrappers import Response
 
-from app.web.errors import RETRY_AFTER
+from app.web.problem import Problem
 
 FormT = TypeVar("FormT", bound=FlaskForm)
 
 Wrong = dict[str, str]  # {"pointer": "#/title", "detail": "…"}, or {"parameter": "limit", "detail": "…"}
-
-
-def as_json(data: object) -> str:
-    """As JSON, times in RFC 3339 with their zone."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_text)
-
-
-def _text(value: date | uuid.UUID) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-class Problem(Exception):
-    """An answer that says what is wrong. Nothing was changed.
-
-    Args:
-        title, detail: in the caller's language.
-        more: further members, such as `errors`.
-    """
-
-    def __init__(
-        self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **more: object
-    ) -> None:
-        super().__init__(status, title)
-        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-        self.status, self.headers = status, headers
-
-    def answer(self) -> Response:
-        return Response(as_json(self.body), self.status, self.headers, content_type="application/problem+json")
 
 
 def wrong_fields(errors: Sequence[Wrong], status: int = 422) -> Problem:
@@ -54,11 +22,6 @@ def wrong_fields(errors: Sequence[Wrong], status: int = 422) -> Problem:
 
 def wrong_value(pointer: str, detail: str) -> Problem:
     return wrong_fields([{"pointer": pointer, "detail": detail}])
-
-
-def busy() -> Problem:
-    sentence = _("Too much is being done at once. Try again in a few seconds. Nothing was changed.")
-    return Problem(503, _("We're unavailable right now"), sentence, {"Retry-After": f"{RETRY_AFTER}"})
 
 
 def not_read(error: ValidationError, place: str) -> Problem:

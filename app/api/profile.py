@@ -1,28 +1,36 @@
-"""/profile: the nickname, the language, the time zone and the photo."""
+"""/profile: the nickname, the language, the time zone and the photo; and /export, everything as a ZIP."""
 
 from dataclasses import replace
 from datetime import datetime
 
-from flask import request
+from flask import abort, request, stream_with_context
 from flask_babel import gettext as _
 from pydantic import Field
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import rate_limits
 from app.accounts import profile
 from app.accounts.account import Account
+from app.accounts.browser_session import this_client
 from app.accounts.forms import NicknameForm, SettingsForm
 from app.accounts.service import NicknameTaken
 from app.api.answers import answer
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, Body, operation
-from app.api.problems import Problem, busy, checked, wrong_value
+from app.api.problems import checked, wrong_value
 from app.photos import service as photos
 from app.photos.decoder_lock import PhotoBusy
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES
 from app.photos.rejection import PhotoRejected
+from app.portability import exporting
+from app.portability.concurrency import Busy
+from app.portability.views import download, portables, readme
+from app.web.autocommit import in_transaction
+from app.web.errors import RETRY_AFTER
 from app.web.fields import rejection_sentence
+from app.web.locale import reader
 from app.web.request_size import accepts_upload
 
 
@@ -76,14 +84,14 @@ def put_photo() -> None:
     The body is a JPEG, PNG, GIF or WebP of up to 5 MB. The largest square in its middle is shown.
     """
     if not request.mimetype.startswith("image/"):
-        raise Problem(415, _("That format isn't supported"), _("Send the photo itself, with Content-Type: image/…"))
+        abort(415)
     rate_limits.take(rate_limits.PHOTOS, caller().id)
     try:
         photos.put_photo(caller().id, request.get_data())
     except PhotoRejected as error:
         raise wrong_value("#", rejection_sentence(error, SENTENCES)) from error
     except PhotoBusy as error:
-        raise busy() from error
+        raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
 
 
 @operation("DELETE", "/profile/photo", "profile:write")
@@ -95,3 +103,15 @@ def delete_photo() -> None:
 def profile_of(who: Account) -> Response:
     names = ("email", "nickname", "language", "time_zone", "created_at")
     return answer({**{name: getattr(who, name) for name in names}, "photo_url": who.image_url})
+
+
+@operation("GET", "/export", "export:read")
+@in_transaction
+def export() -> Response:
+    """Export everything as a ZIP, with semicircle.json for programs"""
+    rate_limits.take(rate_limits.EXPORTS, caller().id)
+    try:
+        parts = exporting.export(caller(), portables(), readme(), reader().time_zone, this_client())
+    except Busy as error:
+        raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
+    return download(stream_with_context(parts))

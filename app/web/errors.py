@@ -4,7 +4,7 @@ An error page asks the database for nothing, since that may be what failed: who 
 One question goes to a database that has just answered: whether it is a standby.
 """
 
-from flask import Flask, current_app, g, json, render_template, request, session
+from flask import Flask, current_app, g, render_template, request, session
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
@@ -17,6 +17,7 @@ from app.extensions import login
 from app.storage import StorageUnavailable
 from app.web import form_recovery
 from app.web.cookies import TOKEN
+from app.web.problem import Problem, as_json
 
 RETRY_AFTER = 5  # seconds
 
@@ -51,6 +52,7 @@ CSRF_SENTENCE = (_("This page was open for too long"), _("Go back, reload the pa
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, show_error)
+    app.register_error_handler(Problem, Problem.answer)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DBAPIError, show_database_error)
     for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):
@@ -94,8 +96,7 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
     settle_reader()
     response = error.get_response()  # has the status's own headers, such as Allow and Retry-After
     if wants_json():
-        problem = {"type": "about:blank", "title": str(title), "status": error.code, "detail": str(advice)}
-        response.data = json.dumps(problem)
+        response.data = as_json(Problem(response.status_code, str(title), str(advice)).body)
         response.content_type = "application/problem+json"
         return response
     is_ours = isinstance(error, InternalServerError)

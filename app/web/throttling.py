@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from app import rate_limits
 from app.quotas import QuotaReached
-from app.rate_limits import RateLimited
+from app.rate_limits import RateLimited, Standing
 from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response
@@ -53,6 +53,15 @@ def show_quota_reached(error: QuotaReached) -> Response:
 
 def retry_after(error: RateLimited) -> dict[str, str]:
     return {"Retry-After": f"{error.seconds}"}
+
+
+def fields(standing: Standing) -> dict[str, str]:
+    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers): how many requests are left, and until when."""
+    name, most, refill = standing.limit
+    return {
+        "RateLimit-Policy": f'"{name}";q={most};w={round(most * refill.total_seconds())}',
+        "RateLimit": f'"{name}";r={standing.remaining};t={standing.reset}',
+    }
 
 
 def wait_sentence(error: RateLimited) -> str:

@@ -1,0 +1,36 @@
+"""JSON for programs, and problem+json (RFC 9457): what happened, what to do, and what more is known."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import date
+
+from werkzeug.wrappers import Response
+
+
+def as_json(data: object) -> str:
+    """As JSON, times in RFC 3339 with their zone."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_text)
+
+
+def _text(value: date | uuid.UUID) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+class Problem(Exception):
+    """An answer that says what is wrong. Nothing was changed.
+
+    Args:
+        title, detail: in the caller's language.
+        more: further members, such as `errors`.
+    """
+
+    def __init__(
+        self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **more: object
+    ) -> None:
+        super().__init__(status, title)
+        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+        self.status, self.headers = status, headers
+
+    def answer(self) -> Response:
+        return Response(as_json(self.body), self.status, self.headers, content_type="application/problem+json")
