@@ -6,6 +6,7 @@ in a transaction that is rolled back, or in a database of its own, so nothing of
 
 import gc
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """An application that is not for tests sets the level of the process. The next test has Python's own again."""
     logging.getLogger().setLevel(logging.WARNING)
+
+
+def pytest_configure() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C, and all that this starts. Some tests press it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployment import commands
+from tests.child import child
 from tests.deployment.failures import FAILURES, RELEASED, Failure
 from tests.deployment.world import World
 from tests.waiting import wait_until
@@ -36,7 +37,7 @@ def test_the_account_of_a_smoke_journey_that_breaks_is_deleted(world: World) -> 
 def test_an_interrupted_deploy_says_so_in_its_log(world: World) -> None:
     world.staging.outcome = "pending"
     command = [sys.executable, str(BIN / "deploy"), "staging"]
-    with subprocess.Popen(command, cwd=world.checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with child(command, cwd=world.checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         wait_until(lambda: "Waiting for release" in world.log(), "the push")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130

@@ -23,6 +23,7 @@ from plain_server import builds, processes
 from plain_server.place import Place
 from plain_server.processes import Process
 from plain_server.setting_up import set_up
+from tests.child import child
 from tests.live.browser import Browser
 from tests.mail.smtp_server import self_signed_certificate
 from tests.waiting import WITHIN
@@ -72,11 +73,8 @@ class PlainSite:
 
     @contextmanager
     def _deploying(self, command: list[str]) -> Iterator["Deploy"]:
-        with subprocess.Popen(command, cwd=self.checkout, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                yield Deploy(process, self.place)
-            finally:
-                process.kill()
+        with child(command, cwd=self.checkout, stderr=subprocess.PIPE) as process:
+            yield Deploy(process, self.place)
 
     def receive(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.place.root / "bin/receive", *arguments], capture_output=True, text=True)

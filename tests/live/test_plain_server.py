@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deployment import commands
 from deployment.limits import Limits
+from tests.child import child
 from tests.databases import HEAD, Environment, migrated_database
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
@@ -266,7 +267,7 @@ def test_two_deploys_wait_for_each_other(site: PlainSite) -> None:
     with (site.place.root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         command = [str(site.place.root / "bin/receive"), "resume"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as waiting:
+        with child(command, stderr=subprocess.PIPE) as waiting:
             assert waiting.stderr
             assert waiting.stderr.readline() == "Waiting for another deploy to end …\n"
             assert waiting.poll() is None

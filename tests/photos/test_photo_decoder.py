@@ -15,6 +15,7 @@ from app.photos.decoder_lock import PhotoBusy, decoder
 from app.photos.decoding import MAX_BYTES
 from app.photos.processing import square_webp
 from app.photos.rejection import PhotoRejected, Reason
+from tests.child import child
 from tests.photos.accepted_photos import accepted_photos
 from tests.photos.forged_files import flat_png
 from tests.photos.hostile_photos import hostile_photos
@@ -62,13 +63,10 @@ def holding_process() -> Iterator[subprocess.Popen[str]]:
         "with decoder_lock.decoder(0): print('held', flush=True); time.sleep(100)"
     )
     command = [sys.executable, "-c", hold, str(decoder_lock.FILE)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
-            yield holder
-        finally:
-            holder.kill()
+    with child(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
 
 
 def test_all_concurrent_uploads_are_decoded_in_turn() -> None:
