@@ -42,7 +42,7 @@ class Parameters(BaseModel):
 
 
 class Page(Parameters):
-    cursor: str | None = Field(None, description="`next` of the page before")
+    cursor: str | None = Field(None, description="next of the page before")
 
 
 class Headers(BaseModel):
@@ -151,7 +151,7 @@ def operation(
             headers=headers,
             resp=Documented(**{f"HTTP_{success}": answer}, **problems),
             tags=[scope.partition(":")[0]],
-            security={"token": []},
+            security={"token": [scope]},
             operation_id=view.__name__,
         )(view)
         bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))

@@ -108,7 +108,7 @@ def show_note(note_id: int) -> Response:
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
 
-    412 has the note as it is now in `current`.
+    412 has the note as it is now in current.
     """
     if headers.if_match is None:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")

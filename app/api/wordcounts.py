@@ -82,7 +82,7 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
 
 @operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, query=Wait, may=[404])
 def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
-    """Read a word count; with `wait`, as soon as it is finished"""
+    """Read a word count; with wait, as soon as it is finished"""
     result = waiting.wait_for_result(caller().id, public_id, query.wait, query.stop_words)
     if not result.is_own:  # it is shared, for who has its page's address
         raise service.ResultNotFound

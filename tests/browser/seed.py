@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
-from app.accounts import bounces, events, sign_up_links, tokens
+from app.accounts import access_tokens, bounces, events, sign_up_links, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
@@ -74,6 +74,7 @@ def seed() -> Ids:
     bounces.note_refusal(accounts.sign_up(address(REFUSED), "refused", PASSWORD).id, address(REFUSED))
     photos.put_photo(full.id, oriented_photo(1))
     seed_events(full)
+    seed_access_tokens(full)
     add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))
     return {
         **seed_tokens(full),
@@ -112,6 +113,12 @@ def seed_events(user: User) -> None:
     refused = AccountEvent.kind.in_((EventKind.SIGN_IN_FAILED, EventKind.PASSWORD_REFUSED))
     db.session.execute(update(AccountEvent).where(refused).values(times=1057))
     db.session.commit()
+
+
+def seed_access_tokens(user: User) -> None:
+    """With names that are hard to show."""
+    for name in (*HARD, "backup 백업"):
+        access_tokens.make_token(user.id, name[:50], access_tokens.SCOPES, 365, Client(None, ""))
 
 
 def seed_passkeys(user: User) -> Ids:
