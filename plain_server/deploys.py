@@ -5,7 +5,6 @@ ready and recorded, and `converge` makes processes and HAProxy fit the record, h
 """
 
 import fcntl
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -110,15 +109,7 @@ class Deploys:
         log = self.place.log / "release.log"
         environment = self.place.environment_of(release.commit, release.version)
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", command],
-                cwd=checkout,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            process = processes.spawn(command, checkout, environment, output)
         follow(log, process)
         if process.returncode != 0:
             raise DeployError(f"The release phase failed with exit code {process.returncode}: {builds.last_line(log)}")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from plain_server.place import Place
 
@@ -34,18 +35,23 @@ class Process:
 
 
 def start(place: Place, name: str, command: str, version: int, environment: Mapping[str, str], checkout: Path) -> None:
-    """Start a line of the Procfile in a session of its own. It outlives us; its output goes to log/NAME.log."""
+    """Start a process of a release. Its output goes to log/NAME.log."""
     own = {**environment, PLACE: str(place.root), NAME: name, VERSION: str(version)}
     with (place.log / f"{name}.log").open("ab") as log:
-        subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            cwd=checkout,
-            env=own,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        spawn(command, checkout, own, log)
+
+
+def spawn(command: str, checkout: Path, environment: Mapping[str, str], output: BinaryIO) -> "subprocess.Popen[bytes]":
+    """A line of the Procfile, in a session of its own: it goes on when we are killed."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=checkout,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
 
 
 def running(place: Place) -> set[Process]:
