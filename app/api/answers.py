@@ -9,8 +9,8 @@ from flask import request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from app.api.document import Page
 from app.api.problems import wrong_fields
+from app.api.requests import Page
 from app.keyset import Cursor
 from app.web.problem import as_json
 

@@ -18,35 +18,16 @@ from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
 from app.api.problems import not_read
+from app.api.requests import Headers, Parameters
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
 # Of the operations whose bodies are no JSON, by the name of their view.
-SENDS = {"put_photo": "image/*"}
+SENDS = {"put_photo": ("image/*",)}
 GETS = {"export": "application/zip"}
 OF_TWO_METHODS = {"note_pin", "note_archive"}
-
-
-class Body(BaseModel):
-    """A JSON object in a request. Unknown fields and values of another type are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Parameters(BaseModel):
-    """The query of a URL. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Page(Parameters):
-    cursor: str | None = Field(None, description="next of the page before")
-
-
-class Headers(BaseModel):
-    """Headers that an operation reads. Others are nobody's mistake."""
 
 
 class Answer(BaseModel):
@@ -174,7 +155,7 @@ def complete(method: str, each: dict[str, Any]) -> None:
     """Add what spectree does not know: bodies that are no JSON, the media type of problems, the range of ids."""
     name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
     if name in SENDS:
-        each["requestBody"] = {"content": {SENDS[name]: binary}, "required": True}
+        each["requestBody"] = {"content": dict.fromkeys(SENDS[name], binary), "required": True}
     if name in GETS:
         each["responses"]["200"]["content"] = {GETS[name]: binary}
     if name in OF_TWO_METHODS:
@@ -185,6 +166,7 @@ def complete(method: str, each: dict[str, Any]) -> None:
     for parameter in each["parameters"]:
         if parameter["in"] == "path" and parameter["name"] != "public_id":
             parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
+        parameter["required"] |= parameter["name"] == "If-Match"  # without it the answer is 428
 
 
 @bp.get("/openapi.json")

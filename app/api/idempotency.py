@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app import idempotency
 from app.api.blueprint import caller
-from app.api.document import Headers
+from app.api.requests import Headers
 from app.web.problem import Problem
 
 

@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
-from app.api.document import NEXT, Answer, Body, Headers, Page, operation
+from app.api.document import NEXT, Answer, operation
 from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked
+from app.api.requests import Body, Headers, Page
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service, trash
 from app.notes.forms import NoteForm

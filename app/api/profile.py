@@ -17,8 +17,9 @@ from app.accounts.forms import NicknameForm, SettingsForm
 from app.accounts.service import NicknameTaken
 from app.api.answers import answer
 from app.api.blueprint import caller, has_signed_token
-from app.api.document import Answer, Body, operation
+from app.api.document import Answer, operation
 from app.api.problems import checked, wrong_value
+from app.api.requests import Body
 from app.photos import service as photos
 from app.photos.decoder_lock import PhotoBusy
 from app.photos.decoding import UPLOAD_LIMIT

@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import caller
-from app.api.document import NEXT, Answer, Body, Page, operation
+from app.api.document import NEXT, Answer, operation
 from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked, wrong_value
+from app.api.requests import Body, Page, Whole
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 
@@ -49,7 +50,7 @@ class Move(Body):
     """Either one place up or down, or to the place of another todo at most 100 places away."""
 
     direction: Literal["up", "down"] | None = Field(None, examples=["up"])
-    onto: int | None = Field(None, ge=1, lt=2**63, description="the id of the todo that stands there now")
+    onto: Whole | None = Field(None, ge=1, lt=2**63, description="the id of the todo that stands there now")
 
 
 class TodoQuery(Page):

@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import bp, caller, too_many
-from app.api.document import NEXT, Answer, Body, Page, Parameters, operation
+from app.api.document import NEXT, Answer, operation
 from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked
+from app.api.requests import Body, Page, Parameters
 from app.wordcounts import service, waiting
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import FAILED

@@ -75,6 +75,22 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         assert name in document["components"]["schemas"]
 
 
+def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document: dict[str, Any]) -> None:
+    """Clients send the default that a field has, and an edit of a text would clear the title."""
+    operations = [each for of in document["paths"].values() for each in of.values()]
+    bodies = {found for each in operations for found in re.findall(r"schemas/(\w+)", str(each.get("requestBody")))}
+    assert len(bodies) == 8
+    for name in bodies:
+        assert "'default'" not in str(document["components"]["schemas"][name]), name
+    for parameter in (parameter for each in operations for parameter in each["parameters"]):
+        assert "null" not in str(parameter["schema"]), parameter["name"]
+
+
+def test_the_header_without_which_an_edit_is_refused_is_required(document: dict[str, Any]) -> None:
+    [_, if_match] = document["paths"]["/api/v1/notes/{note_id}"]["patch"]["parameters"]
+    assert (if_match["name"], if_match["required"]) == ("If-Match", True)
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_page_to_read_it_keeps_the_policy(client: Visitor, language: str) -> None:
     page = client.get("/api/v1/docs", headers={"Accept-Language": language})
