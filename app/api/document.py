@@ -25,7 +25,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
 # Of the operations whose bodies are no JSON, by the name of their view.
-SENDS = {"put_photo": ("image/*",)}
+SENDS = {"put_photo": ("image/*", "application/octet-stream")}
 GETS = {"export": "application/zip"}
 OF_TWO_METHODS = {"note_pin", "note_archive"}
 

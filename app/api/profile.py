@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, Literal
 
 from flask import abort, request, stream_with_context
 from flask_babel import gettext as _
@@ -48,7 +49,7 @@ class ChangedProfile(Body):
     """What is left out stays as it is."""
 
     nickname: str = Field("", json_schema_extra={"maxLength": 80}, examples=["Half Moon"])
-    language: str | None = Field(None, description="ko or en; null: as each browser asks", examples=["en"])
+    language: Literal["ko", "en"] | None = Field(None, description="null: as each browser asks", examples=["en"])
     time_zone: str | None = Field(None, description="null: as each browser asks", examples=["Asia/Seoul"])
 
 
@@ -61,20 +62,22 @@ def show_profile() -> Response:
 @operation("PATCH", "/profile", "profile:write", Profile, body=ChangedProfile)
 def change_profile(body: ChangedProfile) -> Response:
     """Change your profile"""
-    who, sent = caller(), body.model_fields_set
+    who, sent = caller(), body.model_dump(exclude_unset=True)
+    changes: dict[str, Any] = {name: value or None for name, value in sent.items()}
+    asked = replace(who, **changes)
+    # All of it is checked before any of it is changed.
     if "nickname" in sent:
-        nickname = checked(NicknameForm, {"nickname": body.nickname}).nickname.data
+        asked = replace(asked, nickname=checked(NicknameForm, {"nickname": asked.nickname}).nickname.data)
+    if sent.keys() - {"nickname"}:
+        checked(SettingsForm, {"language": asked.language or "", "time_zone": asked.time_zone or ""})
+    if "nickname" in sent:
         try:
-            profile.change_nickname(who.id, nickname)
+            profile.change_nickname(who.id, asked.nickname)
         except NicknameTaken as error:
             raise wrong_value("#/nickname", _("This nickname is taken. Choose another one.")) from error
-        who = replace(who, nickname=nickname)
-    if sent & {"language", "time_zone"}:
-        asked = {name: getattr(body if name in sent else who, name) for name in ("language", "time_zone")}
-        form = checked(SettingsForm, {name: value or "" for name, value in asked.items()})
-        who = replace(who, language=form.language.data or None, time_zone=form.time_zone.data or None)
-        profile.change_settings(who.id, who.language, who.time_zone)
-    return profile_of(who)
+    if sent.keys() - {"nickname"}:
+        profile.change_settings(who.id, asked.language, asked.time_zone)
+    return profile_of(asked)
 
 
 @operation("PUT", "/profile/photo", "profile:write")
@@ -84,7 +87,7 @@ def put_photo() -> None:
 
     The body is a JPEG, PNG, GIF or WebP of up to 5 MB. The largest square in its middle is shown.
     """
-    if not request.mimetype.startswith("image/"):
+    if not request.mimetype.startswith("image/") and request.mimetype != "application/octet-stream":
         abort(415)
     rate_limits.take(rate_limits.PHOTOS, caller().id)
     try:
