@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from bench.http import delay, felt, growth, page, pages, peers, picture, report, sizes, statements, targets
+from bench.http import api, delay, felt, growth, page, pages, peers, picture, report, sizes, statements, targets
 from bench.http.earlier import COMMIT
 from bench.http.figures import Turn
 from bench.http.load import Load
 from bench.http.targets import EARLIER, OURS, Stage, Target
 from bench.http.turns import CLIENTS, CREATE, LIST, Bench
 
-PARTS = ("servers", "pages", "growth", "felt", "delay")
+PARTS = ("servers", "api", "pages", "growth", "felt", "delay")
 PEERLESS = {"pages", "growth", "felt"}
 
 
@@ -35,14 +35,15 @@ class Length(NamedTuple):
 
     seconds: float
     servers: int
+    api: int
     pages: int
     growth: int
     felt: int
     delay: int
 
 
-FULL = Length(0.8, servers=15, pages=4, growth=4, felt=6, delay=4)
-QUICK = Length(0.3, servers=2, pages=1, growth=1, felt=1, delay=1)
+FULL = Length(0.8, servers=15, api=8, pages=4, growth=4, felt=6, delay=4)
+QUICK = Length(0.3, servers=2, api=2, pages=1, growth=1, felt=1, delay=1)
 
 
 def main() -> None:
@@ -58,13 +59,15 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="http-", ignore_cleanup_errors=True)))
         load = stack.enter_context(Load())
-        stage = stack.enter_context(targets.stage(folder))
-        if EARLIER not in stage.services:
+        stage = stack.enter_context(targets.stage(folder, with_earlier=set(parts) != {"api"}))
+        if EARLIER not in stage.services and set(parts) != {"api"}:
             print(f"{COMMIT} is not in the history of this checkout, so it is left out")
         bench = Bench(load, stage.database.process.pid, length.seconds)
         with ExitStack() as running:
             servers = start(running, stage, with_peers=not PEERLESS.issuperset(parts))
             turns += compare(bench, stage, servers, length, parts)
+            if "api" in parts:
+                turns += compare_api(bench, stage, servers, length)
         if "delay" in parts:
             turns += tell(measured := delay.measure(bench, length.delay, stage, servers), delay.table(measured))
     conditions = describe(length) | {"others": others, "seconds": round(time.monotonic() - started)}
@@ -91,6 +94,14 @@ def compare(bench: Bench, stage: Stage, servers: list[Target], length: Length, p
     if "felt" in parts and len(own) > 1:
         tell([], felt.table(felt.measure(length.felt, own)))
     return turns
+
+
+def compare_api(bench: Bench, stage: Stage, servers: list[Target], length: Length) -> list[Turn]:
+    compared = [server for server in servers if server.name in (OURS, *api.PEERS)]
+    tokens = api.make_tokens(stage)
+    measured = api.measure(bench, length.api, stage, compared, tokens)
+    trips = statements.count(stage, bench.load, compared, [api.lists(tokens)])
+    return tell(measured, api.table(measured, trips))
 
 
 def start(stack: ExitStack, stage: Stage, *, with_peers: bool) -> list[Target]:

@@ -1,7 +1,7 @@
 """Statements and round trips of a page, counted in PostgreSQL's own log.
 
 Every entry of the log is a message that the driver waits for the answer of: a round trip. BEGIN, COMMIT, ROLLBACK and
-a ping are round trips that ask for nothing.
+a ping are round trips that ask for nothing. SET LOCAL is not one: a statement follows in the same message.
 """
 
 import re
@@ -23,7 +23,7 @@ QUIET = 0.2  # seconds without a new line: what is sent after the answer, such a
 SETTING = "log_statement = 'all'\n"
 WITHIN = 10  # seconds until PostgreSQL has read its settings
 LINE = re.compile(r"LOG:  (?:statement|execute [^:]*):[ \t]*(?:\n\t)*(.*)$", re.MULTILINE)  # \n\t: goes on
-NOTHING_ASKED = re.compile(r"(SELECT 1)?;?$|(BEGIN|COMMIT|ROLLBACK|SET|SHOW)\b", re.IGNORECASE)
+NOTHING_ASKED = re.compile(r"(SELECT 1)?;?$|(BEGIN|COMMIT|ROLLBACK|SET(?! LOCAL)|SHOW)\b", re.IGNORECASE)
 
 
 class Trips(NamedTuple):

@@ -70,7 +70,7 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path, *, with_earlier: bool = True) -> Iterator[Stage]:
     """A PostgreSQL with a database for the service and one for its earlier commit, both with the same rows."""
     with ExitStack() as stack:
         [port] = ports.find_free(1)
@@ -78,7 +78,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         stack.callback(database.stop)
         ours = {**service.production(port), "WEB_CONCURRENCY": str(peers.WORKERS)}
         services = {OURS: Checkout(service.ROOT, ours)}
-        root = stack.enter_context(earlier.worktree(folder))
+        root = stack.enter_context(earlier.worktree(folder)) if with_earlier else None
         if root:
             url = create_database(ours["DATABASE_URL"], EARLIER)
             services[EARLIER] = Checkout(root, earlier.environment(root, ours, url))

@@ -213,13 +213,17 @@ LOG = """\
 2026-11-22 10:00:00.000 UTC [1] LOG:  execute __asyncpg_1__: SELECT id
 2026-11-22 10:00:00.000 UTC [1] LOG:  statement: 
 2026-11-22 10:00:00.000 UTC [1] LOG:  statement: ROLLBACK
+2026-11-22 10:00:00.000 UTC [1] LOG:  statement: SET LOCAL statement_timeout = '20s'; 
+	SELECT title
+2026-11-22 10:00:00.000 UTC [1] LOG:  statement: SET TIME ZONE 'UTC'
 """  # noqa: W291 - as PostgreSQL writes it
 
 
 def test_statements_are_told_from_round_trips_that_ask_for_nothing() -> None:
     entries = LINE.findall(LOG)
-    assert entries == ["BEGIN", "SELECT nickname", "SELECT id", "", "ROLLBACK"]
-    assert [entry for entry in entries if not NOTHING_ASKED.match(entry)] == ["SELECT nickname", "SELECT id"]
+    ours = "SET LOCAL statement_timeout = '20s'; "  # and what follows in the same message
+    assert entries == ["BEGIN", "SELECT nickname", "SELECT id", "", "ROLLBACK", ours, "SET TIME ZONE 'UTC'"]
+    assert [entry for entry in entries if not NOTHING_ASKED.match(entry)] == ["SELECT nickname", "SELECT id", ours]
 
 
 def test_the_picture_is_well_formed_and_as_long_as_the_figures() -> None:

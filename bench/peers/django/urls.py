@@ -3,10 +3,11 @@
 from django.contrib.auth.views import LoginView
 from django.urls import path
 
-from bench.peers.django.notes import views
+from bench.peers.django.notes import api, views
 from bench.peers.django.notes.forms import EmailForm
 
 urlpatterns = [
     path("sign-in", LoginView.as_view(template_name="sign_in.html", authentication_form=EmailForm)),
     path("notes", views.notes),
+    path("api/v1/notes", api.notes),
 ]

@@ -5,7 +5,6 @@ The session is Starlette's signed cookie. FastAPI has nothing against CSRF.
 """
 
 import os
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
@@ -14,19 +13,20 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from sqlalchemy import ForeignKey, func, select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from starlette.middleware.sessions import SessionMiddleware
+
+from bench.peers.fastapi import api
+from bench.peers.fastapi.database import SessionDep
 
 PAGE_SIZE = 20
 FORM = '<form method="post"><input name="email"><input name="password" type="password"><button>Sign in</button></form>'
 
-engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"), pool_size=16)
-Session = async_sessionmaker(engine, expire_on_commit=False)
 templates = Jinja2Templates(directory=os.environ["TEMPLATES"])
 
 app = FastAPI()
 app.add_middleware(SessionMiddleware, secret_key=os.environ["SECRET_KEY"], https_only=True)
+app.include_router(api.router)
 
 
 class Base(DeclarativeBase):
@@ -52,14 +52,6 @@ class Note(Base):
     pinned: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]
-
-
-async def get_session() -> AsyncIterator[AsyncSession]:
-    async with Session() as session:
-        yield session
-
-
-SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 
 async def get_user(request: Request, session: SessionDep) -> User:

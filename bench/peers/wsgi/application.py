@@ -6,7 +6,6 @@ The session is a user's id in a cookie, signed with HMAC.
 import hashlib
 import hmac
 import os
-import threading
 from collections.abc import Callable, Iterable
 from html import escape
 from http.cookies import SimpleCookie
@@ -14,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import psycopg2
 from argon2 import PasswordHasher
+
+from bench.peers.wsgi import api
+from bench.peers.wsgi.database import execute
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -32,24 +33,13 @@ SELECT nickname, page.* FROM users LEFT JOIN LATERAL (
 CREATE = "INSERT INTO notes (user_id, title, content) VALUES (%s, %s, %s)"
 PASSWORD = "SELECT id, password_hash FROM users WHERE email = %s"  # noqa: S105
 
-local = threading.local()
-
-
-def execute(sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Run a statement on this thread's connection."""
-    if not hasattr(local, "cursor"):
-        connection = psycopg2.connect(os.environ["DATABASE_URL"])
-        connection.autocommit = True
-        local.cursor = connection.cursor()
-    local.cursor.execute(sql, values)
-    rows: list[tuple[Any, ...]] = local.cursor.fetchall() if local.cursor.description else []
-    return rows
-
 
 def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if path == "/sign-in":
         return sign_in(environ, start) if method == "POST" else answer(start, "200 OK", FORM)
+    if path == "/api/v1/notes":
+        return as_json(start, api.notes(environ.get("HTTP_AUTHORIZATION", "")))
     user_id = signed_in(environ)
     if user_id is None:
         return answer(start, "302 Found", "", ("Location", "/sign-in"))
@@ -73,6 +63,12 @@ def index(start: Start, user_id: int) -> Iterable[bytes]:
     ]
     shown = {"reader": escape(rows[0][0])}
     return answer(start, "200 OK", "".join([BEFORE % shown, *written, AFTER % shown]))
+
+
+def as_json(start: Start, page: str | None) -> Iterable[bytes]:
+    if page is None:
+        return answer(start, "401 Unauthorized", "", ("WWW-Authenticate", "Bearer"))
+    return answer(start, "200 OK", page, kind="application/json")
 
 
 def create(environ: dict[str, Any], start: Start, user_id: int) -> Iterable[bytes]:
@@ -106,7 +102,9 @@ def fields(environ: dict[str, Any]) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(body.decode()).items()}
 
 
-def answer(start: Start, status: str, text: str, *headers: tuple[str, str]) -> Iterable[bytes]:
+def answer(
+    start: Start, status: str, text: str, *headers: tuple[str, str], kind: str = "text/html; charset=utf-8"
+) -> Iterable[bytes]:
     body = text.encode()
-    start(status, [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body))), *headers])
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *headers])
     return [body]
