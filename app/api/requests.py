@@ -23,7 +23,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]  # an integer of JSON schema, such as 1 and 1.0
+Id = Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(_whole)]  # JSON schema takes 1.0 for an integer too
 
 
 class Body(BaseModel):

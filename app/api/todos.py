@@ -13,7 +13,7 @@ from app.api.blueprint import caller
 from app.api.document import NEXT, Answer, operation
 from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked, wrong_value
-from app.api.requests import Body, Page, Whole
+from app.api.requests import Body, Id, Page
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 
@@ -50,7 +50,7 @@ class Move(Body):
     """Either one place up or down, or to the place of another todo at most 100 places away."""
 
     direction: Literal["up", "down"] | None = Field(None, examples=["up"])
-    onto: Whole | None = Field(None, ge=1, lt=2**63, description="the id of the todo that stands there now")
+    onto: Id | None = Field(None, description="the id of the todo that stands there now")
 
 
 class TodoQuery(Page):

@@ -86,6 +86,11 @@ def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document:
         assert "null" not in str(parameter["schema"]), parameter["name"]
 
 
+def test_an_id_in_a_body_has_the_range_of_those_in_a_path(document: dict[str, Any]) -> None:
+    [integer, _] = document["components"]["schemas"]["Move"]["properties"]["onto"]["anyOf"]
+    assert (integer["minimum"], integer["exclusiveMaximum"]) == (1, 2**63)
+
+
 def test_the_header_without_which_an_edit_is_refused_is_required(document: dict[str, Any]) -> None:
     [_, if_match] = document["paths"]["/api/v1/notes/{note_id}"]["patch"]["parameters"]
     assert (if_match["name"], if_match["required"]) == ("If-Match", True)
