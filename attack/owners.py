@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from app.accounts import access_tokens, events, sign_up_links, tokens
+from app.accounts import sign_up_links, tokens
 from app.accounts.models import User
 from app.extensions import db
 from attack.finding import Finding, fingerprint
 from attack.forms import PLAUSIBLE
+from attack.takers import other_peoples_by_token
 from bench.client import Client
 from bench.site import PASSWORD, Site, own_things, routes
 
@@ -39,31 +40,6 @@ def other_peoples(site: Site) -> Finding:
     finding.expect(fingerprint(site, alice.id) == before, "rows changed")
     count = site.rows(f"SELECT count(*) FROM user_sessions WHERE id = {ids['session_id']}")
     finding.expect(count == [(1,)], "session ended")
-    return finding
-
-
-def other_peoples_by_token(site: Site) -> Finding:
-    """Every operation on one thing, with the token of somebody else that may do everything."""
-    finding = Finding("other people's ids, by the API", "404, and their rows stay")
-    alice, mallory = site.sign_up("owner"), site.sign_up("taker")
-    with site.app.app_context():
-        token = access_tokens.make_token(mallory.id, "all", ["read", "write"], None, events.Client("127.0.0.1", ""))
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "If-Match": '"1"'}
-    of_one = [rule.endpoint for rule in site.app.url_map.iter_rules() if rule.arguments]
-    owned = {endpoint for endpoint in of_one if endpoint.startswith("api.")}
-    for _ in range(30):
-        ids = own_things(site, alice)
-        site.rows("UPDATE results SET created_at = now() - interval '1 day'")  # another one may be asked for
-        before = fingerprint(site, alice.id)
-        site.rows("DELETE FROM rate_limits")
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            for endpoint, path in routes(site.app, method, ids):
-                if endpoint not in owned:
-                    continue
-                body = b'{"direction": "up"}' if endpoint == "api.move_todo" else b"{}"
-                answer = Client(site.port).request(method, path, body=body, headers=headers)
-                finding.expect(answer.status == 404, f"{answer.status} {method} {endpoint}")
-        finding.expect(fingerprint(site, alice.id) == before, "rows changed")
     return finding
 
 

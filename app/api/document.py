@@ -24,6 +24,8 @@ from app.web.access import for_programs, public
 View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
+# What the HTTP server answers to any operation before it asks us, as HTML.
+TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
 # Of the operations whose bodies are no JSON, by the name of their view.
 SENDS = {"put_photo": ("image/*", "application/octet-stream")}
 GETS = {"export": "application/zip"}
@@ -152,7 +154,7 @@ def document() -> str:
 
 
 def complete(method: str, each: dict[str, Any]) -> None:
-    """Add what spectree does not know: bodies that are no JSON, the media type of problems, the range of ids."""
+    """Add what spectree does not know: bodies that are no JSON, what the HTTP server answers, the range of ids."""
     name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
     if name in SENDS:
         each["requestBody"] = {"content": dict.fromkeys(SENDS[name], binary), "required": True}
@@ -163,6 +165,8 @@ def complete(method: str, each: dict[str, Any]) -> None:
     for status, response in each["responses"].items():
         if status >= "400":
             response["content"] = {"application/problem+json": response["content"]["application/json"]}
+    html = {"text/html": {"schema": {"type": "string"}}}
+    each["responses"] |= {status: {"description": why, "content": html} for status, why in TOO_LONG.items()}
     for parameter in each["parameters"]:
         if parameter["in"] == "path" and parameter["name"] != "public_id":
             parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}

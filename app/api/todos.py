@@ -71,7 +71,8 @@ def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
     todo_id = service.create_todo(caller().id, form.description.data, form.due, row_key(headers))
-    return whole(todo_id, 201, Location=url_for("api.show_todo", todo_id=todo_id))
+    todo = service.get_todo_or_deleted(caller().id, todo_id)  # it came before, with this key
+    return answer(as_json(todo), 201, {"Location": url_for("api.show_todo", todo_id=todo_id)})
 
 
 @operation("GET", "/todos/<id:todo_id>", "todos:read", Todo, may=[404])
@@ -122,8 +123,8 @@ def restore_todo(todo_id: int) -> Response:
     return whole(todo_id)
 
 
-def whole(todo_id: int, status: int = 200, **headers: str) -> Response:
-    return answer(as_json(service.get_todo(caller().id, todo_id)), status, headers)
+def whole(todo_id: int) -> Response:
+    return answer(as_json(service.get_todo(caller().id, todo_id)))
 
 
 def as_json(todo: service.TodoRow) -> dict[str, Any]:

@@ -52,9 +52,10 @@ NOT_DELETED = Todo.deleted_at.is_(None)
 LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 _CREATE = QUOTA.insert("description", "due_on").returning(Todo.id)
-_ONE = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
-    Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id"), NOT_DELETED
+_ONE_OR_DELETED = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
+    Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id")
 )
+_ONE = _ONE_OR_DELETED.where(NOT_DELETED)
 # A todo that is completed again, in a second window, keeps its first time.
 _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
 # The same for all rows of a statement and different for the next one: it identifies what was cleared together.
@@ -85,6 +86,14 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
 def get_todo(user_id: int, todo_id: int) -> TodoRow:
     """Raises: TodoNotFound."""
     todo = read(_ONE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
+    if todo is None:
+        raise TodoNotFound
+    return todo
+
+
+def get_todo_or_deleted(user_id: int, todo_id: int) -> TodoRow:
+    """A todo that may have been deleted within UNDO_FOR. Raises: TodoNotFound."""
+    todo = read(_ONE_OR_DELETED, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         raise TodoNotFound
     return todo

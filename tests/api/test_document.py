@@ -70,6 +70,13 @@ def test_every_example_is_taken(app: Flask, program: Program, document: dict[str
     assert tried == 8
 
 
+def test_what_the_http_server_refuses_is_described_for_each_operation(document: dict[str, Any]) -> None:
+    for each in (each for of in document["paths"].values() for each in of.values()):
+        for status, response in each["responses"].items():
+            is_of_the_server = status in ("414", "431")
+            assert is_of_the_server == ("text/html" in response.get("content", {})), (each["operationId"], status)
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
         assert name in document["components"]["schemas"]

@@ -123,3 +123,12 @@ def test_a_request_with_a_key_is_obeyed_once(program: Program) -> None:
     assert (first.status_code, again.status_code, again.json) == (201, 201, first.json)
     assert program.post("/todos", {"description": "x"}, Idempotency_Key="k").status_code == 422
     assert listed(program) == ["once"]
+
+
+def test_a_request_with_a_key_is_answered_with_its_todo_also_after_that_was_deleted(program: Program) -> None:
+    first = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
+    path = f"/todos/{first.json['id']}"
+    assert program.delete(path).status_code == 204
+    again = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
+    assert (again.status_code, again.json, again.headers["Location"]) == (201, first.json, first.headers["Location"])
+    assert (listed(program), program.get(path).status_code) == ([], 404)

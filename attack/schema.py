@@ -1,0 +1,105 @@
+"""Send the API what its served OpenAPI document allows, and what it does not, and hold the answers to the document.
+
+Starts a site of its own. schemathesis generates the requests: examples, the bounds of every field, random ones, and
+sequences in which one request takes the id that another was answered. Exit code 1 when an answer is a 5xx or another
+than the document says, and when the run says nothing: too few requests, or hardly any that were taken.
+
+Run: python -m attack.schema
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from app.notes import service as notes
+from attack.answers import Answers, read
+from attack.tools import FOLDER, programs, token_of, without_limits
+from bench.site import Site, own_things, site
+
+CASES = 5_000  # at least
+EXAMPLES = 220  # random requests for each operation that takes so many different ones
+TAKEN = 0.25  # of the answers are 2xx, at least
+LIMITED = 0.01  # of the answers are 429, at most
+CHECKS = (
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"),
+    *("ignored_auth", "unsupported_method", "allow_header_conformance", "negative_data_rejection"),
+)
+# A generator draws a JPEG, but none that is large enough. attack.client sends one.
+NEVER_TAKEN = {"PUT /api/v1/profile/photo"}
+
+
+def furnish(site: Site) -> str:
+    """A token of an account with several pages of notes, some of them in the trash."""
+    user = site.sign_up("schema")
+    own_things(site, user)
+    with site.app.app_context():
+        for note_id in notes.create_notes(user.id, [(f"note {number}", "text #home") for number in range(60)])[::3]:
+            notes.delete_note(user.id, note_id)
+    return token_of(site, user)
+
+
+def generate(site: Site, token: str, folder: Path, seed: int | None) -> tuple[int, str]:
+    """Run schemathesis in this folder; returns its exit code and what it said."""
+    url, events = f"http://127.0.0.1:{site.port}", folder / "events.ndjson"
+    command = [
+        *(str(programs() / "schemathesis"), "--config-file", str(FOLDER / "schemathesis.toml"), "run"),
+        *(f"{url}/api/v1/openapi.json", "--url", url, "--checks", ",".join(CHECKS), "--continue-on-failure"),
+        *("--header", f"Authorization: Bearer {token}", "--header", "X-Forwarded-Proto: https"),
+        *("--mode", "all", "--max-examples", str(EXAMPLES), "--workers", "2", "--request-timeout", "40"),
+        *("--report", "ndjson", "--report-ndjson-path", str(events), "--generation-database", "none", "--no-color"),
+        *(() if seed is None else ("--seed", str(seed))),
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def shortcomings(answers: Answers) -> list[str]:
+    """Why the run is no success."""
+    found = [f"{count} answers failed {check}" for check, count in answers.failed.items()]
+    found += [f"{operation} was never taken" for operation in sorted(answers.asked - answers.taken - NEVER_TAKEN)]
+    if answers.kinds["5xx"] or answers.kinds["none"]:
+        found.append(f"{answers.kinds['5xx']} server errors, {answers.kinds['none']} without an answer")
+    if answers.undescribed:
+        found.append(f"{answers.undescribed} undescribed answers")
+    if answers.cases < CASES:
+        found.append(f"fewer than {CASES} requests")
+    if min(answers.modes["positive"], answers.modes["negative"]) < CASES / 5:
+        found.append("one kind of requests, positive or negative, is missing")
+    if answers.kinds["2xx"] < TAKEN * answers.cases:
+        found.append(f"fewer than {TAKEN:.0%} of the requests were taken")
+    if answers.kinds["429"] > LIMITED * answers.cases:
+        found.append("the rate limits kept requests away")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, help="of a run that is to be repeated")
+    options = parser.parse_args()
+    programs()
+    began = time.monotonic()
+    with site(TRUSTED_HOSTS="127.0.0.1") as attacked, tempfile.TemporaryDirectory() as folder:
+        token = furnish(attacked)
+        with without_limits(attacked):
+            code, said = generate(attacked, token, Path(folder), options.seed)
+        with (Path(folder) / "events.ndjson").open() as lines:
+            answers = read(lines)
+    show(answers)
+    found = shortcomings(answers) or ([f"schemathesis ended with {code}"] if code else [])
+    print("\n".join([said, *found]) if found else f"as the document says, after {time.monotonic() - began:.0f} s")
+    sys.exit(1 if found else 0)
+
+
+def show(answers: Answers) -> None:
+    print(f"{answers.cases} requests: {answers.modes['positive']} positive, {answers.modes['negative']} negative")
+    kinds = {kind: answers.kinds[kind] for kind in ("2xx", "4xx", "429", "5xx")}
+    print(
+        f"answers: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}; {answers.undescribed} undescribed"
+    )
+
+
+if __name__ == "__main__":
+    main()

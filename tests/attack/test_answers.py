@@ -1,0 +1,66 @@
+"""`python -m attack.schema` counts the answers that schemathesis has written down, and says when a run says little."""
+
+import json
+from typing import Any
+
+import pytest
+
+from attack.answers import Answers, read
+from attack.schema import CASES, shortcomings
+
+
+def scenario(*statuses: int, failed: str | None = None, mode: str = "positive") -> str:
+    """A line as schemathesis writes it, of GETs of one path; of the first the answer fails a check."""
+    cases: dict[str, Any] = {}
+    interactions: dict[str, Any] = {}
+    for number, status in enumerate(statuses):
+        value = {"method": "GET", "path": "/api/v1/notes", "meta": {"generation": {"mode": mode}}}
+        cases[str(number)] = {"value": value}
+        interactions[str(number)] = {"response": {"status_code": status} if status else None}
+    checks = {"0": [{"name": failed or "not_a_server_error", "status": "failure" if failed else "success"}]}
+    recorded = {"label": "GET /api/v1/notes", "cases": cases, "interactions": interactions, "checks": checks}
+    return json.dumps({"ScenarioFinished": {"recorder": recorded}})
+
+
+def good() -> Answers:
+    return read([scenario(*[200, 404] * CASES), scenario(*[422] * CASES, mode="negative")])
+
+
+def test_answers_are_counted_by_kind_and_other_events_are_passed_over() -> None:
+    answers = read(['{"EngineStarted": {}}', scenario(200, 204, 404, 429, 500, 0), scenario(422, mode="negative")])
+    assert answers.kinds == {"2xx": 2, "4xx": 2, "429": 1, "5xx": 1, "none": 1}
+    assert (answers.cases, answers.modes) == (7, {"positive": 6, "negative": 1})
+    assert answers.taken == {"GET /api/v1/notes"}
+
+
+def test_a_run_as_it_should_be_has_no_shortcomings() -> None:
+    assert shortcomings(good()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([scenario(500)], "server error"),
+        ([scenario(0)], "without an answer"),
+        ([scenario(418, failed="status_code_conformance")], "undescribed"),
+        ([scenario(200, failed="ignored_auth")], "ignored_auth"),
+        ([scenario(*[429] * CASES)], "rate limits"),
+        ([scenario(*[404] * CASES * 4)], "were taken"),
+    ],
+)
+def test_what_is_wrong_is_said(more: list[str], said: str) -> None:
+    answers = good()
+    for line in more:
+        answers.add(json.loads(line)["ScenarioFinished"]["recorder"])
+    assert any(said in each for each in shortcomings(answers))
+
+
+def test_a_run_that_says_little_is_no_success() -> None:
+    assert any("fewer than" in each for each in shortcomings(read([])))
+    assert any("negative" in each for each in shortcomings(read([scenario(*[200] * CASES)])))
+
+
+def test_an_operation_that_never_took_anything_is_named() -> None:
+    answers = good()
+    answers.asked.add("PUT /api/v1/notes/{note_id}/pin")
+    assert "PUT /api/v1/notes/{note_id}/pin was never taken" in shortcomings(answers)
