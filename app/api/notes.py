@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from pydantic import Field, RootModel
 from werkzeug.wrappers import Response
 
-from app.api.answers import answer, cursor_of, page, parsed_cursor
+from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, operation
 from app.api.idempotency import IdempotencyKey, row_key
@@ -79,7 +79,7 @@ def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
     after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
     found, older = rows.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
-    return page("notes", [note._asdict() for note in found], older)
+    return page("notes", objects(found), older)
 
 
 @operation("POST", "/notes", "notes:write", Note, 201, body=NewNote, headers=IdempotencyKey)
@@ -171,7 +171,7 @@ def delete_note_for_good(note_id: int) -> None:
 
 
 def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> Response:
-    return page("notes", [note._asdict() for note in rows.rows_of(caller().id, ids)], older, status)
+    return page("notes", objects(rows.rows_of(caller().id, ids)), older, status)
 
 
 def whole(note_id: int, status: int = 200, **headers: str) -> Response:
