@@ -114,32 +114,33 @@ class Bucket(Base):
 _TAKE = text(
     """
     WITH taken AS (
-        INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :refill)
-        ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at, now()) + :refill
-        WHERE greatest(rate_limits.full_at, now()) + :refill <= now() + :window
+        INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :taken)
+        ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at - :returned, now()) + :taken
+        WHERE greatest(rate_limits.full_at - :returned, now()) + :taken <= now() + :window
         RETURNING full_at
     )
     SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 0 ELSE greatest(1, ceil(extract(epoch FROM
-        (SELECT full_at FROM rate_limits WHERE id = :id) + :refill - :window - now()))) END::int AS seconds,
+        (SELECT full_at FROM rate_limits WHERE id = :id) + :taken - :window - now()))) END::int AS seconds,
         coalesce(extract(epoch FROM (SELECT full_at FROM taken) - now()), 0)::float AS until_full
     """
 )
 _GIVE_BACK = text("UPDATE rate_limits SET full_at = full_at - :refill WHERE id = :id")
 
 
-def take(limit: Limit, key: str | int) -> Standing:
+def take(limit: Limit, key: str | int, count: int = 1, returned: int = 0) -> Standing:
     """Take a token, in a transaction of its own. Call it before the request has changed anything.
 
     Args:
         limit: one of this module.
         key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
+        count, returned: tokens to take, all or none, and to give back before; see rate_leases.py.
 
     Raises:
-        RateLimited: the bucket is empty.
+        RateLimited: the bucket has too few tokens. Nothing was changed.
     """
     window = limit.capacity * limit.refill
-    parameters = {"id": _bucket_id(limit, key), "refill": limit.refill, "window": window}
-    taken = db.session.execute(_TAKE, parameters).one()
+    moved = {"taken": count * limit.refill, "returned": returned * limit.refill}
+    taken = db.session.execute(_TAKE, {"id": _bucket_id(limit, key), "window": window, **moved}).one()
     db.session.commit()
     if taken.seconds:
         raise RateLimited(taken.seconds)

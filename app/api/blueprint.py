@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, current_app, g, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from app import rate_limits, tracing
+from app import rate_leases, rate_limits, tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder
 from app.accounts.service import AccountGone
@@ -23,6 +23,7 @@ from app.web.problem import Problem
 from app.wordcounts.service import ResultNotFound
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
+bp.record_once(lambda state: rate_leases.init_app(state.app))
 csrf.exempt(bp)
 
 
@@ -48,7 +49,9 @@ def let_in() -> None:
         sentence = _("This token lacks the scope %(scope)s. Create one that has it on My page.", scope=scope)
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
         raise Problem(403, _("Not allowed"), sentence, {"WWW-Authenticate": challenge})
-    g.standing = rate_limits.take(limit_of_request(), holder.id)
+    limit = limit_of_request()
+    take = rate_leases.take if limit is rate_limits.API_READS else rate_limits.take
+    g.standing = take(limit, holder.id)
 
 
 def token_of_request() -> str:

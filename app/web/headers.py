@@ -56,5 +56,8 @@ def set_headers(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = HSTS
     # After signing out, no cache may show what a signed-in reader saw.
     response.headers["Cache-Control"] = "no-store"
-    response.vary.update(["Accept-Language", "Cookie"])
+    if "Vary" in response.headers:
+        response.vary.update(["Accept-Language", "Cookie"])
+    else:  # nearly always; the line above reads and writes what is there
+        response.headers["Vary"] = "Accept-Language, Cookie"
     return response

@@ -1,6 +1,7 @@
 """The list of notes as JSON: what one GET of it costs by token, beside peers that give the same JSON by the same token.
 
-Every one of them looks up the caller and the notes in PostgreSQL at each request. Ours counts requests too.
+Every one of them looks up the caller and the notes in PostgreSQL at each request. Ours counts requests too: of somebody
+who asks often, as programs do, many at once. So a few programs ask, each on several connections.
 """
 
 import json
@@ -26,6 +27,7 @@ from bench.release.report import markdown
 from config import ProductionConfig
 
 PEERS = ("wsgi", "django", "fastapi")
+PROGRAMS = rows.READERS[:4]
 PATH = "/api/v1/notes"
 LIST = "list as JSON"
 TIMES = ("created_at", "updated_at", "archived_at", "deleted_at")
@@ -37,12 +39,12 @@ Tokens = dict[str, str]  # by nickname
 
 
 def make_tokens(stage: Stage) -> Tokens:
-    """A token of each reader, which the service and the peers find in the same table."""
+    """A token of each program and of each owner, which the service and the peers find in the same table."""
     app = create_app(ProductionConfig({**stage.ours, "LOG_LEVEL": "ERROR"}))
     browser = Client(None, "bench")
     with app.app_context():
         ids = dict(db.session.execute(db.text("SELECT nickname, id FROM users")).tuples().all())
-        people = [*rows.READERS, *OWNED]
+        people = [*PROGRAMS, *OWNED]
         made = {name: access_tokens.make_token(ids[name], "bench", ["read"], 30, browser) for name in people}
         db.session.remove()
         db.engine.dispose()
@@ -69,7 +71,7 @@ def work(name: str, tokens: Sequence[str]) -> Work:
 
 
 def lists(tokens: Tokens) -> Work:
-    return work(LIST, [tokens[name] for name in rows.READERS])
+    return work(LIST, [tokens[name] for name in PROGRAMS])
 
 
 def of_owner(tokens: Tokens, who: str) -> Work:
@@ -78,7 +80,7 @@ def of_owner(tokens: Tokens, who: str) -> Work:
 
 def refuse_others(servers: Sequence[Target], tokens: Tokens) -> None:
     """Raises: RuntimeError when a peer does not give the JSON that ours gives, or gives it to a stranger."""
-    for name in (rows.READERS[0], *OWNED):
+    for name in (PROGRAMS[0], *OWNED):
         pages = {server.name: fetched(server.port, tokens[name]) for server in servers}
         for peer, page in pages.items():
             refuse_other(peer, page, pages[OURS])
@@ -115,7 +117,7 @@ def fetched(port: int, token: str) -> tuple[int, bytes]:
 
 
 def measure(bench: Bench, count: int, stage: Stage, servers: Sequence[Target], tokens: Tokens) -> list[Turn]:
-    """All servers with the list of many readers, then ours, which is the first of them, with that of two owners."""
+    """All servers with the list of a few programs, then ours, which is the first of them, with that of two owners."""
     refuse_others(servers, tokens)
     # An owner has the rate limit of one person, which a longer turn would reach.
     short = Bench(bench.load, bench.database, bench.seconds / 4)

@@ -30,7 +30,11 @@ def notes(authorization: str) -> str | None:
         return None
     found = [dict(zip(NAMES, row, strict=True)) for row in rows if row[0]]
     page = {"notes": found[:SIZE], "next": cursor(found[SIZE - 1]) if len(found) > SIZE else None}
-    return json.dumps(page, ensure_ascii=False, separators=(",", ":"), default=datetime.isoformat)
+    return json.dumps(page, ensure_ascii=False, separators=(",", ":"), default=written)
+
+
+def written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def cursor(note: dict[str, Any]) -> str:
