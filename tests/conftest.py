@@ -138,6 +138,8 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     with migrated_app.app_context():
         connection = db.engine.connect()
     transaction = connection.begin()
+    # On a busy machine a test may wait longer than any request, as for a process that counts words.
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     factory = sessionmaker(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
     session = scoped_session(factory)
     monkeypatch.setattr(db, "session", session)
