@@ -3,10 +3,12 @@
 What a job was given is not shown: it may be a key.
 """
 
+from typing import Any
+
 import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.database_errors import violated_constraint
 from app.extensions import db
@@ -48,7 +50,18 @@ class JobIsQueued(click.ClickException):
         super().__init__(f"Another job like {job} waits already, and only one may: drop this one. Nothing was changed.")
 
 
-@click.group("jobs", cls=AppGroup)
+class JobsGroup(AppGroup):
+    def invoke(self, ctx: click.Context) -> Any:
+        """A database that does not answer, or that has no queue, is told in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            advice = "See that DATABASE_URL leads to the service's database, and that it is migrated: flask db upgrade"
+            raise click.ClickException(f"{reason}. {advice}") from error
+
+
+@click.group("jobs", cls=JobsGroup)
 def jobs_commands() -> None:
     """List the jobs of the queue, retry one that failed, or drop one."""
 

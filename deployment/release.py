@@ -12,6 +12,9 @@ PENDING, SUCCEEDED, FAILED, EXPIRED = "pending", "succeeded", "failed", "expired
 STATUSES = (PENDING, SUCCEEDED, FAILED, EXPIRED)  # expired: its build was deleted, so there is no way back to it
 
 
+SHORTEST = 7  # characters of a commit
+
+
 class Release(NamedTuple):
     """
     Args:
@@ -24,7 +27,12 @@ class Release(NamedTuple):
     description: str
 
     def is_of(self, commit: str) -> bool:
-        return self.commit is not None and commit.startswith(self.commit)
+        return names(self.commit, commit)
+
+
+def names(told: object, commit: str) -> bool:
+    """Whether what was told is this commit: the whole of it, or its beginning. One letter is that of many commits."""
+    return isinstance(told, str) and len(told) >= SHORTEST and commit.startswith(told)
 
 
 class Platform(Protocol):

@@ -6,12 +6,10 @@ from typing import Any
 
 from deployment.errors import DeployError
 from deployment.limits import Limits
-from deployment.release import EXPIRED, SUCCEEDED, Release, live, newest_version, wait_for_release
+from deployment.release import EXPIRED, SHORTEST, SUCCEEDED, Release, live, newest_version, wait_for_release
 from deployment.repository import Repository
 from deployment.shell import Shell
 from deployment.target import REMOTES, target
-
-SHORTEST = 7  # characters of a commit
 
 
 def roll_back(shell: Shell, limits: Limits, remote: str, to: str | None, anyway: bool) -> str:

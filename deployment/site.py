@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 from deployment.errors import DeployError
 from deployment.journal import Journal
 from deployment.limits import Limits
+from deployment.release import names
 
 MOST = 4 * 1024 * 1024  # bytes of a page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -99,7 +100,7 @@ def wait_until_it_serves(site: Site, commit: str, limits: Limits, journal: Journ
     ready, refused = 0, 0
     while ready < STEADY:
         status, state, serving = _look(site)
-        is_ours = serving is not None and commit.startswith(serving)
+        is_ours = names(serving, commit)
         ready = ready + 1 if is_ours and status == 200 else 0
         refused = refused + 1 if is_ours and state in NEVER else 0
         if refused == STEADY:
@@ -124,7 +125,8 @@ def _look(site: Site) -> tuple[int, str, str | None]:
         return 0, str(error), None
     try:
         document = json.loads(answer.text)
-        return answer.status, str(document["state"]), document.get("commit")
+        commit = document.get("commit")
+        return answer.status, str(document["state"]), None if commit is None else str(commit)
     except (ValueError, TypeError, KeyError, AttributeError):
         return answer.status, "no state", None
 

@@ -21,7 +21,7 @@ from app.extensions import db, read
 from app.soft_delete import purge
 
 FEATURES = ("notes", "todos", "wordcounts", "profile")
-# `read` and `write` are those of every feature. `write` does not read, so a program that only adds sees nothing.
+# `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
 SCOPES = (
     "read",
     "write",

@@ -36,8 +36,9 @@ def not_read(error: ValidationError, place: str) -> Problem:
     other = _("This value doesn't have the type or the size that the API's document names.")
     found = []
     for each in error.errors():
-        path = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"])
-        found.append({place: f"#/{path}" if place == "pointer" else path, "detail": sentences.get(each["type"], other)})
+        parts = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
+        path = "/".join(["#", *parts] if place == "pointer" else parts)
+        found.append({place: path, "detail": sentences.get(each["type"], other)})
     return wrong_fields(found)
 
 

@@ -37,7 +37,7 @@ def _stop_server(server: Future[Child]) -> None:
 
 
 def _start_postgres(checkout: Checkout, port: int) -> Child:
-    child = postgres.start(checkout.postgres, port)
+    child = postgres.start(checkout.postgres, port, may_create_databases=True)
     click.echo(f"PostgreSQL is on 127.0.0.1:{port}, its data in {checkout.postgres}")
     return child
 

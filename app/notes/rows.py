@@ -46,10 +46,10 @@ def list_rows(user_id: int, after: Cursor, search: Search, size: int = SIZE) -> 
     """A page of the list by keyset pagination, and where the next one starts. A search corrects no word.
 
     Args:
-        size: notes on the page, at most MOST.
+        size: notes on the page, at most MOST; of a search at most SIZE.
     """
     if search.words or len(set(search.tags)) > 1:
-        found = found_page(user_id, after, search, SIZE)
+        found = found_page(user_id, after, search, min(size, SIZE))
         return rows_of(user_id, [note.id for note in found.notes]), found.older
     parameters = {"owner": user_id, "limit": size + 1, "tag": next(iter(search.tags), None)}
     rows = read(_TAGGED if search.tags else _PAGE, parameters | position_of(after).parameters).all()

@@ -155,6 +155,7 @@ FAILURES = {
     "CLI hangs": Failure(fault(releases="hangs"), "took longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
     "/readyz is 503": Failure(site("readyz", (503, "no_answer")), "503 .no_answer.", RELEASED, SOON),
     "the code does not fit": Failure(site("readyz", (503, "ahead_contract")), "ahead_contract: it does not", RELEASED),
+    "what serves says an empty commit": Failure(site("serving", lambda: ""), "says no commit", RELEASED, SOON),
     "the old release serves on": Failure(site("serving", lambda: "0" * 40), "and says 000000000000", RELEASED, SOON),
     "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
     "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployment import commands
+from deployment.release import names
 from tests.child import child
 from tests.deployment.failures import FAILURES, RELEASED, Failure
 from tests.deployment.world import World
@@ -25,6 +26,12 @@ def test_it_is_red_says_why_and_logs_it(world: World, failure: Failure) -> None:
     [*_, last] = world.log().splitlines()
     assert re.search(rf"ended: red\. .*{failure.says}", last), last
     assert bool(world.app(failure.deploy).releases) == (failure.made == RELEASED)
+
+
+@pytest.mark.parametrize("told", [None, "", "a", "abcdef", "abcdefg0", 7, True, ["abcdefg"], "b" * 40])
+def test_a_commit_is_not_known_by_a_few_letters(told: object) -> None:
+    assert names("abcdefg", "abcdefg" + "0" * 33)
+    assert not names(told, "abcdefg1" + "0" * 32)
 
 
 def test_the_account_of_a_smoke_journey_that_breaks_is_deleted(world: World) -> None:

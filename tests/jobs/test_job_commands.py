@@ -5,8 +5,11 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
+from app import create_app
 from app.extensions import db
 from app.jobs import defer
+from config import TestingConfig
+from tests.databases import Environment, empty_database
 
 FAIL = "UPDATE procrastinate_jobs SET status = 'failed', attempts = 4 WHERE id = :job"
 NEWEST = "SELECT max(id) FROM procrastinate_jobs"
@@ -47,6 +50,19 @@ def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(app: Flask
     assert listed[1].startswith(f"{waiting}  todo  storage.delete  attempts=0  ")
     assert run(app, "list", "--failed").stdout.splitlines() == listed[:1]
     assert "hidden" not in str(listed)
+
+
+def test_without_a_database_or_without_its_queue_it_says_what_to_look_at(
+    server_environment: Environment,
+) -> None:
+    with empty_database(server_environment) as empty:
+        for url in (empty["DATABASE_URL"], "postgresql://nobody@127.0.0.1:1/none"):
+            app = create_app(TestingConfig({**empty, "DATABASE_URL": url}))
+            for command in (["list"], ["retry", "1"], ["drop", "1"]):
+                said = app.test_cli_runner().invoke(args=["jobs", *command])
+                assert said.exit_code == 1
+                assert "See that DATABASE_URL leads to the service's database" in said.output
+                assert len(said.output.splitlines()) == 1
 
 
 def test_an_empty_list_says_so(app: Flask) -> None:
