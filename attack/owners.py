@@ -8,6 +8,7 @@ from app.accounts.models import User
 from app.extensions import db
 from attack.finding import Finding, fingerprint
 from attack.forms import PLAUSIBLE
+from attack.lists import in_lists
 from attack.takers import other_peoples_by_token
 from bench.client import Client
 from bench.site import PASSWORD, Site, own_things, routes
@@ -166,6 +167,6 @@ def redirects(site: Site) -> Finding:
 
 def attacks(site: Site, quick: bool) -> Iterator[Finding]:
     by_token = partial(other_peoples_by_token, quick=quick)
-    for attack in (other_peoples, by_token, cookies_again, links_again, redirects):
+    for attack in (other_peoples, by_token, in_lists, cookies_again, links_again, redirects):
         site.rows("DELETE FROM rate_limits")
         yield attack(site)
