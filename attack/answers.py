@@ -1,13 +1,16 @@
 """What the answers to generated requests were: read from the events that schemathesis has written (NDJSON)."""
 
+import base64
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 DESCRIBED = ("status_code_conformance", "content_type_conformance", "response_schema_conformance")
 # Of which kind an answer is told by its first digit; a 429 says nothing about what it kept away.
+SHOWN = 200  # characters of an answer
+ILL_FORMED = (400, 405, 413, 415)  # besides a 422 that names the schema: nothing that the document allows gets these
 KINDS = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -20,11 +23,18 @@ class Answers:
         failed: for each check how many answers did not pass it.
         asked: the operations of the document that requests were made for.
         taken: the operations that have answered with 2xx.
+        schema: the sentences by which a request is refused that is not as the schemas of the document say. Other 422s
+            are the rules of forms, which the document tells in words at most.
+        by_schema: how many requests of each mode were refused so.
+        wronged: what was said to those that are as the document says.
     """
 
+    schema: Collection[str] = ()
     kinds: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    by_schema: Counter[str] = field(default_factory=Counter)
+    wronged: Counter[str] = field(default_factory=Counter)
     asked: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
 
@@ -42,18 +52,31 @@ class Answers:
             self.asked.add(recorded["label"])
         for name, interaction in recorded.get("interactions", {}).items():
             case = recorded["cases"][name]["value"]
-            status = (interaction.get("response") or {}).get("status_code", 0)
+            mode = ((case.get("meta") or {}).get("generation") or {}).get("mode", "positive")
+            answer = interaction.get("response") or {}
+            status = answer.get("status_code", 0)
             operation = f"{case['method']} {case['path']}"
             self.kinds["429" if status == 429 else KINDS.get(status // 100, "none")] += 1
-            self.modes[((case.get("meta") or {}).get("generation") or {}).get("mode", "positive")] += 1
+            self.modes[mode] += 1
+            if status in ILL_FORMED or (status == 422 and self.names_schema(answer)):
+                self.by_schema[mode] += 1
+                if mode == "positive":
+                    self.wronged[f"{operation}: {status} {text_of(answer)[-SHOWN:]}"] += 1
             if 200 <= status < 300:
                 self.taken.add(operation)
         for checks in recorded.get("checks", {}).values():
             self.failed.update(check["name"] for check in checks if check["status"] == "failure")
 
+    def names_schema(self, answer: dict[str, Any]) -> bool:
+        return any(sentence in text_of(answer) for sentence in self.schema)
 
-def read(lines: Iterable[str]) -> Answers:
-    answers = Answers()
+
+def text_of(answer: dict[str, Any]) -> str:
+    return base64.b64decode(answer.get("content", {}).get("$base64", "")).decode()
+
+
+def read(lines: Iterable[str], schema: Collection[str] = ()) -> Answers:
+    answers = Answers(schema)
     for line in lines:
         scenario = json.loads(line).get("ScenarioFinished")
         if scenario:

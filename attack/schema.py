@@ -8,13 +8,20 @@ Run: python -m attack.schema
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from flask import Flask
+from pydantic import ValidationError
+
+from app.api.problems import not_read
+from app.api.requests import Body
 from app.notes import service as notes
+from app.web.locale import LANGUAGES
 from attack.answers import Answers, read
 from attack.tools import FOLDER, programs, token_of, without_limits
 from bench.site import Site, own_things, site
@@ -25,10 +32,29 @@ TAKEN = 0.25  # of the answers are 2xx, at least
 LIMITED = 0.01  # of the answers are 429, at most
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"),
+    *("response_headers_conformance", "missing_required_header"),
     *("ignored_auth", "unsupported_method", "allow_header_conformance", "negative_data_rejection"),
 )
 # A generator draws a JPEG, but none that is large enough. attack.client sends one.
 NEVER_TAKEN = {"PUT /api/v1/profile/photo"}
+
+
+class Sample(Body):
+    number: int
+    date: int
+
+
+def schema_sentences(app: Flask) -> set[str]:
+    """By which a body is refused that the schema of its operation does not allow, in each language."""
+    found: set[str] = set()
+    for language in LANGUAGES:
+        with app.test_request_context(headers={"Accept-Language": language}):
+            try:
+                Sample.model_validate({"number": "1", "colour": "red"})
+            except ValidationError as error:
+                problem = json.loads(not_read(error, "pointer").answer().get_data())
+                found |= {each["detail"] for each in problem["errors"]}
+    return found
 
 
 def furnish(site: Site) -> str:
@@ -60,19 +86,19 @@ def shortcomings(answers: Answers) -> list[str]:
     """Why the run is no success."""
     found = [f"{count} answers failed {check}" for check, count in answers.failed.items()]
     found += [f"{operation} was never taken" for operation in sorted(answers.asked - answers.taken - NEVER_TAKEN)]
-    if answers.kinds["5xx"] or answers.kinds["none"]:
-        found.append(f"{answers.kinds['5xx']} server errors, {answers.kinds['none']} without an answer")
-    if answers.undescribed:
-        found.append(f"{answers.undescribed} undescribed answers")
-    if answers.cases < CASES:
-        found.append(f"fewer than {CASES} requests")
-    if min(answers.modes["positive"], answers.modes["negative"]) < CASES / 5:
-        found.append("one kind of requests, positive or negative, is missing")
-    if answers.kinds["2xx"] < TAKEN * answers.cases:
-        found.append(f"fewer than {TAKEN:.0%} of the requests were taken")
-    if answers.kinds["429"] > LIMITED * answers.cases:
-        found.append("the rate limits kept requests away")
-    return found
+    found += list(answers.wronged)
+    kinds, modes, refused = answers.kinds, answers.modes, answers.by_schema
+    said = {
+        f"{kinds['5xx']} server errors, {kinds['none']} without an answer": kinds["5xx"] or kinds["none"],
+        f"{answers.undescribed} undescribed answers": answers.undescribed,
+        f"{refused['positive']} requests were refused as ill-formed that the document allows": refused["positive"],
+        "hardly any request was refused as ill-formed": refused["negative"] < CASES / 20,
+        f"fewer than {CASES} requests": answers.cases < CASES,
+        "one kind of requests, positive or negative, is missing": min(modes["positive"], modes["negative"]) < CASES / 5,
+        f"fewer than {TAKEN:.0%} of the requests were taken": kinds["2xx"] < TAKEN * answers.cases,
+        "the rate limits kept requests away": kinds["429"] > LIMITED * answers.cases,
+    }
+    return found + [what for what, holds in said.items() if holds]
 
 
 def main() -> None:
@@ -86,7 +112,7 @@ def main() -> None:
         with without_limits(attacked):
             code, said = generate(attacked, token, Path(folder), options.seed)
         with (Path(folder) / "events.ndjson").open() as lines:
-            answers = read(lines)
+            answers = read(lines, schema_sentences(attacked.app))
     show(answers)
     found = shortcomings(answers) or ([f"schemathesis ended with {code}"] if code else [])
     print("\n".join([said, *found]) if found else f"as the document says, after {time.monotonic() - began:.0f} s")

@@ -1,29 +1,33 @@
 """`python -m attack.schema` counts the answers that schemathesis has written down, and says when a run says little."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from app.web.locale import LANGUAGES
 from attack.answers import Answers, read
-from attack.schema import CASES, shortcomings
+from attack.schema import CASES, schema_sentences, shortcomings
 
 
-def scenario(*statuses: int, failed: str | None = None, mode: str = "positive") -> str:
+def scenario(*statuses: int, failed: str | None = None, mode: str = "positive", text: str = "") -> str:
     """A line as schemathesis writes it, of GETs of one path; of the first the answer fails a check."""
     cases: dict[str, Any] = {}
     interactions: dict[str, Any] = {}
     for number, status in enumerate(statuses):
         value = {"method": "GET", "path": "/api/v1/notes", "meta": {"generation": {"mode": mode}}}
         cases[str(number)] = {"value": value}
-        interactions[str(number)] = {"response": {"status_code": status} if status else None}
+        answer = {"status_code": status, "content": {"$base64": base64.b64encode(text.encode()).decode()}}
+        interactions[str(number)] = {"response": answer if status else None}
     checks = {"0": [{"name": failed or "not_a_server_error", "status": "failure" if failed else "success"}]}
     recorded = {"label": "GET /api/v1/notes", "cases": cases, "interactions": interactions, "checks": checks}
     return json.dumps({"ScenarioFinished": {"recorder": recorded}})
 
 
 def good() -> Answers:
-    return read([scenario(*[200, 404] * CASES), scenario(*[422] * CASES, mode="negative")])
+    return read([scenario(*[200, 404] * CASES), scenario(*[415] * CASES, mode="negative")])
 
 
 def test_answers_are_counted_by_kind_and_other_events_are_passed_over() -> None:
@@ -45,6 +49,7 @@ def test_a_run_as_it_should_be_has_no_shortcomings() -> None:
         ([scenario(418, failed="status_code_conformance")], "undescribed"),
         ([scenario(200, failed="ignored_auth")], "ignored_auth"),
         ([scenario(*[429] * CASES)], "rate limits"),
+        ([scenario(415)], "that the document allows"),
         ([scenario(*[404] * CASES * 4)], "were taken"),
     ],
 )
@@ -53,6 +58,16 @@ def test_what_is_wrong_is_said(more: list[str], said: str) -> None:
     for line in more:
         answers.add(json.loads(line)["ScenarioFinished"]["recorder"])
     assert any(said in each for each in shortcomings(answers))
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_a_refusal_by_a_schema_is_told_from_one_by_a_rule(app: Flask, mode: str) -> None:
+    sentences = schema_sentences(app)
+    assert len(sentences) == 3 * len(LANGUAGES)
+    by_rule, by_schema = "Please write a title.", sorted(sentences)[0]
+    answers = read([scenario(422, text=text, mode=mode) for text in (by_rule, by_schema)], sentences)
+    assert answers.by_schema == {mode: 1}
+    assert len(answers.wronged) == (mode == "positive")
 
 
 def test_a_run_that_says_little_is_no_success() -> None:
