@@ -70,6 +70,18 @@ def test_a_refusal_by_a_schema_is_told_from_one_by_a_rule(app: Flask, mode: str)
     assert len(answers.wronged) == (mode == "positive")
 
 
+@pytest.mark.parametrize(("title", "excused"), [("\r" + "x" * 50, 1), ("e\u0301" * 26, 1), ("x" * 51, 0)])
+def test_a_text_is_as_long_as_it_is_after_it_was_trimmed(title: str, excused: int) -> None:
+    recorded = json.loads(scenario(200, failed="negative_data_rejection", mode="negative"))["ScenarioFinished"][
+        "recorder"
+    ]
+    recorded["cases"]["0"]["value"]["body"] = {"title": title}
+    recorded["checks"]["0"][0]["failure_info"] = {"failure": {"message": "violates `maxLength`"}}
+    answers = Answers()
+    answers.add(recorded)
+    assert (answers.excused, answers.failed.total()) == (excused, 1 - excused)
+
+
 def test_a_run_that_says_little_is_no_success() -> None:
     assert any("fewer than" in each for each in shortcomings(read([])))
     assert any("negative" in each for each in shortcomings(read([scenario(*[200] * CASES)])))
