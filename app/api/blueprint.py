@@ -93,7 +93,7 @@ def limit_of_request() -> Limit:
 @bp.after_request
 def tell_standing(response: Response) -> Response:
     if standing := g.get("standing"):
-        response.headers.update(throttling.fields(standing))
+        response.headers.extend(throttling.fields(standing))
     return response
 
 

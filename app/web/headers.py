@@ -22,7 +22,10 @@ HSTS = "max-age=63072000; includeSubDomains"
 
 def init_app(app: Flask) -> None:
     photos = urlsplit(app.config["S3_PUBLIC_URL"])
-    app.config["CONTENT_SECURITY_POLICY"] = content_security_policy(f"{photos.scheme}://{photos.netloc}")
+    policy = content_security_policy(f"{photos.scheme}://{photos.netloc}")
+    app.config["CONTENT_SECURITY_POLICY"] = policy
+    # After signing out, no cache may show what a signed-in reader saw.
+    app.extensions["headers"] = {**FIXED, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
     app.after_request(set_headers)
 
 
@@ -45,19 +48,17 @@ def send_no_referrer() -> None:
 
 
 def set_headers(response: Response) -> Response:
-    response.headers.extend(FIXED)  # not update(), which looks each of them up: no view sets one
-    response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
-    response.headers["X-Request-ID"] = g.request_id
+    # Not update(), which looks each of them up: no view sets one.
+    response.headers.extend(current_app.extensions["headers"])
+    response.headers.add("X-Request-ID", g.request_id)
     if "referrer_policy" in g:
         response.headers["Referrer-Policy"] = g.referrer_policy
     if request.view_args and not SECRETS.isdisjoint(request.view_args):
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
     if request.is_secure:
-        response.headers["Strict-Transport-Security"] = HSTS
-    # After signing out, no cache may show what a signed-in reader saw.
-    response.headers["Cache-Control"] = "no-store"
+        response.headers.add("Strict-Transport-Security", HSTS)
     if "Vary" in response.headers:
         response.vary.update(["Accept-Language", "Cookie"])
     else:  # nearly always; the line above reads and writes what is there
-        response.headers["Vary"] = "Accept-Language, Cookie"
+        response.headers.add("Vary", "Accept-Language, Cookie")
     return response
