@@ -202,6 +202,27 @@ def test_an_answer_that_was_lost_stores_nothing_twice(window: Window, site: Site
     assert window.console_errors()
 
 
+def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
+    window: Window, site: Site, reader: Reader
+) -> None:
+    tab = open_notes(window)
+    lost: list[str] = []
+
+    def lose_two_lists(route: Route) -> None:
+        if route.request.method == "POST" or len(lost) == 2:
+            return route.fallback()
+        lost.append(route.request.method)
+        route.abort("connectionreset")
+
+    tab.route("**/notes", lose_two_lists)
+    write(tab, "반달")
+    expect(tab.get_by_role("article")).to_contain_text("반달")
+    expect(waiting(tab)).to_have_count(0)
+    assert lost == ["GET", "GET"]
+    assert window.console_errors()
+    assert stored_notes(site, reader) == ["반달"]
+
+
 def test_edits_of_one_note_are_in_no_conflict_with_each_other(window: Window, site: Site, reader: Reader) -> None:
     """The first is stored, but its answer is lost. The second one starts from the version before both."""
     with site.app.app_context():

@@ -49,6 +49,7 @@ function isEdited() {
 async function show(url, cache) {
   const number = (newest += 1);
   const { answer, page } = await load(url, cache);
+  if (!page) document.dispatchEvent(new CustomEvent("inplace:missed")); // no network
   if (!page || number !== newest) return;
   const parts = [...document.querySelectorAll("[data-part]")].map((old) => [old, page.getElementById(old.id)]);
   if (!answer.ok || parts.some(([, part]) => !part)) return location.assign(url); // an error, or the sign-in

@@ -23,6 +23,7 @@ document.addEventListener("visibilitychange", () => document.hidden || flush());
 for (const name of ["online", "pageshow"]) addEventListener(name, flush);
 for (const name of ["offline", "storage"]) addEventListener(name, tell); // another window keeps or sends something
 document.addEventListener("inplace:shown", () => { sent = []; tell(); });
+document.addEventListener("inplace:missed", () => sent.length && wait()); // the list is asked for again
 document.addEventListener("outbox:open", ({ detail }) => sendAsPage(detail));
 workOffline().catch(() => {}); // service workers are blocked
 
