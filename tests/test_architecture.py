@@ -162,6 +162,7 @@ PURE = [
     "app.accounts.password_policy",
     "app.accounts.password_spelling",
     "app.accounts.user_agents",
+    "app.busy",
     "app.demo.portrait",
     "app.keyset",
     "app.mypage.heat_map",

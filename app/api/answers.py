@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2s
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,15 +33,27 @@ def cursor_of(query: Page, bounds: Sequence[range]) -> Cursor:
 
 
 def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) -> Cursor:
+    if query.cursor is None:
+        return start
+    text, _dot, mark = query.cursor.rpartition(".")
     try:
-        return start if query.cursor is None else parse(query.cursor)
-    except ValueError as error:
-        raise wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}]) from error
+        if mark == list_mark():
+            return parse(text)
+    except ValueError:
+        pass
+    raise wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}])
+
+
+def list_mark() -> str:
+    """What a cursor ends with. It tells lists and filters apart: in another one, the cursor would leave items out."""
+    filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
+    return blake2s(f"{request.path}?{urlencode(filters)}".encode(), digest_size=4).hexdigest()
 
 
 def page(name: str, items: Sequence[Mapping[str, Any]], older: Cursor | None, status: int = 200) -> Response:
     """Some of a list. Where there is a next page, `next` is its cursor and the header Link its URL."""
     if older is None:
         return answer({name: items, "next": None}, status)
-    link = f'<{request.path}?{urlencode({**request.args, "cursor": str(older)})}>; rel="next"'
-    return answer({name: items, "next": str(older)}, status, {"Link": link})
+    cursor = f"{older}.{list_mark()}"
+    link = f'<{request.path}?{urlencode({**request.args, "cursor": cursor})}>; rel="next"'
+    return answer({name: items, "next": cursor}, status, {"Link": link})

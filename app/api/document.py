@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
 from app.api.problems import not_read
-from app.api.requests import Headers, Parameters
+from app.api.requests import Parameters
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -66,13 +66,19 @@ class Reader(FlaskPlugin):
 
     def validate(self, func: Any, query: Any, json: Any, form: Any, headers: Any, *rest: Any, **path: Any) -> Any:
         values = path
+        asked = parsed((query or Parameters).model_validate, arguments(), "parameter")
         if query:
-            values["query"] = parsed(query.model_validate, request.args.to_dict(), "parameter")
+            values["query"] = asked
         if headers:
             values["headers"] = parsed(headers.model_validate, dict(request.headers), "parameter")
         if json:
             values["body"] = parsed(json.model_validate_json, json_body(), "pointer")
         return func(**values) or Response(status=204)
+
+
+def arguments() -> dict[str, str | list[str]]:
+    """The query of the URL. A parameter that stands there twice is a list, which none may be."""
+    return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
 
 
 def parsed(read: Callable[[Any], Any], data: object, place: str) -> Any:
@@ -110,13 +116,11 @@ def operation(
     scope: str,
     answer: type[Answer] | None = None,
     status: int = 200,
-    *,
-    body: type[BaseModel] | None = None,
-    query: type[Parameters] | None = None,
-    headers: type[Headers] | None = None,
     may: Iterable[int] = (),
 ) -> Callable[[View], View]:
-    """Make a view an operation of the API: where it is, what it needs, what it reads and what it answers.
+    """Make a view an operation of the API: where it is, what it needs and what it answers.
+
+    What it reads are the models of its parameters `query`, `body` and `headers`.
 
     Args:
         scope: that the token must have.
@@ -129,9 +133,9 @@ def operation(
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
         success = status if answer or view.__name__ in GETS else 204
         documented: View = spec.validate(
-            query=query,
-            json=body,
-            headers=headers,
+            query=view.__annotations__.get("query"),
+            json=view.__annotations__.get("body"),
+            headers=view.__annotations__.get("headers"),
             resp=Documented(**{f"HTTP_{success}": answer}, **problems),
             tags=[scope.partition(":")[0]],
             security={"token": [scope]},

@@ -5,14 +5,14 @@ from datetime import datetime
 from flask import request, url_for
 from flask_babel import gettext as _
 from pydantic import Field, RootModel
+from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, operation
-from app.api.idempotency import IdempotencyKey, row_key
-from app.api.problems import checked
-from app.api.requests import Body, Headers, Page
+from app.api.problems import all_checked, checked
+from app.api.requests import Body, Headers, IdempotencyKey, Page, row_key
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service, trash
 from app.notes.forms import NoteForm
@@ -74,7 +74,7 @@ class IfMatch(Headers):
     if_match: str | None = Field(None, alias="If-Match", description="the ETag of the note that your edit started from")
 
 
-@operation("GET", "/notes", "notes:read", NotePage, query=NoteQuery)
+@operation("GET", "/notes", "notes:read", NotePage)
 def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
     after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
@@ -82,7 +82,7 @@ def list_notes(query: NoteQuery) -> Response:
     return page("notes", objects(found), older)
 
 
-@operation("POST", "/notes", "notes:write", Note, 201, body=NewNote, headers=IdempotencyKey)
+@operation("POST", "/notes", "notes:write", Note, 201)
 def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
@@ -90,11 +90,11 @@ def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
     return whole(note_id, 201, Location=url_for("api.show_note", note_id=note_id))
 
 
-@operation("POST", "/notes/batch", "notes:write", NotePage, 201, body=Batch, headers=IdempotencyKey)
+@operation("POST", "/notes/batch", "notes:write", NotePage, 201)
 @accepts_upload(BATCH_BYTES, by=has_signed_token)
 def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     """Create up to 100 notes at once"""
-    forms = [checked(NoteForm, note.model_dump(), f"#/{number}") for number, note in enumerate(body.root)]
+    forms = all_checked(NoteForm, {f"#/{number}": note.model_dump() for number, note in enumerate(body.root)})
     texts = [(form.title.data, form.content.data) for form in forms]
     return several(service.create_notes(caller().id, texts, row_key(headers)), 201)
 
@@ -105,7 +105,7 @@ def show_note(note_id: int) -> Response:
     return whole(note_id)
 
 
-@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, body=ChangedNote, headers=IfMatch, may=[404, 412, 428])
+@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428])
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
 
@@ -115,7 +115,7 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
         raise Problem(428, _("If-Match is missing"), sentence)
     note = rows.get_row(caller().id, note_id)
-    if note.deleted_at or headers.if_match != etag(note):
+    if note.deleted_at or not parse_etags(headers.if_match).contains(f"{note.version}"):
         raise changed_meanwhile(note)
     form = checked(NoteForm, {"title": note.title, "content": note.content, **body.model_dump(exclude_unset=True)})
     try:
@@ -150,7 +150,7 @@ def restore_note(note_id: int) -> Response:
     return whole(note_id)
 
 
-@operation("GET", "/notes/archive", "notes:read", NotePage, query=Page)
+@operation("GET", "/notes/archive", "notes:read", NotePage)
 def list_archive(query: Page) -> Response:
     """List the archive, what was put away last first"""
     after = cursor_of(query, archive.KEY_BOUNDS)

@@ -42,23 +42,35 @@ def not_read(error: ValidationError, place: str) -> Problem:
     return wrong_fields(found)
 
 
-def checked(form: type[FormT], values: Mapping[str, str | None], at: str = "#") -> FormT:
+def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
     """The values by the rules of a page's form, which also normalizes them. None: the field was not sent.
-
-    Args:
-        at: the pointer to the object that has the fields.
 
     Raises:
         Problem
     """
-    sent = MultiDict({name: value for name, value in values.items() if value is not None})
-    filled: FormT = form(sent, meta={"csrf": False})
-    if filled.validate():
-        return filled
-    raise wrong_fields(
-        [
-            {"pointer": f"{at}/{field}", "detail": str(error)}
-            for field, errors in filled.errors.items()
-            for error in errors
-        ]
-    )
+    return all_checked(form, {"#": values})[0]
+
+
+def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None]]) -> list[FormT]:
+    """
+    Args:
+        objects: by the pointer to each.
+
+    Raises:
+        Problem: it names the wrong fields of all of them.
+    """
+    filled = {at: form(MultiDict(sent_of(values)), meta={"csrf": False}) for at, values in objects.items()}
+    wrong = [
+        {"pointer": f"{at}/{field}", "detail": str(error)}
+        for at, each in filled.items()
+        if not each.validate()
+        for field, errors in each.errors.items()
+        for error in dict.fromkeys(map(str, errors))
+    ]
+    if wrong:
+        raise wrong_fields(wrong)
+    return list(filled.values())
+
+
+def sent_of(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}

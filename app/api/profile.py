@@ -7,7 +7,6 @@ from typing import Any, Literal
 from flask import abort, request, stream_with_context
 from flask_babel import gettext as _
 from pydantic import Field
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import rate_limits
@@ -22,15 +21,12 @@ from app.api.document import Answer, operation
 from app.api.problems import checked, wrong_value
 from app.api.requests import Body
 from app.photos import service as photos
-from app.photos.decoder_lock import PhotoBusy
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES
 from app.photos.rejection import PhotoRejected
 from app.portability import exporting
-from app.portability.concurrency import Busy
 from app.portability.views import download, portables, readme
 from app.web.autocommit import in_transaction
-from app.web.errors import RETRY_AFTER
 from app.web.fields import rejection_sentence
 from app.web.locale import reader
 from app.web.request_size import accepts_upload
@@ -59,7 +55,7 @@ def show_profile() -> Response:
     return profile_of(caller())
 
 
-@operation("PATCH", "/profile", "profile:write", Profile, body=ChangedProfile)
+@operation("PATCH", "/profile", "profile:write", Profile)
 def change_profile(body: ChangedProfile) -> Response:
     """Change your profile"""
     who, sent = caller(), body.model_dump(exclude_unset=True)
@@ -94,8 +90,6 @@ def put_photo() -> None:
         photos.put_photo(caller().id, request.get_data())
     except PhotoRejected as error:
         raise wrong_value("#", rejection_sentence(error, SENTENCES)) from error
-    except PhotoBusy as error:
-        raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
 
 
 @operation("DELETE", "/profile/photo", "profile:write")
@@ -114,8 +108,5 @@ def profile_of(who: Account) -> Response:
 def export() -> Response:
     """Export everything as a ZIP, with semicircle.json for programs"""
     rate_limits.take(rate_limits.EXPORTS, caller().id)
-    try:
-        parts = exporting.export(caller(), portables(), readme(), reader().time_zone, this_client())
-    except Busy as error:
-        raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
+    parts = exporting.export(caller(), portables(), readme(), reader().time_zone, this_client())
     return download(stream_with_context(parts))

@@ -11,9 +11,8 @@ from werkzeug.wrappers import Response
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import caller
 from app.api.document import NEXT, Answer, operation
-from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked, wrong_value
-from app.api.requests import Body, Id, Page
+from app.api.requests import Body, Id, IdempotencyKey, Page, row_key
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 
@@ -58,7 +57,7 @@ class TodoQuery(Page):
     sort: Literal["due"] | None = Field(None, description="by due date; without it in your own order")
 
 
-@operation("GET", "/todos", "todos:read", TodoPage, query=TodoQuery)
+@operation("GET", "/todos", "todos:read", TodoPage)
 def list_todos(query: TodoQuery) -> Response:
     """List todos, 50 a page"""
     after = cursor_of(query, listing.KEY_BOUNDS)
@@ -66,7 +65,7 @@ def list_todos(query: TodoQuery) -> Response:
     return page("todos", [as_json(todo) for todo in found.todos], found.older)
 
 
-@operation("POST", "/todos", "todos:write", Todo, 201, body=NewTodo, headers=IdempotencyKey)
+@operation("POST", "/todos", "todos:write", Todo, 201)
 def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
@@ -81,7 +80,7 @@ def show_todo(todo_id: int) -> Response:
     return whole(todo_id)
 
 
-@operation("PATCH", "/todos/<id:todo_id>", "todos:write", Todo, body=ChangedTodo, may=[404])
+@operation("PATCH", "/todos/<id:todo_id>", "todos:write", Todo, may=[404])
 def change_todo(todo_id: int, body: ChangedTodo) -> Response:
     """Change a todo: its text, its due date, whether it is done"""
     sent = body.model_dump(mode="json", exclude_unset=True)
@@ -96,7 +95,7 @@ def change_todo(todo_id: int, body: ChangedTodo) -> Response:
     return whole(todo_id)
 
 
-@operation("POST", "/todos/<id:todo_id>/move", "todos:write", body=Move, may=[404])
+@operation("POST", "/todos/<id:todo_id>/move", "todos:write", may=[404])
 def move_todo(todo_id: int, body: Move) -> None:
     """Move a todo in your own order"""
     if (body.direction is None) == (body.onto is None):

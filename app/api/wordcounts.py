@@ -11,9 +11,8 @@ from werkzeug.wrappers import Response
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import bp, caller, too_many
 from app.api.document import NEXT, Answer, operation
-from app.api.idempotency import IdempotencyKey, row_key
 from app.api.problems import checked
-from app.api.requests import Body, Page, Parameters
+from app.api.requests import Body, IdempotencyKey, Page, Parameters, row_key
 from app.wordcounts import service, waiting
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import FAILED
@@ -61,14 +60,14 @@ def too_many_wordcounts(error: HourlyLimitReached | TooManyUnfinished) -> Respon
     return too_many(error, rate_limit_sentence(error))
 
 
-@operation("GET", "/wordcounts", "wordcounts:read", WordCountPage, query=Page)
+@operation("GET", "/wordcounts", "wordcounts:read", WordCountPage)
 def list_wordcounts(query: Page) -> Response:
     """List word counts, the newest first, 20 a page"""
     found = service.list_results(caller().id, cursor_of(query, service.KEY_BOUNDS))
     return page("wordcounts", [as_json(result, WordCount) for result in found.results], found.older)
 
 
-@operation("POST", "/wordcounts", "wordcounts:write", Result, 202, body=NewWordCount, headers=IdempotencyKey)
+@operation("POST", "/wordcounts", "wordcounts:write", Result, 202)
 def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     """Count the words of a web page
 
@@ -81,7 +80,7 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     return answer(as_json(result, Result), 202, where)
 
 
-@operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, query=Wait, may=[404])
+@operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, may=[404])
 def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
     """Read a word count; with wait, as soon as it is finished"""
     result = waiting.wait_for_result(caller().id, public_id, query.wait, query.stop_words)

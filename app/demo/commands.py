@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, weakness
 from app.accounts.service import EmailTaken, NicknameTaken
+from app.busy import Busy
 from app.database_errors import sqlstate
 from app.demo import service
-from app.photos.decoder_lock import PhotoBusy
 from app.storage import StorageUnavailable
 
 GENERATED = 15  # random bytes of a password that is made here; 120 bits, 20 characters
@@ -70,6 +70,6 @@ def _create(password: str) -> bool:
         raise click.ClickException("The database has not this schema yet; run flask db upgrade first.") from error
     try:
         service.add_photo(user)
-    except (StorageUnavailable, PhotoBusy):
+    except (StorageUnavailable, Busy):
         click.echo("The bucket does not answer, so the account has no photo.", err=True)
     return True

@@ -57,5 +57,5 @@ def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
 
 
 def add_photo(user: User) -> None:
-    """Raises: StorageUnavailable, PhotoBusy, AccountGone: the account has no photo."""
+    """Raises: StorageUnavailable, Busy, AccountGone: the account has no photo."""
     photos.put_photo(user.id, portrait.draw())

@@ -4,8 +4,6 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.exceptions import ServiceUnavailable
-from werkzeug.wrappers import Response
 
 from app import mail, rate_limits
 from app.accounts import browser_session, deletion, email_change, password, profile
@@ -17,25 +15,19 @@ from app.follower.choice import from_follower
 from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
-from app.photos.decoder_lock import PhotoBusy
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.rejection import PhotoRejected
 from app.rate_limits import RateLimited
 from app.web.answers import go_to, refusal
 from app.web.cookies import keep
-from app.web.errors import RETRY_AFTER, show_error, wants_json
+from app.web.errors import wants_json
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
 from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
-
-
-@bp.errorhandler(PhotoBusy)
-def photo_busy(error: PhotoBusy) -> Response:
-    return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
 
 
 @bp.get("")

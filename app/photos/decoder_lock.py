@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.busy import Busy
+
 FILE = Path(__file__)  # read only, and all processes of a dyno have it; one of /tmp could be somebody else's
 POLL_SECONDS = 0.02  # flock has no timeout; a decode takes half a second
-
-
-class PhotoBusy(Exception):
-    """Another photo is being decoded. Try again in a few seconds."""
 
 
 @contextmanager
@@ -26,13 +24,13 @@ def decoder(seconds: float) -> Iterator[None]:
         seconds: how long to wait for it; a free one needs no waiting.
 
     Raises:
-        PhotoBusy: it was not free within that time.
+        Busy: another photo was being decoded all that time.
     """
     give_up = time.monotonic() + seconds
     with FILE.open("rb") as file:  # reopened, since a lock belongs to an open file; closing it frees the lock
         while not _is_locked(file.fileno()):
             if time.monotonic() >= give_up:
-                raise PhotoBusy
+                raise Busy
             time.sleep(POLL_SECONDS)
         yield
 

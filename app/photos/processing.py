@@ -34,7 +34,7 @@ def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf
 
     Raises:
         PhotoRejected: with the reason.
-        PhotoBusy: the decoder was not free within that time.
+        Busy: the decoder was not free within that time.
     """
     if not data:
         raise PhotoRejected(Reason.EMPTY)

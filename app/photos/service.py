@@ -17,11 +17,11 @@ from sqlalchemy import func, select
 from app import storage
 from app.accounts.models import User
 from app.accounts.service import lock_user
+from app.busy import Busy
 from app.extensions import db
 from app.jobs import defer
 from app.photos.cropping import Crop
 from app.photos.deadline import Deadline
-from app.photos.decoder_lock import PhotoBusy
 from app.photos.processing import square_webp
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
         crop: the square to show; None takes the middle.
 
     Raises:
-        PhotoRejected, PhotoBusy: see `processing.square_webp`. Nothing was stored.
+        PhotoRejected, Busy: see `processing.square_webp`. Nothing was stored.
         StorageUnavailable: the old photo stays.
         AccountGone
     """
@@ -66,15 +66,15 @@ def store(data: bytes, crop: Crop | None = None, deadline: Deadline | None = Non
     Args:
         deadline: None is UPLOAD_SECONDS from now.
 
-    Raises: as `put_photo`, and PhotoBusy when as many uploads are at work as a process takes, or the time is up.
+    Raises: as `put_photo`, and Busy when as many uploads are at work as a process takes, or the time is up.
     """
     deadline = deadline or Deadline(UPLOAD_SECONDS)
     if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
-        raise PhotoBusy
+        raise Busy
     try:
         webp = square_webp(data, crop, deadline.left - storage.LEAST_SECONDS)
         if deadline.left < storage.LEAST_SECONDS:
-            raise PhotoBusy
+            raise Busy
         key = storage.new_key(FOLDER, "webp")
         defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
         db.session.commit()  # before the object is there; and no connection is held while waiting for the bucket

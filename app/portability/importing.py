@@ -62,7 +62,7 @@ def import_archive(
         replace_photo: take the photo even when the account has one.
 
     Raises:
-        ArchiveRejected, AccountGone, PhotoBusy, StorageUnavailable, Busy: nothing was stored.
+        ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
     # Waiting for another import counts as well.
     deadline, end = Deadline(photos.UPLOAD_SECONDS), Deadline(IMPORT_SECONDS)
@@ -82,7 +82,7 @@ def import_archive(
 
 
 def _put(photo: bytes, deadline: Deadline) -> str:
-    """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, PhotoBusy, StorageUnavailable."""
+    """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, Busy, StorageUnavailable."""
     try:
         return photos.store(photo, deadline=deadline)
     except PhotoRejected as error:

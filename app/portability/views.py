@@ -7,22 +7,18 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app import rate_limits
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
-from app.photos.decoder_lock import PhotoBusy
 from app.portability import archive, background, exporting, importing
-from app.portability.concurrency import Busy
 from app.portability.contract import Portable
 from app.portability.forms import ImportForm
 from app.portability.rejection import ArchiveRejected
 from app.rate_limits import RateLimited
 from app.web.autocommit import in_transaction
-from app.web.errors import RETRY_AFTER, show_error
 from app.web.formats import number
 from app.web.locale import reader_time_zone, today
 from app.web.request_size import accepts_upload
@@ -31,12 +27,6 @@ from app.web.throttling import retry_after, wait_sentence
 bp = Blueprint("portability", __name__, url_prefix="/mypage")
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-
-
-@bp.errorhandler(Busy)
-@bp.errorhandler(PhotoBusy)
-def busy(error: Exception) -> Response:
-    return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
 
 
 def portables() -> Sequence[Portable]:

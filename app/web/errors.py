@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from app.busy import Busy
 from app.database_errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
 from app.extensions import login
 from app.storage import StorageUnavailable
@@ -39,7 +40,7 @@ API_SENTENCES = {
     400: (_("We couldn't read that request"), _("Check it against the API's document, /api/v1/openapi.json.")),
     404: (_("Not found"), _("Check the path against the API's document, /api/v1/openapi.json.")),
     405: (_("That method isn't supported here"), _("The header Allow names those that are.")),
-    413: (_("That's too large"), _("Send less at once. A photo can be up to 5 MB.")),
+    413: (_("That's too large"), _("A photo can be up to 5 MB, a batch of notes 3 MB, other bodies 64 kB.")),
     415: (_("That format isn't supported"), _("Check the Content-Type against the API's document.")),
 }
 API = "/api/"
@@ -55,6 +56,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.answer)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DBAPIError, show_database_error)
+    app.register_error_handler(Busy, show_busy)
     for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):
         app.register_error_handler(unavailable, show_unavailable)
 
@@ -90,6 +92,10 @@ def show_unavailable(error: Exception, sentences: tuple[object, object] = SENTEN
     """The database or the bucket does not answer. 503, since the reader may try again."""
     current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, sqlstate(error), error)
     return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *sentences)
+
+
+def show_busy(error: Busy) -> Response:
+    return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
 
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.models import User
+from app.api.answers import list_mark
 from app.api.notes import BATCH_BYTES
 from app.extensions import db
 from app.idempotency import IdempotencyKey
@@ -80,7 +81,18 @@ def test_pages_follow_each_other_and_link_to_the_next(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "cursor=", "cursor=x", "cursor=1-2", "before=1-1-1-1", "q=a&Q=a"]
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "limit=2&limit=2",
+        "cursor=",
+        "cursor=x",
+        "cursor=1-2",
+        "before=1-1-1-1",
+        "q=a&Q=a",
+    ],
 )
 def test_a_query_that_is_wrong_is_refused_with_the_parameter(program: Program, query: str) -> None:
     answer = program.get(f"/notes?{query}")
@@ -112,7 +124,7 @@ def test_an_edit_needs_the_version_that_it_started_from(program: Program) -> Non
     note = create(program, content="first")
     path = f"/notes/{note['id']}"
     assert program.patch(path, {"title": "x"}).status_code == 428
-    for wrong in ('"2"', "1", '"1', "*", 'W/"1"', ""):
+    for wrong in ('"2"', "2", '"1', 'W/"1"', '"2", "3"', ""):
         answer = program.patch(path, {"title": "x"}, If_Match=wrong)
         assert (answer.status_code, answer.headers["ETag"], answer.json["current"]) == (412, '"1"', note)
     edited = program.patch(path, {"content": "second"}, If_Match='"1"')
@@ -122,6 +134,14 @@ def test_an_edit_needs_the_version_that_it_started_from(program: Program) -> Non
     assert (stale.status_code, stale.json["current"]) == (412, edited.json)
     assert pointers(program.patch(path, {"content": "", "title": ""}, If_Match='"2"')) == ["#/content"]
     assert program.get(path).json == edited.json
+
+
+@pytest.mark.parametrize("if_match", ["*", '"7", "1"', "1"])
+def test_an_edit_may_name_several_versions_or_any(program: Program, if_match: str) -> None:
+    path = f"/notes/{create(program)['id']}"
+    assert program.patch(path, {"title": "x"}, If_Match=if_match).json["title"] == "x"
+    program.delete(path)
+    assert program.patch(path, {"title": "y"}, If_Match=if_match).status_code == 412, "it is in the trash"
 
 
 def test_pin_archive_trash_and_restore(program: Program) -> None:
@@ -144,7 +164,7 @@ def test_pin_archive_trash_and_restore(program: Program) -> None:
     assert program.get(path).status_code == 404
 
 
-def test_other_peoples_notes_are_not_found_and_stay_as_they_are(program: Program, bobs: Program) -> None:
+def test_other_peoples_notes_are_not_found_and_stay_as_they_are(app: Flask, program: Program, bobs: Program) -> None:
     note = create(program, title="hers", content="secret #private")
     path = f"/notes/{note['id']}"
     for method, tried in (
@@ -157,7 +177,9 @@ def test_other_peoples_notes_are_not_found_and_stay_as_they_are(program: Program
     ):
         body = {"title": "taken"} if method == "PATCH" else None
         assert bobs.ask(method, tried, body, If_Match='"1"').status_code == 404, (method, tried)
-    for query in ("", "?q=secret", "?tag=private", f"?cursor=1-{2**50}-{note['id'] + 1}"):
+    with app.test_request_context("/api/v1/notes"):
+        cursor = f"1-{2**50}-{note['id'] + 1}.{list_mark()}"
+    for query in ("", "?q=secret", "?tag=private", f"?cursor={cursor}"):
         assert bobs.get(f"/notes{query}").json["notes"] == []
     assert program.get(path).json == note
 
@@ -176,6 +198,8 @@ def test_a_batch_is_stored_whole_or_not_at_all(program: Program) -> None:
         answer = program.post("/notes/batch", wrong)
         assert answer.status_code == 422
         assert pointers(answer) == [pointer], wrong
+    several = program.post("/notes/batch", [{"title": "x" * 51}, {"title": "x"}, {"content": " "}])
+    assert pointers(several) == ["#/0/title", "#/2/content"]
     assert row_counts() == before
 
 

@@ -210,9 +210,10 @@ def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
 
     def lose_two_lists(route: Route) -> None:
         if route.request.method == "POST" or len(lost) == 2:
-            return route.fallback()
-        lost.append(route.request.method)
-        route.abort("connectionreset")
+            route.fallback()
+        else:
+            lost.append(route.request.method)
+            route.abort("connectionreset")
 
     tab.route("**/notes", lose_two_lists)
     write(tab, "반달")

@@ -10,9 +10,9 @@ from sqlalchemy import event, select
 
 from app import storage
 from app.accounts.models import User
+from app.busy import Busy
 from app.extensions import db
 from app.photos import service
-from app.photos.decoder_lock import PhotoBusy
 from tests.bucket import object_keys
 from tests.photos.photo_files import oriented_photo
 from tests.queued import queued, run_queued
@@ -103,7 +103,7 @@ def test_more_uploads_than_a_process_takes_are_busy_and_leave_nothing(
 ) -> None:
     monkeypatch.setattr(service, "UPLOAD_WAIT", 0.01)
     with app.app_context():
-        with service.UPLOADS, service.UPLOADS, pytest.raises(PhotoBusy):
+        with service.UPLOADS, service.UPLOADS, pytest.raises(Busy):
             service.put_photo(alice.id, oriented_photo(1))
         assert queued() == []
         service.put_photo(alice.id, oriented_photo(1))  # they are free again

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.busy import Busy
 from app.photos import decoder_lock, processing
-from app.photos.decoder_lock import PhotoBusy, decoder
+from app.photos.decoder_lock import decoder
 from app.photos.decoding import MAX_BYTES
 from app.photos.processing import square_webp
 from app.photos.rejection import PhotoRejected, Reason
@@ -24,7 +25,7 @@ from tests.photos.photo_outcomes import reason_for
 
 def test_waiting_for_the_decoder_times_out_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
-    with decoder(0), pytest.raises(PhotoBusy):
+    with decoder(0), pytest.raises(Busy):
         square_webp(flat_png(64, 64))
     assert square_webp(flat_png(64, 64))
 
@@ -46,7 +47,7 @@ def test_the_decoder_is_released_after_success_and_after_refusal(data: bytes) ->
 
 def test_another_process_has_the_decoder_until_it_dies() -> None:
     with holding_process() as holder:
-        with pytest.raises(PhotoBusy):
+        with pytest.raises(Busy):
             square_webp(flat_png(64, 64), seconds=0)
         assert reason_for(b"text") is Reason.NOT_AN_IMAGE
         holder.kill()
