@@ -7,7 +7,7 @@ from typing import Any
 
 from deployment.errors import DeployError
 from deployment.limits import Limits
-from deployment.release import STATUSES, Platform, Release
+from deployment.release import STATUSES, Platform, Release, newest_version
 from deployment.shell import Done, Shell
 
 URL = re.compile(r"(?:https://git\.heroku\.com/|(?:ssh://)?git@heroku\.com[:/])([a-z][a-z0-9-]*)\.git")
@@ -51,11 +51,14 @@ class Heroku:
         """Within a pipeline: the very slug that staging runs, not a second build of the same commit."""
         if not isinstance(staging, Heroku):
             return False
-        theirs, ours = staging._info().get("pipeline_coupling"), self._info().get("pipeline_coupling")
-        if not theirs or not ours or theirs["pipeline"] != ours["pipeline"] or theirs["stage"] not in UPSTREAM:
+        (theirs, stage), (ours, _) = staging._coupling(), self._coupling()
+        if theirs is None or theirs != ours or stage not in UPSTREAM:
             return False
+        before = newest_version(self.releases())
         command = ["heroku", "pipelines:promote", "--app", staging.name, "--to", self.name]
-        self._shell.show(command, self._limits.release)  # the release says whether it succeeded
+        done = self._shell.show(command, self._limits.release)
+        if done.code != 0 and newest_version(self.releases()) == before:  # else the release says whether it succeeded
+            raise DeployError(f"{self.name} took no promotion (above it says why), and runs what it ran.")
         return True
 
     def roll_back(self, release: Release) -> bool:
@@ -71,6 +74,14 @@ class Heroku:
             "Fix what its last line says and push that; if nothing is wrong with the commit, run the release phase"
             f" again: heroku releases:retry --app {self.name}"
         )
+
+    def _coupling(self) -> tuple[str | None, str | None]:
+        """The id of the pipeline, and the stage in it; twice None: it is in no pipeline."""
+        try:
+            coupling = self._info()["pipeline_coupling"]
+            return (str(coupling["pipeline"]["id"]), str(coupling["stage"])) if coupling else (None, None)
+        except (KeyError, TypeError):
+            raise self._rubbish("apps:info --json") from None
 
     def _info(self) -> Mapping[str, Any]:
         document = self._json(["apps:info", "--json"])

@@ -78,7 +78,7 @@ class Shell:
                 selector.register(pipe, selectors.EVENT_READ)
             while selector.get_map():
                 ready = selector.select(max(0, deadline - time.monotonic()))
-                if not ready:
+                if not ready or time.monotonic() > deadline:
                     raise TimeoutError
                 for key, _ in ready:
                     chunk = os.read(key.fd, CHUNK)

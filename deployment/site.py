@@ -8,7 +8,7 @@ import urllib.request
 from email.message import Message
 from http.client import HTTPException
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 from deployment.errors import DeployError
 from deployment.journal import Journal
@@ -25,7 +25,7 @@ NEVER = ("behind", "ahead_contract", "unknown")
 
 class Answer(NamedTuple):
     status: int
-    location: str  # where a redirect leads; else empty
+    location: str  # where a redirect leads: a path of this site, or the URL of another one; else empty
     text: str
 
 
@@ -72,21 +72,30 @@ class Site:
         request = urllib.request.Request(self.url + path, body, self._headers)
         try:
             with self._opener.open(request, timeout=self._limits.request) as answer:
-                return _read(answer.status, answer.headers, answer)
+                return self._read(answer.status, answer.headers, answer)
         except urllib.error.HTTPError as answer:  # 302 too, which is not followed
             with answer:
-                return _read(answer.code, answer.headers, answer)
+                return self._read(answer.code, answer.headers, answer)
         except urllib.error.URLError as error:
             raise Unreachable(str(error.reason)) from None
         except (OSError, HTTPException) as error:
             raise Unreachable(str(error) or type(error).__name__) from None
 
+    def _read(self, status: int, headers: Message, body: Any) -> Answer:
+        deadline, text = time.monotonic() + self._limits.request, b""
+        try:
+            while len(text) < MOST and (piece := body.read1(MOST)):
+                text += piece
+                if time.monotonic() > deadline:
+                    raise Unreachable(f"its answer took longer than {self._limits.request:g} s")
+        except (OSError, HTTPException) as error:
+            raise Unreachable(f"its answer broke off: {error}") from None
+        return Answer(status, self._place(headers.get("Location", "")), text.decode(errors="replace"))
 
-def _read(status: int, headers: Message, body: IO[bytes]) -> Answer:
-    try:
-        return Answer(status, headers.get("Location", ""), body.read(MOST).decode(errors="replace"))
-    except (OSError, HTTPException) as error:
-        raise Unreachable(f"its answer broke off: {error}") from None
+    def _place(self, location: str) -> str:
+        """A path of this site, also where the header names its host; of another site the whole URL."""
+        target = urllib.parse.urlsplit(location)
+        return location if target.netloc and target.hostname != self.host else target.path
 
 
 def wait_until_it_serves(site: Site, commit: str, limits: Limits, journal: Journal) -> None:
@@ -115,6 +124,16 @@ def wait_until_it_serves(site: Site, commit: str, limits: Limits, journal: Journ
         if ready < STEADY:
             time.sleep(limits.poll / STEADY)
     journal.say(f"{site.url} serves {commit[:12]}.")
+
+
+def require_serving(site: Site, commit: str) -> None:
+    """Raises: DeployError: another commit serves by now, or nothing."""
+    status, state, serving = _look(site)
+    if status != 200 or not names(serving, commit):
+        raise DeployError(
+            f"{site.url} served {commit[:12]} and does not any more: {_told(status, state, serving)} Has somebody else"
+            " deployed? The same command looks again."
+        )
 
 
 def _look(site: Site) -> tuple[int, str, str | None]:

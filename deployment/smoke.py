@@ -109,10 +109,8 @@ def _page(site: Site, path: str, words: str) -> str:
 
 
 def _redirect(what: str, answer: Answer, path: str) -> None:
-    location = answer.location.removeprefix("https://").removeprefix("http://")
-    target = "/" + location.partition("/")[2]
-    if answer.status != 302 or not target.startswith(path):
-        raise _broken(what, f"{answer.status} to {location or 'nowhere'}, not 302 to {path}")
+    if answer.status != 302 or not answer.location.startswith(path):
+        raise _broken(what, f"{answer.status} to {answer.location or 'nowhere'}, not 302 to {path}")
 
 
 def _get(site: Site, path: str) -> Answer:

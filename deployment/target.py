@@ -11,7 +11,7 @@ from deployment.plain import PlainServer
 from deployment.release import Platform
 from deployment.repository import Repository
 from deployment.shell import Shell
-from deployment.site import Site, wait_until_it_serves
+from deployment.site import Site, require_serving, wait_until_it_serves
 
 STAGING, PRODUCTION = "staging", "production"
 REMOTES = (STAGING, PRODUCTION)
@@ -26,11 +26,12 @@ class Target:
     journal: Journal
 
     def check(self, commit: str, writes: bool) -> None:
-        """Wait until the commit serves, and take the smoke journey. Raises: DeployError."""
+        """Wait until the commit serves, take the smoke journey, and see that it serves still. Raises: DeployError."""
         wait_until_it_serves(self.site, commit, self.limits, self.journal)
         smoke.read(self.site, self.journal)
         if writes:
             smoke.write(self.site, self.journal)
+        require_serving(self.site, commit)
 
 
 def target(remote: str, repository: Repository, shell: Shell, limits: Limits) -> Target:

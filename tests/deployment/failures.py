@@ -56,6 +56,12 @@ def broken(request: str, status: int, text: str = "") -> Plant:
     return site("broken", {request: (status, text)})
 
 
+def overtaken(world: World) -> None:
+    """Somebody else's deploy goes live while the smoke journey writes."""
+    there, ours = world.sites["staging"], world.head()
+    there.serving = lambda: "0" * 40 if "POST /mypage/delete" in there.asked else ours
+
+
 def not_signed_in(world: World) -> None:
     world.heroku.is_signed_in = False
 
@@ -94,6 +100,11 @@ def red_tests(world: World) -> None:
     world.commit("Makefile", "test:\n\t@echo 1 failed; false\n")
 
 
+def tests_without_end(world: World) -> None:
+    """They write all the time, so that no wait for the next line is long."""
+    world.commit("Makefile", "test:\n\t@while echo tested; do sleep 0.01; done\n")
+
+
 def tests_that_leave_files(world: World) -> None:
     world.commit("Makefile", "test:\n\t@touch left-over\n")
 
@@ -130,6 +141,14 @@ def staging_broke_since(world: World) -> None:
     world.sites["staging"].broken = {"POST /notes": (500, "")}
 
 
+def production_refuses(**faults: str) -> Plant:
+    def plant(world: World) -> None:
+        world.has_released("staging", world.head())
+        world.heroku.faults.update(faults)
+
+    return plant
+
+
 def production_fails(world: World) -> None:
     world.has_released("staging", world.head())
     world.production.outcome = "failed"
@@ -160,6 +179,15 @@ FAILURES = {
     "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
     "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),
     "site unreachable": Failure(unreachable, "does not answer", RELEASED, SOON),
+    "/readyz never ends": Failure(
+        site("trickling", "/readyz"), "took longer than 0.2 s", RELEASED, SOON._replace(request=0.2)
+    ),
+    "another deploy meanwhile": Failure(overtaken, "does not any more: .* says 000000000000. Has", RELEASED),
+    "a redirect to another site": Failure(
+        broken("POST /notes", 302, "https://elsewhere.example/notes"),
+        "302 to https://elsewhere",
+        RELEASED,
+    ),
     "a page is 500": Failure(broken("GET /sign-up", 500), "broke at GET /sign-up: 500", RELEASED),
     "a wrong page": Failure(
         broken("GET /sign-in", 200, "Welcome to nginx!"), "GET /sign-in: the page has no", RELEASED
@@ -175,6 +203,9 @@ FAILURES = {
     "dirty tree": Failure(dirty, "not clean .Makefile."),
     "not on main": Failure(another_branch, "feature is checked out"),
     "tests red": Failure(red_tests, "tests are red"),
+    "tests without end": Failure(
+        tests_without_end, "make test. took longer than 0.5 s", waits=LIMITS._replace(push=0.5)
+    ),
     "tests leave files": Failure(tests_that_leave_files, "not clean .left-over."),
     "not in step with upstream": Failure(not_in_step, "main and origin/main differ"),
     "no remote": Failure(no_remote, "no git remote staging"),
@@ -182,6 +213,15 @@ FAILURES = {
     "staging ran another commit": Failure(staging_ran_another, "Staging runs .{8} .v1.", deploy="production"),
     "staging's release failed": Failure(staging_failed, "Staging runs .{8} .v1.", deploy="production"),
     "staging broke since": Failure(staging_broke_since, "broke at POST /notes", deploy="production"),
+    "production refuses the promotion": Failure(
+        production_refuses(promote="refused"), "took no promotion", deploy="production"
+    ),
+    "CLI tells no stage of the pipeline": Failure(
+        production_refuses(info="no stage"), "heroku update", deploy="production"
+    ),
+    "CLI tells another pipeline": Failure(
+        production_refuses(info="another type"), "heroku update", deploy="production"
+    ),
     "production's release failed": Failure(
         production_fails, "semicircle-production failed", RELEASED, deploy="production"
     ),

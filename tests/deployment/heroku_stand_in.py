@@ -155,7 +155,13 @@ class StandInHeroku:
         return Said(json.dumps(printed, indent=2))
 
     def _info(self, app: App, _: list[str]) -> Said:
-        pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, "stage": app.stage} if self.has_pipeline else None
+        pipeline: object = None
+        if self.has_pipeline:
+            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, "stage": app.stage}
+        if self.faults.get("info") == "no stage":
+            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}}
+        if self.faults.get("info") == "another type":
+            pipeline = "semicircle"
         return Said(json.dumps({"app": {"name": app.name, "web_url": app.web_url}, "pipeline_coupling": pipeline}))
 
     def _output(self, app: App, _: list[str]) -> Said:
@@ -172,6 +178,8 @@ class StandInHeroku:
         return Said("", f"Rolling back ⬢ {app.name} to {words[0]}... done, v{version}\n")
 
     def _promote(self, app: App, words: list[str]) -> Said:
+        if self.faults.get("promote") == "refused":
+            return error("You do not have access to the app.")
         target, live = self.apps[words[words.index("--to") + 1]], app.live()
         target.add_release(f"Promote {app.name} v{live['version']} {commit_of(live)[:8]}", commit_of(live))
         return Said("Starting promotion to apps...\nWaiting for promotion to complete...\n")

@@ -3,12 +3,14 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 FORM = '<form><input name="csrf_token" type="hidden" value="a&amp;b"></form>'
+TRICKLE = 0.02  # seconds between two letters
 PAGES = {
     "/sign-in": f'<link rel="stylesheet" href="/site.css">{FORM}',
     "/sign-up": f'{FORM}<input name="nickname">',
@@ -27,6 +29,7 @@ class StandInSite:
         self.readyz: tuple[int, str] = (200, "at_head")
         self.tells_commit = True
         self.broken: dict[str, tuple[int, str]] = {}  # "GET /path": status and text
+        self.trickling = ""  # the path whose answer comes letter by letter, without an end
         self.notes: list[str] = []
         self.accounts: set[str] = set()
         self.asked: list[str] = []
@@ -82,6 +85,10 @@ def served(site: StandInSite) -> Iterator[str]:
                 self.send_header("location", text)  # as HAProxy writes it
             self.end_headers()
             self.wfile.write(text.encode())
+            with suppress(ConnectionError):  # the other side has had enough
+                while self.path == site.trickling:
+                    self.wfile.write(b" ")
+                    time.sleep(TRICKLE)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -56,4 +56,4 @@ def test_it_serves_only_when_no_process_of_the_release_before_answers_any_more(w
     answers = iter([world.head()] * 4 + ["0" * 40])
     world.sites["staging"].serving = lambda: next(answers, world.staging.serves)
     assert world.deploy("staging") == 0
-    assert world.sites["staging"].asked.count("GET /readyz") == 4 + 1 + 5
+    assert world.sites["staging"].asked.count("GET /readyz") == 4 + 1 + 5 + 1, "and once more at the end"
