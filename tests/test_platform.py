@@ -167,6 +167,7 @@ def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environ
     settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
     assert settings["bind"] == "['0.0.0.0:5123']"
     assert settings["worker_class"] == "http_server.worker.BufferingWorker"
+    assert int(settings["timeout"]) >= 30, "the router gives a request up before its process is ended for it"
     assert int(settings["keepalive"]) > 90
     assert int(settings["graceful_timeout"]) < 30
     assert settings["control_socket_disable"] == "True"

@@ -74,13 +74,13 @@ def scale_of(given: tuple[str, ...], known: tuple[Processes, ...]) -> dict[str, 
     """{"web": 2} of ("web=2",).
 
     Raises:
-        ReleaseError: not such a pair, or no such process.
+        ReleaseError: not such a pair, no such process, or one that is named twice.
     """
     names = [process.name for process in known]
     scale = {}
     for pair in given:
         name, _, count = pair.partition("=")
-        if name not in names or not (count.isascii() and count.isdigit() and len(count) <= 4):
+        if name in scale or name not in names or not (count.isascii() and count.isdigit() and len(count) <= 4):
             raise ReleaseError(f"Say how many there are of {' and '.join(names)}: flask release connections web=2")
         scale[name] = int(count)
     return scale

@@ -157,8 +157,10 @@ def test_behind_a_pooler_its_sessions_count_and_not_its_clients(given: Environme
     assert (code, found["needed"], found["pool_unknown"]) == (1, 2 * 2 + 2 + 12, False)
 
 
-@pytest.mark.parametrize("scale", ["web", "web=", "web=-1", "web=x", "web=٢", "clock=1", "=1", "web=10000000"])
+@pytest.mark.parametrize(
+    "scale", ["web", "web=", "web=-1", "web=x", "web=٢", "clock=1", "=1", "web=10000000", "web=1 web=2"]
+)
 def test_a_scale_that_is_none_is_refused(app: Flask, scale: str) -> None:
-    refused = connections(app, "--", scale)
+    refused = connections(app, "--", *scale.split())
     assert refused.exit_code == 1
     assert "flask release connections web=2" in refused.stderr
