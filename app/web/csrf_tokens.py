@@ -13,9 +13,10 @@ def init_app(app: Flask) -> None:
 
 def csrf_token() -> str:
     """The token of this browser's session. A session without one gets it here."""
-    if "csrf_token" not in g and "csrf_token" in session:
-        g.csrf_token = _signed(current_app.secret_key, session["csrf_token"])
-    return str(generate_csrf())
+    if "csrf_token" not in session:
+        generate_csrf()  # draws it, and signs it for this page
+    g.csrf_token = _signed(current_app.secret_key, session["csrf_token"])  # where the fields of forms look, too
+    return str(g.csrf_token)
 
 
 @lru_cache(maxsize=4096)

@@ -185,6 +185,7 @@ def test_a_syllable_that_is_composed_is_searched_for_once_and_needs_no_enter(typ
     session = tab.context.new_cdp_session(tab)
     for syllables in ("ㄱ", "가", "감", "감ㅈ", "감자"):
         session.send("Input.imeSetComposition", {"text": syllables, "selectionStart": 2, "selectionEnd": 2})
+        expect(field(tab)).to_have_value(syllables)
         tab.clock.run_for(200)
     assert asked == []
     tab.clock.run_for(200)
