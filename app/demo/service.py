@@ -1,4 +1,4 @@
-"""Make the demo account, with everything that it holds, in one transaction; its photo afterwards."""
+"""Make the demo account, with what it holds in one transaction; the link of a note and the photo afterwards."""
 
 import io
 import json
@@ -13,6 +13,8 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.demo import portrait, texts
 from app.extensions import db
+from app.notes.models import Note
+from app.notes.sharing import share_note
 from app.photos import service as photos
 from app.portability import archive
 from app.portability.contract import Item, Portable
@@ -38,7 +40,14 @@ def create(password: str, portables: Sequence[Portable]) -> User:
     user.time_zone = texts.ZONE
     user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
     import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
+    _share_notes(user)
     return user
+
+
+def _share_notes(user: User) -> None:
+    shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(texts.shared_titles()))
+    for note_id in db.session.scalars(shared).all():
+        share_note(user.id, note_id)
 
 
 def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:

@@ -23,8 +23,13 @@ def lists(now: datetime) -> dict[str, list[Item]]:
 
 
 def notes(now: datetime) -> list[Item]:
-    entries = [*_entries("notes_ko", "notes"), *_entries("notes_en", "notes"), *_diary()]
+    entries = [*_own_notes(), *_diary()]
     return sorted((_note(entry, now) for entry in entries), key=lambda item: item["created_at"])
+
+
+def shared_titles() -> list[str]:
+    """Of the notes that anybody may read who has their link, which no export holds."""
+    return [entry["title"] for entry in _own_notes() if entry.get("shared")]
 
 
 def todos(now: datetime) -> list[Item]:
@@ -41,6 +46,10 @@ def _entries(file: str, name: str) -> list[Entry]:
     return entries
 
 
+def _own_notes() -> list[Entry]:
+    return [*_entries("notes_ko", "notes"), *_entries("notes_en", "notes")]
+
+
 def _diary() -> list[Entry]:
     lines = (TEXTS / "diary.txt").read_text(encoding="utf-8").splitlines()[1:]
     return [dict(zip(("days", "time", "content"), line.split(" ", 2), strict=True)) for line in lines]
@@ -55,6 +64,7 @@ def _note(entry: Entry, now: datetime) -> Item:
         "pinned": entry.get("pinned", False),
         "created_at": written,
         "updated_at": written,
+        "archived_at": _ago(now, entry["archived"], EVENING) if "archived" in entry else None,
         "deleted_at": _ago(now, entry["deleted"], EVENING) if "deleted" in entry else None,
     }
 

@@ -16,8 +16,8 @@ from app.demo.service import EMAIL, NICKNAME
 from app.extensions import db
 from app.figures.models import Figures
 from app.mypage import heat_map
-from app.notes.list_columns import IN_TRASH, NOT_DELETED
-from app.notes.models import Note
+from app.notes.list_columns import IN_TRASH, LISTED, NOT_DELETED
+from app.notes.models import Note, NoteShare
 from app.todos.models import Todo
 from app.wordcounts.models import DONE, Result
 from config import Config, DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
@@ -155,6 +155,8 @@ def test_it_has_something_of_every_kind(app: Flask, owner: User) -> None:
     assert owner.image_url
     assert rows(Note.pinned.is_(True), NOT_DELETED) == 2
     assert rows(IN_TRASH) == 1
+    assert rows(Note.archived_at.is_not(None)) == 3
+    assert rows(NoteShare.note_id == Note.id, NOT_DELETED) == 1
     assert rows(Note.content.contains("- [ ]"), Note.content.contains("- [x]")) >= 5
     assert rows(Note.content.contains("|---")) >= 3
     assert rows(Note.content.contains("https://")) >= 1
@@ -180,7 +182,8 @@ def test_a_year_is_on_the_heat_map_and_nothing_is_of_tomorrow(app: Flask, owner:
 
 def test_its_figures_are_kept_as_everybodys(app: Flask, owner: User) -> None:
     kept = db.session.get_one(Figures, owner.id)
-    assert kept.notes == rows(NOT_DELETED)
+    assert kept.notes == rows(LISTED)
+    assert kept.notes_archived == rows(Note.archived_at.is_not(None))
     assert kept.todos == rows(Todo.id.is_not(None))
     assert kept.todos_done == rows(Todo.completed.is_(True))
     assert kept.results_done == 3
@@ -192,7 +195,16 @@ def test_every_page_of_its_owner_opens(app: Flask, owner: User) -> None:
     results = db.session.scalars(select(Result.public_id)).all()
     paths = [f"/notes/{note_id}" for note_id in notes] + [f"/wordcounts/{public_id}" for public_id in results]
     assert len(notes) > 100
-    for path in ("/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage", *paths):
+    for path in (
+        "/notes",
+        "/notes/archive",
+        "/notes/shared",
+        "/notes/trash",
+        "/todos",
+        "/wordcounts",
+        "/mypage",
+        *paths,
+    ):
         assert browser.get(path).status_code == 200, path
 
 
