@@ -47,6 +47,8 @@ class BufferingWorker(ThreadWorker):
         app: Any = self.wsgi  # Flask, since the Procfile names the factory
         self.body_limits = BodyLimits(app.extensions["body_limit"])
         self.room = WaitingRoom(self.poller)
+        # gunicorn's parser asks for some twenty settings a request, each of which is looked up by three methods.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         queue = self.method_queue
         self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]
         while self.alive and self.is_parent_alive():
@@ -56,11 +58,11 @@ class BufferingWorker(ThreadWorker):
         self.stop(time.monotonic() + self.cfg.graceful_timeout)
 
     def turn(self) -> None:
-        """One round of the event loop."""
-        self.notify()
+        """One round of the event loop. The heartbeat, which is a system call, comes with the sweep."""
         self.wait_for_and_dispatch_events(timeout=SWEEP_SECONDS)
         if time.monotonic() >= self.next_sweep:
             self.next_sweep = time.monotonic() + SWEEP_SECONDS
+            self.notify()
             self.end_overdue()
 
     def stop_accepting(self) -> None:

@@ -101,8 +101,9 @@ def refuse_other(name: str, theirs: tuple[int, bytes], ours: tuple[int, bytes]) 
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON, with its times as such: one ends with Z, another with +00:00."""
+    """The JSON, with its times as such: one ends with Z, another with +00:00. Our cursor has the mark of its list."""
     page = json.loads(body)
+    page["next"] = page["next"] and page["next"].partition(".")[0]
     for note in page["notes"]:
         note.update({name: note[name] and datetime.fromisoformat(note[name]) for name in TIMES})
     return page
