@@ -202,9 +202,11 @@ def test_an_answer_that_was_lost_stores_nothing_twice(window: Window, site: Site
     assert window.console_errors()
 
 
+@pytest.mark.parametrize("status", [None, 503])
 def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
-    window: Window, site: Site, reader: Reader
+    window: Window, site: Site, reader: Reader, status: int | None
 ) -> None:
+    """Args: status: of the answer; None: no answer comes."""
     tab = open_notes(window)
     lost: list[str] = []
 
@@ -213,7 +215,7 @@ def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
             route.fallback()
         else:
             lost.append(route.request.method)
-            route.abort("connectionreset")
+            route.fulfill(status=status) if status else route.abort("connectionreset")
 
     tab.route("**/notes", lose_two_lists)
     write(tab, "반달")

@@ -39,18 +39,20 @@ async function follow(url, cache) {
 // The list with what was sent. It neither overtakes what the reader asked for, nor takes away what is typed in an editor.
 function refresh(url) {
   isRefreshDue = underWay > 0 || isEdited();
-  if (!isRefreshDue) show(url);
+  if (!isRefreshDue) show(url, undefined, false);
 }
 
 function isEdited() {
   return [...document.querySelectorAll(EDITED)].some(({ value, defaultValue }) => value !== defaultValue);
 }
 
-async function show(url, cache) {
+// What nobody asked for leads to no error page.
+async function show(url, cache, isAsked = true) {
   const number = (newest += 1);
   const { answer, page } = await load(url, cache);
-  if (!page) document.dispatchEvent(new CustomEvent("inplace:missed")); // no network
-  if (!page || number !== newest) return;
+  const isMissed = !page || (!isAsked && answer.status >= 500);
+  if (isMissed) document.dispatchEvent(new CustomEvent("inplace:missed"));
+  if (isMissed || number !== newest) return;
   const parts = [...document.querySelectorAll("[data-part]")].map((old) => [old, page.getElementById(old.id)]);
   if (!answer.ok || parts.some(([, part]) => !part)) return location.assign(url); // an error, or the sign-in
   for (const { id } of document.querySelectorAll("[data-part] details[id][open]")) {
