@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from flask import abort, current_app, json, render_template, request
+from flask_babel import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spectree import Response as Documented
 from spectree import SecurityScheme, SpecTree
@@ -17,7 +18,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
-from app.api.problems import not_read
+from app.api.problems import not_read, wrong_value
 from app.api.requests import Parameters
 from app.web.access import for_programs, public
 
@@ -73,6 +74,8 @@ class Reader(FlaskPlugin):
             values["headers"] = parsed(headers.model_validate, dict(request.headers), "parameter")
         if json:
             values["body"] = parsed(json.model_validate_json, json_body(), "pointer")
+        elif request.content_length and func.__name__ not in SENDS:
+            raise wrong_value("#", _("This operation takes no body."))
         return func(**values) or Response(status=204)
 
 
@@ -174,7 +177,7 @@ def complete(method: str, each: dict[str, Any]) -> None:
     for parameter in each["parameters"]:
         if parameter["in"] == "path" and parameter["name"] != "public_id":
             parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
-        parameter["required"] |= parameter["name"] == "If-Match"  # without it the answer is 428
+        parameter["required"] |= parameter["name"] == "If-Match" and method == "patch"  # without it: 428
 
 
 @bp.get("/openapi.json")

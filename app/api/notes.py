@@ -65,7 +65,7 @@ class ChangedNote(Body):
 
 
 class NoteQuery(Page):
-    q: str = Field("", description="words that all occur, and #tags")
+    q: str = Field("", description="words that all occur, also in the archive, and #tags")
     tag: str = Field("", description="a tag, without #")
     limit: int = Field(rows.SIZE, ge=1, le=rows.MOST, description="notes on the page; of a search by words at most 20")
 
@@ -114,12 +114,13 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     if headers.if_match is None:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
         raise Problem(428, _("If-Match is missing"), sentence)
-    note = rows.get_row(caller().id, note_id)
-    if note.deleted_at or not parse_etags(headers.if_match).contains(f"{note.version}"):
-        raise changed_meanwhile(note)
+    note = matched(note_id, headers.if_match)
     form = checked(NoteForm, {"title": note.title, "content": note.content, **body.model_dump(exclude_unset=True)})
+    text = form.title.data, form.content.data
+    if text == (note.title, note.content):
+        return whole(note_id)
     try:
-        service.update_note(caller().id, note_id, form.title.data, form.content.data, note.version)
+        service.update_note(caller().id, note_id, *text, note.version)
     except service.StaleVersion as error:
         raise changed_meanwhile(rows.get_row(caller().id, note_id)) from error
     return whole(note_id)
@@ -137,9 +138,11 @@ def note_archive(note_id: int) -> None:
     archive.archive_note(caller().id, note_id, archived=request.method == "PUT")
 
 
-@operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404])
-def delete_note(note_id: int) -> None:
-    """Move a note to the trash"""
+@operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404, 412])
+def delete_note(note_id: int, headers: IfMatch) -> None:
+    """Move a note to the trash; with If-Match, if it is as it was when you read it"""
+    if headers.if_match is not None:
+        matched(note_id, headers.if_match)
     service.delete_note(caller().id, note_id)
 
 
@@ -153,8 +156,7 @@ def restore_note(note_id: int) -> Response:
 @operation("GET", "/notes/archive", "notes:read", NotePage)
 def list_archive(query: Page) -> Response:
     """List the archive, what was put away last first"""
-    after = cursor_of(query, archive.KEY_BOUNDS)
-    found, older = archive.list_archive(caller().id, after)
+    found, older = archive.list_archive(caller().id, cursor_of(query, archive.KEY_BOUNDS))
     return several([note.id for note in found], older=older)
 
 
@@ -179,11 +181,20 @@ def whole(note_id: int, status: int = 200, **headers: str) -> Response:
     return answer(note._asdict(), status, {"ETag": etag(note), **headers})
 
 
+def matched(note_id: int, if_match: str) -> NoteRow:
+    """The note, if it has one of these ETags. Raises: NoteNotFound: also of one in the trash; Problem 412."""
+    note = rows.get_row(caller().id, note_id)
+    if note.deleted_at:
+        raise service.NoteNotFound
+    if not parse_etags(if_match).contains(f"{note.version}"):
+        raise changed_meanwhile(note)
+    return note
+
+
 def etag(note: NoteRow) -> str:
     return f'"{note.version}"'
 
 
 def changed_meanwhile(note: NoteRow) -> Problem:
     sentence = _("The note was edited or deleted meanwhile. Compare with current, and send its ETag in If-Match.")
-    title = _("This has changed in the meantime")
-    return Problem(412, title, sentence, {"ETag": etag(note)}, current=note._asdict())
+    return Problem(412, _("This has changed in the meantime"), sentence, {"ETag": etag(note)}, current=note._asdict())

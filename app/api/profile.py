@@ -46,7 +46,7 @@ class ChangedProfile(Body):
 
     nickname: str = Field("", json_schema_extra={"maxLength": 80}, examples=["Half Moon"])
     language: Literal["ko", "en"] | None = Field(None, description="null: as each browser asks", examples=["en"])
-    time_zone: str | None = Field(None, description="null: as each browser asks", examples=["Asia/Seoul"])
+    time_zone: str | None = Field(None, min_length=1, description="null: as each browser asks", examples=["Asia/Seoul"])
 
 
 @operation("GET", "/profile", "profile:read", Profile)

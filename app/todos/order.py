@@ -70,9 +70,12 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
     """
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     pair = db.session.execute(_OWN.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
-    if len(pair) != 2 or todo_id == onto:
+    if len(pair) != len({todo_id, onto}):
         db.session.rollback()
         raise TodoNotFound
+    if todo_id == onto:
+        db.session.rollback()
+        return None
     lowest = min((row.id for row in pair if row.position == UNPLACED), default=None)
     if lowest is not None:
         _give_positions(user_id, lowest)

@@ -15,3 +15,4 @@ class RowIdConverter(IntegerConverter):
 
 def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = RowIdConverter
+    app.url_map.merge_slashes = False  # else a path with two redirects, to whatever host the request names

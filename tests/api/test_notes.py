@@ -141,7 +141,23 @@ def test_an_edit_may_name_several_versions_or_any(program: Program, if_match: st
     path = f"/notes/{create(program)['id']}"
     assert program.patch(path, {"title": "x"}, If_Match=if_match).json["title"] == "x"
     program.delete(path)
-    assert program.patch(path, {"title": "y"}, If_Match=if_match).status_code == 412, "it is in the trash"
+    assert program.patch(path, {"title": "y"}, If_Match=if_match).status_code == 404, "it is in the trash"
+
+
+def test_an_edit_that_changes_nothing_is_no_new_version(program: Program) -> None:
+    note = create(program, content="text")
+    for same in ({}, {"title": note["title"]}, {"content": "text"}):
+        assert program.patch(f"/notes/{note['id']}", same, If_Match='"1"').json == note
+
+
+def test_a_deletion_that_names_another_version_is_refused(program: Program) -> None:
+    note = create(program)
+    path = f"/notes/{note['id']}"
+    for wrong in ('"2"', 'W/"1"', ""):
+        refused = program.delete(path, If_Match=wrong)
+        assert (refused.status_code, refused.json["current"]) == (412, note)
+    assert program.get(path).json == note
+    assert program.delete(path, If_Match='"1"').status_code == 204
 
 
 def test_pin_archive_trash_and_restore(program: Program) -> None:
@@ -156,7 +172,7 @@ def test_pin_archive_trash_and_restore(program: Program) -> None:
     assert program.delete(path).status_code == 204
     assert (titles(program, "/notes"), titles(program, "/notes/trash")) == (["second"], ["first"])
     assert program.get(path).json["deleted_at"]
-    assert program.patch(path, {"title": "x"}, If_Match='"1"').status_code == 412
+    assert program.patch(path, {"title": "x"}, If_Match='"1"').status_code == 404
     assert program.post(f"{path}/restore").json["deleted_at"] is None
     program.delete(path)
     assert program.delete(f"/notes/trash/{second['id']}").status_code == 404

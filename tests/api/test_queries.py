@@ -1,6 +1,7 @@
-"""The query of a URL: what an operation does not read is refused, and a cursor holds for its own list alone."""
+"""What an operation does not read is refused, and a cursor holds for its own list alone."""
 
 from itertools import permutations
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
@@ -29,8 +30,19 @@ LISTS = {
 }
 
 
-def operations(app: Flask) -> list[tuple[str, str, list[str]]]:
-    """Method, path and the parameters of its query."""
+class Operation(NamedTuple):
+    """
+    Args:
+        names: of the parameters of its query.
+    """
+
+    method: str
+    path: str
+    names: list[str]
+    takes_body: bool
+
+
+def operations(app: Flask) -> list[Operation]:
     with app.test_request_context():
         paths = app.json.loads(document())["paths"]
     found = []
@@ -39,7 +51,7 @@ def operations(app: Flask) -> list[tuple[str, str, list[str]]]:
         place = place.replace("{note_id}", "1").replace("{todo_id}", "1")
         for method, each in of.items():
             names = [parameter["name"] for parameter in each["parameters"] if parameter["in"] == "query"]
-            found.append((method.upper(), place, names))
+            found.append(Operation(method.upper(), place, names, "requestBody" in each))
     return found
 
 
@@ -56,14 +68,27 @@ def test_a_parameter_that_an_operation_does_not_read_is_refused_and_nothing_chan
     app: Flask, program: Program
 ) -> None:
     before = row_counts()
-    for method, path, _names in operations(app):
+    for method, path, _names, _takes_body in operations(app):
         answer = program.ask(method, f"{path}?nonsense=1")
         assert (answer.status_code, pointers(answer)) == (422, ["nonsense"]), (method, path)
     assert row_counts() == before
 
 
+@pytest.mark.parametrize("body", [{"x": 1}, {}, [], b"{garbage"])
+def test_a_body_that_an_operation_does_not_read_is_refused_and_nothing_changes(
+    app: Flask, program: Program, body: object
+) -> None:
+    note = program.post("/notes", {"title": "x"}).json
+    without = [each for each in operations(app) if not each.takes_body]
+    assert len(without) >= 15
+    for method, path, _names, _takes_body in without:
+        answer = program.ask(method, path, body)
+        assert (answer.status_code, pointers(answer)) == (422, ["#"]), (method, path)
+    assert program.get(f"/notes/{note['id']}").json == note
+
+
 def test_a_parameter_that_stands_there_twice_is_refused(app: Flask, program: Program) -> None:
-    tried = [(method, path, name) for method, path, names in operations(app) for name in names]
+    tried = [(method, path, name) for method, path, names, _takes_body in operations(app) for name in names]
     assert len(tried) >= 10
     for method, path, name in tried:
         answer = program.ask(method, f"{path}?{name}=1&{name}=1")

@@ -18,6 +18,12 @@ def test_an_unknown_page_is_404_without_signing_in(client: Visitor) -> None:
     assert "Page not found" in answer.text
 
 
+@pytest.mark.parametrize("path", ["/notes//1", "/notes/1%2F/edit", "/api/v1//notes", "/api/v1/notes/1%2F/pin"])
+def test_a_path_with_two_slashes_is_404_and_redirects_nowhere(signed_in: Visitor, path: str) -> None:
+    answer = signed_in.get(path)
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)
+
+
 @pytest.mark.parametrize("note_id", WRONG_IDS)
 def test_an_invalid_id_is_404(signed_in: Visitor, note_id: str) -> None:
     assert signed_in.get(f"/notes/{note_id}").status_code == 404
