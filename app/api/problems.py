@@ -52,7 +52,8 @@ def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
 
 
 def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None]]) -> list[FormT]:
-    """
+    """As `checked`, for several objects at once.
+
     Args:
         objects: by the pointer to each.
 
