@@ -36,12 +36,13 @@ def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) ->
     if query.cursor is None:
         return start
     text, _dot, mark = query.cursor.rpartition(".")
+    refusal = wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}])
+    if mark != list_mark():
+        raise refusal
     try:
-        if mark == list_mark():
-            return parse(text)
-    except ValueError:
-        pass
-    raise wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}])
+        return parse(text)
+    except ValueError as error:
+        raise refusal from error
 
 
 def list_mark() -> str:

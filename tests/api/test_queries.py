@@ -101,6 +101,16 @@ def test_a_cursor_holds_for_its_list(app: Flask, program: Program, path: str) ->
     assert program.get(with_cursor(path, cursor_of(app, path))).status_code == 200
 
 
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("text", ["", "x", "1-2-3-4-5-6", "01-1-1-1", f"{LISTS['/notes']}0"])
+def test_what_is_no_cursor_is_refused_though_it_has_the_mark_of_the_list(
+    app: Flask, program: Program, path: str, text: str
+) -> None:
+    mark = cursor_of(app, path).rpartition(".")[2]
+    answer = program.get(with_cursor(path, f"{text}.{mark}"))
+    assert (answer.status_code, pointers(answer)) == (422, ["cursor"])
+
+
 def test_a_cursor_of_another_list_or_filter_is_refused(app: Flask, program: Program) -> None:
     for path, other in permutations(LISTS, 2):
         answer = program.get(with_cursor(path, cursor_of(app, other)))
