@@ -15,6 +15,7 @@ from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
 
 NAME = "notes"
+LONGEST_ITEM = 64 * 1024  # its text, and the tags beside it
 FIELDS = ("title", "content", "tags", "pinned", "created_at", "updated_at", "archived_at", "deleted_at")
 ABSENT = {"archived_at": None}  # exports of before revision 0039 have none
 BATCH = 500

@@ -7,7 +7,7 @@ unpacked ("zip bomb").
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
@@ -17,6 +17,7 @@ from app.portability.rejection import ArchiveRejected, Reason
 FORMAT, VERSION = "semicircle", 1
 DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
 HEAD = {"format", "version", "exported_at", "account"}
+LONGEST_HEAD = 4096  # code points of a value in it; an account has 400 letters, each of which JSON may write as 12
 
 MIB = 1024 * 1024
 # 20,000 notes of 2,000 Korean letters each are 125 MB of JSON, of emoji 170; with their Markdown files a ZIP of 90 MB.
@@ -87,25 +88,30 @@ class Archive:
             raise ArchiveRejected(Reason.TOO_MUCH)
         return photo
 
-    def lists(self) -> Iterator[tuple[str, Iterator[Any]]]:
+    def lists(self, longest: Mapping[str, int]) -> Iterator[tuple[str, Iterator[Any]]]:
         """Name and items of each list. The caller reads each to its end before the next.
 
+        Args:
+            longest: the names of the lists that an export has, and how many code points an item of each may have.
+
         Raises:
-            ArchiveRejected: also between items.
+            ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
         """
         with _damaged_on_error(), self._zip.open(self._folder + DOCUMENT) as entry:
             document = JsonStream(_Entry(entry), MAX_JSON)
             head: dict[str, Any] = {}
             seen: set[str] = set()
             for name in document.members():
-                if name in head or name in seen:
+                if name in seen:
                     raise ArchiveRejected(Reason.DAMAGED)
-                if not document.is_list():
-                    head[name] = document.value()
+                seen.add(name)
+                if name in HEAD:
+                    head[name] = document.value(LONGEST_HEAD)
                     continue
                 _require_head(head)
-                seen.add(name)
-                yield name, document.items()
+                if name not in longest or not document.is_list():
+                    raise ArchiveRejected(Reason.NOT_OURS)
+                yield name, document.items(longest[name])
             document.end()
         _require_head(head)
 

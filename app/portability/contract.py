@@ -10,6 +10,7 @@ class Portable(Protocol):
     """A feature's module `portable`."""
 
     NAME: str  # of the feature's list in the export
+    LONGEST_ITEM: int  # code points of a row as JSON, which may write each code point of a text as 12
 
     def dump(self, user_id: int) -> Iterator[Item]:
         """The user's rows without ids, in the order in which they are to come back. One statement."""

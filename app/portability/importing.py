@@ -101,9 +101,7 @@ def _load(
     by_name = {portable.NAME: portable for portable in portables}
     new = dict.fromkeys(by_name, 0)
     known = 0
-    for name, items in export_file.lists():
-        if name not in by_name:
-            raise ArchiveRejected(Reason.NOT_OURS)
+    for name, items in export_file.lists({name: portable.LONGEST_ITEM for name, portable in by_name.items()}):
         counted = _Counted(items, end, progress)
         try:
             new[name] = by_name[name].load(user_id, counted)

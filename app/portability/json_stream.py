@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 from app.portability.rejection import ArchiveRejected, Reason
 
 CHUNK = 64 * 1024  # bytes
-LONGEST_ITEM = 2 * 1024 * 1024  # code points; twice the longest word count
+LONGEST_NAME = 256  # code points of a member's name
 WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -55,18 +55,23 @@ class JsonStream:
         self._ended = False
 
     def members(self) -> Iterator[str]:
-        """The names in an object. The caller takes each value before the next name."""
+        """The names in an object, also those that stand twice. The caller takes each value before the next name."""
         return self._between("{", "}", named=True)
 
-    def items(self) -> Iterator[Any]:
+    def items(self, longest: int) -> Iterator[Any]:
+        """Args: longest: code points of an item."""
         for _ in self._between("[", "]", named=False):
-            yield self.value()
+            yield self.value(longest)
 
     def is_list(self) -> bool:
         return self._peek() == "["
 
-    def value(self) -> Any:
-        """The next value, whole."""
+    def value(self, longest: int) -> Any:
+        """The next value, whole.
+
+        Args:
+            longest: code points that it may have. It bounds the memory, whatever the value holds.
+        """
         self._peek()
         while True:
             try:
@@ -75,11 +80,13 @@ class JsonStream:
                 end = None  # perhaps its end is not read yet
             except (ValueError, RecursionError) as error:
                 raise ArchiveRejected(Reason.DAMAGED) from error
+            size = (end or len(self._buffer)) - self._at
+            if size > longest:
+                raise ArchiveRejected(Reason.DAMAGED)
             if end is not None and (end < len(self._buffer) or self._ended):  # 12 may become 123
                 self._at = end
                 return value
-            size = len(self._buffer) - self._at
-            if self._ended or size > LONGEST_ITEM:
+            if self._ended:
                 raise ArchiveRejected(Reason.DAMAGED)
             while len(self._buffer) - self._at < 2 * size and not self._ended:  # doubling keeps long items linear
                 self._fill()
@@ -94,7 +101,7 @@ class JsonStream:
             self._at += 1
             return
         while True:
-            name = self.value() if named else ""
+            name = self.value(LONGEST_NAME) if named else ""
             if not isinstance(name, str):
                 raise ArchiveRejected(Reason.DAMAGED)
             if named:

@@ -1,7 +1,7 @@
 """Input validation of an import: an item is read as if a stranger had written it. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeVar
@@ -37,9 +37,13 @@ class ItemValidator:
         InvalidItem: also by every method.
     """
 
-    def __init__(self, item: object, names: Iterable[str], absent: Mapping[str, object] = MappingProxyType({})) -> None:
+    def __init__(
+        self, item: object, names: Collection[str], absent: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
         if not isinstance(item, dict):
             raise InvalidItem("")
+        if len(item) > len(names):  # before it is copied: there may be any number of them
+            raise InvalidItem("?")
         item = {**absent, **item}
         for name in item.keys() ^ set(names):
             raise InvalidItem(name if name in names else "?")
@@ -48,7 +52,7 @@ class ItemValidator:
     def optional(self, read: Callable[[str], Value], name: str) -> Value | None:
         return None if self.item[name] is None else read(name)
 
-    def nested(self, name: str, names: Iterable[str]) -> "ItemValidator":
+    def nested(self, name: str, names: Collection[str]) -> "ItemValidator":
         return ItemValidator(self.item[name], names)
 
     def text(self, name: str, at_most: int) -> str:

@@ -13,6 +13,7 @@ from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Tod
 from app.todos.service import QUOTA
 
 NAME = "todos"
+LONGEST_ITEM = 8 * 1024
 FIELDS = ("description", "completed", "due_on", "created_at", "completed_at")
 BATCH = 500
 

@@ -17,6 +17,7 @@ from app.wordcounts.models import DONE, TITLE_LENGTH, Result
 from app.wordcounts.service import QUOTA
 
 NAME = "wordcounts"
+LONGEST_ITEM = 2 * 1024 * 1024  # twice that of a page whose words are the longest that are kept
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
 FIELDS = (
     *("url", "final_url", "title", "result_all", "result_no_stop_words", "phrases", *TOTALS),

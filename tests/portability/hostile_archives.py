@@ -142,6 +142,12 @@ def long_central_directory() -> bytes:
     return file.getvalue()
 
 
+def headed(members: str) -> bytes:
+    """Return an export with these members behind its head, and with more than may be unpacked behind them."""
+    head = json.dumps(HEAD).removesuffix("}")
+    return zipped(f"{head}, {members}{' ' * (archive.MAX_JSON + 1)}" + "}")
+
+
 def raw(text: str) -> bytes:
     """Return an export in which this JSON text replaces the title of a note."""
     return zipped(document(notes=[{**NOTE, "title": "HERE"}]).replace('"HERE"', text))
@@ -195,6 +201,15 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a list that no export has": (Reason.NOT_OURS, lambda: zipped(document(users=[{"id": 1}]))),
     "a list twice": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ', "notes": []}')),
     "a member that no export has": (Reason.NOT_OURS, lambda: zipped(document(user_id=1))),
+    # Refused where they begin: at their end it would be TOO_MUCH.
+    "a member that no export has, and a bomb behind it": (Reason.NOT_OURS, lambda: headed('"user_id": 1,')),
+    "many members that no export has": (
+        Reason.NOT_OURS, lambda: headed("".join(f'"{number}":0,' for number in range(300_000)))),
+    "a list that no export has, and a bomb in it": (Reason.NOT_OURS, lambda: headed('"users": [')),
+    "a long name of a member": (Reason.DAMAGED, lambda: zipped(document(**{"x" * 300: 1}))),
+    "a long list as a member of the head": (Reason.DAMAGED, lambda: zipped(document(exported_at=["x"] * 2_000))),
+    "an account of many members": (
+        Reason.DAMAGED, lambda: zipped(document(account={f"{number}": 1 for number in range(1_000)}))),
     "a list that is an object": (Reason.NOT_OURS, lambda: zipped(document(notes={}))),
     "deep lists": (Reason.DAMAGED, lambda: raw("[" * 500_000 + "]" * 500_000)),
     "deep objects": (Reason.DAMAGED, lambda: raw('{"a":' * 200_000 + "1" + "}" * 200_000)),
@@ -212,6 +227,11 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a note that is null": (Reason.INVALID, lambda: zipped(document(notes=[None]))),
     "a note with an id": (Reason.INVALID, lambda: note(id=1)),
     "a note with an owner": (Reason.INVALID, lambda: note(user_id=1)),
+    "a note of many fields": (Reason.INVALID, lambda: note(**{f"{number}": 1 for number in range(2_000)})),
+    "a note longer than any": (Reason.DAMAGED, lambda: note(**{f"{number}": 1 for number in range(100_000)})),
+    "a note with too many tags": (Reason.DAMAGED, lambda: note(tags=["x"] * 20_000)),
+    "a todo in too much white space": (
+        Reason.DAMAGED, lambda: zipped(document(todos=["HERE"]).replace('"HERE"', "[" + " " * 9_000 + "]"))),
     "a note without a title": (Reason.INVALID, lambda: zipped(document(notes=[without(NOTE, "title")]))),
     "a title that is null": (Reason.INVALID, lambda: note(title=None)),
     "a title that is a number": (Reason.INVALID, lambda: note(title=1)),

@@ -49,6 +49,15 @@ def test_the_valid_base_of_the_hostile_archives_is_imported(signed_in: Visitor) 
     assert (counts["notes"], counts["todos"], counts["results"]) == (1, 1, 1)
 
 
+def test_the_longest_items_are_imported_also_as_ascii(signed_in: Visitor) -> None:
+    """Each letter of these tags is 12 of JSON, once in the text and once beside it."""
+    tags = [chr(0x20000 + number) for number in range(666)]
+    note = {**hostile.NOTE, "title": "𠀀" * 50, "content": " ".join(f"#{tag}" for tag in tags), "tags": tags}
+    todo = {**hostile.TODO, "description": "𠀀" * 200}
+    assert import_(signed_in, hostile.zipped(hostile.document(notes=[note], todos=[todo]))).status_code == 302
+    assert signed_in.get("/notes?tag=𠊙").text.count("𠀀" * 50) > 0
+
+
 def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
     assert "notes 2, title" in import_(signed_in, hostile.note(title=None)).text
 
