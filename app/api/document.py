@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
-from flask import abort, current_app, json, render_template, request
+from flask import current_app, json, render_template, request
 from flask_babel import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from spectree import Response as Documented
 from spectree import SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
@@ -18,8 +18,8 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
-from app.api.problems import not_read, wrong_value
-from app.api.requests import Parameters
+from app.api.problems import LONGEST_NAME, MOST_ERRORS, wrong_value
+from app.api.requests import Parameters, read_body, read_headers, read_query
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -43,7 +43,11 @@ NEXT: Any = Field(description="the cursor of the next page, whose URL is also in
 
 
 class Wrong(Answer):
-    pointer: str | None = Field(None, description="JSON pointer to the field of the body", examples=["#/title"])
+    pointer: str | None = Field(
+        None,
+        description=f"JSON pointer to the field of the body, with a name cut to {LONGEST_NAME} characters",
+        examples=["#/title"],
+    )
     parameter: str | None = Field(None, description="name of the parameter of the URL, or of the header")
     detail: str
 
@@ -55,7 +59,7 @@ class ProblemDetails(Answer):
     title: str
     status: int
     detail: str = Field(description="what to do")
-    errors: list[Wrong] | None = None
+    errors: list[Wrong] | None = Field(None, description=f"the first {MOST_ERRORS}")
     current: dict[str, Any] | None = Field(None, description="412: the note as it is now")
 
 
@@ -67,34 +71,16 @@ class Reader(FlaskPlugin):
 
     def validate(self, func: Any, query: Any, json: Any, form: Any, headers: Any, *rest: Any, **path: Any) -> Any:
         values = path
-        asked = parsed((query or Parameters).model_validate, arguments(), "parameter")
+        asked = read_query(query or Parameters)
         if query:
             values["query"] = asked
         if headers:
-            values["headers"] = parsed(headers.model_validate, dict(request.headers), "parameter")
+            values["headers"] = read_headers(headers)
         if json:
-            values["body"] = parsed(json.model_validate_json, json_body(), "pointer")
+            values["body"] = read_body(json)
         elif request.content_length and func.__name__ not in SENDS:
             raise wrong_value("#", _("This operation takes no body."))
         return func(**values) or Response(status=204)
-
-
-def arguments() -> dict[str, str | list[str]]:
-    """The query of the URL. A parameter that stands there twice is a list, which none may be."""
-    return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
-
-
-def parsed(read: Callable[[Any], Any], data: object, place: str) -> Any:
-    try:
-        return read(data)
-    except ValidationError as error:
-        raise not_read(error, place) from error
-
-
-def json_body() -> bytes:
-    if request.mimetype != "application/json":
-        abort(415)
-    return request.get_data()
 
 
 spec = SpecTree(

@@ -12,7 +12,7 @@ from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import all_checked, checked
-from app.api.requests import Body, Headers, IdempotencyKey, Page, row_key
+from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, row_key
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service, trash
 from app.notes.forms import NoteForm
@@ -54,7 +54,7 @@ class NewNote(Body):
 class Batch(RootModel[list[NewNote]]):
     """All of them are created, or none."""
 
-    root: list[NewNote] = Field(min_length=1, max_length=100)
+    root: list[NewNote] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
 class ChangedNote(Body):

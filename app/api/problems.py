@@ -1,6 +1,7 @@
 """What is wrong with a request: which fields are meant, by the schema of the body and by the rules of a form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TypeVar
 
 from flask_babel import gettext as _
@@ -14,10 +15,14 @@ FormT = TypeVar("FormT", bound=FlaskForm)
 
 Wrong = dict[str, str]  # {"pointer": "#/title", "detail": "…"}, or {"parameter": "limit", "detail": "…"}
 
+MOST_ERRORS = 20  # that an answer names; what follows is not looked for
+LONGEST_NAME = 100  # code points of a name that is told; the rest of it is cut off
 
-def wrong_fields(errors: Sequence[Wrong], status: int = 422) -> Problem:
+
+def wrong_fields(errors: Iterable[Wrong], status: int = 422) -> Problem:
+    """The answer that names what is wrong. No more than MOST_ERRORS are taken of the errors."""
     detail = _("See errors for what is wrong with which field. Nothing was changed.")
-    return Problem(status, _("Something in the request isn't right"), detail, errors=list(errors))
+    return Problem(status, _("Something in the request isn't right"), detail, errors=list(islice(errors, MOST_ERRORS)))
 
 
 def wrong_value(pointer: str, detail: str) -> Problem:
@@ -30,16 +35,28 @@ def not_read(error: ValidationError, place: str) -> Problem:
     Args:
         place: "pointer" for a body; "parameter" for what stands in the URL or a header.
     """
-    if error.errors()[0]["type"] == "json_invalid":
-        return Problem(400, _("We couldn't read that request"), _("The body isn't valid JSON in UTF-8."))
-    sentences = {"missing": _("This is missing."), "extra_forbidden": _("There is no such field. Check its spelling.")}
+    sentences = {"missing": _("This is missing."), "extra_forbidden": no_such_field()}
     other = _("This value doesn't have the type or the size that the API's document names.")
-    found = []
-    for each in error.errors():
-        parts = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
-        path = "/".join(["#", *parts] if place == "pointer" else parts)
-        found.append({place: path, "detail": sentences.get(each["type"], other)})
-    return wrong_fields(found)
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return wrong_fields(
+        {place: path_of(place, each["loc"]), "detail": sentences.get(each["type"], other)} for each in found
+    )
+
+
+def not_known(paths: Iterable[Sequence[str | int]], place: str) -> Problem:
+    """Args: paths: of fields that the schema does not have."""
+    return wrong_fields({place: path_of(place, path), "detail": no_such_field()} for path in paths)
+
+
+def no_such_field() -> str:
+    return str(_("There is no such field. Check its spelling."))
+
+
+def path_of(place: str, path: Sequence[str | int]) -> str:
+    """The path as a JSON pointer (RFC 6901), or as the name of a parameter."""
+    names = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in map(str, path)]
+    parts = [name.replace("~", "~0").replace("/", "~1") for name in names]
+    return "/".join(["#", *parts] if place == "pointer" else parts)
 
 
 def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
@@ -58,19 +75,22 @@ def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None
         objects: by the pointer to each.
 
     Raises:
-        Problem: it names the wrong fields of all of them.
+        Problem: it names the wrong fields of all of them, up to MOST_ERRORS.
     """
     filled = {at: form(MultiDict(sent_of(values)), meta={"csrf": False}) for at, values in objects.items()}
-    wrong = [
-        {"pointer": f"{at}/{field}", "detail": str(error)}
-        for at, each in filled.items()
-        if not each.validate()
-        for field, errors in each.errors.items()
-        for error in dict.fromkeys(map(str, errors))
-    ]
-    if wrong:
-        raise wrong_fields(wrong)
+    errors = errors_of(filled)
+    if first := next(errors, None):
+        raise wrong_fields(chain([first], errors))
     return list(filled.values())
+
+
+def errors_of(forms: Mapping[str, FlaskForm]) -> Iterator[Wrong]:
+    """Validate one form after the other, as far as its errors are asked for."""
+    for at, form in forms.items():
+        if form.validate():
+            continue
+        for field, errors in form.errors.items():
+            yield from ({"pointer": f"{at}/{field}", "detail": error} for error in dict.fromkeys(map(str, errors)))
 
 
 def sent_of(values: Mapping[str, str | None]) -> dict[str, str]:
