@@ -38,7 +38,8 @@ class RecoveredForm:
     @property
     def texts(self) -> list[str]:
         """What the reader typed; the page shows it."""
-        return [text for name, text in self.fields if name in fields_of(self.action) and text.strip()]
+        names = fields_of(self.action)
+        return [text for name, text in self.fields if name in names and text.strip()]
 
     def to_json(self) -> str:
         return json.dumps(self.fields)
@@ -67,7 +68,7 @@ def carried_form(action: str) -> RecoveredForm | None:
 
 
 def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
-    return form if form.texts and len(form.fields) <= MAX_FIELDS else None
+    return form if len(form.fields) <= MAX_FIELDS and form.texts else None
 
 
 def fields_of(path: str) -> Sequence[str]:

@@ -1,8 +1,10 @@
 """Limits of the request body: small for text, larger where a view takes an upload from somebody who is signed in.
 
-Werkzeug's own form limits do not bound urlencoded fields, so the whole body is bounded. It is refused by its
-Content-Length, which `http_server.request_buffer` gives to a chunked body too. The server asks `body_limit` before it
-waits for the body, so that nobody fills the disk with what would be refused anyway.
+A body is refused by its Content-Length, which `http_server.request_buffer` gives to a chunked body too. The server asks
+`body_limit` before it waits for the body, so that nobody fills the disk with what would be refused anyway.
+
+The fields of a form are counted too. Werkzeug counts those of a multipart form alone, and reads an urlencoded one as a
+whole, so no upload may be that.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,8 @@ MayUpload = Callable[[Flask, dict[str, Any]], bool]
 
 # Bytes. The longest form is a note: 2,000 code points of 4 bytes, each percent-encoded to 3 characters, is 24,000.
 TEXT_BODY_LIMIT = 64 * 1024
+MOST_FIELDS = 500  # the longest form chooses among 200 notes
+MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 
 
 def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
@@ -80,6 +84,13 @@ def takes_upload() -> bool:
 def limit_body() -> None:
     is_long = (request.content_length or 0) > TEXT_BODY_LIMIT
     request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
+    request.max_form_parts = MOST_FIELDS_OF_UPLOAD if is_long else MOST_FIELDS
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return
+    if is_long and takes_upload():
+        abort(415)
+    if is_long or request.get_data().count(b"&") >= MOST_FIELDS:
+        abort(413)
 
 
 def refuse_files() -> None:

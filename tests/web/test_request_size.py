@@ -5,9 +5,10 @@ from io import BytesIO
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from werkzeug.datastructures import MultiDict
 
 from app.extensions import db
-from app.web.request_size import TEXT_BODY_LIMIT
+from app.web.request_size import MOST_FIELDS, TEXT_BODY_LIMIT
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -29,6 +30,34 @@ def test_a_form_of_too_many_fields_is_413_and_stores_nothing(signed_in: Visitor)
     before = row_counts()
     data = {f"field{number}": "x" for number in range(20_000)}
     assert signed_in.post("/notes", data=data).status_code == 413
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize("names", [["x"] * MOST_FIELDS, [str(number) for number in range(MOST_FIELDS)]])
+def test_a_short_form_of_too_many_fields_is_413_and_stores_nothing(
+    signed_in: Visitor, content_type: str, names: list[str]
+) -> None:
+    token, before = signed_in.csrf_token(), row_counts()
+    data = MultiDict([("csrf_token", token), ("title", "x"), *((name, "") for name in names)])
+    assert signed_in.post("/notes", data=data, content_type=content_type).status_code == 413
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("path", ["/mypage/photo", "/mypage/import"])
+@pytest.mark.parametrize(
+    ("content_type", "fields", "status"),
+    [
+        ("application/x-www-form-urlencoded", {"x": "x" * 70_000}, 415),
+        ("multipart/form-data", dict.fromkeys("abcdefghijklmnopqrstuvwxyz", "x" * 9_000), 413),
+    ],
+)
+def test_an_upload_is_no_form_of_long_texts(
+    signed_in: Visitor, path: str, content_type: str, fields: dict[str, str], status: int
+) -> None:
+    before = row_counts()
+    data = {"csrf_token": signed_in.csrf_token(), **fields}
+    assert signed_in.post(path, data=data, content_type=content_type).status_code == status
     assert row_counts() == before
 
 
