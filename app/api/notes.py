@@ -1,5 +1,7 @@
 """/notes: the list, search and tags, the archive, the trash; create, edit by version, pin, archive, delete, restore."""
 
+import re
+from collections.abc import Collection
 from datetime import datetime
 
 from flask import request, url_for
@@ -22,6 +24,7 @@ from app.web.problem import Problem
 from app.web.request_size import accepts_upload
 
 BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters
+VERSION = re.compile("[1-9][0-9]{0,9}")
 TITLE = Field("", json_schema_extra={"maxLength": 50}, examples=["Moving house"])
 CONTENT = Field("", json_schema_extra={"maxLength": 2000}, examples=["- [ ] Book the lift #home"])
 
@@ -114,7 +117,12 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     if headers.if_match is None:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
         raise Problem(428, _("If-Match is missing"), sentence)
-    note = matched(note_id, headers.if_match)
+    note = rows.get_row(caller().id, note_id)
+    if note.deleted_at:
+        raise service.NoteNotFound
+    versions = versions_of(headers)
+    if versions is not None and note.version not in versions:
+        raise changed_meanwhile(note)
     form = checked(NoteForm, {"title": note.title, "content": note.content, **body.model_dump(exclude_unset=True)})
     text = form.title.data, form.content.data
     if text == (note.title, note.content):
@@ -141,9 +149,10 @@ def note_archive(note_id: int) -> None:
 @operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404, 412])
 def delete_note(note_id: int, headers: IfMatch) -> None:
     """Move a note to the trash; with If-Match, if it is as it was when you read it"""
-    if headers.if_match is not None:
-        matched(note_id, headers.if_match)
-    service.delete_note(caller().id, note_id)
+    try:
+        service.delete_note(caller().id, note_id, versions_of(headers))
+    except service.StaleVersion as error:
+        raise changed_meanwhile(rows.get_row(caller().id, note_id)) from error
 
 
 @operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404])
@@ -181,14 +190,15 @@ def whole(note_id: int, status: int = 200, **headers: str) -> Response:
     return answer(note._asdict(), status, {"ETag": etag(note), **headers})
 
 
-def matched(note_id: int, if_match: str) -> NoteRow:
-    """The note, if it has one of these ETags. Raises: NoteNotFound: also of one in the trash; Problem 412."""
-    note = rows.get_row(caller().id, note_id)
-    if note.deleted_at:
-        raise service.NoteNotFound
-    if not parse_etags(if_match).contains(f"{note.version}"):
-        raise changed_meanwhile(note)
-    return note
+def versions_of(headers: IfMatch) -> Collection[int] | None:
+    """The versions that If-Match names (RFC 9110, section 13.1.1); None: any, since it is `*` or was not sent.
+
+    It compares strongly, so a weak ETag names none.
+    """
+    if headers.if_match is None:
+        return None
+    etags = parse_etags(headers.if_match)
+    return None if etags.star_tag else {int(tag) for tag in etags.as_set() if VERSION.fullmatch(tag)}
 
 
 def etag(note: NoteRow) -> str:

@@ -4,7 +4,7 @@ The list is in listing.py, the archive in archive.py, the trash in trash.py.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Delete, Update, bindparam, func, select, update
 
@@ -160,9 +160,23 @@ def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
 
 
-def delete_note(user_id: int, note_id: int) -> str:
-    """Move a note to the trash (soft delete) and return its name. Raises: NoteNotFound."""
-    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now()))
+def delete_note(user_id: int, note_id: int, versions: Collection[int] | None = None) -> str:
+    """Move a note to the trash (soft delete) and return its name.
+
+    Args:
+        versions: optimistic locking: delete it only if it is at one of these versions; None: at any.
+
+    Raises:
+        StaleVersion: it is at another version; nothing was changed.
+        NoteNotFound
+    """
+    deletion = own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now())
+    if versions is None:
+        return apply_and_name(deletion)
+    try:
+        return apply_and_name(deletion.where(Note.version.in_(versions)))
+    except NoteNotFound:
+        raise StaleVersion(get_note(user_id, note_id)) from None
 
 
 def restore_note(user_id: int, note_id: int) -> str:

@@ -1,0 +1,104 @@
+"""Two requests at the same moment, on connections of their own: If-Match holds all the same."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.accounts import hashing
+from app.accounts import service as accounts
+from app.extensions import db
+from app.notes.models import Note
+from tests.api.program import Program, program_of
+from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.waiting import wait_until
+
+ROUNDS = 200
+WAITS = text("SELECT 1 FROM pg_locks WHERE NOT granted AND :pid = ANY (pg_blocking_pids(pid))")
+
+
+def programs_of_somebody_new(app: Flask, name: str) -> list[Program]:
+    """Two, of one user."""
+    user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
+    found = [program_of(app, user) for _ in range(2)]
+    db.session.remove()
+    return found
+
+
+@pytest.fixture
+def programs(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    return programs_of_somebody_new(migrated, "alice")
+
+
+@contextmanager
+def waiting_for(statement: str, program: Program, *request: Any, **headers: str) -> Iterator[Future[Any]]:
+    """The answer to a request that waits for this statement, which is committed at the end."""
+    with db.engine.connect() as other, db.engine.connect() as watching, ThreadPoolExecutor(1) as threads:
+        other.execute(text(statement))
+        pid = other.scalar(text("SELECT pg_backend_pid()"))
+        answer = threads.submit(program.ask, *request, **headers)
+        wait_until(lambda: answer.done() or watching.scalar(WAITS, {"pid": pid}), "the request waits")
+        assert not answer.done()
+        other.commit()
+        yield answer
+
+
+def stored() -> list[tuple[str, int, bool]]:
+    """Title, version and whether it is deleted, of each note."""
+    with db.engine.connect() as connection:
+        rows = connection.execute(select(Note.title, Note.version, Note.deleted_at.is_not(None)))
+        return [(title, version, is_deleted) for title, version, is_deleted in rows]
+
+
+def test_an_edit_of_the_same_moment_is_not_deleted_unseen(programs: list[Program]) -> None:
+    note = programs[0].post("/notes", {"title": "seen"}).json
+    edit = "UPDATE notes SET title = 'unseen', version = version + 1"
+    with waiting_for(edit, programs[0], "DELETE", f"/notes/{note['id']}", If_Match='"1"') as answer:
+        refused = answer.result()
+    assert (refused.status_code, refused.headers["ETag"]) == (412, '"2"')
+    assert refused.json["current"]["title"] == "unseen"
+    assert stored() == [("unseen", 2, False)]
+
+
+def test_a_note_that_is_deleted_at_the_same_moment_is_not_edited(programs: list[Program]) -> None:
+    note = programs[0].post("/notes", {"title": "seen"}).json
+    deletion = "UPDATE notes SET deleted_at = now()"
+    edit = ("PATCH", f"/notes/{note['id']}", {"title": "late"})
+    with waiting_for(deletion, programs[0], *edit, If_Match='"1"') as answer:
+        refused = answer.result()
+    assert refused.status_code == 412
+    assert refused.json["current"]["deleted_at"]
+    assert stored() == [("seen", 1, True)]
+
+
+@pytest.mark.parametrize("if_match", ["*", None])
+def test_a_deletion_of_any_version_heeds_no_edit(programs: list[Program], if_match: str | None) -> None:
+    note = programs[0].post("/notes", {"title": "seen"}).json
+    edit = "UPDATE notes SET title = 'unseen', version = version + 1"
+    headers = {"If_Match": if_match} if if_match else {}
+    with waiting_for(edit, programs[0], "DELETE", f"/notes/{note['id']}", **headers) as answer:
+        assert answer.result().status_code == 204
+    assert stored() == [("unseen", 2, True)]
+
+
+def test_of_an_edit_and_a_deletion_at_once_one_succeeds(migrated: Flask, programs: list[Program]) -> None:
+    barrier = Barrier(2)
+
+    def act(program: Program, method: str, note_id: int) -> int:
+        body = {"title": "edited"} if method == "PATCH" else None
+        barrier.wait()
+        return int(program.ask(method, f"/notes/{note_id}", body, If_Match='"1"').status_code)
+
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(ROUNDS):
+            if number % 30 == 29:  # what one person may write at once
+                programs = programs_of_somebody_new(migrated, f"writer{number}")
+            note_id = programs[0].post("/notes", {"title": "first"}).json["id"]
+            edit, deletion = threads.map(act, programs, ("PATCH", "DELETE"), (note_id, note_id))
+            assert (edit, deletion) in ((200, 412), (404, 204), (412, 204))
