@@ -1,14 +1,16 @@
 """Idempotency keys: a program that lost an answer sends its request again, and it is obeyed once.
 
-The key is the program's own and holds for a day. It is noted in the transaction of what the request creates, so either
-both are there or neither is. Of many at once with one key, all but the first wait for that one's commit.
+The key is the program's own and holds for a day, whatever becomes of what the request creates. It is noted in the same
+transaction, so either both are there or neither is. Of many at once with one key, all but the first wait for that one's
+commit.
 
-Services know a request by the `row_key`, as they know a form of a page by its own (app/quotas.py).
+Services know a request by the `Key`, as they know a form of a page by its own (app/quotas.py).
 """
 
 import hashlib
 import uuid
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -23,6 +25,18 @@ KEPT = timedelta(hours=24)
 
 class KeyUsed(Exception):
     """Another request had this key within KEPT. Nothing was changed."""
+
+
+class Key(NamedTuple):
+    """How services know a request.
+
+    Args:
+        row_key: is stored with the rows that it creates.
+        is_used: it came before and was obeyed. So it creates nothing, also if those rows are gone.
+    """
+
+    row_key: uuid.UUID
+    is_used: bool = False
 
 
 class IdempotencyKey(Base):
@@ -51,8 +65,8 @@ _NOTED = select(IdempotencyKey.row_key, IdempotencyKey.request).where(
 )
 
 
-def note(user_id: int, key: str, path: str, body: bytes) -> uuid.UUID:
-    """Note the key of a request in the caller's transaction, and return the key of the rows that it creates.
+def note(user_id: int, key: str, path: str, body: bytes) -> Key:
+    """Note the key of a request in the caller's transaction.
 
     Raises:
         KeyUsed: with another path or body. The transaction is rolled back.
@@ -61,12 +75,12 @@ def note(user_id: int, key: str, path: str, body: bytes) -> uuid.UUID:
     parameters = {"owner": user_id, "key_hash": _hash(key.encode()), "request_hash": request}
     row_key = db.session.scalar(_NOTE, parameters)
     if row_key is not None:
-        return uuid.UUID(str(row_key))
+        return Key(uuid.UUID(str(row_key)))
     noted = db.session.execute(_NOTED, parameters).one()
     if noted.request != request:
         db.session.rollback()
         raise KeyUsed
-    return uuid.UUID(str(noted.row_key))
+    return Key(uuid.UUID(str(noted.row_key)), is_used=True)
 
 
 @nightly("idempotency.purge_old_keys")

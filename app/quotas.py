@@ -6,10 +6,10 @@ The INSERT itself asks whether there is room, by the kept figure of what the per
 same moment do not see each other's rows, so the quota may be exceeded by no more than their number.
 
 The same INSERT is idempotent: with an idempotency key that a row of this person has, it stores nothing. A unique index
-decides, so also of two requests at once one alone stores.
+decides, so also of two requests at once one alone stores. A key that is known to be used stores nothing either, so what
+was deleted since does not come back.
 """
 
-import uuid
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from app.extensions import Base, db
 from app.figures.kept import kept
 from app.figures.models import Figures
+from app.idempotency import Key
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
 
@@ -56,6 +57,10 @@ class StoredBefore(Exception):
     def __init__(self, row_id: int) -> None:
         super().__init__(row_id)
         self.row_id = row_id
+
+
+class DeletedSince(Exception):
+    """The request came before, and what it stored then is deleted for good. Nothing was stored now."""
 
 
 class Quota:
@@ -89,27 +94,32 @@ class Quota:
         row = select(self._owner(), *values).where(self._stored < self._most())
         return insert(self._table).from_select(["user_id", *types], row).on_conflict_do_nothing()
 
-    def store(self, statement: Any, user_id: int, key: uuid.UUID | None, **values: object) -> Row[*tuple[Any, ...]]:
+    def store(self, statement: Any, user_id: int, key: Key | None, **values: object) -> Row[*tuple[Any, ...]]:
         """Run an INSERT of `insert`, and return its RETURNING. The caller commits.
 
         Args:
             key: the idempotency key of the request; None: it has none, and is always stored.
 
         Raises:
-            StoredBefore, QuotaReached: nothing was stored; the transaction is rolled back.
+            StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
         """
-        stored = db.session.execute(statement, {"owner": user_id, "key": key, **values}).one_or_none()
-        if stored is None:
-            db.session.rollback()
-            self._raise_if_stored(user_id, key)
-            raise QuotaReached(self.most)
-        return stored
+        if key is None or not key.is_used:
+            parameters = {"owner": user_id, "key": key and key.row_key, **values}
+            stored = db.session.execute(statement, parameters).one_or_none()
+            if stored is not None:
+                return stored
+        db.session.rollback()
+        if key is not None:
+            self._refuse_repeated(user_id, key)
+        raise QuotaReached(self.most)
 
-    def _raise_if_stored(self, user_id: int, key: uuid.UUID | None) -> None:
-        row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key}) if key else None
+    def _refuse_repeated(self, user_id: int, key: Key) -> None:
+        row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key.row_key})
         db.session.rollback()
         if row_id is not None:
             raise StoredBefore(row_id)
+        if key.is_used:
+            raise DeletedSince
 
     def enforce(self, user_id: int) -> None:
         """After rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""

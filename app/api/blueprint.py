@@ -16,6 +16,7 @@ from app.accounts.service import AccountGone
 from app.accounts.token_format import bearer_token, is_signed
 from app.extensions import csrf, login
 from app.notes.service import NoteNotFound
+from app.quotas import DeletedSince
 from app.rate_limits import Limit, RateLimited, Standing
 from app.todos.service import TodoNotFound
 from app.web import throttling
@@ -95,6 +96,12 @@ def tell_standing(response: Response) -> Response:
     if standing := g.get("standing"):
         response.headers.extend(throttling.fields(standing))
     return response
+
+
+@bp.errorhandler(DeletedSince)
+def deleted_since(error: DeletedSince) -> Response:
+    sentence = _("What this request created is deleted for good. To create it again, send a new Idempotency-Key.")
+    return Problem(410, _("This was deleted"), sentence).answer()
 
 
 @bp.errorhandler(NoteNotFound)

@@ -14,7 +14,7 @@ from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import all_checked, checked
-from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, row_key
+from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, key_of
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service, trash
 from app.notes.forms import NoteForm
@@ -85,21 +85,21 @@ def list_notes(query: NoteQuery) -> Response:
     return page("notes", objects(found), older)
 
 
-@operation("POST", "/notes", "notes:write", Note, 201)
+@operation("POST", "/notes", "notes:write", Note, 201, may=[410])
 def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
-    note_id = service.create_note(caller().id, form.title.data, form.content.data, row_key(headers))
+    note_id = service.create_note(caller().id, form.title.data, form.content.data, key_of(headers))
     return whole(note_id, 201, Location=url_for("api.show_note", note_id=note_id))
 
 
-@operation("POST", "/notes/batch", "notes:write", NotePage, 201)
+@operation("POST", "/notes/batch", "notes:write", NotePage, 201, may=[410])
 @accepts_upload(BATCH_BYTES, by=has_signed_token)
 def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     """Create up to 100 notes at once"""
     forms = all_checked(NoteForm, {f"#/{number}": note.model_dump() for number, note in enumerate(body.root)})
     texts = [(form.title.data, form.content.data) for form in forms]
-    return several(service.create_notes(caller().id, texts, row_key(headers)), 201)
+    return several(service.create_notes(caller().id, texts, key_of(headers)), 201)
 
 
 @operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404])

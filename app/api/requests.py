@@ -1,6 +1,5 @@
 """What a request may hold: a body, the query of its URL, headers. Unknown ones are refused, but for headers."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -70,7 +69,8 @@ class IdempotencyKey(Headers):
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        description="Drawn by you, such as a UUID. The same request with it creates nothing again for 24 hours.",
+        description="Drawn by you, such as a UUID. The same request with it creates nothing again for 24 hours. "
+        "It gets what was created, as it is now, or 410 if that was deleted for good.",
     )
 
 
@@ -131,8 +131,8 @@ def refusing(place: str) -> Iterator[None]:
         raise not_read(error, place) from error
 
 
-def row_key(headers: IdempotencyKey) -> uuid.UUID | None:
-    """The key that the service stores with what is created. Call it last before the service.
+def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
+    """How the service knows the request. Call it last before the service.
 
     Raises:
         Problem: another request had this header.

@@ -12,7 +12,7 @@ from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import caller
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import checked, wrong_value
-from app.api.requests import Body, Id, IdempotencyKey, Page, row_key
+from app.api.requests import Body, Id, IdempotencyKey, Page, key_of
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 
@@ -65,11 +65,11 @@ def list_todos(query: TodoQuery) -> Response:
     return page("todos", [as_json(todo) for todo in found.todos], found.older)
 
 
-@operation("POST", "/todos", "todos:write", Todo, 201)
+@operation("POST", "/todos", "todos:write", Todo, 201, may=[410])
 def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
-    todo_id = service.create_todo(caller().id, form.description.data, form.due, row_key(headers))
+    todo_id = service.create_todo(caller().id, form.description.data, form.due, key_of(headers))
     todo = service.get_todo_or_deleted(caller().id, todo_id)  # it came before, with this key
     return answer(as_json(todo), 201, {"Location": url_for("api.show_todo", todo_id=todo_id)})
 

@@ -12,7 +12,7 @@ from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import bp, caller, too_many
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import checked
-from app.api.requests import Body, IdempotencyKey, Page, Parameters, row_key
+from app.api.requests import Body, IdempotencyKey, Page, Parameters, key_of
 from app.wordcounts import service, waiting
 from app.wordcounts.forms import AskForm, with_scheme
 from app.wordcounts.models import FAILED
@@ -67,14 +67,14 @@ def list_wordcounts(query: Page) -> Response:
     return page("wordcounts", [as_json(result, WordCount) for result in found.results], found.older)
 
 
-@operation("POST", "/wordcounts", "wordcounts:write", Result, 202)
+@operation("POST", "/wordcounts", "wordcounts:write", Result, 202, may=[410])
 def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     """Count the words of a web page
 
     The answer comes before the words are counted. Ask its Location for the result.
     """
     form = checked(AskForm, body.model_dump())
-    public_id = service.ask(caller().id, with_scheme(form.url.data), row_key(headers))
+    public_id = service.ask(caller().id, with_scheme(form.url.data), key_of(headers))
     result = service.get_result(caller().id, public_id)
     where = {"Location": url_for("api.show_wordcount", public_id=public_id), "Retry-After": ASK_AGAIN}
     return answer(as_json(result, Result), 202, where)

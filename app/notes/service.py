@@ -10,12 +10,13 @@ from sqlalchemy import Delete, Update, bindparam, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
+from app.idempotency import Key
 from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.list_columns import DAYS_LEFT, IN_TRASH, NOT_DELETED, NoteRow
 from app.notes.models import Note, NoteShare
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked
-from app.quotas import Quota, StoredBefore
+from app.quotas import DeletedSince, Quota, StoredBefore
 
 TRIES = 5  # of a tick, against edits of the same moment
 QUOTA = Quota(Note, 100_000)
@@ -49,14 +50,14 @@ _ONE_OR_DELETED = (
 )
 
 
-def create_note(user_id: int, title: str, content: str, key: uuid.UUID | None = None) -> int:
+def create_note(user_id: int, title: str, content: str, key: Key | None = None) -> int:
     """Store a note and return its id.
 
     Args:
         key: idempotency key. If a note has it already, nothing is stored, and the id is that note's.
 
     Raises:
-        AccountGone, QuotaReached: nothing was stored.
+        AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
     try:
         with owner_required():
@@ -68,29 +69,36 @@ def create_note(user_id: int, title: str, content: str, key: uuid.UUID | None = 
     return note_id
 
 
-def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: uuid.UUID | None = None) -> list[int]:
+def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: Key | None = None) -> list[int]:
     """Store several notes, all of them or none, and return their ids.
 
     Args:
         texts: the title and the text of each.
-        key: of the request, as for `create_note`.
+        key: of the request, as for `create_note`. The ids are those of the notes that are not deleted for good.
 
     Raises:
-        AccountGone, QuotaReached: nothing was stored.
+        AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
-    keys = [uuid.uuid5(key, str(number)) if key else None for number in range(len(texts))]
+    keys = [key and Key(uuid.uuid5(key.row_key, str(number)), key.is_used) for number in range(len(texts))]
     try:
         with owner_required():
             ids = [
                 QUOTA.store(_CREATE, user_id, own_key, title=title, content=content, tags=tags_of(title, content)).id
                 for own_key, (title, content) in zip(keys, texts, strict=True)
             ]
-    except StoredBefore:
-        stored = select(Note.idempotency_key, Note.id).where(Note.user_id == user_id, Note.idempotency_key.in_(keys))
-        by_key = {str(own_key): note_id for own_key, note_id in db.session.execute(stored)}
-        return [by_key[str(own_key)] for own_key in keys if str(own_key) in by_key]
+    except (StoredBefore, DeletedSince):
+        return _stored_with(user_id, [own_key.row_key for own_key in keys if own_key])
     db.session.commit()
     return ids
+
+
+def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
+    """The ids of the notes that have these keys, in their order. Raises: DeletedSince: there are none."""
+    stored = select(Note.idempotency_key, Note.id).where(Note.user_id == user_id, Note.idempotency_key.in_(row_keys))
+    by_key = {str(row_key): note_id for row_key, note_id in db.session.execute(stored)}
+    if not by_key:
+        raise DeletedSince
+    return [by_key[str(row_key)] for row_key in row_keys if str(row_key) in by_key]
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:

@@ -3,7 +3,6 @@
 The list is in listing.py, its order in order.py.
 """
 
-import uuid
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypedDict, Unpack
 
@@ -12,6 +11,7 @@ from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, 
 from app.accounts.errors import owner_required
 from app.accounts.models import User
 from app.extensions import db, read
+from app.idempotency import Key
 from app.quotas import Quota, StoredBefore
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import Todo
@@ -64,14 +64,14 @@ _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).l
 _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
 
 
-def create_todo(user_id: int, description: str, due_on: date | None = None, key: uuid.UUID | None = None) -> int:
+def create_todo(user_id: int, description: str, due_on: date | None = None, key: Key | None = None) -> int:
     """Store an open todo on top of the list and return its id.
 
     Args:
         key: idempotency key. If a todo has it already, nothing is stored, and the id is that todo's.
 
     Raises:
-        AccountGone, QuotaReached: nothing was stored.
+        AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
     try:
         with owner_required():

@@ -15,6 +15,8 @@ import uuid
 from flask import Flask, request
 from werkzeug.exceptions import UnprocessableEntity
 
+from app.idempotency import Key
+
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
@@ -26,7 +28,7 @@ def new_form_token() -> str:
     return secrets.token_urlsafe(12)  # 96 bits, of one person
 
 
-def idempotency_key() -> uuid.UUID | None:
+def idempotency_key() -> Key | None:
     """The key of this request, made of its token, path and texts; None without a token: it is always stored.
 
     Raises:
@@ -38,4 +40,4 @@ def idempotency_key() -> uuid.UUID | None:
     if not TOKEN.fullmatch(token):
         raise UnprocessableEntity
     sent = [(name, text) for name, text in sorted(request.form.items(multi=True)) if name != "csrf_token"]
-    return uuid.UUID(bytes=hashlib.sha256(repr((request.path, sent)).encode()).digest()[:16])
+    return Key(uuid.UUID(bytes=hashlib.sha256(repr((request.path, sent)).encode()).digest()[:16]))

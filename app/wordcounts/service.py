@@ -11,8 +11,9 @@ from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db, read
+from app.idempotency import Key
 from app.keyset import IDS, Cursor, cut_page
-from app.quotas import Quota
+from app.quotas import DeletedSince, Quota
 from app.wordcounts import rate_limits
 from app.wordcounts.models import Result
 
@@ -105,7 +106,7 @@ _WITH_KEY = select(Result.public_id).where(
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
-def ask(user_id: int, url: str, key: uuid.UUID | None = None) -> uuid.UUID:
+def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     """Queue a count: the result's row and its job, in one transaction.
 
     Args:
@@ -114,17 +115,19 @@ def ask(user_id: int, url: str, key: uuid.UUID | None = None) -> uuid.UUID:
     Returns: the public id of the result.
 
     Raises:
-        RateLimited, QuotaReached, AccountGone: nothing was stored.
+        RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
     if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see rate_limits.enforce
         db.session.rollback()
         raise AccountGone
-    before = db.session.scalar(_WITH_KEY, {"owner": user_id, "key": key}) if key else None
-    if (
-        before is not None
-    ):  # asked under the lock, and before the limits: the same request is not refused by its own row
+    # Asked under the lock, and before the limits: the same request is not refused by its own row.
+    before = db.session.scalar(_WITH_KEY, {"owner": user_id, "key": key.row_key}) if key else None
+    if before is not None:
         db.session.rollback()
         return uuid.UUID(str(before))
+    if key and key.is_used:
+        db.session.rollback()
+        raise DeletedSince
     rate_limits.enforce(user_id)
     result = QUOTA.store(_CREATE, user_id, key, url=url)
     jobs.defer("wordcounts.count", result_id=result.id)
@@ -133,7 +136,7 @@ def ask(user_id: int, url: str, key: uuid.UUID | None = None) -> uuid.UUID:
     return public_id
 
 
-def ask_again(user_id: int, public_id: uuid.UUID, key: uuid.UUID | None = None) -> uuid.UUID:
+def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
     """Count the same page again, as a new result.
 
     Raises:

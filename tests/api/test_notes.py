@@ -246,6 +246,35 @@ def test_a_key_is_forgotten_after_a_day_and_by_what_was_refused(program: Program
     assert db.session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
 
+def test_a_key_outlives_the_note_that_it_created(program: Program) -> None:
+    note = create(program)
+    made = program.post("/notes", {"title": "once"}, Idempotency_Key="k").json
+    program.delete(f"/notes/{made['id']}")
+    assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").json["deleted_at"]
+    program.delete(f"/notes/trash/{made['id']}")
+    before = row_counts()
+    for _ in range(2):
+        assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").status_code == 410
+    assert program.post("/notes", {"title": "other"}, Idempotency_Key="k").status_code == 422
+    assert row_counts() == before
+    assert [each["id"] for each in program.get("/notes").json["notes"]] == [note["id"]]
+    assert program.post("/notes", {"title": "once"}, Idempotency_Key="k2").status_code == 201
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
+    assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").status_code == 201
+
+
+def test_a_key_outlives_a_batch_and_each_of_its_notes(program: Program) -> None:
+    batch = [{"title": "one"}, {"title": "two"}]
+    one, two = program.post("/notes/batch", batch, Idempotency_Key="k").json["notes"]
+    for left, gone in (([two], one), ([], two)):
+        program.delete(f"/notes/{gone['id']}")
+        program.delete(f"/notes/trash/{gone['id']}")
+        before = row_counts()
+        again = program.post("/notes/batch", batch, Idempotency_Key="k")
+        assert (again.status_code, again.json.get("notes", [])) == (201 if left else 410, left)
+        assert row_counts() == before
+
+
 def test_a_full_quota_refuses_a_note_and_a_batch(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.QUOTA, "most", 2)
     create(program)

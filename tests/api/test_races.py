@@ -1,4 +1,4 @@
-"""Two requests at the same moment, on connections of their own: If-Match holds all the same."""
+"""Two requests at the same moment, on connections of their own: If-Match and Idempotency-Key hold all the same."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from app.accounts import hashing
 from app.accounts import service as accounts
@@ -102,3 +102,17 @@ def test_of_an_edit_and_a_deletion_at_once_one_succeeds(migrated: Flask, program
             note_id = programs[0].post("/notes", {"title": "first"}).json["id"]
             edit, deletion = threads.map(act, programs, ("PATCH", "DELETE"), (note_id, note_id))
             assert (edit, deletion) in ((200, 412), (404, 204), (412, 204))
+
+
+def test_what_is_deleted_for_good_at_the_same_moment_is_not_created_again(programs: list[Program]) -> None:
+    """The request that comes again sees the note that is about to go, and inserts none in its place."""
+    programs[0].post("/notes", {"title": "once"}, Idempotency_Key="k")
+    with db.engine.connect() as deleting:
+        deleting.execute(text("DELETE FROM notes"))
+        with ThreadPoolExecutor(1) as threads, db.engine.connect() as watching:
+            again = threads.submit(programs[1].post, "/notes", {"title": "once"}, Idempotency_Key="k")
+            pid = deleting.scalar(text("SELECT pg_backend_pid()"))
+            wait_until(lambda: again.done() or watching.scalar(WAITS, {"pid": pid}), "it is answered, or waits")
+            deleting.commit()
+            assert again.result().status_code == 201
+    assert db.session.scalar(select(func.count()).select_from(Note)) == 0

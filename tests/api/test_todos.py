@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import func, update
 
+from app.extensions import db
+from app.todos import service
+from app.todos.models import Todo
 from tests.api.program import Program, pointers
 from tests.database import row_counts
 
@@ -132,3 +136,15 @@ def test_a_request_with_a_key_is_answered_with_its_todo_also_after_that_was_dele
     again = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
     assert (again.status_code, again.json, again.headers["Location"]) == (201, first.json, first.headers["Location"])
     assert (listed(program), program.get(path).status_code) == ([], 404)
+
+
+def test_a_key_outlives_the_todo_that_it_created(program: Program) -> None:
+    todo = program.post("/todos", {"description": "once"}, Idempotency_Key="k").json
+    program.delete(f"/todos/{todo['id']}")
+    db.session.execute(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
+    db.session.commit()
+    assert service.purge_deleted_todos() == 1
+    before = row_counts()
+    assert program.post("/todos", {"description": "once"}, Idempotency_Key="k").status_code == 410
+    assert row_counts() == before
+    assert program.post("/todos", {"description": "once"}, Idempotency_Key="k2").status_code == 201

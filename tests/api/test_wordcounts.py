@@ -86,6 +86,15 @@ def test_a_request_with_a_key_is_obeyed_once(program: Program) -> None:
     assert program.post("/wordcounts", {"url": "https://example.com/other"}, Idempotency_Key="k").status_code == 422
 
 
+def test_a_key_outlives_the_count_that_it_asked_for(program: Program) -> None:
+    public_id = program.post("/wordcounts", ADDRESS, Idempotency_Key="k").json["id"]
+    program.delete(f"/wordcounts/{public_id}")
+    before = row_counts()
+    assert program.post("/wordcounts", ADDRESS, Idempotency_Key="k").status_code == 410
+    assert row_counts() == before
+    assert program.post("/wordcounts", ADDRESS, Idempotency_Key="k2").status_code == 202
+
+
 def test_other_peoples_counts_are_not_found_even_shared_ones(
     app: Flask, program: Program, bobs: Program, alice: User
 ) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
+from app.idempotency import Key
 from app.notes import service as notes
 from app.notes.models import Note
 from app.quotas import Quota
@@ -151,7 +152,7 @@ def test_a_second_sending_changes_nothing_of_what_the_first_stored(signed_in: Vi
 
 def test_of_many_at_once_one_is_stored_and_each_is_told_of_it(migrated: Flask) -> None:
     alice_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
-    key = uuid.uuid4()
+    key = Key(uuid.uuid4())
     barrier = Barrier(AT_ONCE)
 
     def send(_: int) -> int:
