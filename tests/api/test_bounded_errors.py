@@ -23,6 +23,7 @@ BATCHES: dict[str, Any] = {
     "many empty items": [{}] * 100,
     "an unknown field with a long name": [{"x" * 2_500_000: 1}],
     "many unknown fields with long names": [{f"{number}{'/' * 2_000}": 1 for number in range(1_000)}],
+    "more items than a batch has": [{}] * 600_000,
     "a field of many fields": [{"title": MANY}],
     "a known field many times": [{"title": "x" * 51}] * 99 + [{**MANY, "title": 1}],
 }
