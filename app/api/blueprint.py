@@ -3,6 +3,8 @@
 A cookie opens nothing here, so no other site can send a request in a reader's name (CSRF), and a token opens no page.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, g, request
@@ -102,6 +104,15 @@ def tell_standing(response: Response) -> Response:
 def deleted_since(error: DeletedSince) -> Response:
     sentence = _("What this request created is deleted for good. To create it again, send a new Idempotency-Key.")
     return Problem(410, _("This was deleted"), sentence).answer()
+
+
+@contextmanager
+def created() -> Iterator[None]:
+    """For reading what was created. Raises: DeletedSince: another request was faster, and deleted it for good."""
+    try:
+        yield
+    except (NoteNotFound, TodoNotFound, ResultNotFound) as error:
+        raise DeletedSince from error
 
 
 @bp.errorhandler(NoteNotFound)

@@ -11,7 +11,7 @@ from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
-from app.api.blueprint import caller, has_signed_token
+from app.api.blueprint import caller, created, has_signed_token
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import all_checked, checked
 from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, key_of
@@ -90,7 +90,8 @@ def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
     note_id = service.create_note(caller().id, form.title.data, form.content.data, key_of(headers))
-    return whole(note_id, 201, Location=url_for("api.show_note", note_id=note_id))
+    with created():
+        return whole(note_id, 201, Location=url_for("api.show_note", note_id=note_id))
 
 
 @operation("POST", "/notes/batch", "notes:write", NotePage, 201, may=[410])

@@ -9,7 +9,7 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page
-from app.api.blueprint import caller
+from app.api.blueprint import caller, created
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import checked, wrong_value
 from app.api.requests import Body, Id, IdempotencyKey, Page, key_of
@@ -70,7 +70,8 @@ def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
     todo_id = service.create_todo(caller().id, form.description.data, form.due, key_of(headers))
-    todo = service.get_todo_or_deleted(caller().id, todo_id)  # it came before, with this key
+    with created():
+        todo = service.get_todo_or_deleted(caller().id, todo_id)  # it came before, with this key
     return answer(as_json(todo), 201, {"Location": url_for("api.show_todo", todo_id=todo_id)})
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.answers import answer, cursor_of, page
-from app.api.blueprint import bp, caller, too_many
+from app.api.blueprint import bp, caller, created, too_many
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import checked
 from app.api.requests import Body, IdempotencyKey, Page, Parameters, key_of
@@ -75,7 +75,8 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     """
     form = checked(AskForm, body.model_dump())
     public_id = service.ask(caller().id, with_scheme(form.url.data), key_of(headers))
-    result = service.get_result(caller().id, public_id)
+    with created():
+        result = service.get_result(caller().id, public_id)
     where = {"Location": url_for("api.show_wordcount", public_id=public_id), "Retry-After": ASK_AGAIN}
     return answer(as_json(result, Result), 202, where)
 

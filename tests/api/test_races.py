@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from app.accounts import hashing
 from app.accounts import service as accounts
@@ -116,3 +116,32 @@ def test_what_is_deleted_for_good_at_the_same_moment_is_not_created_again(progra
             deleting.commit()
             assert again.result().status_code == 201
     assert db.session.scalar(select(func.count()).select_from(Note)) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "table"),
+    [
+        ("/notes", {"title": "once"}, "notes"),
+        ("/todos", {"description": "once"}, "todos"),
+        ("/wordcounts", {"url": "https://example.com/"}, "results"),
+    ],
+)
+def test_what_is_deleted_for_good_before_it_is_read_is_410(
+    programs: list[Program], path: str, body: object, table: str
+) -> None:
+    """Found by its key, and gone when its columns are asked for."""
+    programs[0].post(path, body, Idempotency_Key="k")
+    last_column = {"notes": "notes.deleted_at", "todos": "todos.completed_at", "results": "results.finished_at"}[table]
+
+    def delete_first(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if statement.startswith("SELECT") and last_column in statement:
+            with db.engine.begin() as other:
+                other.execute(text(f"DELETE FROM {table}"))
+
+    event.listen(db.engine, "before_cursor_execute", delete_first)
+    try:
+        again = programs[1].post(path, body, Idempotency_Key="k")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", delete_first)
+    assert again.status_code == 410
+    assert db.session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
