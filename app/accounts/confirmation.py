@@ -12,8 +12,8 @@ from app.accounts.tokens import TokenExpired
 from app.extensions import db
 
 
-def send_link_again(user_id: int, language: str) -> None:
-    """Let the worker send a new link to the address of the account."""
+def send_link(user_id: int, language: str) -> None:
+    """Let the worker send a link, in place of an earlier one, to the address of the account."""
     mail.later("accounts.send_confirmation", user_id=user_id, language=language)
     db.session.commit()
 

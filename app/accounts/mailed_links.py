@@ -152,6 +152,6 @@ def send_confirmation_again() -> Answer:
     if not mail.is_enabled():
         abort(404)
     rate_limits.take(rate_limits.EMAIL_CONFIRMATIONS, current_user.id)
-    confirmation.send_link_again(current_user.id, reader_locale())
+    confirmation.send_link(current_user.id, reader_locale())
     flash(_("We've sent you an email with a link."))
     return redirect(url_for("mypage.index"))

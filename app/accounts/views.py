@@ -6,7 +6,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import mail, rate_limits
-from app.accounts import browser_session, devices, event_list, events, service, sessions
+from app.accounts import browser_session, confirmation, devices, event_list, events, service, sessions
 from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in, limit_sign_ins
@@ -17,6 +17,7 @@ from app.keyset import Cursor
 from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
+from app.web.locale import reader_locale
 from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
 
@@ -55,6 +56,7 @@ def sign_up() -> Answer:
             return render_template("accounts/sign_up.html", form=form), 429, retry_after(error)
         else:
             browser_session.begin(user, remember=False)
+            confirmation.send_link(user.id, reader_locale())  # in development, into a file
             return redirect(url_for("notes.index"))
     return render_template("accounts/sign_up.html", form=form), 422
 

@@ -1,5 +1,10 @@
 """Confirmation of the address of an account from before mail was sent. Without it nothing is closed."""
 
+import re
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
@@ -12,7 +17,8 @@ from app.extensions import db
 from tests.accounts.conftest import Post
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
-from tests.queued import queued
+from tests.mail.smtp_server import text_of
+from tests.queued import queued, run_queued
 from tests.visitor import Visitor
 
 CAROL = "carol@example.com"
@@ -38,6 +44,30 @@ def test_a_link_confirms_the_address(post: Post, carol: Visitor) -> None:
     assert carol.submit(link).location == "/mypage"
     assert is_confirmed()
     assert NOT_CONFIRMED not in carol.get("/mypage").text
+
+
+def test_in_development_signing_up_writes_the_mail_that_my_page_speaks_of(
+    app: Flask, client: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(app.config, "MAIL_FOLDER", tmp_path / "mail")
+    monkeypatch.setitem(app.config, "MAIL_FROM", "semicircle@localhost.localdomain")
+    monkeypatch.setitem(app.config, "SITE_URL", "http://localhost:5000")
+    assert client.submit("/sign-up", email=CAROL, nickname="carol", password=PASSWORD).location == "/notes"
+    assert "Open the link in our email" in client.get("/mypage").text
+    run_queued(app)
+    [file] = (tmp_path / "mail").iterdir()
+    letter = message_from_bytes(file.read_bytes(), policy=default)
+    assert letter["To"] == CAROL
+    [link] = re.findall(r"http://localhost:5000(/confirm-email/\S+)", text_of(letter))
+    client.submit(link)
+    assert is_confirmed()
+    assert NOT_CONFIRMED not in client.get("/mypage").text
+
+
+def test_where_no_mail_is_sent_signing_up_promises_none(app: Flask, client: Visitor) -> None:
+    client.submit("/sign-up", email=CAROL, nickname="carol", password=PASSWORD)
+    assert queued() == []
+    assert NOT_CONFIRMED not in client.get("/mypage").text
 
 
 def test_looking_at_the_page_confirms_nothing(post: Post, carol: Visitor) -> None:
