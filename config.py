@@ -20,6 +20,7 @@ from environment import (
     page_servers,
     read,
     refuse_debug,
+    refuse_platforms,
     required,
     secret_key,
     secret_keys,
@@ -51,6 +52,7 @@ class Config:
     DEBUG = False
     TESTING = False
     ONLY_MIGRATES = False
+    SERVES_STRANGERS = True
     EMBEDDED_POSTGRES = False
     EMBEDDED_S3 = False
     DEMO_ACCOUNT = True  # `flask seed` makes one without being told twice
@@ -71,6 +73,7 @@ class Config:
     PAGE_SERVERS: frozenset[tuple[str, int]] = frozenset()
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        self.refuse_strangers(env)
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
@@ -80,6 +83,12 @@ class Config:
         self._read_database(env)
         self._read_storage(env)
         self._read_mail(env)
+
+    @classmethod
+    def refuse_strangers(cls, env: Mapping[str, str]) -> None:
+        """Raises: ConfigError: these settings are for a developer's machine, and this is a platform."""
+        if not cls.SERVES_STRANGERS:
+            refuse_platforms(env, cls.__name__)
 
     @property
     def sends_mail(self) -> bool:
@@ -131,7 +140,7 @@ class Config:
     def _read_mail(self, env: Mapping[str, str]) -> None:
         self.SMTP_SERVER = smtp_server(env)
         self.MAIL_FROM = sender(env)
-        self.SITE_URL = site_url(env)
+        self.SITE_URL = site_url(env, needs_https=self.HTTPS)
 
 
 class DevelopmentConfig(Config):
@@ -142,6 +151,7 @@ class DevelopmentConfig(Config):
     """
 
     DEBUG = True
+    SERVES_STRANGERS = False
     PORTS_FILE = Path(__file__).parent / "instance" / "ports.json"
     NOBODY = 1  # the port before the first `flask dev`: nothing listens there, and it is not another checkout's
 
@@ -188,6 +198,7 @@ class TestingConfig(Config):
 
     __test__ = False  # pytest takes every class named Test… for a test
     TESTING = True
+    SERVES_STRANGERS = False
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__(env)
@@ -245,9 +256,11 @@ def for_migrations(env: Mapping[str, str]) -> Config:
     Development keeps its class, which knows where the embedded database is.
 
     Raises:
-        ConfigError: `APP_SETTINGS` names no class, or `DATABASE_URL` is missing or unusable.
+        ConfigError: `APP_SETTINGS` names no class, or one of a developer's machine on a platform; or `DATABASE_URL` is
+            missing or unusable.
     """
     cls = named_class(read(env, "APP_SETTINGS") or "config.MigrationConfig")
+    cls.refuse_strangers(env)
     return cls(env) if issubclass(cls, DevelopmentConfig) else MigrationConfig(env)
 
 

@@ -17,6 +17,22 @@ SENTRY_DSN = re.compile(
 )
 COMMIT = re.compile(r"[0-9a-f]{12,64}")
 
+# What a platform of docs/platforms.md sets in each process by itself, as its documentation or its source has it.
+PLATFORMS = {
+    "DYNO": "Heroku or Dokku",
+    "DOKKU_APP_TYPE": "Dokku",
+    "HEROKU_SLUG_COMMIT": "Heroku or a plain server",
+    "CONTAINER": "Scalingo",
+    "RENDER": "Render",
+    "RAILWAY_ENVIRONMENT": "Railway",
+    "RAILWAY_ENVIRONMENT_NAME": "Railway",
+    "RAILWAY_PROJECT_ID": "Railway",
+    "FLY_APP_NAME": "Fly.io",
+    "FLY_MACHINE_ID": "Fly.io",
+    "CC_DEPLOYMENT_ID": "Clever Cloud",
+}
+HEROKU_CI = "HEROKU_TEST_RUN_ID"  # tests run there on a dyno that nobody reaches
+
 SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
 # A key that can be read in this repository signs nothing. DEVELOPMENT_KEY of config.py holds the word "development".
 PLACEHOLDERS = ("change", "placeholder", "secret_key", "your-", "xxxx", "example", "development")
@@ -85,6 +101,21 @@ def refuse_debug(env: Mapping[str, str]) -> None:
     """Refuse Flask's own switch of the debug mode. It would go past the class, in each process that `flask` starts."""
     if read(env, "FLASK_DEBUG").lower() not in {"", "0", "false", "no"}:
         raise ConfigError("FLASK_DEBUG is set, and shows strangers the code; unset it, since only development debugs.")
+
+
+def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
+    """Refuse settings of a developer's machine where strangers come: their cookies and their debugger are open there.
+
+    Args:
+        settings: the name of the class.
+    """
+    on_heroku_ci = bool(read(env, HEROKU_CI))
+    found = [name for name in PLATFORMS if read(env, name)]
+    if found and not on_heroku_ci:
+        raise ConfigError(
+            f"APP_SETTINGS names config.{settings}, which serves no strangers, but {found[0]} is set, as on"
+            f" {PLATFORMS[found[0]]}; set APP_SETTINGS to config.StagingConfig or config.ProductionConfig."
+        )
 
 
 def sentry_dsn(env: Mapping[str, str]) -> str:

@@ -66,8 +66,11 @@ def sender(env: Mapping[str, str]) -> str:
     return address
 
 
-def site_url(env: Mapping[str, str]) -> str:
+def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
     """What links in mails begin with. Raises: ConfigError.
+
+    Args:
+        needs_https: refuse http, but for a site of this machine: whoever reads a secret link on its way has its key.
 
     It is never taken from a request: the Host header is the asker's to choose, and the link of a mail would lead to the
     asker's own site (password reset poisoning).
@@ -84,4 +87,6 @@ def site_url(env: Mapping[str, str]) -> str:
     ends_there = url.path in ("", "/") and not url.query and not url.fragment
     if url.scheme not in ("http", "https") or not (is_host and has_port and ends_there):
         raise ConfigError("SITE_URL has to be a URL such as https://notes.example.com, without a path.")
+    if needs_https and url.scheme != "https" and url.hostname not in LOCAL_HOSTS:
+        raise ConfigError("SITE_URL has to begin with https://, since the links in mails are keys.")
     return f"{url.scheme}://{url.netloc}"

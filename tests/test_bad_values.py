@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
 from app import create_app
+from environment import HEROKU_CI, PLATFORMS
 
 ROOT = Path(__file__).parents[1]
 FLASK = FlaskGroup(create_app=create_app, load_dotenv=False, set_debug_flag=False)
@@ -38,6 +39,7 @@ MAIL = {
     "SITE_URL": "https://semicircle.dev",
 }
 TESTS = {"APP_SETTINGS": "config.TestingConfig", "TEST_PAGE_SERVERS": "127.0.0.1:8001"}
+READ_IN_TESTS = {"TEST_PAGE_SERVERS", HEROKU_CI, *PLATFORMS}
 
 NUMBERS = ["0", "-1", "two", "", "1.5", "٣", "100", "1000000", "1 2"]
 DATABASE_URLS = [
@@ -149,10 +151,13 @@ BAD = {
         *("", "nobody", "nobody@", "nobody@localhost", "Nobody <nobody@semicircle.dev>"),
         *("a@semicircle.dev,b@semicircle.dev", "달@semicircle.dev"),
     ],
-    "SITE_URL": ["", *URLS[:8], "https://semicircle.dev/path", "https://semicircle.dev?hidden=1"],
-    "DYNO": [],  # every value is valid
+    "SITE_URL": [
+        "",
+        *URLS[:8],
+        *("https://semicircle.dev/path", "https://semicircle.dev?hidden=1", "http://hidden.dev"),
+    ],
+    **{name: [] for name in (*PLATFORMS, HEROKU_CI)},  # every value is valid
     "HEROKU_BUILD_COMMIT": [],  # what is no commit is not shown
-    "HEROKU_SLUG_COMMIT": [],
     "GIT_REV": [],
     "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
 }
@@ -169,7 +174,7 @@ CASES = [
 def environment(name: str, value: str) -> dict[str, str]:
     """Return an environment that is valid except for this value."""
     bucket = next((family for family in (BUCKETEER, CLOUDCUBE) if name in family), OWN_BUCKET)
-    return {**GOOD, **bucket, **MAIL, **(TESTS if name in TESTS else {}), name: value}
+    return {**GOOD, **bucket, **MAIL, **(TESTS if name in READ_IN_TESTS else {}), name: value}
 
 
 def assert_is_one_sentence(said: str, name: str, value: str) -> None:

@@ -19,9 +19,10 @@ from config import (
     StagingConfig,
     TestingConfig,
     checked,
+    for_migrations,
     from_environment,
 )
-from environment import SHORTEST_KEY, ConfigError
+from environment import PLATFORMS, SHORTEST_KEY, ConfigError
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -155,10 +156,10 @@ def test_the_pool_size_covers_the_worker_threads() -> None:
 def test_the_commit_that_runs_is_the_first_that_a_platform_tells() -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     for name in ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"):
-        assert commit[:12] == DevelopmentConfig({name: commit}).COMMIT
-    assert DevelopmentConfig({"HEROKU_BUILD_COMMIT": "a" * 40, "GIT_REV": commit}).COMMIT == "a" * 12
+        assert commit[:12] == config(**{name: commit}).COMMIT
+    assert config(HEROKU_BUILD_COMMIT="a" * 40, GIT_REV=commit).COMMIT == "a" * 12
     for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{commit}x"):
-        assert DevelopmentConfig({"HEROKU_SLUG_COMMIT": other}).COMMIT is None
+        assert config(HEROKU_SLUG_COMMIT=other).COMMIT is None
 
 
 @pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
@@ -238,6 +239,90 @@ def test_flasks_own_switch_does_not_go_past_the_class(name: str, value: str) -> 
 @pytest.mark.parametrize("value", ["", "0", "false", "no"])
 def test_a_switch_that_is_off_is_no_matter(value: str) -> None:
     assert not config(FLASK_DEBUG=value).DEBUG
+
+
+class OfDevelopment(DevelopmentConfig):
+    """A class of one's own."""
+
+
+class OfTests(TestingConfig):
+    """Likewise."""
+
+
+@pytest.mark.parametrize("cls", [DevelopmentConfig, OfDevelopment, TestingConfig, OfTests])
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_settings_of_a_developers_machine_refuse_each_platform(cls: type[Config], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{cls.__name__}.* but {name} is set, .* set APP_SETTINGS to config.Staging"):
+        cls({**ENVIRONMENT, name: "web.1"})
+    cls({**ENVIRONMENT, name: ""})
+
+
+@pytest.mark.parametrize("settings", ["config.DevelopmentConfig", "config.TestingConfig"])
+def test_so_does_flask_db_with_them(settings: str) -> None:
+    with pytest.raises(ConfigError, match="but DYNO is set"):
+        for_migrations({**ENVIRONMENT, "APP_SETTINGS": settings, "DYNO": "release.1"})
+
+
+@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, MigrationConfig])
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_settings_of_a_platform_are_welcome_on_each(cls: type[Config], name: str) -> None:
+    cls({**ENVIRONMENT, name: "web.1"})
+
+
+def test_heroku_ci_runs_the_tests_on_a_dyno_and_heroku_local_runs_on_none() -> None:
+    TestingConfig({**ENVIRONMENT, "DYNO": "run.1", "CI": "true", "HEROKU_TEST_RUN_ID": "01234567"})
+    DevelopmentConfig({"PORT": "5000", "FOREMAN_WORKER_NAME": "web.1"})
+    with pytest.raises(ConfigError, match="but DYNO is set"):
+        TestingConfig({**ENVIRONMENT, "DYNO": "web.1", "CI": "true", "HEROKU_TEST_RUN_ID": ""})
+
+
+OVER_HTTP = [
+    "http://notes.example.com",
+    "HTTP://notes.example.com",
+    "http://notes.example.com:443/",
+    "http://localhost.example.com",
+    "http://127.0.0.1.example.com",
+    "http://127.0.0.11",
+    "http://0.0.0.0:8000",
+    "http://192.168.1.7",
+    "http://[::2]",
+    "http://[2001:db8::1]:8000",
+]
+
+
+@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig])
+@pytest.mark.parametrize("url", OVER_HTTP)
+def test_secret_links_never_go_over_http_to_another_machine(cls: type[Config], url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SITE_URL has to begin with https://"):
+        cls({**ENVIRONMENT, "SITE_URL": url})
+    assert url.lower().rstrip("/") == DevelopmentConfig({"SITE_URL": url}).SITE_URL
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("notes.example.com", "//notes.example.com", "ftp://notes.example.com", "https:notes.example.com", "https://"),
+        *(
+            "https://https://a",
+            "http://a@localhost",
+            "http://localhost@notes.example.com",
+            "https://a\\@b",
+            "https://a b",
+        ),
+    ],
+)
+def test_what_is_no_address_of_a_site_is_refused_with_and_without_https(url: str) -> None:
+    for cls in (ProductionConfig, TestingConfig):
+        with pytest.raises(ConfigError, match=r"^SITE_URL has to be a URL"):
+            cls({**ENVIRONMENT, "SITE_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8000", "http://LOCALHOST", "http://127.0.0.1:8000", "http://[::1]:1"]
+)
+def test_a_site_of_this_machine_may_have_http(url: str) -> None:
+    assert url == config(SITE_URL=url).SITE_URL
+    assert config(SITE_URL="HTTPS://Notes.example.com").SITE_URL == "https://Notes.example.com"
 
 
 class Checkout(DevelopmentConfig):
