@@ -21,6 +21,7 @@ from environment import (
     read,
     refuse_debug,
     refuse_platforms,
+    require_installed,
     required,
     secret_key,
     secret_keys,
@@ -32,6 +33,7 @@ from environment_database import database_url, engine_options, follower_options
 from environment_mail import sender, site_url, smtp_server
 from environment_storage import object_storage
 
+DEVELOPMENT_MODULE = "psutil"  # what app/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
 NO_MAIL = (
     "SMTP_URL is not set: a forgotten password cannot be replaced, no address can be confirmed or changed, and sign-up"
@@ -156,6 +158,7 @@ class DevelopmentConfig(Config):
     NOBODY = 1  # the port before the first `flask dev`: nothing listens there, and it is not another checkout's
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        require_installed(DEVELOPMENT_MODULE, type(self).__name__)
         given = {name: value for name, value in env.items() if value}
         self.PORTS = remembered_ports(self.PORTS_FILE)
         self.EMBEDDED_POSTGRES = "DATABASE_URL" not in given

@@ -1,5 +1,6 @@
 """Reading environment variables. A missing or unusable value stops the start with its name, never with the value."""
 
+import importlib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -116,6 +117,21 @@ def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
             f"APP_SETTINGS names config.{settings}, which serves no strangers, but {found[0]} is set, as on"
             f" {PLATFORMS[found[0]]}; set APP_SETTINGS to config.StagingConfig or config.ProductionConfig."
         )
+
+
+def require_installed(module: str, settings: str) -> None:
+    """Refuse settings that need a package which no dyno has, where it is not installed.
+
+    Args:
+        settings: the name of the class.
+    """
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        raise ConfigError(
+            f"APP_SETTINGS names config.{settings}, which needs {module}; install it with:"
+            " python -m pip install -r requirements-dev.txt"
+        ) from None
 
 
 def sentry_dsn(env: Mapping[str, str]) -> str:

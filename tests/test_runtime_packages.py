@@ -1,0 +1,78 @@
+"""With the packages of requirements.txt alone: production runs, and development says in one sentence what it lacks."""
+
+import importlib.metadata
+import os
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LACKS = "Error: APP_SETTINGS names config.DevelopmentConfig, which needs psutil; install it with: "
+INSTALL = "python -m pip install -r requirements-dev.txt"
+GUNICORN = ("gunicorn", "-c", "gunicorn.conf.py", "-b", "127.0.0.1:0", "app:create_app()")
+PRODUCTION = {
+    "APP_SETTINGS": "config.ProductionConfig",
+    "SECRET_KEY": secrets.token_hex(32),
+    "DATABASE_URL": "postgres://u:p@127.0.0.1:1/n",
+    "S3_BUCKET": "bucket",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what `pip install -r requirements.txt` installs, linked from where it is installed."""
+    folder: Path = tmp_path_factory.mktemp("packages")
+    for name in re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+        distribution = importlib.metadata.distribution(name)
+        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
+    return folder
+
+
+def run(packages: Path, *module: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a module. Without `site` (-S) Python sees no package but these."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "FLASK_SKIP_DOTENV": "1", **env}
+    command = [sys.executable, "-S", "-m", *module]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("flask", "run"),
+        ("flask", "run", "--debug"),
+        ("flask", "shell"),
+        ("flask", "db", "upgrade"),
+        GUNICORN,
+        ("config",),
+    ],
+    ids=" ".join,
+)
+def test_development_says_what_to_install_and_ends(packages: Path, command: tuple[str, ...]) -> None:
+    ended = run(packages, *command, APP_SETTINGS="config.DevelopmentConfig")
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines()[-1] == LACKS + INSTALL
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_list_of_commands_says_it_too(packages: Path) -> None:
+    listed = run(packages, "flask", "--help", APP_SETTINGS="config.DevelopmentConfig")
+    assert LACKS + INSTALL in listed.stderr
+    assert "Traceback" not in listed.stdout + listed.stderr
+
+
+def test_production_runs_with_them(packages: Path) -> None:
+    assert run(packages, "config", **PRODUCTION).returncode == 0
+    listed = run(packages, "flask", "routes", **PRODUCTION)
+    assert listed.returncode == 0, listed.stderr
+    assert "/notes" in listed.stdout
