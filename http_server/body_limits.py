@@ -5,6 +5,8 @@ from typing import Any
 
 from gunicorn.util import unquote_to_wsgi_str
 
+from http_server.refusals import TooManyUploads
+
 MIB = 1024 * 1024
 # A long body is an import's ZIP. So many at once have a place on the disk in a process, each twice: here, and where the
 # application unpacks its form.
@@ -13,10 +15,6 @@ MOST_LONG = 3
 
 # The bytes that the body of a request with this WSGI environment may have. It holds what the headers say.
 LimitOf = Callable[[dict[str, Any]], int]
-
-
-class TooManyUploads(Exception):
-    """As many long bodies as there is room for are on their way. Try again in a minute."""
 
 
 class BodyLimits:

@@ -3,6 +3,7 @@
 import secrets
 import socket
 import time
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
@@ -10,6 +11,7 @@ from gunicorn import util
 from gunicorn.config import Config
 
 from http_server.body_limits import BodyLimits
+from http_server.refusals import Refused
 from http_server.request_buffer import Part, RequestBuffer
 from http_server.response_buffer import ResponseBuffer
 
@@ -69,6 +71,7 @@ class Connection:
 
         Raises:
             OSError: the connection is broken.
+            Refused: see refusals.py.
             Exception: gunicorn's parser refuses the request.
         """
         is_open = self.incoming.read_from(self.socket)
@@ -150,9 +153,9 @@ class Connection:
             return False
         return True
 
-    def answer_too_many_uploads(self) -> None:
-        """Raises: OSError."""
-        util.write_error(self.socket, 503, "Service Unavailable", "Too many large uploads; try again in a minute.")
+    def answer_refusal(self, refusal: Refused) -> None:
+        with suppress(OSError):  # the client is gone
+            util.write_error(self.socket, refusal.status, refusal.reason, refusal.advice)
 
     def close(self) -> None:
         self.incoming.close()

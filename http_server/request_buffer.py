@@ -5,6 +5,7 @@ next request on the connection begins, is decided here. A malformed framing ends
 is asked: it may leave a body unread, and then nobody else would notice (request smuggling).
 """
 
+import re
 import socket
 import tempfile
 from enum import Enum, auto
@@ -13,15 +14,23 @@ from typing import Any
 from gunicorn import http
 from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
-from gunicorn.http.errors import LimitRequestHeaders, UnsupportedTransferCoding
+from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, UnsupportedTransferCoding
 
 from http_server.body_limits import LONG, BodyLimits
 from http_server.chunked_body import ChunkedDecoder
+from http_server.refusals import VersionNotSupported
 
 # Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
 HEAD_LIMIT = 64 * 1024
 IN_MEMORY = 64 * 1024  # a larger body goes to a file: 2,000 slow uploads must not fill the memory
 READ_AT_ONCE = 64 * 1024
+
+# An empty line before the request line is allowed (RFC 9112, section 2.2).
+VERSION = re.compile(rb"(?:\r\n)?[^\r\n]* HTTP/([0-9.]+)\r?\n")
+VERSIONS = (b"1.0", b"1.1")
+# uri-host [":" port] (RFC 9110, section 7.2; RFC 3986, section 3.2.2). A reg-name may be empty, and is so where the
+# target has no authority.
+HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 
 
 class Part(Enum):
@@ -71,7 +80,7 @@ class RequestBuffer:
 
         Raises:
             OSError: the connection is broken.
-            TooManyUploads
+            Refused: see refusals.py.
             Exception: gunicorn's parser refuses the head, or the body is malformed.
         """
         try:
@@ -83,7 +92,7 @@ class RequestBuffer:
         return bool(data)
 
     def feed(self, data: bytes) -> None:
-        """Raises: what gunicorn's parser raises about the head, and ChunkedDecoder about the body."""
+        """Raises: Refused, and what gunicorn's parser raises about the head, and ChunkedDecoder about the body."""
         self.received += len(data)
         if self.missing is Part.HEAD:
             self._feed_head(data)
@@ -104,12 +113,17 @@ class RequestBuffer:
             self._feed_body(rest)
 
     def _parse(self, head: bytes) -> None:
+        version = VERSION.match(head)
+        if version and version[1] not in VERSIONS:
+            raise VersionNotSupported
         self._bytes.write(head)
         self._bytes.seek(0)
         self.missing = Part.BODY
         source: Any = self  # gunicorn takes whatever has `recv`
         self.request = next(http.get_parser(self._config, source, self._client))
         self._head.clear()
+        self._check_host()
+        self._heed_close()
         # gunicorn would send it when the application starts, and that is too late.
         self.expects_continue = self.request._expected_100_continue
         self.request._expected_100_continue = False
@@ -128,14 +142,36 @@ class RequestBuffer:
         elif self._body_missing > LONG:
             self._admit_long()
 
+    def _check_host(self) -> None:
+        """Of HTTP/1.1 a Host is required, and of every version a valid one (RFC 9112, section 3.2).
+
+        Two of them are refused by gunicorn's parser.
+        """
+        hosts = self._values("HOST")
+        is_missing = not hosts and self.request.version >= (1, 1)
+        if is_missing or not all(HOST.fullmatch(host) for host in hosts):
+            raise InvalidHeader("HOST", req=self.request)
+
+    def _heed_close(self) -> None:
+        """Connection is a list of options, in any number of fields (RFC 9110, section 7.6.1).
+
+        gunicorn compares the first field as a whole.
+        """
+        options = ",".join(self._values("CONNECTION")).lower().split(",")
+        if "close" in (option.strip(" \t") for option in options):
+            self.request.force_close()
+
+    def _values(self, field: str) -> list[str]:
+        return [value for name, value in self.request.headers if name == field]
+
     def _admit_long(self) -> None:
         self._limits.admit_long()
         self._is_long = True
 
     def _refuse_other_codings(self) -> None:
         """gunicorn hands over a compressed body as it is, and the application would take it for the content."""
-        codings = [value.lower() for name, value in self.request.headers if name == "TRANSFER-ENCODING"]
-        if codings != ["chunked"]:
+        codings = self._values("TRANSFER-ENCODING")
+        if [coding.lower() for coding in codings] != ["chunked"]:
             raise UnsupportedTransferCoding(", ".join(codings))
 
     def _feed_body(self, data: bytes) -> None:

@@ -17,8 +17,9 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
-from http_server.body_limits import BodyLimits, TooManyUploads
+from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
+from http_server.refusals import Refused
 from http_server.request_buffer import Part
 from http_server.waiting_room import WaitingRoom
 
@@ -150,9 +151,9 @@ class BufferingWorker(ThreadWorker):
             is_open = take()
         except (OSError, NoMoreData, StopIteration):
             self.close(connection)
-        except TooManyUploads:
-            self.log.warning("an upload is refused: too many large ones at once")
-            connection.answer_too_many_uploads()
+        except Refused as refusal:
+            self.log.warning("a request is refused: %d %s", refusal.status, type(refusal).__name__)
+            connection.answer_refusal(refusal)
             self.linger(connection)
         except Exception as error:  # gunicorn's parser has a class for each fault, and handle_error knows them
             self.handle_error(None, connection.socket, connection.client, error)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from http_server.body_limits import LONG, MOST_LONG, BodyLimits, TooManyUploads
+from http_server.body_limits import LONG, MOST_LONG, BodyLimits
+from http_server.refusals import TooManyUploads
 from http_server.request_buffer import Part, RequestBuffer
 
 LIMIT = 2 * LONG
