@@ -3,7 +3,6 @@
 import gc
 import os
 import resource
-from pathlib import Path
 
 from flask import Flask
 from gunicorn.arbiter import Arbiter
@@ -50,7 +49,7 @@ forwarded_allow_ips = "*" if settings.ON_DYNO else "127.0.0.1,::1,::ffff:127.0.0
 forwarder_headers = ""  # by default a client can send SCRIPT_NAME and move the application to another path
 control_socket_disable = True  # it is a file in the home folder, which a second gunicorn would delete
 # The heartbeat file is written each second and must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 
 accesslog = "-"  # one line a request
 logger_class = "http_server.access_log.AccessLog"

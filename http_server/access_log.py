@@ -1,9 +1,12 @@
 """The access log: one line a request. docs/logs.md says what its fields are."""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
 from gunicorn.glogging import Logger
+
+from http_server.refusals import ClientGone
 
 SPAN = "semicircle.span"  # where app/web/logs.py puts what the application knows of the request
 
@@ -32,7 +35,7 @@ def fields(response: Any, wsgi: dict[str, Any], took: timedelta) -> dict[str, st
         "method": wsgi.get("REQUEST_METHOD"),
         "path": path and path.encode("latin-1", "replace").decode("utf-8", "replace"),  # WSGI has bytes as Latin-1
         "route": span and span.name,
-        "status": response.status.partition(" ")[0] if response.status else None,
+        "status": status(response),
         "account": span and span.account,
         "bytes": response.sent,
         "ms": took // timedelta(milliseconds=1),
@@ -41,3 +44,14 @@ def fields(response: Any, wsgi: dict[str, Any], took: timedelta) -> dict[str, st
         "bucket_ms": span.bucket_seconds * 1000 if span else 0.0,
         "request_id": span and span.request_id,
     }
+
+
+def status(response: Any) -> str | None:
+    """Return the status code; 500 of an answer that an error has cut off, whatever its head has told the client.
+
+    gunicorn writes the line while that error passes by. A client that leaves cuts its answer off itself.
+    """
+    code: str | None = response.status.partition(" ")[0] if response.status else None
+    error = sys.exception()
+    is_cut_off = error is not None and not isinstance(error, ClientGone)
+    return "500" if code and code < "400" and is_cut_off else code

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import struct
 import time
 from contextlib import suppress
 from enum import Enum, auto
@@ -59,6 +60,7 @@ class Connection:
         self._body_since: float | None = None
         self._begin_reading()
         self.is_kept_alive = False
+        self.is_cut_off = False  # the answer failed behind its head
         self.watched_for = 0  # the events that the waiting room has registered
         self._config, self._limits = config, limits
         self._discarded = 0
@@ -156,6 +158,15 @@ class Connection:
     def answer_refusal(self, refusal: Refused) -> None:
         with suppress(OSError):  # the client is gone
             util.write_error(self.socket, refusal.status, refusal.reason, refusal.advice)
+
+    def reset(self) -> None:
+        """Close it so that the client cannot take a part of its answer for the whole.
+
+        Of an answer with neither a length nor chunks an orderly end would say that it is whole (RFC 9112, section 8).
+        """
+        with suppress(OSError):  # the client was first
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # on, 0 seconds
+        self.close()
 
     def close(self) -> None:
         self.incoming.close()

@@ -7,7 +7,6 @@ is asked: it may leave a body unread, and then nobody else would notice (request
 
 import re
 import socket
-import tempfile
 from enum import Enum, auto
 from typing import Any
 
@@ -18,7 +17,7 @@ from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, Unsupported
 
 from http_server.body_limits import LONG, BodyLimits
 from http_server.chunked_body import ChunkedDecoder
-from http_server.refusals import VersionNotSupported
+from http_server.refusals import Spool, VersionNotSupported
 
 # Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
 HEAD_LIMIT = 64 * 1024
@@ -63,7 +62,7 @@ class RequestBuffer:
         self._body_missing = 0
         self._chunked: ChunkedDecoder | None = None
         self._body_received = 0  # bytes of a chunked body, with its framing
-        self._bytes = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self._bytes = Spool(IN_MEMORY)
 
     def close(self) -> None:
         self._bytes.close()

@@ -1,7 +1,8 @@
 """Response buffering: a thread that answers never waits for a client that reads slowly."""
 
 import socket
-import tempfile
+
+from http_server.refusals import ClientGone, Spool
 
 IN_MEMORY = 256 * 1024  # bytes; most of a longer answer, such as an export, waits in a file
 SEND_AT_ONCE = 64 * 1024
@@ -22,9 +23,9 @@ class ResponseBuffer:
         self.is_empty = True
         self.is_held = False  # for the tarpit
         self._socket = connection
-        self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self._kept = Spool(IN_MEMORY)
         self._kept_from = 0
-        self._has_begun = False
+        self.has_begun = False
         self._head = b""  # while it waits for the beginning of the body, to go out with it in one packet
 
     def close(self) -> None:
@@ -33,14 +34,14 @@ class ResponseBuffer:
 
     def shutdown(self, how: int) -> None:
         """gunicorn calls this when a response is cut off. The event loop closes the connection."""
-        raise OSError
+        raise ClientGone
 
     def sendall(self, data: bytes) -> None:
-        """Raises: OSError when the client is gone."""
-        if self._has_begun:
+        """Raises: ClientGone, SpoolFailed."""
+        if self.has_begun:
             self._put(data)
         else:  # gunicorn writes the head first, in one piece
-            self._has_begun, self._head = True, data
+            self.has_begun, self._head = True, data
             self.is_held = data[9:12] == TOO_MANY_REQUESTS  # in the status line: "HTTP/1.1 429 …"
 
     def _put(self, data: bytes) -> None:
@@ -52,7 +53,7 @@ class ResponseBuffer:
             self._kept.write(data)
 
     def flush(self) -> bool:
-        """Send what the kernel takes now. Returns whether all of it is sent. Raises: OSError, as `sendall`."""
+        """Send what the kernel takes now. Returns whether all of it is sent. Raises: as `sendall`."""
         if self._head:
             self._put(b"")
         for _ in range(SENDS_A_TURN):
@@ -76,5 +77,7 @@ class ResponseBuffer:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
+        except OSError as error:
+            raise ClientGone from error
         self.sent += sent
         return sent

@@ -19,13 +19,17 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
-from http_server.refusals import Refused
+from http_server.refusals import ClientGone, Refused, SpoolFailed
 from http_server.request_buffer import Part
 from http_server.waiting_room import WaitingRoom
 
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
 LIVENESS_PATH = "/healthz"
 SWEEP_SECONDS = 0.1
+# accept(2): no file descriptor or no memory is left, of this process or of the machine. The connection stays in the
+# kernel's queue, so the log says it once in so many seconds and not at each try.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+COMPLAINT_SECONDS = 10.0
 # After SIGTERM we still answer requests on kept-alive connections for this long (RFC 9112, section 9.6).
 STOP_SECONDS = 5.0
 
@@ -41,7 +45,7 @@ class BufferingWorker(ThreadWorker):
 
     def init_process(self) -> None:
         self.liveness_pool = ThreadPoolExecutor(1)
-        self.next_sweep = 0.0
+        self.next_sweep = self.next_accept = self.next_complaint = 0.0
         super().init_process()
 
     def run(self) -> None:
@@ -53,7 +57,8 @@ class BufferingWorker(ThreadWorker):
         queue = self.method_queue
         self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]
         while self.alive and self.is_parent_alive():
-            self.set_accept_enabled(self.nr_conns < self.worker_connections or bool(self.room))
+            has_room = self.nr_conns < self.worker_connections or bool(self.room)
+            self.set_accept_enabled(has_room and time.monotonic() >= self.next_accept)
             self.turn()
         self.stop_accepting()
         self.stop(time.monotonic() + self.cfg.graceful_timeout)
@@ -95,8 +100,8 @@ class BufferingWorker(ThreadWorker):
         try:
             accepted, client = listener.accept()
         except OSError as error:  # none is left, another worker took it, or the client is gone
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self.evict()
+            if error.errno in EXHAUSTED:
+                self.make_room(error)
             return False
         if self.nr_conns >= self.worker_connections:
             self.evict()
@@ -104,11 +109,21 @@ class BufferingWorker(ThreadWorker):
         self.wait(Connection(self.cfg, accepted, client, listener.getsockname(), self.body_limits))
         return True
 
-    def evict(self) -> None:
-        """Close the connection that has waited longest, so that a new client is let in."""
+    def make_room(self, error: OSError) -> None:
+        """Close another connection, or pause, so that the kernel can give us the one that it could not."""
+        now = time.monotonic()
+        if now >= self.next_complaint:
+            self.next_complaint = now + COMPLAINT_SECONDS
+            self.log.error("connections cannot be accepted: %s", error)
+        if not self.evict():
+            self.next_accept = now + SWEEP_SECONDS
+
+    def evict(self) -> bool:
+        """Close the connection that has waited longest, so that a new client is let in. Return whether there is one."""
         longest = self.room.take_longest()
         if longest:
             self.close(longest)
+        return longest is not None
 
     def wait(self, connection: Connection) -> None:
         self.room.add(connection, self.on_ready)
@@ -125,7 +140,7 @@ class BufferingWorker(ThreadWorker):
     def close(self, connection: Connection) -> None:
         self.nr_conns -= 1
         self.room.unwatch(connection)
-        connection.close()
+        connection.reset() if connection.is_cut_off else connection.close()
 
     def linger(self, connection: Connection) -> None:
         try:
@@ -149,10 +164,10 @@ class BufferingWorker(ThreadWorker):
         """`take` reads what there is of a request, and returns whether the client may send more."""
         try:
             is_open = take()
-        except (OSError, NoMoreData, StopIteration):
+        except (OSError, NoMoreData, StopIteration):  # the client is gone
             self.close(connection)
         except Refused as refusal:
-            self.log.warning("a request is refused: %d %s", refusal.status, type(refusal).__name__)
+            self.log_refusal(refusal)
             connection.answer_refusal(refusal)
             self.linger(connection)
         except Exception as error:  # gunicorn's parser has a class for each fault, and handle_error knows them
@@ -165,6 +180,10 @@ class BufferingWorker(ThreadWorker):
                 self.wait(connection)
             else:
                 self.close(connection)
+
+    def log_refusal(self, refusal: Refused) -> None:
+        log = self.log.error if isinstance(refusal, SpoolFailed) else self.log.warning
+        log("a request is refused: %d %s %s", refusal.status, type(refusal).__name__, refusal)
 
     def submit(self, connection: Connection) -> None:
         connection.state = State.WORKING
@@ -184,14 +203,22 @@ class BufferingWorker(ThreadWorker):
         request = connection.incoming.request
         try:
             return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes
-        except (StopIteration, BrokenPipeError, ConnectionResetError):  # cut off, and logged; or the client is gone
-            return False
+        except ClientGone:
+            pass
+        except StopIteration:  # gunicorn has logged what cut the answer off
+            connection.is_cut_off = True
         except Exception as error:
-            self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
-            return False
+            if connection.sock.has_begun:  # an OSError of the application, which gunicorn takes for one of the socket
+                self.log.exception("the answer is cut off")
+                connection.is_cut_off = True
+            else:
+                self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
+        return False
 
     def finish(self, connection: Connection) -> None:
-        if connection.sock.is_held:
+        if connection.is_cut_off:
+            self.close(connection)
+        elif connection.sock.is_held:
             connection.hold()
             self.wait(connection)
         else:
@@ -204,7 +231,12 @@ class BufferingWorker(ThreadWorker):
     def send(self, connection: Connection) -> None:
         try:
             is_sent = connection.sock.flush()
-        except OSError:
+        except ClientGone:
+            self.close(connection)
+            return
+        except SpoolFailed as error:
+            self.log.error("the answer is cut off: %s", error)
+            connection.is_cut_off = True
             self.close(connection)
             return
         if not is_sent:

@@ -42,6 +42,7 @@ def export(
 
     Raises:
         StorageUnavailable: the photo cannot be read.
+        OSError: there is no place for a temporary file.
         Busy, AccountGone
     """
     parts = _parts(account, portables, readme, zone, client)
@@ -52,12 +53,12 @@ def export(
 def _parts(
     account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
 ) -> Generator[bytes]:
-    with one_at_a_time():
+    with one_at_a_time(), tempfile.TemporaryFile() as document:
         photo = _photo_of(account)
         events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
         db.session.commit()
         yield b""
-        yield from _Export(account, zone).parts(portables, readme, photo)
+        yield from _Export(account, zone).parts(portables, readme, photo, document)
 
 
 def _photo_of(account: Account) -> bytes | None:
@@ -94,23 +95,24 @@ class _Export:
         self._zone = zone
         self._now = datetime.now(UTC)
 
-    def parts(self, portables: Sequence[Portable], readme: str, photo: bytes | None) -> Iterator[bytes]:
+    def parts(
+        self, portables: Sequence[Portable], readme: str, photo: bytes | None, document: IO[bytes]
+    ) -> Iterator[bytes]:
         written = _Written()
         self._zip = ZipFile(cast(IO[bytes], written), "w")
         self._add(MarkdownFile("README.txt", readme))
         yield from written.take(1)
-        with tempfile.TemporaryFile() as document:
-            for line in self._document(portables):
-                document.write(line.encode())
+        for line in self._document(portables):
+            document.write(line.encode())
+            yield from written.take()
+        db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
+        entry = self._entry(archive.DOCUMENT)
+        entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
+        document.seek(0)
+        with self._zip.open(entry, "w") as packed:
+            for chunk in iter(partial(document.read, CHUNK), b""):
+                packed.write(chunk)
                 yield from written.take()
-            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
-            entry = self._entry(archive.DOCUMENT)
-            entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
-            document.seek(0)
-            with self._zip.open(entry, "w") as packed:
-                for chunk in iter(partial(document.read, CHUNK), b""):
-                    packed.write(chunk)
-                    yield from written.take()
         if photo is not None:
             self._zip.writestr(self._entry(archive.PHOTO), photo)
         self._zip.close()  # writes the central directory

@@ -4,6 +4,9 @@ An error page asks the database for nothing, since that may be what failed: who 
 One question goes to a database that has just answered: whether it is a standby.
 """
 
+import errno
+import tempfile
+
 from flask import Flask, current_app, g, render_template, request, session
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
@@ -21,6 +24,8 @@ from app.web.cookies import TOKEN
 from app.web.problem import Problem, as_json
 
 RETRY_AFTER = 5  # seconds
+# What the system says when it has no room for a temporary file, such as that of an upload: open(2), write(2).
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
 # status: (what happened, what to do)
 SENTENCES = {
@@ -57,6 +62,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DBAPIError, show_database_error)
     app.register_error_handler(Busy, show_busy)
+    app.register_error_handler(OSError, show_system_error)
     for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):
         app.register_error_handler(unavailable, show_unavailable)
 
@@ -88,8 +94,24 @@ def show_database_error(error: DBAPIError) -> Response:
     raise error
 
 
+def show_system_error(error: OSError) -> Response:
+    """503 when there is no room for a temporary file; anything else is a mistake of ours, and goes on to be a 500."""
+    if error.errno in NO_ROOM or is_about_temporary_folder(error):
+        return show_unavailable(error)
+    raise error
+
+
+def is_about_temporary_folder(error: OSError) -> bool:
+    """Return whether the folder of temporary files, which Python looks for once, is gone or closed to us."""
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:  # there is none
+        return True
+    return str(error.filename or "").startswith(folder)
+
+
 def show_unavailable(error: Exception, sentences: tuple[object, object] = SENTENCES[503]) -> Response:
-    """The database or the bucket does not answer. 503, since the reader may try again."""
+    """The database, the bucket or the disk does not serve. 503, since the reader may try again."""
     current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, sqlstate(error), error)
     return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *sentences)
 

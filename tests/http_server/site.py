@@ -1,6 +1,10 @@
 """A small application under the worker of http_server/. It is its own gunicorn configuration: -c python:MODULE."""
 
-from flask import Flask
+import errno
+import os
+from collections.abc import Iterator
+
+from flask import Flask, Response, request
 
 from app.web.logs import logging_config
 
@@ -11,11 +15,39 @@ accesslog = "-"
 threads = 3
 control_socket_disable = True
 
+MIB = 1024 * 1024
+LARGE = 64 * MIB  # bytes; more than the kernel takes from the server on behalf of a client that does not read
+FAILURES: dict[str, Exception] = {
+    "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "folder": FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/gone"),
+    "bucket": ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)),
+    "bug": RuntimeError("a bug"),
+}
 
 app = Flask(__name__)
-app.extensions["body_limit"] = lambda head: 0
+app.extensions["body_limit"] = lambda head: LARGE
 
 
 @app.get("/")
 def index() -> str:
     return "ok"
+
+
+@app.post("/")
+def take() -> str:
+    return str(len(request.get_data()))
+
+
+@app.get("/large")
+def large() -> Response:
+    return Response(bytes(MIB) for _ in range(LARGE // MIB))
+
+
+@app.get("/broken/<failure>")
+def broken(failure: str) -> Response:
+    return Response(_parts(FAILURES[failure]))
+
+
+def _parts(error: Exception) -> Iterator[bytes]:
+    yield b"the beginning"
+    raise error

@@ -1,20 +1,30 @@
-"""The worker, served for real: what it refuses by itself."""
+"""The worker, served for real: what it refuses by itself, and what it does without room on the disk or descriptors.
+
+A limit of the process stands in for a full disk (RLIMIT_FSIZE, setrlimit(2)): a write beyond it fails, also for root.
+"""
 
 import os
 import re
+import resource
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.dev import ports
 from tests.child import child
+from tests.http_server.site import FAILURES, MIB
 from tests.waiting import WITHIN, wait_until
 
 ROOT = Path(__file__).parents[2]
+ROOM = 256 * 1024  # bytes of a file, while the disk is full; more than a body that stays in memory, and than the log
+UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % MIB + bytes(MIB)
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (MIB, bytes(MIB))
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 pytestmark = pytest.mark.servers
@@ -23,6 +33,10 @@ pytestmark = pytest.mark.servers
 @dataclass(frozen=True)
 class Site:
     port: int
+    worker: psutil.Process
+    log: Path
+    temporary: Path
+    log_begins: int = 0  # where that of the test does
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN)
@@ -33,11 +47,35 @@ class Site:
             client.sendall(requests)
             return re.findall(rb"HTTP/\d\.\d \d+ [^\r\n]*", client.makefile("rb").read())
 
+    def said(self) -> str:
+        return self.log.read_text()[self.log_begins :]
+
+    def logged(self, words: str) -> None:
+        wait_until(lambda: words in self.said(), f"logged: {words}")
+
+    def connections(self) -> int:
+        """Count what the worker has open, beside its listener."""
+        entries = Path(f"/proc/{self.worker.pid}/fd").iterdir()
+        return sum("socket:" in os.path.realpath(entry) for entry in entries) - 1
+
+    def first_free_descriptor(self) -> int:
+        used = {int(name) for name in os.listdir(f"/proc/{self.worker.pid}/fd")}
+        return next(number for number in range(len(used) + 1) if number not in used)
+
+    @contextmanager
+    def limited(self, limit: int, most: int) -> Iterator[None]:
+        soft, hard = resource.prlimit(self.worker.pid, limit)
+        resource.prlimit(self.worker.pid, limit, (most, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.worker.pid, limit, (soft, hard))
+
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     [port] = ports.find_free(1)
-    log = tmp_path_factory.mktemp("site") / "log"
+    temporary, log = tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("site") / "log"
     command = [
         sys.executable,
         "-m",
@@ -48,12 +86,101 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         f"127.0.0.1:{port}",
         "tests.http_server.site:app",
     ]
-    environment = {**os.environ, "GUNICORN_CMD_ARGS": ""}
+    environment = {**os.environ, "TMPDIR": str(temporary), "GUNICORN_CMD_ARGS": ""}
     with log.open("wb") as output, child(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
         wait_until(lambda: "Booting worker" in log.read_text(), "the worker has started")
-        yield Site(port)
+        [worker] = psutil.Process(process.pid).children()
+        yield Site(port, worker, log, temporary)
         process.terminate()
         process.wait(WITHIN)
+
+
+@pytest.fixture
+def site(served: Site) -> Iterator[Site]:
+    """At the end it is the same process, and well."""
+    assert served.answers(b"GET / HTTP/1.0\r\n\r\n") == [b"HTTP/1.0 200 OK"]
+    wait_until(lambda: served.connections() == 0, "no connection is left")
+    yield replace(served, log_begins=len(served.log.read_text()))
+    assert served.answers(UPLOAD.replace(b"Host", b"Connection: close\r\nHost")) == [b"HTTP/1.1 200 OK"]
+
+
+@pytest.mark.parametrize("upload", [UPLOAD, CHUNKED], ids=["length", "chunked"])
+def test_an_upload_for_which_the_disk_has_no_room_is_503_and_a_line_of_the_log(site: Site, upload: bytes) -> None:
+    with site.limited(resource.RLIMIT_FSIZE, ROOM):
+        assert site.answers(upload + GET) == [b"HTTP/1.1 503 Service Unavailable"]
+        assert site.answers(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) == [b"HTTP/1.1 200 OK"]
+    site.logged('level=error logger=gunicorn.error request_id=- msg="a request is refused: 503 SpoolFailed [Errno 27]')
+
+
+def test_an_upload_without_a_folder_for_temporary_files_is_503_and_a_line_of_the_log(site: Site) -> None:
+    site.temporary.rmdir()
+    assert site.answers(UPLOAD) == [b"HTTP/1.1 503 Service Unavailable"]
+    site.temporary.mkdir()
+    site.logged("503 SpoolFailed [Errno 2] No such file or directory")
+
+
+def test_an_upload_without_a_file_descriptor_for_its_file_is_503_and_a_line_of_the_log(site: Site) -> None:
+    with site.connect() as client:
+        client.sendall(UPLOAD[:100])
+        wait_until(lambda: site.connections() == 1, "the connection is accepted")
+        with site.limited(resource.RLIMIT_NOFILE, site.first_free_descriptor()):
+            client.sendall(UPLOAD[100:])
+            assert client.makefile("rb").readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
+    site.logged("503 SpoolFailed [Errno 24] Too many open files")
+
+
+def test_a_connection_that_cannot_be_accepted_is_a_line_of_the_log_and_is_answered_later(site: Site) -> None:
+    with site.limited(resource.RLIMIT_NOFILE, site.first_free_descriptor()), site.connect() as client:
+        client.sendall(GET)
+        site.logged('level=error logger=gunicorn.error request_id=- msg="connections cannot be accepted: [Errno 24]')
+    with site.connect() as client:
+        client.sendall(GET)
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_an_answer_that_fails_on_its_way_is_no_whole_answer_and_no_success_in_the_log(
+    site: Site, failure: str, version: str
+) -> None:
+    with site.connect() as client:
+        client.sendall(f"GET /broken/{failure} HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+        received = read_until_reset(client)
+    assert received.count(b"HTTP/") <= 1
+    assert not received.endswith(b"0\r\n\r\n")
+    site.logged(f'path="/broken/{failure}" route=- status=500 ')
+    site.logged(type(FAILURES[failure]).__name__)
+    assert "status=200 " not in site.said()
+
+
+def read_until_reset(client: socket.socket) -> bytes:
+    received = b""
+    try:
+        while data := client.recv(65536):
+            received += data
+    except ConnectionResetError:
+        return received
+    raise AssertionError("the connection has an orderly end")
+
+
+def test_an_answer_for_which_the_disk_has_no_room_is_cut_off(site: Site) -> None:
+    with site.limited(resource.RLIMIT_FSIZE, ROOM), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.settimeout(WITHIN)
+        client.connect(("127.0.0.1", site.port))
+        client.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        site.logged('path="/large" route=- status=500 ')
+        received = read_until_reset(client)
+    assert len(received) < 64 * MIB
+    assert received.count(b"HTTP/") <= 1
+    site.logged("SpoolFailed")
+
+
+def test_a_client_that_leaves_is_no_error_of_ours(site: Site) -> None:
+    with site.connect() as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+    site.logged('path="/large" route=- status=200 ')
+    assert "level=error" not in site.said()
 
 
 @pytest.mark.parametrize("version", ["0.9", "1.2", "1.9", "1.10", "01.1", "1.1.1", "2", "2.0", "3.0"])
