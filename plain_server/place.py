@@ -59,6 +59,11 @@ class Place:
         return self.root / "venvs"
 
     @property
+    def sessions(self) -> Path:
+        """A file for each line of the Procfile that was started, named by its session."""
+        return self.root / "sessions"
+
+    @property
     def log(self) -> Path:
         return self.root / "log"
 

@@ -37,7 +37,7 @@ def set_up(root: Path) -> None:
     Raises:
         DeployError: git is missing.
     """
-    for folder in ("bin", "log", "releases", "venvs"):
+    for folder in ("bin", "log", "releases", "sessions", "venvs"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     _write_once(root / "server.json", SERVER, 0o644)
     _write_once(root / "environment", ENVIRONMENT, 0o600)
