@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ WHOLE = "installed"  # a file that is written last: an environment without it wa
 KEPT = 5  # checkouts, for `activate`
 # A wheel for everything, and the very files that were tested.
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:")
+LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")  # of a Procfile, as Heroku reads it; what is none is passed over
 
 
 def build(place: Place, commit: str) -> Path:
@@ -28,28 +30,53 @@ def build(place: Place, commit: str) -> Path:
     environment = place.virtual_environments / key(place.settings.python, checkout / "requirements.txt")
     if not (environment / WHOLE).exists():
         _install(place, environment, checkout / "requirements.txt")
-    _point(checkout / ".venv", environment)
+    _point(checkout / ".venv", environment, draft=place.root / "venv.draft")
     return checkout
 
 
-def _point(link: Path, environment: Path) -> None:
+def _point(link: Path, environment: Path, draft: Path) -> None:
     """At once: the processes that run from this checkout never find none."""
-    draft = link.with_name(".venv.draft")
     draft.unlink(missing_ok=True)
     draft.symlink_to(environment)
     draft.replace(link)
 
 
 def _check_out(place: Place, commit: str, checkout: Path) -> None:
-    """Under another name first, so that a checkout is whole or not there."""
+    """Check out under another name first, so that a checkout is whole and can be deployed, or is not there."""
     draft = place.root / "checkout.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    git = subprocess.Popen(["git", "--git-dir", place.repository, "archive", commit], stdout=subprocess.PIPE)
-    tar = subprocess.run(["tar", "--extract", "--directory", draft], stdin=git.stdout)
-    if git.wait() != 0 or tar.returncode != 0:
+    with subprocess.Popen(["git", "--git-dir", place.repository, "archive", commit], stdout=subprocess.PIPE) as git:
+        tar = subprocess.run(["tar", "--extract", "--directory", draft], stdin=git.stdout)
+    if git.returncode != 0 or tar.returncode != 0:
         raise DeployError(f"The commit {commit} could not be checked out; is the disk full?")
+    _require_whole(draft)
     draft.rename(checkout)
+
+
+def _require_whole(checkout: Path) -> None:
+    """Refuse a commit that cannot be deployed, whatever its packages are.
+
+    Raises:
+        DeployError: a file is missing, or is what it cannot be.
+    """
+    procfile(checkout)
+    _read(checkout / "requirements.txt")
+    if os.path.lexists(checkout / ".venv"):
+        raise DeployError("The commit holds .venv, which is made here: git rm -r --cached .venv, and ignore it.")
+
+
+def _read(file: Path) -> bytes:
+    """Read a file of a commit.
+
+    Raises:
+        DeployError: it is not there, or a folder, or a link that leads to no file.
+    """
+    if not os.path.lexists(file):
+        raise DeployError(f"The commit has no {file.name}.")
+    if not os.path.isfile(file):
+        raise DeployError(f"{file.name} of the commit is no file.")
+    return file.read_bytes()
 
 
 def key(python: str, requirements: Path) -> str:
@@ -58,10 +85,7 @@ def key(python: str, requirements: Path) -> str:
     Raises:
         DeployError: one of the two is not there.
     """
-    try:
-        pins = requirements.read_bytes()
-    except OSError:
-        raise DeployError("The commit has no requirements.txt.") from None
+    pins = _read(requirements)
     try:
         version = subprocess.run([python, "-VV"], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -89,14 +113,21 @@ def procfile(checkout: Path) -> dict[str, str]:
     """The command of each process type.
 
     Raises:
-        DeployError: there is no Procfile with a web.
+        DeployError: there is no Procfile with a web, or it is no text.
     """
     file = checkout / "Procfile"
-    lines = file.read_text().splitlines() if file.exists() else []
-    pairs = (line.partition(":") for line in lines if not line.startswith("#"))
-    commands = {name.strip(): command.strip() for name, colon, command in pairs if colon}
+    try:
+        text = _read(file).decode("utf-8-sig") if os.path.lexists(file) else ""
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise DeployError("Procfile of the commit is not UTF-8 text.")
+    matches = (LINE.fullmatch(line.strip()) for line in text.splitlines())
+    commands = {match[1]: match[2] for match in matches if match}
     if "web" not in commands:
         raise DeployError("The commit has no Procfile with a line `web:`.")
+    if any(len(name) > 100 or len(command) > 30_000 for name, command in commands.items()):
+        raise DeployError("Procfile of the commit has a line that is too long to be run.")
     return commands
 
 

@@ -88,14 +88,16 @@ class Place:
         file = self.root / "environment"
         found = {}
         try:
-            lines = file.read_text().splitlines()
+            lines = file.read_text("utf-8").splitlines()
         except OSError as error:
             raise DeployError(f"{file} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise DeployError(f"{file} is not UTF-8 text.") from None
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.startswith("#"):
                 continue
             name, equals, value = line.partition("=")
-            if not equals or not NAME.fullmatch(name):
+            if not equals or not NAME.fullmatch(name) or "\0" in value:
                 raise DeployError(f"{file}:{number} is not NAME=value.")
             found[name] = value
         return found

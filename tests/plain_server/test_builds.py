@@ -1,6 +1,8 @@
 """What is built once is used again, what was not finished is not, and what nobody needs goes."""
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,13 +12,37 @@ from plain_server import builds
 from plain_server.errors import DeployError
 from plain_server.place import Place
 
+GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
-    place.releases.mkdir()
-    place.virtual_environments.mkdir()
+    for folder in (place.releases, place.virtual_environments, place.log):
+        folder.mkdir()
+    (tmp_path / "server.json").write_text(json.dumps({"python": sys.executable}))
     return place
+
+
+@pytest.fixture
+def tree(place: Place) -> Path:
+    """A tree that can be deployed, whose packages are installed; `build` commits it."""
+    subprocess.run([*GIT, "init", "--quiet", "--bare", place.repository], check=True)
+    tree = place.root / "tree"
+    tree.mkdir()
+    (tree / "Procfile").write_text("web: exec sleep 600\n")
+    (tree / "requirements.txt").touch()
+    environment = place.virtual_environments / builds.key(sys.executable, tree / "requirements.txt")
+    environment.mkdir()
+    (environment / builds.WHOLE).touch()
+    return tree
+
+
+def build(place: Place, tree: Path) -> Path:
+    git = [*GIT, "--git-dir", str(place.repository), "--work-tree", str(tree)]
+    subprocess.run([*git, "add", "--all", "--force"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "A tree"], check=True)
+    return builds.build(place, subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip())
 
 
 def deployed(place: Place, commit: str, time: float, environment: str) -> None:
@@ -25,6 +51,77 @@ def deployed(place: Place, commit: str, time: float, environment: str) -> None:
     (place.virtual_environments / environment).mkdir(exist_ok=True)
     (checkout / ".venv").symlink_to(place.virtual_environments / environment)
     os.utime(checkout, (time, time))
+
+
+def make(path: Path, made: str | bytes | Path | None) -> None:
+    """A file with a text, a link, or a folder; or nothing."""
+    if path.is_file():
+        path.unlink()
+    if isinstance(made, bytes):
+        path.write_bytes(made)
+    elif isinstance(made, Path):
+        path.symlink_to(made)
+    elif made == "folder":
+        path.mkdir()
+        (path / "file").touch()
+    elif made is not None:
+        path.write_text(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "sentence"),
+    [
+        (".venv", "folder", r"The commit holds \.venv, which is made here"),
+        (".venv", "a file", r"The commit holds \.venv, which is made here"),
+        (".venv", Path("/nowhere"), r"The commit holds \.venv, which is made here"),
+        ("Procfile", "folder", "Procfile of the commit is no file"),
+        ("Procfile", Path("/nowhere"), "Procfile of the commit is no file"),
+        ("Procfile", Path("Procfile"), "Procfile of the commit is no file"),
+        ("Procfile", Path("/dev/zero"), "Procfile of the commit is no file"),
+        ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
+        ("Procfile", "web: exec sleep 600\n".encode("utf-16"), "Procfile of the commit is not UTF-8 text"),
+        ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
+        ("Procfile", None, "no Procfile with a line `web:`"),
+        ("Procfile", "", "no Procfile with a line `web:`"),
+        ("Procfile", "web:\nworker: exec sleep 600\n", "no Procfile with a line `web:`"),
+        ("Procfile", f"web: true\n{'w' * 101}: true\n", "Procfile of the commit has a line that is too long"),
+        ("Procfile", f"web: true\nworker: {'w' * 30_001}\n", "Procfile of the commit has a line that is too long"),
+        ("requirements.txt", "folder", r"requirements\.txt of the commit is no file"),
+        ("requirements.txt", Path("requirements.txt"), r"requirements\.txt of the commit is no file"),
+        ("requirements.txt", Path("/dev/zero"), r"requirements\.txt of the commit is no file"),
+        ("requirements.txt", None, r"The commit has no requirements\.txt"),
+    ],
+)
+def test_a_tree_that_cannot_be_deployed_is_refused_before_anything_is_installed(
+    place: Place, tree: Path, name: str, made: str | bytes | Path | None, sentence: str
+) -> None:
+    make(tree / name, made)
+    installed = set(place.virtual_environments.iterdir())
+    with pytest.raises(DeployError, match=sentence):
+        build(place, tree)
+    assert list(place.releases.iterdir()) == []
+    assert set(place.virtual_environments.iterdir()) == installed
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        (".venv.draft", "folder"),
+        ("runtime.txt", "folder"),
+        (".python-version", b"\xff\0"),
+        ("release.txt", Path("/nowhere")),
+        ("Procfile", "\ufeffweb: exec sleep 600\r\n"),
+        ("Procfile", Path("Procfile.real")),
+    ],
+)
+def test_what_a_deploy_does_not_read_or_can_read_is_no_hindrance(
+    place: Place, tree: Path, name: str, made: str | bytes | Path
+) -> None:
+    (tree / "Procfile.real").write_text("web: exec sleep 600\n")
+    make(tree / name, made)
+    checkout = build(place, tree)
+    assert builds.procfile(checkout) == {"web": "exec sleep 600"}
+    assert (checkout / ".venv" / builds.WHOLE).exists()
 
 
 def test_a_virtual_environment_is_named_by_its_packages_and_its_python(tmp_path: Path) -> None:
@@ -55,7 +152,7 @@ def test_a_commit_without_a_web_is_refused(tmp_path: Path, text: str | None) -> 
 
 
 def test_a_command_of_the_procfile_may_hold_colons(tmp_path: Path) -> None:
-    (tmp_path / "Procfile").write_text("# the web\nweb: gunicorn app:create_app\n\nclock: flask clock\n")
+    (tmp_path / "Procfile").write_text("# the web\nweb: gunicorn app:create_app\n\nclock: flask clock\na/b: x\nc d: x")
     assert builds.procfile(tmp_path) == {"web": "gunicorn app:create_app", "clock": "flask clock"}
 
 

@@ -13,8 +13,3 @@ FILES = sorted((Path(__file__).parents[2] / "plain_server").glob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_it_imports_the_standard_library_and_itself_alone(path: Path) -> None:
     assert {name.split(".")[0] for name in imported_modules(path)} <= {*sys.stdlib_module_names, "plain_server"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_file_has_at_most_200_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 200

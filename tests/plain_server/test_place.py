@@ -32,6 +32,18 @@ def test_a_line_that_is_no_variable_is_refused_without_its_text(place: Place, li
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "sentence"), [(b"\xff", "is not UTF-8 text"), (b"a\0b", "environment:1 is not NAME=value")]
+)
+def test_an_environment_that_no_process_can_get_is_refused_without_its_text(
+    place: Place, value: bytes, sentence: str
+) -> None:
+    (place.root / "environment").write_bytes(b"SECRET_KEY=hunter2" + value)
+    with pytest.raises(DeployError, match=sentence) as raised:
+        place.environment()
+    assert "hunter2" not in str(raised.value)
+
+
 def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="environment cannot be read: No such file"):
         Place(tmp_path).environment()
