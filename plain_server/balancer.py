@@ -1,6 +1,7 @@
 """HAProxy, which ends TLS and sends requests to the web of the live release: its runtime API and its configuration."""
 
 import csv
+import shlex
 import socket
 import time
 from dataclasses import dataclass
@@ -85,10 +86,10 @@ def configuration(place: Place) -> str:
     settings = place.settings
     user = settings.haproxy_user
     return Template((HERE / "haproxy.cfg").read_text()).substitute(
-        admin_socket=f"{settings.admin_socket} mode 660 level admin{f' group {user}' if user else ''}",
+        admin_socket=f"{shlex.quote(settings.admin_socket)} mode 660 level admin{f' group {user}' if user else ''}",
         user=f"    user {user}\n    group {user}\n    chroot /var/lib/haproxy" if user else "",
         binds="\n".join(f"    bind {bind}" for bind in settings.binds),
         host=settings.host,
-        no_server=HERE / "503.http",
+        no_server=shlex.quote(str(HERE / "503.http")),
         servers="\n".join(f"    server {port} 127.0.0.1:{port}" for port in settings.ports),
     )

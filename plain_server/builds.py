@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ KEPT = 5  # checkouts, for `activate`
 # A wheel for everything, and the very files that were tested.
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:")
 LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")  # of a Procfile, as Heroku reads it; what is none is passed over
+SCRIPT = re.compile(rb"""(#!/bin/sh\n'''exec' )(.+)(?= "\$0" "\$@"\n)""")
 
 
 def build(place: Place, commit: str) -> Path:
@@ -106,7 +108,19 @@ def _install(place: Place, environment: Path, requirements: Path) -> None:
             if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode != 0:
                 shutil.rmtree(environment, ignore_errors=True)
                 raise DeployError(f"requirements.txt could not be installed: {last_line(log)}")
+    _quote_scripts(environment)
     (environment / WHOLE).touch()
+
+
+def _quote_scripts(environment: Path) -> None:
+    """Quote the path of Python in the scripts that begin by /bin/sh, as pip writes them where it holds a space.
+
+    pip leaves `$` and quotes in it as they are; see `_build_shebang` of distlib, which it has inside.
+    """
+    python = shlex.quote(f"{environment}/bin/python").encode()
+    for script in (environment / "bin").iterdir():
+        if script.is_file() and (first := SCRIPT.match(text := script.read_bytes())):
+            script.write_bytes(first[1] + python + text[first.end(2) :])
 
 
 def procfile(checkout: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Making the folder of a site, and putting this code there; again for a newer version of it."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,13 +10,15 @@ from plain_server.errors import DeployError
 
 HERE = Path(__file__).parent
 RECEIVE = """\
-#!{python}
+#!/bin/sh
+exec {python} -c {program} "$0" "$@"
+"""
+# {root!a}: in ASCII, whatever the locale is of who runs it.
+PROGRAM = """\
 import sys
-
-sys.path.insert(0, {code!r})
+sys.path.insert(0, {code!a})
 from plain_server.__main__ import main
-
-sys.exit(main({root!r}, sys.argv[1:]))
+sys.exit(main({root!a}, sys.argv[2:]))
 """
 HOOK = """\
 #!/bin/sh
@@ -35,15 +38,19 @@ APP_SETTINGS=config.ProductionConfig
 def set_up(root: Path) -> None:
     """
     Raises:
-        DeployError: git is missing.
+        DeployError: git is missing, or a path like this cannot be used.
     """
+    refused = {":", "\\"} & set(str(root))  # PATH cannot hold the one, a script of pip not the other
+    if refused or not str(root).isprintable():
+        raise DeployError("The folder's path holds a colon, a backslash or a line break; name another one.")
     for folder in ("bin", "log", "releases", "sessions", "venvs"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     _write_once(root / "server.json", SERVER, 0o644)
     _write_once(root / "environment", ENVIRONMENT, 0o600)
     _put_code(root / "bin" / HERE.name)
     receive = root / "bin" / "receive"
-    _write(receive, RECEIVE.format(python=sys.executable, code=str(root / "bin"), root=str(root)), 0o755)
+    program = PROGRAM.format(code=str(root / "bin"), root=str(root))
+    _write(receive, RECEIVE.format(python=shlex.quote(sys.executable), program=shlex.quote(program)), 0o755)
     repository = root / "repository.git"
     if shutil.which("git") is None:
         raise DeployError("git is missing: apt-get install git")
@@ -53,7 +60,7 @@ def set_up(root: Path) -> None:
         ["git", "--git-dir", str(repository), "config", "gc.pruneExpire", "never"],
     ):
         subprocess.run(command, check=True)
-    _write(repository / "hooks" / "pre-receive", HOOK.format(receive=receive), 0o755)
+    _write(repository / "hooks" / "pre-receive", HOOK.format(receive=shlex.quote(str(receive))), 0o755)
 
 
 def _put_code(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,21 @@ def test_what_a_deploy_does_not_read_or_can_read_is_no_hindrance(
     checkout = build(place, tree)
     assert builds.procfile(checkout) == {"web": "exec sleep 600"}
     assert (checkout / ".venv" / builds.WHOLE).exists()
+
+
+def test_a_script_of_pip_runs_where_the_path_holds_what_a_shell_reads(tmp_path: Path) -> None:
+    place = Place(tmp_path / """it's "the" $HOME of `a` 한글""")
+    environment = place.virtual_environments / "environment"
+    for folder in (place.root, place.log, environment.parent):
+        folder.mkdir()
+    (place.root / "server.json").write_text(json.dumps({"python": sys.executable}))
+    requirements = place.root / "requirements.txt"
+    requirements.touch()
+    builds._install(place, environment, requirements)
+    said = subprocess.check_output(
+        ["/bin/sh", "-c", f"{shlex.quote(str(environment / 'bin/pip'))} --version"], text=True
+    )
+    assert str(environment) in said
 
 
 def test_a_virtual_environment_is_named_by_its_packages_and_its_python(tmp_path: Path) -> None:

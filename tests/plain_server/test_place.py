@@ -9,6 +9,7 @@ import pytest
 from plain_server.balancer import Balancer, configuration
 from plain_server.errors import DeployError
 from plain_server.place import Place, Settings
+from plain_server.setting_up import set_up
 
 COMMIT = "c" * 40
 
@@ -42,6 +43,13 @@ def test_an_environment_that_no_process_can_get_is_refused_without_its_text(
     with pytest.raises(DeployError, match=sentence) as raised:
         place.environment()
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\\b", "a\tb", "a\udcffb"])
+def test_a_folder_that_no_path_variable_or_configuration_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DeployError, match="name another one"):
+        set_up(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
