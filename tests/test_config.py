@@ -83,6 +83,13 @@ def test_a_remote_database_host_requires_tls(url: str, sslmode: str | None) -> N
     assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query.get("sslmode") == sslmode
 
 
+def test_the_environment_that_a_plain_server_is_shown_is_enough() -> None:
+    text = (Path(__file__).parents[1] / "docs/plain-server.md").read_text()
+    [shown] = [part for part in text.split("\n\n") if "    APP_SETTINGS=" in part]
+    values = dict(line.strip().split("=", 1) for line in shown.splitlines())
+    ProductionConfig({**values, "SECRET_KEY": KEY})
+
+
 @pytest.mark.parametrize("name", ["APP_SETTINGS", "SECRET_KEY", "DATABASE_URL", "S3_BUCKET", "AWS_ACCESS_KEY_ID"])
 def test_a_missing_variable_is_named_in_the_error(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
