@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,36 +11,47 @@ from plain_server.balancer import configuration
 from plain_server.deploys import Deploys
 from plain_server.errors import DeployError
 from plain_server.place import Place
+from plain_server.repository import BRANCH, BRANCHES, Push, Repository
 from plain_server.setting_up import set_up
 from plain_server.telling import say
 
-BRANCH = "refs/heads/main"
-NOTHING = "0" * 40  # what git calls a reference that is not there
 MOST_SHOWN = 50  # releases
 
 
 def pushed(deploys: Deploys, _: argparse.Namespace) -> None:
-    """Git's pre-receive hook: deploy what is pushed to main, and refuse the push when that fails."""
-    updates = [line.split() for line in sys.stdin]
-    others = [name for *_ids, name in updates if name.startswith("refs/heads/") and name != BRANCH]
-    if others:
-        raise DeployError(f"Only main is deployed, not {', '.join(others)}: git push REMOTE HEAD:main")
-    for _old, commit, name in updates:
-        if name == BRANCH and commit == NOTHING:
-            raise DeployError("main cannot be deleted: it is what serves.")
-        if name == BRANCH:
-            with deploys.lock():
-                _deploy_unless_live(deploys, commit)
+    """Git's proc-receive hook: deploy what is pushed to main and move main there, or refuse the push."""
+    push = Push(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        branches = [update for update in push.updates if update.name.startswith(BRANCHES)]
+        if others := [update.name for update in branches if update.name != BRANCH]:
+            raise DeployError(f"Only main is deployed, not {', '.join(others)}: git push REMOTE HEAD:main")
+        for main in branches:
+            _deploy_if_unmoved(deploys, main.old, main.new)
+    except (DeployError, OSError):
+        push.refuse()
+        raise
+    push.accept()
 
 
-def _deploy_unless_live(deploys: Deploys, commit: str) -> None:
-    """It is live already where the connection of an earlier push was lost after its deploy."""
-    live = deploys.records.live()
-    if live and live.commit == commit:
-        say(f"{commit} is live already, as v{live.version}.")
-        deploys.converge()
-        return
-    release = deploys.deploy(commit, "push")
+def _deploy_if_unmoved(deploys: Deploys, seen: str | None, commit: str | None) -> None:
+    """Deploy what is pushed, if main is still what the pusher saw (compare-and-swap).
+
+    Raises:
+        DeployError: it is not, or what is pushed is no commit, and nothing is built; or the deploy failed.
+    """
+    if commit is None:
+        raise DeployError("main cannot be deleted: it is what serves.")
+    if deploys.repository.commit(commit) != commit:
+        raise DeployError("main has to be a commit, which a tag is not: git push REMOTE TAG^{commit}:main")
+    with deploys.lock():
+        live, main = deploys.records.live(), deploys.repository.main
+        if live and live.commit == main == commit:  # somebody else has pushed the same
+            say(f"{commit} is live already, as v{live.version}.")
+            deploys.converge_if_possible()
+            return
+        if main != seen:
+            raise DeployError(f"main is no longer what you saw, but {main}: git fetch, build on that, and push again.")
+        release = deploys.deploy(commit, "push")
     say(f"v{release.version} is live.")
 
 
@@ -51,35 +61,22 @@ def activate(deploys: Deploys, arguments: argparse.Namespace) -> None:
         live = deploys.records.live()
         if arguments.commit is None and live is None:
             raise DeployError("Nothing is live yet: git push")
-        commit = _resolve(deploys.place, arguments.commit) if arguments.commit else live.commit  # type: ignore[union-attr]
+        commit = _resolve(deploys.repository, arguments.commit) if arguments.commit else live.commit  # type: ignore[union-attr]
         release = deploys.deploy(commit, "activate")
-        _point_main(deploys)
     say(f"v{release.version} is live: {commit}")
 
 
-def _resolve(place: Place, name: str) -> str:
-    found = _git(place, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
-    if found.returncode != 0:
+def _resolve(repository: Repository, name: str) -> str:
+    commit = repository.commit(name)
+    if commit is None:
         raise DeployError(f"{name} is no commit that was pushed here; see: receive releases")
-    return found.stdout.strip()
-
-
-def _point_main(deploys: Deploys) -> None:
-    """Let main be what is live: else a push of something newer could be "Everything up-to-date"."""
-    live = deploys.records.live()
-    if live and _git(deploys.place, "cat-file", "-e", live.commit).returncode == 0:
-        _git(deploys.place, "update-ref", BRANCH, live.commit).check_returncode()
-
-
-def _git(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["git", "--git-dir", place.repository, *arguments], capture_output=True, text=True)
+    return commit
 
 
 def resume(deploys: Deploys, _: argparse.Namespace) -> None:
     """Start what should run and does not, stop what should not: after a reboot, a crash, or a push that was killed."""
     with deploys.lock():
         deploys.converge()
-        _point_main(deploys)
 
 
 def releases(deploys: Deploys, arguments: argparse.Namespace) -> None:
@@ -137,7 +134,7 @@ def main(root: str, arguments: list[str]) -> int:
     parsed = parse(arguments)
     try:
         COMMANDS[parsed.chosen](Deploys(Place(Path(root))), parsed)
-    except DeployError as error:
+    except (DeployError, OSError) as error:  # such as a full disk
         say(f"Error: {error}")
         return 1
     return 0

@@ -17,6 +17,7 @@ from plain_server.place import Place
 from plain_server.processes import Process
 from plain_server.readiness import not_ready
 from plain_server.records import FAILED, SUCCEEDED, Records, Release
+from plain_server.repository import Repository
 from plain_server.telling import follow, say
 
 POLL = 0.1  # seconds
@@ -29,6 +30,7 @@ class Deploys:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.records = Records(place.root / "releases.jsonl")
+        self.repository = Repository(place.repository)
         self.balancer = Balancer(place.settings)
 
     @contextmanager
@@ -41,29 +43,40 @@ class Deploys:
                 say("Waiting for another deploy to end …")
                 fcntl.flock(file, fcntl.LOCK_EX)
             self.records.fail_interrupted()
+            try:
+                self._let_main_be_what_is_live()
+            except DeployError as error:
+                say(f"Warning: {error}")
             yield
 
     def deploy(self, commit: str, description: str) -> Release:
-        """
+        """Make a commit the live release and main.
+
         Raises:
-            DeployError: it is recorded as failed; the release that was live serves on.
+            DeployError: it is recorded as failed; the release that was live serves on, and is main.
         """
         self.balancer.require()
-        self._converge_if_possible()
+        self.converge_if_possible()
         release = self.records.begin(commit, description)
         try:
             checkout = self._prepare(release)
             web = self._start_web(release, checkout)
             self.balancer.take(web.port)
+            self.repository.move_main(commit)  # before the record, by which `lock` takes it back if we are killed here
+            release = self.records.end(release, SUCCEEDED)
         except BaseException as error:
-            self.records.end(release, FAILED, f"{description}: {error}" if str(error) else description)
             self._stop_all_of(release.version)
+            self.records.end(release, FAILED, f"{description}: {error}" if str(error) else description)
+            self._let_main_be_what_is_live()
             raise
-        release = self.records.end(release, SUCCEEDED)
         say(f"v{release.version} serves; the processes before it are replaced")
-        self.converge()
-        builds.remove_old(self.place, commit)
+        self.converge_if_possible()  # whatever comes now, it is live and main: the push is not refused any more
         return release
+
+    def _let_main_be_what_is_live(self) -> None:
+        """Move main back, or on, to what serves; else a push of something newer could be "Everything up-to-date"."""
+        live = self.records.live()
+        self.repository.move_main(live.commit if live else None)
 
     def converge(self) -> None:
         """Run the live release and nothing else; a step that is done already is passed over.
@@ -87,12 +100,13 @@ class Deploys:
         for name in self._others(checkout):
             if not self._has(name, live):
                 say(f"Warning: {name} has ended; {builds.last_line(self.place.log / f'{name}.log')}")
+        builds.remove_old(self.place, live.commit)
 
-    def _converge_if_possible(self) -> None:
-        """What is pushed may be what mends it."""
+    def converge_if_possible(self) -> None:
+        """What is pushed next may be what mends it."""
         try:
             self.converge()
-        except DeployError as error:
+        except (DeployError, OSError) as error:
             say(f"Warning: the live release cannot be put right: {error}")
 
     def _prepare(self, release: Release) -> Path:

@@ -54,13 +54,19 @@ def set_up(root: Path) -> None:
     repository = root / "repository.git"
     if shutil.which("git") is None:
         raise DeployError("git is missing: apt-get install git")
+    config = ["git", "--git-dir", str(repository), "config"]
     for command in (
         ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)],
         # What was live can be activated again, also when no branch leads to it any more.
-        ["git", "--git-dir", str(repository), "config", "gc.pruneExpire", "never"],
+        [*config, "gc.pruneExpire", "never"],
+        [*config, "receive.procReceiveRefs", "refs"],
+        # What the hook has accepted cannot be taken back for a tag that git refuses.
+        [*config, "receive.advertiseAtomic", "false"],
     ):
         subprocess.run(command, check=True)
-    _write(repository / "hooks" / "pre-receive", HOOK.format(receive=shlex.quote(str(receive))), 0o755)
+    hooks = repository / "hooks"
+    _write(hooks / "proc-receive", HOOK.format(receive=shlex.quote(str(receive))), 0o755)
+    (hooks / "pre-receive").unlink(missing_ok=True)  # of a version of this code before main was moved by its hook
 
 
 def _put_code(folder: Path) -> None:

@@ -33,6 +33,37 @@ HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/u
 # What a release runs. A copy, so that tests can change it, and deploy what is not committed yet.
 DEPLOYED = ("app", "http_server", "migrations", "*.py", "Procfile", "requirements.txt")
 GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
+# The shape of this repository's Procfile, of a service that needs no database and starts at once.
+SMALL = {
+    "Procfile": """\
+release: python config.py && exec python small.py release
+web: python config.py && exec python small.py web "app:create_app()"
+worker: exec python small.py worker
+""",
+    "config.py": "",
+    "requirements.txt": (ROOT / "requirements.txt").read_text(),
+    "small.py": """\
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["HEROKU_SLUG_COMMIT"].encode())
+
+
+if sys.argv[1] == "release":
+    sys.exit()
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+if sys.argv[1] == "worker":
+    signal.pause()
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +96,8 @@ class PlainSite:
     def push(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.git("push", *(arguments or ("production", "HEAD:main")), check=False)
 
-    def pushing(self) -> AbstractContextManager["Deploy"]:
-        return self._deploying([*GIT, "push", "production", "HEAD:main"])
+    def pushing(self, *options: str) -> AbstractContextManager["Deploy"]:
+        return self._deploying([*GIT, "push", *options, "production", "HEAD:main"])
 
     def activating(self, commit: str) -> AbstractContextManager["Deploy"]:
         return self._deploying([str(self.place.root / "bin/receive"), "activate", commit])
@@ -125,17 +156,21 @@ class Deploy:
 
 
 @contextmanager
-def plain_site(environment: Mapping[str, str]) -> Iterator[PlainSite]:
+def plain_site(
+    environment: Mapping[str, str], tree: Mapping[str, str] | None = None, name: str = "site"
+) -> Iterator[PlainSite]:
     """A server to which nothing has been pushed yet.
 
     Args:
         environment: of the app.
+        tree: the texts of what is pushed, by their paths; None: this repository.
+        name: of the site's folder.
     """
     assert HAPROXY, "haproxy is not installed: apt-get install haproxy"
     with ExitStack() as stack:
         # Not pytest's folder, whose name is too long for the path of a socket.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plain-", ignore_cleanup_errors=True)))
-        place = Place(folder / "site")
+        place = Place(folder / name)
         first, second, https = ports.find_free(3)
         certificate = self_signed_certificate(folder / "certificate.pem")
         set_up(place.root)
@@ -151,7 +186,8 @@ def plain_site(environment: Mapping[str, str]) -> Iterator[PlainSite]:
         write_environment(place, environment)
         _offer_own_packages(place)
         stack.callback(_kill_all, place)
-        site = PlainSite(place, _checkout(folder / "checkout", place), f"https://127.0.0.1:{https}", certificate)
+        checkout = _checkout(folder / "checkout", place, tree)
+        site = PlainSite(place, checkout, f"https://127.0.0.1:{https}", certificate)
         configuration = folder / "haproxy.cfg"
         configuration.write_text(site.receive("haproxy").stdout)
         log = folder / "haproxy.log"
@@ -182,14 +218,15 @@ def _offer_own_packages(place: Place) -> None:
     assert (environment / builds.WHOLE).exists(), "the tests run in the environment of `make install`"
 
 
-def _checkout(folder: Path, place: Place) -> Path:
+def _checkout(folder: Path, place: Place, tree: Mapping[str, str] | None) -> Path:
     folder.mkdir()
-    for pattern in DEPLOYED:
-        for path in ROOT.glob(pattern):
-            if path.is_dir():
-                shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(path, folder)
+    for path in [path for pattern in DEPLOYED for path in ROOT.glob(pattern)] if tree is None else []:
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, folder)
+    for name, text in (tree or {}).items():
+        (folder / name).write_text(text)
     for arguments in (
         ("init", "--quiet", "--initial-branch=main"),
         ("remote", "add", "production", str(place.repository)),

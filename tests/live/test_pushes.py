@@ -1,0 +1,246 @@
+"""A push to a plain server that is accepted is what serves and what main is; one that is refused changes nothing.
+
+The service is a small one, which starts at once; tests/live/test_plain_server.py pushes our own.
+"""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.live.plain_site import GIT, HAPROXY, SMALL, PlainSite, plain_site
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed"),
+]
+WAITS = "Waiting for another deploy to end"
+MOVED = "Error: main is no longer what you saw"
+
+
+@pytest.fixture(scope="module")
+def shared_site() -> Iterator[PlainSite]:
+    with plain_site({}, SMALL) as site:
+        pushed = site.push()
+        assert pushed.returncode == 0, pushed.stderr
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: PlainSite) -> Iterator[PlainSite]:
+    """The checkout is at the live release, before and after the test."""
+    yield shared_site
+    shared_site.git("fetch", "--quiet", "production")
+    shared_site.git("reset", "--quiet", "--hard", "production/main")
+
+
+@pytest.fixture(scope="module")
+def shared_other(shared_site: PlainSite) -> PlainSite:
+    folder = shared_site.checkout.with_name("other")
+    subprocess.run(
+        [*GIT, "clone", "--quiet", "--origin", "production", shared_site.place.repository, folder], check=True
+    )
+    return replace(shared_site, checkout=folder)
+
+
+@pytest.fixture
+def other(shared_other: PlainSite) -> PlainSite:
+    """Somebody else's clone, at the live release."""
+    shared_other.git("fetch", "--quiet", "production")
+    shared_other.git("reset", "--quiet", "--hard", "production/main")
+    return shared_other
+
+
+def references(site: PlainSite) -> str:
+    return site.git("ls-remote", "production").stdout
+
+
+def live(site: PlainSite) -> str:
+    """The commit that is live, is main, and alone answers."""
+    [release] = [release for release in site.releases() if release["current"]]
+    commit = release["commit"]
+    assert site.running() == {("web", release["version"]), ("worker", release["version"])}
+    assert {site.browser().get("/").data.decode() for _ in range(4)} == {commit}
+    assert site.git("ls-remote", "production", "main").stdout == f"{commit}\trefs/heads/main\n"
+    return str(commit)
+
+
+@contextmanager
+def locked(site: PlainSite) -> Iterator[None]:
+    """As if a deploy were under way."""
+    with (site.place.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_of_two_pushes_at_once_the_accepted_one_serves_and_the_other_is_refused_before_it_is_built(
+    site: PlainSite, other: PlainSite, force: tuple[str, ...]
+) -> None:
+    sites = [site, other]
+    commits = [one.commit({"who.txt": f"{number} {force}"}) for number, one in enumerate(sites)]
+    with ExitStack() as pushes:
+        with locked(site):
+            both = [pushes.enter_context(one.pushing(*force)) for one in sites]
+            for push in both:
+                push.read_until(WAITS)
+        ends = [push.end() for push in both]
+    assert sorted(code for code, _ in ends) == [0, 1]
+    assert live(site) == commits[[code for code, _ in ends].index(0)]
+    [refusal] = [said for code, said in ends if code == 1]
+    assert MOVED in refusal
+    assert "Building" not in refusal
+
+
+def test_two_pushes_of_the_same_commit_are_both_accepted_and_deployed_once(site: PlainSite, other: PlainSite) -> None:
+    commit = site.commit({"who.txt": "the same"})
+    other.git("pull", "--quiet", str(site.checkout), "main")
+    with ExitStack() as pushes:
+        with locked(site):
+            both = [pushes.enter_context(one.pushing()) for one in (site, other)]
+            for push in both:
+                push.read_until(WAITS)
+        ends = [push.end() for push in both]
+    assert [code for code, _ in ends] == [0, 0]
+    assert sum("Building" in said for _, said in ends) == 1
+    assert live(site) == commit
+
+
+def test_a_forced_push_of_something_older_is_deployed(site: PlainSite) -> None:
+    before = live(site)
+    site.commit({"who.txt": "newer"})
+    assert site.push().returncode == 0
+    site.git("reset", "--quiet", "--hard", before)
+    assert site.push("--force", "production", "HEAD:main").returncode == 0
+    assert live(site) == before
+
+
+def test_tags_are_stored_with_the_main_that_is_accepted_and_refused_with_the_one_that_is_not(site: PlainSite) -> None:
+    commit = site.commit({"who.txt": "tagged"})
+    site.git("tag", "--annotate", "v1", "--message", "One")
+    assert site.push("--follow-tags", "production", "HEAD:main").returncode == 0
+    assert live(site) == commit
+    assert "refs/tags/v1" in references(site)
+    before = references(site)
+    site.commit({"Procfile": "web: exec false\n"})
+    assert site.push("production", "HEAD:main", "HEAD:refs/tags/v2").returncode == 1
+    assert references(site) == before
+
+
+@pytest.mark.parametrize(
+    ("refspecs", "reason"),
+    [
+        (("HEAD:main", "HEAD:draft"), "Only main is deployed, not refs/heads/draft"),
+        (("HEAD:draft", ":main"), "Only main is deployed, not refs/heads/draft"),
+        ((":main",), "main cannot be deleted"),
+        (("HEAD:refs/tags/v3", ":main"), "main cannot be deleted"),
+        (("--atomic", "HEAD:main", "HEAD:refs/tags/v3"), "does not support --atomic"),
+        (("an-annotated-tag:main",), "main has to be a commit, which a tag is not"),
+    ],
+)
+def test_what_is_pushed_beside_or_instead_of_a_main_is_refused_and_nothing_is_built(
+    site: PlainSite, refspecs: tuple[str, ...], reason: str
+) -> None:
+    before, known, releases = live(site), references(site), site.releases()
+    site.commit({"who.txt": f"{refspecs}"})
+    site.git("tag", "--force", "--annotate", "an-annotated-tag", "--message", "A tag")
+    options = [word for word in refspecs if word.startswith("--")]
+    pushed = site.push(*options, "production", *refspecs[len(options) :])
+    assert pushed.returncode != 0
+    assert reason in pushed.stderr
+    assert "Building" not in pushed.stderr
+    assert (live(site), references(site), site.releases()) == (before, known, releases)
+
+
+def test_a_main_that_was_moved_by_a_push_killed_before_its_record_is_taken_back(
+    site: PlainSite, other: PlainSite
+) -> None:
+    before = live(site)
+    killed = site.commit({"who.txt": "killed"})
+    site.git("push", "--quiet", "production", f"{killed}:refs/tags/killed")
+    moved = ["git", "--git-dir", str(site.place.repository), "update-ref", "refs/heads/main", killed]
+    subprocess.run(moved, check=True)
+    assert site.receive("resume").returncode == 0
+    assert live(site) == before
+    subprocess.run(moved, check=True)
+    commit = other.commit({"who.txt": "the next"})
+    site.git("fetch", "--quiet", "production")
+    refused = other.push("--force", "production", "HEAD:main")  # it saw the main that is none
+    assert refused.returncode == 1
+    assert MOVED in refused.stderr
+    assert live(site) == before
+    assert other.push().returncode == 0
+    assert live(site) == commit
+
+
+def test_a_push_whose_connection_is_lost_goes_on_and_is_main(site: PlainSite) -> None:
+    commit = site.commit({"who.txt": "lost"})
+    with site.pushing() as push:
+        push.read_until("Building")
+        push.process.kill()
+        push.end()
+    assert site.receive("resume").returncode == 0  # it waits for the deploy
+    assert live(site) == commit
+
+
+def test_a_main_that_git_cannot_move_is_not_deployed(site: PlainSite) -> None:
+    before = live(site)
+    site.commit({"who.txt": "in vain"})
+    lock = site.place.repository / "refs/heads/main.lock"
+    lock.touch()
+    pushed = site.push()
+    lock.unlink()
+    assert pushed.returncode == 1
+    assert "Error: main cannot be moved to" in pushed.stderr
+    assert "main.lock': File exists" in pushed.stderr
+    assert site.releases()[0]["status"] == "failed"
+    assert live(site) == before
+
+
+def test_a_push_that_serves_is_accepted_although_something_old_cannot_be_removed(site: PlainSite) -> None:
+    for number in range(5):
+        (site.place.releases / f"newer-{number}").mkdir()
+        os.utime(site.place.releases / f"newer-{number}", (4e9, 4e9))
+    stray = site.place.releases / "stray"
+    stray.touch()  # where a folder has to be
+    os.utime(stray, (0, 0))
+    commit = site.commit({"who.txt": "serves"})
+    pushed = site.push()
+    stray.unlink()
+    assert pushed.returncode == 0
+    assert "Warning: the live release cannot be put right" in pushed.stderr
+    assert live(site) == commit
+
+
+@pytest.mark.parametrize("path", [".venv/bin/python", "Procfile/web", "requirements.txt/base.txt"])
+def test_a_broken_tree_is_refused_in_a_sentence_and_nothing_is_changed(site: PlainSite, path: str) -> None:
+    """tests/plain_server/test_builds.py has the others."""
+    before, known = live(site), references(site)
+    file = site.checkout / path
+    if file.parent.is_file():
+        file.parent.unlink()
+    file.parent.mkdir(parents=True)
+    site.commit({path: "web: exec false\n"})
+    pushed = site.push()
+    site.git("rm", "--quiet", "-r", path)
+    assert pushed.returncode == 1
+    assert [line for line in pushed.stderr.splitlines() if "Error: " in line and path.split("/")[0] in line]
+    assert "Traceback" not in pushed.stderr
+    assert (live(site), references(site)) == (before, known)
+
+
+@pytest.mark.parametrize("name", ["my site", """it's "the" $HOME of `a` #1; & 한글""", "-n"])
+def test_a_site_may_have_a_folder_of_any_name(name: str) -> None:
+    with plain_site({}, SMALL, name) as site:
+        pushed = site.push()
+        assert pushed.returncode == 0, pushed.stderr
+        first = live(site)
+        second = site.commit({"who.txt": "again"})
+        assert site.push().returncode == 0
+        assert live(site) == second
+        assert site.receive("activate", first).returncode == 0
+        assert live(site) == first
