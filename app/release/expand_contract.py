@@ -4,52 +4,50 @@ Retire and drop in one run would be the outage that the two steps avoid: the liv
 the run drops it. This is checked before anything is applied, so a second try is refused for the same reason.
 """
 
-import ast
-import inspect
 from collections.abc import Iterable
 
 from alembic.script import Script
 
-# Operation: the operation that drops what it retires, or keeps.
-DROP_AFTER_RETIRE = {"retire_column_online": "drop_column_contract", "retire_table_online": "drop_table_contract"}
-DROP_AFTER_REINSTATE = {
-    "reinstate_column_online": "drop_column_contract",
-    "reinstate_table_online": "drop_table_contract",
-}
+from app.release.revision_calls import Call, operation_calls
 
-Call = tuple[str, tuple[object, ...]]  # function, constant arguments
+RETIRE = ("retire_column_online", "retire_table_online")
+REINSTATE = ("reinstate_column_online", "reinstate_table_online")
+DROP = ("drop_column_contract", "drop_table_contract")
+
+DEFAULT_SCHEMA = "public"
+Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
 
 def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
-    """A sentence that refuses the run when one of its steps drops what an earlier one retires; else None.
+    """Return a sentence that refuses the run when one of its steps drops what an earlier one retires; else None.
 
     Args:
         to_apply: the revisions that the run would apply, in order.
     """
-    retired_by: dict[Call, str] = {}
+    retired_by: dict[Named, str] = {}
     for script in to_apply:
-        for function, arguments in calls_in_upgrade(script):
-            if function in DROP_AFTER_RETIRE:
-                retired_by[DROP_AFTER_RETIRE[function], arguments] = script.revision
-            elif function in DROP_AFTER_REINSTATE:
-                retired_by.pop((DROP_AFTER_REINSTATE[function], arguments), None)
-            elif (function, arguments) in retired_by:
-                return _sentence(arguments, retired_by[function, arguments], script.revision)
+        for call in operation_calls(script):
+            if call.function in RETIRE:
+                retired_by[_named(call)] = script.revision
+            elif call.function in REINSTATE:
+                retired_by.pop(_named(call), None)
+            elif call.function in DROP and (gone := _retired_part(_named(call), retired_by)):
+                return _sentence(gone, retired_by[gone], script.revision)
     return None
 
 
-def calls_in_upgrade(script: Script) -> list[Call]:
-    """The function calls in a revision's upgrade(), each with its constant arguments."""
-    tree = ast.parse(inspect.getsource(script.module.upgrade))
-    return [
-        (node.func.id, tuple(a.value for a in node.args if isinstance(a, ast.Constant)))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    ]
+def _named(call: Call) -> Named:
+    names = (call.schema or DEFAULT_SCHEMA, call.given["table"], call.given.get("column"))
+    return tuple(str(name) for name in names if name is not None)
 
 
-def _sentence(arguments: tuple[object, ...], retired_by: str, dropped_by: str) -> str:
-    name = ".".join(map(str, arguments))
+def _retired_part(dropped: Named, retired_by: dict[Named, str]) -> Named | None:
+    """Return what is retired and dropped: the same, or a column of the table."""
+    return next((one for one in retired_by if one[: len(dropped)] == dropped), None)
+
+
+def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
+    name = ".".join(named).removeprefix(f"{DEFAULT_SCHEMA}.")
     if dropped_by == retired_by:
         return (
             f"{dropped_by} both retires and drops {name}, which the live release still uses; nothing was changed."

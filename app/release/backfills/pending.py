@@ -3,20 +3,16 @@
 A run that begins a backfill and needs it is the common case: the worker cannot fill the rows in between.
 """
 
-import ast
-import inspect
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from alembic.script import Script
 from sqlalchemy import Connection, text
 
-from app.release import operations
 from app.release.backfills import guards, records
 from app.release.backfills.guards import Task
+from app.release.revision_calls import operation_calls
 from app.release.sql.dialect import quote
-
-Call = tuple[str, dict[str, Any]]  # an operation, its arguments by their names
 
 _EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
 
@@ -30,14 +26,14 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
     tasks = {backfill.name: guards.task_of(backfill) for backfill in records.unfinished_backfills(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
-        for function, given in operation_calls(script):
+        for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
                 if _is_for_the_worker(connection, given["table"]):
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
                 tasks.pop(given["name"], None)
-            elif reason := _refusal(connection, function, given, tasks.values(), begun):
+            elif function in guards.NEEDS and (reason := _refusal(connection, function, given, tasks.values(), begun)):
                 return f"{script.revision}: {reason}. Nothing was changed."
     return None
 
@@ -49,43 +45,6 @@ def _refusal(
     if not reason and function == "require_backfilled" and given["name"] not in begun:
         return guards.reason_not_done(connection, given["name"])
     return reason
-
-
-def operation_calls(script: Script) -> Iterator[Call]:
-    """The operations that upgrade() calls by name, in the order of the text, with arguments that are constant.
-
-    It does not run upgrade(), so it does not see a call through a function of the author's. The operation itself asks
-    again when it runs.
-    """
-    tree = ast.parse(inspect.getsource(script.module.upgrade))
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in {*guards.NEEDS, "backfill_later", "cancel_backfill"}:
-            given = _arguments(name, node, vars(script.module))
-            if given is not None:
-                yield name, given
-
-
-def _arguments(function: str, node: ast.Call, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
-    """None: they are not constant, or do not fit the function."""
-    try:
-        values = [_value(argument, namespace) for argument in node.args]
-        named = {keyword.arg: _value(keyword.value, namespace) for keyword in node.keywords if keyword.arg}
-        return dict(inspect.signature(getattr(operations, function)).bind(*values, **named).arguments)
-    except (ValueError, TypeError, NameError):
-        return None
-
-
-def _value(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
-    """The value of an expression of literals and of the module's constants, such as f"words = {WORDS}".
-
-    Raises:
-        ValueError: it calls something.
-    """
-    if any(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node)):
-        raise ValueError
-    return eval(compile(ast.Expression(node), "<revision>", "eval"), dict(namespace))  # noqa: S307 - our own revision
 
 
 def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
