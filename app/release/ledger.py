@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
+from alembic.script.revision import RevisionMap
 from sqlalchemy import (
     Boolean,
     Column,
@@ -36,6 +37,7 @@ from sqlalchemy.schema import CreateColumn, CreateTable
 
 from app.release.connection import connection_of, execute_verbatim
 from app.release.content_hash import content_hash
+from app.release.revisions import parents
 from app.release.sql.dialect import DIALECT
 
 EXPAND = "expand"  # the previous release still runs after this step
@@ -148,21 +150,28 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
         create(ctx)
     guard = ctx.opts.get("guard")
     cost = guard.cost_so_far() if guard is not None else None
-    # A migration passes one revision; a stamp may pass many.
-    passed = step.revision_map.iterate_revisions(step.up_revision_ids, step.down_revision_ids or "base")
-    for script in passed:
+    for script in _passed(step):
         if step.is_upgrade:
-            ctx.execute(_upsert(script, cost))
+            ctx.execute(_upsert(script, step.revision_map, cost))
         elif not step.is_stamp:  # what a stamp leaves behind did run here
             ctx.execute(_delete(script))
 
 
-def _upsert(script: Any, cost: dict[str, Any] | None) -> Executable:
-    down = script.down_revision or ()
-    down_revisions = [down] if isinstance(down, str) else list(down)
+def _passed(step: MigrationInfo) -> list[Any]:
+    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out.
+
+    What a migration's `depends_on` names has run before, in a step of its own.
+    """
+    if step.is_migration:
+        return list(step.up_revisions)
+    up, down = step.up_revision_ids, step.down_revision_ids
+    return list(step.revision_map.iterate_revisions(up, down, implicit_base=True))
+
+
+def _upsert(script: Any, code: RevisionMap, cost: dict[str, Any] | None) -> Executable:
     values = {
         # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
-        "down_revisions": cast(down_revisions, ARRAY(Text)),
+        "down_revisions": cast(parents(script, code), ARRAY(Text)),
         "phase": phase_of(script),
         "content_hash": content_hash(script.path),
         "cost": cost,

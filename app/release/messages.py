@@ -43,9 +43,11 @@ def failed_statement(error: DBAPIError) -> str:
     )
 
 
-def two_heads(state: SchemaState) -> str:
+def two_heads(state: SchemaState, unmerged: list[str]) -> str:
+    if not unmerged:
+        return f"The code has more than one head ({state.code_head}). Apply all of them with: flask db upgrade heads"
     return (
-        f"The code has more than one head ({state.code_head}): two branches each added a revision. Join them with:"
+        f"The code has more than one head ({_list(unmerged)}): two branches each added a revision. Join them with:"
         " flask db merge heads -m 'Merge' — and then run: flask db upgrade"
     )
 

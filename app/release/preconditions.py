@@ -5,15 +5,16 @@ from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app.release import messages, schema_state
+from app.release import messages, revisions, schema_state
 from app.release.backfills.pending import unfinished_backfill
 from app.release.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from app.release.expand_contract import drop_in_same_release
 from app.release.schema_state import SchemaState
 
 
-def check(current: SchemaState, connection: Connection, command: str) -> None:
-    """
+def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
+    """Refuse what must not run on this database, and return the revisions that are about to run.
+
     Raises:
         IncompatibleSchema: a newer release's contract step took away what this code uses.
         UnknownRevision: neither the code nor the ledger knows the database's revision.
@@ -26,19 +27,18 @@ def check(current: SchemaState, connection: Connection, command: str) -> None:
         raise UnknownRevision(messages.refusal(current))
     if current.name == schema_state.AHEAD:
         raise ReleaseError(messages.refusal(current))
-    to_apply = [] if command == "do_stamp" else revisions_to_run(connection, current)
+    to_run = [] if command == "do_stamp" else revisions_to_run(connection, current)
     is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
-    if not is_served:
-        return
-    if reason := drop_in_same_release(to_apply) or unfinished_backfill(connection, to_apply):
+    if is_served and (reason := drop_in_same_release(to_run) or unfinished_backfill(connection, to_run)):
         raise UnsafeOperation(reason)
+    return to_run
 
 
 def revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
-    """The revisions that the command is about to run, up to the revision that it was given.
+    """Return what Alembic is about to upgrade or downgrade, in that order, whatever base or branch it comes by.
 
     Raises:
-        ReleaseError: that revision does not exist, or the code has two heads.
+        ReleaseError: the revision that the command was given does not exist, or the code has two heads.
     """
     migration = context.get_context()
     heads = migration.get_current_heads()
@@ -48,6 +48,6 @@ def revisions_to_run(connection: Connection, current: SchemaState) -> list[Scrip
         steps = list(function(heads, migration)) if function else []
     except CommandError as error:
         if "," in current.code_head:
-            raise ReleaseError(messages.two_heads(current)) from error
+            raise ReleaseError(messages.two_heads(current, revisions.unmerged_heads(context.script))) from error
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
     return [step.revision for step in steps]

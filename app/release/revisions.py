@@ -1,10 +1,12 @@
 """The revisions of this code: the files in migrations/versions. They do not change while a process runs."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import Revision, RevisionMap
 from flask import current_app
 
 
@@ -23,22 +25,45 @@ def heads(code: ScriptDirectory) -> list[str]:
     return sorted(code.get_heads())
 
 
+def unmerged_heads(code: ScriptDirectory) -> list[str]:
+    """Return the heads that nobody keeps apart: of one base, and of no branch with a label of its own."""
+    alike = defaultdict(list)
+    for head in heads(code):
+        script = code.get_revision(head)
+        alike[_base(script, code), frozenset(script.branch_labels)].append(head)
+    return sorted(head for same in alike.values() if len(same) > 1 for head in same)
+
+
+def _base(script: Script, code: ScriptDirectory) -> str:
+    while script.down_revision:
+        script = next(iter(code.get_revisions(script.down_revision)))
+    return script.revision
+
+
 @cache
 def known_revisions(code: ScriptDirectory) -> frozenset[str]:
     return frozenset(script.revision for script in code.walk_revisions())
 
 
-def parents(script: Script) -> list[str]:
-    """The revisions that it follows: none for the first, several for a merge."""
+def parents(script: Revision, code: RevisionMap) -> list[str]:
+    """Return the revisions that have to run before it: what it follows, and what its `depends_on` names.
+
+    None for a base, several for a merge.
+    """
     down = script.down_revision or ()
-    return [down] if isinstance(down, str) else list(down)
+    needed = code.get_revisions(script.dependencies or ())
+    follows = [down] if isinstance(down, str) else list(down)
+    return [*follows, *(one.revision for one in needed if isinstance(one, Revision))]
 
 
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
-    """The revisions between the database and the code's heads, in the order in which they are applied.
+    """Return the revisions that `flask db upgrade heads` would run, in that order, whatever base they come by.
 
     Args:
         applied: what alembic_version holds.
+
+    Raises:
+        RevisionError: its rows contradict each other.
     """
-    steps = code.iterate_revisions("heads", tuple(applied) or "base")
+    steps = code.iterate_revisions("heads", tuple(applied), implicit_base=True)
     return list(steps)[::-1]

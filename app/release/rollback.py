@@ -95,9 +95,10 @@ def _steps_since(connection: Connection, revision: str) -> list[_Step] | None:
 def _all_steps(connection: Connection, pending: list[str]) -> dict[str, _Step]:
     """Of this code and of the ledger, which says what really ran."""
     steps = {}
-    for script in revisions.script_directory().walk_revisions():
-        step = _Step(script.revision, revisions.parents(script), ledger.phase_of(script), script.revision in pending)
-        steps[script.revision] = step
+    code = revisions.script_directory()
+    for script in code.walk_revisions():
+        before = revisions.parents(script, code.revision_map)
+        steps[script.revision] = _Step(script.revision, before, ledger.phase_of(script), script.revision in pending)
     for revision, entry in ledger.read_entries(connection).items():
         steps[revision] = _Step(revision, entry.down_revisions, entry.phase, pending=False)
     return steps

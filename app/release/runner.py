@@ -131,11 +131,11 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             renumbering.put_right(connection, context.script, schema_state.database_revisions(connection))
             current = schema_state.read_schema_state(connection, context.script)
             connection.rollback()
-        preconditions.check(current, connection, command)
+        to_run = preconditions.check(current, connection, command)
         live.prepare(connection)
         backfills_table.prepare(connection)
         guard = None
-        if command == "upgrade" and current.pending and may_be_served(connection, current):
+        if command == "upgrade" and to_run and may_be_served(connection, current):
             in_use = live.tables_in_use(connection)
             guard = with_lock_retries(lambda: Guard(connection, in_use, blockers), deadline, blockers)
         with_lock_retries(lambda: run_pending(connection, deadline, blockers, guard), deadline, blockers)

@@ -65,12 +65,11 @@ def database_revisions(connection: Connection) -> list[str]:
 
 
 def _at_or_behind(code: ScriptDirectory, applied: list[str]) -> tuple[str, list[str], list[str]]:
-    if applied == revisions.heads(code):
-        return AT_HEAD, [], []
     try:
-        return BEHIND, [], [step.revision for step in revisions.pending(code, applied)]
+        pending = [step.revision for step in revisions.pending(code, applied)]
     except RevisionError:  # rows of alembic_version that contradict each other
         return UNKNOWN, applied, []
+    return BEHIND if pending else AT_HEAD, [], pending
 
 
 def _ahead(

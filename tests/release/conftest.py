@@ -9,7 +9,9 @@ import pytest
 
 from tests.databases import Environment, at_revision, copied_database, template
 from tests.release import dumps
+from tests.release import shop as shop_models
 from tests.release.migrating import Database, connected
+from tests.release.model_project import ModelProject, model_project
 from tests.release.ordinary_project import ROWS, Shop
 from tests.release.revision_corpus import stage
 from tests.release.rows import fill
@@ -28,6 +30,25 @@ def in_use(server_environment: Environment) -> Iterator[Database]:
     copied = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
     with copied_database(server_environment, copied) as environment, connected(environment) as database:
         yield database
+
+
+@pytest.fixture
+def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelProject]:
+    """The shop, with three rows in each table, at revision 0001; the release of its models serves."""
+
+    def build(environment: Environment) -> None:
+        with model_project(environment, tmp_path / "built") as project:
+            shop_models.models().create_all(project.database.engine)
+            project.database.execute(shop_models.ROWS)
+
+    built = template(server_environment, "shop_in_use", build)
+    with (
+        copied_database(server_environment, built) as environment,
+        model_project(environment, tmp_path / "migrations") as project,
+    ):
+        project.upgrade()
+        project.goes_live()
+        yield project
 
 
 @pytest.fixture(scope="session")

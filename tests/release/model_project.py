@@ -1,5 +1,7 @@
 """A project that writes its revisions by `flask db migrate`, in this process, on a database of its own."""
 
+import ast
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,10 +16,13 @@ from sqlalchemy import Engine, MetaData, create_engine
 from app import release
 from app.release import live
 from app.release.connection import direct_engine
+from app.release.errors import UnsafeOperation
 from app.release.options import Options
 from tests.databases import Environment
 from tests.release import shop
 from tests.release.migrating import Database
+
+NAMED = re.compile(r"-x (lose=\S+)")
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # Without the hooks that format a revision, since they start Python twice.
@@ -64,6 +69,11 @@ class ModelProject:
         options: Options = self.app.extensions["release"]
         self.app.extensions["release"] = options._replace(metadata=metadata)
 
+    @property
+    def metadata(self) -> MetaData:
+        options: Options = self.app.extensions["release"]
+        return options.metadata
+
     def migrate(self) -> Path | None:
         """`flask db migrate`; the file that it wrote, which has to be valid Python without a complaint of ruff."""
         before = set(self.files())
@@ -93,14 +103,37 @@ class ModelProject:
     def upgrade(self) -> None:
         flask_migrate.upgrade(str(self.folder))
 
+    @contextmanager
+    def newest_held_back(self) -> Iterator[None]:
+        """The code of now without its newest revision, which is released after it."""
+        file = self.files()[-1]
+        text = file.read_text()
+        file.unlink()
+        self.number -= 1
+        yield
+        self.number += 1
+        file.write_text(text)
+
+    def excuse(self, line: int) -> None:
+        """Put the call at this line of the newest revision into a block of excused()."""
+        file = self.files()[-1]
+        text = file.read_text()
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr) and node.lineno == line]
+        lines = text.splitlines()
+        lines[line - 1 : calls[0].end_lineno] = [
+            '    with excused("The release that is live does not do that."):',
+            *(f"    {one}" for one in lines[line - 1 : calls[0].end_lineno]),
+        ]
+        imported = "from app.release.operations import excused"
+        file.write_text("\n".join(lines).replace("\n\nrevision =", f"\n{imported}\n\nrevision =", 1))
+
     def goes_live(self) -> None:
         """Note that code with the models of now serves the database, as its processes do (live.py). From then on each
         revision is judged.
         """
-        options: Options = self.app.extensions["release"]
         with self.database.migrating.connect() as connection:
             live.prepare(connection)
-            live.record_live(connection, options.metadata, f"{self.number:04d}")
+            live.record_live(connection, self.metadata, f"{self.number:04d}")
 
     def was_judged(self) -> bool:
         """Whether the newest revision ran under the guard, which notes what it cost."""
@@ -111,9 +144,18 @@ class ModelProject:
         """`flask db check`, which ends the process when models and database differ."""
         flask_migrate.check(str(self.folder))
 
-    def downgrade(self) -> None:
-        """Back to the tables of the shop."""
-        flask_migrate.downgrade(str(self.folder), "0001")
+    def downgrade(self, number: int = 1) -> None:
+        """Back to a revision, by default to the tables of the shop, giving up the values that each refusal names."""
+        lose: list[str] = []
+        while True:
+            try:
+                flask_migrate.downgrade(str(self.folder), f"{number:04d}", x_arg=lose)
+                return
+            except UnsafeOperation as refused:
+                named = [name for name in NAMED.findall(refused.message) if name not in lose]
+                if not named:
+                    raise
+                lose += named
 
 
 def make_folder(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from app.release import ledger
 from app.release.content_hash import content_hash
 from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis
 from app.release.revision_files import duplicate_revisions
-from app.release.revisions import known_revisions, script_directory
+from app.release.revisions import known_revisions, script_directory, unmerged_heads
 from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, BEHIND, UNKNOWN, SchemaState, database_revisions
 
 # As JSON, since the ledger of an older version of this tool has no such column.
@@ -57,14 +57,16 @@ def revision_state(state: SchemaState) -> list[Diagnosis]:
     at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
     steps = ", ".join(state.foreign) or state.database_revision
     unknown = state.foreign[-1] if state.foreign else state.database_revision
-    if "," in state.code_head and state.name in (AT_HEAD, BEHIND):
-        what = f"The code has several heads, {state.code_head}: two branches each added a revision."
+    unmerged = unmerged_heads(script_directory()) if state.name in (AT_HEAD, BEHIND) else []
+    if unmerged:
+        what = f"The code has several heads, {', '.join(unmerged)}: two branches each added a revision."
         return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
     if state.name == AT_HEAD:
         return []
     if state.name == BEHIND:
         what = f"The database is behind: {at}; {len(state.pending)} pending: {', '.join(state.pending)}."
-        return [Diagnosis(ERROR, "behind", what, "flask db upgrade")]
+        several = " heads" if "," in state.code_head else ""
+        return [Diagnosis(ERROR, "behind", what, f"flask db upgrade{several}")]
     if state.name == AHEAD:
         what = f"The database is ahead: {at}. A newer release added {steps}, on which this code runs."
         return [Diagnosis(WARNING, "ahead", what, "git pull")]
