@@ -4,13 +4,13 @@ After a rollback, old code does not have the newer revision files. It reads here
 Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
 from sqlalchemy import (
-    Boolean,
     Column,
     Connection,
     DateTime,
@@ -22,15 +22,11 @@ from sqlalchemy import (
     Text,
     cast,
     delete,
-    false,
     func,
     inspect,
     select,
     text,
     update,
-)
-from sqlalchemy import (
-    exists as exists_row,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.schema import CreateColumn, CreateTable
@@ -54,8 +50,7 @@ LEDGER = Table(
     Column("content_hash", String(64)),  # of the file that ran; NULL: an older version of this tool ran it
     Column("renumbered_from", String(32)),  # the number that the file had when it ran here
     Column("cost", JSONB),  # see effects/cost.py; NULL: no release was there to be kept waiting
-    # Whether nobody has compared the schema with the models since, at the end of an upgrade; see verification.py.
-    Column("unverified", Boolean, nullable=False, server_default=false()),
+    Column("verified", String(64)),  # see verification.py; NULL: nobody has compared schema and models since it ran
 )
 
 TOOL_TABLES = (LEDGER.name, "schema_releases", "schema_backfills")  # no migration makes them, and no model maps them
@@ -71,8 +66,6 @@ _RENUMBERED = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.re
 _HOLDS_ALL = text(
     "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
 )
-_IS_UNVERIFIED = select(exists_row().where(LEDGER.c.unverified))
-_VERIFY = update(LEDGER).where(LEDGER.c.unverified).values(unverified=False)
 _HISTORY = select(LEDGER).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 
 
@@ -121,14 +114,15 @@ def holds_all(connection: Connection) -> bool:
     return bool(connection.scalar(_HOLDS_ALL))
 
 
-def is_unverified(connection: Connection) -> bool:
-    """Whether a step ran, and the run ended before the schema was found to be what the models say."""
-    return bool(connection.scalar(_IS_UNVERIFIED))
+def verified(connection: Connection, heads: Collection[str]) -> str | None:
+    """Return the fingerprint of the schema and the models that were last found alike at these revisions."""
+    found: str | None = connection.scalar(select(LEDGER.c.verified).where(LEDGER.c.revision.in_(heads)).limit(1))
+    return found
 
 
-def verify(connection: Connection) -> None:
-    """The schema is what the models say. Commits."""
-    connection.execute(_VERIFY)
+def verify(connection: Connection, heads: Collection[str], fingerprint: str) -> None:
+    """Note that schema and models are alike. Commits."""
+    connection.execute(update(LEDGER).where(LEDGER.c.revision.in_(heads)).values(verified=fingerprint))
     connection.commit()
 
 
@@ -175,7 +169,7 @@ def _upsert(script: Any, code: RevisionMap, cost: dict[str, Any] | None) -> Exec
         "phase": phase_of(script),
         "content_hash": content_hash(script.path),
         "cost": cost,
-        "unverified": True,
+        "verified": None,
     }
     return (
         insert(LEDGER)

@@ -1,14 +1,47 @@
 """Verification: what a green exit code says, looked up after the migration has ended."""
 
+import hashlib
 import logging
+from collections.abc import Collection, Iterator
 
+import alembic
+import sqlalchemy
 from alembic import context
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from app.release import autogenerate, ledger, options, revisions, schema_state
-from app.release.doctor.differences import differences
+from app.release import autogenerate, ledger, options, schema_state
+from app.release.doctor.differences import NO_VALUE, Difference, differences
 from app.release.doctor.drift import diagnosis
 from app.release.errors import ReleaseError
+from app.release.sql.dialect import DIALECT
+
+# The last change of each row that says how a table, a column, a rule, an index, a type or a comment is defined: the
+# transaction that wrote it. No statement that only reads or writes rows of a table changes one of these.
+_CATALOG = text(
+    "WITH spaces AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)' AND nspname NOT IN"
+    "  ('pg_catalog', 'information_schema')),"
+    " relations AS (SELECT oid, xmin FROM pg_class WHERE relnamespace IN (SELECT oid FROM spaces)),"
+    " rows (catalog, id, change) AS ("
+    "  SELECT 'class', oid::text, xmin FROM relations"
+    "  UNION ALL SELECT 'attribute', attrelid || '.' || attnum, a.xmin FROM pg_attribute a"
+    "   JOIN relations r ON r.oid = attrelid WHERE attnum > 0"
+    "  UNION ALL SELECT 'default', d.oid::text, d.xmin FROM pg_attrdef d JOIN relations r ON r.oid = adrelid"
+    "  UNION ALL SELECT 'constraint', oid::text, xmin FROM pg_constraint"
+    "   WHERE connamespace IN (SELECT oid FROM spaces)"
+    "  UNION ALL SELECT 'index', indexrelid::text, i.xmin FROM pg_index i JOIN relations r ON r.oid = indexrelid"
+    "  UNION ALL SELECT 'inherits', inhrelid || '.' || inhseqno, i.xmin FROM pg_inherits i"
+    "   JOIN relations r ON r.oid = inhrelid"
+    "  UNION ALL SELECT 'sequence', seqrelid::text, s.xmin FROM pg_sequence s JOIN relations r ON r.oid = seqrelid"
+    "  UNION ALL SELECT 'description', objoid || '.' || objsubid, d.xmin FROM pg_description d"
+    "   JOIN relations r ON r.oid = objoid WHERE classoid = 'pg_class'::regclass"
+    "  UNION ALL SELECT 'type', oid::text, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM spaces)"
+    "  UNION ALL SELECT 'label', oid::text, xmin FROM pg_enum"
+    "  UNION ALL SELECT 'schema', oid::text, xmin FROM pg_namespace WHERE oid IN (SELECT oid FROM spaces))"
+    " SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), current_schemas(false),"
+    "  count(*), sum(hashtextextended(catalog || id || ' ' || change, 0))) FROM rows"
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,33 +64,62 @@ def verify_committed(connection: Connection, expected: list[str]) -> None:
 
 
 def compare_with_models(connection: Connection) -> None:
-    """The last act of an upgrade to the head: what the models map is there, and as they say. What is there besides does
-    no harm. Definitions are compared too, on temporary tables that are rolled back.
+    """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
 
-    The ledger remembers that it is due. So a run that is red, or killed before its end, is not green when repeated.
+    What the models map has to be there, and as they say; what is there besides does no harm. Definitions are compared
+    too, on temporary tables that are rolled back. The ledger keeps a fingerprint of what was found alike, so that an
+    upgrade compares again when the models or the catalog have changed, and only then.
 
     Raises:
         ReleaseError: something is missing or another than the models say; the release must not go live.
     """
-    at_head = schema_state.database_revisions(connection) == revisions.heads(context.script)
-    is_due = at_head and ledger.is_unverified(connection)
+    state = schema_state.read_schema_state(connection, context.script)
+    metadata = autogenerate.target_metadata()
+    if state.name != schema_state.AT_HEAD or not metadata.tables:
+        connection.rollback()
+        return
+    heads = schema_state.database_revisions(connection)
+    now = fingerprint(connection, metadata, heads)
+    is_known = now is not None and ledger.verified(connection, heads) == now
     connection.rollback()
-    if not is_due:
+    if is_known:
         return
     _require_same(connection)
-    ledger.verify(connection)
+    if now is not None:
+        ledger.verify(connection, heads, now)
+
+
+def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[str]) -> str | None:
+    """Return a hash of all on which the comparison depends; None where the models cannot be written as SQL."""
+    try:
+        models = list(_as_sql(metadata))
+    except CompileError:
+        return None
+    parts = [*sorted(heads), sqlalchemy.__version__, alembic.__version__, connection.scalar(_CATALOG), *models]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _as_sql(metadata: MetaData) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=DIALECT))
+        yield from sorted(str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
+        for column in table.columns:
+            yield f"{column.name} {column.type!r} {column.default!r}"
 
 
 def _require_same(connection: Connection) -> None:
-    metadata = options.current().metadata
-    if not any(inspect(connection).has_table(table.name, table.schema) for table in metadata.tables.values()):
-        return  # a history that makes none of the models' tables: not this project's
-    found = differences(connection, metadata, autogenerate.REVISION_OPTIONS)
+    found = differences(connection, options.current().metadata, autogenerate.REVISION_OPTIONS)
     connection.rollback()
-    wrong = [diagnosis(one).what for one in found if one.action != "remove" and not one.kind.endswith("comment")]
+    wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
     if wrong:
         raise ReleaseError(
             "Everything ran, and still the schema is not what the models say: "
             + " ".join(wrong[:3])
             + " Write what is lacking as a revision, with: flask db migrate"
         )
+
+
+def _is_harmless(one: Difference) -> bool:
+    """Whether the schema only has more than the models say: an object, a default or a comment besides."""
+    is_extra_default = (one.action, one.kind, one.wanted) == ("modify", "default", NO_VALUE)
+    return one.action == "remove" or is_extra_default or one.kind.endswith("comment")

@@ -41,6 +41,20 @@ def downgrade():
 '''
 
 
+# The application, to whose models no schema is compared.
+WITHOUT_MODELS = """\
+from sqlalchemy import MetaData
+
+from app import create_app as create
+
+
+def create_app():
+    app = create()
+    app.extensions["release"] = app.extensions["release"]._replace(metadata=MetaData())
+    return app
+"""
+
+
 class OwnHistory:
     """The code of today, which is imported once for all commands, on revisions that a test may change."""
 
@@ -67,9 +81,11 @@ class OwnHistory:
             Child("flask", process).stop()
 
     def forget_history(self) -> None:
-        """Begin without a revision, for a history of the test's own."""
+        """Begin without a revision and without a model, for a history of the test's own."""
         for path in self.versions.glob("*.py"):
             path.unlink()
+        (self.folder / "without_models.py").write_text(WITHOUT_MODELS)
+        self.environment["FLASK_APP"] = "without_models"
 
     def write_revision(self, number: int, *upgrade: str, phase: str | None = "expand") -> str:
         """Add a revision after the one of the number before.
