@@ -7,6 +7,8 @@ long ago it began.
 """
 
 import logging
+import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -23,13 +25,14 @@ from sqlalchemy import (
     inspect,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 
-from app.release.effects.effect import qualified
+from app.release.effects.usage import Usage, usages
 from app.release.errors import server_message
-from app.release.mapping import MappedTables, mapped_tables, mapping_hash
+from app.release.mapping import MappedTables, UniqueColumns, mapped_tables, mapping_hash, unique_columns
 from app.release.relations import read_relations
 
 RELEASES = Table(
@@ -40,12 +43,23 @@ RELEASES = Table(
     Column("mapping", JSONB, nullable=False),
     Column("rules", JSONB, nullable=False),  # of the mapped tables, when the release first went live
     Column("live_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    # table: what its models declare as unique; NULL: an older version of this tool noted the release.
+    Column("unique_columns", JSONB),
 )
 
 _LATER = func.greatest(RELEASES.c.live_at, literal_column("excluded.live_at"))
-_NEWEST_FIRST = select(RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules).order_by(
-    RELEASES.c.live_at.desc()
+# As JSON, since the table of an older version of this tool has no such column.
+_UNIQUE = literal_column("to_jsonb(schema_releases) -> 'unique_columns'", JSONB)
+_NEWEST_FIRST = select(
+    RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, _UNIQUE
+).order_by(RELEASES.c.live_at.desc())
+_HAS_UNIQUE = text(
+    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_releases')"
+    " AND attname = 'unique_columns')"
 )
+_ADD_UNIQUE = text("ALTER TABLE schema_releases ADD COLUMN IF NOT EXISTS unique_columns jsonb")
+
+_UNIQUE_RULE = re.compile(r"UNIQUE \((?P<columns>[^()]+)\)")
 
 log = logging.getLogger(__name__)
 
@@ -56,18 +70,34 @@ class LiveRelease(NamedTuple):
         code_head: the head revision of its code; several, with commas, when branches of the code were not merged.
         live_at: when the newest process of it began.
         rules: table: the definitions of what its rows were held to, as relations.Rule has them.
+        noted_unique: table: what its models declare as unique; None: it did not note that.
     """
 
     code_head: str
     live_at: datetime
     mapping: MappedTables
     rules: dict[str, list[str]]
+    noted_unique: dict[str, list[UniqueColumns]] | None
+
+    @property
+    def unique(self) -> dict[str, list[UniqueColumns]]:
+        """What it may name in ON CONFLICT. Not noted: all that was unique when it went live."""
+        if self.noted_unique is not None:
+            return self.noted_unique
+        return {table: list(_unique_in(rules)) for table, rules in self.rules.items()}
 
 
 def prepare(connection: Connection) -> None:
-    """Create the table where it is not there yet. Commits."""
-    RELEASES.create(connection, checkfirst=True)
+    """Create the table, or add the column that an older version of this tool did not have. Commits."""
+    if not is_there(connection):
+        RELEASES.create(connection)
+    elif not connection.scalar(_HAS_UNIQUE):
+        connection.execute(_ADD_UNIQUE)
     connection.commit()
+
+
+def is_there(connection: Connection) -> bool:
+    return inspect(connection).has_table(RELEASES.name)
 
 
 def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
@@ -90,9 +120,13 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str, age:
                 code_head=code_head,
                 mapping=tables,
                 rules=rules,
+                unique_columns=unique_columns(metadata),
                 live_at=func.now() - timedelta(seconds=age),  # the database's clock
             )
-            .on_conflict_do_update(index_elements=["mapping_hash", "code_head"], set_={"live_at": _LATER})
+            .on_conflict_do_update(
+                index_elements=["mapping_hash", "code_head"],
+                set_={"live_at": _LATER, "unique_columns": literal_column("excluded.unique_columns")},
+            )
         )
         connection.commit()
     except DBAPIError as error:
@@ -105,13 +139,17 @@ def live_release(connection: Connection) -> LiveRelease | None:
     return _first(connection, _NEWEST_FIRST)
 
 
-def tables_in_use(connection: Connection) -> dict[str, frozenset[str]] | None:
-    """Tables that the live release maps, with their schemas, and their columns; None: none has noted that it serves."""
+def in_use(connection: Connection) -> dict[str, Usage] | None:
+    """Return what the live release uses, by tables with their schemas; None: none has noted that it serves."""
     release = live_release(connection)
     connection.rollback()
-    if release is None:
-        return None
-    return {qualified(table): frozenset(columns) for table, columns in release.mapping.items()}
+    return None if release is None else usages(release.mapping, release.unique)
+
+
+def mapped_by_live(connection: Connection) -> list[str]:
+    """Return the tables that the live release maps; none when none has noted that it serves."""
+    release = live_release(connection)
+    return [] if release is None else list(release.mapping)
 
 
 def release_before(connection: Connection) -> LiveRelease | None:
@@ -131,7 +169,14 @@ def own_release(connection: Connection, metadata: MetaData, code_head: str) -> L
 
 
 def _first(connection: Connection, query: Select[Any]) -> LiveRelease | None:
-    if not inspect(connection).has_table(RELEASES.name):
+    if not is_there(connection):
         return None
     row = connection.execute(query.limit(1)).one_or_none()
     return LiveRelease(*row) if row else None
+
+
+def _unique_in(rules: list[str]) -> Iterator[UniqueColumns]:
+    """Yield what is unique by plain columns, of definitions such as "UNIQUE (user_id, title) WHERE …"."""
+    for rule in rules:
+        if found := _UNIQUE_RULE.match(rule):
+            yield {"name": "", "columns": [name.strip('"') for name in found["columns"].split(", ")]}

@@ -5,10 +5,10 @@ import json
 import re
 from typing import Any, TypedDict
 
-from sqlalchemy import Column, MetaData
+from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.types import TypeEngine
 
-from app.release.sql.dialect import DIALECT
+from app.release.sql.dialect import DIALECT, sql_name
 
 
 class MappedColumn(TypedDict):
@@ -23,6 +23,18 @@ class MappedColumn(TypedDict):
     not_null: bool
     has_default: bool
     generated: bool
+
+
+class UniqueColumns(TypedDict):
+    """A primary key, unique constraint or unique index of a model.
+
+    Args:
+        name: "" where the models leave it to PostgreSQL.
+        columns: without what is an expression.
+    """
+
+    name: str
+    columns: list[str]
 
 
 # table, with its schema where the models name one: column: what the models say of it
@@ -48,6 +60,21 @@ _TYPE = re.compile(
 def mapped_tables(metadata: MetaData) -> MappedTables:
     return {
         table.fullname: {column.name: _mapped_column(column) for column in table.columns}
+        for table in metadata.sorted_tables
+    }
+
+
+def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
+    """Return what the models declare as unique, by tables."""
+    return {
+        table.fullname: [
+            {
+                "name": sql_name(item.name) if isinstance(item.name, str) else "",
+                "columns": [column.name for column in item.columns],
+            }
+            for item in (*table.constraints, *table.indexes)
+            if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
+        ]
         for table in metadata.sorted_tables
     }
 

@@ -35,6 +35,7 @@ from app.release.blockers import Blockers, watch_blockers
 from app.release.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from app.release.deadline import DEFAULT_SECONDS, Deadline
 from app.release.effects.guard import Guard
+from app.release.effects.losses import WouldLose, require_nothing_lost
 from app.release.errors import ReleaseError
 from app.release.operations import conflicts
 from app.release.retry import with_lock_retries
@@ -135,10 +136,11 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         live.prepare(connection)
         backfills_table.prepare(connection)
         guard = None
-        if command == "upgrade" and to_run and may_be_served(connection, current):
-            in_use = live.tables_in_use(connection)
-            guard = with_lock_retries(lambda: Guard(connection, in_use, blockers), deadline, blockers)
-        with_lock_retries(lambda: run_pending(connection, deadline, blockers, guard), deadline, blockers)
+        if to_run and may_be_served(connection, current):
+            in_use, lose = live.in_use(connection), lose_option(command)
+            guard = with_lock_retries(lambda: Guard(connection, in_use, blockers, lose=lose), deadline, blockers)
+        is_new = current.database_revision is None
+        with_lock_retries(lambda: run_steps(connection, deadline, blockers, guard, is_new), deadline, blockers)
         expected = schema_state.database_revisions(connection)
         verification.verify_committed(connection, expected)
         if command == "upgrade":
@@ -156,20 +158,35 @@ def may_be_served(connection: Connection, current: SchemaState) -> bool:
     return current.database_revision is not None and not was_never_served
 
 
-def run_pending(connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None) -> None:
-    """One attempt. Alembic reads the version again, so revisions that an earlier attempt finished do not run again."""
-    connection.rollback()  # Alembic never commits a transaction that it finds open
-    connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
-    connection.commit()
-    configure(connection, deadline=deadline, blockers=blockers, guard=guard)
-    watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
-    connection.rollback()
-    try:
-        with context.begin_transaction():
-            context.run_migrations()
-    finally:
-        if guard is not None:
-            guard.close()
+def run_steps(
+    connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None, is_new: bool
+) -> None:
+    """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
+
+    Args:
+        guard: None: nothing is judged, since no release serves the database.
+        is_new: no revision had run on it.
+    """
+    while True:
+        connection.rollback()  # Alembic never commits a transaction that it finds open
+        connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
+        connection.commit()
+        configure(connection, deadline=deadline, blockers=blockers, guard=guard, is_new=is_new)
+        watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
+        connection.rollback()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+            return
+        except WouldLose as found:
+            connection.rollback()
+            require_nothing_lost(connection, found)
+            if guard is None or guard.committed_early:  # what was committed does not run twice
+                raise
+            guard.may_lose(found)
+        finally:
+            if guard is not None:
+                guard.close()
 
 
 def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guard | None) -> None:
@@ -182,6 +199,19 @@ def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guar
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps
+
+
+def lose_option(command: str) -> list[str]:
+    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away.
+
+    Raises:
+        ReleaseError: the command is another one, which throws nothing away.
+    """
+    given = [argument.partition("=") for argument in context.get_x_argument()]
+    lose = [value for name, _, value in given if name == "lose"]
+    if lose and command != "downgrade":
+        raise ReleaseError("-x lose= is for flask db downgrade alone; an upgrade throws nothing away that is in use.")
+    return lose
 
 
 def deadline_option() -> float:

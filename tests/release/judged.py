@@ -103,7 +103,7 @@ def _running(database: Database, script: Script) -> Iterator[Connection]:
         raise UnsafeOperation(reason)
     blockers = Blockers()
     with database.migrating.connect() as connection:
-        guard = Guard(connection, live.tables_in_use(connection), blockers)
+        guard = Guard(connection, live.in_use(connection), blockers)
         opts = {"deadline": Deadline(SECONDS), "blockers": blockers, "transaction_per_migration": True, "guard": guard}
         migration = MigrationContext.configure(connection, opts=opts)
         try:

@@ -41,7 +41,7 @@ POLL_COMMITS = Mutation(
 LOOKS_FOR_A_TRANSACTION = Mutation("app/release/advisory_lock.py", "connection.in_transaction()", "False")
 ATTEMPT_COMMITS = Mutation(
     "app/release/runner.py",
-    'statement_timeout = {deadline.milliseconds()}"))\n    connection.commit()\n',
+    'statement_timeout = {deadline.milliseconds()}"))\n        connection.commit()\n',
     'statement_timeout = {deadline.milliseconds()}"))\n',
 )
 LOOKS_FROM_OUTSIDE = Mutation(

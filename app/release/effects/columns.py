@@ -18,7 +18,7 @@ def column_effects(change: Change) -> Iterator[Effect]:
         if new.facts["required"] and not _has_value(new):
             yield change.effect("requires-new-column", new.name)
         elif new.facts["required"] and new.facts["generated"]:
-            yield change.effect("requires-value")
+            yield change.effect("requires-value")._replace(column=new.name)
         elif new.facts["default"]:
             yield _changes_default(change, new)
     else:
@@ -34,7 +34,7 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         yield change.effect("revokes", old.name)
     yield from _required_facts(change, old, new)
     if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
-        yield change.effect("drops-default", old.name)
+        yield change.effect("drops-default", old.name)._replace(column=old.name)
     elif new.facts["default"] != old.facts["default"]:
         yield _changes_default(change, new)
     if old.facts["expression"] and new.facts["expression"] not in (None, old.facts["expression"]):
@@ -44,13 +44,14 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
 
 
 def _changes_default(change: Change, new: Thing) -> Effect:
-    return change.effect("changes-default", new.name)._replace(default=new.facts["default"] or "")
+    return change.effect("changes-default", new.name)._replace(default=new.facts["default"] or "", column=new.name)
 
 
 def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
     if new.facts["required"] and not old.facts["required"]:
-        yield change.effect("requires-value", *([old.name] if _has_value(new) else []))
+        effect = change.effect("requires-value", *([old.name] if _has_value(new) else []))
+        yield effect._replace(column=old.name)
     if new.facts["not_null"] and not old.facts["not_null"]:
         if old.facts["required"]:
             yield change.effect("validates", old.name)

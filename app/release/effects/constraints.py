@@ -18,7 +18,7 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
         yield from _added_constraint(change, change.there)
     elif new is None:
         if _is_relied_on(old) and not _is_replaced(change, old):
-            yield change.effect("drops-constraint", *old.facts["columns"])
+            yield _drops(change, old, "drops-constraint" if old.facts["type"] == FOREIGN_KEY else "drops-unique")
     else:
         if old.facts["definition"] != new.facts["definition"]:
             yield _required_by(change, new)
@@ -48,6 +48,10 @@ def _required_by(change: Change, new: Thing) -> Effect:
     if is_full and columns != facts["columns"]:
         columns = []
     return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
+
+
+def _drops(change: Change, old: Thing, code: str) -> Effect:
+    return change.effect(code, *old.facts["columns"])._replace(unique=old.name)
 
 
 def _is_relied_on(constraint: Thing) -> bool:
@@ -84,7 +88,7 @@ def index_effects(change: Change) -> Iterator[Effect]:
     if new is None:
         is_relied_on = index.facts["unique"] and index.facts["valid"]
         if is_relied_on and not any(_serves_alike(thing, index) for thing in change.siblings()):
-            yield change.effect("drops-constraint", *columns)
+            yield _drops(change, index, "drops-unique")
         return
     if old is None:
         yield change.effect("builds-index-under-lock", *columns)

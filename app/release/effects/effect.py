@@ -18,6 +18,8 @@ class Effect(NamedTuple):
         leaves_all_out: whether a row must leave out all of the columns, not one of them.
         check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
         default: that a column has now, as SQL; "" for none.
+        column: that must not be NULL any more, or has lost its default.
+        unique: the name of a unique index or constraint that goes.
     """
 
     code: str
@@ -28,6 +30,8 @@ class Effect(NamedTuple):
     leaves_all_out: bool = False
     check: str = ""
     default: str = ""
+    column: str = ""
+    unique: str = ""
 
 
 def qualified(table: str) -> str:

@@ -52,8 +52,12 @@ def excused(reason: str) -> Iterator[None]:
     if "blockers" in opts:
         opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
     guard = opts.get("guard")
-    if guard is None:  # --sql mode, or a database that no release serves
-        yield
+    if guard is not None:
+        with guard.excusing(reason):
+            yield
         return
-    with guard.excusing(reason):
+    opts["excused"] = True  # --sql mode, or a database that no release serves: for what an operation asks by itself
+    try:
         yield
+    finally:
+        opts["excused"] = False

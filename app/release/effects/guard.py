@@ -1,7 +1,10 @@
-"""Guard: refuses what a revision's phase does not allow, before it is committed, and adds up what the revision cost."""
+"""Guard: refuses what a revision must not do, before it is committed, and adds up what the revision cost.
+
+An upgrade is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave.
+"""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,18 +13,20 @@ from typing import Any, NamedTuple
 from alembic.script import Script
 from sqlalchemy import Connection, text
 
-from app.release import options
 from app.release.blockers import Blockers
 from app.release.effects import other_connections
 from app.release.effects.cost import Cost
 from app.release.effects.defaults import takes_default
-from app.release.effects.effect import Effect, in_schema, shown
-from app.release.effects.judgement import Judge, Mapped, Violation, judge, left_out, written
-from app.release.effects.left_out import takes_rows_without
+from app.release.effects.effect import Effect, in_schema, on_table, shown
+from app.release.effects.judgement import Judge, Violation, is_in_use, judge, left_out, written
+from app.release.effects.left_out import refuses_rows_without, takes_rows_without
+from app.release.effects.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost
 from app.release.effects.snapshot import Snapshot, read_snapshot, retired_in, tables_of
+from app.release.effects.tables import VIEWS
 from app.release.effects.transaction_watch import TransactionWatch
+from app.release.effects.usage import Usage, in_database
 from app.release.errors import UnsafeOperation
-from app.release.ledger import TOOL_TABLES, VERSION_TABLE, phase_of
+from app.release.ledger import CONTRACT, EXPAND, phase_of
 
 log = logging.getLogger(__name__)
 
@@ -66,52 +71,49 @@ def _sentences(found: list[Refused]) -> list[str]:
     ]
 
 
-def _of_tools(there: Mapped) -> Mapped:
-    """Tables that a release uses without a model: the job queue's, this library's and Alembic's."""
-    own = (*TOOL_TABLES, VERSION_TABLE)
-    return {
-        table: columns for table, columns in there.items() if shown(table) in own or options.is_of_a_tool(shown(table))
-    }
-
-
 class Guard:
     """
     Args:
-        live: what the live release maps; None: no release has said so.
+        live: what the live release uses; None: no release has said so.
         blockers: counts how often a lock was not to be had.
         found: is told the violations of a transaction or an operation; by default it ends the run.
+        lose: columns and tables that a downgrade may throw away, such as "notes.colour".
     """
 
     def __init__(
         self,
         connection: Connection,
-        live: Mapped | None,
+        live: Mapping[str, Usage] | None,
         blockers: Blockers,
         found: Callable[[list[Refused]], None] = refuse,
+        lose: Collection[str] = (),
     ) -> None:
         self._connection = connection
         self._blockers = blockers
         self._found = found
+        self._lose = set(lose)
+        self._is_upgrade = True
+        self.committed_early = False  # whether a statement of the last revision was committed before its end
         at_start = self._read_catalog()
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
-        there = tables_of(at_start)
-        in_use = None if live is None else {**_of_tools(there), **live}
-        self._judge_of = partial(Judge, live=in_use, there=there, retired=retired_in(at_start))
+        self._views = {thing.name for key, thing in at_start.items() if thing.facts.get("kind") in VIEWS}
+        in_use = None if live is None else in_database(live, at_start)
+        self._judge_of = partial(Judge, live=in_use, there=tables_of(at_start), retired=retired_in(at_start))
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
 
     def steps(self, steps: Iterable[Any]) -> Iterator[Any]:
-        """Alembic's upgrade steps, each watched while Alembic runs and commits it."""
+        """Yield Alembic's steps, each watched while Alembic runs and commits it."""
         for step in steps:
-            with self.revision(step.revision):
+            with self.revision(step.revision, step.is_upgrade):
                 yield step
                 log.info("%s cost %s", step.revision.revision, self.cost_so_far())
 
     @contextmanager
-    def revision(self, script: Script) -> Iterator[None]:
+    def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
-        self._script, self.cost = script, Cost()
+        self._script, self._is_upgrade, self.cost = script, is_upgrade, Cost()
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
         catalog, self._catalog = self._catalog or self._read_catalog(), None
@@ -126,6 +128,7 @@ class Guard:
     def close(self) -> None:
         """Stop watching: the revision was committed, or failed."""
         if self._watch is not None:
+            self.committed_early = self._watch.commits_early
             self._watch.close()
             self._watch = None
 
@@ -133,13 +136,25 @@ class Guard:
         """Run one of app.release.operations, which commits by itself. Its effects are known beforehand.
 
         Raises:
-            UnsafeOperation: the revision's phase does not allow one of them; nothing was sent.
+            UnsafeOperation: the revision may not have one of them; nothing was sent.
         """
         watch = self._watching()
         if effects and not watch.is_excusing:
             schema = self._connection.scalar(_CURRENT_SCHEMA)
-            self._judge((in_schema(effect, schema), watch.line()) for effect in effects)
+            try:
+                self._judge((in_schema(effect, schema), watch.line()) for effect in effects)
+            except WouldLose as found:
+                with watch.looking_away():
+                    require_nothing_lost(self._connection, found)
         return watch.operation()
+
+    def may_lose(self, found: WouldLose) -> None:
+        """Let a downgrade take these when it runs again: they are empty."""
+        self._lose |= {loss.name for loss in found.losses}
+
+    @property
+    def is_excusing(self) -> bool:
+        return self._watching().is_excusing
 
     def excusing(self, reason: str) -> AbstractContextManager[None]:
         """See excused()."""
@@ -149,11 +164,6 @@ class Guard:
         """What the revision cost, with the transaction that is about to commit; for the ledger."""
         self.cost.add_transaction(self._watching().transaction)
         return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
-
-    @property
-    def commits_early(self) -> bool:
-        """Whether a statement of the revision, not of an operation, was committed before the revision's end."""
-        return self._watching().commits_early
 
     def _read_catalog(self) -> Snapshot:
         catalog = read_snapshot(self._connection)
@@ -165,16 +175,36 @@ class Guard:
         return self._watch
 
     def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
-        file = Path(self._script.path).name
-        by = self._judge_of(phase_of(self._script))
-        found = [
-            Refused(f"{file}:{line}" if line else file, violation)
-            for effect, line in effects
-            if (violation := judge(self._by_its_first_name(self._with_check(effect, by)), by)) is not None
-            and not (effect.code == "changes-default" and self._is_taken(effect, by))
-        ]
+        """
+        Raises:
+            WouldLose: all else is allowed, and a downgrade takes what nobody has named.
+        """
+        by = self._judge_of(phase_of(self._script) if self._is_upgrade else CONTRACT)
+        found: list[Refused] = []
+        losses: dict[Loss, str] = {}
+        for given, line in effects:
+            place = f"{Path(self._script.path).name}:{line}" if line else Path(self._script.path).name
+            effect = self._by_its_first_name(self._with_check(given, by) if by.phase == EXPAND else given)
+            if self._takes_values(effect, by):
+                is_used = by.live is not None and is_in_use(effect, by)
+                lost = losses_of(effect, self._watching().transaction.before, is_used)
+                losses |= {loss: place for loss in lost if not loss.is_named_in(self._lose)}
+            elif violation := self._violation(effect, by):
+                found.append(Refused(place, violation))
         if found:
             self._found(found)
+        elif losses:
+            raise WouldLose(next(iter(losses.values())), list(losses))
+
+    def _violation(self, effect: Effect, by: Judge) -> Violation | None:
+        violation = judge(self._as_not_null(effect, by), by)
+        is_taken = violation and effect.code == "changes-default" and self._is_taken(effect, by)
+        return None if is_taken else violation
+
+    def _takes_values(self, effect: Effect, by: Judge) -> bool:
+        """Whether a downgrade throws away a table that was there before the run, or columns of it."""
+        is_loss = not self._is_upgrade and effect.code in LOSES
+        return is_loss and effect.table in by.there and effect.table not in self._views
 
     def _by_its_first_name(self, effect: Effect) -> Effect:
         """A table that this run has renamed is judged as the one that was there."""
@@ -185,6 +215,26 @@ class Guard:
     def _is_taken(self, effect: Effect, by: Judge) -> bool:
         with self._watching().looking_away():
             return takes_default(self._connection, effect, written(self._by_its_first_name(effect), by))
+
+    def _as_not_null(self, effect: Effect, by: Judge) -> Effect:
+        """If a contract's effect is a CHECK that takes no NULL in a column: NOT NULL, in another spelling."""
+        usage = (by.live or {}).get(effect.table)
+        if by.phase == EXPAND or usage is None or not effect.check:
+            return effect
+        columns = frozenset(effect.columns)
+        with self._watching().looking_away():
+            refused = [
+                *(name for name in columns & usage.nullable if self._refuses(effect, (), {name: "NULL"})),
+                *(name for name in columns - usage.columns if self._refuses(effect, {name}, {})),
+            ]
+        if not refused:
+            return effect
+        return on_table("requires-value", effect.table)._replace(
+            subject=f"{shown(effect.table)}.{refused[0]}", column=refused[0]
+        )
+
+    def _refuses(self, effect: Effect, left_out: Collection[str], given: Mapping[str, str]) -> bool:
+        return refuses_rows_without(self._connection, effect, left_out, given)
 
     def _with_check(self, effect: Effect, by: Judge) -> Effect:
         """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written.

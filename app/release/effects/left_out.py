@@ -1,4 +1,4 @@
-"""Columns that a row leaves out: whether a CHECK is sure to take such a row.
+"""Columns that a row leaves out: whether a CHECK is sure to take such a row, or to refuse it.
 
 PostgreSQL's planner tells. In a query for the rows that the CHECK refuses, the columns that are left out are replaced
 by their defaults, or NULL. When the planner folds the condition to false, there can be no such row.
@@ -44,11 +44,24 @@ def takes_rows_without(
     What a trigger may fill counts as one of the others. What cannot be computed beforehand, such as now(),
     counts as not met. A CHECK is met unless it is false (PostgreSQL manual, "Check Constraints").
     """
-    schema, _, name = effect.table.partition(".")
+    return _is_never(connection, effect.table, left_out, given, f"NOT ({effect.check})")
+
+
+def refuses_rows_without(
+    connection: Connection, effect: Effect, left_out: Collection[str], given: Mapping[str, str] = NOTHING
+) -> bool:
+    """Whether no such row meets the CHECK, whatever stands in the others. What cannot be computed counts as met."""
+    return _is_never(connection, effect.table, left_out, given, f"({effect.check}) IS NOT FALSE")
+
+
+def _is_never(
+    connection: Connection, table: str, left_out: Collection[str], given: Mapping[str, str], condition: str
+) -> bool:
+    schema, _, name = table.partition(".")
     table = f"{quote(schema)}.{quote(name)}"
     row = connection.scalar(_ROW, {"table": table, "left_out": list(left_out), "given": json.dumps(given)})
     rows = f"SELECT {row} FROM {table}"  # noqa: S608 - of the catalog
-    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM ({rows}) row_of_old_code WHERE NOT ({effect.check})"
+    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM ({rows}) row_of_old_code WHERE {condition}"
     try:
         with tried(connection):
             [plan] = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()

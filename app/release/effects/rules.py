@@ -42,11 +42,28 @@ TAKES = {
         "Use change_type_online(), or widen_text_online() for a text that only gets longer.",
     ),
     "revokes": Rule("{subject} would lose a privilege or its owner.", 'Do it in a revision with phase = "contract".'),
+    "hides-rows": Rule(
+        "Row security of {subject} would hide its rows, and refuse new ones, but for what a policy lets through.",
+        'Say which policy lets all through that code reads and writes, with excused("…") around the statement.',
+    ),
+    "shows-other-rows": Rule(
+        "Queries of {subject} would show other rows: a table begins or ceases to be a part of it.",
+        'Say why that is what the release before expects, with excused("…") around the statement.',
+    ),
+    "adds-behaviour": Rule(
+        "Nobody can tell from the catalog what {subject} does to rows that the release before writes.",
+        'Say why it is safe, with excused("…") around the statement.',
+    ),
 }
 # Effects that only a contract may have, whatever the live release maps: its code no longer needs what they change.
+# REFUSES_LIVE makes exceptions.
 CONTRACTS = {
     "drops-constraint": Rule(
-        "The release before may count on {subject}: to find one row for a value, or that rows go together.",
+        "The release before may count on {subject}, by which rows go together.",
+        'Do it in a revision with phase = "contract", one release after the code that needs it.',
+    ),
+    "drops-unique": Rule(
+        "The release before may count on {subject}, to find one row for a value.",
         'Do it in a revision with phase = "contract", one release after the code that needs it.',
     ),
     "drops-behaviour": Rule(
@@ -74,30 +91,42 @@ CONTRACTS = {
         "{subject} may refuse what the release before writes: nothing proves that it takes all that the old one took.",
         'Do it in a revision with phase = "contract". Or if it does take all, say so by excused("…") around the call.',
     ),
-    "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
-    "sets-sequence-back": Rule(
-        "{subject} gives numbers that rows have already, and setval() is not undone by a rollback.",
-        "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
-    ),
     "changes-setting": Rule(
         "Every new session of the release before would begin with {subject}.",
         'Set it in the code that needs it, or in a revision with phase = "contract".',
-    ),
-    "shows-other-rows": Rule(
-        "Queries of {subject} would show other rows: a table begins or ceases to inherit from it.",
-        'Say why that is what the release before expects, with excused("…") around the statement.',
     ),
     "refuses-sessions": Rule(
         "New sessions of the release before may be refused, by {subject}.",
         'Do it in a revision with phase = "contract", when no more of them are open.',
     ),
-    "adds-behaviour": Rule(
-        "Nobody can tell from the catalog what {subject} does to rows that the release before writes.",
-        'Say why it is safe, with excused("…") around the statement.',
+}
+# Effects that a contract may have, unless what the live release maps says that its own writes would be refused.
+REFUSES_LIVE = {
+    "requires-value": Rule(
+        "The release that is live may write NULL into {subject}: its model allows that, or does not know the column.",
+        'First release code that always fills it. Then say since when, with excused("…") around the call.',
+    ),
+    "drops-unique": Rule(
+        "The release that is live may name {subject} in ON CONFLICT, since its models declare it.",
+        "First release code whose models do without it, and this revision after that. Or say why no statement names"
+        ' it, with excused("…") around the call.',
+    ),
+    "drops-default": Rule(
+        "Inserts of the release that is live leave {subject} to its default.",
+        "First release code whose model has no such default, and this revision after that.",
+    ),
+    "changes-default": Rule(
+        "Inserts of the release that is live leave {subject} to its default; nothing proves that this one is taken.",
+        "Set one that the column's type, NOT NULL, CHECKs and keys take.",
     ),
 }
 # Effects that no phase may have: requests would fail or wait.
 NEVER = {
+    "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
+    "sets-sequence-back": Rule(
+        "{subject} gives numbers that rows have already, and setval() is not undone by a rollback.",
+        "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
+    ),
     "requires-new-column": Rule(
         "{subject} is required and has no default: inserts of the release that is live would fail.",
         "Use add_column_online() with a constant server_default.",

@@ -187,13 +187,31 @@ def tables_of(catalog: Snapshot) -> dict[str, frozenset[str]]:
 
 
 def retired_in(catalog: Snapshot) -> dict[str, frozenset[str]]:
-    """Table: its columns that are marked as retired; none of them when the table itself is."""
+    """Return the marked columns of each table; none of them when the table itself is marked.
+
+    A part of a table goes with the whole, so a mark of its own says nothing.
+    """
     found: dict[str, frozenset[str]] = {}
     for key, thing in catalog.items():
         if key[0] == "column" and thing.facts["retired"] and thing.table is not None:
             name = catalog[thing.table].name
             found[name] = found.get(name, frozenset()) | {thing.name}
-    return found | {thing.name: frozenset() for _, thing in _relations(catalog) if thing.facts["retired"]}
+    found |= {thing.name: frozenset() for _, thing in _relations(catalog) if thing.facts["retired"]}
+    parts = {thing.name: list(wholes_of(key, catalog)) for key, thing in _relations(catalog) if thing.facts["parents"]}
+    marked = {part: next((found[whole] for whole in wholes if whole in found), None) for part, wholes in parts.items()}
+    return {name: columns for name, columns in {**found, **marked}.items() if columns is not None}
+
+
+def wholes_of(key: Key, catalog: Snapshot) -> Iterator[str]:
+    """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
+    if key[0] != "relation":
+        return
+    to_visit = list(catalog[key].facts["parents"])
+    while to_visit:
+        above = ("relation", to_visit.pop(0), 0)
+        if above in catalog:
+            yield catalog[above].name
+            to_visit += catalog[above].facts["parents"]
 
 
 def _relations(catalog: Snapshot) -> Iterator[tuple[Key, Thing]]:

@@ -53,7 +53,8 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
     dropped = {unqualified_name(name) for name in split_at_commas(match["dropped"] or "") if name}
     for key, thing in catalog.items():
         if key[0] == "index" and thing.name in dropped and thing.facts["unique"] and thing.facts["valid"]:
-            yield Effect("drops-constraint", thing.name)
+            table = catalog[thing.table].name if thing.table else ""
+            yield Effect("drops-unique", thing.name, table, tuple(thing.facts["columns"]), unique=thing.name)
 
 
 def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:

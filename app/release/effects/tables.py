@@ -143,7 +143,7 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     if now["off"] > was["off"]:
         yield change.effect("drops-behaviour")
     if now["row_security"] > was["row_security"]:
-        yield change.effect("requires-more")._replace(subject=f"row security of {shown(old.name)}")
+        yield change.effect("hides-rows")
     if now["refuses_changes"] and not was["refuses_changes"]:
         yield change.effect("refuses-changes")
     if now["partition"] and not was["partition"]:

@@ -132,8 +132,7 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
-            is_in_parts = guard.commits_early
-        if is_in_parts:
+        if guard.committed_early:
             findings += _run_again(connection, script, metadata)
     except ReleaseError as error:
         findings += _refused(connection, script, metadata, error)
@@ -170,7 +169,13 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
         ReleaseError: it fails on this database.
     """
     deadline, blockers = Deadline(SECONDS), Blockers()
-    opts = {"transaction_per_migration": True, "deadline": deadline, "blockers": blockers, "guard": guard}
+    opts = {
+        "transaction_per_migration": True,
+        "deadline": deadline,
+        "blockers": blockers,
+        "guard": guard,
+        "is_new": True,
+    }
     migration = MigrationContext.configure(connection, opts={**opts, "target_metadata": metadata})
     try:
         with (

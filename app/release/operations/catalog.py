@@ -64,6 +64,19 @@ IS_RELIED_ON = (
     " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))"
 )
 
+# Of a PRIMARY KEY, a UNIQUE or an EXCLUDE constraint; NULL for another.
+UNIQUE_COLUMNS = (
+    "(SELECT ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey))"
+    " FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
+    " AND contype IN ('p', 'u', 'x'))"
+)
+# Its table and its columns, NULL unless the index is unique and valid.
+UNIQUE_INDEX = (
+    "(SELECT relname::text || ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = indrelid AND attnum > 0"
+    " AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])) FROM pg_index JOIN pg_class c ON c.oid = indrelid"
+    " WHERE indexrelid = to_regclass(:index) AND indisunique AND indisvalid)"
+)
+
 _REFERRED_TO = text(
     "SELECT DISTINCT other.relname::text FROM pg_constraint c JOIN pg_class other ON other.oid = confrelid"
     " WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid"
@@ -72,8 +85,16 @@ _REFERRED_TO = text(
     " WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))"
 )
 
+IS_PART = "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(:table))"
+# The nearest table of some, of which another one is a part by PARTITION OF or INHERITS, directly or not.
+_WHOLE_OF = text(
+    "WITH RECURSIVE whole AS (SELECT inhparent AS oid, 1 AS level FROM pg_inherits WHERE inhrelid = to_regclass(:table)"
+    " UNION ALL SELECT inhparent, level + 1 FROM pg_inherits JOIN whole ON inhrelid = whole.oid)"
+    " SELECT oid::regclass::text FROM whole"
+    " WHERE oid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:of AS text[])) name)) ORDER BY level LIMIT 1"
+)
+
 HAS_INDEX = "to_regclass(:index) IS NOT NULL"
-IS_UNIQUE = "(SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index))"
 HAS_INVALID_INDEX = (
     "EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready))"
 )
@@ -120,3 +141,10 @@ def answer(expression: str, parameters: dict[str, str]) -> Any:
     """The value of one of these expressions; None in --sql mode."""
     asked = connection()
     return None if asked is None else asked.scalar(text(f"SELECT {expression}"), parameters)
+
+
+def whole_of(connection: Connection, table: str, tables: Iterable[str]) -> str | None:
+    """Return the one of `tables`, with their schemas, of which this table is a part; None: of none of them."""
+    names = [".".join(map(quote, name.split("."))) for name in tables]
+    found: str | None = connection.scalar(_WHOLE_OF, {"table": quote(table), "of": names})
+    return found

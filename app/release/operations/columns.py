@@ -71,7 +71,7 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
     explain(table, column, DEFAULT)
     effect = on_table("drops-default" if default is None else "changes-default", table, column)
-    effects = [effect._replace(default=default or "")]
+    effects = [effect._replace(default=default or "", column=column)]
     run_steps(alter_table(table, f"ALTER COLUMN {quote(column)} {action}", ALWAYS, {}), effects=effects)
 
 

@@ -45,9 +45,14 @@ def add_constraint(
 
 
 def dropping(table: str, name: str) -> list[Effect]:
-    """What it means to code that may count on a constraint when that goes; see effects/constraints.py."""
-    is_relied_on = catalog.answer(catalog.IS_RELIED_ON, catalog.constraint_parameters(table, name))
-    return [on_table("drops-constraint", table, name)] if is_relied_on else []
+    """Return what it means to code that may count on a constraint when that goes; see effects/constraints.py."""
+    parameters = catalog.constraint_parameters(table, name)
+    if not catalog.answer(catalog.IS_RELIED_ON, parameters):
+        return []
+    columns = catalog.answer(catalog.UNIQUE_COLUMNS, parameters)
+    if columns is None:
+        return [on_table("drops-constraint", table, name)]
+    return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
 
 
 def requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
@@ -61,7 +66,7 @@ def _replacing(table: str, name: str, there: str, definition: str, requires: lis
         return [*requires, *dropping(table, name)]
     connection = catalog.connection()
     is_wider = connection is not None and takes_all(connection, table, there, definition)
-    return [] if is_wider else [on_table("narrows-check", table)._replace(subject=name)]
+    return [] if is_wider else [effect._replace(code="narrows-check") for effect in requires]
 
 
 def drop_step(table: str, name: str) -> Step:

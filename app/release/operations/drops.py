@@ -31,7 +31,7 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     """
     explain(table, column, NOT_NULL)
     explain(table, column, DEFAULT)
-    effect = on_table("changes-default", table, column)._replace(default=default or "")
+    effect = on_table("changes-default", table, column)._replace(default=default or "", column=column)
     run_steps(
         alter_table(
             table,

@@ -103,8 +103,9 @@ def _requiring(name: str, table: str, columns: list[str | TextClause], options: 
 
 
 def _dropping(name: str) -> list[Effect]:
-    """What it means to code that may count on a unique index when that goes."""
-    return [Effect("drops-constraint", name)] if catalog.answer(catalog.IS_UNIQUE, {"index": quote(name)}) else []
+    """Return what it means to code that may count on a unique index when that goes."""
+    found = catalog.answer(catalog.UNIQUE_INDEX, {"index": quote(name)})
+    return [on_table("drops-unique", *found)._replace(subject=name, unique=name)] if found else []
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:

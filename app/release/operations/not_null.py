@@ -80,7 +80,7 @@ def _requires_value(table: str, column: str) -> Effect:
     """A row that leaves the column out is accepted when there is a default."""
     has_default = catalog.answer(_HAS_DEFAULT, catalog.column_parameters(table, column))
     effect = on_table("requires-value", table, *([column] if has_default else []))
-    return effect._replace(subject=f"{table}.{column}")
+    return effect._replace(subject=f"{table}.{column}", column=column)
 
 
 def drop_not_null_online(table: str, column: str) -> None:

@@ -1,0 +1,115 @@
+"""Losses: what a downgrade throws away, which somebody has to name before it does.
+
+An upgrade takes nothing that the live release maps. A downgrade takes what its upgrade gave, with all that was written
+there since. So it stops, says what is there, and goes on when the command names it: -x lose=notes.colour.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from app.release.effects.effect import Effect, shown
+from app.release.effects.left_out import tried
+from app.release.effects.snapshot import Snapshot, tables_of
+from app.release.errors import UnsafeOperation
+from app.release.retry import QUERY_CANCELED, sqlstate
+from app.release.sql.dialect import quote
+
+LOSES = ("drops-table", "drops-column")
+MOST_COUNTED = 100_000  # rows
+LONGEST = text("SET LOCAL statement_timeout = '5s'")
+
+
+class Loss(NamedTuple):
+    """
+    Args:
+        table: with its schema.
+        column: None: the whole table.
+        is_in_use: by the live release.
+    """
+
+    table: str
+    column: str | None
+    is_in_use: bool
+
+    @property
+    def name(self) -> str:
+        return ".".join([shown(self.table), *([self.column] if self.column else [])])
+
+    def is_named_in(self, lose: Collection[str]) -> bool:
+        return self.name in lose or f"public.{self.name}" in lose
+
+
+class WouldLose(UnsafeOperation):
+    """A downgrade takes columns or tables that nobody has named. It is rolled back; `losses` says what they are."""
+
+    def __init__(self, place: str, losses: Collection[Loss]) -> None:
+        self.place = place
+        self.losses = losses
+        self.insist = f"flask db downgrade {' '.join(f'-x lose={loss.name}' for loss in losses)}"
+        names = ", ".join(loss.name for loss in losses)
+        super().__init__(f"{place}: this downgrade takes {names}. If that is meant, say so with: {self.insist}")
+
+
+def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
+    """Return what the effect takes of what was there; nothing when an earlier attempt has taken it."""
+    there = tables_of(before).get(effect.table)
+    if there is None:
+        return []
+    columns = [column for column in effect.columns if column in there] if effect.columns else [None]
+    return [Loss(effect.table, column, is_in_use) for column in columns]
+
+
+def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
+    """Let the downgrade go on if what it takes is empty, and no release uses it.
+
+    Looks at the values, so the transaction that took them must have been rolled back.
+
+    Raises:
+        UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
+        OperationalError: a lock was not to be had in time.
+    """
+    lost = [(loss, said) for loss in found.losses if (said := _said(connection, loss))]
+    if not lost:
+        return
+    what = "; ".join(f"{loss.name}, {said}" for loss, said in lost)
+    raise UnsafeOperation(
+        f"{found.place}: this downgrade would throw away {what}. Nothing of it was dropped. If that is meant, say so"
+        f" with: {found.insist}"
+    )
+
+
+def _said(connection: Connection, loss: Loss) -> str:
+    """Return what is said of a loss; empty when nothing is lost."""
+    number = _count(connection, loss)
+    if number is None:
+        what = "too large to be looked through in 5 seconds"
+    elif number > MOST_COUNTED:
+        what = f"with {'values in ' if loss.column else ''}more than {MOST_COUNTED:,} rows"
+    else:
+        rows = "1 row" if number == 1 else f"{number:,} rows"
+        what = f"with values in {rows}" if loss.column else f"with {rows}"
+    if loss.is_in_use:
+        return f"{what}, which the live release still uses"
+    return "" if number == 0 else what
+
+
+def _count(connection: Connection, loss: Loss) -> int | None:
+    """Count the rows, or those with a value, up to MOST_COUNTED and one more; None: that takes too long."""
+    schema, _, name = loss.table.partition(".")
+    where = f" WHERE {quote(loss.column)} IS NOT NULL" if loss.column else ""
+    rows = f"SELECT FROM {quote(schema)}.{quote(name)}{where} LIMIT {MOST_COUNTED + 1}"
+    try:
+        with tried(connection):
+            connection.execute(LONGEST)
+            counted = connection.exec_driver_sql(
+                f"SELECT count(*) FROM ({rows}) found",  # noqa: S608
+                execution_options={"no_parameters": True},
+            )
+            return int(counted.scalar_one())
+    except OperationalError as error:
+        if sqlstate(error) != QUERY_CANCELED:
+            raise
+        return None

@@ -1,0 +1,207 @@
+"""A downgrade throws away what nobody has named, and stands in the way of the live release no more than a contract."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flask_migrate
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import MetaData
+
+from app.release.errors import ReleaseError, UnsafeOperation
+from tests.release import shop
+from tests.release.model_project import ModelProject
+
+ADD = 'op.execute("ALTER TABLE things ADD colour text")'
+# downgrade(), by which `colour` goes
+DROP_COLUMN = {
+    "the operation": 'drop_column_contract("things", "colour")',
+    "Alembic": 'op.drop_column("things", "colour")',
+    "SQL": 'op.execute("ALTER TABLE things DROP colour")',
+    "SQL in a DO block": "op.execute(\"DO $$ BEGIN EXECUTE 'ALTER TABLE things DR' || 'OP colour'; END $$\")",
+}
+MAKE = 'op.execute("CREATE TABLE words (id bigint PRIMARY KEY)")'
+DROP_TABLE = {
+    "the operation": 'drop_table_contract("words")',
+    "Alembic": 'op.drop_table("words")',
+    "SQL": 'op.execute("DROP TABLE words")',
+}
+
+
+def colour(models: MetaData) -> None:
+    models.tables["things"].append_column(sa.Column("colour", sa.Text))
+
+
+def words(models: MetaData) -> None:
+    sa.Table("words", models, sa.Column("id", sa.BigInteger, primary_key=True))
+
+
+def downgrade(project: ModelProject, *lose: str, to: str = "0001") -> None:
+    flask_migrate.downgrade(str(project.folder), to, x_arg=[f"lose={name}" for name in lose])
+
+
+def released(
+    project: ModelProject, up: str, down: str, models: Callable[[MetaData], Any], rows: str = "SELECT 1"
+) -> None:
+    """The revision is live, and its release has written."""
+    project.write(up, down)
+    project.change(models)
+    project.upgrade()
+    project.goes_live()
+    project.database.execute(rows)
+
+
+def rolled_back(project: ModelProject) -> None:
+    """The code alone, which the release before does not notice."""
+    project.change(lambda models: None)
+    project.goes_live()
+
+
+WRITE_COLOUR = "UPDATE things SET colour = 'red' WHERE id < 3"
+WRITE_WORDS = "INSERT INTO words VALUES (1)"
+COLOURS = "SELECT count(colour) FROM things"
+
+
+@pytest.mark.parametrize("down", DROP_COLUMN.values(), ids=list(DROP_COLUMN))
+def test_values_that_the_live_release_maps_stay(project: ModelProject, down: str) -> None:
+    released(project, ADD, down, colour, WRITE_COLOUR)
+    with pytest.raises(UnsafeOperation) as refused:
+        downgrade(project)
+    assert "things.colour, with values in 2 rows, which the live release still uses" in refused.value.message
+    assert "flask db downgrade -x lose=things.colour" in refused.value.message
+    assert project.database.scalar(COLOURS) == 2
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+@pytest.mark.parametrize("down", DROP_COLUMN.values(), ids=list(DROP_COLUMN))
+def test_values_stay_that_no_release_maps_any_more(project: ModelProject, down: str) -> None:
+    released(project, ADD, down, colour, WRITE_COLOUR)
+    rolled_back(project)
+    with pytest.raises(UnsafeOperation, match=r"would throw away things\.colour, with values in 2 rows\. Nothing"):
+        downgrade(project)
+    assert project.database.scalar(COLOURS) == 2
+
+
+@pytest.mark.parametrize("down", DROP_COLUMN.values(), ids=list(DROP_COLUMN))
+def test_what_holds_nothing_and_is_in_nobodys_models_goes_without_a_word(project: ModelProject, down: str) -> None:
+    released(project, ADD, down, colour)
+    rolled_back(project)
+    downgrade(project)
+    assert "colour" not in columns(project)
+
+
+def test_what_holds_nothing_and_the_live_release_maps_stays(project: ModelProject) -> None:
+    released(project, ADD, DROP_COLUMN["SQL"], colour)
+    with pytest.raises(UnsafeOperation, match="which the live release still uses"):
+        downgrade(project)
+    assert "colour" in columns(project)
+
+
+@pytest.mark.parametrize("down", [*DROP_COLUMN.values()], ids=list(DROP_COLUMN))
+@pytest.mark.parametrize("name", ["things.colour", "public.things.colour"])
+def test_what_is_named_goes(project: ModelProject, down: str, name: str) -> None:
+    released(project, ADD, down, colour, WRITE_COLOUR)
+    downgrade(project, name)
+    assert "colour" not in columns(project)
+
+
+@pytest.mark.parametrize("name", ["colour", "things", "things.note", "Things.colour", "other.things.colour", "*", ""])
+def test_another_name_is_not_the_one(project: ModelProject, name: str) -> None:
+    released(project, ADD, DROP_COLUMN["SQL"], colour, WRITE_COLOUR)
+    with pytest.raises(UnsafeOperation):
+        downgrade(project, name)
+    assert project.database.scalar(COLOURS) == 2
+
+
+@pytest.mark.parametrize("down", DROP_TABLE.values(), ids=list(DROP_TABLE))
+def test_a_table_with_rows_goes_when_it_is_named(project: ModelProject, down: str) -> None:
+    released(project, MAKE, down, words, WRITE_WORDS)
+    with pytest.raises(UnsafeOperation, match="words, with 1 row, which the live release still uses"):
+        downgrade(project)
+    rolled_back(project)
+    with pytest.raises(UnsafeOperation, match=r"words, with 1 row\. .* -x lose=words"):
+        downgrade(project)
+    assert project.database.scalar("SELECT count(*) FROM words") == 1
+    downgrade(project, "words")
+    assert project.database.scalar("SELECT to_regclass('words') IS NULL")
+
+
+def test_all_that_one_revision_takes_is_named_at_once(project: ModelProject) -> None:
+    released(project, f"{ADD}\n    {MAKE}", f"{DROP_COLUMN['SQL']}\n    {DROP_TABLE['SQL']}", colour, WRITE_COLOUR)
+    rolled_back(project)
+    project.database.execute(WRITE_WORDS)
+    with pytest.raises(UnsafeOperation, match=r"-x lose=(words -x lose=things.colour|things.colour -x lose=words)"):
+        downgrade(project)
+    with pytest.raises(UnsafeOperation, match="throw away words"):
+        downgrade(project, "things.colour")
+    assert project.database.scalar(COLOURS) == 2
+    downgrade(project, "words", "things.colour")
+
+
+def test_an_excuse_in_the_file_is_enough(project: ModelProject) -> None:
+    down = f'with excused("The colours are drawn anew each night."):\n        {DROP_COLUMN["SQL"]}'
+    released(project, ADD, down, colour, WRITE_COLOUR)
+    downgrade(project)
+    assert "colour" not in columns(project)
+
+
+def test_each_revision_of_several_is_judged(project: ModelProject) -> None:
+    released(project, MAKE, DROP_TABLE["SQL"], words, WRITE_WORDS)
+    released(project, ADD, DROP_COLUMN["SQL"], colour)
+    rolled_back(project)
+    with pytest.raises(UnsafeOperation, match="words, with 1 row"):
+        downgrade(project)
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+def test_rows_stay_in_a_part_of_a_table(project: ModelProject) -> None:
+    make = 'with excused("It is empty."):\n        op.execute("CREATE TABLE old_things () INHERITS (things)")'
+    rows = "INSERT INTO old_things (id, owner_id, name, made_at) VALUES (9, 1, 'x', now())"
+    released(project, make, 'op.execute("DROP TABLE old_things")', lambda models: None, rows)
+    with pytest.raises(UnsafeOperation, match="old_things, with 1 row, which the live release still uses"):
+        downgrade(project)
+
+
+# What a downgrade may not do to the live release: as little as a contract.
+REFUSED = {
+    "a rewrite": ('op.execute("ALTER TABLE things ALTER size TYPE bigint")', "All of things .* would be rewritten"),
+    "an index under a lock": ('op.create_index("ix", "things", ["note"])', "Nobody could write to the table"),
+    "NOT NULL": ('set_not_null_online("things", "code")', "may write NULL into things.code"),
+    "another name": ('op.execute("ALTER TABLE things RENAME note TO remark")', "knows things.note by its old name"),
+}
+
+
+@pytest.mark.parametrize(("down", "match"), REFUSED.values(), ids=list(REFUSED))
+def test_it_is_judged_as_a_contract(project: ModelProject, down: str, match: str) -> None:
+    project.database.execute("UPDATE things SET code = 'none' WHERE code IS NULL")
+    released(project, "pass", down, lambda models: None)
+    with pytest.raises(UnsafeOperation, match=match):
+        downgrade(project)
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+def test_a_database_that_nobody_serves_is_not_judged(project: ModelProject) -> None:
+    """As an upgrade is not: what this tool made from the first revision on, and no release has noted to serve."""
+    project.database.execute("TRUNCATE schema_releases")
+    project.database.execute("UPDATE schema_ledger SET content_hash = 'x' WHERE content_hash IS NULL")
+    project.write(ADD, DROP_COLUMN["SQL"])
+    project.change(colour)
+    project.upgrade()
+    downgrade(project)
+    assert "colour" not in columns(project)
+
+
+def test_an_upgrade_takes_no_such_option(project: ModelProject) -> None:
+    project.write(ADD)
+    with pytest.raises(ReleaseError, match="-x lose= is for flask db downgrade alone"):
+        flask_migrate.upgrade(str(project.folder), x_arg=["lose=things.note"])
+    assert columns(project) == set(shop.models().tables["things"].columns.keys())
+
+
+def columns(project: ModelProject) -> set[str]:
+    return set(
+        project.database.scalar(
+            "SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = 'things'::regclass"
+            " AND attnum > 0 AND NOT attisdropped"
+        )
+    )
