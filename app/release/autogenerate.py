@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 from app.release import comparators, ledger, naming, operations, options
 from app.release.alembic_dialect import render_item
 from app.release.operations import schemas
-from app.release.retired import drop_retired, is_retired, stands_on_retired
+from app.release.retired import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from app.release.rewriter import Call, Change, enums, rewrite_directives
 
 
@@ -25,12 +25,12 @@ def target_metadata() -> MetaData:
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Alembic's include_object hook: leave out the tables of tools, and what an earlier release retired."""
+    """Alembic's include_object hook: leave out the tables of tools, parts of other tables, and what was retired."""
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_mapped = name not in ledger.TOOL_TABLES and not options.is_of_a_tool(str(name))
-        return is_mapped and not is_retired(item)
+        is_of_a_tool = name in ledger.TOOL_TABLES or options.is_of_a_tool(str(name))
+        return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
     if type_ == "column":
         return not is_retired(item)
     return not stands_on_retired(item)

@@ -29,6 +29,11 @@ def is_retired(item: Any) -> bool:
     return bool(item.comment == RETIRED_COMMENT or str(item.comment).startswith(SHADOW_PREFIX))
 
 
+def is_part_of_another(table: Table) -> bool:
+    """Whether it is a partition, or inherits from another table, whose queries show its rows."""
+    return table.dialect_options["postgresql"]["inherits"] is not None
+
+
 def stands_on_retired(item: Any) -> bool:
     """Whether an index or constraint of the database stands on a retired column; it is dropped with that."""
     retired = [column.name for column in item.table.columns if is_retired(column)]
@@ -66,7 +71,7 @@ def drop_retired(
 
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
-    """The tables of the database, those before others that these refer to."""
+    """Return the tables of the database, those before others that these refer to, without parts of others."""
     metadata, inspector = MetaData(), inspect(connection)
     found = [
         Table(name, metadata, schema=schema, autoload_with=connection, resolve_fks=False)
@@ -78,7 +83,7 @@ def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
-    return found
+    return [table for table in found if not is_part_of_another(table)]
 
 
 def _stop_dual_writes(connection: Connection, table: Table) -> Iterator[ops.MigrateOperation]:

@@ -16,6 +16,7 @@ _TABLES = text(
     " quote_ident(pg_get_userbyid(c.relowner)) AS owner,"
     " quote_ident(pg_get_userbyid(migrating.role)) AS migrating_role,"
     " quote_ident(current_user) AS role, obj_description(c.oid, 'pg_class') AS comment,"
+    " array(SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = c.oid) AS parents,"
     " has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
     "  AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS may_write,"
     " c.relrowsecurity OR c.relforcerowsecurity AS row_security,"
@@ -166,14 +167,14 @@ def wraparound(tables: Iterable[Row[Any]], frozen_age: int) -> Iterator[Diagnosi
 
 
 def retired_again(tables: Iterable[Row[Any]], models: Models) -> Iterator[str]:
-    """Tables that are marked as retired, and that a model uses."""
+    """Yield the tables that are marked as retired, and that a model uses: as its table, or as a part of that."""
     for table in tables:
-        if table.comment == RETIRED_COMMENT and table.name in models:
+        if table.comment == RETIRED_COMMENT and not models.keys().isdisjoint([table.name, *table.parents]):
             yield table.name
 
 
 def retired(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
-    """The next `flask db migrate` would drop them."""
+    """Find the mark of something that goes on what is used."""
     for name in retired_again(tables, models):
         what = f"The table {name} is marked as retired, and a model uses it."
         yield Diagnosis(ERROR, "retired-table", what, psql(f"COMMENT ON TABLE {name} IS NULL"))

@@ -1,6 +1,10 @@
 """Dropping a column or a table in two releases: retire it (expand), then drop it (contract)."""
 
+from alembic import op
+
+from app.release import live, options
 from app.release.effects.effect import on_table
+from app.release.errors import UnsafeOperation
 from app.release.marks import RETIRED_COMMENT
 from app.release.operations import catalog
 from app.release.operations.backfill_later import refuse_while_filling
@@ -95,7 +99,11 @@ def retire_table_online(table: str) -> None:
             SHARE UPDATE EXCLUSIVE, for milliseconds; blocks neither reads nor writes. May wait until the deadline.
 
     Run again: sends the same comment.
+
+    Raises:
+        UnsafeOperation: the table is a part of another one that is in use.
     """
+    refuse_part("retire_table_online", table)
     run_steps(Step(f"COMMENT ON TABLE {quote(table)} IS '{RETIRED_COMMENT}'", ALWAYS, {}))
 
 
@@ -126,9 +134,10 @@ def drop_table_contract(table: str) -> None:
     Run again: skipped when there is no such table.
 
     Raises:
-        UnsafeOperation: a backfill of the table is not done.
+        UnsafeOperation: a backfill of the table is not done, or it is a part of another table that is in use.
     """
     refuse_while_filling("drop_table_contract", table=table)
+    refuse_part("drop_table_contract", table)
     run_steps(
         Step(
             f"DROP TABLE IF EXISTS {quote(table)}",
@@ -138,3 +147,25 @@ def drop_table_contract(table: str) -> None:
         ),
         effects=[on_table("drops-table", table)],
     )
+
+
+def refuse_part(operation: str, table: str) -> None:
+    """Refuse to take a partition, or a table that inherits, of a table that the models or the live release map.
+
+    Its rows are rows of that table, which says nothing of how many parts it has. On a new database nothing is in use.
+
+    Raises:
+        UnsafeOperation: it is one, and the call does not stand in a block of excused().
+    """
+    opts = op.get_context().opts
+    guard, asked = opts.get("guard"), catalog.connection()
+    is_excused = opts.get("excused") if guard is None else guard.is_excusing
+    if is_excused or opts.get("is_new") or not catalog.answer(catalog.IS_PART, {"table": quote(table)}):
+        return
+    assert asked is not None  # noqa: S101 - it has answered
+    whole = catalog.whole_of(asked, table, [*options.current().metadata.tables, *live.mapped_by_live(asked)])
+    if whole is not None:
+        raise UnsafeOperation(
+            f"{operation}: {table} is a part of {whole}, which is in use, so its rows are rows of {whole}; nothing was"
+            ' changed. Leave it, or say why they may go, with excused("…") around the call.'
+        )
