@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from app.release import options
-from app.release.connection import direct_connection, direct_engine
+from app.release.connection import direct_connection, direct_engine, execute_verbatim
 from app.release.errors import ReleaseError, server_message
 
 _TAKE_NAME = text("SELECT set_config('application_name', :name, false)")
@@ -17,6 +17,17 @@ _LEFT_BEHIND = text(
     " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
     " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
 )
+# The encoding and the locale of the database that we are connected to. A column that only some versions have is read
+# from JSON: the name of the locale is `daticulocale` in 15 and 16, `datlocale` from 17 on.
+_LIKE_THIS = text("""
+SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
+  || CASE datlocprovider
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(j ->> 'datlocale', j ->> 'daticulocale'))
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', j ->> 'datlocale')
+    ELSE ' LOCALE_PROVIDER libc' END
+  || coalesce(' ICU_RULES ' || quote_literal(j ->> 'daticurules'), '')
+FROM pg_database d, to_jsonb(d) j WHERE datname = current_database()
+""")
 _END_OUR_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
 )
@@ -24,7 +35,9 @@ _END_OUR_SESSIONS = text(
 
 @contextmanager
 def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
-    """An engine of an empty database, which is dropped afterwards; also those that a killed process left are.
+    """An engine of an empty database with the encoding and the locale of the one that the URL names.
+
+    It is dropped afterwards, unless it has another name by then; also those that a killed process left are.
 
     Args:
         advice: what to do if none can be made, a sentence.
@@ -41,15 +54,24 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
         for (left,) in connection.execute(_LEFT_BEHIND, {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
             _drop(connection, left)
         try:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+            like_this = connection.scalar(_LIKE_THIS)
+            execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE template0 {like_this}')
         except ProgrammingError as error:
             raise ReleaseError(f"No scratch database can be made here ({server_message(error)}). {advice}") from error
         scratch = direct_engine(database=name, url=url)
         try:
             yield scratch
-        finally:
-            scratch.dispose()
-            _drop(connection, name)
+        except BaseException:
+            with suppress(DBAPIError, ReleaseError):  # what failed is told; the next one that begins drops it
+                _drop_at_last(server, name)
+            raise
+        _drop_at_last(server, name)
+
+
+def _drop_at_last(server: Engine, name: str) -> None:
+    """On a connection of its own: the first one may have been idle too long, or ended by who renames its database."""
+    with direct_connection(server) as connection:
+        _drop(connection, name)
 
 
 def _drop(connection: Connection, name: str) -> None:
