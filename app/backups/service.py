@@ -1,6 +1,6 @@
-"""The restore drill: restore a dump into a scratch database, and compare it with the live database and the bucket.
+"""Restore a dump, compare it with the live database and the bucket, and let it take the place of the live one.
 
-A backup that nobody has restored is a hope. docs/backups.md says what a drill proves and what it does not.
+A backup that nobody has restored is a hope: the drill does all of it but the last. docs/backups.md says what it proves.
 """
 
 import time
@@ -10,27 +10,45 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from app.backups import dump_file, photos, rows
-from app.backups.dump_file import Dump
+from app.backups import dump_file, photos, properties, rows, swap
+from app.backups.dump_file import Dump, NotRestored
 from app.backups.rows import TableReport
 from app.extensions import db
 from app.release import doctor, ledger
+from app.release.advisory_lock import migration_lock
 from app.release.connection import direct_connection, direct_engine
+from app.release.deadline import Deadline
 from app.release.doctor.diagnosis import ERROR
-from app.release.schema_state import AT_HEAD, SchemaState, read_schema_state
+from app.release.errors import server_message
+from app.release.schema_state import AHEAD_CONTRACT, AT_HEAD, SchemaState, read_schema_state
 from app.release.scratch import scratch_database
 from app.storage import StorageUnavailable
 
 # The newest dump of a folder has to be younger: a nightly job that stopped is the most frequent way to lose data.
 OLDEST = timedelta(hours=26)
+RELEASE_SECONDS = 600  # that a swap waits for a release that is under way
 CLOCK_SKEW = timedelta(minutes=5)  # of two machines that both keep time
 WHERE_TO_RUN = "Set SCRATCH_DATABASE_URL to a PostgreSQL server of your own, whose role may create databases."
 STATES = {"behind", "ahead", "ahead-contract"}  # diagnoses that a later `flask db upgrade`, or newer code, answers
 
 _SERVER = text("SELECT current_setting('server_version_num')::int / 10000".replace("::", r"\:\:"))
+_SIZE = text("SELECT pg_database_size(current_database())")
+_MOST_WAL = text("SELECT pg_size_bytes(current_setting('max_wal_size'))")
+# One row to a page of 8 kB, which is 10 % full then, and no WAL. A full disk is an error here; while WAL is
+# written it would end the server.
+_FILL_DISK = text(
+    "CREATE UNLOGGED TABLE room WITH (fillfactor = 10) AS SELECT repeat('x', 800) FROM generate_series(1, :pages)"
+)
 _ANALYZE = text("ANALYZE")
-_READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+_LOCALE = text("SELECT pg_encoding_to_char(encoding), lower('É') FROM pg_database WHERE datname = current_database()")
+# To read waits for nobody but who alters a table, and keeps nobody waiting who only uses it.
+_READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = '30s'")
+_HOLDS = text(
+    "SELECT to_regprocedure('recount_figures(bigint)') IS NOT NULL AS figures, EXISTS (SELECT FROM pg_attribute"
+    " WHERE attrelid = to_regclass('users') AND attname = 'image_url' AND NOT attisdropped) AS photos"
+)
 _APPLIED = text("SELECT revision, applied_at FROM schema_ledger")
 _RECOUNT = text(
     "SELECT count(*) FROM (SELECT recount_figures(id) AS wrong FROM users OFFSET 0) counted WHERE wrong > 0"
@@ -39,47 +57,103 @@ _RECOUNT = text(
 Say = Callable[[str], None]
 
 
-class Drill:
-    """One drill. `losses` holds a sentence for each thing that is wrong.
+class Restore:
+    """One restore. `losses` holds a sentence for each thing that is wrong with the dump.
+
+    Each of its three ways raises NotRestored, ReleaseError or DBAPIError if it cannot be gone to the end; the live
+    database is as it was then.
 
     Args:
         place: a dump, or a folder of dumps, of which the newest is taken.
-        scratch_url: of the server of the scratch database; None: the live one's.
         say: takes a line of the report.
     """
 
-    def __init__(self, place: Path, scratch_url: str | None, say: Say) -> None:
+    def __init__(self, place: Path, say: Say) -> None:
         self._place = place
-        self._scratch_url = scratch_url
         self._say = say
         self._began = time.monotonic()
         self.losses: list[str] = []
 
-    def run(self) -> None:
+    def drill(self, scratch_url: str | None) -> None:
+        """Restore into a scratch database, and drop it.
+
+        Args:
+            scratch_url: of its server; None: the live one's.
         """
+        path = dump_file.newest(self._place)
+        with scratch_database(WHERE_TO_RUN, scratch_url) as scratch:
+            dump, version = self._read(path, scratch)
+            self._check_age(dump)
+            self._restore(dump, scratch, version)
+            self._prove(dump, scratch)
+
+    def replace(self) -> None:
+        """Restore beside the live database, and swap the two if nothing is lost."""
+        path = dump_file.newest(self._place)
+        with direct_connection(direct_engine()) as connection:
+            live = swap.inspect(connection)
+        for kept in live.kept:
+            self._say(f"{kept} is kept of an earlier restore. {_how_to_drop(kept)}")
+        with scratch_database(swap.BESIDE) as beside:
+            dump, version = self._read(path, beside)
+            self._restore(dump, beside, version)
+            with (
+                direct_connection(direct_engine()) as connection,
+                migration_lock(connection, Deadline(RELEASE_SECONDS)),
+            ):
+                state = self._prove(dump, beside)
+                if not self._may_serve(state):
+                    return
+                left = list(properties.carry_over(connection, beside))
+            kept = swap.swap(live.name, str(beside.url.database))
+        self._say_step(f"swapped: {live.name} is the restored database, and {kept} the one that was live")
+        self._say_what_is_left(left)
+        self._say(f"next: flask db upgrade; flask release doctor; restart the web and the worker. {_how_to_drop(kept)}")
+
+    def into(self, url: str) -> None:
+        """Restore into an empty database, which stays, also with losses: whoever gave it decides.
+
         Raises:
-            BadDump: the dump cannot be restored. Nothing was compared.
-            ReleaseError: the live database or the scratch server does not answer, or no database can be made.
+            NotRestored: it holds something, or would compare letters in another way than the live one.
         """
-        dump = dump_file.read(dump_file.newest(self._place))
-        self._check_age(dump)
-        with scratch_database(WHERE_TO_RUN, self._scratch_url) as scratch:
-            self._restore(dump, scratch)
-            with scratch.connect() as restored, direct_connection(direct_engine()) as live:
-                live.execute(_READ_ONLY)
-                state = read_schema_state(restored)
-                if self._is_ours(live, restored, state):
-                    self._compare(live, restored, dump)
-                    live.rollback()  # what follows takes long, and a snapshot keeps VACUUM from its work
-                    self._check_schema(restored, state)
-                    self._check_figures(restored)
+        try:
+            target = direct_engine(url=url)
+        except ArgumentError:
+            raise NotRestored("--into has to look like postgres://user:password@host:5432/database.") from None
+        path, name = dump_file.newest(self._place), target.url.database
+        with direct_connection(target) as empty, direct_connection(direct_engine()) as live:
+            if rows.tables(empty):
+                raise NotRestored(f"{name} holds tables; give an empty database.")
+            if empty.execute(_LOCALE).one() != live.execute(_LOCALE).one():
+                raise NotRestored(
+                    f"{name} has another encoding or locale than the live database, and a search would not find É by é:"
+                    " make it with createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8."
+                )
+        dump, version = self._read(path, target)
+        self._restore(dump, target, version)
+        self._prove(dump, target)
+        with direct_connection(target) as restored, direct_connection(direct_engine()) as live:
+            self._say_what_is_left(properties.missing(live, restored, str(name)))
+        self._say(f"next: set DATABASE_URL to what you gave as --into, {name}; flask db upgrade; flask release doctor.")
+
+    def _say_what_is_left(self, statements: list[str]) -> None:
+        if statements:
+            self._say("The database that was live has, and the restored one has not:")
+        for statement in statements:
+            self._say(f"          {statement}")
 
     def _say_step(self, what: str) -> None:
         self._say(f"{time.monotonic() - self._began:6.1f} s  {what}")
 
+    def _read(self, path: Path, target: Engine) -> tuple[Dump, int]:
+        with direct_connection(target) as connection:
+            version = int(connection.scalar(_SERVER))
+        dump = dump_file.read(path, version)
+        self._say(f"{path}, made at {dump.made_at.isoformat(' ')} of a PostgreSQL {dump.server}")
+        return dump, version
+
     def _check_age(self, dump: Dump) -> None:
         age = datetime.now(UTC) - dump.made_at
-        self._say(f"{dump.path}, made at {dump.made_at.isoformat(' ')} of a PostgreSQL {dump.server}")
         if age < -CLOCK_SKEW:
             self.losses.append("The dump says that it was made in the future: run pg_dump with TZ=UTC.")
         elif self._place.is_dir() and age > OLDEST:
@@ -87,21 +161,50 @@ class Drill:
                 f"The newest dump is {age // timedelta(hours=1)} hours old; the job that makes them has stopped."
             )
 
-    def _restore(self, dump: Dump, scratch: Engine) -> None:
-        with scratch.connect() as connection:
-            version = connection.scalar(_SERVER)
-        dump_file.restore(dump, scratch.url, version)
-        with scratch.connect() as connection:
+    def _restore(self, dump: Dump, target: Engine, version: int) -> None:
+        _require_room(target, dump.path)
+        dump_file.restore(dump, target.url, version)
+        with target.connect() as connection:
             connection.execute(_ANALYZE)
             connection.commit()
-        self._say_step(f"restored on a PostgreSQL {version}; every constraint holds")
+        self._say_step(f"restored on a PostgreSQL {version} by pg_restore {dump.program[0]}; every constraint holds")
+
+    def _prove(self, dump: Dump, target: Engine) -> SchemaState:
+        """Look for what is missing in a restored dump."""
+        with target.connect() as restored, direct_connection(direct_engine()) as live:
+            live.execute(_READ_ONLY)
+            state = read_schema_state(restored)
+            if not self._is_ours(live, restored, state):
+                return state
+            if rows.tables(live):
+                self._compare(live, restored, dump)
+            else:
+                self._say("          the live database is empty: no row or photo of it can be missing")
+            live.rollback()  # what follows takes long, and a snapshot keeps VACUUM from its work
+            self._check_schema(restored, state)
+            self._check_figures(restored)
+        return state
+
+    def _may_serve(self, state: SchemaState) -> bool:
+        """
+        Raises:
+            NotRestored: this code does not run on the restored schema.
+        """
+        if state.name == AHEAD_CONTRACT:
+            raise NotRestored(
+                f"The dump is at {state.database_revision}, on which this code does not run: deploy the code that made"
+                " it first."
+            )
+        if self.losses:
+            self._say(f"Nothing was changed. To have this dump with its losses: {swap.BESIDE}")
+        return not self.losses
 
     def _is_ours(self, live: Connection, restored: Connection, state: SchemaState) -> bool:
-        """Whether it is a dump of the live database. The ledger tells: each one ran a revision at a time of its own."""
+        """Tell a dump of the live database from others by the ledger: each one ran a revision at a time of its own."""
         if state.database_revision is None:
             self.losses.append("The dump holds no revision: it is another application's, or of an empty database.")
             return False
-        if _applied(live) & _applied(restored):
+        if _applied(live) & _applied(restored) or not rows.tables(live):
             return True
         self.losses.append(
             "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
@@ -120,6 +223,9 @@ class Drill:
         self._compare_photos(live, restored)
 
     def _compare_photos(self, live: Connection, restored: Connection) -> None:
+        if not restored.execute(_HOLDS).one().photos:
+            self._say("          the dump is older than the photos")
+            return
         try:
             found = photos.compare(live, restored)
         except StorageUnavailable as error:
@@ -142,10 +248,38 @@ class Drill:
 
     def _check_figures(self, restored: Connection) -> None:
         """Of notes, todos, results and tags, kept by triggers: rows that are lost do not add up any more."""
+        if not restored.execute(_HOLDS).one().figures:
+            self._say("          the dump is older than the figures")
+            return
         wrong = restored.scalar(_RECOUNT)
         if wrong:
             self.losses.append(f"The kept figures of {wrong} accounts are not what their rows add up to.")
         self._say_step("recounted the figures of every account")
+
+
+def _require_room(target: Engine, dump: Path) -> None:
+    """Take the disk that a restore is going to need, and give it back: the live database may be on the same one.
+
+    Raises:
+        NotRestored: there is less.
+    """
+    with direct_connection(direct_engine()) as live:
+        size = int(live.scalar(_SIZE)) + dump.stat().st_size  # the latter where the live one is empty
+    with direct_connection(target) as connection:
+        needed = size + min(size, int(connection.scalar(_MOST_WAL)))
+        try:
+            connection.execute(_FILL_DISK, {"pages": needed // 8192})
+        except OperationalError as error:
+            raise NotRestored(
+                f"A restore needs {needed // 2**20:,} MB of the server's disk ({server_message(error)})."
+            ) from error
+        finally:
+            connection.rollback()
+
+
+def _how_to_drop(kept: str) -> str:
+    quoted = '"' + kept.replace('"', '""') + '"'
+    return f"When nothing of it is missed: psql \"$DATABASE_URL\" -c 'DROP DATABASE {quoted}'"
 
 
 def _applied(connection: Connection) -> set[tuple[Any, ...]]:

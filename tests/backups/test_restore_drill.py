@@ -158,10 +158,10 @@ def test_a_damaged_dump_is_refused(live: Live, tmp_path: Path) -> None:
     torn, broken, old = tmp_path / "torn", tmp_path / "broken", tmp_path / "old"
     torn.write_bytes(whole[:end])
     [loss] = losses(drill(live, torn))
-    assert loss.startswith("The dump cannot be restored: could not read from input file")
+    assert loss.startswith("NOT RESTORED: The dump cannot be restored: could not read from input file")
     broken.write_bytes(whole[:end] + bytes(64) + whole[end + 64 :])
     [loss] = losses(drill(live, broken))
-    assert loss.startswith("The dump cannot be restored: ")
+    assert loss.startswith("NOT RESTORED: The dump cannot be restored: ")
     old.mkdir()
     (old / "last.dump").write_bytes(whole[:YEAR] + bytes([whole[YEAR] - 1]) + whole[YEAR + 1 : end])
     assert losses(drill(live, old))[0].endswith(" hours old; the job that makes them has stopped.")
@@ -170,10 +170,12 @@ def test_a_damaged_dump_is_refused(live: Live, tmp_path: Path) -> None:
 def test_what_is_no_dump_is_refused(live: Live, tmp_path: Path) -> None:
     nothing, script = tmp_path / "nothing", tmp_path / "script"
     script.write_text("CREATE TABLE notes ();\n")
-    assert losses(drill(live, nothing)) == [f"There is no file or folder {nothing}."]
-    assert losses(drill(live, tmp_path)) == [f"No file of {tmp_path} is named *.dump."]
+    [loss] = losses(drill(live, nothing))
+    assert loss == f"NOT RESTORED: There is no file or folder {nothing}. The live database is as it was."
+    [loss] = losses(drill(live, tmp_path))
+    assert loss.startswith(f"NOT RESTORED: No file of {tmp_path} is named *.dump.")
     [loss] = losses(drill(live, script))
-    assert loss.startswith("The dump cannot be restored: input file does not appear to be a valid archive")
+    assert loss.startswith(f"NOT RESTORED: {script} cannot be read: input file does not appear to be a valid archive")
 
 
 def test_a_scratch_server_that_does_not_answer_is_named(live: Live) -> None:

@@ -6,7 +6,6 @@ stand-ins that know the words and options of the real ones.
 
 import os
 import re
-import secrets
 import shlex
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from app.extensions import db
 from app.jobs import defer
 from config import TestingConfig
 from tests.conftest import PASSWORD
-from tests.databases import Environment, empty_database, migrated_database
+from tests.databases import Environment, migrated_database
 
 pytestmark = pytest.mark.servers
 
@@ -39,6 +38,8 @@ CRON = re.compile(r"^([\d*]+ +){5}")
 # Run where they are tested, since they take seconds.
 ELSEWHERE = {
     "flask restore-drill": "tests/backups/test_restore_drill.py",
+    "flask restore": "tests/backups/test_restore.py",
+    'psql "$MAINTENANCE_URL"': "tests/backups/test_restore.py",
     "bin/rollback production": "tests/deployment/test_rollback.py",
 }
 EXIT_CODES = {"flask release plan --back": 2}  # unknown: no release is noted here
@@ -70,7 +71,7 @@ ALL = list(dict.fromkeys(command for page in PAGES for command in commands(page)
 class Place:
     """A service, and the environment of a shell beside it."""
 
-    def __init__(self, app: Flask, environment: Environment, target: str, url: str, folder: Path) -> None:
+    def __init__(self, app: Flask, environment: Environment, url: str, folder: Path) -> None:
         self._app = app
         self._folder = folder
         self._database = environment["DATABASE_URL"].replace("+psycopg2", "")
@@ -78,7 +79,6 @@ class Place:
             **environment,
             "APP_SETTINGS": "config.TestingConfig",
             "DATABASE_URL": self._database,
-            "TARGET_URL": target.replace("+psycopg2", ""),
             "FOLLOWER_DATABASE_URL": self._database,
             "LOG": str(folder / "log"),
             "PATH": os.pathsep.join(
@@ -93,14 +93,11 @@ class Place:
             "https://HOST": url,
             "/srv/backups": str(folder),
             "latest.dump": str(folder / "latest.dump"),
-            "before.dump": str(folder / "latest.dump"),  # is made before it is restored
-            "backup.dump": str(folder / "latest.dump"),
             "web.log": str(folder / "web.log"),
             "worker.log": str(folder / "web.log"),
             "6f1c…": "6f1c",
             "ID": str(job),
             "NEW_PASSWORD": psycopg2.extensions.parse_dsn(self._database).get("password", ""),
-            "beside": f"{environment['TEST_RUN']}_beside_{secrets.token_hex(4)}",
         }
 
     def run(self, command: str) -> tuple[int, str]:
@@ -139,14 +136,14 @@ def place(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
             f'#!/bin/sh\nexec "{sys.executable}" -S "{Path(__file__).parent}/heroku_stand_in.py" {name} "$@"\n'
         )
         stand_in.chmod(0o755)
-    with migrated_database(server_environment) as environment, empty_database(server_environment) as target:
+    with migrated_database(server_environment) as environment:
         app = create_app(TestingConfig(environment))
         with app.app_context():
             accounts.sign_up("alice@example.com", "alice", PASSWORD)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        yield Place(app, environment, target["DATABASE_URL"], f"http://127.0.0.1:{server.port}", folder)
+        yield Place(app, environment, f"http://127.0.0.1:{server.port}", folder)
         server.shutdown()
         serving.join()
         server.server_close()

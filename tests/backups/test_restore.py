@@ -1,0 +1,195 @@
+"""`flask restore` makes a dump the live database, and keeps the one that was live."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app import create_app
+from config import TestingConfig
+from tests.backups.shop import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
+from tests.databases import upgrade
+
+pytestmark = [pytest.mark.servers, pytest.mark.database]
+
+
+def test_the_dump_is_live_and_what_was_live_is_kept(shop: Shop) -> None:
+    result = shop.restore()
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, COUNT) == IN_THE_DUMP
+    assert run(shop.kept(), COUNT) == AFTER_THE_DUMP
+    assert f"'DROP DATABASE \"{make_url(shop.kept()).database}\"'" in result.output
+    assert "next: flask db upgrade; flask release doctor" in result.output
+
+
+def test_the_runbook_leads_back(shop: Shop) -> None:
+    shop.restore()
+    kept = str(make_url(shop.kept()).database)
+    [line] = [line for line in (ROOT / "docs/operations.md").read_text().splitlines() if '"$MAINTENANCE_URL"' in line]
+    command = line.strip().replace("LIVE", shop.name).replace("KEPT", kept)
+    url = make_url(shop.url).set(database="postgres").render_as_string()
+    path = f"{PROGRAMS[16]}:{os.environ['PATH']}"
+    subprocess.run(["/bin/sh", "-c", command], env={"MAINTENANCE_URL": url, "PATH": path}, check=True)
+    assert run(shop.url, COUNT) == AFTER_THE_DUMP
+
+
+def test_an_earlier_one_is_named_and_kept(shop: Shop) -> None:
+    shop.restore()
+    first = str(make_url(shop.kept()).database)
+    result = shop._replace(others=shop.databases()).restore()
+    assert f"{first} is kept of an earlier restore." in result.output
+    assert result.exit_code == 0
+    assert run(shop.url.replace(shop.name, first), COUNT) == AFTER_THE_DUMP
+
+
+@pytest.mark.parametrize("version", [16, 18])
+def test_a_dump_of_a_newer_pg_dump_is_restored(shop: Shop, tmp_path: Path, version: int) -> None:
+    """On a server that does not know transaction_timeout, which pg_restore sets since 17."""
+    run(shop.url, "UPDATE notes SET title = 'later'")
+    dump = pg_dump(shop.url, tmp_path / "newer.dump", version=version)
+    result = shop.restore(str(dump))
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, "SELECT DISTINCT title FROM notes") == [("later",)]
+    drilled = create_app(TestingConfig(shop.environment)).test_cli_runner().invoke(args=["restore-drill", str(dump)])
+    assert (drilled.exit_code, drilled.stderr) == (0, ""), drilled.output
+
+
+def test_what_belongs_to_the_provider_is_left_out_and_told(shop: Shop, tmp_path: Path) -> None:
+    run(
+        as_superuser(shop.url),
+        "CREATE SCHEMA provider; CREATE EXTENSION vector SCHEMA provider; CREATE TABLE provider.state (id int)",
+        "GRANT USAGE ON SCHEMA provider TO semicircle; GRANT SELECT ON provider.state TO semicircle",
+        "CREATE FUNCTION provider.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        "CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION provider.noted()",
+    )
+    run(shop.url, "CREATE PUBLICATION changes FOR TABLE notes")
+    result = shop.restore(str(pg_dump(shop.url, tmp_path / "provider.dump")))
+    assert result.exit_code == 0, result.output
+    for left in ("EXTENSION vector", "EVENT TRIGGER noted", "PUBLICATION changes"):
+        assert f"CREATE {left} …" in result.output
+    assert run(shop.url, COUNT) == AFTER_THE_DUMP
+
+
+def test_a_schema_of_our_own_comes_along(shop: Shop, tmp_path: Path) -> None:
+    run(shop.url, "CREATE SCHEMA archive; CREATE TABLE archive.notes AS SELECT 1 AS id")
+    result = shop.restore(str(pg_dump(shop.url, tmp_path / "archive.dump")))
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, "SELECT id FROM archive.notes") == [(1,)]
+
+
+PROPERTIES = (
+    "SELECT setrole, unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase"
+    " WHERE datname = current_database() ORDER BY 1, 2",
+    "SELECT datacl::text, datconnlimit, datcollate, datctype, encoding, shobj_description(oid, 'pg_database')"
+    " FROM pg_database WHERE datname = current_database()",
+    "SELECT relname, relacl::text FROM pg_class WHERE relname IN ('notes', 'notes_id_seq', 'todos') ORDER BY 1",
+    "SELECT attname, attacl::text FROM pg_attribute WHERE attrelid = 'users'::regclass AND attacl IS NOT NULL"
+    " ORDER BY 1",
+    "SELECT proacl::text FROM pg_proc WHERE proname = 'recount_figures'",
+    "SELECT defaclobjtype, defaclacl::text FROM pg_default_acl ORDER BY 1",
+    "SELECT nspacl::text FROM pg_namespace WHERE nspname = 'public'",
+)
+
+
+def test_settings_and_privileges_of_the_live_database_come_along(shop: Shop) -> None:
+    name = shop.name
+    run(
+        shop.url,
+        f"ALTER DATABASE {name} SET statement_timeout = '90s'",
+        f'ALTER DATABASE {name} SET search_path = public, "$user"',
+        f"ALTER DATABASE {name} CONNECTION LIMIT 77",
+        f"COMMENT ON DATABASE {name} IS 'the shop''s'",
+        f"REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO reporter WITH GRANT OPTION",
+        "GRANT USAGE ON SCHEMA public TO reporter",
+        "GRANT SELECT, INSERT ON notes TO reporter; GRANT SELECT (id, email) ON users TO reporter",
+        "GRANT USAGE ON SEQUENCE notes_id_seq TO reporter",
+        "REVOKE ALL ON FUNCTION recount_figures(bigint) FROM PUBLIC",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reporter",
+    )
+    before = [run(shop.url, query) for query in PROPERTIES]
+    result = shop.restore()
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, COUNT) == IN_THE_DUMP
+    assert [run(shop.url, query) for query in PROPERTIES] == before
+    assert "the restored one has not" not in result.output
+
+
+def test_the_locale_of_the_live_database_stays(shop: Shop) -> None:
+    root = make_url(as_superuser(shop.url)).set(database="postgres").render_as_string()
+    locale = "SELECT datcollate, datctype, encoding FROM pg_database WHERE datname = current_database()"
+    run(
+        root,
+        f"DROP DATABASE {shop.name}",
+        f"CREATE DATABASE {shop.name} OWNER semicircle TEMPLATE template0 LOCALE 'C'",
+    )
+    result = shop.restore()
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, COUNT) == IN_THE_DUMP
+    assert run(shop.url, locale) == [("C", "C", 6)]
+
+
+def test_what_only_a_superuser_may_set_is_told(shop: Shop) -> None:
+    run(as_superuser(shop.url), f"ALTER DATABASE {shop.name} SET log_min_duration_statement = 500")
+    result = shop.restore()
+    assert result.exit_code == 0, result.output
+    assert f"ALTER DATABASE {shop.name} SET log_min_duration_statement TO '500'  -- permission denied" in result.output
+
+
+def test_sessions_that_come_again_do_not_stop_the_swap(shop: Shop) -> None:
+    again = 'while :; do "$0" -qc "SELECT pg_sleep(0.01)" "$1"; done'
+    command = ["/bin/sh", "-c", again, str(PROGRAMS[16] / "psql"), shop.url]
+    busy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        result = shop.restore()
+    finally:
+        busy.kill()
+        busy.wait()
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, COUNT) == IN_THE_DUMP
+
+
+def test_a_database_that_is_given_is_filled_and_the_live_one_left_alone(shop: Shop) -> None:
+    """As where the role may not make one. What its address is called is then for a person to change."""
+    root = make_url(as_superuser(shop.url)).set(database="postgres").render_as_string()
+    run(root, f"CREATE DATABASE {shop.name}_new OWNER semicircle", "ALTER ROLE semicircle NOCREATEDB")
+    result = shop.restore(str(shop.dump), "--into", f"{shop.url}_new".replace("postgresql:", "postgres:"))
+    run(root, "ALTER ROLE semicircle CREATEDB")
+    assert result.exit_code == 0, result.output
+    assert "next: set DATABASE_URL to what you gave as --into" in result.output
+    assert run(f"{shop.url}_new", COUNT) == IN_THE_DUMP
+    assert run(shop.url, COUNT) == AFTER_THE_DUMP
+    assert shop.restore(str(shop.dump), "--into", f"{shop.url}_new").exit_code == 1  # it is not empty any more
+
+
+def test_a_dump_replaces_an_empty_database(shop: Shop) -> None:
+    """A new server, after the old one was lost: there is nothing to compare with."""
+    run(shop.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    result = shop.restore()
+    assert result.exit_code == 0, result.output
+    assert "the live database is empty" in result.output
+    assert run(shop.url, COUNT) == IN_THE_DUMP
+
+
+@pytest.mark.parametrize("revision", ["0001", "0024"])
+def test_a_dump_of_an_older_schema_is_restored_and_can_be_upgraded(shop: Shop, tmp_path: Path, revision: str) -> None:
+    run(shop.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    upgrade(shop.environment, revision)
+    dump = pg_dump(shop.url, tmp_path / "older.dump")
+    upgrade(shop.environment)
+    result = shop.restore(str(dump))
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, "SELECT version_num FROM alembic_version") == [(revision,)]
+    upgrade(shop.environment)
+    assert run(shop.url, COUNT) == [(0,)]
+
+
+def test_no_page_restores_in_another_way() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deployment/*"), *ROOT.glob("bin/*")]
+    assert [
+        str(page)
+        for page in pages
+        if re.search(r"pg_restore +--no-|--exit-on|backups:restore|--clean", page.read_text())
+    ] == []
