@@ -50,7 +50,7 @@ format: install ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 
 translations: install ## collect the sentences of the code, and compile the translated ones
-	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --sort-output --output app/translations/messages.pot .
+	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword lazy_gettext --no-location --sort-output --output app/translations/messages.pot .
 	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-pot-creation-date --width 120 \
 		--input-file app/translations/messages.pot --output-dir app/translations
 	@$(BIN)/pybabel --quiet compile --directory app/translations

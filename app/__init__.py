@@ -43,6 +43,7 @@ from app.notes.pages import bp as notes
 from app.notes.pages import links as shared_notes
 from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
+from app.passkeys.sign_in import confirm as confirm_by_passkey
 from app.passkeys.views import bp as passkeys
 from app.photos import tasks as photo_tasks
 from app.photos.commands import check_bucket
@@ -164,6 +165,7 @@ def init_extensions(app: Flask) -> None:
     browser_session.init_app(app)
     throttling.init_app(app)  # after csrf
     follower.init_app(app)
+    app.extensions["confirm_by_passkey"] = confirm_by_passkey
     app.extensions["portables"] = PORTABLES
     app.extensions["figures"] = FIGURES
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -18,13 +19,13 @@ Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str,
 
 
 @bp.get("")
-@recent_sign_in_required()
+@recent_sign_in_required(lazy_gettext("Access tokens"))
 def index() -> Answer:
     return list_page(AccessTokenForm(formdata=None))
 
 
 @bp.post("")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Create an access token"))
 def make() -> Answer:
     """The answer shows the token, and no other page ever does."""
     form = AccessTokenForm()
@@ -40,7 +41,7 @@ def make() -> Answer:
 
 
 @bp.post("/<id:token_id>/end")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Revoke an access token"))
 def end(token_id: int) -> Answer:
     try:
         access_tokens.end_token(current_user.id, token_id, this_client())

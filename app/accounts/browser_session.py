@@ -12,6 +12,7 @@ from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import login
 from app.web.cookies import TOKEN
+from app.web.errors import forget_reader
 from app.web.proxy import client_address
 
 SECOND_STEP = "second_step"  # that of the token between the password and the second step
@@ -56,8 +57,14 @@ def begin_second_step(user: User, *, remember: bool) -> None:
 
 
 def renew(user: User) -> None:
-    """Sign this browser in again, with the same lifetime. Raises: WrongCredentials, as `begin`."""
+    """Sign this browser in again, with the same lifetime. Raises: WrongCredentials, as `begin`.
+
+    What the cookie holds besides stays, since the reader does: the request may go on with it.
+    """
+    kept = {key: value for key, value in session.items() if key not in (TOKEN, "csrf_token")}
     begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
+    session.update(kept)
+    forget_reader()
 
 
 def load(request: Request) -> sessions.SignedIn | None:

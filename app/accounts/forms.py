@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, SelectField, SelectMultipleField, StringField
+from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -103,9 +103,10 @@ class DeletionForm(FlaskForm):
 
 
 class ConfirmForm(FlaskForm):
-    """Who is signed in shows that they are still there."""
+    """Who is signed in shows that they are still there, by the password or by a passkey, which passkeys.js fills in."""
 
     password = current_password_field(_("Password"))
+    passkey = HiddenField()
 
 
 NEVER = "never"

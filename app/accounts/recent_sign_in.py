@@ -6,20 +6,24 @@ the field is the re-authentication. tests/accounts/test_recent_sign_in.py lists 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, service
 from app.accounts.forms import ConfirmForm
 from app.accounts.guessing import counted_password
+from app.accounts.models import User
 from app.rate_limits import RateLimited
 from app.web.access import local_path
-from app.web.errors import wants_json
+from app.web.errors import error_response, wants_json
+from app.web.form_recovery import view_behind
 from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("recent_sign_in", __name__)
@@ -29,14 +33,33 @@ Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Answer]
 
 
-def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments]], View[Arguments]]:
-    """Guard a view: without a recent sign-in nothing of the request is obeyed, and the password is asked for.
+class PasskeyNotAccepted(Exception):
+    """The passkey that was shown again does not confirm who is there. Its text says why, to the reader."""
 
-    A script that asks for JSON is told as data where the page has to go: it could not show the page that asks.
+
+@dataclass(frozen=True)
+class Act:
+    """What a guarded view does.
 
     Args:
-        page: the endpoint of the page on which the view's button or link stands. The reader comes back to it and
-            presses again. None is for a view whose path is a page itself: that is shown after the password.
+        name: as the page that asks tells the reader, so that nobody confirms what they do not know.
+        is_download: a browser saves the answer, and stays on the page on which it was.
+    """
+
+    name: str
+    is_download: bool
+
+
+def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable[[View[Arguments]], View[Arguments]]:
+    """Guard a view: without a recent sign-in nothing of the request is done before the password, and all of it after.
+
+    A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
+    view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
+    opened after the password. A script that asks for JSON is refused (403): it could not show the page that asks, so it
+    posts its form as a page.
+
+    Args:
+        name, is_download: see Act.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:
@@ -44,11 +67,13 @@ def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             if current_user.is_recent:
                 return view(*args, **kwargs)
-            target = url_for(page) if page else request.full_path.rstrip("?")
-            asks_first = url_for("recent_sign_in.confirm", next=target)
-            return (jsonify(location=asks_first), 403) if wants_json() else redirect(asks_first)
+            if wants_json():
+                return error_response(Forbidden(), _("Confirm it's you"), _("To continue, enter your password again."))
+            if request.method != "POST":
+                return redirect(url_for("recent_sign_in.confirm", next=request.full_path.rstrip("?")))
+            return ask(name) or view(*args, **kwargs)
 
-        guarded.needs_recent_sign_in = True  # type: ignore[attr-defined]
+        guarded.sensitive_act = Act(name, is_download)  # type: ignore[attr-defined]
         return guarded
 
     return guard
@@ -56,25 +81,57 @@ def recent_sign_in_required(page: str | None = None) -> Callable[[View[Arguments
 
 @bp.route("/sign-in/confirm", methods=["GET", "POST"])
 def confirm() -> Answer:
-    """Ask for the password, and renew the session: a new token, and the time of this sign-in (ASVS 5.0 V7.2.4)."""
+    """Ask on the way to a page, or before a download: that begins on a page which says so, and does not hold a form."""
+    target = local_path(request.args.get("next"), default=url_for("mypage.index"))
+    act: Act | None = getattr(view_behind(target, "GET"), "sensitive_act", None)
+    is_download = act is not None and act.is_download
+    if is_download and request.method == "GET" and current_user.is_recent:
+        return render_template("accounts/download_begins.html", url=target)
+    if refusal := ask(act.name if act else None):
+        return refusal
+    if is_download:
+        return redirect(url_for("recent_sign_in.confirm", next=target))
+    flash(_("Thanks for confirming. We won't ask again for 10 minutes."))
+    return redirect(target)
+
+
+def ask(act: str | None) -> Answer | None:
+    """Return the page that asks who is there. Once it is answered renew the session, and return None.
+
+    The session gets a new token, and the time of this sign-in (ASVS 5.0 V7.2.4).
+
+    Args:
+        act: what is going to be done; None: nothing that is guarded.
+    """
     form = ConfirmForm()
-    if not form.is_submitted():
-        return confirm_page(form)
-    if form.validate():
-        try:
-            with counted_password(current_user.id):
-                user = service.check_password(current_user.id, form.password.data)
-        except service.WrongPassword:
-            form.password.errors = [_("This isn't your password.")]
-        except RateLimited as error:
-            form.password.errors = [wait_sentence(error)]
-            return confirm_page(form), 429, retry_after(error)
-        else:
-            browser_session.renew(user)
-            flash(_("Thanks for confirming. We won't ask again for 10 minutes."))
-            return redirect(local_path(request.args.get("next"), default=url_for("mypage.index")))
-    return confirm_page(form), 422
+    answered = form.passkey if form.passkey.data else form.password
+    if answered.name not in request.form:
+        return confirm_page(form, act)
+    try:
+        if form.passkey.data or form.validate():
+            browser_session.renew(who_answered(form))
+            return None
+    except service.WrongPassword:
+        answered.errors = [_("This isn't your password.")]
+    except PasskeyNotAccepted as error:
+        answered.errors = [str(error)]
+    except RateLimited as error:
+        answered.errors = [wait_sentence(error)]
+        return confirm_page(form, act), 429, retry_after(error)
+    return confirm_page(form, act), 422
 
 
-def confirm_page(form: ConfirmForm) -> str:
-    return render_template("accounts/confirm_sign_in.html", form=form)
+def who_answered(form: ConfirmForm) -> User:
+    """Raises: WrongPassword, PasskeyNotAccepted, RateLimited."""
+    if form.passkey.data:
+        by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
+        return by_passkey(form.passkey.data)
+    with counted_password(current_user.id):
+        return service.check_password(current_user.id, form.password.data)
+
+
+def confirm_page(form: ConfirmForm, act: str | None) -> str:
+    """The page carries the fields of the form that was posted, but for the password and what else it has itself."""
+    own = {*form.data, "csrf_token", "username"}
+    carried = [(name, text) for name, text in request.form.items(multi=True) if name not in own]
+    return render_template("accounts/confirm_sign_in.html", form=form, act=act, carried=carried)

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -125,7 +126,7 @@ def list_devices() -> Answer:
 
 
 @bp.post("/mypage/devices/<id:session_id>/sign-out")
-@recent_sign_in_required("accounts.list_devices")
+@recent_sign_in_required(lazy_gettext("Sign out another device"))
 def sign_out_device(session_id: int) -> Answer:
     try:
         devices.sign_out(current_user.id, session_id, this_client())
@@ -136,7 +137,7 @@ def sign_out_device(session_id: int) -> Answer:
 
 
 @bp.post("/mypage/devices/sign-out-others")
-@recent_sign_in_required("accounts.list_devices")
+@recent_sign_in_required(lazy_gettext("Sign out all other devices"))
 def sign_out_other_devices() -> Answer:
     devices.sign_out_others(current_user.id, current_user.session_id, this_client())
     flash(_("You're signed out on all other devices."))

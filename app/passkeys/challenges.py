@@ -17,13 +17,19 @@ from app.soft_delete import purge
 
 LIFETIME = timedelta(minutes=5)
 LENGTH = 32  # bytes
-COOKIE_KEY = "challenge"  # of the row's id in the session cookie
 
 # Purposes. An answer that was given to confirm something must not sign in another browser, so each has its own.
 REGISTER = "register"
 SIGN_IN = "sign_in"
 SECOND_STEP = "second_step"
 CONFIRM = "confirm"
+
+
+def cookie_key(purpose: str) -> str:
+    """Return where the session cookie keeps the row's id. Each purpose has its own: a passkey may confirm that another
+    one is added.
+    """
+    return f"challenge_{purpose}"
 
 
 class ChallengeExpired(Exception):

@@ -16,11 +16,12 @@ from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm
 from app.accounts.guessing import counted_recovery_code
 from app.accounts.models import User
+from app.accounts.recent_sign_in import PasskeyNotAccepted
 from app.accounts.second_step import SecondStepExpired
 from app.passkeys import authentication, challenges, events, two_step
 from app.passkeys.authentication import PasskeyCopied
 from app.passkeys.ceremonies import PasskeyRefused
-from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
+from app.passkeys.challenges import ChallengeExpired, cookie_key
 from app.passkeys.forms import AnswerForm, RecoveryCodeForm
 from app.passkeys.relying_party import relying_party_or_404
 from app.passkeys.sentences import sentence_of
@@ -129,26 +130,22 @@ def confirm_options() -> Response:
     return ask(challenges.CONFIRM, current_user.id)
 
 
-@bp.post("/confirm/passkey")
-def confirm() -> Response:
-    """A signed-in reader shows a passkey again: a new session takes this one's place. A refusal is told by the next
-    page, which may ask again."""
-    target = local_path(request.args.get("next"), default=url_for("passkeys.index"))
-    form = AnswerForm()
+def confirm(answer: str) -> User:
+    """Return who has shown a passkey again, for the page that asks who is there (accounts/recent_sign_in.py).
+
+    Raises: PasskeyNotAccepted, RateLimited.
+    """
     try:
-        user = answered(challenges.CONFIRM, form.credential.data or "", current_user.id)
+        return answered(challenges.CONFIRM, answer, current_user.id)
     except (ChallengeExpired, PasskeyRefused) as error:
-        flash(sentence_of(error), "wrong")
-    else:
-        browser_session.renew(user)
-    return redirect(target)
+        raise PasskeyNotAccepted(sentence_of(error)) from error
 
 
 def ask(purpose: str, user_id: int | None = None) -> Response:
     """A challenge for this browser. Raises: RateLimited."""
     party = relying_party_or_404()
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
-    session[COOKIE_KEY], options = authentication.ask_to_sign_in(party, purpose, user_id)
+    session[cookie_key(purpose)], options = authentication.ask_to_sign_in(party, purpose, user_id)
     return jsonify(options)
 
 
@@ -156,7 +153,7 @@ def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
     """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused, RateLimited."""
     party = relying_party_or_404()
     try:
-        user = authentication.authenticate(party, session.pop(COOKIE_KEY, None), purpose, answer, user_id)
+        user = authentication.authenticate(party, session.pop(cookie_key(purpose), None), purpose, answer, user_id)
     except PasskeyCopied as error:
         events.passkey_copied(str(error), str(client_address()))
         raise

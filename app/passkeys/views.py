@@ -2,6 +2,7 @@
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
@@ -12,7 +13,7 @@ from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
-from app.passkeys.challenges import COOKIE_KEY, ChallengeExpired
+from app.passkeys.challenges import REGISTER, ChallengeExpired, cookie_key
 from app.passkeys.forms import NameForm, PasskeyForm
 from app.passkeys.relying_party import place_for_passkeys, relying_party, relying_party_or_404
 from app.passkeys.sentences import sentence_of
@@ -32,7 +33,7 @@ def passkey_not_found(error: service.PasskeyNotFound) -> Response:
 
 
 @bp.get("")
-@recent_sign_in_required()
+@recent_sign_in_required(lazy_gettext("Passkeys"))
 def index() -> Answer:
     form = PasskeyForm(formdata=None)
     form.name.data = suggested_name()
@@ -40,7 +41,7 @@ def index() -> Answer:
 
 
 @bp.post("/options")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Add a passkey"))
 def registration_options() -> Answer:
     """What passkeys.js asks the browser."""
     party = relying_party_or_404()
@@ -51,19 +52,22 @@ def registration_options() -> Answer:
         )
     except service.TooManyPasskeys as error:
         return jsonify(detail=sentence_of(error)), 409
-    session[COOKIE_KEY] = challenge_id
+    session[cookie_key(REGISTER)] = challenge_id
     return jsonify(options)
 
 
 @bp.post("")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Add a passkey"))
 def create() -> Answer:
+    """Store what the browser answered. Where the password was asked for first, the page that comes asks the browser."""
     party = relying_party_or_404()
     form = PasskeyForm()
+    if "begin" in request.form and not form.credential.data:
+        return list_page(form, begins=True)
     if not form.validate():
         return list_page(form), 422
     try:
-        challenge_id = session.pop(COOKIE_KEY, None)
+        challenge_id = session.pop(cookie_key(REGISTER), None)
         service.add_passkey(party, challenge_id, current_user.id, form.credential.data, form.name.data, this_client())
     except (ChallengeExpired, PasskeyRefused, service.PasskeyTaken, service.TooManyPasskeys) as error:
         form.credential.errors = [sentence_of(error)]
@@ -73,7 +77,7 @@ def create() -> Answer:
 
 
 @bp.route("/<id:passkey_id>", methods=["GET", "POST"])
-@recent_sign_in_required()
+@recent_sign_in_required(lazy_gettext("Rename a passkey"))
 def rename(passkey_id: int) -> Answer:
     name = service.get_name(current_user.id, passkey_id)
     form = NameForm(name=name)
@@ -86,7 +90,7 @@ def rename(passkey_id: int) -> Answer:
 
 
 @bp.post("/<id:passkey_id>/delete")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Remove passkey"))
 def remove(passkey_id: int) -> Answer:
     try:
         service.remove_passkey(current_user.id, passkey_id, this_client())
@@ -98,7 +102,7 @@ def remove(passkey_id: int) -> Answer:
 
 
 @bp.post("/second-step")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Turn on two-step sign-in"))
 def turn_on_second_step() -> Answer:
     """The answer is the page with the codes, not a redirect: nothing that could show them again is stored."""
     try:
@@ -111,7 +115,7 @@ def turn_on_second_step() -> Answer:
 
 
 @bp.post("/second-step/off")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Turn off two-step sign-in"))
 def turn_off_second_step() -> Answer:
     two_step.turn_off(current_user.id, this_client())
     flash(_("You now sign in with your password alone. Your recovery codes no longer work."))
@@ -119,7 +123,7 @@ def turn_off_second_step() -> Answer:
 
 
 @bp.post("/recovery-codes")
-@recent_sign_in_required(PAGE)
+@recent_sign_in_required(lazy_gettext("Create new recovery codes"))
 def make_recovery_codes() -> Answer:
     try:
         with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
@@ -136,10 +140,11 @@ def has_passkeys_here() -> bool:
     return relying_party() is not None
 
 
-def list_page(form: PasskeyForm) -> str:
+def list_page(form: PasskeyForm, *, begins: bool = False) -> str:
     return render_template(
         "passkeys/index.html",
         form=form,
+        begins=begins,
         overview=service.overview(current_user.id),
         most=service.MOST,
         place=place_for_passkeys(),

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -36,7 +37,7 @@ def portables() -> Sequence[Portable]:
 
 @bp.get("/export")
 @in_transaction
-@recent_sign_in_required("mypage.index")
+@recent_sign_in_required(lazy_gettext("Download everything I have here"), is_download=True)
 def export() -> Answer:
     if request.method == "HEAD":
         return download(())

@@ -73,13 +73,18 @@ def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
 
 def fields_of(path: str) -> Sequence[str]:
     """The fields that the view behind a path recovers; none for a path that is not ours."""
+    names: Sequence[str] = getattr(view_behind(path, "POST"), "recovered_fields", ())
+    return names
+
+
+def view_behind(path: str, method: str) -> Callable[..., object] | None:
+    """Return the view that answers a path; None for a path that is not ours."""
     adapter = current_app.create_url_adapter(request)
     try:
-        endpoint, _ = adapter.match(path.partition("?")[0], method="POST") if adapter else ("", None)
+        endpoint, _ = adapter.match(path.partition("?")[0], method=method) if adapter else ("", None)
     except HTTPException:
-        return ()
-    names: Sequence[str] = getattr(current_app.view_functions.get(endpoint), "recovered_fields", ())
-    return names
+        return None
+    return current_app.view_functions.get(endpoint)
 
 
 def is_from_here() -> bool:

@@ -141,7 +141,7 @@ MY_PAGE = (
     Page("access-token-made", "/mypage/tokens", FULL, form={"name": "백업 backup", "scopes": "read", "expiry": "30"}),
     Page("api", "/api/v1/docs"),
     Page("account-history", "/mypage/events", FULL),
-    Page("confirm-sign-in", "/sign-in/confirm?next=/mypage/devices", FULL),
+    Page("confirm-sign-in", "/sign-in/confirm?next=/mypage/passkeys", FULL),
     Page("passkeys", "/mypage/passkeys", FULL),
     Page("passkeys-none", "/mypage/passkeys", EMPTY),
     Page("passkeys-refused", "/mypage/passkeys", EMPTY, 422, {"name": "x" * 51}),

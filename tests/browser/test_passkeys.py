@@ -136,16 +136,30 @@ def test_a_page_that_was_left_open_asks_for_the_password_and_then_adds(
     window: Window, keyboard: Keyboard, words: dict[str, str], reader: Reader, site: Site
 ) -> None:
     window.tab.goto(window.url + PAGE)
+    let_ten_minutes_go_by(site, reader)
+    keyboard.write(Control("textbox", words["name"]), "my phone")
+    keyboard.press(button(words["add"]))
+    expect(window.tab.get_by_role("main")).to_contain_text(": my phone")
+    keyboard.write(Control("textbox", words["password"], is_password=True), PASSWORD)
+    window.tab.keyboard.press("Enter")
+    keyboard.sees(Control("link", words["edit"]))
+    let_ten_minutes_go_by(site, reader)
+    keyboard.press(Control("link", words["edit"]))
+    keyboard.is_at("/sign-in/confirm.*")
+    keyboard.press(button(words["use"]))
+    keyboard.is_at(f"{PAGE}/[0-9]+")
+    let_ten_minutes_go_by(site, reader)
+    keyboard.press(button(words["remove"]))
+    keyboard.press(button(words["use"]))
+    expect(window.tab.get_by_text(words["none"])).to_be_visible()
+    assert all("403" in error for error in window.console_errors())  # of the question that was refused
+
+
+def let_ten_minutes_go_by(site: Site, reader: Reader) -> None:
     with site.app.app_context():
         long_ago = func.now() - sessions.RECENT
         db.session.execute(update(UserSession).where(UserSession.user_id == reader.id).values(created_at=long_ago))
         db.session.commit()
-    keyboard.press(button(words["add"]))
-    keyboard.is_at("/sign-in/confirm.*")
-    keyboard.write(Control("textbox", words["password"], is_password=True), PASSWORD)
-    window.tab.keyboard.press("Enter")
-    keyboard.is_at(PAGE)
-    add_passkey(window, keyboard, words)
 
 
 def test_the_second_step_by_passkey_and_by_recovery_code(

@@ -205,8 +205,7 @@ def test_a_right_passkey_is_limited_as_a_second_step_and_a_code_still_completes_
 def test_a_passkey_confirms_only_so_often(app: Flask, signed_in: Visitor, alice: User, passkey: Authenticator) -> None:
     use_up(app, rate_limits.PASSKEY_SIGN_INS, alice)
     before = db.session.scalars(select(UserSession.token_hash)).all()
-    confirm = "/sign-in/confirm/passkey"
-    answer = signed_in.submit(confirm, credential=passkey.sign(ask(signed_in, confirm)))
+    answer = signed_in.submit("/sign-in/confirm", passkey=passkey.sign(ask(signed_in, "/sign-in/confirm/passkey")))
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
     assert db.session.scalars(select(UserSession.token_hash)).all() == before
 

@@ -220,7 +220,7 @@ def test_challenges_are_rate_limited_by_address(client: Visitor, alice: User) ->
 def test_a_passkey_shown_again_renews_the_session(signed_in: Visitor, passkey: Authenticator) -> None:
     before = db.session.scalars(select(UserSession.token_hash)).one()
     answer = signed_in.submit(
-        "/sign-in/confirm/passkey?next=/mypage", credential=passkey.sign(ask(signed_in, "/sign-in/confirm/passkey"))
+        "/sign-in/confirm?next=/mypage", passkey=passkey.sign(ask(signed_in, "/sign-in/confirm/passkey"))
     )
     assert answer.location == "/mypage"
     assert db.session.scalars(select(UserSession.token_hash)).one() != before
@@ -234,9 +234,10 @@ def test_somebody_elses_passkey_renews_no_session(
     before = list(db.session.scalars(select(UserSession.token_hash)))
     options = ask(signed_in, "/sign-in/confirm/passkey")
     assert [known["id"] for known in options["allowCredentials"]] == [encoded(passkey.credential_id)]
-    signed_in.submit("/sign-in/confirm/passkey", credential=other.sign(options))
+    refused = signed_in.submit("/sign-in/confirm", passkey=other.sign(options))
     assert list(db.session.scalars(select(UserSession.token_hash))) == before
-    assert "This passkey doesn&#39;t work here." in signed_in.get("/mypage/passkeys").text
+    assert refused.status_code == 422
+    assert "This passkey doesn&#39;t work here." in refused.text
 
 
 def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, passkey: Authenticator) -> None:

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
@@ -22,7 +22,10 @@ with (KOREAN / "messages.mo").open("rb") as file:
 
 def messages_in_the_code() -> set[str]:
     method_map = [(mapping["pattern"], mapping["method"]) for mapping in MAPPINGS]
-    found = extract_from_dir(str(ROOT), method_map, directory_filter=lambda folder: not folder.endswith(".venv"))
+    keywords = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
+    found = extract_from_dir(
+        str(ROOT), method_map, keywords=keywords, directory_filter=lambda folder: not folder.endswith(".venv")
+    )
     return {message for _, _, message, _, _ in found if isinstance(message, str)}
 
 

@@ -5,6 +5,7 @@ if (window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
   for (const button of document.querySelectorAll("[data-passkey]")) {
     button.hidden = false;
     button.addEventListener("click", usePasskey);
+    if ("begins" in button.dataset) button.click(); // the password was asked for in between
   }
 }
 
@@ -17,15 +18,11 @@ async function usePasskey(event) {
   status.textContent = "";
   try {
     const options = await challenge(button);
-    const answer = options.detail || options.location ? null : await ask(button.dataset.passkey, options);
-    if (answer) {
-      button.form.elements.credential.value = JSON.stringify(answer);
-      button.form.requestSubmit(button); // posts to the button's formaction; no click is fired
-    } else if (options.location) {
-      window.location.assign(options.location); // it asks who is there, and leads back
-    } else {
-      status.textContent = options.detail ?? button.dataset.failed;
-    }
+    const answer = options.detail ? null : await ask(button.dataset.passkey, options);
+    if (answer) button.previousElementSibling.value = JSON.stringify(answer);
+    if (options.status === 403) button.name = "begin"; // the answer asks who is there, and then the browser
+    if (answer || button.name) button.form.requestSubmit(button); // posts to the button's formaction; no click is fired
+    else status.textContent = options.detail ?? button.dataset.failed;
   } catch (error) {
     const { known, failed, offline } = button.dataset;
     status.textContent = { InvalidStateError: known, TypeError: offline, SyntaxError: offline }[error.name] ?? failed;
@@ -33,7 +30,7 @@ async function usePasskey(event) {
   button.ariaBusy = "false";
 }
 
-// The site's question as JSON; of a refusal, its sentence as `detail`, or the page to go to as `location`.
+// The site's question as JSON; of a refusal, its sentence as `detail`.
 async function challenge(button) {
   const answer = await fetch(button.dataset.options, {
     method: "POST",

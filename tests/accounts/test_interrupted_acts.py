@@ -1,0 +1,349 @@
+"""What a recent sign-in interrupts is done once the reader has confirmed who is there, with what was typed.
+
+A guarded view without a case here fails: say how it is asked for, and how to see that it was done.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import func, select, update
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
+
+from app.accounts import sessions
+from app.accounts.models import AccessToken, AccountEvent, EventKind, User, UserSession
+from app.extensions import db
+from app.passkeys import two_step
+from app.passkeys.models import Challenge, Passkey, RecoveryCode
+from tests.conftest import CLIENT, PASSWORD, browser_of
+from tests.passkeys.authenticator import Authenticator
+from tests.passkeys.conftest import add_passkey
+from tests.visitor import Visitor
+
+TYPED = '백업 & "half" <b>moon</b>'
+PASSKEYS = "/mypage/passkeys"
+WRONG = "another long sentence"
+
+
+@dataclass
+class Scene:
+    """Alice's browser, some minutes after she signed in, and what she has.
+
+    Args:
+        phone: the id of her session on another device.
+        prepared: fields of the form that were made while her sign-in was recent.
+    """
+
+    alice: User
+    laptop: Visitor
+    phone: int
+    device: Authenticator
+    passkey: int
+    token: int
+    prepared: dict[str, str] = field(default_factory=dict)
+
+    def path(self, template: str) -> str:
+        return template.format_map(vars(self))
+
+    def wait(self) -> None:
+        """Ten minutes go by."""
+        long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
+        db.session.execute(update(UserSession).values(created_at=long_ago))
+        db.session.commit()
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    Args:
+        path: what is asked for; `{…}` is of the scene.
+        names: what the page that asks has to name.
+        is_done: looks whether it was.
+        fields: of the form; None: it is a link.
+        prepare: before the ten minutes go by.
+    """
+
+    path: str
+    names: str
+    is_done: Callable[[Scene, TestResponse], object]
+    fields: dict[str, Any] | None = field(default_factory=dict)
+    prepare: Callable[[Scene], object] = lambda scene: None
+
+
+def rows(model: Any, *conditions: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+
+def only_token_is(name: str, scopes: list[str], days: int) -> bool:
+    made = db.session.execute(select(AccessToken).where(AccessToken.name == name)).scalar_one_or_none()
+    return made is not None and made.scopes == scopes and made.expires_at == made.created_at + timedelta(days=days)
+
+
+def ask_for_a_passkey(scene: Scene) -> None:
+    """The browser has made a passkey, and the reader's ten minutes go by before its answer is sent."""
+    options = scene.laptop.submit(f"{PASSKEYS}/options").json
+    assert isinstance(options, dict)
+    scene.prepared["credential"] = Authenticator().register(options)
+
+
+def turn_on_second_step(scene: Scene) -> list[str]:
+    return two_step.turn_on(scene.alice.id, CLIENT)
+
+
+def has_second_step() -> bool:
+    return bool(db.session.scalar(select(User.passkey_after_password).where(User.email == "alice@example.com")))
+
+
+def opens(heading: str) -> Callable[[Scene, TestResponse], object]:
+    return lambda scene, answer: f"<h1>{heading}</h1>" in scene.laptop.get(answer.location).text
+
+
+def downloads(scene: Scene, answer: TestResponse) -> bool:
+    [refresh] = LexborHTMLParser(scene.laptop.get(answer.location).text).css("meta[http-equiv=refresh]")
+    with scene.laptop.get(str(refresh.attributes["content"]).removeprefix("0;url=")) as file:
+        return file.mimetype == "application/zip"
+
+
+CASES = {
+    "access_tokens.index": Case("/mypage/tokens", "Access tokens", opens("Access tokens"), None),
+    "access_tokens.make": Case(
+        "/mypage/tokens",
+        f"Create an access token: {TYPED}",
+        lambda scene, answer: only_token_is(TYPED, ["notes:read", "todos:write"], 30) and "sc_" in answer.text,
+        {"name": TYPED, "scopes": ["notes:read", "todos:write"], "expiry": "30"},
+    ),
+    "access_tokens.end": Case(
+        "/mypage/tokens/{token}/end",
+        f"Revoke an access token: {TYPED}",
+        lambda scene, _: rows(AccessToken) == 0,
+        {"name": TYPED},
+    ),
+    "accounts.sign_out_device": Case(
+        "/mypage/devices/{phone}/sign-out",
+        f"Sign out another device: {TYPED}",
+        lambda scene, _: rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0,
+        {"name": TYPED},
+    ),
+    "accounts.sign_out_other_devices": Case(
+        "/mypage/devices/sign-out-others",
+        "Sign out all other devices",
+        lambda scene, _: rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0,
+    ),
+    "passkeys.index": Case(PASSKEYS, "Passkeys", opens("Passkeys"), None),
+    "passkeys.registration_options": Case(
+        f"{PASSKEYS}/options", "Add a passkey", lambda scene, answer: answer.json and rows(Challenge) == 1
+    ),
+    "passkeys.create": Case(
+        PASSKEYS,
+        f"Add a passkey: {TYPED}",
+        lambda scene, _: rows(Passkey, Passkey.name == TYPED) == 1,
+        {"name": TYPED},
+        ask_for_a_passkey,
+    ),
+    "passkeys.rename": Case(
+        f"{PASSKEYS}/{{passkey}}",
+        f"Rename a passkey: {TYPED}",
+        lambda scene, _: rows(Passkey, Passkey.id == scene.passkey, Passkey.name == TYPED) == 1,
+        {"name": TYPED},
+    ),
+    "passkeys.remove": Case(
+        f"{PASSKEYS}/{{passkey}}/delete",
+        f"Remove passkey: {TYPED}",
+        lambda scene, _: rows(Passkey) == 0,
+        {"name": TYPED},
+    ),
+    "passkeys.turn_on_second_step": Case(
+        f"{PASSKEYS}/second-step",
+        "Turn on two-step sign-in",
+        lambda scene, answer: has_second_step() and answer.text.count("<code>") == rows(RecoveryCode) > 0,
+    ),
+    "passkeys.turn_off_second_step": Case(
+        f"{PASSKEYS}/second-step/off",
+        "Turn off two-step sign-in",
+        lambda scene, _: not has_second_step() and rows(RecoveryCode) == 0,
+        prepare=turn_on_second_step,
+    ),
+    "passkeys.make_recovery_codes": Case(
+        f"{PASSKEYS}/recovery-codes",
+        "Create new recovery codes",
+        lambda scene, answer: answer.text.count("<code>") == rows(RecoveryCode) > 0,
+        prepare=turn_on_second_step,
+    ),
+    "portability.export": Case("/mypage/export", "Download everything I have here", downloads, None),
+}
+POSTED = [name for name, case in CASES.items() if case.fields is not None]
+
+
+@pytest.fixture
+def scene(app: Flask, alice: User) -> Scene:
+    laptop, _phone = browser_of(app, alice), browser_of(app, alice)
+    phone = db.session.scalars(select(UserSession.id).order_by(UserSession.id.desc())).first()
+    laptop.submit("/mypage/tokens", name="of before", scopes="read", expiry="365")
+    device = add_passkey(alice)
+    passkey, token = (db.session.scalars(select(model.id)).one() for model in (Passkey, AccessToken))
+    return Scene(alice, laptop, phone or 0, device, passkey, token)
+
+
+def ask_for(scene: Scene, case: Case) -> str:
+    """Ask for the act when ten minutes have gone by; the answer is the page that asks who is there."""
+    case.prepare(scene)
+    scene.wait()
+    path = scene.path(case.path)
+    if case.fields is None:
+        return scene.laptop.get(path, follow_redirects=True).text
+    return scene.laptop.submit(path, **case.fields, **scene.prepared).text
+
+
+def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
+    """Post the page's form as a browser does."""
+    form = LexborHTMLParser(page).css_first("main form")
+    assert form, "no page that asks"
+    inputs = [field.attributes for field in form.css("input[name]")]
+    own = {name: typed.get(name, "") for name in ("password", "passkey")}
+    fields = [(str(field["name"]), field.get("value") or "") for field in inputs if field["name"] not in own]
+    return scene.laptop.post(str(form.attributes["action"]), data=MultiDict([*fields, *own.items()]))
+
+
+def show_passkey(scene: Scene) -> str:
+    options = scene.laptop.submit("/sign-in/confirm/passkey/options").json
+    assert isinstance(options, dict)
+    return scene.device.sign(options)
+
+
+def stored() -> list[Any]:
+    """What a guarded view could change."""
+    columns = (User.passkey_after_password, UserSession.id, Passkey.name, RecoveryCode.code_hash, AccessToken.name)
+    return [sorted(db.session.scalars(select(column))) for column in columns]
+
+
+def confirmations() -> int:
+    return rows(AccountEvent, AccountEvent.kind == EventKind.SIGN_IN_CONFIRMED)
+
+
+def main_of(page: str) -> str:
+    [main] = LexborHTMLParser(page).css("main")
+    return main.text()
+
+
+def test_every_guarded_view_has_a_case(app: Flask) -> None:
+    guarded = {name for name, view in app.view_functions.items() if hasattr(view, "sensitive_act")}
+    assert guarded == CASES.keys()
+
+
+@pytest.mark.parametrize("way", ["password", "passkey"])
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_done_after_the_confirmation_and_not_before(scene: Scene, name: str, way: str) -> None:
+    case = CASES[name]
+    case.prepare(scene)
+    before = stored()
+    asked = ask_for(scene, replace(case, prepare=lambda scene: None))
+    assert case.names in main_of(asked)
+    answer = PASSWORD if way == "password" else show_passkey(scene)
+    assert stored() == before
+    confirmed = confirm(scene, asked, **{way: answer})
+    assert confirmed.status_code in (200, 302)
+    assert case.is_done(scene, confirmed)
+    assert confirmations() == 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_wrong_password_does_nothing_and_loses_nothing(scene: Scene, name: str) -> None:
+    case = CASES[name]
+    case.prepare(scene)
+    before = stored()
+    refused = confirm(scene, ask_for(scene, replace(case, prepare=lambda scene: None)), password=WRONG)
+    assert refused.status_code == 422
+    assert WRONG not in refused.text
+    assert case.names in main_of(refused.text)
+    assert stored() == before
+    assert case.is_done(scene, confirm(scene, refused.text, password=PASSWORD))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cancelled_it_does_nothing(scene: Scene, name: str) -> None:
+    case = CASES[name]
+    case.prepare(scene)
+    before = stored()
+    page = LexborHTMLParser(ask_for(scene, replace(case, prepare=lambda scene: None)))
+    [cancel] = [link.attributes["href"] for link in page.css("main a") if link.text() == "Cancel"]
+    assert scene.laptop.get(str(cancel)).status_code == 200
+    assert (stored(), confirmations()) == (before, 0)
+
+
+@pytest.mark.parametrize("name", POSTED)
+def test_sent_twice_it_is_done_once(scene: Scene, name: str) -> None:
+    asked = ask_for(scene, CASES[name])
+    confirm(scene, asked, password=PASSWORD)
+    before = stored()
+    assert confirm(scene, asked, password=PASSWORD).status_code == 400  # the token of a session that has ended
+    assert (stored(), confirmations()) == (before, 1)
+
+
+@pytest.mark.parametrize("name", POSTED)
+def test_nothing_typed_is_in_the_cookie_meanwhile(scene: Scene, name: str) -> None:
+    case = CASES[name]
+    ask_for(scene, case)
+    with scene.laptop.session_transaction() as cookie:
+        assert set(cookie) <= {"_permanent", "token", "csrf_token", "challenge_register"}
+
+
+@pytest.mark.parametrize("name", POSTED)
+def test_another_site_has_nothing_confirmed(scene: Scene, name: str) -> None:
+    """Its form has no token of this browser. A link of its own leads to no act: what is posted is not opened."""
+    case = CASES[name]
+    case.prepare(scene)
+    before = stored()
+    scene.wait()
+    path = scene.path(case.path)
+    posted = scene.laptop.post(path, data={**(case.fields or {}), "password": PASSWORD})
+    assert (posted.status_code, stored(), confirmations()) == (400, before, 0)
+    scene.laptop.submit(f"/sign-in/confirm?next={path}", password=PASSWORD)
+    scene.laptop.get(path)
+    before[1] = sorted(db.session.scalars(select(UserSession.id)))  # renewed
+    assert stored() == before
+    assert scene.phone in before[1]
+
+
+def test_somebody_elses_is_404_after_the_password(app: Flask, scene: Scene, bob: User) -> None:
+    stranger = Scene(bob, browser_of(app, bob), scene.phone, scene.device, scene.passkey, scene.token)
+    names = [name for name in POSTED if "{" in CASES[name].path]
+    assert names
+    for name in names:
+        before = stored()[2:]
+        answer = confirm(stranger, ask_for(stranger, CASES[name]), password=PASSWORD)
+        assert (answer.status_code, stored()[2:]) == (404, before), name
+    assert rows(UserSession, UserSession.id == scene.phone) == 1
+
+
+def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
+    case = Case("/mypage/tokens", "", lambda *_: None, {"name": "two\nlines", "scopes": ["read"], "expiry": "31"})
+    refused = confirm(scene, ask_for(scene, case), password=PASSWORD)
+    assert refused.status_code == 422
+    assert "Please choose one from the list." in refused.text
+    assert 'value="read" checked' in refused.text or 'checked id="scopes-0"' in refused.text
+    assert rows(AccessToken) == 1
+
+
+def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scene) -> None:
+    """passkeys.js was refused the challenge, so it has posted its form as a page."""
+    scene.wait()
+    refused = scene.laptop.post(
+        f"{PASSKEYS}/options", data={"csrf_token": scene.laptop.csrf_token()}, headers={"Accept": "application/json"}
+    )
+    assert (refused.status_code, rows(Challenge)) == (403, 0)
+    asked = scene.laptop.submit(PASSKEYS, name=TYPED, credential="", begin="").text
+    begun = LexborHTMLParser(confirm(scene, asked, password=PASSWORD).text)
+    assert begun.css_matches("button[data-passkey=create][data-begins]")
+    assert [field.attributes["value"] for field in begun.css("input#name")] == [TYPED]
+    assert rows(Passkey) == 1
+
+
+def test_a_passkey_that_is_removed_can_confirm_it(scene: Scene) -> None:
+    confirm(scene, ask_for(scene, CASES["passkeys.remove"]), passkey=show_passkey(scene))
+    assert rows(Passkey) == 0
+    assert scene.laptop.get(PASSKEYS).status_code == 200, "this browser stays signed in"
