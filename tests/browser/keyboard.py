@@ -1,13 +1,14 @@
 """Using a page by keyboard only. The focus has to be visible at every stop."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, wait_until
 
 Role = Literal["button", "checkbox", "heading", "link", "textbox"]
 
@@ -97,3 +98,17 @@ class Keyboard:
     def is_at(self, path: str) -> None:
         """Wait for an address; `path` is a regular expression."""
         expect(self.tab).to_have_url(re.compile(rf"^https?://[^/]+{path}$"), timeout=TIMEOUT)
+
+
+def hold(tab: Tab, key: str, until: Callable[[], object], more: int = 20) -> None:
+    """Hold a key down, as the system repeats it: until something is so, and on for `more` repeats."""
+
+    def comes_with_a_repeat() -> object:
+        tab.keyboard.down(key)  # of a key that is down: with autoRepeat
+        return until()
+
+    tab.keyboard.down(key)
+    wait_until(comes_with_a_repeat, f"{key} is held")
+    for _ in range(more):
+        tab.keyboard.down(key)
+    tab.keyboard.up(key)

@@ -51,6 +51,10 @@ def button(tab: Tab, name: str) -> Locator:
     return tab.get_by_role("button", name=name, exact=True)
 
 
+def row(tab: Tab, what: str) -> Locator:
+    return tab.get_by_role("listitem").filter(has_text=what)
+
+
 def expect_todos(tab: Tab, *names: str) -> None:
     """Wait until the list is this one."""
     expect(tab.locator("#todos li bdi")).to_have_text(list(names))
@@ -86,7 +90,7 @@ def test_one_is_ticked_off_and_opened_again(tab: Tab, site: Site, reader: Reader
     expect(tick).to_be_hidden()
     assert ("two", True) in stored(site, reader)
     if has_scripts:
-        expect(button(tab, "Complete: one")).to_be_focused()
+        expect(row(tab, "one")).to_be_focused()
         expect(tab.get_by_text("Done: two")).to_have_count(1)
     tab.get_by_text("Done 2").click()
     expect(tick).to_have_attribute("aria-pressed", "true")
@@ -135,7 +139,7 @@ def test_one_is_moved_by_buttons_that_keep_the_focus(tab: Tab, site: Site, reade
     expect(down).to_be_hidden()  # there is no farther among the open ones
     up = button(tab, "Move up: one")
     if has_scripts:
-        expect(up).to_be_focused()  # the nearest that there is to press
+        expect(row(tab, "one")).to_be_focused()  # the other one would take it back
     up.press("Enter")
     expect_todos(tab, "one", "two", "three")
     assert [what for what, _ in stored(site, reader)] == ["one", "two", "three"]
@@ -234,8 +238,6 @@ def test_a_deleted_one_comes_back_to_its_place(tab: Tab, site: Site, reader: Rea
     expect(tab.locator(".message", has_text=re.compile("two.* deleted"))).to_be_visible()
     assert [what for what, _ in stored(site, reader)] == ["one", "three"]
     assert is_still_here(tab) is has_scripts
-    if has_scripts:
-        expect(button(tab, "Undo")).to_be_focused()
     button(tab, "Undo").click()
     expect_todos(tab, "one", "two", "three")
     assert stored(site, reader) == [("one", False), ("two", False), ("three", True)]
@@ -247,8 +249,6 @@ def test_the_done_ones_are_cleared_and_come_back(tab: Tab, site: Site, reader: R
     expect_todos(tab, "one", "two")
     expect(button(tab, "Delete all completed todos")).to_have_count(0)
     assert is_still_here(tab) is has_scripts
-    if has_scripts:
-        expect(button(tab, "Undo")).to_be_focused()
     button(tab, "Undo").click()
     expect_todos(tab, "one", "two", "three")
     assert stored(site, reader) == [("one", False), ("two", False), ("three", True)]

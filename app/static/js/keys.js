@@ -9,7 +9,7 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return save(event);
   if (event.key === "Enter" && event.target.name === "title") return goOn(event);
   if (event.key === "Enter" && event.target.name === "content" && !event.shiftKey) return continueList(event);
-  if (event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
   if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
   const action = { n: writeNote, "/": search, "?": showShortcuts }[letter(event)];
   if (!action) return;

@@ -1,4 +1,9 @@
-// Every page: closing messages, showing passwords, changing the theme, naming icons. All works without JavaScript too.
+// Every page: acting once, closing messages, showing passwords, changing the theme, naming icons. All works without
+// JavaScript too.
+let pressedOn, clicked, sent; // by the last key, click and form that were let through
+addEventListener("keydown", holdBack, true);
+addEventListener("click", clickOnce, true);
+addEventListener("submit", sendOnce, true);
 document.addEventListener("click", (event) => {
   closeMessage(event);
   revealPassword(event);
@@ -10,6 +15,41 @@ document.addEventListener("submit", showBusy);
 addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
+
+// A key that is held acts once, where it was pressed. Its repeats only write on in the field that they began in.
+function holdBack(event) {
+  const { key, repeat, target } = event;
+  if (!repeat) pressedOn = target;
+  const writesOn = target === pressedOn && (key !== "Enter" || target.matches("textarea"));
+  if (repeat && !writesOn && /^(.|Enter)$/u.test(key)) stop(event);
+}
+
+// The second click of two comes to where the first has put another button. Not every browser counts taps.
+function clickOnce(event) {
+  if (!event.detail || !event.target.closest("button:not([type=button])")) return; // by a key
+  const isNear = Math.hypot(event.x - clicked?.x, event.y - clicked?.y) < 20; // px
+  if (event.detail > 1 || (event.pointerType === "touch" && isNear && isSoon(event, clicked))) return stop(event);
+  clicked = event;
+  sent = undefined;
+}
+
+// Enter and Enter again.
+function sendOnce(event) {
+  const fields = String(new URLSearchParams(new FormData(event.target)));
+  const isSame = sent?.submitter === event.submitter && sent.fields === fields;
+  if (isSame && isSoon(event, sent)) return stop(event);
+  const { submitter, timeStamp } = event;
+  sent = { submitter, timeStamp, fields };
+}
+
+function isSoon(event, last) {
+  return event.timeStamp - last.timeStamp < 400; // ms
+}
+
+function stop(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
 
 // The button of a form that is under way to the server, until the next page comes.
 function showBusy(event) {
@@ -44,7 +84,7 @@ async function changeTheme(event) {
   if (button.value === "auto") delete root.dataset.theme;
   else root.dataset.theme = button.value;
   for (const other of button.form.querySelectorAll("[name=theme]")) other.hidden = other === button;
-  button.form.querySelector("[name=theme]:not([hidden])").focus();
+  Object.assign(button.form, { tabIndex: -1 }).focus(); // not another button, which acts
   await fetch(button.form.action, {
     method: "POST",
     redirect: "manual",

@@ -1,11 +1,13 @@
 // The list of todos changes in its place: see outbox.js and inplace.js. This keeps the focus, and tells screen readers.
 const byId = (id) => document.getElementById(id);
+const OPEN = "#todos > .list li";
 let action; // what was done last: see describe()
 for (const message of document.querySelectorAll("#messages .message")) message.dataset.announced = ""; // with the page
 
 document.addEventListener("outbox:kept", ({ detail: { form, submitter, text } }) => {
-  action = describe(submitter ?? form, form.id || submitter?.value || "save", text);
+  action = describe(submitter ?? form, form.id || submitter?.value || (form.closest("li") ? "save" : "undo"), text);
   if (submitter?.matches(".tick")) tick(submitter);
+  else if (["delete", "clear"].includes(action.name)) submitter.disabled = true; // there is nothing more to delete
   form.closest("#messages .message")?.remove(); // to undo it twice makes no sense
 });
 // A day of the calendar and one by name: the last choice counts.
@@ -14,21 +16,22 @@ document.addEventListener("change", ({ target }) => {
   if (target === date) for (const radio of date.form.elements.named_day) radio.checked = !date.value && !radio.value;
   else if (date) date.value = "";
 });
-document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, "")));
+document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, link.closest("li") ? "" : "shown")));
 document.addEventListener("inplace:shown", () => {
   if (!action) return;
-  const { name, row, index, text } = action;
+  const { name, text } = action;
+  if (document.activeElement === document.body) focusPlace(action);
+  announce(name, name === "shown" ? document.querySelectorAll(OPEN).length : text);
   action = undefined;
-  if (document.activeElement === document.body || name === "delete" || name === "clear") focusNear(name, row, index);
-  announce(name, text);
 });
 
 function describe(element, name, typed) {
   const row = element.closest("li");
   return {
     name,
-    row: row?.id.replace("todo-", ""),
+    row: /\d+/.exec(row?.id ?? element.closest("form")?.getAttribute("action"))?.[0], // a message names what it restores
     index: row && [...row.parentElement.children].indexOf(row),
+    list: row?.closest("#done-ones") ? "#done-ones li" : OPEN,
     text: row?.querySelector("bdi")?.textContent || typed,
   };
 }
@@ -41,28 +44,14 @@ function tick(button) {
   button.closest("li").classList.toggle("done", isDone);
 }
 
-// The control that was used keeps the focus if it is there again. Else the nearest one gets it.
-function focusNear(name, row, index) {
-  const rows = document.querySelectorAll("#todos > .list li"); // of a done one, the next that is open
-  const undo = byId("messages").querySelector("form button");
-  const sameRow = byId(`todo-${row}`);
-  const nearest =
-    (["delete", "clear"].includes(name) && undo) ||
-    (["0", "1"].includes(name) && inSight(byId(`tick-${row}`))) ||
-    (sameRow && ["up", "down"].includes(name) && (enabled(`${name}-${row}`) ?? sameRow.querySelector("[name=direction]:enabled"))) ||
-    inSight(byId(`edit-${row}`)) ||
-    rows[Math.min(index ?? 0, rows.length - 1)]?.querySelector("button, input:not([type=hidden])") ||
-    byId("description");
-  nearest.focus();
-}
-
-function inSight(element) {
-  return element?.checkVisibility() ? element : null;
-}
-
-function enabled(id) {
-  const button = byId(id);
-  return button?.disabled ? null : button;
+// The control that was used keeps the focus if it is there again. Else its row gets it, or the one that has taken its place:
+// nothing that acts, since the key may be pressed again. Who has edited a row is back at the link that they came by.
+function focusPlace({ name, row, index, list }) {
+  const rows = document.querySelectorAll(list);
+  const link = ["save", ""].includes(name) && byId(`edit-${row}`);
+  if (link && link.checkVisibility()) return link.focus();
+  const place = [byId(`todo-${row}`), rows[Math.min(index, rows.length - 1)]].find((element) => element?.checkVisibility());
+  Object.assign(place ?? byId("todos"), { tabIndex: -1 }).focus();
 }
 
 // To screen readers: a new message if there is one, else a sentence about the action.

@@ -12,7 +12,7 @@ form.addEventListener("submit", (event) => {
   parts.name.textContent = form.dataset.sending.replace("{name}", () => form.elements.photo.files[0].name);
   parts.sending.querySelector("progress").value = 0;
   parts.sending.hidden = parts.cancel.disabled = false;
-  parts.cancel.focus();
+  Object.assign(parts.sending, { tabIndex: -1 }).focus(); // Tab leads to the button that cancels
   send(upload, new FormData(form));
 });
 
@@ -53,5 +53,5 @@ function stop(sentence) {
   form.ariaBusy = null;
   parts.sending.hidden = true;
   parts.error.textContent = sentence;
-  form.querySelector("button.primary").focus();
+  Object.assign(form, { tabIndex: -1 }).focus();
 }
