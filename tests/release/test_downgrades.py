@@ -154,6 +154,27 @@ def test_each_revision_of_several_is_judged(project: ModelProject) -> None:
     assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
+def test_values_stay_in_a_table_that_an_earlier_step_of_the_run_has_renamed(project: ModelProject) -> None:
+    released(project, ADD, DROP_COLUMN["SQL"], colour, WRITE_COLOUR)
+    project.write('op.rename_table("things", "stuff")', 'op.rename_table("stuff", "things")', "contract")
+    project.database.execute("UPDATE schema_releases SET mapping = mapping - 'things'")
+    project.change(lambda models: models.remove(models.tables["things"]))
+    project.upgrade()
+    with pytest.raises(UnsafeOperation, match=r"throw away things\.colour, with values in 2 rows"):
+        downgrade(project)
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
+    assert project.database.scalar(COLOURS) == 2
+
+
+def test_a_column_that_a_trigger_keeps_is_a_copy_of_others(project: ModelProject) -> None:
+    """Its values go with it, and stand where they came from."""
+    keep = 'add_computed_column_online("things", sa.Column("letters", sa.Integer()), "length(name)")'
+    released(project, keep, 'drop_dual_write_contract("things", "letters")', lambda models: None)
+    assert project.database.scalar("SELECT count(letters) FROM things") == 3
+    downgrade(project)
+    assert "letters" not in columns(project)
+
+
 def test_rows_stay_in_a_part_of_a_table(project: ModelProject) -> None:
     make = 'with excused("It is empty."):\n        op.execute("CREATE TABLE old_things () INHERITS (things)")'
     rows = "INSERT INTO old_things (id, owner_id, name, made_at) VALUES (9, 1, 'x', now())"

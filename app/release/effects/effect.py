@@ -19,6 +19,7 @@ class Effect(NamedTuple):
         check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
         default: that a column has now, as SQL; "" for none.
         column: that must not be NULL any more, or has lost its default.
+        is_copied: whether a trigger gives other columns the values of those that are taken.
         unique: the name of a unique index or constraint that goes.
     """
 
@@ -32,6 +33,7 @@ class Effect(NamedTuple):
     default: str = ""
     column: str = ""
     unique: str = ""
+    is_copied: bool = False
 
 
 def qualified(table: str) -> str:

@@ -187,7 +187,7 @@ class Guard:
             effect = self._by_its_first_name(self._with_check(given, by) if by.phase == EXPAND else given)
             if self._takes_values(effect, by):
                 is_used = by.live is not None and is_in_use(effect, by)
-                lost = losses_of(effect, self._watching().transaction.before, is_used)
+                lost = losses_of(given, self._watching().transaction.before, is_used)
                 losses |= {loss: place for loss in lost if not loss.is_named_in(self._lose)}
             elif violation := self._violation(effect, by):
                 found.append(Refused(place, violation))

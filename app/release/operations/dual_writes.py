@@ -163,7 +163,8 @@ def drop_dual_write_contract(table: str, column: str) -> None:
         UnsafeOperation: a backfill that reads or writes the column is not done.
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)
-    drop_dual_write(table, column, on_table("drops-column", table, column))
+    is_kept = catalog.answer(_HAS_TRIGGER, {"table": quote(table), "trigger": trigger_name(table, column)})
+    drop_dual_write(table, column, on_table("drops-column", table, column)._replace(is_copied=bool(is_kept)))
 
 
 def drop_dual_write(table: str, column: str, *effects: Effect) -> None:
