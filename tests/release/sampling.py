@@ -3,8 +3,8 @@ the newest version and the rest on the oldest.
 """
 
 import itertools
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,6 +17,12 @@ Case = TypeVar("Case")
 def one_in(number: int, cases: Sequence[Case]) -> list[object]:
     """The cases as parameters. One in so many is run by `make test`."""
     return sampled(cases, cases[::number])
+
+
+def named(number: int, cases: Mapping[str, Any]) -> list[Any]:
+    """The values as parameters, with their keys as ids. One in so many is run by `make test`."""
+    marked = zip(cases.items(), one_in(number, list(cases)), strict=True)
+    return [pytest.param(case, id=name, marks=getattr(one, "marks", ())) for (name, case), one in marked]
 
 
 def sampled(cases: Sequence[Case], sample: Sequence[Case]) -> list[object]:

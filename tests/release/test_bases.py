@@ -10,6 +10,7 @@ from app.release import doctor, ledger, plan, revisions, schema_state
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.schema_state import AT_HEAD, BEHIND
 from tests.release.model_project import ModelProject
+from tests.release.sampling import named, one_in
 
 REVISION = '''"""By hand."""
 
@@ -77,8 +78,8 @@ def state(project: ModelProject) -> schema_state.SchemaState:
         return schema_state.read_schema_state(connection, ScriptDirectory(str(project.folder)))
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
-@pytest.mark.parametrize("to", ["heads", "bill1", "billing@head"])
+@pytest.mark.parametrize("place", named(2, PLACES))
+@pytest.mark.parametrize("to", one_in(3, ["heads", "bill1", "billing@head"]))
 def test_it_is_judged(branched: ModelProject, place: dict[str, Any], to: str) -> None:
     add(branched, up=FORGET, labels=("billing",), **place)
     assert state(branched).pending == ["bill1"]
@@ -88,7 +89,7 @@ def test_it_is_judged(branched: ModelProject, place: dict[str, Any], to: str) ->
     assert branched.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version") == "0002"
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+@pytest.mark.parametrize("place", named(2, PLACES))
 def test_it_stands_in_plan_status_and_ledger_and_the_doctor_finds_nothing(
     branched: ModelProject, place: dict[str, Any]
 ) -> None:

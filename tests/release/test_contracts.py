@@ -8,6 +8,7 @@ from app.release import live
 from app.release.errors import UnsafeOperation
 from tests.release import shop
 from tests.release.model_project import ModelProject
+from tests.release.sampling import named
 
 # `code` may be NULL, by the models of the release that is live.
 FILL = "UPDATE things SET code = 'none' WHERE code IS NULL"
@@ -91,13 +92,13 @@ SELECT string_agg(said, E'\\n' ORDER BY said) FROM (
 """
 
 
-@pytest.mark.parametrize("body", NOT_NULL.values(), ids=list(NOT_NULL))
+@pytest.mark.parametrize("body", named(3, NOT_NULL))
 def test_no_column_is_required_that_it_may_leave_null(project: ModelProject, body: str) -> None:
     project.database.execute(FILL)
     refused(project, body, "may write NULL into things.(code|flag)")
 
 
-@pytest.mark.parametrize("body", UNIQUE.values(), ids=list(UNIQUE))
+@pytest.mark.parametrize("body", named(3, UNIQUE))
 def test_no_unique_goes_that_it_may_name_in_on_conflict(project: ModelProject, body: str) -> None:
     project.database.execute("ALTER TABLE owners ADD name text; CREATE UNIQUE INDEX ix_owners_name ON owners (name)")
     project.change(with_unique_index)
@@ -105,23 +106,23 @@ def test_no_unique_goes_that_it_may_name_in_on_conflict(project: ModelProject, b
     refused(project, body, "may name .* in ON CONFLICT")
 
 
-@pytest.mark.parametrize("sql", HIDDEN.values(), ids=list(HIDDEN))
+@pytest.mark.parametrize("sql", named(3, HIDDEN))
 def test_no_row_is_hidden_from_it(project: ModelProject, sql: str) -> None:
     refused(project, f"op.execute({sql!r})", "The release that is live still uses it")
 
 
-@pytest.mark.parametrize("body", DEFAULTS.values(), ids=list(DEFAULTS))
+@pytest.mark.parametrize("body", named(3, DEFAULTS))
 def test_no_default_goes_to_which_it_leaves_a_column(project: ModelProject, body: str) -> None:
     refused(project, body, "leave things.kind to its default")
 
 
-@pytest.mark.parametrize("sql", REFUSES_BY_ITSELF.values(), ids=list(REFUSES_BY_ITSELF))
+@pytest.mark.parametrize("sql", named(2, REFUSES_BY_ITSELF))
 def test_nothing_stands_in_its_way_that_nobody_can_judge(project: ModelProject, sql: str) -> None:
     project.database.execute("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$")
     refused(project, f"op.execute({sql!r})", "Nobody can tell")
 
 
-@pytest.mark.parametrize("sql", SEQUENCES.values(), ids=list(SEQUENCES))
+@pytest.mark.parametrize("sql", named(2, SEQUENCES))
 def test_no_number_is_given_twice(project: ModelProject, sql: str) -> None:
     project.write(f"op.execute({sql!r})", phase="contract")
     with pytest.raises(UnsafeOperation, match=r"gives? numbers that rows have already"):

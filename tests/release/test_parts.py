@@ -9,6 +9,7 @@ from sqlalchemy import MetaData, Table
 from app.release import doctor
 from app.release.errors import UnsafeOperation
 from tests.release.model_project import ModelProject
+from tests.release.sampling import named
 
 # As a job of the database's own makes them, such as pg_partman's: no revision does.
 MADE_BY_SQL = {
@@ -55,7 +56,7 @@ def logged(metadata: MetaData) -> None:
     Table("dated", metadata, sa.Column("at", sa.Date, nullable=False))
 
 
-@pytest.fixture(params=MADE_BY_SQL.values(), ids=list(MADE_BY_SQL))
+@pytest.fixture(params=named(4, MADE_BY_SQL))
 def parted(request: pytest.FixtureRequest, project: ModelProject) -> ModelProject:
     project.database.execute(request.param)
     project.database.execute("CREATE TABLE IF NOT EXISTS dated (at date NOT NULL)")
@@ -89,7 +90,7 @@ def test_a_part_that_was_marked_as_retired_is_not_dropped_and_the_doctor_takes_t
     assert rows(parted) == 2500
 
 
-@pytest.mark.parametrize("drop", DROPS.values(), ids=list(DROPS))
+@pytest.mark.parametrize("drop", named(2, DROPS))
 def test_a_part_of_a_table_in_use_is_not_dropped_by_a_contract(parted: ModelProject, drop: str) -> None:
     parted.write(drop, phase="contract")
     with pytest.raises(UnsafeOperation, match="part"):
