@@ -82,13 +82,14 @@ def takes_upload() -> bool:
 
 
 def limit_body() -> None:
-    is_long = (request.content_length or 0) > TEXT_BODY_LIMIT
-    request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
+    size = request.content_length or 0
+    is_long = size > TEXT_BODY_LIMIT
+    most = request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
     request.max_form_parts = MOST_FIELDS_OF_UPLOAD if is_long else MOST_FIELDS
     if request.mimetype != "application/x-www-form-urlencoded":
         return
-    if is_long and takes_upload():
-        abort(415)
+    if is_long and size <= most:
+        abort(415)  # an upload is no urlencoded form
     if is_long or request.get_data().count(b"&") >= MOST_FIELDS:
         abort(413)
 
