@@ -39,7 +39,7 @@ _CATALOG = text(
     "  UNION ALL SELECT 'type', oid::text, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM spaces)"
     "  UNION ALL SELECT 'label', oid::text, xmin FROM pg_enum"
     "  UNION ALL SELECT 'schema', oid::text, xmin FROM pg_namespace WHERE oid IN (SELECT oid FROM spaces))"
-    " SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), current_schemas(false),"
+    " SELECT concat_ws(' ', current_setting('server_version_num'), current_schemas(false),"
     "  count(*), sum(hashtextextended(catalog || id || ' ' || change, 0))) FROM rows"
 )
 

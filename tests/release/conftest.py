@@ -40,14 +40,14 @@ def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelPr
         with model_project(environment, tmp_path / "built") as project:
             shop_models.models().create_all(project.database.engine)
             project.database.execute(shop_models.ROWS)
+            project.upgrade()
+            project.goes_live()
 
     built = template(server_environment, "shop_in_use", build)
     with (
         copied_database(server_environment, built) as environment,
         model_project(environment, tmp_path / "migrations") as project,
     ):
-        project.upgrade()
-        project.goes_live()
         yield project
 
 
