@@ -36,7 +36,9 @@ _MADE_AT = re.compile(r"^;\s+Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)
 _SERVER = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 # Lines of the table of contents, such as "215; 1259 16385 TABLE public notes semicircle"; the last word is the owner.
 _KINDS = "(?:TABLE|VIEW|SEQUENCE|FUNCTION|TYPE|DOMAIN) (?!DATA |ATTACH |SET |OWNED )"
-_OWNED = re.compile(rf"^\d+; \d+ \d+ {_KINDS}(\S+) (.+) (\S+)$", re.MULTILINE)
+_OWNED = re.compile(rf"^\d+; \d+ \d+ {_KINDS}(.+)$", re.MULTILINE)
+_SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S+$", re.MULTILINE)
+_LARGE_OBJECTS = re.compile(r"^\d+; \d+ \d+ (?:BLOB|LARGE OBJECT)", re.MULTILINE)
 _NEEDED_FIRST = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA|EXTENSION) - (?!public ).*$", re.MULTILINE)
 
 
@@ -66,8 +68,16 @@ class Dump(NamedTuple):
         Other schemas are the provider's. They often cannot be made elsewhere, and no table of ours needs them.
         """
         owned = _OWNED.findall(self.contents)
-        owners = {owner for schema, name, owner in owned if (schema, name) == ("public", "alembic_version")}
-        return sorted({"public"} | {schema for schema, _, owner in owned if owner in owners})
+        own = "public alembic_version "
+        owners = {thing.removeprefix(own) for thing in owned if thing.startswith(own)}
+        ours = [thing for thing in owned if any(thing.endswith(f" {owner}") for owner in owners)]
+        named = [schema for schema in _SCHEMA.findall(self.contents) if schema != "public"]
+        return ["public", *(schema for schema in named if any(thing.startswith(f"{schema} ") for thing in ours))]
+
+    @property
+    def has_large_objects(self) -> bool:
+        """Whether it holds some, which belong to no schema and are not restored."""
+        return bool(_LARGE_OBJECTS.search(self.contents))
 
 
 def newest(place: Path) -> Path:

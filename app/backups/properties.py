@@ -33,6 +33,8 @@ thing AS (
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid WHERE NOT attisdropped
   UNION ALL SELECT 5, format('ROUTINE %I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), '',
     proowner, proacl FROM pg_proc p JOIN schema s ON s.oid = pronamespace WHERE pg_has_role(proowner, 'USAGE')
+  UNION ALL SELECT 5, format('TYPE %I.%I', nspname, typname), '', typowner, typacl FROM pg_type t
+    JOIN schema s ON s.oid = typnamespace WHERE typacl IS NOT NULL AND pg_has_role(typowner, 'USAGE')
 ),
 granted AS (
   SELECT thing.*, a.*, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS receiver
@@ -42,6 +44,13 @@ grants AS (
   SELECT rank, name, columns, string_agg(format('; GRANT %s%s ON %s TO %s%s', privilege_type, columns, name, receiver,
     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '' ORDER BY receiver, privilege_type) AS statements
   FROM granted GROUP BY rank, name, columns
+),
+default_acl AS (
+  SELECT *, pg_get_userbyid(defaclrole) AS role, defaclnamespace <> 0 AS is_of_a_schema,
+    CASE defaclnamespace WHEN 0 THEN '' ELSE format('IN SCHEMA %s ', defaclnamespace::regnamespace) END AS place,
+    CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES'
+    ELSE 'SCHEMAS' END AS objects
+  FROM pg_default_acl
 ),
 setting AS (
   SELECT CASE setrole WHEN 0 THEN format('DATABASE %I', :name)
@@ -57,11 +66,13 @@ SELECT statement FROM (
   UNION ALL SELECT rank, format('REVOKE ALL ON %s FROM PUBLIC', name) || coalesce(statements, '')
     FROM thing LEFT JOIN grants USING (rank, name, columns) WHERE acl IS NOT NULL AND columns = ''
   UNION ALL SELECT rank, substr(statements, 3) FROM grants WHERE columns <> ''
-  UNION ALL SELECT 6, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %sGRANT %s ON %s TO %s', pg_get_userbyid(defaclrole),
-    CASE defaclnamespace WHEN 0 THEN '' ELSE format('IN SCHEMA %s ', defaclnamespace::regnamespace) END, privilege_type,
-    CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES'
-    ELSE 'SCHEMAS' END, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-    FROM pg_default_acl, aclexplode(defaclacl) WHERE grantee <> defaclrole
+  -- Those of all schemas take the place of what PostgreSQL grants to PUBLIC, those of one are added.
+  UNION ALL SELECT 6, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE ALL ON %s FROM PUBLIC', role, objects)
+    FROM default_acl WHERE NOT is_of_a_schema
+  UNION ALL SELECT 7, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %sGRANT %s ON %s TO %s%s', role, place,
+    privilege_type, objects, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM default_acl, aclexplode(defaclacl) WHERE grantee <> defaclrole
   UNION ALL SELECT 7, format('ALTER DATABASE %I CONNECTION LIMIT %s', :name, datconnlimit) FROM db
   UNION ALL SELECT 7, format('COMMENT ON DATABASE %I IS %L', :name, shobj_description(oid, 'pg_database')) FROM db
   UNION ALL SELECT 8, format('ALTER DATABASE %I SET TABLESPACE %I …', :name, spcname)

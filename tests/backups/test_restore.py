@@ -193,3 +193,32 @@ def test_no_page_restores_in_another_way() -> None:
         for page in files
         if page.is_file() and re.search(r"pg_restore +--no-|--exit-on|backups:restore|--clean", page.read_text())
     ] == []
+
+
+def test_what_no_model_has_is_restored_too(shop: Shop, tmp_path: Path) -> None:
+    """In `public`, and in a schema whose name has a space."""
+    run(shop.url, 'CREATE SCHEMA "my data"; CREATE TABLE "my data".ev (id int); INSERT INTO "my data".ev VALUES (7)')
+    run(shop.url, "CREATE TABLE by_hand (id int); INSERT INTO by_hand VALUES (8)")
+    dump = pg_dump(shop.url, tmp_path / "more.dump")
+    result = shop.restore(str(dump))
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, 'SELECT id FROM "my data".ev UNION ALL SELECT id FROM by_hand') == [(7,), (8,)]
+
+
+def test_large_objects_are_not_lost_without_a_word(shop: Shop, tmp_path: Path) -> None:
+    run(shop.url, "SELECT lo_from_bytea(4711, 'kept nowhere else')")
+    dump = pg_dump(shop.url, tmp_path / "large.dump")
+    result = shop.restore(str(dump))
+    assert (result.exit_code, "holds large objects" in result.stderr) == (1, True), result.output
+    assert run(shop.url, "SELECT count(*) FROM pg_largeobject_metadata") == [(1,)]
+
+
+def test_privileges_of_types_and_default_ones_come_along(shop: Shop, tmp_path: Path) -> None:
+    run(shop.url, "CREATE TYPE mood AS ENUM ('glad'); REVOKE USAGE ON TYPE mood FROM PUBLIC")
+    run(shop.url, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    dump = pg_dump(shop.url, tmp_path / "types.dump")
+    result = shop.restore(str(dump))
+    assert result.exit_code == 0, result.output
+    assert run(shop.url, "SELECT count(*) FROM pg_type WHERE typname = 'mood' AND typacl IS NOT NULL") == [(1,)]
+    run(shop.url, "CREATE FUNCTION later() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert run(shop.url, "SELECT has_function_privilege('pg_monitor', 'later()', 'EXECUTE')") == [(False,)]
