@@ -43,6 +43,14 @@ def forecast(connection: Connection, release: LiveRelease) -> list[str]:
     return obstacles(release.mapping, release.rules, relations)
 
 
+def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]:
+    """Return what the database requires of rows that code with this mapping cannot give, a clause each."""
+    relations = read_relations(connection, mapping)
+    return [
+        clause for table, found in relations.items() for clause in _of_required_columns(table, mapping[table], found)
+    ]
+
+
 def obstacles(mapping: MappedTables, rules: Mapping[str, list[str]], relations: Mapping[str, Relation]) -> list[str]:
     """The forecast itself, of plain data.
 

@@ -140,7 +140,7 @@ def live_release(connection: Connection) -> LiveRelease | None:
 
 
 def in_use(connection: Connection) -> dict[str, Usage] | None:
-    """Return what the live release uses, by tables with their schemas; None: none has noted that it serves."""
+    """Return what the live release uses, by tables as its models name them; None: none has noted that it serves."""
     release = live_release(connection)
     connection.rollback()
     return None if release is None else usages(release.mapping, release.unique)

@@ -30,7 +30,7 @@ class UniqueColumns(TypedDict):
 
     Args:
         name: "" where the models leave it to PostgreSQL.
-        columns: without what is an expression.
+        columns: none of an index that has an expression.
     """
 
     name: str
@@ -70,13 +70,18 @@ def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
         table.fullname: [
             {
                 "name": sql_name(item.name) if isinstance(item.name, str) else "",
-                "columns": [column.name for column in item.columns],
+                "columns": _plain_columns(item),
             }
             for item in (*table.constraints, *table.indexes)
             if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
         ]
         for table in metadata.sorted_tables
     }
+
+
+def _plain_columns(item: PrimaryKeyConstraint | UniqueConstraint | Index) -> list[str]:
+    expressions = item.expressions if isinstance(item, Index) else list(item.columns)
+    return [column.name for column in item.columns] if all(isinstance(one, Column) for one in expressions) else []
 
 
 def mapping_hash(tables: MappedTables) -> str:

@@ -47,7 +47,7 @@ def revisions_to_run(connection: Connection, current: SchemaState) -> list[Scrip
     try:
         steps = list(function(heads, migration)) if function else []
     except CommandError as error:
-        if "," in current.code_head:
+        if "ultiple head" in str(error):
             raise ReleaseError(messages.two_heads(current, revisions.unmerged_heads(context.script))) from error
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
     return [step.revision for step in steps]

@@ -9,12 +9,14 @@ import sqlalchemy
 from alembic import context
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import CompileError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from app.release import autogenerate, ledger, options, schema_state
 from app.release.doctor.differences import NO_VALUE, Difference, differences
 from app.release.doctor.drift import diagnosis
 from app.release.errors import ReleaseError
+from app.release.forecast import unknown_required
+from app.release.mapping import mapped_tables
 from app.release.sql.dialect import DIALECT
 
 # The last change of each row that says how a table, a column, a rule, an index, a type or a comment is defined: the
@@ -103,6 +105,8 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
     for table in metadata.sorted_tables:
         yield str(CreateTable(table).compile(dialect=DIALECT))
         yield from sorted(str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
+        for key in table.foreign_key_constraints:  # those with use_alter are not in the table's own statement
+            yield str(AddConstraint(key, isolate_from_table=False).compile(dialect=DIALECT))
         for column in table.columns:
             yield f"{column.name} {column.type!r} {column.default!r}"
 
@@ -111,10 +115,12 @@ def _require_same(connection: Connection) -> None:
     found = differences(connection, options.current().metadata, autogenerate.REVISION_OPTIONS)
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
+    wrong += unknown_required(connection, mapped_tables(options.current().metadata))
+    connection.rollback()
     if wrong:
         raise ReleaseError(
             "Everything ran, and still the schema is not what the models say: "
-            + " ".join(wrong[:3])
+            + " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
             + " Write what is lacking as a revision, with: flask db migrate"
         )
 

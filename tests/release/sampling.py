@@ -20,9 +20,14 @@ def one_in(number: int, cases: Sequence[Case]) -> list[object]:
 
 
 def named(number: int, cases: Mapping[str, Any]) -> list[Any]:
-    """The values as parameters, with their keys as ids. One in so many is run by `make test`."""
+    """The values as parameters, those of a tuple each by itself, with the keys as ids. One in so many is run by
+    `make test`.
+    """
     marked = zip(cases.items(), one_in(number, list(cases)), strict=True)
-    return [pytest.param(case, id=name, marks=getattr(one, "marks", ())) for (name, case), one in marked]
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), id=name, marks=getattr(one, "marks", ()))
+        for (name, case), one in marked
+    ]
 
 
 def sampled(cases: Sequence[Case], sample: Sequence[Case]) -> list[object]:

@@ -23,6 +23,9 @@ FORGOTTEN: dict[str, Change] = {
     "another rule": lambda models: models.tables["labels"].append_constraint(sa.UniqueConstraint("name")),
     "NOT NULL": lambda models: setattr(models.tables["things"].c.note, "nullable", False),
     "another type": lambda models: setattr(models.tables["things"].c.size, "type", sa.BigInteger()),
+    "a foreign key that is added after its table": lambda models: models.tables["owners"].append_constraint(
+        sa.ForeignKeyConstraint(["id"], ["things.id"], name="fk_best", use_alter=True)
+    ),
     "another default": lambda models: setattr(models.tables["things"].c.kind, "server_default", sa.DefaultClause("b")),
 }
 # What somebody did by hand.
@@ -38,9 +41,12 @@ BY_HAND = [
     "ALTER TABLE things DROP CONSTRAINT fk_things_owner_id_owners",
     "ALTER TABLE things RENAME note TO remark",
     "ALTER TABLE things RENAME TO stuff",
+    "ALTER TABLE labels ADD more text NOT NULL DEFAULT ''; ALTER TABLE labels ALTER more DROP DEFAULT",
 ]
 # What the models do not say does no harm.
 BESIDES = [
+    "CREATE TYPE address AS (street text); ALTER TABLE things ADD home address",
+    "CREATE TABLE by_hand (id bigint); CREATE INDEX ON by_hand ((id + 1)) INCLUDE (id)",
     "ALTER TABLE things ADD more text",
     "CREATE TABLE by_hand (id bigint)",
     "CREATE INDEX by_hand ON things (note)",

@@ -36,6 +36,7 @@ UNIQUE = {
     "a unique index, in an autocommit block": (
         "with op.get_context().autocommit_block():\n        op.execute('DROP INDEX CONCURRENTLY ix_owners_name')"
     ),
+    "of an expression": 'op.execute("DROP INDEX ix_owners_lower")',
     "a primary key": 'op.execute("ALTER TABLE parts DROP CONSTRAINT pk_parts")',
 }
 HIDDEN = {
@@ -61,7 +62,9 @@ SEQUENCES = {
 
 def with_unique_index(models: MetaData) -> None:
     models.tables["owners"].append_column(sa.Column("name", sa.Text))
-    sa.Index("ix_owners_name", models.tables["owners"].c.name, unique=True)
+    owners = models.tables["owners"].c
+    sa.Index("ix_owners_name", owners.name, unique=True)
+    sa.Index("ix_owners_lower", owners.id, sa.func.lower(owners.email), unique=True)
 
 
 def insert(project: ModelProject) -> None:
@@ -100,7 +103,10 @@ def test_no_column_is_required_that_it_may_leave_null(project: ModelProject, bod
 
 @pytest.mark.parametrize("body", named(3, UNIQUE))
 def test_no_unique_goes_that_it_may_name_in_on_conflict(project: ModelProject, body: str) -> None:
-    project.database.execute("ALTER TABLE owners ADD name text; CREATE UNIQUE INDEX ix_owners_name ON owners (name)")
+    project.database.execute(
+        "ALTER TABLE owners ADD name text; CREATE UNIQUE INDEX ix_owners_name ON owners (name);"
+        "CREATE UNIQUE INDEX ix_owners_lower ON owners (id, lower(email))"
+    )
     project.change(with_unique_index)
     project.goes_live()
     refused(project, body, "may name .* in ON CONFLICT")
@@ -127,6 +133,53 @@ def test_no_number_is_given_twice(project: ModelProject, sql: str) -> None:
     project.write(f"op.execute({sql!r})", phase="contract")
     with pytest.raises(UnsafeOperation, match=r"gives? numbers that rows have already"):
         project.upgrade()
+
+
+WAY_IN = (
+    "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN NEW.kind := coalesce(NEW.kind, 'note'); RETURN NEW; END $$;"
+    "ALTER TABLE things ALTER kind DROP DEFAULT;"
+    "CREATE TRIGGER fill BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION fill();"
+    "ALTER TABLE things ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_them ON things USING (true)"
+)
+WAYS_IN = {
+    "a trigger that fills a column": ("DROP TRIGGER fill ON things", "leave things.kind to its default"),
+    "such a trigger, off": ("ALTER TABLE things DISABLE TRIGGER fill", "leave things.kind to its default"),
+    "its function": (
+        "CREATE OR REPLACE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        "Nobody can tell",
+    ),
+    "a policy": ("DROP POLICY all_of_them ON things", "would hide its rows"),
+}
+
+
+@pytest.mark.parametrize(("sql", "match"), named(4, WAYS_IN))
+def test_what_lets_its_rows_in_stays(project: ModelProject, sql: str, match: str) -> None:
+    project.database.execute(WAY_IN)
+    refused(project, f"op.execute({sql!r})", match)
+
+
+@pytest.mark.parametrize("body", ['drop_index_online("ix_again")', 'op.execute("DROP INDEX ix_again")'])
+@pytest.mark.parametrize(
+    "index", ["UNIQUE INDEX ix_again ON things (code)", "UNIQUE INDEX ix_again ON things (code) WHERE done"]
+)
+def test_an_index_goes_besides_which_another_is_as_unique(project: ModelProject, body: str, index: str) -> None:
+    project.database.execute(f"CREATE {index}")
+    project.write(body, phase="contract")
+    project.upgrade()
+
+
+def test_tables_are_found_where_the_live_release_finds_them(project: ModelProject) -> None:
+    """In the first schema of the search path, whatever its name."""
+    project.database.execute(
+        "ALTER SCHEMA public RENAME TO app; DO $$ BEGIN EXECUTE format("
+        "'ALTER DATABASE %I SET search_path = app', current_database()); END $$"
+    )
+    project.database.engine.dispose()
+    project.write('op.execute("ALTER TABLE things DROP note")', phase="contract")
+    with pytest.raises(UnsafeOperation, match=r"things\.note would be gone\. The release that is live still uses it"):
+        project.upgrade()
+    assert project.database.scalar("SELECT count(note) FROM things") == 3
 
 
 def what_the_next_release_maps(models: MetaData) -> None:

@@ -69,7 +69,7 @@ def test_values_that_the_live_release_maps_stay(project: ModelProject, down: str
     with pytest.raises(UnsafeOperation) as refused:
         downgrade(project)
     assert "things.colour, with values in 2 rows, which the live release still uses" in refused.value.message
-    assert "flask db downgrade -x lose=things.colour" in refused.value.message
+    assert "run the same command with -x lose=things.colour" in refused.value.message
     assert project.database.scalar(COLOURS) == 2
     assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
@@ -176,6 +176,79 @@ def test_a_column_that_a_trigger_keeps_is_a_copy_of_others(project: ModelProject
     assert project.database.scalar("SELECT count(letters) FROM things") == 3
     downgrade(project)
     assert "letters" not in columns(project)
+
+
+VALUES = {
+    "a composite value with a NULL": (
+        "ALTER TABLE things ADD colour place",
+        "UPDATE things SET colour = ROW('here', NULL) WHERE id < 3",
+    ),
+    "an empty text": ("ALTER TABLE things ADD colour text", "UPDATE things SET colour = ''"),
+    "a default that nobody changed": ("ALTER TABLE things ADD colour text DEFAULT 'red'", "SELECT 1"),
+    "rows that a policy hides": (
+        "ALTER TABLE things ADD colour text",
+        f"{WRITE_COLOUR}; ALTER TABLE things ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    ),
+}
+
+
+@pytest.mark.parametrize(("up", "rows"), named(4, VALUES))
+def test_each_kind_of_value_is_seen(project: ModelProject, up: str, rows: str) -> None:
+    project.database.execute("CREATE TYPE place AS (x text, y text)")
+    released(project, f'op.execute("{up}")', DROP_COLUMN["SQL"], lambda models: None, rows)
+    with pytest.raises(UnsafeOperation, match=r"throw away things\.colour"):
+        downgrade(project)
+    assert "colour" in columns(project)
+
+
+@pytest.mark.parametrize(
+    "down", ['drop_column_contract("words", "twice")', 'op.execute("ALTER TABLE words DROP twice")']
+)
+def test_what_the_database_computes_can_be_computed_again(project: ModelProject, down: str) -> None:
+    project.database.execute("CREATE TABLE words (id bigint, twice bigint GENERATED ALWAYS AS (id * 2) STORED)")
+    released(project, "pass", down, lambda models: None, "INSERT INTO words (id) VALUES (1)")
+    downgrade(project)
+    assert project.database.scalar("SELECT count(*) FROM words") == 1
+
+
+def test_a_column_that_gives_its_values_back_is_no_copy(project: ModelProject) -> None:
+    """What does not fit the other column stands in this one alone."""
+    given = 'sa.Column("longer", sa.Text()), forward="code", back="left(longer, 10)"'
+    add = f'add_synced_column_online("things", "code", {given})'
+    released(project, add, 'drop_dual_write_contract("things", "longer")', lambda models: None)
+    project.database.execute("UPDATE things SET longer = repeat('x', 101) WHERE id = 1")
+    with pytest.raises(UnsafeOperation, match=r"throw away things\.longer"):
+        downgrade(project)
+
+
+def test_a_column_of_a_whole_is_named_once_for_all_of_its_parts(project: ModelProject) -> None:
+    project.database.execute(
+        "CREATE TABLE logged (at date) PARTITION BY RANGE (at); CREATE TABLE part PARTITION OF logged DEFAULT"
+    )
+    released(
+        project,
+        'op.execute("ALTER TABLE logged ADD what text")',
+        'drop_column_contract("logged", "what")',
+        lambda models: None,
+        "INSERT INTO logged VALUES ('2025-05-05', 'visit')",
+    )
+    with pytest.raises(
+        UnsafeOperation, match=r"throw away logged\.what, with values in 1 row\. .* -x lose=logged\.what$"
+    ):
+        downgrade(project)
+    downgrade(project, "logged.what")
+
+
+def test_a_name_that_a_shell_would_split_is_quoted(project: ModelProject) -> None:
+    released(
+        project,
+        'op.execute(\'ALTER TABLE "Odd order" ADD "새 칸" int DEFAULT 1\')',
+        'drop_column_contract("Odd order", "새 칸")',
+        lambda models: None,
+    )
+    with pytest.raises(UnsafeOperation, match=r"-x 'lose=Odd order\.새 칸'$"):
+        downgrade(project)
+    downgrade(project, "Odd order.새 칸")
 
 
 def test_rows_stay_in_a_part_of_a_table(project: ModelProject) -> None:

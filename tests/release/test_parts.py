@@ -100,7 +100,7 @@ def test_a_part_of_a_table_in_use_is_not_dropped_by_a_contract(parted: ModelProj
 
 def test_a_part_of_a_table_in_use_is_not_retired(parted: ModelProject) -> None:
     parted.write('retire_table_online("part")')
-    with pytest.raises(UnsafeOperation, match=r"part is a part of (logged|dated), which is in use"):
+    with pytest.raises(UnsafeOperation, match=r"part shares its rows with (logged|dated), which is in use"):
         parted.upgrade()
     assert parted.database.scalar("SELECT obj_description('part'::regclass)") is None
 
@@ -127,6 +127,30 @@ def test_rows_do_not_leave_a_table_in_use_with_a_part_that_is_detached(project: 
     with pytest.raises(UnsafeOperation, match="Queries of logged would show other rows"):
         project.upgrade()
     assert rows(project) == 2500
+
+
+PART_IN_USE = "CREATE TABLE whole (at date NOT NULL, what text); CREATE TABLE logged () INHERITS (whole)"
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        'retire_table_online("whole")',
+        'drop_table_contract("whole")',
+        'drop_column_contract("whole", "what")',
+        'set_not_null_online("whole", "what")',
+    ],
+)
+def test_what_a_whole_loses_its_part_in_use_would_lose_too(project: ModelProject, taken: str) -> None:
+    project.database.execute(PART_IN_USE)
+    project.database.execute("CREATE TABLE dated (at date NOT NULL)")
+    project.database.execute("INSERT INTO logged SELECT '2025-05-05', 'visit' FROM generate_series(1, 2500)")
+    project.change(logged)
+    project.goes_live()
+    project.write(taken, phase="contract")
+    with pytest.raises(UnsafeOperation, match="logged"):
+        project.upgrade()
+    assert project.database.scalar("SELECT count(what) FROM logged") == 2500
 
 
 def test_an_excuse_lets_it_go(parted: ModelProject) -> None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Identity, Index, MetaData
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.schema import AddConstraint, CreateIndex
+from sqlalchemy.types import NullType
 
 from app.release.autogenerate import COMPARISON_OPTIONS
 from app.release.sql.dialect import DIALECT, quote
@@ -73,14 +74,18 @@ def _difference(change: tuple[Any, ...]) -> Difference:
         return Difference(action, kind, qualified(schema, table), column, (), _shown_value(old), _shown_value(new))
     if kind == "column":
         _, schema, table, column = change
-        type_ = column.type.compile(dialect=DIALECT)
+        # SQLAlchemy reads no composite type, for example.
+        type_ = "another type" if isinstance(column.type, NullType) else column.type.compile(dialect=DIALECT)
         return Difference(action, kind, qualified(schema, table), column.name, (), type_, type_)
     item = change[1]
     if kind in ("table", "table-comment"):
         shape = ", ".join(sorted(column.name for column in item.columns))
         return Difference(action, kind, item.fullname, item.fullname, (), shape, shape)
     columns = [column.name for column in item.columns]
-    definition = _shown_item(item)
+    try:
+        definition = _shown_item(item)
+    except (CompileError, KeyError):  # SQLAlchemy reads an index of expressions that includes columns, and writes none
+        definition = f"another {kind}"
     return Difference(action, kind, item.table.fullname, str(item.name), columns, definition, definition)
 
 

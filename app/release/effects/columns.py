@@ -13,7 +13,7 @@ ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
 def column_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new is None:
-        yield change.effect("drops-column", change.there.name)
+        yield change.effect("drops-column", change.there.name)._replace(is_copied=bool(change.there.facts["generated"]))
     elif old is None:
         if new.facts["required"] and not _has_value(new):
             yield change.effect("requires-new-column", new.name)
@@ -33,7 +33,8 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     if is_revoked(old, new):
         yield change.effect("revokes", old.name)
     yield from _required_facts(change, old, new)
-    if (new.facts["required"] or old.facts["generated"]) and _has_value(old) and not _has_value(new):
+    had_value = _has_value(old) or old.facts["filled"]
+    if (new.facts["required"] or old.facts["generated"]) and had_value and not (_has_value(new) or new.facts["filled"]):
         yield change.effect("drops-default", old.name)._replace(column=old.name)
     elif new.facts["default"] != old.facts["default"]:
         yield _changes_default(change, new)

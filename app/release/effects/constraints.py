@@ -17,7 +17,7 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
     if old is None:
         yield from _added_constraint(change, change.there)
     elif new is None:
-        if _is_relied_on(old) and not _is_replaced(change, old):
+        if _is_relied_on(old) and not _is_replaced(change, old) and not _is_unique_still(change, old):
             yield _drops(change, old, "drops-constraint" if old.facts["type"] == FOREIGN_KEY else "drops-unique")
     else:
         if old.facts["definition"] != new.facts["definition"]:
@@ -48,6 +48,20 @@ def _required_by(change: Change, new: Thing) -> Effect:
     if is_full and columns != facts["columns"]:
         columns = []
     return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
+
+
+def _is_unique_still(change: Change, old: Thing) -> bool:
+    """Whether another index finds one row for the values of the same columns, whichever row it is."""
+    columns = set(old.facts["columns"])
+    is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
+    indexes = (thing for key, thing in change.after.items() if key[0] == "index" and thing.table == old.table)
+    return bool(columns and is_unique) and any(
+        thing.facts["unique"]
+        and thing.facts["valid"]
+        and set(thing.facts["columns"]) == columns
+        and not (thing.facts["partial"] or thing.facts["expressions"])
+        for thing in indexes
+    )
 
 
 def _drops(change: Change, old: Thing, code: str) -> Effect:
@@ -86,8 +100,7 @@ def index_effects(change: Change) -> Iterator[Effect]:
     if index.facts["of_constraint"] or (old and old.facts["of_constraint"]):
         return  # told by the constraint
     if new is None:
-        is_relied_on = index.facts["unique"] and index.facts["valid"]
-        if is_relied_on and not any(_serves_alike(thing, index) for thing in change.siblings()):
+        if index.facts["unique"] and index.facts["valid"] and not _is_served(change, index):
             yield _drops(change, index, "drops-unique")
         return
     if old is None:
@@ -120,6 +133,10 @@ def _left_null(change: Change, columns: list[str]) -> list[str]:
         for name in columns
         if not any(facts[name][fact] for fact in ("not_null", "has_default", "identity", "filled"))
     ]
+
+
+def _is_served(change: Change, index: Thing) -> bool:
+    return _is_unique_still(change, index) or any(_serves_alike(thing, index) for thing in change.siblings())
 
 
 def _serves_alike(one: Thing, other: Thing) -> bool:

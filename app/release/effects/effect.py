@@ -19,7 +19,7 @@ class Effect(NamedTuple):
         check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
         default: that a column has now, as SQL; "" for none.
         column: that must not be NULL any more, or has lost its default.
-        is_copied: whether a trigger gives other columns the values of those that are taken.
+        is_copied: whether what is taken can be made again of other columns, since the database computes it.
         unique: the name of a unique index or constraint that goes.
     """
 

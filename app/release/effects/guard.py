@@ -20,11 +20,11 @@ from app.release.effects.defaults import takes_default
 from app.release.effects.effect import Effect, in_schema, on_table, shown
 from app.release.effects.judgement import Judge, Violation, is_in_use, judge, left_out, written
 from app.release.effects.left_out import refuses_rows_without, takes_rows_without
-from app.release.effects.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost
+from app.release.effects.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost, without_parts
 from app.release.effects.snapshot import Snapshot, read_snapshot, retired_in, tables_of
 from app.release.effects.tables import VIEWS
 from app.release.effects.transaction_watch import TransactionWatch
-from app.release.effects.usage import Usage, in_database
+from app.release.effects.usage import Usage, in_database, with_parts
 from app.release.errors import UnsafeOperation
 from app.release.ledger import CONTRACT, EXPAND, phase_of
 
@@ -98,8 +98,10 @@ class Guard:
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
         self._views = {thing.name for key, thing in at_start.items() if thing.facts.get("kind") in VIEWS}
-        in_use = None if live is None else in_database(live, at_start)
+        schema = str(connection.scalar(_CURRENT_SCHEMA))
+        in_use = None if live is None else in_database(live, at_start, schema)
         self._judge_of = partial(Judge, live=in_use, there=tables_of(at_start), retired=retired_in(at_start))
+        connection.rollback()
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
 
@@ -142,7 +144,8 @@ class Guard:
         if effects and not watch.is_excusing:
             schema = self._connection.scalar(_CURRENT_SCHEMA)
             try:
-                self._judge((in_schema(effect, schema), watch.line()) for effect in effects)
+                here = [in_schema(effect, schema) for effect in effects]
+                self._judge((effect, watch.line()) for effect in with_parts(here, watch.transaction.before))
             except WouldLose as found:
                 with watch.looking_away():
                     require_nothing_lost(self._connection, found)
@@ -180,6 +183,7 @@ class Guard:
             WouldLose: all else is allowed, and a downgrade takes what nobody has named.
         """
         by = self._judge_of(phase_of(self._script) if self._is_upgrade else CONTRACT)
+        before = self._watching().transaction.before
         found: list[Refused] = []
         losses: dict[Loss, str] = {}
         for given, line in effects:
@@ -187,14 +191,15 @@ class Guard:
             effect = self._by_its_first_name(self._with_check(given, by) if by.phase == EXPAND else given)
             if self._takes_values(effect, by):
                 is_used = by.live is not None and is_in_use(effect, by)
-                lost = losses_of(given, self._watching().transaction.before, is_used)
-                losses |= {loss: place for loss in lost if not loss.is_named_in(self._lose)}
+                lost = losses_of(given, before, is_used)
+                losses |= dict.fromkeys(lost, place)
             elif violation := self._violation(effect, by):
                 found.append(Refused(place, violation))
+        unnamed = [loss for loss in without_parts(losses, before) if not loss.is_named_in(self._lose)]
         if found:
             self._found(found)
-        elif losses:
-            raise WouldLose(next(iter(losses.values())), list(losses))
+        elif unnamed:
+            raise WouldLose(losses[unnamed[0]], unnamed)
 
     def _violation(self, effect: Effect, by: Judge) -> Violation | None:
         violation = judge(self._as_not_null(effect, by), by)

@@ -4,22 +4,25 @@ An upgrade takes nothing that the live release maps. A downgrade takes what its 
 there since. So it stops, says what is there, and goes on when the command names it: -x lose=notes.colour.
 """
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.release.effects.effect import Effect, shown
 from app.release.effects.left_out import tried
-from app.release.effects.snapshot import Snapshot, tables_of
+from app.release.effects.snapshot import Snapshot, tables_of, wholes_of
 from app.release.errors import UnsafeOperation
 from app.release.retry import QUERY_CANCELED, sqlstate
 from app.release.sql.dialect import quote
 
 LOSES = ("drops-table", "drops-column")
 MOST_COUNTED = 100_000  # rows
-LONGEST = text("SET LOCAL statement_timeout = '5s'")
+# A policy that hides rows from us is an error then.
+SETTINGS = text("SET LOCAL statement_timeout = '5s'; SET LOCAL row_security = off")
+NOT_ALLOWED = "42501"  # SQLSTATE insufficient_privilege
 
 
 class Loss(NamedTuple):
@@ -28,7 +31,7 @@ class Loss(NamedTuple):
         table: with its schema.
         column: None: the whole table.
         is_in_use: by the live release.
-        is_copied: whether its values stand in other columns, too.
+        is_copied: whether its values can be made again of other columns.
     """
 
     table: str
@@ -50,9 +53,10 @@ class WouldLose(UnsafeOperation):
     def __init__(self, place: str, losses: Collection[Loss]) -> None:
         self.place = place
         self.losses = losses
-        self.insist = f"flask db downgrade {' '.join(f'-x lose={loss.name}' for loss in losses)}"
+        options = " ".join(f"-x {shlex.quote(f'lose={loss.name}')}" for loss in losses)
+        self.insist = f"If that is meant, run the same command with {options}"
         names = ", ".join(loss.name for loss in losses)
-        super().__init__(f"{place}: this downgrade takes {names}. If that is meant, say so with: {self.insist}")
+        super().__init__(f"{place}: this downgrade takes {names}. {self.insist}")
 
 
 def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
@@ -68,6 +72,15 @@ def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
     return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
 
 
+def without_parts(losses: Iterable[Loss], before: Snapshot) -> Iterator[Loss]:
+    """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
+    taken = {(loss.table, loss.column) for loss in losses}
+    wholes = {thing.name: set(wholes_of(key, before)) for key, thing in before.items() if key[0] == "relation"}
+    for loss in losses:
+        if not any((whole, loss.column) in taken for whole in wholes.get(loss.table, ())):
+            yield loss
+
+
 def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
     """Let the downgrade go on if what it takes is empty, and no release uses it.
 
@@ -75,15 +88,14 @@ def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
 
     Raises:
         UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
-        OperationalError: a lock was not to be had in time.
+        DBAPIError: a lock was not to be had in time.
     """
     lost = [(loss, said) for loss in found.losses if (said := _said(connection, loss))]
     if not lost:
         return
     what = "; ".join(f"{loss.name}, {said}" for loss, said in lost)
     raise UnsafeOperation(
-        f"{found.place}: this downgrade would throw away {what}. Nothing of it was dropped. If that is meant, say so"
-        f" with: {found.insist}"
+        f"{found.place}: this downgrade would throw away {what}. Nothing of it was dropped. {found.insist}"
     )
 
 
@@ -91,7 +103,7 @@ def _said(connection: Connection, loss: Loss) -> str:
     """Return what is said of a loss; empty when nothing is lost."""
     number = 0 if loss.is_copied else _count(connection, loss)
     if number is None:
-        what = "too large to be looked through in 5 seconds"
+        what = "of which we may not see all, or not within 5 seconds"
     elif number > MOST_COUNTED:
         what = f"with {'values in ' if loss.column else ''}more than {MOST_COUNTED:,} rows"
     else:
@@ -103,19 +115,25 @@ def _said(connection: Connection, loss: Loss) -> str:
 
 
 def _count(connection: Connection, loss: Loss) -> int | None:
-    """Count the rows, or those with a value, up to MOST_COUNTED and one more; None: that takes too long."""
+    """Count the rows, or those with a value, up to MOST_COUNTED and one more.
+
+    A composite value is one also if all of its fields are NULL, which IS NOT NULL denies.
+
+    Returns:
+        None: that takes too long, or row security hides rows.
+    """
     schema, _, name = loss.table.partition(".")
-    where = f" WHERE {quote(loss.column)} IS NOT NULL" if loss.column else ""
+    where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
     rows = f"SELECT FROM {quote(schema)}.{quote(name)}{where} LIMIT {MOST_COUNTED + 1}"
     try:
         with tried(connection):
-            connection.execute(LONGEST)
+            connection.execute(SETTINGS)
             counted = connection.exec_driver_sql(
                 f"SELECT count(*) FROM ({rows}) found",  # noqa: S608
                 execution_options={"no_parameters": True},
             )
             return int(counted.scalar_one())
-    except OperationalError as error:
-        if sqlstate(error) != QUERY_CANCELED:
+    except DBAPIError as error:
+        if sqlstate(error) not in (QUERY_CANCELED, NOT_ALLOWED):
             raise
         return None

@@ -16,7 +16,7 @@ def behaviour_effects(change: Change) -> Iterator[Effect]:
             yield change.effect("adds-behaviour")
     elif new is None:
         if old.name not in {thing.name for thing in change.siblings()}:
-            yield change.effect("drops-behaviour")
+            yield change.effect("hides-rows" if change.key[0] == "policy" else "drops-behaviour")
     else:
         yield change.effect("drops-behaviour" if new.facts.get("off") else "adds-behaviour")
 

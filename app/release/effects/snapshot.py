@@ -98,7 +98,7 @@ FROM pg_constraint k JOIN relations c ON c.oid = k.conrelid WHERE k.contype <> '
 _INDEXES = f"""
 SELECT 'index', i.indexrelid::bigint, 0, i.indrelid::bigint, x.relname::text,
   jsonb_build_object('definition', pg_get_indexdef(i.indexrelid), 'unique', i.indisunique, 'valid', i.indisvalid,
-    'file', x.relfilenode,
+    'partial', i.indpred IS NOT NULL, 'expressions', i.indexprs IS NOT NULL, 'file', x.relfilenode,
     'of_constraint', EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND contype IN ('p', 'u', 'x')),
     'columns', {_COLUMN_NAMES.format(relation="i.indrelid", numbers="(i.indkey::int2[])[0:i.indnkeyatts - 1]")})
 FROM pg_index i JOIN relations c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"""  # noqa: S608 - of constants

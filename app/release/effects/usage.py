@@ -1,10 +1,10 @@
 """What the live release does with each table, by the catalog of a database and by what the release has noted."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from app.release import options
-from app.release.effects.effect import qualified, shown
+from app.release.effects.effect import Effect, shown
 from app.release.effects.snapshot import Snapshot, tables_of, wholes_of
 from app.release.ledger import TOOL_TABLES, VERSION_TABLE
 from app.release.mapping import MappedTables, UniqueColumns
@@ -26,15 +26,15 @@ class Usage(NamedTuple):
     unique: tuple[UniqueColumns, ...] = ()
 
     def declares(self, name: str, columns: Collection[str]) -> bool:
-        """Whether the models declare it unique by just these columns; by no plain one, under this name."""
+        """Whether the models declare it unique: by just these columns, or of expressions, under this name."""
         wanted = set(columns)
-        return any(set(one["columns"]) == wanted if wanted else one["name"] == name for one in self.unique)
+        return any(set(one["columns"]) == wanted if one["columns"] else one["name"] == name for one in self.unique)
 
 
 def usages(mapping: MappedTables, unique: Mapping[str, list[UniqueColumns]]) -> dict[str, Usage]:
-    """Return what a release uses, by tables with their schemas."""
+    """Return what a release uses, by its tables as the models name them: with a schema, or without one."""
     return {
-        qualified(table): Usage(
+        table: Usage(
             frozenset(columns),
             frozenset(name for name, column in columns.items() if not column["not_null"]),
             frozenset(name for name, column in columns.items() if column["has_default"] or column["generated"]),
@@ -44,13 +44,17 @@ def usages(mapping: MappedTables, unique: Mapping[str, list[UniqueColumns]]) -> 
     }
 
 
-def in_database(live: Mapping[str, Usage], catalog: Snapshot) -> dict[str, Usage]:
-    """Return the same by all tables through which the release reads and writes.
+def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) -> dict[str, Usage]:
+    """Return the same by all tables through which the release reads and writes, with their schemas.
 
-    Those are besides: the parts of a table, which hold its rows; the table behind a view that stands in for it; and the
-    tables of tools, such as the job queue's, which it uses without a model.
+    Besides its own those are the parts of a table, which hold its rows; the table behind a view that stands in for it;
+    and the tables of tools, such as the job queue's, which it uses without a model.
+
+    Args:
+        schema: in which it finds a table that it names without one.
     """
-    found = {**_of_tools(catalog), **live}
+    live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
+    found = {**_of_tools(catalog, schema), **live}
     for key, thing in catalog.items():
         if key[0] == "relation" and thing.name in live and thing.facts["reads"]:
             behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
@@ -62,10 +66,25 @@ def in_database(live: Mapping[str, Usage], catalog: Snapshot) -> dict[str, Usage
     return found
 
 
-def _of_tools(catalog: Snapshot) -> dict[str, Usage]:
+def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]:
+    """Yield effects on tables, and the same on the parts of each: what an operation does to a whole it does to them."""
+    parts: dict[str, list[str]] = {}
+    for key, thing in catalog.items():
+        for whole in wholes_of(key, catalog):
+            parts.setdefault(whole, []).append(thing.name)
+    for effect in effects:
+        yield effect
+        yield from (
+            effect._replace(table=part, subject=f"{shown(part)}, a part of {effect.subject},")
+            for part in parts.get(effect.table, ())
+        )
+
+
+def _of_tools(catalog: Snapshot, schema: str) -> dict[str, Usage]:
     own = (*TOOL_TABLES, VERSION_TABLE)
+    names = {table: table.removeprefix(f"{schema}.") for table in tables_of(catalog)}
     return {
         table: Usage(columns, nullable=columns, left_to_default=columns)
         for table, columns in tables_of(catalog).items()
-        if shown(table) in own or options.is_of_a_tool(shown(table))
+        if names[table] in own or options.is_of_a_tool(names[table])
     }

@@ -44,6 +44,8 @@ IS_REQUIRED = (
     " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
 )
 
+IS_COMPUTED = "(SELECT attgenerated <> '' FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column)"
+
 _LEFT_NULL = text(
     "SELECT attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
     " WHERE attrelid = to_regclass(:table) AND attname = ANY (:names) AND NOT attisdropped AND NOT attnotnull"
@@ -64,11 +66,27 @@ IS_RELIED_ON = (
     " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))"
 )
 
+# Whether another index finds one row for the values of the same columns.
+_IS_UNIQUE_STILL = (
+    "EXISTS (SELECT FROM pg_index other WHERE other.indrelid = {table} AND other.indexrelid <> {index}"
+    " AND other.indisunique AND other.indisvalid AND other.indpred IS NULL AND other.indexprs IS NULL"
+    " AND ARRAY(SELECT unnest((other.indkey::int2[])[0:other.indnkeyatts - 1]) ORDER BY 1)"
+    " = ARRAY(SELECT unnest({keys}) ORDER BY 1))"
+)
 # Of a PRIMARY KEY, a UNIQUE or an EXCLUDE constraint; NULL for another.
 UNIQUE_COLUMNS = (
     "(SELECT ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey))"
     " FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
     " AND contype IN ('p', 'u', 'x'))"
+)
+IS_UNIQUE_BESIDES_CONSTRAINT = (
+    f"(SELECT {_IS_UNIQUE_STILL.format(table='conrelid', index='conindid', keys='conkey')} FROM pg_constraint"
+    " WHERE conrelid = to_regclass(:table) AND conname = :constraint AND contype IN ('p', 'u'))"
+)
+IS_UNIQUE_BESIDES_INDEX = (
+    "(SELECT "
+    + _IS_UNIQUE_STILL.format(table="i.indrelid", index="i.indexrelid", keys="(i.indkey::int2[])[0:i.indnkeyatts - 1]")
+    + " FROM pg_index i WHERE indexrelid = to_regclass(:index))"
 )
 # Its table and its columns, NULL unless the index is unique and valid.
 UNIQUE_INDEX = (
@@ -85,12 +103,14 @@ _REFERRED_TO = text(
     " WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))"
 )
 
-IS_PART = "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(:table))"
-# The nearest table of some, of which another one is a part by PARTITION OF or INHERITS, directly or not.
-_WHOLE_OF = text(
+IS_RELATED = "EXISTS (SELECT FROM pg_inherits WHERE to_regclass(:table) IN (inhrelid, inhparent))"
+# The nearest table of some, that is a whole or a part of another one by PARTITION OF or INHERITS, directly or not.
+_RELATED_TO = text(
     "WITH RECURSIVE whole AS (SELECT inhparent AS oid, 1 AS level FROM pg_inherits WHERE inhrelid = to_regclass(:table)"
-    " UNION ALL SELECT inhparent, level + 1 FROM pg_inherits JOIN whole ON inhrelid = whole.oid)"
-    " SELECT oid::regclass::text FROM whole"
+    " UNION ALL SELECT inhparent, level + 1 FROM pg_inherits JOIN whole ON inhrelid = whole.oid),"
+    " part AS (SELECT inhrelid AS oid, 1 AS level FROM pg_inherits WHERE inhparent = to_regclass(:table)"
+    " UNION ALL SELECT inhrelid, level + 1 FROM pg_inherits JOIN part ON inhparent = part.oid)"
+    " SELECT oid::regclass::text FROM (SELECT * FROM whole UNION ALL SELECT * FROM part) related"
     " WHERE oid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:of AS text[])) name)) ORDER BY level LIMIT 1"
 )
 
@@ -143,8 +163,8 @@ def answer(expression: str, parameters: dict[str, str]) -> Any:
     return None if asked is None else asked.scalar(text(f"SELECT {expression}"), parameters)
 
 
-def whole_of(connection: Connection, table: str, tables: Iterable[str]) -> str | None:
-    """Return the one of `tables`, with their schemas, of which this table is a part; None: of none of them."""
+def related_to(connection: Connection, table: str, tables: Iterable[str]) -> str | None:
+    """Return the one of `tables`, with their schemas, of which this table is a part or the whole; None: of none."""
     names = [".".join(map(quote, name.split("."))) for name in tables]
-    found: str | None = connection.scalar(_WHOLE_OF, {"table": quote(table), "of": names})
+    found: str | None = connection.scalar(_RELATED_TO, {"table": quote(table), "of": names})
     return found

@@ -49,6 +49,8 @@ def dropping(table: str, name: str) -> list[Effect]:
     parameters = catalog.constraint_parameters(table, name)
     if not catalog.answer(catalog.IS_RELIED_ON, parameters):
         return []
+    if catalog.answer(catalog.IS_UNIQUE_BESIDES_CONSTRAINT, parameters):
+        return []
     columns = catalog.answer(catalog.UNIQUE_COLUMNS, parameters)
     if columns is None:
         return [on_table("drops-constraint", table, name)]

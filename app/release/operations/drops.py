@@ -78,6 +78,7 @@ def drop_column_contract(table: str, column: str) -> None:
         UnsafeOperation: a backfill that is not done reads or writes the column.
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)
+    is_computed = catalog.answer(catalog.IS_COMPUTED, catalog.column_parameters(table, column))
     run_steps(
         Step(
             f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(column)}",
@@ -85,7 +86,7 @@ def drop_column_contract(table: str, column: str) -> None:
             catalog.column_parameters(table, column),
             alters=catalog.tables_locked(table, column=column),
         ),
-        effects=[on_table("drops-column", table, column)],
+        effects=[on_table("drops-column", table, column)._replace(is_copied=bool(is_computed))],
     )
 
 
@@ -150,22 +151,24 @@ def drop_table_contract(table: str) -> None:
 
 
 def refuse_part(operation: str, table: str) -> None:
-    """Refuse to take a partition, or a table that inherits, of a table that the models or the live release map.
+    """Refuse to take a table that shares its rows with one that the models or the live release map.
 
-    Its rows are rows of that table, which says nothing of how many parts it has. On a new database nothing is in use.
+    The rows of a partition, or of a table that inherits, are rows of the whole. The models of one say nothing of the
+    other. On a new database nothing is in use.
 
     Raises:
-        UnsafeOperation: it is one, and the call does not stand in a block of excused().
+        UnsafeOperation: it does, and the call does not stand in a block of excused().
     """
     opts = op.get_context().opts
     guard, asked = opts.get("guard"), catalog.connection()
     is_excused = opts.get("excused") if guard is None else guard.is_excusing
-    if is_excused or opts.get("is_new") or not catalog.answer(catalog.IS_PART, {"table": quote(table)}):
+    if is_excused or opts.get("is_new") or not catalog.answer(catalog.IS_RELATED, {"table": quote(table)}):
         return
     assert asked is not None  # noqa: S101 - it has answered
-    whole = catalog.whole_of(asked, table, [*options.current().metadata.tables, *live.mapped_by_live(asked)])
-    if whole is not None:
+    in_use = [*options.current().metadata.tables, *live.mapped_by_live(asked)]
+    other = catalog.related_to(asked, table, in_use)
+    if other is not None:
         raise UnsafeOperation(
-            f"{operation}: {table} is a part of {whole}, which is in use, so its rows are rows of {whole}; nothing was"
+            f"{operation}: {table} shares its rows with {other}, which is in use, as a part and a whole do; nothing was"
             ' changed. Leave it, or say why they may go, with excused("…") around the call.'
         )

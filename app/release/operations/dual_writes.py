@@ -23,6 +23,12 @@ from app.release.sql.dialect import literal, quote
 TRIGGER_PREFIX = "zz_dual_write"
 
 _HAS_TRIGGER = "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND tgname = :trigger)"
+# Whether the trigger makes the column of others and gives them nothing back: it assigns to this one alone.
+_IS_COPY = (
+    r"(SELECT count(DISTINCT assigned[1]) = 1 FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid,"
+    r" regexp_matches(prosrc, 'NEW\.([^;]*?) :=', 'g') assigned"
+    " WHERE tgrelid = CAST(:table AS regclass) AND tgname = :trigger)"
+)
 _HAS_THIS_TRIGGER = (
     "EXISTS (SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE tgrelid = CAST(:table AS regclass)"
     " AND tgname = :trigger AND tgenabled = 'O' AND prosrc = :source)"
@@ -146,8 +152,10 @@ def stop_dual_write_contract(table: str, column: str) -> None:
         UnsafeOperation: a backfill of the column is not done.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
-    behaviour = on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")
-    run_steps(_drop_step(table, column, [], _HAS_TRIGGER, {}), effects=[behaviour])
+    effects = [on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")]
+    if catalog.answer(catalog.IS_REQUIRED, catalog.column_parameters(table, column)):
+        effects.append(on_table("drops-default", table, column)._replace(column=column))
+    run_steps(_drop_step(table, column, [], _HAS_TRIGGER, {}), effects=effects)
 
 
 def drop_dual_write_contract(table: str, column: str) -> None:
@@ -163,8 +171,8 @@ def drop_dual_write_contract(table: str, column: str) -> None:
         UnsafeOperation: a backfill that reads or writes the column is not done.
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)
-    is_kept = catalog.answer(_HAS_TRIGGER, {"table": quote(table), "trigger": trigger_name(table, column)})
-    drop_dual_write(table, column, on_table("drops-column", table, column)._replace(is_copied=bool(is_kept)))
+    is_copy = catalog.answer(_IS_COPY, {"table": quote(table), "trigger": trigger_name(table, column)})
+    drop_dual_write(table, column, on_table("drops-column", table, column)._replace(is_copied=bool(is_copy)))
 
 
 def drop_dual_write(table: str, column: str, *effects: Effect) -> None:

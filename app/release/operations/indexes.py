@@ -105,6 +105,8 @@ def _requiring(name: str, table: str, columns: list[str | TextClause], options: 
 def _dropping(name: str) -> list[Effect]:
     """Return what it means to code that may count on a unique index when that goes."""
     found = catalog.answer(catalog.UNIQUE_INDEX, {"index": quote(name)})
+    if found and catalog.answer(catalog.IS_UNIQUE_BESIDES_INDEX, {"index": quote(name)}):
+        return []
     return [on_table("drops-unique", *found)._replace(subject=name, unique=name)] if found else []
 
 
