@@ -14,6 +14,7 @@ def init_app(app: Flask) -> None:
 def csrf_token() -> str:
     """The token of this browser's session. A session without one gets it here."""
     if "csrf_token" not in session:
+        g.pop("csrf_token", None)  # of a session that ended meanwhile; Flask-WTF would give it out again
         generate_csrf()  # draws it, and signs it for this page
     g.csrf_token = _signed(current_app.secret_key, session["csrf_token"])  # where the fields of forms look, too
     return str(g.csrf_token)
