@@ -22,12 +22,14 @@ class Answer:
     Args:
         status: 0 when no answer came.
         seconds: until the last byte.
+        is_cut_off: whether its body did not come to an end.
     """
 
     status: int
     seconds: float
     headers: Mapping[str, str]
     body: bytes = b""
+    is_cut_off: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -72,13 +74,18 @@ class Client:
         if self.cookies and "Cookie" not in sent:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         began = time.perf_counter()
+        ask = {"redirect": False, "preload_content": False, "headers": sent, **arguments}
         try:
-            answer = self._pool.request(method, self.url + path, redirect=False, headers=sent, **arguments)
+            answer = self._pool.request(method, self.url + path, **ask)
         except urllib3.exceptions.HTTPError:
             return Answer(0, time.perf_counter() - began, {})
         for line in answer.headers.getlist("Set-Cookie"):
             self._keep(line)
-        return Answer(answer.status, time.perf_counter() - began, answer.headers, answer.data)
+        try:
+            body = answer.read()
+        except urllib3.exceptions.HTTPError:
+            return Answer(answer.status, time.perf_counter() - began, answer.headers, is_cut_off=True)
+        return Answer(answer.status, time.perf_counter() - began, answer.headers, body)
 
     def get(self, path: str, **arguments: Any) -> Answer:
         return self.request("GET", path, **arguments)
