@@ -4,9 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -119,7 +121,8 @@ class Place:
         env = {**os.environ, "FLASK_APP": f"{factory}:app", "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", "flask", "dev"]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+            heeded = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, preexec_fn=heeded)
         self.runs.append(Run(process, log))
         return self.runs[-1]
 
