@@ -133,6 +133,7 @@ class Config:
         storage = object_storage(env)
         self.S3_BUCKET = storage.bucket
         self.S3_ENDPOINT_URL = storage.endpoint_url
+        self.S3_ADDRESSING = storage.addressing
         self.S3_REGION = storage.region
         self.S3_PREFIX = storage.prefix
         self.S3_PUBLIC_URL = storage.public_url

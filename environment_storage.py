@@ -12,16 +12,23 @@ BUCKET = re.compile(r"[A-Za-z0-9._-]{3,63}")
 # Characters that no store and no browser changes: the first group of
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html#object-key-guidelines
 PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]*")
+PATH, VIRTUAL = "path", "virtual"
+LABEL = re.compile(r"[a-z0-9][a-z0-9-]+[a-z0-9]")  # a bucket that a host can have in its name, and its certificate too
+NUMBER = re.compile(r"[0-9.]+|.*:.*")  # an address of IP
 LONGEST_ADDRESS = 200  # characters; users.image_url has 255, and a key adds 46 to the public URL and the prefix
 
 
 @dataclass(frozen=True)
 class ObjectStorage:
-    """Where photos are stored. `prefix` begins every key; `public_url` + "/" + key is what a browser loads."""
+    """Where photos are stored. `prefix` begins every key; `public_url` + "/" + key is what a browser loads.
+
+    `addressing` says where a request names the bucket: in its path, or in its host (virtual-hosted).
+    """
 
     bucket: str
     region: str
     endpoint_url: str | None
+    addressing: str
     prefix: str
     public_url: str
     access_key_id: str
@@ -47,20 +54,37 @@ def _own(env: Mapping[str, str]) -> ObjectStorage:
     bucket = _bucket(env, "S3_BUCKET")
     region = _region(env, "S3_REGION") if read(env, "S3_REGION") else "us-east-1"
     endpoint = _url(env, "S3_ENDPOINT_URL") if read(env, "S3_ENDPOINT_URL") else None
-    default_public_url = f"{endpoint}/{bucket}" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com"
+    addressing = _addressing(env, endpoint)
+    default_public_url = _address(endpoint or f"https://s3.{region}.amazonaws.com", bucket, addressing)
     public_url = _url(env, "S3_PUBLIC_URL") if read(env, "S3_PUBLIC_URL") else default_public_url
     prefix = _prefix(env, "S3_PREFIX")
     if len(public_url) + len(prefix) > LONGEST_ADDRESS:
         raise ConfigError(f"S3_PUBLIC_URL and S3_PREFIX together are longer than {LONGEST_ADDRESS} characters.")
     keys = required(env, "AWS_ACCESS_KEY_ID"), required(env, "AWS_SECRET_ACCESS_KEY")
-    return ObjectStorage(bucket, region, endpoint, prefix, public_url, *keys)
+    return ObjectStorage(bucket, region, endpoint, addressing, prefix, public_url, *keys)
+
+
+def _addressing(env: Mapping[str, str], endpoint: str | None) -> str:
+    """What S3_ADDRESSING says, else virtual of Amazon, and path of another store: one of our own has a single name."""
+    value = read(env, "S3_ADDRESSING") or (PATH if endpoint else VIRTUAL)
+    if value not in (PATH, VIRTUAL):
+        raise ConfigError("S3_ADDRESSING has to be path or virtual.")
+    return value
+
+
+def _address(store: str, bucket: str, addressing: str) -> str:
+    """Where browsers find the bucket: where botocore does, which takes the path for what cannot be in a host."""
+    url = urlsplit(store)
+    if addressing == PATH or not LABEL.fullmatch(bucket) or NUMBER.fullmatch(str(url.hostname)):
+        return f"{store}/{bucket}"
+    return url._replace(netloc=f"{bucket}.{url.netloc}").geturl()
 
 
 def _bucketeer(env: Mapping[str, str]) -> ObjectStorage:
     """In a bucket of Bucketeer everybody can read the keys under `public/`, and no others."""
     bucket, region = _bucket(env, "BUCKETEER_BUCKET_NAME"), _region(env, "BUCKETEER_AWS_REGION")
     keys = required(env, "BUCKETEER_AWS_ACCESS_KEY_ID"), required(env, "BUCKETEER_AWS_SECRET_ACCESS_KEY")
-    return ObjectStorage(bucket, region, None, "public/", f"https://{bucket}.s3.{region}.amazonaws.com", *keys)
+    return ObjectStorage(bucket, region, None, VIRTUAL, "public/", f"https://{bucket}.s3.{region}.amazonaws.com", *keys)
 
 
 def _cloudcube(env: Mapping[str, str]) -> ObjectStorage:
@@ -71,7 +95,7 @@ def _cloudcube(env: Mapping[str, str]) -> ObjectStorage:
     if not store or not cube or "/" in cube:
         raise ConfigError("CLOUDCUBE_URL has to look like https://BUCKET.s3.amazonaws.com/CUBE, as the add-on sets it.")
     keys = required(env, "CLOUDCUBE_ACCESS_KEY_ID"), required(env, "CLOUDCUBE_SECRET_ACCESS_KEY")
-    return ObjectStorage(bucket, "us-east-1", None, f"{cube}/public/", f"https://{host}", *keys)
+    return ObjectStorage(bucket, "us-east-1", None, VIRTUAL, f"{cube}/public/", f"https://{host}", *keys)
 
 
 def _bucket(env: Mapping[str, str], name: str) -> str:

@@ -5,11 +5,12 @@ boto3 is imported on first use: it takes 0.3 s and 40 MB, and most requests need
 """
 
 import logging
+import os
 import secrets
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -27,6 +28,9 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 CONNECT_TIMEOUT, READ_TIMEOUT, PAUSE = 1.0, 2.5, 1.0
 MOST_SECONDS = 2 * READ_TIMEOUT + PAUSE  # of a request to a bucket that accepts the connection but does not answer
 LEAST_SECONDS = 2 * CONNECT_TIMEOUT + PAUSE  # of one that does not even accept the connection, and so of any
+
+# A store may list pages without an object, as of a bucket that keeps deleted versions; not so many in a row.
+MOST_EMPTY_PAGES = 100
 
 # What of READ_TIMEOUT a request may take whose caller has less time. Its client is shared by all threads.
 _read_timeout: ContextVar[float] = ContextVar("read_timeout", default=READ_TIMEOUT)
@@ -58,15 +62,14 @@ class Bucket:
             return self._client
 
     def _connect(self) -> Any:
-        import boto3
         from botocore.config import Config
         from botocore.handlers import add_expect_header
 
-        endpoint = self._config["S3_ENDPOINT_URL"]
-        client = boto3.client(
+        client = _session().client(
             "s3",
-            endpoint_url=endpoint,
+            endpoint_url=self._config["S3_ENDPOINT_URL"],
             region_name=self._config["S3_REGION"],
+            verify=True,
             aws_access_key_id=self._config["S3_ACCESS_KEY_ID"],
             aws_secret_access_key=self._config["S3_SECRET_ACCESS_KEY"],
             config=Config(
@@ -74,10 +77,12 @@ class Bucket:
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": 2},
+                proxies={},
+                ignore_configured_endpoint_urls=True,
                 # By default a checksum header is sent, which some S3-compatible stores refuse.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if endpoint else "virtual"},
+                s3={"addressing_style": self._config["S3_ADDRESSING"]},
             ),
         )
         # Our objects have a few kilobytes: to ask before each whether it may be sent (Expect: 100-continue) costs a
@@ -85,6 +90,20 @@ class Bucket:
         client.meta.events.unregister("before-call.s3", add_expect_header)
         client.meta.events.register("before-call.s3", _limit_reading)
         return client
+
+
+def _session() -> Any:
+    """Return a session that heeds nothing of the machine: no AWS_* variable, no file in ~/.aws, no profile.
+
+    What reaches the bucket is in our own configuration, whole. A file of the machine could break it or lead it away.
+    """
+    import boto3
+    from botocore.session import Session
+
+    variables = {name: (None, None, *rest) for name, (_, _, *rest) in Session.SESSION_VARIABLES.items()}
+    no_file = (None, None, os.devnull, None)
+    own = Session(session_vars={**variables, "config_file": no_file, "credentials_file": no_file})
+    return boto3.Session(botocore_session=own)
 
 
 def _limit_reading(context: dict[str, Any], **_: Any) -> None:
@@ -126,20 +145,30 @@ def put(key: str, data: bytes, content_type: str, seconds: float = MOST_SECONDS)
 
 def get(key: str) -> bytes | None:
     """The content of an object; None when there is none. Raises: StorageUnavailable."""
-    from botocore.exceptions import ClientError
-
     try:
         return bytes(_call("get_object", Key=key)["Body"])
     except StorageUnavailable as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("NoSuchKey", "404"):
+        if _code(error) in ("NoSuchKey", "404"):
             return None
         raise
 
 
 def delete(key: str) -> None:
     """Delete an object; one that is not there counts as deleted. Raises: StorageUnavailable: it may still be there."""
-    _call("delete_object", Key=key)
+    try:
+        _call("delete_object", Key=key)
+    except StorageUnavailable as error:
+        # Google's answer where Amazon's is 204. A 404 that does not name the key can be of anything on the way.
+        if _code(error) != "NoSuchKey":
+            raise
+
+
+def _code(error: StorageUnavailable) -> str | None:
+    """Return the store's code for a refusal."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else None
 
 
 def delete_later(url: str | None) -> None:
@@ -164,14 +193,45 @@ def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
     Raises:
         StorageUnavailable: there may be more objects.
     """
-    prefix, after = f"{_bucket().prefix}{folder}/", ""
+    prefix = f"{_bucket().prefix}{folder}/"
+    for page in _pages(prefix):
+        yield {key: put_at for key, put_at in page.items() if _is_directly_in(prefix, key)}
+
+
+def _is_directly_in(prefix: str, key: str) -> bool:
+    """Not the folder itself, which some stores list, nor what lies elsewhere: not every store heeds the prefix."""
+    name = key.removeprefix(prefix)
+    return key.startswith(prefix) and name != "" and "/" not in name
+
+
+def _pages(prefix: str) -> Iterator[dict[str, datetime]]:
+    """The bucket's listing, page by page. It ends, whatever the store answers: each page has to bring something new.
+
+    A page is known by its lowest key, or if it has none by the token of the next. A store that does not say whether
+    more follows has more if it gives a token; one that gives no token goes on behind the highest key, or is given up.
+    """
+    known: set[str] = set()
+    place: dict[str, str] = {}
+    empty_pages = 0
     while True:
-        answer = _call("list_objects_v2", Prefix=prefix, StartAfter=after)
-        found = {item["Key"]: item["LastModified"] for item in answer.get("Contents", ())}
-        yield {key: put_at for key, put_at in found.items() if "/" not in key.removeprefix(prefix)}
-        if not answer["IsTruncated"]:
+        answer = _call("list_objects_v2", Prefix=prefix, **place)
+        page = {item["Key"]: _put_at(item) for item in answer.get("Contents", ())}
+        token: str = answer.get("NextContinuationToken", "")
+        mark = min(page, default=token)
+        empty_pages = 0 if page else empty_pages + 1
+        if mark in known or empty_pages > MOST_EMPTY_PAGES:
+            raise StorageUnavailable("list_objects_v2 failed: the store lists the same page again, without an end")
+        known.add(mark)
+        yield page
+        if not answer.get("IsTruncated", token):
             return
-        after = max(found)
+        place = {"ContinuationToken": token} if token else {"StartAfter": max(page, default="")}
+
+
+def _put_at(item: dict[str, Any]) -> datetime:
+    """When a listed object was put. Of one without a time it is now: a sweep must not take it for old."""
+    put_at: datetime = item.get("LastModified") or datetime.now(UTC)
+    return put_at if put_at.tzinfo else put_at.replace(tzinfo=UTC)
 
 
 def url_of(key: str) -> str:
@@ -187,12 +247,14 @@ def key_of(url: str) -> str | None:
 @tracing.bucket_time()
 def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     bucket = _bucket()
     try:
         answer: dict[str, Any] = getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
         if "Body" in answer:  # a stream: reading it may fail as well
             answer["Body"] = answer["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise StorageUnavailable(f"{operation} failed: {error}") from error
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:  # the last two: no answer of S3
+        reason = str(error).partition("\n")[0]  # what follows can be a whole page
+        raise StorageUnavailable(f"{operation} failed: {reason}") from error
     return answer

@@ -33,7 +33,7 @@ ROOM = 4 * 1024**3  # bytes; a whole run takes about one GiB
 
 BUCKET = "test"
 S3_NAMES = (
-    *("S3_BUCKET", "S3_ENDPOINT_URL", "S3_REGION", "S3_PREFIX", "S3_PUBLIC_URL"),
+    *("S3_BUCKET", "S3_ENDPOINT_URL", "S3_REGION", "S3_ADDRESSING", "S3_PREFIX", "S3_PUBLIC_URL"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 )
 NO_RIGHT = (

@@ -112,6 +112,7 @@ BAD = {
     "S3_BUCKET": ["", *BUCKETS],
     "S3_REGION": REGIONS,
     "S3_ENDPOINT_URL": URLS,
+    "S3_ADDRESSING": ["paths", "PATH", "auto", "virtual path"],
     "S3_PUBLIC_URL": [*URLS, "https://s3.semicircle.dev/" + "x" * 200],
     "S3_PREFIX": ["a b", "a//b", "../a", "a/./b", "ä", "a?b"],
     "AWS_ACCESS_KEY_ID": [""],

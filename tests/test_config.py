@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app import create_app
+from app.storage import Bucket
 from config import (
     CLASSES,
     DEVELOPMENT_KEY,
@@ -33,6 +34,7 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
 }
+IN_HOST = {"S3_ADDRESSING": "virtual"}
 BUCKETEER = {
     "BUCKETEER_BUCKET_NAME": "bucketeer-1",
     "BUCKETEER_AWS_REGION": "eu-west-1",
@@ -387,6 +389,29 @@ def test_a_prefix_ends_with_one_slash_and_a_public_url_with_none() -> None:
     found = config(S3_PREFIX="/photos/", S3_PUBLIC_URL="https://cdn.example.com/")
     assert found.S3_PREFIX == "photos/"
     assert found.S3_PUBLIC_URL == "https://cdn.example.com"
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, ("virtual", "https://bucket.s3.eu-west-1.amazonaws.com")),
+        ({"S3_ADDRESSING": "path"}, ("path", "https://s3.eu-west-1.amazonaws.com/bucket")),
+        ({"S3_BUCKET": "a.bucket"}, ("virtual", "https://s3.eu-west-1.amazonaws.com/a.bucket")),
+        ({"S3_ENDPOINT_URL": "https://a.test/s3"}, ("path", "https://a.test/s3/bucket")),
+        ({"S3_ENDPOINT_URL": "https://a.test/s3", **IN_HOST}, ("virtual", "https://bucket.a.test/s3")),
+        ({"S3_ENDPOINT_URL": "http://a.test:8000", **IN_HOST}, ("virtual", "http://bucket.a.test:8000")),
+        ({"S3_ENDPOINT_URL": "http://127.0.0.1:8000", **IN_HOST}, ("virtual", "http://127.0.0.1:8000/bucket")),
+        ({"S3_ENDPOINT_URL": "http://[::1]:8000", **IN_HOST}, ("virtual", "http://[::1]:8000/bucket")),
+        ({"S3_ENDPOINT_URL": "https://a.test", "S3_BUCKET": "A_B", **IN_HOST}, ("virtual", "https://a.test/A_B")),
+    ],
+)
+def test_a_photo_is_loaded_from_where_a_request_names_the_bucket(
+    settings: dict[str, str], address: tuple[str, str]
+) -> None:
+    found = config(S3_REGION="eu-west-1", **settings)
+    assert address == (found.S3_ADDRESSING, found.S3_PUBLIC_URL)
+    requested = Bucket(vars(found)).client.generate_presigned_url("get_object", {"Bucket": found.S3_BUCKET, "Key": "k"})
+    assert requested.startswith(f"{found.S3_PUBLIC_URL}/k?")
 
 
 def test_an_application_is_created_without_a_database_or_a_network() -> None:
