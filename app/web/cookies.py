@@ -1,23 +1,50 @@
 """Cookies: the signed one of the session, and what a reader chose about pages, kept in the browser. Nothing secret."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from flask import Flask, current_app
 from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 LIFETIME = timedelta(days=365)
+CLOCK_SKEW = 60  # seconds; how far apart the clocks of two machines may be
 TOKEN = "token"  # noqa: S105 - the name of the session's token in the signed cookie
 
 
+class SkewTolerantSigner(TimestampSigner):
+    """Takes what a machine signed whose clock is up to CLOCK_SKEW ahead of ours (clock skew).
+
+    itsdangerous refuses a signature from the future, and Flask then replaces the cookie by an empty one: a reader whose
+    next request goes to another machine would be signed out on both. A client cannot write a time: it is signed.
+    """
+
+    def unsign(self, signed_value: str | bytes, max_age: int | None = None, return_timestamp: bool = False) -> Any:
+        signed: tuple[Any, datetime | None]
+        try:
+            signed = super().unsign(signed_value, max_age, return_timestamp=True)
+        except SignatureExpired as error:  # what it holds was signed by us
+            if error.date_signed is None or not 0 < error.date_signed.timestamp() - self.get_timestamp() <= CLOCK_SKEW:
+                raise
+            signed = error.payload, error.date_signed
+        return signed if return_timestamp else signed[0]
+
+
 class SessionCookies(SecureCookieSessionInterface):
-    """Flask's signed session cookie. The serializer is built once, not twice a request."""
+    """Flask's signed session cookie. The serializer is built once, not twice a request.
+
+    It is all that is signed with the time of a process. Flask-WTF signs its tokens so too, and reads no time from them
+    without WTF_CSRF_TIME_LIMIT. What else ends after a time is a row, whose time is the database's.
+    """
 
     @cache  # noqa: B019 - there is one of these, for the one application
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        return super().get_signing_serializer(app)
+        serializer = super().get_signing_serializer(app)
+        if serializer is not None:
+            serializer.signer = SkewTolerantSigner
+        return serializer
 
 
 def init_app(app: Flask) -> None:

@@ -31,6 +31,10 @@ class Service:
     environment: Environment
     log: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def browser(self) -> Browser:
         return Browser(self.url)
 
