@@ -1,5 +1,6 @@
 """Heroku, through its command line (`heroku`, 11). Each command names the app, since releases:retry takes no remote."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ class Heroku:
     def require_access(self) -> None:
         who = self._shell.ask(["heroku", "auth:whoami"], self._limits.command)
         if who.code != 0:
-            raise DeployError("heroku does not know who you are: heroku login")
+            raise DeployError(f"heroku does not know who you are: {_complaint(who)} Sign in: heroku login")
 
     def releases(self, is_new: bool = True) -> list[Release]:
         document = self._json(["releases", "--json", "--num", MOST], is_new)
@@ -92,7 +93,7 @@ class Heroku:
     def _json(self, words: Sequence[str], is_new: bool = True) -> Any:
         done = self._shell.ask(["heroku", *words, "--app", self.name], self._limits.command, is_new)
         if done.code != 0:
-            raise DeployError(f"`heroku {words[0]} --app {self.name}` failed: {_last_line(done)}")
+            raise DeployError(f"`heroku {words[0]} --app {self.name}` failed: {_complaint(done)}")
         try:
             return json.loads(done.output)
         except ValueError:
@@ -106,24 +107,35 @@ class Heroku:
 
 
 def _releases(document: Any) -> list[Release]:
-    """The commit of a release stands in the description of the one that was built, which has the same slug."""
-    slugs = {}
+    """The commit of a release stands in the description of the one that was built, which has the same build."""
+    commits: dict[str | None, str] = {}
     for one in document:
-        if (slug := (one.get("slug") or {}).get("id")) and (built := BUILT.search(one["description"])):
-            slugs[slug] = built[1]
+        if (build := _build(one)) and (built := BUILT.search(one["description"])):
+            commits[build] = built[1]
     by_version: dict[int, Release] = {}
     for one in sorted(document, key=lambda one: int(one["version"])):
         version, status, description = int(one["version"]), one["status"], str(one["description"])
         if status not in STATUSES:
             raise ValueError
         built, rolled_back = BUILT.search(description), ROLLED_BACK.search(description)
-        commit = built[1] if built else slugs.get((one.get("slug") or {}).get("id"))
+        commit = built[1] if built else commits.get(_build(one))
         if commit is None and rolled_back and int(rolled_back[1]) in by_version:
             commit = by_version[int(rolled_back[1])].commit
         by_version[version] = Release(version, status, commit, description)
     return [by_version[version] for version in sorted(by_version, reverse=True)]
 
 
-def _last_line(done: Done) -> str:
-    lines = (done.errors or done.output).strip().splitlines() or [f"exit code {done.code}"]
-    return lines[-1].strip(" ›").removeprefix("Error: ").strip()
+def _build(release: Mapping[str, Any]) -> str | None:
+    """The id of its slug (Cedar) or of its image (Fir); the other one is null there."""
+    build = release.get("slug") or release.get("oci_image")
+    return str(build["id"]) if build else None
+
+
+def _complaint(done: Done) -> str:
+    """The sentence after "Error:". An empty line ends it, and warnings may stand before it."""
+    lines = [line.strip(" ›") for line in (done.errors or done.output).splitlines()]
+    found = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), None)
+    if found is None:
+        return next((line for line in reversed(lines) if line), f"exit code {done.code}")
+    sentence = itertools.takewhile(bool, lines[found:])  # a long one goes on in the next line
+    return " ".join(sentence).removeprefix("Error: ")

@@ -157,7 +157,7 @@ def _told(status: int, state: str, serving: str | None) -> str:
         return f"/readyz is {status} ({state}) and says {serving}."
     if status == 200 and state != "no state":
         return (
-            f"/readyz is {status} and says no commit. On Heroku: heroku labs:enable runtime-dyno-metadata, and deploy"
-            " again; docs/configuration.md names the variable for other platforms."
+            f"/readyz is {status} and says no commit. On Heroku: heroku labs:enable runtime-dyno-metadata (on Fir"
+            " runtime-dyno-build-metadata), and deploy again; elsewhere docs/configuration.md names the variable."
         )
     return f"/readyz is {status} ({state}). Look at the log of the web."

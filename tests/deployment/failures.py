@@ -62,12 +62,13 @@ def overtaken(world: World) -> None:
     there.serving = lambda: "0" * 40 if "POST /mypage/delete" in there.asked else ours
 
 
-def not_signed_in(world: World) -> None:
-    world.heroku.is_signed_in = False
-
-
 def no_heroku(world: World) -> None:
     (world.checkout.parent / "bin/heroku").unlink()
+
+
+def no_app(world: World) -> None:
+    """A typing error in the name, or an app of an account that one is not signed in to."""
+    world.git("remote", "set-url", "staging", "https://git.heroku.com/semicircle-gone.git")
 
 
 def failed_before(world: World) -> None:
@@ -164,13 +165,19 @@ FAILURES = {
     "up-to-date after a failed release": Failure(failed_before, "v1 .* failed.*releases:retry --app", RELEASED),
     "rolled back since": Failure(rolled_back_since, "was rolled back from .*v3 is live", RELEASED),
     "released something else": Failure(fault(push="of somebody else"), "v1 .* is not of", RELEASED),
-    "not signed in": Failure(not_signed_in, "heroku login"),
+    "not signed in": Failure(fault(whoami="not signed in"), "not logged in.*heroku login"),
+    "a key that was revoked": Failure(fault(whoami="refused"), "Invalid credentials provided.*heroku login$"),
+    "no network": Failure(fault(whoami="fails"), "ENOTFOUND"),
     "no CLI": Failure(no_heroku, "no command heroku"),
     "CLI prints no JSON": Failure(fault(releases="rubbish"), "heroku update"),
     "CLI prints another document": Failure(fault(releases="another document"), "heroku update"),
     "CLI leaves the status out": Failure(later("no status"), "heroku update", RELEASED),
     "CLI invents a status": Failure(later("another status"), "heroku update", RELEASED),
     "CLI gets no answer": Failure(fault(releases="fails"), "ENOTFOUND"),
+    "CLI knows no such app": Failure(
+        no_app, "`heroku apps:info --app semicircle-gone` failed: Couldn't find that app.$"
+    ),
+    "API refuses": Failure(fault(releases="refused"), "failed: Your account .* before making new requests$"),
     "CLI hangs": Failure(fault(releases="hangs"), "took longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
     "/readyz is 503": Failure(site("readyz", (503, "no_answer")), "503 .no_answer.", RELEASED, SOON),
     "the code does not fit": Failure(site("readyz", (503, "ahead_contract")), "ahead_contract: it does not", RELEASED),

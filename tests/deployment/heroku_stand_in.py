@@ -6,6 +6,7 @@ of a few lines that ask this process: Python is too slow to start hundreds of ti
 
 import json
 import shlex
+import textwrap
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,14 +35,25 @@ class Said(NamedTuple):
         return "exec sleep 60" if self.hangs else printed
 
 
+WARNING = " ›   Warning: Our terms of service have changed: \n ›   https://dashboard.heroku.com/terms-of-service\n"
+
+
 def error(sentence: str, code: int = 1) -> Said:
     return Said("", f" ›   Error: {sentence}\n", code)
+
+
+def api_error(name: str, sentence: str, *details: str) -> Said:
+    """What the API refuses, in lines of 80 characters."""
+    [first, *rest] = textwrap.wrap(f"Error: {sentence}", 75)
+    lines = [first, *rest, "", f"Error ID: {name}", *details]
+    return Said("", WARNING + "".join(f" ›   {line}".rstrip() + "\n" for line in lines), 2)
 
 
 @dataclass
 class App:
     """
     Args:
+        generation: "cedar" runs slugs, "fir" images.
         outcome: of the next release phase: succeeded, failed, or pending for ever.
         serves: the commit of the processes.
         ended_at: when the newest release phase ended.
@@ -49,6 +61,7 @@ class App:
 
     name: str
     stage: str
+    generation: str = "cedar"
     web_url: str = ""
     releases: list[dict[str, Any]] = field(default_factory=list)
     outcome: str = "succeeded"
@@ -62,7 +75,8 @@ class App:
             "version": version,
             "status": "pending",
             "description": description,
-            "slug": {"id": f"slug-of-{commit}"},
+            "slug": {"id": f"build-of-{commit}"} if self.generation == "cedar" else None,
+            "oci_image": {"id": f"build-of-{commit}"} if self.generation == "fir" else None,
             "user": {"email": "haneul@example.com"},
         }
         self.releases.insert(0, release)
@@ -82,7 +96,8 @@ class App:
 
 
 def commit_of(release: dict[str, Any]) -> str:
-    return str(release["slug"]["id"]).removeprefix("slug-of-")
+    build = release["slug"] or release["oci_image"]
+    return str(build["id"]).removeprefix("build-of-")
 
 
 class StandInHeroku:
@@ -94,7 +109,6 @@ class StandInHeroku:
 
     def __init__(self, apps: Sequence[App]) -> None:
         self.apps = {app.name: app for app in apps}
-        self.is_signed_in = True
         self.has_pipeline = True
         self.faults: dict[str, str] = {}
         self.forecast = (0, "")
@@ -106,10 +120,6 @@ class StandInHeroku:
 
     def heroku(self, words: list[str]) -> Said:
         name, *rest = words
-        if not self.is_signed_in:
-            return error("not logged in", 100)
-        if name == "auth:whoami":
-            return Said("haneul@example.com\n")
         commands = {
             "releases": self._releases,
             "apps:info": self._info,
@@ -118,10 +128,12 @@ class StandInHeroku:
             "pipelines:promote": self._promote,
             "run": self._run,
         }
+        if name == "auth:whoami":
+            return self._whoami()
         if name not in commands:
             return error(f"command {name} not found", 2)
         app = self.apps.get(rest[rest.index("--app") + 1])
-        return commands[name](app, rest) if app else error("Couldn't find that app.")
+        return commands[name](app, rest) if app else api_error("not_found", "Couldn't find that app.")
 
     def receive(self, hook: str, lines: list[str]) -> Said:
         """What the remotes say to a push. A release phase that fails does not fail it."""
@@ -136,6 +148,16 @@ class StandInHeroku:
         version = app.add_release(f"Deploy {pushed[:8]}", pushed)
         return Said(f"-----> Launching...\n       Released v{version}\nVerifying deploy... done.\n")
 
+    def _whoami(self) -> Said:
+        fault = self.faults.get("whoami")
+        if fault == "not signed in":
+            return error("not logged in", 100)
+        if fault == "refused":
+            return api_error("unauthorized", "Invalid credentials provided.")
+        if fault == "fails":
+            return error("getaddrinfo ENOTFOUND api.heroku.com")
+        return Said("haneul@example.com\n")
+
     def _releases(self, app: App, words: list[str]) -> Said:
         fault = self.faults.get("releases", "")
         printed: Any = [dict(one) for one in app.releases][: int(words[words.index("--num") + 1])]
@@ -144,6 +166,11 @@ class StandInHeroku:
             return Said(hangs=True)
         if fault == "fails":
             return error("getaddrinfo ENOTFOUND api.heroku.com")
+        if fault == "refused":
+            limit = "Your account reached the API limit. Please wait a few minutes before making new requests"
+            return api_error(
+                "rate_limit", limit, "See", "https://devcenter.heroku.com/articles/x", "for more information."
+            )
         if fault == "rubbish":
             return Said("<html>504 Gateway Timeout</html>")
         if fault == "another document":

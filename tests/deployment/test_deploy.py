@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.deployment.world import LIMITS, World
 
 
@@ -34,6 +36,19 @@ def test_staging_then_production_then_the_same_again(world: World) -> None:
     world.commit("Makefile", "test:\n\t@echo 1 failed; false\n")
     assert world.deploy("staging") == 1, "another commit is tested again"
     assert "tests are red" in world.log()
+
+
+@pytest.mark.parametrize("generation", ["cedar", "fir"])
+def test_the_build_of_a_release_that_changed_the_configuration_is_known(world: World, generation: str) -> None:
+    """Such a release says what it changed, and has the build of the one before: a slug, or on Fir an image."""
+    for app in (world.staging, world.production):
+        app.generation = generation
+    commit = world.head()
+    world.has_released("staging", commit)
+    world.staging.add_release("Set SECRET_KEY config vars", commit)
+    world.staging.end_releases()
+    assert world.deploy("production") == 0
+    assert versions(world, "production") == [f"v1 succeeded: Promote semicircle-staging v2 {commit[:8]}"]
 
 
 def test_without_a_pipeline_the_commit_is_pushed_to_production(world: World) -> None:

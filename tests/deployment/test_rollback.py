@@ -42,6 +42,18 @@ def test_it_goes_back_when_that_is_safe(world: World, commits: tuple[str, str], 
     assert not [asked for asked in world.sites["production"].asked if asked.startswith("POST")]
 
 
+def test_it_goes_back_on_fir(world: World) -> None:
+    """Where a release has no slug. v2 only changed the configuration, so v1 and v2 are of the same commit."""
+    world.production.generation = "fir"
+    old = world.head()
+    world.has_released("production", old)
+    world.production.add_release("Set SECRET_KEY config vars", old)
+    world.production.end_releases()
+    world.has_released("production", world.commit())
+    assert world.rollback("production", "v2") == 0
+    assert world.production.serves == old
+
+
 def test_back_and_forth(world: World, commits: tuple[str, str]) -> None:
     assert world.rollback("production") == 0
     assert world.rollback("production", "v3") == 0
