@@ -17,6 +17,11 @@ SENTRY_DSN = re.compile(
     r"(?P<scheme>https?)://[A-Za-z0-9]+@(?P<host>[A-Za-z0-9._-]+)(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._-]+)*/[0-9]+"
 )
 COMMIT = re.compile(r"[0-9a-f]{12,64}")
+# Which variable holds the commit on Heroku (twice) and a plain server, Dokku, Render, Railway, Clever Cloud, Scalingo.
+COMMITS = (
+    *("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV", "RENDER_GIT_COMMIT", "RAILWAY_GIT_COMMIT_SHA"),
+    *("CC_COMMIT_ID", "CONTAINER_VERSION"),
+)
 
 # What a platform of docs/platforms.md sets in each process by itself, as its documentation or its source has it.
 PLATFORMS = {
@@ -148,7 +153,7 @@ def commit(env: Mapping[str, str]) -> str | None:
 
     Not refused when it is something else, such as the version of a build that was uploaded: nothing depends on it.
     """
-    for name in ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"):
+    for name in COMMITS:
         value = read(env, name)
         if COMMIT.fullmatch(value):
             return value[:12]

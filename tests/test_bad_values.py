@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
 from app import create_app
-from environment import HEROKU_CI, PLATFORMS
+from environment import COMMITS, HEROKU_CI, PLATFORMS
 
 ROOT = Path(__file__).parents[1]
 FLASK = FlaskGroup(create_app=create_app, load_dotenv=False, set_debug_flag=False)
@@ -158,8 +158,7 @@ BAD = {
         *("https://semicircle.dev/path", "https://semicircle.dev?hidden=1", "http://hidden.dev"),
     ],
     **{name: [] for name in (*PLATFORMS, HEROKU_CI)},  # every value is valid
-    "HEROKU_BUILD_COMMIT": [],  # what is no commit is not shown
-    "GIT_REV": [],
+    **{name: [] for name in COMMITS},  # what is no commit is not shown
     "TEST_PAGE_SERVERS": ["localhost:8001", "192.0.2.7", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000"],
 }
 COPIED_WRONGLY = ["hidden-value\n", " hidden-value", "hidden-value ", "hidden\nvalue", "hidden\x07value", " ", "\n"]

@@ -162,13 +162,29 @@ def test_the_pool_size_covers_the_worker_threads() -> None:
     assert options["pool_size"] == 9
 
 
-def test_the_commit_that_runs_is_the_first_that_a_platform_tells() -> None:
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    for name in ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"):
-        assert commit[:12] == config(**{name: commit}).COMMIT
-    assert config(HEROKU_BUILD_COMMIT="a" * 40, GIT_REV=commit).COMMIT == "a" * 12
-    for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{commit}x"):
-        assert config(HEROKU_SLUG_COMMIT=other).COMMIT is None
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# As the documentation or the source of each platform names it.
+COMMITS = {
+    "Heroku": "HEROKU_BUILD_COMMIT",
+    "Heroku before, and a plain server": "HEROKU_SLUG_COMMIT",
+    "Dokku": "GIT_REV",
+    "Render": "RENDER_GIT_COMMIT",
+    "Railway": "RAILWAY_GIT_COMMIT_SHA",
+    "Clever Cloud": "CC_COMMIT_ID",
+    "Scalingo": "CONTAINER_VERSION",
+}
+
+
+@pytest.mark.parametrize("name", COMMITS.values(), ids=COMMITS)
+def test_the_commit_that_runs_is_what_the_platform_tells(name: str) -> None:
+    assert COMMIT[:12] == config(**{name: COMMIT}).COMMIT
+    for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{COMMIT}x", COMMIT.upper()):
+        assert config(**{name: other}).COMMIT is None
+
+
+def test_the_commit_that_runs_is_the_first_that_is_told() -> None:
+    assert config(HEROKU_BUILD_COMMIT="a" * 40, GIT_REV=COMMIT).COMMIT == "a" * 12
+    assert config(HEROKU_BUILD_COMMIT="v12", CONTAINER_VERSION="b" * 40).COMMIT == "b" * 12
 
 
 @pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
