@@ -10,7 +10,8 @@ from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializ
 from werkzeug.wrappers import Response
 
 LIFETIME = timedelta(days=365)
-CLOCK_SKEW = 60  # seconds; how far apart the clocks of two machines may be
+# Seconds; how far apart the clocks of two machines may be: a minute, and the second to which a signed time is rounded.
+CLOCK_SKEW = 61
 TOKEN = "token"  # noqa: S105 - the name of the session's token in the signed cookie
 
 

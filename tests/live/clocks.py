@@ -15,7 +15,7 @@ from tests.databases import Environment
 from tests.live.plain_site import HAPROXY
 
 SECONDS = 10
-AHEAD, BEHIND = +29.9, -29.9  # seconds; a minute apart, but for the moment in which such a clock is set
+AHEAD, BEHIND = +30.0, -30.0  # seconds
 
 # Python imports a module of this name when it starts.
 SITECUSTOMIZE = """\
