@@ -33,8 +33,10 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
+        self.received: list[bytes] = []  # the same, as they came over the wire
         self.recipients: list[str] = []
         self.at_recipient = self.at_data = "250 OK"
+        self.refused, self.reply = "", b""  # of a RefusingServer
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -48,6 +50,7 @@ class Mailbox:
             message = message_from_bytes(envelope.content, policy=default)
             assert isinstance(message, EmailMessage)
             self.messages.append(message)
+            self.received.append(envelope.content)
             self.recipients += [str(address) for address in envelope.rcpt_tos]
         return self.at_data
 
@@ -63,23 +66,57 @@ def let_in(server: object, session: object, envelope: object, mechanism: str, gi
     return AuthResult(success=given == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
 
 
+class RefusingServer(SMTP):
+    """It refuses the step that its mailbox names, with that reply: all lines of it, in whatever letters."""
+
+    async def push(self, status: Any) -> None:
+        greets = isinstance(status, str) and status.startswith("220 ")
+        await super().push(self.event_handler.reply if greets and self.refuses("the greeting") else status)
+
+    def refuses(self, step: str) -> bool:
+        return bool(self.event_handler.refused == step)
+
+
+def _refusable(command: str, step: str) -> Any:
+    original = getattr(SMTP, f"smtp_{command}")
+
+    async def answer(self: RefusingServer, argument: str) -> None:
+        if self.refuses(step):
+            await self.push(self.event_handler.reply)
+        else:
+            await original(self, argument)
+
+    return answer
+
+
+STEPS = {"EHLO": "EHLO", "HELO": "EHLO", "MAIL": "MAIL FROM", "RCPT": "RCPT TO"}
+for _command in ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"):
+    setattr(RefusingServer, f"smtp_{_command}", _refusable(_command, STEPS.get(_command, _command)))
+
+
 @contextmanager
-def smtp_server(mailbox: Mailbox, tls: str = "none", certificate: Path | None = None) -> Iterator[SmtpServer]:
+def smtp_server(
+    mailbox: Mailbox, tls: str = "none", certificate: Path | None = None, kind: type[SMTP] = SMTP, **given: Any
+) -> Iterator[SmtpServer]:
     """
     Args:
         certificate: a file with a key and its certificate, for "starttls" and "implicit".
+        given: options of `kind`.
     """
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
     [port] = ports.find_free(1)
-    options: dict[str, Any] = (
-        {"tls_context": context, "authenticator": let_in, "auth_require_tls": False} if tls == "starttls" else {}
-    )
-    controller = Controller(
-        mailbox, HOST, port, ssl_context=context if tls == "implicit" else None, enable_SMTPUTF8=True, **options
-    )
+    options: dict[str, Any] = {"authenticator": let_in, "auth_require_tls": False, "enable_SMTPUTF8": True}
+    if tls == "starttls":
+        options["tls_context"] = context
+
+    class Server(Controller):
+        def factory(self) -> SMTP:
+            return kind(self.handler, **self.SMTP_kwargs)
+
+    controller = Server(mailbox, HOST, port, ssl_context=context if tls == "implicit" else None, **options | given)
     controller.start()
     try:
         yield SmtpServer(HOST, port, tls, "", "")

@@ -69,6 +69,44 @@ def test_a_korean_letter_says_so(context: Flask, monkeypatch: pytest.MonkeyPatch
     assert message["From"] == "세미서클 <hello@semicircle.example>"
 
 
+@pytest.mark.parametrize("offers_eight_bits", [True, False])
+def test_a_korean_letter_has_seven_bits_a_byte(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, offers_eight_bits: bool
+) -> None:
+    """Servers without 8BITMIME take no others, and those with it have to be told of others (RFC 6152)."""
+    with smtp_server(mailbox, enable_SMTPUTF8=offers_eight_bits) as server, force_locale("ko"):
+        use(context, monkeypatch, server)
+        mail.send(TO, LETTER)
+    [message], [received] = mailbox.messages, mailbox.received
+    assert received.isascii()
+    assert max(map(len, received.split(b"\r\n"))) <= 998  # RFC 5322, 2.1.1
+    assert "둘째 문장." in text_of(message)
+    assert "둘째 문장." in text_of(message, "html")
+    assert message["Subject"] == "반달 & half"
+
+
+def test_the_body_has_seven_bits_also_where_the_address_has_more(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox) as server, force_locale("ko"):
+        use(context, monkeypatch, server)
+        mail.send("달@example.com", LETTER)
+    [received] = mailbox.received
+    header, _, body = received.partition(b"\r\n\r\n")
+    assert "To: 달@example.com".encode() in header.split(b"\r\n")
+    assert body.isascii()
+
+
+def test_a_server_that_takes_no_such_address_is_not_asked_again(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailbox: Mailbox
+) -> None:
+    with smtp_server(mailbox, enable_SMTPUTF8=False) as server:
+        use(context, monkeypatch, server)
+        assert mail.send("달@example.com", LETTER)  # which says nothing of the mailbox
+    assert mailbox.messages == []
+    assert "takes no address outside of ASCII (SMTPUTF8)" in caplog.text
+
+
 @pytest.mark.parametrize(("to", "envelope"), [("달@example.com", "달@example.com"), ("a@달.kr", "a@xn--bk1b.kr")])
 def test_an_address_of_other_letters_arrives(
     context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, to: str, envelope: str
