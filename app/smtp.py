@@ -1,4 +1,7 @@
-"""The conversation with the SMTP server: authenticate, hand over one message, and never wait for ever."""
+"""The conversation with the SMTP server: sign in, hand over one message, and never wait for ever.
+
+What a refusal means is in app/smtp_replies.py.
+"""
 
 import smtplib
 import socket
@@ -10,18 +13,31 @@ from threading import Event, Thread
 
 from flask import current_app
 
+from app.smtp_replies import Meaning, meaning, statuses
+
 TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
 LONGEST = 60.0  # seconds, of all steps together: a server that sends a byte every nine seconds ends no step
 AGAIN = 0.1  # seconds
-POLICY = b"5.7."  # enhanced status code (RFC 3463): the server does not trust us, whatever the mailbox is
+
+# Where a refused operator should look.
+CAUSES = {
+    "AUTH": "see the user and the password in SMTP_URL",
+    "MAIL FROM": "see that the account of SMTP_URL may send as MAIL_FROM",
+    "RCPT TO": "see the account of SMTP_URL: its limits, its senders, and block lists",
+    "DATA": "see the account of SMTP_URL: its limits, its senders, and block lists",
+}
 
 
 class MailUnavailable(Exception):
-    """The server does not answer, does not let us in, or asks to try again later (4xx). Worth another try."""
+    """The letter is not taken now: no answer, "later" (4xx), a full mailbox. Worth another try."""
+
+
+class RelayRefused(MailUnavailable):
+    """The server refuses us or our configuration (5xx), whatever the mailbox is. Worth another try, and a look."""
 
 
 class MailRefused(Exception):
-    """The server will never take this letter (5xx), or the address cannot be written in a header."""
+    """The server will never take this letter, or the address cannot be written in a header."""
 
 
 class RecipientRefused(MailRefused):
@@ -29,24 +45,29 @@ class RecipientRefused(MailRefused):
 
 
 def hand_over(message: EmailMessage) -> None:
-    """Send a message. Raises: MailUnavailable, MailRefused.
-
-    smtplib's errors hold the address, and the server's words often do too. So only the code or the kind of an error
-    goes on, and `from None` keeps the rest out of the log.
-    """
-    try:
-        with _connection() as smtp:
-            _transfer(smtp, message)
-    # A closed connection, a certificate that is not trusted, no such host, a timeout; and a failed sign-in: that is the
-    # configuration's fault and not the letter's, so even a 5xx is tried again.
-    except (smtplib.SMTPException, OSError) as error:
-        code = getattr(error, "smtp_code", "-")
-        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}, code {code}") from None
+    """Send a message. Raises: MailUnavailable, RelayRefused, MailRefused, RecipientRefused."""
+    with connection() as smtp:
+        _transfer(smtp, message)
 
 
 @contextmanager
-def _connection() -> Iterator[smtplib.SMTP]:
-    """A connection on which we are let in. Certificates are checked, by those of the system or of SSL_CERT_FILE."""
+def connection() -> Iterator[smtplib.SMTP]:
+    """A connection on which we are let in. Raises: MailUnavailable, RelayRefused.
+
+    smtplib's errors hold the address, and the server's words often do too. So only the codes or the kind of an error
+    go on, and `from None` keeps the rest out of the log.
+    """
+    try:
+        with _signed_in() as smtp:
+            yield smtp
+    # A closed connection, a certificate that is not trusted, no such host, a timeout, no STARTTLS.
+    except (smtplib.SMTPException, OSError) as error:
+        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
+
+
+@contextmanager
+def _signed_in() -> Iterator[smtplib.SMTP]:
+    """Certificates are checked, by those of the system or of SSL_CERT_FILE."""
     server = current_app.config["SMTP_SERVER"]
     # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
     own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
@@ -57,11 +78,16 @@ def _connection() -> Iterator[smtplib.SMTP]:
         smtp = smtplib.SMTP(local_hostname=own_name, timeout=TIMEOUT)
     smtp._host = server.host  # type: ignore[attr-defined] # for the name in the certificate; connect() leaves it empty
     with closing(smtp), deadline(smtp, LONGEST):
-        smtp.connect(server.host, server.port)
+        _expect("the greeting", smtp.connect(server.host, server.port))
+        with _at("EHLO"):
+            smtp.ehlo_or_helo_if_needed()
         if server.tls == "starttls":
-            smtp.starttls(context=ssl.create_default_context())
+            with _at("STARTTLS"):
+                smtp.starttls(context=ssl.create_default_context())
+                smtp.ehlo_or_helo_if_needed()
         if server.user:
-            smtp.login(server.user, server.password)
+            with _at("AUTH"):
+                smtp.login(server.user, server.password)
         yield smtp
         with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
             smtp.quit()
@@ -69,20 +95,38 @@ def _connection() -> Iterator[smtplib.SMTP]:
 
 def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:
     try:
-        smtp.send_message(message)
+        with _at("DATA"):
+            smtp.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
-        [(code, words)] = error.recipients.values()
-        if code >= 500 and not words.startswith(POLICY):
-            raise RecipientRefused(f"code {code}") from None
-        raise _by_code(code) from None
-    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        raise _by_code(error.smtp_code) from None
+        [reply] = error.recipients.values()
+        raise refusal("RCPT TO", *reply) from None
     except smtplib.SMTPNotSupportedError:
         raise MailRefused("the mail server takes no address outside of ASCII (SMTPUTF8)") from None
 
 
-def _by_code(code: int) -> Exception:
-    return MailRefused(f"code {code}") if code >= 500 else MailUnavailable(f"not now, code {code}")
+@contextmanager
+def _at(step: str) -> Iterator[None]:
+    try:
+        yield
+    except smtplib.SMTPResponseException as error:
+        step = "MAIL FROM" if isinstance(error, smtplib.SMTPSenderRefused) else step
+        raise refusal(step, error.smtp_code, error.smtp_error) from None
+
+
+def _expect(step: str, reply: tuple[int, bytes]) -> None:
+    if reply[0] // 100 != 2:
+        raise refusal(step, *reply)
+
+
+def refusal(step: str, code: int, words: bytes | str) -> Exception:
+    """The error that a refusal means, with the codes and without the words."""
+    said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    codes = " ".join([str(code), *statuses(said)[:1]])
+    what = meaning(step, code, said)
+    if what is Meaning.RELAY:
+        return RelayRefused(f"{what.value} at {step}, code {codes}; {CAUSES.get(step, 'see SMTP_URL')}")
+    kinds = {Meaning.MAILBOX: RecipientRefused, Meaning.LETTER: MailRefused, Meaning.LATER: MailUnavailable}
+    return kinds[what](f"{what.value} at {step}, code {codes}")
 
 
 @contextmanager

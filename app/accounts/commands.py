@@ -34,8 +34,8 @@ def take_in(raw: bytes) -> str:
         report = read_report(raw)
     except NotAReport:
         return "Nothing was noted: this is not a delivery status notification."
-    if not report.is_permanent:
-        return "Nothing was noted: the mail was delivered, may still be delivered, or was refused by a policy."
+    if not report.is_about_mailbox:
+        return "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
     try:
         bounces.note_bounce(report.tag or "")
     except UnknownTag:

@@ -10,11 +10,11 @@ from email import message_from_bytes, message_from_string
 from email.message import Message
 
 from app.mail import TAG
+from app.smtp_replies import is_about_mailbox
 
 MAX_SIZE = 1_000_000  # bytes
 
-# 5.7.x is policy: it says that we are not trusted, and nothing of the mailbox.
-PERMANENT = re.compile(r"\s*5\.(?!7\.)\d{1,3}\.\d{1,3}\b")
+PERMANENT = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}\b")
 
 
 class NotAReport(Exception):
@@ -25,11 +25,12 @@ class NotAReport(Exception):
 class Report:
     """
     Args:
-        is_permanent: a letter was not delivered, and never will be.
+        is_about_mailbox: a letter was not delivered, since the mailbox does not exist or takes no mail. A server that
+            does not trust us, or that could not reach another one, says nothing of the mailbox.
         tag: of the letter that came back; None when the report does not hold its headers.
     """
 
-    is_permanent: bool
+    is_about_mailbox: bool
     tag: str | None
 
 
@@ -45,7 +46,7 @@ def read_report(raw: bytes) -> Report:
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         if not status:
             raise NotAReport
-        return Report(any(_failed_for_good(block) for part in status for block in _blocks(part)), _tag(parts))
+        return Report(any(_is_refused_by_mailbox(block) for part in status for block in _blocks(part)), _tag(parts))
     except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
         raise NotAReport from error
 
@@ -56,9 +57,12 @@ def _blocks(part: Message) -> Iterator[Message]:
     return (block for block in payload if isinstance(block, Message)) if isinstance(payload, list) else iter(())
 
 
-def _failed_for_good(block: Message) -> bool:
+def _is_refused_by_mailbox(block: Message) -> bool:
+    """By the Status, and by the reply that the server got from another one (Diagnostic-Code)."""
     action, status = str(block.get("Action", "")), str(block.get("Status", ""))
-    return action.strip().lower() == "failed" and PERMANENT.match(status) is not None
+    if action.strip().lower() != "failed" or PERMANENT.match(status) is None:
+        return False
+    return is_about_mailbox(f"{status} {block.get('Diagnostic-Code', '')}")
 
 
 def _tag(parts: list[Message]) -> str | None:

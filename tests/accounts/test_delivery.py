@@ -45,10 +45,10 @@ def test_a_permanent_refusal_ends_the_job_for_good(
     post: Post, client: Visitor, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.submit("/forgot-password", email=ALICE)
-    post.mailbox.at_data = f"550 {ALICE} unknown"
+    post.mailbox.at_data = f"554 5.6.0 {ALICE}: message malformed"
     assert post.deliver() == []
     assert queued() == []
-    assert "refused for good: code 550" in caplog.text
+    assert "refused for good: this letter will never be taken at DATA, code 554 5.6.0" in caplog.text
     assert ALICE not in caplog.text
 
 

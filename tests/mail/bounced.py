@@ -44,7 +44,7 @@ Original-Recipient: rfc822;alice@example.com
 Action: {action}
 Status: {status}
 Remote-MTA: dns; mail.example.com
-Diagnostic-Code: smtp; 550 5.1.1 User unknown
+Diagnostic-Code: {diagnostic}
 
 --4F2A81.1732300000/mx.example.net
 Content-Description: Undelivered Message Headers
@@ -145,7 +145,14 @@ OLD = POSTFIX.replace("multipart/report; report-type=delivery-status", "MULTIPAR
 SERVERS = {"postfix": POSTFIX, "exchange": EXCHANGE, "gmail": GMAIL, "old": OLD}
 
 
-def report(server: str, tag: str, action: str = "failed", status: str = "5.1.1") -> bytes:
-    """What this server sends back, with the line ends of mail."""
-    text = SERVERS[server].format(letter=LETTER.format(tag=tag), action=action, status=status)
+def report(
+    server: str,
+    tag: str,
+    action: str = "failed",
+    status: str = "5.1.1",
+    diagnostic: str = "smtp; 550 5.1.1 User unknown",
+) -> bytes:
+    """What this server sends back, with the line ends of mail. Only Postfix has another diagnostic."""
+    letter = LETTER.format(tag=tag)
+    text = SERVERS[server].format(letter=letter, action=action, status=status, diagnostic=diagnostic)
     return text.replace("\n", "\r\n").encode()

@@ -201,13 +201,14 @@ def test_a_temporary_refusal_is_worth_another_try(
 def test_a_permanent_refusal_is_logged_without_the_address(
     context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailbox: Mailbox, step: str
 ) -> None:
-    setattr(mailbox, step, f"550 no such user {TO}")
+    setattr(mailbox, step, f"554 5.6.0 {TO}: message malformed")
     caplog.set_level(logging.DEBUG, "app")
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
         mail.send(TO, LETTER)
     assert mailbox.messages == []
-    assert "a mail was refused for good: code 550" in caplog.text
+    assert "a mail was refused for good: this letter will never be taken at" in caplog.text
+    assert ", code 554 5.6.0" in caplog.text
     assert TO not in caplog.text
 
 

@@ -1,0 +1,140 @@
+"""What a reply of a mail server means: no mailbox is given up, and no letter is lost, by what is about us."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app.accounts import bounces
+from app.accounts.delivery_reports import read_report
+from app.accounts.models import User
+from app.extensions import db
+from app.smtp import MailUnavailable
+from app.smtp_replies import MAILBOX as MAILBOX_STATUSES
+from app.smtp_replies import Meaning, is_about_mailbox, meaning
+from environment_mail import SmtpServer
+from tests.mail.bounced import report
+from tests.mail.conftest import LETTER, TO
+from tests.mail.replies import AUTH, DOT, RCPT, REPLIES, STARTTLS, Reply, as_text
+from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
+
+IDS = [f"{reply.server}, {reply.step}, {as_text(reply.text)[:20]}" for reply in REPLIES]
+GIVEN_UP = {Meaning.MAILBOX: "the mailbox is given up", Meaning.LETTER: "the letter is given up"}
+FOR_GOOD = [reply for reply in REPLIES if reply.step in (RCPT, DOT) and as_text(reply.text).startswith("5")]
+
+
+@pytest.fixture(scope="module")
+def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mail")
+
+
+@pytest.fixture(scope="module")
+def refusing(mail_folder: Path) -> Iterator[tuple[Mailbox, SmtpServer]]:
+    """One server for all replies, which offers encryption and asks for nothing."""
+    mailbox = Mailbox()
+    certificate = self_signed_certificate(mail_folder / "certificate.pem")
+    with smtp_server(mailbox, "starttls", certificate, RefusingServer) as server:
+        yield mailbox, dataclasses.replace(server, tls="none")
+
+
+@pytest.fixture
+def reader(alice: User) -> User:
+    db.session.execute(update(User).where(User.id == alice.id).values(email=TO))
+    db.session.commit()
+    return alice
+
+
+def outcome(user_id: int) -> str:
+    """What became of a letter to the owner of TO, and of the mailbox."""
+    try:
+        bounces.send_to_owner(user_id, TO, LETTER)
+    except MailUnavailable as error:
+        return "tried again, and the relay is blamed" if "refuses us" in str(error) else "tried again"
+    db.session.expire_all()
+    user = db.session.get_one(User, user_id)
+    return "the letter is given up" if user.email_refused_at is None else "the mailbox is given up"
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=IDS)
+def test_a_reply_means_what_its_server_means(
+    context: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    refusing: tuple[Mailbox, SmtpServer],
+    reader: User,
+    reply: Reply,
+) -> None:
+    mailbox, server = refusing
+    use(context, monkeypatch, dataclasses.replace(server, tls="starttls" if reply.step == STARTTLS else "none"))
+    if reply.step == AUTH:
+        use(context, monkeypatch, dataclasses.replace(server, user=USER, password=PASSWORD))
+    mailbox.messages.clear()
+    mailbox.refused, mailbox.reply = reply.step, as_bytes(reply)
+    mailbox.at_data = as_text(reply.text) if reply.step == DOT else "250 OK"
+    retried = "tried again, and the relay is blamed" if reply.meaning is Meaning.RELAY else "tried again"
+    assert outcome(reader.id) == GIVEN_UP.get(reply.meaning, retried)
+    assert TO not in caplog.text
+    assert mailbox.messages == []
+
+
+def as_bytes(reply: Reply) -> bytes:
+    return reply.text if isinstance(reply.text, bytes) else reply.text.encode()
+
+
+@pytest.mark.parametrize("reply", FOR_GOOD, ids=lambda reply: f"{reply.server}, {as_text(reply.text)[:20]}")
+@pytest.mark.parametrize("states_the_code", [True, False], ids=["as Postfix", "as Exim, which writes 5.0.0"])
+def test_a_delivery_report_is_read_by_the_same_rule(reply: Reply, states_the_code: bool) -> None:
+    said = as_text(reply.text)
+    code = said.split()[1] if states_the_code and said[3:].split(".")[0].strip(" -") == "5" else "5.0.0"
+    status = code if code.startswith("5.") else "5.0.0"
+    raw = report("postfix", "1.abc", status=status, diagnostic="smtp; " + said.replace("\r\n", "\n    "))
+    assert read_report(raw).is_about_mailbox == (reply.meaning is Meaning.MAILBOX)
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic"),
+    [
+        ("5.1.0", "smtp; 5.1.0 - Unknown address error 550-'relay not permitted' (delivery attempts: 0)"),  # IronPort
+        ("5.1.1", "smtp; 550 5.7.1 Your IP is on a block list"),
+        ("5.1.1", "smtp; 550 5.4.6 daily limit"),
+        ("5.4.4", "X-Postfix; Host or domain name not found. Name service error for name=example.com type=A"),
+        ("5.4.7", "smtp; 451 4.4.1 Delivery expired"),
+        ("5.1.351", "smtp; 550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 550 blocked"),
+        ("5.0.0", ""),
+    ],
+)
+def test_a_report_of_another_trouble_says_nothing_of_the_mailbox(status: str, diagnostic: str) -> None:
+    assert not read_report(report("postfix", "1.abc", status=status, diagnostic=diagnostic)).is_about_mailbox
+
+
+@pytest.mark.parametrize("step", ["the greeting", "EHLO", "STARTTLS", "AUTH", "MAIL FROM"])
+@pytest.mark.parametrize("status", sorted(MAILBOX_STATUSES))
+def test_before_a_recipient_is_named_no_reply_is_about_one(step: str, status: str) -> None:
+    assert meaning(step, 550, f"{status} no such user") is Meaning.RELAY
+
+
+@pytest.mark.parametrize("code", [-1, 421, 450, 499])
+def test_what_is_not_final_is_about_nobody(code: int) -> None:
+    assert meaning("RCPT TO", code, "5.1.1 no such user") is Meaning.LATER
+
+
+@pytest.mark.parametrize(
+    ("words", "is_about_it"),
+    [
+        ("550 no such user <relay@spam.example>", True),  # the name of an address says nothing
+        ("550 not permitted <no-such-user@example.com>", False),
+        ("550 mailbox full, user unknown", False),
+        ("550 5.1.1.7 is listed", False),  # an address of the internet protocol
+        ("550 5.1.1234 x", False),
+        ("550-5.1.1 no such user\n550 5.7.1 and you are not trusted", False),
+        ("550 USER UNKNOWN", True),
+        ("550 Usuario desconocido", False),
+        ("x" * 1_000_000, False),
+    ],
+    ids=lambda words: str(words)[:30],
+)
+def test_words_are_weighed(words: str, is_about_it: bool) -> None:
+    assert is_about_mailbox(words) == is_about_it
