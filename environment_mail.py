@@ -10,7 +10,8 @@ from environment import HOST, LOCAL_HOSTS, ConfigError, read, required
 # scheme: (the port when the URL names none, see RFC 8314 and RFC 6409; how the connection is encrypted)
 SCHEMES = {"smtps": (465, "implicit"), "smtp+starttls": (587, "starttls"), "smtp": (25, "none")}
 URL_SHAPE = (
-    "smtp+starttls://user:password@smtp.example.com:587 or smtps://…, with @ and / of the password as %40 and %2F"
+    "smtp+starttls://user:password@smtp.example.com:587 or smtps://…, with % @ / ? # of the password as"
+    " %25 %40 %2F %3F %23, and other letters as they are or as %XX of UTF-8"
 )
 # One address of plain letters, without a name before it. It stands in the envelope and in the header.
 SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
@@ -39,6 +40,7 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
     try:
         url = urlsplit(value)
         port = url.port
+        user, password = (unquote(part or "", errors="strict") for part in (url.username, url.password))
     except ValueError:
         raise ConfigError(f"SMTP_URL has to look like {URL_SHAPE}.") from None
     if not _is_usable(url) or port == 0:
@@ -47,7 +49,7 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
     usual_port, tls = SCHEMES[url.scheme]
     if tls == "none" and host not in LOCAL_HOSTS:
         raise ConfigError("SMTP_URL begins with smtp://, which is unencrypted; use smtp+starttls:// or smtps://.")
-    return SmtpServer(host, port or usual_port, tls, unquote(url.username or ""), unquote(url.password or ""))
+    return SmtpServer(host, port or usual_port, tls, user, password)
 
 
 def _is_usable(url: SplitResult) -> bool:

@@ -3,6 +3,9 @@
 What a refusal means is in app/smtp_replies.py.
 """
 
+import base64
+import binascii
+import hmac
 import smtplib
 import socket
 import ssl
@@ -18,6 +21,8 @@ from app.smtp_replies import Meaning, meaning, statuses
 TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
 LONGEST = 60.0  # seconds, of all steps together: a server that sends a byte every nine seconds ends no step
 AGAIN = 0.1  # seconds
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")  # of SASL, in the order of our choice
+WRONG_PASSWORD = 535  # RFC 4954; after any other refusal another mechanism is worth a try
 
 # Where a refused operator should look.
 CAUSES = {
@@ -48,6 +53,12 @@ def hand_over(message: EmailMessage) -> None:
     """Send a message. Raises: MailUnavailable, RelayRefused, MailRefused, RecipientRefused."""
     with connection() as smtp:
         _transfer(smtp, message)
+
+
+def say_hello() -> None:
+    """Find out whether the server lets us in, and takes the sender; nothing is sent. Raises: MailUnavailable."""
+    with connection() as smtp:
+        _expect("MAIL FROM", smtp.mail(current_app.config["MAIL_FROM"]))
 
 
 @contextmanager
@@ -86,11 +97,45 @@ def _signed_in() -> Iterator[smtplib.SMTP]:
                 smtp.starttls(context=ssl.create_default_context())
                 smtp.ehlo_or_helo_if_needed()
         if server.user:
-            with _at("AUTH"):
-                smtp.login(server.user, server.password)
+            _sign_in(smtp, server.user, server.password)
         yield smtp
         with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
             smtp.quit()
+
+
+def _sign_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
+    """Authenticate by the first mechanism that the server knows. smtplib's login() takes no password but ASCII."""
+    offered = smtp.esmtp_features.get("auth", "").upper().split()
+    reply = (0, b"")
+    for mechanism in (name for name in MECHANISMS if name in offered):
+        reply = _authenticate(smtp, mechanism, user.encode(), password.encode())
+        if reply[0] // 100 == 2 or reply[0] == WRONG_PASSWORD:
+            break
+    if not reply[0]:
+        raise RelayRefused(f"the mail server lets nobody in by {', '.join(MECHANISMS)}; see SMTP_URL")
+    _expect("AUTH", reply)
+
+
+def _authenticate(smtp: smtplib.SMTP, mechanism: str, user: bytes, password: bytes) -> tuple[int, bytes]:
+    """One exchange of RFC 4954, in UTF-8 as RFC 4616 has it. Returns: the last reply."""
+    if mechanism == "PLAIN":
+        return smtp.docmd("AUTH", "PLAIN " + _base64(b"\0" + user + b"\0" + password))
+    code, challenge = smtp.docmd("AUTH", mechanism)
+    answers = [user, password]
+    if mechanism == "CRAM-MD5" and code == 334:  # RFC 2195
+        try:
+            digest = hmac.new(password, base64.b64decode(challenge), "md5").hexdigest()
+        except binascii.Error:
+            raise MailUnavailable("the mail server's challenge of CRAM-MD5 cannot be read") from None
+        answers = [user + b" " + digest.encode()]
+    for answer in answers:
+        if code == 334:
+            code, challenge = smtp.docmd(_base64(answer))
+    return code, challenge
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:

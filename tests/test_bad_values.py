@@ -138,6 +138,7 @@ BAD = {
         "smtps://user@smtp.semicircle.dev",
         "smtps://:hidden@smtp.semicircle.dev",
         "smtps://user:hid@den@smtp.semicircle.dev",
+        "smtps://user:hidden%E9@smtp.semicircle.dev",  # not UTF-8
         "smtps://user:hid/den@smtp.semicircle.dev",
         "smtps://user:hidden@two hosts",
         "smtps://user:hidden@smtp.semicircle.dev:0",

@@ -1,18 +1,35 @@
-"""`flask mail bounced`: read a delivery status notification that a mail server or a webhook hands over."""
+"""`flask mail check`: see whether the mail server lets us in. `flask mail bounced`: read a delivery status notification
+that a mail server or a webhook hands over.
+"""
 
 import sys
 
 import click
 from flask.cli import with_appcontext
 
+from app import mail, smtp
 from app.accounts import bounces
 from app.accounts.bounces import UnknownTag
 from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
+from app.smtp import MailUnavailable
 
 
 @click.group("mail")
 def mail_commands() -> None:
-    """Handle bounces from mail servers."""
+    """See whether the mail server lets us in, and handle its bounces."""
+
+
+@mail_commands.command("check")
+@with_appcontext
+def check() -> None:
+    """Sign in at the server of SMTP_URL, name MAIL_FROM, and send nothing. Exits with 1 when it refuses either."""
+    if not mail.reaches_mailboxes():
+        raise click.ClickException("SMTP_URL is not set: no mail is sent.")
+    try:
+        smtp.say_hello()
+    except MailUnavailable as error:
+        raise click.ClickException(f"{error}.") from None
+    click.echo("The mail server lets us in, and takes the sender.")
 
 
 @mail_commands.command("bounced")

@@ -42,7 +42,10 @@ ELSEWHERE = {
     'psql "$MAINTENANCE_URL"': "tests/backups/test_restore.py",
     "bin/rollback production": "tests/deployment/test_rollback.py",
 }
-EXIT_CODES = {"flask release plan --back": 2}  # unknown: no release is noted here
+EXIT_CODES = {
+    "flask release plan --back": 2,  # unknown: no release is noted here
+    "flask mail check": 1,  # no mail server is set here
+}
 LOG = """\
 2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/notes" route="/notes" status=200 account=1 bytes=9 ms=1200 sql_count=2 sql_ms=1100.0 bucket_ms=0.0 request_id=6f1c
 2026-11-25T00:00:00Z app[web.1]: level=warning logger=app.sql_timing at=slow_statement ms=1100 rows=20 sql="SELECT 1"

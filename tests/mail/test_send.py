@@ -16,8 +16,6 @@ from app.smtp import MailUnavailable
 from environment_mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import (
-    PASSWORD,
-    USER,
     Mailbox,
     dripping_server,
     self_signed_certificate,
@@ -158,27 +156,6 @@ def test_nothing_is_sent_unencrypted_where_starttls_is_asked_for(
         with pytest.raises(MailUnavailable, match="SMTPNotSupportedError"):
             mail.send(TO, LETTER)
     assert mailbox.messages == []
-
-
-@pytest.mark.parametrize(("password", "arrives"), [(PASSWORD, True), ("another", False)])
-def test_the_server_lets_in_who_has_the_password(
-    context: Flask,
-    monkeypatch: pytest.MonkeyPatch,
-    mailbox: Mailbox,
-    certificate: Path,
-    password: str,
-    arrives: bool,
-) -> None:
-    """Else it is tried again: the password may be fixed while the letter waits."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with smtp_server(mailbox, "starttls", certificate) as server:
-        use(context, monkeypatch, dataclasses.replace(server, user=USER, password=password))
-        if arrives:
-            mail.send(TO, LETTER)
-        else:
-            with pytest.raises(MailUnavailable, match="code 535"):
-                mail.send(TO, LETTER)
-    assert len(mailbox.messages) == arrives
 
 
 @pytest.mark.parametrize("step", ["at_recipient", "at_data"])

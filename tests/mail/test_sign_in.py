@@ -1,0 +1,149 @@
+"""Signing in at the mail server: any password, by what the server knows; and who is refused is told what to set."""
+
+import dataclasses
+import hmac
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from flask import Flask
+
+from app import mail
+from app.smtp import MailUnavailable, RelayRefused
+from environment_mail import SmtpServer
+from tests.mail.conftest import LETTER, TO
+from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
+
+PASSWORDS = [PASSWORD, "é", "비밀번호 하나", "100%", "a:b@c/d", "#?[]", "\u00a0 "]
+REFUSED = "the server refuses us at"
+CHALLENGE = b"<1896.697170952@mail.example>"  # RFC 2195
+
+
+class AskingServer(Mailbox):
+    """It knows one mechanism, and a password."""
+
+    def __init__(self, password: str) -> None:
+        super().__init__()
+        self.password = password
+        self.asked: list[str] = []  # the mechanisms of each AUTH
+
+    def lets_in(self, server: object, session: object, envelope: object, mechanism: str, given: Any) -> AuthResult:
+        self.asked.append(mechanism)
+        return AuthResult(success=given == LoginPassword(USER.encode(), self.password.encode()), handled=False)
+
+    async def auth_CRAM__MD5(self, server: SMTP, words: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        answer = await server.challenge_auth(CHALLENGE)
+        digest = hmac.new(self.password.encode(), CHALLENGE, "md5").hexdigest()
+        return AuthResult(success=answer == f"{USER} {digest}".encode(), handled=False)
+
+
+def asking(mailbox: AskingServer, *mechanisms: str) -> Any:
+    others = {"PLAIN", "LOGIN", "CRAM-MD5"} - set(mechanisms)
+    options: dict[str, Any] = {"authenticator": mailbox.lets_in, "auth_exclude_mechanism": others}
+    return smtp_server(mailbox, kind=RefusingServer, **options)
+
+
+def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer, password: str) -> None:
+    use(app, monkeypatch, dataclasses.replace(server, user=USER, password=password))
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_any_password_is_right_where_it_is(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, password: str, mechanism: str
+) -> None:
+    mailbox = AskingServer(password)
+    with asking(mailbox, mechanism) as server:
+        as_user(context, monkeypatch, server, password)
+        mail.send(TO, LETTER)
+    assert mailbox.recipients == [TO]
+
+
+def test_what_the_server_knows_is_asked_after_encryption(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before STARTTLS it offers no sign-in (RFC 3207)."""
+    mailbox, certificate = AskingServer(PASSWORD), self_signed_certificate(tmp_path / "certificate.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    options: dict[str, Any] = {"authenticator": mailbox.lets_in, "auth_require_tls": True}
+    with smtp_server(mailbox, "starttls", certificate, **options) as server:
+        as_user(context, monkeypatch, server, PASSWORD)
+        mail.send(TO, LETTER)
+    assert mailbox.recipients == [TO]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_a_wrong_password_is_tried_once_and_the_letter_waits(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    """Whoever guesses is locked out by the server; and the password may be mended while the letter waits."""
+    mailbox = AskingServer(PASSWORD)
+    with asking(mailbox, mechanism) as server:
+        as_user(context, monkeypatch, server, "another é")
+        with pytest.raises(RelayRefused, match=r"at AUTH, code 535 5\.7\.8; see the user and the password in SMTP_URL"):
+            mail.send(TO, LETTER)
+    assert mailbox.messages == []
+    assert len(mailbox.asked) == (mechanism != "CRAM-MD5")
+
+
+def test_of_several_mechanisms_one_is_enough(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = AskingServer(PASSWORD)
+    with asking(mailbox, "PLAIN", "LOGIN", "CRAM-MD5") as server:
+        as_user(context, monkeypatch, server, "another")
+        with pytest.raises(RelayRefused):
+            mail.send(TO, LETTER)
+    assert mailbox.asked == ["PLAIN"]
+
+
+def test_a_server_that_knows_none_of_ours_is_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Exchange Online where only XOAUTH2 is left, or a server that lets nobody sign in at this port."""
+    mailbox = AskingServer(PASSWORD)
+    with asking(mailbox) as server:
+        as_user(context, monkeypatch, server, PASSWORD)
+        with pytest.raises(RelayRefused, match="lets nobody in by PLAIN, LOGIN, CRAM-MD5; see SMTP_URL"):
+            mail.send(TO, LETTER)
+    assert mailbox.messages == []
+
+
+def test_a_challenge_that_is_none_is_tried_again(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = AskingServer(PASSWORD)
+
+    async def strange(server: SMTP, words: list[str]) -> AuthResult:
+        await server.push("334 abc")
+        return AuthResult(success=False, handled=True)
+
+    monkeypatch.setattr(mailbox, "auth_CRAM__MD5", strange)
+    with asking(mailbox, "CRAM-MD5") as server:
+        as_user(context, monkeypatch, server, PASSWORD)
+        with pytest.raises(MailUnavailable, match="challenge of CRAM-MD5 cannot be read"):
+            mail.send(TO, LETTER)
+
+
+def check(app: Flask) -> tuple[int, str]:
+    ran = app.test_cli_runner().invoke(args=["mail", "check"])
+    return ran.exit_code, ran.output
+
+
+def test_the_check_sends_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = AskingServer(PASSWORD)
+    with asking(mailbox, "PLAIN") as server:
+        as_user(app, monkeypatch, server, PASSWORD)
+        assert check(app) == (0, "The mail server lets us in, and takes the sender.\n")
+    assert mailbox.messages == []
+
+
+def test_the_check_tells_what_the_server_refuses(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = AskingServer(PASSWORD)
+    mailbox.refused, mailbox.reply = "MAIL FROM", b"553 5.7.1 Sender address rejected: not owned by auth user."
+    with asking(mailbox, "PLAIN") as server:
+        as_user(app, monkeypatch, server, "another")
+        assert check(app) == (1, f"Error: {REFUSED} AUTH, code 535 5.7.8; see the user and the password in SMTP_URL.\n")
+        as_user(app, monkeypatch, server, PASSWORD)
+        sender = "see that the account of SMTP_URL may send as MAIL_FROM"
+        assert check(app) == (1, f"Error: {REFUSED} MAIL FROM, code 553 5.7.1; {sender}.\n")
+    assert check(app) == (1, "Error: the mail server cannot be used: ConnectionRefusedError.\n")
+
+
+def test_there_is_nothing_to_check_without_a_server(app: Flask) -> None:
+    assert check(app) == (1, "Error: SMTP_URL is not set: no mail is sent.\n")
