@@ -26,6 +26,9 @@ _LIST = text(
 )
 _STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job FOR UPDATE")
 _RETRY = text("SELECT procrastinate_retry_job_v2(:job, now(), NULL, NULL, NULL)")
+_END_PAUSE = text(
+    "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = :job AND scheduled_at > now() RETURNING id"
+)
 _FIRST_ATTEMPT = text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :job")
 _DROP = text("DELETE FROM procrastinate_jobs WHERE id = :job")
 
@@ -37,7 +40,7 @@ class JobNotFound(click.ClickException):
 
 class JobNotFailed(click.ClickException):
     def __init__(self, job: int, status: str) -> None:
-        super().__init__(f"Job {job} is {status}, and only a failed one is retried. Nothing was changed.")
+        super().__init__(f"Job {job} is {status}: only one that failed or pauses is retried. Nothing was changed.")
 
 
 class JobRuns(click.ClickException):
@@ -86,8 +89,12 @@ def list_command(only_failed: bool) -> None:
 @click.argument("job", type=int)
 @with_appcontext
 def retry_command(job: int) -> None:
-    """Put the failed JOB back into the queue, with all its attempts. Every task may run twice."""
+    """Put the failed JOB back into the queue, with all its attempts; or end its pause. Every task may run twice."""
     status = lock(job)
+    if status == "todo" and db.session.scalar(_END_PAUSE, {"job": job}):
+        db.session.commit()
+        click.echo(f"Job {job} pauses no longer.")
+        return
     if status != "failed":
         raise JobNotFailed(job, status)
     try:

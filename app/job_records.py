@@ -36,11 +36,14 @@ _PURGE = text(
     "DELETE FROM job_records WHERE NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)"
 )
 _FAILED = text(
-    "SELECT count(*) AS failed, (SELECT concat('job ', job.id, ', ', job.task_name,"
-    " to_char(failed_at AT TIME ZONE 'UTC', ', YYYY-MM-DD HH24:MI UTC'), ': ', coalesce(error, 'no cause is known'))"
-    " FROM procrastinate_jobs job LEFT JOIN job_records USING (id) WHERE job.status = 'failed'"
-    " ORDER BY failed_at DESC NULLS LAST, job.id DESC LIMIT 1) AS newest"
-    " FROM procrastinate_jobs WHERE status = 'failed'"
+    "WITH unhappy AS ("
+    " SELECT job.id, job.status, job.task_name, failed_at, coalesce(error, 'no cause is known') AS error"
+    " FROM procrastinate_jobs job LEFT JOIN job_records USING (id)"
+    " WHERE job.status = 'failed' OR job.status = 'todo' AND failed_at IS NOT NULL"
+    ") SELECT count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'todo') AS retried,"
+    " (SELECT concat('job ', id, ', ', task_name,"
+    " to_char(failed_at AT TIME ZONE 'UTC', ', YYYY-MM-DD HH24:MI UTC'), ': ', error)"
+    " FROM unhappy ORDER BY failed_at DESC NULLS LAST, id DESC LIMIT 1) AS newest FROM unhappy"
 )
 
 
@@ -79,11 +82,11 @@ def purge_lost_records() -> None:
     db.session.commit()
 
 
-def failed_jobs(connection: Connection) -> Row[tuple[int, str | None]] | None:
+def failed_jobs(connection: Connection) -> Row[tuple[int, int, str | None]] | None:
     """For `flask release status`.
 
-    Returns: `failed`, the number of jobs that ended so, and `newest`, the last of them and why. None if a migration
-    that this needs has not run.
+    Returns: `failed`, the number of jobs that ended so; `retried`, of those that wait for another attempt; `newest`,
+    the last of all these and why. None if a migration that this needs has not run.
     """
     try:
         with connection.begin_nested():

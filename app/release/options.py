@@ -42,8 +42,9 @@ class Options(NamedTuple):
             doctor compares it with what is there. None: it does not look.
         waiting_jobs: counts the jobs that wait in a queue, for `flask release status`; its answer is None while there
             is no queue yet. None: the project has no queue.
-        failed_jobs: counts the jobs of that queue that have failed, for the same command: `failed`, and `newest`, which
-            is the last of them and why, in a sentence; None while that is not known. None: the project has no queue.
+        failed_jobs: counts the jobs of that queue that have failed, for the same command: `failed`, those that wait for
+            another attempt: `retried`, and `newest`, which is the last of both and why, in a sentence; None while that
+            is not known. None: the project has no queue.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.batches.run_batch() with
             the name and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         processes: what else connects to the database, for `flask release connections`.

@@ -59,7 +59,10 @@ def _queue(queue: Document | None) -> str:
 
 
 def _failed(jobs: Document) -> str:
-    return f"{click.style(jobs['failed'], fg='red')}, the newest: {jobs['newest']}" if jobs["failed"] else "none"
+    if not jobs["failed"] and not jobs["retried"]:
+        return "none"
+    waiting = f", and {jobs['retried']} to be tried again" if jobs["retried"] else ""
+    return f"{click.style(jobs['failed'], fg='red')}{waiting}, the newest: {jobs['newest']}"
 
 
 def history(document: Document) -> Iterator[str]:

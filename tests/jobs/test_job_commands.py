@@ -86,7 +86,18 @@ def test_a_job_that_is_not_there_is_refused(app: Flask, failed: int, command: st
 def test_only_a_failed_job_is_retried(app: Flask, waiting: int) -> None:
     refused = run(app, "retry", waiting)
     assert (refused.exit_code, left()) == (1, [(waiting, "todo", 0)])
-    assert refused.stderr == f"Error: Job {waiting} is todo, and only a failed one is retried. Nothing was changed.\n"
+    said = f"Error: Job {waiting} is todo: only one that failed or pauses is retried. Nothing was changed.\n"
+    assert refused.stderr == said
+
+
+def test_the_pause_of_one_that_is_to_be_tried_again_is_ended(app: Flask, waiting: int, failed: int) -> None:
+    """Such as that of a letter, after the mail server was mended."""
+    pause = "UPDATE procrastinate_jobs SET attempts = 7, scheduled_at = now() + interval '18 hours' WHERE id = :job"
+    db.session.execute(text(pause), {"job": waiting})
+    db.session.commit()
+    assert run(app, "retry", waiting).stdout == f"Job {waiting} pauses no longer.\n"
+    assert left() == [(waiting, "todo", 7), (failed, "failed", 4)]
+    assert db.session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()")) == 0
 
 
 def test_one_of_which_only_one_may_wait_is_not_put_back_beside_another(app: Flask, waiting: int, failed: int) -> None:

@@ -98,18 +98,30 @@ def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(database: Da
 
 
 def test_status_tells_how_many_jobs_failed_and_why_the_last_did(database: Database, runner: FlaskCliRunner) -> None:
-    assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "newest": None}
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "retried": 0, "newest": None}
     assert "failed jobs        none" in release(runner, "status").stdout
     database.execute(
         "INSERT INTO procrastinate_jobs (id, queue_name, task_name, status)"
         " VALUES (7, 'default', 'a', 'failed'), (8, 'default', 'b', 'failed'), (9, 'default', 'c', 'todo')"
     )
     newest = "job 8, b: no cause is known"
-    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "newest": newest}
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
     database.execute("INSERT INTO job_records (id, error, failed_at) VALUES (7, 'E: why', '2026-01-02 03:04Z')")
     newest = "job 7, a, 2026-01-02 03:04 UTC: E: why"
-    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "newest": newest}
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
     assert f"failed jobs        2, the newest: {newest}" in release(runner, "status").stdout
+
+
+def test_status_tells_of_jobs_that_failed_and_will_be_tried_again(database: Database, runner: FlaskCliRunner) -> None:
+    """A mail server that refuses us is seen at once, and not a day later."""
+    database.execute(
+        "INSERT INTO procrastinate_jobs (id, queue_name, task_name, status, attempts, scheduled_at)"
+        " VALUES (7, 'default', 'a', 'todo', 1, now() + interval '1 hour'), (8, 'default', 'b', 'todo', 0, NULL)"
+    )
+    database.execute("INSERT INTO job_records (id, error, failed_at) VALUES (7, 'E: why', '2026-01-02 03:04Z')")
+    newest = "job 7, a, 2026-01-02 03:04 UTC: E: why"
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "retried": 1, "newest": newest}
+    assert f"failed jobs        0, and 1 to be tried again, the newest: {newest}" in release(runner, "status").stdout
 
 
 def test_status_of_an_empty_database_says_that_there_is_no_queue(
