@@ -110,5 +110,5 @@ def open_account(token: str, nickname: str, password: str) -> User:
 
 
 def purge_expired_links() -> int:
-    """Delete the expired links. Returns how many there were."""
-    return purge(SignUpLink, SignUpLink.expires_at <= func.now())
+    """Delete the expired links, a day later, as tokens.purge_expired_tokens() does. Returns how many there were."""
+    return purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)

@@ -3,6 +3,7 @@
 A job that runs twice sends its letter twice. The link of a letter is drawn when the letter is written.
 """
 
+import logging
 from collections.abc import Callable
 
 from flask_babel import force_locale
@@ -28,9 +29,14 @@ from app.jobs import nightly, queue, retrying
 from app.mail import Letter
 from app.smtp import MailUnavailable
 
+log = logging.getLogger(__name__)
+
 Recipient = Row[int, str, str | None]
 
-DELIVERY = retrying(6, MailUnavailable)  # the last time after an hour and a half
+# After 4, 16, 64 … seconds, the last time after a day: greylisting takes minutes, a daily limit hours, and an operator
+# has to see that the server refuses us. Later than that nobody waits for a link.
+DELIVERY = retrying(8, MailUnavailable)
+NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or was asked for days ago"
 
 _RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
 _OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
@@ -54,7 +60,8 @@ def send_sign_up_link(link_id: int, language: str) -> None:
     try:
         token, email = sign_up_links.draw(link_id)
     except TokenExpired:
-        return  # no worker wrote it within a day
+        log.info(NOT_WORTH_SENDING)
+        return
     owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
     db.session.commit()
     with force_locale((owner and owner.language) or language):
@@ -69,8 +76,9 @@ def send_change_link(token_id: int, language: str) -> None:
     """To an address that another account has goes no link, but a letter that says so."""
     try:
         token, claim = tokens.draw(token_id)
-    except TokenExpired:
-        return  # the account was deleted in the meantime, or one of its links was used
+    except TokenExpired:  # or the account was deleted
+        log.info(NOT_WORTH_SENDING)
+        return
     is_taken = db.session.scalar(_OWNER, {"email": claim.email}) is not None
     db.session.commit()
     with force_locale(language):
