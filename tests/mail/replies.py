@@ -93,7 +93,7 @@ REPLIES = [
     Reply("OpenSMTPD", RCPT, "550 Invalid recipient", RELAY),
     Reply("OpenSMTPD", MAIL, "530 5.5.1 Invalid command: Must issue an AUTH command first", RELAY),
     Reply("Postal", MAIL, "530 Authentication required", RELAY),
-    Reply("an open question", RCPT, "550 authentication required", RELAY),
+    Reply("a relay", RCPT, "550 authentication required", RELAY),
     Reply("Exchange Online", AUTH, "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for"
           " the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.", RELAY),
     Reply("Exchange Online", RCPT, "550 5.1.8 Access denied, bad outbound sender AS(42004)", RELAY),

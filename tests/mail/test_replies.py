@@ -59,25 +59,31 @@ def outcome(user_id: int) -> str:
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=IDS)
-def test_a_reply_means_what_its_server_means(
+def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
     context: Flask,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     refusing: tuple[Mailbox, SmtpServer],
+    mail_folder: Path,
     reader: User,
     reply: Reply,
 ) -> None:
     mailbox, server = refusing
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_folder / "certificate.pem"))
     use(context, monkeypatch, dataclasses.replace(server, tls="starttls" if reply.step == STARTTLS else "none"))
     if reply.step == AUTH:
         use(context, monkeypatch, dataclasses.replace(server, user=USER, password=PASSWORD))
-    mailbox.messages.clear()
+    del mailbox.messages[:], mailbox.recipients[:]
     mailbox.refused, mailbox.reply = reply.step, as_bytes(reply)
     mailbox.at_data = as_text(reply.text) if reply.step == DOT else "250 OK"
     retried = "tried again, and the relay is blamed" if reply.meaning is Meaning.RELAY else "tried again"
     assert outcome(reader.id) == GIVEN_UP.get(reply.meaning, retried)
     assert TO not in caplog.text
     assert mailbox.messages == []
+    mailbox.refused, mailbox.at_data = "", "250 OK"
+    if reply.meaning not in GIVEN_UP:
+        bounces.send_to_owner(reader.id, TO, LETTER)
+        assert mailbox.recipients == [TO]
 
 
 def as_bytes(reply: Reply) -> bytes:
