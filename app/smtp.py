@@ -71,36 +71,38 @@ def connection() -> Iterator[smtplib.SMTP]:
     try:
         with _signed_in() as smtp:
             yield smtp
-    # A closed connection, a certificate that is not trusted, no such host, a timeout, no STARTTLS.
+    # A closed connection, a certificate that is not trusted, no such host, a timeout.
     except (smtplib.SMTPException, OSError) as error:
         raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
 
 
 @contextmanager
 def _signed_in() -> Iterator[smtplib.SMTP]:
-    """Certificates are checked, by those of the system or of SSL_CERT_FILE."""
     server = current_app.config["SMTP_SERVER"]
     # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
     own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
-    if server.tls == "implicit":
-        context = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=own_name, timeout=TIMEOUT, context=context)
-    else:
-        smtp = smtplib.SMTP(local_hostname=own_name, timeout=TIMEOUT)
-    smtp._host = server.host  # type: ignore[attr-defined] # for the name in the certificate; connect() leaves it empty
+    smtp = smtplib.SMTP(local_hostname=own_name)  # not connected: the deadline has to begin before that
     with closing(smtp), deadline(smtp, LONGEST):
-        _expect("the greeting", smtp.connect(server.host, server.port))
+        connected = socket.create_connection((server.host, server.port), TIMEOUT)
+        smtp.sock = _encrypted(connected, server.host) if server.tls == "implicit" else connected
+        _expect("the greeting", smtp.getreply())
         with _at("EHLO"):
             smtp.ehlo_or_helo_if_needed()
         if server.tls == "starttls":
-            with _at("STARTTLS"):
-                smtp.starttls(context=ssl.create_default_context())
-                smtp.ehlo_or_helo_if_needed()
+            _expect("STARTTLS", smtp.docmd("STARTTLS"))
+            # What was read and offered before is forgotten, since anybody may have written it (RFC 3207).
+            smtp.sock, smtp.file = _encrypted(connected, server.host), None
+            _expect("EHLO", smtp.ehlo())
         if server.user:
             _sign_in(smtp, server.user, server.password)
         yield smtp
         with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
             smtp.quit()
+
+
+def _encrypted(connected: socket.socket, host: str) -> ssl.SSLSocket:
+    """Certificates are checked, by those of the system or of SSL_CERT_FILE."""
+    return ssl.create_default_context().wrap_socket(connected, server_hostname=host)
 
 
 def _sign_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
