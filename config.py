@@ -14,6 +14,7 @@ from pathlib import Path
 from environment import (
     HIGHEST_PORT,
     ConfigError,
+    client_address,
     commit,
     listening_host,
     log_level,
@@ -59,8 +60,7 @@ class Config:
     EMBEDDED_S3 = False
     DEMO_ACCOUNT = True  # `flask seed` makes one without being told twice
     MAIL_FOLDER: Path | None = None  # development writes mails there instead of sending them
-    PROXY_HOPS = 0
-    HTTPS = False
+    HTTPS = False  # behind a proxy that ends TLS
 
     SESSION_COOKIE_NAME = "semicircle"
     SESSION_COOKIE_HTTPONLY = True
@@ -80,7 +80,8 @@ class Config:
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
         self.SENTRY_DSN = sentry_dsn(env)
-        self.TRUSTED_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS") or None  # None: any; Flask reads it
+        self.SITE_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
+        self.CLIENT_ADDRESS = client_address(env, behind_proxy=self.HTTPS)
         self._read_processes(env)
         self._read_database(env)
         self._read_storage(env)
@@ -109,7 +110,6 @@ class Config:
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
-        self.ON_DYNO = bool(read(env, "DYNO"))
         self.COMMIT = commit(env)
 
     def _read_database(self, env: Mapping[str, str]) -> None:
@@ -224,10 +224,9 @@ class MigrationConfig(Config):
 
 
 class ProductionConfig(Config):
-    """Behind a platform's router, which ends TLS and appends the client's address to X-Forwarded-For."""
+    """Behind a platform's router, which ends TLS and says who asks."""
 
     DEMO_ACCOUNT = False
-    PROXY_HOPS = 1
     HTTPS = True
     SESSION_COOKIE_NAME = "__Host-semicircle"
     SESSION_COOKIE_SECURE = True

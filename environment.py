@@ -37,6 +37,11 @@ PLATFORMS = {
     "FLY_MACHINE_ID": "Fly.io",
     "CC_DEPLOYMENT_ID": "Clever Cloud",
 }
+# Where a platform says who asks, if it does not do so at the end of X-Forwarded-For: that ends with an address of the
+# application on Fly.io, of an edge on Railway, and with one or two of Render's and Cloudflare's.
+OWN_ADDRESS_HEADERS = {"Fly.io": "Fly-Client-IP", "Railway": "X-Real-IP", "Render": "CF-Connecting-IP"}
+# A hyphen in the name: Forwarded (RFC 7239) holds parameters, and a mere number names no header.
+CLIENT_ADDRESS = re.compile(r"(?P<header>[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+)(?::(?P<place>[1-9]))?")
 HEROKU_CI = "HEROKU_TEST_RUN_ID"  # tests run there on a dyno that nobody reaches
 
 SHORTEST_KEY = 32  # characters; `openssl rand -hex 32` makes 64
@@ -184,6 +189,26 @@ def _repeats(value: str) -> bool:
 def secret_keys(env: Mapping[str, str], name: str) -> list[str]:
     """Keys that are separated by spaces. Each has to be as strong as the first: cookies that it signed are accepted."""
     return [secret_key(name, value) for value in read(env, name).split()]
+
+
+def client_address(env: Mapping[str, str], behind_proxy: bool) -> tuple[str, int] | None:
+    """Return which header says who asks, and which of its addresses does, counted from the end; None: the peer asks.
+
+    Without the variable it is what the platform documents, and elsewhere the last address of X-Forwarded-For: the only
+    one that a proxy in front has certainly written itself.
+    """
+    given = read(env, "CLIENT_ADDRESS")
+    if not given and not behind_proxy:
+        return None
+    here = (PLATFORMS[name] for name in PLATFORMS if read(env, name))
+    own = next((OWN_ADDRESS_HEADERS[platform] for platform in here if platform in OWN_ADDRESS_HEADERS), None)
+    found = CLIENT_ADDRESS.fullmatch(given or own or "X-Forwarded-For")
+    if not found:
+        raise ConfigError(
+            "CLIENT_ADDRESS has to be the name of a header, such as X-Real-IP; with :2 behind it, if the last but one of"
+            " its addresses counts, and so on to :9."
+        )
+    return found["header"], int(found["place"] or 1)
 
 
 def trusted_hosts(env: Mapping[str, str], name: str) -> list[str]:

@@ -43,10 +43,10 @@ timeout = 30
 keepalive = 95
 graceful_timeout = 20
 
-# On a dyno only the router can reach us, so what it says about the client is trusted. A socket of [::] takes IPv4
-# too, and writes such a peer as ::ffff:127.0.0.1.
-forwarded_allow_ips = "*" if settings.ON_DYNO else "127.0.0.1,::1,::ffff:127.0.0.1"
-forwarder_headers = ""  # by default a client can send SCRIPT_NAME and move the application to another path
+# What the proxy in front says is read in app/web/proxy.py, and nothing else that a client may send. By default gunicorn
+# refuses X-Forwarded-Ssl beside another X-Forwarded-Proto, and takes SCRIPT_NAME, which moves the application.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 control_socket_disable = True  # it is a file in the home folder, which a second gunicorn would delete
 # The heartbeat file is written each second and must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

@@ -9,21 +9,22 @@ import ipaddress
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
-from flask import abort, current_app, request
+from flask import abort, current_app
 
 from app.passkeys.ceremonies import RelyingParty
+from app.web.proxy import own_origin
 
 PORTS = {"http": 80, "https": 443}  # which an origin does not name
 
 
 def relying_party() -> RelyingParty | None:
     """This site; None where the page was opened by another name than the site's, or by an IP address."""
-    return _party(current_app.config["SITE_URL"], request.host_url)
+    return _party(current_app.config["SITE_URL"], own_origin())
 
 
 @lru_cache(maxsize=64)  # pages ask for it several times; the host name of an attacker is evicted again
-def _party(site_url: str, host_url: str) -> RelyingParty | None:
-    here = urlsplit(host_url)
+def _party(site_url: str, own_url: str) -> RelyingParty | None:
+    here = urlsplit(own_url)
     site = urlsplit(site_url) if site_url else here
     name = site.hostname
     if not name or name != here.hostname or is_ip_address(name):

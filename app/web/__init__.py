@@ -37,7 +37,7 @@ def init_app(app: Flask) -> None:
     headers.init_app(app)
     request_size.init_app(app)
     errors.init_app(app)
-    boot_gate.init_app(app, exempt=("health.healthz", "health.readyz"))  # before what first asks the database
+    boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     autocommit.begin(app)
     access.init_app(app)
     last_resort.init_app(app)  # last, so that it is the outermost middleware

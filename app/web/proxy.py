@@ -1,49 +1,113 @@
-"""Behind a platform's router: trust one hop of X-Forwarded headers, refuse a bad Host, and redirect HTTP to HTTPS."""
+"""The proxy in front: who asks and over which scheme, as it says; the Host of the site; HTTP to HTTPS.
+
+A client may send each of these headers too. So of X-Forwarded-For only the address counts that the proxy has written
+itself, at its place from the end, and X-Forwarded-Host, -Port and -Prefix are not read at all.
+"""
 
 import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, redirect, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import BadRequest
-from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 from werkzeug.wrappers import Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# They come from inside a platform: by a name or an address of its own, and over http.
+HEALTH_CHECKS = ("health.healthz", "health.readyz")
 
 
 def init_app(app: Flask) -> None:
-    hops = app.config["PROXY_HOPS"]
-    if hops:
-        # The router appends the true peer to X-Forwarded-For. It sets no X-Forwarded-Host or -Prefix, so a client did.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_port=hops, x_prefix=0)  # type: ignore[method-assign]
+    if app.config["HTTPS"]:
+        app.wsgi_app = with_forwarded_scheme(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.before_request(refuse_bad_host)
     app.before_request(redirect_to_https)
+
+
+def with_forwarded_scheme(app: "WSGIApplication") -> "WSGIApplication":
+    """WSGI middleware: the scheme is the one that the client has used with the proxy."""
+
+    def forward(wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        wsgi["wsgi.url_scheme"] = forwarded_scheme(wsgi) or wsgi["wsgi.url_scheme"]
+        return app(wsgi, start_response)
+
+    return forward
+
+
+def forwarded_scheme(wsgi: "WSGIEnvironment") -> str | None:
+    """Return the last X-Forwarded-Proto, http or https; None: the request did not come through the proxy."""
+    scheme: str = wsgi.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip()
+    return scheme if scheme in ("http", "https") else None
 
 
 def refuse_bad_host() -> None:
     """400 for a Host header that names no host, or none of TRUSTED_HOSTS (host header injection).
 
-    Flask has no URLs for such a request. They are those of a host that nobody has, for the links of the error page,
-    which are paths.
+    Flask has no URLs for a Host that names none. They are those of a host that nobody has, for the links of the error
+    page, which are paths.
     """
-    if request_ctx.url_adapter is None or not request.host:
-        request.host = "invalid"
-        request_ctx.url_adapter = current_app.url_map.bind(request.host)
-        raise BadRequest
+    if request_ctx.url_adapter is not None and request.host and is_host_of_site():
+        return
+    request.host = "invalid"
+    request_ctx.url_adapter = current_app.url_map.bind(request.host)
+    raise BadRequest
+
+
+def is_host_of_site() -> bool:
+    hosts = current_app.config["SITE_HOSTS"]
+    return not hosts or request.endpoint in HEALTH_CHECKS or host_is_trusted(request.host, hosts)
 
 
 def redirect_to_https() -> Response | None:
-    """A request without the header did not come through the router, as a health check. It is not redirected.
+    """Not of a request without the header, which did not come through the proxy.
 
     It leads to the Host of the request, which is one of TRUSTED_HOSTS; docs/configuration.md says what holds without.
     """
-    if current_app.config["HTTPS"] and request.headers.get("X-Forwarded-Proto") == "http":
+    is_redirected = current_app.config["HTTPS"] and request.endpoint not in HEALTH_CHECKS
+    if is_redirected and forwarded_scheme(request.environ) == "http":
         return redirect(request.url.replace("http://", "https://", 1), code=308)
     return None
 
 
-def client_address() -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The browser's IP address. A proxy may send anything; what is no address is dropped, not refused."""
+def own_origin() -> str:
+    """Return scheme and host of this request as a browser writes them. `host_url` has an IDN in Unicode."""
+    return f"{request.scheme}://{request.host}".lower()
+
+
+def client_address() -> Address | None:
+    """Return the browser's IP address; the peer's where the proxy says none, as for a health check.
+
+    A proxy may send anything; what is no address is dropped, not refused.
+    """
+    return parse_address(forwarded_address() or request.remote_addr or "")
+
+
+def forwarded_address() -> str | None:
+    """Return what the proxy says who asks; None: there is no such header, or it has fewer addresses than it should.
+
+    Not the header's first address then: who goes past a proxy writes that one.
+    """
+    if current_app.config["CLIENT_ADDRESS"] is None:
+        return None
+    header, place = current_app.config["CLIENT_ADDRESS"]
+    addresses = request.headers.get(header, "").split(",")  # the server joins lines of the same name
+    return addresses[-place].strip() if len(addresses) >= place else None
+
+
+def parse_address(text: str) -> Address | None:
+    """Read 192.0.2.1, 2001:db8::1, fe80::1%eth0, and the same with a port: 192.0.2.1:80, [2001:db8::1]:80."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address((request.remote_addr or "").partition("%")[0])  # fe80::1%eth0: drop the zone
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address  # ::ffff:192.0.2.1 is 192.0.2.1

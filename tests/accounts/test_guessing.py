@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from app import create_app
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import PASSWORD
 from tests.database import row_counts
-from tests.visitor import TOKEN, Visitor
+from tests.databases import Environment
+from tests.visitor import TOKEN, Visitor, token_of
+from tests.web.proxies import PLATFORMS, BehindAProxy
 
 WRONG = "not the password"
 NEW = "quite another sentence"
@@ -50,6 +54,27 @@ def test_twenty_wrong_passwords_from_one_address_then_the_address_is_refused(app
     answers = guess_at(visitor(app), people(25))
     assert answers == [422] * 20 + [429] * 5
     assert len(hashed) == 20
+
+
+@pytest.mark.parametrize("platform", ["Heroku", "Fly.io", "Render", "Railway"])
+def test_a_stranger_who_guesses_shuts_out_nobody_else(
+    app: Flask, server_environment: Environment, hashed: list[str], platform: str
+) -> None:
+    variables, forwarded = PLATFORMS[platform]
+    there = create_app(BehindAProxy({**server_environment, **variables}))
+    there.extensions["boot_gate"].is_open = True  # it works in the transaction of `app`
+    stranger, forger, reader = there.test_client(), there.test_client(), there.test_client()
+
+    def guess_from(client: FlaskClient, address: str, times: int, **sent: str) -> list[int]:
+        headers = {**forwarded(address, sent), "Origin": "https://localhost", "Referer": "https://localhost/sign-in"}
+        token = token_of(client.get("/sign-in", headers=headers).text)
+        fields = {"csrf_token": token, "password": WRONG}
+        emails = people(times)
+        return [client.post("/sign-in", data={**fields, "email": one}, headers=headers).status_code for one in emails]
+
+    assert guess_from(stranger, "81.97.145.24", 21) == [422] * 20 + [429]
+    assert guess_from(forger, "81.97.145.24", 1, **{"X-Forwarded-For": "6.6.6.6"}) == [429]
+    assert guess_from(reader, "81.97.145.25", 1) == [422]
 
 
 @pytest.mark.parametrize("second", ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"])

@@ -5,9 +5,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from config import ProductionConfig, TestingConfig
+from config import TestingConfig
 from tests.databases import Environment
 from tests.visitor import Visitor
+from tests.web.proxies import BehindAProxy
 
 BAD_HOSTS = [
     "a" * 64, f"{'a' * 64}.example.com", f"notes.{'b' * 70}.com", "a..b", ".example.com", "exa mple.com", "a/b", "a\\b",
@@ -17,13 +18,8 @@ BAD_HOSTS = [
 PATHS = ["/", "/sign-in", "/notes", "/nothing", "/healthz", "/readyz", "/manifest.webmanifest"]
 
 
-class BehindARouter(TestingConfig):
-    PROXY_HOPS = ProductionConfig.PROXY_HOPS
-    HTTPS = ProductionConfig.HTTPS
-
-
 def production(environment: Environment, **values: str) -> FlaskClient:
-    return create_app(BehindARouter({**environment, **values})).test_client()
+    return create_app(BehindAProxy({**environment, **values})).test_client()
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS, ids=lambda host: host[:20] or "empty")
@@ -61,6 +57,25 @@ def test_with_trusted_hosts_every_other_is_400(migrated_environment: Environment
         answer = client.get("/sign-in", headers={"Host": host})
         assert answer.status_code == 400, host
         assert host not in answer.text
+
+
+@pytest.mark.parametrize(
+    "host", ["healthcheck.railway.app", "172.19.9.2:8080", "[fdaa:0:1::2]:8080", "127.0.0.1", "web"]
+)
+def test_health_checks_have_a_name_of_their_own(migrated_environment: Environment, host: str) -> None:
+    client = production(migrated_environment, TRUSTED_HOSTS="notes.example.com")
+    for path in ("/healthz", "/readyz"):
+        assert client.get(path, headers={"Host": host}).status_code == 200, path
+        answer = client.get(path, headers={"Host": host, "X-Forwarded-Proto": "http"})
+        assert answer.status_code == 200, path
+    for path in ("/", "/sign-in", "/healthz/", "/healthzz", "/static/../healthz", "/nothing"):
+        assert client.get(path, headers={"Host": host}).status_code == 400, path
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS, ids=lambda host: host[:20] or "empty")
+def test_a_malformed_host_is_400_for_health_checks_too(server_environment: Environment, host: str) -> None:
+    client = production(server_environment, TRUSTED_HOSTS="notes.example.com")
+    assert client.get("/healthz", headers={"Host": host}).status_code == 400
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a" * 64, "a..b", "evil.example/path"])

@@ -1,43 +1,115 @@
-"""The client's address: the last one that the platform's router forwarded, and an IPv6 one by its /64 network."""
+"""Who asks, as the proxy in front says: on each platform, and whatever the client sends itself."""
+
+from itertools import product
 
 import pytest
-from flask import Flask
+from flask import Flask, request
+from flask.testing import FlaskClient
 
 from app.web import proxy
+from config import TestingConfig
+from environment import client_address
+from tests.test_config import ENVIRONMENT
+from tests.web.proxies import PLATFORMS, SPOOFS, BehindAProxy, Headers, appended
+
+CLIENTS = ["81.97.145.24", "2a02:8071:5:6::7", "203.0.113.7"]
+PEER = "10.0.0.1"
 
 
-def network(forwarded: str | None, peer: str = "10.0.0.1", hops: int = 1) -> str:
-    """What a limit by address counts, behind so many proxies."""
+def site(variables: Headers | None = None, settings: type[TestingConfig] = BehindAProxy) -> FlaskClient:
+    """A page that says whom a limit by address counts, and its own address."""
     app = Flask(__name__)
-    app.config.update(PROXY_HOPS=hops, HTTPS=False)
+    app.config.from_object(settings({**ENVIRONMENT, **(variables or {})}))
     proxy.init_app(app)
-    app.add_url_rule("/", view_func=proxy.client_network)
-    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
-    return app.test_client().get("/", headers=headers, environ_base={"REMOTE_ADDR": peer}).text
+    app.add_url_rule("/", view_func=lambda: f"{proxy.client_network()} {request.script_root} {request.host}")
+    return app.test_client()
+
+
+def seen(site: FlaskClient, headers: Headers, peer: str = PEER) -> str:
+    there = {"Host": "notes.example.com", **headers}
+    return site.get("/", headers=there, environ_base={"REMOTE_ADDR": peer}).text
+
+
+def of(address: str) -> str:
+    network = {"2a02:8071:5:6::7": "2a02:8071:5:6::/64"}.get(address, address)
+    return f"{network}  notes.example.com"
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_on_each_platform_the_client_counts_whatever_it_sends(name: str) -> None:
+    variables, forwarded = PLATFORMS[name]
+    there = site(variables)
+    for client, (spoof, sent) in product(CLIENTS, SPOOFS.items()):
+        assert seen(there, forwarded(client, sent)) == of(client), spoof
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3])
+def test_behind_so_many_proxies_the_client_counts_whatever_it_sends(hops: int) -> None:
+    there = site({"CLIENT_ADDRESS": f"X-Forwarded-For:{hops}"})
+    proxies = [f"172.71.0.{number}" for number in range(1, hops)]
+    for client, (spoof, sent) in product(CLIENTS, SPOOFS.items()):
+        headers = {**sent, "X-Forwarded-For": appended(sent, client, *proxies)}
+        assert seen(there, headers) == of(client), spoof
+
+
+def test_without_a_proxy_the_peer_counts_whatever_it_sends() -> None:
+    there = site(settings=TestingConfig)
+    for client, (spoof, sent) in product(CLIENTS, SPOOFS.items()):
+        assert seen(there, sent, client) == of(client), spoof
 
 
 @pytest.mark.parametrize(
-    ("forwarded", "counted"),
+    ("setting", "headers"),
     [
-        ("203.0.113.7", "203.0.113.7"),
-        ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
-        ("1.1.1.1, 6.6.6.6,203.0.113.7", "203.0.113.7"),
-        ("203.0.113.7, evil, 203.0.113.8", "203.0.113.8"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("6.6.6.6, 2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.7", "203.0.113.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-        (None, "10.0.0.1"),
+        ("X-Forwarded-For", {}),
+        ("X-Forwarded-For:2", {"X-Forwarded-For": "6.6.6.6"}),
+        ("X-Forwarded-For:3", {"X-Forwarded-For": "6.6.6.6, 6.6.6.7"}),
+        ("X-Real-IP", {"X-Forwarded-For": "6.6.6.6", "Fly-Client-IP": "6.6.6.6"}),
+        ("X-Real-IP", {"X-Real-IP": ""}),
     ],
 )
-def test_behind_the_router_the_last_forwarded_address_counts(forwarded: str | None, counted: str) -> None:
-    assert network(forwarded) == counted
+def test_who_went_past_a_proxy_is_the_peer_and_not_whom_he_names(setting: str, headers: Headers) -> None:
+    """Such as a health check, which comes from inside the platform."""
+    assert seen(site({"CLIENT_ADDRESS": setting}), headers) == of(PEER)
 
 
-def test_without_a_router_a_forwarded_address_is_ignored() -> None:
-    assert network("6.6.6.6", peer="203.0.113.7", hops=0) == "203.0.113.7"
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("203.0.113.7:54321", "203.0.113.7"),
+        ("[2001:db8:1:2::1]:54321", "2001:db8:1:2::/64"),
+        ("[fe80::1%eth0]", "fe80::/64"),
+    ],
+)
+def test_an_address_is_read_as_proxies_write_it(written: str, network: str) -> None:
+    assert seen(site(), {"X-Forwarded-For": written}).split()[0] == network
+    assert seen(site(), {}, peer=written).split()[0] == network
 
 
-@pytest.mark.parametrize("garbage", ["", "evil", "1.2.3", "203.0.113.7:80", "/run/socket"])
+@pytest.mark.parametrize("garbage", ["evil", "1.2.3", "203.0.113.7:80:80", "/run/socket", "[]", "1" * 5000])
 def test_all_that_is_no_address_is_counted_as_one(garbage: str) -> None:
-    assert network(None, peer=garbage) == "None"
+    assert seen(site(), {"X-Forwarded-For": garbage}).split()[0] == "None"
+    assert seen(site(), {}, peer=garbage).split()[0] == "None"
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({}, ("X-Forwarded-For", 1)),
+        ({"CLIENT_ADDRESS": ""}, ("X-Forwarded-For", 1)),
+        ({"CLIENT_ADDRESS": "X-Forwarded-For:2"}, ("X-Forwarded-For", 2)),
+        ({"RENDER": "true", "CLIENT_ADDRESS": "True-Client-IP"}, ("True-Client-IP", 1)),
+        ({"FLY_APP_NAME": "notes", "CLIENT_ADDRESS": "X-Forwarded-For"}, ("X-Forwarded-For", 1)),
+    ],
+)
+def test_what_is_set_wins_over_what_the_platform_has(variables: dict[str, str], found: tuple[str, int]) -> None:
+    assert client_address(variables, behind_proxy=True) == found
+
+
+@pytest.mark.parametrize("scheme", ["http", "https,http", "https, http"])
+def test_what_the_proxy_says_last_is_the_scheme(scheme: str) -> None:
+    answer = site().get("/", headers={"X-Forwarded-Proto": scheme})
+    assert (answer.status_code, answer.location) == (308, "https://localhost/")
