@@ -232,10 +232,10 @@ def objects(app: Flask) -> Iterator[set[str]]:
         bucket.client.delete_object(Bucket=bucket.name, Key=key)
 
 
-def browser_of(app: Flask, user: User) -> Visitor:
+def browser_of(app: Flask, user: User, site: str = "http://localhost") -> Visitor:
     client = app.test_client()
     assert isinstance(client, Visitor)
     token = sessions.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
-    with client.session_transaction() as cookie:
+    with client.session_transaction(base_url=site) as cookie:
         cookie["token"] = token
     return client

@@ -13,6 +13,8 @@ from typing import TypeVar
 from flask import current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from app.web.csrf_tokens import is_from_here
+
 View = TypeVar("View", bound=Callable[..., object])
 
 MAX_FIELDS = 20
@@ -47,6 +49,8 @@ class RecoveredForm:
 
 def posted_form(action: str | None = None) -> RecoveredForm | None:
     """This request's form, if there is text to recover and a page of ours sent it.
+
+    Otherwise another site could have its own text offered to be sent.
 
     Args:
         action: the path to post it to again, if that is not the path of this request.
@@ -85,11 +89,6 @@ def view_behind(path: str, method: str) -> Callable[..., object] | None:
     except HTTPException:
         return None
     return current_app.view_functions.get(endpoint)
-
-
-def is_from_here() -> bool:
-    """Whether a page of ours sent this. Otherwise another site could have its own text offered to be sent."""
-    return request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
 def offer(form: RecoveredForm, reason: str | None = None) -> str:

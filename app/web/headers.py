@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 FIXED = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With no-referrer browsers send `Origin: null` with form posts, which strict CSRF checks refuse.
+    # With no-referrer browsers send `Origin: null` with form posts, and old ones nothing else that tells where from.
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -20,7 +20,7 @@ class Browser:
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
-        # Over TLS, the CSRF check requires a Referer of the same site.
+        # Over TLS, a form has to say that it comes from a page of the site.
         # Each browser has an address of its own, since sign-ups are limited by address.
         self.headers = {
             "X-Forwarded-Proto": "https",

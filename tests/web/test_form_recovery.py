@@ -100,8 +100,26 @@ def test_a_form_with_the_csrf_token_of_an_ended_session_is_recovered(app: Flask,
     assert len(listing.list_notes(alice.id).notes) == 1
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Referer": "http://localhost/notes"}, {"Origin": "null", "Sec-Fetch-Site": "same-origin"}]
+)
+def test_a_form_without_an_origin_is_recovered(client: Visitor, headers: dict[str, str]) -> None:
+    fields = {"content": TEXT, "csrf_token": "of the ended session"}
+    answer = client.post("/notes", data=fields, headers=headers)
+    assert answer.status_code == 307
+    assert dict(json.loads(hidden_fields(client.post(answer.location, data=fields, headers=headers).text)["kept"])) == {
+        "content": TEXT
+    }
+
+
 def test_a_cross_site_form_is_not_recovered(app: Flask, client: Visitor, alice: User) -> None:
-    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Referer": "https://evil.example/"},
+        {},
+    ):
         fields = {"content": "spam", "csrf_token": "x"}
         assert client.post("/notes", data=fields, headers=headers).status_code == 302
         answer = client.post("/sign-in/again?next=/notes", data=fields, headers=headers)
