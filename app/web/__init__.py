@@ -5,6 +5,7 @@ from flask import Flask
 from app.release import boot_gate
 from app.web import (
     access,
+    address_watch,
     autocommit,
     cookies,
     errors,
@@ -40,4 +41,6 @@ def init_app(app: Flask) -> None:
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     autocommit.begin(app)
     access.init_app(app)
+    if app.config["CLIENT_ADDRESS"]:
+        address_watch.init_app(app)
     last_resort.init_app(app)  # last, so that it is the outermost middleware

@@ -39,7 +39,10 @@ def healthz() -> Response:
 @public
 @in_transaction
 def readyz() -> tuple[Response, int]:
-    """The database answers, takes changes, and this code runs on its schema. `commit` tells releases apart."""
+    """The database answers, takes changes, and this code runs on its schema. `commit` tells releases apart.
+
+    `clients` is there alone where this process has found that all of them look alike, see app/web/address_watch.py.
+    """
     commit = current_app.config["COMMIT"]
     try:
         schema = recent_state()
@@ -49,7 +52,9 @@ def readyz() -> tuple[Response, int]:
     except ReadOnly:
         return jsonify(state="read_only", commit=commit), 503
     revisions = {"code_head": schema.code_head, "database_revision": schema.database_revision}
-    return jsonify(state=schema.name, commit=commit, **revisions), 200 if schema.name in READY else 503
+    watch = current_app.extensions.get("address_watch")
+    clients = {"clients": "alike"} if watch and watch.found else {}
+    return jsonify(state=schema.name, commit=commit, **revisions, **clients), 200 if schema.name in READY else 503
 
 
 def recent_state() -> SchemaState:

@@ -1,0 +1,118 @@
+"""Tell the operator when the proxy in front is not what CLIENT_ADDRESS describes: then all readers look alike.
+
+Their limits by address are one: twenty wrong passwords of a stranger shut everybody out. In each process the first
+request of each account is looked at, until the signs agree or one speaks against them, so that a page costs nothing.
+Of accounts, since one reader always has one address, and a stranger without an account can send any header.
+"""
+
+import logging
+import threading
+from enum import Enum
+from typing import NamedTuple
+
+from flask import Flask, current_app, request
+from werkzeug.wrappers import Response
+
+from app import tracing
+from app.web.proxy import Address, client_address, forwarded_address, forwarded_scheme, parse_address
+
+ENOUGH = 3  # accounts
+MOST = 100  # accounts; who looks no different by then, as an office with one address, never will
+
+log = logging.getLogger(__name__)
+
+
+class Cause(Enum):
+    """Why readers look alike."""
+
+    MISSING = "the requests have none there"
+    PRIVATE = "it is one private address"
+    PROXY = "in X-Forwarded-For it stands behind those of several readers"
+
+
+class Sign(NamedTuple):
+    """What one reader's request shows.
+
+    Args:
+        of: the address that shows it. Private ones have to be the same, and those of readers to differ.
+    """
+
+    cause: Cause
+    of: Address | None = None
+
+
+class AddressWatch:
+    """One for each process. `found` is why all readers look alike; None: they do not, or too few came."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.found: Cause | None = None
+        self._accounts: set[int] = set()
+        self._signs: list[Sign] = []
+        self._lock = threading.Lock()
+
+    def knows(self, account: int) -> bool:
+        return account in self._accounts
+
+    def note(self, account: int, sign: Sign | None) -> None:
+        """
+        Args:
+            sign: None: this reader has an address of its own.
+        """
+        with self._lock:
+            if self.is_over or account in self._accounts:
+                return
+            self._accounts.add(account)
+            if sign:
+                self._signs.append(sign)
+            self.found = cause_of(self._signs)
+            self.is_over = sign is None or self.found is not None or len(self._accounts) >= MOST
+        if self.found:
+            header, place = current_app.config["CLIENT_ADDRESS"]
+            log.warning(
+                "all readers look alike: what CLIENT_ADDRESS names (%s:%s) is no reader's address, since %s; limits by"
+                " address count them as one, see docs/platforms.md, The proxy in front",
+                *(header, place, self.found.value),
+            )
+
+
+def cause_of(signs: list[Sign]) -> Cause | None:
+    """Return the cause of which there is enough."""
+    of = {cause: [sign.of for sign in signs if sign.cause is cause] for cause in Cause}
+    if len(of[Cause.MISSING]) >= ENOUGH:
+        return Cause.MISSING
+    if len(of[Cause.PRIVATE]) >= ENOUGH and len(set(of[Cause.PRIVATE])) == 1:
+        return Cause.PRIVATE
+    return Cause.PROXY if len(set(of[Cause.PROXY])) >= ENOUGH else None
+
+
+def sign_of_request() -> Sign | None:
+    address = client_address()
+    if not forwarded_address() or address is None:
+        return Sign(Cause.MISSING)
+    first = first_before(address)
+    if first:
+        return Sign(Cause.PROXY, first)
+    return None if address.is_global else Sign(Cause.PRIVATE, address)
+
+
+def first_before(address: Address) -> Address | None:
+    """Return with which public address X-Forwarded-For begins, where this one follows; None: it begins with this one.
+
+    The first one is the reader's, if the proxies in front write the header and the reader does not.
+    """
+    addresses = [parse_address(text.strip()) for text in request.headers.get("X-Forwarded-For", "").split(",")]
+    before = addresses[: addresses.index(address)] if address in addresses else []
+    return next((one for one in before if one and one.is_global), None)
+
+
+def init_app(app: Flask) -> None:
+    watch = app.extensions["address_watch"] = AddressWatch()
+
+    @app.after_request
+    def look(response: Response) -> Response:
+        span = None if watch.is_over else tracing.current()
+        account = span and span.account
+        if account and not watch.knows(account) and forwarded_scheme(request.environ):
+            watch.note(account, sign_of_request())
+        return response

@@ -1,0 +1,197 @@
+"""The operator is told when all readers look alike, and only then."""
+
+import logging
+from collections.abc import Callable, Mapping
+from itertools import count
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from app import create_app, tracing
+from app.accounts.models import User
+from app.web import address_watch, proxy
+from app.web.address_watch import ENOUGH, MOST
+from tests.conftest import browser_of
+from tests.databases import Environment
+from tests.test_config import ENVIRONMENT
+from tests.visitor import Visitor
+from tests.web.proxies import PLATFORMS, BehindAProxy, Headers, appended
+
+READERS = ["81.97.145.24", "2a02:8071:5:6::7", "193.99.144.80", "5.9.164.112"]
+SPOOFED = [{"X-Forwarded-For": f"6.6.6.{number}"} for number in range(len(READERS))]
+
+
+class Site:
+    """A process behind a proxy. Each request is one of an account of its own, unless it says which."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        app = Flask(__name__)
+        app.config.from_object(BehindAProxy({**ENVIRONMENT, **variables}))
+        proxy.init_app(app)
+        address_watch.init_app(app)
+        app.add_url_rule("/", view_func=self._page)
+        self.watch = app.extensions["address_watch"]
+        self._client: FlaskClient = app.test_client()
+        self._accounts = count(1)
+
+    def _page(self) -> str:
+        tracing.begin(tracing.Span(tracing.WEB, None, account=request.args.get("account", type=int)))
+        return ""
+
+    def visit(self, headers: Headers, account: int | None = None, peer: str = "10.0.0.1") -> None:
+        query = {"account": account or next(self._accounts)}
+        self._client.get("/", query_string=query, headers=headers, environ_base={"REMOTE_ADDR": peer})
+
+    def visit_signed_out(self, headers: Headers) -> None:
+        self._client.get("/", headers=headers)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == address_watch.__name__]
+
+
+WRONG = {
+    "Fly.io, by the last address": ("Fly.io", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
+    "Render, by the last address": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
+    "Render, by the last but one": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
+    "Railway, by the last address": ("Railway", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
+    "Heroku behind Cloudflare, not said": ("Heroku behind Cloudflare", {"CLIENT_ADDRESS": ""}),
+    "Fly.io behind Cloudflare, not said": ("Fly.io behind Cloudflare", {"CLIENT_ADDRESS": ""}),
+    "more proxies than there are": ("Heroku", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
+    "a header that nobody sends": ("Heroku", {"CLIENT_ADDRESS": "X-Real-IP"}),
+    "a header with a typo": ("Scalingo", {"CLIENT_ADDRESS": "X-Real-P"}),
+}
+
+
+@pytest.mark.parametrize(("platform", "variables"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_found_and_said_once(
+    caplog: pytest.LogCaptureFixture, platform: str, variables: dict[str, str]
+) -> None:
+    there = PLATFORMS[platform]
+    site = Site({**there.variables, **variables})
+    for number, reader in enumerate(READERS[:ENOUGH]):
+        assert site.watch.found is None, number
+        site.visit(there.forwarded(reader, {}))
+    for reader in READERS * 3:
+        site.visit(there.forwarded(reader, {}))
+    [line] = said(caplog)
+    assert site.watch.found
+    assert "docs/platforms.md" in line
+    assert not any(reader in line for reader in READERS)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_right_setting_is_not_suspected(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    there = PLATFORMS[name]
+    site = Site(there.variables)
+    for reader in READERS:
+        site.visit(there.forwarded(reader, {}))
+    assert (site.watch.found, site.watch.is_over, said(caplog)) == (None, True, [])
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_readers_who_send_addresses_of_their_own_raise_no_alarm_beside_one_who_does_not(name: str) -> None:
+    there = PLATFORMS[name]
+    site = Site(there.variables)
+    site.visit(there.forwarded(READERS[0], {}))
+    for sent in SPOOFED:
+        site.visit(there.forwarded(READERS[1], sent))
+    assert site.watch.found is None
+
+
+@pytest.mark.parametrize(("platform", "variables"), WRONG.values(), ids=WRONG)
+def test_one_reader_is_no_sign(platform: str, variables: dict[str, str]) -> None:
+    there = PLATFORMS[platform]
+    site = Site({**there.variables, **variables})
+    for sent in SPOOFED * 10:
+        site.visit(there.forwarded(READERS[0], sent), account=1)
+        site.visit_signed_out(there.forwarded(READERS[1], sent))
+    assert site.watch.found is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "81.97.145.24"},  # an office, or a home
+        {"X-Forwarded-For": "10.0.0.5, 81.97.145.24"},  # with a proxy of its own inside
+        {"X-Forwarded-For": "81.97.145.24, 81.97.145.24"},
+    ],
+)
+def test_many_readers_behind_one_public_address_are_no_sign(headers: dict[str, str]) -> None:
+    site = Site({})
+    for _ in range(MOST):
+        site.visit({**headers, "X-Forwarded-Proto": "https"})
+    assert (site.watch.found, site.watch.is_over) == (None, True)
+
+
+def test_a_proxy_that_says_nothing_of_the_reader_is_missed() -> None:
+    """Cloudflare in front of Railway, which believes no X-Forwarded-For: an edge looks as an office does."""
+    there = PLATFORMS["Railway behind Cloudflare"]
+    site = Site({**there.variables, "CLIENT_ADDRESS": "X-Real-IP"})
+    for reader in READERS:
+        site.visit(there.forwarded(reader, {}))
+    assert site.watch.found is None
+
+
+def test_readers_of_an_intranet_have_private_addresses_that_differ() -> None:
+    site = Site({})
+    for number in range(MOST):
+        site.visit({"X-Forwarded-For": f"10.1.{number % 2}.7", "X-Forwarded-Proto": "https"})
+    assert site.watch.found is None
+
+
+@pytest.mark.parametrize("address", ["172.17.0.1", "127.0.0.1", "100.64.0.1", "fd00::1", "169.254.1.1"])
+def test_the_same_private_address_for_all_is_a_sign(caplog: pytest.LogCaptureFixture, address: str) -> None:
+    """As of a container whose proxy sees the machine's bridge, or of a load balancer in front of it."""
+    site = Site({})
+    for _ in range(ENOUGH):
+        site.visit({"X-Forwarded-For": address, "X-Forwarded-Proto": "https"})
+    assert site.watch.found
+    assert address not in "".join(said(caplog))
+
+
+@pytest.mark.parametrize("garbage", ["unknown", "_hidden", ""])
+def test_what_is_no_address_is_a_sign(garbage: str) -> None:
+    site = Site({})
+    for _ in range(ENOUGH):
+        site.visit({"X-Forwarded-For": garbage, "X-Forwarded-Proto": "https"})
+    assert site.watch.found
+
+
+def test_what_did_not_come_through_the_proxy_says_nothing() -> None:
+    site = Site({})
+    for _ in range(MOST):
+        site.visit({})
+    assert (site.watch.found, site.watch.is_over) == (None, False)
+
+
+def test_accounts_behind_a_public_proxy_of_their_own_are_told_apart_by_the_first_that_is_not() -> None:
+    site = Site({})
+    for number, reader in enumerate(READERS[: ENOUGH - 1]):
+        site.visit({"X-Forwarded-For": appended({}, reader, f"66.102.0.{number}"), "X-Forwarded-Proto": "https"})
+    site.visit({"X-Forwarded-For": READERS[-1], "X-Forwarded-Proto": "https"})
+    for number, reader in enumerate(READERS):
+        site.visit({"X-Forwarded-For": appended({}, reader, f"66.102.0.{number}"), "X-Forwarded-Proto": "https"})
+    assert site.watch.found is None
+
+
+def test_readyz_says_so_without_an_address(
+    app: Flask,
+    server_environment: Environment,
+    sign_up: Callable[[str], User],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = create_app(BehindAProxy({**server_environment, "CLIENT_ADDRESS": "X-Forwarded-For"}))
+    there.test_client_class = Visitor
+    there.extensions["boot_gate"].is_open = True  # it works in the transaction of `app`
+    forwarded = PLATFORMS["Fly.io"].forwarded
+    for name, reader in zip(("alice", "bob", "carol"), READERS, strict=False):
+        assert "clients" not in there.test_client().get("/readyz").get_json()
+        headers = {**forwarded(reader, {}), "Host": "localhost"}
+        assert browser_of(there, sign_up(name)).get("/notes", headers=headers).status_code == 200
+    answer = there.test_client().get("/readyz")
+    assert answer.get_json()["clients"] == "alike"
+    assert not any(reader in answer.text + caplog.text for reader in READERS)
+    assert [record.levelno for record in caplog.records if record.name == address_watch.__name__] == [logging.WARNING]
