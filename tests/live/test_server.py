@@ -1,15 +1,18 @@
 """gunicorn, started by the Procfile's command: signals, limits, malformed HTTP requests and log lines."""
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.databases import HEAD, Environment, migrated_database
 from tests.http_server.malformed_chunks import MALFORMED
 from tests.live.browser import Browser
 from tests.live.conftest import ROOT, Service, address_and_environment, connect, running, running_web
+from tests.visitor import token_of
 from tests.waiting import wait_until
 
 PASSWORD = "a long enough sentence"
@@ -154,6 +158,30 @@ def test_the_client_address_is_the_last_forwarded_address(live: Service) -> None
     assert answer.headers["Location"] == "/notes"
     query = "SELECT host(ip) FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE nickname = 'forwarded'"
     assert live.rows(query) == [("203.0.113.7",)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.7")],  # as HAProxy adds its own
+        [("X_Forwarded_For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.7"), ("X_Forwarded_For", "6.6.6.6")],
+        [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Ssl", "off"), ("X-Forwarded-Protocol", "http")],
+    ],
+)
+def test_the_client_address_is_that_of_the_last_line(live: Service, lines: list[tuple[str, str]]) -> None:
+    browser = live.browser()
+    token = token_of(browser.get("/sign-in").data.decode())
+    body = urlencode({"csrf_token": token, "email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD})
+    own = {name: value for name, value in browser.headers.items() if name != "X-Forwarded-For"}
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    about = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+    with closing(http.client.HTTPConnection(live.url.removeprefix("http://"), timeout=10)) as connection:
+        connection.putrequest("POST", "/sign-in")
+        for name, value in [*lines, *own.items(), *about.items(), ("X-Request-ID", marker := uuid.uuid4().hex)]:
+            connection.putheader(name, value)
+        connection.endheaders(body.encode())
+        assert connection.getresponse().status == 422
+    assert any(" address=203.0.113.7" in line for line in live.logged(marker))
 
 
 @pytest.mark.smoke
