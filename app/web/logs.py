@@ -1,9 +1,12 @@
 """Logs: one event a line on stdout, in logfmt, with the request id. docs/logs.md names every field."""
 
+import io
 import logging
 import logging.config
+import os
 import random
 import re
+import sys
 from typing import Any
 
 from flask import Flask, g, request
@@ -13,6 +16,7 @@ from app.redaction import cause, redact
 from app.web import logfmt
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
+STDOUT, STDERR = 1, 2
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 
 
@@ -51,6 +55,50 @@ class LogfmtFormatter(logging.Formatter):
         return {**fields, "msg": message} if message or not given else fields
 
 
+class StdoutHandler(logging.Handler):
+    """Writes each line to stdout: as UTF-8 whatever the locale, and without a word where nobody takes it.
+
+    Not through sys.stdout. It has the encoding of the locale, and keeps what a full disk or a broken pipe has refused:
+    then each later line fails too, and at its end the process (exit status 120).
+    """
+
+    def __init__(self, descriptor: int = STDOUT) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._is_torn = False  # only the beginning of the last line was taken
+        _settle_descriptors()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # as of every handler: what the line was made of does not fit together
+            self.handleError(record)
+        else:
+            self._write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def _write(self, line: bytes) -> None:
+        """Lose the line where there is no reader, no room, or none at once (EPIPE, ENOSPC, EAGAIN)."""
+        left = b"\n" + line if self._is_torn else line
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+                self._is_torn = bool(left)
+        except OSError:
+            return
+
+
+def _settle_descriptors() -> None:
+    """Let stdin, stdout and stderr lead nowhere where they were closed before we started.
+
+    Otherwise the next file or connection has that number, and a client or the database gets what is written to stdout.
+    """
+    descriptor = 0
+    while descriptor <= STDERR:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
 def logging_config(level: str) -> dict[str, Any]:
     """For logging.config.dictConfig(). gunicorn takes it too, so that its lines have the same form."""
     to_stdout = {"handlers": ["stdout"], "level": level, "propagate": False}
@@ -58,7 +106,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"logfmt": {"()": f"{__name__}.LogfmtFormatter"}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "logfmt"}},
+        "handlers": {"stdout": {"()": f"{__name__}.StdoutHandler", "formatter": "logfmt"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {
             "gunicorn.error": to_stdout,
@@ -72,6 +120,10 @@ def logging_config(level: str) -> dict[str, Any]:
 
 
 def configure(level: str) -> None:
+    """Set up logging, and let commands print every letter, whatever the locale."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # it is None when it was closed
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     logging.config.dictConfig(logging_config(level))
     logging.captureWarnings(True)
 

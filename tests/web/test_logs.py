@@ -1,14 +1,18 @@
 """Each event is logged as one line with the request id and without user data."""
 
+import fcntl
 import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from psycopg2.errors import UniqueViolation
 
 from app.web.logfmt import LONGEST_LINE
-from app.web.logs import LogfmtFormatter
+from app.web.logs import LogfmtFormatter, StdoutHandler
 from tests.logfmt import parse
 from tests.visitor import Visitor
 
@@ -87,3 +91,109 @@ def test_the_token_of_a_mailed_link_is_not_logged(path: str, logger: str) -> Non
 def test_development_prints_the_link_of_a_mail() -> None:
     link = f"http://127.0.0.1:5000/new-password/{'a' * 43}"
     assert link in line("mail: instance/mail/1.eml %s", link, name="app.mail")
+
+
+def write(handler: logging.Handler, *messages: str) -> None:
+    for message in messages:
+        handler.handle(logging.LogRecord("app", logging.INFO, __file__, 1, "%s", (message,), None))
+
+
+def read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1024 * 1024)
+    except BlockingIOError:
+        return b""
+
+
+def test_lines_are_utf_8_and_half_a_letter_is_escaped() -> None:
+    reader, writer = os.pipe()
+    write(StdoutHandler(writer), "한글", "é", "\udcff", "\x00")
+    assert read(reader) == "한글\né\n\\udcff\n\x00\n".encode()
+
+
+def test_a_pipe_whose_reader_is_gone_costs_the_line_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    write(StdoutHandler(writer), "one", "two")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY])
+def test_what_takes_no_line_costs_the_line_alone(capfd: pytest.CaptureFixture[str], flags: int) -> None:
+    """/dev/full has no room. What is open for reading alone refuses a line as well, and so does what is closed."""
+    descriptor = os.open("/dev/full", flags)
+    handler = StdoutHandler(descriptor)
+    write(handler, "one", "two")
+    os.close(descriptor)
+    write(handler, "three")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("length", [100, 9000])
+def test_a_full_pipe_is_not_waited_for_and_the_next_line_that_fits_is_whole(
+    capfd: pytest.CaptureFixture[str], length: int
+) -> None:
+    reader, writer = os.pipe()
+    for descriptor in (reader, writer):
+        os.set_blocking(descriptor, False)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    handler = StdoutHandler(writer)
+    write(handler, *["x" * length] * 100)
+    written = read(reader)
+    write(handler, "the end")
+    written += read(reader)
+    assert written.endswith(b"\nthe end\n")
+    assert {len(line) for line in written.splitlines()[:-2]} <= {length}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_line_that_does_not_fit_together_is_still_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    StdoutHandler(writer).handle(logging.LogRecord("app", logging.INFO, __file__, 1, "%d", ("x",), None))
+    os.close(writer)
+    assert read(reader) == b""
+    assert "TypeError" in capfd.readouterr().err
+
+
+ROOT = Path(__file__).parents[2]
+LOCALES = {
+    "C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    **{name: {"PYTHONIOENCODING": name} for name in ("ascii", "latin-1", "cp949", "utf-16")},
+}
+PROGRAM = r"""
+import click, logging
+from app.web import logs
+logs.configure("INFO")
+logging.getLogger("app").info("\ud55c\uae00 \xe9")
+click.echo("\ud55c\uae00 \xe9 \udcff")
+click.echo("\ud55c\uae00 \xe9", err=True)
+"""
+
+
+def run(environment: dict[str, str], redirection: str) -> subprocess.CompletedProcess[bytes]:
+    command = f'exec "$0" -c "$1" {redirection}'
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    return subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, PROGRAM], cwd=ROOT, env={**given, **environment}, capture_output=True
+    )
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    "name", [pytest.param("C", marks=pytest.mark.smoke), *[name for name in LOCALES if name != "C"]]
+)
+def test_logs_and_commands_write_utf_8_in_every_locale(name: str) -> None:
+    ended = run(LOCALES[name], "")
+    assert ended.stdout.decode().splitlines() == [
+        'level=info logger=app request_id=- msg="한글 é"',
+        "한글 é \\udcff",
+    ]
+    assert (ended.returncode, ended.stderr.decode()) == (0, "한글 é\n")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&-", ">&- 2>&-"])
+def test_closed_streams_cost_nothing(redirection: str) -> None:
+    ended = run({}, redirection)
+    assert (ended.returncode, ended.stdout) == (0, b"")
+    assert ended.stderr.decode() in ("한글 é\n", "")
