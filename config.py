@@ -23,6 +23,7 @@ from environment import (
     refuse_debug,
     refuse_platforms,
     require_installed,
+    require_time_zones,
     required,
     secret_key,
     secret_keys,
@@ -77,6 +78,7 @@ class Config:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.refuse_strangers(env)
+        require_time_zones()
         self.SECRET_KEY = self.secret_key(env)
         self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")

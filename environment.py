@@ -4,6 +4,7 @@ import importlib
 import ipaddress
 import re
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -127,6 +128,17 @@ def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
             f"APP_SETTINGS names config.{settings}, which serves no strangers, but {found[0]} is set, as on"
             f" {PLATFORMS[found[0]]}; set APP_SETTINGS to config.StagingConfig or config.ProductionConfig."
         )
+
+
+def require_time_zones() -> None:
+    """Refuse a machine without time zones: the pages would fail, while the health checks are green."""
+    try:
+        importlib.import_module("tzdata")
+        ZoneInfo("Asia/Seoul")
+    except (ImportError, ZoneInfoNotFoundError, ValueError):  # the last one is of a file that is damaged
+        raise ConfigError(
+            "There is no usable time zone data; install it with: python -m pip install -r requirements.txt"
+        ) from None
 
 
 def require_installed(module: str, settings: str) -> None:

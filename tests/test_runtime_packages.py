@@ -71,6 +71,19 @@ def test_the_list_of_commands_says_it_too(packages: Path) -> None:
     assert "Traceback" not in listed.stdout + listed.stderr
 
 
+@pytest.mark.parametrize("command", [("config",), ("flask", "worker")], ids=" ".join)
+def test_a_machine_without_time_zones_is_refused(packages: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    for package in packages.iterdir():
+        if package.name != "tzdata":
+            (tmp_path / package.name).symlink_to(package)
+    ended = run(tmp_path, *command, **PRODUCTION, PYTHONTZPATH="")
+    assert ended.returncode != 0
+    assert ended.stderr.splitlines()[-1] == (
+        "Error: There is no usable time zone data; install it with: python -m pip install -r requirements.txt"
+    )
+    assert "Traceback" not in ended.stderr
+
+
 def test_production_runs_with_them(packages: Path) -> None:
     assert run(packages, "config", **PRODUCTION).returncode == 0
     listed = run(packages, "flask", "routes", **PRODUCTION)

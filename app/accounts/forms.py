@@ -6,10 +6,11 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.validators import InputRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from app import time_zones
 from app.accounts.access_tokens import LIFETIMES, SCOPES
 from app.accounts.fields import current_password_field, email_field, mailbox_field, new_password_field, nickname_field
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
-from app.web.locale import LANGUAGES, time_zones
+from app.web.locale import LANGUAGES
 
 
 class SignUpForm(FlaskForm):
@@ -78,7 +79,7 @@ class PasswordForm(FlaskForm):
 
 
 def one_of_the_list(form: FlaskForm, field: Field) -> None:
-    known = LANGUAGES if field.name == "language" else time_zones()
+    known = LANGUAGES if field.name == "language" else time_zones.names()
     if field.data != "" and field.data not in known:
         raise ValidationError(_("Please choose one from the list."))
 
@@ -95,7 +96,9 @@ class SettingsForm(FlaskForm):
         validate_choice=False,
         validators=[one_of_the_list],
     )
-    time_zone = StringField(_("Time zone"), validators=[one_of_the_list])
+    time_zone = StringField(
+        _("Time zone"), filters=[lambda name: name and time_zones.resolved(name)], validators=[one_of_the_list]
+    )
 
 
 class DeletionForm(FlaskForm):

@@ -65,7 +65,8 @@ def change_profile(body: ChangedProfile) -> Response:
     if "nickname" in sent:
         asked = replace(asked, nickname=checked(NicknameForm, {"nickname": asked.nickname}).nickname.data)
     if sent.keys() - {"nickname"}:
-        checked(SettingsForm, {"language": asked.language or "", "time_zone": asked.time_zone or ""})
+        settings = checked(SettingsForm, {"language": asked.language or "", "time_zone": asked.time_zone or ""})
+        asked = replace(asked, time_zone=settings.time_zone.data or None)
     if "nickname" in sent:
         try:
             profile.change_nickname(who.id, asked.nickname)

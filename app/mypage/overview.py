@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
+from datetime import date, timedelta
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, select
 
 from app.accounts import devices
 from app.extensions import read
 from app.mypage.heat_map import Half, busiest_week, first_day, halves
+from app.time_zones import midnight
 
-# Name: where it stands. A figure may use the parameters `owner`, `zone` and `since`, a day in that zone.
+# Name: where it stands. A figure may use the parameters `owner`, `midnights`, in which the days of the heat map begin
+# (an array as PostgreSQL writes it), and `since`, the first of them.
 Figures = Mapping[str, ColumnElement[Any]]
 
 
@@ -62,17 +65,26 @@ def _statement(figures: tuple[tuple[str, ColumnElement[Any]], ...]) -> Select[tu
     return select(*(count.label(name) for name, count in figures), devices.OTHERS.label("other_devices"))
 
 
-def overview(user_id: int, session_id: int, figures: Figures, zone: str, today: date) -> Overview:
+@lru_cache(maxsize=256)
+def _midnights(first: date, today: date, zone: ZoneInfo) -> str:
+    """Built once a day for each zone."""
+    days = (first + timedelta(days=number) for number in range((today - first).days + 1))
+    return "{" + ",".join(midnight(day, zone).isoformat() for day in days) + "}"
+
+
+def overview(user_id: int, session_id: int, figures: Figures, zone: ZoneInfo, today: date) -> Overview:
     """One statement.
 
     Args:
         session_id: of the device that asks.
         figures: of all features.
-        zone: the IANA name of the zone in which a day begins.
+        zone: in which a day begins.
         today: the day there.
     """
-    asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, "zone": zone, "since": first_day(today)}
+    first = first_day(today)
+    days_begin = {"since": midnight(first, zone), "midnights": _midnights(first, today, zone)}
+    asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, **days_begin}
     counted = dict(read(_statement(tuple(figures.items())), asked).one()._mapping)
     by_day = counted.pop("notes_by_day") or {}
-    days = {date.fromisoformat(day): count for day, count in by_day.items()}
+    days = {first + timedelta(days=int(number) - 1): count for number, count in by_day.items()}
     return Overview(**counted, days=days, today=today)

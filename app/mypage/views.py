@@ -23,7 +23,7 @@ from app.web.answers import go_to, refusal
 from app.web.cookies import keep
 from app.web.errors import wants_json
 from app.web.form_recovery import recovers
-from app.web.locale import browser_locale, reader_locale, reader_time_zone, today
+from app.web.locale import browser_locale, reader, reader_locale, today
 from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
 
@@ -34,7 +34,7 @@ bp = Blueprint("mypage", __name__, url_prefix="/mypage")
 @from_follower
 def index() -> Answer:
     figures = current_app.extensions["figures"]
-    shown = overview(current_user.id, current_user.session_id, figures, reader_time_zone(), today())
+    shown = overview(current_user.id, current_user.session_id, figures, reader().time_zone, today())
     return render_template("mypage/index.html", overview=shown)
 
 

@@ -1,7 +1,7 @@
 """The notes of one day: which moments a day is made of where the reader is, and a page of what was written then."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from app.notes.listing import PAGE_SIZE, NotePage, beside, page_of
 from app.notes.models import Note
 from app.notes.search import Search
 from app.notes.search_parts import COUNTED
+from app.time_zones import midnight
 
 DAYS = (EPOCH.date(), END.date())  # the first one, and the first one that is too late
 
@@ -52,12 +53,7 @@ class OneDay:
         day = date.fromisoformat(text)
         if day.isoformat() != text or not DAYS[0] <= day < DAYS[1]:
             raise ValueError(f"not a day of this list: {text!r}")
-        return cls(day, _midnight(day, zone), _midnight(day + timedelta(days=1), zone))
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The moment in which a day begins, also where the clocks leave midnight out (PEP 495: fold=0)."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+        return cls(day, midnight(day, zone), midnight(day + timedelta(days=1), zone))
 
 
 _OF_DAY = (Note.created_at >= bindparam("begin"), Note.created_at < bindparam("end"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from typing import cast
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
@@ -21,7 +20,7 @@ from app.portability.rejection import ArchiveRejected
 from app.rate_limits import RateLimited
 from app.web.autocommit import in_transaction
 from app.web.formats import number
-from app.web.locale import reader_time_zone, today
+from app.web.locale import reader, today
 from app.web.request_size import accepts_upload
 from app.web.throttling import retry_after, wait_sentence
 
@@ -42,9 +41,8 @@ def export() -> Answer:
     if request.method == "HEAD":
         return download(())
     rate_limits.take(rate_limits.EXPORTS, current_user.id)
-    zone = ZoneInfo(reader_time_zone())
     user: SignedIn = current_user._get_current_object()  # its name outlives the request, the proxy does not
-    parts = exporting.export(user, portables(), readme(), zone, this_client())
+    parts = exporting.export(user, portables(), readme(), reader().time_zone, this_client())
     return download(stream_with_context(parts))
 
 

@@ -3,10 +3,9 @@
 The account's choice comes first, then the browser's cookie, then the Accept-Language header.
 """
 
-import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from flask_login import current_user
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from app import time_zones
 from app.extensions import babel
 from app.web.template_folding import constant
 
@@ -37,7 +37,7 @@ class Reader:
 
 
 def init_app(app: Flask) -> None:
-    babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()], timezone_selector=reader_time_zone)
+    babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()])
     app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, theme=lambda: reader().theme)
 
 
@@ -54,10 +54,6 @@ def reader() -> Reader:
 @constant
 def reader_locale() -> str:
     return reader().language
-
-
-def reader_time_zone() -> str:
-    return reader().time_zone.key
 
 
 def known_account() -> Any:
@@ -81,23 +77,15 @@ def _best_language(accepted: str) -> str:
 
 def _time_zone(account: Any, language: str) -> str:
     """Without a choice: Korea's for Korean. A reader of English may be anywhere: UTC, and times say so."""
-    chosen = (account and account.time_zone) or request.cookies.get("time_zone")
-    if chosen in time_zones():
-        return str(chosen)
+    chosen = time_zones.resolved((account and account.time_zone) or request.cookies.get("time_zone", ""))
+    if chosen in time_zones.names():
+        return chosen
     return "Asia/Seoul" if language == "ko" else "UTC"
 
 
 def _theme() -> str | None:
     chosen = request.cookies.get("theme")
     return chosen if chosen in ("light", "dark") else None
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    """The IANA names that may be chosen: places and UTC, without the old abbreviations and the fixed offsets."""
-    return frozenset(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/")) | {
-        "UTC"
-    }
 
 
 def today() -> date:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from app.accounts import profile
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import browser_of
@@ -63,11 +64,30 @@ def test_empty_settings_follow_the_browser_again(signed_in: Visitor, alice: User
     assert '<html lang="ko">' in signed_in.get("/mypage", headers={"Accept-Language": "ko"}).text
 
 
-@pytest.mark.parametrize("time_zone", ["UTC", "US/Pacific", "Asia/Calcutta"])
+@pytest.mark.parametrize("time_zone", ["UTC", "America/Indiana/Knox"])
 def test_a_valid_time_zone_that_is_not_listed_is_kept(signed_in: Visitor, alice: User, time_zone: str) -> None:
     signed_in.submit("/mypage/settings", language="", time_zone=time_zone)
     assert settings_of(alice) == (None, time_zone)
     assert f"<option selected>{time_zone}</option>" in signed_in.get("/mypage/edit").text
+
+
+@pytest.mark.parametrize(
+    ("link", "place"), [("Asia/Calcutta", "Asia/Kolkata"), ("US/Eastern", "America/New_York"), ("ROK", "Asia/Seoul")]
+)
+def test_a_name_of_before_is_stored_as_its_place(signed_in: Visitor, alice: User, link: str, place: str) -> None:
+    assert signed_in.submit("/mypage/settings", language="", time_zone=link).status_code == 302
+    assert settings_of(alice) == (None, place)
+
+
+def test_a_row_with_a_name_of_before_is_read_as_its_place(signed_in: Visitor, alice: User) -> None:
+    profile.change_settings(alice.id, "en", "Asia/Calcutta")
+    assert signed_in.get("/mypage").status_code == 200
+    [(moment, shown)] = re.findall(r'<time datetime="(.*?)">(.*?)</time>', signed_in.get("/mypage/devices").text)
+    there = datetime.fromisoformat(moment).astimezone(ZoneInfo("Asia/Kolkata"))
+    assert shown.endswith(f", {there:%-I:%M %p}")
+    edited = signed_in.get("/mypage/edit").text
+    assert '<option value="Asia/Kolkata" selected>Kolkata (UTC+5:30)</option>' in edited
+    assert "Calcutta" not in edited
 
 
 def test_the_form_selects_the_current_settings(signed_in: Visitor) -> None:

@@ -22,6 +22,8 @@ def test_the_profile_is_read_and_changed_field_by_field(program: Program, alice:
     assert program.patch("/profile", {"nickname": " Half Moon "}).json == {**before, "nickname": "Half Moon"}
     changed = program.patch("/profile", {"language": "ko", "time_zone": "Asia/Seoul"}).json
     assert program.patch("/profile", {"time_zone": None}).json == {**changed, "time_zone": None}
+    assert program.patch("/profile", {"time_zone": "Asia/Calcutta"}).json == {**changed, "time_zone": "Asia/Kolkata"}
+    assert program.patch("/profile", {"time_zone": None}).json == {**changed, "time_zone": None}
     assert program.patch("/profile", {}).json == program.get("/profile").json == {**changed, "time_zone": None}
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ TODAY = date(2026, 11, 21)  # a Saturday
 
 
 def counted(app: Flask, user: User, zone: str = "Asia/Seoul", today: date = TODAY) -> Overview:
-    return overview(user.id, 0, app.extensions["figures"], zone, today)
+    return overview(user.id, 0, app.extensions["figures"], ZoneInfo(zone), today)
 
 
 def write(user: User, *moments: datetime, **values: Any) -> None:
@@ -65,6 +66,48 @@ def test_the_overview_costs_one_statement(app: Flask, alice: User) -> None:
 def test_notes_are_counted_by_day_in_the_readers_time_zone(app: Flask, alice: User, zone: str, day: int) -> None:
     write(alice, datetime(2026, 11, 20, 15, 30, tzinfo=UTC))
     assert counted(app, alice, zone).days == {date(2026, 11, day): 1}
+
+
+def test_a_zone_that_the_database_does_not_know_is_counted_as_well(app: Flask, alice: User) -> None:
+    """Its data may be older than ours: it is told moments, and no name."""
+    with (files("tzdata") / "zoneinfo" / "Asia" / "Kathmandu").open("rb") as data:
+        newer = ZoneInfo.from_file(data, key="Asia/Founded_Tomorrow")
+    write(alice, datetime(2026, 11, 20, 18, 14, tzinfo=UTC), datetime(2026, 11, 20, 18, 15, tzinfo=UTC))
+    found = overview(alice.id, 0, app.extensions["figures"], newer, TODAY)
+    assert found.days == {date(2026, 11, 20): 1, date(2026, 11, 21): 1}
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("America/New_York", "2026-03-08", 23),
+        ("America/New_York", "2026-11-01", 25),
+        ("Africa/Cairo", "2026-04-24", 23),  # it begins at one o'clock
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Asia/Seoul", "2026-11-21", 24),
+    ],
+)
+def test_a_day_is_counted_from_its_first_moment_to_its_last(
+    app: Flask, alice: User, zone: str, day: str, hours: float
+) -> None:
+    there = date.fromisoformat(day)
+    begin = datetime.combine(there, datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
+    end, moment = begin + timedelta(hours=hours), timedelta(microseconds=1)
+    write(alice, begin - moment, begin, end - moment, end)
+    found = counted(app, alice, zone, there + timedelta(days=3))
+    assert found.days == {there - timedelta(days=1): 1, there: 2, there + timedelta(days=1): 1}
+
+
+def test_a_day_that_a_zone_left_out_has_no_notes(app: Flask, alice: User) -> None:
+    """Samoa went over the date line from the 29th to the 31st of December 2011."""
+    write(alice, datetime(2011, 12, 30, 9, 59, tzinfo=UTC), datetime(2011, 12, 30, 10, 0, tzinfo=UTC))
+    found = counted(app, alice, "Pacific/Apia", date(2012, 1, 2))
+    assert found.days == {date(2011, 12, 29): 1, date(2011, 12, 31): 1}
+
+
+def test_a_note_of_the_database_whose_clock_is_ahead_is_todays(app: Flask, alice: User) -> None:
+    write(alice, datetime(2026, 11, 21, 15, 0, 30, tzinfo=UTC))  # half a minute into the day after in Seoul
+    assert counted(app, alice).days == {TODAY: 1}
 
 
 def test_notes_older_than_26_weeks_are_not_in_the_heat_map(app: Flask, alice: User) -> None:

@@ -11,7 +11,14 @@ MOMENT = datetime(2026, 11, 21, 5, 4, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("zone", "shown"), [("America/New_York", "12:04 AM"), ("Asia/Seoul", "2:04 PM"), ("no/where", "5:04 AM")]
+    ("zone", "shown"),
+    [
+        ("America/New_York", "12:04 AM"),
+        ("Asia/Seoul", "2:04 PM"),
+        ("Asia/Saigon", "12:04 PM"),
+        ("Europe/Kiev", "7:04 AM"),
+        ("no/where", "5:04 AM"),
+    ],
 )
 def test_the_time_zone_comes_from_the_cookie(app: Flask, zone: str, shown: str) -> None:
     with app.test_request_context(headers={"Accept-Language": "en", "Cookie": f"time_zone={zone}"}):

@@ -1,18 +1,21 @@
-"""The time zones that a reader chooses from: IANA's places, by region, named by Unicode's locale data.
+"""Time zones: the names that are known, and the list that a reader chooses from.
 
-IANA's zone.tab has a place for every clock of every country. A district, such as America/Indiana/Knox, is left out if
-its country has a place with the same clock. Any other valid name, also the old Asia/Calcutta, may still be an account's
-choice and is then shown on top of the list.
+All is read from the package tzdata, whatever the machine has. IANA's zone.tab has a place for every clock of every
+country. Browsers and old accounts also have names of before, such as Asia/Calcutta or US/Eastern: IANA's links. They
+are resolved to their place wherever a name comes in, for many servers no longer know them. The database is told no name
+at all, but moments: its data may be years older than ours.
+
+The list has the places by region, named by Unicode's locale data. A district, such as America/Indiana/Knox, is left out
+if its country has a place with the same clock. It may still be an account's choice, and is then on top of the list.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale, get_global
-
-from app.web.locale import time_zones
 
 Clock = tuple[timedelta | None, timedelta | None]
 Region = tuple[str, list[tuple[str, str]]]
@@ -26,6 +29,40 @@ RENAMED = {
     ("Asia/Yangon", "ko"): "양곤",
     ("Europe/Kyiv", "ko"): "키이우",
 }
+
+
+@cache
+def names() -> frozenset[str]:
+    """The names that may be chosen: places and UTC, without the old abbreviations and the fixed offsets."""
+    return frozenset(name for _, name in _places()) | {"UTC"}
+
+
+def resolved(name: str) -> str:
+    """The place behind a link, such as Asia/Kolkata behind Asia/Calcutta; any other name as it is."""
+    return name if name in names() else _links().get(name, name)
+
+
+@cache
+def _places() -> list[tuple[str, str]]:
+    """Each country and the name of a place in it: "KR", "Asia/Seoul"."""
+    rows = [line.split("\t") for line in _lines("zone.tab") if not line.startswith("#")]
+    return [(country, name) for country, _, name, *_ in rows]
+
+
+@cache
+def _links() -> Mapping[str, str]:
+    """Link: its target. IANA makes links of places too, where two countries have had the same clock since 1970."""
+    rows = [line.split() for line in _lines("tzdata.zi") if line.startswith("L ")]
+    return {link: target for _, target, link in rows}
+
+
+def _lines(table: str) -> list[str]:
+    return (files("tzdata") / "zoneinfo" / table).read_text(encoding="utf-8").splitlines()
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The moment in which a day begins, also where the clocks leave midnight out (PEP 495: fold=0)."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def regions(language: str, now: datetime) -> tuple[Region, ...]:
@@ -49,14 +86,10 @@ def _regions(language: str, now: datetime) -> tuple[Region, ...]:
 
 @cache
 def listed_zones() -> dict[str, tuple[ZoneInfo, ...]]:
-    """Region: its zones. Leaves out those that are newer than this system's data. Cached: each zone is a file."""
-    table = (files("pytz") / "zoneinfo" / "zone.tab").read_text()
-    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    """Region: its zones. Cached: each zone is a file."""
     clocks: set[tuple[str, *Clock]] = set()
     by_region: dict[str, list[ZoneInfo]] = {}
-    for country, _, name, *_ in rows:
-        if name not in time_zones():
-            continue
+    for country, name in _places():
         zone = ZoneInfo(name)
         is_district = name.count("/") == 2
         if not (is_district and (country, *clock(zone)) in clocks):

@@ -1,0 +1,109 @@
+"""IANA's time zones: their names, and their list in the reader's language."""
+
+import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.time_zones import clock, names, of_no_region, regions, resolved
+
+WINTER, SUMMER = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 7, 15, tzinfo=UTC)
+
+
+def labels(language: str, now: datetime) -> dict[str, str]:
+    return {name: label for _, places in regions(language, now) for name, label in places}
+
+
+@pytest.fixture
+def bare_machine() -> Iterator[None]:
+    """Its image has no /usr/share/zoneinfo."""
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(())
+    yield
+    zoneinfo.reset_tzpath(before)
+
+
+def test_every_name_is_a_zone_also_where_the_machine_has_none(bare_machine: None) -> None:
+    assert {ZoneInfo.no_cache(name).key for name in names()} == names()
+    assert len(names()) > 400
+
+
+@pytest.mark.parametrize(
+    ("link", "place"),
+    [
+        ("Asia/Calcutta", "Asia/Kolkata"),
+        ("Asia/Saigon", "Asia/Ho_Chi_Minh"),
+        ("US/Eastern", "America/New_York"),
+        ("Europe/Kiev", "Europe/Kyiv"),
+        ("Asia/Rangoon", "Asia/Yangon"),
+        ("Asia/Katmandu", "Asia/Kathmandu"),
+        ("Pacific/Enderbury", "Pacific/Kanton"),
+        ("America/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("ROK", "Asia/Seoul"),
+    ],
+)
+def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> None:
+    assert resolved(link) == place
+    assert link not in names()
+    assert place in names()
+
+
+@pytest.mark.parametrize("name", ["UTC", "Asia/Seoul", "Europe/Amsterdam", "Africa/Accra", "America/Indiana/Knox"])
+def test_a_place_stays_also_where_its_clock_is_another_ones(name: str) -> None:
+    assert resolved(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Etc/GMT+5", "asia/calcutta", "EST5EDT"])
+def test_what_is_no_place_is_left_to_the_caller(name: str) -> None:
+    assert resolved(name) == name
+    assert name not in names()
+
+
+def test_every_clock_in_use_is_listed() -> None:
+    shown = {clock(ZoneInfo(name)) for name in labels("en", WINTER)}
+    assert {name for name in names() if clock(ZoneInfo(name)) not in shown} == set()
+
+
+def test_a_district_is_listed_only_for_a_clock_that_its_country_has_nowhere_else() -> None:
+    listed = set(labels("en", WINTER))
+    assert {name for name in listed if name.count("/") == 2} == {"America/Argentina/Buenos_Aires"}
+    assert {
+        "America/New_York",
+        "America/Detroit",
+        "America/Sao_Paulo",
+    } <= listed  # two cities of one clock are no districts
+
+
+def test_every_time_zone_is_listed_once_and_is_valid() -> None:
+    listed = [name for _, places in regions("en", WINTER) for name, _ in places]
+    assert len(listed) == len(set(listed)) > 390
+    assert set(listed) <= names()
+    assert all(of_no_region(name) == ["UTC"] for name in listed)
+    assert of_no_region("America/Indiana/Knox") == ["UTC", "America/Indiana/Knox"]
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "now", "label"),
+    [
+        ("Asia/Seoul", "ko", WINTER, "서울 (UTC+9)"),
+        ("Asia/Kolkata", "ko", WINTER, "콜카타 (UTC+5:30)"),
+        ("Asia/Ho_Chi_Minh", "ko", WINTER, "호찌민 (UTC+7)"),
+        ("America/New_York", "en", WINTER, "New York (UTC−5)"),
+        ("America/New_York", "en", SUMMER, "New York (UTC−4)"),
+        ("America/Argentina/Buenos_Aires", "en", WINTER, "Buenos Aires (UTC−3)"),
+        ("America/St_Johns", "en", WINTER, "St. John’s (UTC−3:30)"),
+        ("Europe/London", "en", WINTER, "London (UTC+0)"),
+        ("Pacific/Chatham", "en", SUMMER, "Chatham (UTC+12:45)"),
+    ],
+)
+def test_a_place_is_labelled_in_the_readers_language_with_its_current_offset(
+    name: str, language: str, now: datetime, label: str
+) -> None:
+    assert labels(language, now)[name] == label
+
+
+def test_time_zones_are_sorted_from_west_to_east() -> None:
+    [europe] = [places for region, places in regions("en", WINTER) if region == "Europe"]
+    assert (europe[0][0], europe[-1][0]) == ("Europe/Dublin", "Europe/Ulyanovsk")
