@@ -8,10 +8,10 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from app import database_timeout
 from app.extensions import db
 from app.web.logs import logging_config
 from config import checked
-from http_server import database_timeout
 
 MOST_DESCRIPTORS = 8192
 
@@ -59,9 +59,9 @@ logconfig_dict = logging_config(settings.LOG_LEVEL)
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Forget the connections that the parent opened before the fork, without closing them: they are the parent's.
 
-    The timeout of the database is for the web alone: a release waits longer, and it locks.
+    The timeout of the database is for what serves, web and worker: a release waits longer, and it locks.
     """
-    database_timeout.install()
+    database_timeout.install(fails_fast=True)
     app = server.app.wsgi()
     assert isinstance(app, Flask)  # noqa: S101 - the Procfile names the factory
     with app.app_context():

@@ -1,7 +1,10 @@
 """`flask worker`: the process that runs the background jobs.
 
-It reconnects by itself when the database restarts. On SIGTERM or SIGINT it takes no new job and exits within 25
-seconds, before Heroku kills it at 30. A job that still runs then goes back into the queue.
+It reconnects by itself when the database restarts, or falls silent on an open connection. On SIGTERM or SIGINT it
+takes no new job and exits within 25 seconds, before Heroku kills it at 30. A job that still runs then is requeued.
+
+A database that is away is no reason to exit: a platform stops restarting what always ends. A process that is stuck so
+that it does not even find out exits with 1 (watchdog).
 """
 
 import asyncio
@@ -9,7 +12,8 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
@@ -17,17 +21,18 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from procrastinate import JobContext, PsycopgConnector
+from procrastinate import JobContext
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 
+from app import database_timeout
 from app.extensions import db
 from app.job_middleware import in_context
 from app.jobs import JobRequeued, queue
-from app.pooled_queue import worker_options
-from app.queue_upkeep import DEAD_AFTER
+from app.queue_connection import SESSION_NAME, QueueConnector, connector, worker_options
+from app.queue_upkeep import DEAD_AFTER, LONGEST_JOB
 from app.release import boot_gate
 from app.web import logs
 
@@ -36,10 +41,11 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 5.0  # seconds between two heartbeats
 GRACE_PERIOD = 20.0  # seconds from the signal until the running jobs are requeued
 EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case; without a database nothing is requeued
+IDLE_EXIT_AFTER = 5  # seconds without a running job, from the signal; what is left is to sign off, if the queue answers
 RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
-POOL_TIMEOUT = 5.0  # seconds
-CONNECT_TIMEOUT = 5  # seconds
-SESSION_NAME = "semicircle-worker"  # the application_name of its database sessions
+STUCK_AFTER = 120  # seconds without an answer of the queue, and without a try to reach it; LONGEST_JOB while a job runs
+
+Middleware = list[Callable[..., Any]]
 
 
 @click.command("worker")
@@ -48,6 +54,7 @@ def worker() -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     logs.configure(app.config["LOG_LEVEL"])  # in tests too: the worker is a process of its own
     event.listen(db.engine, "do_connect", _name_session)
+    database_timeout.install(fails_fast=False)
     asyncio.run(_serve(app))
 
 
@@ -55,16 +62,63 @@ def _name_session(dialect: object, record: object, arguments: object, options: d
     options["application_name"] = SESSION_NAME
 
 
+class Watchdog(threading.Thread):
+    """Ends a process that is stuck, whatever it is stuck in, so that its platform starts another one.
+
+    It is fed by each answer of the queue, of which a heartbeat brings one, and by each try to reach the database. It
+    counts seconds of its own: a process or a machine that was paused has lost one.
+    """
+
+    def __init__(self, running: Set[int | None]) -> None:
+        super().__init__(name="watchdog", daemon=True)
+        self._running = running
+        self._fed = threading.Event()
+
+    def feed(self) -> None:
+        self._fed.set()
+
+    def run(self) -> None:
+        hungry = 0
+        while hungry < (LONGEST_JOB if self._running else STUCK_AFTER):
+            hungry = 0 if self._fed.wait(1) else hungry + 1
+            self._fed.clear()
+        log.critical("the worker is stuck: for %d s it has neither heard of the queue nor tried to reach it", hungry)
+        _exit(1)
+
+
 async def _serve(app: Flask) -> None:
     """Work until a signal comes, from when the schema is there. Start again whenever the database was away."""
     stopping, grace_over = asyncio.Event(), asyncio.Event()
+    running: set[int | None] = set()  # the ids of the jobs
+    watchdog = Watchdog(running)
+    watchdog.start()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # Python's default depends on the CPUs
+    _heed_signals(stopping, grace_over, running)
+    while not stopping.is_set():
+        watchdog.feed()
+        if await asyncio.to_thread(boot_gate.may_work, app):
+            watchdog.feed()
+            await _work_until(stopping, app, connector(app, watchdog.feed), [_requeue_after(grace_over, running)])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
+    if grace_over.is_set():
+        _exit(0)
+
+
+def _heed_signals(stopping: asyncio.Event, grace_over: asyncio.Event, running: Set[int | None]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def exit_when_idle(seconds: int = 0) -> None:
+        if seconds >= IDLE_EXIT_AFTER:
+            _exit(0)
+        loop.call_later(1, exit_when_idle, 0 if running else seconds + 1)
 
     def stop() -> None:
         stopping.set()
+        exit_when_idle()
         loop.call_later(GRACE_PERIOD, grace_over.set)
-        loop.call_later(EXIT_AFTER, _exit)
+        loop.call_later(EXIT_AFTER, _exit, 0)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if not loop.is_closed():  # a second signal may come while the process exits
@@ -72,45 +126,44 @@ async def _serve(app: Flask) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    while not stopping.is_set():
-        if await asyncio.to_thread(boot_gate.may_work, app):
-            await _work_until(stopping, _work(app, grace_over))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
-    if grace_over.is_set():
-        _exit()
 
 
-def _exit() -> None:
+def _exit(code: int) -> None:
     """Exit without waiting for threads: they cannot be ended, and their jobs are requeued now or when they stall."""
     for process in multiprocessing.active_children():
         process.kill()
     logging.shutdown()
-    os._exit(0)
+    os._exit(code)
 
 
-async def _work_until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Run the work until it fails because the queue does not answer, or cancel it when stopping."""
-    working, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
-    await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if stopping.is_set():
+async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
+    """Run the work until the queue does not answer, or the process is stopping. Jobs that run end first."""
+    working = asyncio.create_task(_work(app, opened, middleware))
+    ends = [asyncio.create_task(event.wait()) for event in (stopping, opened.failed)]
+    await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    if stopping.is_set() or opened.failed.is_set():
         working.cancel()
+    failure: Exception | None = None
     try:
         await working
     except (ConnectorException, PoolTimeout) as error:
-        log.warning("the queue does not answer: %s", str(error.__cause__ or error).partition("\n")[0])
+        failure = error
     except asyncio.CancelledError:
+        failure = opened.failure
+    if failure:
+        log.warning("the queue does not answer: %s", str(failure.__cause__ or failure).partition("\n")[0])
+    else:
         log.info("stopped")
 
 
-async def _work(app: Flask, grace_over: asyncio.Event) -> None:
+async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
     """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
 
     Raises:
         ConnectorException, PoolTimeout: the queue does not answer.
     """
-    opened = connector(app)
     with queue.replace_connector(opened):
         async with queue.open_async():
             await queue.run_worker_async(
@@ -120,35 +173,24 @@ async def _work(app: Flask, grace_over: asyncio.Event) -> None:
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=DEAD_AFTER,
                 task_middleware=[in_context(app)],
-                worker_middleware=[_requeue_after(grace_over)],
+                worker_middleware=middleware,
                 **await worker_options(opened),
             )
 
 
-def connector(app: Flask) -> PsycopgConnector:
-    """The queue's connection to the application's database. Direct, because LISTEN hears nothing through a pooler."""
-    url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
-    return PsycopgConnector(
-        conninfo=url.render_as_string(hide_password=False),
-        # No prepared statements: a pooler's next session would not know them.
-        kwargs={
-            "application_name": f"{SESSION_NAME} queue",
-            "connect_timeout": CONNECT_TIMEOUT,
-            "prepare_threshold": None,
-        },
-        min_size=1,
-        max_size=1,  # besides the connection that listens
-        timeout=POOL_TIMEOUT,
-    )
+def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable[..., Any]:
+    """A middleware for jobs: one that still runs when the grace period is over is requeued.
 
-
-def _requeue_after(grace_over: asyncio.Event) -> Callable[..., Any]:
-    """A middleware for jobs: one that still runs when the grace period is over is requeued."""
+    Args:
+        jobs: where it notes those that run.
+    """
 
     async def run(call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
+        jobs.add(context.job.id)
         running = asyncio.ensure_future(call_next())
         waiting = asyncio.ensure_future(grace_over.wait())
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        jobs.discard(context.job.id)
         waiting.cancel()
         if not running.done():
             raise JobRequeued

@@ -32,6 +32,7 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
+admin_users = admin
 pool_mode = transaction
 default_pool_size = {sessions}
 server_reset_query =

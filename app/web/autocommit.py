@@ -36,7 +36,7 @@ class PooledConnection(psycopg2.extensions.connection):
     """A connection that knows when it was last in use.
 
     reads_only: tells a read in autocommit from the pool's ping, which has less time to be answered: see
-        http_server/database_timeout.py.
+        app/database_timeout.py.
     settings: SQL that its transactions begin with: see app/transaction_settings.py.
     """
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.jobs import queue
-from app.worker import connector
+from app.queue_connection import connector
 
 JOBS = "SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name"
 

@@ -1,41 +1,28 @@
 """The worker process: every job has its effect once, whatever happens to the processes and the database."""
 
 import signal
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import text
 
-from app.accounts.models import User
 from app.dev import ports, postgres
-from app.extensions import db
 from app.queue_upkeep import DEAD_AFTER
-from app.wordcounts import rate_limits, service
 from tests.databases import Environment, migrated_database, upgrade
-from tests.live.workers import Queue, running_queue
+from tests.live.workers import PAGE, Queue, Slow, running_queue
 from tests.queued import run_queued
 from tests.waiting import WITHIN, wait_until
-from tests.wordcounts.page_server import PageServer, page
+from tests.wordcounts.page_server import PageServer
 
 pytestmark = pytest.mark.servers
 
 JOBS = 60
-PAGE = page(b"<p>two words")
 OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker queue'"
 SESSIONS = f"SELECT count(*) {OF_WORKERS}"
 BACKENDS = f"SELECT pid {OF_WORKERS}"
 STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
-
-NEXT_JOB = text(
-    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
-)
-LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
 AGE_HEARTBEATS = (
     "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
@@ -48,19 +35,6 @@ NEVER_LISTENS = OPTION("listen_notify", False)
 SETTING = "import importlib; importlib.import_module('app.worker').{} = {}".format
 SHORT_GRACE_PERIOD = SETTING("GRACE_PERIOD", 1.0)
 EXITS_SOON = SETTING("EXIT_AFTER", 2.0)
-
-
-class Slow:
-    """A page whose server answers when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Semaphore(0)
-        self.may_answer = threading.Event()
-
-    def __call__(self, connection: socket.socket) -> None:
-        self.asked.release()
-        self.may_answer.wait(60)
-        connection.sendall(PAGE)
 
 
 @pytest.fixture
@@ -89,20 +63,9 @@ def ask(queue: Queue, pages: PageServer) -> Callable[..., None]:
     """ask("/a", "/b"): queue counts of these pages, for one user per five pages."""
 
     def ask(*paths: str) -> None:
-        with queue.app.app_context():
-            for start in range(0, len(paths), rate_limits.MAX_UNFINISHED):
-                name = f"reader-{paths[start].strip('/')}"
-                reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
-                db.session.add(reader)
-                db.session.commit()
-                for path in paths[start : start + rate_limits.MAX_UNFINISHED]:
-                    service.ask(reader.id, pages.url(path))
+        queue.ask(*(pages.url(path) for path in paths))
 
     return ask
-
-
-def are_done(queue: Queue, number: int) -> bool:
-    return queue.rows(STATUSES) == [("done", number)]
 
 
 def waiting_jobs(queue: Queue) -> int:
@@ -121,7 +84,7 @@ def test_an_idle_worker_is_notified_of_a_job(queue: Queue, ask: Callable[..., No
     """And stores the counts."""
     with queue.worker(NEVER_POLLS):
         ask("/1")
-        wait_until(lambda: are_done(queue, 1), "it is counted")
+        wait_until(lambda: queue.has_counted(1), "it is counted")
     assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
     assert queue.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'") == [(0,)]
 
@@ -129,7 +92,7 @@ def test_an_idle_worker_is_notified_of_a_job(queue: Queue, ask: Callable[..., No
 def test_a_worker_that_is_not_notified_polls_until_ctrl_c(queue: Queue, ask: Callable[..., None]) -> None:
     with queue.worker(NEVER_LISTENS) as worker:
         ask("/1")
-        wait_until(lambda: are_done(queue, 1), "it is counted")
+        wait_until(lambda: queue.has_counted(1), "it is counted")
         worker.send_signal(signal.SIGINT)
         worker.send_signal(signal.SIGINT)  # an impatient second Ctrl-C
         assert worker.wait(timeout=25) == 0
@@ -142,7 +105,7 @@ def test_two_workers_share_many_jobs_and_run_none_twice(
 ) -> None:
     ask(*(f"/{number}" for number in range(JOBS)))
     with queue.worker(), queue.worker():
-        wait_until(lambda: are_done(queue, JOBS), "all are counted", within=300)
+        wait_until(lambda: queue.has_counted(JOBS), "all are counted", within=300)
     fetched = [head.split(" ")[1] for head in pages.requests]
     assert len(fetched) == len(set(fetched)) == JOBS
 
@@ -159,7 +122,7 @@ def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
     slow.may_answer.set()
     assert len(queue.rows(AGE_HEARTBEATS, seconds=DEAD_AFTER)) == 1
     with queue.worker():
-        wait_until(lambda: are_done(queue, 1), "another worker runs it", within=90 - DEAD_AFTER)
+        wait_until(lambda: queue.has_counted(1), "another worker runs it", within=90 - DEAD_AFTER)
     assert len(pages.requests) == 2
 
 
@@ -191,7 +154,7 @@ def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: Queue, ask: Cal
     slow.may_answer.set()
     with queue.app.app_context():
         run_queued(queue.app)  # as another worker would
-    assert are_done(queue, 1)
+    assert queue.has_counted(1)
 
 
 def test_it_exits_in_time_though_the_database_hangs(queue: Queue) -> None:
@@ -229,9 +192,7 @@ def test_an_idle_worker_reconnects_when_the_database_restarts(
         with running_queue(environment, tmp_path, pages) as queue, queue.worker():
             server.stop()
             server = postgres.start(tmp_path / "postgres", port, durable=False)
-            with queue.app.app_context():
-                db.session.execute(NEXT_JOB)
-                db.session.commit()
-            wait_until(lambda: queue.rows(LEFT) == [(0,)], "it runs the next job")
+            queue.defer_next()
+            wait_until(queue.has_done_the_next, "it runs the next job")
     finally:
         server.stop()

@@ -1,8 +1,11 @@
 """Workers as a platform runs them: the Procfile's line in a process, configured by its environment."""
 
 import os
+import secrets
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +16,36 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
+from app.accounts.models import User
 from app.extensions import db
+from app.wordcounts import rate_limits, service
 from config import TestingConfig
 from tests.databases import Environment
 from tests.live.conftest import ROOT, running
 from tests.waiting import wait_until
-from tests.wordcounts.page_server import PageServer
+from tests.wordcounts.page_server import PageServer, page
 
 WORKERS = "SELECT id FROM procrastinate_workers"
+STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
+NEXT_JOB = text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
+    " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
+)
+LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
+PAGE = page(b"<p>two words")
+
+
+class Slow:
+    """A page whose server answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.may_answer = threading.Event()
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.asked.release()
+        self.may_answer.wait(60)
+        connection.sendall(PAGE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +61,30 @@ class Queue:
             found = [tuple(row) for row in db.session.execute(text(query), parameters)]
             db.session.commit()
             return found
+
+    def ask(self, *urls: str) -> None:
+        """Ask for counts of these pages, as one user per five pages."""
+        with self.app.app_context():
+            for start in range(0, len(urls), rate_limits.MAX_UNFINISHED):
+                name = f"reader-{secrets.token_hex(4)}"
+                reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
+                db.session.add(reader)
+                db.session.commit()
+                for url in urls[start : start + rate_limits.MAX_UNFINISHED]:
+                    service.ask(reader.id, url)
+
+    def has_counted(self, number: int) -> bool:
+        """Whether so many pages were asked for, and all are counted."""
+        return self.rows(STATUSES) == [("done", number)]
+
+    def defer_next(self) -> None:
+        """Defer a job that any worker does at once."""
+        with self.app.app_context():
+            db.session.execute(NEXT_JOB)
+            db.session.commit()
+
+    def has_done_the_next(self) -> bool:
+        return self.rows(LEFT) == [(0,)]
 
     @contextmanager
     def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:

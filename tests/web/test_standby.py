@@ -12,6 +12,7 @@ from procrastinate.exceptions import ConnectorException
 
 from app.dev import ports, postgres
 from app.extensions import db
+from app.queue_connection import connector
 from app.worker import _work
 from tests.databases import Environment, upgrade
 from tests.servers import folder_for_postgres
@@ -98,4 +99,4 @@ def test_readyz_says_that_the_database_is_read_only(standby: Standby) -> None:
 
 def test_a_worker_finds_that_the_queue_does_not_answer_and_will_try_again(standby: Standby) -> None:
     with pytest.raises(ConnectorException):
-        asyncio.run(_work(standby.site.app, asyncio.Event()))
+        asyncio.run(_work(standby.site.app, connector(standby.site.app), []))

@@ -11,8 +11,7 @@ from app import create_app
 from app.extensions import db
 from app.job_middleware import in_context
 from app.jobs import defer, queue
-from app.pooled_queue import worker_options
-from app.worker import connector
+from app.queue_connection import connector, worker_options
 from config import TestingConfig
 from tests.databases import Environment
 from tests.pgbouncer import needs_pgbouncer, pooler

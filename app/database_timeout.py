@@ -59,9 +59,13 @@ class CircuitBreaker:
 _breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
 
 
-def install() -> None:
-    """For all connections that psycopg2 uses in this process from now on."""
-    set_wait_callback(wait)
+def install(*, fails_fast: bool) -> None:
+    """For all connections that psycopg2 uses in this process from now on.
+
+    Args:
+        fails_fast: with the circuit breaker, for the sake of readers. A job would rather wait for a new connection.
+    """
+    set_wait_callback(wait_or_fail_fast if fails_fast else wait)
 
 
 class DatabaseTimeout(psycopg2.OperationalError):
@@ -75,30 +79,30 @@ def wait(waiting: connection) -> None:
         DatabaseTimeout
         OperationalError: it refuses the connection, or has lost it.
     """
+    if waiting.status == STATUS_SETUP:
+        _wait(waiting, CONNECT_SECONDS)
+    elif waiting.autocommit and not getattr(waiting, "reads_only", False):  # app/web/autocommit.py marks its reads
+        _wait(waiting, PING_SECONDS)  # SQLAlchemy pings in this mode
+    else:
+        _execute(waiting)
+
+
+def wait_or_fail_fast(waiting: connection) -> None:
+    """The same, but a server that did not answer a moment ago is waited for by one connection at a time."""
+    connects = waiting.status == STATUS_SETUP
+    if connects and not _breakers[waiting.dsn].admits():
+        raise psycopg2.OperationalError("the database did not answer a moment ago")
     try:
-        if waiting.status == STATUS_SETUP:
-            _connect(waiting)
-        elif waiting.autocommit and not getattr(waiting, "reads_only", False):  # app/web/autocommit.py marks its reads
-            _wait(waiting, PING_SECONDS)  # SQLAlchemy pings in this mode
-        else:
-            _execute(waiting)
+        wait(waiting)
     except DatabaseTimeout:
         _breakers[waiting.dsn].trip()
         raise
-
-
-def _connect(waiting: connection) -> None:
-    breaker = _breakers[waiting.dsn]
-    if not breaker.admits():
-        raise psycopg2.OperationalError("the database did not answer a moment ago")
-    try:
-        _wait(waiting, CONNECT_SECONDS)
-    except DatabaseTimeout:
-        raise
     except psycopg2.Error:
-        breaker.reset()  # a refusal is an answer
+        if connects:
+            _breakers[waiting.dsn].reset()  # a refusal is an answer
         raise
-    breaker.reset()
+    if connects:
+        _breakers[waiting.dsn].reset()
 
 
 def _execute(waiting: connection) -> None:

@@ -1,0 +1,177 @@
+"""A worker whose database falls silent on open connections: it gives them up, and does its next job within a minute."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy import make_url
+
+from tests.databases import Environment, migrated_database
+from tests.live.test_worker import NEVER_POLLS, SETTING, end
+from tests.live.workers import PAGE, Queue, Slow, running_queue
+from tests.pgbouncer import needs_pgbouncer, pooler
+from tests.silent_proxy import BOTH, TO_CLIENT, TO_SERVER, Connection, SilentProxy, silent_proxy
+from tests.waiting import WITHIN, wait_until
+from tests.wordcounts.page_server import PageServer
+
+pytestmark = [pytest.mark.minutes, pytest.mark.timeout(400)]
+
+NEXT_JOB_WITHIN = 60.0  # seconds
+UNFINISHED = "SELECT status FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'"
+STUCK_SOON = f"{SETTING('STUCK_AFTER', 3)}; {SETTING('LONGEST_JOB', 3)}"
+# A job that blocks the event loop, whatever one of ours may do.
+BLOCKING = """
+import time
+from app.jobs import queue
+@queue.task(name="blocking")
+async def block(): time.sleep(600)
+"""
+DEFER_BLOCKING = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('next', 'blocking') RETURNING id"
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    slow = Slow()
+    yield slow
+    slow.may_answer.set()
+
+
+@pytest.fixture
+def pages(slow: Slow) -> Iterator[PageServer]:
+    with PageServer({"/1": PAGE, "/slow": slow}) as server:
+        yield server
+        slow.may_answer.set()
+
+
+@pytest.fixture
+def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
+    url = make_url(server_environment["DATABASE_URL"])
+    with silent_proxy(str(url.host), url.port or 5432) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def queue(server_environment: Environment, tmp_path: Path, pages: PageServer, proxy: SilentProxy) -> Iterator[Queue]:
+    """Its workers reach the database through the proxy, and the test does not."""
+    with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
+        direct = make_url(environment["DATABASE_URL"])
+        through = direct.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        yield replace(queue, environment={**queue.environment, "DATABASE_URL": through})
+
+
+def assert_it_does_its_next_job(queue: Queue) -> None:
+    queue.defer_next()
+    wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
+
+
+def listens(connection: Connection) -> bool:
+    return b"LISTEN" in connection.said
+
+
+@pytest.mark.parametrize("directions", [BOTH, {TO_CLIENT}, {TO_SERVER}], ids=["both", "to client", "to server"])
+def test_it_does_its_next_job_however_often_the_database_falls_silent(
+    queue: Queue, proxy: SilentProxy, directions: frozenset[str]
+) -> None:
+    with queue.worker():
+        for _ in range(5):
+            proxy.silence(directions)
+            assert_it_does_its_next_job(queue)
+
+
+def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_silent(
+    queue: Queue, proxy: SilentProxy
+) -> None:
+    with queue.worker(NEVER_POLLS):
+        wait_until(lambda: any(map(listens, proxy.connections)), "it listens")
+        assert proxy.silence(which=listens) == 1
+        wait_until(lambda: sum(map(listens, proxy.connections)) > 1, "it listens anew", NEXT_JOB_WITHIN)
+        assert_it_does_its_next_job(queue)
+
+
+@pytest.mark.parametrize(
+    ("words", "direction", "after"),
+    [
+        (b"wordcounts.count", TO_CLIENT, b""),  # the queue says which job it is to do
+        (b"UPDATE results", TO_SERVER, b""),  # the job stores something
+        (b"COMMIT", TO_SERVER, b"UPDATE results"),
+        (b"COMMIT", TO_CLIENT, b"UPDATE results"),  # it is stored, and the worker is not told
+        (b"procrastinate_finish_job", TO_SERVER, b""),  # the worker says that it is done
+    ],
+    ids=["taken", "in a statement", "not committed", "committed", "ended"],
+)
+def test_a_job_is_done_wherever_the_database_falls_silent_in_it_and_the_next_one_too(
+    queue: Queue, proxy: SilentProxy, pages: PageServer, words: bytes, direction: str, after: bytes
+) -> None:
+    with queue.worker():
+        proxy.silence_at(words, direction, after)
+        queue.ask(pages.url("/1"))
+        assert proxy.trapped.wait(WITHIN)
+        assert_it_does_its_next_job(queue)
+        wait_until(lambda: queue.has_counted(1), "it is counted", NEXT_JOB_WITHIN)
+        wait_until(lambda: not queue.rows(UNFINISHED), "the queue knows", NEXT_JOB_WITHIN)
+    assert queue.rows("SELECT total_words FROM results") == [(2,)]
+
+
+def test_a_page_that_was_being_fetched_is_counted(
+    queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow
+) -> None:
+    with queue.worker():
+        queue.ask(pages.url("/slow"))
+        assert slow.asked.acquire(timeout=WITHIN)
+        proxy.silence()
+        slow.may_answer.set()
+        assert_it_does_its_next_job(queue)
+        wait_until(lambda: queue.has_counted(1), "it is counted", NEXT_JOB_WITHIN)
+
+
+def test_it_goes_on_behind_a_proxy_that_was_stopped(queue: Queue, proxy: SilentProxy) -> None:
+    with queue.worker() as worker:
+        with proxy.stopped():
+            queue.defer_next()
+            time.sleep(90)
+        wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
+        assert worker.poll() is None
+
+
+@pytest.mark.parametrize(("job", "within"), [(False, 10.0), (True, 25.0)], ids=["idle", "with a job"])
+def test_sigterm_ends_it_while_the_database_is_silent(
+    queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow, job: bool, within: float
+) -> None:
+    with queue.worker() as worker:
+        if job:
+            queue.ask(pages.url("/slow"))
+            assert slow.asked.acquire(timeout=WITHIN)
+        with proxy.stopped():
+            began = time.monotonic()
+            assert end(worker, signal.SIGTERM) == 0
+            assert time.monotonic() - began < within
+
+
+def test_a_worker_that_is_stuck_ends_itself_and_its_job_is_for_another(queue: Queue) -> None:
+    with queue.worker(f"{STUCK_SOON}\n{BLOCKING}") as worker:
+        queue.rows(DEFER_BLOCKING)
+        assert worker.wait(timeout=WITHIN) == 1
+    assert "the worker is stuck" in (queue.folder / "worker-0.log").read_text()
+    assert queue.rows("SELECT status FROM procrastinate_jobs WHERE task_name = 'blocking'") == [("doing",)]
+
+
+@needs_pgbouncer
+def test_it_goes_on_behind_a_pooler_that_was_paused(queue: Queue, server_environment: Environment) -> None:
+    direct = queue.app.config["MIGRATION_DATABASE_URI"].partition("?")[0]
+    with pooler({**queue.environment, "DATABASE_URL": direct}) as pooled:
+        url = pooled["DATABASE_URL"]
+        behind = replace(queue, environment={**queue.environment, "DATABASE_URL": url})
+        console = make_url(url).set(drivername="postgresql", username="admin", database="pgbouncer")
+        with behind.worker() as worker, closing(psycopg2.connect(console.render_as_string(False))) as admin:
+            admin.autocommit = True
+            admin.cursor().execute("PAUSE")
+            log = queue.folder / "worker-0.log"
+            wait_until(lambda: "the queue does not answer" in log.read_text(), "it notices")
+            admin.cursor().execute("RESUME")
+            assert_it_does_its_next_job(queue)
+            assert worker.poll() is None

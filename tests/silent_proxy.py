@@ -1,0 +1,113 @@
+"""A TCP proxy that falls silent: connections stay open, what is sent is taken, and nothing goes on.
+
+So is a network that drops packets, a load balancer that has forgotten a connection, a proxy that hangs. The kernel
+answers for the proxy, so TCP keepalives notice nothing.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+TO_SERVER, TO_CLIENT = "to server", "to client"
+BOTH = frozenset({TO_SERVER, TO_CLIENT})
+
+
+@dataclass
+class Connection:
+    """
+    Args:
+        said: all that the client has sent.
+        silent: the directions in which nothing goes on any more.
+    """
+
+    ends: tuple[socket.socket, socket.socket]
+    said: bytes = b""
+    silent: set[str] = field(default_factory=set)
+
+
+class SilentProxy:
+    """Take a `silent_proxy()`."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self.connections: list[Connection] = []
+        self._goes_on = threading.Event()
+        self._goes_on.set()
+        self._trap: tuple[bytes, str, bytes] | None = None
+        self.trapped = threading.Event()
+
+    def silence(self, directions: frozenset[str] = BOTH, which: Callable[[Connection], bool] = lambda _: True) -> int:
+        """Fall silent on the open connections. New ones work. Returns how many there were."""
+        silenced = [connection for connection in list(self.connections) if which(connection)]
+        for connection in silenced:
+            connection.silent |= directions
+        return len(silenced)
+
+    def silence_at(self, words: bytes, direction: str, after: bytes = b"") -> None:
+        """Fall silent on the connection that says these words, once: they are the first that do not arrive.
+
+        Args:
+            after: what its client has said by then.
+        """
+        self._trap = (words, direction, after)
+        self.trapped.clear()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """As by SIGSTOP: new connections wait too, and at the end all that was sent arrives."""
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self._goes_on.set()
+
+    def serve(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                client, _ = self._listening.accept()
+                self._goes_on.wait()
+                server = socket.create_connection(self._target)
+                connection = Connection((client, server))
+                self.connections.append(connection)
+                for start in ((client, server, TO_SERVER, connection), (server, client, TO_CLIENT, connection)):
+                    threading.Thread(target=self._pass_on, args=start, daemon=True).start()
+
+    def close(self) -> None:
+        self._goes_on.set()
+        for ours in (self._listening, *(end for connection in self.connections for end in connection.ends)):
+            with suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
+            ours.close()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, direction: str, connection: Connection) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._goes_on.wait()
+                if direction == TO_SERVER:
+                    connection.said += data
+                if self._is_trapped(data, direction, connection):
+                    self._trap = None
+                    connection.silent |= BOTH
+                    self.trapped.set()
+                if direction not in connection.silent:
+                    target.sendall(data)
+            if not connection.silent:
+                target.shutdown(socket.SHUT_WR)
+
+    def _is_trapped(self, data: bytes, direction: str, connection: Connection) -> bool:
+        words, where, after = self._trap or (b"", "", b"")
+        return where == direction and words in data and after in connection.said
+
+
+@contextmanager
+def silent_proxy(host: str, port: int) -> Iterator[SilentProxy]:
+    proxy = SilentProxy((host, port))
+    threading.Thread(target=proxy.serve, daemon=True).start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
