@@ -26,11 +26,24 @@ DATABASE_OPTIONS = {
     "keepalives_idle": NUMBER,
     "keepalives_interval": NUMBER,
     "keepalives_count": NUMBER,
+    "tcp_user_timeout": NUMBER,
+    "client_encoding": "(?i:utf-?8)",
+}
+# What a connection is opened with stands in the URL, where each of our clients reads it. A role, a database, or
+# PGCLIENTENCODING may have another encoding for who names none. PgBouncer keeps it in transaction mode too.
+ENCODING = {"client_encoding": "utf8"}
+# The kernel ends a connection whose other end has been gone for 30 seconds. One that is idle it asks after 15. What is
+# there and says nothing is not found so: app/database_timeout.py, app/queue_connection.py.
+LIVENESS = {
+    "keepalives_idle": "15",  # seconds
+    "keepalives_interval": "5",  # seconds
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
 }
 
 
 def database_url(name: str, value: str) -> URL:
-    """A URL that names the psycopg2 driver, and asks for TLS when the host is not this machine.
+    """A URL that names the psycopg2 driver, asks for TLS when the host is not this machine, and notices a dead peer.
 
     Heroku sets `postgres://`, which SQLAlchemy refuses, and SQLAlchemy 2.1 reads `postgresql://` as psycopg 3.
     """
@@ -42,7 +55,8 @@ def database_url(name: str, value: str) -> URL:
     url = url.set(drivername="postgresql+psycopg2")
     host = url.host or url.query.get("host", "")
     is_local = host in LOCAL_HOSTS or str(host).startswith("/")
-    return url if is_local or "sslmode" in url.query else url.update_query_dict({"sslmode": "require"})
+    security = {} if is_local else {"sslmode": "require"}
+    return url.set(query={**security, **LIVENESS, **url.query, **ENCODING})
 
 
 def _require_usable(name: str, value: str, url: URL) -> None:
@@ -95,7 +109,7 @@ def engine_options(threads: int) -> dict[str, Any]:
 def follower_options(threads: int) -> dict[str, Any]:
     """A connection for each thread, and one to look how the follower is. No ping: what fails is read from the primary.
 
-    No startup options, so that it can be behind a pooler. http_server/database_timeout.py ends what takes too long.
+    No startup options, so that it can be behind a pooler. app/database_timeout.py ends what takes too long.
     """
     return {
         "isolation_level": "AUTOCOMMIT",

@@ -24,6 +24,7 @@ from config import (
     from_environment,
 )
 from environment import PLATFORMS, SHORTEST_KEY, ConfigError
+from environment_database import ENCODING, LIVENESS
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -66,7 +67,7 @@ def test_every_postgres_scheme_gets_the_driver_and_keeps_the_query(scheme: str) 
     url = make_url(config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x").SQLALCHEMY_DATABASE_URI)
     assert url.drivername == "postgresql+psycopg2"
     assert url.password == "p@ss"
-    assert url.query == {"application_name": "x"}
+    assert url.query == {"application_name": "x", **LIVENESS, **ENCODING}
 
 
 @pytest.mark.parametrize(
@@ -196,12 +197,28 @@ def test_page_servers_are_set_in_testing_only(cls: type[Config]) -> None:
 
 def test_options_in_the_database_url_are_kept() -> None:
     url = "postgresql://u:p@localhost/n?options=-c%20search_path%3Dmine"
-    assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query == {"options": "-c search_path=mine"}
+    assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query == {
+        "options": "-c search_path=mine",
+        **LIVENESS,
+        **ENCODING,
+    }
+
+
+def test_the_url_says_how_long_a_dead_peer_is_waited_for_and_else_the_kernel_ends_it_in_half_a_minute() -> None:
+    given = make_url(config(DATABASE_URL="postgresql://u:p@localhost/n?keepalives_idle=60").SQLALCHEMY_DATABASE_URI)
+    assert given.query == {**LIVENESS, "keepalives_idle": "60", **ENCODING}
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "sql_ascii", "auto"])
+def test_another_encoding_than_utf8_is_refused(encoding: str) -> None:
+    with pytest.raises(ConfigError, match="an option client_encoding"):
+        config(DATABASE_URL=f"postgresql://u:p@localhost/n?client_encoding={encoding}")
 
 
 def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_database_itself() -> None:
     pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooler.example.com/n")
-    assert pooled.SQLALCHEMY_DATABASE_URI == "postgresql+psycopg2://u:p@pooler.example.com/n?sslmode=require"
+    url = make_url(pooled.SQLALCHEMY_DATABASE_URI)
+    assert (url.host, url.query["sslmode"]) == ("pooler.example.com", "require")
     assert pooled.MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     assert config(DATABASE_CONNECTION_POOL_URL="").SQLALCHEMY_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
 
@@ -213,8 +230,8 @@ def test_the_web_listens_on_the_address_that_is_given(host: str) -> None:
 
 def test_migrations_use_the_direct_url_if_it_is_set() -> None:
     assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
-    direct = config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI
-    assert direct == "postgresql+psycopg2://u:p@direct.example.com/n?sslmode=require"
+    direct = make_url(config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI)
+    assert (direct.host, direct.query["sslmode"]) == ("direct.example.com", "require")
 
 
 MIGRATING = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": ENVIRONMENT["DATABASE_URL"]}
