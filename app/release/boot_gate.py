@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
 from app.release import live, messages, options
+from app.release.connection import session_obstacle
 from app.release.schema_state import AHEAD, AHEAD_CONTRACT, AT_HEAD, SchemaState, read_schema_state
 
 LOOK_EVERY = 1.0  # seconds
@@ -67,6 +68,8 @@ class BootGate:
         """Why the process may not serve yet; empty when it may, and then it is noted as live."""
         try:
             with engine.connect() as connection:  # not in autocommit, see the savepoint of schema_state.py
+                if wrong := session_obstacle(connection):
+                    return wrong
                 connection.execute(_NOT_FOR_LONG)
                 state = read_schema_state(connection)
                 connection.rollback()

@@ -26,6 +26,7 @@ SESSION_SETTINGS = {
     "client_connection_check_interval": "500ms",
     # Queries on the catalog are long and read few rows: compiling one takes 0.3 s, and running it 0.02 s.
     "jit": "off",
+    "quote_all_identifiers": "off",  # the catalog's definitions are compared with ours
 }
 
 # "sorry, too many clients already", "too many connections for role …" (or database), "remaining connection slots are
@@ -67,6 +68,7 @@ def _engine(url: URL, application_name: str) -> Engine:
         connect_args={
             "application_name": application_name,
             "connect_timeout": 10,
+            "client_encoding": "utf8",  # whatever the role has, or PGCLIENTENCODING
             "connection_factory": WatchedConnection,
             "options": f"{url.query.get('options', '')} {settings}".strip(),
         },
@@ -79,7 +81,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         ServerFull: it has no connection left.
-        ReleaseError: the database does not answer, or the URL leads to a connection pooler.
+        ReleaseError: the database does not answer or cannot be used so, or the URL leads to a connection pooler.
     """
     try:
         connection = engine.connect()
@@ -91,8 +93,32 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
                 "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
                 f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
             )
+        if wrong := session_obstacle(connection):
+            raise ReleaseError(f"{wrong}.")
         connection.commit()
         yield connection
+
+
+def session_obstacle(connection: Connection) -> str:
+    """Why no session of this database or role will do, a clause; empty when it does. The server's greeting says so.
+
+    SQL_ASCII takes every byte and knows no character: lengths, letters and searches are wrong. What another encoding
+    lacks is an error when somebody writes it. Without standard strings, SQL of ours with a backslash means something
+    else, also within functions; PostgreSQL 19 has no others.
+    """
+    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
+    told = connection.connection.dbapi_connection.info.parameter_status
+    if (encoding := told("server_encoding")) != "UTF8":
+        return (
+            f"The database {connection.engine.url.database} is encoded in {encoding}, which does not hold what people"
+            " write: create another with ENCODING 'UTF8' TEMPLATE template0, restore into it, and set the URL"
+        )
+    if told("standard_conforming_strings") != "on":
+        return (
+            "standard_conforming_strings is off for this role or database, and SQL with a backslash would be read"
+            " otherwise than it is meant: ALTER ROLE or ALTER DATABASE … RESET standard_conforming_strings"
+        )
+    return ""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.extensions import db
 from app.release import schema_state
+from app.release.connection import session_obstacle
 from app.release.schema_state import SchemaState, read_schema_state
 from app.web.access import public
 from app.web.autocommit import in_transaction
@@ -26,6 +27,10 @@ bp = Blueprint("health", __name__)
 
 class ReadOnly(Exception):
     """The database answers, and takes no changes."""
+
+
+class Unusable(Exception):
+    """The database, or a setting of it, is none that we can work with. The log says what to do."""
 
 
 @bp.get("/healthz")
@@ -51,6 +56,8 @@ def readyz() -> tuple[Response, int]:
         return jsonify(state="no_answer", commit=commit), 503
     except ReadOnly:
         return jsonify(state="read_only", commit=commit), 503
+    except Unusable:
+        return jsonify(state="unusable", commit=commit), 503
     revisions = {"code_head": schema.code_head, "database_revision": schema.database_revision}
     watch = current_app.extensions.get("address_watch")
     clients = {"clients": "alike"} if watch and watch.found else {}
@@ -58,9 +65,11 @@ def readyz() -> tuple[Response, int]:
 
 
 def recent_state() -> SchemaState:
-    """The state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly."""
+    """The state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly, Unusable."""
     read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
     if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
+        if session_obstacle(db.session.connection()):
+            raise Unusable
         db.session.execute(_BRIEFLY)
         is_read_only = db.session.scalar(_READ_ONLY) == "on"
         schema = read_schema_state(db.session.connection())
