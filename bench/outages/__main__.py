@@ -1,4 +1,4 @@
-"""One table: outages of the database and of the bucket, and whether what is promised for them holds.
+"""Outages of the database and of the bucket, for readers and for the worker, and whether what is promised holds.
 
 Exit code 1 when a promise is broken.
 Run: .venv/bin/python -m bench.outages [--seconds 60] [--quick] [--only "database frozen"]
@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 from bench.load import p95
-from bench.outages import bucket, database, visits
+from bench.outages import bucket, database, visits, worker
 from bench.site import site
 
 # Promises; seconds.
@@ -17,7 +17,11 @@ ANSWERED_WITHIN = 5.0
 WELL_WITHIN = 3.0
 HEALTHY_WITHIN = 1.0
 UPLOAD_WITHIN = 8.0
+NEXT_JOB_WITHIN = 60.0
+ENDED_WITHIN = 24.5  # a platform kills after 30
 SLOWER_AT_MOST = 2.0  # times the p95 of pages before the outage
+
+KINDS = [*database.KINDS, *bucket.KINDS, *worker.KINDS]
 
 Broken = list[str]
 
@@ -57,16 +61,40 @@ def show_bucket(outcome: bucket.Outcome) -> Broken:
     return [f"{outcome.name}: {promise}" for promise, holds in promises.items() if not holds]
 
 
+def show_worker(outcome: worker.Outcome) -> Broken:
+    print(
+        f"{outcome.name:28} {outcome.next_after:14.1f} {outcome.lost:6} {outcome.doubled:8} {outcome.again:9}"
+        f" {outcome.ended_after:13.1f}",
+        flush=True,
+    )
+    promises = {
+        f"the next job is done within {NEXT_JOB_WITHIN} s": outcome.next_after <= NEXT_JOB_WITHIN,
+        "0 jobs lost": not outcome.lost,
+        "0 effects doubled": not outcome.doubled,
+        f"SIGTERM ends it within {ENDED_WITHIN} s": outcome.ended_after <= ENDED_WITHIN,
+    }
+    return [f"{outcome.name}: {promise}" for promise, holds in promises.items() if not holds]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long each outage lasts (60)")
     parser.add_argument("--quick", action="store_true", help="5 seconds")
-    parser.add_argument("--only", action="append", choices=[*database.KINDS, *bucket.KINDS], help="some of them")
+    parser.add_argument("--only", action="append", choices=KINDS, help="some of them")
     options = parser.parse_args()
     seconds = 5.0 if options.quick else options.seconds
-    kinds = options.only or [*database.KINDS, *bucket.KINDS]
+    kinds = options.only or KINDS
 
+    broken = [*_of_the_site(kinds, seconds), *_of_the_worker(kinds, seconds)]
+    for promise in broken:
+        print(f"BROKEN  {promise}")
+    sys.exit(1 if broken else 0)
+
+
+def _of_the_site(kinds: list[str], seconds: float) -> Broken:
     broken: Broken = []
+    if not set(kinds) - worker.KINDS.keys():
+        return broken
     with site() as measured:
         asked = [name for name in database.KINDS if name in kinds]
         if asked:
@@ -84,9 +112,19 @@ def main() -> None:
             )
         for number, name in enumerate(asked):
             broken += show_bucket(bucket.measure(measured, name, seconds, number))
-    for promise in broken:
-        print(f"BROKEN  {promise}")
-    sys.exit(1 if broken else 0)
+    return broken
+
+
+def _of_the_worker(kinds: list[str], seconds: float) -> Broken:
+    broken: Broken = []
+    asked = [name for name in worker.KINDS if name in kinds]
+    if asked:
+        print(
+            f"\n{'outage':28} {'next job after':>14} {'lost':>6} {'doubled':>8} {'ran twice':>9} {'SIGTERM ends s':>13}"
+        )
+    for name in asked:
+        broken += show_worker(worker.measure(name, seconds))
+    return broken
 
 
 if __name__ == "__main__":
