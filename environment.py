@@ -217,8 +217,8 @@ def client_address(env: Mapping[str, str], behind_proxy: bool) -> tuple[str, int
     found = CLIENT_ADDRESS.fullmatch(given or own or "X-Forwarded-For")
     if not found:
         raise ConfigError(
-            "CLIENT_ADDRESS has to be the name of a header, such as X-Real-IP; with :2 behind it, if the last but one of"
-            " its addresses counts, and so on to :9."
+            "CLIENT_ADDRESS has to be the name of a header, such as X-Real-IP; with :2 behind it, if the last but one"
+            " of its addresses counts, and so on to :9."
         )
     return found["header"], int(found["place"] or 1)
 
