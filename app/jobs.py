@@ -5,6 +5,7 @@ at any line. Another one then runs its job again (at-least-once delivery), so ev
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from procrastinate import App, PsycopgConnector, RetryDecision, RetryStrategy
@@ -25,8 +26,29 @@ MOST_ATTEMPTS = 10  # of any job, whatever ended the others
 
 NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea
 
+
+class JobsByDatabaseTime(JobManager):
+    """A retry waits by the database's clock, which says when a job may run.
+
+    By a worker's clock that is behind it would not wait, and all attempts of a job would be over in a second.
+    """
+
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        wait = retry_at - datetime.now(UTC) if retry_at else timedelta()
+        [row] = await self.connector.execute_query_all_async("SELECT clock_timestamp() AS now")
+        await super().retry_job(job, row["now"] + wait, priority, queue, lock)
+
+
 # The worker replaces this connector by one to its database, see app/worker.py.
 queue = App(connector=PsycopgConnector())
+queue.job_manager = JobsByDatabaseTime(queue.connector)
 
 
 class _SessionConnector(SQLAlchemyPsycopg2Connector):
@@ -46,7 +68,7 @@ class _SessionConnector(SQLAlchemyPsycopg2Connector):
         return self.execute_query_all(query, **arguments)
 
 
-session_jobs = JobManager(_SessionConnector())
+session_jobs = JobsByDatabaseTime(_SessionConnector())
 
 _BACKLOG = text(
     "SELECT count(*) AS waiting,"
@@ -55,6 +77,9 @@ _BACKLOG = text(
     " ON deferred.job_id = job.id AND deferred.type = 'deferred'"
     " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
 )
+
+
+_NOW = text("SELECT clock_timestamp()")
 
 
 class JobRequeued(Exception):
@@ -134,7 +159,7 @@ def defer_on(
         name=queue.tasks[task].name,
         job_manager=session_jobs,
         connection=connection,
-        schedule_in=after,
+        schedule_at=connection.scalar(_NOW) + timedelta(**after) if after else None,
         priority=priority,
     )
     try:

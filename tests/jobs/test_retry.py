@@ -1,15 +1,18 @@
-"""Retries: which errors, how often, and with which backoff."""
+"""Retries: which errors, how often, with which backoff, and by whose clock."""
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app import jobs
 from app.extensions import db
-from app.jobs import MOST_ATTEMPTS, JobRequeued, retrying
+from app.jobs import MOST_ATTEMPTS, JobRequeued, queue, retrying, session_jobs
 
 
 class Transient(Exception):
@@ -54,3 +57,24 @@ def test_what_the_database_cannot_do_now_does_not_use_up_retries_and_a_mistake_o
     with app.app_context(), pytest.raises(DBAPIError) as refused:
         db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"))
     assert [seconds_until_retry(refused.value, attempts) for attempts in (0, 3)] == [seconds, seconds]
+
+
+@pytest.mark.parametrize("ahead", [-3600, -30, 30, 3600])
+def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
+    """Whatever the time is on the machine of the worker that retries it, or of the web that defers it for later."""
+    clock, waiting = text("SELECT clock_timestamp()"), text("SELECT id, scheduled_at FROM procrastinate_jobs")
+    with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead), tick=True):
+        before = db.session.scalar(clock)
+        jobs.defer("storage.delete", key="photos/x.webp", after={"hours": 1})
+        job_id, scheduled_at = db.session.execute(waiting).one()
+        assert before <= scheduled_at - timedelta(hours=1) <= db.session.scalar(clock)
+
+        db.session.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+        job = Job(id=job_id, queue="default", lock=None, queueing_lock=None, task_name="storage.delete")
+        before = db.session.scalar(clock)
+        decision = STRATEGY.get_retry_decision(exception=NO_DATABASE, job=job)
+        assert decision
+        asyncio.run(session_jobs.retry_job(job, retry_at=decision.retry_at))
+        [(_, scheduled_at)] = db.session.execute(waiting)
+        assert before <= scheduled_at - timedelta(seconds=4) <= db.session.scalar(clock)
+    assert type(queue.job_manager) is type(session_jobs), "a worker does the same"
