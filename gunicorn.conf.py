@@ -12,6 +12,7 @@ from app import database_timeout
 from app.extensions import db
 from app.web.logs import logging_config
 from config import checked
+from http_server.worker import heartbeat_folder
 
 MOST_DESCRIPTORS = 8192
 
@@ -48,8 +49,7 @@ graceful_timeout = 20
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 control_socket_disable = True  # it is a file in the home folder, which a second gunicorn would delete
-# The heartbeat file is written each second and must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+worker_tmp_dir = heartbeat_folder()
 
 accesslog = "-"  # one line a request
 logger_class = "http_server.access_log.AccessLog"

@@ -44,6 +44,10 @@ class ClientGone(ConnectionError):
     """The client does not take the rest of its answer."""
 
 
+class CutOff(ConnectionError):
+    """The answer cannot be completed; the log says why. An OSError, since gunicorn would log any other once more."""
+
+
 class Spool:
     """Keep bytes that wait: in memory, and in a temporary file as soon as they are more than `in_memory`.
 

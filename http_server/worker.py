@@ -7,6 +7,7 @@ it is answered. nginx does the same before a server (proxy_request_buffering, pr
 
 import errno
 import selectors
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,10 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
+from http_server.answers import WatchedApplication
 from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
-from http_server.refusals import ClientGone, Refused, SpoolFailed
+from http_server.refusals import ClientGone, CutOff, Refused, SpoolFailed
 from http_server.request_buffer import Part
 from http_server.waiting_room import WaitingRoom
 
@@ -32,6 +34,24 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 COMPLAINT_SECONDS = 10.0
 # After SIGTERM we still answer requests on kept-alive connections for this long (RFC 9112, section 9.6).
 STOP_SECONDS = 5.0
+
+
+def heartbeat_folder(memory: str = "/dev/shm") -> str:  # noqa: S108
+    """Return where the heartbeat files can be: in memory, since a write each second must not wait for a disk.
+
+    Else in the folder of temporary files. The only way to know is to make a file: the folder may be missing, be a file,
+    be read-only, or have no room.
+
+    Raises:
+        SystemExit: nowhere.
+    """
+    for folder in (memory, None):
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder):
+                return folder or tempfile.gettempdir()
+        except OSError as error:
+            reason = error
+    raise SystemExit(f"Error: {memory}, TMPDIR and /tmp take no file ({reason}); mount a tmpfs on one of them.")
 
 
 class BufferingWorker(ThreadWorker):
@@ -51,6 +71,7 @@ class BufferingWorker(ThreadWorker):
     def run(self) -> None:
         app: Any = self.wsgi  # Flask, since the Procfile names the factory
         self.body_limits = BodyLimits(app.extensions["body_limit"])
+        self.wsgi = WatchedApplication(app, self.log)
         self.room = WaitingRoom(self.poller)
         # gunicorn's parser asks for some twenty settings a request, each of which is looked up by three methods.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
@@ -205,14 +226,10 @@ class BufferingWorker(ThreadWorker):
             return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes
         except ClientGone:
             pass
-        except StopIteration:  # gunicorn has logged what cut the answer off
+        except (CutOff, StopIteration):
             connection.is_cut_off = True
         except Exception as error:
-            if connection.sock.has_begun:  # an OSError of the application, which gunicorn takes for one of the socket
-                self.log.exception("the answer is cut off")
-                connection.is_cut_off = True
-            else:
-                self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
+            self.handle_error(request, connection.sock, connection.client, error)  # type: ignore[arg-type]
         return False
 
     def finish(self, connection: Connection) -> None:

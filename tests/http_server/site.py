@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Flask, Response, request
 
@@ -41,6 +42,36 @@ def take() -> str:
 @app.get("/large")
 def large() -> Response:
     return Response(bytes(MIB) for _ in range(LARGE // MIB))
+
+
+@app.get("/short/<int:status>")
+def short(status: int) -> Response:
+    """Half of its length, as of a file that has shrunk."""
+    return Response([b"12345"], status, {"Content-Length": "10"})
+
+
+@app.get("/long")
+def long() -> Response:
+    return Response([b"12345", b"67890"], headers={"Content-Length": "5"})
+
+
+@app.get("/text")
+def text() -> Response:
+    """A part that is no bytes."""
+    parts: list[Any] = [b"the beginning", 12]
+    return Response(iter(parts))
+
+
+@app.get("/badly-closed")
+def badly_closed() -> Response:
+    response = Response(iter([b"whole"]))
+    response.call_on_close(lambda: 1 / 0)
+    return response
+
+
+@app.get("/not-begun")
+def not_begun() -> Response:
+    return Response(part for part in [b"x"] if 1 / 0)
 
 
 @app.get("/broken/<failure>")

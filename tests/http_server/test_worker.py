@@ -151,6 +151,62 @@ def test_an_answer_that_fails_on_its_way_is_no_whole_answer_and_no_success_in_th
     site.logged(f'path="/broken/{failure}" route=- status=500 ')
     site.logged(type(FAILURES[failure]).__name__)
     assert "status=200 " not in site.said()
+    assert site.said().count("Traceback") == 1
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("/short/200", "TooShort: 5 bytes of the Content-Length are missing"), ("/text", "TypeError: ")],
+)
+def test_an_answer_without_all_of_its_bytes_is_cut_off(site: Site, version: str, path: str, says: str) -> None:
+    """Not even where the connection is kept, and another answer could fill it up."""
+    keeps = "Connection: keep-alive\r\n"
+    with site.connect() as client:
+        client.sendall(f"GET {path} HTTP/{version}\r\nHost: a\r\n{keeps}\r\n".encode() + GET)
+        received = read_until_reset(client)
+    assert received.count(b"HTTP/") <= 1
+    site.logged(f'path="{path}" route=- status=500 ')
+    site.logged(says)
+    assert site.said().count("Traceback") == 1
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/short/200", 200),
+        ("GET", "/short/204", 204),
+        ("GET", "/short/304", 304),
+        ("GET", "/long", 200),
+        ("HEAD", "/broken/bug", 200),
+        ("HEAD", "/large", 200),
+    ],
+)
+def test_an_answer_that_is_whole_without_a_body_keeps_its_connection(
+    site: Site, version: str, method: str, path: str, status: int
+) -> None:
+    first = f"{method} {path} HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".encode()
+    answers = site.answers(first + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert [int(line.split()[1]) for line in answers] == [status, 200]
+    assert "level=error" not in site.said()
+
+
+def test_what_fails_behind_a_whole_answer_leaves_it_and_its_connection(site: Site) -> None:
+    first = b"GET /badly-closed HTTP/1.1\r\nHost: a\r\n\r\n"
+    answers = site.answers(first + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert answers == [b"HTTP/1.1 200 OK"] * 2
+    site.logged("the end of the request failed")
+    assert site.said().count("Traceback") == 1
+    assert "status=500" not in site.said()
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_an_error_before_the_first_byte_is_500(site: Site, version: str) -> None:
+    answers = site.answers(f"GET /not-begun HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    assert [line.split()[1] for line in answers] == [b"500"]
+    site.logged("ZeroDivisionError")
+    assert site.said().count("Traceback") == 1
 
 
 def read_until_reset(client: socket.socket) -> bytes:

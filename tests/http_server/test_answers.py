@@ -1,0 +1,167 @@
+"""An answer that cannot be completed is cut off, and one that can is left alone; in the log it is one line each.
+
+With the worker and a client these are in test_worker.py.
+"""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.http.wsgi import Response
+
+from app.web.logs import LogfmtFormatter
+from http_server.access_log import SPAN, AccessLog
+from http_server.answers import TooShort, WatchedApplication
+from http_server.refusals import ClientGone, CutOff, SpoolFailed
+from tests.logfmt import parse
+
+ID = "the-id-of-the-request"
+
+
+class Body:
+    """Ends with `error`, and fails in `close` if told so."""
+
+    def __init__(self, *parts: bytes, error: Exception | None = None, fails: Exception | None = None) -> None:
+        self.parts, self.error, self.fails = parts, error, fails
+        self.is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.parts
+        if self.error:
+            raise self.error
+
+    def close(self) -> None:
+        self.is_closed = True
+        if self.fails:
+            raise self.fails
+
+
+@pytest.fixture
+def log() -> AccessLog:
+    log = AccessLog(Config())
+    log.error_log.propagate = True
+    return log
+
+
+class Socket:
+    """Takes what gunicorn writes, or fails behind the head."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.received = b""
+        self._error = error
+
+    def sendall(self, data: bytes) -> None:
+        if self._error and self.received:
+            raise self._error
+        self.received += data
+
+
+def serve(
+    log: AccessLog,
+    body: Body,
+    length: int | None = None,
+    *,
+    method: str = "GET",
+    status: str = "200 OK",
+    error: Exception | None = None,
+) -> bytes:
+    """What arrives of the body. It is written as gunicorn's handle_request does it."""
+
+    def application(wsgi: Any, start_response: Any) -> Body:
+        start_response(status, [("content-LENGTH", str(length))] if length else [])
+        return body
+
+    socket: Any = Socket(error)
+    request: Any = SimpleNamespace(method=method, version=(1, 0), should_close=lambda: True)
+    response = Response(request, socket, Config())
+    wsgi = {"REQUEST_METHOD": method, SPAN: SimpleNamespace(request_id=ID)}
+    answer = WatchedApplication(application, log)(wsgi, response.start_response)
+    try:
+        for part in answer:
+            response.write(part)
+        response.close()
+    finally:
+        answer.close()
+    return bytes(socket.received.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError(28, "full"), ConnectionResetError("of the bucket")])
+def test_an_error_behind_the_head_cuts_the_answer_off_and_is_one_line(
+    log: AccessLog, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    body = Body(b"the beginning", error=error)
+    with pytest.raises(CutOff):
+        serve(log, body)
+    assert body.is_closed
+    [record] = caplog.records
+    line = parse(LogfmtFormatter().format(record))
+    assert (line["level"], line["request_id"]) == ("error", ID)
+    assert line["error"].startswith(type(error).__name__)
+    assert line["msg"].startswith("the answer is cut off\nTraceback")
+
+
+def test_an_error_before_the_first_part_is_an_error_of_the_application(
+    log: AccessLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = Body(error=RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        serve(log, body)
+    assert body.is_closed
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("parts", [(), (b"",), (b"1234",), (b"12", b"34")])
+def test_an_answer_that_is_shorter_than_its_length_is_cut_off(
+    log: AccessLog, caplog: pytest.LogCaptureFixture, parts: tuple[bytes, ...]
+) -> None:
+    with pytest.raises(CutOff if parts else TooShort):
+        serve(log, Body(*parts), 5)
+    assert len(caplog.records) == len(parts[:1])
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "parts"),
+    [
+        ("GET", "200 OK", (b"12345",)),
+        ("GET", "200 OK", (b"12345", b"67890")),
+        ("POST", "200 OK", (b"", b"12", b"345")),
+        ("HEAD", "200 OK", ()),
+        ("GET", "204 No Content", ()),
+        ("GET", "304 Not Modified", ()),
+    ],
+)
+def test_a_whole_answer_is_left_alone(
+    log: AccessLog, caplog: pytest.LogCaptureFixture, method: str, status: str, parts: tuple[bytes, ...]
+) -> None:
+    body = Body(*parts)
+    assert serve(log, body, 5, method=method, status=status) == b"".join(parts)[:5]
+    assert (body.is_closed, caplog.records) == (True, [])
+
+
+def test_what_fails_at_the_end_of_a_request_is_a_line_and_leaves_its_answer_whole(
+    log: AccessLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert serve(log, Body(b"12345", fails=RuntimeError("the teardown")), 5) == b"12345"
+    [record] = caplog.records
+    assert parse(LogfmtFormatter().format(record))["msg"].startswith("the end of the request failed")
+
+
+@pytest.mark.parametrize("part", [b"2", "text"])
+def test_a_part_that_cannot_be_written_cuts_the_answer_off(
+    log: AccessLog, caplog: pytest.LogCaptureFixture, part: Any
+) -> None:
+    error = SpoolFailed("no room") if part == b"2" else None
+    with pytest.raises(CutOff):
+        serve(log, Body(b"1", part), error=error)
+    [record] = caplog.records
+    assert parse(LogfmtFormatter().format(record))["error"].startswith("SpoolFailed" if error else "TypeError")
+
+
+def test_a_client_that_is_gone_is_no_error_of_ours(log: AccessLog, caplog: pytest.LogCaptureFixture) -> None:
+    body = Body(b"1", b"2")
+    with pytest.raises(ClientGone):
+        serve(log, body, 100, error=ClientGone())
+    assert body.is_closed
+    assert caplog.records == []

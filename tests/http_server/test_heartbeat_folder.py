@@ -1,0 +1,42 @@
+"""The heartbeat files are in memory where it takes a file, else with the temporary ones, else the start is refused."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from http_server.worker import heartbeat_folder
+
+
+def test_it_is_memory(tmp_path: Path) -> None:
+    assert heartbeat_folder(str(tmp_path)) == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+UNUSABLE: dict[str, Callable[[Path], Path | str]] = {
+    "absent": lambda folder: folder / "nowhere",
+    "a file": lambda _folder: __file__,
+    "a link to nothing": lambda folder: link(folder),
+    "a file system that takes no files": lambda _folder: "/proc",
+    "a device": lambda _folder: "/dev/null",
+}
+
+
+def link(folder: Path) -> Path:
+    (folder / "link").symlink_to("nowhere")
+    return folder / "link"
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_without_it_they_are_with_the_temporary_files(tmp_path: Path, what: str) -> None:
+    assert heartbeat_folder(str(UNUSABLE[what](tmp_path))) == tempfile.gettempdir()
+
+
+def test_without_any_the_start_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with pytest.raises(
+        SystemExit, match=r"^Error: /dev/null, TMPDIR and /tmp take no file \(.*\); mount a tmpfs"
+    ) as exit:
+        heartbeat_folder("/dev/null")
+    assert "\n" not in str(exit.value)
