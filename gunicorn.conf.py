@@ -27,6 +27,7 @@ def file_descriptors() -> int:
     return max(soft, wanted)
 
 
+wsgi_app = "app:create_app()"
 bind = f"{settings.WEB_HOST}:{settings.PORT or 8000}"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS  # the connection pool has the same size
@@ -63,7 +64,7 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     """
     database_timeout.install(fails_fast=True)
     app = server.app.wsgi()
-    assert isinstance(app, Flask)  # noqa: S101 - the Procfile names the factory
+    assert isinstance(app, Flask)  # noqa: S101 - wsgi_app names the factory
     with app.app_context():
         db.engine.dispose(close=False)
 

@@ -1,4 +1,5 @@
-"""The HTTP server: a gunicorn worker with request and response buffering, and a client-side timeout of the database.
+"""The HTTP server: gunicorn's arbiter with graceful signals, a worker of it with request and response buffering, and a
+client-side timeout of the database.
 
-`gunicorn.conf.py` puts these in; the `flask` command, tests and development do without.
+`start.py` and `gunicorn.conf.py` put these in; the `flask` command, tests and development do without.
 """

@@ -7,6 +7,7 @@ it is answered. nginx does the same before a server (proxy_request_buffering, pr
 
 import errno
 import selectors
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from http_server.body_limits import BodyLimits
 from http_server.connection import Connection, State
 from http_server.refusals import ClientGone, CutOff, Refused, SpoolFailed
 from http_server.request_buffer import Part
+from http_server.server import heed_held_back
 from http_server.waiting_room import WaitingRoom
 
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
@@ -68,8 +70,15 @@ class BufferingWorker(ThreadWorker):
         self.next_sweep = self.next_accept = self.next_complaint = 0.0
         super().init_process()
 
+    def init_signals(self) -> None:
+        """Stop on SIGINT as on SIGTERM: a terminal sends Ctrl-C to every process of the group."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, self.handle_exit)
+        signal.siginterrupt(signal.SIGINT, False)
+        heed_held_back()
+
     def run(self) -> None:
-        app: Any = self.wsgi  # Flask, since the Procfile names the factory
+        app: Any = self.wsgi  # Flask, since gunicorn.conf.py names the factory
         self.body_limits = BodyLimits(app.extensions["body_limit"])
         self.wsgi = WatchedApplication(app, self.log)
         self.room = WaitingRoom(self.poller)

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, request
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
 from app.web.logs import logging_config
 
+wsgi_app = "tests.http_server.site:app"
 worker_class = "http_server.worker.BufferingWorker"
 logger_class = "http_server.access_log.AccessLog"
 logconfig_dict = logging_config("INFO")
@@ -24,6 +28,13 @@ FAILURES: dict[str, Exception] = {
     "bucket": ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)),
     "bug": RuntimeError("a bug"),
 }
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Tell the first worker to stop before it has its handlers, if a test asks for that. gunicorn calls it."""
+    if worker.age == 1 and "SIGNAL_AT_BIRTH" in os.environ:
+        os.kill(os.getpid(), signal.Signals[os.environ["SIGNAL_AT_BIRTH"]])
+
 
 app = Flask(__name__)
 app.extensions["body_limit"] = lambda head: LARGE

@@ -84,7 +84,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "python:tests.http_server.site",
         "-b",
         f"127.0.0.1:{port}",
-        "tests.http_server.site:app",
     ]
     environment = {**os.environ, "TMPDIR": str(temporary), "GUNICORN_CMD_ARGS": ""}
     with log.open("wb") as output, child(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:

@@ -91,6 +91,7 @@ def _failure_of(exitcode: int | None) -> Exception:
 
 def _run(sender: Connection, text: str, is_html: bool) -> None:
     """What the process does. If it is over a limit it must die by a signal: `_failure_of` reads the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too; the worker waits for the page
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     _limit_memory()
     gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
