@@ -8,7 +8,10 @@
 """
 
 import logging
+import os
+import signal
 from collections.abc import Iterable, Mapping
+from threading import Thread
 from typing import Any
 
 from alembic import context
@@ -48,6 +51,8 @@ ALEMBIC_OPTIONS: dict[str, Any] = {
     "on_version_apply": [ledger.record_version, conflicts.require_explained],
 }
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +63,7 @@ def run() -> None:
         ReleaseError: with the sentence and the exit code of the command.
     """
     progress.show_log()
+    heed_signals()
     if context.is_offline_mode():
         print_sql()
         return
@@ -74,6 +80,17 @@ def run() -> None:
                 run_read_only(connection, command)
         except DBAPIError as error:
             raise ReleaseError(messages.failed_statement(error)) from error
+
+
+def heed_signals() -> None:
+    """Let SIGTERM and SIGINT end a process that is PID 1 of a container, at once, though it waits for the database.
+
+    Every other process is ended by the kernel, which ignores them for PID 1. The server rolls the transaction back when
+    it finds the client gone (client_connection_check_interval). A thread, since a handler would wait for the driver.
+    """
+    if os.getpid() == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        Thread(target=lambda: os._exit(128 + signal.sigwait(STOPPING)), daemon=True).start()
 
 
 def configure(connection: Connection, **options: Any) -> str:

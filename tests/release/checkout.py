@@ -6,7 +6,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -70,9 +70,13 @@ class OwnHistory:
         return subprocess.CompletedProcess(arguments, done["status"], done["stdout"], done["stderr"])
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator["Command"]:
-        """As a platform does, in a process that nobody waits for yet; if it still runs at the end, it is stopped."""
-        command = [sys.executable, "-m", "flask", *arguments]
+    def running(self, *arguments: str, launcher: Sequence[str] = ()) -> Iterator["Command"]:
+        """As a platform does, in a process that nobody waits for yet; if it still runs at the end, it is stopped.
+
+        Args:
+            launcher: the words of a command that starts it.
+        """
+        command = [*launcher, sys.executable, "-m", "flask", *arguments]
         log = self.folder / f"command-{secrets.token_hex(4)}.log"
         process = spawn(command, log=log, cwd=self.folder, env=self.environment)
         try:

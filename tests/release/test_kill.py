@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.release import operations
+from tests import namespaces
 from tests.databases import Environment, empty_database
+from tests.namespaces import AS_PID_1, first_process
 from tests.release.checkout import Checkout, Forks, OwnHistory
 from tests.release.dumps import rows_dump, schema_dump
 from tests.release.migrating import Database
 from tests.release.operation_cases import TABLES
-from tests.waiting import wait_until
+from tests.waiting import WITHIN, wait_until
 
 # A revision starts over after a kill, so it does not take away what an operation before needs.
 REVISIONS = (
@@ -151,6 +153,7 @@ def finish(flask: Flask, environment: Environment, undisturbed: Undisturbed) -> 
     assert rows_dump(environment) == undisturbed.rows
 
 
+HAS_NAMESPACES = namespaces.are_allowed()
 MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-migrations'"
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
 
@@ -193,6 +196,30 @@ def test_a_plain_revision_that_was_killed_leaves_the_one_before(
         )
         release.process.terminate()
         release.process.wait()
+    assert_stopped_after_the_first(database)
+
+
+@pytest.mark.servers
+@pytest.mark.skipif(not HAS_NAMESPACES, reason="only root may make a PID namespace")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_as_pid_1_of_a_container_it_is_ended_too_while_a_statement_runs(
+    database: Database, environment: Environment, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The kernel would drop the signal, and a handler of Python would wait for the driver."""
+    checkout = OwnHistory(tmp_path, environment)
+    checkout.forget_history()
+    checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
+    checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
+    with checkout.running("db", "upgrade", launcher=AS_PID_1) as release:
+        sleeping = f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"
+        wait_until(lambda: database.scalar(sleeping), "the step is running")
+        first_process(release.process).send_signal(number)
+        assert release.process.wait(WITHIN) == 128 + number
+        wait_until(lambda: not database.scalar(sleeping), "its transaction is rolled back")
+    assert_stopped_after_the_first(database)
+
+
+def assert_stopped_after_the_first(database: Database) -> None:
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
     assert database.scalar("SELECT to_regclass('second')") is None
