@@ -12,5 +12,5 @@ COPY . ./
 RUN useradd --no-create-home --uid 10001 semicircle && python -m compileall -q .
 USER 10001
 
-# The web line of the Procfile. The worker is `flask worker`, the release `flask db upgrade`.
-CMD ["sh", "-c", "python config.py && exec gunicorn -c gunicorn.conf.py \"app:create_app()\""]
+# The web line of the Procfile. Its other lines start the worker and the release.
+CMD ["python", "start.py", "gunicorn"]

@@ -5,7 +5,6 @@ its name (never with its value), and a test passes a dict. `APP_SETTINGS` names 
 """
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
@@ -287,10 +286,3 @@ def checked(env: Mapping[str, str]) -> Config:
             "Error: APP_SETTINGS names config.MigrationConfig, which serves no page; name config.ProductionConfig."
         )
     return found
-
-
-if __name__ == "__main__":
-    # The Procfile runs this file before gunicorn, which reads WEB_CONCURRENCY when it is imported: a value that is no
-    # number ends it in a traceback before it comes to gunicorn.conf.py.
-    if not checked(os.environ).sends_mail:
-        sys.stderr.write(f'level=warning logger=config msg="{NO_MAIL}"\n')  # a line of the log, as all that follow

@@ -57,7 +57,7 @@ def production(database_port: int) -> dict[str, str]:
 def release(environment: dict[str, str], folder: Path, root: Path = ROOT) -> None:
     """Run the Procfile's release; end this command with what it said when it fails."""
     log = folder / "release"
-    if spawn(["/bin/sh", "-c", command("release", root)], log=log, cwd=root, env=environment).wait() != 0:
+    if spawn(command("release", root), log=log, cwd=root, env=environment).wait() != 0:
         sys.exit(log.read_text())
 
 
@@ -73,7 +73,7 @@ def running(environment: dict[str, str], arguments: str = "", root: Path = ROOT)
     env = {**environment, "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} {arguments}"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        process = spawn(["/bin/sh", "-c", command("web", root)], log=log, cwd=root, env=env)
+        process = spawn(command("web", root), log=log, cwd=root, env=env)
         child = Child("web", process, log, grace=30)
         try:
             child.wait_until(lambda: is_ready(port), START_WITHIN)
@@ -82,9 +82,10 @@ def running(environment: dict[str, str], arguments: str = "", root: Path = ROOT)
             child.stop()
 
 
-def command(name: str, root: Path = ROOT) -> str:
+def command(name: str, root: Path = ROOT) -> list[str]:
+    """A line of the Procfile, which may be another commit's. bash, as on Heroku, execs it: so its process is ours."""
     lines = dict(line.split(": ", 1) for line in (root / "Procfile").read_text().splitlines())
-    return lines[name]
+    return ["bash", "-c", lines[name]]
 
 
 def is_ready(port: int) -> bool:

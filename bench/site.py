@@ -152,7 +152,7 @@ def site(**variables: str) -> Iterator[Site]:
 
 @contextmanager
 def _worker(environment: dict[str, str], folder: Path) -> Iterator[None]:
-    process = spawn(["/bin/sh", "-c", command("worker")], log=folder / "worker", cwd=ROOT, env=environment)
+    process = spawn(command("worker"), log=folder / "worker", cwd=ROOT, env=environment)
     try:
         yield
     finally:

@@ -14,7 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-CREATE_AN_APPLICATION = "from app import create_app; print(len([*create_app().url_map.iter_rules()]))"
 
 
 def lines(instruction: str) -> list[str]:
@@ -31,7 +30,7 @@ def test_it_has_the_python_the_packages_and_the_web_line_of_the_other_platforms(
     assert lines("FROM") == [f"python:{(ROOT / '.python-version').read_text().strip()}-slim"]
     assert any("--only-binary :all: --require-hashes --requirement requirements.txt" in run for run in lines("RUN"))
     web = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())["web"]
-    assert [json.loads(command) for command in lines("CMD")] == [["sh", "-c", web]]
+    assert [json.loads(command) for command in lines("CMD")] == [web.split()]
 
 
 def test_the_code_runs_as_a_user_who_cannot_change_it() -> None:
@@ -61,8 +60,7 @@ def test_what_it_holds_is_enough_to_serve_and_has_no_secret(image: Path) -> None
         "DATABASE_URL": "postgres://u:p@127.0.0.1/n",
         **dict.fromkeys(("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "given"),
     }
-    command = [sys.executable, "-c", CREATE_AN_APPLICATION]
+    command = [sys.executable, "start.py", "gunicorn", "--check-config"]  # which creates the application
     created = subprocess.run(command, cwd=image, env=env, capture_output=True, text=True)
     assert created.returncode == 0, created.stderr
-    assert int(created.stdout) > 50
     assert (image / "migrations/env.py").exists()

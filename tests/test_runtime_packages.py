@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LACKS = "Error: APP_SETTINGS names config.DevelopmentConfig, which needs psutil; install it with: "
 INSTALL = "python -m pip install -r requirements-dev.txt"
-GUNICORN = ("gunicorn", "-c", "gunicorn.conf.py", "-b", "127.0.0.1:0", "app:create_app()")
+GUNICORN = ("gunicorn", "-b", "127.0.0.1:0")
 PRODUCTION = {
     "APP_SETTINGS": "config.ProductionConfig",
     "SECRET_KEY": secrets.token_hex(32),
@@ -53,7 +53,7 @@ def run(packages: Path, *module: str, **env: str) -> subprocess.CompletedProcess
         ("flask", "shell"),
         ("flask", "db", "upgrade"),
         GUNICORN,
-        ("config",),
+        ("start",),
     ],
     ids=" ".join,
 )
@@ -85,7 +85,7 @@ def test_a_machine_without_time_zones_is_refused(packages: Path, tmp_path: Path,
 
 
 def test_production_runs_with_them(packages: Path) -> None:
-    assert run(packages, "config", **PRODUCTION).returncode == 0
+    assert run(packages, "start", **PRODUCTION).returncode == 0
     listed = run(packages, "flask", "routes", **PRODUCTION)
     assert listed.returncode == 0, listed.stderr
     assert "/notes" in listed.stdout

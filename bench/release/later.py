@@ -56,7 +56,7 @@ class Workers:
     def start(self) -> None:
         """On a platform it has a dyno of its own. Here it shares the machine, so `nice` lets the web go first."""
         log = self.folder / f"worker-{len(self.started)}.log"
-        command = ["nice", "-n", "10", "sh", "-c", procfile_command("worker")]
+        command = ["nice", "-n", "10", *procfile_command("worker")]
         process = spawn(command, log=log, cwd=ROOT, env=dict(self.servers.environment))
         self.started.append(Child("worker", process, log))
 

@@ -46,7 +46,7 @@ def prepare(data: Path, notes: int) -> dict[str, str]:
     """
     with servers.database(data) as env:
         release = servers.procfile_command("release")
-        subprocess.run(release, shell=True, cwd=servers.ROOT, env=env, check=True, capture_output=True)
+        subprocess.run(release, cwd=servers.ROOT, env=env, check=True, capture_output=True)
         connection = psycopg2.connect(env["DATABASE_URL"])
         connection.autocommit = True
         with connection.cursor() as cursor:

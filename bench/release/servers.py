@@ -53,9 +53,9 @@ def environment(database_port: int) -> dict[str, str]:
     }
 
 
-def procfile_command(name: str) -> str:
+def procfile_command(name: str) -> list[str]:
     lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
-    return lines[name]
+    return lines[name].split()
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def serving(prepared: Path, folder: Path) -> Iterator[Servers]:
     os.sync()
     with database(data) as env, ExitStack() as stack:
         port, log = ports.find_free(1)[0], folder / "web.log"
-        command = ["sh", "-c", procfile_command("web")]
+        command = procfile_command("web")
         web = spawn(command, log=log, cwd=ROOT, env={**env, "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}"})
         stack.callback(Child("gunicorn", web, log).stop)
         _wait_until_ready(port, log)

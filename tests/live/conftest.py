@@ -124,7 +124,7 @@ def serving(url: str, env: Environment, folder: Path) -> Iterator[Service]:
 @contextmanager
 def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process of the Procfile, and stop it and its descendants at the end."""
-    process = spawn(["/bin/sh", "-c", procfile_command(name)], log=log, cwd=ROOT, env=env)
+    process = spawn(procfile_command(name).split(), log=log, cwd=ROOT, env=env)
     try:
         yield process
     finally:

@@ -36,11 +36,10 @@ GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "
 # The shape of this repository's Procfile, of a service that needs no database and starts at once.
 SMALL = {
     "Procfile": """\
-release: python config.py && exec python small.py release
-web: python config.py && exec python small.py web "app:create_app()"
-worker: exec python small.py worker
+release: python small.py release
+web: python small.py web
+worker: python small.py worker
 """,
-    "config.py": "",
     "requirements.txt": (ROOT / "requirements.txt").read_text(),
     "small.py": """\
 import os

@@ -41,7 +41,7 @@ def upgrade() -> None:
     op.execute("SELECT 1 / 0")
 """
 # The schema is there; so the deploys that are about processes need no release phase.
-WITHOUT_RELEASE = 'web: exec gunicorn -c gunicorn.conf.py "app:create_app()"\nworker: exec flask worker\n'
+WITHOUT_RELEASE = "web: python start.py gunicorn\nworker: python start.py flask worker\n"
 
 
 class SlowMailbox(Mailbox):

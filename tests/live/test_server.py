@@ -35,7 +35,11 @@ def test_the_release_migrates_an_empty_database(environment: Environment, tmp_pa
         assert cursor.fetchall() == [(HEAD,)]
 
 
-def test_sigterm_finishes_the_request_in_flight_and_exits_0(server_environment: Environment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_request_in_flight_and_exits_0(
+    server_environment: Environment, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C and `docker stop` reach all processes or the first alone, and an impatient second one changes nothing."""
     with migrated_database(server_environment) as environment, running_web(environment, tmp_path) as service:
         browser = service.browser()
         browser.sign_up("slow", PASSWORD)
@@ -45,7 +49,9 @@ def test_sigterm_finishes_the_request_in_flight_and_exits_0(server_environment: 
             cursor.execute("SELECT 1 FROM users FOR UPDATE")
             answer = threads.submit(browser.post, "/mypage/nickname", nickname="delivered")
             wait_until_blocked_by(service, blocker.info.backend_pid)
-            os.killpg(service.process.pid, signal.SIGTERM)
+            os.killpg(service.process.pid, number)
+            service.logged("Handling signal")
+            service.process.send_signal(number)
             cursor.execute("SELECT pg_sleep(3)")
             blocker.rollback()
             assert answer.result().status == 302

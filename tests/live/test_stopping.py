@@ -1,10 +1,12 @@
-"""SIGTERM with connections that are kept alive: requests that arrive are answered, and nobody new is let in."""
+"""A stop with connections that are kept alive: requests that arrive are answered, and nobody new is let in."""
 
 import os
 import signal
 import socket
 from contextlib import ExitStack
 from pathlib import Path
+
+import pytest
 
 from tests.databases import Environment, migrated_database
 from tests.live.conftest import Service, running_web
@@ -22,8 +24,9 @@ def is_refused(service: Service) -> bool:
     return False
 
 
-def test_requests_on_idle_connections_are_answered_after_sigterm(
-    server_environment: Environment, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_on_idle_connections_are_answered_after_a_signal(
+    server_environment: Environment, tmp_path: Path, number: signal.Signals
 ) -> None:
     with (
         migrated_database(server_environment) as environment,
@@ -33,7 +36,7 @@ def test_requests_on_idle_connections_are_answered_after_sigterm(
         clients = [stack.enter_context(connected(service, GET + b"\r\n")) for _ in range(CONNECTIONS)]
         for client in clients:
             assert b"\r\nConnection: keep-alive" in read_response(client)[0]
-        os.killpg(service.process.pid, signal.SIGTERM)
+        os.killpg(service.process.pid, number)
         wait_until(lambda: is_refused(service), "no new connection is accepted")
         for client in clients[:-1]:
             client.sendall(GET + b"\r\n")

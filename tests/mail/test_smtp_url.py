@@ -36,7 +36,7 @@ def test_the_url_names_the_server(url: str, server: SmtpServer | None) -> None:
 @pytest.mark.parametrize(("mail", "is_warned"), [({}, True), (MAIL, False)])
 def test_a_start_without_mail_says_what_will_not_work(mail: dict[str, str], is_warned: bool) -> None:
     env = {**GOOD, **OWN_BUCKET, **mail, "PATH": os.environ["PATH"]}
-    started = subprocess.run([sys.executable, "config.py"], cwd=ROOT, env=env, capture_output=True, text=True)
+    started = subprocess.run([sys.executable, "start.py"], cwd=ROOT, env=env, capture_output=True, text=True)
     assert started.returncode == 0
     assert started.stderr.count("\n") == is_warned
     assert ("SMTP_URL is not set: a forgotten password cannot be replaced" in started.stderr) == is_warned
