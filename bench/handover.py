@@ -1,4 +1,4 @@
-"""How many requests fail while one process takes over from another that is told to stop (SIGTERM).
+"""How many requests fail while one process takes over from another that is told to stop: SIGTERM, or SIGINT to all.
 
 A small router keeps connections open, as a platform's does. It opens new ones to the old process until that refuses
 them, then to the new one. It never sends a request twice, so each failure is counted.
@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
@@ -88,7 +89,16 @@ def kept_alive(port: int) -> HTTPConnection:
     return connection
 
 
-def handover(environment: dict[str, str], arguments: str, rate: float) -> Counter[str]:
+def terminate(arbiter: int) -> None:
+    os.kill(arbiter, signal.SIGTERM)
+
+
+def interrupt(arbiter: int) -> None:
+    """As Ctrl-C in a terminal does, for each process of the group."""
+    os.killpg(arbiter, signal.SIGINT)
+
+
+def handover(environment: dict[str, str], arguments: str, rate: float, stop: Callable[[int], None]) -> Counter[str]:
     with ExitStack() as stack:
         old, new = (stack.enter_context(running(environment, arguments)) for _ in range(2))
         for _ in range(KEPT):
@@ -97,7 +107,7 @@ def handover(environment: dict[str, str], arguments: str, rate: float) -> Counte
         with ThreadPoolExecutor(1) as side:
             answers = side.submit(requests, router, rate, 2 * SECONDS)
             time.sleep(SECONDS)
-            os.kill(old.pid, signal.SIGTERM)
+            stop(old.pid)
             return answers.result()
 
 
@@ -106,15 +116,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=50, help="requests a second (50)")
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     options = parser.parse_args()
-    print(f"{'worker':8} {'requests':>8} {'a second':>8} {'failed':>7}")
+    workers = {"ours": "", "gthread": "--worker-class gthread"}
+    signals = {"SIGTERM": terminate, "SIGINT": interrupt}
+    print(f"{'worker':8} {'signal':8} {'requests':>8} {'a second':>8} {'failed':>7}")
     with database() as environment:
-        for worker, arguments in {"ours": "", "gthread": "--worker-class gthread"}.items():
+        for worker, name in itertools.product(workers, signals):
             answers: Counter[str] = Counter()
             for _ in range(options.rounds):
-                answers += handover(environment, arguments, options.rate)
+                answers += handover(environment, workers[worker], options.rate, signals[name])
             failed = {what: number for what, number in answers.items() if what != "200"}
             print(
-                f"{worker:8} {answers.total():8} {options.rate:8.0f} {sum(failed.values()):7} {failed or ''}",
+                f"{worker:8} {name:8} {answers.total():8} {options.rate:8.0f} {sum(failed.values()):7} {failed or ''}",
                 flush=True,
             )
 
