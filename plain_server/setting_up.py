@@ -13,9 +13,13 @@ RECEIVE = """\
 #!/bin/sh
 exec {python} -c {program} "$0" "$@"
 """
-# {root!a}: in ASCII, whatever the locale is of who runs it.
+# {root!a}: in ASCII, whatever the locale is of who runs it. Somebody else, such as root, would leave files that the
+# owner cannot replace, compiled code first, and would start the web as themselves.
 PROGRAM = """\
-import sys
+import os, shlex, sys
+if os.geteuid() != os.stat({root!a}).st_uid:
+    who, what = "$(stat -c %U " + shlex.quote({root!a}) + ")", shlex.quote(shlex.join(sys.argv[1:]))
+    sys.exit("Error: only the owner of the folder runs this: su " + who + " -c " + what)
 sys.path.insert(0, {code!a})
 from plain_server.__main__ import main
 sys.exit(main({root!a}, sys.argv[2:]))
@@ -55,8 +59,9 @@ def set_up(root: Path) -> None:
     if shutil.which("git") is None:
         raise DeployError("git is missing: apt-get install git")
     config = ["git", "--git-dir", str(repository), "config"]
+    branch = [] if repository.exists() else ["--initial-branch=main"]  # git warns where it has one
     for command in (
-        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)],
+        ["git", "init", "--quiet", "--bare", *branch, str(repository)],
         # What was live can be activated again, also when no branch leads to it any more.
         [*config, "gc.pruneExpire", "never"],
         [*config, "receive.procReceiveRefs", "refs"],

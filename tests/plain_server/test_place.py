@@ -1,17 +1,63 @@
 """The two files that the operator writes: what is no setting is refused by its name, and no value is shown."""
 
 import json
+import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plain_server.__main__ import COMMANDS
 from plain_server.balancer import Balancer, configuration
 from plain_server.errors import DeployError
 from plain_server.place import Place, Settings
 from plain_server.setting_up import set_up
 
 COMMIT = "c" * 40
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("words", [["haproxy"], ["resume"], ["run", "flask", "release", "status"]], ids=" ".join)
+def test_only_the_owner_of_the_folder_runs_its_commands(tmp_path: Path, words: list[str]) -> None:
+    """Root would leave compiled code that a newer version of it cannot replace, and a lock that no push can take."""
+    site = tmp_path / "a site"
+    set_up(site)
+    os.chown(site, 65534, 65534)
+    before = sorted(site.rglob("*"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    ran = subprocess.run([site / "bin/receive", *words], env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "only the owner of the folder runs this: su $(stat -c %U '" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert sorted(site.rglob("*")) == before
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_site_is_made_without_a_word_also_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], times: int
+) -> None:
+    for _ in range(times):
+        set_up(tmp_path / "site")
+    assert capfd.readouterr() == ("", "")
+    assert (tmp_path / "site/repository.git/HEAD").read_text() == "ref: refs/heads/main\n"
+
+
+PAGE = (Path(__file__).parents[2] / "docs/plain-server.md").read_text()
+
+
+def test_the_page_has_the_settings_with_their_defaults() -> None:
+    defaults = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in vars(Settings()).items()
+    }
+    assert dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", PAGE, re.MULTILINE)) == defaults
+
+
+def test_the_page_names_every_command_but_that_of_git() -> None:
+    named = re.findall(r"^    receive (\w+)", PAGE, re.MULTILINE)
+    assert {*named, "haproxy", "pushed"} == COMMANDS.keys()
+    assert "su semicircle -c '/srv/semicircle/bin/receive haproxy' >" in PAGE
 
 
 @pytest.fixture
