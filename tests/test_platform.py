@@ -93,7 +93,10 @@ def recipes() -> dict[str, list[str]]:
         "app.json": [review["postdeploy"]],
         "fly.toml": re.findall(r'^ +(?:web|worker|release_command) = ["\'](.+)["\']$', platforms, re.M),
         "docker run": re.findall(r"^ +docker run (?:--[\w-]+ \S+ )*semicircle (.+)$", platforms, re.M),
-        "commands": re.findall(r"(?:[Cc]ommands?\s|(?:HOOK|COMMAND)=)[`\"]([^`\"]+)[`\"]", platforms),
+        "Render and Railway": re.findall(
+            r"`([^`|]+)`", "".join(re.findall(r"^\| (?:pre-deploy|start) command .+$", platforms, re.M))
+        ),
+        "Clever Cloud": re.findall(r'^ +clever env set CC_\w+_(?:HOOK|COMMAND) "(.+)"$', platforms, re.M),
         "systemd": re.findall(r"^ExecStart=(.+)$", plain_server, re.M),
     }
 

@@ -79,7 +79,7 @@ def test_each_platform_says_what_was_read_and_of_when() -> None:
     ],
 )
 def test_where_the_procfile_is_not_read_its_lines_are_typed(platform: str, lines: set[str]) -> None:
-    typed = re.findall(r"""["`](?:env PORT=[0-9]+ )?((?:python|flask|gunicorn) .+?)["`]""", recipe(platform))
+    typed = re.findall(r"""["`]((?:python|flask|gunicorn) .+?)(?: --bind [0-9.:]+)?["`]""", recipe(platform))
     assert set(typed) == {PROCFILE[line] for line in lines}
 
 
@@ -156,7 +156,7 @@ def test_fly_toml_is_read_as_it_is_meant() -> None:
 
 def test_clever_cloud_listens_on_the_port_of_python() -> None:
     """9000 with a command of one's own, and PORT is read-only (reference-environment-variables.md:22-40, 346)."""
-    assert f'CC_RUN_COMMAND "env PORT=9000 {PROCFILE["web"]}"' in recipe("Clever Cloud")
+    assert f'CC_RUN_COMMAND "{PROCFILE["web"]} --bind 0.0.0.0:9000"' in recipe("Clever Cloud")
 
 
 @pytest.mark.parametrize("platform", ["Scalingo", "Render"])
