@@ -65,12 +65,13 @@ def is_host_of_site() -> bool:
 
 
 def redirect_to_https() -> Response | None:
-    """Not of a request without the header, which did not come through the proxy.
+    """Redirect what came to the proxy over http. What did not come through it has no such header.
 
     It leads to the Host of the request, which is one of TRUSTED_HOSTS; docs/configuration.md says what holds without.
     """
-    is_redirected = current_app.config["HTTPS"] and request.endpoint not in HEALTH_CHECKS
-    if is_redirected and forwarded_scheme(request.environ) == "http":
+    if not current_app.config["HTTPS"] or request.endpoint in HEALTH_CHECKS:
+        return None
+    if forwarded_scheme(request.environ) == "http":
         return redirect(request.url.replace("http://", "https://", 1), code=308)
     return None
 
