@@ -1,6 +1,8 @@
 """The nightly sweep deletes orphaned photos (no row refers to them) after a day, and nothing else."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +13,12 @@ from app import storage
 from app.accounts.models import User
 from app.extensions import db
 from app.photos import service
+from app.storage import StorageUnavailable
 from tests.bucket import object_keys
+from tests.object_store import BUCKET, Running, Store, serving
 
-PREFIX = "sweep/"  # used by these tests only, because other tests leave orphaned photos behind
+# Used by these tests only, because others leave orphaned photos behind; and by one process, since xdist splits a file.
+PREFIX = f"sweep-{os.getpid()}/"
 
 
 @pytest.fixture
@@ -126,3 +131,42 @@ def test_a_listing_of_several_pages_returns_every_object(
     listed = {key: put_at for page in pages for key, put_at in page.items()}
     assert {photo(number) for number in range(5)} <= listed.keys()
     assert listed[photo(0)] > datetime.now(UTC) - timedelta(minutes=5)
+
+
+@pytest.fixture
+def open_store(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Store], Running]]:
+    """open_store(store) makes it the bucket of the application."""
+    bucket = app.extensions["bucket"]
+    with ExitStack() as stack:
+
+        def open_store(store: Store) -> Running:
+            running = stack.enter_context(serving(store))
+            monkeypatch.setattr(bucket, "name", BUCKET)
+            monkeypatch.setattr(bucket, "prefix", "")
+            monkeypatch.setattr(bucket, "_client", None)
+            monkeypatch.setitem(bucket._config, "S3_ENDPOINT_URL", f"http://127.0.0.1:{running.port}")
+            return running
+
+        yield open_store
+
+
+def test_a_store_that_does_not_heed_the_prefix_loses_nothing_of_others(
+    app: Flask, alice: User, open_store: Callable[[Store], Running]
+) -> None:
+    shown, *others = f"photos/{1:032x}.webp", f"{2:032x}.webp", f"other/photos/{3:032x}.webp"
+    running = open_store(Store(heeds=("start-after", "continuation-token")))
+    running.objects = dict.fromkeys([shown, *others], b"webp")
+    show(alice, f"https://photos.test/{shown}")
+    sweep(app)
+    assert running.objects.keys() == {shown, *others}
+
+
+def test_of_a_listing_without_an_end_nothing_is_deleted(
+    app: Flask, alice: User, open_store: Callable[[Store], Running]
+) -> None:
+    running = open_store(Store(gives_tokens=False, heeds=("prefix",)))
+    running.objects = dict.fromkeys([f"photos/{number:032x}.webp" for number in range(5)], b"webp")
+    show(alice, f"https://photos.test/photos/{0:032x}.webp")
+    with pytest.raises(StorageUnavailable):
+        sweep(app)
+    assert len(running.objects) == 5
