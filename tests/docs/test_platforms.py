@@ -83,6 +83,12 @@ def test_where_the_procfile_is_not_read_its_lines_are_typed(platform: str, lines
     assert set(typed) == {PROCFILE[line] for line in lines}
 
 
+def test_an_image_is_told_the_lines_of_the_procfile() -> None:
+    """Its web needs no word: that is the CMD of the Dockerfile."""
+    told = re.findall(r"^    docker run .*semicircle ?(.*)$", PAGE, re.MULTILINE)
+    assert told == ["", PROCFILE["release"], PROCFILE["worker"]]
+
+
 @pytest.mark.parametrize("platform", PLATFORMS[1:])
 def test_every_variable_of_a_recipe_is_read_by_somebody(platform: str) -> None:
     names = re.findall(r"\b([A-Z][A-Z0-9_]{3,})(?:=| =|`| [\"/])", recipe(platform))
