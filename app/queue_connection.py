@@ -73,7 +73,6 @@ class QueueConnector(PsycopgConnector):
     def __init__(self, answered: Callable[[], None], **options: Any) -> None:
         super().__init__(**options)
         self.failed = asyncio.Event()
-        self.failure: ConnectorException | None = None  # the first
         self._answered = answered
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
@@ -98,10 +97,15 @@ class QueueConnector(PsycopgConnector):
             self._answered()
             raise
         except ConnectorException as error:
-            self.failure = self.failure or error
-            self.failed.set()
+            self.fail(error)
             raise
         self._answered()
+
+    def fail(self, error: Exception) -> None:
+        """Say so at once, and once: jobs that run may take a while to end."""
+        if not self.failed.is_set():
+            log.warning("the queue does not answer: %s", str(error.__cause__ or error).partition("\n")[0])
+        self.failed.set()
 
 
 def connector(app: Flask, answered: Callable[[], None] = lambda: None) -> QueueConnector:

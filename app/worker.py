@@ -145,17 +145,13 @@ async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnecto
         end.cancel()
     if stopping.is_set() or opened.failed.is_set():
         working.cancel()
-    failure: Exception | None = None
     try:
         await working
     except (ConnectorException, PoolTimeout) as error:
-        failure = error
+        opened.fail(error)
     except asyncio.CancelledError:
-        failure = opened.failure
-    if failure:
-        log.warning("the queue does not answer: %s", str(failure.__cause__ or failure).partition("\n")[0])
-    else:
-        log.info("stopped")
+        if stopping.is_set():
+            log.info("stopped")
 
 
 async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> None:

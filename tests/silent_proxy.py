@@ -70,7 +70,11 @@ class SilentProxy:
             while True:
                 client, _ = self._listening.accept()
                 self._goes_on.wait()
-                server = socket.create_connection(self._target)
+                try:
+                    server = socket.create_connection(self._target)
+                except OSError:  # it is away
+                    client.close()
+                    continue
                 connection = Connection((client, server))
                 self.connections.append(connection)
                 for start in ((client, server, TO_SERVER, connection), (server, client, TO_CLIENT, connection)):

@@ -204,6 +204,20 @@ def test_options_in_the_database_url_are_kept() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("variable", "setting"),
+    [
+        ("DATABASE_CONNECTION_POOL_URL", "SQLALCHEMY_DATABASE_URI"),
+        ("MIGRATION_DATABASE_URL", "MIGRATION_DATABASE_URI"),
+        ("FOLLOWER_DATABASE_URL", "FOLLOWER_DATABASE_URI"),
+        ("SCRATCH_DATABASE_URL", "SCRATCH_DATABASE_URI"),
+    ],
+)
+def test_every_database_is_opened_in_utf8_and_not_waited_for_when_it_is_gone(variable: str, setting: str) -> None:
+    found = make_url(getattr(config(**{variable: "postgres://u:p@localhost/other"}), setting))
+    assert (found.database, found.query) == ("other", {**LIVENESS, **ENCODING})
+
+
 def test_the_url_says_how_long_a_dead_peer_is_waited_for_and_else_the_kernel_ends_it_in_half_a_minute() -> None:
     given = make_url(config(DATABASE_URL="postgresql://u:p@localhost/n?keepalives_idle=60").SQLALCHEMY_DATABASE_URI)
     assert given.query == {**LIVENESS, "keepalives_idle": "60", **ENCODING}
