@@ -30,7 +30,7 @@ EXPECTED = {"web": {0}, "worker": {0}, "release": {0, 128 + signal.SIGTERM, 128 
 
 def stop(name: str, environment: dict[str, str], after: float, number: signal.Signals) -> tuple[int | None, float]:
     """Start a process of the Procfile and stop it. Return its exit code, None for the SIGKILL, and how long it took."""
-    line = [*AS_PID_1, *command(name)]
+    line = [*AS_PID_1, *command(name)[-1].split()]  # as of the Dockerfile: no shell is PID 1
     with subprocess.Popen(
         line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     ) as outer:

@@ -117,11 +117,11 @@ def test_ctrl_c_reaches_the_sandbox_too_and_the_page_is_read_on() -> None:
     """A terminal sends SIGINT to every process. The worker finishes its job, as on SIGTERM."""
     sandbox.read("", is_html=True)  # starts the fork server
     with ThreadPoolExecutor(1) as threads:
-        reading = threads.submit(sandbox.read, "two words " * 100_000, is_html=False, seconds=60)
+        reading = threads.submit(sandbox.read, "two words " * 400_000, is_html=False, seconds=60)
         wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "the sandbox reads")
         for process in [*servers(), *children()]:
             process.send_signal(signal.SIGINT)
-        assert reading.result().counts.total_words == 200_000
+        assert reading.result().counts.total_words == 800_000
 
 
 ONLY_IT = 1
