@@ -38,9 +38,9 @@ PLATFORMS = {
     "FLY_MACHINE_ID": "Fly.io",
     "CC_DEPLOYMENT_ID": "Clever Cloud",
 }
-# Where a platform says who asks, if it does not do so at the end of X-Forwarded-For: that ends with an address of the
-# application on Fly.io, of an edge on Railway, and with one or two of Render's and Cloudflare's.
-OWN_ADDRESS_HEADERS = {"Fly.io": "Fly-Client-IP", "Railway": "X-Real-IP", "Render": "CF-Connecting-IP"}
+# Where a platform says who asks, if not at the end of X-Forwarded-For: that ends with an address of the application on
+# Fly.io, of an edge on Railway, and with one or two of Render's and Cloudflare's.
+CLIENT_ADDRESSES = {"Fly.io": "X-Forwarded-For:2", "Railway": "X-Real-IP", "Render": "CF-Connecting-IP"}
 # A hyphen in the name: Forwarded (RFC 7239) holds parameters, and a mere number names no header.
 CLIENT_ADDRESS = re.compile(r"(?P<header>[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+)(?::(?P<place>[1-9]))?")
 HEROKU_CI = "HEROKU_TEST_RUN_ID"  # tests run there on a dyno that nobody reaches
@@ -213,7 +213,7 @@ def client_address(env: Mapping[str, str], behind_proxy: bool) -> tuple[str, int
     if not given and not behind_proxy:
         return None
     here = (PLATFORMS[name] for name in PLATFORMS if read(env, name))
-    own = next((OWN_ADDRESS_HEADERS[platform] for platform in here if platform in OWN_ADDRESS_HEADERS), None)
+    own = next((CLIENT_ADDRESSES[platform] for platform in here if platform in CLIENT_ADDRESSES), None)
     found = CLIENT_ADDRESS.fullmatch(given or own or "X-Forwarded-For")
     if not found:
         raise ConfigError(
