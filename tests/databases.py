@@ -42,14 +42,15 @@ def empty_database(environment: Environment) -> Iterator[Environment]:
 
 
 @contextmanager
-def copied_database(environment: Environment, template: str) -> Iterator[Environment]:
+def copied_database(environment: Environment, template: str, options: str = "") -> Iterator[Environment]:
     """The environment with a copy of a database.
 
     Args:
         environment: of the run's servers.
         template: see `at_revision`.
+        options: of CREATE DATABASE.
     """
-    name = _create(environment, template)
+    name = _create(environment, template, options)
     try:
         yield _environment(environment, name)
     finally:
@@ -123,11 +124,11 @@ def may_create_databases(environment: Environment) -> bool:
         return server.fetchone() == (True,)
 
 
-def _create(environment: Environment, template: str = "template0") -> str:
+def _create(environment: Environment, template: str = "template0", options: str = "") -> str:
     """template0 is PostgreSQL's own, to which nobody can connect."""
     name = f"{environment['TEST_RUN']}_{secrets.token_hex(4)}"
     with _server(environment) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         server.execute(f"ALTER DATABASE {name} SET statement_timeout = '{STATEMENT_TIMEOUT}'")
     if template == "template0":
         _empty(environment, name)

@@ -1,6 +1,5 @@
 """Encodings: what a connection can put right it does, and a database that cannot hold every text is refused."""
 
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from app.release.connection import direct_connection, direct_engine
 from app.release.errors import ReleaseError
 from config import TestingConfig
 from tests.conftest import PASSWORD
-from tests.databases import Environment, migrated_database
+from tests.databases import Environment, copied_database, migrated_database
 from tests.pgbouncer import PGBOUNCER, pooler
 from tests.visitor import Visitor
 
@@ -31,14 +30,8 @@ ENCODINGS = ["SQL_ASCII", "LATIN1", "EUC_KR"]
 @pytest.fixture(params=ENCODINGS)
 def strange(request: pytest.FixtureRequest, server_environment: Environment) -> Iterator[Environment]:
     """An environment whose database has this encoding."""
-    name = f"{server_environment['TEST_RUN']}_{secrets.token_hex(4)}"
-    url = make_url(server_environment["DATABASE_URL"].replace("postgres://", "postgresql://"))
-    with closing(psycopg2.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))) as server:
-        server.autocommit = True
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0 LOCALE 'C'")
-            yield {**server_environment, "DATABASE_URL": url.set(database=name).render_as_string(hide_password=False)}
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with copied_database(server_environment, "template0", f"ENCODING '{request.param}' LOCALE 'C'") as environment:
+        yield environment
 
 
 def flask(environment: Environment, *command: str) -> subprocess.CompletedProcess[str]:
