@@ -71,7 +71,7 @@ def test_the_list_of_commands_says_it_too(packages: Path) -> None:
     assert "Traceback" not in listed.stdout + listed.stderr
 
 
-@pytest.mark.parametrize("command", [("config",), ("flask", "worker")], ids=" ".join)
+@pytest.mark.parametrize("command", [("start",), ("flask", "worker")], ids=" ".join)
 def test_a_machine_without_time_zones_is_refused(packages: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
     for package in packages.iterdir():
         if package.name != "tzdata":

@@ -23,6 +23,10 @@ pytestmark = [pytest.mark.minutes, pytest.mark.timeout(400)]
 
 NEXT_JOB_WITHIN = 60.0  # seconds
 UNFINISHED = "SELECT status FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'"
+# The clocks are tried as they are by the first test alone.
+IMPATIENT = (
+    "from app import queue_connection; queue_connection.ANSWER_TIMEOUT, queue_connection.POOL_TIMEOUT = 2.0, 7.0"
+)
 STUCK_SOON = f"{SETTING('STUCK_AFTER', 3)}; {SETTING('LONGEST_JOB', 3)}"
 # A job that blocks the event loop, whatever one of ours may do.
 BLOCKING = """
@@ -79,12 +83,14 @@ def listens(connection: Connection) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("directions", "times"), [(BOTH, 5), ({TO_CLIENT}, 2), ({TO_SERVER}, 2)], ids=["both", "to client", "to server"]
+    ("directions", "times", "clocks"),
+    [(BOTH, 5, ""), ({TO_CLIENT}, 2, IMPATIENT), ({TO_SERVER}, 2, IMPATIENT)],
+    ids=["both", "to client", "to server"],
 )
 def test_it_does_its_next_job_however_often_the_database_falls_silent(
-    queue: Queue, proxy: SilentProxy, directions: frozenset[str], times: int
+    queue: Queue, proxy: SilentProxy, directions: frozenset[str], times: int, clocks: str
 ) -> None:
-    with queue.worker():
+    with queue.worker(clocks):
         for _ in range(times):
             proxy.silence(directions)
             assert_it_does_its_next_job(queue)
@@ -93,7 +99,7 @@ def test_it_does_its_next_job_however_often_the_database_falls_silent(
 def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_silent(
     queue: Queue, proxy: SilentProxy
 ) -> None:
-    with queue.worker(NEVER_POLLS):
+    with queue.worker(f"{NEVER_POLLS}; {IMPATIENT}"):
         wait_until(lambda: any(map(listens, proxy.connections)), "it listens")
         assert proxy.silence(which=listens) == 1
         wait_until(lambda: sum(map(listens, proxy.connections)) > 1, "it listens anew", NEXT_JOB_WITHIN)
@@ -114,7 +120,7 @@ def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_si
 def test_a_job_is_done_wherever_the_database_falls_silent_in_it_and_the_next_one_too(
     queue: Queue, proxy: SilentProxy, pages: PageServer, words: bytes, direction: str, after: bytes
 ) -> None:
-    with queue.worker():
+    with queue.worker(IMPATIENT):
         proxy.silence_at(words, direction, after)
         queue.ask(pages.url("/1"))
         assert proxy.trapped.wait(WITHIN)
@@ -127,7 +133,7 @@ def test_a_job_is_done_wherever_the_database_falls_silent_in_it_and_the_next_one
 def test_a_page_that_was_being_fetched_is_counted(
     queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow
 ) -> None:
-    with queue.worker():
+    with queue.worker(IMPATIENT):
         queue.ask(pages.url("/slow"))
         assert slow.asked.acquire(timeout=WITHIN)
         proxy.silence()
@@ -137,7 +143,7 @@ def test_a_page_that_was_being_fetched_is_counted(
 
 
 def test_it_goes_on_behind_a_proxy_that_was_stopped(queue: Queue, proxy: SilentProxy) -> None:
-    with queue.worker() as worker:
+    with queue.worker(IMPATIENT) as worker:
         with proxy.stopped():
             queue.defer_next()
             wait_until(lambda: "the queue does not answer" in log_of(queue), "it notices")
@@ -150,7 +156,7 @@ def test_sigterm_ends_it_while_the_database_is_silent(
     queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow, job: bool
 ) -> None:
     """A platform kills after 30 seconds. Also an idle worker may be in a periodic job, which has the grace period."""
-    with queue.worker() as worker:
+    with queue.worker(IMPATIENT) as worker:
         if job:
             queue.ask(pages.url("/slow"))
             assert slow.asked.acquire(timeout=WITHIN)
@@ -174,7 +180,7 @@ def test_it_goes_on_behind_a_pooler_that_was_paused(queue: Queue, server_environ
         url = pooled["DATABASE_URL"]
         behind = replace(queue, environment={**queue.environment, "DATABASE_URL": url})
         console = make_url(url).set(drivername="postgresql", username="admin", database="pgbouncer")
-        with behind.worker() as worker, closing(psycopg2.connect(console.render_as_string(False))) as admin:
+        with behind.worker(IMPATIENT) as worker, closing(psycopg2.connect(console.render_as_string(False))) as admin:
             admin.autocommit = True
             admin.cursor().execute("PAUSE")
             wait_until(lambda: "the queue does not answer" in log_of(queue), "it notices")
