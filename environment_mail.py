@@ -10,8 +10,8 @@ from environment import HOST, LOCAL_HOSTS, ConfigError, read, required
 # scheme: (the port when the URL names none, see RFC 8314 and RFC 6409; how the connection is encrypted)
 SCHEMES = {"smtps": (465, "implicit"), "smtp+starttls": (587, "starttls"), "smtp": (25, "none")}
 URL_SHAPE = (
-    "smtp+starttls://user:password@smtp.example.com:587 or smtps://…, with % @ / ? # of the password as"
-    " %25 %40 %2F %3F %23, and other letters as they are or as %XX of UTF-8"
+    "smtp+starttls://user:password@smtp.example.com:587 or smtps://…, with % @ / ? # [ ] of the password as"
+    " %25 %40 %2F %3F %23 %5B %5D, and other letters as they are or as %XX of UTF-8"
 )
 # One address of plain letters, without a name before it. It stands in the envelope and in the header.
 SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")

@@ -29,12 +29,15 @@ NO_MAILBOX = re.compile(
     r"|\buser doesn't have an? |\binvalid mailbox|\bnot a (?:valid|known) (?:user|mailbox)"
 )
 # What is about us, or about now, whatever else is said. Exim tells with "Sender verify failed" that *our* user is
-# unknown (acl.c), GMX says "mailbox unavailable" to who has sent too much, Gmail 5.2.1 of a mailbox that gets too much.
-# Postfix' "relay recipient table" is where it looks for mailboxes.
+# unknown (acl.c), GMX says "mailbox unavailable" to who has sent too much or has no MX record, Gmail 5.2.1 of a mailbox
+# that gets too much, Amazon 5.1.1 of one on a list of its own. Postfix' "relay recipient table" is where it looks for
+# mailboxes.
 NOT_THE_MAILBOX = re.compile(
     r"relay(?! recipient)|authenti|authori[sz]|sender|verif|spam|block|black.?list|reputation|polic|denied|prohibit"
     r"|\blimit|\brate\b|quota|\bfull\b|\bspace\b|storage|\blater\b|temporar|too many|\bspf\b|\bdkim\b|\bdmarc\b"
+    r"|\bdns\b|resource record|\bdomain\b|\bhost\b|\bdatabase\b|suppress|\bmail from\b"
 )
+NOT_THE_LETTER = re.compile(r"polic|spam|virus|quota|\bdisk\b")
 FULL = re.compile(r"\b5\.2\.[12]\b|mailbox (?:is )?full|over quota|exceeded storage")  # or asked for too often
 BAD_LETTER = re.compile(r"message (?:size|length) exceeds|message (?:is )?(?:too (?:big|large)|malformed)")
 
@@ -76,8 +79,11 @@ def is_about_mailbox(words: str) -> bool:
 
 
 def is_about_letter(words: str) -> bool:
-    codes = _specific(words)
-    return any(map(LETTER.fullmatch, codes)) if codes else BAD_LETTER.search(words.lower()) is not None
+    told = words.lower()
+    if NOT_THE_LETTER.search(told):
+        return False
+    codes = _specific(told)
+    return any(map(LETTER.fullmatch, codes)) if codes else BAD_LETTER.search(told) is not None
 
 
 def statuses(words: str) -> list[str]:

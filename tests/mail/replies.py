@@ -126,6 +126,12 @@ REPLIES = [
           RELAY),
     Reply("Korean hosts", RCPT, f"550 5.7.1 <{TO}>... Error.your access was denied. Since you sent too many e-mails,"
           " you are not allowed to send more e-mails within 24 hours.", RELAY),
+    Reply("GMX", RCPT, "550-Requested action not taken: mailbox unavailable\r\n550 invalid DNS MX or A/AAAA resource"
+          " record", RELAY),
+    Reply("Amazon SES", DOT, "554 5.1.1 Amazon SES has suppressed sending to this address because it has a recent"
+          " history of bouncing as an invalid address.", RELAY),
+    Reply("Postfix, old", RCPT, f"550 <{TO}>: Recipient address rejected: Domain not found", RELAY),
+    Reply("Zoho", DOT, "554 5.2.3 MailPolicy violation Error delivering to mailboxes", RELAY),
     Reply("another language", RCPT, "550 존재하지 않는 사용자입니다".encode("euc-kr"), RELAY),
     Reply("no words", RCPT, "550", RELAY),
 ]  # fmt: skip
