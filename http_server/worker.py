@@ -71,9 +71,11 @@ class BufferingWorker(ThreadWorker):
         super().init_process()
 
     def init_signals(self) -> None:
-        """Stop on SIGINT as on SIGTERM: a terminal sends Ctrl-C to every process of the group."""
+        """Stop on SIGINT as on SIGTERM, and leave SIGHUP and SIGUSR2 to the arbiter: a group gets each of them."""
         super().init_signals()
         signal.signal(signal.SIGINT, self.handle_exit)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
         signal.siginterrupt(signal.SIGINT, False)
         heed_held_back()
 

@@ -35,3 +35,23 @@ def test_a_worker_heeds_a_signal_that_came_before_its_handlers(tmp_path: Path, n
         assert answer.data == b"ok"
         arbiter.send_signal(number)
         assert arbiter.wait(WITHIN) == 0
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+def test_a_signal_for_the_arbiter_does_not_end_a_worker(tmp_path: Path, number: signal.Signals) -> None:
+    """A terminal that closes sends SIGHUP to the whole group: the arbiter reloads, and its workers finish requests."""
+    [port], log = ports.find_free(1), tmp_path / "log"
+    command = [sys.executable, "-c", SERVER, "-c", "python:tests.http_server.site", "-b", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "GUNICORN_CMD_ARGS": ""}
+    with log.open("wb") as output, child(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as arbiter:
+        wait_until(lambda: "Booting worker" in log.read_text(), "it works")
+        pool = urllib3.PoolManager()
+        assert pool.request("GET", f"http://127.0.0.1:{port}/", timeout=WITHIN).data == b"ok"
+        [worker] = psutil.Process(arbiter.pid).children()
+        worker.send_signal(number)
+        assert pool.request("GET", f"http://127.0.0.1:{port}/", timeout=WITHIN, retries=False).data == b"ok"
+        assert psutil.Process(arbiter.pid).children() == [worker]
+        pool.clear()
+        arbiter.send_signal(signal.SIGTERM)
+        assert arbiter.wait(WITHIN) == 0
