@@ -4,7 +4,7 @@ import importlib
 import ipaddress
 import re
 from collections.abc import Mapping
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, reset_tzpath
 
 import click
 
@@ -131,9 +131,13 @@ def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
 
 
 def require_time_zones() -> None:
-    """Refuse a machine without time zones: the pages would fail, while the health checks are green."""
+    """Refuse a machine without time zones: the pages would fail, while the health checks are green.
+
+    They are read from the package alone: what a machine has may be old, damaged, or changed.
+    """
     try:
         importlib.import_module("tzdata")
+        reset_tzpath(())
         ZoneInfo("Asia/Seoul")
     except (ImportError, ZoneInfoNotFoundError, ValueError):  # the last one is of a file that is damaged
         raise ConfigError(
@@ -224,8 +228,11 @@ def client_address(env: Mapping[str, str], behind_proxy: bool) -> tuple[str, int
 
 
 def trusted_hosts(env: Mapping[str, str], name: str) -> list[str]:
-    """Host names that are separated by spaces; one that begins with a dot stands for its subdomains too."""
-    names = read(env, name).split()
+    """Host names that are separated by spaces; one that begins with a dot stands for its subdomains too.
+
+    In lower case, since the case of a host does not count (RFC 9110, section 4.2.3).
+    """
+    names = read(env, name).lower().split()
     if not all(TRUSTED_HOST.fullmatch(host) for host in names):
         raise ConfigError(f"{name} has to be host names such as notes.example.com, without scheme or port, and spaces.")
     return names

@@ -39,7 +39,10 @@ def names() -> frozenset[str]:
 
 def resolved(name: str) -> str:
     """The place behind a link, such as Asia/Kolkata behind Asia/Calcutta; any other name as it is."""
-    return name if name in names() else _links().get(name, name)
+    if name in names():
+        return name
+    place = _links().get(name, name)
+    return "UTC" if place in ("Etc/UTC", "Etc/GMT") else place
 
 
 @cache

@@ -42,6 +42,9 @@ def test_every_name_is_a_zone_also_where_the_machine_has_none(bare_machine: None
         ("Pacific/Enderbury", "Pacific/Kanton"),
         ("America/Buenos_Aires", "America/Argentina/Buenos_Aires"),
         ("ROK", "Asia/Seoul"),
+        ("Etc/UTC", "UTC"),
+        ("Zulu", "UTC"),
+        ("GMT", "UTC"),
     ],
 )
 def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> None:

@@ -14,7 +14,7 @@ from flask import Flask, current_app, request
 from werkzeug.wrappers import Response
 
 from app import tracing
-from app.web.proxy import Address, client_address, forwarded_address, forwarded_scheme, parse_address
+from app.web.proxy import Address, client_address, forwarded_address, parse_address
 
 ENOUGH = 3  # accounts
 MOST = 100  # accounts; who looks no different by then, as an office with one address, never will
@@ -113,6 +113,6 @@ def init_app(app: Flask) -> None:
     def look(response: Response) -> Response:
         span = None if watch.is_over else tracing.current()
         account = span and span.account
-        if account and not watch.knows(account) and forwarded_scheme(request.environ):
+        if account and not watch.knows(account):
             watch.note(account, sign_of_request())
         return response

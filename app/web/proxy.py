@@ -5,19 +5,21 @@ itself, at its place from the end, and X-Forwarded-Host, -Port and -Prefix are n
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, redirect, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import BadRequest
-from werkzeug.sansio.utils import host_is_trusted
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+PORT = re.compile(r":[0-9]*$")  # of a Host header; an IPv6 address is in brackets
 
 # They come from inside a platform: by a name or an address of its own, and over http.
 HEALTH_CHECKS = ("health.healthz", "health.readyz")
@@ -61,7 +63,10 @@ def refuse_bad_host() -> None:
 
 def is_host_of_site() -> bool:
     hosts = current_app.config["SITE_HOSTS"]
-    return not hosts or request.endpoint in HEALTH_CHECKS or host_is_trusted(request.host, hosts)
+    if not hosts or request.endpoint in HEALTH_CHECKS:
+        return True
+    name = PORT.sub("", request.host.lower()).removesuffix(".")
+    return name in hosts or any(host[0] == "." and f".{name}".endswith(host) for host in hosts)
 
 
 def redirect_to_https() -> Response | None:

@@ -159,11 +159,16 @@ def test_what_is_no_address_is_a_sign(garbage: str) -> None:
     assert site.watch.found
 
 
-def test_what_did_not_come_through_the_proxy_says_nothing() -> None:
+def test_readers_behind_a_proxy_that_says_nothing_at_all_are_a_sign(caplog: pytest.LogCaptureFixture) -> None:
+    """As one that was set up without a word about headers. Health checks have no account."""
     site = Site({})
     for _ in range(MOST):
-        site.visit({})
+        site.visit_signed_out({})
     assert (site.watch.found, site.watch.is_over) == (None, False)
+    for _ in range(ENOUGH):
+        site.visit({})
+    assert site.watch.found
+    assert len(said(caplog)) == 1
 
 
 def test_accounts_behind_a_public_proxy_of_their_own_are_told_apart_by_the_first_that_is_not() -> None:

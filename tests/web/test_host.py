@@ -102,3 +102,19 @@ def test_without_trusted_hosts_a_malformed_host_is_not_redirected_to(server_envi
         answer = client.get("/notes", headers={"Host": host, "X-Forwarded-Proto": "http"})
         assert answer.status_code == 400, host
         assert "Location" not in answer.headers, host
+
+
+@pytest.mark.parametrize("trusted", ["Notes.Example.com", ".example.com", "[2001:DB8::1] notes.example.com"])
+@pytest.mark.parametrize("host", ["notes.example.com", "NOTES.example.com:8000", "notes.example.com."])
+def test_the_case_of_a_host_its_port_and_its_last_dot_do_not_count(
+    migrated_environment: Environment, trusted: str, host: str
+) -> None:
+    client = production(migrated_environment, TRUSTED_HOSTS=trusted)
+    assert client.get("/sign-in", headers={"Host": host}).status_code == 200
+    assert client.get("/sign-in", headers={"Host": f"evil{host}.test"}).status_code == 400
+
+
+def test_an_ipv6_address_can_be_the_host(migrated_environment: Environment) -> None:
+    client = production(migrated_environment, TRUSTED_HOSTS="[2001:db8::1]")
+    assert client.get("/sign-in", headers={"Host": "[2001:db8::1]:8000"}).status_code == 200
+    assert client.get("/sign-in", headers={"Host": "[2001:db8::2]"}).status_code == 400

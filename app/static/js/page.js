@@ -103,7 +103,7 @@ function nameIcon(event) {
 // The server shows times in this zone, unless the account has another one.
 function rememberTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (!zone || document.cookie.includes(`time_zone=${zone}`)) return;
+  if (!zone || `${document.cookie};`.includes(`time_zone=${zone};`)) return;
   const secure = location.protocol === "https:" ? ";secure" : "";
   document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
 }
