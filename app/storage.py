@@ -93,16 +93,19 @@ class Bucket:
 
 
 def _session() -> Any:
-    """Return a session that heeds nothing of the machine: no AWS_* variable, no file in ~/.aws, no profile.
+    """Return a session that heeds nothing of the machine: no AWS_* variable, no file or model in ~/.aws, no profile.
 
     What reaches the bucket is in our own configuration, whole. A file of the machine could break it or lead it away.
     """
     import boto3
+    from botocore.loaders import Loader
     from botocore.session import Session
 
     variables = {name: (None, None, *rest) for name, (_, _, *rest) in Session.SESSION_VARIABLES.items()}
     no_file = (None, None, os.devnull, None)
     own = Session(session_vars={**variables, "config_file": no_file, "credentials_file": no_file})
+    models = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    own.register_component("data_loader", models)
     return boto3.Session(botocore_session=own)
 
 
@@ -168,7 +171,7 @@ def _code(error: StorageUnavailable) -> str | None:
     from botocore.exceptions import ClientError
 
     cause = error.__cause__
-    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else None
+    return str(cause.response.get("Error", {}).get("Code")) if isinstance(cause, ClientError) else None
 
 
 def delete_later(url: str | None) -> None:
@@ -215,7 +218,7 @@ def _pages(prefix: str) -> Iterator[dict[str, datetime]]:
     empty_pages = 0
     while True:
         answer = _call("list_objects_v2", Prefix=prefix, **place)
-        page = {item["Key"]: _put_at(item) for item in answer.get("Contents", ())}
+        page = {str(item["Key"]): _put_at(item) for item in answer.get("Contents", ()) if "Key" in item}
         token: str = answer.get("NextContinuationToken", "")
         mark = min(page, default=token)
         empty_pages = 0 if page else empty_pages + 1
@@ -254,7 +257,8 @@ def _call(operation: str, **arguments: Any) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(bucket.client, operation)(Bucket=bucket.name, **arguments)
         if "Body" in answer:  # a stream: reading it may fail as well
             answer["Body"] = answer["Body"].read()
-    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:  # the last two: no answer of S3
+    # The last three: no answer of S3, or a redirect, which botocore follows without an end.
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]  # what follows can be a whole page
         raise StorageUnavailable(f"{operation} failed: {reason}") from error
     return answer

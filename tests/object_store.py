@@ -159,6 +159,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(text.encode())))
+        if status // 100 == 3:
+            self.send_header("Location", f"https://{self.headers['Host']}{self.path}")
         self.end_headers()
         self.wfile.write(text.encode())
 

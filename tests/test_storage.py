@@ -137,6 +137,12 @@ def test_empty_pages_that_each_lead_to_another_are_given_up(open_store: Open, mo
     "answer",
     [
         (200, HTML),
+        (302, HTML),
+        (307, ""),
+        (
+            200,
+            "<ListBucketResult><Contents><Key>photos/1</Key><LastModified>1e400</LastModified></Contents></ListBucketResult>",
+        ),
         (404, HTML),
         (404, ""),
         (404, "<Error><Code>NoSuchBucket</Code></Error>"),
@@ -160,8 +166,10 @@ def test_what_is_no_listing_is_one_error_in_a_sentence(open_store: Open, answer:
 @pytest.mark.parametrize(
     "answer",
     [
+        (302, HTML),
         (404, HTML),
         (404, ""),
+        (404, "<Error/>"),
         (404, "<Error><Code>NoSuchBucket</Code></Error>"),
         (403, "<Error><Code>AccessDenied</Code></Error>"),
     ],
@@ -201,6 +209,7 @@ MACHINES: dict[str, Callable[[Path], dict[str, str]]] = {
     "other endpoints": lambda _home: {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
     "checksums": lambda _home: {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported"},
     "nonsense": lambda _home: {"AWS_MAX_ATTEMPTS": "many", "AWS_RETRY_MODE": "x", "AWS_DEFAULTS_MODE": "x"},
+    "a model of another protocol": lambda home: {"HOME": str(with_model(home))},
     "a session of somebody": lambda _home: {"AWS_SESSION_TOKEN": "token", "AWS_SECURITY_TOKEN": "token"},
 }
 
@@ -209,6 +218,13 @@ def with_config(home: Path, text: str) -> Path:
     (home / ".aws").mkdir(exist_ok=True)
     for name in ("config", "credentials"):
         (home / ".aws" / name).write_text(text)
+    return home
+
+
+def with_model(home: Path) -> Path:
+    folder = home / ".aws/models/s3/2006-03-01"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text("{not a model")
     return home
 
 
