@@ -11,6 +11,7 @@ busy machine, and the kernel drops a signal for PID 1 of a container as long as 
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -46,8 +47,10 @@ def check_settings() -> None:
     """Exit with one sentence if the environment cannot be used. gunicorn and flask would say it later and longer."""
     from config import NO_MAIL, checked
 
-    if not checked(os.environ).sends_mail:
-        sys.stderr.write(f'level=warning logger=config msg="{NO_MAIL}"\n')  # a line of the log, as all that follow
+    if not checked(os.environ).sends_mail and sys.stderr:  # it is None when it was closed
+        with suppress(OSError):
+            line = f'level=warning logger=config msg="{NO_MAIL}"\n'  # of the log, as all that follow
+            os.write(sys.stderr.fileno(), line.encode())
 
 
 def run(program: str, arguments: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ import logging.config
 import os
 import random
 import re
+import select
 import sys
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.web import logfmt
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 STDOUT, STDERR = 1, 2
+PATIENCE = 1000  # milliseconds
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
 
 
@@ -66,6 +68,7 @@ class StdoutHandler(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._is_torn = False  # only the beginning of the last line was taken
+        self._patience = PATIENCE
         _settle_descriptors()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -80,11 +83,19 @@ class StdoutHandler(logging.Handler):
         """Lose the line where there is no reader, no room, or none at once (EPIPE, ENOSPC, EAGAIN)."""
         left = b"\n" + line if self._is_torn else line
         try:
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            while left and self._has_room():
+                left = left[os.write(self._descriptor, left[: select.PIPE_BUF]) :]
                 self._is_torn = bool(left)
         except OSError:
             return
+
+    def _has_room(self) -> bool:
+        """Wait for a slow reader, and only once for one that has stopped: its full pipe would hold us for ever."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        has_room = bool(poll.poll(self._patience))
+        self._patience = PATIENCE if has_room else 0
+        return has_room
 
 
 def _settle_descriptors() -> None:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from psycopg2.errors import UniqueViolation
 
+from app.web import logs
 from app.web.logfmt import LONGEST_LINE
 from app.web.logs import LogfmtFormatter, StdoutHandler
 from tests.logfmt import parse
@@ -145,6 +146,19 @@ def test_a_full_pipe_is_not_waited_for_and_the_next_line_that_fits_is_whole(
     assert written.endswith(b"\nthe end\n")
     assert {len(line) for line in written.splitlines()[:-2]} <= {length}
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_reader_that_has_stopped_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipe blocks whoever writes into it when it is full."""
+    monkeypatch.setattr(logs, "PATIENCE", 50)
+    reader, writer = os.pipe()
+    handler = StdoutHandler(writer)
+    taken = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    write(handler, *["x" * 1000] * (taken // 1000 + 20))
+    kept = read(reader)
+    assert kept == b"".join([b"x" * 1000 + b"\n"] * (len(kept) // 1001))
+    write(handler, "on again")
+    assert read(reader) == b"on again\n"
 
 
 def test_a_line_that_does_not_fit_together_is_still_an_error(capfd: pytest.CaptureFixture[str]) -> None:
