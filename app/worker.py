@@ -93,7 +93,8 @@ async def _serve(app: Flask) -> None:
     watchdog = Watchdog(running)
     watchdog.start()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"]))  # Python's default depends on the CPUs
+    # Python's default depends on the CPUs. One more: the queue's host is looked up in a thread while all jobs run.
+    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"] + 1))
     _heed_signals(stopping, grace_over, running)
     while not stopping.is_set():
         watchdog.feed()

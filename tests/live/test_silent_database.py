@@ -64,7 +64,7 @@ def queue(server_environment: Environment, tmp_path: Path, pages: PageServer, pr
     """Its workers reach the database through the proxy, and the test does not."""
     with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
         direct = make_url(environment["DATABASE_URL"])
-        through = direct.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        through = direct.set(host="localhost", port=proxy.port).render_as_string(hide_password=False)
         yield replace(queue, environment={**queue.environment, "DATABASE_URL": through})
 
 
