@@ -190,7 +190,7 @@ class DevelopmentConfig(Config):
 def remembered_ports(file: Path) -> dict[str, int]:
     """name: port, as `flask dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
     try:
-        ports = json.loads(file.read_text())
+        ports = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     is_usable = isinstance(ports, dict) and all(

@@ -50,7 +50,7 @@ def install(root: Path) -> None:
 
 def key(root: Path) -> str:
     """A name for the pinned packages, this Python and this place (the scripts hold its path)."""
-    parts = [(root / REQUIREMENTS).read_text(), sys.version, sys.base_prefix, str(root)]
+    parts = [(root / REQUIREMENTS).read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(root)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

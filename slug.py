@@ -39,7 +39,7 @@ def check_out(folder: Path) -> None:
     subprocess.run(["git", "archive", f"--output={archive}", "HEAD"], cwd=ROOT, check=True)  # noqa: S607
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
-    for line in (folder / ".slugignore").read_text().split():
+    for line in (folder / ".slugignore").read_text(encoding="utf-8").split():
         for path in folder.glob(line.strip("/")):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

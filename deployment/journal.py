@@ -34,7 +34,7 @@ class Journal:
     def tests_passed_at(self, commit: str) -> str | None:
         """When the tests of this very commit passed here, as ISO 8601; None: nobody noted that they did."""
         file = self.folder / TESTED
-        lines = file.read_text().splitlines() if file.exists() else []
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         return next((line.split()[1] for line in reversed(lines) if line.startswith(f"{commit} ")), None)
 
     def note_tests_passed(self, commit: str) -> None:

@@ -85,7 +85,7 @@ def configuration(place: Place) -> str:
     """/etc/haproxy/haproxy.cfg"""
     settings = place.settings
     user = settings.haproxy_user
-    return Template((HERE / "haproxy.cfg").read_text()).substitute(
+    return Template((HERE / "haproxy.cfg").read_text(encoding="utf-8")).substitute(
         admin_socket=f"{shlex.quote(settings.admin_socket)} mode 660 level admin{f' group {user}' if user else ''}",
         user=f"    user {user}\n    group {user}\n    chroot /var/lib/haproxy" if user else "",
         binds="\n".join(f"    bind {bind}" for bind in settings.binds),

@@ -75,7 +75,7 @@ class Place:
         """
         file = self.root / "server.json"
         try:
-            return _settings(json.loads(file.read_text()))
+            return _settings(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise DeployError(f"{file} cannot be used: {error}; docs/plain-server.md describes it.") from None
 

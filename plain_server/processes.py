@@ -121,7 +121,7 @@ def _written(place: Place) -> dict[Path, tuple[list[str | int], Process]]:
     found = {}
     for file in place.sessions.glob("[0-9]*"):
         with suppress(FileNotFoundError, ValueError):  # it is forgotten just now, or was killed before it had written
-            values = json.loads(file.read_text())
+            values = json.loads(file.read_text(encoding="utf-8"))
             found[file] = (values.pop("since"), Process(**values))
     return found
 
@@ -137,7 +137,7 @@ def _since(leader: Row) -> list[str | int]:
 
 
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def _table() -> dict[int, Row]:

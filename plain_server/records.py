@@ -35,7 +35,7 @@ class Records:
     def all(self) -> list[Release]:
         """The oldest first. A line that is cut, because its writer was killed, counts as not written."""
         found: dict[int, Release] = {}
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
         for line in lines:
             try:
                 release = Release(**json.loads(line))

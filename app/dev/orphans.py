@@ -28,7 +28,7 @@ def clean_up(name: str, pid_file: Path, cwd: Path, words: Iterable[str]) -> None
     """
     stop_orphan(name, pid_file, cwd, words)
     if pid_file.exists():
-        for path in pid_file.read_text().splitlines()[1:]:
+        for path in pid_file.read_text(encoding="utf-8").splitlines()[1:]:
             Path(path).unlink(missing_ok=True)
         pid_file.unlink()
 
@@ -58,7 +58,7 @@ def stop_orphan(
 def read_pid(pid_file: Path) -> int | None:
     """The process id on the first line of a file, or None when there is none."""
     try:
-        line = pid_file.read_text().partition("\n")[0].strip()
+        line = pid_file.read_text(encoding="utf-8").partition("\n")[0].strip()
     except FileNotFoundError:
         return None
     return int(line) if line.isascii() and line.isdigit() else None

@@ -165,7 +165,7 @@ def _remove_foreign_pid_file(pid_file: Path) -> None:
 def _is_ready(pid_file: Path, pid: int) -> bool:
     """Whether the server has written so, as pg_ctl reads it. Another server could answer a connection in its place."""
     try:
-        lines = pid_file.read_text().splitlines()
+        lines = pid_file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return False
     return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -13,7 +13,7 @@ NAMES_ONLY = ("revision", "down_revision", "branch_labels", "depends_on")  # con
 
 def content_hash(path: str | Path) -> str:
     """SHA-256 of the file's syntax tree, in hexadecimal; comments, docstrings and layout do not count."""
-    tree = ast.parse(Path(path).read_text())
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not _is_name(node)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:

@@ -66,7 +66,7 @@ def require_parent_files(script_directory: ScriptDirectory) -> None:
 def _constants(path: Path) -> dict[str, Any]:
     """The module's constants `revision` and `down_revision`."""
     names: dict[str, Any] = {}
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
             names[target.id] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))

@@ -20,7 +20,7 @@ def require_all_imported(metadata: MetaData) -> None:
     known = {table.name for table in metadata.tables.values()}
     imported = {file for module in list(sys.modules.values()) if (file := _file_of(module))}
     for path in _modules(Path(current_app.root_path)):
-        for name in _TABLE_NAME.findall(path.read_text()):
+        for name in _TABLE_NAME.findall(path.read_text(encoding="utf-8")):
             if name not in known and not _is_among(path, imported):
                 raise ReleaseError(
                     f"{path} declares the table {name}, but nothing imports that module, so its models were not"

@@ -48,4 +48,4 @@ def init_app(app: Flask) -> None:
 @constant
 def art(name: str) -> Markup:
     """A drawing of templates/art, as part of the page: it takes the page's colours."""
-    return Markup((ART / f"{name}.svg").read_text().strip())  # noqa: S704 - a file of ours
+    return Markup((ART / f"{name}.svg").read_text(encoding="utf-8").strip())  # noqa: S704 - a file of ours

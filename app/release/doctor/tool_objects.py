@@ -16,7 +16,7 @@ from app.release.doctor.diagnosis import ERROR, Diagnosis
 
 SCRATCH = "release_doctor"  # the schema; it is never committed
 
-_OBJECTS = text(Path(__file__).with_suffix(".sql").read_text())
+_OBJECTS = text(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
 
 
 class ToolObject(NamedTuple):

@@ -112,6 +112,6 @@ def _limit_memory() -> None:
     """Limit the address space. On Linux only, where a process can read how much it has already."""
     status = Path("/proc/self/statm")
     if status.exists():
-        pages = int(status.read_text().split()[0])
+        pages = int(status.read_text(encoding="utf-8").split()[0])
         limit = pages * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
