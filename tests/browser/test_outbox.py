@@ -281,6 +281,7 @@ def test_an_editor_goes_on_from_an_edit_that_waits(window: Window, site: Site, r
     tab.unroute_all()
     tab.keyboard.press("Control+Enter")
     wait_until(lambda: stored_notes(site, reader) == ["in the tunnel, and out of it"], "both are stored")
+    expect(tab).not_to_have_url(f"{window.url}/notes/{note_id}/edit")
     window.console_errors()
 
 

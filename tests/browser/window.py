@@ -162,6 +162,7 @@ class Windows:
         try:
             yield window
         finally:
+            window.tab.unroute_all(behavior="ignoreErrors")  # a route that is still handled could hold the close up
             window.tab.close()
 
     def fresh(
