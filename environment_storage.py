@@ -65,7 +65,7 @@ def _own(env: Mapping[str, str]) -> ObjectStorage:
 
 
 def _addressing(env: Mapping[str, str], endpoint: str | None) -> str:
-    """What S3_ADDRESSING says, else virtual of Amazon, and path of another store: one of our own has a single name."""
+    """Return S3_ADDRESSING, else virtual of Amazon, and path of another store: one of our own has a single name."""
     value = read(env, "S3_ADDRESSING") or (PATH if endpoint else VIRTUAL)
     if value not in (PATH, VIRTUAL):
         raise ConfigError("S3_ADDRESSING has to be path or virtual.")

@@ -87,7 +87,7 @@ def require_venv_module() -> None:
 
 
 def failure(root: Path, log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     said = (errors or lines or ["nothing"])[-1].strip()
     way_on = "; .venv is as it was, so .venv/bin/flask dev still runs" if (root / ".venv/bin/flask").exists() else ""

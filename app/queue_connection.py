@@ -139,7 +139,7 @@ async def _autocommit(connection: AsyncConnection[Any]) -> None:
 
 
 async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
-    """What the worker has to do otherwise behind a connection pooler, where it polls; nothing on a direct connection.
+    """Return the options of a worker behind a connection pooler, where it polls; none on a direct connection.
 
     With a direct MIGRATION_DATABASE_URL beside a pooled DATABASE_URL a job begins at once.
 

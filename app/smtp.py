@@ -90,7 +90,7 @@ def _signed_in() -> Iterator[smtplib.SMTP]:
             smtp.ehlo_or_helo_if_needed()
         if server.tls == "starttls":
             _expect("STARTTLS", smtp.docmd("STARTTLS"))
-            # What was read and offered before is forgotten, since anybody may have written it (RFC 3207).
+            # Forget what was read and offered before: anybody may have written it (RFC 3207).
             smtp.sock, smtp.file = _encrypted(connected, server.host), None
             _expect("EHLO", smtp.ehlo())
         if server.user:

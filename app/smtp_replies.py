@@ -1,4 +1,4 @@
-"""What a mail server's reply means: for the mailbox, for the letter, or for us. Pure.
+"""Tell replies of mail servers apart: about the mailbox, about the letter, about us, or for now. Pure.
 
 One rule reads replies (app/smtp.py) and delivery reports (app/accounts/delivery_reports.py). A mailbox is given up only
 by what speaks of the mailbox, and a letter only by what speaks of this letter. A relay that does not know us, an empty
@@ -28,7 +28,7 @@ NO_MAILBOX = re.compile(
     r"|\b(?:user|mailbox|recipient)\b[^.;]{0,40}?(?:unknown|unavailable|not found|n[o']t exist|inactive|disabled)"
     r"|\buser doesn't have an? |\binvalid mailbox|\bnot a (?:valid|known) (?:user|mailbox)"
 )
-# What is about us, or about now, whatever else is said. Exim tells with "Sender verify failed" that *our* user is
+# Words about us, or about now, whatever else is said. Exim tells with "Sender verify failed" that *our* user is
 # unknown (acl.c), GMX says "mailbox unavailable" to who has sent too much or has no MX record, Gmail 5.2.1 of a mailbox
 # that gets too much, Amazon 5.1.1 of one on a list of its own. Postfix' "relay recipient table" is where it looks for
 # mailboxes.
@@ -50,7 +50,7 @@ class Meaning(Enum):
 
 
 def meaning(step: str, code: int, words: str) -> Meaning:
-    """What a refusal means.
+    """Return the meaning of a refusal.
 
     Args:
         step: the command that was refused. Before RCPT TO no mailbox was named but our own.
@@ -70,7 +70,7 @@ def meaning(step: str, code: int, words: str) -> Meaning:
 
 
 def is_about_mailbox(words: str) -> bool:
-    """Whether a permanent failure says that the mailbox does not exist or takes no mail, by code and by words."""
+    """Tell by code and words if a permanent failure says that the mailbox does not exist or takes no mail."""
     told = " ".join(ADDRESS.sub("", words[:LONGEST]).lower().split())
     if NOT_THE_MAILBOX.search(told):
         return False

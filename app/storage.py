@@ -202,7 +202,7 @@ def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
 
 
 def _is_directly_in(prefix: str, key: str) -> bool:
-    """Not the folder itself, which some stores list, nor what lies elsewhere: not every store heeds the prefix."""
+    """Leave out the folder itself, which some stores list, and what lies elsewhere: some heed no prefix."""
     name = key.removeprefix(prefix)
     return key.startswith(prefix) and name != "" and "/" not in name
 

@@ -1,4 +1,4 @@
-"""What readers lose between two machines whose clocks differ: sessions, and forms that they had typed.
+"""Count what readers lose between two machines whose clocks differ: sessions, and forms that they had typed.
 
 A router sends each request to the next of two web processes. One is ahead of the database's clock, the other as far
 behind. Twenty readers sign in, read, and post forms that they left open for a while; who is signed out signs in again.

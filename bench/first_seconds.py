@@ -1,4 +1,4 @@
-"""Whether web, worker and release end when they are told to in their first seconds, as PID 1 of a container.
+"""Stop web, worker and release in their first seconds, as PID 1 of a container, and count how each one ended.
 
 Each is started as PID 1 of a PID namespace and gets SIGTERM or SIGINT, in turns, after every tenth of a second of its
 first five. The kernel drops a signal for PID 1 while nothing is installed for it, so one that is lost ends by the

@@ -34,7 +34,7 @@ def heed_held_back() -> None:
 
 
 class Server(WSGIApplication):
-    """What the command `gunicorn` runs, with our arbiter. gunicorn.conf.py names the application."""
+    """Run as the command `gunicorn` does, with our arbiter. gunicorn.conf.py names the application."""
 
     def init(self, parser: ArgumentParser, opts: Namespace, args: list[str]) -> None:
         """Take no application from the command line, whose first word here is gunicorn."""

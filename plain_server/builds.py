@@ -159,5 +159,5 @@ def remove_old(place: Place, live: str) -> None:
 
 
 def last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"{log} is empty."

@@ -87,7 +87,7 @@ def _put_code(folder: Path) -> None:
 def _write_once(file: Path, text: str, mode: int) -> None:
     if not file.exists():
         file.touch(mode)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
 
 
 def _write(file: Path, text: str, mode: int) -> None:

@@ -18,7 +18,7 @@ def say(line: str) -> None:
 
 def follow(log: Path, process: "subprocess.Popen[bytes]") -> None:
     """Say the lines of a log, as they come, until the process that writes them has ended."""
-    with log.open(errors="replace") as file:
+    with log.open(encoding="utf-8", errors="replace") as file:
         while True:
             has_ended = process.poll() is not None
             for line in file:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("app", "deployment", "http_server", "plain_server")
 # A feature is a folder with forms or views.
 FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / "app").glob(f"*/{name}.py")}
 # The other features that a feature may import. My page shows the forms of accounts and photos, and portability imports
@@ -103,12 +102,6 @@ def test_no_file_is_longer_than_400_lines() -> None:
     files = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
     long = {path for path in files if len(path.read_text().splitlines()) > 400}
     assert not long
-
-
-def test_files_are_read_as_utf_8_whatever_the_locale() -> None:
-    """A revision that is read in another encoding would have another hash."""
-    files = [*ROOT.glob("*.py"), *(path for folder in SHIPPED for path in (ROOT / folder).rglob("*.py"))]
-    assert [path for path in files if re.search(r"\.read_text\(\)|\bopen\(\)", path.read_text("utf-8"))] == []
 
 
 def test_only_the_factory_knows_the_demo_account() -> None:

@@ -78,7 +78,7 @@ OF_A_SHELL = {".", ":", "cd", "command", "env", "eval", "exec", "export", "nohup
 
 
 def is_one_simple_command(line: str) -> bool:
-    """Whether it can be started without a shell's help, and a shell makes nothing else of it."""
+    """Tell if it can be started without a shell's help, and a shell makes nothing else of it."""
     words = line.split()
     return all(map(WORDS.fullmatch, words)) and words[0] not in OF_A_SHELL and "=" not in words[0]
 

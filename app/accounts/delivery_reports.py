@@ -58,7 +58,7 @@ def _blocks(part: Message) -> Iterator[Message]:
 
 
 def _is_refused_by_mailbox(block: Message) -> bool:
-    """By the Status, and by the reply that the server got from another one (Diagnostic-Code)."""
+    """Judge by the Status, and by the reply that the server got from another one (Diagnostic-Code)."""
     action, status = str(block.get("Action", "")), str(block.get("Status", ""))
     if action.strip().lower() != "failed" or PERMANENT.match(status) is None:
         return False

@@ -141,7 +141,7 @@ def restore(dump: Dump, database: URL, server: int) -> None:
     if version >= HAS_STATISTICS:
         into.insert(0, "--no-statistics")  # an older server cannot take them, and ANALYZE makes them
     if first := _NEEDED_FIRST.findall(dump.contents):
-        with tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as chosen:
             chosen.write("\n".join(first))
             chosen.flush()
             # What the role may not make here, no table of ours needs; if one does, what follows fails by its name.

@@ -16,7 +16,7 @@ GRACE = 30  # seconds until an orphan that does not end is killed
 
 def noted(child: Child, pid_file: Path) -> Child:
     """Write down the process id and the files that the child leaves behind. When it is stopped, all of them go."""
-    pid_file.write_text("".join(f"{line}\n" for line in (child.process.pid, *child.litter)))
+    pid_file.write_text("".join(f"{line}\n" for line in (child.process.pid, *child.litter)), encoding="utf-8")
     return replace(child, litter=(*child.litter, pid_file))
 
 

@@ -100,7 +100,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
 
 
 def session_obstacle(connection: Connection) -> str:
-    """Why no session of this database or role will do, a clause; empty when it does. The server's greeting says so.
+    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so.
 
     SQL_ASCII takes every byte and knows no character: lengths, letters and searches are wrong. What another encoding
     lacks is an error when somebody writes it. Without standard strings, SQL of ours with a backslash means something

@@ -31,7 +31,7 @@ class Cause(Enum):
 
 
 class Sign(NamedTuple):
-    """What one reader's request shows.
+    """Hold what one reader's request shows.
 
     Args:
         of: the address that shows it. Private ones have to be the same, and those of readers to differ.

@@ -43,7 +43,7 @@ def refuse_foreign_pages() -> None:
 
 
 def is_from_here() -> bool:
-    """Whether a page of ours sent this: Origin and Referer are ours, where the browser sends them.
+    """Tell if a page of ours sent this: Origin and Referer are ours, where the browser sends them.
 
     Who sends no Referer (a policy of no-referrer, an extension, a proxy) often sends `Origin: null` with forms (Fetch
     standard, "append a request Origin header"), as a sandboxed frame of a foreign page does. Then Sec-Fetch-Site

@@ -1,4 +1,4 @@
-"""What mail servers answer, and what each means: from their source, documentation, or reports to projects.
+"""Replies of mail servers, and the meaning of each: from their source, documentation, or reports to projects.
 
 A row has the server, the step that it refuses, its reply, and whether that is about the mailbox, about the letter, for
 now, or about us. The recipient is TO.

@@ -1,4 +1,4 @@
-"""What a reply of a mail server means: no mailbox is given up, and no letter is lost, by what is about us."""
+"""The meaning of a mail server's reply: no mailbox is given up, and no letter is lost, by what is about us."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the proxies of platforms make of the headers of a client. docs/platforms.md says where that is documented."""
+"""Send on a client's headers as the proxies of platforms do. docs/platforms.md says where that is documented."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Who asks, as the proxy in front says: on each platform, and whatever the client sends itself."""
+"""The client's address, as the proxy in front says it: on each platform, and whatever the client sends itself."""
 
 from itertools import product
 
