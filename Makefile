@@ -32,13 +32,13 @@ rollback: ## go back to an earlier release, if that is safe; ARGS="production v1
 	@$(PYTHON) bin/rollback $(ARGS)
 
 attack: install ## what a stranger can try, against a site of its own, in ten minutes; ARGS=--quick for two
-	@$(BIN)/python -m attack $(ARGS)
+	@$(BIN)/python -m tools.attack $(ARGS)
 
 audit: install ## known vulnerabilities of the pinned packages; says what could not be checked
-	@$(BIN)/python audit.py
+	@$(BIN)/python tools/audit.py
 
 slug: install ## the size of what a dyno is sent, compressed
-	@$(BIN)/python slug.py
+	@$(BIN)/python tools/slug.py
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -81,7 +81,7 @@ wheels: install ## check that every pinned package is a wheel, for each Python t
 	done
 
 NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13
-INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)"); runpy.run_path("install.py", run_name="__main__")
+INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)"); runpy.run_path("tools/install.py", run_name="__main__")
 
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "$(NEEDED)"; exit 1; }

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from environment import (
+from environment.database import database_url, engine_options, follower_options
+from environment.mail import sender, site_url, smtp_server
+from environment.storage import object_storage
+from environment.values import (
     HIGHEST_PORT,
     ConfigError,
     client_address,
@@ -30,9 +33,6 @@ from environment import (
     trusted_hosts,
     whole_number,
 )
-from environment_database import database_url, engine_options, follower_options
-from environment_mail import sender, site_url, smtp_server
-from environment_storage import object_storage
 
 DEVELOPMENT_MODULE = "psutil"  # what app/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else

@@ -7,14 +7,10 @@ from procrastinate.schema import SchemaManager
 
 from app import (
     api,
-    backfill_jobs,
     connections,
     error_reports,
     flask_db,
     follower,
-    job_records,
-    jobs,
-    mail,
     release,
     sql_timing,
     storage,
@@ -34,7 +30,10 @@ from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
 from app.follower import tasks as follower_tasks
-from app.job_commands import jobs_commands
+from app.jobs import backfill, queue, records
+from app.jobs.commands import jobs_commands
+from app.jobs.worker import worker
+from app.mail import message
 from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
@@ -63,13 +62,12 @@ from app.wordcounts import portable as portable_wordcounts
 from app.wordcounts import tasks as wordcount_tasks
 from app.wordcounts.commands import count
 from app.wordcounts.views import bp as wordcounts
-from app.worker import worker
 from config import Config, for_migrations, from_environment
-from environment import ConfigError
+from environment.values import ConfigError
 
 # Importing a module of tasks registers its jobs with the queue.
 TASKS = (
-    backfill_jobs,
+    backfill,
     account_tasks,
     figure_tasks,
     follower_tasks,
@@ -161,7 +159,7 @@ def init_extensions(app: Flask) -> None:
     csrf_tokens.init_app(app)
     login.init_app(app)
     storage.init_app(app)
-    mail.init_app(app)
+    message.init_app(app)
     browser_session.init_app(app)
     throttling.init_app(app)  # after csrf
     follower.init_app(app)
@@ -179,9 +177,9 @@ def release_options(app: Flask) -> release.Options:
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
         unmapped_prefixes=("procrastinate_",),
         unmapped_sql=SchemaManager.get_schema,
-        waiting_jobs=jobs.waiting,
-        failed_jobs=job_records.failed_jobs,
-        defer_backfill=backfill_jobs.defer_batch,
+        waiting_jobs=queue.waiting,
+        failed_jobs=records.failed_jobs,
+        defer_backfill=backfill.defer_batch,
         processes=connections.of_processes(app.config),
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.release import Processes
 
-OF_QUEUE = 2  # direct ones: one asks for jobs, the other listens for new ones, see app/worker.py
+OF_QUEUE = 2  # direct ones: one asks for jobs, the other listens for new ones, see app/jobs/worker.py
 
 
 def of_processes(config: Mapping[str, Any]) -> tuple[Processes, ...]:

@@ -22,7 +22,7 @@ def redact(text: str, *, keep_links: bool = False) -> str:
     """The text without secrets and addresses.
 
     Args:
-        keep_links: in development, where app/mail.py prints what it would send.
+        keep_links: in development, where app/mail/message.py prints what it would send.
     """
     if "DETAIL:" in text or "LINE " in text:
         text = _QUOTED_BY_POSTGRES.sub(rf"\1 {NOT_LOGGED}", text)

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from flask import Flask, current_app
 
 from app import tracing
-from app.jobs import defer, queue, retrying
+from app.jobs.queue import defer, queue, retrying
 
 log = logging.getLogger(__name__)
 

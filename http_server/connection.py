@@ -30,7 +30,7 @@ DISCARD_AT_ONCE = 64 * 1024
 
 # The answer that a rate limit is reached is sent about this much later (tarpit). A refusal costs us some milliseconds,
 # and clients that ask again after each answer would keep us busy with nothing else: 20 of them made pages 19 times
-# slower (bench.flood).
+# slower (tools.bench.flood).
 TARPIT_SECONDS = 2.0
 
 TIMED_OUT = {

@@ -8,7 +8,7 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs import queue
+from app.jobs.queue import queue
 
 
 def queued() -> list[tuple[str, dict[str, Any]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from audit import NOT_CHECKED, judge
+from tools.audit import NOT_CHECKED, judge
 
 GOOD = {"name": "flask", "version": "3.1.3", "vulns": []}
 BAD = {"name": "pillow", "version": "9.0.0", "vulns": [{"id": "PYSEC-2022-10", "fix_versions": ["9.0.1"]}]}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
 from app import create_app
-from environment import COMMITS, HEROKU_CI, PLATFORMS
+from environment.values import COMMITS, HEROKU_CI, PLATFORMS
 
 ROOT = Path(__file__).parents[1]
 FLASK = FlaskGroup(create_app=create_app, load_dotenv=False, set_debug_flag=False)

@@ -23,8 +23,8 @@ from config import (
     for_migrations,
     from_environment,
 )
-from environment import PLATFORMS, SHORTEST_KEY, ConfigError
-from environment_database import ENCODING, LIVENESS
+from environment.database import ENCODING, LIVENESS
+from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {

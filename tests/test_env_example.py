@@ -12,7 +12,7 @@ import pytest
 from dotenv import dotenv_values
 
 from config import DevelopmentConfig, ProductionConfig, TestingConfig, from_environment
-from environment import ConfigError, secret_key
+from environment.values import ConfigError, secret_key
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from environment import ConfigError
+from environment.values import ConfigError
 from tests.databases import Environment
 from tests.test_config import config
 
@@ -24,8 +24,8 @@ import os, sys
 from procrastinate import JobContext
 from procrastinate.jobs import Job
 from app import create_app
-from app.job_middleware import in_context
-from app.jobs import JobRequeued
+from app.jobs.middleware import in_context
+from app.jobs.queue import JobRequeued
 from app.storage import StorageUnavailable
 from app.web.access import public
 from config import TestingConfig

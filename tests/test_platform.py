@@ -44,6 +44,7 @@ def test_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs() -> None:
     needed = {
         "app",
         "config.py",
+        "environment",
         "http_server",
         "migrations",
         "requirements.txt",
@@ -216,7 +217,7 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
     files = [path for folder in ("app", "http_server") for path in (ROOT / folder).rglob("*.py")]
     writing = {str(path.relative_to(ROOT)) for path in files if WRITES.search(path.read_text())}
     assert {name for name in writing if not name.startswith("app/dev/")} == {
-        "app/mail.py",
+        "app/mail/message.py",
         "app/portability/exporting.py",
     }
 

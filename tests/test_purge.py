@@ -13,7 +13,7 @@ from app.accounts import service as accounts
 from app.accounts import tasks as account_tasks
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs import queue
+from app.jobs.queue import queue
 from app.notes import tasks as note_tasks
 from app.notes import trash
 from app.notes.models import Note

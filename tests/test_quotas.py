@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
+from app.limits.quotas import QuotaReached
 from app.notes import service as notes
 from app.notes.models import Note
-from app.quotas import QuotaReached
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
 from tests.conftest import PASSWORD

@@ -9,10 +9,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app, rate_limits
+from app import create_app
 from app.extensions import db
-from app.rate_leases import KEPT, OFTEN, SIZE, Leases
-from app.rate_limits import Limit, RateLimited
+from app.limits import rate_limits
+from app.limits.rate_leases import KEPT, OFTEN, SIZE, Leases
+from app.limits.rate_limits import Limit, RateLimited
 from config import TestingConfig
 from tests.databases import Environment
 

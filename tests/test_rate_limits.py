@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import rate_limits
 from app.extensions import db
-from app.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, spent, take
+from app.limits import rate_limits
+from app.limits.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, spent, take
 
 LIMIT = Limit("test", 3, timedelta(seconds=20))
 

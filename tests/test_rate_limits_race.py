@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app import create_app
 from app.extensions import db
-from app.rate_limits import Limit, RateLimited, take
+from app.limits.rate_limits import Limit, RateLimited, take
 from config import TestingConfig
 from tests.databases import Environment
 

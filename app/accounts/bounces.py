@@ -1,5 +1,5 @@
 """Bounces: mail to an account whose mailbox does not exist or takes no mail, as a server says at once or by a delivery
-status notification (app/smtp_replies.py).
+status notification (app/mail/replies.py).
 
 The account notes it. My page tells its owner, and notices are sent no more: mail to a dead mailbox harms the repute of
 the sender, and with it everybody's mail. What the owner asks for is still sent. A link that is opened clears the note,
@@ -18,10 +18,10 @@ import logging
 from flask import current_app
 from sqlalchemy import bindparam, func, select, update
 
-from app import mail
 from app.accounts.models import User
 from app.extensions import db
-from app.mail import Letter
+from app.mail import message
+from app.mail.message import Letter
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class UnknownTag(Exception):
 
 def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
     """Send a letter to the address of an account, and note when there is no such mailbox. Raises: MailUnavailable."""
-    if not mail.send(email, letter, tag=tag_of(user_id, email)):
+    if not message.send(email, letter, tag=tag_of(user_id, email)):
         note_refusal(user_id, email)
 
 

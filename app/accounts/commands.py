@@ -7,11 +7,11 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from app import mail, smtp
 from app.accounts import bounces
 from app.accounts.bounces import UnknownTag
 from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
-from app.smtp import MailUnavailable
+from app.mail import message, smtp
+from app.mail.smtp import MailUnavailable
 
 
 @click.group("mail")
@@ -23,7 +23,7 @@ def mail_commands() -> None:
 @with_appcontext
 def check() -> None:
     """Sign in at the server of SMTP_URL, name MAIL_FROM, and send nothing. Exits with 1 when it refuses either."""
-    if not mail.reaches_mailboxes():
+    if not message.reaches_mailboxes():
         raise click.ClickException("SMTP_URL is not set: no mail is sent.")
     try:
         smtp.say_hello()

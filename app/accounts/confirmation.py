@@ -6,15 +6,15 @@ password, goes through the mailbox anyway. So confirming only finds out about a 
 
 from sqlalchemy import func
 
-from app import mail
 from app.accounts import tokens
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
+from app.mail import message
 
 
 def send_link(user_id: int, language: str) -> None:
     """Let the worker send a link, in place of an earlier one, to the address of the account."""
-    mail.later("accounts.send_confirmation", user_id=user_id, language=language)
+    message.later("accounts.send_confirmation", user_id=user_id, language=language)
     db.session.commit()
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from email import message_from_bytes, message_from_string
 from email.message import Message
 
-from app.mail import TAG
-from app.smtp_replies import is_about_mailbox
+from app.mail.message import TAG
+from app.mail.replies import is_about_mailbox
 
 MAX_SIZE = 1_000_000  # bytes
 

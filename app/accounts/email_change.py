@@ -6,12 +6,12 @@ The old address is told at once, so that its owner learns of a stranger at the a
 from sqlalchemy import delete, func
 from sqlalchemy.exc import IntegrityError
 
-from app import mail
 from app.accounts import events, notices, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind, UserSession
 from app.accounts.service import lock_user_with_password, taken
 from app.extensions import db
+from app.mail import message
 
 
 def ask_for_link(user_id: int, password: str, new_email: str, language: str, client: Client) -> None:
@@ -25,7 +25,7 @@ def ask_for_link(user_id: int, password: str, new_email: str, language: str, cli
     user = lock_user_with_password(user_id, password)
     token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
     notices.tell(user, "email_change_asked", language)
-    mail.later("accounts.send_change_link", token_id=token_id, language=language)
+    message.later("accounts.send_change_link", token_id=token_id, language=language)
     events.record(user_id, EventKind.EMAIL_CHANGE_ASKED, client)
     db.session.commit()
 

@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length, ValidationError
 
 from app.accounts import nicknames
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
-from app.mail import ENCODED_WORD
+from app.mail.message import ENCODED_WORD
 from app.web.fields import at_most, normalize, strip
 
 EMAIL_MAX_LENGTH = 120
@@ -37,7 +37,7 @@ def email_address(form: Form, field: Field) -> None:
 
 
 def can_be_written_to(form: Form, field: Field) -> None:
-    """No letter is sent to an address that a header would decode (app/mail.py). Signing in sends none."""
+    """No letter is sent to an address that a header would decode (app/mail/message.py). Signing in sends none."""
     if ENCODED_WORD.search(field.data):
         raise ValidationError(NOT_AN_ADDRESS)
 

@@ -7,12 +7,12 @@ right. So guesses that run at the same time cannot pass the limit together, and 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app import rate_limits
 from app.accounts import events
 from app.accounts.browser_session import this_client
 from app.accounts.device_cookies import known_device
 from app.accounts.models import User
 from app.accounts.service import WrongPassword
+from app.limits import rate_limits
 from app.web.proxy import client_network
 
 

@@ -1,12 +1,12 @@
-"""The letters of accounts. None contains text from a user, see app/mail.py."""
+"""The letters of accounts. None contains text from a user, see app/mail/message.py."""
 
 from collections.abc import Callable, Mapping
 
 from flask_babel import gettext as _
 
-from app import mail
 from app.accounts.tokens import LIFETIME
-from app.mail import Letter
+from app.mail import message
+from app.mail.message import Letter
 
 MINUTES = int(LIFETIME.total_seconds() // 60)
 
@@ -23,7 +23,7 @@ def reset_password(token: str) -> Letter:
     return Letter(
         _("Reset your Semicircle password"),
         (_("You can set a new password for your account."), _once(), _not_you()),
-        mail.link("mailed_links.new_password", token=token),
+        message.link("mailed_links.new_password", token=token),
         _("Set a new password"),
     )
 
@@ -32,7 +32,7 @@ def sign_up(token: str) -> Letter:
     return Letter(
         _("Your Semicircle account"),
         (_("Choose a nickname and a password to finish signing up."), _once(), _not_you()),
-        mail.link("mailed_links.sign_up", token=token),
+        message.link("mailed_links.sign_up", token=token),
         _("Finish signing up"),
     )
 
@@ -41,7 +41,7 @@ def confirm_email(token: str) -> Letter:
     return Letter(
         _("Please confirm your email address"),
         (_("This address belongs to a Semicircle account."), _once(), _not_you()),
-        mail.link("mailed_links.confirm_email", token=token),
+        message.link("mailed_links.confirm_email", token=token),
         _("Confirm address"),
     )
 
@@ -50,7 +50,7 @@ def change_email(token: str) -> Letter:
     return Letter(
         _("Please confirm your new email address"),
         (_("Someone asked to use this address for their Semicircle account."), _once(), _not_you()),
-        mail.link("mailed_links.change_email", token=token),
+        message.link("mailed_links.change_email", token=token),
         _("Use this address"),
     )
 
@@ -63,7 +63,7 @@ def email_is_taken() -> Letter:
             _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
             _not_you(),
         ),
-        mail.link("accounts.sign_in"),
+        message.link("accounts.sign_in"),
         _("Sign in"),
     )
 
@@ -76,7 +76,7 @@ def password_changed() -> Letter:
             _("Your passkeys still work. If you don't recognize one, remove it under My page."),
             _("If this wasn't you, set a new password right away."),
         ),
-        mail.link("mailed_links.forgot_password"),
+        message.link("mailed_links.forgot_password"),
         _("Set a new password"),
     )
 
@@ -88,7 +88,7 @@ def email_change_asked() -> Letter:
             _("Someone who knows your Semicircle password asked to change the email address of your account."),
             _("If this wasn't you, set a new password right away. That also cancels the change."),
         ),
-        mail.link("mailed_links.forgot_password"),
+        message.link("mailed_links.forgot_password"),
         _("Set a new password"),
     )
 

@@ -11,11 +11,12 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import mail, rate_limits
 from app.accounts import browser_session, confirmation, email_change, recovery, sign_up_links, tokens
 from app.accounts.forms import AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
 from app.accounts.service import EmailTaken, NicknameTaken
-from app.rate_limits import RateLimited
+from app.limits import rate_limits
+from app.limits.rate_limits import RateLimited
+from app.mail import message
 from app.web.access import public
 from app.web.errors import settle_reader
 from app.web.locale import reader_locale
@@ -36,7 +37,7 @@ def link_expired(error: tokens.TokenExpired) -> Answer:
 @bp.route("/forgot-password", methods=["GET", "POST"])
 @public
 def forgot_password() -> Answer:
-    if not mail.is_enabled():
+    if not message.is_enabled():
         abort(404)
     form = ForgottenPasswordForm()
     if not form.is_submitted():
@@ -149,7 +150,7 @@ def after_confirming() -> str:
 
 @bp.post("/mypage/confirm-email")
 def send_confirmation_again() -> Answer:
-    if not mail.is_enabled():
+    if not message.is_enabled():
         abort(404)
     rate_limits.take(rate_limits.EMAIL_CONFIRMATIONS, current_user.id)
     confirmation.send_link(current_user.id, reader_locale())

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, func, insert, select
 
-from app import mail
 from app.accounts.models import Notice, User
 from app.extensions import db
+from app.mail import message
 from app.soft_delete import purge
 
 KEPT = timedelta(days=30)  # as long as the failed job that an operator can put back into the queue
@@ -40,10 +40,10 @@ def tell(user: User, kind: str, language: str) -> None:
         kind: a name of letters.NOTICES.
         language: of the page; the letter's unless the account has chosen one.
     """
-    if mail.is_enabled():
+    if message.is_enabled():
         stored = {"user_id": user.id, "kind": kind, "email": user.email}
         notice_id = db.session.execute(_STORE, stored).scalar_one()
-        mail.later("accounts.deliver_notice", notice_id=notice_id, language=language)
+        message.later("accounts.deliver_notice", notice_id=notice_id, language=language)
 
 
 def read(notice_id: int) -> Row[*tuple[Any, ...]] | None:

@@ -20,7 +20,7 @@ from app.accounts import browser_session, service
 from app.accounts.forms import ConfirmForm
 from app.accounts.guessing import counted_password
 from app.accounts.models import User
-from app.rate_limits import RateLimited
+from app.limits.rate_limits import RateLimited
 from app.web.access import local_path
 from app.web.errors import error_response, wants_json
 from app.web.form_recovery import view_behind

@@ -6,12 +6,12 @@ is to be locked out for not having opened a letter. So a link that was used conf
 
 from sqlalchemy import bindparam, delete, func, select
 
-from app import mail
 from app.accounts import access_tokens, events, hashing, notices, tokens
 from app.accounts.events import NOBODY, Client
 from app.accounts.models import EventKind, User, UserSession
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
+from app.mail import message
 
 _ID = select(User.id).where(User.email == bindparam("email"))
 
@@ -26,7 +26,7 @@ def ask_for_link(email: str, language: str) -> None:
         language: of the page; the letter's unless the account has chosen one.
     """
     user_id = db.session.scalar(_ID, {"email": email}) or NOBODY
-    mail.later("accounts.send_reset_link", user_id=user_id, language=language)
+    message.later("accounts.send_reset_link", user_id=user_id, language=language)
     db.session.commit()
 
 

@@ -12,13 +12,13 @@ import secrets
 
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
-from app import mail
 from app.accounts import service
 from app.accounts.models import SignUpLink, User
 from app.accounts.service import EmailTaken
 from app.accounts.sessions import hash_token
 from app.accounts.tokens import LIFETIME, RESERVED_FOR, TokenExpired
 from app.extensions import db
+from app.mail import message
 from app.soft_delete import purge
 
 _RESERVE = (
@@ -51,7 +51,7 @@ def ask_for_link(email: str, language: str) -> None:
         language: of the page, and of the letter.
     """
     link_id = reserve(email)
-    mail.later("accounts.send_sign_up_link", link_id=link_id, language=language)
+    message.later("accounts.send_sign_up_link", link_id=link_id, language=language)
     db.session.commit()
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
-from app import mail
 from app.accounts import (
     access_tokens,
     bounces,
@@ -25,9 +24,10 @@ from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
-from app.jobs import nightly, queue, retrying
-from app.mail import Letter
-from app.smtp import MailUnavailable
+from app.jobs.queue import nightly, queue, retrying
+from app.mail import message
+from app.mail.message import Letter
+from app.mail.smtp import MailUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def send_sign_up_link(link_id: int, language: str) -> None:
         if owner:
             bounces.send_to_owner(owner.id, email, letters.email_is_taken())
         else:
-            mail.send(email, letters.sign_up(token))
+            message.send(email, letters.sign_up(token))
 
 
 @queue.task(name="accounts.send_change_link", retry=DELIVERY)
@@ -82,7 +82,7 @@ def send_change_link(token_id: int, language: str) -> None:
     is_taken = db.session.scalar(_OWNER, {"email": claim.email}) is not None
     db.session.commit()
     with force_locale(language):
-        mail.send(claim.email, letters.email_is_taken() if is_taken else letters.change_email(token))
+        message.send(claim.email, letters.email_is_taken() if is_taken else letters.change_email(token))
 
 
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)

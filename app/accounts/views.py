@@ -6,7 +6,6 @@ from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import mail, rate_limits
 from app.accounts import browser_session, confirmation, devices, event_list, events, service, sessions
 from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm, SignUpForm
@@ -15,7 +14,9 @@ from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
 from app.keyset import Cursor
-from app.rate_limits import RateLimited
+from app.limits import rate_limits
+from app.limits.rate_limits import RateLimited
+from app.mail import message
 from app.web import form_recovery
 from app.web.access import local_path, public
 from app.web.locale import reader_locale
@@ -39,7 +40,7 @@ def landing() -> Answer:
 @public
 def sign_up() -> Answer:
     """Where letters reach mailboxes, the account is opened behind a link, and no answer tells who has one."""
-    if mail.reaches_mailboxes():
+    if message.reaches_mailboxes():
         return ask_to_sign_up()
     form = SignUpForm()
     if not form.is_submitted():

@@ -11,15 +11,16 @@ from flask import Blueprint, Flask, current_app, g, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from app import rate_leases, rate_limits, tracing
+from app import tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder
 from app.accounts.service import AccountGone
 from app.accounts.token_format import bearer_token, is_signed
 from app.extensions import csrf, login
+from app.limits import rate_leases, rate_limits
+from app.limits.quotas import DeletedSince
+from app.limits.rate_limits import Limit, RateLimited, Standing
 from app.notes.service import NoteNotFound
-from app.quotas import DeletedSince
-from app.rate_limits import Limit, RateLimited, Standing
 from app.todos.service import TodoNotFound
 from app.web import throttling
 from app.web.problem import Problem

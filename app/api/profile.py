@@ -9,7 +9,6 @@ from flask_babel import gettext as _
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app import rate_limits
 from app.accounts import profile
 from app.accounts.account import Account
 from app.accounts.browser_session import this_client
@@ -20,6 +19,7 @@ from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, operation
 from app.api.problems import checked, wrong_value
 from app.api.requests import Body
+from app.limits import rate_limits
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES

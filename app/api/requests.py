@@ -10,9 +10,9 @@ from flask_babel import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 from pydantic_core import from_json
 
-from app import idempotency
 from app.api.blueprint import caller
 from app.api.problems import MOST_ERRORS, not_known, not_read
+from app.limits import idempotency
 from app.web.problem import Problem
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -56,7 +56,10 @@ class Reloading:
 
 def code(root: Path) -> Files:
     """The Python files of the application and its configuration."""
-    return lambda: [*root.glob("*.py"), *(root / "app").rglob("*.py")]
+    return lambda: [
+        *root.glob("*.py"),
+        *(path for folder in ("app", "environment") for path in (root / folder).rglob("*.py")),
+    ]
 
 
 def code_and_assets(root: Path) -> Files:

@@ -1,7 +1,7 @@
 """The nightly job of figures: check some."""
 
 from app.figures import check
-from app.jobs import nightly
+from app.jobs.queue import nightly
 
 
 @nightly("figures.check")

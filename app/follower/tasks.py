@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func
 
 from app.follower.models import AccountWrite
-from app.jobs import nightly
+from app.jobs.queue import nightly
 from app.soft_delete import purge
 
 KEPT = timedelta(days=1)  # a follower that lags longer is left out anyway, see standing.py

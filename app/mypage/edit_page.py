@@ -10,8 +10,8 @@ from wtforms import Field
 
 from app import time_zones
 from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
+from app.limits.rate_limits import RateLimited
 from app.photos.forms import PhotoForm
-from app.rate_limits import RateLimited
 from app.web.locale import reader_locale
 from app.web.throttling import retry_after, wait_sentence
 

@@ -27,7 +27,7 @@ class Overview:
         notes: without those in the trash.
         other_devices: signed-in devices besides the one that asks.
         days: the days of the heat map on which notes were written, and how many.
-        notes_left: how many more may be stored; None while that is far away (app/quotas.py). So the other two.
+        notes_left: how many more may be stored; None while that is far away (app/limits/quotas.py). So the other two.
     """
 
     notes: int

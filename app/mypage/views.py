@@ -5,20 +5,21 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app import mail, rate_limits
 from app.accounts import browser_session, deletion, email_change, password, profile
 from app.accounts.browser_session import this_client
 from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
 from app.follower.choice import from_follower
+from app.limits import rate_limits
+from app.limits.rate_limits import RateLimited
+from app.mail import message
 from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.rejection import PhotoRejected
-from app.rate_limits import RateLimited
 from app.web.answers import go_to, refusal
 from app.web.cookies import keep
 from app.web.errors import wants_json
@@ -128,7 +129,7 @@ def change_password() -> Answer:
 @bp.post("/email")
 @recovers("new_email")
 def change_email() -> Answer:
-    if not mail.is_enabled():
+    if not message.is_enabled():
         abort(404)
     form = EmailForm()
     if form.validate():

@@ -103,4 +103,4 @@ class Note(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
     archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # in the archive since then
-    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py

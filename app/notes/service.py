@@ -10,13 +10,13 @@ from sqlalchemy import Delete, Update, bindparam, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
-from app.idempotency import Key
+from app.limits.idempotency import Key
+from app.limits.quotas import DeletedSince, Quota, StoredBefore
 from app.notes.excerpts import LENGTH, name_and_excerpt
 from app.notes.list_columns import DAYS_LEFT, IN_TRASH, NOT_DELETED, NoteRow
 from app.notes.models import Note, NoteShare
 from app.notes.tags import tags_of
 from app.notes.task_boxes import Tick, ticked
-from app.quotas import DeletedSince, Quota, StoredBefore
 
 TRIES = 5  # of a tick, against edits of the same moment
 QUOTA = Quota(Note, 100_000)

@@ -1,6 +1,6 @@
 """The nightly job of notes: purge the trash."""
 
-from app.jobs import nightly
+from app.jobs.queue import nightly
 from app.notes import trash
 
 

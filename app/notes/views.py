@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
 from app.keyset import Cursor
+from app.limits.quotas import QuotaReached
 from app.notes import listing, markdown, service, sharing
 from app.notes.cursor import START, parse_cursor
 from app.notes.days import group_by_day
@@ -19,7 +20,6 @@ from app.notes.excerpts import name_and_excerpt
 from app.notes.forms import NewNoteForm
 from app.notes.one_day import OneDay, list_day
 from app.notes.search import Search
-from app.quotas import QuotaReached
 from app.web.access import local_path
 from app.web.answers import go_to, refusal
 from app.web.drafts import accepted

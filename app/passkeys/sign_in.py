@@ -9,7 +9,6 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import rate_limits
 from app.accounts import browser_session, second_step
 from app.accounts import events as account_events
 from app.accounts.browser_session import this_client
@@ -18,6 +17,8 @@ from app.accounts.guessing import counted_recovery_code
 from app.accounts.models import User
 from app.accounts.recent_sign_in import PasskeyNotAccepted
 from app.accounts.second_step import SecondStepExpired
+from app.limits import rate_limits
+from app.limits.rate_limits import RateLimited
 from app.passkeys import authentication, challenges, events, two_step
 from app.passkeys.authentication import PasskeyCopied
 from app.passkeys.ceremonies import PasskeyRefused
@@ -26,7 +27,6 @@ from app.passkeys.forms import AnswerForm, RecoveryCodeForm
 from app.passkeys.relying_party import relying_party_or_404
 from app.passkeys.sentences import sentence_of
 from app.passkeys.two_step import WrongRecoveryCode
-from app.rate_limits import RateLimited
 from app.web import form_recovery
 from app.web.access import local_path, public
 from app.web.errors import settle_reader

@@ -1,6 +1,6 @@
 """Background jobs of passkeys: every night purge the challenges that nobody answered."""
 
-from app.jobs import nightly
+from app.jobs.queue import nightly
 from app.passkeys import challenges
 
 

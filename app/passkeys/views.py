@@ -7,10 +7,10 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from app import rate_limits
 from app.accounts import user_agents
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
+from app.limits import rate_limits
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.challenges import REGISTER, ChallengeExpired, cookie_key

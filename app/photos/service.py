@@ -19,7 +19,7 @@ from app.accounts.models import User
 from app.accounts.service import lock_user
 from app.busy import Busy
 from app.extensions import db
-from app.jobs import defer
+from app.jobs.queue import defer
 from app.photos.cropping import Crop
 from app.photos.deadline import Deadline
 from app.photos.processing import square_webp

@@ -1,6 +1,6 @@
 """Jobs of photos: delete an object that no row came to point at; nightly, sweep all such objects."""
 
-from app.jobs import nightly, queue, retrying
+from app.jobs.queue import nightly, queue, retrying
 from app.photos import service
 from app.storage import StorageUnavailable
 

@@ -7,8 +7,8 @@ from itertools import islice
 from sqlalchemy import JSON, ColumnElement, Integer, Text, bindparam, cast, column, exists, func, insert, select, true
 
 from app.extensions import Base, db
+from app.limits.quotas import Quota
 from app.portability.contract import Item
-from app.quotas import Quota
 
 
 class BulkImporter:

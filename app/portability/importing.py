@@ -10,6 +10,7 @@ from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
 from app.extensions import db
 from app.follower import writes
+from app.limits.quotas import QuotaReached
 from app.photos import service as photos
 from app.photos.deadline import Deadline
 from app.photos.rejection import PhotoRejected
@@ -18,7 +19,6 @@ from app.portability.concurrency import one_at_a_time
 from app.portability.contract import Portable
 from app.portability.rejection import ArchiveRejected, Reason
 from app.portability.validation import InvalidItem
-from app.quotas import QuotaReached
 
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
 # 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.

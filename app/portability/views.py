@@ -9,15 +9,15 @@ from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import rate_limits
 from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
+from app.limits import rate_limits
+from app.limits.rate_limits import RateLimited
 from app.portability import archive, background, exporting, importing
 from app.portability.contract import Portable
 from app.portability.forms import ImportForm
 from app.portability.rejection import ArchiveRejected
-from app.rate_limits import RateLimited
 from app.web.autocommit import in_transaction
 from app.web.formats import number
 from app.web.locale import reader, today

@@ -53,4 +53,4 @@ class Todo(Base):
     # Meaningless while a todo is open. May be NULL for a done one, because the column is newer than `completed`.
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete
-    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py

@@ -11,8 +11,8 @@ from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, 
 from app.accounts.errors import owner_required
 from app.accounts.models import User
 from app.extensions import db, read
-from app.idempotency import Key
-from app.quotas import Quota, StoredBefore
+from app.limits.idempotency import Key
+from app.limits.quotas import Quota, StoredBefore
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import Todo
 

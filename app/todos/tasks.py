@@ -1,6 +1,6 @@
 """The nightly job of todos: purge what nobody restored for a day."""
 
-from app.jobs import nightly
+from app.jobs.queue import nightly
 from app.todos import service
 
 

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
-from app.quotas import QuotaReached
+from app.limits.quotas import QuotaReached
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import EARLIEST, LATEST

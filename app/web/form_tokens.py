@@ -15,7 +15,7 @@ import uuid
 from flask import Flask, request
 from werkzeug.exceptions import UnprocessableEntity
 
-from app.idempotency import Key
+from app.limits.idempotency import Key
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 

@@ -34,7 +34,7 @@ class LogfmtFormatter(logging.Formatter):
         if fields and record.name == "gunicorn.access":
             path = fields.get("path")
             return logfmt.line({**fields, "path": path and redact(str(path))})
-        prints_links = record.name == "app.mail"  # in development, and nowhere else
+        prints_links = record.name == "app.mail.message"  # in development, and nowhere else
         return logfmt.line(
             {
                 name: redact(value, keep_links=prints_links) if isinstance(value, str) else value
@@ -124,7 +124,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.access": {**to_stdout, "level": "INFO"},
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
-            "procrastinate": {"level": "WARNING"},  # writes three lines a job; app/worker.py writes one
+            "procrastinate": {"level": "WARNING"},  # writes three lines a job; app/jobs/worker.py writes one
             "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts at every start
         },
     }

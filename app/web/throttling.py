@@ -8,9 +8,9 @@ from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from app import rate_limits
-from app.quotas import QuotaReached
-from app.rate_limits import RateLimited, Standing
+from app.limits import rate_limits
+from app.limits.quotas import QuotaReached
+from app.limits.rate_limits import RateLimited, Standing
 from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
 from app.follower import writes
-from app.jobs import is_transient
+from app.jobs.queue import is_transient
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.analysis.words import Counts

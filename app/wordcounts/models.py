@@ -70,4 +70,4 @@ class Result(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/quotas.py
+    idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py

@@ -1,7 +1,7 @@
 """Rate limits: how many unfinished counts a person may have, and how many they may ask for in an hour.
 
 These two count the rows that are there, in one statement under a lock that `ask` needs anyway, and in its transaction:
-a count that was not stored takes nothing. A token bucket of app/rate_limits.py would be one more write, and less exact.
+a count that was not stored takes nothing. A token bucket (app/limits) would be one more write, and less exact.
 """
 
 import math
@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, func, or_, select
 
 from app.extensions import db
-from app.rate_limits import RateLimited
+from app.limits.rate_limits import RateLimited
 from app.wordcounts.models import UNFINISHED, Result
 
 HOUR = timedelta(hours=1)

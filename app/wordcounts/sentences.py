@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from app.quotas import QuotaReached
+from app.limits.quotas import QuotaReached
 from app.web.formats import number
 from app.web.throttling import waiting_time
 from app.wordcounts.failures import CANCELLED, INTERRUPTED, Failure

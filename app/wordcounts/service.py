@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Row, Update, bindparam, func, or_, select, text, update
 
-from app import jobs
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db, read
-from app.idempotency import Key
+from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
-from app.quotas import DeletedSince, Quota
+from app.limits.idempotency import Key
+from app.limits.quotas import DeletedSince, Quota
 from app.wordcounts import rate_limits
 from app.wordcounts.models import Result
 
@@ -130,7 +130,7 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
         raise DeletedSince
     rate_limits.enforce(user_id)
     result = QUOTA.store(_CREATE, user_id, key, url=url)
-    jobs.defer("wordcounts.count", result_id=result.id)
+    queue.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
     return public_id

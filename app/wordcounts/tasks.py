@@ -3,7 +3,7 @@
 from flask import current_app
 from procrastinate import JobContext
 
-from app.jobs import JobRequeued, nightly, queue, retrying
+from app.jobs.queue import JobRequeued, nightly, queue, retrying
 from app.wordcounts import counting
 from app.wordcounts.analysis.sandbox import SandboxTerminated
 from app.wordcounts.failures import FetchFailed

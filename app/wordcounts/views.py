@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
 from app.keyset import Cursor
-from app.quotas import QuotaReached
+from app.limits.quotas import QuotaReached
 from app.web.access import public, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error

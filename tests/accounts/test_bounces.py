@@ -8,9 +8,9 @@ from app.accounts import bounces
 from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs import queue
-from app.mail import TAG
-from app.smtp import RelayRefused
+from app.jobs.queue import queue
+from app.mail.message import TAG
+from app.mail.smtp import RelayRefused
 from tests.accounts.conftest import Post
 from tests.conftest import PASSWORD
 from tests.mail.bounced import SERVERS, report

@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app import rate_limits
 from app.accounts.models import User
 from app.extensions import db
+from app.limits import rate_limits
 from tests.accounts.conftest import Post, path_in
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.accounts import tasks
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs import MOST_ATTEMPTS, queue
-from app.smtp import MailUnavailable, RelayRefused
+from app.jobs.queue import MOST_ATTEMPTS, queue
+from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import Post, path_in
 from tests.conftest import PASSWORD
 from tests.queued import queued

@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
 
-from app import rate_limits
 from app.accounts import events, sessions
 from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, User
 from app.extensions import db
+from app.limits import rate_limits
 from tests.accounts.noted import ALICE, events_of, lines
 from tests.conftest import CLIENT, PASSWORD
 from tests.visitor import Visitor

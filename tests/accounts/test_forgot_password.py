@@ -4,11 +4,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app import rate_limits
 from app.accounts import service as accounts
 from app.accounts import tokens
 from app.accounts.models import AccountToken, User, UserSession
 from app.extensions import db
+from app.limits import rate_limits
 from tests.accounts.conftest import Post
 from tests.accounts.test_password import NEW, password_is
 from tests.conftest import PASSWORD, browser_of

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app import rate_limits
 from app.accounts import tokens
 from app.accounts.models import User
-from app.rate_limits import Limit
+from app.limits import rate_limits
+from app.limits.rate_limits import Limit
 from tests.accounts.conftest import LINK, Post
 from tests.conftest import PASSWORD, browser_of
 from tests.mail.smtp_server import text_of

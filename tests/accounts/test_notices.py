@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app import mail
 from app.accounts import notices
 from app.accounts.models import Notice, User
 from app.extensions import db
-from app.jobs import queue
-from app.smtp import MailUnavailable
+from app.jobs.queue import queue
+from app.mail import message
+from app.mail.smtp import MailUnavailable
 from tests.accounts.conftest import Post
 from tests.conftest import PASSWORD
 from tests.queued import queued
@@ -80,7 +80,7 @@ def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, sig
 
 def test_a_job_of_the_release_before_still_tells_the_owner(post: Post, alice: User) -> None:
     with post.app.app_context():
-        mail.later("accounts.send_notice", notice="password_changed", user_id=alice.id, language="en")
+        message.later("accounts.send_notice", notice="password_changed", user_id=alice.id, language="en")
         db.session.commit()
     assert list(post.letters()) == [OLD]
 

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import rate_limits
 from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
+from app.limits import rate_limits
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor

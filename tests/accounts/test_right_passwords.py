@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app import rate_limits
 from app.accounts import sessions
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
+from app.limits import rate_limits
 from tests.accounts.test_guessing import EMAIL, NEW, WRONG, guess, known_browser, visitor
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts

@@ -6,9 +6,9 @@ import re
 import pytest
 from sqlalchemy import func, select, text, update
 
-from app import rate_limits
 from app.accounts.models import User
 from app.extensions import db
+from app.limits import rate_limits
 from app.web.logs import LogfmtFormatter
 from tests.accounts.conftest import CAROL, CHOSEN, Post, link_for, path_in
 from tests.conftest import PASSWORD

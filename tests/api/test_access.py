@@ -7,11 +7,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import rate_limits
 from app.accounts import access_tokens, password
 from app.accounts.models import AccessToken, User
 from app.accounts.token_format import new_token
 from app.extensions import db
+from app.limits import rate_limits
 from tests.api.program import Program, program_of
 from tests.conftest import CLIENT, PASSWORD
 from tests.database import row_counts

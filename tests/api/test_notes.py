@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import idempotency
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.api.answers import list_mark
 from app.api.notes import BATCH_BYTES
 from app.extensions import db
-from app.idempotency import IdempotencyKey
+from app.limits import idempotency
+from app.limits.idempotency import IdempotencyKey
 from app.notes import service
 from app.notes.models import Note
 from tests.api.program import Program, pointers, program_of

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app import rate_limits
 from app.accounts.models import AccountEvent, User
 from app.extensions import db
+from app.limits import rate_limits
 from tests.api.program import Program, pointers, program_of
 from tests.database import row_counts
 from tests.photos.photo_files import red_jpeg

@@ -1,4 +1,4 @@
-"""`python -m attack.schema` counts the answers that schemathesis has written down, and says when a run says little."""
+"""`python -m tools.attack.schema` counts the answers that schemathesis wrote down, and says when a run says little."""
 
 import base64
 import json
@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from app.web.locale import LANGUAGES
-from attack.answers import Answers, read
-from attack.schema import CASES, schema_sentences, shortcomings
+from tools.attack.answers import Answers, read
+from tools.attack.schema import CASES, schema_sentences, shortcomings
 
 
 def scenario(*statuses: int, failed: str | None = None, mode: str = "positive", text: str = "") -> str:

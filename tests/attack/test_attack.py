@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from attack.finding import SLOW, Finding
-from attack.forms import Form, FormParser
-from attack.fuzzing import is_clean
-from bench.client import Answer
+from tools.attack.finding import SLOW, Finding
+from tools.attack.forms import Form, FormParser
+from tools.attack.fuzzing import is_clean
+from tools.bench.client import Answer
 
 ROOT = Path(__file__).parents[2]
 OURS = {"X-Request-ID": "1"}
@@ -17,7 +17,7 @@ OURS = {"X-Request-ID": "1"}
 
 @pytest.mark.servers
 def test_a_site_that_keeps_its_promises_is_exit_code_0() -> None:
-    command = [sys.executable, "-m", "attack", "--quick", "--only", "owners", "--only", "shares"]
+    command = [sys.executable, "-m", "tools.attack", "--quick", "--only", "owners", "--only", "shares"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("as promised") == 7

@@ -187,7 +187,7 @@ def test_a_dump_of_an_older_schema_is_restored_and_can_be_upgraded(shop: Shop, t
 
 
 def test_no_page_restores_in_another_way() -> None:
-    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deployment/*"), *ROOT.glob("bin/*")]
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tools/deployment/*"), *ROOT.glob("bin/*")]
     assert [
         str(page)
         for page in files

@@ -17,14 +17,14 @@ import jinja2
 import pytest
 
 from app.dev import ports
-from bench.http import page, picture
-from bench.http.cost import cpu_seconds
-from bench.http.figures import Spread, Turn, cpu, paired, rate, spread
-from bench.http.load import NO_ANSWER, Plan, run
-from bench.http.proxy import proxy
-from bench.http.report import failures, servers
-from bench.http.rows import Visitor
-from bench.http.statements import LINE, NOTHING_ASKED
+from tools.bench.http import page, picture
+from tools.bench.http.cost import cpu_seconds
+from tools.bench.http.figures import Spread, Turn, cpu, paired, rate, spread
+from tools.bench.http.load import NO_ANSWER, Plan, run
+from tools.bench.http.proxy import proxy
+from tools.bench.http.report import failures, servers
+from tools.bench.http.rows import Visitor
+from tools.bench.http.statements import LINE, NOTHING_ASKED
 
 TOKEN = "IjFh.token"
 ROW = (

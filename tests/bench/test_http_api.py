@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.http import api
-from bench.http.figures import Turn
-from bench.http.statements import Trips
+from tools.bench.http import api
+from tools.bench.http.figures import Turn
+from tools.bench.http.statements import Trips
 
 
 def body(zone: str, **values: Any) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.preboot import releases
-from bench.preboot.letters import Letters
+from tools.bench.preboot import releases
+from tools.bench.preboot.letters import Letters
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.release import later, picture
-from bench.release.figures import criteria, figures, percentile
-from bench.release.traffic import Answer, Plan, Traffic, Visitor
-from bench.release.trial import Trial
-from bench.release.watch import Look, longest_hold
+from tools.bench.release import later, picture
+from tools.bench.release.figures import criteria, figures, percentile
+from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor
+from tools.bench.release.trial import Trial
+from tools.bench.release.watch import Look, longest_hold
 
 STALL = 0.6  # seconds
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bench import wordcount
+from tools.bench import wordcount
 
 
 @pytest.mark.servers

@@ -1,10 +1,10 @@
-"""Ways in which a deploy fails, each with what it has to say. bench/deploys.py measures how soon it says so."""
+"""Ways in which a deploy fails, each with what it has to say. tools/bench/deploys.py measures how soon it says so."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from deployment.limits import Limits
 from tests.deployment.world import LIMITS, World
+from tools.deployment.limits import Limits
 
 NO_RELEASE = "no release is made"
 RELEASED = "the release is made"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deployment import commands
-from deployment.release import names
 from tests.child import child
 from tests.deployment.failures import FAILURES, RELEASED, Failure
 from tests.deployment.world import World
 from tests.waiting import wait_until
+from tools.deployment import commands
+from tools.deployment.release import names
 
 BIN = Path(__file__).parents[2] / "bin"
 

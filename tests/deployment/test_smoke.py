@@ -11,12 +11,12 @@ from werkzeug.serving import make_server
 
 from app.accounts import service as accounts
 from app.extensions import db
-from deployment import smoke
-from deployment.errors import DeployError
-from deployment.journal import Journal
-from deployment.limits import Limits
-from deployment.site import Site, wait_until_it_serves
-from environment_mail import smtp_server
+from environment.mail import smtp_server
+from tools.deployment import smoke
+from tools.deployment.errors import DeployError
+from tools.deployment.journal import Journal
+from tools.deployment.limits import Limits
+from tools.deployment.site import Site, wait_until_it_serves
 
 PASSWORD = "a long enough sentence"
 COMMIT = "0123456789ab" + "c" * 28

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployment import commands
-from deployment.limits import Limits
 from tests.deployment.heroku_stand_in import App, StandInHeroku, installed
 from tests.deployment.stand_in_site import StandInSite, served
+from tools.deployment import commands
+from tools.deployment.limits import Limits
 
 LIMITS = Limits(command=30, push=60, release=30, site=30, request=10, poll=0.01)
 GIT = ("git", "-c", "user.name=h", "-c", "user.email=h@example.com", "-c", "init.defaultBranch=main")

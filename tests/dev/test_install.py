@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import install
+from tools import install
 
 ROOT = Path(__file__).parents[2]
 UNKNOWN = "no-such-package==1 --hash=sha256:" + 64 * "0"
@@ -102,7 +102,7 @@ def test_the_environment_before_is_kept_for_the_way_back(root: Path) -> None:
 def test_a_python_without_the_venv_module_is_told_in_one_sentence(root: Path, module: str) -> None:
     program = (
         f"import sys; sys.modules[{module!r}] = None\n"
-        f"import install, pathlib; install.install(pathlib.Path({str(root)!r}))"
+        f"import pathlib; from tools import install; install.install(pathlib.Path({str(root)!r}))"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert run.stderr.splitlines()[-1].endswith(

@@ -24,7 +24,7 @@ from app import create_app
 from app.accounts import service as accounts
 from app.dev import postgres
 from app.extensions import db
-from app.jobs import defer
+from app.jobs.queue import defer
 from config import TestingConfig
 from tests.conftest import PASSWORD
 from tests.databases import Environment, migrated_database
@@ -53,7 +53,7 @@ LOG = """\
 2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/todos" route="/todos" status=500 account=1 bytes=9 ms=3 sql_count=1 sql_ms=1.0 bucket_ms=0.0 request_id=6f1d
 2026-11-25T00:00:00Z heroku[router]: at=error code=H12 desc="Request timeout" method=GET path="/notes" status=503
 2026-11-25T00:00:00Z heroku[web.1]: Error R14 (Memory quota exceeded)
-2026-11-25T00:00:00Z app[worker.1]: level=warning logger=app.worker msg="MailUnavailable"
+2026-11-25T00:00:00Z app[worker.1]: level=warning logger=app.jobs.worker msg="MailUnavailable"
 """  # noqa: E501 - lines of a log
 
 

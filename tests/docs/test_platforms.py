@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import create_app
-from app.worker import EXIT_AFTER
+from app.jobs.worker import EXIT_AFTER
 from config import ProductionConfig
 from tests.test_env_example import sample
 from tests.test_platform import PRODUCTION

@@ -6,10 +6,9 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
 
-from app import jobs
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs import queue
+from app.jobs.queue import NIGHTLY, defer, queue
 from tests.queued import queued, run_queued
 from tests.test_architecture import FEATURES
 from tests.visitor import Visitor
@@ -17,7 +16,7 @@ from tests.visitor import Visitor
 
 def test_it_is_queued_when_its_row_is_committed(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
-    jobs.defer("storage.delete", key="photos/x.webp")
+    defer("storage.delete", key="photos/x.webp")
     db.session.commit()
     db.session.rollback()
     assert queued() == [("storage.delete", {"key": "photos/x.webp"})]
@@ -25,7 +24,7 @@ def test_it_is_queued_when_its_row_is_committed(app: Flask, alice: User) -> None
 
 def test_it_does_not_exist_when_its_row_is_rolled_back(app: Flask, alice: User) -> None:
     alice.nickname = "someone else"
-    jobs.defer("storage.delete", key="photos/x.webp")
+    defer("storage.delete", key="photos/x.webp")
     db.session.rollback()
     assert queued() == []
 
@@ -59,7 +58,7 @@ def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
 
 def test_an_unknown_task_is_refused(app: Flask) -> None:
     with pytest.raises(KeyError):
-        jobs.defer("mypage.delete_foto", key="photos/x.webp")
+        defer("mypage.delete_foto", key="photos/x.webp")
     assert queued() == []
 
 
@@ -68,7 +67,7 @@ def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> Non
     with pytest.raises(Exception, match="no_such_table"):
         db.session.execute(text("SELECT FROM no_such_table"))
     with pytest.raises(InternalError, match="transaction is aborted"):
-        jobs.defer("storage.delete", key="photos/x.webp")
+        defer("storage.delete", key="photos/x.webp")
     db.session.execute(text("ROLLBACK TO before"))
 
 
@@ -88,11 +87,11 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
 
 def test_the_nightly_tasks_run(app: Flask) -> None:
     """Every nightly task runs with the arguments that it is deferred with, on a database in which it finds nothing."""
-    nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == jobs.NIGHTLY]
+    nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == NIGHTLY]
     names = {task.task.name for task in nightly}
     assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos", "wordcounts"}
     for name in names - {"jobs.purge_failed_jobs"}:  # async, and procrastinate's own
-        jobs.defer(name, timestamp=0)
+        defer(name, timestamp=0)
     run_queued(app)
     assert queued() == []
 

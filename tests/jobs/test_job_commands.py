@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app import create_app
 from app.extensions import db
-from app.jobs import defer
+from app.jobs.queue import defer
 from config import TestingConfig
 from tests.databases import Environment, empty_database
 

@@ -11,11 +11,12 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from app import job_records, jobs, tracing
+from app import tracing
 from app.accounts.models import User
 from app.extensions import db
-from app.job_middleware import in_context
-from app.jobs import JobRequeued
+from app.jobs.middleware import in_context
+from app.jobs.queue import JobRequeued, defer, queue
+from app.jobs.records import note_failure, purge_lost_records
 from app.storage import StorageUnavailable
 from app.web.logs import LogfmtFormatter
 from tests.logfmt import parse
@@ -42,7 +43,7 @@ def work(app: Flask, job: Job, *, error: Exception | None = None) -> None:
         if error:
             raise error
 
-    context: Any = JobContext(app=jobs.queue, job=job, start_timestamp=0, abort_reason=lambda: None)
+    context: Any = JobContext(app=queue, job=job, start_timestamp=0, abort_reason=lambda: None)
     in_context(app)(task, context, None)
 
 
@@ -61,19 +62,19 @@ def asked(app: Flask) -> Iterator[None]:
 @pytest.fixture
 def job(app: Flask, asked: None) -> Job:
     """Of a request."""
-    jobs.defer("storage.delete", key="photos/x.webp")
+    defer("storage.delete", key="photos/x.webp")
     return deferred()
 
 
 def test_the_request_is_noted_in_the_transaction_of_the_job(app: Flask, asked: None) -> None:
-    jobs.defer("storage.delete", key="photos/x.webp")
+    defer("storage.delete", key="photos/x.webp")
     assert records() == [(deferred().id, ASKED, None)]
     db.session.rollback()
     assert records() == []
 
 
 def test_a_job_of_no_request_has_no_row(app: Flask) -> None:
-    jobs.defer("storage.delete", key="photos/x.webp")
+    defer("storage.delete", key="photos/x.webp")
     assert records() == []
 
 
@@ -87,7 +88,7 @@ def test_a_page_that_defers_a_job_notes_its_own_id(app: Flask, signed_in: Visito
 def test_the_worker_logs_the_request_and_what_the_job_cost(
     app: Flask, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "app.job_middleware")
+    caplog.set_level(logging.INFO, "app.jobs.middleware")
     work(app, job)
     written = line(caplog)
     assert float(written.pop("sql_ms")) > 0
@@ -95,7 +96,7 @@ def test_the_worker_logs_the_request_and_what_the_job_cost(
     assert (written.pop("ms").isdigit(), written.pop("bucket_ms")) == (True, "0.0")
     assert written == {
         "level": "info",
-        "logger": "app.job_middleware",
+        "logger": "app.jobs.middleware",
         "request_id": ASKED,
         "at": "job",
         "task": "storage.delete",
@@ -142,12 +143,12 @@ def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_o
     with app.app_context():
         db.session.execute(text("DROP TABLE job_records"))
         db.session.commit()
-        job_records.note_failure(job.id or 0, ValueError("why"))
+        note_failure(job.id or 0, ValueError("why"))
         db.session.rollback()
     assert "could not be stored: UndefinedTable: relation" in caplog.text
 
 
 def test_rows_of_jobs_that_are_gone_are_purged(app: Flask, job: Job) -> None:
     db.session.execute(text("INSERT INTO job_records (id, error) VALUES (0, 'gone')"))
-    job_records.purge_lost_records()
+    purge_lost_records()
     assert [row[0] for row in records()] == [job.id]

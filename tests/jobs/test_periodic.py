@@ -7,8 +7,8 @@ from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs import queue
-from app.queue_connection import connector
+from app.jobs.connection import connector
+from app.jobs.queue import queue
 
 JOBS = "SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name"
 

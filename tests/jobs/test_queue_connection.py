@@ -9,9 +9,9 @@ from flask import Flask
 
 from app import create_app
 from app.extensions import db
-from app.job_middleware import in_context
-from app.jobs import defer, queue
-from app.queue_connection import connector, worker_options
+from app.jobs.connection import connector, worker_options
+from app.jobs.middleware import in_context
+from app.jobs.queue import defer, queue
 from config import TestingConfig
 from tests.databases import Environment
 from tests.pgbouncer import needs_pgbouncer, pooler

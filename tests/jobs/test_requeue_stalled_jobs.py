@@ -8,8 +8,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs import MOST_ATTEMPTS
-from app.queue_upkeep import DEAD_AFTER, LONGEST_JOB, requeue_stalled_jobs
+from app.jobs.queue import MOST_ATTEMPTS
+from app.jobs.upkeep import DEAD_AFTER, LONGEST_JOB, requeue_stalled_jobs
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (

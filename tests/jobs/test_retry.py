@@ -10,9 +10,8 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app import jobs
 from app.extensions import db
-from app.jobs import MOST_ATTEMPTS, JobRequeued, queue, retrying, session_jobs
+from app.jobs.queue import MOST_ATTEMPTS, JobRequeued, defer, queue, retrying, session_jobs
 
 
 class Transient(Exception):
@@ -65,7 +64,7 @@ def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
     clock, waiting = text("SELECT clock_timestamp()"), text("SELECT id, scheduled_at FROM procrastinate_jobs")
     with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead), tick=True):
         before = db.session.scalar(clock)
-        jobs.defer("storage.delete", key="photos/x.webp", after={"hours": 1})
+        defer("storage.delete", key="photos/x.webp", after={"hours": 1})
         job_id, scheduled_at = db.session.execute(waiting).one()
         assert before <= scheduled_at - timedelta(hours=1) <= db.session.scalar(clock)
 

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 
-from app import queue_connection
-from app.queue_connection import QueueConnector, connector
+from app.jobs import connection
+from app.jobs.connection import QueueConnector, connector
 from tests.waiting import WITHIN
 
 WAITING = "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) VALUES ('default', 'a', 'a')"
@@ -31,13 +31,13 @@ def with_queue(app: Flask, use: Callable[[QueueConnector], Awaitable[None]]) -> 
 def test_a_statement_without_an_answer_is_given_up_and_the_next_one_has_a_connection_of_its_own(
     migrated: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(queue_connection, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.5)
 
     async def use(opened: QueueConnector) -> None:
         with pytest.raises(ConnectorException):
             await opened.execute_query_async("SELECT pg_sleep(60)")
         assert opened.failed.is_set()
-        monkeypatch.setattr(queue_connection, "ANSWER_TIMEOUT", WITHIN)
+        monkeypatch.setattr(connection, "ANSWER_TIMEOUT", WITHIN)
         assert await opened.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
 
     assert with_queue(migrated, use) == 1

@@ -19,19 +19,19 @@ import urllib3
 
 from app.dev import ports
 from app.dev.processes import Child, spawn
-from plain_server import builds, processes
-from plain_server.place import Place
-from plain_server.processes import Process
-from plain_server.setting_up import set_up
 from tests.child import child
 from tests.live.browser import Browser
 from tests.mail.smtp_server import self_signed_certificate
 from tests.waiting import WITHIN
+from tools.plain_server import builds, processes
+from tools.plain_server.place import Place
+from tools.plain_server.processes import Process
+from tools.plain_server.setting_up import set_up
 
 ROOT = Path(__file__).parents[2]
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 # What a release runs. A copy, so that tests can change it, and deploy what is not committed yet.
-DEPLOYED = ("app", "http_server", "migrations", "*.py", "Procfile", "requirements.txt")
+DEPLOYED = ("app", "environment", "http_server", "migrations", "*.py", "Procfile", "requirements.txt")
 GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
 # The shape of this repository's Procfile, of a service that needs no database and starts at once.
 SMALL = {

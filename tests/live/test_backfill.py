@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.backfill_jobs import resume_lost_backfills
 from app.extensions import db
-from app.queue_upkeep import DEAD_AFTER, requeue_stalled_jobs
+from app.jobs.backfill import resume_lost_backfills
+from app.jobs.upkeep import DEAD_AFTER, requeue_stalled_jobs
 from app.release.backfills.table import DONE
 from tests.databases import Environment, migrated_database
 from tests.live.test_worker import AGE_HEARTBEATS
@@ -35,7 +35,7 @@ END_SESSIONS = (
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
 )
 
-WITHOUT_THE_TASK = "from app.jobs import queue; del queue.tasks['release.fill_batch']"
+WITHOUT_THE_TASK = "from app.jobs.queue import queue; del queue.tasks['release.fill_batch']"
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ import psycopg2
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from deployment import commands
-from deployment.limits import Limits
 from tests.child import child
 from tests.databases import HEAD, Environment, migrated_database
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
 from tests.waiting import WITHIN, wait_until
+from tools.deployment import commands
+from tools.deployment.limits import Limits
 
 pytestmark = [
     pytest.mark.servers,

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from sqlalchemy import make_url
 
-from app.worker import EXIT_AFTER
+from app.jobs.worker import EXIT_AFTER
 from tests.databases import Environment, migrated_database
 from tests.live.test_worker import NEVER_POLLS, SETTING
 from tests.live.workers import PAGE, Queue, Slow, running_queue
@@ -31,7 +31,7 @@ STUCK_SOON = f"{SETTING('STUCK_AFTER', 3)}; {SETTING('LONGEST_JOB', 3)}"
 # A job that blocks the event loop, whatever one of ours may do.
 BLOCKING = """
 import time
-from app.jobs import queue
+from app.jobs.queue import queue
 @queue.task(name="blocking")
 async def block(): time.sleep(600)
 """

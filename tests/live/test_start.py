@@ -87,7 +87,7 @@ def test_honcho_runs_both_and_stops_them(migrated_environment: Environment, tmp_
         both.process.send_signal(signal.SIGTERM)
         assert both.outer.wait(timeout=25) == 128 + signal.SIGTERM
         both.said('msg="Shutting down: Master"')
-        both.said("logger=app.worker request_id=- msg=stopped")
+        both.said("logger=app.jobs.worker request_id=- msg=stopped")
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "release"])

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from app.dev import ports, postgres
-from app.queue_upkeep import DEAD_AFTER
+from app.jobs.upkeep import DEAD_AFTER
 from tests.databases import Environment, migrated_database, upgrade
 from tests.live.workers import PAGE, Queue, Slow, running_queue
 from tests.queued import run_queued
@@ -28,11 +28,11 @@ AGE_HEARTBEATS = (
     "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
 )
 
-OPTION = "from app.jobs import queue; queue.worker_defaults[{!r}] = {!r}".format
+OPTION = "from app.jobs.queue import queue; queue.worker_defaults[{!r}] = {!r}".format
 NEVER_POLLS = OPTION("fetch_job_polling_interval", 600.0)
 NEVER_LISTENS = OPTION("listen_notify", False)
 # Shorter waits after SIGTERM.
-SETTING = "import importlib; importlib.import_module('app.worker').{} = {}".format
+SETTING = "import importlib; importlib.import_module('app.jobs.worker').{} = {}".format
 SHORT_GRACE_PERIOD = SETTING("GRACE_PERIOD", 1.0)
 EXITS_SOON = SETTING("EXIT_AFTER", 2.0)
 

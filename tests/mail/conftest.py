@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from app.mail import Letter
+from app.mail.message import Letter
 from tests.mail.smtp_server import Mailbox
 
 TO = "reader@example.com"

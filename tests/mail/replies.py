@@ -6,7 +6,7 @@ now, or about us. The recipient is TO.
 
 from typing import NamedTuple
 
-from app.smtp_replies import Meaning
+from app.mail.replies import Meaning
 from tests.mail.conftest import TO
 
 MAILBOX, LETTER, LATER, RELAY = Meaning.MAILBOX, Meaning.LETTER, Meaning.LATER, Meaning.RELAY

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
 from app.dev import ports
-from environment_mail import SmtpServer
+from environment.mail import SmtpServer
 
 HOST = "127.0.0.1"
 USER, PASSWORD = "semicircle", "a password of the mail server"

@@ -6,9 +6,9 @@ import re
 import pytest
 from flask import Flask
 
-from app import mail
-from app.smtp import MailRefused
-from environment_mail import SmtpServer
+from app.mail import message
+from app.mail.smtp import MailRefused
+from environment.mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import Mailbox, smtp_server, use
 
@@ -44,7 +44,7 @@ def test_a_hostile_address_comes_into_no_header(
 ) -> None:
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(address, LETTER)
+        message.send(address, LETTER)
     assert mailbox.messages == []
     assert "refused for good" in caplog.text
     assert "example" not in caplog.text
@@ -63,7 +63,7 @@ def test_a_rare_address_is_the_only_one_in_the_header_as_the_wire_has_it(
     context: Flask, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
-    header, _, _ = bytes(mail.compose(address, LETTER)).partition(b"\r\n\r\n")
+    header, _, _ = bytes(message.compose(address, LETTER)).partition(b"\r\n\r\n")
     assert [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))] == [
         b"To: " + address.encode()
     ]
@@ -74,12 +74,12 @@ def test_what_a_header_would_not_write_letter_by_letter_is_refused(
 ) -> None:
     """Also where the reason is another than an encoded word that we know by its look."""
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
-    monkeypatch.setattr(mail, "ENCODED_WORD", re.compile("(?!)"))
+    monkeypatch.setattr(message, "ENCODED_WORD", re.compile("(?!)"))
     with pytest.raises(MailRefused, match="another one in a header"):
-        mail.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
+        message.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
 
 
 def test_a_line_break_in_a_subject_is_refused(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
     with pytest.raises(ValueError, match="linefeed or carriage return"):
-        mail.compose(TO, dataclasses.replace(LETTER, subject="a\r\nBcc: b@example.com"))
+        message.compose(TO, dataclasses.replace(LETTER, subject="a\r\nBcc: b@example.com"))

@@ -12,10 +12,10 @@ from app.accounts import bounces
 from app.accounts.delivery_reports import read_report
 from app.accounts.models import User
 from app.extensions import db
-from app.smtp import MailUnavailable
-from app.smtp_replies import MAILBOX as MAILBOX_STATUSES
-from app.smtp_replies import Meaning, is_about_mailbox, meaning
-from environment_mail import SmtpServer
+from app.mail.replies import MAILBOX as MAILBOX_STATUSES
+from app.mail.replies import Meaning, is_about_mailbox, meaning
+from app.mail.smtp import MailUnavailable
+from environment.mail import SmtpServer
 from tests.mail.bounced import report
 from tests.mail.conftest import LETTER, TO
 from tests.mail.replies import AUTH, DOT, RCPT, REPLIES, STARTTLS, Reply, as_text

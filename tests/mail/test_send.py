@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from app import mail, smtp
-from app.smtp import MailUnavailable
-from environment_mail import SmtpServer
+from app.mail import smtp
+from app.mail.message import send
+from app.mail.smtp import MailUnavailable
+from environment.mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import (
     Mailbox,
@@ -35,7 +36,7 @@ def test_a_letter_arrives_as_text_and_as_html(
 ) -> None:
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     [message] = mailbox.messages
     assert mailbox.recipients == [TO]
     assert message["Subject"] == "반달 & half"
@@ -49,7 +50,7 @@ def test_a_letter_has_the_headers_of_automatic_mail(
 ) -> None:
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     [message] = mailbox.messages
     assert message["From"] == "Semicircle <hello@semicircle.example>"
     assert message["To"] == TO
@@ -61,7 +62,7 @@ def test_a_letter_has_the_headers_of_automatic_mail(
 def test_a_korean_letter_says_so(context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox) -> None:
     with smtp_server(mailbox) as server, force_locale("ko"):
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     [message] = mailbox.messages
     assert '<html lang="ko">' in text_of(message, "html")
     assert message["From"] == "세미서클 <hello@semicircle.example>"
@@ -74,7 +75,7 @@ def test_a_korean_letter_has_seven_bits_a_byte(
     """Servers without 8BITMIME take no others, and those with it have to be told of others (RFC 6152)."""
     with smtp_server(mailbox, enable_SMTPUTF8=offers_eight_bits) as server, force_locale("ko"):
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     [message], [received] = mailbox.messages, mailbox.received
     assert received.isascii()
     assert max(map(len, received.split(b"\r\n"))) <= 998  # RFC 5322, 2.1.1
@@ -88,7 +89,7 @@ def test_the_body_has_seven_bits_also_where_the_address_has_more(
 ) -> None:
     with smtp_server(mailbox) as server, force_locale("ko"):
         use(context, monkeypatch, server)
-        mail.send("달@example.com", LETTER)
+        send("달@example.com", LETTER)
     [received] = mailbox.received
     header, _, body = received.partition(b"\r\n\r\n")
     assert "To: 달@example.com".encode() in header.split(b"\r\n")
@@ -100,7 +101,7 @@ def test_a_server_that_takes_no_such_address_is_not_asked_again(
 ) -> None:
     with smtp_server(mailbox, enable_SMTPUTF8=False) as server:
         use(context, monkeypatch, server)
-        assert mail.send("달@example.com", LETTER)  # which says nothing of the mailbox
+        assert send("달@example.com", LETTER)  # which says nothing of the mailbox
     assert mailbox.messages == []
     assert "takes no address outside of ASCII (SMTPUTF8)" in caplog.text
 
@@ -111,7 +112,7 @@ def test_an_address_of_other_letters_arrives(
 ) -> None:
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(to, LETTER)
+        send(to, LETTER)
     assert mailbox.recipients == [envelope]
 
 
@@ -122,7 +123,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     with smtp_server(mailbox, tls, certificate) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
     assert mailbox.messages == []
 
 
@@ -133,7 +134,7 @@ def test_a_certificate_that_the_machine_trusts_is_accepted(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with smtp_server(mailbox, tls, certificate) as server:
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     assert mailbox.recipients == [TO]
 
 
@@ -144,7 +145,7 @@ def test_a_certificate_of_another_host_is_refused(
     with smtp_server(mailbox, "starttls", certificate) as server:
         use(context, monkeypatch, dataclasses.replace(server, host="localhost"))
         with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
     assert mailbox.messages == []
 
 
@@ -154,7 +155,7 @@ def test_nothing_is_sent_unencrypted_where_starttls_is_asked_for(
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, dataclasses.replace(server, tls="starttls"))
         with pytest.raises(MailUnavailable, match="not now at STARTTLS, code 454"):
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
     assert mailbox.messages == []
 
 
@@ -166,11 +167,11 @@ def test_a_temporary_refusal_is_worth_another_try(
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="code 451") as raised:
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
         assert TO not in str(raised.value)
         assert raised.value.__suppress_context__
         setattr(mailbox, step, "250 OK")
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     assert mailbox.recipients == [TO]
 
 
@@ -182,7 +183,7 @@ def test_a_permanent_refusal_is_logged_without_the_address(
     caplog.set_level(logging.DEBUG, "app")
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
     assert mailbox.messages == []
     assert "a mail was refused for good: this letter will never be taken at" in caplog.text
     assert ", code 554 5.6.0" in caplog.text
@@ -194,7 +195,7 @@ def test_a_server_that_hangs_is_given_up(context: Flask, monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(context, monkeypatch, SmtpServer("127.0.0.1", silent.getsockname()[1], "none", "", ""))
         with pytest.raises(MailUnavailable, match="cannot be used"):
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
 
 
 @pytest.mark.parametrize("answered", [0, 5], ids=["greeting", "taken"])
@@ -206,7 +207,7 @@ def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
     with dripping_server(answered) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="cannot be used"):
-            mail.send(TO, LETTER)
+            send(TO, LETTER)
 
 
 def test_a_conversation_leaves_no_thread_behind(
@@ -214,7 +215,7 @@ def test_a_conversation_leaves_no_thread_behind(
 ) -> None:
     with smtp_server(mailbox) as server:
         use(context, monkeypatch, server)
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
         assert "smtp-deadline" not in [thread.name for thread in threading.enumerate()]
     assert mailbox.recipients == [TO]
 
@@ -222,7 +223,7 @@ def test_a_conversation_leaves_no_thread_behind(
 def test_a_server_that_is_not_there_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
     with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
-        mail.send(TO, LETTER)
+        send(TO, LETTER)
 
 
 def test_development_writes_a_file_and_a_line_with_the_link(
@@ -232,7 +233,7 @@ def test_development_writes_a_file_and_a_line_with_the_link(
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
     monkeypatch.setitem(context.config, "SMTP_SERVER", None)
     monkeypatch.setitem(context.config, "MAIL_FOLDER", tmp_path / "mail")
-    mail.send(TO, LETTER)
+    send(TO, LETTER)
     [file] = (tmp_path / "mail").glob("*.eml")
     assert b"To: reader@example.com" in file.read_bytes()
     assert str(file) in caplog.text

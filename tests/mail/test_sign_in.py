@@ -9,15 +9,15 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from flask import Flask
 
-from app import mail
-from app.smtp import MailUnavailable, RelayRefused
-from environment_mail import SmtpServer
+from app.mail import message
+from app.mail.smtp import MailUnavailable, RelayRefused
+from environment.mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
 
 PASSWORDS = [PASSWORD, "é", "비밀번호 하나", "100%", "a:b@c/d", "#?[]", "\u00a0 "]
 REFUSED = "the server refuses us at"
-CHALLENGE = b"<1896.697170952@mail.example>"  # RFC 2195
+CHALLENGE = b"<1896.697170952@message.example>"  # RFC 2195
 
 
 class AskingServer(Mailbox):
@@ -56,7 +56,7 @@ def test_any_password_is_right_where_it_is(
     mailbox = AskingServer(password)
     with asking(mailbox, mechanism) as server:
         as_user(context, monkeypatch, server, password)
-        mail.send(TO, LETTER)
+        message.send(TO, LETTER)
     assert mailbox.recipients == [TO]
 
 
@@ -69,7 +69,7 @@ def test_what_the_server_knows_is_asked_after_encryption(
     options: dict[str, Any] = {"authenticator": mailbox.lets_in, "auth_require_tls": True}
     with smtp_server(mailbox, "starttls", certificate, **options) as server:
         as_user(context, monkeypatch, server, PASSWORD)
-        mail.send(TO, LETTER)
+        message.send(TO, LETTER)
     assert mailbox.recipients == [TO]
 
 
@@ -82,7 +82,7 @@ def test_a_wrong_password_is_tried_once_and_the_letter_waits(
     with asking(mailbox, mechanism) as server:
         as_user(context, monkeypatch, server, "another é")
         with pytest.raises(RelayRefused, match=r"at AUTH, code 535 5\.7\.8; see the user and the password in SMTP_URL"):
-            mail.send(TO, LETTER)
+            message.send(TO, LETTER)
     assert mailbox.messages == []
     assert len(mailbox.asked) == (mechanism != "CRAM-MD5")
 
@@ -92,7 +92,7 @@ def test_of_several_mechanisms_one_is_enough(context: Flask, monkeypatch: pytest
     with asking(mailbox, "PLAIN", "LOGIN", "CRAM-MD5") as server:
         as_user(context, monkeypatch, server, "another")
         with pytest.raises(RelayRefused):
-            mail.send(TO, LETTER)
+            message.send(TO, LETTER)
     assert mailbox.asked == ["PLAIN"]
 
 
@@ -102,7 +102,7 @@ def test_a_server_that_knows_none_of_ours_is_named(context: Flask, monkeypatch: 
     with asking(mailbox) as server:
         as_user(context, monkeypatch, server, PASSWORD)
         with pytest.raises(RelayRefused, match="lets nobody in by PLAIN, LOGIN, CRAM-MD5; see SMTP_URL"):
-            mail.send(TO, LETTER)
+            message.send(TO, LETTER)
     assert mailbox.messages == []
 
 
@@ -117,7 +117,7 @@ def test_a_challenge_that_is_none_is_tried_again(context: Flask, monkeypatch: py
     with asking(mailbox, "CRAM-MD5") as server:
         as_user(context, monkeypatch, server, PASSWORD)
         with pytest.raises(MailUnavailable, match="challenge of CRAM-MD5 cannot be read"):
-            mail.send(TO, LETTER)
+            message.send(TO, LETTER)
 
 
 def check(app: Flask) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from environment_mail import SmtpServer, smtp_server
+from environment.mail import SmtpServer, smtp_server
 from tests.test_bad_values import GOOD, MAIL, OWN_BUCKET
 
 ROOT = Path(__file__).parents[2]

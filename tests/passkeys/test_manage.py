@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app import rate_limits
 from app.accounts.models import AccountEvent, EventKind, User, UserSession
 from app.accounts.sessions import RECENT
 from app.extensions import db
+from app.limits import rate_limits
 from app.passkeys import challenges, tasks
 from app.passkeys.models import Challenge, Passkey
 from tests.conftest import PASSWORD, browser_of

@@ -6,11 +6,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import rate_limits
 from app.accounts import recovery, tokens
 from app.accounts import tasks as account_tasks
 from app.accounts.models import AccountEvent, EventKind, PendingSignIn, User, UserSession
 from app.extensions import db
+from app.limits import rate_limits
 from app.passkeys import recovery_codes, two_step
 from app.passkeys.models import RecoveryCode
 from tests.conftest import CLIENT, PASSWORD

@@ -1,4 +1,4 @@
-"""No file keeps the decoder busy for long: the pieces that Pillow reads are counted. bench/photos.py has the times."""
+"""No file keeps the decoder busy for long: Pillow's reads are counted. `tools.bench.photos` tells the times."""
 
 import io
 from contextlib import suppress

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from plain_server import builds
-from plain_server.errors import DeployError
-from plain_server.place import Place
+from tools.plain_server import builds
+from tools.plain_server.errors import DeployError
+from tools.plain_server.place import Place
 
 GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from plain_server.__main__ import COMMANDS
-from plain_server.balancer import Balancer, configuration
-from plain_server.errors import DeployError
-from plain_server.place import Place, Settings
-from plain_server.setting_up import set_up
+from tools.plain_server.__main__ import COMMANDS
+from tools.plain_server.balancer import Balancer, configuration
+from tools.plain_server.errors import DeployError
+from tools.plain_server.place import Place, Settings
+from tools.plain_server.setting_up import set_up
 
 COMMIT = "c" * 40
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from plain_server import processes
-from plain_server.place import Place
-from plain_server.processes import Process
 from tests.waiting import wait_until
+from tools.plain_server import processes
+from tools.plain_server.place import Place
+from tools.plain_server.processes import Process
 
 # They outlive who started them, which is what they are for.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plain_server.records import FAILED, PENDING, SUCCEEDED, Records
+from tools.plain_server.records import FAILED, PENDING, SUCCEEDED, Records
 
 OLD, NEW = "a" * 40, "b" * 40
 

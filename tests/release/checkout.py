@@ -118,6 +118,7 @@ class Checkout(OwnHistory):
         self.environment["PYTHONPATH"] = str(folder)
         self.forks = any_code
         shutil.copytree(ROOT / "app", folder / "app")  # with what Python has compiled, which saves it a second
+        shutil.copytree(ROOT / "environment", folder / "environment")
         for path in ROOT.glob("*.py"):
             shutil.copy(path, folder)
 

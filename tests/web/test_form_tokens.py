@@ -12,10 +12,10 @@ from sqlalchemy import select
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.idempotency import Key
+from app.limits.idempotency import Key
+from app.limits.quotas import Quota
 from app.notes import service as notes
 from app.notes.models import Note
-from app.quotas import Quota
 from app.todos import order
 from app.todos import service as todos
 from app.todos.models import Todo

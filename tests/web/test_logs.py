@@ -91,7 +91,7 @@ def test_the_token_of_a_mailed_link_is_not_logged(path: str, logger: str) -> Non
 
 def test_development_prints_the_link_of_a_mail() -> None:
     link = f"http://127.0.0.1:5000/new-password/{'a' * 43}"
-    assert link in line("mail: instance/mail/1.eml %s", link, name="app.mail")
+    assert link in line("mail: instance/mail/1.eml %s", link, name="app.mail.message")
 
 
 def write(handler: logging.Handler, *messages: str) -> None:

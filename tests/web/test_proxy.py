@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from app.web import proxy
 from config import TestingConfig
-from environment import client_address
+from environment.values import client_address
 from tests.test_config import ENVIRONMENT
 from tests.web.proxies import PLATFORMS, SPOOFS, BehindAProxy, Headers, appended
 

@@ -91,7 +91,7 @@ def test_who_signs_in_is_the_account_of_that_request(
     [
         ("web", "i" * 32, f"semicircle-web {'i' * 32}"),
         ("worker", "i" * 200, f"semicircle-worker {'i' * 45}"),
-        ("worker", None, "semicircle-web"),  # of the connection; a worker's own has its name from app/worker.py
+        ("worker", None, "semicircle-web"),  # of the connection; a worker's own has its name from app/jobs/worker.py
     ],
 )
 def test_a_transaction_has_the_request_in_its_name_and_leaves_none_behind(

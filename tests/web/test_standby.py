@@ -12,8 +12,8 @@ from procrastinate.exceptions import ConnectorException
 
 from app.dev import ports, postgres
 from app.extensions import db
-from app.queue_connection import connector
-from app.worker import _work
+from app.jobs.connection import connector
+from app.jobs.worker import _work
 from tests.databases import Environment, upgrade
 from tests.servers import folder_for_postgres
 from tests.standby import make_standby

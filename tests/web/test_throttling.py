@@ -5,9 +5,9 @@ from io import BytesIO
 import pytest
 from flask import Flask
 
-from app import rate_limits
 from app.accounts.models import User
-from app.rate_limits import Limit
+from app.limits import rate_limits
+from app.limits.rate_limits import Limit
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy.exc import DataError
 
 from app.accounts.models import User
-from app.jobs import JobRequeued
+from app.jobs.queue import JobRequeued
 from app.wordcounts import counting, service
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import FetchFailed

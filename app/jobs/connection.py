@@ -1,0 +1,164 @@
+"""The worker's connections to the queue: they are given up when they fall silent, and a lost statement is told.
+
+A network that drops packets, a proxy that is frozen, a server that hangs: a connection can stay open and say nothing
+for ever. TCP keepalives (environment/database.py) notice the first of these alone. So each statement has a time here
+within which it is answered. The connection that listens is idle by nature; procrastinate asks it SELECT 1 every 30
+seconds, as a statement like any other.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from os import dup
+from typing import Any, Self
+
+from flask import Flask
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.sync_psycopg_connector import wrap_exceptions
+from psycopg import AsyncConnection, AsyncCursor, OperationalError
+from psycopg.rows import DictRow
+from sqlalchemy import make_url
+
+SESSION_NAME = "semicircle-worker"  # the application_name of the worker's database sessions
+
+# Seconds. The pool pings its connection before it lends it. Time is left to open another one where that is silent.
+ANSWER_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 5
+POOL_TIMEOUT = ANSWER_TIMEOUT + CONNECT_TIMEOUT
+
+POLLS_EVERY = 1.0  # seconds; behind a connection pooler
+
+log = logging.getLogger(__name__)
+
+
+class AnsweredCursor(AsyncCursor[DictRow]):
+    """psycopg's cursor, which hangs up on a server that has not answered within ANSWER_TIMEOUT."""
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        """
+        Raises:
+            OperationalError: the connection was lost, or given up.
+        """
+        patience = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, _hang_up, self.connection)
+        try:
+            return await super().execute(query, params, **options)
+        finally:
+            patience.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    """End the connection on our side. libpq then finds it closed, as if the server had ended it.
+
+    To cancel the statement in place of that would wait for a server that does not answer.
+    """
+    log.warning("the database has not answered the queue for %d s: the connection is given up", ANSWER_TIMEOUT)
+    with suppress(OSError, OperationalError), socket.socket(fileno=dup(connection.pgconn.socket)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+
+
+class QueueConnector(PsycopgConnector):
+    """procrastinate's connector, which tells whether the queue answers.
+
+    procrastinate goes on after a statement that failed as it stored that a job has ended. The job would then be `doing`
+    as long as its worker lives; so the worker starts anew.
+
+    Args:
+        answered: is called after each statement that was answered.
+        options: as PsycopgConnector takes them.
+    """
+
+    def __init__(self, answered: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self.failed = asyncio.Event()
+        self._answered = answered
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        with self._heeded():
+            await super().execute_query_async(query, **arguments)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        with self._heeded():
+            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+            return row
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        with self._heeded():
+            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
+            return rows
+
+    @contextmanager
+    def _heeded(self) -> Iterator[None]:
+        try:
+            yield
+        except UniqueViolation:  # an answer: the periodic job waits already
+            self._answered()
+            raise
+        except ConnectorException as error:
+            self.fail(error)
+            raise
+        self._answered()
+
+    def fail(self, error: Exception) -> None:
+        """Say so at once, and once: jobs that run may take a while to end."""
+        if not self.failed.is_set():
+            log.warning("the queue does not answer: %s", str(error.__cause__ or error).partition("\n")[0])
+        self.failed.set()
+
+
+def connector(app: Flask, answered: Callable[[], None] = lambda: None) -> QueueConnector:
+    """The queue's connection to the application's database. Direct, because LISTEN hears nothing through a pooler.
+
+    Args:
+        answered: see QueueConnector.
+    """
+    url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
+    return QueueConnector(
+        answered,
+        conninfo=url.render_as_string(hide_password=False),
+        kwargs={
+            "application_name": f"{SESSION_NAME} queue",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "prepare_threshold": None,  # a pooler's next session would not know a prepared statement
+            "cursor_factory": AnsweredCursor,
+        },
+        configure=_autocommit,
+        min_size=1,
+        max_size=1,  # besides the connection that listens
+        timeout=POOL_TIMEOUT,
+    )
+
+
+async def _autocommit(connection: AsyncConnection[Any]) -> None:
+    """Each statement of the queue is a transaction. One that falls silent before COMMIT would keep a job's row locked
+    for as long as the server takes it for open.
+    """
+    await connection.set_autocommit(True)
+
+
+async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
+    """Return the options of a worker behind a connection pooler, where it polls; none on a direct connection.
+
+    With a direct MIGRATION_DATABASE_URL beside a pooled DATABASE_URL a job begins at once.
+
+    Raises:
+        ConnectorException, PoolTimeout: the queue does not answer.
+    """
+    if not await _is_pooled(opened):
+        return {}
+    log.warning(
+        "the queue's URL leads to a connection pooler: it is asked every %d s, since LISTEN hears nothing there;"
+        " set MIGRATION_DATABASE_URL to the database's direct URL",
+        POLLS_EVERY,
+    )
+    return {"listen_notify": False, "fetch_job_polling_interval": POLLS_EVERY}
+
+
+async def _is_pooled(opened: PsycopgConnector) -> bool:
+    """A server announces the process id of the backend; a pooler announces a number of its own."""
+    with wrap_exceptions():
+        async with opened.pool.connection() as connection:
+            row = await opened.execute_query_one_async_with_connection(connection, "SELECT pg_backend_pid() AS pid")
+            return bool(row["pid"] != connection.info.backend_pid)

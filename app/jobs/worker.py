@@ -1,0 +1,196 @@
+"""`flask worker`: the process that runs the background jobs.
+
+It reconnects by itself when the database restarts, or falls silent on an open connection. On SIGTERM or SIGINT it
+takes no new job and exits within 25 seconds, before Heroku kills it at 30. A job that still runs then is requeued.
+
+A database that is away is no reason to exit: a platform stops restarting what always ends. A process that is stuck so
+that it does not even find out exits with 1 (watchdog).
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from procrastinate import JobContext
+from procrastinate.exceptions import ConnectorException
+from procrastinate.worker import Worker
+from psycopg_pool import PoolTimeout
+from sqlalchemy import event
+
+from app import database_timeout
+from app.extensions import db
+from app.jobs.connection import SESSION_NAME, QueueConnector, connector, worker_options
+from app.jobs.middleware import in_context
+from app.jobs.queue import JobRequeued, queue
+from app.jobs.upkeep import DEAD_AFTER, LONGEST_JOB
+from app.release import boot_gate
+from app.web import logs
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0  # seconds between two heartbeats
+GRACE_PERIOD = 20.0  # seconds from the signal until the running jobs are requeued
+EXIT_AFTER = 24.0  # seconds from the signal until the process exits in any case; without a database nothing is requeued
+IDLE_EXIT_AFTER = 5  # seconds without a running job, from the signal; what is left is to sign off, if the queue answers
+RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
+STUCK_AFTER = 120  # seconds without an answer of the queue, and without a try to reach it; LONGEST_JOB while a job runs
+
+Middleware = list[Callable[..., Any]]
+
+
+@click.command("worker")
+def worker() -> None:
+    """Run queued jobs until stopped."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    logs.configure(app.config["LOG_LEVEL"])  # in tests too: the worker is a process of its own
+    event.listen(db.engine, "do_connect", _name_session)
+    database_timeout.install(fails_fast=False)
+    asyncio.run(_serve(app))
+
+
+def _name_session(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
+    options["application_name"] = SESSION_NAME
+
+
+class Watchdog(threading.Thread):
+    """Ends a process that is stuck, whatever it is stuck in, so that its platform starts another one.
+
+    It is fed by each answer of the queue, of which a heartbeat brings one, and by each try to reach the database. It
+    counts seconds of its own: a process or a machine that was paused has lost one.
+    """
+
+    def __init__(self, running: Set[int | None]) -> None:
+        super().__init__(name="watchdog", daemon=True)
+        self._running = running
+        self._fed = threading.Event()
+
+    def feed(self) -> None:
+        self._fed.set()
+
+    def run(self) -> None:
+        hungry = 0
+        while hungry < (LONGEST_JOB if self._running else STUCK_AFTER):
+            hungry = 0 if self._fed.wait(1) else hungry + 1
+            self._fed.clear()
+        log.critical("the worker is stuck: for %d s it has neither heard of the queue nor tried to reach it", hungry)
+        _exit(1)
+
+
+async def _serve(app: Flask) -> None:
+    """Work until a signal comes, from when the schema is there. Start again whenever the database was away."""
+    stopping, grace_over = asyncio.Event(), asyncio.Event()
+    running: set[int | None] = set()  # the ids of the jobs
+    watchdog = Watchdog(running)
+    watchdog.start()
+    loop = asyncio.get_running_loop()
+    # Python's default depends on the CPUs. One more: the queue's host is looked up in a thread while all jobs run.
+    loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"] + 1))
+    _heed_signals(stopping, grace_over, running)
+    while not stopping.is_set():
+        watchdog.feed()
+        if await asyncio.to_thread(boot_gate.may_work, app):
+            watchdog.feed()
+            await _work_until(stopping, app, connector(app, watchdog.feed), [_requeue_after(grace_over, running)])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
+    if grace_over.is_set():
+        _exit(0)
+
+
+def _heed_signals(stopping: asyncio.Event, grace_over: asyncio.Event, running: Set[int | None]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def exit_when_idle(seconds: int = 0) -> None:
+        if seconds >= IDLE_EXIT_AFTER:
+            _exit(0)
+        loop.call_later(1, exit_when_idle, 0 if running else seconds + 1)
+
+    def stop() -> None:
+        stopping.set()
+        exit_when_idle()
+        loop.call_later(GRACE_PERIOD, grace_over.set)
+        loop.call_later(EXIT_AFTER, _exit, 0)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if not loop.is_closed():  # a second signal may come while the process exits
+            loop.call_soon_threadsafe(stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+
+def _exit(code: int) -> None:
+    """Exit without waiting for threads: they cannot be ended, and their jobs are requeued now or when they stall."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    logging.shutdown()
+    os._exit(code)
+
+
+async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
+    """Run the work until the queue does not answer, or the process is stopping. Jobs that run end first."""
+    working = asyncio.create_task(_work(app, opened, middleware))
+    ends = [asyncio.create_task(event.wait()) for event in (stopping, opened.failed)]
+    await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    if stopping.is_set() or opened.failed.is_set():
+        working.cancel()
+    try:
+        await working
+    except (ConnectorException, PoolTimeout) as error:
+        opened.fail(error)
+    except asyncio.CancelledError:
+        if stopping.is_set():
+            log.info("stopped")
+
+
+async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
+    """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
+
+    Raises:
+        ConnectorException, PoolTimeout: the queue does not answer.
+    """
+    with queue.replace_connector(opened):
+        async with queue.open_async():
+            await queue.run_worker_async(
+                concurrency=app.config["WORKER_THREADS"],
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD_AFTER,
+                task_middleware=[in_context(app)],
+                worker_middleware=middleware,
+                **await worker_options(opened),
+            )
+
+
+def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable[..., Any]:
+    """A middleware for jobs: one that still runs when the grace period is over is requeued.
+
+    Args:
+        jobs: where it notes those that run.
+    """
+
+    async def run(call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
+        jobs.add(context.job.id)
+        running = asyncio.ensure_future(call_next())
+        waiting = asyncio.ensure_future(grace_over.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        jobs.discard(context.job.id)
+        waiting.cancel()
+        if not running.done():
+            raise JobRequeued
+        return running.result()
+
+    return run

@@ -1,0 +1,139 @@
+"""Storage quotas: how many rows of a feature one person may store (ASVS 5.0 V2.4.1, resource exhaustion).
+
+What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
+
+The INSERT itself asks whether there is room, by the kept figure of what the person stores. Requests that run at the
+same moment do not see each other's rows, so the quota may be exceeded by no more than their number.
+
+The same INSERT is idempotent: with an idempotency key that a row of this person has, it stores nothing. A unique index
+decides, so also of two requests at once one alone stores. A key that is known to be used stores nothing either, so what
+was deleted since does not come back.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    Row,
+    ScalarSelect,
+    String,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from app.extensions import Base, db
+from app.figures.kept import kept
+from app.figures.models import Figures
+from app.limits.idempotency import Key
+
+NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
+
+
+class QuotaReached(Exception):
+    """The person stores as many rows as one may. Nothing was stored.
+
+    Args:
+        most: the quota.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
+class StoredBefore(Exception):
+    """A row with this idempotency key is stored already: the request came twice. Nothing was stored now.
+
+    Args:
+        row_id: the row that the first request stored.
+    """
+
+    def __init__(self, row_id: int) -> None:
+        super().__init__(row_id)
+        self.row_id = row_id
+
+
+class DeletedSince(Exception):
+    """The request came before, and what it stored then is deleted for good. Nothing was stored now."""
+
+
+class Quota:
+    """
+    Args:
+        model: has `user_id`, `idempotency_key`, and a figure named after the table: `notes_stored`.
+        most: rows that one person may store.
+    """
+
+    def __init__(self, model: type[Base], most: int) -> None:
+        self.most = most
+        self._table = Base.metadata.tables[model.__tablename__]
+        self._stored = kept(Figures.__table__.c[f"{model.__tablename__}_stored"])
+        columns = self._table.c
+        self._with_key = select(columns.id).where(
+            columns.user_id == self._owner(), columns.idempotency_key == bindparam("key")
+        )
+
+    def insert(self, *columns: str) -> Insert:
+        """An INSERT of one row with `owner`, `key` and these columns as parameters, for `store`. It inserts none beyond
+        the quota, and none twice."""
+        # A literal has no type of its own in a SELECT. As text, what is too long is refused and not cut off.
+        types = {name: self._table.c[name].type for name in (*columns, "idempotency_key")}
+        values = [
+            cast(
+                bindparam("key" if name == "idempotency_key" else name, type_=kind),
+                Text() if isinstance(kind, String) else kind,
+            )
+            for name, kind in types.items()
+        ]
+        row = select(self._owner(), *values).where(self._stored < self._most())
+        return insert(self._table).from_select(["user_id", *types], row).on_conflict_do_nothing()
+
+    def store(self, statement: Any, user_id: int, key: Key | None, **values: object) -> Row[*tuple[Any, ...]]:
+        """Run an INSERT of `insert`, and return its RETURNING. The caller commits.
+
+        Args:
+            key: the idempotency key of the request; None: it has none, and is always stored.
+
+        Raises:
+            StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
+        """
+        if key is None or not key.is_used:
+            parameters = {"owner": user_id, "key": key and key.row_key, **values}
+            stored = db.session.execute(statement, parameters).one_or_none()
+            if stored is not None:
+                return stored
+        db.session.rollback()
+        if key is not None:
+            self._refuse_repeated(user_id, key)
+        raise QuotaReached(self.most)
+
+    def _refuse_repeated(self, user_id: int, key: Key) -> None:
+        row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key.row_key})
+        db.session.rollback()
+        if row_id is not None:
+            raise StoredBefore(row_id)
+        if key.is_used:
+            raise DeletedSince
+
+    def enforce(self, user_id: int) -> None:
+        """After rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""
+        if db.session.scalar(select(self._stored > self._most()), {"owner": user_id}):
+            raise QuotaReached(self.most)
+
+    def room_left(self) -> ScalarSelect[int | None]:
+        """For my page: how many rows still fit. NULL while the quota is far away."""
+        left = func.greatest(self._most() - self._stored, 0)
+        return select(case((self._stored >= self._most() * NEARLY_FULL, left))).scalar_subquery()
+
+    def _most(self) -> BindParameter[int]:
+        """Read at each execution, so that the statements are built once."""
+        return bindparam("quota_most", callable_=lambda: self.most, type_=Integer, unique=True)
+
+    def _owner(self) -> Any:
+        return bindparam("owner", type_=self._table.c.user_id.type)

@@ -1,0 +1,182 @@
+"""Rate limits: a token bucket for each limit and each person, address or account, in PostgreSQL.
+
+A bucket holds `capacity` tokens, and one comes back every `refill`. A request takes one; an empty bucket refuses it.
+
+What is stored is the one moment at which the bucket will be full again. A token moves it forward by `refill`, and a
+bucket that would be full later than `capacity` refills from now is empty. This is the generic cell rate algorithm: a
+token bucket in one column and one statement, which no two requests at once can pass together.
+
+- A refused try changes nothing. A client that keeps trying gets the next token when it comes back, like anybody else,
+  so nobody is locked out for longer than one refill, and nobody for ever.
+- Each take is a transaction of its own. A rollback of the request gives no token back.
+- When the database does not answer, the limits fail closed: the request ends in a 503, as its own statements would.
+- The table holds keyed hashes (HMAC) of names, never an email address or an IP address.
+"""
+
+import hashlib
+import hmac
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from flask import current_app
+from sqlalchemy import DateTime, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Base, db
+from app.jobs.queue import nightly
+from app.soft_delete import purge
+
+
+class Limit(NamedTuple):
+    """
+    Args:
+        name: of the limit; part of each bucket's key.
+        capacity: tokens in a full bucket, so how many requests may come at once.
+        refill: the time in which one token comes back.
+    """
+
+    name: str
+    capacity: int
+    refill: timedelta
+
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+# These count failures only: the token is taken before the password is checked, and given back when it was right.
+# In an hour 10 + 100 guesses at an account reach its hash, from however many addresses (Warehouse: 10 in 5 minutes).
+SIGN_IN_BY_ACCOUNT = Limit("sign-in-by-account", 10, HOUR / 100)
+SIGN_IN_BY_DEVICE = Limit("sign-in-by-device", 10, HOUR / 100)  # a browser that signed in before, device_cookies.py
+SIGN_IN_BY_ADDRESS = Limit("sign-in-by-address", 20, 5 * MINUTE / 20)  # Warehouse: 10 in 5 minutes; twice that for NAT
+# Right answers are limited too, because each writes rows and a password costs a hash. Strangers have none.
+SIGN_INS = Limit("sign-ins", 30, MINUTE)  # of an account, by the right password
+PASSKEY_SIGN_INS = Limit("passkey-sign-ins", 30, MINUTE)  # of an account; a stolen password does not use these up
+RIGHT_PASSWORDS = Limit("right-passwords", 30, MINUTE)  # of a person, asked for again
+RECOVERY_CODE_SETS = Limit("recovery-code-sets", 10, HOUR / 10)  # each hashes ten codes
+PASSWORD_BY_PERSON = Limit("password-by-person", 10, HOUR / 10)  # asked for again; failures only, as at sign-in
+PASSKEYS_BY_ADDRESS = Limit("passkeys-by-address", 30, HOUR / 120)  # challenges: each is a row for five minutes
+RECOVERY_CODES = Limit("recovery-codes", 10, HOUR / 10)  # of an account, by who knows its password; failures only
+SIGN_UP_BY_ADDRESS = Limit("sign-up-by-address", 30, HOUR / 30)  # a school class behind one address
+SIGN_UP_BY_LINK = Limit("sign-up-by-link", 20, HOUR / 20)  # tries behind one mailed link; each may hash a password
+MAILS_BY_ADDRESS = Limit("mails-by-address", 20, HOUR / 20)  # links that one network asks for
+# Links into one mailbox. Strangers may use such a limit up, so each is of one kind of letter and refills within the
+# lifetime of a link: where it refuses, the mailbox has a letter of that kind whose link still works.
+RESETS_TO = Limit("resets-to", 5, HOUR / 5)
+SIGN_UPS_TO = Limit("sign-ups-to", 5, HOUR / 5)
+# Who asks is known, so these are theirs: nobody uses up the limit of somebody else's mailbox.
+EMAIL_CHANGES = Limit("email-changes", 5, HOUR / 5)
+EMAIL_CONFIRMATIONS = Limit("email-confirmations", 5, HOUR / 5)
+PHOTOS = Limit("photos", 20, HOUR / 20)  # a photo holds the decoder for up to 3 s
+EXPORTS = Limit("exports", 10, HOUR / 10)
+IMPORTS = Limit("imports", 10, HOUR / 10)
+WRITES = Limit("writes", 120, MINUTE / 120)  # every POST of a signed-in person; nobody types as fast
+API_READS = Limit("api-reads", 600, MINUTE / 600)  # every GET of a person's programs; what they write counts above
+
+
+class Standing(NamedTuple):
+    """Where somebody stands after a take, for the fields RateLimit and RateLimit-Policy.
+
+    Args:
+        remaining: tokens left in the bucket.
+        reset: seconds until it is full again.
+    """
+
+    limit: Limit
+    remaining: int
+    reset: int
+
+
+class RateLimited(Exception):
+    """A limit is reached.
+
+    Args:
+        seconds: until it is worth trying again; the value of Retry-After.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Bucket(Base):
+    """A bucket that is not full. A full one needs no row."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    full_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+# The condition is checked on the locked, newest row. Of the seconds, the main query sees the row as it was before.
+_TAKE = text(
+    """
+    WITH taken AS (
+        INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :taken)
+        ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at - :returned, now()) + :taken
+        WHERE greatest(rate_limits.full_at - :returned, now()) + :taken <= now() + :window
+        RETURNING full_at
+    )
+    SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 0 ELSE greatest(1, ceil(extract(epoch FROM
+        (SELECT full_at FROM rate_limits WHERE id = :id) + :taken - :window - now()))) END::int AS seconds,
+        coalesce(extract(epoch FROM (SELECT full_at FROM taken) - now()), 0)::float AS until_full
+    """
+)
+_GIVE_BACK = text("UPDATE rate_limits SET full_at = full_at - :refill WHERE id = :id")
+
+
+def take(limit: Limit, key: str | int, count: int = 1, returned: int = 0) -> Standing:
+    """Take a token, in a transaction of its own. Call it before the request has changed anything.
+
+    Args:
+        limit: one of this module.
+        key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
+        count, returned: tokens to take, all or none, and to give back before; see rate_leases.py.
+
+    Raises:
+        RateLimited: the bucket has too few tokens. Nothing was changed.
+    """
+    window = limit.capacity * limit.refill
+    moved = {"taken": count * limit.refill, "returned": returned * limit.refill}
+    taken = db.session.execute(_TAKE, {"id": _bucket_id(limit, key), "window": window, **moved}).one()
+    db.session.commit()
+    if taken.seconds:
+        raise RateLimited(taken.seconds)
+    left = (window.total_seconds() - taken.until_full) / limit.refill.total_seconds()
+    return Standing(limit, math.floor(left + 1e-6), math.ceil(taken.until_full))
+
+
+def give_back(limit: Limit, key: str | int) -> None:
+    """Give a token back: what it was taken for does not count."""
+    db.session.execute(_GIVE_BACK, {"id": _bucket_id(limit, key), "refill": limit.refill})
+    db.session.commit()
+
+
+@contextmanager
+def spent(limit: Limit, key: str | int) -> Iterator[None]:
+    """Take a token for what is done inside. An error that passes through gives it back: it was not done.
+
+    Of many at once no more than the limit get inside, which a token that is taken afterwards would not hold.
+
+    Raises:
+        RateLimited: before anything was done.
+    """
+    take(limit, key)
+    try:
+        yield
+    except Exception:
+        db.session.rollback()  # what the caller has begun is not committed with the token
+        give_back(limit, key)
+        raise
+
+
+@nightly("rate_limits.purge_full_buckets")
+def purge_full_buckets(timestamp: int) -> None:
+    purge(Bucket, Bucket.full_at <= func.now())
+
+
+def _bucket_id(limit: Limit, key: str | int) -> str:
+    secret = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.new(secret, f"rate limit {limit.name} {key}".encode(), hashlib.sha256).hexdigest()

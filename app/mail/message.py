@@ -1,0 +1,157 @@
+"""Email: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/mail/smtp.py).
+
+Only jobs send. They are deferred by `later` in the transaction of the row that they are about, and retried with
+exponential backoff while the server does not take the letter (`MailUnavailable`).
+
+No text of a user stands in a letter: a nickname such as "win a prize at evil.example" would be spam in our name.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from flask import Flask, current_app, render_template
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+from app.jobs.queue import defer
+from app.mail.smtp import MailRefused, RecipientRefused, hand_over
+
+log = logging.getLogger(__name__)
+
+TAG = "X-Semicircle-Tag"  # the header of app/accounts/bounces.py
+
+# Seven bits a byte: every server takes that, also one without 8BITMIME (RFC 6152), and none has to be told.
+SEVEN_BIT = SMTP.clone(cte_type="7bit")
+
+# An encoded word (RFC 2047), such as =?utf-8?q?a=2Cb?=: who reads a header decodes it, and "a,b" are two mailboxes.
+ENCODED_WORD = re.compile(r"=\?.*\?=")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """
+    Args:
+        paragraphs: plain sentences.
+        link: what the reader is asked to open; None for a letter that only tells something.
+        action: what the link does, as words on a button.
+    """
+
+    subject: str
+    paragraphs: Sequence[str]
+    link: str | None = None
+    action: str = ""
+
+
+def is_enabled() -> bool:
+    """Whether letters can be sent. Where they cannot, no page offers what needs one."""
+    return current_app.config["SMTP_SERVER"] is not None or current_app.config["MAIL_FOLDER"] is not None
+
+
+def reaches_mailboxes() -> bool:
+    """Whether letters leave this machine. In development they are files, and there is nobody's mailbox to protect."""
+    return current_app.config["SMTP_SERVER"] is not None
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["sends_mail"] = is_enabled
+
+
+def later(task: str, /, **arguments: str | int) -> None:
+    """Defer a job that sends a letter, in the session's transaction. Does nothing where no letter can be sent.
+
+    The arguments wait in the queue, and stand in the log when the job fails. So they name rows, and never hold an
+    address or a token.
+    """
+    if is_enabled():
+        defer(task, after=None, **arguments)
+
+
+def link(endpoint: str, **values: str) -> str:
+    """The absolute URL of a page, from the configuration's SITE_URL. A worker has no request to take a host from."""
+    site = urlsplit(current_app.config["SITE_URL"])
+    return current_app.url_map.bind(site.netloc, url_scheme=site.scheme).build(endpoint, values, force_external=True)
+
+
+def send(address: str, letter: Letter, tag: str = "") -> bool:
+    """Send a letter to one address. One that is refused for good is logged, not raised.
+
+    A worker has no reader whose language is current, so the caller sets it (`force_locale`).
+
+    Args:
+        tag: comes back in a header if the letter does (app/accounts/bounces.py).
+
+    Returns:
+        False when the server says that mail to this address will never arrive.
+
+    Raises:
+        MailUnavailable: it was not sent, and the next try may succeed; or it was and the server's answer was lost.
+    """
+    try:
+        message = compose(address, letter)
+        if tag:
+            message[TAG] = tag
+        if current_app.config["SMTP_SERVER"]:
+            hand_over(message)
+        else:
+            _write_down(message, letter.link)
+    except MailRefused as error:
+        log.warning("a mail was refused for good: %s", error)
+        return not isinstance(error, RecipientRefused)
+    return True
+
+
+def compose(address: str, letter: Letter) -> EmailMessage:
+    """The message, with the headers that automatic mail has (RFC 3834). Raises: MailRefused."""
+    recipient = _recipient(address)
+    sender = Address(_("Semicircle"), addr_spec=current_app.config["MAIL_FROM"])
+    message = EmailMessage(policy=SEVEN_BIT.clone(utf8=not recipient.addr_spec.isascii()))  # SMTPUTF8 (RFC 6531)
+    message["Subject"] = letter.subject
+    message["From"] = sender
+    message["To"] = recipient
+    if not _is_literal(message, recipient):
+        raise MailRefused("the address is another one in a header")
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Auto-Submitted"] = "auto-generated"  # so that no holiday notice answers
+    content = {"letter": letter, "language": str(get_locale()), "site": current_app.config["SITE_URL"]}
+    message.set_content(render_template("mail/letter.txt", **content))
+    message.add_alternative(render_template("mail/letter.html", **content), subtype="html")
+    return message
+
+
+def _recipient(address: str) -> Address:
+    """The address as a header takes it, with the domain in ASCII (IDNA). It is parsed again, so that nothing but one
+    address comes into a header, whatever the row holds (header injection)."""
+    try:
+        parsed = validate_email(address, check_deliverability=False)
+        recipient = Address(username=parsed.local_part, domain=parsed.ascii_domain)
+    except (EmailNotValidError, ValueError):
+        raise MailRefused("the address is not one") from None
+    if ENCODED_WORD.search(recipient.username):
+        raise MailRefused("the address holds an encoded word")
+    return recipient
+
+
+def _is_literal(message: EmailMessage, recipient: Address) -> bool:
+    """Whether the header To is the address, letter by letter, as it goes over the wire. The library decodes, and may
+    fold a long line, so what it writes is compared and not what it was given."""
+    written = message["To"].fold(policy=message.policy)
+    return "".join(written.split()) == f"To:{recipient.addr_spec}"
+
+
+def _write_down(message: EmailMessage, link: str | None) -> None:
+    """In development: a file, and a line with the link."""
+    folder = current_app.config["MAIL_FOLDER"]
+    folder.mkdir(parents=True, exist_ok=True)
+    name = str(message["Message-ID"]).partition("@")[0].strip("<")  # begins with the time
+    file = folder / f"{name}.eml"
+    file.write_bytes(bytes(message))
+    log.info("mail: %s %s", file, link or "")

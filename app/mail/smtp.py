@@ -1,0 +1,201 @@
+"""The conversation with the SMTP server: sign in, hand over one message, and never wait for ever.
+
+What a refusal means is in app/mail/replies.py.
+"""
+
+import base64
+import binascii
+import hmac
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from email.message import EmailMessage
+from threading import Event, Thread
+
+from flask import current_app
+
+from app.mail.replies import Meaning, meaning, statuses
+
+TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
+LONGEST = 60.0  # seconds, of all steps together: a server that sends a byte every nine seconds ends no step
+AGAIN = 0.1  # seconds
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")  # of SASL, in the order of our choice
+WRONG_PASSWORD = 535  # RFC 4954; after any other refusal another mechanism is worth a try
+
+# Where a refused operator should look.
+CAUSES = {
+    "AUTH": "see the user and the password in SMTP_URL",
+    "MAIL FROM": "see that the account of SMTP_URL may send as MAIL_FROM",
+    "RCPT TO": "see the account of SMTP_URL: its limits, its senders, and block lists",
+    "DATA": "see the account of SMTP_URL: its limits, its senders, and block lists",
+}
+
+
+class MailUnavailable(Exception):
+    """The letter is not taken now: no answer, "later" (4xx), a full mailbox. Worth another try."""
+
+
+class RelayRefused(MailUnavailable):
+    """The server refuses us or our configuration (5xx), whatever the mailbox is. Worth another try, and a look."""
+
+
+class MailRefused(Exception):
+    """The server will never take this letter, or the address cannot be written in a header."""
+
+
+class RecipientRefused(MailRefused):
+    """The server says that there is no such mailbox, or that it takes no mail."""
+
+
+def hand_over(message: EmailMessage) -> None:
+    """Send a message. Raises: MailUnavailable, RelayRefused, MailRefused, RecipientRefused."""
+    with connection() as smtp:
+        _transfer(smtp, message)
+
+
+def say_hello() -> None:
+    """Find out whether the server lets us in, and takes the sender; nothing is sent. Raises: MailUnavailable."""
+    with connection() as smtp:
+        _expect("MAIL FROM", smtp.mail(current_app.config["MAIL_FROM"]))
+
+
+@contextmanager
+def connection() -> Iterator[smtplib.SMTP]:
+    """A connection on which we are let in. Raises: MailUnavailable, RelayRefused.
+
+    smtplib's errors hold the address, and the server's words often do too. So only the codes or the kind of an error
+    go on, and `from None` keeps the rest out of the log.
+    """
+    try:
+        with _signed_in() as smtp:
+            yield smtp
+    # A closed connection, a certificate that is not trusted, no such host, a timeout.
+    except (smtplib.SMTPException, OSError) as error:
+        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
+
+
+@contextmanager
+def _signed_in() -> Iterator[smtplib.SMTP]:
+    server = current_app.config["SMTP_SERVER"]
+    # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
+    own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
+    smtp = smtplib.SMTP(local_hostname=own_name)  # not connected: the deadline has to begin before that
+    with closing(smtp), deadline(smtp, LONGEST):
+        connected = socket.create_connection((server.host, server.port), TIMEOUT)
+        smtp.sock = _encrypted(connected, server.host) if server.tls == "implicit" else connected
+        _expect("the greeting", smtp.getreply())
+        with _at("EHLO"):
+            smtp.ehlo_or_helo_if_needed()
+        if server.tls == "starttls":
+            _expect("STARTTLS", smtp.docmd("STARTTLS"))
+            # Forget what was read and offered before: anybody may have written it (RFC 3207).
+            smtp.sock, smtp.file = _encrypted(connected, server.host), None
+            _expect("EHLO", smtp.ehlo())
+        if server.user:
+            _sign_in(smtp, server.user, server.password)
+        yield smtp
+        with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
+            smtp.quit()
+
+
+def _encrypted(connected: socket.socket, host: str) -> ssl.SSLSocket:
+    """Certificates are checked, by those of the system or of SSL_CERT_FILE."""
+    return ssl.create_default_context().wrap_socket(connected, server_hostname=host)
+
+
+def _sign_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
+    """Authenticate by the first mechanism that the server knows. smtplib's login() takes no password but ASCII."""
+    offered = smtp.esmtp_features.get("auth", "").upper().split()
+    reply = (0, b"")
+    for mechanism in (name for name in MECHANISMS if name in offered):
+        reply = _authenticate(smtp, mechanism, user.encode(), password.encode())
+        if reply[0] // 100 == 2 or reply[0] == WRONG_PASSWORD:
+            break
+    if not reply[0]:
+        raise RelayRefused(f"the mail server lets nobody in by {', '.join(MECHANISMS)}; see SMTP_URL")
+    _expect("AUTH", reply)
+
+
+def _authenticate(smtp: smtplib.SMTP, mechanism: str, user: bytes, password: bytes) -> tuple[int, bytes]:
+    """One exchange of RFC 4954, in UTF-8 as RFC 4616 has it. Returns: the last reply."""
+    if mechanism == "PLAIN":
+        return smtp.docmd("AUTH", "PLAIN " + _base64(b"\0" + user + b"\0" + password))
+    code, challenge = smtp.docmd("AUTH", mechanism)
+    answers = [user, password]
+    if mechanism == "CRAM-MD5" and code == 334:  # RFC 2195
+        try:
+            digest = hmac.new(password, base64.b64decode(challenge), "md5").hexdigest()
+        except binascii.Error:
+            raise MailUnavailable("the mail server's challenge of CRAM-MD5 cannot be read") from None
+        answers = [user + b" " + digest.encode()]
+    for answer in answers:
+        if code == 334:
+            code, challenge = smtp.docmd(_base64(answer))
+    return code, challenge
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:
+    try:
+        with _at("DATA"):
+            smtp.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        [reply] = error.recipients.values()
+        raise refusal("RCPT TO", *reply) from None
+    except smtplib.SMTPNotSupportedError:
+        raise MailRefused("the mail server takes no address outside of ASCII (SMTPUTF8)") from None
+
+
+@contextmanager
+def _at(step: str) -> Iterator[None]:
+    try:
+        yield
+    except smtplib.SMTPResponseException as error:
+        step = "MAIL FROM" if isinstance(error, smtplib.SMTPSenderRefused) else step
+        raise refusal(step, error.smtp_code, error.smtp_error) from None
+
+
+def _expect(step: str, reply: tuple[int, bytes]) -> None:
+    if reply[0] // 100 != 2:
+        raise refusal(step, *reply)
+
+
+def refusal(step: str, code: int, words: bytes | str) -> Exception:
+    """The error that a refusal means, with the codes and without the words."""
+    said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    codes = " ".join([str(code), *statuses(said)[:1]])
+    what = meaning(step, code, said)
+    if what is Meaning.RELAY:
+        return RelayRefused(f"{what.value} at {step}, code {codes}; {CAUSES.get(step, 'see SMTP_URL')}")
+    kinds = {Meaning.MAILBOX: RecipientRefused, Meaning.LETTER: MailRefused, Meaning.LATER: MailUnavailable}
+    return kinds[what](f"{what.value} at {step}, code {codes}")
+
+
+@contextmanager
+def deadline(smtp: smtplib.SMTP, seconds: float) -> Iterator[None]:
+    """End the conversation after so many seconds, whatever it waits for (deadline, total timeout).
+
+    A thread shuts the socket down, which wakes who reads it or writes to it: smtplib then raises. It does so again and
+    again, since STARTTLS puts another socket in the place of the first.
+    """
+    ended = Event()
+
+    def hang_up() -> None:
+        ended.wait(seconds)
+        while not ended.wait(AGAIN):
+            if smtp.sock is not None:
+                with suppress(OSError):  # it is closed, or not connected yet
+                    socket.socket.shutdown(smtp.sock, socket.SHUT_RDWR)  # not SSLSocket's, which another thread reads
+
+    watcher = Thread(target=hang_up, daemon=True, name="smtp-deadline")
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()

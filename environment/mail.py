@@ -1,0 +1,94 @@
+"""Reading the environment variables of mail: the SMTP server, the sender, and the address that links begin with."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from environment.values import HOST, LOCAL_HOSTS, ConfigError, read, required
+
+# scheme: (the port when the URL names none, see RFC 8314 and RFC 6409; how the connection is encrypted)
+SCHEMES = {"smtps": (465, "implicit"), "smtp+starttls": (587, "starttls"), "smtp": (25, "none")}
+URL_SHAPE = (
+    "smtp+starttls://user:password@smtp.example.com:587 or smtps://…, with % @ / ? # [ ] of the password as"
+    " %25 %40 %2F %3F %23 %5B %5D, and other letters as they are or as %XX of UTF-8"
+)
+# One address of plain letters, without a name before it. It stands in the envelope and in the header.
+SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """Where mail is handed in. `tls` is "implicit", "starttls" or "none"; without `user` nobody signs in there."""
+
+    host: str
+    port: int
+    tls: str
+    user: str
+    password: str
+
+
+def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
+    """The server of SMTP_URL; None when it is not set.
+
+    Raises:
+        ConfigError: the URL is unusable, or would send mail unencrypted to another machine: a link in a mail is a key.
+    """
+    value = read(env, "SMTP_URL")
+    if not value:
+        return None
+    try:
+        url = urlsplit(value)
+        port = url.port
+        user, password = (unquote(part or "", errors="strict") for part in (url.username, url.password))
+    except ValueError:
+        raise ConfigError(f"SMTP_URL has to look like {URL_SHAPE}.") from None
+    if not _is_usable(url) or port == 0:
+        raise ConfigError(f"SMTP_URL has to look like {URL_SHAPE}.")
+    host = url.hostname or ""
+    usual_port, tls = SCHEMES[url.scheme]
+    if tls == "none" and host not in LOCAL_HOSTS:
+        raise ConfigError("SMTP_URL begins with smtp://, which is unencrypted; use smtp+starttls:// or smtps://.")
+    return SmtpServer(host, port or usual_port, tls, user, password)
+
+
+def _is_usable(url: SplitResult) -> bool:
+    """A known scheme, a host, a user with a password or neither, and nothing behind them."""
+    has_both_or_neither = bool(url.username) == bool(url.password)
+    ends_there = url.path in ("", "/") and not url.query and not url.fragment
+    is_host = bool(url.hostname and HOST.fullmatch(url.hostname)) and url.netloc.count("@") <= 1
+    return url.scheme in SCHEMES and is_host and has_both_or_neither and ends_there
+
+
+def sender(env: Mapping[str, str]) -> str:
+    """The address of MAIL_FROM. Raises: ConfigError."""
+    address = required(env, "MAIL_FROM") if read(env, "SMTP_URL") else read(env, "MAIL_FROM")
+    if address and not SENDER.fullmatch(address):
+        raise ConfigError("MAIL_FROM has to be one address, such as hello@example.com, without a name.")
+    return address
+
+
+def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
+    """What links in mails begin with. Raises: ConfigError.
+
+    Args:
+        needs_https: refuse http, but for a site of this machine: whoever reads a secret link on its way has its key.
+
+    It is never taken from a request: the Host header is the asker's to choose, and the link of a mail would lead to the
+    asker's own site (password reset poisoning).
+    """
+    value = required(env, "SITE_URL") if read(env, "SMTP_URL") else read(env, "SITE_URL")
+    if not value:
+        return ""
+    try:
+        url = urlsplit(value)
+        has_port = url.port != 0
+    except ValueError:
+        raise ConfigError("SITE_URL has to be a URL such as https://notes.example.com, without a path.") from None
+    is_host = bool(url.hostname and HOST.fullmatch(url.hostname)) and "@" not in url.netloc
+    ends_there = url.path in ("", "/") and not url.query and not url.fragment
+    if url.scheme not in ("http", "https") or not (is_host and has_port and ends_there):
+        raise ConfigError("SITE_URL has to be a URL such as https://notes.example.com, without a path.")
+    if needs_https and url.scheme != "https" and url.hostname not in LOCAL_HOSTS:
+        raise ConfigError("SITE_URL has to begin with https://, since the links in mails are keys.")
+    return f"{url.scheme}://{url.netloc}"

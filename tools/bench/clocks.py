@@ -1,0 +1,136 @@
+"""Count what readers lose between two machines whose clocks differ: sessions, and forms that they had typed.
+
+A router sends each request to the next of two web processes. One is ahead of the database's clock, the other as far
+behind. Twenty readers sign in, read, and post forms that they left open for a while; who is signed out signs in again.
+Over a minute apart it is meant to lose them, which shows that losses are seen.
+Run: .venv/bin/python -m tools.bench.clocks [--requests 2000]
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from pathlib import Path
+
+import psycopg2
+
+from tests.live.clocks import clock, round_robin
+from tests.live.plain_site import HAPROXY
+from tools.bench.client import Answer, Client, token_in
+from tools.bench.service import database, running
+
+READERS = 20
+PASSWORD = "seventeen blue kettles"  # noqa: S105 - of accounts that live as long as the command
+APART = (0.0, 60.0, 180.0)  # seconds
+READ = ("/notes", "/todos", "/mypage", "/notes")
+
+
+class Reader:
+    """A browser: what it was answered is counted in `seen`."""
+
+    def __init__(self, port: int, name: str) -> None:
+        self._client = Client(port)
+        self._account = {"email": f"{name}@example.com", "password": PASSWORD}
+        self._token = ""
+        self.seen: Counter[str] = Counter()
+
+    def visit(self, requests: int) -> None:
+        """Send at least as many requests."""
+        nickname = self._account["email"].partition("@")[0]
+        self._sign_in("/sign-up", nickname=nickname)
+        for number, path in enumerate(cycle(READ)):
+            if self.seen["requests"] >= requests:
+                return
+            if number % 20 == 19:
+                self._post("/sign-out")
+                self._sign_in("/sign-in")
+            form = self._token  # of a page that was read before this one
+            self._read(path)
+            self._write("/notes", form, title=f"{nickname} {number}")
+            self._write("/todos", self._token, description=f"{nickname} {number}")
+
+    def _sign_in(self, path: str, **fields: str) -> None:
+        """Again, where the answer was no session. Three times: with some clocks it never works."""
+        for _ in islice(cycle([path, "/sign-in"]), 3):
+            self._token = token_in(self._ask("GET", "/sign-in").text)
+            if self._post(path, **self._account, **fields).headers.get("Location") == "/notes":
+                self._read("/notes")
+                return
+            self.seen["sign-ins lost"] += 1
+            path, fields = "/sign-in", {}
+
+    def _read(self, path: str) -> None:
+        page = self._ask("GET", path)
+        if page.status != 200:
+            self.seen["signed out"] += 1
+            self._sign_in("/sign-in")
+            return
+        self._token = token_in(page.text)
+
+    def _write(self, path: str, token: str, **fields: str) -> None:
+        self.seen["forms"] += 1
+        self._token, newest = token, self._token
+        answer = self._post(path, **fields)
+        self._token = newest
+        if answer.status != 302 or answer.headers["Location"].startswith("/sign-in"):
+            self.seen["forms lost"] += 1
+            self._sign_in("/sign-in")
+
+    def _post(self, path: str, **fields: str) -> Answer:
+        return self._ask("POST", path, fields={"csrf_token": self._token, **fields})
+
+    def _ask(self, method: str, path: str, **arguments: object) -> Answer:
+        self.seen["requests"] += 1
+        return self._client.request(method, path, **arguments)  # type: ignore[arg-type]
+
+
+def visits(port: int, requests: int, turn: int) -> Counter[str]:
+    readers = [Reader(port, f"reader{turn}x{number}") for number in range(READERS)]
+    with ThreadPoolExecutor(READERS) as threads:
+        for visit in [threads.submit(reader.visit, requests // READERS) for reader in readers]:
+            visit.result()
+    return sum((reader.seen for reader in readers), Counter())
+
+
+def stored(url: str) -> int:
+    """Rows of forms."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM todos)")
+            [(rows,)] = cursor.fetchall()
+            return int(rows)
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=2000, help="of all readers together (2000)")
+    options = parser.parse_args()
+    if HAPROXY is None:
+        sys.exit("haproxy is not installed: apt-get install haproxy")
+    names = ("requests", "sign-ins lost", "signed out", "forms", "forms lost")
+    print("".join(f"{name:>15}" for name in ("seconds apart", *names, "rows stored")))
+    with database() as environment, tempfile.TemporaryDirectory() as name:
+        before = 0
+        for turn, apart in enumerate(APART):
+            folder = Path(name) / str(turn)
+            folder.mkdir()
+            with (
+                running({**environment, **clock(folder, apart / 2)}) as ahead,
+                running({**environment, **clock(folder, -apart / 2)}) as behind,
+                round_robin(folder, ahead.port, behind.port) as port,
+            ):
+                seen = visits(port, options.requests, turn)
+            rows = stored(environment["DATABASE_URL"])
+            print(
+                "".join(f"{value:>15}" for value in (apart, *(seen[name] for name in names), rows - before)), flush=True
+            )
+            before = rows
+
+
+if __name__ == "__main__":
+    main()

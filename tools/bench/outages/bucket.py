@@ -1,0 +1,104 @@
+"""Outages of the bucket: how fast pages are meanwhile, what uploads are answered, and what is left in the bucket."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+from app.photos import service as photos
+from tests.bucket import object_keys
+from tests.photos.costly_photos import largest_honest_photo
+from tests.photos.photo_files import oriented_photo
+from tests.waiting import wait_until
+from tools.bench.client import Answer, Client
+from tools.bench.load import open_loop, p95
+from tools.bench.service import running
+from tools.bench.site import Site, frozen
+
+UPLOADERS = 4  # more than a process takes at once; every second one with the largest honest photo
+SETTLED_WITHIN = 60.0  # seconds for the jobs that delete orphans
+
+KINDS = ("bucket frozen", "bucket gone", "bucket answers 403")
+
+
+@dataclass
+class Outcome:
+    """Times are in seconds.
+
+    Args:
+        orphans: objects that no row points at, once the outage is over, the jobs have run and one sweep.
+    """
+
+    name: str
+    before: list[Answer]
+    during: list[Answer]
+    uploads: list[Answer] = field(default_factory=list)
+    orphans: int = 0
+
+    @property
+    def ratio(self) -> float:
+        return p95(self.during) / p95(self.before)
+
+
+def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
+    user = site.sign_up(f"uploader{number}")
+    with ExitStack() as stack:
+        port = None
+        if name == "bucket answers 403":  # as with a key that was revoked
+            wrong = {**site.environment, "AWS_SECRET_ACCESS_KEY": "not-the-secret-of-the-bucket"}
+            port = stack.enter_context(running(wrong)).port
+        reader = site.client(user, port)
+        reader.token()
+        uploads = [(reader.copy(), data) for data in (largest_honest_photo(), oriented_photo(1)) * (UPLOADERS // 2)]
+        outcome = Outcome(name, before=open_loop(reader, seconds), during=[])
+        with _outage(site, name), uploading(uploads, outcome.uploads):
+            outcome.during = open_loop(reader, seconds)
+    outcome.orphans = orphans(site)
+    return outcome
+
+
+@contextmanager
+def uploading(uploads: list[tuple[Client, bytes]], answers: list[Answer]) -> Iterator[None]:
+    """Each uploads its photo again and again; what is stopped ends its upload first."""
+    stop = threading.Event()
+
+    def upload(client: Client, data: bytes) -> None:
+        photo = ("me.jpg", data, "image/jpeg")
+        for _ in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
+            answer = client.submit("/mypage/photo", photo=photo)
+            answers.append(answer)
+            stop.wait(0.5 if answer.seconds < 0.5 else 0)
+
+    threads = [threading.Thread(target=upload, args=each) for each in uploads]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def _outage(site: Site, name: str) -> Iterator[None]:
+    if name == "bucket gone":
+        site.bucket.stop()
+        yield
+        site.start_bucket()
+        return
+    with frozen(site.bucket) if name == "bucket frozen" else nullcontext():
+        yield
+
+
+def orphans(site: Site) -> int:
+    """Run the waiting jobs of the bucket now, and one sweep; returns how many objects no row points at."""
+    site.rows("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
+    waiting = "SELECT 1 FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name ~ '^(photos|storage)'"
+    wait_until(lambda: not site.rows(waiting), "the jobs of the bucket have run", SETTLED_WITHIN)
+    with site.app.app_context():
+        photos.sweep_photos()
+        keys = object_keys(site.app)
+    shown = {url.rpartition("/")[2] for (url,) in site.rows("SELECT image_url FROM users WHERE image_url IS NOT NULL")}
+    return sum(key.rpartition("/")[2] not in shown for key in keys)

@@ -1,0 +1,70 @@
+"""Jobs that take a while: letters to a mail server that is slow to accept them, a stream that never ends."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from flask import Flask
+
+from app.extensions import db
+from app.jobs.queue import defer
+from tests.mail.smtp_server import Mailbox, smtp_server
+
+SECONDS = 1.5  # that the server takes for a letter; the worker sends two at once
+EVERY = 1.0  # seconds between two letters
+
+
+class SlowMailbox(Mailbox):
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(SECONDS)
+        return await super().handle_DATA(server, session, envelope)
+
+
+@dataclass
+class Letters:
+    """
+    Args:
+        deferred: addresses to which a letter was promised, each once.
+    """
+
+    mailbox: SlowMailbox = field(default_factory=SlowMailbox)
+    deferred: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        return len(set(self.deferred) - set(self.mailbox.recipients))
+
+    @property
+    def twice(self) -> int:
+        return sum(number > 1 for number in Counter(self.mailbox.recipients).values())
+
+    @contextmanager
+    def server(self) -> Iterator[int]:
+        """The port of the mail server."""
+        with smtp_server(self.mailbox) as server:
+            yield server.port
+
+    @contextmanager
+    def written(self, app: Flask, users: range) -> Iterator[None]:
+        """A letter to one user after the other, as long as the block runs."""
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._write, args=(app, users, stopped))
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _write(self, app: Flask, users: range, stopped: threading.Event) -> None:
+        for user_id in users:
+            with app.app_context():
+                defer("accounts.send_confirmation", user_id=user_id, language="en")
+                db.session.commit()
+            self.deferred.append(f"user{user_id}@example.com")
+            if stopped.wait(EVERY):
+                return

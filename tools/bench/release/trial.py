@@ -1,0 +1,182 @@
+"""One trial: one side of one scenario, on fresh servers, under load."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tools.bench.release import revisions, seed
+from tools.bench.release.servers import Servers, serving
+from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor, title
+from tools.bench.release.watch import Seen, Watch
+
+WARM_UP = 3.0  # seconds of load that are not measured
+LEAD = 2.0  # seconds that are measured before the migration starts
+TAIL = 3.0  # seconds that are measured after it has ended
+REPORT = 8.0  # seconds that the other connection's transaction stays open
+
+
+ORDER = ("baseline", *revisions.SIDES)
+
+
+class Scenario(NamedTuple):
+    name: str
+    title: str
+    window: float  # seconds that are measured; longer when the migration is not done by then
+    behind_report: bool = False
+    watched: bool = False
+    before: str = ""  # SQL that gives the table the form from which it is changed
+    wrong: str = ""  # a condition that is true of rows with a wrong value, after our side
+
+
+SCENARIOS = (
+    Scenario("add-column", "ADD COLUMN behind another connection's 8 s transaction", 14, behind_report=True),
+    Scenario("backfill", "Fill a new column of every note", 50),
+    Scenario("index", "CREATE INDEX on every note", 14),
+    Scenario("not-null", "SET NOT NULL on twice as many rows", 14, watched=True),
+    Scenario(
+        "type",
+        "smallint to integer, in every note",
+        60,
+        before="ALTER TABLE notes ALTER version TYPE smallint",
+        wrong="version IS DISTINCT FROM version_shadow",
+    ),
+    Scenario(
+        "computed", "A required column computed from every note", 60, wrong="length IS DISTINCT FROM length(content)"
+    ),
+    Scenario(
+        "key",
+        "The primary key of every note, from int4 to int8",
+        60,
+        before="ALTER TABLE notes ALTER id TYPE integer",
+        wrong="id IS DISTINCT FROM id_shadow",
+    ),
+)
+
+
+@dataclass
+class Trial:
+    """What was measured. Times in seconds from the beginning of the window."""
+
+    scenario: str
+    side: str  # baseline, naive or ours
+    window: float
+    answers: list[Answer]
+    others: float  # CPU per cent that other programs took right before, of all cores
+    migration: tuple[float, float] | None = None
+    exit_code: int | None = None
+    log: str = ""
+    lost: list[str] = field(default_factory=list)  # writes that were answered with success and are not in the table
+    nulls: int | None = None
+    wrong: int | None = None  # rows with a wrong value
+    rows: int = 0
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all trials share."""
+
+    prepared: Path
+    folder: Path
+    notes: int
+    rate: float
+    visitors: list[Visitor]
+
+    def plan(self, servers: Servers, rate: float | None) -> Plan:
+        return Plan(servers.web_port, self.visitors, self.notes, seed.USERS, rate)
+
+
+def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
+    others = psutil.cpu_percent(interval=1)
+    with ExitStack() as stack:
+        servers = stack.enter_context(serving(stage.prepared, stage.folder))
+        prepare(servers, scenario)
+        migrates = side in revisions.SIDES
+        folder = revisions.write(side, scenario.name, stage.folder, servers.environment) if migrates else None
+        traffic = stack.enter_context(Traffic(stage.plan(servers, stage.rate)))
+        time.sleep(WARM_UP)
+        watch = stack.enter_context(Watch(servers.environment["DATABASE_URL"])) if scenario.watched else None
+        stack.enter_context(report(servers) if scenario.behind_report else nullcontext())
+        begin = time.monotonic()
+        trial = Trial(scenario.name, side, scenario.window, [], others)
+        time.sleep(LEAD)
+        if folder:
+            migrate(trial, servers, folder, stage.folder / "migration.log", begin)
+        wait_until(max(begin + scenario.window, time.monotonic() + TAIL if folder else 0))
+        trial.window = time.monotonic() - begin
+        answers = traffic.stop()
+        trial.answers = [answer._replace(due=answer.due - begin) for answer in answers if answer.due >= begin]
+        examine(trial, servers, answers, stage.notes)
+        if side == "ours" and scenario.wrong and trial.exit_code == 0:
+            trial.wrong = count_wrong(servers, scenario)
+    trial.seen = watch.seen() if watch else None  # its threads have ended
+    return trial
+
+
+def prepare(servers: Servers, scenario: Scenario) -> None:
+    if scenario.before:
+        with servers.connection() as connection, connection.cursor() as cursor:
+            cursor.execute(scenario.before)
+            cursor.execute("VACUUM (ANALYZE) notes")
+
+
+def count_wrong(servers: Servers, scenario: Scenario) -> int:
+    with servers.connection() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM notes WHERE {scenario.wrong}")
+        [(wrong,)] = cursor.fetchall()
+    return int(wrong)
+
+
+def migrate(trial: Trial, servers: Servers, folder: Path, log: Path, begin: float) -> None:
+    start = time.monotonic()
+    trial.exit_code = revisions.apply(trial.side, folder, servers.environment, log)
+    trial.migration = (start - begin, time.monotonic() - begin)
+    trial.log = log.read_text()
+
+
+@contextmanager
+def report(servers: Servers) -> Iterator[None]:
+    """Another connection that has read the notes and keeps its transaction open, as a report or a backup does."""
+    with servers.connection() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM notes WHERE user_id = 1")
+        end = threading.Timer(REPORT, cursor.execute, ["ROLLBACK"])
+        end.start()
+        yield
+        end.join()
+
+
+def wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
+
+
+def examine(trial: Trial, servers: Servers, answers: list[Answer], notes: int) -> None:
+    """Check that every write that was answered with success is in the table."""
+    promised = [answer for answer in answers if answer.status == 302]
+    created = {title(answer.mark) for answer in promised if answer.kind == "create"}
+    edited = {answer.mark for answer in promised if answer.kind == "edit"}
+    with servers.connection() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT title FROM notes WHERE id > %s", (notes,))
+        trial.lost += sorted(created - {row[0] for row in cursor.fetchall()})
+        cursor.execute("SELECT id FROM notes WHERE version = 2 AND id = ANY(%s)", (list(edited),))
+        trial.lost += [f"note {note_id}" for note_id in sorted(edited - {row[0] for row in cursor.fetchall()})]
+        cursor.execute("SELECT count(*) FROM notes")
+        [(trial.rows,)] = cursor.fetchall()
+        if trial.scenario == "backfill" and trial.exit_code == 0:
+            cursor.execute("SELECT count(*) FROM notes WHERE length IS NULL")
+            [(trial.nulls,)] = cursor.fetchall()
+
+
+def most(stage: Stage, seconds: float) -> float:
+    """The maximum of requests a second: closed loop, each client sends its next request at once."""
+    with serving(stage.prepared, stage.folder) as servers, Traffic(stage.plan(servers, None)) as traffic:
+        time.sleep(WARM_UP + seconds)
+        answers = traffic.stop()
+    counted = [answer for answer in answers if answer.due >= answers[0].due + WARM_UP]
+    return len(counted) / seconds

@@ -1,0 +1,77 @@
+"""Whether the doors tell who has an account: the answers to an address that nobody has against one that is known.
+
+Compared are status, size and time of what is posted to sign-in, forgotten password and sign-up, through the whole
+application (user enumeration by a timing side channel). Run: .venv/bin/python -m tools.bench.sign_in
+"""
+
+import secrets
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from app.accounts import service
+from app.dev import ports, postgres
+from app.extensions import db
+from config import DevelopmentConfig
+from tests.visitor import Visitor
+
+# No worker runs, so nothing is ever sent; but /sign-up shows the way that it has where mail is.
+MAIL = {
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "MAIL_FROM": "hello@semicircle.example",
+    "SITE_URL": "https://semicircle.example",
+}
+TRIES = 200  # of each, in turn, so that a machine that slows down slows both
+ADDRESSES = {"known": "somebody@example.com", "unknown": "not-here@example.com"}  # of one length: it stands in a page
+DOORS = {"/sign-in": {"password": "not the password"}, "/forgot-password": {}, "/sign-up": {}}
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        [port] = ports.find_free(1)
+        stack.callback(postgres.start(folder / "postgres", port, durable=True).stop)
+        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR", **MAIL}))
+        with app.app_context():
+            flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
+            service.sign_up(ADDRESSES["known"], "known", secrets.token_hex(20))
+            db.session.remove()
+        for door, fields in DOORS.items():
+            compare(app, door, fields)
+
+
+def compare(app: Flask, door: str, fields: dict[str, str]) -> None:
+    client = Visitor(app)
+    token = client.csrf_token()
+    times: dict[str, list[float]] = {name: [] for name in ADDRESSES}
+    answers: dict[str, set[tuple[int, int]]] = {name: set() for name in ADDRESSES}
+    for _ in range(TRIES):
+        for name, email in ADDRESSES.items():
+            empty_buckets(app)  # the rate limits treat both alike, and would refuse both soon
+            start = time.perf_counter()
+            answer = client.post(door, data={"csrf_token": token, "email": email, **fields})
+            times[name].append(time.perf_counter() - start)
+            answers[name].add((answer.status_code, len(answer.data)))
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    for name, median in medians.items():
+        [(status, size)] = answers[name]
+        print(f"{door:16} {name:7}  status {status}  {size} bytes  median {median * 1000:6.2f} ms of {TRIES}")
+    same = "the same" if answers["known"] == answers["unknown"] else "NOT the same"
+    print(f"{door:16} unknown / known: {medians['unknown'] / medians['known']:.3f}, {same} status and size")
+
+
+def empty_buckets(app: Flask) -> None:
+    with app.app_context():
+        db.session.execute(text("TRUNCATE rate_limits"))
+        db.session.commit()
+
+
+if __name__ == "__main__":
+    main()

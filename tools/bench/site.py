@@ -1,0 +1,174 @@
+"""A whole site whose parts can be broken: the Procfile's web and worker, and a PostgreSQL and SeaweedFS of its own."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+from flask import Flask
+
+from app import create_app
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.dev import ports, postgres, s3
+from app.dev.processes import Child, spawn
+from app.extensions import db
+from app.notes import service as notes
+from app.todos import service as todos
+from config import ProductionConfig
+from tests.wordcounts import results
+from tools.bench.client import Client
+from tools.bench.service import ROOT, Service, command, production, release, running
+
+PASSWORD = "seventeen blue kettles"  # noqa: S105 - of an account that lives as long as the command
+BUCKET = "bench"
+
+
+@dataclass
+class Site:
+    """
+    Args:
+        app: the application in this process, on the same database and bucket: to arrange and to look.
+    """
+
+    app: Flask
+    environment: dict[str, str]
+    folder: Path
+    database_port: int
+    database: Child
+    bucket_ports: s3.Ports
+    bucket: Child
+    web: Service = field(init=False)
+
+    @property
+    def port(self) -> int:
+        return self.web.port
+
+    def client(self, user: User | None = None, port: int | None = None) -> Client:
+        """A browser of its own; of a user, signed in. `port` is that of another web on the same database."""
+        client = Client(port or self.port)
+        if user is not None:
+            answer = client.submit("/sign-in", email=user.email, password=PASSWORD)
+            if answer.status != 302:
+                raise RuntimeError(f"sign-in answered {answer.status}")
+            client.forget_token()  # it belonged to the stranger
+        return client
+
+    def sign_up(self, name: str) -> User:
+        """An account by the service, so that neither a mail nor a rate limit is in the way."""
+        with self.app.app_context():
+            user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
+            db.session.expunge(user)
+            return user
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the service's role and return its rows."""
+        connection = psycopg2.connect(postgres.url(self.database_port))
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def start_bucket(self) -> None:
+        self.bucket = s3.start(self.folder / "s3", self.bucket_ports, BUCKET)
+
+    def start_database(self) -> None:
+        self.database = postgres.start(self.folder / "postgres", self.database_port, durable=False)
+
+
+def own_things(site: Site, user: User) -> dict[str, Any]:
+    """A row of everything; returns the values of the variables in the site's paths."""
+    with site.app.app_context():
+        note = notes.create_note(user.id, "title", "content #tag")
+        todo = todos.create_todo(user.id, "description")
+        public_id = results.done(user)
+    [(session,)] = site.rows(f"SELECT max(id) FROM user_sessions WHERE user_id = {user.id}") or [(None,)]
+    return {"note_id": note, "todo_id": todo, "public_id": public_id, "session_id": session or 1}
+
+
+def routes(app: Flask, method: str, ids: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The endpoint and a path of every route with this method. A variable that `ids` does not have is 1."""
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        if method in (rule.methods or ()) and rule.endpoint != "static":
+            values = {name: ids.get(name, uuid.UUID(int=1) if name == "public_id" else 1) for name in rule.arguments}
+            yield rule.endpoint, adapter.build(rule.endpoint, values, method)
+
+
+@contextmanager
+def site(**variables: str) -> Iterator[Site]:
+    """Run a site on free ports.
+
+    Args:
+        variables: more of the environment, or others than usual.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)))
+        [database_port, mail_port] = ports.find_free(2)
+        database = postgres.start(folder / "postgres", database_port, durable=False)
+        bucket_ports = s3.free_ports()
+        bucket = s3.start(folder / "s3", bucket_ports, BUCKET)
+        environment = {
+            **production(database_port),
+            "S3_BUCKET": BUCKET,
+            "S3_ENDPOINT_URL": s3.endpoint(bucket_ports),
+            "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
+            "SMTP_URL": f"smtp://127.0.0.1:{mail_port}",  # nobody listens; so the pages that need mail are there
+            "MAIL_FROM": "hello@semicircle.example",
+            "SITE_URL": "https://semicircle.example",
+            "LOG_LEVEL": "ERROR",
+            **variables,
+        }
+        started = Site(
+            create_app(ProductionConfig(environment)),
+            environment,
+            folder,
+            database_port,
+            database,
+            bucket_ports,
+            bucket,
+        )
+        stack.callback(lambda: started.database.stop())  # which may be another one by then
+        stack.callback(lambda: started.bucket.stop())
+        release(environment, folder)
+        stack.enter_context(_worker(environment, folder))
+        started.web = stack.enter_context(running(environment))
+        try:
+            yield started
+        finally:
+            with started.app.app_context():
+                db.session.remove()
+                db.engine.dispose()
+
+
+@contextmanager
+def _worker(environment: dict[str, str], folder: Path) -> Iterator[None]:
+    process = spawn(command("worker"), log=folder / "worker", cwd=ROOT, env=environment)
+    try:
+        yield
+    finally:
+        Child("worker", process, grace=30).stop()
+
+
+@contextmanager
+def frozen(server: Child) -> Iterator[None]:
+    """SIGSTOP for all processes of a server: the first one before the others, so that it starts no more of them."""
+    first = psutil.Process(server.process.pid)
+    first.suspend()
+    others = first.children(recursive=True)
+    for process in others:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in (*others, first):
+            process.resume()
