@@ -1,11 +1,9 @@
 """A plain server: what is pushed goes live without a failed request, or is refused and the live release stays."""
 
 import asyncio
-import fcntl
 import json
 import re
 import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ import psycopg2
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.child import child
 from tests.databases import HEAD, Environment, migrated_database
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
@@ -263,18 +260,6 @@ def sign_up_by_mail(site: PlainSite, mailbox: SlowMailbox, email: str) -> None:
     assert browser.post(link, nickname=email.partition("@")[0], password=PASSWORD).status == 302
 
 
-def test_two_deploys_wait_for_each_other(site: PlainSite) -> None:
-    with (site.place.root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [str(site.place.root / "bin/receive"), "resume"]
-        with child(command, stderr=subprocess.PIPE) as waiting:
-            assert waiting.stderr
-            assert waiting.stderr.readline() == "Waiting for another deploy to end …\n"
-            assert waiting.poll() is None
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            assert waiting.wait(WITHIN) == 0
-
-
 def test_a_command_runs_in_the_environment_of_the_live_release(site: PlainSite) -> None:
     [live] = [release for release in site.releases() if release["current"]]
     ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
@@ -283,19 +268,6 @@ def test_a_command_runs_in_the_environment_of_the_live_release(site: PlainSite) 
         f"config.ProductionConfig {live['commit']} v{live['version']}",
         str(site.place.releases / live["commit"]),
     ]
-
-
-@pytest.mark.parametrize(
-    ("refspec", "reason"),
-    [
-        ("HEAD:draft", "Only main is deployed, not refs/heads/draft"),
-        (":main", "main cannot be deleted"),
-    ],
-)
-def test_a_push_of_anything_else_is_refused(site: PlainSite, refspec: str, reason: str) -> None:
-    pushed = site.push("production", refspec)
-    assert pushed.returncode != 0
-    assert reason in pushed.stderr
 
 
 def test_a_commit_that_was_never_pushed_is_not_activated(site: PlainSite) -> None:

@@ -90,8 +90,13 @@ def test_honcho_runs_both_and_stops_them(migrated_environment: Environment, tmp_
         both.said("logger=app.jobs.worker request_id=- msg=stopped")
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "release"])
-@pytest.mark.parametrize("launcher", [*LAUNCHERS, launchers.dokku_release], ids=lambda launcher: launcher.__name__)
+@pytest.mark.parametrize(
+    ("launcher", "name"),
+    [
+        *((launchers.without_a_shell, name) for name in ("web", "worker")),
+        *((launcher, "release") for launcher in (*LAUNCHERS, launchers.dokku_release)),
+    ],
+)
 def test_the_settings_are_a_gate(launcher: Launcher, name: str, environment: Environment, tmp_path: Path) -> None:
     url, env = production(environment)
     del env["SECRET_KEY"]
@@ -107,8 +112,7 @@ def test_the_settings_are_a_gate(launcher: Launcher, name: str, environment: Env
 
 @pytest.mark.skipif(not HAS_NAMESPACES, reason="only root may make a PID namespace")
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("imported", ["click", "flask", "app.extensions"])
-@pytest.mark.parametrize("name", ["web", "worker", "release"])
+@pytest.mark.parametrize(("name", "imported"), [("web", "click"), ("worker", "flask"), ("release", "app.extensions")])
 def test_as_pid_1_each_ends_by_a_signal_while_it_is_imported(
     name: str, imported: str, number: signal.Signals, migrated_environment: Environment, tmp_path: Path
 ) -> None:

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.servers
 PASSWORD = "a long enough sentence"
 PAGES = {
     "/moon": page("<title>반달</title><p>The moon, the half moon. 달이 달이".encode()),
-    "/euc-kr": page("<meta charset=euc-kr><p>똠방각하 펲시".encode("cp949"), "Content-Type: text/html"),
     "/inside": redirect("http://169.254.169.254/latest/meta-data"),
     "/gone": page(b"", status="410 Gone"),
 }
@@ -89,12 +88,6 @@ def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServ
     for result in (path, again):
         assert alice.post(f"{result}/delete").status == 302
         assert alice.get(result).status == 404
-
-
-def test_korean_in_cp949_is_read(service: Service, pages: PageServer) -> None:
-    path, _ = counted(signed_up(service, "korean"), pages.url("/euc-kr"))
-    [(found,)] = service.rows(f"SELECT result_all FROM results WHERE public_id = '{path.rpartition('/')[2]}'")
-    assert found == {"똠방각하": 1, "펲시": 1}
 
 
 @pytest.mark.parametrize(("path", "sentence"), [("/inside", "on the public internet"), ("/gone", "show us this page")])
