@@ -38,8 +38,8 @@ from app.mypage.views import bp as mypage
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
-from app.notes.pages import bp as notes
-from app.notes.pages import links as shared_notes
+from app.notes.note_views import links as shared_notes
+from app.notes.views import bp as notes
 from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.sign_in import confirm as confirm_by_passkey

@@ -39,7 +39,7 @@ class User(Base):
     # Chosen for every device. NULL: as the browser asks.
     language: Mapped[str | None] = mapped_column(String(2))
     time_zone: Mapped[str | None] = mapped_column(String(64))  # an IANA name
-    # By recount_figures(), see app/figures/check.py.
+    # By recount_figures(), see app/figures/tasks.py.
     figures_counted_at: Mapped[datetime | None] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), index=True
     )

@@ -16,10 +16,10 @@ from app.api.document import NEXT, Answer, operation
 from app.api.problems import all_checked, checked
 from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, key_of
 from app.keyset import Cursor
-from app.notes import archive, cursor, rows, service, trash
+from app.notes import archive, cursor, rows, service
 from app.notes.forms import NoteForm
-from app.notes.list_columns import NoteRow
 from app.notes.search import Search
+from app.notes.service import NoteRow
 from app.web.problem import Problem
 from app.web.request_size import accepts_upload
 
@@ -173,13 +173,13 @@ def list_archive(query: Page) -> Response:
 @operation("GET", "/notes/trash", "notes:read", NotePage)
 def list_trash() -> Response:
     """List the trash, what was deleted last first; at most 100"""
-    return several([note.id for note in trash.list_trash(caller().id)])
+    return several([note.id for note in archive.list_trash(caller().id)])
 
 
 @operation("DELETE", "/notes/trash/<id:note_id>", "notes:write", may=[404])
 def delete_note_for_good(note_id: int) -> None:
     """Delete a note of the trash for good"""
-    trash.delete_note_for_good(caller().id, note_id)
+    archive.delete_note_for_good(caller().id, note_id)
 
 
 def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> Response:

@@ -1,7 +1,9 @@
-"""The table of figures: what a person has, kept by triggers and never counted by a page."""
+"""Kept figures (counter cache): what a person has, kept by triggers and never counted by a page."""
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, bindparam, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from app.extensions import Base
 
@@ -24,3 +26,8 @@ class Figures(Base):
     results_done: Mapped[int] = mapped_column(server_default="0")
     results_stored: Mapped[int] = mapped_column(server_default="0")
     notes_archived: Mapped[int] = mapped_column(server_default="0")
+
+
+def kept(figure: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[Any]:
+    """Return a column of Figures, of the person whom the parameter `owner` names, as a part of another statement."""
+    return func.coalesce(select(figure).where(Figures.user_id == bindparam("owner")).scalar_subquery(), 0)

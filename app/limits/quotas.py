@@ -28,8 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.extensions import Base, db
-from app.figures.kept import kept
-from app.figures.models import Figures
+from app.figures.models import Figures, kept
 from app.limits.idempotency import Key
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left

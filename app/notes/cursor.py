@@ -1,7 +1,7 @@
 """The cursor of the list of notes (keyset pagination): pinned, created_at in microseconds since 1970, id.
 
 After these it carries how many notes the pages before it showed, so that no page counts them. Among the notes that a
-search sorts by relevance, that comes first, and after the key where these notes end: see relevance.py.
+search sorts by relevance, that comes first, and after the key where these notes end: see search_statements.py.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class Position(NamedTuple):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Of the statements that read the page after it."""
+        """Return those of the statements that read the page after it."""
         end_pinned, end_created_at, end_id = self.pool_end
         return {
             "pinned": self.pinned,
@@ -48,29 +48,39 @@ class Position(NamedTuple):
             "note_id": self.note_id,
             "relevance": self.relevance or MOST_RELEVANT,
             "end_pinned": end_pinned == 1,
-            "end_created_at": EPOCH + end_created_at * MICROSECOND,
+            "end_created_at": moment_at(end_created_at),
             "end_id": end_id,
             "is_first": self.relevance is None,
             "is_whole": self.relevance is not None and self.pool_end == NO_END,
         }
 
 
-def key_of(pinned: bool, created_at: datetime, note_id: int, passed: int | None) -> Key:
-    """The sort key of a note, and how many notes come before the page after it, if that is known."""
-    key = int(pinned), (created_at - EPOCH) // MICROSECOND, note_id
-    return key if passed is None else (*key, passed)
+def microseconds_of(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment_at(microseconds: int) -> datetime:
+    return EPOCH + microseconds * MICROSECOND
+
+
+def key_of(pinned: bool, created_at: datetime, note_id: int, *passed: int) -> Key:
+    """Return the sort key of a note, and how many notes come before the page after it, if that is known."""
+    return (int(pinned), microseconds_of(created_at), note_id, *passed)
 
 
 def position_of(cursor: Cursor) -> Position:
     if len(cursor.key) == len(POOL_BOUNDS):
         relevance, pinned, microseconds, note_id, *end, passed = cursor.key
-        return Position(pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, passed, relevance, tuple(end))
+        return Position(pinned == 1, moment_at(microseconds), note_id, passed, relevance, tuple(end))
     pinned, microseconds, note_id, *counted = cursor.key
-    return Position(pinned == 1, EPOCH + microseconds * MICROSECOND, note_id, counted[0] if counted else None)
+    return Position(pinned == 1, moment_at(microseconds), note_id, counted[0] if counted else None)
 
 
 def parse_cursor(text: str) -> Cursor:
-    """The cursor of `?before=`. One of the release before does not say how many came before it. Raises: ValueError."""
+    """Read the cursor of `?before=`. One of the previous release does not say how many notes came before it.
+
+    Raises: ValueError.
+    """
     for bounds in (KEY_BOUNDS, POOL_BOUNDS):
         try:
             return Cursor.parse(text, bounds)

@@ -1,20 +1,29 @@
-"""Group a page of the list by day: the pinned notes first, then the others under the day on which they were written.
+"""The days of a list: a page grouped by the day of writing, and the notes of one day, as the reader's time zone has it.
 
-A search by words is sorted by relevance, and its notes stand under no day.
+The pinned notes come first. A search by words is sorted by relevance, and its notes stand under no day.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.notes.excerpts import excerpt_around_hit, highlight, name_and_excerpt
-from app.notes.list_columns import NoteRow
-from app.notes.listing import NotePage
-from app.notes.search import Search
+from sqlalchemy import Select, Subquery, bindparam, false, func, select, true, tuple_, union_all
+
+from app.keyset import Cursor
+from app.notes.cursor import END, EPOCH, position_of
+from app.notes.listing import PAGE_SIZE, NotePage, beside, page_of, rows_or_figures, shown
+from app.notes.models import Note
+from app.notes.search import Search, excerpt_around_hit, highlight
+from app.notes.search_statements import COUNTED, CURSOR, KEY
+from app.notes.service import EXCERPT, NOT_DELETED, OWNER, NoteRow
+from app.notes.texts import name_and_excerpt
+from app.time_zones import midnight
 from app.web.locale import reader
+
+DAYS = (EPOCH.date(), END.date())  # the first one, and the first one that is too late
 
 
 class Entry(NamedTuple):
@@ -58,3 +67,56 @@ def entry(row: NoteRow, search: Search) -> Entry:
     name, text = name_and_excerpt(row.title, row.text)
     excerpt = excerpt_around_hit(text, search.words)
     return Entry(row, highlight(name, search.words), highlight(excerpt, search.words))
+
+
+@dataclass(frozen=True)
+class OneDay:
+    """A day in a time zone, as a half-open range: from `begin` up to `end`, without `end`.
+
+    It has 23 or 25 hours when summer time begins or ends, and none where a zone has crossed the date line.
+    """
+
+    day: date
+    begin: datetime
+    end: datetime
+
+    @classmethod
+    def parse(cls, text: str, zone: ZoneInfo) -> "OneDay":
+        """Read the day of `?day=`, such as "2026-11-22".
+
+        Raises:
+            ValueError: the text is not a day in this one spelling of ISO 8601, or no cursor could hold its notes.
+        """
+        day = date.fromisoformat(text)
+        if day.isoformat() != text or not DAYS[0] <= day < DAYS[1]:
+            raise ValueError(f"not a day of this list: {text!r}")
+        return cls(day, midnight(day, zone), midnight(day + timedelta(days=1), zone))
+
+
+def _two_ranges(rows: Select[Any], most: int) -> Subquery:
+    """Return the rows of the day: pinned and other ones are two ranges of the index, each read from its newest note on.
+
+    Without their order PostgreSQL would rather look for `most` of them in the whole table.
+
+    Args:
+        most: rows of each range.
+    """
+    of_day = rows.where(Note.created_at >= bindparam("begin"), Note.created_at < bindparam("end"))
+    newest_first = of_day.order_by(Note.created_at.desc(), Note.id.desc()).limit(most)
+    ranges = (newest_first.where(Note.pinned == is_pinned).subquery() for is_pinned in (true(), false()))
+    return union_all(*(part.select() for part in ranges)).subquery()
+
+
+_ROWS = _two_ranges(shown(EXCERPT).where(tuple_(*KEY) < CURSOR), PAGE_SIZE + 1)
+_ORDER = (_ROWS.c[name].desc() for name in ("pinned", "created_at", "id"))
+_ALL = _two_ranges(select(Note.id).where(Note.user_id == OWNER, NOT_DELETED), COUNTED + 1)
+# More than COUNTED if there are more. A CTE, so that PostgreSQL counts once.
+_COUNTED = select(func.count().label("number")).select_from(_ALL).cte("counted")
+_NUMBER = select(_COUNTED.c.number).scalar_subquery()
+_STATEMENTS = beside(select(_ROWS).order_by(*_ORDER).limit(PAGE_SIZE + 1), _NUMBER, _NUMBER > COUNTED)
+
+
+def list_day(user_id: int, after: Cursor, day: OneDay) -> NotePage:
+    """Return a page of the notes that the user wrote on this day, pinned ones first, then the newest."""
+    parameters = {"owner": user_id, "begin": day.begin, "end": day.end} | position_of(after).parameters
+    return page_of(rows_or_figures(_STATEMENTS, parameters), after, Search())

@@ -1,22 +1,30 @@
-"""The figures of notes on my page."""
+"""The figures of notes: beside the list, the tags of all notes, and those on My page."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, String, bindparam, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Label, String, Text, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from app.figures.kept import kept
-from app.figures.models import Figures
-from app.notes.list_columns import NOT_DELETED
-from app.notes.models import Note
-from app.notes.service import QUOTA
+from app.extensions import read
+from app.figures.models import Figures, kept
+from app.notes.models import Note, TagCount
+from app.notes.service import IN_TRASH, NOT_DELETED, OWNER, QUOTA
 
+TAGS_BESIDE = 12  # tags beside the list
+TAGS_SHOWN = 500  # tags on the page of all tags
+TRASH_COUNTED = 100  # beyond that the list says 99+, so that a full trash does not slow it down
+
+_MOST_USED_TAGS = (
+    select(TagCount.tag, TagCount.used).where(TagCount.user_id == OWNER).order_by(TagCount.used.desc(), TagCount.tag)
+)
+_TAGS_SHOWN = _MOST_USED_TAGS.limit(TAGS_SHOWN)
 _MIDNIGHTS = cast(bindparam("midnights", type_=String), ARRAY(DateTime(timezone=True)))
 _DAY = func.width_bucket(Note.created_at, _MIDNIGHTS).label("day")
 _BY_DAY = (
     select(_DAY, func.count().label("written"))
     .where(
-        Note.user_id == bindparam("owner"),
+        Note.user_id == OWNER,
         Note.pinned.in_((True, False)),  # so that the index of the list serves it: only what is that new is read
         Note.created_at >= bindparam("since"),
         NOT_DELETED,
@@ -30,3 +38,22 @@ FIGURES: Mapping[str, ColumnElement[Any]] = {
     "notes_by_day": select(func.json_object_agg(_BY_DAY.c.day, _BY_DAY.c.written)).scalar_subquery(),
     "notes_left": QUOTA.room_left(),
 }
+
+
+def figures_beside() -> tuple[Label[Any], ...]:
+    """Return the number of all notes of the list, of those in the archive and the trash, and the most used tags."""
+    tags = _MOST_USED_TAGS.limit(TAGS_BESIDE + 1).subquery()
+    pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
+    trash = select(literal(1)).where(Note.user_id == OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
+    return (
+        kept(Figures.notes).label("total"),
+        kept(Figures.notes_archived).label("in_archive"),
+        select(func.count()).select_from(trash).scalar_subquery().label("in_trash"),
+        # As text: a driver would parse a column of JSON again for each row.
+        cast(select(func.json_agg(pairs)).scalar_subquery(), Text).label("used_tags"),
+    )
+
+
+def list_tags(user_id: int) -> list[tuple[str, int]]:
+    """Return the tags of the user's notes and how many have each, the most used first; at most TAGS_SHOWN."""
+    return [(row.tag, row.used) for row in read(_TAGS_SHOWN, {"owner": user_id})]

@@ -1,17 +1,30 @@
-"""The forms of a note, and the rules for its title and text."""
+"""Read what a request sends: the forms of a note, the selection of several notes, and parameters of the URL."""
 
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from flask import abort, request
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 
+from app.keyset import IDS
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
+from app.notes.selection import MOST_SELECTED
+from app.notes.texts import tags_of
+from app.web.access import local_path
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
 VERSION = re.compile(r"[0-9]{1,9}")  # fits the integer column; nobody edits a note a billion times
+LONGEST_RETURN_URL = 600  # characters, so that it fits into the session cookie together with a message
+ACTIONS = ("tag", "pin", "unpin", "archive", "delete")
+ID = re.compile("[1-9][0-9]{0,18}")
+
+T = TypeVar("T")
 
 
 def title_field(**kwargs: Any) -> StringField:
@@ -21,11 +34,7 @@ def title_field(**kwargs: Any) -> StringField:
 
 class NoteForm(FlaskForm):
     title = title_field()
-    content = TextAreaField(
-        _("Text"),
-        filters=[normalize],
-        validators=[at_most(CONTENT_LENGTH), no_control_characters],
-    )
+    content = TextAreaField(_("Text"), filters=[normalize], validators=[at_most(CONTENT_LENGTH), no_control_characters])
 
     def validate_content(self, field: Field) -> None:
         if not (self.title.data or field.data.strip()):
@@ -43,3 +52,48 @@ class EditNoteForm(NoteForm):
         if not VERSION.fullmatch(field.data or ""):
             raise ValidationError(_("This page didn't load completely. Open the note again."))
         field.data = int(field.data)
+
+
+class Selection:
+    """Notes of a list, what to do to them, and the tag that they get: what was sent, as far as it makes sense.
+
+    Args:
+        fields: `note`, any number of times; `action`; `tag`.
+
+    Raises:
+        ValueError: no page of ours sends this.
+    """
+
+    def __init__(self, fields: MultiDict[str, str]) -> None:
+        notes = fields.getlist("note")
+        if len(notes) > MOST_SELECTED or not all(ID.fullmatch(note) and int(note) in IDS for note in notes):
+            raise ValueError("not ids of a page of notes")
+        if fields.get("action") not in ACTIONS:
+            raise ValueError("not an action")
+        self.ids: Sequence[int] = sorted({int(note) for note in notes})
+        self.action = fields["action"]
+        self.tag = normalize(fields.get("tag")).strip().removeprefix("#")
+
+    @property
+    def error(self) -> str:
+        """Return a sentence that says what is missing; empty if nothing is."""
+        if not self.ids:
+            return str(gettext("Select at least one note first."))
+        if self.action == "tag" and tags_of("", f"#{self.tag}") != [self.tag.lower()]:
+            return str(gettext("Write one tag, such as #book: up to 30 letters or digits, without a space."))
+        return ""
+
+
+def requested(name: str, parse: Callable[[str], T]) -> T | None:
+    """Return a parameter of the URL as `parse` reads it, None without it; 400 when it raises ValueError."""
+    text = request.args.get(name)
+    try:
+        return None if text is None else parse(text)
+    except ValueError:
+        abort(400)
+
+
+def return_url(default: str) -> str:
+    """Return the page to return to, of the field or parameter `next`. Only local paths: no open redirect."""
+    back = local_path(request.values.get("next"), default)
+    return back if len(back) <= LONGEST_RETURN_URL else default

@@ -1,8 +1,8 @@
 """The list of notes and the figures beside it, in one statement, with keyset pagination.
 
 The list shows pinned notes first, then the newest. A page reads its own rows only, through the index of that order, or
-of the one tag that is asked for. The figures are kept. A search by words is sorted by relevance first (relevance.py);
-how several tags are found, and words beyond that, is in search_statement.py.
+of the one tag that is asked for. The figures are kept. A search by words, or for several tags, has statements of its
+own, see search_statements.py.
 """
 
 import json
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, func, null, select, true, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, false, func, null, select, true, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import read
 from app.keyset import Cursor, cut_page
-from app.notes import relevance, search_parts, search_statement
+from app.notes import search_statements
 from app.notes.cursor import NO_END, START, Key, key_of, position_of
-from app.notes.excerpts import LENGTH
-from app.notes.list_columns import LISTED, MOST_USED_TAGS, OWNER, NoteRow, figures, shown
+from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
-from app.notes.near_statement import corrected
 from app.notes.search import Search
+from app.notes.search_statements import COUNTED, CURSOR, Found
+from app.notes.service import EXCERPT, LISTED, NOT_DELETED, OWNER, NoteRow
 
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
-TAGS_SHOWN = 500  # tags on the page of all tags
+TAGS_OF_NOTE = 8  # tags that one note shows
 
 Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
 
@@ -58,57 +59,69 @@ class NotePage:
     before: tuple[bool, datetime] | None
 
 
+# A task as texts.py finds it. Only notes that look as if they had one pay for the regular expression.
+_TASK = r"^[ >]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[%s\][ \t]"
+_MAY_HAVE_TASKS = Note.content.like("%[_] %")
 _LIMIT = bindparam("limit", PAGE_SIZE + 1, type_=Integer)
-_CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
+
+
+def _number_of_tasks(mark: str) -> ColumnElement[int]:
+    counted = func.regexp_count(Note.content, _TASK % mark, 1, "n", type_=Integer)
+    return case((_MAY_HAVE_TASKS, counted), else_=0)
+
+
+def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
+    """Return what the list shows of notes, of those in the archive too, with `text` for the text."""
+    return select(
+        *(Note.id, Note.title, text.label("text"), Note.tags[1:TAGS_OF_NOTE].label("tags"), Note.pinned, Note.version),
+        *(Note.created_at, Note.updated_at, Note.archived_at),
+        _number_of_tasks("[ xX]").label("tasks"),
+        _number_of_tasks("[xX]").label("tasks_done"),
+    ).where(Note.user_id == OWNER, NOT_DELETED)
 
 
 def one_page(rows: Select[Any], pinned: Any, created_at: Any, note_id: Any) -> Select[Any]:
-    """The rows after the cursor, in the order of the list, and one more than a page has."""
+    """Return the rows after the cursor, in the order of the list, and one more than a page has."""
     key = (pinned, created_at, note_id)
-    ordered = rows.where(tuple_(*key) < _CURSOR).order_by(*(column.desc() for column in key))
+    ordered = rows.where(tuple_(*key) < CURSOR).order_by(*(column.desc() for column in key))
     return ordered.limit(_LIMIT)
 
 
+def with_tag(rows: Select[Any]) -> Select[Any]:
+    """Return one_page() of the rows that have the one tag, which its own index finds."""
+    own = select(NoteTag.note_id).where(NoteTag.user_id == OWNER, NoteTag.tag == bindparam("tag"))
+    tagged = rows.where(Note.id.in_(one_page(own, NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)))
+    return tagged.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
+
+
 def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement[bool]) -> Statements:
-    """The page with the figures in each row, and the figures alone for a page without rows.
+    """Return the page with the figures in each row, and the figures alone for a page without rows.
 
     One statement for both would be a join, which costs PostgreSQL a quarter more. An empty page is rare: it asks twice.
 
     Args:
-        found, is_least: as search_statement.search() says beside its page. Here the number is known; NULL: all notes.
+        found, is_least: as search_statements.by_list_order() says. Here the number is known; NULL: all notes.
     """
     counted = (found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit"))
-    of_page = (*counted, *figures())
+    of_page = (*counted, *figures_beside())
     return page.add_columns(*of_page), select(null().label("id"), *of_page)
 
 
-def _list() -> Statements:
-    notes = shown(func.left(Note.content, LENGTH)).where(LISTED)
-    return beside(one_page(notes, Note.pinned, Note.created_at, Note.id), null(), false())
-
-
-def _one_tag() -> Statements:
-    own = (NoteTag.user_id == OWNER, NoteTag.tag == bindparam("tag"))
-    keys = one_page(select(NoteTag.note_id).where(*own), NoteTag.pinned, NoteTag.created_at, NoteTag.note_id)
-    used = select(TagCount.used).where(TagCount.user_id == OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
-    rows = shown(func.left(Note.content, LENGTH)).where(Note.id.in_(keys))
-    newest_first = rows.order_by(Note.pinned.desc(), Note.created_at.desc(), Note.id.desc())
-    return beside(newest_first, func.coalesce(used, 0), false())
-
-
-def _search(by: Any, *order: str) -> Select[Any]:
-    """The figures beside each row of the page; where the page has no rows, one row of the figures alone."""
-    page, *of_page = by.search(shown(Note.content), PAGE_SIZE + 1)
-    numbers = select(*of_page, *figures()).subquery("figures")
+def _of_search(found: Found, *order: str) -> Select[Any]:
+    """Return the figures beside each row of the page; where the page has no rows, one row of the figures alone."""
+    page, *of_page = found
+    numbers = select(*of_page, *figures_beside()).subquery("figures")
     joined = select(numbers, page).select_from(numbers.outerjoin(page, true()))
     return joined.order_by(*(page.c[name].desc() for name in order))
 
 
-_OWN_TAGS = MOST_USED_TAGS.limit(TAGS_SHOWN)
-_PAGE = _list()
-_TAGGED = _one_tag()
-_SEARCH = _search(search_statement, "pinned", "created_at", "id")
-_RELEVANT = _search(relevance, "relevance", "pinned", "created_at", "id")
+_ROWS = shown(EXCERPT)
+_USED = select(TagCount.used).where(TagCount.user_id == OWNER, TagCount.tag == bindparam("tag")).scalar_subquery()
+_PAGE = beside(one_page(_ROWS.where(LISTED), Note.pinned, Note.created_at, Note.id), null(), false())
+_TAGGED = beside(with_tag(_ROWS), func.coalesce(_USED, 0), false())
+_WHOLE = shown(Note.content)
+_SEARCH = _of_search(search_statements.by_list_order(_WHOLE, PAGE_SIZE + 1), "pinned", "created_at", "id")
+_RELEVANT = _of_search(search_statements.by_relevance(_WHOLE, PAGE_SIZE + 1), "relevance", "pinned", "created_at", "id")
 
 
 def list_notes(
@@ -117,7 +130,7 @@ def list_notes(
     search: Search = Search(),  # noqa: B008 - it is frozen
     size: int = PAGE_SIZE,
 ) -> NotePage:
-    """A page of the user's notes that the search finds: the most relevant ones first if it has words, else as the list.
+    """Return a page of the user's notes that the search finds: the most relevant first if it has words, else as listed.
 
     If no note has the words as they are typed, the page is of the search with one of them corrected.
 
@@ -127,22 +140,34 @@ def list_notes(
     page = found_page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
     if page.notes or page.older or after != START:
         return page
-    nearest = corrected(user_id, search)
+    nearest = search_statements.corrected(user_id, search)
     return found_page(user_id, after, nearest, PAGE_SIZE) if nearest else page
 
 
 def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePage:
     position = position_of(after)
-    is_sorted = bool(search.words) and (after == START or position.relevance is not None)
     parameters = {"owner": user_id, "limit": size + 1} | position.parameters
-    rows = _read(search, parameters, _RELEVANT if is_sorted else _SEARCH)
-    return page_of(rows, after, search, size, is_sorted=is_sorted)
+    tags = list(dict.fromkeys(search.tags))
+    if search.words or len(tags) > 1:
+        is_sorted = bool(search.words) and (after == START or position.relevance is not None)
+        parameters |= search_statements.parameters_of(search)
+        rows = read(_RELEVANT if is_sorted else _SEARCH, parameters).all()
+        return page_of(rows, after, search, size, is_sorted=is_sorted)
+    if tags:
+        parameters["tag"] = tags[0]
+    return page_of(rows_or_figures(_TAGGED if tags else _PAGE, parameters), after, search, size)
+
+
+def rows_or_figures(statements: Statements, parameters: dict[str, Any]) -> Sequence[NoteRow]:
+    """Run what beside() returned. One row at least; if the page has none, its `id` is None."""
+    page, figures_alone = statements
+    return read(page, parameters).all() or read(figures_alone, parameters).all()
 
 
 def page_of(
     rows: Sequence[NoteRow], after: Cursor, search: Search, size: int = PAGE_SIZE, *, is_sorted: bool = False
 ) -> NotePage:
-    """What a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone.
+    """Return what a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone.
 
     Args:
         is_sorted: by relevance.
@@ -157,13 +182,13 @@ def page_of(
         stopped_at = position.pool_end
 
     def key(note: NoteRow) -> Key:
-        of_note = key_of(note.pinned, note.created_at, note.id, None)
+        of_note = key_of(note.pinned, note.created_at, note.id)
         return (note.relevance, *of_note, *(stopped_at or NO_END), *passed) if is_sorted else (*of_note, *passed)
 
     notes, older = cut_page(listed, size, key)
     if not older and stopped_at:
         older = Cursor((*stopped_at, *passed))
-    found = figures.total if figures.found is None else search_statement.number_found(figures, so_far or 0)
+    found = _number_found(figures, so_far or 0)
     return NotePage(
         notes=notes,
         older=older,
@@ -179,16 +204,7 @@ def page_of(
     )
 
 
-def _read(search: Search, parameters: dict[str, Any], of_search: Select[Any]) -> Sequence[NoteRow]:
-    """One row at least; if the page has none, its `id` is None."""
-    tags = list(dict.fromkeys(search.tags))
-    if search.words or len(tags) > 1:
-        return read(of_search, parameters | search_parts.parameters_of(search)).all()
-    page, figures_alone = _TAGGED if tags else _PAGE
-    named = parameters | {"tag": tags[0]} if tags else parameters
-    return read(page, named).all() or read(figures_alone, named).all()
-
-
-def list_tags(user_id: int) -> list[tuple[str, int]]:
-    """The tags of the user's notes and how many have each, the most used first; at most TAGS_SHOWN."""
-    return [(row.tag, row.used) for row in read(_OWN_TAGS, {"owner": user_id})]
+def _number_found(figures: NoteRow, so_far: int) -> int:
+    """Return how many notes are found, of which so many were shown; of more than COUNTED only what is sure."""
+    found: int = figures.total if figures.found is None else figures.found
+    return max(min(found, COUNTED), so_far) if figures.is_least else found

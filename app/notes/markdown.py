@@ -18,8 +18,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from app.notes.tags import TAG, tags_of
-from app.notes.task_boxes import Tick, tick_of
+from app.notes.texts import TAG, Tick, tags_of, tick_of
 
 ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 # A bare URL ends before punctuation that ends a sentence. Its host is ASCII, so no Korean particle belongs to it.
@@ -41,7 +40,7 @@ INLINE_RULES = ["emphasis", "strikethrough", "link", "backticks", "autolink"]
 
 
 def render(text: str, tags_at: str | None, *, can_tick: bool = False) -> Markup:
-    """The text of a note as HTML.
+    """Return the text of a note as HTML.
 
     Args:
         tags_at: the URL of a tag's notes without the tag, which is appended: "/notes?tag="; None: tags are text.
@@ -86,7 +85,7 @@ def transform(state: StateCore) -> None:
 
 
 def align_by_class(cell: Token) -> None:
-    """A cell of a table: the parser aligns it by a style attribute, which our content security policy refuses."""
+    """Align a cell of a table. The parser does it by a style attribute, which our content security policy refuses."""
     style = str(cell.attrs.pop("style", ""))
     if style:
         cell.attrSet("class", style.removeprefix("text-align:"))
@@ -95,7 +94,7 @@ def align_by_class(cell: Token) -> None:
 
 
 def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:
-    """A heading is three tokens; the second one has the text."""
+    """Leave out headings without text. A heading is three tokens; the second one has the text."""
     place = 0
     while place < len(tokens):
         if tokens[place].type == "heading_open" and not tokens[place + 1].content:
@@ -106,7 +105,7 @@ def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:
 
 
 def without_blank_links(children: list[Token]) -> Iterator[Token]:
-    """A link without a URL becomes its text; a link without a text shows its URL."""
+    """Make a link without a URL its text, and let a link without a text show its URL."""
     has_text = is_refused = False
     href = ""
     for token in children:
@@ -122,12 +121,12 @@ def without_blank_links(children: list[Token]) -> Iterator[Token]:
 
 
 def tick_at(state: StateCore, token: Token) -> Tick | None:
-    """What the box of a list item sends, if boxes can be ticked."""
+    """Return what the box of a list item sends, if boxes can be ticked."""
     return tick_of(state.src.split("\n"), token.map[0]) if state.env["can_tick"] and token.map else None
 
 
 def with_task_box(children: list[Token], tick: Tick | None) -> list[Token]:
-    """`[x] text` as a checkbox with the text as its label: a button if there is something to send, else disabled."""
+    """Return `[x] text` as a checkbox labelled by the text: a button if there is something to send, else disabled."""
     first = children[0]
     box = TASK.match(first.content) if first.type == "text" else None
     if not box:
@@ -161,7 +160,7 @@ def with_links(children: list[Token], tags_at: str | None) -> Iterator[Token]:
 
 
 def linked(text: str, at_start: bool, tags_at: str | None) -> Iterator[Token]:
-    """The text with a link for each #tag and each bare URL."""
+    """Yield the text with a link for each #tag and each bare URL."""
     done = 0
     tags = tag_links(text, at_start, tags_at) if tags_at else ()
     for start, end, url in sorted([*bare_links(text), *tags]):

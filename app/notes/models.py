@@ -1,4 +1,4 @@
-"""The tables of notes, those in the archive and the trash included, of their tags, and of the links that share them."""
+"""The tables of notes, in the list, the archive and the trash; of their tags; and of the links that share them."""
 
 import uuid
 from datetime import datetime
@@ -74,7 +74,7 @@ class Note(Base):
         Index(None, "user_id", "pinned", "id"),
         # The trash, the last deleted first.
         Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        # The search, see search_parts.py. The functions are in revisions 0030 and 0036.
+        # The search, see search_statements.py. The functions are in revisions 0030 and 0036.
         Index(
             "ix_notes_terms",
             text("note_terms(user_id, title, content, tags)"),
@@ -96,7 +96,7 @@ class Note(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
-    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/tags.py
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/texts.py
     pinned: Mapped[bool] = mapped_column(server_default=false())
     version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each edit adds one
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -1,15 +1,14 @@
-"""Notes in an export, those in the archive and the trash too, and back."""
+"""Export notes, those in the archive and the trash too, and import them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import select
 
 from app.extensions import db
-from app.notes.list_columns import IN_TRASH, NOT_DELETED, TRASH_RETENTION
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
-from app.notes.service import QUOTA
-from app.notes.tags import tags_of
+from app.notes.service import IN_TRASH, NOT_DELETED, OWNER, QUOTA, TRASH_RETENTION
+from app.notes.texts import tags_of
 from app.portability.bulk import BulkImporter
 from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
@@ -22,10 +21,7 @@ BATCH = 500
 
 _ALL = (
     select(*(Note.__table__.c[name] for name in FIELDS))
-    .where(
-        Note.user_id == bindparam("owner"),
-        or_(NOT_DELETED, IN_TRASH),
-    )
+    .where(Note.user_id == OWNER, NOT_DELETED | IN_TRASH)
     .order_by(Note.id)
 )
 _IMPORTER = BulkImporter(Note, FIELDS, same=("created_at", "title", "content"), batch=BATCH, quota=QUOTA)
@@ -58,7 +54,7 @@ def _row(item: object) -> Item:
 
 
 def _still_kept(deleted_at: str | None) -> str | None:
-    """In the trash for longer than that is kept, it would never be seen: its time starts over."""
+    """Start the time of a note over that has been in the trash for longer than it is kept: it would never be seen."""
     now = datetime.now(UTC)
     if deleted_at and datetime.fromisoformat(deleted_at) <= now - TRASH_RETENTION:
         return now.isoformat()

@@ -1,4 +1,4 @@
-"""What is done to several notes at once, each in one bounded statement. Notes of others and vanished ones are left out.
+"""Do something to several notes at once, each in one bounded statement. Notes of others and vanished ones are left out.
 
 The rows are locked in the order of their ids, so two such statements never wait for each other in a circle. What was
 put away together has the same moment, by which undo finds it, so no list of ids has to be kept.
@@ -29,10 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from app.extensions import db
-from app.notes.list_columns import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER
 from app.notes.listing import MOST_SHOWN
 from app.notes.models import CONTENT_LENGTH, Note
-from app.notes.service import NoteNotFound
+from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER, NoteNotFound
 
 MOST_SELECTED = MOST_SHOWN
 
@@ -66,14 +65,14 @@ def _change(chosen: Select[Any], **values: Any) -> Any:
 
 
 def _content_with_tag() -> ColumnElement[str]:
-    """The text with the tag at its end: behind the tags that its last line is made of, or below the text."""
+    """Return the text with the tag at its end: behind the tags that its last line is made of, or below the text."""
     text = func.rtrim(Note.content, " \n\t", type_=Text)
     ends_with_tags = text.op("~", is_comparison=True)(r"(^|\n)#[^ #\n]+( #[^ #\n]+)*$")
     return case((text == "", _WRITTEN), (ends_with_tags, text + " " + _WRITTEN), else_=text + "\n\n" + _WRITTEN)
 
 
 def _tag() -> Select[int, int]:
-    """The tags are those of the text (tags.py) and this one, since what ends a text ends no other tag in it."""
+    """Add the tag to those of the text (texts.py): what ends a text ends no other tag in it."""
     chosen: CTE = _chosen(
         _IDS & NOT_DELETED, _content_with_tag().label("content"), (any_(Note.tags) == _TAG).label("has_it")
     ).cte("chosen")
@@ -97,7 +96,7 @@ _RESTORE = _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), deleted_at=
 
 
 def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
-    """Returns how many notes it is about. Raises: NoteNotFound: none of them is there."""
+    """Pin or unpin notes and return how many they are. Raises: NoteNotFound: none of them is there."""
     return len(_apply(_PIN, user_id, ids=ids, pinned=pinned))
 
 
@@ -105,7 +104,7 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
     """Write a tag at the end of each text that has not got it, which makes a new version of the note.
 
     Args:
-        tag: one that tags.tags_of() finds as it is, without `#`.
+        tag: one that texts.tags_of() finds as it is, without `#`.
 
     Raises: NoteNotFound: none of them is there.
     """
@@ -118,13 +117,13 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
 
 
 def archive_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
-    """How many notes are in the archive now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
+    """Return how many are in the archive now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
     rows = _apply(_ARCHIVE, user_id, ids=ids)
     return len(rows), max(row.archived_at for row in rows)
 
 
 def delete_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
-    """How many notes are in the trash now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
+    """Return how many are in the trash now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
     rows = _apply(_DELETE, user_id, ids=ids)
     return len(rows), max(row.deleted_at for row in rows)
 

@@ -1,25 +1,36 @@
-"""The use cases of notes: create, read, edit, pin, delete, restore. Another user's note is not found.
+"""The use cases of a note: create, read, edit, pin, delete, restore. Another user's note is not found.
 
-The list is in listing.py, the archive in archive.py, the trash in trash.py.
+The list is in listing.py, the archive and the trash are in archive.py.
 """
 
 import uuid
 from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Delete, Update, bindparam, func, select, update
+from sqlalchemy import BindParameter, Delete, Row, Select, Update, and_, bindparam, func, select, update
 
 from app.accounts.errors import owner_required
 from app.extensions import db, read
 from app.limits.idempotency import Key
 from app.limits.quotas import DeletedSince, Quota, StoredBefore
-from app.notes.excerpts import LENGTH, name_and_excerpt
-from app.notes.list_columns import DAYS_LEFT, IN_TRASH, NOT_DELETED, NoteRow
 from app.notes.models import Note, NoteShare
-from app.notes.tags import tags_of
-from app.notes.task_boxes import Tick, ticked
+from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
+from app.soft_delete import can_be_restored
 
 TRIES = 5  # of a tick, against edits of the same moment
+TRASH_RETENTION = timedelta(days=30)
 QUOTA = Quota(Note, 100_000)
+
+NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
+
+OWNER: BindParameter[int] = bindparam("owner")
+NOT_DELETED = Note.deleted_at.is_(None)
+LISTED = and_(NOT_DELETED, Note.archived_at.is_(None))
+IN_ARCHIVE = and_(NOT_DELETED, Note.archived_at.is_not(None))
+IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
+DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)  # in the trash
+EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("text")
 
 
 class NoteNotFound(Exception):
@@ -39,14 +50,15 @@ class StaleVersion(Exception):
 
 
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
-_ONE = select(
+_OWN = select(
     *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
-).where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED)
+).where(Note.user_id == OWNER, Note.id == bindparam("note_id"))
+_ONE = _OWN.where(NOT_DELETED)
 _ONE_OR_DELETED = (
-    select(*_ONE.selected_columns, Note.deleted_at, DAYS_LEFT.label("days_left"))
+    _OWN.add_columns(Note.deleted_at, DAYS_LEFT.label("days_left"))
     .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
     .outerjoin(NoteShare, NoteShare.note_id == Note.id)
-    .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
+    .where(NOT_DELETED | IN_TRASH)
 )
 
 
@@ -93,7 +105,7 @@ def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: Key | None
 
 
 def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
-    """The ids of the notes that have these keys, in their order. Raises: DeletedSince: there are none."""
+    """Return the ids of the notes that have these keys, in their order. Raises: DeletedSince: there are none."""
     stored = select(Note.idempotency_key, Note.id).where(Note.user_id == user_id, Note.idempotency_key.in_(row_keys))
     by_key = {str(row_key): note_id for row_key, note_id in db.session.execute(stored)}
     if not by_key:
@@ -102,16 +114,20 @@ def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
-    """Raises: NoteNotFound."""
-    note = read(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none()
-    if note is None:
-        raise NoteNotFound
-    return note
+    """Return a note of the list or of the archive. Raises: NoteNotFound."""
+    return read_one(_ONE, user_id, note_id)
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
-    """A note that may be in the trash (`deleted_at`, `days_left`) and shared (`share_token`). Raises: NoteNotFound."""
-    note = read(_ONE_OR_DELETED, {"owner": user_id, "note_id": note_id}).one_or_none()
+    """Return a note that may be in the trash (`deleted_at`, `days_left`) and shared (`share_token`).
+
+    Raises: NoteNotFound.
+    """
+    return read_one(_ONE_OR_DELETED, user_id, note_id)
+
+
+def read_one(statement: Select[*tuple[Any, ...]], user_id: int, note_id: int) -> NoteRow:
+    note = read(statement, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
         raise NoteNotFound
     return note
@@ -198,7 +214,7 @@ def own_note(user_id: int, note_id: int) -> Update:
 
 def apply_and_name(change: Update | Delete) -> str:
     """Run an update or a deletion of one note and return the note's name. Raises: NoteNotFound."""
-    note = db.session.execute(change.returning(Note.title, func.left(Note.content, LENGTH).label("text"))).one_or_none()
+    note = db.session.execute(change.returning(Note.title, EXCERPT)).one_or_none()
     db.session.commit()
     if note is None:
         raise NoteNotFound

@@ -1,4 +1,4 @@
-"""Sharing: the use cases of the secret link of a note (capability URL). Whoever has it reads the note as it is now.
+"""Share a note by a secret link (capability URL). Whoever has it reads the note as it is now.
 
 The link opens nothing while the note is in the trash, and opens it again once it is restored: undoing a deletion undoes
 all of it. Ending the sharing deletes the token, so that its address is 404 for ever; sharing again draws another one.
@@ -7,17 +7,14 @@ all of it. Ending the sharing deletes the token, so that its address is 404 for 
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import String, bindparam, delete, func, select
+from sqlalchemy import String, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.extensions import Base, db, read
 from app.keyset import IDS, Cursor, cut_page
-from app.notes.excerpts import LENGTH
-from app.notes.list_columns import IN_TRASH, NOT_DELETED, NoteRow
 from app.notes.models import Note, NoteShare
-from app.notes.service import NoteNotFound, get_note_or_deleted
+from app.notes.service import EXCERPT, IN_TRASH, NOT_DELETED, OWNER, NoteNotFound, NoteRow, get_note_or_deleted
 
 PAGE_SIZE = 20
 TOKEN_BYTES = 16  # 128 random bits, which nobody guesses (ASVS 5.0 V11.5.1); more would only make a longer link
@@ -26,24 +23,11 @@ KEY_BOUNDS = (IDS,)  # of the list's cursor: the link's id
 START = Cursor.start(KEY_BOUNDS)
 
 
-@dataclass(frozen=True)
-class SharedPage:
-    """A page of what a person shares.
-
-    Args:
-        notes: up to PAGE_SIZE, the last shared first; those in the trash have `deleted_at`.
-        older: where the next page starts; None on the last one.
-    """
-
-    notes: Sequence[NoteRow]
-    older: Cursor | None
-
-
 _SHARES = Base.metadata.tables[NoteShare.__tablename__]
 # Locked, so that a note that is deleted for good at the same moment is not found, and violates no foreign key.
 _TO_SHARE = (
     select(Note.id, Note.user_id, bindparam("drawn", type_=String))
-    .where(Note.user_id == bindparam("owner"), Note.id == bindparam("note"), NOT_DELETED)
+    .where(Note.user_id == OWNER, Note.id == bindparam("note"), NOT_DELETED)
     .with_for_update(read=True, key_share=True)
 )
 # Of two at once, the second one finds the row of the first, and leaves its token as it is.
@@ -53,34 +37,19 @@ _SHARE = (
     .on_conflict_do_update(index_elements=["note_id"], set_={"note_id": _SHARES.c.note_id})
     .returning(_SHARES.c.token)
 )
-_STOP = (
-    delete(NoteShare)
-    .where(NoteShare.user_id == bindparam("owner"), NoteShare.note_id == bindparam("note"))
-    .returning(NoteShare.note_id)
-)
-_IS_SHARED = select(NoteShare.note_id).where(
-    NoteShare.user_id == bindparam("owner"), NoteShare.note_id == bindparam("note")
-)
+_OF_NOTE = (NoteShare.user_id == OWNER, NoteShare.note_id == bindparam("note"))
+_STOP = delete(NoteShare).where(*_OF_NOTE).returning(NoteShare.note_id)
+_IS_SHARED = select(NoteShare.note_id).where(*_OF_NOTE)
 _BY_TOKEN = (
     select(Note.title, Note.content, Note.updated_at)
     .join(NoteShare, NoteShare.note_id == Note.id)
     .where(NoteShare.token == bindparam("token"), NOT_DELETED)
 )
 _PAGE = (
-    select(
-        Note.id,
-        Note.title,
-        func.left(Note.content, LENGTH).label("text"),
-        Note.deleted_at,
-        NoteShare.id.label("share_id"),
-        NoteShare.created_at.label("shared_at"),
-    )
+    select(Note.id, Note.title, EXCERPT, Note.deleted_at)
+    .add_columns(NoteShare.id.label("share_id"), NoteShare.created_at.label("shared_at"))
     .join(NoteShare, NoteShare.note_id == Note.id)
-    .where(
-        NoteShare.user_id == bindparam("owner"),
-        NoteShare.id < bindparam("before"),
-        NOT_DELETED | IN_TRASH,
-    )
+    .where(NoteShare.user_id == OWNER, NoteShare.id < bindparam("before"), NOT_DELETED | IN_TRASH)
     .order_by(NoteShare.id.desc())
     .limit(PAGE_SIZE + 1)
 )
@@ -109,12 +78,12 @@ def stop_sharing(user_id: int, note_id: int) -> None:
 
 
 def is_shared(user_id: int, note_id: int) -> bool:
-    """Whether the note has a link, which may open nothing since the note is in the trash."""
+    """Return True if the note has a link, which may open nothing since the note is in the trash."""
     return db.session.scalar(_IS_SHARED, {"owner": user_id, "note": note_id}) is not None
 
 
 def get_shared_note(token: str) -> NoteRow:
-    """The title, the content and `updated_at` of the note that has this link; nothing of whose it is.
+    """Return the title, the content and `updated_at` of the note that has this link; nothing of whose it is.
 
     Raises:
         NoteNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
@@ -125,7 +94,10 @@ def get_shared_note(token: str) -> NoteRow:
     return note
 
 
-def list_shared(user_id: int, after: Cursor = START) -> SharedPage:
-    """A page of the notes that the user shares, the last shared first."""
+def list_shared(user_id: int, after: Cursor = START) -> tuple[Sequence[NoteRow], Cursor | None]:
+    """Return a page of the notes that the user shares, the last shared first, and where the next page starts.
+
+    Those in the trash have `deleted_at`.
+    """
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
-    return SharedPage(*cut_page(rows, PAGE_SIZE, lambda note: (note.share_id,)))
+    return cut_page(rows, PAGE_SIZE, lambda note: (note.share_id,))

@@ -1,9 +1,9 @@
 """The nightly job of notes: purge the trash."""
 
 from app.jobs.queue import nightly
-from app.notes import trash
+from app.notes import archive
 
 
 @nightly("notes.purge_deleted", old_name="notes.remove_forgotten")
 def purge_deleted(timestamp: int) -> None:
-    trash.purge_deleted_notes()
+    archive.purge_deleted_notes()

@@ -1,6 +1,8 @@
-"""The pages of notes: list, create, read, edit, trash."""
+"""Show the list of notes, add a note, and select several notes to change all of them."""
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -11,16 +13,14 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
-from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
-from app.notes import listing, markdown, service, sharing
-from app.notes.cursor import START, parse_cursor
-from app.notes.days import group_by_day
-from app.notes.excerpts import name_and_excerpt
-from app.notes.forms import NewNoteForm
-from app.notes.one_day import OneDay, list_day
+from app.notes import archive_views, listing, note_views, selection, service
+from app.notes.cursor import SORT_KEY, START, microseconds_of, moment_at, parse_cursor
+from app.notes.days import OneDay, group_by_day, list_day
+from app.notes.figures import list_tags
+from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, requested, return_url
 from app.notes.search import Search
-from app.web.access import local_path
+from app.notes.texts import name_and_excerpt
 from app.web.answers import go_to, refusal
 from app.web.drafts import accepted
 from app.web.errors import show_error, wants_json
@@ -30,12 +30,17 @@ from app.web.formats import number
 from app.web.locale import reader
 from app.web.template_folding import constant
 
-bp = Blueprint("notes", __name__, url_prefix="/notes")
-bp.add_app_template_filter(name_and_excerpt)
-
-LONGEST_RETURN_URL = 600  # characters, so that it fits into the session cookie together with a message
+UNDO: dict[str, Callable[[int, datetime], int]] = {
+    "archive": selection.undo_archive,
+    "delete": selection.undo_delete,
+}
 
 Answer = str | Response | tuple[str, int]
+
+bp = Blueprint("notes", __name__, url_prefix="/notes")
+bp.add_app_template_filter(name_and_excerpt)
+note_views.add_to(bp)
+archive_views.add_to(bp)
 
 
 @bp.errorhandler(service.NoteNotFound)
@@ -51,9 +56,10 @@ def index() -> Answer:
 
 
 def requested_page() -> tuple[listing.NotePage, OneDay | None]:
-    """The page of the list that the parameters ask for, and the day if it is of one."""
+    """Return the page of the list that the parameters ask for, and the day if it is of one."""
     search = Search.parse(request.args.get("q", ""), request.args.get("tag", ""))
-    day, after = requested_day(), requested_cursor()
+    day = requested("day", lambda text: OneDay.parse(text, reader().time_zone))
+    after = requested("before", parse_cursor) or START
     if day and search:
         abort(400)  # no page leads there
     size = requested_size()
@@ -62,8 +68,18 @@ def requested_page() -> tuple[listing.NotePage, OneDay | None]:
     return listing.list_notes(current_user.id, after, search, size), None
 
 
+def requested_size() -> int:
+    """Return how many notes `?shown=` asks for: a reader comes back to a list that "Show older" has made longer."""
+    shown = request.args.get("shown", "")
+    if not shown:
+        return listing.PAGE_SIZE
+    if not re.fullmatch("[0-9]{2,3}", shown) or int(shown) > listing.MOST_SHOWN:
+        abort(400)
+    return max(int(shown), listing.PAGE_SIZE)
+
+
 def new_note_form(search: Search) -> NewNoteForm | None:
-    """With the tag in it that the list is of; None: empty, as empty_note_fields() has it."""
+    """Return a form with the tag in it that the list is of; None: empty, as empty_note_fields() has it."""
     if search.words or not search.tags:
         return None
     return NewNoteForm(formdata=None, content=f"#{' #'.join(search.tags)} ")
@@ -72,7 +88,7 @@ def new_note_form(search: Search) -> NewNoteForm | None:
 @bp.app_template_global()
 @constant
 def empty_note_fields() -> Markup:
-    """The fields of a new note before anything is typed, for the list, where they are on every page."""
+    """Return the fields of a new note before anything is typed, for the list, where they are on every page."""
     return Markup(render_template("notes/new_note.html", form=NewNoteForm(formdata=None)))  # noqa: S704 - our template
 
 
@@ -103,36 +119,8 @@ def refused(form: NewNoteForm) -> Answer:
     return render_template("notes/index.html", **list_context(page), form=form), 422
 
 
-def requested_cursor() -> Cursor:
-    """Where the page that `?before=` asks for starts; 400 when it is not a cursor of this list."""
-    before = request.args.get("before")
-    try:
-        return START if before is None else parse_cursor(before)
-    except ValueError:
-        abort(400)
-
-
-def requested_size() -> int:
-    """How many notes `?shown=` asks for: a reader comes back to a list that "Show older" has made longer."""
-    shown = request.args.get("shown", "")
-    if not shown:
-        return listing.PAGE_SIZE
-    if not re.fullmatch("[0-9]{2,3}", shown) or int(shown) > listing.MOST_SHOWN:
-        abort(400)
-    return max(int(shown), listing.PAGE_SIZE)
-
-
-def requested_day() -> OneDay | None:
-    """The day that `?day=` asks for, where the reader is; 400 when it is none."""
-    day = request.args.get("day")
-    try:
-        return None if day is None else OneDay.parse(day, reader().time_zone)
-    except ValueError:
-        abort(400)
-
-
 def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str, Any]:
-    """The variables of the list's templates. `here` is the URL that its buttons return to."""
+    """Return the variables of the list's templates. `here` is the URL that its buttons return to."""
     place = requested_place()
     can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
     return {
@@ -148,49 +136,96 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
 
 
 def requested_place() -> dict[str, Any]:
-    """What the list is of. A note that was refused is shown above the newest ones."""
+    """Return what the list is of. A note that was refused is shown above the newest ones."""
     query = {} if request.endpoint == "notes.create" else request.args
     return {name: query.get(name) or None for name in ("q", "tag", "day")}
 
 
 def page_url(endpoint: str, **more: Any) -> str:
-    """The URL of this page of the list, or of the one where its notes can be selected."""
+    """Return the URL of this page of the list, or of the one where its notes can be selected."""
     query = {} if request.endpoint == "notes.create" else request.args
     return url_for(endpoint, **requested_place(), before=query.get("before"), shown=query.get("shown"), **more)
 
 
-@bp.get("/<id:note_id>")
+@bp.get("/tags")
 @from_follower
-def show(note_id: int) -> Answer:
-    """200 for a note in the archive or the trash too: it is there to be read until it is deleted for good."""
-    note = service.get_note_or_deleted(current_user.id, note_id)
-    html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
-    template = "deleted" if note.deleted_at else "show"
-    home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
-    return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
+def tags() -> Answer:
+    return render_template("notes/tags.html", tags=list_tags(current_user.id))
 
 
-@bp.post("/<id:note_id>/pin")
-def pin(note_id: int) -> Answer:
-    if request.values.get("pinned") not in ("0", "1"):
+@bp.get("/select")
+@from_follower
+def select() -> Answer:
+    """Show the page of the list that the same parameters ask for, with checkboxes. `?all=1` ticks them."""
+    return selection_page()
+
+
+@bp.post("/select")
+def change_selected() -> Answer:
+    try:
+        chosen = Selection(request.form)
+    except ValueError:
         abort(422)
-    service.pin_note(current_user.id, note_id, pinned=request.values["pinned"] == "1")
-    return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
-
-
-@bp.post("/<id:note_id>/delete")
-def delete(note_id: int) -> Answer:
-    name = service.delete_note(current_user.id, note_id)
-    back = return_url(url_for("notes.index"))
-    undo = url_for("notes.restore", note_id=note_id, next=back)
-    sentence = _("Moved “%(name)s” to the trash.", name=name)
-    if sharing.is_shared(current_user.id, note_id):
-        sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
-    flash(sentence, f"undo {undo}")  # _messages.html makes it a button
+    if chosen.error:
+        return selection_page(chosen), 422
+    back = page_url("notes.index")
+    back = back if len(back) <= LONGEST_RETURN_URL else url_for("notes.index")
+    flash(*apply(chosen, back))
     return redirect(back)
 
 
-def return_url(default: str) -> str:
-    """The page to return to, from the field or parameter `next`. Only local paths: no open redirect."""
-    back = local_path(request.values.get("next"), default)
-    return back if len(back) <= LONGEST_RETURN_URL else default
+def selection_page(chosen: Selection | None = None) -> str:
+    page, day = requested_page()
+    return render_template(
+        "notes/select.html",
+        **list_context(page, day),
+        chosen=chosen,
+        all_url=page_url("notes.select", all=1),
+        action=page_url("notes.select"),
+        are_all=request.args.get("all") == "1",
+    )
+
+
+def apply(chosen: Selection, back: str) -> tuple[str, str]:
+    """Change the notes, and return a sentence about it and the category of that message, see _messages.html."""
+    user_id, ids = current_user.id, chosen.ids
+    if chosen.action == "tag":
+        return tagged_sentence(chosen.tag, selection.tag_notes(user_id, ids, chosen.tag)), "message"
+    if chosen.action == "archive":
+        count, moment = selection.archive_notes(user_id, ids)
+        return _("Notes archived: %(count)s.", count=number(count)), undo("archive", moment, back)
+    if chosen.action == "delete":
+        count, moment = selection.delete_notes(user_id, ids)
+        return _("Notes moved to the trash: %(count)s.", count=number(count)), undo("delete", moment, back)
+    count = selection.pin_notes(user_id, ids, pinned=chosen.action == "pin")
+    if chosen.action == "pin":
+        return _("Notes pinned: %(count)s.", count=number(count)), "message"
+    return _("Notes unpinned: %(count)s.", count=number(count)), "message"
+
+
+def tagged_sentence(tag: str, result: selection.Tagged) -> str:
+    tagged, full = number(result.tagged), number(result.full)
+    if not result.full:
+        return str(_("Notes tagged #%(tag)s: %(count)s.", tag=tag, count=tagged))
+    sentence = _("Notes tagged #%(tag)s: %(count)s. No room for it in: %(full)s.", tag=tag, count=tagged, full=full)
+    return str(sentence)
+
+
+def undo(action: str, moment: datetime, back: str) -> str:
+    """Return the category that adds a button for undo. The moment stands for the notes: the cookie cannot hold ids."""
+    return f"undo {url_for('notes.undo_selected', of=action, at=microseconds_of(moment), next=back)}"
+
+
+@bp.post("/select/undo")
+def undo_selected() -> Answer:
+    at = request.args.get("at", "")
+    if request.args.get("of") not in UNDO or not (at.isascii() and at.isdigit() and len(at) < 19):
+        abort(422)
+    if int(at) not in SORT_KEY[1]:
+        abort(422)
+    try:
+        count = UNDO[request.args["of"]](current_user.id, moment_at(int(at)))
+        flash(_("Notes restored: %(count)s.", count=number(count)))
+    except service.NoteNotFound:  # as when undo is sent twice
+        flash(_("Nothing is left to undo."))
+    return redirect(return_url(url_for("notes.index")))

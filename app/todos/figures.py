@@ -1,12 +1,11 @@
-"""The figures of todos on my page."""
+"""The figures of todos on My page."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from app.figures.kept import kept
-from app.figures.models import Figures
+from app.figures.models import Figures, kept
 from app.todos.service import QUOTA
 
 FIGURES: Mapping[str, ColumnElement[Any]] = {

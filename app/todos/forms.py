@@ -1,17 +1,27 @@
-"""The forms of a todo, and the rules for its description and due date."""
+"""Read what a request sends: the forms of a todo, and the place in the list that it is about."""
 
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import TypedDict
 
+from flask import abort, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
 from wtforms import DateField, Field, HiddenField, StringField
 from wtforms.validators import ValidationError
 
+from app.keyset import Cursor
+from app.todos import listing
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST
 from app.todos.service import Changes
+from app.web.answers import go_to
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
+
+# What `?show=` asks for: done todos or open ones. "open" is what older bookmarks say.
+COMPLETED = {None: False, "open": False, "today": False, "done": True}
+SORTS = (None, "due")
 
 
 def description_field(label: object, **options: str) -> StringField:
@@ -53,7 +63,7 @@ class TodoForm(FlaskForm):
 
     @property
     def due(self) -> date | None:
-        """A day of the calendar counts more than one by name."""
+        """Return the day of the calendar, which counts more than one by name."""
         due: date | None = self.due_on.data or self.named_day.data
         return due
 
@@ -74,7 +84,7 @@ class ChangeTodoForm(TodoForm):
             raise ValidationError(_("Go back and use the buttons on the page."))
 
     def changes(self) -> Changes:
-        """The values of the fields that were sent."""
+        """Return the values of the fields that were sent."""
         changes: Changes = {}
         if self.description.raw_data:
             changes["description"] = self.description.data
@@ -83,3 +93,27 @@ class ChangeTodoForm(TodoForm):
         if self.completed.raw_data:
             changes["completed"] = self.completed.data == "1"
         return changes
+
+
+class Place(TypedDict):
+    """The part of the list on the screen. Every form has it in its URL and returns to it."""
+
+    show: str | None
+    sort: str | None
+    before: Cursor | None
+
+
+def requested_place() -> Place:
+    """Return the place of `?show=`, `?sort=` and `?before=`; 400 for any other value, before anything is stored."""
+    show, sort, before = (request.args.get(name) for name in ("show", "sort", "before"))
+    if show not in COMPLETED or sort not in SORTS:
+        abort(400)
+    try:
+        cursor = None if before is None else Cursor.parse(before, listing.KEY_BOUNDS)
+    except ValueError:
+        abort(400)
+    return {"show": show, "sort": sort, "before": cursor}
+
+
+def return_to(place: Place, anchor: str | None = None) -> Response:
+    return go_to(url_for("todos.index", **place, _anchor=anchor))

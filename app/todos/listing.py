@@ -1,4 +1,4 @@
-"""The list of todos, in the user's own order or by due date, with keyset pagination.
+"""List todos in the user's own order or by due date, with keyset pagination.
 
 In either order the sort key is the rank, a number that falls from the top of the list to its end, and then the id.
 """
@@ -23,14 +23,15 @@ from sqlalchemy import (
 )
 
 from app.extensions import read
-from app.figures.kept import kept
-from app.figures.models import Figures
+from app.figures.models import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
 
 PAGE_SIZE = 50
 DONE_BELOW = 10  # done todos in the folded group below the open ones
+KEY_BOUNDS = (BIGINTS, IDS)  # rank, id
+START = Cursor.start(KEY_BOUNDS)
 DAY_ZERO = date(2000, 1, 1)
 NO_DUE_DATE, DONE = -(10**6), -2 * 10**6  # ranks below that of every due date
 
@@ -45,23 +46,19 @@ class TodoPage:
     done: int
 
 
-KEY_BOUNDS = (BIGINTS, IDS)  # rank, id
-START = Cursor.start(KEY_BOUNDS)
-
 # The earliest due date first. No index has this order, so the user's rows are sorted.
 _URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DUE_DATE))
 _UNTIL_DUE = literal_column("('2000-01-01'::date - todos.due_on)", Integer)  # as in the index ix_todos_due
 _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
 
-
 COLUMNS = (Todo.id, Todo.description, Todo.due_on, Todo.completed)
 
 
 def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    columns = (*COLUMNS, rank.label("rank"))
+    """Return the rows of a page after the cursor, and one more."""
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))
     return (
-        select(*columns)
+        select(*COLUMNS, rank.label("rank"))
         .where(Todo.user_id == bindparam("owner"), NOT_DELETED, below, *conditions)
         .order_by(rank.desc(), Todo.id.desc())
         .limit(PAGE_SIZE + 1)
@@ -69,7 +66,7 @@ def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Sel
 
 
 def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The numbers of open and done todos beside each row; where the page has no rows, one row of them alone."""
+    """Return the numbers of open and done todos beside each row; where the page has no rows, one row of them alone."""
     done = kept(Figures.todos_done)
     counts = select((kept(Figures.todos) - done).label("open"), done.label("done")).subquery()
     page = rows.subquery()
@@ -95,19 +92,19 @@ _LATEST_DONE = (
 
 
 def list_latest_done(user_id: int) -> Sequence[TodoRow]:
-    """Up to DONE_BELOW of the user's done todos, what was done last first."""
+    """Return up to DONE_BELOW of the user's done todos, what was done last first."""
     return read(_LATEST_DONE, {"owner": user_id}).all()
 
 
 def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:
-    """A page of the user's open todos that are due on `today` or were before, the earliest first."""
+    """Return a page of the user's open todos that are due on `today` or were before, the earliest first."""
     return _page(_TODAY, user_id, after, today=(DAY_ZERO - today).days)
 
 
 def list_todos(
     user_id: int, after: Cursor = START, *, completed: bool | None = None, sort: str | None = None
 ) -> TodoPage:
-    """A page of the user's todos.
+    """Return a page of the user's todos.
 
     Args:
         completed: only the done ones, or only the open ones; None lists both.

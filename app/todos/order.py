@@ -37,8 +37,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
     Returns:
         The lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
 
-    Raises:
-        TodoNotFound
+    Raises: TodoNotFound.
     """
     db.session.execute(LOCK_OWNER, {"owner": user_id})  # two swaps at once could use one position twice
     todo = db.session.execute(_ONE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
@@ -95,7 +94,7 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
 
 
 def cursor_after_move(cursor: Cursor, lowest: int | None) -> Cursor:
-    """The same position in the list after `move_todo` gave the todos from id `lowest` on their positions."""
+    """Return the same position in the list after `move_todo` gave the todos from id `lowest` on their positions."""
     position, todo_id = cursor.key
     if position == UNPLACED and lowest is not None and todo_id >= lowest:
         return Cursor((todo_id, todo_id))
@@ -103,7 +102,7 @@ def cursor_after_move(cursor: Cursor, lowest: int | None) -> Cursor:
 
 
 def _swap(user_id: int, todo: TodoRow, neighbour: TodoRow) -> int | None:
-    """Swap two positions; the lowest id that got its first position by this."""
+    """Swap two positions, and return the lowest id that got its first position by this."""
     lowest = min((row.id for row in (todo, neighbour) if row.position == UNPLACED), default=None)
     if lowest is not None:
         _give_positions(user_id, lowest)
@@ -112,7 +111,7 @@ def _swap(user_id: int, todo: TodoRow, neighbour: TodoRow) -> int | None:
 
 
 def _give_positions(user_id: int, lowest: int) -> None:
-    """Also to the UNPLACED todos above, or they would fall below. Once in a todo's life."""
+    """Place the UNPLACED todos from this id on, or those above would fall below. Once in a todo's life."""
     above = update(Todo).where(Todo.user_id == user_id, Todo.position == UNPLACED, Todo.id >= lowest)
     db.session.execute(above.values(position=Todo.id))
 

@@ -1,4 +1,4 @@
-"""Todos in an export and back."""
+"""Export todos, and import them."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -23,14 +23,12 @@ _ALL = select(*(Todo.__table__.c[name] for name in FIELDS)).where(*_OWN).order_b
 _IMPORTER = BulkImporter(
     Todo, FIELDS, same=("created_at", "description"), batch=BATCH, quota=QUOTA, counts=Todo.deleted_at.is_(None)
 )
-
-
 # On top, like each new todo: see order.py.
 _PLACE = update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id)
 
 
 def dump(user_id: int) -> Iterator[Item]:
-    """The one that stands lowest comes first. None says its place: what is stored later stands higher."""
+    """Yield the one that stands lowest first. None says its place: what is stored later stands higher."""
     rows = db.session.execute(_ALL, {"owner": user_id}, execution_options={"yield_per": BATCH})
     return (dict(row) for row in rows.mappings())
 

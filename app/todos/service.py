@@ -6,7 +6,7 @@ The list is in listing.py, its order in order.py.
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, update
+from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, update
 
 from app.accounts.errors import owner_required
 from app.accounts.models import User
@@ -84,26 +84,26 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
 
 
 def get_todo(user_id: int, todo_id: int) -> TodoRow:
-    """Raises: TodoNotFound."""
-    todo = read(_ONE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
-    if todo is None:
-        raise TodoNotFound
-    return todo
+    """Return a todo. Raises: TodoNotFound."""
+    return _read_one(_ONE, user_id, todo_id)
 
 
 def get_todo_or_deleted(user_id: int, todo_id: int) -> TodoRow:
-    """A todo that may have been deleted within UNDO_FOR. Raises: TodoNotFound."""
-    todo = read(_ONE_OR_DELETED, {"owner": user_id, "todo_id": todo_id}).one_or_none()
+    """Return a todo that may have been deleted within UNDO_FOR. Raises: TodoNotFound."""
+    return _read_one(_ONE_OR_DELETED, user_id, todo_id)
+
+
+def _read_one(statement: Select[*tuple[Any, ...]], user_id: int, todo_id: int) -> TodoRow:
+    todo = read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         raise TodoNotFound
     return todo
 
 
 def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
-    """Partial update: only the given fields change, so a new text and a tick from two windows are both kept.
+    """Change the given fields alone (partial update), so a new text and a tick from two windows are both kept.
 
-    Raises:
-        TodoNotFound
+    Raises: TodoNotFound.
     """
     values: dict[str, Any] = {**changes}
     if "completed" in changes:
@@ -112,7 +112,7 @@ def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
 
 
 def delete_todo(user_id: int, todo_id: int) -> str:
-    """Soft delete: the todo can be restored for UNDO_FOR. Returns its description. Raises: TodoNotFound."""
+    """Delete a todo (soft delete) and return its description. Raises: TodoNotFound."""
     return _apply(_own(user_id, todo_id).where(NOT_DELETED).values(deleted_at=_THIS_MOMENT))
 
 
@@ -126,7 +126,7 @@ def restore_todo(user_id: int, todo_id: int) -> str:
 
 
 def clear_completed(user_id: int) -> Cleared | None:
-    """Soft delete all done todos. None if no todo was done."""
+    """Delete all done todos, as delete_todo() does. None if no todo was done."""
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, NOT_DELETED).values(deleted_at=_THIS_MOMENT)
     moments = db.session.scalars(clear.returning(_MICROSECOND)).all()
@@ -135,22 +135,17 @@ def clear_completed(user_id: int) -> Cleared | None:
 
 
 def restore_cleared(user_id: int, moment: int) -> None:
-    """Restore the todos that `clear_completed` deleted at that moment, and nothing else.
-
-    Raises:
-        TodoNotFound: none of it is left.
-    """
+    """Restore the todos that `clear_completed` deleted at that moment. Raises: TodoNotFound: none of them is left."""
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     cleared = update(Todo).where(Todo.user_id == user_id, _CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
-    restore = cleared.values(deleted_at=None).returning(Todo.id)
-    restored = db.session.scalars(restore).all()
+    restored = db.session.scalars(cleared.values(deleted_at=None).returning(Todo.id)).all()
     db.session.commit()
     if not restored:
         raise TodoNotFound
 
 
 def purge_deleted_todos() -> int:
-    """Delete for good every user's todos that were deleted longer than UNDO_FOR ago; how many they were."""
+    """Delete for good every user's todos that were deleted longer than UNDO_FOR ago; return how many."""
     return purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
 
 

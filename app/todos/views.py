@@ -1,6 +1,7 @@
-"""The page of todos: list, create, complete, edit, move, delete, restore."""
+"""Show the list of todos; add, complete, edit, move, delete and restore them."""
 
 import re
+from datetime import date, timedelta
 
 from flask import Blueprint, abort, flash, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -11,25 +12,23 @@ from werkzeug.wrappers import Response
 from app.follower.choice import from_follower
 from app.limits.quotas import QuotaReached
 from app.todos import listing, order, service
-from app.todos.forms import ChangeTodoForm, TodoForm
+from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to
 from app.todos.models import EARLIEST, LATEST
-from app.todos.place import COMPLETED, Place, requested_place, return_to
-from app.todos.sentences import due, due_choices, for_message
 from app.web.answers import refusal
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
-from app.web.formats import number
+from app.web.formats import deadline, number
 from app.web.locale import today
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
-bp.add_app_template_filter(due)
 
 Answer = str | Response | tuple[str, int]
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
 DIRECTIONS = {"up": True, "down": False}
+SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
 
 
@@ -98,7 +97,7 @@ def change(todo_id: int) -> Answer:
 
 @bp.post("/<id:todo_id>/move")
 def move(todo_id: int) -> Answer:
-    """One place up or down by a button, or dragged to the place of another todo."""
+    """Move a todo one place up or down by a button, or drag it to the place of another."""
     place = requested_place()
     completed = COMPLETED[place["show"]]
     onto = request.form.get("onto", "")
@@ -153,7 +152,7 @@ def flash_undo(sentence: str, address: str) -> None:
 
 
 def requested_edit() -> int | None:
-    """The id of `?edit=`, the todo to edit within the list. Anything that is not on the page is ignored."""
+    """Return the id of `?edit=`, the todo to edit within the list. Anything that is not on the page is ignored."""
     todo_id = request.args.get("edit", "")
     return int(todo_id) if TODO_ID.fullmatch(todo_id) else None
 
@@ -177,3 +176,35 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
     return render_template("todos/edit.html", form=form, todo=todo, place=place, days=DAYS)
+
+
+@bp.app_template_filter()
+def due(value: date) -> str:
+    """Return a due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
+    days = (value - today()).days
+    if days < 0:
+        sentence: str = _("Overdue · was due %(day)s", day=deadline(value))
+    elif days == 0:
+        sentence = _("Due today")
+    elif days == 1:
+        sentence = _("Due tomorrow")
+    else:
+        sentence = _("Due %(day)s", day=deadline(value))
+    return sentence
+
+
+def due_choices(first: date) -> list[tuple[date, str]]:
+    """Return the days that a new todo is offered by name.
+
+    Args:
+        first: today. The next week begins on its Monday (ISO 8601), which on a Sunday is offered as tomorrow.
+    """
+    tomorrow, monday = first + timedelta(days=1), first + timedelta(days=7 - first.weekday())
+    choices = [(first, _("Today")), (tomorrow, _("Tomorrow"))]
+    return choices if monday == tomorrow else [*choices, (monday, _("Next week"))]
+
+
+def for_message(description: str) -> str:
+    """Return the beginning of a description, in bidi isolates: right-to-left text does not reorder the sentence."""
+    shown = description if len(description) <= SHOWN else f"{description[: SHOWN - 1].rstrip()}…"
+    return f"\u2068{shown}\u2069"

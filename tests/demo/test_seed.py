@@ -16,8 +16,8 @@ from app.demo.service import EMAIL, NICKNAME
 from app.extensions import db
 from app.figures.models import Figures
 from app.mypage import heat_map
-from app.notes.list_columns import IN_TRASH, LISTED, NOT_DELETED
 from app.notes.models import Note, NoteShare
+from app.notes.service import IN_TRASH, LISTED, NOT_DELETED
 from app.todos.models import Todo
 from app.wordcounts.models import DONE, Result
 from config import Config, DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig

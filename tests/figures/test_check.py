@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.figures.check import check_figures
+from app.figures.tasks import check_figures
 from app.notes import service as notes
 from app.notes.archive import archive_note
 from tests.figures.counts import counted, kept

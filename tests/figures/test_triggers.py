@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
+from app.notes import archive
 from app.notes import service as notes
-from app.notes import trash
 from app.notes.archive import archive_note
-from app.notes.list_columns import IN_ARCHIVE
 from app.notes.models import Note
+from app.notes.service import IN_ARCHIVE
 from app.todos import service as todos
 from tests.database import row_counts
 from tests.figures.counts import counted, kept
@@ -40,8 +40,8 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     ),
     "edit the tags of an archived note": lambda user, _: notes.update_note(user.id, in_archive(user), "", "#e", 1),
     "pin an archived note": lambda user, _: notes.pin_note(user.id, in_archive(user), pinned=True),
-    "empty the trash": lambda user, _: trash.empty_trash(user.id),
-    "purge": lambda user, _: trash.purge_deleted_notes(),
+    "empty the trash": lambda user, _: archive.empty_trash(user.id),
+    "purge": lambda user, _: archive.purge_deleted_notes(),
     "create a todo": lambda user, _: todos.create_todo(user.id, "one more"),
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.notes import service, trash
+from app.notes import archive, service
 from tests.conftest import browser_of
 from tests.visitor import Visitor
 
@@ -89,7 +89,7 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
 
 def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.delete_note(alice.id, note_id)
-    trash.empty_trash(alice.id)
+    archive.empty_trash(alice.id)
     fields = {"title": "Books", "content": "mine", "version": "1", "from_trash": "1"}
     assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
 

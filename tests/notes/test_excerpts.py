@@ -3,7 +3,9 @@
 import pytest
 from markupsafe import escape
 
-from app.notes.excerpts import LENGTH, excerpt_around_hit, highlight, name_and_excerpt
+from app.notes.search import excerpt_around_hit, highlight
+from app.notes.texts import EXCERPT_LENGTH as LENGTH
+from app.notes.texts import name_and_excerpt
 
 
 @pytest.mark.parametrize(

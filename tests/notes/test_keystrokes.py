@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from app.notes.keystrokes import SYLLABLES, is_word, keys_of, typed
+from app.notes.spelling import SYLLABLES, keys_of, typed
 
 
 def test_every_syllable_is_typed_by_its_keys() -> None:
@@ -44,13 +44,3 @@ def test_each_key_is_a_jamo_or_a_letter(word: str, keys: str) -> None:
 )
 def test_keys_make_syllables_as_an_input_method_composes_them(keys: str, word: str) -> None:
     assert typed(keys) == word
-
-
-@pytest.mark.parametrize("keys", ["ㄱㅏㅁㅈㅏ", "ㄱㅏㄱㅅㅅㅏ", "iosㅇㅐㅂ", ""])
-def test_keys_of_whole_syllables_are_a_word(keys: str) -> None:
-    assert is_word(keys)
-
-
-@pytest.mark.parametrize("keys", ["ㄱ", "ㅏ", "ㄱㄱㅏ", "ㄱㅏㅏ", "ㄱㅏㄸ", "ㄱㅏㅁㄱㅈ"])
-def test_a_jamo_that_stays_alone_makes_no_word(keys: str) -> None:
-    assert not is_word(keys)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.notes.near_words import are_neighbours, near_pattern, near_words
+from app.notes.spelling import are_neighbours, near_pattern, near_words
 
 
 @pytest.mark.parametrize(

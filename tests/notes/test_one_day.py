@@ -11,10 +11,10 @@ from app.accounts import profile
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
-from app.notes import listing, one_day, service
+from app.notes import days, listing, service
 from app.notes.cursor import START
+from app.notes.days import OneDay
 from app.notes.models import Note
-from app.notes.one_day import OneDay
 from tests.notes.lists import headings, older_of, write_at
 from tests.notes.test_plan import fill, scans_of_notes
 from tests.visitor import Visitor
@@ -45,7 +45,7 @@ def on(day: str, zone: ZoneInfo = SEOUL) -> OneDay:
 
 
 def titles(user: User, day: OneDay, after: Cursor = START) -> Sequence[str]:
-    return [note.title for note in one_day.list_day(user.id, after, day).notes]
+    return [note.title for note in days.list_day(user.id, after, day).notes]
 
 
 def live_in_seoul(user: User) -> None:
@@ -54,7 +54,7 @@ def live_in_seoul(user: User) -> None:
 
 def test_a_day_has_the_notes_from_its_midnight_up_to_the_next_one(alice: User) -> None:
     write_at(alice, BEFORE, FIRST, LAST, AFTER)
-    page = one_day.list_day(alice.id, START, on("2026-11-22"))
+    page = days.list_day(alice.id, START, on("2026-11-22"))
     assert [note.title for note in page.notes] == [LAST, FIRST]
     assert (page.found, page.shown, page.total, page.older) == (2, 2, 4, None)
 
@@ -68,7 +68,7 @@ def test_neither_deleted_notes_nor_those_of_others_are_found(alice: User, bob: U
     write_at(bob, FIRST)
     write_at(alice, FIRST)
     service.delete_note(alice.id, db.session.scalars(db.select(Note.id).where(Note.user_id == alice.id)).one())
-    page = one_day.list_day(alice.id, START, on("2026-11-22"))
+    page = days.list_day(alice.id, START, on("2026-11-22"))
     assert (list(page.notes), page.found, page.in_trash) == ([], 0, 1)
 
 
@@ -161,11 +161,11 @@ def test_a_button_of_the_day_returns_to_it(signed_in: Visitor, alice: User) -> N
 def test_of_a_full_day_the_page_says_at_least_how_many(alice: User) -> None:
     fill(alice, 150)
     day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
-    page = one_day.list_day(alice.id, START, day)
+    page = days.list_day(alice.id, START, day)
     assert (page.found, page.found_is_least) == (100, True)
     for _ in range(6):
         assert page.older
-        page = one_day.list_day(alice.id, page.older, day)
+        page = days.list_day(alice.id, page.older, day)
     assert (page.found, page.shown) == (140, 140)
 
 
@@ -176,8 +176,8 @@ def test_a_page_reads_its_own_rows_alone_by_the_index_of_the_list(alice: User, b
     day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
     after = START
     for _ in range(pages):
-        after = one_day.list_day(alice.id, after, day).older or START
-    scans = [scan for _, scan in scans_of_notes(one_day._PAGE, alice, after, begin=day.begin, end=day.end)]
+        after = days.list_day(alice.id, after, day).older or START
+    scans = [scan for _, scan in scans_of_notes(days._STATEMENTS[0], alice, after, begin=day.begin, end=day.end)]
     page = [scan["Actual Rows"] for scan in scans if scan.get("Scan Direction") == "Backward"]
     assert page.count(listing.PAGE_SIZE + 1) == 2
     assert {scan["Node Type"] for scan in scans} <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}

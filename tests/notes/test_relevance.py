@@ -16,7 +16,7 @@ from app.notes import listing, service
 from app.notes.cursor import parse_cursor
 from app.notes.listing import PAGE_SIZE
 from app.notes.search import Search
-from app.notes.search_parts import WALKED
+from app.notes.search_statements import WALKED
 from tests.notes.lists import headings, older_of
 from tests.notes.test_search_index import MOST_ROWS, fill, pages_of, rows_read
 from tests.visitor import Visitor

@@ -8,9 +8,8 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import listing, search_parts, service
-from app.notes.excerpts import highlight
-from app.notes.search import Search
+from app.notes import listing, search_statements, service
+from app.notes.search import Search, highlight
 from tests.notes.test_search_index import MOST_ROWS, fill, pages_of, rows_read
 
 NOTES = {
@@ -145,7 +144,7 @@ def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
     fill(alice, 4000, content)
     for query in ("ㄱㅈㅌㄱ", "ㅁㅅㄹ", "ㅂㄷ", "ㅃㅃ", "ㄱ", "모ㅅㄹ", "ㅁㅅㄹ 달"):
         assert sum(rows_read(alice, query)) <= MOST_ROWS, query
-    asks_no_index = 2 * search_parts.NEWEST + 2 * search_parts.WALKED
+    asks_no_index = 2 * search_statements.NEWEST + 2 * search_statements.WALKED
     assert sum(rows_read(alice, "ㅃ")) <= asks_no_index
     assert [note.title for note in listing.list_notes(alice.id, search=Search.parse("ㅁㅅㄹ")).notes] == [
         f"note {number}" for number in range(1000, 4001, 1000)

@@ -6,9 +6,9 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import listing, near_statement, service
+from app.notes import listing, search_statements, service
 from app.notes.search import Search
-from app.notes.search_parts import WALKED
+from app.notes.search_statements import WALKED
 from tests.conftest import browser_of
 from tests.notes.lists import older_of
 from tests.notes.test_search_index import fill, rows_of
@@ -141,9 +141,9 @@ def test_it_reads_the_newest_notes_alone(alice: User, bob: User) -> None:
     fill(bob, 1000, "'half'")
     fill(alice, 3 * WALKED, "repeat('반달 half ', 20)")
     db.session.execute(text("SET LOCAL enable_seqscan = off"))  # the table is small, but the index is meant
-    values = near_statement.parameters_of(Search.parse("halx 반당 #하늘"))
+    values = search_statements.parameters_of_correction(Search.parse("halx 반당 #하늘"))
     assert values
-    assert sum(rows_of(near_statement._WORDS_FOUND, values | {"owner": alice.id})) == 2 * WALKED  # keys, then texts
+    assert sum(rows_of(search_statements._WORDS_FOUND, values | {"owner": alice.id})) == 2 * WALKED  # keys, then texts
 
 
 def test_the_other_words_stay_as_they_were_typed(alice: User, notes: dict[str, int]) -> None:

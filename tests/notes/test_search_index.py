@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, select, text
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
-from app.notes import listing, search_parts, service
+from app.notes import listing, search_statements, service
 from app.notes.cursor import START, position_of
 from app.notes.models import Note
 from app.notes.search import Search, pattern
@@ -22,7 +22,7 @@ from tests.visitor import Visitor
 
 LETTERS = "가각나다aAbBcéÉßİıΣσςДдя1%_\\#'-.*+?()[{|^$🌙é\u0301ﬁ \n\t\u00a0\u3000\u200b"
 # Of a note its key is read, and perhaps its text; of the candidates twice, for the page and for the number found.
-MOST_ROWS = 2 * search_parts.NEWEST + 4 * search_parts.CANDIDATES + 3 * search_parts.WALKED
+MOST_ROWS = 2 * search_statements.NEWEST + 4 * search_statements.CANDIDATES + 3 * search_statements.WALKED
 
 Node = dict[str, Any]
 
@@ -116,7 +116,7 @@ def test_it_finds_all_of_a_word_that_is_in_old_notes_alone(alice: User) -> None:
 def rows_read(user: User, query: str, after: Cursor = START) -> Iterator[int]:
     """Of each scan of the notes that a page of the search makes: the rows it gave or threw away."""
     position = position_of(after)
-    values = {"owner": user.id} | position.parameters | search_parts.parameters_of(Search.parse(query))
+    values = {"owner": user.id} | position.parameters | search_statements.parameters_of(Search.parse(query))
     is_sorted = after == START or position.relevance is not None
     yield from rows_of(listing._RELEVANT if is_sorted else listing._SEARCH, values)
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 from app.accounts.deletion import delete_account
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import service, sharing, trash
+from app.notes import archive, service, sharing
 from app.notes.archive import archive_note
 from app.notes.models import NoteShare
 from app.notes.service import NoteNotFound
@@ -117,7 +117,7 @@ def test_the_archive_tidies_the_list_and_leaves_the_link_as_it_is(alice: User, n
     token = share_note(alice.id, note_id)
     archive_note(alice.id, note_id, archived=True)
     assert opens(token)
-    assert [note.id for note in list_shared(alice.id).notes] == [note_id]
+    assert [note.id for note in list_shared(alice.id)[0]] == [note_id]
 
 
 def test_it_can_be_ended_in_the_trash_and_then_stays_closed(alice: User, note_id: int) -> None:
@@ -133,12 +133,12 @@ def test_deleted_for_good_the_link_is_gone(alice: User, note_id: int, end: str) 
     token = share_note(alice.id, note_id)
     service.delete_note(alice.id, note_id)
     if end == "one":
-        trash.delete_note_for_good(alice.id, note_id)
+        archive.delete_note_for_good(alice.id, note_id)
     elif end == "all":
-        trash.empty_trash(alice.id)
+        archive.empty_trash(alice.id)
     else:
         age(note_id, days=31)
-        trash.purge_deleted_notes()
+        archive.purge_deleted_notes()
     assert not opens(token)
     assert number_of_links() == 0
 
@@ -174,7 +174,7 @@ def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(al
     service.delete_note(alice.id, ids["deleted"])
     service.delete_note(alice.id, ids["gone"])
     age(ids["gone"], days=31)
-    notes = list_shared(alice.id).notes
+    notes, _ = list_shared(alice.id)
     assert [(note.title, note.deleted_at is not None) for note in notes] == [
         ("deleted", True),
         ("second", False),
@@ -186,12 +186,12 @@ def test_the_pages_of_the_list_have_each_note_once(alice: User) -> None:
     ids = [service.create_note(alice.id, f"{number}", "") for number in range(2 * PAGE_SIZE + 1)]
     for note_id in ids:
         share_note(alice.id, note_id)
-    page = list_shared(alice.id)
-    found = [note.id for note in page.notes]
-    while page.older:
-        assert len(page.notes) == PAGE_SIZE
-        page = list_shared(alice.id, page.older)
-        found += [note.id for note in page.notes]
+    notes, older = list_shared(alice.id)
+    found = [note.id for note in notes]
+    while older:
+        assert len(notes) == PAGE_SIZE
+        notes, older = list_shared(alice.id, older)
+        found += [note.id for note in notes]
     assert found == ids[::-1]
 
 

@@ -12,7 +12,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes import service
 from app.notes.models import Note
-from app.notes.tags import tags_of
+from app.notes.texts import tags_of
 
 SAMPLES = {
     "": [],

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.notes import service
-from app.notes.task_boxes import TaskNotFound, Tick, tick_of, ticked
+from app.notes.texts import TaskNotFound, Tick, tick_of, ticked
 from tests.conftest import browser_of
 from tests.visitor import Visitor
 

@@ -11,7 +11,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
-from app.todos.sentences import due_choices
+from app.todos.views import due_choices
 from app.web.locale import today
 from tests.conftest import browser_of
 from tests.database import row_counts

@@ -13,8 +13,7 @@ from sqlalchemy import event, text
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import listing
-from app.notes.list_columns import TRASH_COUNTED
-from app.notes.listing import TAGS_SHOWN
+from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
 from tests.conftest import browser_of
 from tests.notes.lists import older_of
 from tests.web.test_statements import COSTS, day_of_newest_note
@@ -151,4 +150,4 @@ def test_the_figures_beside_the_list_are_right_for_somebody_who_has_many(alice: 
     page = listing.list_notes(alice.id)
     assert (page.total, page.found, page.in_trash, page.in_archive) == (MANY, MANY, TRASH_COUNTED, 1000)
     assert page.tags[0] == ("tag", MANY)
-    assert len(listing.list_tags(alice.id)) == TAGS_SHOWN
+    assert len(list_tags(alice.id)) == TAGS_SHOWN

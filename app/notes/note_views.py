@@ -1,0 +1,168 @@
+"""Show one note, edit it, tick off its tasks, pin it and share it; and show what is shared to whoever has its link."""
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import partial
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.exceptions import Conflict, NotFound
+from werkzeug.wrappers import Response
+
+from app.follower.choice import from_follower
+from app.keyset import Cursor
+from app.notes import markdown, service, sharing
+from app.notes.forms import EditNoteForm, NoteForm, requested, return_url
+from app.notes.models import CONTENT_LENGTH
+from app.notes.texts import TaskNotFound, Tick
+from app.web.access import public
+from app.web.answers import go_to, refusal
+from app.web.drafts import accepted
+from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
+from app.web.form_recovery import recovers
+from app.web.headers import send_no_referrer
+
+Answer = str | Response | tuple[str, int]
+
+links = Blueprint("shared_notes", __name__)
+
+
+def add_to(notes: Blueprint) -> None:
+    """Add the pages of one note to the blueprint of notes."""
+    notes.add_url_rule("/<id:note_id>", view_func=show)
+    notes.add_url_rule("/<id:note_id>", view_func=change, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/edit", view_func=edit)
+    notes.add_url_rule("/preview", view_func=preview, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/task", view_func=tick, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/pin", view_func=pin, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/share", view_func=share, methods=["POST"])
+    notes.add_url_rule("/shared", view_func=list_shared)
+
+
+@from_follower
+def show(note_id: int) -> Answer:
+    """Show a note, also one in the archive or the trash: it is there to be read until it is deleted for good."""
+    note = service.get_note_or_deleted(current_user.id, note_id)
+    html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
+    template = "deleted" if note.deleted_at else "show"
+    home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
+    return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
+
+
+@from_follower
+def edit(note_id: int) -> Answer:
+    note = service.get_note_or_deleted(current_user.id, note_id)
+    if note.deleted_at:
+        return redirect(url_for("notes.show", note_id=note_id))
+    return editor(EditNoteForm(obj=note), note_id)
+
+
+@recovers("title", "content")
+def change(note_id: int) -> Answer:
+    form = EditNoteForm()
+    if not form.validate():
+        service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404 rather than 422
+        return refusal(form) if wants_json() else (editor(form, note_id), 422)
+    try:
+        typed = (form.title.data, form.content.data, form.version.data)
+        version = service.update_note(current_user.id, note_id, *typed, from_trash="from_trash" in request.form)
+    except service.StaleVersion as stale:
+        return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
+    return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")
+
+
+def editor(form: EditNoteForm, note_id: int) -> str:
+    back = return_url(url_for("notes.index"))
+    return render_template("notes/edit.html", form=form, note_id=note_id, back=back)
+
+
+def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
+    """Show both texts of an edit conflict, and a form with the stored version, which it would replace."""
+    stored, mine = compare(current.content, form.content.data)
+    back = return_url(url_for("notes.index"))
+    return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    differs: bool
+
+
+def compare(stored: str, mine: str) -> tuple[list[Line], list[Line]]:
+    """Return the lines of each text; `differs` marks a line that the other text does not have."""
+    old, new = stored.split("\n"), mine.split("\n")
+    left, right = [Line(text, differs=True) for text in old], [Line(text, differs=True) for text in new]
+    for match in SequenceMatcher(None, old, new).get_matching_blocks():
+        for offset in range(match.size):
+            left[match.a + offset] = Line(old[match.a + offset], differs=False)
+            right[match.b + offset] = Line(new[match.b + offset], differs=False)
+    return left, right
+
+
+@recovers("title", "content")
+def preview() -> Answer:
+    """Show the typed text as it will be read. Nothing is stored, so it may be too long."""
+    form = NoteForm()
+    content = form.content.data[: 2 * CONTENT_LENGTH]
+    html = markdown.render(content, tags_at=url_for("notes.index", tag=""))
+    return render_template("notes/preview.html", title=form.title.data[:CONTENT_LENGTH], html=html)
+
+
+def tick(note_id: int) -> Answer:
+    try:
+        chosen = Tick.parse(request.form.get("task", ""))
+    except ValueError:
+        service.get_note(current_user.id, note_id)  # another user's note is 404 rather than 422
+        abort(422)
+    try:
+        service.tick_task(current_user.id, note_id, chosen)
+    except (TaskNotFound, service.StaleVersion):
+        if wants_json():
+            return show_error(Conflict())
+        flash(_("This note was changed in the meantime. Here it is as it is now."))
+    return go_to(url_for("notes.show", note_id=note_id))
+
+
+def pin(note_id: int) -> Answer:
+    if request.values.get("pinned") not in ("0", "1"):
+        abort(422)
+    service.pin_note(current_user.id, note_id, pinned=request.values["pinned"] == "1")
+    return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
+
+
+def share(note_id: int) -> Answer:
+    if request.form.get("shared") not in ("0", "1"):
+        abort(422)
+    if request.form["shared"] == "1":
+        sharing.share_note(current_user.id, note_id)
+        return redirect(url_for("notes.show", note_id=note_id, _anchor="sharing"))
+    sharing.stop_sharing(current_user.id, note_id)
+    flash(_("Sharing has ended. The link no longer works."))
+    return redirect(url_for("notes.show", note_id=note_id))
+
+
+@from_follower
+def list_shared() -> Answer:
+    after = requested("before", partial(Cursor.parse, bounds=sharing.KEY_BOUNDS))
+    notes, older = sharing.list_shared(current_user.id, after or sharing.START)
+    return render_template("notes/list_shared.html", notes=notes, older=older)
+
+
+@links.get("/s/<token>", endpoint="show")
+@public
+def show_shared(token: str) -> Answer:
+    """Show the same to everybody, its owner too: nobody looks who reads it."""
+    settle_reader()
+    note = sharing.get_shared_note(token)
+    html = markdown.render(note.content, tags_at=None)
+    page = render_template("notes/shared.html", note=note, html=html)
+    send_no_referrer()
+    return page
+
+
+@links.errorhandler(service.NoteNotFound)
+def link_ended(error: service.NoteNotFound) -> Response:
+    advice = _("It may not be shared anymore, or the address may have a typo.")
+    return error_response(NotFound(), SENTENCES[404][0], advice)

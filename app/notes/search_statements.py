@@ -1,0 +1,352 @@
+"""The statements of a search: candidates by the n-gram indexes, the recheck, and pages in bounded steps.
+
+The index `ix_notes_terms` (GIN, of what the SQL function note_terms() gives) names the notes that have every n-gram of
+the words, and the tags; `ix_notes_initials`, of note_initials(), those that have every n-gram of initial consonants.
+They are the candidates. LIKE, or a regular expression for consonants, decides which of them are hits (the recheck).
+
+The first pages of a search by words are sorted by relevance, which is decided among the pool: all hits if the
+candidates are few, else the hits among the newest WALKED notes. A word that is in many of the NEWEST is taken to be one
+of many candidates without asking the index. What is promised: within the pool the most relevant hits come first, and
+equally relevant ones as in the list. A cursor says where the pool ends, so a note that is written or deleted between
+two pages does not move its end, and no hit is lost or shown twice.
+
+Beyond the pool, and for several tags, a page is in the order of the list. The first of three parts that can finds it:
+- The newest notes. A word that is in many of them has filled the page by then.
+- The candidates, if they are few: all of them, sorted.
+- A walk through the notes in the order of the list. There are many candidates, so it soon meets a hit.
+Each ends at a fixed number of notes, so no search reads more, however many notes there are. A walk that ends before the
+page is full says where, and the next page goes on there. So it is for a word that is in old notes alone, or in few
+while all its n-grams are in many.
+
+When no note has all words as they are typed, the spelling is corrected by what the newest WALKED notes have: with a
+regular expression for all words that are one key away.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Label,
+    Row,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    exists,
+    extract,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from app.extensions import read
+from app.notes.cursor import MOST_RELEVANT
+from app.notes.models import Note
+from app.notes.search import Search, anywhere, at_beginning, has_case, has_pair_of_initials, without_initials
+from app.notes.service import NOT_DELETED, OWNER
+from app.notes.spelling import near_pattern, near_words
+from app.notes.texts import NAME_LENGTH
+
+NEWEST = 150  # notes
+CANDIDATES = 1000
+WALKED = 1000  # notes. With more than CANDIDATES of 50,000, 20 of them are hits on the average
+COUNTED = 100  # hits. Of more, the page says 100+
+MOST_WORDS = 100  # different ones near what was typed, those that occur most
+LATER = 2  # times the notes of the first page are read for a later one: some were written meanwhile
+
+IS_INDEXED: BindParameter[bool] = bindparam("is_indexed")
+KEY = (Note.pinned, Note.created_at, Note.id)
+TEXT = Note.title + "\n" + Note.content
+CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
+_POOL_CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
+_POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindparam("end_id"))
+_IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
+_IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
+# As texts.name_and_excerpt() has it: a note without a title is named by its first line.
+_NAME = case((Note.title == "", func.left(func.split_part(Note.content, "\n", 1), NAME_LENGTH)), else_=Note.title)
+
+Found = tuple[CTE, *tuple[Label[Any], ...]]
+
+
+def parameters_of(search: Search) -> dict[str, Any]:
+    """Return the parameters of the statements, besides the owner and the cursor."""
+    terms = " ".join(map(without_initials, search.words)).strip()
+    initials = [word for word in search.words_with_initials if has_pair_of_initials(word)]
+    return {
+        "terms": terms,
+        "initials": " ".join(initials),
+        "is_indexed": bool(terms or initials or search.tags),
+        "tags": list(search.tags),
+        "patterns": search.patterns,
+        "cased_patterns": search.cased_patterns,
+        "expressions": list(map(anywhere, search.words_with_initials)),
+        "anywhere": list(map(anywhere, search.words)),
+        "at_beginning": list(map(at_beginning, search.words)),
+    }
+
+
+def by_list_order(shown: Select[Any], size: int) -> Found:
+    """Return the hits after the cursor in the order of the list, and figures beside them.
+
+    PostgreSQL does not run a part whose condition is false, and stops the others when the page is full.
+
+    Args:
+        shown: the columns of notes that the page shows.
+        size: rows at most.
+
+    Returns: the page, and four columns.
+        found: hits; COUNTED + 1 if there are more.
+        is_least: there may be more hits than `found`.
+        stopped_at: if a walk ended before the page was full, the sort key of its last note, as cursor.key_of() has it.
+        after_hit: the cursor is a hit. It is not where a walk ended.
+    """
+    newest, candidates = _hits_of_newest(), _candidates(CANDIDATES + 1)
+    are_enough, are_few = _number(newest) >= size, _are_few(candidates)
+    walk = _list(and_(not_(are_enough), not_(are_few)), WALKED)
+    found_by = (
+        _after_cursor(newest, are_enough),
+        _after_cursor(candidates, and_(not_(are_enough), are_few)),
+        walk,
+    )
+    key = union_all(*(part.subquery().select() for part in found_by)).subquery("key")
+    page = _hits_among(key, shown).order_by(*_newest_first(key)).limit(size).cte("page")
+
+    hits = _hits_among(candidates, select(Note.id)).limit(COUNTED + 1)
+    of_newest = _number(newest)
+    counted = case((or_(of_newest > COUNTED, not_(IS_INDEXED)), of_newest), else_=_number(hits))
+    found = select(select(counted.label("number")).cte("found").c.number).scalar_subquery()
+    stopped_at = case((_number(page) < size, _key_of_last(walk, WALKED)))
+    return (
+        page,
+        found.label("found"),
+        case((found > COUNTED, True), else_=not_(are_few)).label("is_least"),
+        stopped_at.label("stopped_at"),
+        exists().where(Note.id == bindparam("note_id"), _is_hit()).label("after_hit"),
+    )
+
+
+def by_relevance(shown: Select[Any], size: int) -> Found:
+    """Return the hits of the pool after the cursor, the most relevant first, and figures beside them.
+
+    Args and return value are those of by_list_order(), but:
+        page: has the column `relevance` too.
+        stopped_at: where the pool of the first page ends; NULL if it holds all hits.
+        after_hit: false, since no day is named.
+    """
+    candidates = _candidates(case((_IS_FIRST, CANDIDATES + 1), else_=LATER * CANDIDATES))
+    are_few = and_(_IS_FIRST, not_(_are_many_of_newest(size)), _are_few(candidates))
+    by_index = select(or_(_IS_WHOLE, are_few).label("is_so")).cte("by_index")
+    is_by_index = select(by_index.c.is_so).scalar_subquery()
+
+    walked = in_list_order(and_(not_(is_by_index), tuple_(*KEY) >= _POOL_END))
+    walk = walked.limit(case((_IS_FIRST, WALKED), else_=LATER * WALKED)).cte("walk")
+    pool = _pool(walk, candidates, is_by_index)
+
+    order = (pool.c.relevance, pool.c.pinned, pool.c.created_at, pool.c.id)
+    rest = pool.select().where(tuple_(*order) < _POOL_CURSOR)
+    key = rest.order_by(*(column.desc() for column in order)).limit(size).subquery("key")
+    note = shown.where(Note.id == key.c.id).limit(1).lateral("note")
+    page = select(key.c.relevance, note).select_from(key.join(note, true())).cte("page")
+
+    found = _number(select(literal_column("1")).select_from(pool).limit(COUNTED + 1))
+    end = case((_IS_FIRST, _key_of_last(walk, WALKED)))
+    return (
+        page,
+        found.label("found"),
+        or_(found > COUNTED, and_(not_(is_by_index), or_(not_(_IS_FIRST), end.is_not(None)))).label("is_least"),
+        end.label("stopped_at"),
+        false().label("after_hit"),
+    )
+
+
+def texts(name: str) -> ColumnElement[Any]:
+    """Return a parameter as an array of texts."""
+    return cast(bindparam(name), ARRAY(Text))
+
+
+def matches_all(text: SQLColumnExpression[str], expressions: ColumnElement[Any]) -> ColumnElement[bool]:
+    return text.op("~", is_comparison=True)(func.all(expressions))
+
+
+def in_list_order(condition: ColumnElement[bool]) -> Select[bool, datetime, int]:
+    """Return sort keys of the user's notes, read from the list's index alone: pinned ones first, then the newest."""
+    rows = select(*KEY).where(condition, Note.user_id == OWNER, NOT_DELETED)
+    return rows.order_by(*(column.desc() for column in KEY))
+
+
+def _list(condition: ColumnElement[bool], limit: int) -> Select[bool, datetime, int]:
+    return in_list_order(and_(condition, tuple_(*KEY) < CURSOR)).limit(limit)
+
+
+def _is_hit() -> ColumnElement[bool]:
+    """Return the recheck. Words find archived notes too; tags alone are a view of the list.
+
+    LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
+    """
+    return and_(
+        Note.user_id == OWNER,
+        or_(Note.archived_at.is_(None), func.cardinality(texts("anywhere")) > 0),
+        _if_given("tags", lambda tags: Note.tags.contains(tags)),
+        _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns))),
+        _if_given("cased_patterns", lambda patterns: TEXT.ilike(func.all(patterns))),
+        _if_given("expressions", lambda expressions: matches_all(TEXT, expressions)),
+    )
+
+
+def _if_given(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Return the condition `hit` on the array of a parameter; true where that is empty, which the planner leaves out."""
+    return or_(func.cardinality(texts(name)) == 0, hit(texts(name)))
+
+
+def _hits_among(keys: FromClause, shown: Select[*tuple[Any, ...]]) -> Select[Any]:
+    """Return the hits among `keys` one by one: LATERAL keeps PostgreSQL from reading all notes for a hash join."""
+    note = shown.where(Note.id == keys.c.id, _is_hit()).limit(1).lateral("note")
+    return select(note).select_from(keys.join(note, true()))
+
+
+def _newest_first(keys: FromClause) -> tuple[ColumnElement[Any], ...]:
+    return keys.c.pinned.desc(), keys.c.created_at.desc(), keys.c.id.desc()
+
+
+def _after_cursor(rows: CTE, condition: ColumnElement[bool]) -> Select[Any]:
+    key = (rows.c.pinned, rows.c.created_at, rows.c.id)
+    return select(*key).where(condition, tuple_(*key) < CURSOR).order_by(*_newest_first(rows))
+
+
+def _hits_of_newest() -> CTE:
+    newest = _list(true(), NEWEST).subquery("newest")
+    hits = _hits_among(newest, select(*KEY))
+    return hits.order_by(*_newest_first(newest)).limit(COUNTED + 1).cte("hits_of_newest")
+
+
+def _are_many_of_newest(size: int) -> ColumnElement[bool]:
+    newest = in_list_order(true()).limit(NEWEST).subquery("newest")
+    return _number(_hits_among(newest, select(Note.id)).limit(size)) >= size
+
+
+def _candidates(most: Any) -> CTE:
+    """Return those of the user alone, since the owner is one of the terms. The recheck looks at `user_id` all the same.
+
+    Args:
+        most: of more candidates the rest is left out.
+    """
+    terms = func.note_terms(Note.user_id, Note.title, Note.content, Note.tags, type_=ARRAY(BigInteger))
+    wanted_terms = func.note_terms(OWNER, "", bindparam("terms"), texts("tags"), type_=ARRAY(BigInteger))
+    initials = func.note_initials(Note.user_id, Note.title, Note.content, type_=ARRAY(BigInteger))
+    wanted_initials = func.note_initials(OWNER, "", bindparam("initials"), type_=ARRAY(BigInteger))
+    asks_for_initials = bindparam("initials", type_=Text) != ""
+    asks_for_initials_alone = and_(
+        asks_for_initials, bindparam("terms", type_=Text) == "", func.cardinality(texts("tags")) == 0
+    )
+    notes = select(*KEY).where(
+        or_(asks_for_initials_alone, terms.contains(wanted_terms)),
+        or_(not_(asks_for_initials), initials.contains(wanted_initials)),
+        NOT_DELETED,
+    )
+    return notes.limit(most).cte("candidates")
+
+
+def _are_few(candidates: CTE) -> ColumnElement[bool]:
+    """Return true if they are all candidates. A single initial is in no index, so then there may be any number."""
+    return and_(IS_INDEXED, _number(candidates) <= CANDIDATES)
+
+
+def _pool(walk: CTE, candidates: CTE, is_by_index: ColumnElement[bool]) -> CTE:
+    """Return the hits of the walk or among the candidates, with the sort key of the search by relevance."""
+    found_by = (candidates.select().where(is_by_index), walk.select())
+    key = union_all(*(part.subquery().select() for part in found_by)).subquery("key")
+    return _hits_among(key, select(_relevance().label("relevance"), *KEY)).cte("pool")
+
+
+def _relevance() -> ColumnElement[int]:
+    """Rank words in the name of the note first, and what begins a word before what is in the middle of one."""
+    any_in_name = _NAME.op("~", is_comparison=True)(func.any(texts("anywhere")))
+    rest = 1 + 2 * cast(any_in_name, Integer) + cast(matches_all(TEXT, texts("at_beginning")), Integer)
+    return case(
+        (matches_all(_NAME, texts("at_beginning")), MOST_RELEVANT),
+        (matches_all(_NAME, texts("anywhere")), MOST_RELEVANT - 1),
+        else_=rest,
+    )
+
+
+def _number(rows: CTE | Select[*tuple[Any, ...]]) -> ScalarSelect[int]:
+    table = rows if isinstance(rows, CTE) else rows.subquery()
+    return select(func.count()).select_from(table).scalar_subquery()
+
+
+def _key_of_last(walk: Select[*tuple[Any, ...]] | CTE, number: Any) -> ScalarSelect[Any]:
+    """Return the sort key of the walk's note of that number, as cursor.key_of() has it; NULL if it has fewer."""
+    last = (walk.select().order_by(*_newest_first(walk)) if isinstance(walk, CTE) else walk).limit(1)
+    row = last.offset(number - 1).subquery()
+    microseconds = cast(extract("epoch", row.c.created_at) * 1_000_000, BigInteger)
+    return select(func.json_build_array(cast(row.c.pinned, Integer), microseconds, row.c.id)).scalar_subquery()
+
+
+_KEYS = in_list_order(true()).limit(WALKED).subquery("keys")
+_NOTE = select(TEXT.label("text"), Note.tags).where(Note.id == _KEYS.c.id).limit(1).lateral("note")
+_NEWEST = select(_NOTE).select_from(_KEYS.join(_NOTE, true())).subquery("newest")
+_TYPED = (
+    func.jsonb_to_recordset(cast(bindparam("typed"), JSONB))
+    .table_valued(column("place", Integer), column("near", Text), column("others", ARRAY(Text)))
+    .render_derived(name="typed", with_types=True)
+)
+_MATCH = func.regexp_matches(_NEWEST.c.text, _TYPED.c.near, "g", type_=ARRAY(Text))
+_HAS_OTHERS = and_(_NEWEST.c.tags.contains(texts("tags")), matches_all(_NEWEST.c.text, _TYPED.c.others))
+_FOUND = (
+    select(_TYPED.c.place, func.lower(_MATCH[1]).label("word"))
+    .select_from(_NEWEST.join(_TYPED, _HAS_OTHERS))
+    .subquery("found")
+)
+_WORDS_FOUND = (
+    select(*_FOUND.c, func.count().label("times")).group_by(*_FOUND.c).order_by(func.count().desc()).limit(MOST_WORDS)
+)
+
+
+def corrected(user_id: int, search: Search) -> Search | None:
+    """Return the search with the likeliest correction of a word, of equally likely ones the one that occurs most.
+
+    None if no note has a word that is one key away, together with the other words and tags.
+    """
+    parameters = parameters_of_correction(search)
+    if not parameters:
+        return None
+
+    def likelihood(row: Row[Any]) -> tuple[bool, int]:
+        return near_words(search.words[row.place]).get(row.word, False), row.times
+
+    best = max(read(_WORDS_FOUND, parameters | {"owner": user_id}), key=likelihood, default=None)
+    return search.with_correction(best.place, best.word) if best else None
+
+
+def parameters_of_correction(search: Search) -> dict[str, Any]:
+    """Return those besides the owner; none if nothing is near any of the words."""
+    typed = [
+        {
+            "place": place,
+            "near": f"{'(?i)' if has_case(word) else ''}{near_pattern(word)}",
+            "others": [anywhere(other) for other in (*search.words[:place], *search.words[place + 1 :])],
+        }
+        for place, word in enumerate(search.words)
+        if near_words(word)
+    ]
+    return {"typed": json.dumps(typed), "tags": list(search.tags)} if typed else {}

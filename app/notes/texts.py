@@ -1,0 +1,111 @@
+"""Read a note's text: its name and excerpt in a list, its #tags, its task boxes."""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+EXCERPT_LENGTH = 200  # code points: four lines of Korean
+NAME_LENGTH = 50  # code points
+# Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
+# second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
+# the page of the note has the whole of it.
+CUT_MARKER = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX]?\Z", re.MULTILINE)  # of a task at the end of a text that is cut
+BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
+RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
+TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
+BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
+EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
+LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
+EMPTY_LINES = re.compile(r"\n\s*\n")
+
+# A tag is `#` at the start of a line or after a space or a bracket, followed by up to 30 characters that are neither
+# space nor punctuation, except `-` and `_`. Digits alone are a number, as in "we are #1". Case does not matter.
+# Revision 0013 has the same rule in SQL, for the notes that existed before tags did.
+TAG_LENGTH = 30  # code points, without the #
+# The characters that end a tag: ASCII except letters, digits, - and _; the spaces and punctuation of Latin-1, of
+# Unicode's General Punctuation and CJK Symbols blocks, and the full-width forms.
+_END = (
+    r"\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xbf"
+    r"\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff3e\uff40\uff5b-\uff65"
+)
+# \s spelled out, because in SQL the locale decides what \s is.
+_SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+TAG = re.compile(rf"(?:^|[{_SPACE}(\[])#([^{_END}]{{1,{TAG_LENGTH}}})(?![^{_END}])", re.MULTILINE)
+
+TASK_LINE = re.compile(r"([ >]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[)([ xX])(\][ \t]+.*)")
+TICK = re.compile(r"([0-9]{1,4})-([0-9a-f]{8})-([01])")
+
+
+def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
+    """Return the title and the text without its Markdown. A note without a title is named by its first line, which the
+    excerpt then leaves out."""
+    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+        text = pattern.sub(kept, text)
+    if "|" in text:
+        text = TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text)
+    text = EMPTY_LINES.sub("\n", text.strip())
+    if title:
+        return title, text
+    line, _, rest = text.partition("\n")
+    if len(line) > NAME_LENGTH:
+        return f"{line[: NAME_LENGTH - 1]}…", text
+    return line, rest
+
+
+def tags_of(title: str, content: str) -> list[str]:
+    """Return each tag once, in lower case and without `#`, sorted by code point."""
+    text = f"{title}\n{content}"
+    if "#" not in text:  # the search is half of what a long note of an import costs
+        return []
+    found = {tag.lower() for tag in TAG.findall(text)}
+    return sorted(tag for tag in found if not (tag.isascii() and tag.isdigit()))
+
+
+class TaskNotFound(Exception):
+    """That line of the note is another one by now, or no task."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What a box on the page sends when it is used.
+
+    Args:
+        line: of the text, from 0.
+        checksum: of the line without its mark (CRC-32). It names the line, since the note may have changed since.
+        is_done: what the task becomes; not "the other way round", so that it may be sent twice.
+    """
+
+    line: int
+    checksum: int
+    is_done: bool
+
+    @classmethod
+    def parse(cls, value: str) -> "Tick":
+        """Read what `str()` wrote. Raises: ValueError."""
+        match = TICK.fullmatch(value)
+        if not match:
+            raise ValueError(value)
+        return cls(int(match[1]), int(match[2], 16), match[3] == "1")
+
+    def __str__(self) -> str:
+        return f"{self.line}-{self.checksum:08x}-{int(self.is_done)}"
+
+
+def tick_of(lines: list[str], number: int) -> Tick | None:
+    """Return the tick that changes the task of a line; None where it is no task, as the first of a nested list."""
+    match = TASK_LINE.fullmatch(lines[number])
+    return match and Tick(number, checksum(match), match[2] == " ")
+
+
+def ticked(text: str, tick: Tick) -> str:
+    """Return the text with the task's mark changed. Raises: TaskNotFound."""
+    lines = text.split("\n")
+    match = TASK_LINE.fullmatch(lines[tick.line]) if tick.line < len(lines) else None
+    if not match or checksum(match) != tick.checksum:
+        raise TaskNotFound
+    lines[tick.line] = f"{match[1]}{'x' if tick.is_done else ' '}{match[3]}"
+    return "\n".join(lines)
+
+
+def checksum(match: re.Match[str]) -> int:
+    return zlib.crc32(f"{match[1]}{match[3]}".encode())
