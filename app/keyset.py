@@ -29,12 +29,12 @@ class Cursor:
 
     @classmethod
     def start(cls, bounds: Sequence[range]) -> "Cursor":
-        """The position before the first row."""
+        """Return the position before the first row."""
         return cls(tuple(values[-1] for values in bounds))
 
     @classmethod
     def parse(cls, text: str, bounds: Sequence[range]) -> "Cursor":
-        """The cursor that `str()` wrote into `?before=`, such as "17", "-3-17" or "1-1700000000000000-17".
+        """Read the cursor that `str()` wrote into `?before=`, such as "17", "-3-17" or "1-1700000000000000-17".
 
         Args:
             bounds: the values that each part of the list's sort key can have.

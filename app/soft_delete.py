@@ -16,17 +16,17 @@ DeletedAt = ColumnElement[datetime | None] | InstrumentedAttribute[datetime | No
 
 
 def can_be_restored(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
-    """Deleted, and kept for some time yet."""
+    """Return the condition of rows that are deleted, and kept for some time yet."""
     return deleted_at > func.now() - retention
 
 
 def has_expired(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
-    """Deleted for so long that a purge may delete it for good."""
+    """Return the condition of rows deleted for so long that a purge may delete them for good."""
     return deleted_at <= func.now() - retention
 
 
 def purge(model: type[Base], expired: ColumnElement[bool]) -> int:
-    """Delete the rows that have expired, of all users, in batches that each commit; how many they were.
+    """Delete the rows that have expired, of all users, in batches that each commit; return how many.
 
     SKIP LOCKED passes over rows that another transaction holds, such as another purge or a restore, so that neither
     waits for the other. The next run takes them.

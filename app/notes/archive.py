@@ -1,4 +1,4 @@
-"""The archive, notes that are put away out of the list and its tags; and the trash, which a nightly job purges.
+"""Put notes away: into the archive, out of the list and its tags; and into the trash, which a nightly job purges.
 
 A search by words finds archived notes. Deleted notes can be read, restored (service.py) and deleted for good.
 """

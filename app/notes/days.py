@@ -1,4 +1,4 @@
-"""The days of a list: a page grouped by the day of writing, and the notes of one day, as the reader's time zone has it.
+"""Group a page of the list by the day of writing, and list the notes of one day, in the reader's time zone.
 
 The pinned notes come first. A search by words is sorted by relevance, and its notes stand under no day.
 """

@@ -1,4 +1,4 @@
-"""The list of notes and the figures beside it, in one statement, with keyset pagination.
+"""List notes, and the figures beside them, in one statement with keyset pagination.
 
 The list shows pinned notes first, then the newest. A page reads its own rows only, through the index of that order, or
 of the one tag that is asked for. The figures are kept. A search by words, or for several tags, has statements of its

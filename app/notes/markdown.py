@@ -55,14 +55,10 @@ def parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": MAX_NESTING}
     made = MarkdownIt("commonmark", options).enable(["strikethrough", "table"])
     made.disable(["image", "html_block", "html_inline", "entity", "reference", "lheading", "code"])
-    made.validateLink = is_allowed  # type: ignore[method-assign]
+    made.validateLink = lambda url: bool(ALLOWED_LINK.match(url))  # type: ignore[method-assign]
     # Before "text_join" an escaped `#` is still a token of its own, so it is not taken for a tag.
     made.core.ruler.before("text_join", "semicircle", transform)
     return made
-
-
-def is_allowed(url: str) -> bool:
-    return bool(ALLOWED_LINK.match(url))
 
 
 def transform(state: StateCore) -> None:
@@ -163,7 +159,8 @@ def linked(text: str, at_start: bool, tags_at: str | None) -> Iterator[Token]:
     """Yield the text with a link for each #tag and each bare URL."""
     done = 0
     tags = tag_links(text, at_start, tags_at) if tags_at else ()
-    for start, end, url in sorted([*bare_links(text), *tags]):
+    bare = ((match.start(), match.end(), match[0]) for match in BARE_LINK.finditer(text))
+    for start, end, url in sorted([*bare, *tags]):
         if start < done:
             continue  # a `#` inside of a URL
         yield Token("text", "", 0, content=text[done:start])
@@ -173,11 +170,6 @@ def linked(text: str, at_start: bool, tags_at: str | None) -> Iterator[Token]:
         yield Token("link_close", "a", -1)
         done = end
     yield Token("text", "", 0, content=text[done:])
-
-
-def bare_links(text: str) -> Iterator[tuple[int, int, str]]:
-    for match in BARE_LINK.finditer(text):
-        yield match.start(), match.end(), match[0]
 
 
 def tag_links(text: str, at_start: bool, tags_at: str) -> Iterator[tuple[int, int, str]]:

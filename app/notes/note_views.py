@@ -1,6 +1,5 @@
 """Show one note, edit it, tick off its tasks, pin it and share it; and show what is shared to whoever has its link."""
 
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import partial
 
@@ -84,21 +83,14 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
 
 
-@dataclass(frozen=True)
-class Line:
-    text: str
-    differs: bool
-
-
-def compare(stored: str, mine: str) -> tuple[list[Line], list[Line]]:
-    """Return the lines of each text; `differs` marks a line that the other text does not have."""
+def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Return the lines of each text, each with True if it differs: the other text does not have it."""
     old, new = stored.split("\n"), mine.split("\n")
-    left, right = [Line(text, differs=True) for text in old], [Line(text, differs=True) for text in new]
-    for match in SequenceMatcher(None, old, new).get_matching_blocks():
-        for offset in range(match.size):
-            left[match.a + offset] = Line(old[match.a + offset], differs=False)
-            right[match.b + offset] = Line(new[match.b + offset], differs=False)
-    return left, right
+    blocks = SequenceMatcher(None, old, new).get_matching_blocks()
+    old_kept = {match.a + offset for match in blocks for offset in range(match.size)}
+    new_kept = {match.b + offset for match in blocks for offset in range(match.size)}
+    left = [(text, number not in old_kept) for number, text in enumerate(old)]
+    return left, [(text, number not in new_kept) for number, text in enumerate(new)]
 
 
 @recovers("title", "content")

@@ -1,4 +1,4 @@
-"""Notes whole and without figures beside them, for the API: a page of the list or of a search, or some by their ids."""
+"""Read whole notes for the API, without figures: a page of the list or of a search, or some by their ids."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The statements of a search: candidates by the n-gram indexes, the recheck, and pages in bounded steps.
+"""Build the statements of a search: candidates by the n-gram indexes, the recheck, and pages in bounded steps.
 
 The index `ix_notes_terms` (GIN, of what the SQL function note_terms() gives) names the notes that have every n-gram of
 the words, and the tags; `ix_notes_initials`, of note_initials(), those that have every n-gram of initial consonants.
@@ -214,7 +214,7 @@ def _is_hit() -> ColumnElement[bool]:
 
 
 def _if_given(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Return the condition `hit` on the array of a parameter; true where that is empty, which the planner leaves out."""
+    """Return the condition `hit` on the array of a parameter; true where that is empty: the planner leaves it out."""
     return or_(func.cardinality(texts(name)) == 0, hit(texts(name)))
 
 

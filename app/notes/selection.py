@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import db
 from app.notes.listing import MOST_SHOWN
@@ -59,9 +60,9 @@ _TAG = cast(bindparam("tag"), Text)
 _WRITTEN = "#" + cast(bindparam("written"), Text)
 
 
-def _change(chosen: Select[Any], **values: Any) -> Any:
+def _change(chosen: Select[Any], column: InstrumentedAttribute[Any], value: Any) -> Any:
     rows = chosen.cte("chosen")
-    return update(Note).where(Note.id == rows.c.id).values(values).returning(Note.archived_at, Note.deleted_at)
+    return update(Note).where(Note.id == rows.c.id).values({column: value}).returning(column.label("value"))
 
 
 def _content_with_tag() -> ColumnElement[str]:
@@ -87,12 +88,17 @@ def _tag() -> Select[int, int]:
     return select(func.count().label("found"), (has_it + number_changed).label("tagged")).select_from(chosen)
 
 
-_PIN = _change(_chosen(_IDS & NOT_DELETED), pinned=bindparam("pinned"))
+_PIN = _change(_chosen(_IDS & NOT_DELETED), Note.pinned, bindparam("pinned"))
 _ADD_TAG = _tag()
-_ARCHIVE = _change(_chosen(_IDS & NOT_DELETED), archived_at=func.coalesce(Note.archived_at, func.now()))
-_DELETE = _change(_chosen(_IDS & _KEPT), deleted_at=func.coalesce(Note.deleted_at, func.now()))
-_UNARCHIVE = _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), archived_at=null())
-_RESTORE = _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), deleted_at=null())
+_PUT_AWAY = {
+    "archive": _change(_chosen(_IDS & NOT_DELETED), Note.archived_at, func.coalesce(Note.archived_at, func.now())),
+    "delete": _change(_chosen(_IDS & _KEPT), Note.deleted_at, func.coalesce(Note.deleted_at, func.now())),
+}
+_UNDO = {
+    "archive": _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), Note.archived_at, null()),
+    "delete": _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), Note.deleted_at, null()),
+}
+UNDONE = tuple(_UNDO)  # the actions that can be undone
 
 
 def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
@@ -116,26 +122,21 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
     return Tagged(tagged, found - tagged)
 
 
-def archive_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
-    """Return how many are in the archive now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
-    rows = _apply(_ARCHIVE, user_id, ids=ids)
-    return len(rows), max(row.archived_at for row in rows)
+def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, datetime]:
+    """Archive or delete notes; return how many are in the archive or the trash now, and the moment for undo.
+
+    Args:
+        action: one of UNDONE.
+
+    Raises: NoteNotFound: none of them is there.
+    """
+    rows = _apply(_PUT_AWAY[action], user_id, ids=ids)
+    return len(rows), max(row.value for row in rows)
 
 
-def delete_notes(user_id: int, ids: Sequence[int]) -> tuple[int, datetime]:
-    """Return how many are in the trash now, and the moment for undo. Raises: NoteNotFound: none of them is there."""
-    rows = _apply(_DELETE, user_id, ids=ids)
-    return len(rows), max(row.deleted_at for row in rows)
-
-
-def undo_archive(user_id: int, moment: datetime) -> int:
-    """Take out what went into the archive at this moment. Raises: NoteNotFound: nothing did, or it is out again."""
-    return len(_apply(_UNARCHIVE, user_id, moment=moment))
-
-
-def undo_delete(user_id: int, moment: datetime) -> int:
-    """Restore what went into the trash at this moment. Raises: NoteNotFound: nothing did, or it is back already."""
-    return len(_apply(_RESTORE, user_id, moment=moment))
+def undo(user_id: int, action: str, moment: datetime) -> int:
+    """Take out what was put away at this moment; return how many they are. Raises: NoteNotFound: nothing is left."""
+    return len(_apply(_UNDO[action], user_id, moment=moment))
 
 
 def _apply(statement: Any, user_id: int, **parameters: object) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""The use cases of a note: create, read, edit, pin, delete, restore. Another user's note is not found.
+"""Create, read, edit, pin, delete and restore notes. Another user's note is not found.
 
 The list is in listing.py, the archive and the trash are in archive.py.
 """

@@ -1,4 +1,4 @@
-"""Spelling correction of a search: the words that are one key away from the one that was typed.
+"""Find the words that are one key away from the one that was typed (spelling correction of a search).
 
 One key is missing, doubled or too many, two are swapped, or one is another (Damerau-Levenshtein distance 1 of keys).
 On a two-set keyboard (두벌식, KS X 5002) a key is a jamo, elsewhere a letter. A compound vowel or final consonant such

@@ -1,4 +1,4 @@
-"""The nightly job of notes: purge the trash."""
+"""Purge the trash, every night."""
 
 from app.jobs.queue import nightly
 from app.notes import archive

@@ -1,7 +1,6 @@
 """Show the list of notes, add a note, and select several notes to change all of them."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -29,11 +28,6 @@ from app.web.form_tokens import idempotency_key
 from app.web.formats import number
 from app.web.locale import reader
 from app.web.template_folding import constant
-
-UNDO: dict[str, Callable[[int, datetime], int]] = {
-    "archive": selection.undo_archive,
-    "delete": selection.undo_delete,
-}
 
 Answer = str | Response | tuple[str, int]
 
@@ -191,16 +185,17 @@ def apply(chosen: Selection, back: str) -> tuple[str, str]:
     user_id, ids = current_user.id, chosen.ids
     if chosen.action == "tag":
         return tagged_sentence(chosen.tag, selection.tag_notes(user_id, ids, chosen.tag)), "message"
-    if chosen.action == "archive":
-        count, moment = selection.archive_notes(user_id, ids)
-        return _("Notes archived: %(count)s.", count=number(count)), undo("archive", moment, back)
-    if chosen.action == "delete":
-        count, moment = selection.delete_notes(user_id, ids)
-        return _("Notes moved to the trash: %(count)s.", count=number(count)), undo("delete", moment, back)
+    if chosen.action in selection.UNDONE:
+        count, moment = selection.put_away(user_id, ids, chosen.action)
+        archived = _("Notes archived: %(count)s.", count=number(count))
+        deleted = _("Notes moved to the trash: %(count)s.", count=number(count))
+        return archived if chosen.action == "archive" else deleted, undo(chosen.action, moment, back)
     count = selection.pin_notes(user_id, ids, pinned=chosen.action == "pin")
-    if chosen.action == "pin":
-        return _("Notes pinned: %(count)s.", count=number(count)), "message"
-    return _("Notes unpinned: %(count)s.", count=number(count)), "message"
+    pinned, unpinned = (
+        _("Notes pinned: %(count)s.", count=number(count)),
+        _("Notes unpinned: %(count)s.", count=number(count)),
+    )
+    return pinned if chosen.action == "pin" else unpinned, "message"
 
 
 def tagged_sentence(tag: str, result: selection.Tagged) -> str:
@@ -219,12 +214,12 @@ def undo(action: str, moment: datetime, back: str) -> str:
 @bp.post("/select/undo")
 def undo_selected() -> Answer:
     at = request.args.get("at", "")
-    if request.args.get("of") not in UNDO or not (at.isascii() and at.isdigit() and len(at) < 19):
+    if request.args.get("of") not in selection.UNDONE or not (at.isascii() and at.isdigit() and len(at) < 19):
         abort(422)
     if int(at) not in SORT_KEY[1]:
         abort(422)
     try:
-        count = UNDO[request.args["of"]](current_user.id, moment_at(int(at)))
+        count = selection.undo(current_user.id, request.args["of"], moment_at(int(at)))
         flash(_("Notes restored: %(count)s.", count=number(count)))
     except service.NoteNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))

@@ -1,4 +1,4 @@
-"""The use cases of todos: create, complete, edit, delete, restore. Another user's todo is not found.
+"""Create, complete, edit, delete and restore todos. Another user's todo is not found.
 
 The list is in listing.py, its order in order.py.
 """

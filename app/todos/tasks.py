@@ -1,4 +1,4 @@
-"""The nightly job of todos: purge what nobody restored for a day."""
+"""Purge the todos that nobody restored for a day, every night."""
 
 from app.jobs.queue import nightly
 from app.todos import service

@@ -117,7 +117,7 @@ def move(todo_id: int) -> Answer:
 def delete(todo_id: int) -> Answer:
     place = requested_place()
     todo = for_message(service.delete_todo(current_user.id, todo_id))
-    flash_undo(_("“%(todo)s” deleted.", todo=todo), url_for("todos.restore", todo_id=todo_id, **place))
+    flash(_("“%(todo)s” deleted.", todo=todo), f"undo {url_for('todos.restore', todo_id=todo_id, **place)}")
     return return_to(place)
 
 
@@ -135,7 +135,7 @@ def clear_completed() -> Answer:
     if cleared := service.clear_completed(current_user.id):
         several = _("%(count)s completed todos deleted.", count=number(cleared.todos))
         sentence = several if cleared.todos > 1 else _("1 completed todo deleted.")
-        flash_undo(sentence, url_for("todos.restore_cleared", moment=cleared.moment, **place))
+        flash(sentence, f"undo {url_for('todos.restore_cleared', moment=cleared.moment, **place)}")
     return return_to(place)
 
 
@@ -145,10 +145,6 @@ def restore_cleared(moment: int) -> Answer:
     service.restore_cleared(current_user.id, moment)
     flash(_("Completed todos restored."))
     return return_to(place)
-
-
-def flash_undo(sentence: str, address: str) -> None:
-    flash(sentence, f"undo {address}")
 
 
 def requested_edit() -> int | None:

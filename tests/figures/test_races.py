@@ -44,7 +44,7 @@ EXPIRED = text("UPDATE notes SET deleted_at = deleted_at - interval '40 days' WH
 
 @pytest.fixture
 def crowded(migrated_environment: Environment) -> Iterator[Flask]:
-    """An application with a connection for each thread. It is in its context."""
+    """Yield an application, in its context, with a connection for each thread."""
     app = create_app(TestingConfig({**migrated_environment, "WEB_THREADS": str(THREADS + 1)}))
     with app.app_context():
         yield app
@@ -53,7 +53,7 @@ def crowded(migrated_environment: Environment) -> Iterator[Flask]:
 
 
 def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]]:
-    """What a person can do, and what is done at night."""
+    """Return all that a person can do, and that is done at night."""
     note = one_of(chance, "notes", user_id)
     todo = one_of(chance, "todos", user_id)
     tags = " ".join(f"#{chance.choice('abcdef')}" for _ in range(3))
@@ -78,15 +78,15 @@ def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]
 
 
 def several_at_once(chance: random.Random, user_id: int) -> list[Callable[[], object]]:
-    """What takes the locks of several notes."""
+    """Return actions that take the locks of several notes."""
     ids = [one_of(chance, "notes", user_id) for _ in range(8)]
     return [
         lambda: service.create_note(user_id, "", "#a #b"),
         lambda: service.create_note(user_id, "", "#c"),
         lambda: selection.pin_notes(user_id, ids, pinned=chance.random() < 0.5),
         lambda: selection.tag_notes(user_id, ids, chance.choice("abcdef")),
-        lambda: selection.undo_archive(user_id, selection.archive_notes(user_id, ids)[1]),
-        lambda: selection.undo_delete(user_id, selection.delete_notes(user_id, ids)[1]),
+        lambda: selection.undo(user_id, "archive", selection.put_away(user_id, ids, "archive")[1]),
+        lambda: selection.undo(user_id, "delete", selection.put_away(user_id, ids, "delete")[1]),
         lambda: archive.empty_trash(user_id),
     ]
 
@@ -108,7 +108,7 @@ def in_one_transaction(statement: TextClause, key: int) -> None:
 
 
 def imports(user_id: int) -> None:
-    """Two lists, and so several statements of one transaction, as app/portability/importing.py has it."""
+    """Import two lists, and so several statements of one transaction, as app/portability/importing.py has it."""
     accounts.lock_user(user_id)
     portable.load(user_id, [ITEM] * 3)
     portable.load(user_id, [{**ITEM, "content": "#f #b", "title": str(random.random())}])  # noqa: S311
