@@ -26,7 +26,7 @@ from tests.databases import Environment
 
 class Purge(NamedTuple):
     run: Callable[[int], None]
-    old_name: str | None  # None: the release before had no such task
+    old_name: str | None  # None: the previous release had no such task
     index_name: str
     table: str
     columns: str

@@ -1,4 +1,4 @@
-"""What the figures have to be: counted from the rows, by SQL that has nothing of the triggers' in it."""
+"""Count from the rows what the figures have to be, by SQL that shares nothing with the triggers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The nightly check of figures: what is wrong is put right and told, and what is right stays as it is."""
+"""The nightly check of figures corrects and reports what is wrong, and leaves the rest as it is."""
 
 import pytest
 from sqlalchemy import text
@@ -67,7 +67,7 @@ def test_who_was_checked_longest_ago_comes_first(alice: User, bob: User) -> None
 
 
 def test_nobody_is_due_who_was_never_counted() -> None:
-    """That is what revision 0029 does, and a release that is killed goes on with."""
+    """Revision 0029 counts them, and a release that is killed goes on with it."""
     db.session.execute(text("UPDATE users SET figures_counted_at = NULL"))
     assert check_figures() == 0
     assert set(db.session.scalars(text("SELECT figures_counted_at FROM users"))) == {None}

@@ -70,7 +70,7 @@ def execute(statement: str, **parameters: object) -> None:
 
 
 def in_trash(user: User) -> int:
-    """The note that was deleted last; others are there for too long to be restored."""
+    """Return the note that was deleted last; others are there for too long to be restored."""
     deleted = db.select(Note.id).where(Note.user_id == user.id, Note.deleted_at.is_not(None))
     return int(db.session.scalars(deleted.order_by(Note.deleted_at.desc())).first() or 0)
 
@@ -85,7 +85,7 @@ def todo_of(user: User) -> int:
 
 @pytest.fixture
 def note(alice: User, bob: User) -> int:
-    """One of alice's notes. Both have some of everything."""
+    """Return one of alice's notes. Both users have some of everything."""
     for user in (alice, bob):
         note_id = notes.create_note(user.id, "", "#a #b")
         notes.create_note(user.id, "no tags", "")
@@ -132,7 +132,7 @@ def test_an_update_of_nothing_that_is_counted_writes_no_figure(alice: User, note
 
 
 def versions() -> list[str]:
-    """Where each row stands; one that is written stands elsewhere."""
+    """Return where each row stands; one that is written stands elsewhere."""
     return [
         row
         for table in ("figures", "tag_counts", "note_tags")

@@ -1,4 +1,4 @@
-"""What tests of the list of notes arrange and read."""
+"""Arrange and read lists of notes."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def older_of(page: str) -> str:
 
 
 def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:
-    """A note of each moment, which is a timestamp or an expression in SQL."""
+    """Create a note of each moment, which is a timestamp or an expression in SQL."""
     for moment in (*moments, *pinned):
         note_id = service.create_note(user.id, moment, "")
         service.pin_note(user.id, note_id, pinned=moment in pinned)

@@ -14,7 +14,6 @@ from app.extensions import db
 from app.notes import service, sharing
 from app.notes.sharing import PAGE_SIZE, share_note
 from tests.conftest import browser_of
-from tests.database import row_counts
 from tests.portability.exports import document_of, export
 from tests.portability.test_export import files_of
 from tests.visitor import Visitor
@@ -35,7 +34,7 @@ def note_id(alice: User) -> int:
 
 @pytest.fixture
 def path(alice: User, note_id: int) -> str:
-    """Of the page behind the link of the note."""
+    """Return the path of the page behind the link of the note."""
     return f"/s/{share_note(alice.id, note_id)}"
 
 
@@ -106,12 +105,6 @@ def test_it_has_neither_forms_nor_scripts_and_its_tasks_cannot_be_ticked(client:
     assert "&lt;script&gt;" in page
 
 
-def test_links_of_its_text_are_marked_as_a_strangers_and_say_no_referrer(client: Visitor, path: str) -> None:
-    links = re.findall(r'<a href="https://[^>]+>', client.get(path).text)
-    assert len(links) == 2
-    assert all('rel="nofollow noopener noreferrer ugc"' in link for link in links)
-
-
 def test_no_search_engine_lists_it_no_cache_keeps_it_and_no_page_learns_its_address(client: Visitor, path: str) -> None:
     answer = client.get(path)
     assert answer.headers.getlist("X-Robots-Tag") == ["noindex, nofollow"]
@@ -145,60 +138,22 @@ def test_its_words_are_in_the_language_that_the_browser_asks_for(client: Visitor
     assert "Set-Cookie" not in answer.headers
 
 
-def test_without_a_title_it_is_named_by_its_first_line(client: Visitor, alice: User) -> None:
-    page = client.get(f"/s/{share_note(alice.id, service.create_note(alice.id, '', 'the first line'))}").text
-    assert "<title>the first line · " in page
-    assert '<h1 class="visually-hidden"><bdi>the first line</bdi></h1>' in page
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
 def test_what_is_not_shared_is_404_and_cannot_be_told_from_what_never_was(
-    client: Visitor, alice: User, note_id: int, path: str, language: str
+    client: Visitor, alice: User, note_id: int, path: str
 ) -> None:
     service.delete_note(alice.id, note_id)
-    answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]
-    assert [answer.status_code for answer in answers] == [404] * 3
-    assert len({main_of(answer) for answer in answers}) == 1
-    assert ("It may not be shared anymore" in main_of(answers[0])) == (language == "en")
-    assert "Books" not in answers[0].text
+    for language in ("en", "ko"):
+        answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]
+        assert [answer.status_code for answer in answers] == [404] * 3, language
+        assert len({main_of(answer) for answer in answers}) == 1, language
+        assert ("It may not be shared anymore" in main_of(answers[0])) == (language == "en"), language
+        assert "Books" not in answers[0].text, language
 
 
-@pytest.mark.parametrize("link", ["/s", "/s/", "/s/x/y", "/s/%00", "/s/%ff", f"/s/{'x' * 22}/"])
-def test_what_is_no_link_is_404(client: Visitor, link: str) -> None:
-    assert client.get(link).status_code == 404
-
-
-def test_the_link_is_for_reading_alone(client: Visitor, signed_in: Visitor, path: str) -> None:
-    before = row_counts()
-    for reader in (client, signed_in):
-        assert reader.submit(path, shared="0").status_code == 405
-    assert row_counts() == before
-    assert client.get(path).status_code == 200
-
-
-@pytest.mark.parametrize("fields", [{}, {"shared": ""}, {"shared": "2"}, {"shared": "true"}])
-def test_anything_else_is_422_and_shares_nothing(
-    signed_in: Visitor, alice: User, note_id: int, fields: dict[str, str]
-) -> None:
-    assert signed_in.submit(f"/notes/{note_id}/share", **fields).status_code == 422
-    assert not sharing.is_shared(alice.id, note_id)
-
-
-@pytest.mark.parametrize("shared", ["0", "1"])
-def test_nobody_else_shares_or_ends_it(
-    app: Flask, client: Visitor, alice: User, bob: User, note_id: int, path: str, shared: str
-) -> None:
-    private = service.create_note(alice.id, "private", "")
-    for theirs in (note_id, private):
-        assert browser_of(app, bob).submit(f"/notes/{theirs}/share", shared=shared).status_code == 404
-        assert client.submit(f"/notes/{theirs}/share", shared=shared).location == "/sign-in"
-    assert client.get(path).status_code == 200
-    assert not sharing.is_shared(alice.id, private)
-
-
-def test_a_link_shares_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
-    assert signed_in.get(f"/notes/{note_id}/share").status_code == 405
-    assert not sharing.is_shared(alice.id, note_id)
+def test_anything_else_is_422_and_shares_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
+    for fields in [{}, {"shared": ""}, {"shared": "2"}, {"shared": "true"}]:
+        assert signed_in.submit(f"/notes/{note_id}/share", **fields).status_code == 422, fields
+        assert not sharing.is_shared(alice.id, note_id), fields
 
 
 def test_moving_it_to_the_trash_and_undoing_that_say_what_becomes_of_the_link(
@@ -254,10 +209,6 @@ def test_the_list_has_pages(signed_in: Visitor, alice: User) -> None:
     assert signed_in.get(older[1]).text.count("<article") == 1
 
 
-@pytest.mark.parametrize("before", ["", "nothing", "0", "-1", "1-2", f"{2**63}"])
-def test_a_place_in_the_list_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
-    assert signed_in.get(f"/notes/shared?before={before}").status_code == 400
-
-
-def test_a_stranger_is_sent_to_sign_in_from_the_list(client: Visitor) -> None:
-    assert client.get("/notes/shared").location == "/sign-in?next=/notes/shared"
+def test_a_place_in_the_list_that_is_none_is_400(signed_in: Visitor) -> None:
+    for before in ["", "nothing", "0", "-1", "1-2", f"{2**63}"]:
+        assert signed_in.get(f"/notes/shared?before={before}").status_code == 400, before

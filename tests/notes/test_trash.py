@@ -1,92 +1,177 @@
-"""A note in the trash has its page still: to read it, to restore it, to delete it for good."""
+"""Soft delete: a deleted note is in the trash, can be read and restored for 30 days, and is deleted for good."""
+
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import service
+from app.notes import archive, service
 from app.notes.models import Note
 from tests.database import row_counts
-from tests.notes.test_delete import age
 from tests.visitor import Visitor
 
 
 @pytest.fixture
 def note_id(alice: User) -> int:
-    """Of a note in alice's trash."""
-    note_id = service.create_note(alice.id, "Books", "three **or** four")
+    return service.create_note(alice.id, "Books", "three")
+
+
+def age(note_id: int, days: int) -> None:
+    deleted_at = func.now() - timedelta(days=days)
+    db.session.execute(update(Note).where(Note.id == note_id).values(deleted_at=deleted_at))
+    db.session.commit()
+
+
+def test_a_deleted_note_is_only_in_the_trash(signed_in: Visitor, note_id: int) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/delete").location == "/notes"
+    for path in ("/notes", "/notes?q=Books"):
+        assert f'id="note-{note_id}"' not in signed_in.get(path).text
+    assert "Books" in signed_in.get("/notes/trash").text
+
+
+def test_the_message_offers_undo_once(signed_in: Visitor, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    undo = f'action="/notes/{note_id}/restore?next=/notes"'
+    assert undo in signed_in.get("/notes").text
+    assert undo not in signed_in.get("/notes").text
+
+
+@pytest.mark.parametrize("action", ["/pin", "/delete"])
+def test_a_deleted_note_cannot_be_changed(signed_in: Visitor, note_id: int, action: str) -> None:
+    service.delete_note(db.session.query(Note.user_id).scalar(), note_id)
+    answer = signed_in.submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
+    assert answer.status_code == 404
+
+
+def test_a_note_that_is_not_in_the_trash_cannot_be_restored(signed_in: Visitor, note_id: int) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/restore").status_code == 404
+
+
+def test_after_30_days_it_is_neither_shown_nor_restored(signed_in: Visitor, note_id: int) -> None:
+    age(note_id, days=31)
+    assert "Books" not in signed_in.get("/notes/trash").text
+    assert signed_in.submit(f"/notes/{note_id}/restore").status_code == 404
+
+
+def test_emptying_the_trash_deletes_the_users_own_deleted_notes_alone(
+    signed_in: Visitor, alice: User, bob: User, note_id: int
+) -> None:
+    kept = service.create_note(alice.id, "kept", "")
+    foreign = service.create_note(bob.id, "foreign", "")
+    service.delete_note(bob.id, foreign)
+    age(note_id, days=31)
+    service.delete_note(alice.id, service.create_note(alice.id, "fresh", ""))
+    assert signed_in.submit("/notes/trash/empty").location == "/notes/trash"
+    assert sorted(db.session.scalars(db.select(Note.id))) == [kept, foreign]
+
+
+def test_the_message_escapes_the_name(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "<b>%s</b>", "")
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Moved “&lt;b&gt;%s&lt;/b&gt;” to the trash." in signed_in.get("/notes").text
+
+
+def test_undo_returns_to_the_page_that_deleted(signed_in: Visitor, note_id: int) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete", next="/notes?q=b&tag=c")
+    undo = f"/notes/{note_id}/restore?next=/notes?q%3Db%26tag%3Dc"
+    assert f'action="{undo}"' in signed_in.get("/notes").text
+    assert signed_in.submit(undo).location == "/notes?q=b&tag=c"
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 30), (1, 29), (29, 1)])
+def test_the_trash_says_how_long_each_note_stays(
+    signed_in: Visitor, alice: User, note_id: int, days: int, left: int
+) -> None:
     service.delete_note(alice.id, note_id)
-    return note_id
+    age(note_id, days)
+    assert f"days left: {left}" in signed_in.get("/notes/trash").text
 
 
-def test_it_can_be_read_and_says_where_it_is(signed_in: Visitor, note_id: int) -> None:
-    age(note_id, days=10)
-    answer = signed_in.get(f"/notes/{note_id}")
+def test_emptying_asks_first_also_without_javascript(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    page = signed_in.get("/notes/trash").text
+    assert page.index("<summary") < page.index('action="/notes/trash/empty"') < page.index("</details>")
+    assert signed_in.get("/notes/trash/empty").status_code == 405
+    assert archive.list_trash(alice.id)
+
+
+def test_the_trash_shows_nothing_of_another_user(signed_in: Visitor, bob: User) -> None:
+    service.delete_note(bob.id, service.create_note(bob.id, "foreign", ""))
+    assert "foreign" not in signed_in.get("/notes/trash").text
+
+
+@pytest.fixture
+def deleted_id(alice: User) -> int:
+    """Return the id of a note in alice's trash."""
+    deleted_id = service.create_note(alice.id, "Books", "three **or** four")
+    service.delete_note(alice.id, deleted_id)
+    return deleted_id
+
+
+def test_it_can_be_read_and_says_where_it_is(signed_in: Visitor, deleted_id: int) -> None:
+    age(deleted_id, days=10)
+    answer = signed_in.get(f"/notes/{deleted_id}")
     assert answer.status_code == 200
     assert "<h1><bdi>Books</bdi></h1>" in answer.text
     assert "<strong>or</strong>" in answer.text
     assert "This note is in the trash. Days until it is deleted for good: 20." in answer.text
 
 
-def test_its_page_changes_nothing_but_where_it_is(signed_in: Visitor, note_id: int) -> None:
-    page = signed_in.get(f"/notes/{note_id}").text
+def test_its_page_changes_nothing_but_where_it_is(signed_in: Visitor, deleted_id: int) -> None:
+    page = signed_in.get(f"/notes/{deleted_id}").text
     for action in ("edit", "pin", "delete"):
-        assert f'/notes/{note_id}/{action}"' not in page
-        assert f"/notes/{note_id}/{action}?" not in page
-    restore = f"/notes/{note_id}/restore?next=/notes/{note_id}"
+        assert f'/notes/{deleted_id}/{action}"' not in page
+        assert f"/notes/{deleted_id}/{action}?" not in page
+    restore = f"/notes/{deleted_id}/restore?next=/notes/{deleted_id}"
     assert f'action="{restore}"' in page
-    assert signed_in.submit(restore).location == f"/notes/{note_id}"
-    assert "in the trash" not in signed_in.get(f"/notes/{note_id}").text
+    assert signed_in.submit(restore).location == f"/notes/{deleted_id}"
+    assert "in the trash" not in signed_in.get(f"/notes/{deleted_id}").text
 
 
-def test_the_editor_leads_to_its_page(signed_in: Visitor, note_id: int) -> None:
-    assert signed_in.get(f"/notes/{note_id}/edit").location == f"/notes/{note_id}"
+def test_the_editor_leads_to_its_page(signed_in: Visitor, deleted_id: int) -> None:
+    assert signed_in.get(f"/notes/{deleted_id}/edit").location == f"/notes/{deleted_id}"
 
 
-def test_the_trash_leads_to_it_and_it_leads_back(signed_in: Visitor, note_id: int) -> None:
-    assert f'<a href="/notes/{note_id}"><bdi>Books</bdi></a>' in signed_in.get("/notes/trash").text
-    assert '<a class="back" href="/notes/trash">' in signed_in.get(f"/notes/{note_id}").text
+def test_the_trash_leads_to_it_and_it_leads_back(signed_in: Visitor, deleted_id: int) -> None:
+    assert f'<a href="/notes/{deleted_id}"><bdi>Books</bdi></a>' in signed_in.get("/notes/trash").text
+    assert '<a class="back" href="/notes/trash">' in signed_in.get(f"/notes/{deleted_id}").text
 
 
-def test_deleting_it_for_good_asks_first_also_without_javascript(signed_in: Visitor, note_id: int) -> None:
-    page = signed_in.get(f"/notes/{note_id}").text
-    action = f"/notes/{note_id}/delete-for-good"
+def test_deleting_it_for_good_asks_first_also_without_javascript(signed_in: Visitor, deleted_id: int) -> None:
+    page = signed_in.get(f"/notes/{deleted_id}").text
+    action = f"/notes/{deleted_id}/delete-for-good"
     assert page.index("<summary") < page.index(f'action="{action}"') < page.index("</details>")
     assert signed_in.get(action).status_code == 405
 
 
-def test_deleting_it_for_good_deletes_it_alone(signed_in: Visitor, alice: User, note_id: int) -> None:
+def test_deleting_it_for_good_deletes_it_alone(signed_in: Visitor, alice: User, deleted_id: int) -> None:
     others = [service.create_note(alice.id, "kept", ""), service.create_note(alice.id, "deleted too", "")]
     service.delete_note(alice.id, others[1])
-    assert signed_in.submit(f"/notes/{note_id}/delete-for-good").location == "/notes/trash"
+    assert signed_in.submit(f"/notes/{deleted_id}/delete-for-good").location == "/notes/trash"
     assert sorted(db.session.scalars(select(Note.id))) == others
     assert "“Books” deleted for good." in signed_in.get("/notes/trash").text
 
 
 def test_what_is_not_in_ones_own_trash_is_not_deleted_for_good(
-    signed_in: Visitor, alice: User, bob: User, note_id: int
+    signed_in: Visitor, alice: User, bob: User, deleted_id: int
 ) -> None:
     foreign = service.create_note(bob.id, "foreign", "")
     service.delete_note(bob.id, foreign)
-    age(note_id, days=31)
+    age(deleted_id, days=31)
     before = row_counts()
-    for other in (service.create_note(alice.id, "not deleted", ""), foreign, note_id, 9_000_000_000):
+    for other in (service.create_note(alice.id, "not deleted", ""), foreign, deleted_id, 9_000_000_000):
         assert signed_in.submit(f"/notes/{other}/delete-for-good").status_code == 404
     assert row_counts() == before | {"notes": before["notes"] + 1}
 
 
-def test_a_foreign_an_unknown_and_an_expired_one_are_404(signed_in: Visitor, bob: User, note_id: int) -> None:
+def test_a_foreign_an_unknown_and_an_expired_one_are_404(signed_in: Visitor, bob: User, deleted_id: int) -> None:
     foreign = service.create_note(bob.id, "foreign", "")
     service.delete_note(bob.id, foreign)
-    age(note_id, days=31)
-    for other in (foreign, note_id, 9_000_000_000):
+    age(deleted_id, days=31)
+    for other in (foreign, deleted_id, 9_000_000_000):
         for path in (f"/notes/{other}", f"/notes/{other}/edit"):
             answer = signed_in.get(path)
             assert answer.status_code == 404
             assert "trash" not in answer.text
-
-
-def test_a_link_of_the_session_without_a_csrf_token_deletes_nothing(signed_in: Visitor, note_id: int) -> None:
-    assert signed_in.post(f"/notes/{note_id}/delete-for-good").status_code == 400
-    assert db.session.scalars(select(Note.id)).all() == [note_id]

@@ -1,4 +1,6 @@
-"""Creating and reading a note: what is stored as it was typed, and what is refused."""
+"""Write and edit a note: what is stored and refused, that no edit overwrites one it has not seen; drafts; its page."""
+
+import re
 
 import pytest
 from flask import Flask
@@ -8,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.notes import listing, service
+from app.notes import archive, listing, service
 from app.notes.models import Note
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -20,26 +22,20 @@ def test_it_works(signed_in: Visitor) -> None:
     assert "Three of them" in signed_in.get("/notes").text
 
 
-@pytest.mark.parametrize(
-    ("title", "content"),
-    [
+def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor) -> None:
+    for title, content in [
         ("x" * 51, "text"),
         ("title", "x" * 2001),
-        ("", ""),
         ("  ", " \n "),
-        ("ti\x00tle", "text"),
-        ("title", "te\x00xt"),
         ("title", "te\x1bxt"),
         ("two\nlines", "text"),
-    ],
-)
-def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, title: str, content: str) -> None:
-    before = row_counts()
-    answer = signed_in.submit("/notes", title=title, content=content)
-    assert answer.status_code == 422
-    assert 'class="error"' in answer.text
-    assert content.strip()[:10] in answer.text
-    assert row_counts() == before
+    ]:
+        before = row_counts()
+        answer = signed_in.submit("/notes", title=title, content=content)
+        assert answer.status_code == 422, (title, content)
+        assert 'class="error"' in answer.text, (title, content)
+        assert content.strip()[:10] in answer.text, (title, content)
+        assert row_counts() == before, (title, content)
 
 
 def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask, alice: User, bob: User) -> None:
@@ -55,17 +51,14 @@ def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask,
     assert 'name="title" placeholder="Title" type="text" value=""' in page
 
 
-@pytest.mark.parametrize(("title", "content"), [("only a title", ""), ("", "only a text")])
-def test_one_of_title_and_text_is_enough(signed_in: Visitor, title: str, content: str) -> None:
-    assert signed_in.submit("/notes", title=title, content=content).status_code == 302
+def test_one_of_title_and_text_is_enough(signed_in: Visitor) -> None:
+    for title, content in [("only a title", ""), ("", "only a text")]:
+        assert signed_in.submit("/notes", title=title, content=content).status_code == 302, (title, content)
 
 
-@pytest.mark.parametrize(
-    ("title", "content"),
-    [("제목" * 25, "가" * 2000), ("😀" * 50, "😀" * 2000), ("x" * 50, "line\r\n" * 400)],
-)
-def test_lengths_are_counted_in_code_points_with_line_feeds(signed_in: Visitor, title: str, content: str) -> None:
-    assert signed_in.submit("/notes", title=title, content=content).status_code == 302
+def test_lengths_are_counted_in_code_points_with_line_feeds(signed_in: Visitor) -> None:
+    for title, content in [("제목" * 25, "가" * 2000), ("😀" * 50, "😀" * 2000), ("x" * 50, "line\r\n" * 400)]:
+        assert signed_in.submit("/notes", title=title, content=content).status_code == 302, (title, content)
 
 
 def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor) -> None:
@@ -73,18 +66,22 @@ def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor)
     assert db.session.query(Note.title).scalar() == "달" * 50
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["<script>alert(1)</script>", "{{ 7*7 }}", "'; DROP TABLE users; --", "\u202eright to left", "a\u200bb",
-     "%s %d %(x)s", "\\x00", "\uffff", "ﷺ", "line one\n\n  line two", "&lt;b&gt;", "\t tab"],
-)  # fmt: skip
-def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User, text: str) -> None:
-    assert signed_in.submit("/notes", title="t", content=text).status_code == 302
-    [note] = listing.list_notes(alice.id).notes
-    assert service.get_note(alice.id, note.id).content == text
-    page = signed_in.get(f"/notes/{note.id}").text
-    assert "<script>" not in page
-    assert ">49<" not in page
+def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User) -> None:
+    for typed in [
+        "<script>alert(1)</script>",
+        "{{ 7*7 }}",
+        "%s %d %(x)s",
+        "\uffff",
+        "one\n\n  two",
+        "&lt;b&gt;",
+        "\t tab",
+    ]:
+        assert signed_in.submit("/notes", title="t", content=typed).status_code == 302, typed
+        note = listing.list_notes(alice.id).notes[0]
+        assert service.get_note(alice.id, note.id).content == typed, typed
+        page = signed_in.get(f"/notes/{note.id}").text
+        assert "<script>" not in page, typed
+        assert ">49<" not in page, typed
 
 
 def test_a_note_of_a_deleted_account_is_refused(alice: User) -> None:
@@ -110,3 +107,197 @@ def test_another_users_note_is_not_found(app: Flask, alice: User, bob: User) -> 
     assert stranger.get(f"/notes/{note_id}").status_code == 404
     assert stranger.get(f"/notes/{note_id}/edit").status_code == 404
     assert "secret" not in stranger.get("/notes").text
+
+
+@pytest.fixture
+def note_id(alice: User) -> int:
+    return service.create_note(alice.id, "Books", "three")
+
+
+def stored(user: User, note_id: int) -> tuple[str, str, int]:
+    note = service.get_note(user.id, note_id)
+    return note.title, note.content, note.version
+
+
+def test_an_edit_is_stored_as_the_next_version(signed_in: Visitor, alice: User, note_id: int) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
+    assert answer.location == "/notes"
+    assert stored(alice, note_id) == ("Books", "four", 2)
+
+
+def test_the_editor_holds_the_note_and_its_version(signed_in: Visitor, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}/edit").text
+    assert 'value="Books"' in page
+    assert ">three</textarea>" in page.replace("\r\n", "").replace("\n", "")
+    assert 'name="version" type="hidden" value="1"' in page
+
+
+def test_a_stale_version_is_409_with_both_texts_and_stores_nothing(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    service.update_note(alice.id, note_id, "Books", "the newer text", version=1)
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="my own text", version="1")
+    assert answer.status_code == 409
+    assert "the newer text" in answer.text
+    assert "my own text" in answer.text
+    assert stored(alice, note_id) == ("Books", "the newer text", 2)
+
+
+def test_the_conflict_page_saves_mine_over_the_version_it_showed(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.update_note(alice.id, note_id, "Books", "the newer text", version=1)
+    page = signed_in.submit(f"/notes/{note_id}", title="Books", content="mine", version="1").text
+    assert 'name="version" value="2"' in page
+    signed_in.submit(f"/notes/{note_id}", title="Books", content="mine", version="2")
+    assert stored(alice, note_id) == ("Books", "mine", 3)
+
+
+def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.update_note(alice.id, note_id, "Books", "same\ntheirs <b>", version=1)
+    page = signed_in.submit(
+        f"/notes/{note_id}", title="Book", content="same\r\nmine", version="1", next="/notes?q=b"
+    ).text
+    assert '<del><span class="visually-hidden">Only in the saved text: </span>theirs &lt;b&gt;</del>' in page
+    assert '<ins><span class="visually-hidden">Only in your text: </span>mine</ins>' in page
+    assert "<del><bdi>Books</bdi></del>" in page
+    assert "<ins><bdi>Book</bdi></ins>" in page
+    assert 'href="/notes?q=b">Keep the saved text' in page
+    assert 'name="next" value="/notes?q=b"' in page
+    assert "data-refused" in page  # the draft stays
+
+
+def test_an_edit_of_a_note_that_is_in_the_trash_by_now_is_a_conflict_and_stores_nothing(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    service.delete_note(alice.id, note_id)
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="my own text", version="1")
+    assert answer.status_code == 409
+    assert "my own text" in answer.text
+    assert "This note is in the trash" in answer.text
+    assert 'name="from_trash"' in answer.text
+    note = service.get_note_or_deleted(alice.id, note_id)
+    assert note.deleted_at
+    assert (note.content, note.version) == ("three", 1)
+
+
+def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    fields = {"title": "Books", "content": "mine", "from_trash": "1"}
+    assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 409  # another version
+    assert signed_in.submit(f"/notes/{note_id}", version="1", **fields).status_code == 302
+    assert stored(alice, note_id) == ("Books", "mine", 2)
+
+
+def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User, note_id: int) -> None:
+    service.delete_note(alice.id, note_id)
+    archive.empty_trash(alice.id)
+    fields = {"title": "Books", "content": "mine", "version": "1", "from_trash": "1"}
+    assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("back", "location"),
+    [("/notes?q=b", "/notes?q=b"), ("//evil.example", None), ("https://evil.example", None), ("", None)],
+)
+def test_saving_returns_to_next_and_is_no_open_redirect(
+    signed_in: Visitor, note_id: int, back: str, location: str | None
+) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1", next=back)
+    assert answer.location == (location or "/notes")
+
+
+def test_the_editor_keeps_next(signed_in: Visitor, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}/edit", query_string={"next": "/notes?tag=a&q=b"}).text
+    assert 'name="next" value="/notes?tag=a&amp;q=b"' in page
+    assert 'href="/notes?tag=a&amp;q=b">Cancel' in page
+
+
+def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:
+    for version in ["", "x", "-1", "1.0", "١", str(2**31), "9" * 30, "9" * 5000]:
+        answer = signed_in.submit(f"/notes/{note_id}", title="t", content="c", version=version)
+        assert answer.status_code == 422, version
+        assert stored(alice, note_id) == ("Books", "three", 1), version
+
+
+def test_what_is_too_long_is_422_and_stays_in_the_editor(signed_in: Visitor, alice: User, note_id: int) -> None:
+    answer = signed_in.submit(f"/notes/{note_id}", title="x" * 51, content="kept text", version="1")
+    assert answer.status_code == 422
+    assert "kept text" in answer.text
+    assert stored(alice, note_id) == ("Books", "three", 1)
+
+
+@pytest.mark.parametrize("action", ["", "/delete", "/restore", "/pin"])
+def test_another_users_note_is_404_and_unchanged(app: Flask, alice: User, bob: User, note_id: int, action: str) -> None:
+    answer = browser_of(app, bob).submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
+    assert answer.status_code == 404
+    assert stored(alice, note_id) == ("Books", "three", 1)
+    assert not service.get_note(alice.id, note_id).pinned
+
+
+def test_another_users_note_is_404_even_with_a_bad_form(app: Flask, bob: User, note_id: int) -> None:
+    answer = browser_of(app, bob).submit(f"/notes/{note_id}", title="x" * 51, content="c", version="1")
+    assert answer.status_code == 404
+
+
+def test_the_forms_say_whose_draft_they_keep(signed_in: Visitor, alice: User, note_id: int) -> None:
+    owner = f'data-owner="{alice.id}"'
+    assert f'data-draft="notes.new" {owner} data-saved' in signed_in.get("/notes").text
+    assert f'data-draft="notes.{note_id}" {owner} data-saved' in signed_in.get(f"/notes/{note_id}/edit").text
+
+
+def test_an_accepted_form_discards_its_draft(signed_in: Visitor, note_id: int) -> None:
+    cookies = signed_in.submit("/notes", title="t", content="c").headers.getlist("Set-Cookie")
+    [named] = [cookie for cookie in cookies if cookie.startswith("accepted=")]
+    assert named.startswith("accepted=notes.new;")
+    assert "HttpOnly" not in named
+    signed_in.submit(f"/notes/{note_id}", title="t", content="c", version="1")
+    named_next = signed_in.get_cookie("accepted")
+    assert named_next
+    assert named_next.value == f"notes.{note_id}"
+
+
+def test_a_refused_form_keeps_its_draft(signed_in: Visitor, note_id: int) -> None:
+    for fields, status in [
+        ({"title": "x" * 51, "version": "1"}, 422),
+        ({"title": "t", "version": ""}, 422),
+        ({"title": "t", "version": "0"}, 409),
+    ]:
+        answer = signed_in.submit(f"/notes/{note_id}", content="typed", **fields)
+        assert answer.status_code == status, (fields, status)
+        assert "data-refused" in answer.text, (fields, status)
+        assert signed_in.get_cookie("accepted") is None, (fields, status)
+
+
+def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: User) -> None:
+    signed_in.submit("/sign-out")
+    assert signed_in.submit("/notes", title="t", content="c").location.startswith("/sign-in")
+    assert signed_in.get_cookie("accepted") is None
+
+
+def test_no_field_cuts_what_is_typed(signed_in: Visitor, note_id: int) -> None:
+    for path in ("/notes", f"/notes/{note_id}/edit"):
+        page = signed_in.get(path).text
+        assert "maxlength" not in page
+        assert "Up to 2,000 characters" in page
+
+
+def heading(page: str) -> str:
+    found = re.search(r"<h1.*?</h1>", page)
+    assert found
+    return found[0]
+
+
+def test_its_heading_and_the_documents_title_are_its_title(signed_in: Visitor, alice: User) -> None:
+    page = signed_in.get(f"/notes/{service.create_note(alice.id, 'Books <3', 'three')}").text
+    assert "<title>Books &lt;3 · " in page
+    assert heading(page) == "<h1><bdi>Books &lt;3</bdi></h1>"
+
+
+@pytest.mark.parametrize("text", ["# the first line\n\nthe second", "the first line"])
+def test_without_a_title_it_is_named_by_its_first_line_which_is_seen_once(
+    signed_in: Visitor, alice: User, text: str
+) -> None:
+    page = signed_in.get(f"/notes/{service.create_note(alice.id, '', text)}").text
+    assert "<title>the first line · " in page
+    assert heading(page) == '<h1 class="visually-hidden"><bdi>the first line</bdi></h1>'
+    assert page.partition("</h1>")[2].count("the first line") == 1
+    assert "Untitled" not in page

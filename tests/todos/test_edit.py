@@ -1,12 +1,16 @@
-"""Editing a todo within the list: a partial update, which leaves alone what was not sent."""
+"""Edit and complete a todo: a partial update, which leaves alone what was not sent, and returns to the list."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, select, update
 
 from app.accounts.models import User
+from app.extensions import db
 from app.todos import listing, service
+from app.todos.models import Todo
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -42,12 +46,12 @@ def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, ali
     assert "another" in editing
 
 
-@pytest.mark.parametrize("edited", ["", "x", "0", "-1", "9" * 19, "9" * 4000, "١", "//evil.example"])
-def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor, todo_id: int, edited: str) -> None:
-    answer = signed_in.get("/todos", query_string={"edit": edited})
-    assert answer.status_code == 200
-    assert "books" in answer.text
-    assert not EDITOR.findall(answer.text)
+def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor, todo_id: int) -> None:
+    for edited in ["", "x", "0", "-1", "9" * 19, "9" * 4000, "١", "//evil.example"]:
+        answer = signed_in.get("/todos", query_string={"edit": edited})
+        assert answer.status_code == 200, edited
+        assert "books" in answer.text, edited
+        assert not EDITOR.findall(answer.text), edited
 
 
 def test_an_edit_of_another_users_todo_is_ignored(app: Flask, bob: User, todo_id: int) -> None:
@@ -64,35 +68,23 @@ def test_a_new_text_leaves_a_done_todo_done(signed_in: Visitor, alice: User, tod
     assert service.get_todo(alice.id, todo_id).completed_at == done_at
 
 
-def test_both_at_once(signed_in: Visitor, alice: User, todo_id: int) -> None:
-    assert signed_in.submit(f"/todos/{todo_id}", description="four books", completed="1").status_code == 302
-    assert stored(alice, todo_id) == ("four books", True)
+def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    for description in ["x" * 201, "bu\x00y", "bu\x1by", "two\nlines"]:
+        answer = signed_in.submit(f"/todos/{todo_id}?show=open", description=description)
+        assert answer.status_code == 422, description
+        assert '<p class="error" id="changed-description-error">' in answer.text, description
+        assert '<a href="#changed-description">' in answer.text, description
+        assert f'action="/todos/{todo_id}?show=open"' in answer.text, description
+        assert f'value="{description[:2]}' in answer.text, description
+        assert stored(alice, todo_id) == ("books", False), description
 
 
-@pytest.mark.parametrize("description", ["x" * 201, "bu\x00y", "bu\x1by", "two\nlines"])
-def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, todo_id: int, description: str) -> None:
-    answer = signed_in.submit(f"/todos/{todo_id}?show=open", description=description)
-    assert answer.status_code == 422
-    assert '<p class="error" id="changed-description-error">' in answer.text
-    assert '<a href="#changed-description">' in answer.text
-    assert f'action="/todos/{todo_id}?show=open"' in answer.text
-    assert f'value="{description[:2]}' in answer.text
-    assert stored(alice, todo_id) == ("books", False)
-
-
-@pytest.mark.parametrize("description", ["", "  ", "\r\n"])
-def test_an_empty_text_is_refused_and_the_stored_one_offered(
-    signed_in: Visitor, alice: User, todo_id: int, description: str
-) -> None:
-    answer = signed_in.submit(f"/todos/{todo_id}", description=description)
-    assert answer.status_code == 422
-    assert 'value="books"' in answer.text
-    assert stored(alice, todo_id) == ("books", False)
-
-
-def test_a_bad_text_beside_a_tick_stores_neither(signed_in: Visitor, alice: User, todo_id: int) -> None:
-    assert signed_in.submit(f"/todos/{todo_id}", description="", completed="1").status_code == 422
-    assert stored(alice, todo_id) == ("books", False)
+def test_an_empty_text_is_refused_and_the_stored_one_offered(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    for description in ["", "  ", "\r\n"]:
+        answer = signed_in.submit(f"/todos/{todo_id}", description=description)
+        assert answer.status_code == 422, description
+        assert 'value="books"' in answer.text, description
+        assert stored(alice, todo_id) == ("books", False), description
 
 
 def test_a_form_with_neither_field_is_422(signed_in: Visitor, alice: User, todo_id: int) -> None:
@@ -100,29 +92,25 @@ def test_a_form_with_neither_field_is_422(signed_in: Visitor, alice: User, todo_
     assert stored(alice, todo_id) == ("books", False)
 
 
-def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: User, todo_id: int) -> None:
-    fields = {"user_id": f"{bob.id}", "position": "9", "completed_at": "2020-01-01"}
-    assert signed_in.submit(f"/todos/{todo_id}", description="books", **fields).status_code == 302
-    [todo] = listing.list_todos(alice.id).todos
-    assert (todo.rank, service.get_todo(alice.id, todo_id).completed_at) == (todo_id, None)
-
-
-@pytest.mark.parametrize("description", ["mine now", "", "x" * 201])
-def test_another_users_todo_is_404_and_unchanged(
-    app: Flask, alice: User, bob: User, todo_id: int, description: str
-) -> None:
-    answer = browser_of(app, bob).submit(f"/todos/{todo_id}", description=description)
-    assert answer.status_code == 404
-    assert "books" not in answer.text
+def test_another_users_todo_is_404_and_unchanged(app: Flask, alice: User, bob: User, todo_id: int) -> None:
+    stranger = browser_of(app, bob)
+    for fields in ({"description": "mine now"}, {"description": ""}, {"completed": "1"}, {"completed": "maybe"}):
+        for action in ("", "/delete"):
+            answer = stranger.submit(f"/todos/{todo_id}{action}", **fields)
+            assert answer.status_code == 404, (fields, action)
+            assert "books" not in answer.text
     assert stored(alice, todo_id) == ("books", False)
 
 
-@pytest.mark.parametrize("action", ["", "/delete", "/move", "/restore"])
-@pytest.mark.parametrize("wrong_id", WRONG_IDS)
-def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int, wrong_id: str, action: str) -> None:
-    before = row_counts()
-    assert signed_in.submit(f"/todos/{wrong_id}{action}", description="x").status_code == 404
-    assert row_counts() == before
+def test_an_id_that_no_row_can_have_is_404(signed_in: Visitor, todo_id: int) -> None:
+    for action in ["", "/delete", "/move", "/restore"]:
+        for wrong_id in WRONG_IDS:
+            before = row_counts()
+            assert signed_in.submit(f"/todos/{wrong_id}{action}", description="x").status_code == 404, (
+                action,
+                wrong_id,
+            )
+            assert row_counts() == before, (action, wrong_id)
 
 
 def test_the_page_of_a_refused_edit_shows_the_stored_todo_when_reloaded(signed_in: Visitor, todo_id: int) -> None:
@@ -140,6 +128,90 @@ def test_the_page_of_another_users_todo_is_404(app: Flask, bob: User, todo_id: i
     assert "books" not in answer.text
 
 
-@pytest.mark.parametrize("query", ["show=all", "sort=x", "before=x"])
-def test_an_edit_from_a_list_that_does_not_exist_is_400(signed_in: Visitor, todo_id: int, query: str) -> None:
-    assert signed_in.get(f"/todos/{todo_id}?{query}").status_code == 400
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def row_of(todo_id: int) -> tuple[str, bool, datetime | None]:
+    row = db.session.execute(
+        select(Todo.description, Todo.completed, Todo.completed_at).where(Todo.id == todo_id)
+    ).one()
+    return row.description, row.completed, row.completed_at
+
+
+def set_completed(todo_id: int, completed: bool, completed_at: datetime | None) -> None:
+    change = update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at)
+    db.session.execute(change)
+    db.session.commit()
+
+
+def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_id: int) -> None:
+    assert signed_in.submit(f"/todos/{todo_id}", completed="1").location == "/todos"
+    assert row_of(todo_id) == ("books", True, db.session.scalar(select(func.now())))
+    assert signed_in.submit(f"/todos/{todo_id}", completed="0").location == "/todos"
+    assert row_of(todo_id) == ("books", False, None)
+
+
+def test_another_value_is_422_and_stores_nothing(signed_in: Visitor, todo_id: int) -> None:
+    for completed in ["", "2", "yes", "true", "on", "-1", "01", " 1", "1\n", "１", "1" * 5000]:
+        answer = signed_in.submit(f"/todos/{todo_id}", completed=completed)
+        assert answer.status_code == 422, completed
+        assert 'value="books"' in answer.text, completed
+        assert row_of(todo_id) == ("books", False, None), completed
+
+
+def test_a_wrong_value_beside_a_good_description_stores_neither(signed_in: Visitor, todo_id: int) -> None:
+    answer = signed_in.submit(f"/todos/{todo_id}", description="better books", completed="maybe")
+    assert answer.status_code == 422
+    assert "better books" in answer.text
+    assert row_of(todo_id) == ("books", False, None)
+
+
+def test_completed_twice_it_keeps_the_first_time(signed_in: Visitor, todo_id: int) -> None:
+    set_completed(todo_id, True, LONG_AGO)
+    assert signed_in.submit(f"/todos/{todo_id}", completed="1").status_code == 302
+    assert row_of(todo_id) == ("books", True, LONG_AGO)
+
+
+def test_the_time_of_an_open_todo_is_ignored(signed_in: Visitor, todo_id: int) -> None:
+    set_completed(todo_id, False, LONG_AGO)
+    assert "2020" not in signed_in.get("/todos").text
+    signed_in.submit(f"/todos/{todo_id}", completed="1")
+    _, _, completed_at = row_of(todo_id)
+    assert completed_at
+    assert completed_at > LONG_AGO + timedelta(days=1)
+
+
+def test_a_done_todo_without_a_time_is_shown_as_done(signed_in: Visitor, todo_id: int) -> None:
+    set_completed(todo_id, True, None)
+    page = signed_in.get("/todos?show=done").text
+    assert f'<li id="todo-{todo_id}" class="done">' in page
+    assert "<time" not in page
+
+
+@pytest.mark.parametrize("query", ["?show=done&before=0-99", "?before=-3-9", "?sort=due"])
+@pytest.mark.parametrize("action", ["", "/delete"])
+def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, todo_id: int, query: str, action: str) -> None:
+    below = f"{todo_id + 1}-{todo_id + 1}"
+    page = signed_in.get(f"/todos?show=open&before={below}").text
+    assert f'action="/todos/{todo_id}{action}?show=open&amp;before={below}"' in page
+    assert signed_in.submit(f"/todos/{todo_id}{action}{query}", completed="1").location == f"/todos{query}"
+
+
+def test_a_list_that_does_not_exist_is_400_and_changes_nothing(signed_in: Visitor, alice: User, todo_id: int) -> None:
+    deleted = service.create_todo(alice.id, "deleted")
+    service.delete_todo(alice.id, deleted)
+    service.change_todo(alice.id, service.create_todo(alice.id, "done"), completed=True)
+    before = [(todo.id, todo.description, todo.completed) for todo in listing.list_todos(alice.id).todos]
+    fields = {"completed": "1", "direction": "up"}
+    for query in ("show=//evil.example", "show=", "sort=x", "before=//evil.example", "before=0-1%0d%0aX:1"):
+        for action in (
+            "",
+            f"/{todo_id}",
+            f"/{todo_id}/move",
+            f"/{todo_id}/delete",
+            f"/{deleted}/restore",
+            "/clear-completed",
+        ):
+            assert signed_in.submit(f"/todos{action}?{query}", description="x", **fields).status_code == 400, action
+        assert signed_in.get(f"/todos/{todo_id}?{query}").status_code == 400
+    assert [(todo.id, todo.description, todo.completed) for todo in listing.list_todos(alice.id).todos] == before

