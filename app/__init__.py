@@ -30,7 +30,8 @@ from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
 from app.follower import tasks as follower_tasks
-from app.jobs import backfill, queue, records
+from app.jobs import queue
+from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
@@ -67,7 +68,7 @@ from environment.values import ConfigError
 
 # Importing a module of tasks registers its jobs with the queue.
 TASKS = (
-    backfill,
+    job_tasks,
     account_tasks,
     figure_tasks,
     follower_tasks,
@@ -178,8 +179,8 @@ def release_options(app: Flask) -> release.Options:
         unmapped_prefixes=("procrastinate_",),
         unmapped_sql=SchemaManager.get_schema,
         waiting_jobs=queue.waiting,
-        failed_jobs=records.failed_jobs,
-        defer_backfill=backfill.defer_batch,
+        failed_jobs=queue.failed_jobs,
+        defer_backfill=job_tasks.defer_batch,
         processes=connections.of_processes(app.config),
     )
 

@@ -24,7 +24,7 @@ import os, sys
 from procrastinate import JobContext
 from procrastinate.jobs import Job
 from app import create_app
-from app.jobs.middleware import in_context
+from app.jobs.worker import in_context
 from app.jobs.queue import JobRequeued
 from app.storage import StorageUnavailable
 from app.web.access import public

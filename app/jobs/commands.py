@@ -33,29 +33,9 @@ _FIRST_ATTEMPT = text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :jo
 _DROP = text("DELETE FROM procrastinate_jobs WHERE id = :job")
 
 
-class JobNotFound(click.ClickException):
-    def __init__(self, job: int) -> None:
-        super().__init__(f"There is no job {job}: it has succeeded, or was dropped. See: flask jobs list")
-
-
-class JobNotFailed(click.ClickException):
-    def __init__(self, job: int, status: str) -> None:
-        super().__init__(f"Job {job} is {status}: only one that failed or pauses is retried. Nothing was changed.")
-
-
-class JobRuns(click.ClickException):
-    def __init__(self, job: int) -> None:
-        super().__init__(f"A worker runs job {job}: wait until it ends, or stop the worker. Nothing was changed.")
-
-
-class JobIsQueued(click.ClickException):
-    def __init__(self, job: int) -> None:
-        super().__init__(f"Another job like {job} waits already, and only one may: drop this one. Nothing was changed.")
-
-
 class JobsGroup(AppGroup):
     def invoke(self, ctx: click.Context) -> Any:
-        """A database that does not answer, or that has no queue, is told in a sentence."""
+        """Tell in a sentence that the database does not answer, or has no queue."""
         try:
             return super().invoke(ctx)
         except DBAPIError as error:
@@ -96,16 +76,20 @@ def retry_command(job: int) -> None:
         click.echo(f"Job {job} pauses no longer.")
         return
     if status != "failed":
-        raise JobNotFailed(job, status)
+        raise click.ClickException(
+            f"Job {job} is {status}: only one that failed or pauses is retried. Nothing was changed."
+        )
     try:
         db.session.execute(_RETRY, {"job": job})
         db.session.execute(_FIRST_ATTEMPT, {"job": job})
         db.session.commit()
     except IntegrityError as error:
         db.session.rollback()
-        if violated_constraint(error) == QUEUEING_LOCK:
-            raise JobIsQueued(job) from error
-        raise
+        if violated_constraint(error) != QUEUEING_LOCK:
+            raise
+        raise click.ClickException(
+            f"Another job like {job} waits already, and only one may: drop this one. Nothing was changed."
+        ) from error
     click.echo(f"Job {job} is back in the queue.")
 
 
@@ -115,15 +99,17 @@ def retry_command(job: int) -> None:
 def drop_command(job: int) -> None:
     """Delete JOB, which waits or has failed. What it should have done is not done."""
     if lock(job) == "doing":
-        raise JobRuns(job)
+        raise click.ClickException(
+            f"A worker runs job {job}: wait until it ends, or stop the worker. Nothing was changed."
+        )
     db.session.execute(_DROP, {"job": job})
     db.session.commit()
     click.echo(f"Job {job} is dropped.")
 
 
 def lock(job: int) -> str:
-    """The status of the job, whose row stays locked until the transaction ends. Raises: JobNotFound."""
+    """Return the status of the job, whose row stays locked until the transaction ends."""
     status: str | None = db.session.scalar(_STATUS, {"job": job})
     if status is None:
-        raise JobNotFound(job)
+        raise click.ClickException(f"There is no job {job}: it has succeeded, or was dropped. See: flask jobs list")
     return status

@@ -35,13 +35,9 @@ log = logging.getLogger(__name__)
 
 
 class AnsweredCursor(AsyncCursor[DictRow]):
-    """psycopg's cursor, which hangs up on a server that has not answered within ANSWER_TIMEOUT."""
+    """Hang up on a server that has not answered within ANSWER_TIMEOUT, which raises OperationalError."""
 
     async def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        """
-        Raises:
-            OperationalError: the connection was lost, or given up.
-        """
         patience = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, _hang_up, self.connection)
         try:
             return await super().execute(query, params, **options)
@@ -50,20 +46,17 @@ class AnsweredCursor(AsyncCursor[DictRow]):
 
 
 def _hang_up(connection: AsyncConnection[Any]) -> None:
-    """End the connection on our side. libpq then finds it closed, as if the server had ended it.
-
-    To cancel the statement in place of that would wait for a server that does not answer.
-    """
+    """End the connection on our side: libpq finds it closed. To cancel the statement would wait for the server."""
     log.warning("the database has not answered the queue for %d s: the connection is given up", ANSWER_TIMEOUT)
     with suppress(OSError, OperationalError), socket.socket(fileno=dup(connection.pgconn.socket)) as ours:
         ours.shutdown(socket.SHUT_RDWR)
 
 
 class QueueConnector(PsycopgConnector):
-    """procrastinate's connector, which tells whether the queue answers.
+    """Tell the worker if the queue answers, so that it starts anew where it does not.
 
     procrastinate goes on after a statement that failed as it stored that a job has ended. The job would then be `doing`
-    as long as its worker lives; so the worker starts anew.
+    as long as its worker lives.
 
     Args:
         answered: is called after each statement that was answered.
@@ -109,11 +102,7 @@ class QueueConnector(PsycopgConnector):
 
 
 def connector(app: Flask, answered: Callable[[], None] = lambda: None) -> QueueConnector:
-    """The queue's connection to the application's database. Direct, because LISTEN hears nothing through a pooler.
-
-    Args:
-        answered: see QueueConnector.
-    """
+    """Return a connector to the application's database. Direct, because LISTEN hears nothing through a pooler."""
     url = make_url(app.config["MIGRATION_DATABASE_URI"]).set(drivername="postgresql")
     return QueueConnector(
         answered,
@@ -132,8 +121,8 @@ def connector(app: Flask, answered: Callable[[], None] = lambda: None) -> QueueC
 
 
 async def _autocommit(connection: AsyncConnection[Any]) -> None:
-    """Each statement of the queue is a transaction. One that falls silent before COMMIT would keep a job's row locked
-    for as long as the server takes it for open.
+    """Make a transaction of each statement. One that falls silent before COMMIT would keep a job's row locked for as
+    long as the server takes it for open.
     """
     await connection.set_autocommit(True)
 
@@ -157,7 +146,7 @@ async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
 
 
 async def _is_pooled(opened: PsycopgConnector) -> bool:
-    """A server announces the process id of the backend; a pooler announces a number of its own."""
+    """Compare the process id that was announced: a server announces the backend's, a pooler a number of its own."""
     with wrap_exceptions():
         async with opened.pool.connection() as connection:
             row = await opened.execute_query_one_async_with_connection(connection, "SELECT pg_backend_pid() AS pid")

@@ -2,8 +2,12 @@
 
 A job is deferred in the transaction of the rows that it is about, so it exists exactly when they do. A worker can die
 at any line. Another one then runs its job again (at-least-once delivery), so every task must be idempotent.
+
+A row of job_records remembers the request that deferred the job (correlation id), and why it failed last. Most jobs
+have none: nobody asked for them, and they did not fail.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +19,17 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import BigInteger, Connection, DateTime, Row, String, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app import database_errors
-from app.extensions import db
-from app.jobs import records
+from app import database_errors, tracing
+from app.extensions import Base, db
+from app.redaction import LONGEST_CAUSE, cause
+
+log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 10  # of any job, whatever ended the others
 
@@ -29,9 +37,8 @@ NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea
 
 
 class JobsByDatabaseTime(JobManager):
-    """A retry waits by the database's clock, which says when a job may run.
-
-    By a worker's clock that is behind it would not wait, and all attempts of a job would be over in a second.
+    """Have a retry wait by the database's clock. By a worker's clock that is behind it would not wait at all, and all
+    attempts of a job would be over in a second.
     """
 
     async def retry_job(
@@ -53,9 +60,9 @@ queue.job_manager = JobsByDatabaseTime(queue.connector)
 
 
 class _SessionConnector(SQLAlchemyPsycopg2Connector):
-    """Runs procrastinate's statements on the session's connection, in its transaction.
+    """Run procrastinate's statements on the session's connection, in its transaction.
 
-    The async methods block. They are for JobManager's methods that exist only as async ones; see queue_upkeep.py.
+    The async methods block. They are for JobManager's methods that exist only as async ones; see tasks.py.
     """
 
     def execute_query_all(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -78,8 +85,6 @@ _BACKLOG = text(
     " ON deferred.job_id = job.id AND deferred.type = 'deferred'"
     " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
 )
-
-
 _NOW = text("SELECT clock_timestamp()")
 
 
@@ -88,16 +93,15 @@ class JobRequeued(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether every task is retried on it: the database cannot do this now, or the worker is stopping."""
+    """Tell if every task is retried on it: the database cannot do this now, or the worker is stopping."""
     if isinstance(error, DBAPIError):
         return database_errors.takes_no_changes(error) or database_errors.is_transient(error)
     return isinstance(error, JobRequeued | PoolTimeout)
 
 
 class ExponentialBackoff(RetryStrategy):
-    """A retry strategy that ignores its own limit for transient errors.
-
-    They are not the task's fault. If they used up its retries, the task would end without having stored that it failed.
+    """Retry transient errors beyond the limit. They are not the task's fault: if they used up its retries, the task
+    would end without having stored that it failed.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
@@ -111,7 +115,7 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
 
     Args:
         times: the number of retries after the first attempt.
-        errors: what to retry on, besides transient errors.
+        errors: to retry on, besides transient errors.
     """
     named: tuple[type[Exception], ...] = (JobRequeued, *errors)  # never empty, which would mean all
     return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=named)
@@ -124,8 +128,8 @@ def nightly(
 
     Args:
         name: "feature.task".
-        errors: what to retry on, besides transient errors.
-        old_name: its name in the release before, whose jobs may still be queued; None for a new task.
+        errors: to retry on, besides transient errors.
+        old_name: its name in the previous release, whose jobs may still be queued; None for a new task.
     """
     task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
@@ -151,7 +155,7 @@ def defer_on(
     after: TimeDeltaParams | None = None,
     priority: int = 0,
 ) -> None:
-    """The same, in the transaction of any connection.
+    """Add a job to the transaction of any connection.
 
     Args:
         priority: of the jobs that could run, the one with the highest goes first.
@@ -164,7 +168,7 @@ def defer_on(
         priority=priority,
     )
     try:
-        records.note_request(connection, job.defer(**arguments))
+        _note_request(connection, job.defer(**arguments))
     except ConnectorException as error:
         if isinstance(error.__cause__, SQLAlchemyError):
             raise error.__cause__ from None
@@ -172,13 +176,77 @@ def defer_on(
 
 
 def waiting(connection: Connection) -> Row[Any] | None:
-    """The backlog of the queue.
-
-    Returns: `waiting`, the number of jobs that could run now, and `oldest`, seconds since the first of them could. None
-    if the migration that creates the queue has not run.
+    """Return the backlog of the queue: `waiting`, the number of jobs that could run now, and `oldest`, seconds since
+    the first of them could. None if the migration that creates the queue has not run.
     """
     try:
         with connection.begin_nested():
             return connection.execute(_BACKLOG).one()
+    except ProgrammingError:
+        return None
+
+
+class JobRecord(Base):
+    __tablename__ = "job_records"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # the job's
+    request_id: Mapped[str | None] = mapped_column(String(200))
+    error: Mapped[str | None] = mapped_column(String(LONGEST_CAUSE))
+    failed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+_REQUEST = select(JobRecord.request_id).where(JobRecord.id == bindparam("job"))
+_FAILURE = insert(JobRecord).values(id=bindparam("job"), error=bindparam("error"), failed_at=func.now())
+_LAST_FAILURE = _FAILURE.on_conflict_do_update(
+    index_elements=["id"], set_={"error": _FAILURE.excluded.error, "failed_at": func.now()}
+)
+_FAILED = text(
+    "WITH unhappy AS ("
+    " SELECT job.id, job.status, job.task_name, failed_at, coalesce(error, 'no cause is known') AS error"
+    " FROM procrastinate_jobs job LEFT JOIN job_records USING (id)"
+    " WHERE job.status = 'failed' OR job.status = 'todo' AND failed_at IS NOT NULL"
+    ") SELECT count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'todo') AS retried,"
+    " (SELECT concat('job ', id, ', ', task_name,"
+    " to_char(failed_at AT TIME ZONE 'UTC', ', YYYY-MM-DD HH24:MI UTC'), ': ', error)"
+    " FROM unhappy ORDER BY failed_at DESC NULLS LAST, id DESC LIMIT 1) AS newest FROM unhappy"
+)
+
+
+def _note_request(connection: Connection, job: int) -> None:
+    """Note the request at work, in the transaction that has deferred the job; nothing where none is."""
+    span = tracing.current()
+    if span and span.request_id:
+        connection.execute(insert(JobRecord).values(id=job, request_id=span.request_id))
+
+
+def request_of(job: int) -> str | None:
+    """Return the request that deferred the job, at first: a job may defer others."""
+    request_id = db.session.scalar(_REQUEST, {"job": job})
+    db.session.commit()
+    return request_id
+
+
+def add_failure(job: int | None, error: BaseException) -> None:
+    """Store why the job failed, in the session's transaction."""
+    db.session.execute(_LAST_FAILURE, {"job": job, "error": cause(error)})
+
+
+def note_failure(job: int, error: BaseException) -> None:
+    """Store why the job failed, in a transaction of its own. The log has it if the database does not take it now."""
+    try:
+        db.session.rollback()
+        add_failure(job, error)
+        db.session.commit()
+    except SQLAlchemyError as lost:
+        log.warning("why job %d failed could not be stored: %s", job, cause(lost))
+
+
+def failed_jobs(connection: Connection) -> Row[tuple[int, int, str | None]] | None:
+    """Count jobs for `flask release status`: `failed`, and `retried`, which wait for another attempt; `newest` is the
+    last of all these and why. None if a migration that this needs has not run.
+    """
+    try:
+        with connection.begin_nested():
+            return connection.execute(_FAILED).one()
     except ProgrammingError:
         return None

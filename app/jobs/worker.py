@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,16 +24,17 @@ import click
 from flask import Flask, current_app
 from procrastinate import JobContext
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 from sqlalchemy import event
 
-from app import database_timeout
+from app import database_timeout, error_reports, tracing
 from app.extensions import db
 from app.jobs.connection import SESSION_NAME, QueueConnector, connector, worker_options
-from app.jobs.middleware import in_context
-from app.jobs.queue import JobRequeued, queue
-from app.jobs.upkeep import DEAD_AFTER, LONGEST_JOB
+from app.jobs.queue import JobRequeued, note_failure, queue, request_of
+from app.jobs.tasks import DEAD_AFTER, LONGEST_JOB, fill_batch, requeue_stalled_jobs, resume_lost_backfills
+from app.redaction import cause
 from app.release import boot_gate
 from app.web import logs
 
@@ -63,7 +65,7 @@ def _name_session(dialect: object, record: object, arguments: object, options: d
 
 
 class Watchdog(threading.Thread):
-    """Ends a process that is stuck, whatever it is stuck in, so that its platform starts another one.
+    """End a process that is stuck, whatever it is stuck in, so that its platform starts another one.
 
     It is fed by each answer of the queue, of which a heartbeat brings one, and by each try to reach the database. It
     counts seconds of its own: a process or a machine that was paused has lost one.
@@ -176,7 +178,7 @@ async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> N
 
 
 def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable[..., Any]:
-    """A middleware for jobs: one that still runs when the grace period is over is requeued.
+    """Return the middleware that requeues a job which still runs when the grace period is over.
 
     Args:
         jobs: where it notes those that run.
@@ -194,3 +196,60 @@ def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable
         return running.result()
 
     return run
+
+
+# These run several times a minute, the batches of a backfill several times a second. No request defers them.
+FREQUENT = {requeue_stalled_jobs.name, fill_batch.name, resume_lost_backfills.name}
+
+
+def in_context(app: Flask) -> Callable[..., Any]:
+    """Return the middleware of all tasks: an application context with a database session, a span, a log line, and the
+    cause where the task failed.
+    """
+
+    def run(call_next: Callable[[], Any], context: JobContext, worker: Worker) -> Any:
+        job, began, failure = context.job, time.monotonic(), None
+        span = tracing.Span(tracing.WORKER, None, job.task_name)
+        tracing.begin(span)
+        try:
+            with app.app_context():
+                try:
+                    if job.id and job.task_name not in FREQUENT:
+                        span.request_id = request_of(job.id)
+                    return call_next()
+                except Exception as error:
+                    failure = error
+                    if not is_retried(job, error):
+                        error_reports.report(app, error)
+                    if job.id and not isinstance(error, JobRequeued):
+                        note_failure(job.id, error)
+                    raise
+        finally:
+            _log_job(job, span, time.monotonic() - began, failure)
+            tracing.end()
+
+    return run
+
+
+def is_retried(job: Job, error: Exception) -> bool:
+    return queue.tasks[job.task_name].get_retry_exception(exception=error, job=job) is not None
+
+
+def _log_job(job: Job, span: tracing.Span, seconds: float, failure: Exception | None) -> None:
+    outcome = "done"
+    if failure:
+        outcome = "retried" if is_retried(job, failure) else "failed"
+    fields = {
+        "at": "job",
+        "task": job.task_name,
+        "job": job.id,
+        "attempt": job.attempts,
+        "outcome": outcome,
+        "ms": round(seconds * 1000),
+        "sql_count": span.statements,
+        "sql_ms": span.sql_seconds * 1000,
+        "bucket_ms": span.bucket_seconds * 1000,
+        **({"error": cause(failure)} if failure else {}),
+    }
+    usual = logging.DEBUG if job.task_name in FREQUENT else logging.INFO
+    log.log(logging.WARNING if failure else usual, "", extra={"request_id": span.request_id, "fields": fields})

@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from app import tracing
 from app.accounts.models import User
 from app.extensions import db
-from app.jobs.middleware import in_context
-from app.jobs.queue import JobRequeued, defer, queue
-from app.jobs.records import note_failure, purge_lost_records
+from app.jobs.queue import JobRequeued, defer, note_failure, queue
+from app.jobs.tasks import purge_lost_records
+from app.jobs.worker import in_context
 from app.storage import StorageUnavailable
 from app.web.logs import LogfmtFormatter
 from tests.logfmt import parse
@@ -88,7 +88,7 @@ def test_a_page_that_defers_a_job_notes_its_own_id(app: Flask, signed_in: Visito
 def test_the_worker_logs_the_request_and_what_the_job_cost(
     app: Flask, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "app.jobs.middleware")
+    caplog.set_level(logging.INFO, "app.jobs.worker")
     work(app, job)
     written = line(caplog)
     assert float(written.pop("sql_ms")) > 0
@@ -96,7 +96,7 @@ def test_the_worker_logs_the_request_and_what_the_job_cost(
     assert (written.pop("ms").isdigit(), written.pop("bucket_ms")) == (True, "0.0")
     assert written == {
         "level": "info",
-        "logger": "app.jobs.middleware",
+        "logger": "app.jobs.worker",
         "request_id": ASKED,
         "at": "job",
         "task": "storage.delete",
@@ -150,5 +150,5 @@ def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_o
 
 def test_rows_of_jobs_that_are_gone_are_purged(app: Flask, job: Job) -> None:
     db.session.execute(text("INSERT INTO job_records (id, error) VALUES (0, 'gone')"))
-    purge_lost_records()
+    purge_lost_records(0)
     assert [row[0] for row in records()] == [job.id]

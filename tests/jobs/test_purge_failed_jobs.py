@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.queue import queue
-from app.jobs.upkeep import FAILED_JOBS_KEPT_HOURS, purge_failed_jobs
+from app.jobs.tasks import FAILED_JOBS_KEPT_HOURS, purge_failed_jobs
 
 JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'wordcounts.count') RETURNING id"
 AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => :hours) WHERE job_id = :job"

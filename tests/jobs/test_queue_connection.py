@@ -10,8 +10,8 @@ from flask import Flask
 from app import create_app
 from app.extensions import db
 from app.jobs.connection import connector, worker_options
-from app.jobs.middleware import in_context
 from app.jobs.queue import defer, queue
+from app.jobs.worker import in_context
 from config import TestingConfig
 from tests.databases import Environment
 from tests.pgbouncer import needs_pgbouncer, pooler

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS
-from app.jobs.upkeep import DEAD_AFTER, LONGEST_JOB, requeue_stalled_jobs
+from app.jobs.tasks import DEAD_AFTER, LONGEST_JOB, requeue_stalled_jobs
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.extensions import db
-from app.jobs.backfill import resume_lost_backfills
-from app.jobs.upkeep import DEAD_AFTER, requeue_stalled_jobs
+from app.jobs.tasks import DEAD_AFTER, requeue_stalled_jobs, resume_lost_backfills
 from app.release.backfills.table import DONE
 from tests.databases import Environment, migrated_database
 from tests.live.test_worker import AGE_HEARTBEATS

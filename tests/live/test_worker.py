@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from app.dev import ports, postgres
-from app.jobs.upkeep import DEAD_AFTER
+from app.jobs.tasks import DEAD_AFTER
 from tests.databases import Environment, migrated_database, upgrade
 from tests.live.workers import PAGE, Queue, Slow, running_queue
 from tests.queued import run_queued

@@ -10,7 +10,7 @@ from psycopg2 import InterfaceError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from app.jobs.backfill import resume_lost_backfills
+from app.jobs.tasks import resume_lost_backfills
 from app.release.backfills.batches import run_batch
 from app.release.operations import cancel_backfill
 from tests.release.backfilling import (

@@ -4,7 +4,7 @@ import pytest
 from flask import current_app
 from sqlalchemy.exc import ProgrammingError
 
-from app.jobs.backfill import resume_lost_backfills
+from app.jobs.tasks import resume_lost_backfills
 from app.release.backfills.batches import run_batch
 from app.release.backfills.table import AT_ONCE, DONE, FAILED, RUNNING
 from app.release.errors import ReleaseError, UnsafeOperation

@@ -1,0 +1,165 @@
+"""The tasks of the queue's own: requeue the jobs of dead workers, delete failed jobs, and fill long backfills.
+
+app.release records what a backfill fills and does the work; here is only how its next batch is deferred.
+"""
+
+import asyncio
+import logging
+import time
+
+from procrastinate import JobContext
+from procrastinate.jobs import Job, Status
+from procrastinate.types import TimeDeltaParams
+from sqlalchemy import Connection, text
+
+from app.extensions import db
+from app.jobs.queue import (
+    MOST_ATTEMPTS,
+    NIGHTLY,
+    add_failure,
+    defer_on,
+    nightly,
+    queue,
+    retrying,
+    session_jobs,
+)
+from app.release.backfills import records
+from app.release.backfills.batches import run_batch
+
+log = logging.getLogger(__name__)
+
+DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
+LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
+FAILED_JOBS_KEPT_HOURS = 30 * 24
+
+_LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
+
+# JobManager.get_stalled_jobs(nb_seconds=…) would do this, but is deprecated and will be removed.
+_OVERDUE = text(
+    "SELECT job.id FROM procrastinate_jobs job WHERE job.status = 'doing'"
+    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
+    " < now() - make_interval(secs => :longest)"
+).bindparams(longest=LONGEST_JOB)
+_PURGE_RECORDS = text(
+    "DELETE FROM job_records WHERE NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)"
+)
+
+
+class WorkerLost(Exception):
+    """Tell why a job failed that no worker has ended."""
+
+
+@queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
+@queue.task(
+    name="jobs.requeue_stalled_jobs",
+    aliases=["jobs.put_back"],  # its name until this release; a job of that name may still be queued
+    queueing_lock="jobs.requeue_stalled_jobs",
+    priority=100,
+)
+def requeue_stalled_jobs(timestamp: int) -> None:
+    """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead.
+
+    The running jobs are locked first, so two workers never requeue the same job, and no worker finishes a job while it
+    is being requeued. A job that another transaction has locked is left to it.
+    """
+    locked = set(db.session.scalars(_LOCK_RUNNING))
+    asyncio.run(_requeue_stalled(locked))
+    db.session.commit()
+
+
+async def _requeue_stalled(locked: set[int]) -> None:
+    stalled = {job.id for job in await session_jobs.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)}
+    overdue = set(db.session.scalars(_OVERDUE))
+    running = await session_jobs.list_jobs_async(status=Status.DOING.value)
+    for job in running:
+        if job.id in locked & (stalled | overdue):
+            await _requeue_or_fail(job)
+
+
+async def _requeue_or_fail(job: Job) -> None:
+    # A job with a queueing lock is periodic and is deferred again anyway. That one may wait already, and only one can.
+    if job.attempts < MOST_ATTEMPTS and job.queueing_lock is None:
+        log.warning("job %d (%s) stalled at attempt %d; requeued", job.id, job.task_name, job.attempts)
+        await session_jobs.retry_job(job)
+    else:
+        log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
+        await session_jobs.finish_job(job, Status.FAILED, delete_job=False)
+        add_failure(job.id, WorkerLost("its workers died or lost the database"))
+
+
+@queue.periodic(cron=NIGHTLY)
+@queue.task(
+    name="jobs.purge_failed_jobs",
+    aliases=["jobs.remove_old"],  # its name until this release; a job of that name may still be queued
+    queueing_lock="jobs.purge_failed_jobs",
+    pass_context=True,
+    retry=retrying(3),
+)
+async def purge_failed_jobs(context: JobContext, timestamp: int) -> None:
+    """Delete jobs that ended without success FAILED_JOBS_KEPT_HOURS ago. The worker deletes successful ones at once."""
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+
+@nightly("jobs.purge_lost_records")
+def purge_lost_records(timestamp: int) -> None:
+    """Delete the records of jobs that are gone."""
+    db.session.execute(_PURGE_RECORDS)
+    db.session.commit()
+
+
+PRIORITY = -10  # every other job that waits goes first
+
+# The queue starts a job that waits for its time at its next poll, up to 5 seconds late. So a shorter pause is slept.
+SHORTEST_SCHEDULE = 1.0  # seconds
+
+_HAS_QUEUE = text("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
+_IS_QUEUED = text(
+    "SELECT EXISTS (SELECT FROM procrastinate_jobs"
+    " WHERE task_name = 'release.fill_batch' AND status IN ('todo', 'doing')"
+    " AND args @> jsonb_build_object('name', CAST(:name AS text), 'turn', CAST(:turn AS bigint)))"
+)
+
+
+@queue.task(name="release.fill_batch", retry=retrying(3))
+def fill_batch(name: str, turn: int, pause_ms: int) -> None:
+    """Fill one batch. Idempotent: a job whose turn is over does nothing.
+
+    The pause comes first, while the job holds no connection. Then half of the database's time is left to the requests.
+    """
+    time.sleep(pause_ms / 1000)
+    run_batch(db.session.connection(), name, turn)
+    db.session.commit()
+
+
+def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
+    """Add the job of a batch to the connection's transaction. It is a hook of app.release.
+
+    Before the migration that creates the queue there is none. resume_lost_backfills finds the backfill later.
+
+    Args:
+        delay: seconds.
+    """
+    if not connection.scalar(_HAS_QUEUE):
+        log.info("backfill %s: there is no queue yet; it begins when there is a worker", name)
+        return
+    later: TimeDeltaParams | None = {"seconds": round(delay)} if delay >= SHORTEST_SCHEDULE else None
+    arguments: dict[str, str | int] = {"name": name, "turn": turn, "pause_ms": 0 if later else int(delay * 1000)}
+    defer_on(connection, fill_batch.name, arguments, after=later, priority=PRIORITY)
+
+
+@queue.periodic(cron="* * * * *")
+@queue.task(name="release.resume_lost_backfills", queueing_lock="release.resume_lost_backfills", priority=100)
+def resume_lost_backfills(timestamp: int) -> None:
+    """Defer the next batch of a backfill that runs and has no job.
+
+    A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
+    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
+    """
+    connection = db.session.connection()
+    for backfill in records.lock_running(connection):
+        if not connection.scalar(_IS_QUEUED, {"name": backfill.name, "turn": backfill.turn}):
+            log.warning("backfill %s: no job for turn %d; deferred again", backfill.name, backfill.turn)
+            defer_batch(connection, backfill.name, backfill.turn, 0)
+    db.session.commit()
