@@ -38,6 +38,11 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @classmethod
+    @cache  # spectree asks for the schema of each answer of each operation, which was 0.3 s of each start
+    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:
+        return super().model_json_schema(*arguments, **named)
+
 
 NEXT: Any = Field(description="the cursor of the next page, whose URL is also in the header Link; null: there is none")
 
