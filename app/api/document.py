@@ -40,7 +40,7 @@ class Answer(BaseModel):
 
     @classmethod
     @cache  # spectree asks for the schema of each answer of each operation, which was 0.3 s of each start
-    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         return super().model_json_schema(*arguments, **named)
 
 
