@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, make_url
 
-from app.dev import ports, unprivileged
+from app.dev import ports, postgres
 from app.dev.processes import Child, spawn
 from tests.databases import Environment
 
@@ -78,8 +78,8 @@ def _start(folder: Path, direct: URL, port: int, sessions: int, ignored: str) ->
         target += " password='{}'".format(str(direct.password).replace("'", "''"))
     configuration.write_text(CONFIGURATION.format(target=target, port=port, sessions=sessions, ignored=ignored))
     for path in (folder, configuration):
-        os.chown(path, unprivileged.owner(), -1)  # it refuses to run as root, as PostgreSQL does
-    process = spawn([str(PGBOUNCER), str(configuration)], log=log, cwd=folder, **unprivileged.popen_options())
+        os.chown(path, postgres.owner(), -1)  # it refuses to run as root, as PostgreSQL does
+    process = spawn([str(PGBOUNCER), str(configuration)], log=log, cwd=folder, **postgres.popen_options())
     running = Child("PgBouncer", process, log)
     running.wait_until(lambda: "process up" in log.read_text(), SECONDS)
     return running

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2
 
-from app.dev import ports, postgres, unprivileged
+from app.dev import ports, postgres
 from app.dev.processes import Child
 from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
@@ -122,7 +122,7 @@ def _copy(pair: Pair) -> None:
     target = pair.folder / "follower"
     target.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        os.chown(target, unprivileged.owner(), -1)
+        os.chown(target, postgres.owner(), -1)
     subprocess.run(
         [
             *(str(postgres.programs() / "pg_basebackup"), "--pgdata", str(target), "--write-recovery-conf"),
@@ -130,7 +130,7 @@ def _copy(pair: Pair) -> None:
         ],
         cwd=pair.folder,
         check=True,
-        **unprivileged.popen_options(),
+        **postgres.popen_options(),
     )
     with (target / "postgresql.auto.conf").open("a") as file:
         file.write(SETTINGS)

@@ -20,7 +20,7 @@ import boto3
 import psycopg2
 
 from app.dev import ports, postgres, s3
-from app.dev.errors import DevError
+from app.dev.processes import DevError
 from tests import databases
 from tests.databases import Environment
 from tests.waiting import wait_until

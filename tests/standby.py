@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from app.dev import unprivileged
+from app.dev import postgres
 
 
 def make_standby(directory: Path) -> None:
@@ -11,7 +11,7 @@ def make_standby(directory: Path) -> None:
     signal = directory / "standby.signal"
     signal.touch()
     if os.geteuid() == 0:
-        os.chown(signal, unprivileged.owner(), -1)  # PostgreSQL opens it for writing
+        os.chown(signal, postgres.owner(), -1)  # PostgreSQL opens it for writing
 
 
 def make_primary(directory: Path) -> None:

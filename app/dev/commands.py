@@ -1,7 +1,9 @@
 """`flask dev`: everything that a developer needs running, from one terminal, ended by Ctrl-C."""
 
 import fcntl
+import logging
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,24 +14,49 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from app.dev import addresses, postgres, quiet, reloading, s3, servers, web
-from app.dev.addresses import Addresses
-from app.dev.checkout import Checkout
-from app.dev.database import NewWorker, is_at_head
-from app.dev.errors import DevError, Interrupted
-from app.dev.orphans import clean_up, noted, read_pid
-from app.dev.processes import Child, interrupted, pause, spawn
-from app.dev.reloading import Reloading
+from app.dev import postgres, reloading, s3, servers
+from app.dev.processes import (
+    Child,
+    DevError,
+    Interrupted,
+    clean_up,
+    interrupted,
+    noted,
+    pause,
+    read_pid,
+    spawn,
+)
+from app.dev.reloading import FLASK, WEB, WORKER, NewWorker, Question, Reloading, is_at_head
+from app.dev.servers import Addresses, Checkout
 
 READY_WITHIN = 60  # seconds from the start of the web and the worker until both answer
-WORKER = [*web.FLASK, "worker"]
-UPGRADE = [*web.FLASK, "db", "upgrade"]
+UPGRADE = [*FLASK, "db", "upgrade"]
+
+# Style sheets and pictures of each page, and the question whether the web answers.
+UNINTERESTING = re.compile(r"(GET|HEAD) /(static/|healthz|readyz)")
+SUCCESS = {"200", "304"}
+NOISE = (
+    " * Debugger is active",
+    " * Debugger PIN",  # werkzeug says it again when a page asks for it
+    "Context impl",
+    "Will assume",
+)
 
 
 def init_app(app: Flask) -> None:
     """Add the command, and leave out of the log what only fills it."""
     app.cli.add_command(dev)
-    quiet.hush()
+    for name in ("werkzeug", "alembic.runtime.migration"):
+        logging.getLogger(name).addFilter(is_worth_a_line)
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    if str(record.msg).startswith(NOISE):
+        return False
+    match record.args:
+        case (request, status, _):  # werkzeug's line of a request: '"%s" %s %s'
+            return not (UNINTERESTING.search(str(request)) and str(status) in SUCCESS)
+    return True
 
 
 @click.command("dev")
@@ -50,7 +77,7 @@ def dev() -> None:
 def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None:
     """Start everything and wait. What was started is on the stack, which stops it in reverse."""
     _stop_orphans(checkout)
-    chosen = addresses.choose(config)
+    chosen = servers.choose(config)
     running.callback(chosen.web.close)
     starting = servers.start(config, checkout, chosen, running)
     url = postgres.url(chosen.postgres) if chosen.postgres else config["MIGRATION_DATABASE_URI"]
@@ -71,7 +98,7 @@ def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None
 
 def _stop_orphans(checkout: Checkout) -> None:
     """Stop what an earlier run left behind when it was killed; it would hold our ports."""
-    clean_up("web", checkout.pid_file("web"), checkout.root, web.COMMAND[1:])
+    clean_up("web", checkout.pid_file("web"), checkout.root, WEB[1:])
     clean_up("worker", checkout.pid_file("worker"), checkout.root, WORKER[1:])
     postgres.stop_left_behind(checkout.postgres)
     s3.stop_left_behind(checkout.s3)
@@ -90,14 +117,15 @@ def _migrate(checkout: Checkout, running: ExitStack) -> None:
 def _start_ours(checkout: Checkout, chosen: Addresses, url: str, running: ExitStack) -> list[Reloading]:
     """Start the worker and the web at the same time, and wait until both answer. Neither waits for the bucket."""
     root = checkout.root
-    with closing(NewWorker(url)) as registered, closing(web.Question(chosen.web_port)) as question:
+    with closing(NewWorker(url)) as registered, closing(Question(chosen.web_port)) as question:
         worker = Reloading(
             lambda: noted(Child("worker", spawn(WORKER, cwd=root)), checkout.pid_file("worker")),
             reloading.code(root),
         )
         running.callback(worker.stop)
         site = Reloading(
-            lambda: noted(web.start(root, chosen.web), checkout.pid_file("web")), reloading.code_and_assets(root)
+            lambda: noted(reloading.start_web(root, chosen.web), checkout.pid_file("web")),
+            reloading.code_and_assets(root),
         )
         running.callback(site.stop)
         if _answers(worker, registered.has_begun):

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil
 
-from app.dev.errors import DevError
+from app.dev.processes import DevError
 
 # Where servers of development and tests listen: above most well-known services, and with SeaweedFS's 10000 more still
 # below 32768, where the system begins to hand out ports for outgoing connections.
@@ -22,7 +22,7 @@ MOST_CLAIMS = 100  # of a process, such as a long test run; those before have lo
 
 
 def find_free(count: int, *, offset: int = 0) -> list[int]:
-    """Ports in a row that nothing listens on, and that no other process is given while we live.
+    """Return ports in a row that nothing listens on, and that no other process is given while we live.
 
     Args:
         count: how many, at most 8.
@@ -62,11 +62,7 @@ def release_claims() -> None:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that listens on a port, and is inherited by a child that is told to.
-
-    Raises:
-        OSError: the port is in use, or reserved for root.
-    """
+    """Return a socket that listens on a port, and is inherited by a child that is told to. Raises: OSError."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not count
@@ -87,15 +83,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int, way_out: str) -> None:
-    """Refuse a port that something else listens on.
-
-    Args:
-        port: a TCP port.
-        way_out: what to do instead, the end of the sentence.
-
-    Raises:
-        DevError: the port is in use, or reserved for root.
-    """
+    """Refuse a port that something else listens on, or that is reserved for root; `way_out` ends the sentence."""
     try:
         listen(port).close()
     except OSError as error:
@@ -103,14 +91,14 @@ def require_free(port: int, way_out: str) -> None:
 
 
 def why_not(port: int, error: OSError) -> str:
-    """The beginning of a sentence: what keeps us from listening on a port."""
+    """Begin a sentence that tells what keeps us from listening on a port."""
     if isinstance(error, PermissionError):
         return f"Port {port} is reserved for root"
     return f"Port {port} is in use by {holder(port)}"
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, as far as this user may know."""
+    """Name the process that listens on a port, as far as this user may know."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:

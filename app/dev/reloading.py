@@ -1,21 +1,35 @@
-"""A process that is restarted when the code changes."""
+"""The processes of our own code, the worker and the web, which start again when the code changes.
 
+The web is Flask's own server, on a socket that `flask dev` holds while it starts the server again: a browser waits for
+the new code and is never refused. Flask's own reloader does the same with two environment variables, but it imports the
+whole application twice, one after the other.
+"""
+
+import os
+import select
+import socket
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.dev.processes import Child
+from app.dev.processes import Child, spawn
+from app.release.schema_state import AT_HEAD, read_schema_state
+
+FLASK = [sys.executable, "-m", "flask"]
+WEB = [*FLASK, "run"]
+WORKER = [*FLASK, "worker"]
+
+_NEWEST_WORKER = text("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
 
 Files = Callable[[], Iterable[Path]]
 
 
 class Reloading:
-    """
-    Args:
-        start: starts the process.
-        files: what it is made of.
-    """
+    """Restart a process when the files change that it is made of."""
 
     def __init__(self, start: Callable[[], Child], files: Files) -> None:
         self._start = start
@@ -55,7 +69,7 @@ class Reloading:
 
 
 def code(root: Path) -> Files:
-    """The Python files of the application and its configuration."""
+    """Find the Python files of the application and its configuration."""
     return lambda: [
         *root.glob("*.py"),
         *(path for folder in ("app", "environment") for path in (root / folder).rglob("*.py")),
@@ -63,6 +77,63 @@ def code(root: Path) -> Files:
 
 
 def code_and_assets(root: Path) -> Files:
-    """Also what the web reads once: static files, whose names hold a hash, and translations; templates are no such."""
+    """Find these, and what the web reads once: static files, whose names hold a hash, and translations; no template."""
     assets = (root / "app" / "static", root / "app" / "translations")
     return lambda: [*code(root)(), *(path for folder in assets for path in folder.rglob("*") if path.is_file())]
+
+
+def start_web(root: Path, listener: socket.socket) -> Child:
+    """Start the server. Code that cannot be imported is shown as an error page, as under Flask's reloader."""
+    port = listener.getsockname()[1]
+    # What werkzeug's reloader tells its child: that it is one, and which open file is the socket.
+    inherited = {"WERKZEUG_RUN_MAIN": "true", "WERKZEUG_SERVER_FD": str(listener.fileno())}
+    command = [*WEB, "--debug", "--no-reload", "--host", "127.0.0.1", "--port", str(port)]
+    process = spawn(command, cwd=root, env={**os.environ, **inherited}, pass_fds=[listener.fileno()])
+    return Child("web", process)
+
+
+class Question:
+    """Ask for /readyz, and look for the answer without blocking."""
+
+    def __init__(self, port: int) -> None:
+        self._client = socket.create_connection(("127.0.0.1", port))  # accepted by the kernel, at once
+        self._client.sendall(b"GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+
+    def is_answered(self) -> bool:
+        """Tell if anything came back; what it says is for the pages to show."""
+        readable, _, _ = select.select([self._client], [], [], 0)
+        return bool(readable)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+
+
+def is_at_head(url: str) -> bool:
+    """Tell if `flask db upgrade` has nothing to do. A database that does not answer is left to that to explain."""
+    try:
+        with _engine(url).connect() as connection:
+            return read_schema_state(connection).name == AT_HEAD
+    except SQLAlchemyError:
+        return False
+
+
+class NewWorker:
+    """Look for a worker that registers with the queue after this was made."""
+
+    def __init__(self, url: str) -> None:
+        self._connection: Connection = _engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._before = self._newest()
+
+    def has_begun(self) -> bool:
+        return self._newest() > self._before
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _newest(self) -> int:
+        newest: int = self._connection.scalar(_NEWEST_WORKER)
+        return newest

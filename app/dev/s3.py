@@ -10,9 +10,7 @@ from pathlib import Path
 import urllib3
 
 from app.dev import ports as tcp
-from app.dev.errors import DevError
-from app.dev.orphans import clean_up, noted
-from app.dev.processes import Child, spawn
+from app.dev.processes import Child, DevError, clean_up, noted, spawn
 
 NAME = "S3"
 START_WITHIN = 60  # seconds
@@ -41,7 +39,7 @@ FLAGS = (
 
 @dataclass(frozen=True)
 class Ports:
-    """Where its parts listen on the loopback interface, each on its port plus 10000 as well."""
+    """Name the port of each part, on the loopback interface. Each listens on its port plus 10000 as well."""
 
     s3: int
     filer: int
@@ -51,12 +49,12 @@ class Ports:
 
 
 def ports_from(first: int) -> Ports:
-    """S3 itself on the first of five ports in a row."""
+    """Give S3 itself the first of five ports in a row."""
     return Ports(*range(first, first + 5))
 
 
 def free_ports() -> Ports:
-    """Ports that no other server uses, nor its sockets. Raises DevError when there are none."""
+    """Return ports that no other server uses, nor its sockets. Raises: DevError: there are none."""
     while True:
         ports = ports_from(tcp.find_free(5, offset=GRPC)[0])
         if are_free(ports):
@@ -64,7 +62,7 @@ def free_ports() -> Ports:
 
 
 def are_free(ports: Ports) -> bool:
-    """A socket that another user's server left behind would keep ours from starting, so its ports are not free."""
+    """Look for sockets too: one that another user's server left behind would keep ours from starting."""
     listening = [port + offset for port in astuple(ports) for offset in (0, GRPC)]
     return all(map(tcp.is_free, listening)) and not any(path.exists() for path in sockets(ports))
 
@@ -119,19 +117,19 @@ def _pid_file(directory: Path) -> Path:
 
 
 def _arguments(directory: str, ports: Ports, bucket: str) -> list[str]:
-    """Paths are relative to the folder above: a Unix socket's path ends at 107 bytes, and checkouts can lie deep."""
+    """Use paths relative to the folder above: a Unix socket's path ends at 107 bytes, and checkouts can lie deep."""
     places = [f"-dir={directory}", f"-s3.localSocket={directory}/s3.sock", f"-filer.localSocket={directory}/filer.sock"]
     listeners = [f"-{part}.port={port}" for part, port in vars(ports).items()]
     return ["-logtostderr=true", "mini", *places, *listeners, f"-bucket={bucket}", *FLAGS]
 
 
 def sockets(ports: Ports) -> list[Path]:
-    """The sockets of its parts. Their folder is fixed in its code, and their names are made of the port alone."""
+    """Return the sockets of its parts: their folder is fixed in its code, and their names hold the port alone."""
     return [Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock") for name, port in vars(ports).items()]  # noqa: S108
 
 
 def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) -> Callable[[], bool]:
-    """A function that says whether an object can be stored and read, by everybody who may.
+    """Return a function that tells if an object can be stored and read, by everybody who may.
 
     The ports answer a second before that. An empty object proves nothing, since it takes no room in a volume. The
     requests are signed by botocore but sent by urllib3: to import boto3 takes 0.3 s of each start.
@@ -160,7 +158,7 @@ def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) ->
 
 
 def _policy(bucket: str) -> str:
-    """Anybody may read a photo whose key they know, and neither list nor write."""
+    """Let anybody read a photo whose key they know, and neither list nor write."""
     resource = f"arn:aws:s3:::{bucket}/photos/*"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

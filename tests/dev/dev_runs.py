@@ -15,7 +15,7 @@ import psutil
 import psycopg2
 
 from app.dev import postgres
-from app.dev.orphans import read_pid
+from app.dev.processes import read_pid
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

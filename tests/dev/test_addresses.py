@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.dev import addresses, ports, s3
-from app.dev.addresses import Addresses
-from app.dev.errors import DevError
+from app.dev import ports, s3, servers
+from app.dev.processes import DevError
+from app.dev.servers import Addresses
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def taken() -> Iterator[int]:
 
 def choose(config: dict[str, Any]) -> Addresses:
     """Choose, remember, and free the ports again, as after a run."""
-    chosen = addresses.choose(config)
+    chosen = servers.choose(config)
     with closing(chosen.web):
         port = chosen.web_port
         config["PORTS"] = json.loads(config["PORTS_FILE"].read_text()) if config["PORTS_FILE"].exists() else {}
@@ -54,7 +54,7 @@ def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
     remembered = dict(config["PORTS"])
     second = choose(config)
     assert config["PORTS"] == remembered
-    assert remembered["web"] in addresses.WEB_PORTS
+    assert remembered["web"] in servers.WEB_PORTS
     assert (first.postgres, first.s3) == (second.postgres, second.s3)
 
 
@@ -83,7 +83,7 @@ def test_a_port_that_is_asked_for_is_not_remembered(config: dict[str, Any]) -> N
     choose(config)
     remembered = dict(config["PORTS"])
     [config["PORT"]] = ports.find_free(1)
-    chosen = addresses.choose(config)
+    chosen = servers.choose(config)
     with closing(chosen.web):
         assert chosen.web_port == config["PORT"]
     assert json.loads(config["PORTS_FILE"].read_text()) == remembered
@@ -92,7 +92,7 @@ def test_a_port_that_is_asked_for_is_not_remembered(config: dict[str, Any]) -> N
 def test_a_port_that_is_asked_for_and_taken_is_refused(config: dict[str, Any], taken: int) -> None:
     config["PORT"] = taken
     with pytest.raises(DevError, match=f"Port {taken} is in use by .*; without PORT a free one is taken: make dev"):
-        addresses.choose(config)
+        servers.choose(config)
     assert not config["PORTS_FILE"].exists()
 
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import urllib3
 
-from app.dev import ports, postgres, s3, unprivileged
-from app.dev.orphans import read_pid
+from app.dev import ports, postgres, s3
+from app.dev.processes import read_pid
 from config import DevelopmentConfig
 from tests.databases import Environment, upgrade
 from tests.dev.dev_runs import ROOT, Place
@@ -129,7 +129,7 @@ def test_a_server_that_cannot_start_stops_the_others(place: Place) -> None:
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("15\n")
     for path in (data, data / "PG_VERSION"):
-        os.chown(path, unprivileged.owner(), -1)
+        os.chown(path, postgres.owner(), -1)
     data.chmod(0o700)
     run = place.start()
     assert run.end() == 1

@@ -11,8 +11,7 @@ import psycopg2
 import pytest
 
 from app.dev import ports, postgres
-from app.dev.errors import DevError
-from app.dev.processes import Child
+from app.dev.processes import Child, DevError
 from tests.dev.dev_runs import copy_data
 
 pytestmark = pytest.mark.servers

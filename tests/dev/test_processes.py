@@ -12,9 +12,7 @@ import psutil
 import pytest
 
 from app.dev import ports
-from app.dev.errors import DevError, Interrupted
-from app.dev.orphans import clean_up, noted, read_pid, stop_orphan
-from app.dev.processes import Child, interrupted, spawn
+from app.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, stop_orphan
 
 pytestmark = pytest.mark.servers
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from app.dev.quiet import is_worth_a_line
+from app.dev.commands import is_worth_a_line
 
 
 def record(message: str, *args: object) -> logging.LogRecord:

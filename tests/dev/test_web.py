@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from app.dev import ports, web
+from app.dev import ports, reloading
 from app.dev.processes import Child
 from tests.waiting import wait_until
 
@@ -36,7 +36,7 @@ class Site:
 
     def start(self, code: str) -> Child:
         (self.folder / "app.py").write_text(code)
-        return web.start(self.folder, self.listener)
+        return reloading.start_web(self.folder, self.listener)
 
     def get(self) -> urllib3.BaseHTTPResponse:
         return urllib3.request("GET", f"http://127.0.0.1:{self.port}/readyz", timeout=60, retries=False)
@@ -77,7 +77,7 @@ def test_code_that_cannot_be_imported_is_an_error_page(site: Site) -> None:
 
 
 def test_the_question_is_answered_when_the_server_answers(site: Site) -> None:
-    with closing(web.Question(site.port)) as question:
+    with closing(reloading.Question(site.port)) as question:
         assert not question.is_answered()
         child = site.start(PAGE.format(word="ready"))
         try:
