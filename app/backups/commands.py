@@ -30,8 +30,6 @@ def restore(dump: Path, into: str | None) -> None:
     """
     one = Restore(dump, click.echo)
     _tell_losses(one, lambda: one.into(into) if into else one.replace())
-    if one.losses:
-        sys.exit(1)
 
 
 @click.command("restore-drill")
@@ -45,13 +43,11 @@ def restore_drill(dump: Path) -> None:
     """
     one = Restore(dump, click.echo)
     _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
-    if one.losses:
-        sys.exit(1)
     click.echo("Nothing is lost: this dump can be restored.")
 
 
 def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
-    """Run it, and print what it found; end with 1 if it did not get to an end."""
+    """Run it, and print the losses; exit with 1 where there is one, or where it could not be finished."""
     before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
     failure = None
     try:
@@ -66,6 +62,7 @@ def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
         click.echo(f"LOST: {loss}", err=True)
     if failure:
         click.echo(f"NOT RESTORED: {failure}", err=True)
+    if failure or one.losses:
         sys.exit(1)
 
 

@@ -43,23 +43,15 @@ _NEEDED_FIRST = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA|EXTENSION) - (?!public ).*$
 
 
 class NotRestored(Exception):
-    """A dump was not restored, or does not become the live database. The message says why, to a person."""
+    """Tell a person why a dump was not restored, or does not become the live database."""
 
 
 class Dump(NamedTuple):
-    """
-    Args:
-        made_at: when pg_dump began, to the second. The file does not tell the time zone: UTC is assumed.
-        server: the major version of the server that it was made of.
-        program: the pg_restore that reads it, and its major version.
-        contents: what pg_restore lists.
-    """
-
     path: Path
-    made_at: datetime
-    server: int
-    program: tuple[int, Path]
-    contents: str
+    made_at: datetime  # when pg_dump began, to the second. The file does not tell the time zone: UTC is assumed
+    server: int  # the major version of the server that it was made of
+    program: tuple[int, Path]  # the pg_restore that reads it, with its major version
+    contents: str  # the list of pg_restore
 
     @property
     def schemas(self) -> list[str]:
@@ -76,7 +68,7 @@ class Dump(NamedTuple):
 
     @property
     def has_large_objects(self) -> bool:
-        """Whether it holds some, which belong to no schema and are not restored."""
+        """Look for some, which belong to no schema and are not restored."""
         return bool(_LARGE_OBJECTS.search(self.contents))
 
 
@@ -97,10 +89,7 @@ def newest(place: Path) -> Path:
 
 
 def read(path: Path, server: int) -> Dump:
-    """Read the head of a dump, with the program that is to restore it.
-
-    Args:
-        server: the major version of the one that it is to be restored to.
+    """Read the head of a dump, with the program that is to restore it to a server of this major version.
 
     Raises:
         NotRestored: it is no dump, or no program here reads it.
@@ -125,10 +114,7 @@ def read(path: Path, server: int) -> Dump:
 
 
 def restore(dump: Dump, database: URL, server: int) -> None:
-    """Load a dump into an empty database, in parallel, and stop at the first error.
-
-    Args:
-        server: the major version of the one that is restored to.
+    """Load a dump into an empty database of a server of this major version, in parallel, up to the first error.
 
     Raises:
         NotRestored: it is damaged, or breaks a rule of its own, such as a foreign key; or the server failed.

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from app.backups import dump_file, photos, properties, rows, swap
+from app.backups import comparison, dump_file, swap
+from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
-from app.backups.rows import TableReport
 from app.extensions import db
 from app.release import doctor, ledger
 from app.release.advisory_lock import migration_lock
@@ -54,32 +54,26 @@ _RECOUNT = text(
     "SELECT count(*) FROM (SELECT recount_figures(id) AS wrong FROM users OFFSET 0) counted WHERE wrong > 0"
 )
 
-Say = Callable[[str], None]
-
 
 class Restore:
-    """One restore. `losses` holds a sentence for each thing that is wrong with the dump.
+    """Restore one dump. `losses` holds a sentence for each thing that is wrong with it.
 
-    Each of its three ways raises NotRestored, ReleaseError or DBAPIError if it cannot be gone to the end; the live
-    database is as it was then.
+    Each of the three ways raises NotRestored, ReleaseError or DBAPIError where it cannot be finished; the live database
+    is as it was then.
 
     Args:
         place: a dump, or a folder of dumps, of which the newest is taken.
         say: takes a line of the report.
     """
 
-    def __init__(self, place: Path, say: Say) -> None:
+    def __init__(self, place: Path, say: Callable[[str], None]) -> None:
         self._place = place
         self._say = say
         self._began = time.monotonic()
         self.losses: list[str] = []
 
     def drill(self, scratch_url: str | None) -> None:
-        """Restore into a scratch database, and drop it.
-
-        Args:
-            scratch_url: of its server; None: the live one's.
-        """
+        """Restore into a scratch database, on the server of this URL or of the live one, and drop it."""
         path = dump_file.newest(self._place)
         with scratch_database(WHERE_TO_RUN, scratch_url) as scratch:
             dump, version = self._read(path, scratch)
@@ -104,7 +98,7 @@ class Restore:
                 state = self._prove(dump, beside)
                 if not self._may_serve(state):
                     return
-                left = list(properties.carry_over(connection, beside))
+                left = list(swap.carry_over(connection, beside))
             kept = swap.swap(live.name, str(beside.url.database))
         self._say_step(f"swapped: {live.name} is the restored database, and {kept} the one that was live")
         self._say_what_is_left(left)
@@ -122,7 +116,7 @@ class Restore:
             raise NotRestored("--into has to look like postgres://user:password@host:5432/database.") from None
         path, name = dump_file.newest(self._place), target.url.database
         with direct_connection(target) as empty, direct_connection(direct_engine()) as live:
-            if rows.tables(empty):
+            if comparison.tables(empty):
                 raise NotRestored(f"{name} holds tables; give an empty database.")
             if empty.execute(_LOCALE).one() != live.execute(_LOCALE).one():
                 raise NotRestored(
@@ -133,7 +127,7 @@ class Restore:
         self._restore(dump, target, version)
         self._prove(dump, target)
         with direct_connection(target) as restored, direct_connection(direct_engine()) as live:
-            self._say_what_is_left(properties.missing(live, restored, str(name)))
+            self._say_what_is_left(swap.missing(live, restored, str(name)))
         self._say(f"next: set DATABASE_URL to what you gave as --into, {name}; flask db upgrade; flask release doctor.")
 
     def _say_what_is_left(self, statements: list[str]) -> None:
@@ -151,10 +145,6 @@ class Restore:
         dump = dump_file.read(path, version)
         self._say(f"{path}, made at {dump.made_at.isoformat(' ')} of a PostgreSQL {dump.server}")
         return dump, version
-
-    def _check_contents(self, dump: Dump) -> None:
-        if dump.has_large_objects:
-            self.losses.append("The dump holds large objects, which no schema has, and which are not restored.")
 
     def _check_age(self, dump: Dump) -> None:
         age = datetime.now(UTC) - dump.made_at
@@ -175,13 +165,14 @@ class Restore:
 
     def _prove(self, dump: Dump, target: Engine) -> SchemaState:
         """Look for what is missing in a restored dump."""
-        self._check_contents(dump)
+        if dump.has_large_objects:
+            self.losses.append("The dump holds large objects, which no schema has, and which are not restored.")
         with target.connect() as restored, direct_connection(direct_engine()) as live:
             live.execute(_READ_ONLY)
             state = read_schema_state(restored)
             if not self._is_ours(live, restored, state):
                 return state
-            if rows.tables(live):
+            if comparison.tables(live):
                 self._compare(live, restored, dump)
             else:
                 self._say("          the live database is empty: no row or photo of it can be missing")
@@ -191,10 +182,7 @@ class Restore:
         return state
 
     def _may_serve(self, state: SchemaState) -> bool:
-        """
-        Raises:
-            NotRestored: this code does not run on the restored schema.
-        """
+        """Tell if nothing is lost. Raises: NotRestored: this code does not run on the restored schema."""
         if state.name == AHEAD_CONTRACT:
             raise NotRestored(
                 f"The dump is at {state.database_revision}, on which this code does not run: deploy the code that made"
@@ -209,7 +197,7 @@ class Restore:
         if state.database_revision is None:
             self.losses.append("The dump holds no revision: it is another application's, or of an empty database.")
             return False
-        if _applied(live) & _applied(restored) or not rows.tables(live):
+        if _applied(live) & _applied(restored) or not comparison.tables(live):
             return True
         self.losses.append(
             "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
@@ -217,22 +205,31 @@ class Restore:
         return False
 
     def _compare(self, live: Connection, restored: Connection, dump: Dump) -> None:
-        absent = sorted(rows.tables(live).keys() - rows.tables(restored).keys())
+        absent = sorted(comparison.tables(live).keys() - comparison.tables(restored).keys())
         if absent and ledger.read_entries(live).keys() <= ledger.read_entries(restored).keys():
             self.losses.append(f"The dump has no table {', '.join(absent)}.")
-        for report in rows.compare(live, restored, dump.made_at):
-            self._say(_line(report))
-            if report.lost:
-                self.losses.append(_rows_lost(report))
+        for report in comparison.compare(live, restored, dump.made_at):
+            self._report_table(report)
         self._say_step("compared the rows")
         self._compare_photos(live, restored)
+
+    def _report_table(self, report: TableReport) -> None:
+        line = f"          {report.name}: {report.dumped:,} rows"
+        if report.lost is not None:
+            line += f", {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"
+        self._say(line)
+        if report.lost:
+            ids = _listed(report.first_lost, report.lost)
+            self.losses.append(
+                f"{report.name}: {report.lost} rows that are older than the dump are not in it, ids {ids}."
+            )
 
     def _compare_photos(self, live: Connection, restored: Connection) -> None:
         if not restored.execute(_HOLDS).one().photos:
             self._say("          the dump is older than the photos")
             return
         try:
-            found = photos.compare(live, restored)
+            found = comparison.compare_photos(live, restored)
         except StorageUnavailable as error:
             self.losses.append(f"The photos were not compared, because the bucket does not answer: {error}")
             return
@@ -244,7 +241,9 @@ class Restore:
     def _check_schema(self, restored: Connection, state: SchemaState) -> None:
         restored.commit()
         errors = [one for one in doctor.diagnose(restored, db.metadata) if one.severity == ERROR]
-        self.losses += [f"After the restore: {one.what}" for one in errors if not _is_answered_later(one.rule)]
+        # What the database has more than the models, newer code answers.
+        lost = [one for one in errors if one.rule not in STATES and not one.rule.startswith("extra-")]
+        self.losses += [f"After the restore: {one.what}" for one in lost]
         self._say_step(f"schema: {state.name}, at {state.database_revision}")
         if state.name != AT_HEAD:
             self._say(
@@ -252,7 +251,7 @@ class Restore:
             )
 
     def _check_figures(self, restored: Connection) -> None:
-        """Of notes, todos, results and tags, kept by triggers: rows that are lost do not add up any more."""
+        """Recount what triggers keep of notes, todos, results and tags: rows that are lost do not add up any more."""
         if not restored.execute(_HOLDS).one().figures:
             self._say("          the dump is older than the figures")
             return
@@ -282,11 +281,6 @@ def _require_room(target: Engine, dump: Path) -> None:
             connection.rollback()
 
 
-def _is_answered_later(rule: str) -> bool:
-    """Whether a finding of the doctor is no loss: newer code answers it, or the database has more than the models."""
-    return rule in STATES or rule.startswith("extra-")
-
-
 def _how_to_drop(kept: str) -> str:
     quoted = '"' + kept.replace('"', '""') + '"'
     return f"When nothing of it is missed: psql \"$DATABASE_URL\" -c 'DROP DATABASE {quoted}'"
@@ -294,20 +288,6 @@ def _how_to_drop(kept: str) -> str:
 
 def _applied(connection: Connection) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in connection.execute(_APPLIED)} if ledger.exists(connection) else set()
-
-
-def _line(report: TableReport) -> str:
-    line = f"          {report.name}: {report.dumped:,} rows"
-    if report.lost is None:
-        return line
-    return f"{line}, {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"
-
-
-def _rows_lost(report: TableReport) -> str:
-    return (
-        f"{report.name}: {report.lost} rows that are older than the dump are not in it, ids"
-        f" {_listed(report.first_lost, report.lost or 0)}."
-    )
 
 
 def _listed(first: tuple[int, ...], count: int) -> str:

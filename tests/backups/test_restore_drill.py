@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from app import PORTABLES, create_app, storage
 from app.accounts import service as accounts
-from app.backups.rows import OWN_DATES
+from app.backups.comparison import OWN_DATES
 from app.extensions import db
 from config import TestingConfig
 from tests.conftest import PASSWORD

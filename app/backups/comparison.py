@@ -1,0 +1,138 @@
+"""Compare the rows of a restored dump with those of the live database by their keys, and its photos with the bucket.
+
+Lost is a row of the live database that is older than the dump and not in it. `created_at`, which the database sets,
+tells how old a row is, and for some tables its id, see OWN_DATES. Rows that the dump has and the live database has not
+were deleted since, or lost there: no comparison can tell, so they are counted and no loss.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, bindparam, text
+
+from app import storage
+from app.photos.service import FOLDER, NAME_LENGTH
+from app.release import options
+
+# People import rows with dates of their own, and the demo account is given one. Of them, rows above the sequence that
+# stands in the dump are younger than the dump, whatever their dates say.
+OWN_DATES = frozenset({"notes", "todos", "results", "users"})
+BATCH = 20_000  # keys at a time from each side, so that memory does not grow with the tables
+PHOTO_BATCH = 1_000
+NAMED = 5  # keys, or accounts, that a sentence lists
+
+# Not UNLOGGED ones, which any crash empties.
+_TABLES = text(
+    """
+SELECT c.relname AS name, quote_ident(c.relname) AS quoted,
+  EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'created_at' AND NOT a.attisdropped)
+    AS is_dated,
+  (SELECT pg_get_serial_sequence(quote_ident(c.relname), 'id') FROM pg_attribute a
+   WHERE a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attisdropped) AS sequence
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+ORDER BY c.relname
+""".replace("::", r"\:\:")
+)
+
+
+class TableReport(NamedTuple):
+    name: str
+    dumped: int  # rows in the dump
+    lost: int | None = None  # rows that the dump should have and has not; None: they are not compared one by one
+    first_lost: tuple[int, ...] = ()  # the lowest keys of them
+    gone: int = 0  # rows of the dump that the live database has not
+    new: int = 0  # rows of the live database that are younger than the dump
+
+
+def tables(connection: Connection) -> dict[str, Row[Any]]:
+    return {table.name: table for table in connection.execute(_TABLES)}
+
+
+def compare(live: Connection, restored: Connection, made_at: datetime) -> Iterator[TableReport]:
+    """Report on each table that both have.
+
+    Args:
+        live: in a transaction that sees one moment (REPEATABLE READ).
+        made_at: when the dump began.
+    """
+    live_tables, restored_tables = tables(live), tables(restored)
+    for name in sorted(live_tables.keys() & restored_tables.keys()):
+        table = restored_tables[name]
+        # Jobs come and go, and tables without an id are counted from others (app/figures) or the tools' own.
+        if options.is_of_a_tool(name) or table.sequence is None:
+            counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
+            yield TableReport(name, counted)
+        else:
+            yield _compare_keys(live, restored, table, made_at)
+
+
+def _compare_keys(live: Connection, restored: Connection, table: Row[Any], made_at: datetime) -> TableReport:
+    highest = restored.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table.sequence}"))  # noqa: S608
+    is_older = ["created_at < :made_at"] if table.is_dated else []
+    if not table.is_dated or table.name in OWN_DATES:
+        is_older.append("id <= :highest")
+    live_keys = text(f"SELECT id, {' AND '.join(is_older)} AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
+    dumped_keys = text(f"SELECT id, NULL AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
+    bounds = {"made_at": made_at, "highest": highest}
+    given = {name: value for name, value in bounds.items() if f":{name}" in str(live_keys)}
+    both = merge(_stream(live, live_keys, given), _stream(restored, dumped_keys, {}), key=itemgetter(0))
+    dumped = gone = new = lost_count = 0
+    lost: list[int] = []
+    for key, rows in groupby(both, key=itemgetter(0)):
+        ages = [is_older for _, is_older in rows]  # of the live row, if there is one; None of the dumped one
+        dumped += None in ages
+        gone += ages == [None]
+        new += ages == [False]
+        if ages == [True]:
+            lost_count += 1
+            lost += [key] if len(lost) < NAMED else []
+    return TableReport(table.name, dumped, lost_count, tuple(lost), gone, new)
+
+
+def _stream(connection: Connection, keys: Any, parameters: dict[str, Any]) -> Iterator[tuple[int, bool | None]]:
+    rows = connection.execute(keys, parameters, execution_options={"stream_results": True, "yield_per": BATCH})
+    for row in rows:
+        yield row.id, row.is_older
+
+
+# In the scratch database, so that our memory does not grow with the bucket. By name: the same object has another URL
+# since the bucket moved behind a CDN, or to another name.
+_NAMES = text("CREATE TEMPORARY TABLE bucket_names (name text)")
+_ADD = text("INSERT INTO bucket_names SELECT unnest(CAST(:names AS text[]))")
+_SHOWN = text("SELECT count(*) FROM users WHERE image_url IS NOT NULL")
+_MISSING = text(
+    "SELECT id, image_url FROM users WHERE image_url IS NOT NULL AND NOT EXISTS"
+    " (SELECT FROM bucket_names WHERE name = right(image_url, :length)) ORDER BY id"
+).bindparams(length=NAME_LENGTH)
+_STILL_SHOWN = text("SELECT id FROM users WHERE (id, image_url) IN :photos").bindparams(
+    bindparam("photos", expanding=True)
+)
+
+
+class PhotoReport(NamedTuple):
+    shown: int  # photo URLs in the dump
+    lost: int  # of them without an object, though the live database shows them too
+    first_lost: tuple[int, ...]  # the lowest ids of their accounts
+    replaced: int  # without an object because they were replaced or deleted since the dump
+
+
+def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
+    """Compare the photo URLs of the dump with the objects in the bucket. Raises: StorageUnavailable."""
+    restored.execute(_NAMES)
+    for page in storage.list_objects(FOLDER):
+        restored.execute(_ADD, {"names": [key[-NAME_LENGTH:] for key in page]})
+    missing = restored.execute(_MISSING, execution_options={"stream_results": True, "yield_per": PHOTO_BATCH})
+    count = 0
+    lost: list[int] = []
+    lost_count = 0
+    for batch in missing.partitions():
+        still_shown = sorted(live.scalars(_STILL_SHOWN, {"photos": [(row.id, row.image_url) for row in batch]}))
+        count += len(batch)
+        lost_count += len(still_shown)
+        lost += still_shown[: NAMED - len(lost)]
+    return PhotoReport(restored.scalar(_SHOWN) or 0, lost_count, tuple(lost), count - lost_count)
