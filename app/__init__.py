@@ -10,7 +10,6 @@ from app import (
     connections,
     error_reports,
     flask_db,
-    follower,
     release,
     sql_timing,
     storage,
@@ -29,7 +28,8 @@ from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.figures import tasks as figure_tasks
-from app.follower import tasks as follower_tasks
+from app.follower import choice as follower
+from app.follower import writes as follower_writes
 from app.jobs import queue
 from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
@@ -66,12 +66,12 @@ from app.wordcounts.views import bp as wordcounts
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
 
-# Importing a module of tasks registers its jobs with the queue.
+# Importing such a module registers its jobs with the queue.
 TASKS = (
     job_tasks,
     account_tasks,
     figure_tasks,
-    follower_tasks,
+    follower_writes,
     note_tasks,
     passkey_tasks,
     photo_tasks,
@@ -85,7 +85,7 @@ FIGURES = {**note_figures.FIGURES, **todo_figures.FIGURES, **wordcount_figures.F
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """The application.
+    """Create the application.
 
     Args:
         config: the settings of a test; None reads the environment.
@@ -134,7 +134,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def migrations_alone(lacks: ConfigError) -> Flask:
-    """The application of `flask db` where the environment lacks something; its other commands say what."""
+    """Create the application of `flask db` where the environment lacks something; its other commands say what."""
     try:
         app = create_app(for_migrations(os.environ))
     except ConfigError as error:
@@ -186,11 +186,7 @@ def release_options(app: Flask) -> release.Options:
 
 
 def init_commands(app: Flask) -> None:
-    app.cli.add_command(worker)
-    app.cli.add_command(count)
-    app.cli.add_command(mail_commands)
-    app.cli.add_command(jobs_commands)
-    for command in (seed, restore, restore_drill, check_bucket):
+    for command in (worker, count, mail_commands, jobs_commands, seed, restore, restore_drill, check_bucket):
         app.cli.add_command(command)
     if app.config["DEBUG"]:  # imports packages that only development installs
         from app.dev import commands as development

@@ -163,7 +163,6 @@ PURE = [
     "app.accounts.password_spelling",
     "app.accounts.user_agents",
     "app.busy",
-    "app.demo.portrait",
     "app.keyset",
     "app.mypage.heat_map",
     "app.passkeys.ceremonies",

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.follower import models as _models  # noqa: F401 - the table is there without a follower too
-from app.follower.standing import MOST_LAG, Lag, Server, obstacle
+from app.follower import writes as _writes  # noqa: F401 - the table is there without a follower too
+from app.follower.follower import MOST_LAG, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
 from app.web.access import is_public
 

@@ -19,7 +19,7 @@ from app.accounts.service import WrongCredentials
 from app.database_errors import takes_no_changes
 from app.extensions import db, read
 from app.follower import writes
-from app.follower.models import AccountWrite
+from app.follower.writes import AccountWrite
 from app.soft_delete import purge
 
 # Lifetimes, counted from the last visit.

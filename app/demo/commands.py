@@ -41,7 +41,7 @@ def seed(in_production: bool) -> None:
 
 
 def _checked(password: str) -> str:
-    """The password of the environment, by the rules that everybody's has to pass; the site may be a public one."""
+    """Hold the password of the environment to the rules of everybody's: the site may be a public one."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH or weakness(password, (service.EMAIL, service.NICKNAME)):
         raise click.ClickException(
             f"SEED_PASSWORD is shorter than {MIN_LENGTH} characters, longer than {MAX_LENGTH}, or easy to guess;"
@@ -51,7 +51,7 @@ def _checked(password: str) -> str:
 
 
 def _create(password: str) -> bool:
-    """Whether the account is new."""
+    """Make the account; False: it is there already."""
     try:
         user = service.create(password, current_app.extensions["portables"])
     except EmailTaken:

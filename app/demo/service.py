@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.demo import portrait, texts
+from app.demo import content
 from app.extensions import db
 from app.notes.models import Note
 from app.notes.sharing import share_note
@@ -25,7 +25,7 @@ NICKNAME = "하늘반달"
 
 
 def create(password: str, portables: Sequence[Portable]) -> User:
-    """The account with its notes, todos and word counts. Its address is confirmed.
+    """Make the account with its notes, todos and word counts. Its address is confirmed.
 
     Args:
         password: has passed the rules of the form.
@@ -36,8 +36,8 @@ def create(password: str, portables: Sequence[Portable]) -> User:
     """
     user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
     now: datetime = db.session.execute(select(func.now())).scalar_one()
-    lists = texts.lists(now)
-    user.time_zone = texts.ZONE
+    lists = content.lists(now)
+    user.time_zone = content.ZONE
     user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
     import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
     _share_notes(user)
@@ -45,13 +45,13 @@ def create(password: str, portables: Sequence[Portable]) -> User:
 
 
 def _share_notes(user: User) -> None:
-    shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(texts.shared_titles()))
+    shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(content.shared_titles()))
     for note_id in db.session.scalars(shared).all():
         share_note(user.id, note_id)
 
 
 def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
-    """The lists as the ZIP of an export."""
+    """Pack the lists as the ZIP of an export."""
     document = {
         "format": archive.FORMAT,
         "version": archive.VERSION,
@@ -66,5 +66,5 @@ def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
 
 
 def add_photo(user: User) -> None:
-    """Raises: StorageUnavailable, Busy, AccountGone: the account has no photo."""
-    photos.put_photo(user.id, portrait.draw())
+    """Draw and store the photo. Raises: StorageUnavailable, Busy, AccountGone: the account has none."""
+    photos.put_photo(user.id, content.portrait())

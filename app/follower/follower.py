@@ -1,42 +1,112 @@
-"""The follower as a process sees it: whom it may serve just now, and reads that fall back to the primary."""
+"""The follower as a process sees it: if it may serve, and whom, and reads that fall back to the primary."""
 
 import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app, g
-from sqlalchemy import Connection, CursorResult, Engine, Executable
+from sqlalchemy import Connection, CursorResult, Engine, Executable, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database_errors import sqlstate
 from app.extensions import db, reading_connection
-from app.follower.standing import NOT_KNOWN, Lag, is_migrating, look, obstacle
+from app.release.advisory_lock import lock_holder
 
 LOOK_EVERY = 1.0  # seconds
 TRUSTED_FOR = 3.0  # seconds after a look; when nobody has asked for that long, the primary serves until the next look
 
 log = logging.getLogger(__name__)
 
+# Seconds. Most pages come from it within milliseconds of a write; a follower that lags longer is in trouble.
+MOST_LAG = 30.0
+NOT_KNOWN = "it is not known yet how far it lags"
 
-class Standing(NamedTuple):
-    """
-    Args:
-        at: when it was found, on the clock of time.monotonic().
-        obstacle: why the follower may not serve; empty when it may.
-        complete_before: it has replayed all transactions before this one.
-    """
+# The same of both servers: which cluster it is, and which schema is there. A position is a number of bytes of the
+# write-ahead log (LSN); CASE, since each function is refused on the other kind of server.
+_LOOK = text(
+    "SELECT pg_is_in_recovery() AS in_recovery, (SELECT system_identifier FROM pg_control_system()) AS cluster,"
+    " (SELECT array_agg(version_num ORDER BY version_num) FROM alembic_version) AS revisions,"
+    " (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0')::bigint"
+    " AS position,"
+    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS complete_before"
+)
 
-    at: float
-    obstacle: str
+
+class Server(NamedTuple):
+    in_recovery: bool
+    cluster: int  # a follower has its primary's identifier
+    revisions: list[str] | None  # of the schema
+    position: int  # in the write-ahead log: flushed by a primary, which sends no more; replayed by a follower
+    # All transactions before this one have ended there. A standby cannot say which of the later ones have, since its
+    # pg_current_snapshot() lists none of those that run.
     complete_before: int
 
 
+class Lag:
+    """Measure the replication lag in seconds, by this process's clock alone.
+
+    When was the primary where the follower is now? pg_last_xact_replay_timestamp() does not tell: it ages on an idle
+    primary, and comparing what was received with what was replayed calls a follower that lost its primary up to date.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()  # when, and where the primary was; the oldest first
+
+    def note(self, at: float, position: int) -> None:
+        self._seen.append((at, position))
+        while len(self._seen) > 1 and self._seen[1][0] < at - MOST_LAG:  # the oldest stays just beyond
+            self._seen.popleft()
+
+    def of(self, position: int, now: float) -> float | None:
+        """Return the seconds, at most; infinite beyond MOST_LAG; None when nobody has looked for long enough."""
+        known = [now - at for at, primary in self._seen if primary <= position]
+        if not known and self._seen and now - self._seen[0][0] > MOST_LAG:
+            return float("inf")
+        return min(known, default=None)
+
+
+def _look(connection: Connection) -> Server:
+    return Server(*connection.execute(_LOOK).one())
+
+
+def obstacle(primary: Server, follower: Server, *, migrates: bool, lag: float | None) -> str:
+    """Tell why the follower may not serve; empty when it may.
+
+    Args:
+        migrates: a release is at work. What a contract step takes away is still there, or locked, on a follower that
+            has not replayed it.
+        lag: seconds; None: not known.
+    """
+    if primary.in_recovery:
+        return "the primary is in recovery"
+    if not follower.in_recovery:
+        return "it is not in recovery: it was promoted, or FOLLOWER_DATABASE_URL names a primary"
+    if follower.cluster != primary.cluster:
+        return "it follows another server than the one of DATABASE_URL"
+    if migrates:
+        return "a release migrates"
+    if follower.revisions != primary.revisions:
+        return "it has another schema than the primary"
+    if lag is None:
+        return NOT_KNOWN
+    if lag > MOST_LAG:
+        return f"it lags by more than {MOST_LAG:.0f} s"
+    return ""
+
+
+class Standing(NamedTuple):
+    at: float  # when it was found, on the clock of time.monotonic()
+    obstacle: str  # why the follower may not serve; empty when it may
+    complete_before: int  # it has replayed all transactions before this one
+
+
 class Follower:
-    """One for each process. Looks run in a thread of their own, so no request waits for a server that hangs."""
+    """Serve one process. Looks run in a thread of their own, so no request waits for a server that hangs."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -45,7 +115,7 @@ class Follower:
         self._looking = threading.Lock()
 
     def serves(self, last_write: int | None) -> bool:
-        """Whether it shows everything that was written for an account.
+        """Tell if it shows everything that was written for an account.
 
         Args:
             last_write: the transaction that wrote last for it, as the primary says; None: none of late.
@@ -58,7 +128,7 @@ class Follower:
         return is_fit and (last_write is None or last_write < standing.complete_before)
 
     def read(self, statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-        """As app.extensions.read. Whatever fails here is read again from the primary, as the rest of the request is."""
+        """Read as app.extensions.read does. What fails is read again from the primary, and so is all that follows."""
         try:
             return _connection(self.engine).execute(statement, parameters)
         except (DBAPIError, PoolTimeout) as error:
@@ -73,9 +143,9 @@ class Follower:
         now = time.monotonic()
         try:
             with db.engine.connect() as connection:
-                primary, migrates = look(connection), is_migrating(connection)
+                primary, migrates = _look(connection), lock_holder(connection) is not None
             with self.engine.connect() as connection:
-                found = look(connection)
+                found = _look(connection)
         except (DBAPIError, PoolTimeout) as error:
             self._change(f"it does not answer, or the primary does not: {error}")
             return
@@ -104,7 +174,7 @@ class Follower:
 
 
 def _connection(engine: Engine) -> Connection:
-    """The request's. In autocommit: a round trip a statement, and nothing that a pooler must keep for us."""
+    """Return the request's. In autocommit: a round trip a statement, and nothing that a pooler must keep for us."""
     if "follower_connection" not in g:
         g.follower_connection = engine.connect()
     opened: Connection = g.follower_connection

@@ -1,16 +1,38 @@
 """Marks of writes (causal consistency): the last transaction that wrote for an account, noted in that transaction.
 
-So the mark is there exactly when the write is, also when the process dies right after its commit. Transactions of one
+So the mark is there exactly when the write is, also when the process dies right after its commit. By it a reader is
+kept from a follower that has not replayed their writes yet. Transactions of one
 account wait for each other at the mark's row, as the last thing before their commits. So who sees the mark of one of
 them on a follower sees all those before it.
 """
 
-from flask import current_app
-from sqlalchemy import text
+from datetime import datetime, timedelta
 
-from app.extensions import db
+from flask import current_app
+from sqlalchemy import BigInteger, DateTime, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Base, db
+from app.jobs.queue import nightly
+from app.soft_delete import purge
 
 FOLLOWER = "follower"  # in app.extensions
+KEPT = timedelta(days=1)  # a follower that lags longer is left out anyway, see follower.py
+
+
+class AccountWrite(Base):
+    """The transaction that wrote last for an account. Who has no row has not written since yesterday.
+
+    No foreign key: its check would lock the account's row at the end of each write, after the rows that were written,
+    and could deadlock with the deletion of the account. What a deleted account leaves is purged in the next night.
+    """
+
+    __tablename__ = "account_writes"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # of the account
+    transaction_id: Mapped[int] = mapped_column(BigInteger)  # xid8, so it never wraps around
+    written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+
 
 _MARK = text(
     "INSERT INTO account_writes (id, transaction_id) VALUES (:user_id, pg_current_xact_id()::text::bigint)"
@@ -19,7 +41,7 @@ _MARK = text(
 
 
 def are_marked() -> bool:
-    """Whether there is a follower to be kept from."""
+    """Tell if there is a follower to be kept from."""
     return bool(current_app) and FOLLOWER in current_app.extensions
 
 
@@ -31,3 +53,9 @@ def mark(user_id: int) -> None:
     if are_marked():
         db.session.flush()
         db.session.execute(_MARK, {"user_id": user_id})
+
+
+@nightly("follower.purge_old_marks")
+def purge_old_marks(timestamp: int) -> None:
+    """Purge the marks that say nothing any more."""
+    purge(AccountWrite, AccountWrite.written_at <= func.now() - KEPT)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from app import create_app
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.demo import texts
+from app.demo import content
 from app.demo.service import EMAIL, NICKNAME
 from app.extensions import db
 from app.figures.models import Figures
@@ -161,7 +161,7 @@ def test_it_has_something_of_every_kind(app: Flask, owner: User) -> None:
     assert rows(Note.content.contains("|---")) >= 3
     assert rows(Note.content.contains("https://")) >= 1
     assert rows(func.length(Note.content) > 900) >= 1
-    today = func.timezone(texts.ZONE, func.now()).cast(Todo.due_on.type)
+    today = func.timezone(content.ZONE, func.now()).cast(Todo.due_on.type)
     for due in (Todo.due_on < today, Todo.due_on == today, Todo.due_on == today + 1, Todo.due_on > today + 5):
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
