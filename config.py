@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from environment.database import database_url, engine_options, follower_options
+from environment.database import database_url, engine_options, follower_options, other_database_url
 from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
 from environment.values import (
@@ -91,7 +91,7 @@ class Config:
 
     @classmethod
     def refuse_strangers(cls, env: Mapping[str, str]) -> None:
-        """Raises: ConfigError: these settings are for a developer's machine, and this is a platform."""
+        """Refuse settings for a developer's machine on a platform. Raises: ConfigError."""
         if not cls.SERVES_STRANGERS:
             refuse_platforms(env, cls.__name__)
 
@@ -116,19 +116,11 @@ class Config:
 
     def _read_database(self, env: Mapping[str, str]) -> None:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
-        direct = read(env, "MIGRATION_DATABASE_URL")
-        direct_url = database_url("MIGRATION_DATABASE_URL", direct) if direct else url
-        pooled = read(env, "DATABASE_CONNECTION_POOL_URL")
-        pooled_url = database_url("DATABASE_CONNECTION_POOL_URL", pooled) if pooled else url
-        self.SQLALCHEMY_DATABASE_URI = pooled_url.render_as_string(hide_password=False)
-        self.MIGRATION_DATABASE_URI = direct_url.render_as_string(hide_password=False)
+        self.SQLALCHEMY_DATABASE_URI = other_database_url(env, "DATABASE_CONNECTION_POOL_URL") or url
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
-        scratch = read(env, "SCRATCH_DATABASE_URL")
-        scratch_url = database_url("SCRATCH_DATABASE_URL", scratch) if scratch else None
-        self.SCRATCH_DATABASE_URI = scratch_url.render_as_string(hide_password=False) if scratch_url else None
-        follower = read(env, "FOLLOWER_DATABASE_URL")
-        follower_url = database_url("FOLLOWER_DATABASE_URL", follower) if follower else None
-        self.FOLLOWER_DATABASE_URI = follower_url.render_as_string(hide_password=False) if follower_url else None
+        self.MIGRATION_DATABASE_URI = other_database_url(env, "MIGRATION_DATABASE_URL") or url
+        self.SCRATCH_DATABASE_URI = other_database_url(env, "SCRATCH_DATABASE_URL")
+        self.FOLLOWER_DATABASE_URI = other_database_url(env, "FOLLOWER_DATABASE_URL")
         self.FOLLOWER_ENGINE_OPTIONS = follower_options(self.WEB_THREADS)
 
     def _read_storage(self, env: Mapping[str, str]) -> None:
@@ -188,7 +180,7 @@ class DevelopmentConfig(Config):
 
 
 def remembered_ports(file: Path) -> dict[str, int]:
-    """name: port, as `flask dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
+    """Read name: port, as `flask dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
     try:
         ports = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -247,7 +239,7 @@ CLASSES: Mapping[str, type[Config]] = {
 
 
 def from_environment(env: Mapping[str, str]) -> Config:
-    """The configuration that `APP_SETTINGS` names, with the values of `env`.
+    """Return the configuration that `APP_SETTINGS` names, with the values of `env`.
 
     Raises:
         ConfigError: `APP_SETTINGS` is missing or names no class, or the class misses a value.
@@ -256,7 +248,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
 
 
 def for_migrations(env: Mapping[str, str]) -> Config:
-    """The configuration of `flask db`: the class of `APP_SETTINGS` may want a bucket, migrations want none.
+    """Return the configuration of `flask db`: the class of `APP_SETTINGS` may want a bucket, migrations want none.
 
     Development keeps its class, which knows where the embedded database is.
 
@@ -276,7 +268,7 @@ def named_class(name: str) -> type[Config]:
 
 
 def checked(env: Mapping[str, str]) -> Config:
-    """The same, for a start without the `flask` command: an unusable value ends the process with its one sentence."""
+    """Read it for a start without the `flask` command: an unusable value ends the process with its one sentence."""
     try:
         found = from_environment(env)
     except ConfigError as error:

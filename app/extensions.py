@@ -23,13 +23,13 @@ NAMING_CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """Every constraint has a name that can be told from its table and columns, so a migration can drop it by name."""
+    """Name every constraint after its table and columns, so that a migration can drop it by name."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class OneConnectionSession(Session):
-    """The session of a request that only reads uses the connection of `read`, and not one more from the pool."""
+    """Give the session of a request that only reads the connection of `read`, and not one more from the pool."""
 
     def get_bind(self, *arguments: Any, **named: Any) -> Engine | Connection:
         return reading_connection() if g.get("only_reads") else super().get_bind(*arguments, **named)
@@ -56,7 +56,7 @@ def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[A
 
 
 def reading_connection() -> Connection:
-    """The session's own; of a request that only reads, one without a session, which would cost 60 µs more."""
+    """Return the session's own; for a request that only reads, one without a session, which would cost 60 µs more."""
     if not g.get("only_reads"):  # app/web/autocommit.py says so
         return db.session.connection()
     if "connection" not in g:

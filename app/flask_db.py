@@ -10,11 +10,11 @@ from flask.cli import AppGroup
 
 
 class OnlyDb(AppGroup):
-    """The commands of an application that cannot serve.
+    """Offer the commands of an application that cannot serve.
 
     Args:
-        lacks: what every command but `flask db` is told.
-        db: that command, or what it lacks itself.
+        lacks: every command but `flask db` is told this.
+        db: that command, or the error that it is told itself.
     """
 
     def __init__(self, lacks: click.UsageError, db: click.Command | click.UsageError) -> None:
@@ -35,13 +35,13 @@ class OnlyDb(AppGroup):
 
 
 def may_be_asked_for() -> bool:
-    """Whether a `flask` command loads the application, and it is not known which."""
+    """Tell if a `flask` command loads the application, and it is not known which."""
     command = click.get_current_context(silent=True)
     return command is not None and command.find_root().invoked_subcommand is None
 
 
 def without_an_application(lacks: click.UsageError, db_lacks: click.UsageError) -> Flask:
-    """An application whose commands, all of them, say what is lacking."""
+    """Make an application of which every command says what is lacking."""
     app = Flask(__name__)
     app.cli = OnlyDb(lacks, db_lacks)
     return app

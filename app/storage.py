@@ -41,11 +41,7 @@ class StorageUnavailable(Exception):
 
 
 class Bucket:
-    """One bucket, and its client, which is made on first use.
-
-    Args:
-        config: the application's configuration; its S3_* keys are read.
-    """
+    """Hold one bucket (S3_* of the configuration), and its client, which is made on first use."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.name = config["S3_BUCKET"]
@@ -110,7 +106,7 @@ def _session() -> Any:
 
 
 def _limit_reading(context: dict[str, Any], **_: Any) -> None:
-    """botocore takes the timeout of one request from its context (httpsession.py)."""
+    """Set the timeout of one request, which botocore takes from its context (httpsession.py)."""
     context["read_timeout"] = _read_timeout.get()
 
 
@@ -124,7 +120,7 @@ def _bucket() -> Bucket:
 
 
 def new_key(folder: str, suffix: str) -> str:
-    """A new key. Its name is 128 random bits, so nobody can guess it."""
+    """Make a new key. Its name is 128 random bits, so nobody can guess it."""
     return f"{_bucket().prefix}{folder}/{secrets.token_hex(16)}.{suffix}"
 
 
@@ -147,7 +143,7 @@ def put(key: str, data: bytes, content_type: str, seconds: float = MOST_SECONDS)
 
 
 def get(key: str) -> bytes | None:
-    """The content of an object; None when there is none. Raises: StorageUnavailable."""
+    """Return the content of an object; None when there is none. Raises: StorageUnavailable."""
     try:
         return bytes(_call("get_object", Key=key)["Body"])
     except StorageUnavailable as error:
@@ -186,12 +182,12 @@ def delete_later(url: str | None) -> None:
 
 @queue.task(name="storage.delete", aliases=["mypage.delete_photo"], retry=retrying(6, StorageUnavailable))
 def delete_object(key: str) -> None:
-    """The job behind `delete_later`. Keys are never used again, so it may run late and more than once."""
+    """Do what `delete_later` has deferred. Keys are never used again, so it may run late and more than once."""
     delete(key)
 
 
 def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
-    """All objects in a folder, without its subfolders: pages of up to 1,000, each a dict of key to time of upload.
+    """Yield the objects of a folder, without its subfolders, in pages of up to 1,000: key to time of upload.
 
     Raises:
         StorageUnavailable: there may be more objects.
@@ -208,7 +204,7 @@ def _is_directly_in(prefix: str, key: str) -> bool:
 
 
 def _pages(prefix: str) -> Iterator[dict[str, datetime]]:
-    """The bucket's listing, page by page. It ends, whatever the store answers: each page has to bring something new.
+    """Yield the listing page by page. It ends, whatever the store answers: each page has to bring something new.
 
     A page is known by its lowest key, or if it has none by the token of the next. A store that does not say whether
     more follows has more if it gives a token; one that gives no token goes on behind the highest key, or is given up.
@@ -232,7 +228,7 @@ def _pages(prefix: str) -> Iterator[dict[str, datetime]]:
 
 
 def _put_at(item: dict[str, Any]) -> datetime:
-    """When a listed object was put. Of one without a time it is now: a sweep must not take it for old."""
+    """Tell when a listed object was put. Of one without a time it is now: a sweep must not take it for old."""
     put_at: datetime = item.get("LastModified") or datetime.now(UTC)
     return put_at if put_at.tzinfo else put_at.replace(tzinfo=UTC)
 
@@ -242,7 +238,7 @@ def url_of(key: str) -> str:
 
 
 def key_of(url: str) -> str | None:
-    """The key of a public URL; None when the URL belongs to another bucket, as after a move."""
+    """Return the key of a public URL; None when the URL belongs to another bucket, as after a move."""
     base = f"{_bucket().public_url}/"
     return unquote(url.removeprefix(base)) if url.startswith(base) else None
 

@@ -33,12 +33,12 @@ RENAMED = {
 
 @cache
 def names() -> frozenset[str]:
-    """The names that may be chosen: places and UTC, without the old abbreviations and the fixed offsets."""
+    """Return the names that may be chosen: places and UTC, without the old abbreviations and the fixed offsets."""
     return frozenset(name for _, name in _places()) | {"UTC"}
 
 
 def resolved(name: str) -> str:
-    """The place behind a link, such as Asia/Kolkata behind Asia/Calcutta; any other name as it is."""
+    """Return the place behind a link, such as Asia/Kolkata behind Asia/Calcutta; any other name as it is."""
     if name in names():
         return name
     place = _links().get(name, name)
@@ -47,14 +47,14 @@ def resolved(name: str) -> str:
 
 @cache
 def _places() -> list[tuple[str, str]]:
-    """Each country and the name of a place in it: "KR", "Asia/Seoul"."""
+    """List each country and the name of a place in it: "KR", "Asia/Seoul"."""
     rows = [line.split("\t") for line in _lines("zone.tab") if not line.startswith("#")]
     return [(country, name) for country, _, name, *_ in rows]
 
 
 @cache
 def _links() -> Mapping[str, str]:
-    """Link: its target. IANA makes links of places too, where two countries have had the same clock since 1970."""
+    """Map each link to its target. IANA makes links of places too, where two countries share a clock since 1970."""
     rows = [line.split() for line in _lines("tzdata.zi") if line.startswith("L ")]
     return {link: target for _, target, link in rows}
 
@@ -64,12 +64,12 @@ def _lines(table: str) -> list[str]:
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The moment in which a day begins, also where the clocks leave midnight out (PEP 495: fold=0)."""
+    """Return the moment in which a day begins, also where the clocks leave midnight out (PEP 495: fold=0)."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def regions(language: str, now: datetime) -> tuple[Region, ...]:
-    """Each region with its zones as (IANA name, "Seoul (UTC+9)"), from west to east.
+    """List each region with its zones as (IANA name, "Seoul (UTC+9)"), from west to east.
 
     Args:
         language: of the places' names, "ko" or "en".
@@ -89,7 +89,7 @@ def _regions(language: str, now: datetime) -> tuple[Region, ...]:
 
 @cache
 def listed_zones() -> dict[str, tuple[ZoneInfo, ...]]:
-    """Region: its zones. Cached: each zone is a file."""
+    """Map each region to its zones. Cached: each zone is a file."""
     clocks: set[tuple[str, *Clock]] = set()
     by_region: dict[str, list[ZoneInfo]] = {}
     for country, name in _places():
@@ -102,14 +102,14 @@ def listed_zones() -> dict[str, tuple[ZoneInfo, ...]]:
 
 
 def clock(zone: ZoneInfo) -> Clock:
-    """Its offsets from UTC in January and in July."""
+    """Return its offsets from UTC in January and in July."""
     year = datetime.now(UTC).year
     return datetime(year, 1, 15, tzinfo=zone).utcoffset(), datetime(year, 7, 15, tzinfo=zone).utcoffset()
 
 
 @cache
 def place(name: str, language: str) -> str:
-    """ "서울" of "Asia/Seoul". Unicode's data know some zones by an old name only, such as Asia/Calcutta."""
+    """Name the place: "서울" of "Asia/Seoul". Unicode's data know some zones by an old name only, as Asia/Calcutta."""
     if (name, language) in RENAMED:
         return RENAMED[name, language]
     known = Locale.parse(language).time_zones
@@ -119,13 +119,13 @@ def place(name: str, language: str) -> str:
 
 
 def of_no_region(chosen: str | None) -> list[str]:
-    """The top of the list: UTC, and the account's choice if no region has it."""
+    """Return the top of the list: UTC, and the account's choice if no region has it."""
     listed = {zone.key for zones in listed_zones().values() for zone in zones}
     return ["UTC", *([chosen] if chosen and chosen not in listed | {"UTC"} else [])]
 
 
 def utc(offset: timedelta) -> str:
-    """ "UTC+5:30" """
+    """Write an offset as "UTC+5:30"."""
     minutes = round(offset.total_seconds() / 60)
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'−' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"

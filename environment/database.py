@@ -1,12 +1,13 @@
 """Reading the URL of the database, and the options of its connections."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from environment.values import HIGHEST_PORT, HOST, LOCAL_HOSTS, ConfigError
+from environment.values import HIGHEST_PORT, HOST, LOCAL_HOSTS, ConfigError, read
 
 POSTGRES_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
 NUMBER = "[0-9]{1,6}"
@@ -42,8 +43,14 @@ LIVENESS = {
 }
 
 
-def database_url(name: str, value: str) -> URL:
-    """A URL that names the psycopg2 driver, asks for TLS when the host is not this machine, and notices a dead peer.
+def other_database_url(env: Mapping[str, str], name: str) -> str | None:
+    """Return the URL of a variable that may be left out; None: it is."""
+    value = read(env, name)
+    return database_url(name, value) if value else None
+
+
+def database_url(name: str, value: str) -> str:
+    """Name the driver psycopg2, ask for TLS when the host is not this machine, and notice a dead peer.
 
     Heroku sets `postgres://`, which SQLAlchemy refuses, and SQLAlchemy 2.1 reads `postgresql://` as psycopg 3.
     """
@@ -56,7 +63,8 @@ def database_url(name: str, value: str) -> URL:
     host = url.host or url.query.get("host", "")
     is_local = host in LOCAL_HOSTS or str(host).startswith("/")
     security = {} if is_local else {"sslmode": "require"}
-    return url.set(query={**security, **LIVENESS, **url.query, **ENCODING})
+    url = url.set(query={**security, **LIVENESS, **url.query, **ENCODING})
+    return url.render_as_string(hide_password=False)
 
 
 def _require_usable(name: str, value: str, url: URL) -> None:
@@ -84,13 +92,10 @@ def _require_usable_options(name: str, url: URL) -> None:
 
 
 def engine_options(threads: int) -> dict[str, Any]:
-    """A pool as large as the threads, so that no thread waits for another's connection; every wait has an end.
+    """Make the pool as large as the threads of a process, so that none waits for another; every wait has an end.
 
     The timeouts of statements and transactions are set in each transaction, see app/transaction_settings.py: a pooler
     refuses them here. `options` of the URL are sent as they are.
-
-    Args:
-        threads: of one process.
     """
     return {
         "pool_size": threads,
@@ -107,7 +112,7 @@ def engine_options(threads: int) -> dict[str, Any]:
 
 
 def follower_options(threads: int) -> dict[str, Any]:
-    """A connection for each thread, and one to look how the follower is. No ping: what fails is read from the primary.
+    """Allow a connection for each thread, and one to look at the follower. No ping: what fails is read elsewhere.
 
     No startup options, so that it can be behind a pooler. app/database_timeout.py ends what takes too long.
     """

@@ -19,7 +19,7 @@ SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """Where mail is handed in. `tls` is "implicit", "starttls" or "none"; without `user` nobody signs in there."""
+    """Name the server that takes mail. `tls` is "implicit", "starttls" or "none"; without `user` nobody signs in."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class SmtpServer:
 
 
 def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
-    """The server of SMTP_URL; None when it is not set.
+    """Return the server of SMTP_URL; None when it is not set.
 
     Raises:
         ConfigError: the URL is unusable, or would send mail unencrypted to another machine: a link in a mail is a key.
@@ -53,7 +53,7 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
 
 
 def _is_usable(url: SplitResult) -> bool:
-    """A known scheme, a host, a user with a password or neither, and nothing behind them."""
+    """Require a known scheme, a host, a user with a password or neither, and nothing behind them."""
     has_both_or_neither = bool(url.username) == bool(url.password)
     ends_there = url.path in ("", "/") and not url.query and not url.fragment
     is_host = bool(url.hostname and HOST.fullmatch(url.hostname)) and url.netloc.count("@") <= 1
@@ -61,7 +61,7 @@ def _is_usable(url: SplitResult) -> bool:
 
 
 def sender(env: Mapping[str, str]) -> str:
-    """The address of MAIL_FROM. Raises: ConfigError."""
+    """Return the address of MAIL_FROM. Raises: ConfigError."""
     address = required(env, "MAIL_FROM") if read(env, "SMTP_URL") else read(env, "MAIL_FROM")
     if address and not SENDER.fullmatch(address):
         raise ConfigError("MAIL_FROM has to be one address, such as hello@example.com, without a name.")
@@ -69,7 +69,7 @@ def sender(env: Mapping[str, str]) -> str:
 
 
 def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
-    """What links in mails begin with. Raises: ConfigError.
+    """Return the address that links in mails begin with. Raises: ConfigError.
 
     Args:
         needs_https: refuse http, but for a site of this machine: whoever reads a secret link on its way has its key.

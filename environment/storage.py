@@ -20,7 +20,7 @@ LONGEST_ADDRESS = 200  # characters; users.image_url has 255, and a key adds 46 
 
 @dataclass(frozen=True)
 class ObjectStorage:
-    """Where photos are stored. `prefix` begins every key; `public_url` + "/" + key is what a browser loads.
+    """Name the store of photos. `prefix` begins every key; a browser loads `public_url` + "/" + key.
 
     `addressing` says where a request names the bucket: in its path, or in its host (virtual-hosted).
     """
@@ -36,7 +36,7 @@ class ObjectStorage:
 
 
 def object_storage(env: Mapping[str, str]) -> ObjectStorage:
-    """The bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's.
+    """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's.
 
     Raises:
         ConfigError: none is set, or a value of the family is missing or unusable.
@@ -73,7 +73,7 @@ def _addressing(env: Mapping[str, str], endpoint: str | None) -> str:
 
 
 def _address(store: str, bucket: str, addressing: str) -> str:
-    """Where browsers find the bucket: where botocore does, which takes the path for what cannot be in a host."""
+    """Return where browsers find the bucket: where botocore does, which takes the path for what no host can hold."""
     url = urlsplit(store)
     if addressing == PATH or not LABEL.fullmatch(bucket) or NUMBER.fullmatch(str(url.hostname)):
         return f"{store}/{bucket}"
@@ -81,14 +81,14 @@ def _address(store: str, bucket: str, addressing: str) -> str:
 
 
 def _bucketeer(env: Mapping[str, str]) -> ObjectStorage:
-    """In a bucket of Bucketeer everybody can read the keys under `public/`, and no others."""
+    """Read Bucketeer's variables. In its buckets everybody can read the keys under `public/`, and no others."""
     bucket, region = _bucket(env, "BUCKETEER_BUCKET_NAME"), _region(env, "BUCKETEER_AWS_REGION")
     keys = required(env, "BUCKETEER_AWS_ACCESS_KEY_ID"), required(env, "BUCKETEER_AWS_SECRET_ACCESS_KEY")
     return ObjectStorage(bucket, region, None, VIRTUAL, "public/", f"https://{bucket}.s3.{region}.amazonaws.com", *keys)
 
 
 def _cloudcube(env: Mapping[str, str]) -> ObjectStorage:
-    """CLOUDCUBE_URL is https://BUCKET.s3.amazonaws.com/CUBE. All keys begin with CUBE; everybody reads CUBE/public/."""
+    """Read https://BUCKET.s3.amazonaws.com/CUBE. All keys begin with CUBE; everybody reads CUBE/public/."""
     url = urlsplit(_url(env, "CLOUDCUBE_URL"))
     host, cube = str(url.hostname), url.path.strip("/")
     bucket, _, store = host.partition(".")
@@ -113,7 +113,7 @@ def _region(env: Mapping[str, str], name: str) -> str:
 
 
 def _prefix(env: Mapping[str, str], name: str) -> str:
-    """The prefix with one slash at its end, or ""."""
+    """Return the prefix with one slash at its end, or ""."""
     value = read(env, name).strip("/")
     if not PREFIX.fullmatch(value) or {"", ".", ".."} & set(value.split("/") if value else ()):
         raise ConfigError(f"{name} has to be folder names of letters, digits and dashes, with / between them.")
@@ -121,7 +121,7 @@ def _prefix(env: Mapping[str, str], name: str) -> str:
 
 
 def _url(env: Mapping[str, str], name: str) -> str:
-    """An address that a browser or a client can use as it stands, without a slash at its end."""
+    """Return an address that a browser or a client can use as it stands, without a slash at its end."""
     value = required(env, name)
     try:
         url = urlsplit(value)

@@ -58,7 +58,7 @@ class ConfigError(click.UsageError):
 
 
 def read(env: Mapping[str, str], name: str) -> str:
-    """The value, or "" when it is not set.
+    """Return the value, or "" when it is not set.
 
     Raises:
         ConfigError: it holds a control character such as a line break, or begins or ends with a space. Such a value was
@@ -78,7 +78,7 @@ def required(env: Mapping[str, str], name: str) -> str:
 
 
 def whole_number(env: Mapping[str, str], name: str, default: int, highest: int = 99) -> int:
-    """A number of processes, threads or a port. The limit stops a typing error from starting a million threads."""
+    """Read a number of processes, threads or a port. The limit keeps a typing error from starting a million threads."""
     if name not in env:
         return default
     value = read(env, name)
@@ -88,7 +88,7 @@ def whole_number(env: Mapping[str, str], name: str, default: int, highest: int =
 
 
 def listening_host(env: Mapping[str, str], name: str, default: str) -> str:
-    """An address that a server listens on. Of IPv6 in brackets, as in a URL: a port follows it."""
+    """Read an address that a server listens on. Of IPv6 in brackets, as in a URL: a port follows it."""
     if name not in env:
         return default
     value = read(env, name)
@@ -116,10 +116,8 @@ def refuse_debug(env: Mapping[str, str]) -> None:
 
 
 def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
-    """Refuse settings of a developer's machine where strangers come: their cookies and their debugger are open there.
-
-    Args:
-        settings: the name of the class.
+    """Refuse settings (by the name of their class) of a developer's machine where strangers come: cookies and debugger
+    are open there.
     """
     on_heroku_ci = bool(read(env, HEROKU_CI))
     found = [name for name in PLATFORMS if read(env, name)]
@@ -146,11 +144,7 @@ def require_time_zones() -> None:
 
 
 def require_installed(module: str, settings: str) -> None:
-    """Refuse settings that need a package which no dyno has, where it is not installed.
-
-    Args:
-        settings: the name of the class.
-    """
+    """Refuse settings (by the name of their class) that need a package which is not installed, as on a dyno."""
     try:
         importlib.import_module(module)
     except ImportError:
@@ -161,7 +155,7 @@ def require_installed(module: str, settings: str) -> None:
 
 
 def sentry_dsn(env: Mapping[str, str]) -> str:
-    """Where errors are reported to; "" where they are not."""
+    """Return where errors are reported to; "" where they are not."""
     dsn = read(env, "SENTRY_DSN")
     found = SENTRY_DSN.fullmatch(dsn)
     if dsn and (not found or (found["scheme"] == "http" and found["host"] not in LOCAL_HOSTS)):
@@ -170,7 +164,7 @@ def sentry_dsn(env: Mapping[str, str]) -> str:
 
 
 def commit(env: Mapping[str, str]) -> str | None:
-    """The commit that runs, as the platform tells it, in twelve characters; None: it tells none.
+    """Return the commit that runs, as the platform tells it, in twelve characters; None: it tells none.
 
     Not refused when it is something else, such as the version of a build that was uploaded: nothing depends on it.
     """
@@ -182,12 +176,7 @@ def commit(env: Mapping[str, str]) -> str | None:
 
 
 def secret_key(name: str, value: str) -> str:
-    """Refuse a key that somebody else may know or guess.
-
-    Args:
-        name: the variable that holds the key.
-        value: the key.
-    """
+    """Refuse a key that somebody else may know or guess; `name` is the variable that holds it."""
     if len(value) < SHORTEST_KEY:
         raise ConfigError(f"{name} holds a key of less than {SHORTEST_KEY} characters; {MAKE_A_KEY}")
     lower = value.lower()
@@ -198,12 +187,12 @@ def secret_key(name: str, value: str) -> str:
 
 
 def _repeats(value: str) -> bool:
-    """Whether it is a shorter text again and again, such as 1234567890123…, to the end or cut off before."""
+    """Find a shorter text again and again, such as 1234567890123…, to the end or cut off before."""
     return any(value.startswith(value[length:]) for length in range(1, len(value) // 2 + 1))
 
 
 def secret_keys(env: Mapping[str, str], name: str) -> list[str]:
-    """Keys that are separated by spaces. Each has to be as strong as the first: cookies that it signed are accepted."""
+    """Read keys that are separated by spaces. Each has to be as strong as the first: its cookies are accepted."""
     return [secret_key(name, value) for value in read(env, name).split()]
 
 
@@ -228,7 +217,7 @@ def client_address(env: Mapping[str, str], behind_proxy: bool) -> tuple[str, int
 
 
 def trusted_hosts(env: Mapping[str, str], name: str) -> list[str]:
-    """Host names that are separated by spaces; one that begins with a dot stands for its subdomains too.
+    """Read host names that are separated by spaces; one that begins with a dot stands for its subdomains too.
 
     In lower case, since the case of a host does not count (RFC 9110, section 4.2.3).
     """
@@ -239,7 +228,7 @@ def trusted_hosts(env: Mapping[str, str], name: str) -> list[str]:
 
 
 def page_servers(env: Mapping[str, str], name: str) -> frozenset[tuple[str, int]]:
-    """(IP address, port) of each "address:port"; separated by spaces."""
+    """Read (IP address, port) of each "address:port"; separated by spaces."""
     servers = set()
     for server in read(env, name).split():
         address, _, port = server.rpartition(":")
