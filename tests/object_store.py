@@ -42,10 +42,7 @@ AMAZON = Store()
 STORES = {
     "Amazon S3": AMAZON,
     "Amazon S3 Express, in no order": replace(AMAZON, in_reverse=True, heeds=("prefix", "continuation-token")),
-    "Cloudflare R2": AMAZON,
-    "Backblaze B2": AMAZON,
     "Google": replace(AMAZON, absent=404, heeds=("prefix", "start-after", "continuation-token")),
-    "MinIO": replace(AMAZON, takes=("path",)),
     "Ceph, before it had tokens": replace(AMAZON, takes=("path",), gives_tokens=False),
     "SeaweedFS": replace(AMAZON, takes=("path",), lists_folder=True),
     "Alibaba OSS": replace(AMAZON, takes=("virtual",)),

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from tools.audit import NOT_CHECKED, judge
 
 GOOD = {"name": "flask", "version": "3.1.3", "vulns": []}
@@ -24,11 +22,11 @@ def test_packages_that_were_all_checked_pass() -> None:
     assert "2 packages" in said
 
 
-@pytest.mark.parametrize("packages", [(BAD,), (GOOD, BAD), (BAD, SKIPPED), (UNFIXED,)])
-def test_a_known_vulnerability_fails_and_is_named(packages: tuple[dict[str, Any], ...]) -> None:
-    said, passes = judged(*packages)
+def test_a_known_vulnerability_fails_and_is_named() -> None:
+    said, passes = judged(GOOD, BAD, SKIPPED, UNFIXED)
     assert not passes
-    assert "PYSEC-2022-10, fixed in 9.0.1" in said or "GHSA-1, fixed in none" in said
+    assert "PYSEC-2022-10, fixed in 9.0.1" in said
+    assert "GHSA-1, fixed in none" in said
 
 
 def test_where_nothing_could_be_checked_it_says_so_and_stops_nobody() -> None:

@@ -62,7 +62,7 @@ def storage_of(env: Mapping[str, str]) -> tuple[Any, ...]:
     return found.S3_BUCKET, found.S3_REGION, found.S3_PREFIX, found.S3_PUBLIC_URL, found.S3_ACCESS_KEY_ID
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_every_postgres_scheme_gets_the_driver_and_keeps_the_query(scheme: str) -> None:
     url = make_url(config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x").SQLALCHEMY_DATABASE_URI)
     assert url.drivername == "postgresql+psycopg2"
@@ -76,7 +76,6 @@ def test_every_postgres_scheme_gets_the_driver_and_keeps_the_query(scheme: str) 
         ("postgres://u:p@db.example.com/n", "require"),
         ("postgres://u:p@db.example.com/n?sslmode=verify-full", "verify-full"),
         ("postgres://u:p@localhost/n", None),
-        ("postgres://u:p@127.0.0.1/n", None),
         ("postgres://u:p@[::1]/n", None),
         ("postgres:///n?host=/var/run/postgresql", None),
         ("postgres:///n?host=db.example.com", "require"),
@@ -97,44 +96,30 @@ def test_the_environment_that_a_plain_server_is_shown_is_enough() -> None:
 def test_a_missing_variable_is_named_in_the_error(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         from_environment(without(name))
-    with pytest.raises(ConfigError, match=name):
-        config(**{name: ""})
 
 
-@pytest.mark.parametrize("name", ["config.Production", "ProductionConfig", "config.Config", "os.environ"])
-def test_an_unknown_settings_class_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="APP_SETTINGS"):
-        config(APP_SETTINGS=name)
-
-
-WEAK_KEYS = [
-    "too-short-a-key",
-    "x" * 64,
-    "change-me-change-me-change-me-1234567",
-    "your-secret-key-" * 3,
-    DEVELOPMENT_KEY,
-    "b2c5f0d1a47e4c39955a6b1f8e0d7c2364f1a9e8d0b7c6a5",  # was published in .env.example
-    "B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more",
-    "5d1f0c7a9b3e48d2a6c4e0f18b7d9352",  # was published in a test
-    "0123456789abcdef" * 4,
-    "12345678901234567890123456789012",
-]
-
-
-@pytest.mark.parametrize("name", ["config.TestingConfig", "config.StagingConfig", "config.ProductionConfig"])
-@pytest.mark.parametrize("key", WEAK_KEYS)
-def test_a_weak_or_published_key_is_refused_without_showing_it(name: str, key: str) -> None:
-    for changes in ({"SECRET_KEY": key}, {"SECRET_KEY_FALLBACKS": key}, {"SECRET_KEY_FALLBACKS": f"{KEY} {key}"}):
+@pytest.mark.parametrize(
+    "key",
+    [
+        "too-short-a-key",
+        "x" * 64,
+        "change-me-change-me-change-me-1234567",
+        DEVELOPMENT_KEY,
+        "B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more",  # was published in .env.example
+        "12345678901234567890123456789012",
+    ],
+)
+def test_a_weak_or_published_key_is_refused_without_showing_it(key: str) -> None:
+    for changes in ({"SECRET_KEY": key}, {"SECRET_KEY_FALLBACKS": f"{KEY} {key}"}):
         with pytest.raises(ConfigError, match=f"^{next(iter(changes))} holds a ") as refusal:
-            config(APP_SETTINGS=name, **changes)
+            config(**changes)
         assert key not in str(refusal.value)
 
 
-@pytest.mark.parametrize("key", WEAK_KEYS)
-def test_development_has_a_default_key_and_refuses_weak_ones(key: str) -> None:
+def test_development_has_a_default_key_and_refuses_a_weak_one() -> None:
     assert DevelopmentConfig({}).SECRET_KEY == DEVELOPMENT_KEY
     with pytest.raises(ConfigError, match="SECRET_KEY"):
-        DevelopmentConfig({"SECRET_KEY": key})
+        DevelopmentConfig({"SECRET_KEY": "x" * 64})
 
 
 def test_a_key_of_exactly_the_shortest_length_is_accepted() -> None:
@@ -156,11 +141,7 @@ def test_the_pool_size_is_the_web_threads_and_every_wait_has_a_timeout() -> None
     assert options["pool_recycle"] <= 300
     assert options["connect_args"]["connect_timeout"] == 5
     assert "options" not in options["connect_args"]  # a pooler refuses them: see app/transaction_settings.py
-
-
-def test_the_pool_size_covers_the_worker_threads() -> None:
-    options = config(WEB_THREADS="2", WORKER_THREADS="9").SQLALCHEMY_ENGINE_OPTIONS
-    assert options["pool_size"] == 9
+    assert config(WEB_THREADS="2", WORKER_THREADS="9").SQLALCHEMY_ENGINE_OPTIONS["pool_size"] == 9
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -176,11 +157,12 @@ COMMITS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMITS.values(), ids=COMMITS)
-def test_the_commit_that_runs_is_what_the_platform_tells(name: str) -> None:
-    assert COMMIT[:12] == config(**{name: COMMIT}).COMMIT
+def test_the_commit_that_runs_is_what_the_platform_tells() -> None:
+    assert {name: config(**{name: COMMIT}).COMMIT for name in COMMITS.values()} == dict.fromkeys(
+        COMMITS.values(), COMMIT[:12]
+    )
     for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{COMMIT}x", COMMIT.upper()):
-        assert config(**{name: other}).COMMIT is None
+        assert config(GIT_REV=other).COMMIT is None
 
 
 def test_the_commit_that_runs_is_the_first_that_is_told() -> None:
@@ -188,10 +170,9 @@ def test_the_commit_that_runs_is_the_first_that_is_told() -> None:
     assert config(HEROKU_BUILD_COMMIT="v12", CONTAINER_VERSION="b" * 40).COMMIT == "b" * 12
 
 
-@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, DevelopmentConfig])
-def test_page_servers_are_set_in_testing_only(cls: type[Config]) -> None:
+def test_page_servers_are_set_in_testing_only() -> None:
     env = {**ENVIRONMENT, "TEST_PAGE_SERVERS": "127.0.0.1:8000"}
-    assert not cls(env).PAGE_SERVERS
+    assert not [cls for cls in (ProductionConfig, StagingConfig, DevelopmentConfig) if cls(env).PAGE_SERVERS]
     assert list(TestingConfig(env).PAGE_SERVERS) == [("127.0.0.1", 8000)]
 
 
@@ -223,10 +204,9 @@ def test_the_url_says_how_long_a_dead_peer_is_waited_for_and_else_the_kernel_end
     assert given.query == {**LIVENESS, "keepalives_idle": "60", **ENCODING}
 
 
-@pytest.mark.parametrize("encoding", ["latin1", "sql_ascii", "auto"])
-def test_another_encoding_than_utf8_is_refused(encoding: str) -> None:
+def test_another_encoding_than_utf8_is_refused() -> None:
     with pytest.raises(ConfigError, match="an option client_encoding"):
-        config(DATABASE_URL=f"postgresql://u:p@localhost/n?client_encoding={encoding}")
+        config(DATABASE_URL="postgresql://u:p@localhost/n?client_encoding=latin1")
 
 
 def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_database_itself() -> None:
@@ -237,7 +217,7 @@ def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_database_itse
     assert config(DATABASE_CONNECTION_POOL_URL="").SQLALCHEMY_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "127.0.0.1", "[::]", "[::1]"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "[::]"])
 def test_the_web_listens_on_the_address_that_is_given(host: str) -> None:
     assert host == config(WEB_HOST=host).WEB_HOST
 
@@ -280,49 +260,36 @@ def test_staging_and_production_differ_only_in_the_environment() -> None:
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if name != "config.DevelopmentConfig"])
 def test_only_development_debugs_and_has_defaults(name: str) -> None:
+    """Nor does Flask's own switch go past the class."""
     assert not CLASSES[name].DEBUG
     with pytest.raises(ConfigError):
         CLASSES[name]({})
-
-
-@pytest.mark.parametrize("name", [name for name in CLASSES if name != "config.DevelopmentConfig"])
-@pytest.mark.parametrize("value", ["1", "true", "on"])
-def test_flasks_own_switch_does_not_go_past_the_class(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match="FLASK_DEBUG is set"):
-        CLASSES[name]({**ENVIRONMENT, "FLASK_DEBUG": value})
+        CLASSES[name]({**ENVIRONMENT, "FLASK_DEBUG": "on"})
 
 
-@pytest.mark.parametrize("value", ["", "0", "false", "no"])
-def test_a_switch_that_is_off_is_no_matter(value: str) -> None:
-    assert not config(FLASK_DEBUG=value).DEBUG
-
-
-class OfDevelopment(DevelopmentConfig):
-    """A class of one's own."""
+def test_a_switch_that_is_off_is_no_matter() -> None:
+    assert not [value for value in ("", "0", "false", "no") if config(FLASK_DEBUG=value).DEBUG]
 
 
 class OfTests(TestingConfig):
-    """Likewise."""
+    """A class of one's own."""
 
 
-@pytest.mark.parametrize("cls", [DevelopmentConfig, OfDevelopment, TestingConfig, OfTests])
 @pytest.mark.parametrize("name", PLATFORMS)
-def test_settings_of_a_developers_machine_refuse_each_platform(cls: type[Config], name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{cls.__name__}.* but {name} is set, .* set APP_SETTINGS to config.Staging"):
-        cls({**ENVIRONMENT, name: "web.1"})
-    cls({**ENVIRONMENT, name: ""})
+def test_settings_of_a_developers_machine_refuse_each_platform(name: str) -> None:
+    for cls in (DevelopmentConfig, TestingConfig, OfTests):
+        said = f"{cls.__name__}.* but {name} is set, .* set APP_SETTINGS to config.Staging"
+        with pytest.raises(ConfigError, match=said):
+            cls({**ENVIRONMENT, name: "web.1"})
+        cls({**ENVIRONMENT, name: ""})
+    for welcome in (ProductionConfig, StagingConfig, MigrationConfig):
+        welcome({**ENVIRONMENT, name: "web.1"})
 
 
-@pytest.mark.parametrize("settings", ["config.DevelopmentConfig", "config.TestingConfig"])
-def test_so_does_flask_db_with_them(settings: str) -> None:
+def test_so_does_flask_db_with_them() -> None:
     with pytest.raises(ConfigError, match="but DYNO is set"):
-        for_migrations({**ENVIRONMENT, "APP_SETTINGS": settings, "DYNO": "release.1"})
-
-
-@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig, MigrationConfig])
-@pytest.mark.parametrize("name", PLATFORMS)
-def test_settings_of_a_platform_are_welcome_on_each(cls: type[Config], name: str) -> None:
-    cls({**ENVIRONMENT, name: "web.1"})
+        for_migrations({**ENVIRONMENT, "APP_SETTINGS": "config.TestingConfig", "DYNO": "release.1"})
 
 
 def test_heroku_ci_runs_the_tests_on_a_dyno_and_heroku_local_runs_on_none() -> None:
@@ -332,39 +299,24 @@ def test_heroku_ci_runs_the_tests_on_a_dyno_and_heroku_local_runs_on_none() -> N
         TestingConfig({**ENVIRONMENT, "DYNO": "web.1", "CI": "true", "HEROKU_TEST_RUN_ID": ""})
 
 
-OVER_HTTP = [
-    "http://notes.example.com",
-    "HTTP://notes.example.com",
-    "http://notes.example.com:443/",
-    "http://localhost.example.com",
-    "http://127.0.0.1.example.com",
-    "http://127.0.0.11",
-    "http://0.0.0.0:8000",
-    "http://192.168.1.7",
-    "http://[::2]",
-    "http://[2001:db8::1]:8000",
-]
-
-
-@pytest.mark.parametrize("cls", [ProductionConfig, StagingConfig])
-@pytest.mark.parametrize("url", OVER_HTTP)
-def test_secret_links_never_go_over_http_to_another_machine(cls: type[Config], url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("HTTP://notes.example.com:443/", "http://localhost.example.com", "http://127.0.0.1.example.com"),
+        *("http://0.0.0.0:8000", "http://[::2]"),
+    ],
+)
+def test_secret_links_never_go_over_http_to_another_machine(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^SITE_URL has to begin with https://"):
-        cls({**ENVIRONMENT, "SITE_URL": url})
+        config(SITE_URL=url)
     assert url.lower().rstrip("/") == DevelopmentConfig({"SITE_URL": url}).SITE_URL
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        *("notes.example.com", "//notes.example.com", "ftp://notes.example.com", "https:notes.example.com", "https://"),
-        *(
-            "https://https://a",
-            "http://a@localhost",
-            "http://localhost@notes.example.com",
-            "https://a\\@b",
-            "https://a b",
-        ),
+        *("notes.example.com", "ftp://notes.example.com", "https:notes.example.com", "https://https://a"),
+        *("http://localhost@notes.example.com", "https://a\\@b", "https://a b"),
     ],
 )
 def test_what_is_no_address_of_a_site_is_refused_with_and_without_https(url: str) -> None:
@@ -373,9 +325,7 @@ def test_what_is_no_address_of_a_site_is_refused_with_and_without_https(url: str
             cls({**ENVIRONMENT, "SITE_URL": url})
 
 
-@pytest.mark.parametrize(
-    "url", ["http://localhost:8000", "http://LOCALHOST", "http://127.0.0.1:8000", "http://[::1]:1"]
-)
+@pytest.mark.parametrize("url", ["http://LOCALHOST", "http://127.0.0.1:8000", "http://[::1]:1"])
 def test_a_site_of_this_machine_may_have_http(url: str) -> None:
     assert url == config(SITE_URL=url).SITE_URL
     assert config(SITE_URL="HTTPS://Notes.example.com").SITE_URL == "https://Notes.example.com"
@@ -404,10 +354,7 @@ def test_development_reads_the_ports_that_flask_dev_chose(tmp_path: Path) -> Non
     assert found.S3_PUBLIC_URL == "http://127.0.0.1:12350/semicircle"
 
 
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", "null", '{"postgres": "12345"}', '{"postgres": 0}', '{"postgres": 65536}', '{"postgres": true}'],
-)
+@pytest.mark.parametrize("content", ["", "[]", '{"postgres": "12345"}', '{"postgres": 65536}', '{"postgres": true}'])
 def test_development_without_valid_ports_connects_to_no_server(tmp_path: Path, content: str) -> None:
     found = Checkout.with_ports(tmp_path, content)
     assert make_url(found.SQLALCHEMY_DATABASE_URI).port == DevelopmentConfig.NOBODY
@@ -446,9 +393,7 @@ def test_a_prefix_ends_with_one_slash_and_a_public_url_with_none() -> None:
         ({"S3_BUCKET": "a.bucket"}, ("virtual", "https://s3.eu-west-1.amazonaws.com/a.bucket")),
         ({"S3_ENDPOINT_URL": "https://a.test/s3"}, ("path", "https://a.test/s3/bucket")),
         ({"S3_ENDPOINT_URL": "https://a.test/s3", **IN_HOST}, ("virtual", "https://bucket.a.test/s3")),
-        ({"S3_ENDPOINT_URL": "http://a.test:8000", **IN_HOST}, ("virtual", "http://bucket.a.test:8000")),
         ({"S3_ENDPOINT_URL": "http://127.0.0.1:8000", **IN_HOST}, ("virtual", "http://127.0.0.1:8000/bucket")),
-        ({"S3_ENDPOINT_URL": "http://[::1]:8000", **IN_HOST}, ("virtual", "http://[::1]:8000/bucket")),
         ({"S3_ENDPOINT_URL": "https://a.test", "S3_BUCKET": "A_B", **IN_HOST}, ("virtual", "https://a.test/A_B")),
     ],
 )

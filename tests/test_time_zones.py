@@ -34,17 +34,9 @@ def test_every_name_is_a_zone_also_where_the_machine_has_none(bare_machine: None
     ("link", "place"),
     [
         ("Asia/Calcutta", "Asia/Kolkata"),
-        ("Asia/Saigon", "Asia/Ho_Chi_Minh"),
         ("US/Eastern", "America/New_York"),
-        ("Europe/Kiev", "Europe/Kyiv"),
-        ("Asia/Rangoon", "Asia/Yangon"),
-        ("Asia/Katmandu", "Asia/Kathmandu"),
-        ("Pacific/Enderbury", "Pacific/Kanton"),
-        ("America/Buenos_Aires", "America/Argentina/Buenos_Aires"),
         ("ROK", "Asia/Seoul"),
         ("Etc/UTC", "UTC"),
-        ("Zulu", "UTC"),
-        ("GMT", "UTC"),
     ],
 )
 def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> None:
@@ -53,12 +45,12 @@ def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> Non
     assert place in names()
 
 
-@pytest.mark.parametrize("name", ["UTC", "Asia/Seoul", "Europe/Amsterdam", "Africa/Accra", "America/Indiana/Knox"])
+@pytest.mark.parametrize("name", ["UTC", "Europe/Amsterdam"])
 def test_a_place_stays_also_where_its_clock_is_another_ones(name: str) -> None:
     assert resolved(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Etc/GMT+5", "asia/calcutta", "EST5EDT"])
+@pytest.mark.parametrize("name", ["", "../etc/passwd", "Etc/GMT+5", "asia/calcutta"])
 def test_what_is_no_place_is_left_to_the_caller(name: str) -> None:
     assert resolved(name) == name
     assert name not in names()
@@ -91,13 +83,10 @@ def test_every_time_zone_is_listed_once_and_is_valid() -> None:
     ("name", "language", "now", "label"),
     [
         ("Asia/Seoul", "ko", WINTER, "서울 (UTC+9)"),
-        ("Asia/Kolkata", "ko", WINTER, "콜카타 (UTC+5:30)"),
         ("Asia/Ho_Chi_Minh", "ko", WINTER, "호찌민 (UTC+7)"),
         ("America/New_York", "en", WINTER, "New York (UTC−5)"),
         ("America/New_York", "en", SUMMER, "New York (UTC−4)"),
-        ("America/Argentina/Buenos_Aires", "en", WINTER, "Buenos Aires (UTC−3)"),
         ("America/St_Johns", "en", WINTER, "St. John’s (UTC−3:30)"),
-        ("Europe/London", "en", WINTER, "London (UTC+0)"),
         ("Pacific/Chatham", "en", SUMMER, "Chatham (UTC+12:45)"),
     ],
 )

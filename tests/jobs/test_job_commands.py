@@ -76,22 +76,15 @@ def test_a_failed_job_is_put_back_with_all_its_attempts(app: Flask, waiting: int
     assert left() == [(waiting, "todo", 0), (failed, "todo", 0)]
 
 
-@pytest.mark.parametrize("command", ["retry", "drop"])
-def test_a_job_that_is_not_there_is_refused(app: Flask, failed: int, command: str) -> None:
-    refused = run(app, command, failed + 1)
-    assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr.startswith(f"Error: There is no job {failed + 1}:")
-
-
-def test_only_a_failed_job_is_retried(app: Flask, waiting: int) -> None:
-    refused = run(app, "retry", waiting)
-    assert (refused.exit_code, left()) == (1, [(waiting, "todo", 0)])
+def test_only_a_failed_job_that_is_there_is_retried(app: Flask, waiting: int) -> None:
+    refused, absent = run(app, "retry", waiting), run(app, "retry", waiting + 1)
+    assert (refused.exit_code, absent.exit_code, left()) == (1, 1, [(waiting, "todo", 0)])
     said = f"Error: Job {waiting} is todo: only one that failed or pauses is retried. Nothing was changed.\n"
     assert refused.stderr == said
+    assert absent.stderr.startswith(f"Error: There is no job {waiting + 1}:")
 
 
 def test_the_pause_of_one_that_is_to_be_tried_again_is_ended(app: Flask, waiting: int, failed: int) -> None:
-    """Such as that of a letter, after the mail server was mended."""
     pause = "UPDATE procrastinate_jobs SET attempts = 7, scheduled_at = now() + interval '18 hours' WHERE id = :job"
     db.session.execute(text(pause), {"job": waiting})
     db.session.commit()
@@ -109,12 +102,9 @@ def test_one_of_which_only_one_may_wait_is_not_put_back_beside_another(app: Flas
     assert left() == [(waiting, "todo", 0), (failed, "failed", 4)]
 
 
-def test_a_job_is_dropped_and_no_other(app: Flask, waiting: int, failed: int) -> None:
+def test_a_job_is_dropped_and_no_other_and_none_that_runs(app: Flask, waiting: int, failed: int) -> None:
     assert run(app, "drop", failed).stdout == f"Job {failed} is dropped.\n"
     assert left() == [(waiting, "todo", 0)]
-
-
-def test_one_that_runs_is_not_dropped(app: Flask, waiting: int) -> None:
     db.session.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     db.session.commit()
     refused = run(app, "drop", waiting)

@@ -1,0 +1,157 @@
+"""Deferring a job in the transaction of the rows that it is about, and retrying it by the database's clock."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from procrastinate.jobs import Job
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.extensions import db
+from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, JobRequeued, defer, queue, retrying, session_jobs
+from tests.queued import queued, run_queued
+from tests.test_architecture import FEATURES
+from tests.visitor import Visitor
+
+
+def test_it_is_queued_when_its_row_is_committed(app: Flask, alice: User) -> None:
+    alice.nickname = "someone else"
+    defer("storage.delete", key="photos/x.webp")
+    db.session.commit()
+    db.session.rollback()
+    assert queued() == [("storage.delete", {"key": "photos/x.webp"})]
+
+
+def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
+    app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fail as when the connection is lost at the commit."""
+    url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
+    db.session.execute(update(User).values(image_url=url))
+    db.session.commit()
+    deferred = []
+    commit = Session.commit
+
+    def fail(session: Session) -> None:
+        if not queued():  # a commit of the request's rate limit, which comes first
+            commit(session)
+            return
+        deferred.extend(queued())
+        raise ConnectionError
+
+    token = signed_in.csrf_token()
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "commit", fail)
+        with pytest.raises(ConnectionError):
+            signed_in.post("/mypage/photo/delete", data={"csrf_token": token})
+    assert [name for name, _ in deferred] == ["storage.delete"]
+    assert queued() == []
+    assert db.session.scalar(select(User.image_url)) == url
+
+
+def test_an_unknown_task_is_refused(app: Flask) -> None:
+    with pytest.raises(KeyError):
+        defer("mypage.delete_foto", key="photos/x.webp")
+    assert queued() == []
+
+
+def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> None:
+    db.session.execute(text("SAVEPOINT before"))
+    with pytest.raises(Exception, match="no_such_table"):
+        db.session.execute(text("SELECT FROM no_such_table"))
+    with pytest.raises(InternalError, match="transaction is aborted"):
+        defer("storage.delete", key="photos/x.webp")
+    db.session.execute(text("ROLLBACK TO before"))
+
+
+def test_every_task_has_a_name_that_says_its_feature() -> None:
+    ours = {name for name in queue.tasks if "builtin" not in name}
+    assert {name.partition(".")[0] for name in ours} <= {
+        *FEATURES,
+        "figures",
+        "follower",
+        "idempotency",
+        "jobs",
+        "rate_limits",
+        "release",
+        "storage",
+    }
+
+
+def test_the_nightly_tasks_run(app: Flask) -> None:
+    """Run each with the arguments that it is deferred with, on a database in which it finds nothing."""
+    nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == NIGHTLY]
+    names = {task.task.name for task in nightly}
+    assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos", "wordcounts"}
+    for name in names - {"jobs.purge_failed_jobs"}:  # async, and procrastinate's own
+        defer(name, timestamp=0)
+    run_queued(app)
+    assert queued() == []
+
+
+def test_a_job_that_the_previous_release_deferred_finds_its_task() -> None:
+    assert queue.tasks["jobs.put_back"] is queue.tasks["jobs.requeue_stalled_jobs"]
+    assert queue.tasks["wordcounts.remove_deleted"] is queue.tasks["wordcounts.purge_deleted"]
+
+
+class Transient(Exception):
+    pass
+
+
+NO_DATABASE = OperationalError("SELECT 1", {}, Exception())
+STRATEGY = retrying(3, Transient)
+
+
+def seconds_until_retry(error: Exception, attempts: int) -> float | None:
+    job = Job(queue="q", lock=None, queueing_lock=None, task_name="t", attempts=attempts)
+    decision = STRATEGY.get_retry_decision(exception=error, job=job)
+    if decision is None or decision.retry_at is None:
+        return None
+    return round((decision.retry_at - datetime.now(UTC)).total_seconds())
+
+
+def test_the_backoff_is_exponential_and_only_for_errors_that_were_named() -> None:
+    assert [seconds_until_retry(Transient(), attempts) for attempts in range(5)] == [4, 16, 64, None, None]
+    assert seconds_until_retry(ValueError(), 0) is None
+
+
+@pytest.mark.parametrize("error", [JobRequeued(), NO_DATABASE])
+def test_an_error_that_is_not_the_tasks_fault_does_not_use_up_its_retries(error: Exception) -> None:
+    """Otherwise the job would end here, and nobody would store that it failed."""
+    expected = {3: 4, MOST_ATTEMPTS - 1: 4, MOST_ATTEMPTS: None}
+    assert {attempts: seconds_until_retry(error, attempts) for attempts in expected} == expected
+
+
+@pytest.mark.parametrize(("code", "seconds"), [("25006", 4), ("53100", 4), ("42P01", None)])
+def test_what_the_database_cannot_do_now_does_not_use_up_retries_and_a_mistake_of_ours_is_not_retried(
+    app: Flask, code: str, seconds: float | None
+) -> None:
+    with app.app_context(), pytest.raises(DBAPIError) as refused:
+        db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"))
+    assert [seconds_until_retry(refused.value, attempts) for attempts in (0, 3)] == [seconds, seconds]
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
+    """Whatever the time is on the machine of the worker that retries it, or of the web that defers it for later."""
+    clock, waiting = text("SELECT clock_timestamp()"), text("SELECT id, scheduled_at FROM procrastinate_jobs")
+    with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead), tick=True):
+        before = db.session.scalar(clock)
+        defer("storage.delete", key="photos/x.webp", after={"hours": 1})
+        job_id, scheduled_at = db.session.execute(waiting).one()
+        assert before <= scheduled_at - timedelta(hours=1) <= db.session.scalar(clock)
+
+        db.session.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+        job = Job(id=job_id, queue="default", lock=None, queueing_lock=None, task_name="storage.delete")
+        before = db.session.scalar(clock)
+        decision = STRATEGY.get_retry_decision(exception=NO_DATABASE, job=job)
+        assert decision
+        asyncio.run(session_jobs.retry_job(job, retry_at=decision.retry_at))
+        [(_, scheduled_at)] = db.session.execute(waiting)
+        assert before <= scheduled_at - timedelta(seconds=4) <= db.session.scalar(clock)
+    assert type(queue.job_manager) is type(session_jobs), "a worker does the same"

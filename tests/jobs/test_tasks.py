@@ -1,0 +1,172 @@
+"""The queue's own tasks: stalled jobs are requeued, failed ones purged in the end, and periodic ones deferred once."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from flask import Flask
+from procrastinate import JobContext
+from procrastinate.jobs import Job
+from procrastinate.periodic import PeriodicDeferrer
+from sqlalchemy import text
+
+from app.extensions import db
+from app.jobs.connection import connector
+from app.jobs.queue import MOST_ATTEMPTS, queue
+from app.jobs.tasks import (
+    DEAD_AFTER,
+    FAILED_JOBS_KEPT_HOURS,
+    LONGEST_JOB,
+    purge_failed_jobs,
+    requeue_stalled_jobs,
+)
+
+WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
+JOB = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id, attempts, queueing_lock)"
+    " VALUES ('default', 'mypage.delete_photo', CAST(:status AS procrastinate_job_status), :worker, :attempts, :lock)"
+    " RETURNING id"
+)
+STARTED = (
+    "INSERT INTO procrastinate_events (job_id, type, at) VALUES (:job, 'started', now() - make_interval(secs => :ago))"
+)
+
+
+def worker(seconds_ago: float) -> int:
+    """Register a worker whose last heartbeat was so many seconds ago."""
+    return int(db.session.execute(text(WORKER), {"ago": seconds_ago}).scalar_one())
+
+
+def dead_worker() -> int:
+    return worker(DEAD_AFTER + 1)
+
+
+def job(
+    worker: int | None, *, started: float = 1, attempts: int = 0, status: str = "doing", lock: str | None = None
+) -> int:
+    """Return the id of a job that this worker started so many seconds ago."""
+    values = {"status": status, "worker": worker, "attempts": attempts, "lock": lock}
+    number = int(db.session.execute(text(JOB), values).scalar_one())
+    db.session.execute(text(STARTED), {"job": number, "ago": started})
+    return number
+
+
+def state(number: int) -> tuple[str, int]:
+    found = text("SELECT status::text, attempts FROM procrastinate_jobs WHERE id = :job")
+    status, attempts = db.session.execute(found, {"job": number}).one()
+    return status, attempts
+
+
+def test_it_requeues_what_no_living_worker_does_and_fails_what_was_attempted_most_times(app: Flask) -> None:
+    again = job(worker(1), started=LONGEST_JOB + 1)
+    db.session.execute(text(STARTED), {"job": again, "ago": 1})
+    expected = {
+        job(dead_worker()): ("todo", 1),
+        job(None): ("todo", 1),  # of a worker that is no longer registered
+        job(worker(1), started=LONGEST_JOB + 1): ("todo", 1),  # though its worker lives
+        job(dead_worker(), attempts=MOST_ATTEMPTS - 1): ("todo", MOST_ATTEMPTS),
+        job(dead_worker(), attempts=MOST_ATTEMPTS): ("failed", MOST_ATTEMPTS + 1),
+        job(worker(DEAD_AFTER - 5), started=LONGEST_JOB - 5): ("doing", 0),
+        again: ("doing", 0),
+        **{
+            job(worker(3600), status=status, started=3600): (status, 0)
+            for status in ("todo", "succeeded", "failed", "cancelled", "aborted")
+        },
+    }
+    requeue_stalled_jobs(0)
+    assert {number: state(number) for number in expected} == expected
+
+
+def test_it_fails_a_job_with_a_queueing_lock_which_may_wait_anew_already(app: Flask) -> None:
+    stalled = [job(dead_worker(), lock="a") for _ in range(2)]
+    waiting = job(None, status="todo", lock="a")
+    requeue_stalled_jobs(0)
+    assert [state(number)[0] for number in (*stalled, waiting)] == ["failed", "failed", "todo"]
+
+
+def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:
+    stalled = [job(dead_worker()) for _ in range(20)]
+    db.session.commit()
+    together = Barrier(2)
+
+    def requeue() -> None:
+        with migrated.app_context():
+            together.wait(10)
+            requeue_stalled_jobs(0)
+
+    with ThreadPoolExecutor(2) as workers:
+        for done in [workers.submit(requeue) for _ in range(2)]:
+            done.result()
+    assert [state(number) for number in stalled] == [("todo", 1)] * len(stalled)
+
+
+def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) -> None:
+    """A worker that was only slow. Its transaction holds the lock on the job, and is not waited for."""
+    stalled = job(dead_worker())
+    db.session.commit()
+    with db.engine.connect() as slow_worker:
+        slow_worker.execute(text("SELECT procrastinate_finish_job_v1(:job, 'succeeded', false)"), {"job": stalled})
+        requeue_stalled_jobs(0)
+        slow_worker.commit()
+    assert state(stalled) == ("succeeded", 1)
+    requeue_stalled_jobs(0)
+    assert state(stalled) == ("succeeded", 1)
+
+
+PURGEABLE = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'wordcounts.count') RETURNING id"
+AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => :hours) WHERE job_id = :job"
+STATUS = "UPDATE procrastinate_jobs SET status = CAST(:status AS procrastinate_job_status) WHERE id = :job"
+HAVE_ENDED, HAVE_NOT_ENDED = ("failed", "cancelled", "aborted"), ("todo", "doing")
+
+
+def add_job(status: str, hours_ago: int) -> int:
+    job = int(db.session.execute(text(PURGEABLE)).scalar_one())
+    db.session.execute(text(STATUS), {"job": job, "status": status})
+    db.session.execute(text(AGED), {"job": job, "hours": hours_ago})
+    return job
+
+
+async def purge(app: Flask) -> None:
+    with queue.replace_connector(connector(app)):
+        async with queue.open_async():
+            context = JobContext(
+                app=queue,
+                job=Job(id=None, queue="default", lock=None, queueing_lock=None, task_name=""),
+                start_timestamp=0,
+                abort_reason=lambda: None,
+            )
+            await purge_failed_jobs(context, timestamp=0)
+
+
+def test_only_what_ended_longer_ago_is_purged(migrated: Flask) -> None:
+    for status in HAVE_ENDED:
+        add_job(status, FAILED_JOBS_KEPT_HOURS + 1)
+    kept = {add_job(status, FAILED_JOBS_KEPT_HOURS - 1) for status in HAVE_ENDED}
+    kept |= {add_job(status, FAILED_JOBS_KEPT_HOURS + 1) for status in HAVE_NOT_ENDED}
+    db.session.commit()
+    asyncio.run(purge(migrated))
+    assert set(db.session.scalars(text("SELECT id FROM procrastinate_jobs"))) == kept
+
+
+JOBS = "SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name"
+
+
+async def defer(app: Flask, times: list[int]) -> None:
+    """Defer all periodic tasks at these times, by two workers at once."""
+    due = [(task, time) for time in times for task in queue.periodic_registry.periodic_tasks.values()]
+    workers = [PeriodicDeferrer(queue.periodic_registry) for _ in range(2)]
+    with queue.replace_connector(connector(app)):
+        async with queue.open_async():
+            await asyncio.gather(*(worker.defer_jobs(due) for worker in workers))
+
+
+def test_two_workers_defer_each_task_once(migrated: Flask) -> None:
+    asyncio.run(defer(migrated, [1_000_000]))
+    jobs = db.session.execute(text(JOBS)).all()
+    assert {number for _, number in jobs} == {1}
+    assert "photos.sweep" in {task for task, _ in jobs}
+
+
+def test_a_job_that_is_still_queued_is_not_deferred_again(migrated: Flask) -> None:
+    asyncio.run(defer(migrated, [1_000_000, 2_000_000]))
+    assert {jobs for _, jobs in db.session.execute(text(JOBS))} == {1}
