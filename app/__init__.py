@@ -19,11 +19,11 @@ from app import (
 )
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
-from app.accounts.access_token_views import bp as access_tokens
 from app.accounts.commands import mail_commands
 from app.accounts.mailed_links import bp as mailed_links
 from app.accounts.recent_sign_in import bp as recent_sign_in
 from app.accounts.views import bp as accounts
+from app.accounts.views import token_bp as access_tokens
 from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
@@ -36,6 +36,7 @@ from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
 from app.mypage.views import bp as mypage
+from app.mypage.views import preferences
 from app.notes import figures as note_figures
 from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
@@ -49,7 +50,6 @@ from app.photos import tasks as photo_tasks
 from app.photos.commands import check_bucket
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
-from app.preferences.views import bp as preferences
 from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks

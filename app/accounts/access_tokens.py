@@ -1,20 +1,28 @@
 """Personal access tokens: with one, a program of a person uses the API in place of that person (bearer token).
 
-A token is shown once. The table holds its hash, so a copy of the table opens nothing.
+A token is shown once. The table holds its hash, so a copy of the table opens nothing. It is `sc_`, 32 random letters,
+11 that sign them, and a checksum of 6. The prefix and the checksum are for those who search published code for lost
+secrets: what has both is a token of ours, without asking us. The signature is for the server: by it a request may have
+a long body before the database is asked.
 """
 
+import binascii
 import contextlib
-from collections.abc import Sequence
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 
-from app.accounts import events, token_format
-from app.accounts.account import ACCOUNT, Account
+from app.accounts import events
 from app.accounts.events import Client
-from app.accounts.models import AccessToken, EventKind, User
+from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
@@ -31,6 +39,12 @@ SCOPES = (
 LIFETIMES = (30, 90, 365)  # days
 MOST = 50  # tokens of an account
 USED_EVERY = timedelta(hours=1)  # precision of last_used_at; without it each request would be a write
+
+PREFIX = "sc_"
+LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM, SIGNATURE, CHECKSUM = 32, 11, 6  # letters of 62: 190 bits, 65 and 32
+SECRET = RANDOM + SIGNATURE
+TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}")
 
 
 class TooManyTokens(Exception):
@@ -50,18 +64,6 @@ class TokenHolder(Account):
     scopes: Sequence[str]
     expires_at: datetime | None
     last_use_is_old: bool  # older than USED_EVERY
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A token that has not expired, as its owner sees it."""
-
-    id: int
-    name: str
-    scopes: Sequence[str]
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
 
 
 _NOT_EXPIRED = or_(AccessToken.expires_at.is_(None), AccessToken.expires_at > func.now())
@@ -104,7 +106,7 @@ def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None,
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
         db.session.rollback()
         raise TooManyTokens
-    token = token_format.new_token(current_app.config["SECRET_KEY"])
+    token = new_token(current_app.config["SECRET_KEY"])
     expires_at = None if days is None else func.now() + timedelta(days=days)
     values = {"user_id": user_id, "name": name, "scopes": list(scopes), "expires_at": expires_at}
     db.session.execute(insert(AccessToken).values(token_hash=hash_token(token), **values))
@@ -113,9 +115,9 @@ def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None,
     return token
 
 
-def list_tokens(user_id: int) -> Sequence[Listed]:
-    """The account's tokens that have not expired, the newest first."""
-    return [Listed(**row._mapping) for row in read(_LIST, {"owner": user_id})]
+def list_tokens(user_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return the account's tokens that have not expired, the newest first."""
+    return read(_LIST, {"owner": user_id}).all()
 
 
 def end_token(user_id: int, token_id: int, client: Client) -> None:
@@ -135,8 +137,8 @@ def end_all(user_id: int) -> None:
 
 
 def find_holder(token: str) -> TokenHolder | None:
-    """Who holds this token; None when there is no such token, or it has ended or expired. One statement."""
-    if not token_format.is_well_formed(token):
+    """Return who holds this token; None when there is none, or it has ended or expired. One statement."""
+    if not is_well_formed(token):
         return None
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
     holder = TokenHolder(**row._mapping) if row else None
@@ -147,10 +149,54 @@ def find_holder(token: str) -> TokenHolder | None:
 
 
 def purge_expired_tokens() -> int:
-    """Delete the expired tokens of all accounts. Returns how many there were."""
+    """Delete the expired tokens of all accounts, and return how many there were."""
     return purge(AccessToken, AccessToken.expires_at <= func.now())
 
 
 def allow(scopes: Sequence[str], scope: str) -> bool:
-    """Whether a token with these scopes may do what needs that one: by itself, or by the one for every feature."""
+    """Allow what needs this scope to a token with these: by the scope itself, or by the one for every feature."""
     return scope in scopes or scope.partition(":")[2] in scopes
+
+
+def new_token(key: str) -> str:
+    """Draw a token. `key` is the secret key of the application."""
+    drawn = "".join(secrets.choice(LETTERS) for _ in range(RANDOM))
+    secret = drawn + _signature(key, drawn)
+    return f"{PREFIX}{secret}{_checksum(secret)}"
+
+
+def is_well_formed(token: str) -> bool:
+    """Tell a token of ours by its prefix, length and checksum. Anybody can make such a one."""
+    return TOKEN.fullmatch(token) is not None and _checksum(token[len(PREFIX) : -CHECKSUM]) == token[-CHECKSUM:]
+
+
+def is_signed(token: str, keys: Iterable[str]) -> bool:
+    """Tell a token that was made here, with one of these keys. It may have ended since."""
+    if not is_well_formed(token):
+        return False
+    drawn, signature = token[len(PREFIX) :][:RANDOM], token[len(PREFIX) :][RANDOM:SECRET]
+    return any(hmac.compare_digest(_signature(key, drawn), signature) for key in keys)
+
+
+def bearer_token(authorization: str) -> str:
+    """Return the token in a header Authorization (RFC 6750), or nothing."""
+    scheme, _space, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _signature(key: str, drawn: str) -> str:
+    digest = hmac.digest(key.encode(), f"access token {drawn}".encode(), "sha256")
+    return _in_base_62(int.from_bytes(digest), SIGNATURE)
+
+
+def _checksum(secret: str) -> str:
+    """Return CRC-32 in base 62, as GitHub's tokens have it."""
+    return _in_base_62(binascii.crc32(secret.encode()), CHECKSUM)
+
+
+def _in_base_62(number: int, length: int) -> str:
+    letters = ""
+    for _ in range(length):
+        number, digit = divmod(number, len(LETTERS))
+        letters = LETTERS[digit] + letters
+    return letters

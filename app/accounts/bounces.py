@@ -1,11 +1,12 @@
 """Bounces: mail to an account whose mailbox does not exist or takes no mail, as a server says at once or by a delivery
-status notification (app/mail/replies.py).
+status notification (DSN, RFC 3464) in a multipart/report (RFC 6522, before that RFC 3462).
 
 The account notes it. My page tells its owner, and notices are sent no more: mail to a dead mailbox harms the repute of
 the sender, and with it everybody's mail. What the owner asks for is still sent. A link that is opened clears the note,
 and so does a new address.
 
-A notification comes from anywhere, and anybody can write one. So every letter to the address of an account carries a
+A notification comes from anywhere, and anybody can write one. It is read as leniently as mail servers write, since all
+that counts is the tag: every letter to the address of an account carries a
 tag, an HMAC of account and address, which the notification sends back with the headers of the letter. Only who has read
 the mail of that address knows the tag. All that it does is to note this one account, and notices go to that mailbox
 anyway. A tag in a header of the letter needs no mailbox of its own, as a signed envelope sender (VERP) would.
@@ -14,6 +15,11 @@ anyway. A tag in a header of the letter needs no mailbox of its own, as a signed
 import hashlib
 import hmac
 import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, message_from_string
+from email.message import Message
 
 from flask import current_app
 from sqlalchemy import bindparam, func, select, update
@@ -21,9 +27,13 @@ from sqlalchemy import bindparam, func, select, update
 from app.accounts.models import User
 from app.extensions import db
 from app.mail import message
-from app.mail.message import Letter
+from app.mail.message import TAG, Letter
+from app.mail.replies import is_about_mailbox
 
 log = logging.getLogger(__name__)
+
+MAX_SIZE = 1_000_000  # bytes of a notification
+PERMANENT = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}\b")
 
 _EMAIL = select(User.email).where(User.id == bindparam("user_id"))
 _NOTE = update(User).where(
@@ -35,9 +45,26 @@ class UnknownTag(Exception):
     """We did not make this tag, or its account has another address by now, or is deleted."""
 
 
+class NotAReport(Exception):
+    """This is not a delivery status notification, or one that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    Args:
+        is_about_mailbox: a letter was not delivered, since the mailbox does not exist or takes no mail. A server that
+            does not trust us, or that could not reach another one, says nothing of the mailbox.
+        tag: of the letter that came back; None when the report does not hold its headers.
+    """
+
+    is_about_mailbox: bool
+    tag: str | None
+
+
 def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
     """Send a letter to the address of an account, and note when there is no such mailbox. Raises: MailUnavailable."""
-    if not message.send(email, letter, tag=tag_of(user_id, email)):
+    if not message.send(email, letter, tag=tags(user_id, email)[0]):
         note_refusal(user_id, email)
 
 
@@ -53,18 +80,15 @@ def note_bounce(tag: str) -> None:
     user_id = _user_id(tag)
     email = db.session.scalar(_EMAIL, {"user_id": user_id})
     db.session.commit()
-    if email is None or not any(hmac.compare_digest(tag, known) for known in _tags(user_id, email)):
+    if email is None or not any(hmac.compare_digest(tag, known) for known in tags(user_id, email)):
         raise UnknownTag
     note_refusal(user_id, email)
 
 
-def tag_of(user_id: int, email: str) -> str:
-    """What a letter to this address of this account carries."""
-    return _tags(user_id, email)[0]
-
-
-def _tags(user_id: int, email: str) -> list[str]:
-    """By the current SECRET_KEY, then by earlier ones: a notification may take five days."""
+def tags(user_id: int, email: str) -> list[str]:
+    """Return what a letter to this address of this account carries: by the current SECRET_KEY, then by earlier ones,
+    since a notification may take five days.
+    """
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     text = f"bounce {user_id} {email}".encode()
     return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]
@@ -75,3 +99,44 @@ def _user_id(tag: str) -> int:
     if not (tag.isascii() and number.isdigit() and len(number) < 19):
         raise UnknownTag
     return int(number)
+
+
+def read_report(raw: bytes) -> Report:
+    """Read a message of at most MAX_SIZE. Raises: NotAReport."""
+    try:
+        parts = list(message_from_bytes(raw).walk())
+        status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
+        if not status:
+            raise NotAReport
+        return Report(any(_is_refused_by_mailbox(block) for part in status for block in _blocks(part)), _tag(parts))
+    except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
+        raise NotAReport from error
+
+
+def _blocks(part: Message) -> Iterator[Message]:
+    """Yield the fields of the message, then those of each recipient."""
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (block for block in payload if isinstance(block, Message))
+
+
+def _is_refused_by_mailbox(block: Message) -> bool:
+    """Judge by the Status, and by the reply that the server got from another one (Diagnostic-Code)."""
+    action, status = str(block.get("Action", "")), str(block.get("Status", ""))
+    if action.strip().lower() != "failed" or PERMANENT.match(status) is None:
+        return False
+    return is_about_mailbox(f"{status} {block.get('Diagnostic-Code', '')}")
+
+
+def _tag(parts: list[Message]) -> str | None:
+    """Return the tag in the headers of the letter, which come back as a message or as text, not in the report's own."""
+    for part in parts[1:]:
+        headers = message_from_string(_text(part)) if part.get_content_type() == "text/rfc822-headers" else part
+        if found := headers.get(TAG):
+            return str(found).strip()
+    return None
+
+
+def _text(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

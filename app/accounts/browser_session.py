@@ -1,21 +1,65 @@
-"""The browser's side of a session: the token in the signed cookie, and `current_user` (Flask-Login)."""
+"""The browser's side of a session: the token in the signed cookie, `current_user` (Flask-Login), and the device cookie.
+
+The device cookie recognizes a browser that has signed in before, so that guesses of others do not lock it out, after
+OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and its signature, an HMAC over the
+account's id and its password hash. So it tells a stranger nothing, holds for one account, and a change of the password
+ends it. It proves no identity: all it gives is a rate limit of its own (guessing.py).
+"""
 
 import contextlib
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
 
-from flask import Flask, Request, after_this_request, g, redirect, request, session, url_for
+from flask import Flask, Request, after_this_request, current_app, g, redirect, request, session, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
+from sqlalchemy import bindparam, select
 from werkzeug.wrappers import Response
 
 from app import tracing
-from app.accounts import device_cookies, second_step, service, sessions
+from app.accounts import second_step, service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
-from app.extensions import login
+from app.extensions import db, login
 from app.web.cookies import TOKEN
 from app.web.errors import forget_reader
 from app.web.proxy import client_address
 
-SECOND_STEP = "second_step"  # that of the token between the password and the second step
+SECOND_STEP = "second_step"  # the key of the token between the password and the second step
+
+DEVICE_COOKIE = "device"
+DEVICE_LIFETIME = timedelta(days=365)
+_SIGNED = select(User.id, User.password_hash).where(User.email == bindparam("email"))
+
+# What a User-Agent header has, and the name that people know. Every browser also names older ones, for compatibility.
+# So the order decides: the first one found is the true one.
+BROWSERS = {
+    "KAKAOTALK": "KakaoTalk",
+    "NAVER(": "NAVER",
+    "Whale/": "Whale",
+    "SamsungBrowser/": "Samsung Internet",
+    "EdgA/": "Edge",
+    "EdgiOS/": "Edge",
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
 
 
 def init_app(app: Flask) -> None:
@@ -25,10 +69,11 @@ def init_app(app: Flask) -> None:
     app.after_request(name_reader)
     for error in (service.WrongCredentials, service.AccountGone):
         app.register_error_handler(error, sign_in_again)
+    app.jinja_env.globals["device_name"] = device_name
 
 
 def this_client() -> Client:
-    """The browser that asks, for the events of its account."""
+    """Return the browser that asks, for the events of its account."""
     ip = client_address()
     return Client(str(ip) if ip else None, request.user_agent.string)
 
@@ -41,7 +86,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
     """
     client = this_client()
     token = sessions.start_session(user, remember=remember, user_agent=client.user_agent, ip=client.ip, kind=kind)
-    device_cookies.remember(user)
+    remember_device(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)
     session.clear()
@@ -52,7 +97,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
 
 
 def begin_second_step(user: User, *, remember: bool) -> None:
-    """The password was right, and signs nobody in yet. Raises: AccountGone."""
+    """Note that the password was right. It signs nobody in yet. Raises: AccountGone."""
     session[SECOND_STEP] = second_step.start(user, remember=remember)
 
 
@@ -68,7 +113,7 @@ def renew(user: User) -> None:
 
 
 def load(request: Request) -> sessions.SignedIn | None:
-    """Who the cookie's token belongs to. Flask-Login calls this once a request."""
+    """Return who the cookie's token belongs to. Flask-Login calls this once a request."""
     token = session.get(TOKEN)
     if token is None:
         g.account = None
@@ -91,26 +136,74 @@ def name_reader(response: Response) -> Response:
 
 
 def sign_in_again(error: Exception) -> Response:
-    """The password was changed or the account deleted while this request was at work."""
-    end()
+    """Answer where the password was changed or the account deleted while this request was at work."""
+    session.clear()
     return redirect(url_for("accounts.sign_in"))
 
 
-def end() -> None:
-    """Drop the cookie's content. The caller ends the row."""
-    session.clear()
-
-
 def sign_out() -> None:
-    """End, as the reader asked for it: the browser deletes what our pages stored in it too (ASVS 5.0 V14.3.1).
+    """Drop the cookie's content, as the reader asked for it: the browser also deletes what our pages stored in it (ASVS
+    5.0 V14.3.1). The caller ends the row.
 
-    Not its cookies: they hold the language and the colours, and the message that says goodbye. A session that was lost
+    Its cookies stay: they hold the language and the colours, and the message that says goodbye. A session that was lost
     is not signed out. The drafts that the browser has stored are then the only copy of a text.
     """
-    end()
+    session.clear()
     after_this_request(clear_site_data)
 
 
 def clear_site_data(response: Response) -> Response:
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+def remember_device(user: User) -> None:
+    """Send this browser a device cookie with the answer to this request."""
+    nonce = secrets.token_hex(16)
+    value = f"{nonce}.{_signature(nonce, user.id, user.password_hash)}"
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(
+            DEVICE_COOKIE,
+            value,
+            max_age=DEVICE_LIFETIME,
+            path="/sign-in",  # no other page needs it
+            secure=bool(current_app.config.get("SESSION_COOKIE_SECURE")),
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+
+def known_device(email: str) -> str | None:
+    """Return the nonce of this browser's device cookie, if it is one for the account with this email address."""
+    nonce, _dot, signature = request.cookies.get(DEVICE_COOKIE, "").partition(".")
+    if not signature:
+        return None
+    # The same work whether there is such an account or not: the timing must not reveal it (user enumeration).
+    user = db.session.execute(_SIGNED, {"email": email}).one_or_none()
+    expected = _signature(nonce, *(user or (0, "")))
+    return nonce if hmac.compare_digest(signature.encode(), expected.encode()) and user else None
+
+
+def _signature(nonce: str, user_id: int, password_hash: str) -> str:
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.new(key, f"device cookie {nonce} {user_id} {password_hash}".encode(), hashlib.sha256).hexdigest()
+
+
+def browser_and_system(user_agent: str) -> tuple[str | None, str | None]:
+    """Return ("Chrome", "Windows") for the header of such a browser; None for what is not on the lists."""
+    browser, system = (
+        next((name for mark, name in names.items() if mark in user_agent), None) for names in (BROWSERS, SYSTEMS)
+    )
+    return browser, system
+
+
+def device_name(user_agent: str) -> str | None:
+    """Return how people know the device that sent this header; None for an unknown one."""
+    browser, system = browser_and_system(user_agent)
+    if browser and system:
+        name: str = _("%(browser)s on %(system)s", browser=browser, system=system)
+        return name
+    return browser or system

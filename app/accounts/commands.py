@@ -8,8 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.accounts import bounces
-from app.accounts.bounces import UnknownTag
-from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
+from app.accounts.bounces import MAX_SIZE, NotAReport, UnknownTag, read_report
 from app.mail import message, smtp
 from app.mail.smtp import MailUnavailable
 

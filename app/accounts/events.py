@@ -1,23 +1,34 @@
 """Account events (audit log): what happened to an account, for its owner to read and in the log (ASVS 5.0 V16.3.1).
 
 An event is written in the transaction of what it tells, so it exists exactly when the change does. It holds no secret,
-and nothing that was typed. The list that the owner reads is in event_list.py.
+and nothing that was typed.
 """
 
 import hashlib
 import hmac
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, insert, text
+from sqlalchemy import Row, bindparam, func, insert, select, text
 
-from app.accounts.errors import owner_required
 from app.accounts.models import AccountEvent, EventKind
-from app.extensions import db
+from app.accounts.service import owner_required
+from app.extensions import db, read
+from app.keyset import IDS, Cursor, cut_page
+from app.soft_delete import purge
 
 log = logging.getLogger(__name__)
 
 NOBODY = 0  # no user has this id
+PAGE_SIZE = 20
+KEPT = timedelta(days=90)
+KEY_BOUNDS = (IDS,)
+START = Cursor.start(KEY_BOUNDS)
+
+EventRow = Row[*tuple[Any, ...]]  # the columns that _PAGE names
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,15 @@ _COUNT_ONE = text(
 # If the commit waited for the disk, its time would reveal that a row was written: that there is such an account. A
 # crash of the server may lose the last half second of these rows; the log has the lines.
 _DO_NOT_WAIT = text("SET LOCAL synchronous_commit TO off")
+_PAGE = (
+    select(
+        *(AccountEvent.id, AccountEvent.kind, AccountEvent.created_at, AccountEvent.times),
+        *(AccountEvent.user_agent, AccountEvent.ip),
+    )
+    .where(AccountEvent.user_id == bindparam("owner"), AccountEvent.id < bindparam("before"))
+    .order_by(AccountEvent.id.desc())
+    .limit(PAGE_SIZE + 1)
+)
 
 
 def record(user_id: int, kind: EventKind, client: Client) -> None:
@@ -64,7 +84,7 @@ def record(user_id: int, kind: EventKind, client: Client) -> None:
 
 
 def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: str) -> None:
-    """A wrong password, or an email address that nobody has.
+    """Count a wrong password, or an email address that nobody has.
 
     Args:
         user_id: of the account with this email address; None when there is none. The statements are the same.
@@ -80,20 +100,14 @@ def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: 
     log.warning("%s: unknown=%s address=%s", EventKind.SIGN_IN_FAILED, digest, client.ip)
 
 
-def password_refused(user_id: int, client: Client) -> None:
-    """Somebody who is signed in typed a wrong password where a form asks for it again."""
-    _count(user_id, EventKind.PASSWORD_REFUSED, client)
-    log.warning("%s: account=%d address=%s", EventKind.PASSWORD_REFUSED, user_id, client.ip)
-
-
-def recovery_code_refused(user_id: int, client: Client) -> None:
-    """Somebody who knew the password typed a wrong recovery code."""
-    _count(user_id, EventKind.RECOVERY_CODE_REFUSED, client)
-    log.warning("%s: account=%d address=%s", EventKind.RECOVERY_CODE_REFUSED, user_id, client.ip)
+def refused(user_id: int, kind: EventKind, client: Client) -> None:
+    """Count what somebody typed wrong: a password where a form asks for it again, or a recovery code."""
+    _count(user_id, kind, client)
+    log.warning("%s: account=%d address=%s", kind, user_id, client.ip)
 
 
 def account_deleted(user_id: int, client: Client) -> None:
-    """In the log alone: the events of an account go with it."""
+    """Add a line to the log alone: the events of an account go with it."""
     log.info("account_deleted: account=%d address=%s", user_id, client.ip)
 
 
@@ -110,3 +124,14 @@ def _count(user_id: int, kind: EventKind, client: Client) -> None:
 
 def _values(user_id: int, kind: EventKind, client: Client) -> dict[str, int | str | None]:
     return {"user_id": user_id, "kind": kind.value, "user_agent": client.user_agent[:255], "ip": client.ip}
+
+
+def list_events(user_id: int, after: Cursor = START) -> tuple[Sequence[EventRow], Cursor | None]:
+    """Return a page of the account's events, the newest first, and where the next page starts (keyset pagination)."""
+    rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
+    return cut_page(rows, PAGE_SIZE, lambda event: (event.id,))
+
+
+def purge_old_events() -> int:
+    """Delete the events of all users that are older than KEPT, and return how many there were."""
+    return purge(AccountEvent, AccountEvent.created_at <= func.now() - KEPT)

@@ -21,7 +21,7 @@ def hash_password(password: str) -> str:
 
 
 def matches(password: str, password_hash: str | None) -> bool:
-    """Whether this is the password behind the hash. Without a hash: no, after the same work."""
+    """Compare a password with a hash. Without a hash return False, after the same work."""
     try:
         _thread.submit(_hasher.verify, password_hash or _DUMMY_HASH, password).result()
     except VerifyMismatchError:
@@ -30,5 +30,5 @@ def matches(password: str, password_hash: str | None) -> bool:
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Tell a hash that was made with other parameters than today's."""
     return _hasher.check_needs_rehash(password_hash)

@@ -6,16 +6,16 @@ nothing after that, and after half an hour. Our log leaves it out (app/web/logs.
 sites no path (app/web/headers.py).
 """
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import browser_session, confirmation, email_change, recovery, sign_up_links, tokens
-from app.accounts.forms import AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
+from app.accounts import browser_session, changes, sign_up_links, tokens
+from app.accounts.forms import NICKNAME_TAKEN, AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
 from app.accounts.service import EmailTaken, NicknameTaken
 from app.limits import rate_limits
-from app.limits.rate_limits import RateLimited
+from app.limits.rate_limits import Limit, RateLimited
 from app.mail import message
 from app.web.access import public
 from app.web.errors import settle_reader
@@ -39,36 +39,36 @@ def link_expired(error: tokens.TokenExpired) -> Answer:
 def forgot_password() -> Answer:
     if not message.is_enabled():
         abort(404)
-    form = ForgottenPasswordForm()
-    if not form.is_submitted():
-        return render_template("accounts/forgot_password.html", form=form)
-    if not form.validate():
-        return render_template("accounts/forgot_password.html", form=form), 422
-    try:
-        rate_limits.take(rate_limits.MAILS_BY_ADDRESS, client_network())
-        rate_limits.take(rate_limits.RESETS_TO, form.email.data)
-    except RateLimited as error:  # of an unknown address, too
-        form.email.errors = [wait_sentence(error)]
-        return render_template("accounts/forgot_password.html", form=form), 429, retry_after(error)
-    recovery.ask_for_link(form.email.data, reader_locale())
+    form, template = ForgottenPasswordForm(), "accounts/forgot_password.html"
+    # The limits are those of an unknown address, too.
+    if refusal := ask_for_address(form, template, rate_limits.MAILS_BY_ADDRESS, rate_limits.RESETS_TO):
+        return refusal
+    changes.ask_to_reset_password(form.email.data, reader_locale())
     return render_template("accounts/link_sent.html")
 
 
 def ask_to_sign_up() -> Answer:
-    """/sign-up where mail can be sent: a known and an unknown address get the same answer after the same work."""
-    form = AddressForm()
-    if not form.is_submitted():
-        return render_template("accounts/sign_up_by_mail.html", form=form)
-    if not form.validate():
-        return render_template("accounts/sign_up_by_mail.html", form=form), 422
-    try:
-        rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-        rate_limits.take(rate_limits.SIGN_UPS_TO, form.email.data)
-    except RateLimited as error:
-        form.email.errors = [wait_sentence(error)]
-        return render_template("accounts/sign_up_by_mail.html", form=form), 429, retry_after(error)
+    """Answer /sign-up where mail can be sent: a known and an unknown address get the same after the same work."""
+    form, template = AddressForm(), "accounts/sign_up_by_mail.html"
+    if refusal := ask_for_address(form, template, rate_limits.SIGN_UP_BY_ADDRESS, rate_limits.SIGN_UPS_TO):
+        return refusal
     sign_up_links.ask_for_link(form.email.data, reader_locale())
     return render_template("accounts/sign_up_link_sent.html", email=form.email.data)
+
+
+def ask_for_address(
+    form: AddressForm | ForgottenPasswordForm, template: str, by_network: Limit, by_email: Limit
+) -> Answer | None:
+    """Return the page that asks for an address, None once it has a valid one to which a letter may be sent."""
+    if not form.validate_on_submit():
+        return render_template(template, form=form), 422 if form.is_submitted() else 200
+    try:
+        rate_limits.take(by_network, client_network())
+        rate_limits.take(by_email, form.email.data)
+    except RateLimited as error:
+        form.email.errors = [wait_sentence(error)]
+        return render_template(template, form=form), 429, retry_after(error)
+    return None
 
 
 @bp.route("/sign-up/<token>", methods=["GET", "POST"])
@@ -87,7 +87,7 @@ def sign_up(token: str) -> Answer:
     except EmailTaken:
         return render_template("accounts/account_exists.html"), 410
     except NicknameTaken:  # nicknames are public, so this tells nothing
-        form.nickname.errors = [_("This nickname is taken. Choose another one.")]
+        form.nickname.errors = [NICKNAME_TAKEN]
     except RateLimited as error:
         form.nickname.errors = [wait_sentence(error)]
         return render_template("accounts/new_account.html", form=form, email=email), 429, retry_after(error)
@@ -99,12 +99,11 @@ def sign_up(token: str) -> Answer:
 def new_password(token: str) -> Answer:
     claim = tokens.read(token, tokens.RESET_PASSWORD)
     form = NewPasswordForm(claim.email)
-    if not form.is_submitted():
-        return render_template("accounts/new_password.html", form=form, email=claim.email)
-    if not form.validate():
-        return render_template("accounts/new_password.html", form=form, email=claim.email), 422
-    recovery.set_password(token, form.new_password.data, reader_locale(), browser_session.this_client())
-    browser_session.end()  # a session of the account has ended, and another account's is not what was asked for
+    if not form.validate_on_submit():
+        page = render_template("accounts/new_password.html", form=form, email=claim.email)
+        return page, 422 if form.is_submitted() else 200
+    changes.reset_password(token, form.new_password.data, reader_locale(), browser_session.this_client())
+    session.clear()  # a session of the account has ended, and another account's is not what was asked for
     flash(_("Your new password is set. Sign in with it."))
     return redirect(url_for("accounts.sign_in"))
 
@@ -119,7 +118,7 @@ def confirm_email(token: str) -> Answer:
 @bp.post("/confirm-email/<token>")
 @public
 def confirm_email_now(token: str) -> Answer:
-    confirmation.confirm(token)
+    changes.confirm_email(token)
     flash(_("Your email address is confirmed."))
     return redirect(after_confirming())
 
@@ -136,7 +135,7 @@ def change_email(token: str) -> Answer:
 def change_email_now(token: str) -> Answer:
     session_id = current_user.session_id if current_user.is_authenticated else None
     try:
-        email_change.change_email(token, session_id, browser_session.this_client())
+        changes.change_email(token, session_id, browser_session.this_client())
     except EmailTaken:
         flash(_("Another account uses this address now, so yours wasn't changed."), "wrong")
     else:
@@ -153,6 +152,6 @@ def send_confirmation_again() -> Answer:
     if not message.is_enabled():
         abort(404)
     rate_limits.take(rate_limits.EMAIL_CONFIRMATIONS, current_user.id)
-    confirmation.send_link(current_user.id, reader_locale())
+    changes.send_confirmation(current_user.id, reader_locale())
     flash(_("We've sent you an email with a link."))
     return redirect(url_for("mypage.index"))

@@ -1,7 +1,9 @@
-"""Users, their sessions, and the events of their accounts."""
+"""Users, their sessions and tokens, and the events of their accounts."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +34,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
-    email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see confirmation.py
+    email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see changes.py
     email_refused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see bounces.py
     # Two-step sign-in: the password alone opens no session, see second_step.py.
     passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
@@ -43,6 +45,24 @@ class User(Base):
     figures_counted_at: Mapped[datetime | None] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), index=True
     )
+
+
+@dataclass(frozen=True)
+class Account:
+    """What every request knows of the account that it is for. The statement that lets the request in reads it."""
+
+    id: int
+    email: str
+    nickname: str
+    image_url: str | None
+    language: str | None
+    time_zone: str | None
+    created_at: datetime
+
+    is_authenticated: ClassVar[bool] = True
+
+
+ACCOUNT = (User.id, User.email, User.nickname, User.image_url, User.language, User.time_zone, User.created_at)
 
 
 class UserSession(Base):

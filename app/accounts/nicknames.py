@@ -15,7 +15,7 @@ BLANKS = set("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def key(nickname: str) -> str:
-    """The form that is unique: ＡＤＭＩＮ, Admin and admin have the same key."""
+    """Return the form that is unique: ＡＤＭＩＮ, Admin and admin have the same key."""
     return unicodedata.normalize("NFKC", nickname).casefold()
 
 
@@ -29,6 +29,6 @@ def mixes_scripts(nickname: str) -> bool:
 
 
 def _script(letter: str) -> str:
-    """The first word of the letter's Unicode name: CYRILLIC of "CYRILLIC SMALL LETTER A"."""
+    """Return the first word of the letter's Unicode name: CYRILLIC of "CYRILLIC SMALL LETTER A"."""
     name = unicodedata.name(letter, "UNKNOWN").removeprefix("MODIFIER LETTER ").removeprefix("FULLWIDTH ")
     return name.split()[0].split("-")[0]

@@ -17,7 +17,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, service
-from app.accounts.forms import ConfirmForm
+from app.accounts.forms import NOT_YOUR_PASSWORD, ConfirmForm
 from app.accounts.guessing import counted_password
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
@@ -112,7 +112,7 @@ def ask(act: str | None) -> Answer | None:
             browser_session.renew(who_answered(form))
             return None
     except service.WrongPassword:
-        answered.errors = [_("This isn't your password.")]
+        answered.errors = [NOT_YOUR_PASSWORD]
     except PasskeyNotAccepted as error:
         answered.errors = [str(error)]
     except RateLimited as error:
@@ -122,7 +122,7 @@ def ask(act: str | None) -> Answer | None:
 
 
 def who_answered(form: ConfirmForm) -> User:
-    """Raises: WrongPassword, PasskeyNotAccepted, RateLimited."""
+    """Return who has typed the password or shown a passkey. Raises: WrongPassword, PasskeyNotAccepted, RateLimited."""
     if form.passkey.data:
         by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
         return by_passkey(form.passkey.data)
@@ -131,7 +131,7 @@ def who_answered(form: ConfirmForm) -> User:
 
 
 def confirm_page(form: ConfirmForm, act: str | None) -> str:
-    """The page carries the fields of the form that was posted, but for the password and what else it has itself."""
+    """Render the page with the fields of the form that was posted, but for those that it has itself."""
     own = {*form.data, "csrf_token", "username"}
     carried = [(name, text) for name, text in request.form.items(multi=True) if name not in own]
     return render_template("accounts/confirm_sign_in.html", form=form, act=act, carried=carried)

@@ -2,7 +2,7 @@
 
 Nobody is signed in meanwhile. A row of five minutes says whose password was right; the browser's signed cookie holds a
 random token, the row its hash. It is bound to the password that was checked: a new one voids it. So does its use: of
-many that try at once, exactly one gets in.
+concurrent requests exactly one gets in.
 """
 
 import secrets
@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from app.accounts.errors import owner_required
 from app.accounts.events import NOBODY
 from app.accounts.models import PendingSignIn, User
-from app.accounts.service import AccountGone, lock_user
+from app.accounts.service import AccountGone, lock_user, owner_required
 from app.accounts.sessions import hash_token
 from app.extensions import db
 from app.soft_delete import purge
@@ -44,7 +43,7 @@ _USE = delete(PendingSignIn).where(*_VALID).returning(PendingSignIn.remember, Pe
 
 
 def start(user: User, *, remember: bool) -> str:
-    """Keep that the password of `user` was right. Returns the token for the browser's cookie. Raises: AccountGone."""
+    """Note that the password of `user` was right. Return the token for the browser's cookie. Raises: AccountGone."""
     token = secrets.token_urlsafe(32)
     row = {
         "token_hash": hash_token(token),
@@ -60,7 +59,7 @@ def start(user: User, *, remember: bool) -> str:
 
 
 def read(token: str) -> Pending:
-    """Who is to take the second step. Raises: SecondStepExpired."""
+    """Return who is to take the second step. Raises: SecondStepExpired."""
     row = db.session.execute(_READ, {"token_hash": hash_token(token)}).one_or_none()
     if row is None or row.password_mark != hash_token(row.User.password_hash):
         raise SecondStepExpired
@@ -68,7 +67,7 @@ def read(token: str) -> Pending:
 
 
 def use(token: str) -> Pending:
-    """As `read`, and use the row up. The caller commits.
+    """Do as `read`, and use the row up. The caller commits.
 
     The user's row is locked first, as by every other change of an account, so that two of them never wait for each
     other.
@@ -89,5 +88,5 @@ def use(token: str) -> Pending:
 
 
 def purge_expired() -> int:
-    """Delete the expired rows of all users. Returns how many there were."""
+    """Delete the expired rows of all users, and return how many there were."""
     return purge(PendingSignIn, PendingSignIn.expires_at <= func.now())

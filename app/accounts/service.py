@@ -1,9 +1,12 @@
-"""Sign-up, authentication, and the lock on a user's row that every change of an account takes.
+"""Sign-up, authentication, the profile, and the lock on a user's row that every change of an account takes.
 
-Each public function is one use case and one transaction. Sessions are in sessions.py.
+Each public function is one use case and one transaction. What needs a session, a letter or an event is in changes.py.
 """
 
-from sqlalchemy import bindparam, func, select
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts import hashing, nicknames
@@ -56,10 +59,10 @@ def sign_up(email: str, nickname: str, password: str) -> User:
 
 
 def add_user(email: str, nickname: str, password: str, *, confirmed: bool = False) -> User:
-    """As `sign_up`, in the caller's transaction. Whoever adds the same address at once waits until that ends.
+    """Do as `sign_up`, in the caller's transaction. Whoever adds the same address at once waits until that ends.
 
     Args:
-        confirmed: whether the owner has shown that the mail of the address is theirs, see sign_up_links.py.
+        confirmed: the owner has shown that the mail of the address is theirs, see sign_up_links.py.
 
     Raises:
         EmailTaken, NicknameTaken: the transaction is rolled back.
@@ -72,26 +75,47 @@ def add_user(email: str, nickname: str, password: str, *, confirmed: bool = Fals
         email_confirmed_at=func.now() if confirmed else None,
     )
     db.session.add(user)
-    try:
+    with unique_required():
         db.session.flush()
-    except IntegrityError as error:
-        db.session.rollback()
-        raise taken(error) from error
     return user
 
 
-def taken(error: IntegrityError) -> Exception:
-    """The named error for a violated unique constraint of `users`, or the error itself."""
-    constraint = violated_constraint(error)
-    if constraint == "uq_users_email":
-        return EmailTaken()
-    if constraint in ("uq_users_nickname", "uq_users_nickname_key"):
-        return NicknameTaken()
-    return error
+@contextmanager
+def unique_required() -> Iterator[None]:
+    """Roll back and raise EmailTaken or NicknameTaken when the block violates that constraint."""
+    try:
+        yield
+    except IntegrityError as error:
+        db.session.rollback()
+        constraint = violated_constraint(error)
+        if constraint == "uq_users_email":
+            raise EmailTaken from error
+        if constraint in ("uq_users_nickname", "uq_users_nickname_key"):
+            raise NicknameTaken from error
+        raise
+
+
+@contextmanager
+def owner_required() -> Iterator[None]:
+    """Roll back and raise AccountGone when the block inserts a row of a user who is gone.
+
+    Any other violated constraint is a mistake of ours. It has to surface, and must not sign anybody out.
+
+    Raises:
+        AccountGone, IntegrityError: the transaction is rolled back.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        db.session.rollback()
+        constraint = violated_constraint(error) or ""
+        if constraint.startswith("fk_") and constraint.endswith("_user_id_users"):  # see NAMING_CONVENTION
+            raise AccountGone from error
+        raise
 
 
 def authenticate(email: str, password: str) -> User:
-    """The user with this email address and password. Renews a hash that was made with older parameters.
+    """Return the user with this email address and password. Renew a hash that was made with older parameters.
 
     Raises:
         WrongCredentials: after the same work, whether the address is unknown or the password wrong.
@@ -106,7 +130,7 @@ def authenticate(email: str, password: str) -> User:
 
 
 def check_password(user_id: int, password: str) -> User:
-    """The user, whose password this is. It locks and changes nothing. Raises: WrongPassword, AccountGone."""
+    """Return the user, whose password this is. It locks and changes nothing. Raises: WrongPassword, AccountGone."""
     user = db.session.scalar(_ONE, {"user_id": user_id})
     if user is None:
         raise AccountGone
@@ -116,7 +140,7 @@ def check_password(user_id: int, password: str) -> User:
 
 
 def lock_user(user_id: int) -> User:
-    """The user's row, locked until the transaction ends (SELECT … FOR UPDATE).
+    """Lock the user's row until the transaction ends (SELECT … FOR UPDATE), and return it.
 
     Raises:
         AccountGone: the transaction is rolled back.
@@ -129,7 +153,7 @@ def lock_user(user_id: int) -> User:
 
 
 def lock_user_with_password(user_id: int, password: str) -> User:
-    """As `lock_user`, for a change that asks for the password again.
+    """Do as `lock_user`, for a change that asks for the password again.
 
     Raises:
         WrongPassword, AccountGone: the transaction is rolled back.
@@ -139,3 +163,23 @@ def lock_user_with_password(user_id: int, password: str) -> User:
         db.session.rollback()
         raise WrongPassword
     return user
+
+
+def change_nickname(user_id: int, nickname: str) -> None:
+    """Raises: NicknameTaken, AccountGone. Nothing was changed."""
+    user = lock_user(user_id)
+    user.nickname, user.nickname_key = nickname, nicknames.key(nickname)
+    with unique_required():
+        db.session.commit()
+
+
+def change_language(user_id: int, language: str) -> None:
+    """Show pages in this language on every device."""
+    db.session.execute(update(User).where(User.id == user_id).values(language=language))
+    db.session.commit()
+
+
+def change_settings(user_id: int, language: str | None, time_zone: str | None) -> None:
+    """Show pages in this language and times in this zone on every device. None: as each browser asks."""
+    db.session.execute(update(User).where(User.id == user_id).values(language=language, time_zone=time_zone))
+    db.session.commit()

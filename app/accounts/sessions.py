@@ -1,21 +1,23 @@
 """Sessions: a row for each signed-in browser. The cookie holds a random token, the row holds its hash.
 
-A session ends when its row is deleted, so a replayed cookie is worth nothing (ASVS 5.0 V7.4.1).
+A session ends when its row is deleted, so a replayed cookie is worth nothing (ASVS 5.0 V7.4.1). Its owner sees the
+sessions as signed-in devices, and can end them.
 """
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Update, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Update, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
-from app.accounts.account import ACCOUNT, Account
 from app.accounts.events import Client
-from app.accounts.models import EventKind, User, UserSession
-from app.accounts.service import WrongCredentials
+from app.accounts.models import ACCOUNT, Account, EventKind, User, UserSession
+from app.accounts.service import WrongCredentials, lock_user
 from app.database_errors import takes_no_changes
 from app.extensions import db, read
 from app.follower import writes
@@ -33,6 +35,10 @@ RECENT = timedelta(minutes=10)  # how long nobody is asked for the password agai
 
 class ReadOnly(Exception):
     """The database takes no changes just now."""
+
+
+class DeviceGone(Exception):
+    """This account has no such session. It may have ended, or be somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,6 @@ _WITH_LAST_WRITE = _SIGNED_IN.add_columns(AccountWrite.transaction_id.label("las
     AccountWrite, AccountWrite.id == User.id
 )
 
-
 # Ends what has expired, and the oldest beyond MOST. Sessions that begin at the same moment do not see each other, so
 # there may be as many more until the next one begins.
 _OLDEST_BEYOND_MOST = (
@@ -80,11 +85,25 @@ _END_OLD = delete(UserSession).where(
     (UserSession.expires_at <= func.now()) | (UserSession.id <= _OLDEST_BEYOND_MOST),
 )
 
+_NOT_EXPIRED = (UserSession.user_id == bindparam("user_id"), UserSession.expires_at > func.now())
+_IS_THIS = UserSession.id == bindparam("session_id")
+_DEVICES = (
+    select(
+        *(UserSession.id, UserSession.user_agent, UserSession.ip, UserSession.last_seen_at),
+        _IS_THIS.label("is_this"),
+    )
+    .where(*_NOT_EXPIRED)
+    .order_by(_IS_THIS.desc(), UserSession.last_seen_at.desc(), UserSession.id.desc())
+    .limit(MOST)
+)
+# Counts the other sessions, as a part of another statement. Its parameters: `user_id` and `session_id`.
+OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS_THIS).scalar_subquery()
+
 
 def start_session(
     user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
 ) -> str:
-    """Sign a browser in. An account has MOST sessions: where this is one more, the oldest one ends.
+    """Sign a browser in, and return the token for its cookie. Where the account has MOST sessions, the oldest one ends.
 
     The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
     all sessions.
@@ -96,33 +115,24 @@ def start_session(
         ip: the browser's address, for the same list.
         kind: what the owner reads of it; SIGN_IN_CONFIRMED in a browser that was signed in already.
 
-    Returns:
-        The token for the browser's cookie.
-
     Raises:
         WrongCredentials: since `user` was read, the password was changed or the account deleted.
     """
     token = secrets.token_urlsafe(32)
+    row = {
+        UserSession.token_hash: literal(hash_token(token)),
+        UserSession.user_id: User.id,
+        UserSession.expires_at: func.now() + (LIFETIME_REMEMBERED if remember else LIFETIME),
+        UserSession.user_agent: literal(user_agent[:255]),
+        UserSession.ip: literal(ip, UserSession.ip.type),
+    }
     unchanged_user = (
-        select(
-            literal(hash_token(token)),
-            User.id,
-            func.now() + (LIFETIME_REMEMBERED if remember else LIFETIME),
-            literal(user_agent[:255]),
-            literal(ip, UserSession.ip.type),
-        )
+        select(*row.values())
         .where(User.id == user.id, User.password_hash == user.password_hash)
         .with_for_update(read=True)
     )
-    columns = [
-        UserSession.token_hash,
-        UserSession.user_id,
-        UserSession.expires_at,
-        UserSession.user_agent,
-        UserSession.ip,
-    ]
-    session_id = db.session.scalar(insert(UserSession).from_select(columns, unchanged_user).returning(UserSession.id))
-    if session_id is None:
+    started = insert(UserSession).from_select(list(row), unchanged_user).returning(UserSession.id)
+    if db.session.scalar(started) is None:
         db.session.rollback()
         raise WrongCredentials(user.id)
     db.session.execute(_END_OLD, {"owner": user.id})
@@ -133,7 +143,7 @@ def start_session(
 
 
 def find_session(token: str) -> SignedIn | None:
-    """Who holds this token; None once its session has ended or expired. One statement."""
+    """Return who holds this token, None once its session has ended or expired. One statement."""
     row = read(_WITH_LAST_WRITE if writes.are_marked() else _SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
@@ -146,10 +156,8 @@ def extend_session(session_id: int) -> None:
     """
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
-    extended = (
-        update(UserSession).where(UserSession.id == session_id).values(last_seen_at=func.now(), expires_at=expires_at)
-    )
-    commit_visit(extended)
+    extended = update(UserSession).values(last_seen_at=func.now(), expires_at=expires_at)
+    commit_visit(extended.where(UserSession.id == session_id))
 
 
 def commit_visit(visit: Update) -> None:
@@ -169,11 +177,39 @@ def end_session(session_id: int) -> None:
     db.session.commit()
 
 
+def list_devices(user_id: int, session_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return the session that asks first, then the others by their last visit; at most MOST."""
+    return read(_DEVICES, {"user_id": user_id, "session_id": session_id}).all()
+
+
+def sign_out_device(user_id: int, session_id: int, client: Client) -> None:
+    """End one session of the account. Raises: DeviceGone, AccountGone. Nothing was changed."""
+    if not _end(user_id, UserSession.id == session_id):
+        db.session.rollback()
+        raise DeviceGone
+    events.record(user_id, EventKind.DEVICE_ENDED, client)
+    db.session.commit()
+
+
+def sign_out_others(user_id: int, session_id: int, client: Client) -> None:
+    """End every session of the account but this one. Raises: AccountGone."""
+    if _end(user_id, UserSession.id != session_id):
+        events.record(user_id, EventKind.OTHER_DEVICES_ENDED, client)
+    db.session.commit()
+
+
+def _end(user_id: int, which: ColumnElement[bool]) -> bool:
+    """Delete sessions; False if there were none. The user's row is locked first, as by every change of an account."""
+    lock_user(user_id)
+    ended = delete(UserSession).where(UserSession.user_id == user_id, which).returning(UserSession.id)
+    return bool(db.session.scalars(ended).all())
+
+
 def purge_expired_sessions() -> int:
-    """Delete the expired sessions of all users. Returns how many there were."""
+    """Delete the expired sessions of all users, and return how many there were."""
     return purge(UserSession, UserSession.expires_at <= func.now())
 
 
 def hash_token(token: str) -> str:
-    """SHA-256. The token is 256 random bits: nobody can guess it, so a slow hash would gain nothing."""
+    """Return its SHA-256. The token is 256 random bits: nobody can guess it, so a slow hash would gain nothing."""
     return hashlib.sha256(token.encode()).hexdigest()

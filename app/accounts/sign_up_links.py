@@ -45,23 +45,18 @@ _USE_ALL = (
 
 
 def ask_for_link(email: str, language: str) -> None:
-    """Let the worker send a link to the address, or a letter that says that it has an account.
-
-    Args:
-        language: of the page, and of the letter.
-    """
-    link_id = reserve(email)
-    message.later("accounts.send_sign_up_link", link_id=link_id, language=language)
+    """Let the worker send a link to the address, or a letter that says that it has an account, in this language."""
+    message.later("accounts.send_sign_up_link", link_id=reserve(email), language=language)
     db.session.commit()
 
 
 def reserve(email: str) -> int:
-    """The id of a link that is yet to be drawn. The caller commits."""
+    """Return the id of a link that is yet to be drawn. The caller commits."""
     return db.session.execute(_RESERVE, {"email": email}).scalar_one()
 
 
 def draw(link_id: int) -> tuple[str, str]:
-    """A new token for a reserved row, 256 random bits, and the address. One that was drawn before is void.
+    """Return a new token for a reserved row, 256 random bits, and the address. One that was drawn before is void.
 
     Raises:
         TokenExpired: the row is gone, or its link was used.
@@ -75,18 +70,16 @@ def draw(link_id: int) -> tuple[str, str]:
 
 
 def read(token: str) -> str:
-    """The address whose mail the holder of the token reads.
+    """Return the address whose mail the holder of the token reads.
 
     Raises:
         TokenExpired: nobody ever drew it, it was used, or it is older than half an hour.
         EmailTaken: the address has an account by now. Most often it is the one that this link opened.
     """
     row = db.session.execute(_READ, {"token_hash": hash_token(token)}).one_or_none()
-    if row is None:
-        raise TokenExpired
-    if row.is_taken:
+    if row is not None and row.is_taken:
         raise EmailTaken
-    if not row.is_valid:
+    if row is None or not row.is_valid:
         raise TokenExpired
     email: str = row.email
     return email
@@ -98,7 +91,7 @@ def open_account(token: str, nickname: str, password: str) -> User:
     The unique address lets one through at a time, so no two wait for each other's links.
 
     Raises:
-        NicknameTaken, EmailTaken, TokenExpired: nothing was stored. Of many that try at once, exactly one gets it.
+        NicknameTaken, EmailTaken, TokenExpired: nothing was stored. Of concurrent requests exactly one gets it.
     """
     email = read(token)
     user = service.add_user(email, nickname, password, confirmed=True)
@@ -110,5 +103,5 @@ def open_account(token: str, nickname: str, password: str) -> User:
 
 
 def purge_expired_links() -> int:
-    """Delete the expired links, a day later, as tokens.purge_expired_tokens() does. Returns how many there were."""
+    """Delete the expired links, a day later, as tokens.purge_expired_tokens() does. Return how many there were."""
     return purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)

@@ -9,17 +9,7 @@ from collections.abc import Callable
 from flask_babel import force_locale
 from sqlalchemy import Row, bindparam, select
 
-from app.accounts import (
-    access_tokens,
-    bounces,
-    event_list,
-    letters,
-    notices,
-    second_step,
-    sessions,
-    sign_up_links,
-    tokens,
-)
+from app.accounts import access_tokens, bounces, events, letters, second_step, sessions, sign_up_links, tokens
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import TokenExpired
@@ -56,7 +46,7 @@ def send_confirmation(user_id: int, language: str) -> None:
 
 @queue.task(name="accounts.send_sign_up_link", retry=DELIVERY)
 def send_sign_up_link(link_id: int, language: str) -> None:
-    """To an address that has an account goes no link, but a letter that says so."""
+    """Send a link, or to an address that has an account a letter that says so."""
     try:
         token, email = sign_up_links.draw(link_id)
     except TokenExpired:
@@ -73,7 +63,7 @@ def send_sign_up_link(link_id: int, language: str) -> None:
 
 @queue.task(name="accounts.send_change_link", retry=DELIVERY)
 def send_change_link(token_id: int, language: str) -> None:
-    """To an address that another account has goes no link, but a letter that says so."""
+    """Send a link, or to an address that another account has a letter that says so."""
     try:
         token, claim = tokens.draw(token_id)
     except TokenExpired:  # or the account was deleted
@@ -87,25 +77,25 @@ def send_change_link(token_id: int, language: str) -> None:
 
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
 def deliver_notice(notice_id: int, language: str) -> None:
-    notice = notices.read(notice_id)
+    notice = letters.read_notice(notice_id)
     if notice is None:
         return
     if not notice.is_refused:
         with force_locale(notice.language or language):
             bounces.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
-    notices.forget(notice_id)
+    letters.forget_notice(notice_id)
 
 
 @queue.task(name="accounts.send_notice", retry=DELIVERY)
 def send_notice(notice: str, user_id: int, language: str) -> None:
-    """Jobs of the release before, which knew no notices.py. They may still be queued."""
+    """Do a job of the previous release, whose notices had no rows. Some may still be queued."""
     if user := recipient(user_id):
         with force_locale(user.language or language):
             bounces.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
 
 
 def recipient(user_id: int) -> Recipient | None:
-    """The user, in a transaction that ends here: none stays open while the mail server is talked to."""
+    """Return the user, in a transaction that ends here: none stays open while the mail server is talked to."""
     user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
     db.session.commit()
     return user
@@ -130,12 +120,12 @@ def purge_expired_tokens(timestamp: int) -> None:
     tokens.purge_expired_tokens()
     access_tokens.purge_expired_tokens()
     sign_up_links.purge_expired_links()
-    notices.purge_old_notices()
+    letters.purge_old_notices()
 
 
 @nightly("accounts.purge_old_events")
 def purge_old_events(timestamp: int) -> None:
-    event_list.purge_old_events()
+    events.purge_old_events()
 
 
 @nightly("accounts.purge_pending_sign_ins")

@@ -5,14 +5,13 @@ transaction. The job draws the token when it writes the mail. So no secret waits
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from app.accounts.errors import owner_required
 from app.accounts.models import AccountToken, User
-from app.accounts.service import AccountGone, lock_user
+from app.accounts.service import AccountGone, lock_user, owner_required
 from app.accounts.sessions import hash_token
 from app.extensions import db
 from app.soft_delete import purge
@@ -30,8 +29,7 @@ class TokenExpired(Exception):
     """There is no such token: it was used, it has expired, or nobody ever drew it."""
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """What a token says: its holder reads the mail of `email`, and asked for this on behalf of the user."""
 
     user_id: int
@@ -45,26 +43,17 @@ _VALID = (
 )
 _CLAIM = select(AccountToken.user_id, AccountToken.email).where(*_VALID)
 _USE = delete(AccountToken).where(*_VALID).returning(AccountToken.email)
-_RESERVE = (
-    insert(AccountToken)
-    .values(
-        user_id=bindparam("user_id"),
-        purpose=bindparam("purpose"),
-        email=bindparam("email"),
-        expires_at=func.now() + RESERVED_FOR,
-    )
-    .returning(AccountToken.id)
-)
 
 
 def reserve(user_id: int, purpose: str, email: str) -> int:
-    """The id of a token that is yet to be drawn. The caller commits. Raises: AccountGone."""
+    """Return the id of a token that is yet to be drawn. The caller commits. Raises: AccountGone."""
+    row = {"user_id": user_id, "purpose": purpose, "email": email, "expires_at": func.now() + RESERVED_FOR}
     with owner_required():
-        return db.session.execute(_RESERVE, {"user_id": user_id, "purpose": purpose, "email": email}).scalar_one()
+        return db.session.execute(insert(AccountToken).values(row).returning(AccountToken.id)).scalar_one()
 
 
 def draw(token_id: int) -> tuple[str, Claim]:
-    """A new token for a reserved row, 256 random bits, and what it says. One that was drawn before is void.
+    """Return a new token for a reserved row, 256 random bits, and what it says. One that was drawn before is void.
 
     Raises:
         TokenExpired: the row is gone. The account was deleted, or another token was used meanwhile.
@@ -79,19 +68,19 @@ def draw(token_id: int) -> tuple[str, Claim]:
     db.session.commit()
     if row is None:
         raise TokenExpired
-    return token, Claim(**row._mapping)
+    return token, Claim(*row)
 
 
 def read(token: str, purpose: str) -> Claim:
-    """What a token says, without using it: for the page behind the link. Raises: TokenExpired."""
+    """Return what a token says, without using it: for the page behind the link. Raises: TokenExpired."""
     row = db.session.execute(_CLAIM, {"token_hash": hash_token(token), "purpose": purpose}).one_or_none()
     if row is None:
         raise TokenExpired
-    return Claim(**row._mapping)
+    return Claim(*row)
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
-    """Use a token up, and every other token of its user. Of many that try at once, exactly one gets its claim.
+    """Use a token up, and every other token of its user. Of concurrent requests exactly one gets its claim.
 
     The user's row is locked first, as by every other change of an account, so that two of them never wait for each
     other. The caller commits. If it rolls back instead, the token can be used again.
@@ -106,12 +95,12 @@ def use(token: str, purpose: str) -> tuple[User, str]:
         user = lock_user(read(token, purpose).user_id)
     except AccountGone:
         raise TokenExpired from None
-    row = db.session.execute(_USE, {"token_hash": hash_token(token), "purpose": purpose}).one_or_none()
-    if row is None:
+    email = db.session.scalar(_USE, {"token_hash": hash_token(token), "purpose": purpose})
+    if email is None:
         db.session.rollback()
         raise TokenExpired
     void_all(user.id)
-    return user, row.email
+    return user, email
 
 
 def void_all(user_id: int) -> None:
@@ -120,7 +109,7 @@ def void_all(user_id: int) -> None:
 
 
 def purge_expired_tokens() -> int:
-    """Delete the expired tokens of all users. Returns how many there were.
+    """Delete the expired tokens of all users, and return how many there were.
 
     A day later than they expire: a mail that the server did not take draws its token anew with the next attempt, which
     may come after the token of the last one has expired.

@@ -1,4 +1,4 @@
-"""The landing page, sign-up, sign-in, sign-out, and the signed-in devices."""
+"""The landing page, sign-up, sign-in, sign-out; of my page the devices, the account history and the access tokens."""
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -6,9 +6,9 @@ from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import browser_session, confirmation, devices, event_list, events, service, sessions
+from app.accounts import access_tokens, browser_session, changes, events, service, sessions
 from app.accounts.browser_session import this_client
-from app.accounts.forms import SignInForm, SignUpForm
+from app.accounts.forms import NICKNAME_TAKEN, AccessTokenForm, SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in, limit_sign_ins
 from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
@@ -24,8 +24,9 @@ from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("accounts", __name__)
+token_bp = Blueprint("access_tokens", __name__, url_prefix="/mypage/tokens")
 
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.get("/")
@@ -39,7 +40,7 @@ def landing() -> Answer:
 @bp.route("/sign-up", methods=["GET", "POST"])
 @public
 def sign_up() -> Answer:
-    """Where letters reach mailboxes, the account is opened behind a link, and no answer tells who has one."""
+    """Open an account. Where letters reach mailboxes that is done behind a link, and no answer tells who has one."""
     if message.reaches_mailboxes():
         return ask_to_sign_up()
     form = SignUpForm()
@@ -52,13 +53,13 @@ def sign_up() -> Answer:
         except service.EmailTaken:
             form.email.errors = [_("This address already has an account. Sign in instead.")]
         except service.NicknameTaken:
-            form.nickname.errors = [_("This nickname is taken. Choose another one.")]
+            form.nickname.errors = [NICKNAME_TAKEN]
         except RateLimited as error:
             form.email.errors = [wait_sentence(error)]
             return render_template("accounts/sign_up.html", form=form), 429, retry_after(error)
         else:
             browser_session.begin(user, remember=False)
-            confirmation.send_link(user.id, reader_locale())  # in development, into a file
+            changes.send_confirmation(user.id, reader_locale())  # in development, into a file
             return redirect(url_for("notes.index"))
     return render_template("accounts/sign_up.html", form=form), 422
 
@@ -97,7 +98,7 @@ def sign_in() -> Answer:
 @bp.post("/sign-in/again")
 @public
 def sign_in_again() -> Answer:
-    """The sign-in page for a form that was posted without a session. It carries the typed text and changes nothing."""
+    """Show sign-in for a form that was posted without a session. It carries the typed text and changes nothing."""
     target = local_path(request.args.get("next"), default=url_for("notes.index"))
     form = form_recovery.posted_form(target)
     if form is None:
@@ -122,7 +123,7 @@ def sign_out() -> Answer:
 
 @bp.get("/mypage/devices")
 def list_devices() -> Answer:
-    shown = devices.list_devices(current_user.id, current_user.session_id)
+    shown = sessions.list_devices(current_user.id, current_user.session_id)
     return render_template("accounts/devices.html", devices=shown, most=sessions.MOST)
 
 
@@ -130,8 +131,8 @@ def list_devices() -> Answer:
 @recent_sign_in_required(lazy_gettext("Sign out another device"))
 def sign_out_device(session_id: int) -> Answer:
     try:
-        devices.sign_out(current_user.id, session_id, this_client())
-    except devices.DeviceGone:
+        sessions.sign_out_device(current_user.id, session_id, this_client())
+    except sessions.DeviceGone:
         abort(404)
     flash(_("That device is signed out."))
     return redirect(url_for("accounts.list_devices"))
@@ -140,7 +141,7 @@ def sign_out_device(session_id: int) -> Answer:
 @bp.post("/mypage/devices/sign-out-others")
 @recent_sign_in_required(lazy_gettext("Sign out all other devices"))
 def sign_out_other_devices() -> Answer:
-    devices.sign_out_others(current_user.id, current_user.session_id, this_client())
+    sessions.sign_out_others(current_user.id, current_user.session_id, this_client())
     flash(_("You're signed out on all other devices."))
     return redirect(url_for("accounts.list_devices"))
 
@@ -149,8 +150,46 @@ def sign_out_other_devices() -> Answer:
 def list_events() -> Answer:
     before = request.args.get("before")
     try:
-        after = event_list.START if before is None else Cursor.parse(before, event_list.KEY_BOUNDS)
+        after = events.START if before is None else Cursor.parse(before, events.KEY_BOUNDS)
     except ValueError:
         abort(400)
-    shown, older = event_list.list_events(current_user.id, after)
+    shown, older = events.list_events(current_user.id, after)
     return render_template("accounts/events.html", events=shown, older=older)
+
+
+@token_bp.get("", endpoint="index")
+@recent_sign_in_required(lazy_gettext("Access tokens"))
+def list_tokens() -> Answer:
+    return token_page(AccessTokenForm(formdata=None))
+
+
+@token_bp.post("", endpoint="make")
+@recent_sign_in_required(lazy_gettext("Create an access token"))
+def make_token() -> Answer:
+    """Show the new token, as no other page ever does."""
+    form = AccessTokenForm()
+    if form.validate():
+        scopes, days = form.scopes.data, form.days
+        try:
+            token = access_tokens.make_token(current_user.id, form.name.data, scopes, days, this_client())
+        except access_tokens.TooManyTokens:
+            form.name.errors = [_("You've reached the limit for access tokens. Revoke one first.")]
+        else:
+            return render_template("accounts/access_token_made.html", token=token)
+    return token_page(form), 422
+
+
+@token_bp.post("/<id:token_id>/end", endpoint="end")
+@recent_sign_in_required(lazy_gettext("Revoke an access token"))
+def end_token(token_id: int) -> Answer:
+    try:
+        access_tokens.end_token(current_user.id, token_id, this_client())
+    except access_tokens.TokenGone:
+        abort(404)
+    flash(_("Access token revoked. The program that used it can't reach your account any more."))
+    return redirect(url_for("access_tokens.index"))
+
+
+def token_page(form: AccessTokenForm) -> str:
+    shown = access_tokens.list_tokens(current_user.id)
+    return render_template("accounts/access_tokens.html", form=form, tokens=shown, most=access_tokens.MOST)

@@ -13,9 +13,8 @@ from werkzeug.wrappers import Response
 
 from app import tracing
 from app.accounts import access_tokens
-from app.accounts.access_tokens import TokenHolder
+from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
-from app.accounts.token_format import bearer_token, is_signed
 from app.extensions import csrf, login
 from app.limits import rate_leases, rate_limits
 from app.limits.quotas import DeletedSince

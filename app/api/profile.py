@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from flask import abort, request, stream_with_context
-from flask_babel import gettext as _
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.accounts import profile
-from app.accounts.account import Account
+from app.accounts import service as accounts
 from app.accounts.browser_session import this_client
-from app.accounts.forms import NicknameForm, SettingsForm
+from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
+from app.accounts.models import Account
 from app.accounts.service import NicknameTaken
 from app.api.answers import answer
 from app.api.blueprint import caller, has_signed_token
@@ -69,11 +68,11 @@ def change_profile(body: ChangedProfile) -> Response:
         asked = replace(asked, time_zone=settings.time_zone.data or None)
     if "nickname" in sent:
         try:
-            profile.change_nickname(who.id, asked.nickname)
+            accounts.change_nickname(who.id, asked.nickname)
         except NicknameTaken as error:
-            raise wrong_value("#/nickname", _("This nickname is taken. Choose another one.")) from error
+            raise wrong_value("#/nickname", str(NICKNAME_TAKEN)) from error
     if sent.keys() - {"nickname"}:
-        profile.change_settings(who.id, asked.language, asked.time_zone)
+        accounts.change_settings(who.id, asked.language, asked.time_zone)
     return profile_of(asked)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, select
 
-from app.accounts import devices
+from app.accounts import sessions
 from app.extensions import read
 from app.mypage.heat_map import Half, busiest_week, first_day, halves
 from app.time_zones import midnight
@@ -62,7 +62,7 @@ class Overview:
 @cache
 def _statement(figures: tuple[tuple[str, ColumnElement[Any]], ...]) -> Select[tuple[object, ...]]:
     """Built once: the factory names the same figures for every request."""
-    return select(*(count.label(name) for name, count in figures), devices.OTHERS.label("other_devices"))
+    return select(*(count.label(name) for name, count in figures), sessions.OTHERS.label("other_devices"))
 
 
 @lru_cache(maxsize=256)

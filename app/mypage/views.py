@@ -1,25 +1,43 @@
-"""My page, and the page that edits it: it shows the forms of accounts and photos, and posts come back to it."""
+"""My page, the page that edits it, and preferences in cookies of the browser: language, colours, keyboard shortcuts.
 
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, url_for
+The edit page shows the forms of accounts and photos, and their posts come back to it. A signed-in reader chooses the
+language for the account, so on every device.
+"""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_login import current_user
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import Field
 
-from app.accounts import browser_session, deletion, email_change, password, profile
+from app import time_zones
+from app.accounts import browser_session, changes, service
 from app.accounts.browser_session import this_client
-from app.accounts.forms import DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
+from app.accounts.forms import (
+    NICKNAME_TAKEN,
+    NOT_YOUR_PASSWORD,
+    DeletionForm,
+    EmailForm,
+    NicknameForm,
+    PasswordForm,
+    SettingsForm,
+)
 from app.accounts.guessing import counted_password
 from app.accounts.service import NicknameTaken, WrongPassword
 from app.follower.choice import from_follower
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.mail import message
-from app.mypage.edit_page import Answer, edit_page, limited_page
 from app.mypage.overview import overview
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.photos.rejection import PhotoRejected
+from app.web.access import local_path, public
 from app.web.answers import go_to, refusal
 from app.web.cookies import keep
 from app.web.errors import wants_json
@@ -27,8 +45,14 @@ from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader, reader_locale, today
 from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
+from app.web.throttling import retry_after, wait_sentence
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
+preferences = Blueprint("preferences", __name__)
+
+CHOICES = {"language": ("ko", "en"), "theme": ("auto", "light", "dark"), "shortcuts": ("on", "off")}
+
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.get("")
@@ -47,7 +71,7 @@ def edit() -> Answer:
 @bp.post("/photo")
 @accepts_upload(UPLOAD_LIMIT)
 def put_photo() -> Answer:
-    """photo.js asks for JSON and is told as data where to go, or what is wrong."""
+    """Change the photo. photo.js asks for JSON and is told as data where to go, or what is wrong."""
     form = PhotoForm()
     if form.validate():
         [photo] = form.photo.data
@@ -81,9 +105,9 @@ def change_nickname() -> Answer:
     form = NicknameForm()
     if form.validate():
         try:
-            profile.change_nickname(current_user.id, form.nickname.data)
+            service.change_nickname(current_user.id, form.nickname.data)
         except NicknameTaken:
-            form.nickname.errors = [_("This nickname is taken. Choose another one.")]
+            form.nickname.errors = [NICKNAME_TAKEN]
         else:
             flash(_("Your nickname was changed."))
             return redirect(url_for("mypage.index"))
@@ -96,7 +120,7 @@ def change_settings() -> Answer:
     if not form.validate():
         return edit_page(form), 422
     language = form.language.data
-    profile.change_settings(current_user.id, language or None, form.time_zone.data or None)
+    service.change_settings(current_user.id, language or None, form.time_zone.data or None)
     with force_locale(language or browser_locale()):
         flash(_("Your language and time zone were saved."))
     answer = redirect(url_for("mypage.index"))
@@ -114,7 +138,7 @@ def change_password() -> Answer:
         try:
             with counted_password(current_user.id):
                 current, new = form.current_password.data, form.new_password.data
-                user = password.change_password(current_user.id, current, new, reader_locale(), this_client())
+                user = changes.change_password(current_user.id, current, new, reader_locale(), this_client())
         except WrongPassword:
             form.current_password.errors = [_("This isn't your current password.")]
         except RateLimited as error:
@@ -140,9 +164,9 @@ def change_email() -> Answer:
                 counted_password(current_user.id),
             ):
                 typed, new = form.password_for_email.data, form.new_email.data
-                email_change.ask_for_link(current_user.id, typed, new, reader_locale(), this_client())
+                changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
         except WrongPassword:
-            form.password_for_email.errors = [_("This isn't your password.")]
+            form.password_for_email.errors = [NOT_YOUR_PASSWORD]
         except RateLimited as error:
             return limited_page(form, form.password_for_email, error)
         else:
@@ -157,9 +181,9 @@ def delete_account() -> Answer:
     if form.validate():
         try:
             with counted_password(current_user.id):
-                deletion.delete_account(current_user.id, form.password.data, this_client())
+                changes.delete_account(current_user.id, form.password.data, this_client())
         except WrongPassword:
-            form.password.errors = [_("This isn't your password.")]
+            form.password.errors = [NOT_YOUR_PASSWORD]
         except RateLimited as error:
             return limited_page(form, form.password, error)
         else:
@@ -167,3 +191,55 @@ def delete_account() -> Answer:
             flash(_("Your account and everything in it were deleted."))
             return redirect(url_for("accounts.landing"))
     return edit_page(form), 422
+
+
+def edit_page(refused: FlaskForm | None = None) -> str:
+    """Render the page with its forms. The refused one keeps the typed text and says why."""
+    settings_form = SettingsForm(
+        formdata=None, language=current_user.language or "", time_zone=current_user.time_zone or ""
+    )
+    forms = {
+        "photo_form": PhotoForm(formdata=None),
+        "nickname_form": NicknameForm(formdata=None, nickname=current_user.nickname),
+        "password_form": PasswordForm(formdata=None),
+        "email_form": EmailForm(formdata=None),
+        "settings_form": settings_form,
+        "deletion_form": DeletionForm(formdata=None),
+    }
+    for name, form in forms.items():
+        if type(form) is type(refused):
+            forms[name] = refused
+    return render_template(
+        "mypage/edit.html",
+        **forms,
+        refused=refused,
+        zones=time_zones.of_no_region(settings_form.time_zone.data),
+        regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
+    )
+
+
+def limited_page(form: FlaskForm, field: Field, error: RateLimited) -> Answer:
+    field.errors = [wait_sentence(error)]
+    return edit_page(form), 429, retry_after(error)
+
+
+@preferences.post("/preferences")
+@public
+def choose() -> Response:
+    chosen = {name: request.form[name] for name in CHOICES if name in request.form}
+    if not chosen or any(value not in CHOICES[name] for name, value in chosen.items()):
+        abort(422)
+    if "language" in chosen and current_user.is_authenticated:
+        service.change_language(current_user.id, chosen["language"])
+    response = redirect(local_path(request.form.get("next"), default="/"))
+    for name, value in chosen.items():
+        keep(response, name, value)
+    return response
+
+
+@preferences.get("/preferences/shortcuts")
+def shortcuts() -> str:
+    """Render the list of keyboard shortcuts, a part for any page. Few open it, so no page carries it."""
+    back = local_path(request.args.get("next"), default="/")
+    on = request.cookies.get("shortcuts") != "off"
+    return render_template("preferences/shortcuts.html", on=on, back=back)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Delete, Row, Select, Update, and_, bindparam, func, select, update
 
-from app.accounts.errors import owner_required
+from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.limits.idempotency import Key
 from app.limits.quotas import DeletedSince, Quota, StoredBefore

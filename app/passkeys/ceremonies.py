@@ -1,23 +1,23 @@
-"""The two ceremonies of WebAuthn, by the library py_webauthn: whether what a browser answers is true.
+"""The two ceremonies of WebAuthn, by the library py_webauthn: what a browser is asked, and the check of its answer.
 
 Pure: no request, no database. Registration makes a passkey, authentication shows that its holder is there. Both require
 user verification, that is the fingerprint, the face or the PIN that unlocks the device. So a passkey is two factors.
-What the browser is asked is in options.py.
 
 The library is imported on first use: with the cryptography that it needs it takes 0.15 s and 14 MB, and most sign-ins
 are by password.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from webauthn.helpers.cose import COSEAlgorithmIdentifier
-    from webauthn.helpers.structs import AuthenticationCredential
+    from webauthn.helpers.structs import AuthenticationCredential, PublicKeyCredentialDescriptor
 
+TIMEOUT = 5 * 60 * 1000  # milliseconds, as long as a challenge lives
 MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
 MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn Level 3, section 4
 MAX_PUBLIC_KEY = 1024  # bytes; RSA of 4,096 bits takes 600, and checking a much longer one would take seconds
@@ -40,8 +40,7 @@ class RelyingParty:
     origin: str
 
 
-@dataclass(frozen=True)
-class Registered:
+class Registered(NamedTuple):
     credential_id: bytes
     public_key: bytes
     sign_count: int
@@ -49,21 +48,87 @@ class Registered:
     transports: list[str]
 
 
-@dataclass(frozen=True)
-class Authenticated:
+class Authenticated(NamedTuple):
     sign_count: int
     backed_up: bool
 
 
+Known = Iterable[tuple[bytes, list[str]]]  # of an account's passkeys: the credential, and how to reach its device
+
+
 def algorithms() -> "list[COSEAlgorithmIdentifier]":
-    """The signatures that a passkey may make."""
+    """Return the signatures that a passkey may make."""
     from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
 
     return [Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]  # the last: Windows Hello
 
 
+def registration_options(
+    party: RelyingParty, challenge: bytes, user_handle: bytes, email: str, nickname: str, known: Known
+) -> dict[str, Any]:
+    """Return what to ask navigator.credentials.create() for, as JSON.
+
+    That is a discoverable credential, and no attestation of its maker.
+
+    Args:
+        email, nickname: stay on the reader's device, to tell accounts apart there.
+        known: the account's passkeys; a device that has one of them makes no second one.
+    """
+    import webauthn
+    from webauthn.helpers import options_to_json_dict, structs
+
+    options = webauthn.generate_registration_options(
+        rp_id=party.id,
+        rp_name="Semicircle",
+        user_id=user_handle,
+        user_name=email,
+        user_display_name=nickname,
+        challenge=challenge,
+        timeout=TIMEOUT,
+        attestation=structs.AttestationConveyancePreference.NONE,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
+        ),
+        exclude_credentials=descriptors(known),
+        supported_pub_key_algs=algorithms(),
+    )
+    return options_to_json_dict(options)
+
+
+def authentication_options(party: RelyingParty, challenge: bytes, known: Known = ()) -> dict[str, Any]:
+    """Return what to ask navigator.credentials.get() for, as JSON.
+
+    Args:
+        known: the passkeys that may answer; empty: any of this site, so nobody has to say first who they are.
+    """
+    import webauthn
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import UserVerificationRequirement
+
+    options = webauthn.generate_authentication_options(
+        rp_id=party.id,
+        challenge=challenge,
+        timeout=TIMEOUT,
+        allow_credentials=descriptors(known),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def descriptors(known: Known) -> "list[PublicKeyCredentialDescriptor]":
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
+
+    return [
+        PublicKeyCredentialDescriptor(
+            id=credential_id, transports=[AuthenticatorTransport(name) for name in transports]
+        )
+        for credential_id, transports in known
+    ]
+
+
 def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> Registered:
-    """The passkey that the answer of navigator.credentials.create() holds. Raises: PasskeyRefused."""
+    """Return the passkey that the answer of navigator.credentials.create() holds. Raises: PasskeyRefused."""
     import webauthn
     from webauthn import helpers
 
@@ -82,18 +147,17 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> R
         helpers.decoded_public_key_to_cryptography(key)
     if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:
         raise PasskeyRefused("too long")
-    transports = sorted({transport.value for transport in credential.response.transports or []})
     return Registered(
         verified.credential_id,
         verified.credential_public_key,
         verified.sign_count,
         verified.credential_backed_up,
-        transports,
+        transports=sorted({transport.value for transport in credential.response.transports or []}),
     )
 
 
 def parse_authentication(answer: str) -> "AuthenticationCredential":
-    """The answer of navigator.credentials.get(), which says whose it claims to be. Raises: PasskeyRefused."""
+    """Parse the answer of navigator.credentials.get(), which says whose it claims to be. Raises: PasskeyRefused."""
     from webauthn.helpers import parse_authentication_credential_json
 
     with refusing():
@@ -103,7 +167,7 @@ def parse_authentication(answer: str) -> "AuthenticationCredential":
 def verify_authentication(
     party: RelyingParty, challenge: bytes, credential: "AuthenticationCredential", public_key: bytes
 ) -> Authenticated:
-    """Whether the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
+    """Verify that the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
 
     The counter is the caller's to compare, by the statement that stores it: the library would do it before the
     signature, so anybody could claim that a passkey was copied.
@@ -132,7 +196,7 @@ def load(answer: str) -> dict[str, Any]:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Whatever an answer makes the library raise is a refusal.
+    """Turn whatever an answer makes the library raise into a refusal.
 
     It decodes JSON, CBOR and keys that anybody can send. Besides its own errors, that raises KeyError, TypeError,
     RecursionError and what `cryptography` has; no list of them would be complete.

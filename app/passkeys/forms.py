@@ -1,15 +1,36 @@
-"""The forms of passkeys. What a browser answers is in a hidden field, which passkeys.js fills in."""
+"""The forms of passkeys, and the sentences of what is refused. What a browser answers is in a hidden field, which
+passkeys.js fills in.
+"""
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length
 
-from app.passkeys.ceremonies import MAX_ANSWER
+from app.passkeys.ceremonies import MAX_ANSWER, PasskeyRefused
 from app.passkeys.models import NAME_LENGTH
+from app.passkeys.service import ChallengeExpired, LastPasskey, NoPasskey, PasskeyCopied, PasskeyTaken, TooManyPasskeys
+from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
 CODE_LENGTH = 40  # what is typed, with spaces and hyphens
+
+SENTENCES = {
+    ChallengeExpired: _("That took too long, or it was sent twice. Try again."),
+    PasskeyRefused: _("This passkey doesn't work here. Try another way."),
+    PasskeyCopied: _("This passkey looks like a copy, so we don't accept it. Use another one, and remove this one."),
+    PasskeyTaken: _("This passkey is already in use. Create a new one."),
+    TooManyPasskeys: _("You've reached the limit for passkeys. Remove one first."),
+    NoPasskey: _("Add a passkey first."),
+    LastPasskey: _("This is your last passkey, and two-step sign-in needs one. Turn off two-step sign-in first."),
+    NotTurnedOn: _("Recovery codes are for two-step sign-in. Turn it on first."),
+    WrongRecoveryCode: _("This isn't one of your unused recovery codes. Check it, or use another one."),
+}
+
+
+def sentence_of(error: Exception) -> str:
+    """Tell the reader what happened, and what to do."""
+    return str(SENTENCES[type(error)])
 
 
 def answer_field() -> HiddenField:
@@ -27,12 +48,7 @@ def name_field() -> StringField:
     return StringField(
         _("Name"),
         filters=[normalize, strip],
-        validators=[
-            DataRequired(_("Please give it a name.")),
-            at_most(NAME_LENGTH),
-            no_control_characters,
-            one_line,
-        ],
+        validators=[DataRequired(_("Please give it a name.")), at_most(NAME_LENGTH), no_control_characters, one_line],
         render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"},
     )
 

@@ -1,4 +1,4 @@
-"""Which site a passkey is made for (WebAuthn's relying party): the host of SITE_URL, else the host of the request.
+"""The site that a passkey is made for (WebAuthn's relying party): the host of SITE_URL, else the host of the request.
 
 A passkey belongs to one host name for good. An IP address is none, so at 127.0.0.1 there are no passkeys; at localhost
 there are. Without SITE_URL the Host header decides, which TRUSTED_HOSTS bounds: a stranger's host name makes passkeys
@@ -18,7 +18,7 @@ PORTS = {"http": 80, "https": 443}  # which an origin does not name
 
 
 def relying_party() -> RelyingParty | None:
-    """This site; None where the page was opened by another name than the site's, or by an IP address."""
+    """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
     return _party(current_app.config["SITE_URL"], own_origin())
 
 
@@ -40,13 +40,13 @@ def relying_party_or_404() -> RelyingParty:
 
 
 def place_for_passkeys() -> str | None:
-    """The address at which this site has passkeys, if it has one and it is not the one of this request."""
+    """Return the address at which this site has passkeys, if it has one and it is not the one of this request."""
     site = urlsplit(current_app.config["SITE_URL"])
     return None if not site.hostname or is_ip_address(site.hostname) or relying_party() else origin(site)
 
 
 def origin(url: SplitResult) -> str:
-    """As a browser writes it: lower-case, without the port that is the scheme's own."""
+    """Return the origin as a browser writes it: lower-case, without the port that is the scheme's own."""
     port = f":{url.port}" if url.port and url.port != PORTS.get(url.scheme) else ""
     return f"{url.scheme}://{url.hostname}{port}"
 

@@ -1,27 +1,39 @@
-"""The passkeys of an account: list, add, rename and remove them. Somebody else's passkey is not found."""
+"""The passkeys of an account: list, add, rename and remove them, and sign in with one. Somebody else's is not found.
+
+A browser signs a challenge: 32 random bytes, single use, for five minutes (WebAuthn, section 13.4.3). A challenge is a
+row, so that the first answer can delete it: a cookie alone could be sent twice (replay). The row's id is in the
+browser's signed session cookie, so that it serves this browser alone.
+"""
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
-from app.accounts.service import lock_user
+from app.accounts.service import lock_user, owner_required
 from app.database_errors import violated_constraint
 from app.extensions import db, read
-from app.passkeys import ceremonies, challenges, recovery_codes
-from app.passkeys.ceremonies import RelyingParty
-from app.passkeys.models import Passkey
-from app.passkeys.options import Known, registration_options
+from app.passkeys import ceremonies
+from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
+from app.passkeys.models import Challenge, Passkey, RecoveryCode
+from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
+CHALLENGE_LIFETIME = timedelta(minutes=5)
+CHALLENGE_LENGTH = 32  # bytes
+
+# Purposes. An answer that was given to confirm something must not sign in another browser, so each has its own.
+REGISTER = "register"
+SIGN_IN = "sign_in"
+SECOND_STEP = "second_step"
+CONFIRM = "confirm"
 
 
 class PasskeyNotFound(Exception):
@@ -44,67 +56,87 @@ class LastPasskey(Exception):
     """Sign-in asks for a passkey after the password, and this is the last one."""
 
 
-@dataclass(frozen=True)
-class Overview:
+class ChallengeExpired(Exception):
+    """This browser was given no such challenge, it was answered already, or it took too long."""
+
+
+class PasskeyCopied(PasskeyRefused):
+    """The passkey's counter went backwards: there seems to be a copy (WebAuthn, section 6.1.1)."""
+
+
+class Overview(NamedTuple):
     """
     Args:
         passkeys: in the order in which they were added, with their columns for the page.
-        is_second_step: whether sign-in asks for one after the password.
+        is_second_step: sign-in asks for one after the password.
         codes_left: unused recovery codes.
     """
 
-    passkeys: Sequence["Shown"]
+    passkeys: Sequence[Row[*tuple[Any, ...]]]
     is_second_step: bool
     codes_left: int
 
 
-@dataclass(frozen=True)
-class Shown:
-    id: int
-    name: str
-    backed_up: bool
-    created_at: datetime
-    last_used_at: datetime | None
-
-
+_CODES_LEFT = (
+    select(func.count())
+    .select_from(RecoveryCode)
+    .where(RecoveryCode.user_id == bindparam("user_id"), RecoveryCode.used_at.is_(None))
+    .scalar_subquery()
+)
 # One row even without a passkey, so that one statement is enough for the page.
 _OVERVIEW = (
     select(
         User.passkey_after_password,
-        recovery_codes.LEFT.label("codes_left"),
-        Passkey.id,
-        Passkey.name,
-        Passkey.backed_up,
-        Passkey.created_at,
-        Passkey.last_used_at,
+        _CODES_LEFT.label("codes_left"),
+        *(Passkey.id, Passkey.name, Passkey.backed_up, Passkey.created_at, Passkey.last_used_at),
     )
     .outerjoin(Passkey, Passkey.user_id == User.id)
     .where(User.id == bindparam("user_id"))
     .order_by(Passkey.id)
     .limit(MOST)
 )
-KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
+_KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
     Passkey.user_id == bindparam("user_id")
 )
-_OWN = (Passkey.id == bindparam("passkey_id"), Passkey.user_id == bindparam("owner"))
-_NAME = select(Passkey.name).where(*_OWN)
+_NAME = select(Passkey.name).where(Passkey.id == bindparam("passkey_id"), Passkey.user_id == bindparam("owner"))
+_BY_CREDENTIAL = select(Passkey).where(Passkey.credential_id == bindparam("credential_id"))
+# A passkey that counts has to have counted on. Compared where it is stored, so that no two answers pass together.
+_COUNT_ON = (
+    update(Passkey)
+    .where(
+        Passkey.id == bindparam("passkey_id"),
+        (Passkey.sign_count < bindparam("count")) | ((Passkey.sign_count == 0) & (bindparam("count") == 0)),
+    )
+    .values(sign_count=bindparam("count"), backed_up=bindparam("is_backed_up"), last_used_at=func.now())
+    .returning(Passkey.id)
+)
+_USE_CHALLENGE = (
+    delete(Challenge)
+    .where(
+        Challenge.id == bindparam("challenge_id"),
+        Challenge.purpose == bindparam("purpose"),
+        Challenge.user_id.is_not_distinct_from(bindparam("user_id")),
+        Challenge.expires_at > func.now(),
+    )
+    .returning(Challenge.challenge, Challenge.user_handle)
+)
 
 
 def overview(user_id: int) -> Overview:
     rows = read(_OVERVIEW, {"user_id": user_id}).all()
-    shown = [Shown(row.id, row.name, row.backed_up, row.created_at, row.last_used_at) for row in rows if row.id]
+    shown = [row for row in rows if row.id]
     return Overview(shown, rows[0].passkey_after_password if rows else False, rows[0].codes_left if rows else 0)
 
 
 def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str) -> tuple[int, dict[str, Any]]:
-    """The id of a new challenge, and what the browser is asked. Raises: TooManyPasskeys, AccountGone."""
-    known = db.session.execute(KNOWN, {"user_id": user_id}).all()
+    """Return the id of a new challenge, and what to ask the browser. Raises: TooManyPasskeys, AccountGone."""
+    known = db.session.execute(_KNOWN, {"user_id": user_id}).all()
     if len(known) >= MOST:
         raise TooManyPasskeys
     handle = known[0].user_handle if known else secrets.token_bytes(HANDLE_LENGTH)
-    drawn = challenges.draw(challenges.REGISTER, user_id, handle)
-    devices = [Known(row.credential_id, row.transports) for row in known]
-    return drawn.id, registration_options(party, drawn.value, handle, email, nickname, devices)
+    challenge_id, value = draw_challenge(REGISTER, user_id, handle)
+    devices = [(row.credential_id, row.transports) for row in known]
+    return challenge_id, ceremonies.registration_options(party, value, handle, email, nickname, devices)
 
 
 def add_passkey(
@@ -116,23 +148,14 @@ def add_passkey(
         ChallengeExpired, PasskeyRefused: see there.
         PasskeyTaken, TooManyPasskeys, AccountGone: nothing was stored.
     """
-    drawn = challenges.use(challenge_id, challenges.REGISTER, user_id)
-    made = ceremonies.verify_registration(party, drawn.value, answer)
+    value, user_handle = use_challenge(challenge_id, REGISTER, user_id)
+    made = ceremonies.verify_registration(party, value, answer)
     lock_user(user_id)  # so that no two passkeys at once are the twentieth
     count = db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)) or 0
     if count >= MOST:
         db.session.rollback()
         raise TooManyPasskeys
-    passkey = Passkey(
-        user_id=user_id,
-        credential_id=made.credential_id,
-        public_key=made.public_key,
-        user_handle=drawn.user_handle,
-        sign_count=made.sign_count,
-        name=name,
-        transports=made.transports,
-        backed_up=made.backed_up,
-    )
+    passkey = Passkey(user_id=user_id, user_handle=user_handle, name=name, **made._asdict())
     db.session.add(passkey)
     try:
         db.session.flush()
@@ -147,7 +170,7 @@ def add_passkey(
 
 
 def get_name(user_id: int, passkey_id: int) -> str:
-    """Raises: PasskeyNotFound."""
+    """Return what the owner calls a passkey. Raises: PasskeyNotFound."""
     name = db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id})
     if name is None:
         raise PasskeyNotFound
@@ -176,3 +199,94 @@ def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
     db.session.execute(delete(Passkey).where(Passkey.id == passkey_id))
     events.record(user_id, EventKind.PASSKEY_REMOVED, client)
     db.session.commit()
+
+
+def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None) -> tuple[int, dict[str, Any]]:
+    """Return the id of a new challenge, and what to ask the browser.
+
+    Args:
+        user_id: whose passkeys may answer; None: anybody's, and the answer says whose it is.
+
+    Raises: AccountGone.
+    """
+    challenge_id, value = draw_challenge(purpose, user_id)
+    rows = db.session.execute(_KNOWN, {"user_id": user_id}).all() if user_id else []
+    known = [(row.credential_id, row.transports) for row in rows]
+    return challenge_id, ceremonies.authentication_options(party, value, known)
+
+
+def authenticate(
+    party: RelyingParty, challenge_id: int | None, purpose: str, answer: str, user_id: int | None = None
+) -> User:
+    """Return whose passkey has answered the challenge.
+
+    A passkey whose account was deleted is as unknown as one that never was. The counter that some passkeys have shows
+    copies (WebAuthn, section 6.1.1): it is compared after the signature, by the statement that stores it.
+
+    Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
+    """
+    value, _handle = use_challenge(challenge_id, purpose, user_id)
+    credential = ceremonies.parse_authentication(answer)
+    passkey = db.session.scalar(_BY_CREDENTIAL, {"credential_id": credential.raw_id})
+    if passkey is None or user_id not in (None, passkey.user_id):
+        raise PasskeyRefused("unknown")
+    handle = credential.response.user_handle
+    is_left_out = not handle and user_id is not None  # as a device may that was asked for this passkey
+    if handle != passkey.user_handle and not is_left_out:
+        raise PasskeyRefused("user handle")
+    verified = ceremonies.verify_authentication(party, value, credential, passkey.public_key)
+    counted = {"passkey_id": passkey.id, "count": verified.sign_count, "is_backed_up": verified.backed_up}
+    if db.session.scalar(_COUNT_ON, counted) is None:
+        db.session.rollback()
+        raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
+    user = db.session.get(User, passkey.user_id)
+    db.session.commit()
+    if user is None:
+        raise PasskeyRefused("unknown")
+    return user
+
+
+def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes | None = None) -> tuple[int, bytes]:
+    """Store a new challenge, and return its id and its bytes.
+
+    Args:
+        user_id: who is to answer; None where that is what the answer tells.
+        user_handle: of the passkey that is to be made; None for any other purpose.
+
+    Raises: AccountGone.
+    """
+    value = secrets.token_bytes(CHALLENGE_LENGTH)
+    row = {
+        "challenge": value,
+        "purpose": purpose,
+        "user_id": user_id,
+        "user_handle": user_handle,
+        "expires_at": func.now() + CHALLENGE_LIFETIME,
+    }
+    with owner_required():
+        challenge_id = db.session.execute(insert(Challenge).values(row).returning(Challenge.id)).scalar_one()
+    db.session.commit()
+    return challenge_id, value
+
+
+def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = None) -> tuple[bytes, bytes | None]:
+    """Use a challenge up, whatever its answer is worth, and return its bytes and its user handle.
+
+    Of concurrent requests exactly one gets them.
+
+    Args:
+        challenge_id: as the browser's signed cookie has it; None when it has none.
+
+    Raises: ChallengeExpired.
+    """
+    parameters = {"challenge_id": challenge_id, "purpose": purpose, "user_id": user_id}
+    row = db.session.execute(_USE_CHALLENGE, parameters).one_or_none()
+    db.session.commit()
+    if row is None:
+        raise ChallengeExpired
+    return row.challenge, row.user_handle
+
+
+def purge_expired_challenges() -> int:
+    """Delete the expired challenges of all users, and return how many there were."""
+    return purge(Challenge, Challenge.expires_at <= func.now())

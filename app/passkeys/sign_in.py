@@ -4,28 +4,30 @@ Each way has two requests. The first one asks for a challenge, as JSON for passk
 browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
 """
 
+import logging
+from collections.abc import Callable
+from functools import partial
+
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
+from wtforms import Field
 
-from app.accounts import browser_session, second_step
-from app.accounts import events as account_events
+from app.accounts import browser_session, events, second_step
 from app.accounts.browser_session import this_client
 from app.accounts.forms import SignInForm
-from app.accounts.guessing import counted_recovery_code
-from app.accounts.models import User
+from app.accounts.guessing import counted
+from app.accounts.models import EventKind, User
 from app.accounts.recent_sign_in import PasskeyNotAccepted
 from app.accounts.second_step import SecondStepExpired
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
-from app.passkeys import authentication, challenges, events, two_step
-from app.passkeys.authentication import PasskeyCopied
+from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
-from app.passkeys.challenges import ChallengeExpired, cookie_key
-from app.passkeys.forms import AnswerForm, RecoveryCodeForm
+from app.passkeys.forms import AnswerForm, RecoveryCodeForm, sentence_of
 from app.passkeys.relying_party import relying_party_or_404
-from app.passkeys.sentences import sentence_of
+from app.passkeys.service import ChallengeExpired, PasskeyCopied
 from app.passkeys.two_step import WrongRecoveryCode
 from app.web import form_recovery
 from app.web.access import local_path, public
@@ -33,6 +35,7 @@ from app.web.errors import settle_reader
 from app.web.proxy import client_address, client_network
 from app.web.throttling import retry_after, wait_sentence
 
+log = logging.getLogger(__name__)
 bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -49,31 +52,27 @@ def second_step_expired(error: SecondStepExpired) -> Answer:
 @bp.post("/passkey/options")
 @public
 def sign_in_options() -> Response:
-    return ask(challenges.SIGN_IN)
+    return ask(service.SIGN_IN)
 
 
 @bp.post("/passkey")
 @public
 def sign_in() -> Answer:
-    """Whose passkey it is says the passkey. It is two factors, so no second step follows."""
+    """Sign in whose passkey it is. It is two factors, so no second step follows."""
     form = AnswerForm()
     if not form.validate():
         return sign_in_page(form), 422
     try:
-        user = answered(challenges.SIGN_IN, form.credential.data)
-    except (ChallengeExpired, PasskeyRefused) as error:
-        form.credential.errors = [sentence_of(error)]
-        return sign_in_page(form), 422
-    except RateLimited as error:
-        form.credential.errors = [wait_sentence(error)]
-        return sign_in_page(form), 429, retry_after(error)
+        user = answered(service.SIGN_IN, form.credential.data)
+    except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
+        return refused(form.credential, error, partial(sign_in_page, form))
     return signed_in(user, remember=form.remember.data)
 
 
 @bp.route("/second-step", methods=["GET", "POST"])
 @public
 def ask_second_step() -> str:
-    """The page of the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
+    """Show the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
     second_step.read(pending_token())
     return second_step_page(RecoveryCodeForm(formdata=None))
 
@@ -81,7 +80,7 @@ def ask_second_step() -> str:
 @bp.post("/second-step/options")
 @public
 def second_step_options() -> Response:
-    return ask(challenges.SECOND_STEP, second_step.read(pending_token()).user.id)
+    return ask(service.SECOND_STEP, second_step.read(pending_token()).user.id)
 
 
 @bp.post("/second-step/passkey")
@@ -93,13 +92,9 @@ def take_second_step() -> Answer:
     if not form.validate():
         return second_step_page(form), 422
     try:
-        answered(challenges.SECOND_STEP, form.credential.data, user_id)
-    except (ChallengeExpired, PasskeyRefused) as error:
-        form.credential.errors = [sentence_of(error)]
-        return second_step_page(form), 422
-    except RateLimited as error:
-        form.credential.errors = [wait_sentence(error)]
-        return second_step_page(form), 429, retry_after(error)
+        answered(service.SECOND_STEP, form.credential.data, user_id)
+    except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
+        return refused(form.credential, error, partial(second_step_page, form))
     pending = two_step.sign_in_with_passkey(token)
     return signed_in(pending.user, remember=pending.remember)
 
@@ -113,21 +108,18 @@ def take_second_step_with_code() -> Answer:
     if not form.validate():
         return second_step_page(form), 422
     try:
-        with counted_recovery_code(user_id):
+        with counted(rate_limits.RECOVERY_CODES, user_id):
             pending = two_step.sign_in_with_code(token, form.code.data, this_client())
-    except WrongRecoveryCode as error:
-        account_events.recovery_code_refused(user_id, this_client())
-        form.code.errors = [sentence_of(error)]
-        return second_step_page(form), 422
-    except RateLimited as error:
-        form.code.errors = [wait_sentence(error)]
-        return second_step_page(form), 429, retry_after(error)
+    except (WrongRecoveryCode, RateLimited) as error:
+        if isinstance(error, WrongRecoveryCode):
+            events.refused(user_id, EventKind.RECOVERY_CODE_REFUSED, this_client())
+        return refused(form.code, error, partial(second_step_page, form))
     return signed_in(pending.user, remember=pending.remember)
 
 
 @bp.post("/confirm/passkey/options")
 def confirm_options() -> Response:
-    return ask(challenges.CONFIRM, current_user.id)
+    return ask(service.CONFIRM, current_user.id)
 
 
 def confirm(answer: str) -> User:
@@ -136,32 +128,54 @@ def confirm(answer: str) -> User:
     Raises: PasskeyNotAccepted, RateLimited.
     """
     try:
-        return answered(challenges.CONFIRM, answer, current_user.id)
+        return answered(service.CONFIRM, answer, current_user.id)
     except (ChallengeExpired, PasskeyRefused) as error:
         raise PasskeyNotAccepted(sentence_of(error)) from error
 
 
+def cookie_key(purpose: str) -> str:
+    """Return where the session cookie keeps the id of a challenge.
+
+    Each purpose has its own place: a passkey may confirm that another one is added.
+    """
+    return f"challenge_{purpose}"
+
+
 def ask(purpose: str, user_id: int | None = None) -> Response:
-    """A challenge for this browser. Raises: RateLimited."""
+    """Answer with a challenge for this browser. Raises: RateLimited."""
     party = relying_party_or_404()
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
-    session[cookie_key(purpose)], options = authentication.ask_to_sign_in(party, purpose, user_id)
+    session[cookie_key(purpose)], options = service.ask_to_sign_in(party, purpose, user_id)
     return jsonify(options)
 
 
 def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
-    """Who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused, RateLimited."""
+    """Return who has answered this browser's challenge.
+
+    What is refused is in the log (ASVS 5.0 V16.3.1): whose account it was is not known, so no owner reads of it.
+
+    Raises: ChallengeExpired, PasskeyRefused, RateLimited.
+    """
     party = relying_party_or_404()
     try:
-        user = authentication.authenticate(party, session.pop(cookie_key(purpose), None), purpose, answer, user_id)
+        user = service.authenticate(party, session.pop(cookie_key(purpose), None), purpose, answer, user_id)
     except PasskeyCopied as error:
-        events.passkey_copied(str(error), str(client_address()))
+        log.error("a passkey seems to be copied: %s address=%s", error, client_address())
         raise
     except PasskeyRefused as error:
-        events.passkey_refused(str(error), str(client_address()))
+        log.warning("sign-in failed: passkey address=%s reason=%r", client_address(), str(error))
         raise
     rate_limits.take(rate_limits.PASSKEY_SIGN_INS, user.id)
     return user
+
+
+def refused(field: Field, error: Exception, page: Callable[[], str]) -> Answer:
+    """Return the page with the sentence of an error at a field."""
+    if isinstance(error, RateLimited):
+        field.errors = [wait_sentence(error)]
+        return page(), 429, retry_after(error)
+    field.errors = [sentence_of(error)]
+    return page(), 422
 
 
 def signed_in(user: User, *, remember: bool) -> Answer:

@@ -1,9 +1,9 @@
 """Background jobs of passkeys: every night purge the challenges that nobody answered."""
 
 from app.jobs.queue import nightly
-from app.passkeys import challenges
+from app.passkeys import service
 
 
 @nightly("passkeys.purge_expired_challenges")
 def purge_expired_challenges(timestamp: int) -> None:
-    challenges.purge_expired_challenges()
+    service.purge_expired_challenges()

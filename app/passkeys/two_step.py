@@ -1,16 +1,39 @@
-"""Optional two-step sign-in: a passkey after the password, or a recovery code in its place."""
+"""Optional two-step sign-in: a passkey after the password, or in its place one of ten single-use recovery codes.
 
-from sqlalchemy import func, select
+A code has 50 random bits in Crockford's Base32, which has neither I, L, O nor U, and reads what looks like a digit as
+that digit. They are few enough to be tried against a stolen table, so they are hashed like passwords.
+"""
 
-from app.accounts import events, second_step
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from app.accounts import events, hashing, second_step
 from app.accounts.events import Client
 from app.accounts.models import EventKind
 from app.accounts.second_step import Pending
 from app.accounts.service import lock_user
 from app.extensions import db
-from app.passkeys import recovery_codes
-from app.passkeys.models import Passkey
+from app.passkeys.models import Passkey, RecoveryCode
 from app.passkeys.service import NoPasskey
+
+CODES = 10
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 5 bits a letter
+HALF = 5  # letters on each side of the hyphen
+READ_AS = str.maketrans("oil", "011", " -")
+
+_UNUSED = (
+    select(RecoveryCode.id, RecoveryCode.code_hash)
+    .where(RecoveryCode.user_id == bindparam("user_id"), RecoveryCode.used_at.is_(None))
+    .order_by(RecoveryCode.id)
+)
+_USE = (
+    update(RecoveryCode)
+    .where(RecoveryCode.id == bindparam("code_id"), RecoveryCode.used_at.is_(None))
+    .values(used_at=func.now())
+    .returning(RecoveryCode.id)
+)
 
 
 class WrongRecoveryCode(Exception):
@@ -22,42 +45,60 @@ class NotTurnedOn(Exception):
 
 
 def turn_on(user_id: int, client: Client) -> list[str]:
-    """Have sign-in ask for a passkey after the password. Returns new recovery codes, which nobody can read again.
+    """Have sign-in ask for a passkey after the password. Return new recovery codes, which nobody can read again.
 
     Raises: NoPasskey, AccountGone. Nothing was changed.
     """
-    codes = recovery_codes.draw()
-    hashes = recovery_codes.hashes(codes)
+    codes, hashes = draw_codes()
     user = lock_user(user_id)
     if not db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)):
         db.session.rollback()
         raise NoPasskey
     user.passkey_after_password = True
-    recovery_codes.replace(user_id, hashes)
+    _replace_codes(user_id, hashes)
     events.record(user_id, EventKind.SECOND_STEP_ON, client)
     db.session.commit()
     return codes
 
 
 def turn_off(user_id: int, client: Client) -> None:
-    """The password is enough again, and the recovery codes are void. Raises: AccountGone."""
+    """Let the password be enough again, and void the recovery codes. Raises: AccountGone."""
     lock_user(user_id).passkey_after_password = False
-    recovery_codes.replace(user_id, [])
+    _replace_codes(user_id, [])
     events.record(user_id, EventKind.SECOND_STEP_OFF, client)
     db.session.commit()
 
 
 def new_codes(user_id: int, client: Client) -> list[str]:
-    """New recovery codes; earlier ones no longer work. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
-    codes = recovery_codes.draw()
-    hashes = recovery_codes.hashes(codes)
+    """Return new recovery codes; earlier ones no longer work. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
+    codes, hashes = draw_codes()
     if not lock_user(user_id).passkey_after_password:
         db.session.rollback()
         raise NotTurnedOn
-    recovery_codes.replace(user_id, hashes)
+    _replace_codes(user_id, hashes)
     events.record(user_id, EventKind.RECOVERY_CODES_MADE, client)
     db.session.commit()
     return codes
+
+
+def draw_codes() -> tuple[list[str], list[str]]:
+    """Return new codes as the reader sees them, such as "7k2mq-x0r9d", and their hashes.
+
+    Hashing them is a quarter of a second of work, so do it before a row is locked.
+    """
+    halves = [["".join(secrets.choice(ALPHABET) for _ in range(HALF)) for _ in "ab"] for _ in range(CODES)]
+    codes = ["-".join(pair) for pair in halves]
+    return codes, [hashing.hash_password(normalized(code)) for code in codes]
+
+
+def _replace_codes(user_id: int, code_hashes: Sequence[str]) -> None:
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    if code_hashes:
+        db.session.execute(insert(RecoveryCode), [{"user_id": user_id, "code_hash": one} for one in code_hashes])
+
+
+def normalized(code: str) -> str:
+    return code.lower().translate(READ_AS)
 
 
 def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
@@ -69,11 +110,13 @@ def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
     Raises:
         SecondStepExpired, WrongRecoveryCode: nothing was changed.
     """
-    code_id = recovery_codes.find(second_step.read(token).user.id, code)
+    typed = normalized(code)
+    unused = db.session.execute(_UNUSED, {"user_id": second_step.read(token).user.id}).all()
+    code_id = next((row.id for row in unused if hashing.matches(typed, row.code_hash)), None)
     if code_id is None:
         raise WrongRecoveryCode
     pending = second_step.use(token)
-    if not recovery_codes.use(code_id):
+    if db.session.scalar(_USE, {"code_id": code_id}) is None:  # a concurrent request was faster
         db.session.rollback()
         raise WrongRecoveryCode
     events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)

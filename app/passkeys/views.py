@@ -7,16 +7,15 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from app.accounts import user_agents
-from app.accounts.browser_session import this_client
+from app.accounts.browser_session import device_name, this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.limits import rate_limits
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
-from app.passkeys.challenges import REGISTER, ChallengeExpired, cookie_key
-from app.passkeys.forms import NameForm, PasskeyForm
+from app.passkeys.forms import NameForm, PasskeyForm, sentence_of
 from app.passkeys.relying_party import place_for_passkeys, relying_party, relying_party_or_404
-from app.passkeys.sentences import sentence_of
+from app.passkeys.service import REGISTER, ChallengeExpired
+from app.passkeys.sign_in import cookie_key
 from app.web.errors import show_error
 from app.web.proxy import client_network
 
@@ -36,14 +35,15 @@ def passkey_not_found(error: service.PasskeyNotFound) -> Response:
 @recent_sign_in_required(lazy_gettext("Passkeys"))
 def index() -> Answer:
     form = PasskeyForm(formdata=None)
-    form.name.data = suggested_name()
+    # After the device that asks; a passkey may be made on another one, so it can be changed.
+    form.name.data = device_name(request.user_agent.string) or _("Passkey")
     return list_page(form)
 
 
 @bp.post("/options")
 @recent_sign_in_required(lazy_gettext("Add a passkey"))
 def registration_options() -> Answer:
-    """What passkeys.js asks the browser."""
+    """Return what passkeys.js asks the browser."""
     party = relying_party_or_404()
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     try:
@@ -81,10 +81,9 @@ def create() -> Answer:
 def rename(passkey_id: int) -> Answer:
     name = service.get_name(current_user.id, passkey_id)
     form = NameForm(name=name)
-    if not form.is_submitted():
-        return render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name)
-    if not form.validate():
-        return render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name), 422
+    if not form.validate_on_submit():
+        page = render_template("passkeys/edit.html", form=form, passkey_id=passkey_id, name=name)
+        return page, 422 if form.is_submitted() else 200
     service.rename_passkey(current_user.id, passkey_id, form.name.data)
     return redirect(url_for(PAGE))
 
@@ -104,7 +103,7 @@ def remove(passkey_id: int) -> Answer:
 @bp.post("/second-step")
 @recent_sign_in_required(lazy_gettext("Turn on two-step sign-in"))
 def turn_on_second_step() -> Answer:
-    """The answer is the page with the codes, not a redirect: nothing that could show them again is stored."""
+    """Answer with the page of the codes, not a redirect: nothing that could show them again is stored."""
     try:
         with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
             codes = two_step.turn_on(current_user.id, this_client())
@@ -136,7 +135,7 @@ def make_recovery_codes() -> Answer:
 
 @bp.app_template_global()
 def has_passkeys_here() -> bool:
-    """Whether a page can offer passkeys at the address at which it was opened."""
+    """Let a page offer passkeys where the address at which it was opened allows them."""
     return relying_party() is not None
 
 
@@ -149,13 +148,3 @@ def list_page(form: PasskeyForm, *, begins: bool = False) -> str:
         most=service.MOST,
         place=place_for_passkeys(),
     )
-
-
-def suggested_name() -> str:
-    """After the device that asks; a passkey may be made on another one, so it can be changed."""
-    agent = request.user_agent.string
-    browser, system = user_agents.browser_of(agent), user_agents.system_of(agent)
-    if browser and system:
-        name: str = _("%(browser)s on %(system)s", browser=browser, system=system)
-        return name
-    return browser or system or str(_("Passkey"))

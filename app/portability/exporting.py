@@ -14,9 +14,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
 from app.accounts import events
-from app.accounts.account import Account
 from app.accounts.events import Client
-from app.accounts.models import EventKind
+from app.accounts.models import Account, EventKind
 from app.extensions import db
 from app.portability import archive
 from app.portability.concurrency import one_at_a_time

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, update
 
-from app.accounts.errors import owner_required
 from app.accounts.models import User
+from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.limits.idempotency import Key
 from app.limits.quotas import Quota, StoredBefore

@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.accounts import bounces
-from app.accounts.delivery_reports import MAX_SIZE, NotAReport, read_report
+from app.accounts.bounces import MAX_SIZE, NotAReport, read_report
 from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import queue
@@ -151,7 +151,7 @@ FORGED = ["", "1", "{id}", "{id}.", f"{{id}}.{'0' * 32}", "{id}.\u0660", f"{'9' 
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_report_that_a_stranger_wrote_changes_nothing(app: Flask, alice: User, bob: User, forged: str) -> None:
     with app.app_context():
-        of_bob = bounces.tag_of(bob.id, bob.email).partition(".")[2]
+        of_bob = bounces.tags(bob.id, bob.email)[0].partition(".")[2]
     value = f"{alice.id}.{of_bob}" if forged == "{bob}" else forged.format(id=alice.id)
     assert "Nothing was noted" in pipe(app, report("postfix", value))
     assert not is_noted()

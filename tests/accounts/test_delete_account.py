@@ -6,7 +6,7 @@ from flask import Flask
 from app.accounts import second_step, tokens
 from app.accounts.models import User
 from app.notes import service as notes
-from app.passkeys import challenges, two_step
+from app.passkeys import service, two_step
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
 from tests.conftest import CLIENT, PASSWORD, browser_of
@@ -28,7 +28,7 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
         add_passkey(user)
         two_step.turn_on(user.id, CLIENT)
-        challenges.draw(challenges.CONFIRM, user.id)
+        service.draw_challenge(service.CONFIRM, user.id)
         second_step.start(user, remember=False)
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, func, select, text, update
 
-from app.accounts import devices, sessions
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
 from tests.conftest import CLIENT, PASSWORD, browser_of
@@ -158,9 +158,9 @@ def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all
         with migrated.app_context():
             try:
                 if all_others:
-                    devices.sign_out_others(alice.id, here, CLIENT)
+                    sessions.sign_out_others(alice.id, here, CLIENT)
                 else:
-                    devices.sign_out(alice.id, there, CLIENT)
+                    sessions.sign_out_device(alice.id, there, CLIENT)
             finally:
                 db.session.remove()
 
@@ -172,5 +172,5 @@ def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all
         wait_until(lambda: connection.execute(waits).rowcount, "it waits for the user's row")
         new_password.execute(delete(UserSession).where(UserSession.user_id == alice.id))
         new_password.commit()
-        assert isinstance(ended.exception(), NoneType if all_others else devices.DeviceGone)
+        assert isinstance(ended.exception(), NoneType if all_others else sessions.DeviceGone)
     assert db.session.scalars(select(AccountEvent.kind)).all() == ["sign_in", "sign_in"]

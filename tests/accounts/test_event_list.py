@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text, update
 
-from app.accounts import event_list, events, profile
+from app.accounts import events
+from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, EventKind, User
 from app.extensions import db
@@ -46,12 +47,12 @@ def test_the_events_of_others_are_never_shown(app: Flask, signed_in: Visitor, al
 
 
 def test_a_page_has_twenty_and_the_next_one_goes_on(signed_in: Visitor, alice: User) -> None:
-    for number in range(event_list.PAGE_SIZE + 4):
+    for number in range(events.PAGE_SIZE + 4):
         record(alice, ip=f"203.0.113.{number}")
-    first, older = event_list.list_events(alice.id)
+    first, older = events.list_events(alice.id)
     assert [event.ip for event in first] == [f"203.0.113.{number}" for number in range(23, 3, -1)]
     assert older
-    rest, end = event_list.list_events(alice.id, older)
+    rest, end = events.list_events(alice.id, older)
     assert [event.ip for event in rest] == [f"203.0.113.{number}" for number in range(3, -1, -1)] + ["127.0.0.1"]
     assert end is None
     assert f'href="/mypage/events?before={older}"' in page_of(signed_in)
@@ -69,7 +70,7 @@ def test_what_is_no_cursor_is_400(signed_in: Visitor, before: str) -> None:
 
 def test_wrong_passwords_of_a_day_are_one_line_with_their_number(signed_in: Visitor, alice: User) -> None:
     for _ in range(2):
-        events.password_refused(alice.id, Client(None, ""))
+        events.refused(alice.id, EventKind.PASSWORD_REFUSED, Client(None, ""))
     db.session.execute(update(AccountEvent).values(times=AccountEvent.times + 1232))
     page = page_of(signed_in)
     assert page.count("Wrong password on a signed-in device") == 1
@@ -90,7 +91,7 @@ def test_every_kind_has_a_sentence_in_both_languages(signed_in: Visitor, alice: 
     record(alice, kind)
     shown = {}
     for language in ("en", "ko"):
-        profile.change_language(alice.id, language)
+        accounts.change_language(alice.id, language)
         shown[language] = page_of(signed_in).partition("<b>")[2].partition("</b>")[0]
     assert shown["en"].isascii()
     assert not shown["ko"].isascii()
@@ -99,7 +100,7 @@ def test_every_kind_has_a_sentence_in_both_languages(signed_in: Visitor, alice: 
 def test_the_time_is_in_the_readers_zone(signed_in: Visitor, alice: User) -> None:
     times = set()
     for zone in ("Asia/Seoul", "America/New_York"):
-        profile.change_settings(alice.id, "en", zone)
+        accounts.change_settings(alice.id, "en", zone)
         times.add(page_of(signed_in).partition("<time")[2].partition("</time>")[0].rpartition(">")[2])
     assert len(times) == 2
 
@@ -130,7 +131,7 @@ def test_the_plan_reads_the_owners_index_and_sorts_nothing(app: Flask, alice: Us
     db.session.execute(many, [{"owner": alice.id, "many": 60}, {"owner": bob.id, "many": 6000}])
     db.session.execute(text("ANALYZE account_events"))
     connection = db.session.connection()
-    asked = event_list._PAGE.params(owner=alice.id, before=2**62).compile(connection)
+    asked = events._PAGE.params(owner=alice.id, before=2**62).compile(connection)
     plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars())
     assert "Index Scan Backward using ix_account_events_user_id_id" in plan
     assert "Sort" not in plan

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from app.accounts import events, sessions
 from app.accounts import service as accounts
 from app.accounts.events import Client
-from app.accounts.models import AccountEvent, User
+from app.accounts.models import AccountEvent, EventKind, User
 from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.noted import ALICE, events_of, lines
@@ -127,7 +127,7 @@ def test_another_day_another_kind_and_another_account_have_lines_of_their_own(
     events.sign_in_failed(alice.id, ALICE, CLIENT, "key")
     db.session.execute(update(AccountEvent).values(day=AccountEvent.day - 1))
     events.sign_in_failed(alice.id, ALICE, CLIENT, "key")
-    events.password_refused(alice.id, CLIENT)
+    events.refused(alice.id, EventKind.PASSWORD_REFUSED, CLIENT)
     events.sign_in_failed(bob.id, "bob@example.com", CLIENT, "key")
     assert events_of(alice) == [("sign_in_failed", 1), ("sign_in_failed", 1), ("password_refused", 1)]
     assert events_of(bob) == [("sign_in_failed", 1)]

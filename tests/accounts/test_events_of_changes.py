@@ -145,5 +145,5 @@ def test_an_account_that_was_deleted_meanwhile_has_no_events(app: Flask) -> None
     with app.app_context(), pytest.raises(AccountGone):
         events.record(1_000_000, EventKind.EXPORTED, CLIENT)
     events.sign_in_failed(1_000_000, ALICE, CLIENT, "key")
-    events.password_refused(1_000_000, CLIENT)
+    events.refused(1_000_000, EventKind.PASSWORD_REFUSED, CLIENT)
     assert db.session.scalars(select(AccountEvent)).all() == []

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app.accounts import notices
+from app.accounts import letters
 from app.accounts.models import Notice, User
 from app.extensions import db
 from app.jobs.queue import queue
@@ -94,10 +94,10 @@ def test_without_mail_no_notice_is_stored(signed_in: Visitor, alice: User) -> No
 def test_notices_that_could_not_be_sent_are_purged_and_others_stay(post: Post, app: Flask, alice: User) -> None:
     with app.app_context():
         for _ in range(2):
-            notices.tell(alice, "password_changed", "en")
+            letters.tell(alice, "password_changed", "en")
         db.session.commit()
         oldest = select(func.min(Notice.id)).scalar_subquery()
-        long_ago = func.now() - notices.KEPT - timedelta(seconds=1)
+        long_ago = func.now() - letters.KEPT - timedelta(seconds=1)
         db.session.execute(update(Notice).where(Notice.id == oldest).values(created_at=long_ago))
-        assert notices.purge_old_notices() == 1
+        assert letters.purge_old_notices() == 1
         assert db.session.scalar(select(func.count()).select_from(Notice)) == 1

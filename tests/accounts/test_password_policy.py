@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.accounts.password_policy import MAX_LENGTH, Weakness, weakness
-from app.accounts.password_spelling import on_latin_keyboard
+from app.accounts.password_policy import MAX_LENGTH, Weakness, on_latin_keyboard, weakness
 from tests.accounts.passwords import ACCEPTED, NAMES, REFUSED
 
 

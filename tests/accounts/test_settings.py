@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from app.accounts import profile
+from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import browser_of
@@ -80,7 +80,7 @@ def test_a_name_of_before_is_stored_as_its_place(signed_in: Visitor, alice: User
 
 
 def test_a_row_with_a_name_of_before_is_read_as_its_place(signed_in: Visitor, alice: User) -> None:
-    profile.change_settings(alice.id, "en", "Asia/Calcutta")
+    accounts.change_settings(alice.id, "en", "Asia/Calcutta")
     assert signed_in.get("/mypage").status_code == 200
     [(moment, shown)] = re.findall(r'<time datetime="(.*?)">(.*?)</time>', signed_in.get("/mypage/devices").text)
     there = datetime.fromisoformat(moment).astimezone(ZoneInfo("Asia/Kolkata"))

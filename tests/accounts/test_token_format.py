@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.accounts.token_format import CHECKSUM, PREFIX, bearer_token, is_signed, is_well_formed, new_token
+from app.accounts.access_tokens import CHECKSUM, PREFIX, bearer_token, is_signed, is_well_formed, new_token
 
 KEY, LATER_KEY = "k" * 32, "l" * 32
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.accounts import recovery, tokens
+from app.accounts import changes, tokens
 from app.accounts import service as accounts
 from app.accounts.models import AccountToken, User
 from app.accounts.tokens import TokenExpired
@@ -31,7 +31,7 @@ def test_of_twenty_at_once_exactly_one_uses_the_token(migrated: Flask) -> None:
         together.wait()
         with migrated.app_context():
             try:
-                recovery.set_password(token, f"sentence number {number}", "en", CLIENT)
+                changes.reset_password(token, f"sentence number {number}", "en", CLIENT)
             except TokenExpired:
                 return None
             finally:
@@ -69,7 +69,7 @@ def test_a_link_to_an_address_that_was_changed_meanwhile_sets_no_password(app: F
     db.session.execute(update(User).values(email="new@example.com"))
     db.session.commit()
     with app.app_context(), pytest.raises(TokenExpired):
-        recovery.set_password(token, "quite another sentence", "en", CLIENT)
+        changes.reset_password(token, "quite another sentence", "en", CLIENT)
     assert accounts.authenticate("new@example.com", PASSWORD).id == user_id
 
 

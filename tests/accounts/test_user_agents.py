@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.accounts.user_agents import browser_of, system_of
+from app.accounts.browser_session import browser_and_system
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -73,4 +73,4 @@ IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 def test_browser_and_system_are_parsed_from_the_user_agent(
     user_agent: str, browser: str | None, system: str | None
 ) -> None:
-    assert (browser_of(user_agent), system_of(user_agent)) == (browser, system)
+    assert browser_and_system(user_agent) == (browser, system)

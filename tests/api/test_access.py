@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.accounts import access_tokens, password
+from app.accounts import access_tokens, changes
+from app.accounts.access_tokens import new_token
 from app.accounts.models import AccessToken, User
-from app.accounts.token_format import new_token
 from app.extensions import db
 from app.limits import rate_limits
 from tests.api.program import Program, program_of
@@ -114,7 +114,7 @@ def test_an_expired_token_and_one_that_was_ended_are_worth_nothing(app: Flask, a
 def test_a_new_password_and_a_deleted_account_end_every_token(app: Flask, alice: User, bob: User) -> None:
     hers, his = program_of(app, alice), program_of(app, bob)
     with app.test_request_context():
-        password.change_password(alice.id, PASSWORD, "quite another sentence", "en", CLIENT)
+        changes.change_password(alice.id, PASSWORD, "quite another sentence", "en", CLIENT)
     assert hers.get("/profile").status_code == 401
     assert his.get("/profile").status_code == 200
     db.session.delete(bob)

@@ -6,7 +6,7 @@ import re
 import urllib3
 from PIL import Image
 
-from app.accounts.token_format import new_token
+from app.accounts.access_tokens import new_token
 from app.web.request_size import TEXT_BODY_LIMIT
 from tests.live.browser import Browser
 from tests.live.conftest import Service

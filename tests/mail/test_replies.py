@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.accounts import bounces
-from app.accounts.delivery_reports import read_report
+from app.accounts.bounces import read_report
 from app.accounts.models import User
 from app.extensions import db
 from app.mail.replies import MAILBOX as MAILBOX_STATUSES

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
-from app.accounts import profile
+from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
@@ -48,7 +48,7 @@ def titles(user: User, day: OneDay, after: Cursor = START) -> Sequence[str]:
 
 
 def live_in_seoul(user: User) -> None:
-    profile.change_settings(user.id, "en", "Asia/Seoul")
+    accounts.change_settings(user.id, "en", "Asia/Seoul")
 
 
 def test_a_day_has_the_notes_from_its_midnight_up_to_the_next_one(alice: User) -> None:
@@ -118,7 +118,7 @@ def test_the_day_is_the_readers(signed_in: Visitor, alice: User) -> None:
     write_at(alice, FIRST)
     live_in_seoul(alice)
     assert FIRST in signed_in.get("/notes?day=2026-11-22").text
-    profile.change_settings(alice.id, "en", "UTC")
+    accounts.change_settings(alice.id, "en", "UTC")
     assert FIRST not in signed_in.get("/notes?day=2026-11-22").text
     assert FIRST in signed_in.get("/notes?day=2026-11-21").text
 

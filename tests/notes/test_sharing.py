@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 
 from app.accounts import hashing
 from app.accounts import service as accounts
-from app.accounts.deletion import delete_account
+from app.accounts.changes import delete_account
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import archive, service, sharing

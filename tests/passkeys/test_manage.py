@@ -8,7 +8,7 @@ from app.accounts.models import AccountEvent, EventKind, User, UserSession
 from app.accounts.sessions import RECENT
 from app.extensions import db
 from app.limits import rate_limits
-from app.passkeys import challenges, tasks
+from app.passkeys import service, tasks
 from app.passkeys.models import Challenge, Passkey
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
@@ -111,11 +111,11 @@ def test_the_address_of_the_site_decides_where_passkeys_work(
 
 
 def test_expired_challenges_are_purged_and_others_stay(app: Flask, alice: User) -> None:
-    challenges.draw(challenges.SIGN_IN)
+    service.draw_challenge(service.SIGN_IN)
     db.session.execute(db.update(Challenge).values(expires_at=db.func.now()))
-    kept = challenges.draw(challenges.CONFIRM, alice.id)
+    kept, _value = service.draw_challenge(service.CONFIRM, alice.id)
     tasks.purge_expired_challenges(0)
-    assert list(db.session.scalars(select(Challenge.id))) == [kept.id]
+    assert list(db.session.scalars(select(Challenge.id))) == [kept]
 
 
 def test_the_owner_reads_of_every_change(signed_in: Visitor, alice: User, codes: list[str]) -> None:

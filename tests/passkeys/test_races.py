@@ -6,15 +6,16 @@ from threading import Barrier
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.accounts import hashing, second_step
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.accounts.second_step import SecondStepExpired
 from app.extensions import db
-from app.passkeys import authentication, challenges, recovery_codes, service, two_step
-from app.passkeys.challenges import ChallengeExpired
+from app.passkeys import service, two_step
+from app.passkeys.models import RecoveryCode
+from app.passkeys.service import ChallengeExpired
 from app.passkeys.two_step import WrongRecoveryCode
 from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
@@ -62,16 +63,16 @@ def test_of_twenty_at_once_one_takes_the_second_step(migrated: Flask, committed:
     token = second_step.start(committed, remember=False)
     assert at_once(migrated, lambda code: two_step.sign_in_with_code(token, str(code), CLIENT), [*codes, *codes]) == 1
     db.session.rollback()
-    assert db.session.scalar(select(recovery_codes.LEFT), {"user_id": committed.id}) == recovery_codes.COUNT - 1
+    assert db.session.scalar(select(func.count()).where(RecoveryCode.used_at.is_(None))) == two_step.CODES - 1
 
 
 def test_of_twenty_at_once_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
     device = add_passkey(committed)
-    challenge_id, options = authentication.ask_to_sign_in(PARTY, challenges.SIGN_IN)
+    challenge_id, options = service.ask_to_sign_in(PARTY, service.SIGN_IN)
     answers = [device.sign(options) for _ in range(AT_ONCE)]
     won = at_once(
         migrated,
-        lambda answer: authentication.authenticate(PARTY, challenge_id, challenges.SIGN_IN, str(answer)),
+        lambda answer: service.authenticate(PARTY, challenge_id, service.SIGN_IN, str(answer)),
         [*answers],
     )
     assert won == 1
@@ -80,14 +81,14 @@ def test_of_twenty_at_once_one_answers_a_challenge(migrated: Flask, committed: U
 def test_of_twenty_at_once_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
     device = add_passkey(committed)
     device.count = 1
-    asked = [authentication.ask_to_sign_in(PARTY, challenges.SIGN_IN) for _ in range(AT_ONCE)]
+    asked = [service.ask_to_sign_in(PARTY, service.SIGN_IN) for _ in range(AT_ONCE)]
     answers = [(challenge_id, device.sign(options)) for challenge_id, options in asked]
 
     def attempt(pair: object) -> None:
         assert isinstance(pair, tuple)
         try:
-            authentication.authenticate(PARTY, pair[0], challenges.SIGN_IN, pair[1])
-        except authentication.PasskeyCopied:
+            service.authenticate(PARTY, pair[0], service.SIGN_IN, pair[1])
+        except service.PasskeyCopied:
             raise ChallengeExpired from None
 
     assert at_once(migrated, attempt, [*answers]) == 1

@@ -12,8 +12,8 @@ from app.accounts.models import User
 from app.extensions import db
 from app.passkeys import service
 from app.passkeys.ceremonies import PasskeyRefused
-from app.passkeys.challenges import ChallengeExpired
 from app.passkeys.models import Challenge, Passkey
+from app.passkeys.service import ChallengeExpired
 from tests.conftest import CLIENT, browser_of
 from tests.database import row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, encoded

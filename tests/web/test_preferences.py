@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.accounts import profile
+from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import browser_of
@@ -40,7 +40,7 @@ def test_the_default_language_is_the_browsers(app: Flask, alice: User) -> None:
 
 
 def test_an_error_page_uses_the_chosen_language(app: Flask, alice: User) -> None:
-    profile.change_language(alice.id, "ko")
+    accounts.change_language(alice.id, "ko")
     browser = browser_of(app, alice)
     assert language_of(browser.get("/notes/999", headers=ENGLISH).text) == "ko"
     browser.submit("/preferences", language="ko")

@@ -1,0 +1,148 @@
+"""Change what an account is entered with, its password and its address, and delete it.
+
+Two of the changes go by a link in a mail. Whoever reads the mail of an account's address may set its password (password
+reset), also where the address was never confirmed: nobody is to be locked out for not having opened a letter. A new
+address takes effect when a link sent there is opened. The old one is told at once, so that its owner learns of a
+stranger at the account before anything has changed.
+
+An account whose address was never confirmed can do everything. Confirming only finds out about a typing error while it
+can be fixed.
+"""
+
+from sqlalchemy import bindparam, delete, func, select
+
+from app import storage
+from app.accounts import access_tokens, events, hashing, letters, tokens
+from app.accounts.events import NOBODY, Client
+from app.accounts.models import EventKind, User, UserSession
+from app.accounts.service import lock_user_with_password, unique_required
+from app.accounts.tokens import TokenExpired
+from app.extensions import db
+from app.mail import message
+
+_ID = select(User.id).where(User.email == bindparam("email"))
+
+
+def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
+    """Change the password, and end every session, mailed link and access token (ASVS 5.0 V7.4.3).
+
+    That includes the session that asks; the caller starts a new one.
+
+    Raises:
+        WrongPassword, AccountGone: nothing was changed.
+    """
+    new_hash = hashing.hash_password(new_password)  # before the lock: it takes 20 ms
+    user = lock_user_with_password(user_id, current_password)
+    tokens.void_all(user_id)
+    _set_password(user, new_hash, EventKind.PASSWORD_CHANGED, language, client)
+    return user
+
+
+def ask_to_reset_password(email: str, language: str) -> None:
+    """Let the worker send a link to the owner of the address, if there is an account.
+
+    A known and an unknown address take the same statements and leave the same job, so neither the answer nor its time
+    tells which addresses have an account (user enumeration). The worker finds nobody for the unknown one.
+
+    Args:
+        language: of the page; the letter's unless the account has chosen one.
+    """
+    user_id = db.session.scalar(_ID, {"email": email}) or NOBODY
+    message.later("accounts.send_reset_link", user_id=user_id, language=language)
+    db.session.commit()
+
+
+def reset_password(token: str, new_password: str, language: str, client: Client) -> None:
+    """Set the password, and end every session, other link and access token (ASVS 5.0 V6.4.3, V7.4.3).
+
+    It confirms the address, and signs nobody in: the reader types the new password once more, and the browser offers to
+    keep it.
+
+    Raises:
+        TokenExpired: nothing was changed.
+    """
+    tokens.read(token, tokens.RESET_PASSWORD)  # hashing takes 25 ms; not for a link that leads nowhere
+    new_hash = hashing.hash_password(new_password)  # before the lock
+    user = _use_link_to_own_address(token, tokens.RESET_PASSWORD)
+    user.email_confirmed_at, user.email_refused_at = func.coalesce(User.email_confirmed_at, func.now()), None
+    _set_password(user, new_hash, EventKind.PASSWORD_RESET, language, client)
+
+
+def _set_password(user: User, new_hash: str, kind: EventKind, language: str, client: Client) -> None:
+    user.password_hash = new_hash
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    access_tokens.end_all(user.id)
+    letters.tell(user, "password_changed", language)
+    events.record(user.id, kind, client)
+    db.session.commit()
+
+
+def send_confirmation(user_id: int, language: str) -> None:
+    """Let the worker send a link, in place of an earlier one, to the address of the account."""
+    message.later("accounts.send_confirmation", user_id=user_id, language=language)
+    db.session.commit()
+
+
+def confirm_email(token: str) -> None:
+    """Note that the owner reads the mail of the account's address. Raises: TokenExpired. Nothing was changed."""
+    user = _use_link_to_own_address(token, tokens.CONFIRM_EMAIL)
+    user.email_confirmed_at, user.email_refused_at = func.now(), None
+    db.session.commit()
+
+
+def _use_link_to_own_address(token: str, purpose: str) -> User:
+    """Use a token up, and return its user. Raises: TokenExpired."""
+    user, email = tokens.use(token, purpose)
+    if user.email != email:  # it was changed while the worker wrote the letter
+        db.session.rollback()
+        raise TokenExpired
+    return user
+
+
+def ask_to_change_email(user_id: int, password: str, new_email: str, language: str, client: Client) -> None:
+    """Let the worker send a link to the new address, and a notice to the old one.
+
+    Whether another account has the new address is not said here (user enumeration), but in the mail that goes there.
+
+    Raises:
+        WrongPassword, AccountGone: nothing was changed.
+    """
+    user = lock_user_with_password(user_id, password)
+    token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
+    letters.tell(user, "email_change_asked", language)
+    message.later("accounts.send_change_link", token_id=token_id, language=language)
+    events.record(user_id, EventKind.EMAIL_CHANGE_ASKED, client)
+    db.session.commit()
+
+
+def change_email(token: str, session_id: int | None, client: Client) -> None:
+    """Make the address to which the link was sent that of the account, and end its other sessions.
+
+    Args:
+        session_id: of the browser that asks, which stays signed in if it is the account's.
+
+    Raises:
+        EmailTaken: the unique constraint said so.
+        TokenExpired: as with EmailTaken, nothing was changed.
+    """
+    user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
+    user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
+    with unique_required():
+        db.session.flush()
+    others = delete(UserSession).where(UserSession.user_id == user.id)
+    db.session.execute(others.where(UserSession.id != session_id) if session_id else others)
+    events.record(user.id, EventKind.EMAIL_CHANGED, client)
+    db.session.commit()
+
+
+def delete_account(user_id: int, password: str, client: Client) -> None:
+    """Delete the user and, by ON DELETE CASCADE, all rows that belong to the user. The worker deletes the photo.
+
+    Raises:
+        WrongPassword, AccountGone: nothing was changed.
+    """
+    user = lock_user_with_password(user_id, password)
+    storage.delete_later(user.image_url)
+    db.session.delete(user)
+    db.session.commit()
+    events.account_deleted(user_id, client)
