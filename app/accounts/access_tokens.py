@@ -26,7 +26,6 @@ from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
-from app.soft_delete import purge
 
 FEATURES = ("notes", "todos", "wordcounts", "profile")
 # `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
@@ -146,11 +145,6 @@ def find_holder(token: str) -> TokenHolder | None:
         with contextlib.suppress(ReadOnly):  # the use is not noted, and the request goes on
             commit_visit(_USED.where(AccessToken.id == holder.token_id))
     return holder
-
-
-def purge_expired_tokens() -> int:
-    """Delete the expired tokens of all accounts, and return how many there were."""
-    return purge(AccessToken, AccessToken.expires_at <= func.now())
 
 
 def allow(scopes: Sequence[str], scope: str) -> bool:

@@ -17,9 +17,9 @@ import hmac
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email import message_from_bytes, message_from_string
 from email.message import Message
+from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy import bindparam, func, select, update
@@ -49,17 +49,11 @@ class NotAReport(Exception):
     """This is not a delivery status notification, or one that cannot be read."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """
-    Args:
-        is_about_mailbox: a letter was not delivered, since the mailbox does not exist or takes no mail. A server that
-            does not trust us, or that could not reach another one, says nothing of the mailbox.
-        tag: of the letter that came back; None when the report does not hold its headers.
-    """
-
+class Report(NamedTuple):
+    # A letter was not delivered, since the mailbox does not exist or takes no mail. A server that does not trust us, or
+    # that could not reach another one, says nothing of the mailbox.
     is_about_mailbox: bool
-    tag: str | None
+    tag: str | None  # of the letter that came back; None when the report does not hold its headers
 
 
 def send_to_owner(user_id: int, email: str, letter: Letter) -> None:

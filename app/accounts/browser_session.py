@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from werkzeug.wrappers import Response
 
 from app import tracing
-from app.accounts import second_step, service, sessions
+from app.accounts import service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
@@ -33,31 +33,27 @@ DEVICE_COOKIE = "device"
 DEVICE_LIFETIME = timedelta(days=365)
 _SIGNED = select(User.id, User.password_hash).where(User.email == bindparam("email"))
 
-# What a User-Agent header has, and the name that people know. Every browser also names older ones, for compatibility.
-# So the order decides: the first one found is the true one.
+# What people call it, and what its User-Agent header has. Every browser also names older ones, for compatibility, so
+# the order decides: the first one found is the true one.
 BROWSERS = {
-    "KAKAOTALK": "KakaoTalk",
-    "NAVER(": "NAVER",
-    "Whale/": "Whale",
-    "SamsungBrowser/": "Samsung Internet",
-    "EdgA/": "Edge",
-    "EdgiOS/": "Edge",
-    "Edg/": "Edge",
-    "OPR/": "Opera",
-    "Firefox/": "Firefox",
-    "FxiOS/": "Firefox",
-    "CriOS/": "Chrome",
-    "Chrome/": "Chrome",
-    "Safari/": "Safari",
-    "curl/": "curl",
+    "KakaoTalk": ("KAKAOTALK",),
+    "NAVER": ("NAVER(",),
+    "Whale": ("Whale/",),
+    "Samsung Internet": ("SamsungBrowser/",),
+    "Edge": ("EdgA/", "EdgiOS/", "Edg/"),
+    "Opera": ("OPR/",),
+    "Firefox": ("Firefox/", "FxiOS/"),
+    "Chrome": ("CriOS/", "Chrome/"),
+    "Safari": ("Safari/",),
+    "curl": ("curl/",),
 }
 SYSTEMS = {
     "iPhone": "iPhone",
     "iPad": "iPad",
     "Android": "Android",
     "Windows": "Windows",
-    "CrOS": "ChromeOS",
-    "Mac OS X": "macOS",
+    "ChromeOS": "CrOS",
+    "macOS": "Mac OS X",
     "Linux": "Linux",
 }
 
@@ -94,11 +90,6 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
     session[TOKEN] = token
     tracing.note_account(user.id)
     session.permanent = remember
-
-
-def begin_second_step(user: User, *, remember: bool) -> None:
-    """Note that the password was right. It signs nobody in yet. Raises: AccountGone."""
-    session[SECOND_STEP] = second_step.start(user, remember=remember)
 
 
 def renew(user: User) -> None:
@@ -193,11 +184,9 @@ def _signature(nonce: str, user_id: int, password_hash: str) -> str:
 
 
 def browser_and_system(user_agent: str) -> tuple[str | None, str | None]:
-    """Return ("Chrome", "Windows") for the header of such a browser; None for what is not on the lists."""
-    browser, system = (
-        next((name for mark, name in names.items() if mark in user_agent), None) for names in (BROWSERS, SYSTEMS)
-    )
-    return browser, system
+    """Return ("Chrome", "Windows") for such a browser; None for what is not on the lists."""
+    browser = next((name for name, marks in BROWSERS.items() if any(mark in user_agent for mark in marks)), None)
+    return browser, next((name for name, mark in SYSTEMS.items() if mark in user_agent), None)
 
 
 def device_name(user_agent: str) -> str | None:

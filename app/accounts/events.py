@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, text
+from sqlalchemy import Row, bindparam, insert, select, text
 
 from app.accounts.models import AccountEvent, EventKind
 from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.keyset import IDS, Cursor, cut_page
-from app.soft_delete import purge
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +32,9 @@ EventRow = Row[*tuple[Any, ...]]  # the columns that _PAGE names
 
 @dataclass(frozen=True)
 class Client:
-    """The browser that asks.
+    """The browser that asks."""
 
-    Args:
-        ip: its address; None where it has none that is valid.
-        user_agent: its own header.
-    """
-
-    ip: str | None
+    ip: str | None  # None where its address is not valid
     user_agent: str
 
 
@@ -130,8 +124,3 @@ def list_events(user_id: int, after: Cursor = START) -> tuple[Sequence[EventRow]
     """Return a page of the account's events, the newest first, and where the next page starts (keyset pagination)."""
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
     return cut_page(rows, PAGE_SIZE, lambda event: (event.id,))
-
-
-def purge_old_events() -> int:
-    """Delete the events of all users that are older than KEPT, and return how many there were."""
-    return purge(AccountEvent, AccountEvent.created_at <= func.now() - KEPT)

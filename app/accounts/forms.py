@@ -1,7 +1,5 @@
 """The forms of accounts and their rules: address, nickname, password, settings, access tokens."""
 
-from collections.abc import Callable
-
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
 from flask_login import current_user
@@ -30,7 +28,6 @@ from app.web.locale import LANGUAGES
 EMAIL_MAX_LENGTH = 120
 NOT_AN_ADDRESS = _("Please enter a full email address, like name@example.com.")
 NICKNAME_TAKEN = _("This nickname is taken. Choose another one.")
-NOT_YOUR_PASSWORD = _("This isn't your password.")
 NOT_ON_THE_LIST = _("Please choose one from the list.")
 
 WEAKNESSES = {
@@ -113,17 +110,9 @@ def current_password_field(label: str) -> PasswordField:
     )
 
 
-def email_field(autocomplete: str) -> StringField:
-    """Return the field of the address of an account, to sign in with."""
-    return _address_field(autocomplete, _("Email"), [email_address])
-
-
-def mailbox_field(autocomplete: str, label: str = _("Email")) -> StringField:
-    """Return the field of an address that letters are sent to."""
-    return _address_field(autocomplete, label, [email_address, can_be_written_to])
-
-
-def _address_field(autocomplete: str, label: str, rules: list[Callable[[Form, Field], None]]) -> StringField:
+def email_field(autocomplete: str, label: str = _("Email"), *, gets_mail: bool = True) -> StringField:
+    """Return the field of an address. One that only signs in gets no mail."""
+    rules = [email_address, can_be_written_to] if gets_mail else [email_address]
     return StringField(
         label,
         filters=[normalize, strip],
@@ -133,7 +122,7 @@ def _address_field(autocomplete: str, label: str, rules: list[Callable[[Form, Fi
 
 
 class SignUpForm(FlaskForm):
-    email = mailbox_field("email")
+    email = email_field("email")
     nickname = nickname_field()
     password = new_password_field(_("Password"))
 
@@ -141,7 +130,7 @@ class SignUpForm(FlaskForm):
 class AddressForm(FlaskForm):
     """Where mail can be sent, sign-up asks for the address alone."""
 
-    email = mailbox_field("email")
+    email = email_field("email")
 
 
 class FormBehindLink(FlaskForm):
@@ -162,7 +151,7 @@ class NewAccountForm(FormBehindLink):
 
 
 class SignInForm(FlaskForm):
-    email = email_field("username")
+    email = email_field("username", gets_mail=False)
     password = current_password_field(_("Password"))
     remember = BooleanField(_("Keep me signed in on this device"))
 
@@ -172,7 +161,7 @@ class NicknameForm(FlaskForm):
 
 
 class ForgottenPasswordForm(FlaskForm):
-    email = mailbox_field("username")
+    email = email_field("username")
 
 
 class NewPasswordForm(FormBehindLink):
@@ -180,7 +169,7 @@ class NewPasswordForm(FormBehindLink):
 
 
 class EmailForm(FlaskForm):
-    new_email = mailbox_field("email", _("New email address"))
+    new_email = email_field("email", _("New email address"))
     password_for_email = current_password_field(_("Password"))
 
 

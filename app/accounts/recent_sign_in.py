@@ -6,9 +6,8 @@ the field is the re-authentication. tests/accounts/test_recent_sign_in.py lists 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec
+from typing import NamedTuple, ParamSpec
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -17,7 +16,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, service
-from app.accounts.forms import NOT_YOUR_PASSWORD, ConfirmForm
+from app.accounts.forms import ConfirmForm
 from app.accounts.guessing import counted_password
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
@@ -37,14 +36,8 @@ class PasskeyNotAccepted(Exception):
     """The passkey that was shown again does not confirm who is there. Its text says why, to the reader."""
 
 
-@dataclass(frozen=True)
-class Act:
-    """What a guarded view does.
-
-    Args:
-        name: as the page that asks tells the reader, so that nobody confirms what they do not know.
-        is_download: a browser saves the answer, and stays on the page on which it was.
-    """
+class Act(NamedTuple):
+    """What a guarded view does."""
 
     name: str
     is_download: bool
@@ -59,7 +52,8 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
     posts its form as a page.
 
     Args:
-        name, is_download: see Act.
+        name: as the page that asks tells the reader, so that nobody confirms what they do not know.
+        is_download: a browser saves the answer, and stays on the page on which it was.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:
@@ -112,7 +106,7 @@ def ask(act: str | None) -> Answer | None:
             browser_session.renew(who_answered(form))
             return None
     except service.WrongPassword:
-        answered.errors = [NOT_YOUR_PASSWORD]
+        answered.errors = [_("This isn't your password.")]
     except PasskeyNotAccepted as error:
         answered.errors = [str(error)]
     except RateLimited as error:

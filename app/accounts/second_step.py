@@ -16,7 +16,6 @@ from app.accounts.models import PendingSignIn, User
 from app.accounts.service import AccountGone, lock_user, owner_required
 from app.accounts.sessions import hash_token
 from app.extensions import db
-from app.soft_delete import purge
 
 LIFETIME = timedelta(minutes=5)
 
@@ -85,8 +84,3 @@ def use(token: str) -> Pending:
         db.session.rollback()
         raise SecondStepExpired
     return Pending(user, row.remember)
-
-
-def purge_expired() -> int:
-    """Delete the expired rows of all users, and return how many there were."""
-    return purge(PendingSignIn, PendingSignIn.expires_at <= func.now())

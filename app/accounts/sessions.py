@@ -22,7 +22,6 @@ from app.database_errors import takes_no_changes
 from app.extensions import db, read
 from app.follower import writes
 from app.follower.writes import AccountWrite
-from app.soft_delete import purge
 
 # Lifetimes, counted from the last visit.
 LIFETIME = timedelta(hours=12)
@@ -111,8 +110,7 @@ def start_session(
     Args:
         user: as `sign_up` or `authenticate` returned it.
         remember: keep the session for 30 days after the last visit instead of 12 hours.
-        user_agent: the browser's own header, for the list of devices.
-        ip: the browser's address, for the same list.
+        user_agent, ip: for the list of devices.
         kind: what the owner reads of it; SIGN_IN_CONFIRMED in a browser that was signed in already.
 
     Raises:
@@ -203,11 +201,6 @@ def _end(user_id: int, which: ColumnElement[bool]) -> bool:
     lock_user(user_id)
     ended = delete(UserSession).where(UserSession.user_id == user_id, which).returning(UserSession.id)
     return bool(db.session.scalars(ended).all())
-
-
-def purge_expired_sessions() -> int:
-    """Delete the expired sessions of all users, and return how many there were."""
-    return purge(UserSession, UserSession.expires_at <= func.now())
 
 
 def hash_token(token: str) -> str:

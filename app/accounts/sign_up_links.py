@@ -19,7 +19,6 @@ from app.accounts.sessions import hash_token
 from app.accounts.tokens import LIFETIME, RESERVED_FOR, TokenExpired
 from app.extensions import db
 from app.mail import message
-from app.soft_delete import purge
 
 _RESERVE = (
     insert(SignUpLink).values(email=bindparam("email"), expires_at=func.now() + RESERVED_FOR).returning(SignUpLink.id)
@@ -100,8 +99,3 @@ def open_account(token: str, nickname: str, password: str) -> User:
         raise TokenExpired
     db.session.commit()
     return user
-
-
-def purge_expired_links() -> int:
-    """Delete the expired links, a day later, as tokens.purge_expired_tokens() does. Return how many there were."""
-    return purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)

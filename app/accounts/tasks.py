@@ -7,17 +7,27 @@ import logging
 from collections.abc import Callable
 
 from flask_babel import force_locale
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, and_, bindparam, delete, func, select
 
-from app.accounts import access_tokens, bounces, events, letters, second_step, sessions, sign_up_links, tokens
-from app.accounts.models import User
+from app.accounts import bounces, events, letters, sign_up_links, tokens
+from app.accounts.models import (
+    AccessToken,
+    AccountEvent,
+    AccountToken,
+    Notice,
+    PendingSignIn,
+    SignUpLink,
+    User,
+    UserSession,
+)
 from app.accounts.service import AccountGone
-from app.accounts.tokens import TokenExpired
+from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
 from app.jobs.queue import nightly, queue, retrying
 from app.mail import message
 from app.mail.message import Letter
 from app.mail.smtp import MailUnavailable
+from app.soft_delete import purge
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +40,13 @@ NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or
 
 _RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
 _OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
+# Mail to the address does not arrive, see bounces.py. One that the account had before is tried.
+_IS_REFUSED = and_(User.email == Notice.email, User.email_refused_at.is_not(None))
+_NOTICE = (
+    select(Notice.user_id, Notice.kind, Notice.email, User.language, _IS_REFUSED.label("is_refused"))
+    .join(User, User.id == Notice.user_id)
+    .where(Notice.id == bindparam("notice_id"))
+)
 
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
@@ -77,13 +94,16 @@ def send_change_link(token_id: int, language: str) -> None:
 
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
 def deliver_notice(notice_id: int, language: str) -> None:
-    notice = letters.read_notice(notice_id)
+    """Send a notice, unless it was sent or the account was deleted. Its row stays until then."""
+    notice = db.session.execute(_NOTICE, {"notice_id": notice_id}).one_or_none()
+    db.session.commit()
     if notice is None:
         return
     if not notice.is_refused:
         with force_locale(notice.language or language):
             bounces.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
-    letters.forget_notice(notice_id)
+    db.session.execute(delete(Notice).where(Notice.id == notice_id))
+    db.session.commit()
 
 
 @queue.task(name="accounts.send_notice", retry=DELIVERY)
@@ -112,22 +132,27 @@ def send_link(letter: Callable[[str], Letter], user: Recipient, purpose: str, la
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")
 def purge_expired_sessions(timestamp: int) -> None:
-    sessions.purge_expired_sessions()
+    purge(UserSession, UserSession.expires_at <= func.now())
 
 
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
-    tokens.purge_expired_tokens()
-    access_tokens.purge_expired_tokens()
-    sign_up_links.purge_expired_links()
-    letters.purge_old_notices()
+    """Purge the tokens and links of mails a day later than they expire, and access tokens at once.
+
+    A mail that the server did not take draws its token anew with the next attempt, which may come after the token of
+    the last one has expired.
+    """
+    purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
+    purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
+    purge(AccessToken, AccessToken.expires_at <= func.now())
+    purge(Notice, Notice.created_at <= func.now() - letters.KEPT)
 
 
 @nightly("accounts.purge_old_events")
 def purge_old_events(timestamp: int) -> None:
-    events.purge_old_events()
+    purge(AccountEvent, AccountEvent.created_at <= func.now() - events.KEPT)
 
 
 @nightly("accounts.purge_pending_sign_ins")
 def purge_pending_sign_ins(timestamp: int) -> None:
-    second_step.purge_expired()
+    purge(PendingSignIn, PendingSignIn.expires_at <= func.now())

@@ -14,7 +14,6 @@ from app.accounts.models import AccountToken, User
 from app.accounts.service import AccountGone, lock_user, owner_required
 from app.accounts.sessions import hash_token
 from app.extensions import db
-from app.soft_delete import purge
 
 LIFETIME = timedelta(minutes=30)  # from the moment at which the mail is written
 RESERVED_FOR = timedelta(days=1)  # until the mail is written; its job gives up after a day, too
@@ -106,12 +105,3 @@ def use(token: str, purpose: str) -> tuple[User, str]:
 def void_all(user_id: int) -> None:
     """Make every link that was sent to the user worthless. The caller commits."""
     db.session.execute(delete(AccountToken).where(AccountToken.user_id == user_id))
-
-
-def purge_expired_tokens() -> int:
-    """Delete the expired tokens of all users, and return how many there were.
-
-    A day later than they expire: a mail that the server did not take draws its token anew with the next attempt, which
-    may come after the token of the last one has expired.
-    """
-    return purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)

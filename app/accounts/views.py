@@ -1,12 +1,12 @@
 """The landing page, sign-up, sign-in, sign-out; of my page the devices, the account history and the access tokens."""
 
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import access_tokens, browser_session, changes, events, service, sessions
+from app.accounts import access_tokens, browser_session, changes, events, second_step, service, sessions
 from app.accounts.browser_session import this_client
 from app.accounts.forms import NICKNAME_TAKEN, AccessTokenForm, SignInForm, SignUpForm
 from app.accounts.guessing import counted_sign_in, limit_sign_ins
@@ -78,7 +78,7 @@ def sign_in() -> Answer:
                 user = service.authenticate(form.email.data, form.password.data)
                 limit_sign_ins(user)
             if user.passkey_after_password:
-                browser_session.begin_second_step(user, remember=form.remember.data)
+                session[browser_session.SECOND_STEP] = second_step.start(user, remember=form.remember.data)
                 # 307: the browser posts the form again, so that the second step carries what it holds.
                 ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next") or None)
                 return redirect(ask_second_step, 307 if carried else 302)

@@ -22,21 +22,14 @@ Figures = Mapping[str, ColumnElement[Any]]
 
 @dataclass(frozen=True)
 class Overview:
-    """
-    Args:
-        notes: without those in the trash.
-        other_devices: signed-in devices besides the one that asks.
-        days: the days of the heat map on which notes were written, and how many.
-        notes_left: how many more may be stored; None while that is far away (app/limits/quotas.py). So the other two.
-    """
-
-    notes: int
+    notes: int  # without those in the trash
     todos: int
     todos_done: int
     wordcounts: int
-    other_devices: int
-    days: Mapping[date, int]
+    other_devices: int  # besides the one that asks
+    days: Mapping[date, int]  # of the heat map on which notes were written, and how many
     today: date
+    # How many more may be stored; None while that is far away (app/limits/quotas.py).
     notes_left: int | None = None
     todos_left: int | None = None
     wordcounts_left: int | None = None

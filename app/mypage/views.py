@@ -19,7 +19,6 @@ from app.accounts import browser_session, changes, service
 from app.accounts.browser_session import this_client
 from app.accounts.forms import (
     NICKNAME_TAKEN,
-    NOT_YOUR_PASSWORD,
     DeletionForm,
     EmailForm,
     NicknameForm,
@@ -166,7 +165,7 @@ def change_email() -> Answer:
                 typed, new = form.password_for_email.data, form.new_email.data
                 changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
         except WrongPassword:
-            form.password_for_email.errors = [NOT_YOUR_PASSWORD]
+            form.password_for_email.errors = [_("This isn't your password.")]
         except RateLimited as error:
             return limited_page(form, form.password_for_email, error)
         else:
@@ -183,7 +182,7 @@ def delete_account() -> Answer:
             with counted_password(current_user.id):
                 changes.delete_account(current_user.id, form.password.data, this_client())
         except WrongPassword:
-            form.password.errors = [NOT_YOUR_PASSWORD]
+            form.password.errors = [_("This isn't your password.")]
         except RateLimited as error:
             return limited_page(form, form.password, error)
         else:

@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
     from webauthn.helpers.cose import COSEAlgorithmIdentifier
     from webauthn.helpers.structs import AuthenticationCredential, PublicKeyCredentialDescriptor
+    from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 TIMEOUT = 5 * 60 * 1000  # milliseconds, as long as a challenge lives
 MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
@@ -29,28 +31,10 @@ class PasskeyRefused(Exception):
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """This site, as WebAuthn names it.
+    """This site, as WebAuthn names it."""
 
-    Args:
-        id: a host name. A passkey works for this one alone, which is why it cannot be phished.
-        origin: scheme, host and port of the pages that ask for passkeys.
-    """
-
-    id: str
-    origin: str
-
-
-class Registered(NamedTuple):
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    backed_up: bool
-    transports: list[str]
-
-
-class Authenticated(NamedTuple):
-    sign_count: int
-    backed_up: bool
+    id: str  # a host name. A passkey works for this one alone, which is why it cannot be phished.
+    origin: str  # scheme, host and port of the pages that ask for passkeys
 
 
 Known = Iterable[tuple[bytes, list[str]]]  # of an account's passkeys: the credential, and how to reach its device
@@ -127,8 +111,8 @@ def descriptors(known: Known) -> "list[PublicKeyCredentialDescriptor]":
     ]
 
 
-def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> Registered:
-    """Return the passkey that the answer of navigator.credentials.create() holds. Raises: PasskeyRefused."""
+def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> "tuple[VerifiedRegistration, list[str]]":
+    """Return the passkey that navigator.credentials.create() made, and its transports. Raises: PasskeyRefused."""
     import webauthn
     from webauthn import helpers
 
@@ -147,13 +131,7 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: str) -> R
         helpers.decoded_public_key_to_cryptography(key)
     if not 0 < len(verified.credential_id) <= MAX_CREDENTIAL_ID or len(verified.credential_public_key) > MAX_PUBLIC_KEY:
         raise PasskeyRefused("too long")
-    return Registered(
-        verified.credential_id,
-        verified.credential_public_key,
-        verified.sign_count,
-        verified.credential_backed_up,
-        transports=sorted({transport.value for transport in credential.response.transports or []}),
-    )
+    return verified, sorted({transport.value for transport in credential.response.transports or []})
 
 
 def parse_authentication(answer: str) -> "AuthenticationCredential":
@@ -166,7 +144,7 @@ def parse_authentication(answer: str) -> "AuthenticationCredential":
 
 def verify_authentication(
     party: RelyingParty, challenge: bytes, credential: "AuthenticationCredential", public_key: bytes
-) -> Authenticated:
+) -> "VerifiedAuthentication":
     """Verify that the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
 
     The counter is the caller's to compare, by the statement that stores it: the library would do it before the
@@ -175,7 +153,7 @@ def verify_authentication(
     import webauthn
 
     with refusing():
-        verified = webauthn.verify_authentication_response(
+        return webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=party.id,
@@ -184,7 +162,6 @@ def verify_authentication(
             credential_current_sign_count=0,
             require_user_verification=True,
         )
-    return Authenticated(verified.new_sign_count, verified.credential_backed_up)
 
 
 def load(answer: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ that work at that host alone, in a browser that is there.
 """
 
 import ipaddress
-from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from flask import abort, current_app
@@ -19,13 +18,8 @@ PORTS = {"http": 80, "https": 443}  # which an origin does not name
 
 def relying_party() -> RelyingParty | None:
     """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
-    return _party(current_app.config["SITE_URL"], own_origin())
-
-
-@lru_cache(maxsize=64)  # pages ask for it several times; the host name of an attacker is evicted again
-def _party(site_url: str, own_url: str) -> RelyingParty | None:
-    here = urlsplit(own_url)
-    site = urlsplit(site_url) if site_url else here
+    here = urlsplit(own_origin())
+    site = urlsplit(current_app.config["SITE_URL"]) if current_app.config["SITE_URL"] else here
     name = site.hostname
     if not name or name != here.hostname or is_ip_address(name):
         return None

@@ -22,7 +22,6 @@ from app.extensions import db, read
 from app.passkeys import ceremonies
 from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
-from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
@@ -65,16 +64,9 @@ class PasskeyCopied(PasskeyRefused):
 
 
 class Overview(NamedTuple):
-    """
-    Args:
-        passkeys: in the order in which they were added, with their columns for the page.
-        is_second_step: sign-in asks for one after the password.
-        codes_left: unused recovery codes.
-    """
-
-    passkeys: Sequence[Row[*tuple[Any, ...]]]
-    is_second_step: bool
-    codes_left: int
+    passkeys: Sequence[Row[*tuple[Any, ...]]]  # in the order in which they were added
+    is_second_step: bool  # sign-in asks for one after the password
+    codes_left: int  # recovery codes
 
 
 _CODES_LEFT = (
@@ -149,13 +141,22 @@ def add_passkey(
         PasskeyTaken, TooManyPasskeys, AccountGone: nothing was stored.
     """
     value, user_handle = use_challenge(challenge_id, REGISTER, user_id)
-    made = ceremonies.verify_registration(party, value, answer)
+    made, transports = ceremonies.verify_registration(party, value, answer)
     lock_user(user_id)  # so that no two passkeys at once are the twentieth
     count = db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)) or 0
     if count >= MOST:
         db.session.rollback()
         raise TooManyPasskeys
-    passkey = Passkey(user_id=user_id, user_handle=user_handle, name=name, **made._asdict())
+    passkey = Passkey(
+        user_id=user_id,
+        credential_id=made.credential_id,
+        public_key=made.credential_public_key,
+        user_handle=user_handle,
+        sign_count=made.sign_count,
+        name=name,
+        transports=transports,
+        backed_up=made.credential_backed_up,
+    )
     db.session.add(passkey)
     try:
         db.session.flush()
@@ -235,8 +236,8 @@ def authenticate(
     if handle != passkey.user_handle and not is_left_out:
         raise PasskeyRefused("user handle")
     verified = ceremonies.verify_authentication(party, value, credential, passkey.public_key)
-    counted = {"passkey_id": passkey.id, "count": verified.sign_count, "is_backed_up": verified.backed_up}
-    if db.session.scalar(_COUNT_ON, counted) is None:
+    counted = {"count": verified.new_sign_count, "is_backed_up": verified.credential_backed_up}
+    if db.session.scalar(_COUNT_ON, {"passkey_id": passkey.id, **counted}) is None:
         db.session.rollback()
         raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
     user = db.session.get(User, passkey.user_id)
@@ -285,8 +286,3 @@ def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = 
     if row is None:
         raise ChallengeExpired
     return row.challenge, row.user_handle
-
-
-def purge_expired_challenges() -> int:
-    """Delete the expired challenges of all users, and return how many there were."""
-    return purge(Challenge, Challenge.expires_at <= func.now())

@@ -1,9 +1,12 @@
 """Background jobs of passkeys: every night purge the challenges that nobody answered."""
 
+from sqlalchemy import func
+
 from app.jobs.queue import nightly
-from app.passkeys import service
+from app.passkeys.models import Challenge
+from app.soft_delete import purge
 
 
 @nightly("passkeys.purge_expired_challenges")
 def purge_expired_challenges(timestamp: int) -> None:
-    service.purge_expired_challenges()
+    purge(Challenge, Challenge.expires_at <= func.now())

@@ -110,17 +110,17 @@ def test_a_link_that_is_opened_clears_the_note(post: Post, signed_in: Visitor, a
     assert COMES_BACK not in signed_in.get("/mypage").text
 
 
-def test_a_new_password_by_mail_clears_the_note(post: Post, client: Visitor, alice: User) -> None:
-    note(alice)
-    client.submit("/forgot-password", email=ALICE)
-    client.submit(post.link(ALICE), new_password="another long enough sentence")
-    assert not is_noted()
-
-
-def test_a_new_address_clears_the_note(post: Post, signed_in: Visitor, alice: User) -> None:
+def test_a_new_password_by_mail_or_a_new_address_clears_the_note(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
     note(alice)
     signed_in.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
     signed_in.submit(post.link("new@example.com"))
+    assert not is_noted()
+    bounces.note_refusal(alice.id, "new@example.com")
+    assert is_noted()
+    client.submit("/forgot-password", email="new@example.com")
+    client.submit(post.link("new@example.com"), new_password="another long enough sentence")
     assert not is_noted()
 
 
@@ -132,16 +132,18 @@ def test_a_report_of_a_permanent_failure_is_noted(
     assert list(db.session.scalars(select(User.id).where(User.email_refused_at.is_not(None)))) == [alice.id]
 
 
-@pytest.mark.parametrize(
-    ("action", "status"),
-    [("delayed", "4.4.1"), ("delivered", "2.0.0"), ("relayed", "2.0.0"), ("failed", "4.2.2"), ("failed", "5.7.1"),
-     ("delayed", "5.1.1"), ("failed", ""), ("", "5.1.1"), ("failed", "5"), ("failed", "55.1.1")],
-)  # fmt: skip
 @pytest.mark.parametrize("server", list(SERVERS))
-def test_any_other_report_changes_nothing(
-    post: Post, app: Flask, client: Visitor, alice: User, server: str, action: str, status: str
+def test_any_other_report_is_not_about_the_mailbox(server: str) -> None:
+    others = [("delivered", "2.0.0"), ("failed", "4.2.2"), ("failed", "5.7.1"), ("delayed", "5.1.1"),
+              ("failed", ""), ("", "5.1.1"), ("failed", "5"), ("failed", "55.1.1")]  # fmt: skip
+    noted = [other for other in others if read_report(report(server, "1.abc", *other)).is_about_mailbox]
+    assert noted == []
+
+
+def test_a_report_that_is_not_about_the_mailbox_changes_nothing(
+    post: Post, app: Flask, client: Visitor, alice: User
 ) -> None:
-    assert "Nothing was noted" in pipe(app, report(server, tag(post, client), action, status))
+    assert "Nothing was noted" in pipe(app, report("postfix", tag(post, client), "delayed", "4.4.1"))
     assert not is_noted()
 
 
@@ -191,11 +193,17 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("name", list(MALFORMED))
-def test_what_is_no_report_changes_nothing(app: Flask, alice: User, name: str) -> None:
-    with pytest.raises(NotAReport):
-        read_report(MALFORMED[name])
-    assert "not a delivery status notification" in pipe(app, MALFORMED[name])
+def test_what_is_no_report_is_refused() -> None:
+    for name, raw in MALFORMED.items():
+        try:
+            read_report(raw)
+        except NotAReport:
+            continue
+        pytest.fail(name)
+
+
+def test_what_is_no_report_changes_nothing(app: Flask, alice: User) -> None:
+    assert "not a delivery status notification" in pipe(app, MALFORMED["bytes"])
     assert not is_noted()
 
 

