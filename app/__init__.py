@@ -47,7 +47,7 @@ from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.sign_in import confirm as confirm_by_passkey
 from app.passkeys.views import bp as passkeys
 from app.photos import tasks as photo_tasks
-from app.photos.commands import check_bucket
+from app.photos.tasks import check_bucket
 from app.portability.contract import Portable
 from app.portability.views import bp as portability
 from app.todos import figures as todo_figures

@@ -23,7 +23,7 @@ from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
-from app.photos import decoder_lock
+from app.photos import decoding
 from config import TestingConfig
 from tests.bucket import object_keys
 from tests.databases import Environment, empty_database, migrated_database
@@ -164,8 +164,8 @@ def migrated(migrated_environment: Environment) -> Iterator[Flask]:
 @pytest.fixture(scope="session", autouse=True)
 def own_decoder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each worker of the tests is as a dyno of its own: a photo that another one decodes does not make it wait."""
-    decoder_lock.FILE = tmp_path_factory.mktemp("decoder") / "lock"
-    decoder_lock.FILE.touch()
+    decoding.LOCK_FILE = tmp_path_factory.mktemp("decoder") / "lock"
+    decoding.LOCK_FILE.touch()
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from app.api.problems import checked, wrong_value
 from app.api.requests import Body
 from app.limits import rate_limits
 from app.photos import service as photos
-from app.photos.decoding import UPLOAD_LIMIT
+from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import SENTENCES
-from app.photos.rejection import PhotoRejected
 from app.portability import exporting
 from app.portability.views import download, portables, readme
 from app.web.autocommit import in_transaction
@@ -85,7 +84,6 @@ def put_photo() -> None:
     """
     if not request.mimetype.startswith("image/") and request.mimetype != "application/octet-stream":
         abort(415)
-    rate_limits.take(rate_limits.PHOTOS, caller().id)
     try:
         photos.put_photo(caller().id, request.get_data())
     except PhotoRejected as error:

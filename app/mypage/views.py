@@ -33,9 +33,8 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.mypage.overview import overview
 from app.photos import service as photos
-from app.photos.decoding import UPLOAD_LIMIT
+from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import PhotoForm
-from app.photos.rejection import PhotoRejected
 from app.web.access import local_path, public
 from app.web.answers import go_to, refusal
 from app.web.cookies import keep
@@ -75,7 +74,6 @@ def put_photo() -> Answer:
     if form.validate():
         [photo] = form.photo.data
         try:
-            rate_limits.take(rate_limits.PHOTOS, current_user.id)
             photos.put_photo(current_user.id, photo.read(), form.crop)
         except RateLimited as error:
             if wants_json():

@@ -31,6 +31,11 @@ MAX_PADDING = 16 * 1024
 GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
 
 
+# A PNG costs time by the byte that it unpacks to: 12.5 megapixels of three colours, or 9 of three and alpha.
+MAX_UNPACKED_PNG = 37_500_000
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of the header (PNG, 11.2.2)
+
+
 class TooComplex(Exception):
     """More than MAX_PASSES, MAX_SECTIONS or MAX_PADDING; or a JPEG that is not in Huffman coding."""
 
@@ -39,7 +44,27 @@ class Broken(Exception):
     """No block begins where one should, or there are two of what may be there once."""
 
 
-def refuse_costly_scans(jpeg: bytes) -> None:
+class TooManyPixels(Exception):
+    """The header of a PNG names more than MAX_UNPACKED_PNG."""
+
+
+def cheap_to_decode(data: bytes, kind: str) -> bytes:
+    """Refuse what would cost a decoder too much; return the file without what only costs.
+
+    Raises:
+        TooComplex, TooManyPixels, Broken, struct.error, IndexError
+    """
+    if kind == "JPEG":
+        _refuse_costly_scans(data)
+    elif kind == "PNG":
+        _refuse_many_chunks(data)
+        _refuse_many_pixels(data)
+    elif kind == "GIF":
+        return _without_comments(data)
+    return data
+
+
+def _refuse_costly_scans(jpeg: bytes) -> None:
     """Count the passes over the pixels, and refuse what is not in Huffman coding.
 
     Before the first scan there has to be one frame header. No decoder accepts two, but Pillow allocates the channels of
@@ -84,18 +109,7 @@ def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
     raise TooComplex
 
 
-PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of the header (PNG, 11.2.2)
-
-
-def unpacked_png_size(png: bytes) -> float:
-    """How many bytes the pixels are unpacked to, by the header. Raises: Broken."""
-    width, height, bits, colour = struct.unpack_from(">IIBB", png, 16)
-    if colour not in PNG_CHANNELS:
-        raise Broken
-    return float(width * height * PNG_CHANNELS[colour] * bits / 8)
-
-
-def refuse_many_chunks(png: bytes) -> None:
+def _refuse_many_chunks(png: bytes) -> None:
     """Walk the chunks up to IEND. Without IEND (struct.error) the file is truncated, which Pillow would accept."""
     position = 8  # behind the signature
     for _ in range(MAX_SECTIONS):
@@ -106,8 +120,16 @@ def refuse_many_chunks(png: bytes) -> None:
     raise TooComplex
 
 
-def without_comments(gif: bytes) -> bytes:
-    """The header, the first image's control block, and everything from the first image on.
+def _refuse_many_pixels(png: bytes) -> None:
+    width, height, bits, colour = struct.unpack_from(">IIBB", png, 16)
+    if colour not in PNG_CHANNELS:
+        raise Broken
+    if width * height * PNG_CHANNELS[colour] * bits > 8 * MAX_UNPACKED_PNG:
+        raise TooManyPixels
+
+
+def _without_comments(gif: bytes) -> bytes:
+    """Return the header, the first image's control block, and everything from the first image on.
 
     Pillow collects comments in pieces of down to one byte: 5 MiB of them took 250 MB. They are cut out rather than
     counted, because Pillow and the standard (GIF89a) disagree on where some broken extensions end.

@@ -1,17 +1,27 @@
-"""Decode a square of an untrusted image, within limits of pixels and memory. Pure.
+"""Decode a square of an untrusted image within limits of pixels, memory and time, and encode it anew. Pure.
 
-A small file can hold a huge image (decompression bomb), so its header is checked before its pixels are decoded.
+A small file can hold a huge image (decompression bomb), so its header is checked before its pixels are decoded. The
+output is encoded from pixels alone. So nothing hidden in the upload reaches a reader: no EXIF with a GPS position, no
+ICC or XMP, no script or archive behind the last byte.
 """
 
+import ctypes
+import enum
+import fcntl
 import io
+import math
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
-from app.photos import cropping
-from app.photos.containers import refuse_costly_scans, refuse_many_chunks, unpacked_png_size, without_comments
-from app.photos.cropping import Crop
-from app.photos.rejection import PhotoRejected, Reason
+from app.busy import Busy
+from app.photos.containers import TooComplex, TooManyPixels, cheap_to_decode
+from app.rejection import Rejected
 
 # The major brand of a HEIC or AVIF photo (ISO/IEC 23008-12, 10.2 and B.4; AVIF 1.1, 6.2); videos have others. They are
 # not read, since their header does not bound what is decoded: of an AVIF of 1.8 kB that says 100 x 100, Pillow decoded
@@ -19,6 +29,7 @@ from app.photos.rejection import PhotoRejected, Reason
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 EDGE = 400  # px, width and height of what comes out
+QUALITY = 82  # of WebP, 0 to 100
 
 MAX_BYTES = 5 * 1024 * 1024
 UPLOAD_LIMIT = MAX_BYTES + 1024 * 1024  # with the rest of the form; a file slightly above gets a sentence
@@ -28,8 +39,6 @@ MIN_SIDE = 32  # px; a face in fewer cannot be recognized
 # decoder holds two canvases, but no camera writes it. A JPEG is reduced while it is decoded. One in several scans takes
 # 2 bytes a channel and pixel before that; a CMYK one has four channels, hence its own limit.
 MAX_PIXELS = {"JPEG": 25_000_000, "CMYK": 18_000_000, "PNG": 12_500_000, "GIF": 12_500_000, "WEBP": 9_000_000}
-# A PNG costs time by the byte that it unpacks to: 12.5 megapixels of three colours, or 9 of three and alpha.
-MAX_UNPACKED_PNG = 37_500_000
 MAX_JPEG_MEMORY = 160_000_000  # bytes, including 4 a pixel of the reduced image; a narrow image is hardly reduced
 PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}  # Pillow's modes
 STRAIGHT = {premultiplied: mode for mode, premultiplied in PREMULTIPLIED.items()}
@@ -41,9 +50,98 @@ FINE_PIXELS = 12_500_000  # a JPEG of up to so many pixels is reduced less than 
 # took 300 MB. Text may not unpack to more than an upload.
 PngImagePlugin.MAX_TEXT_MEMORY = MAX_BYTES
 
+# EXIF orientation: what turns the picture upright (CIPA DC-008, tag 274). 1 is upright. Readers place the square on the
+# upright picture; a camera stores the picture as it was held.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# The same orientations by what they do to the upright picture.
+ROTATED = {5, 6, 7, 8}  # rows became columns
+MIRRORED_ACROSS = {2, 3, 7, 8}  # left became right
+MIRRORED_DOWN = {3, 4, 6, 7}  # top became bottom
 
-def kind_of(data: bytes) -> str:
-    """Pillow's name of the format, from the magic number. Raises: PhotoRejected."""
+# The lock file is read only, and all processes of a dyno have it; one of /tmp could be somebody else's.
+LOCK_FILE = Path(__file__)
+POLL_SECONDS = 0.02  # flock has no timeout; a decode takes half a second
+BUSY_SECONDS = 2.0  # after two seconds a reader had better come back later
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+class Reason(enum.StrEnum):
+    """The reason of a refusal; forms.py has the sentences."""
+
+    EMPTY = enum.auto()
+    TOO_LARGE = enum.auto()  # more than MAX_BYTES
+    NOT_AN_IMAGE = enum.auto()  # neither JPEG, PNG, GIF nor WebP
+    HEIF = enum.auto()  # HEIC, which an iPhone makes by itself, or AVIF
+    DIMENSIONS = enum.auto()  # too many pixels, or a side too short
+    TOO_COMPLEX = enum.auto()  # too many scans, segments, chunks or blocks; a JPEG in arithmetic coding
+    DAMAGED = enum.auto()  # truncated, or cannot be decoded for another reason
+    CROP = enum.auto()  # the square to cut out does not lie within the picture
+
+
+class PhotoRejected(Rejected):
+    """The upload is not a photo that can be shown."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square in px of the upright picture, from its upper left corner."""
+
+    x: int
+    y: int
+    size: int
+
+
+def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf) -> bytes:
+    """Check a photo and encode a square of it anew.
+
+    Args:
+        data: the uploaded file. Its content tells its type; file names and declared types prove nothing.
+        crop: the square to cut out; None takes the largest in the middle.
+        seconds: how long to wait for the decoder, BUSY_SECONDS at most.
+
+    Returns:
+        A WebP of 400 x 400 px: RGB, upright, on white where it was transparent, without metadata. Of an animation, the
+        first frame.
+
+    Raises:
+        PhotoRejected: with the reason.
+        Busy: the decoder was not free within that time.
+    """
+    if not data:
+        raise PhotoRejected(Reason.EMPTY)
+    if len(data) > MAX_BYTES:
+        raise PhotoRejected(Reason.TOO_LARGE)
+    kind = _kind_of(data)
+    with decoder(min(seconds, BUSY_SECONDS)):
+        try:
+            return _encode(_decode(data, kind, crop))
+        except PhotoRejected:
+            raise
+        except TooComplex as error:
+            raise PhotoRejected(Reason.TOO_COMPLEX) from error
+        except (TooManyPixels, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise PhotoRejected(Reason.DIMENSIONS) from error
+        except Exception as error:
+            # OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error, zlib.error and MemoryError all
+            # occur; Pillow's documentation promises none of them. Whatever decoding raises, the upload is at fault.
+            raise PhotoRejected(Reason.DAMAGED) from error
+        finally:
+            _return_memory()
+
+
+def _kind_of(data: bytes) -> str:
+    """Return Pillow's name of the format, from the magic number. Raises: PhotoRejected."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -57,41 +155,59 @@ def kind_of(data: bytes) -> str:
     raise PhotoRejected(Reason.NOT_AN_IMAGE)
 
 
-def decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
-    """The square of the first frame: EDGE x EDGE px, RGB, upright.
+@contextmanager
+def decoder(seconds: float) -> Iterator[None]:
+    """Hold the decoder, also against the other threads of this process.
+
+    One photo is decoded at a time on a dyno, which has no memory for two of the largest. Its processes share that
+    memory, so a lock within each would not do. The kernel frees a file's lock when its holder dies (flock); a semaphore
+    that processes share would stay taken.
+
+    Args:
+        seconds: how long to wait for it; a free one needs no waiting.
+
+    Raises:
+        Busy: another photo was being decoded all that time.
+    """
+    give_up = time.monotonic() + seconds
+    with LOCK_FILE.open("rb") as file:  # reopened, since a lock belongs to an open file; closing it frees the lock
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    raise Busy from None
+                time.sleep(POLL_SECONDS)
+        yield
+
+
+def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
+    """Return the square of the first frame: EDGE x EDGE px, RGB, upright.
 
     Not thread-safe, since it changes the warning filters of all threads.
 
     Raises:
-        PhotoRejected, TooComplex, and whatever Pillow raises about a damaged image.
+        PhotoRejected, TooComplex, TooManyPixels, and whatever Pillow raises about a damaged image.
     """
-    if kind == "JPEG":
-        refuse_costly_scans(data)
-    elif kind == "PNG":
-        refuse_many_chunks(data)
-        if unpacked_png_size(data) > MAX_UNPACKED_PNG:
-            raise PhotoRejected(Reason.DIMENSIONS)
-    elif kind == "GIF":
-        data = without_comments(data)
+    data = cheap_to_decode(data, kind)
     with warnings.catch_warnings():
         # Pillow warns of a bomb between its two limits; here that is an error. Its other warnings are about metadata,
         # which is dropped anyway: many cameras write EXIF that Pillow doubts, and their photos are good.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            _refuse_dimensions(image, MAX_PIXELS["CMYK" if image.mode == "CMYK" else kind])
+            # By the header, before anything is decoded.
             width, height = image.size
+            if min(width, height) < MIN_SIDE or width * height > MAX_PIXELS["CMYK" if image.mode == "CMYK" else kind]:
+                raise PhotoRejected(Reason.DIMENSIONS)
             reduction = _reduce(image, crop) if kind == "JPEG" else 1
             image.load()
-            orientation = cropping.orientation_of(image)
-            left, top, right, bottom = (edge / reduction for edge in _box(crop, width, height, orientation))
-            return cropping.upright(_on_white(_resize(image, (left, top, right, bottom))), orientation)
-
-
-def _refuse_dimensions(image: Image.Image, most: int) -> None:
-    """By the header, before anything is decoded; `most` is in pixels. Raises: PhotoRejected."""
-    if min(image.size) < MIN_SIDE or image.width * image.height > most:
-        raise PhotoRejected(Reason.DIMENSIONS)
+            orientation = _orientation_of(image)
+            box = _box_in_file(crop, width, height, orientation) if crop else _centre(width, height)
+            left, top, right, bottom = (edge / reduction for edge in box)
+            square = _on_white(_resize(image, (left, top, right, bottom)))
+            return square.transpose(TURNS[orientation]) if orientation in TURNS else square
 
 
 def _reduce(image: Image.Image, crop: Crop | None) -> float:
@@ -116,18 +232,36 @@ def _reduce(image: Image.Image, crop: Crop | None) -> float:
     return width / drafted[1][2] if drafted else 1  # as the decoder says: it rounds up
 
 
-def _box(crop: Crop | None, width: int, height: int, orientation: int) -> cropping.Box:
-    """Where the square lies in the file. Raises: PhotoRejected."""
-    if crop is None:
-        return cropping.centre(width, height)
+def _orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of a loaded image (a PNG has EXIF behind its pixels); 1 if it cannot be read."""
     try:
-        return cropping.in_file(crop, width, height, orientation)
-    except cropping.OutsideOfPicture as error:
-        raise PhotoRejected(Reason.CROP) from error
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return orientation if orientation in TURNS else 1
+    except Exception:  # any, see square_webp; unreadable EXIF is no reason to refuse a photo
+        return 1
 
 
-def _resize(image: Image.Image, square: cropping.Box) -> Image.Image:
-    """The square alone, as EDGE x EDGE px. The image is averaged over blocks of pixels first, then filtered."""
+def _centre(width: int, height: int) -> Box:
+    """Return the largest square in the middle. It is the same one for every orientation."""
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _box_in_file(crop: Crop, width: int, height: int, orientation: int) -> Box:
+    """Find the square among the pixels of the file, before it is turned upright. Raises: PhotoRejected."""
+    left, top = (crop.y, crop.x) if orientation in ROTATED else (crop.x, crop.y)
+    if min(left, top) < 0 or left + crop.size > width or top + crop.size > height or crop.size < MIN_SIDE:
+        raise PhotoRejected(Reason.CROP)
+    if orientation in MIRRORED_ACROSS:
+        left = width - left - crop.size
+    if orientation in MIRRORED_DOWN:
+        top = height - top - crop.size
+    return left, top, left + crop.size, top + crop.size
+
+
+def _resize(image: Image.Image, square: Box) -> Image.Image:
+    """Cut out the square as EDGE x EDGE px. The image is averaged over blocks of pixels first, then filtered."""
     times = max(1, int((square[2] - square[0]) / EDGE / REDUCING_GAP))
     reduced = _reduce_strips(image, times)
     left, top, right, bottom = (edge / times for edge in square)
@@ -137,12 +271,14 @@ def _resize(image: Image.Image, square: cropping.Box) -> Image.Image:
 
 
 def _reduce_strips(image: Image.Image, times: int) -> Image.Image:
-    """1/times of the width and height. Strip by strip: to convert all at once would cost as much as to decode it."""
+    """Reduce to 1/times of the width and height. To convert all at once would cost as much as to decode it."""
     rows = -(-STRIP // times) * times
     reduced = None
     for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
-        strip = _premultiplied(_averageable(strip)).reduce(times)
+        strip = _averageable(image.crop((0, top, image.width, min(top + rows, image.height))))
+        if strip.mode in PREMULTIPLIED:  # the colour of a transparent pixel must not bleed into its neighbours
+            strip = strip.convert(PREMULTIPLIED[strip.mode])
+        strip = strip.reduce(times)
         if reduced is None:
             reduced = Image.new(strip.mode, (strip.width, -(-image.height // times)))
         reduced.paste(strip, (0, top // times))
@@ -150,13 +286,8 @@ def _reduce_strips(image: Image.Image, times: int) -> Image.Image:
     return reduced
 
 
-def _premultiplied(image: Image.Image) -> Image.Image:
-    """The image with its colours multiplied by the alpha: a transparent pixel's must not bleed into its neighbours."""
-    return image.convert(PREMULTIPLIED[image.mode]) if image.mode in PREMULTIPLIED else image
-
-
 def _averageable(image: Image.Image) -> Image.Image:
-    """The image in a mode that can be resized. Palette indices, single bits and 16-bit greys cannot be averaged."""
+    """Convert to a mode that can be resized. Palette indices, single bits and 16-bit greys cannot be averaged."""
     if image.mode == "I;16":
         return image.point(lambda grey: grey * (1 / 256)).convert("L")  # convert alone would clip at 255
     if "transparency" in image.info:
@@ -165,9 +296,26 @@ def _averageable(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """The image as RGB, on white where it is transparent."""
+    """Convert to RGB, on white where the image is transparent."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA"))
     return white.convert("RGB")
+
+
+def _encode(square: Image.Image) -> bytes:
+    """Encode as WebP, from the pixels alone: so no release of Pillow can copy metadata of the upload."""
+    webp = io.BytesIO()
+    Image.frombytes("RGB", square.size, square.tobytes()).save(webp, "WEBP", quality=QUALITY, method=4)
+    return webp.getvalue()
+
+
+def _return_memory() -> None:
+    """Return freed memory to the system. glibc would keep up to 64 MB of it, and the next decode would come on top.
+
+    It takes a millisecond. Other C libraries have no such function; see mallopt(3), M_TRIM_THRESHOLD.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

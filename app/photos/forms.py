@@ -1,4 +1,4 @@
-"""The photo upload, and the sentence for each reason to refuse one."""
+"""The form of a photo upload, and a sentence for each reason to refuse one."""
 
 import re
 
@@ -9,8 +9,7 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
-from app.photos.cropping import Crop
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos.decoding import Crop, PhotoRejected, Reason
 from app.web.fields import rejection_sentence
 
 SENTENCES = {
@@ -59,12 +58,12 @@ class PhotoForm(FlaskForm):
 
     @property
     def crop(self) -> Crop | None:
-        """The square, once the form is valid; None when no numbers were sent."""
+        """Return the square, once the form is valid; None if no numbers were sent."""
         return Crop(*map(int, self.placed)) if any(self.placed) else None
 
     @property
     def heif_sentence(self) -> str:
-        """What photo.js says of a photo that neither the browser nor the server reads."""
+        """Return what photo.js says of a photo that neither the browser nor the server reads."""
         return str(SENTENCES[Reason.HEIF])
 
     def refuse(self, error: PhotoRejected) -> None:

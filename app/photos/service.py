@@ -9,6 +9,7 @@ it can delete nobody else's photos, also with a wrong bucket or an empty databas
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -20,9 +21,8 @@ from app.accounts.service import lock_user
 from app.busy import Busy
 from app.extensions import db
 from app.jobs.queue import defer
-from app.photos.cropping import Crop
-from app.photos.deadline import Deadline
-from app.photos.processing import square_webp
+from app.limits import rate_limits
+from app.photos.decoding import Crop, square_webp
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,22 @@ UPLOAD_SECONDS = 6.0
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
+class Deadline:
+    """A deadline for a whole upload: each step that waits gets what those before it have left.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds; below 0 once it has passed."""
+        return self._end - time.monotonic()
+
+
 def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
     """Check and re-encode a photo, store it, and show it from now on.
 
@@ -46,10 +62,12 @@ def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
         crop: the square to show; None takes the middle.
 
     Raises:
-        PhotoRejected, Busy: see `processing.square_webp`. Nothing was stored.
+        RateLimited: before anything was done.
+        PhotoRejected, Busy: see `decoding.square_webp`. Nothing was stored.
         StorageUnavailable: the old photo stays.
         AccountGone
     """
+    rate_limits.take(rate_limits.PHOTOS, user_id)
     show(user_id, store(data, crop))
     db.session.commit()
 
@@ -128,7 +146,7 @@ def sweep_photos() -> None:
 
 
 def _with_row(keys: Iterable[str]) -> set[str]:
-    """The keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
+    """Return the keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
     urls = {storage.url_of(key): key for key in keys}
     found = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
     # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.

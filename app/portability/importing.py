@@ -12,8 +12,8 @@ from app.extensions import db
 from app.follower import writes
 from app.limits.quotas import QuotaReached
 from app.photos import service as photos
-from app.photos.deadline import Deadline
-from app.photos.rejection import PhotoRejected
+from app.photos.decoding import PhotoRejected
+from app.photos.service import Deadline
 from app.portability import archive
 from app.portability.concurrency import one_at_a_time
 from app.portability.contract import Portable

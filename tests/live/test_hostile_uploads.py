@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import psutil
 
-from app.photos.rejection import Reason
+from app.photos.decoding import Reason
 from config import ProductionConfig
 from tests.live.conftest import Service
 from tests.photos.hostile_photos import hostile_photos

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from app.photos.rejection import Reason
+from app.photos.decoding import Reason
 from tests.photos.forged_files import flat_png, gif_parts, one_row_png, png_chunk, resized_jpeg, riff, webp_chunk
 from tests.photos.photo_files import PAYLOAD, HostilePhoto, exif, hostile, textured
 

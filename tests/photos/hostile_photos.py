@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from app.photos.decoding import MAX_BYTES
-from app.photos.rejection import Reason
+from app.photos.decoding import MAX_BYTES, Reason
 from tests.photos.broken_photos import broken_photos
 from tests.photos.forged_files import (
     MEBIBYTE,

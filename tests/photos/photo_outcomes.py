@@ -5,8 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos.decoding import PhotoRejected, Reason, square_webp
 from tests.photos.photo_files import saved
 
 

@@ -7,9 +7,7 @@ from functools import cache
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
-from app.photos.cropping import Crop
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos.decoding import Crop, PhotoRejected, Reason, square_webp
 from tests.photos.photo_files import BLUE, GREEN, RED, YELLOW, exif, saved
 
 ORIENTATIONS = range(1, 9)

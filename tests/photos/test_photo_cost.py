@@ -6,8 +6,7 @@ from contextlib import suppress
 import pytest
 
 from app.photos.containers import MAX_PADDING
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos.decoding import PhotoRejected, Reason, square_webp
 from tests.photos.costly_photos import JPEG_START, costly_photos
 from tests.photos.photo_files import red_jpeg
 from tests.photos.photo_outcomes import reason_for

@@ -11,11 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.busy import Busy
-from app.photos import decoder_lock, processing
-from app.photos.decoder_lock import decoder
-from app.photos.decoding import MAX_BYTES
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos import decoding
+from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, decoder, square_webp
 from tests.child import child
 from tests.photos.accepted_photos import accepted_photos
 from tests.photos.forged_files import flat_png
@@ -24,7 +21,7 @@ from tests.photos.photo_outcomes import reason_for
 
 
 def test_waiting_for_the_decoder_times_out_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
     with decoder(0), pytest.raises(Busy):
         square_webp(flat_png(64, 64))
     assert square_webp(flat_png(64, 64))
@@ -59,11 +56,11 @@ def test_another_process_has_the_decoder_until_it_dies() -> None:
 def holding_process() -> Iterator[subprocess.Popen[str]]:
     """A process that holds the decoder."""
     hold = (
-        "import sys, time, pathlib; from app.photos import decoder_lock\n"
-        "decoder_lock.FILE = pathlib.Path(sys.argv[1])\n"
-        "with decoder_lock.decoder(0): print('held', flush=True); time.sleep(100)"
+        "import sys, time, pathlib; from app.photos import decoding\n"
+        "decoding.LOCK_FILE = pathlib.Path(sys.argv[1])\n"
+        "with decoding.decoder(0): print('held', flush=True); time.sleep(100)"
     )
-    command = [sys.executable, "-c", hold, str(decoder_lock.FILE)]
+    command = [sys.executable, "-c", hold, str(decoding.LOCK_FILE)]
     with child(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

@@ -5,9 +5,7 @@ import struct
 import pytest
 from PIL import Image, ImageFile
 
-from app.photos.decoding import MAX_BYTES
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected, Reason
+from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, square_webp
 from tests.photos.forged_files import flat_png, png_chunk, repeated_scan
 from tests.photos.forged_jpegs import ALL, ARITHMETIC, FRAMES, PROGRESSIVE, hidden, jpeg_of, scan
 from tests.photos.hostile_photos import hostile_photos

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from app.photos.processing import square_webp
+from app.photos.decoding import square_webp
 from tests.photos.accepted_photos import accepted_photos
 from tests.photos.photo_files import BLUE, GREEN, PAYLOAD, RED, YELLOW, Photo, exif, name_of, oriented_photo
 from tests.photos.photo_outcomes import near, pixel, square

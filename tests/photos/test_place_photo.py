@@ -12,8 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts.models import User
 from app.extensions import db
-from app.photos.cropping import Crop
-from app.photos.processing import square_webp
+from app.photos.decoding import Crop, square_webp
 from tests.bucket import object_keys
 from tests.photos.photo_files import oriented_photo
 from tests.visitor import Visitor

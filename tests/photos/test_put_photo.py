@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.photos import processing, service
-from app.photos.decoder_lock import decoder
+from app.photos import decoding, service
+from app.photos.decoding import decoder
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -107,7 +107,7 @@ def test_a_refused_photo_keeps_the_old_one(app: Flask, signed_in: Visitor, alice
 def test_an_upload_is_503_with_retry_after_while_the_decoder_is_busy(
     signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
     with decoder(0):
         answer = upload(signed_in, oriented_photo(1))
     assert answer.status_code == 503

@@ -11,9 +11,8 @@ from flask import Flask
 from app import storage
 from app.accounts.models import User
 from app.busy import Busy
-from app.photos import processing, service
-from app.photos.decoder_lock import decoder
-from app.photos.processing import square_webp
+from app.photos import decoding, service
+from app.photos.decoding import decoder, square_webp
 from tests.bucket import object_keys
 from tests.photos.forged_files import flat_png
 from tests.photos.photo_files import oriented_photo
@@ -78,7 +77,7 @@ def test_an_upload_without_time_for_the_bucket_is_503_and_leaves_nothing(
 def test_the_decoder_is_waited_for_no_longer_than_there_is_time(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "BUSY_SECONDS", math.inf)
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", math.inf)
     with decoder(0), pytest.raises(Busy):
         square_webp(flat_png(64, 64), seconds=seconds)
     assert square_webp(flat_png(64, 64), seconds=seconds)  # a free one needs no waiting

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
-from app.photos import processing, service
-from app.photos.decoder_lock import decoder
+from app.photos import decoding, service
+from app.photos.decoding import decoder
 from app.portability import archive, importing
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
@@ -94,7 +94,7 @@ def test_an_existing_photo_is_replaced_on_request(
 def test_an_import_is_503_and_stores_nothing_while_the_decoder_is_busy(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
     before = row_counts()
     with decoder(0):
         assert import_(signed_in, archive_with_photo()).status_code == 503

@@ -10,8 +10,7 @@ import sys
 import time
 from contextlib import suppress
 
-from app.photos.processing import square_webp
-from app.photos.rejection import PhotoRejected
+from app.photos.decoding import PhotoRejected, square_webp
 from tests.photos.costly_photos import costly_photos, largest_honest_photo
 
 TRIES = 3
