@@ -177,22 +177,15 @@ PURE = [
     "app.notes.texts",
     "app.wordcounts.analysis.charset",
     "app.wordcounts.analysis.particles",
-    "app.wordcounts.analysis.phrases",
     "app.wordcounts.analysis.sandbox",
     "app.wordcounts.analysis.text",
-    "app.wordcounts.analysis.tokens",
     "app.wordcounts.analysis.words",
     "app.wordcounts.failures",
     "app.wordcounts.fetching.client",
     "app.wordcounts.fetching.connecting",
-    "app.wordcounts.fetching.deadline",
-    "app.wordcounts.fetching.reading",
-    "app.wordcounts.fetching.resolving",
-    "app.wordcounts.fetching.urls",
     "app.wordcounts.fetching.vetting",
     "app.wordcounts.readable",
     "app.wordcounts.report",
-    "app.wordcounts.word_table",
 ]
 
 

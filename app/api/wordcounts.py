@@ -13,11 +13,10 @@ from app.api.blueprint import bp, caller, created, too_many
 from app.api.document import NEXT, Answer, operation
 from app.api.problems import checked
 from app.api.requests import Body, IdempotencyKey, Page, Parameters, key_of
-from app.wordcounts import service, waiting
-from app.wordcounts.forms import AskForm, with_scheme
-from app.wordcounts.models import FAILED
-from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
-from app.wordcounts.sentences import failure_sentence, rate_limit_sentence
+from app.wordcounts import service
+from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
+from app.wordcounts.models import FAILED, URL_LENGTH
+from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 ASK_AGAIN = "2"  # seconds
 
@@ -46,11 +45,13 @@ class WordCountPage(Answer):
 
 
 class NewWordCount(Body):
-    url: str = Field(json_schema_extra={"minLength": 1, "maxLength": 2000}, examples=["https://example.com/"])
+    url: str = Field(json_schema_extra={"minLength": 1, "maxLength": URL_LENGTH}, examples=["https://example.com/"])
 
 
 class Wait(Parameters):
-    wait: float = Field(0, ge=0, le=waiting.LONGEST, description="seconds until the answer, if it is not done before")
+    wait: float = Field(
+        0, ge=0, le=service.LONGEST_WAIT, description="seconds until the answer, if it is not done before"
+    )
     stop_words: Literal["keep", "drop"] = "drop"
 
 
@@ -74,7 +75,7 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     The answer comes before the words are counted. Ask its Location for the result.
     """
     form = checked(AskForm, body.model_dump())
-    public_id = service.ask(caller().id, with_scheme(form.url.data), key_of(headers))
+    public_id = service.ask(caller().id, form.url.data, key_of(headers))
     with created():
         result = service.get_result(caller().id, public_id)
     where = {"Location": url_for("api.show_wordcount", public_id=public_id), "Retry-After": ASK_AGAIN}
@@ -84,7 +85,7 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
 @operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, may=[404])
 def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
     """Read a word count; with wait, as soon as it is finished"""
-    result = waiting.wait_for_result(caller().id, public_id, query.wait, query.stop_words)
+    result = service.wait_for_result(caller().id, public_id, query.wait, query.stop_words)
     if not result.is_own:  # it is shared, for who has its page's address
         raise service.ResultNotFound
     return answer(as_json(result, Result), headers={} if result.finished_at else {"Retry-After": ASK_AGAIN})

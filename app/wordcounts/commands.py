@@ -16,9 +16,8 @@ from app.wordcounts import report
 from app.wordcounts.analysis import charset, sandbox
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import FetchedPage, fetch
-from app.wordcounts.forms import with_scheme
+from app.wordcounts.forms import SENTENCES, with_scheme
 from app.wordcounts.report import Report
-from app.wordcounts.sentences import SENTENCES
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
 Result = TypeVar("Result")
@@ -42,13 +41,8 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     else:
         raise click.UsageError("Give either a URL or --file.")
     title, counts = or_exit(lambda: sandbox.read(page.text, is_html=page.is_html))
-    counted = report.of_counts(
-        counts,
-        stop_words,
-        url=page.url or None,
-        title=title or None,
-        counted_at=datetime.now(UTC),
-    )
+    now = datetime.now(UTC)
+    counted = report.of_counts(counts, stop_words, url=page.url or None, title=title or None, counted_at=now)
     click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
@@ -72,7 +66,7 @@ def read(path: str) -> FetchedPage:
 
 
 def table(counted: Report, shown: int | None) -> str:
-    """The totals, then one word per line, as text."""
+    """Write the totals, then one word per line, as text."""
     words = counted.words()[:shown]
     width = max([len("word"), *(columns(word.text) for word in words)])
     lines = [
@@ -96,7 +90,7 @@ def padded(text: str, width: int) -> str:
 
 
 def columns(text: str) -> int:
-    """The width of a text in terminal columns. Hangul and Han take two, combining marks none."""
+    """Return the width of a text in terminal columns. Hangul and Han take two, combining marks none."""
     return sum(columns_of(character) for character in text)
 
 

@@ -16,7 +16,8 @@ from app.wordcounts.analysis.words import Counts
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.fetching import AllowedServers, fetch
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
-from app.wordcounts.rate_limits import HOUR
+from app.wordcounts.report import TOTALS
+from app.wordcounts.service import HOUR
 
 _UNFINISHED = update(Result).where(
     Result.id == bindparam("result_id"), Result.status.in_(UNFINISHED), Result.deleted_at.is_(None)
@@ -62,25 +63,16 @@ def _counted(url: str, allowed_servers: AllowedServers) -> dict[str, Any]:
     """Fetch and count a page. Returns the columns of the result that depend on it."""
     page = fetch(url, allowed_servers=allowed_servers)
     title, counts = sandbox.read(page.text, is_html=page.is_html)
-    return {
-        "final_url": page.url,
-        "title": title or None,
-        **columns_of(counts),
-    }
+    return {"final_url": page.url, "title": title or None, **columns_of(counts)}
 
 
 def columns_of(counts: Counts) -> dict[str, Any]:
-    """The columns of a result that hold what was counted."""
+    """Return the columns of a result that hold what was counted."""
     return {
         "result_all": counts.words,
         "result_no_stop_words": counts.words_without_stop_words,
         "phrases": {"2": counts.two_word_phrases, "3": counts.three_word_phrases},
-        "total_words": counts.total_words,
-        "unique_words": counts.unique_words,
-        "content_words": counts.content_words,
-        "characters": counts.characters,
-        "reading_seconds": counts.reading_seconds,
-        "truncated": counts.truncated,
+        **{name: getattr(counts, name) for name in TOTALS},
     }
 
 

@@ -9,9 +9,7 @@ from app.portability.bulk import BulkImporter
 from app.portability.contract import Item
 from app.portability.validation import InvalidItem, ItemValidator
 from app.wordcounts import fetching
-from app.wordcounts.analysis.phrases import PHRASES_KEPT
-from app.wordcounts.analysis.tokens import LONGEST_WORD
-from app.wordcounts.analysis.words import WORDS_KEPT
+from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
 from app.wordcounts.service import QUOTA

@@ -25,7 +25,7 @@ ASCII = "".join(map(chr, range(0x21, 0x7F)))  # without the space
 
 
 def readable(url: str) -> str:
-    """An address with its safe characters decoded. One that cannot be parsed is shown encoded."""
+    """Decode the safe characters of an address. One that cannot be parsed is shown encoded."""
     if PLAIN.fullmatch(url):  # as most are
         return url
     try:
@@ -38,7 +38,7 @@ def readable(url: str) -> str:
 
 
 def decoded(text: str) -> str:
-    """A text with its safe percent-encoded characters decoded: an address, or a title that was made from one."""
+    """Decode the safe percent-encoded characters of a text: an address, or a title that was made from one."""
     return ESCAPES.sub(lambda found: _decoded(found[0]), text)
 
 
@@ -55,7 +55,7 @@ def _decoded(escapes: str) -> str:
 
 
 def _host(netloc: str) -> str:
-    """The host in ASCII, but for labels of Hangul.
+    """Return the host in ASCII, but for labels of Hangul.
 
     Raises: ValueError: it is not a host name.
     """

@@ -1,18 +1,25 @@
-"""The report of a finished count, for its page, its downloads (CSV, JSON) and the command line. Pure."""
+"""A finished count, reported for its page, its downloads (CSV, JSON) and the command line. Pure.
+
+The page groups Korean forms under their stem. It does so when it is shown, so that results of any age have it.
+Downloads list the words as they stand in the text.
+"""
 
 import csv
 import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.wordcounts.analysis.words import Counts, by_frequency
+from app.wordcounts.analysis.particles import stems
+from app.wordcounts.analysis.words import Counts, by_frequency, most_frequent
 
+# The columns of a result that have the same name in `Counts`.
+TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds", "truncated")
 COLUMNS = ("rank", "word", "count", "density")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
 
@@ -36,7 +43,7 @@ class Report:
     """A finished count.
 
     Args:
-        stop_words: "keep" or "drop": whether `counts` holds stop words. The totals count them either way.
+        stop_words: "keep" or "drop", as `counts` does with stop words. The totals count them either way.
         counts: each word and its count.
         truncated: the page has more words than these.
     """
@@ -57,7 +64,7 @@ class Report:
     three_word_phrases: list[tuple[str, int]]
 
     def words(self) -> list[Word]:
-        """The words, the most frequent first."""
+        """Return the words, the most frequent first."""
         return [
             Word(rank, text, count, 100 * count / self.total_words)
             for rank, (text, count) in enumerate(by_frequency(self.counts), start=1)
@@ -73,54 +80,43 @@ class Report:
 
 
 def of_result(result: Any, stop_words: str) -> Report:
-    """The report of a row of `service.get_result` whose status is DONE."""
+    """Report a row of `service.get_result` whose status is DONE."""
     return Report(
         url=result.url,
         final_url=result.final_url,
         title=result.title,
         counted_at=result.finished_at,
-        total_words=result.total_words,
-        unique_words=result.unique_words,
-        content_words=result.content_words,
-        characters=result.characters,
-        reading_seconds=result.reading_seconds,
-        truncated=result.truncated,
         stop_words=stop_words,
         counts=result.words,
         two_word_phrases=by_frequency(result.phrases["2"]),
         three_word_phrases=by_frequency(result.phrases["3"]),
+        **{name: getattr(result, name) for name in TOTALS},
     )
 
 
 def of_counts(counts: Counts, stop_words: str, *, url: str | None, title: str | None, counted_at: datetime) -> Report:
-    """The report of a count that is not stored, as `flask count` makes."""
-    words = counts.words if stop_words == "keep" else counts.words_without_stop_words
+    """Report a count that is not stored, as `flask count` makes."""
     return Report(
         url=url,
         final_url=url,
         title=title,
         counted_at=counted_at,
-        total_words=counts.total_words,
-        unique_words=counts.unique_words,
-        content_words=counts.content_words,
-        characters=counts.characters,
-        reading_seconds=counts.reading_seconds,
-        truncated=counts.truncated,
         stop_words=stop_words,
-        counts=words,
+        counts=counts.words if stop_words == "keep" else counts.words_without_stop_words,
         two_word_phrases=by_frequency(counts.two_word_phrases),
         three_word_phrases=by_frequency(counts.three_word_phrases),
+        **{name: getattr(counts, name) for name in TOTALS},
     )
 
 
 def file_name(report: Report) -> str:
-    """A file name without extension: the host, in characters that are safe in file systems and headers."""
+    """Make a file name without extension: the host, in characters that are safe in file systems and headers."""
     host = urlsplit(report.final_url or "").hostname or ""
     return f"words-{re.sub('[^a-z0-9.-]', '', host).strip('.-')[:100] or 'page'}"
 
 
 def as_csv(report: Report) -> str:
-    """CSV with a byte order mark, by which spreadsheets recognize UTF-8, and safe against CSV injection."""
+    """Write CSV with a byte order mark, by which spreadsheets recognize UTF-8, and safe against CSV injection."""
     file = io.StringIO()
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
@@ -159,3 +155,81 @@ def _values(report: Report) -> dict[str, Any]:
             "three_words": [{"phrase": phrase, "count": count} for phrase, count in report.three_word_phrases],
         },
     }
+
+
+@dataclass(slots=True)  # not frozen: that takes twice as long, and one page makes thousands
+class Row:
+    """A word, or a stem with all its forms.
+
+    Args:
+        rank: by count, also where the table is sorted by word.
+        density: percent of all words.
+        share: percent of the most frequent row's count.
+        forms: words and their counts, the most frequent first; empty for a word that stands for itself.
+    """
+
+    rank: int
+    text: str
+    count: int
+    density: float
+    share: float
+    forms: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """The rows to show.
+
+    Args:
+        total: how many rows there are, shown or not.
+        is_grouped: a row that is shown has forms.
+    """
+
+    rows: list[Row]
+    total: int
+    is_grouped: bool
+
+
+def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None, by_word: bool) -> WordTable:
+    """Return the table of a result's words.
+
+    Args:
+        words: each word and its count.
+        total_words: of the page, stop words included.
+        shown: how many rows; None for all.
+        by_word: sort them by word. The rows that are shown are the most frequent ones either way.
+    """
+    stem_of = stems(words)
+    counts = _counts(words, stem_of)
+    frequent = most_frequent(counts, len(counts) if shown is None else shown)
+    forms = _forms(words, stem_of, frequent)
+    most = max(frequent.values(), default=0)
+    rows = [
+        Row(rank, text, count, 100 * count / total_words, 100 * count / most, forms.get(text, []))
+        for rank, (text, count) in enumerate(frequent.items(), start=1)
+    ]
+    if by_word:
+        rows.sort(key=lambda row: row.text)
+    return WordTable(rows, len(counts), bool(forms))
+
+
+def _counts(words: Mapping[str, int], stem_of: Mapping[str, str]) -> dict[str, int]:
+    """Return the words, with the counts of all forms added to their stem."""
+    counts = dict(words)
+    for form, stem in stem_of.items():
+        counts[stem] = counts.get(stem, 0) + counts.pop(form)
+    return counts
+
+
+def _forms(
+    words: Mapping[str, int], stem_of: Mapping[str, str], shown: Container[str]
+) -> dict[str, list[tuple[str, int]]]:
+    """Return the forms of each stem that is shown, itself among them if it is a word."""
+    grouped: dict[str, dict[str, int]] = {}
+    for form, stem in stem_of.items():
+        if stem in shown:
+            grouped.setdefault(stem, {})[form] = words[form]
+    for stem, forms in grouped.items():
+        if stem in words:
+            forms[stem] = words[stem]
+    return {stem: by_frequency(forms) for stem, forms in grouped.items()}

@@ -1,21 +1,29 @@
-"""Use cases of word counts: ask, list, read, share, delete. Another user's result is not found unless it is shared."""
+"""Use cases of word counts: ask, list, read, wait, cancel, share, delete.
 
+Another user's result is not found unless it is shared.
+"""
+
+import math
+import threading
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, func, or_, select, text, update
+from sqlalchemy import Row, bindparam, func, or_, select, text, update
 
 from app.accounts.models import User
 from app.accounts.service import AccountGone
-from app.extensions import db, read
+from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
 from app.limits.idempotency import Key
 from app.limits.quotas import DeletedSince, Quota
-from app.wordcounts import rate_limits
-from app.wordcounts.models import Result
+from app.limits.rate_limits import RateLimited
+from app.wordcounts.failures import CANCELLED
+from app.wordcounts.models import FAILED, UNFINISHED, Result
 
 PAGE_SIZE = 20
 QUOTA = Quota(Result, 5_000)
@@ -23,7 +31,29 @@ RECENT = 5  # results listed at the side of one
 KEY_BOUNDS = (IDS,)  # of the list's cursor: the id alone
 START = Cursor.start(KEY_BOUNDS)
 
+# Rate limits: unfinished counts of a person, and counts within an hour.
+HOUR = timedelta(hours=1)
+MAX_UNFINISHED = 5
+MAX_PER_HOUR = 30
+SECONDS_PER_COUNT = 20  # at most, when nobody else's counts are waiting
+
+SEATS = threading.BoundedSemaphore(2)
+LONGEST_WAIT = 20  # seconds; a platform's router gives an answer 30
+LOOK_EVERY = 0.5  # seconds
+
 ResultRow = Row[*tuple[Any, ...]]  # with the columns that the statement selects
+
+
+class TooManyUnfinished(RateLimited):
+    """MAX_UNFINISHED of this person's counts are not finished."""
+
+
+class HourlyLimitReached(RateLimited):
+    """This person has asked for MAX_PER_HOUR counts within the last hour."""
+
+
+class AlreadyFinished(Exception):
+    """The count is done or has failed, so it cannot be cancelled any more."""
 
 
 class ResultNotFound(Exception):
@@ -46,18 +76,14 @@ class ResultPage:
 NOT_DELETED = Result.deleted_at.is_(None)
 
 _CREATE = QUOTA.insert("url").returning(Result.id, Result.public_id)
+_COLUMNS = Result.__table__.c
+_LISTED = ("id", "public_id", "url", "title", "status", "error", "total_words", "shared", "created_at")
+_SHOWN = (
+    *("public_id", "url", "final_url", "title", "status", "error", "phrases", "total_words", "unique_words"),
+    *("content_words", "characters", "reading_seconds", "truncated", "shared", "created_at", "finished_at"),
+)
 _PAGE = (
-    select(
-        Result.id,
-        Result.public_id,
-        Result.url,
-        Result.title,
-        Result.status,
-        Result.error,
-        Result.total_words,
-        Result.shared,
-        Result.created_at,
-    )
+    select(*(_COLUMNS[name] for name in _LISTED))
     .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), NOT_DELETED)
     .order_by(Result.id.desc())
     .limit(PAGE_SIZE + 1)
@@ -72,22 +98,7 @@ _LATEST = (
 )
 _RECENT = select(func.json_agg(func.row_to_json(text("latest")))).select_from(_LATEST).scalar_subquery()
 _ONE = select(
-    Result.public_id,
-    Result.url,
-    Result.final_url,
-    Result.title,
-    Result.status,
-    Result.error,
-    Result.phrases,
-    Result.total_words,
-    Result.unique_words,
-    Result.content_words,
-    Result.characters,
-    Result.reading_seconds,
-    Result.truncated,
-    Result.shared,
-    Result.created_at,
-    Result.finished_at,
+    *(_COLUMNS[name] for name in _SHOWN),
     (Result.user_id == bindparam("reader")).label("is_own"),
     _RECENT.label("recent"),
 ).where(
@@ -103,6 +114,32 @@ _ONE_WITH = {
 _WITH_KEY = select(Result.public_id).where(
     Result.user_id == bindparam("owner"), Result.idempotency_key == bindparam("key")
 )
+# Selected by status and time. The newest ids would not do: imported results have new ids but are old.
+_LIMITED = (
+    select(
+        Result.created_at,
+        (Result.status.in_(UNFINISHED) & Result.deleted_at.is_(None)).label("is_unfinished"),
+    )
+    .where(
+        Result.user_id == bindparam("owner"),
+        or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR),
+    )
+    .subquery()
+)
+_IN_HOUR = _LIMITED.c.created_at > func.now() - HOUR
+_USAGE = select(
+    func.count().filter(_LIMITED.c.is_unfinished).label("unfinished"),
+    func.count().filter(_IN_HOUR).label("in_hour"),
+    func.extract("epoch", func.min(_LIMITED.c.created_at).filter(_IN_HOUR) + HOUR - func.now()).label("seconds"),
+)
+_OWN = (Result.user_id == bindparam("owner"), Result.public_id == bindparam("result"), NOT_DELETED)
+_CANCEL = (
+    update(Result)
+    .where(*_OWN, Result.status.in_(UNFINISHED))
+    .values(status=FAILED, error=CANCELLED, finished_at=func.now())
+    .returning(Result.id)
+)
+_ERROR = select(Result.error).where(*_OWN)
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
@@ -117,7 +154,7 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     Raises:
         RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
-    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see rate_limits.enforce
+    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see _enforce_rate_limits
         db.session.rollback()
         raise AccountGone
     # Asked under the lock, and before the limits: the same request is not refused by its own row.
@@ -128,12 +165,31 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     if key and key.is_used:
         db.session.rollback()
         raise DeletedSince
-    rate_limits.enforce(user_id)
+    _enforce_rate_limits(user_id)
     result = QUOTA.store(_CREATE, user_id, key, url=url)
     queue.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
     return public_id
+
+
+def _enforce_rate_limits(user_id: int) -> None:
+    """Refuse another count for a person who has reached a limit.
+
+    The limits count the rows that are there, in one statement and in the transaction of `ask`: a count that was not
+    stored takes nothing. A token bucket (app/limits) would be one more write, and less exact. The caller must hold the
+    lock on the user's row. Without it, concurrent requests would exceed the limit.
+
+    Raises:
+        TooManyUnfinished, HourlyLimitReached: the transaction was rolled back.
+    """
+    usage = db.session.execute(_USAGE, {"owner": user_id}).one()
+    if usage.in_hour >= MAX_PER_HOUR:
+        db.session.rollback()
+        raise HourlyLimitReached(math.ceil(usage.seconds))
+    if usage.unfinished >= MAX_UNFINISHED:
+        db.session.rollback()
+        raise TooManyUnfinished(SECONDS_PER_COUNT)
 
 
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
@@ -143,14 +199,14 @@ def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uui
         ResultNotFound: nothing was stored.
         RateLimited, QuotaReached, AccountGone: as `ask` does.
     """
-    url = db.session.scalar(select(Result.url).where(*_own(user_id, public_id)))
+    url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
     if url is None:
         raise ResultNotFound
     return ask(user_id, url, key)
 
 
 def list_results(user_id: int, after: Cursor = START) -> ResultPage:
-    """A page of the user's results, the newest first."""
+    """Return a page of the user's results, the newest first."""
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
     return ResultPage(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
 
@@ -171,13 +227,56 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
     return result
 
 
+def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_words: str) -> ResultRow:
+    """Return the result once it is finished, or as it is after so many seconds (long polling).
+
+    A request that waits holds a thread of its process, but no connection to the database. No more than SEATS wait in a
+    process; the others are answered at once, so that pages always have threads left (bulkhead).
+
+    Raises:
+        ResultNotFound
+    """
+    deadline = time.monotonic() + min(seconds, LONGEST_WAIT)
+    result = get_result(user_id, public_id, stop_words)
+    if result.finished_at or not SEATS.acquire(blocking=False):
+        return result
+    try:
+        while not result.finished_at and (left := deadline - time.monotonic()) > 0:
+            release_reading_connection()
+            time.sleep(min(LOOK_EVERY, left))
+            result = get_result(user_id, public_id, stop_words)
+    finally:
+        SEATS.release()
+    return result
+
+
+def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
+    """End an unfinished count. To cancel it twice is to cancel it once.
+
+    Whoever changes an unfinished result first wins: its owner here, or a worker in counting.py. Both change it in one
+    statement that finds only unfinished ones, so the other one changes nothing. The job stays in the queue and does
+    nothing when its turn comes. The row stays too, and counts for the hourly rate limit.
+
+    Raises:
+        ResultNotFound, AlreadyFinished: nothing was changed.
+    """
+    owner = {"owner": user_id, "result": public_id}
+    is_cancelled = db.session.scalar(_CANCEL, owner) is not None
+    found = db.session.execute(_ERROR, owner).one_or_none()
+    db.session.commit()
+    if found is None:
+        raise ResultNotFound
+    if not is_cancelled and found.error != CANCELLED:
+        raise AlreadyFinished
+
+
 def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
     """Let anybody who has the link read the result, or stop that.
 
     Raises:
         ResultNotFound
     """
-    _change(update(Result).where(*_own(user_id, public_id)).values(shared=shared))
+    _change(user_id, public_id, shared=shared)
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
@@ -187,15 +286,13 @@ def delete_result(user_id: int, public_id: uuid.UUID) -> None:
         ResultNotFound
     """
     cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
-    _change(update(Result).where(*_own(user_id, public_id)).values(url="", deleted_at=func.now(), **cleared))
+    _change(user_id, public_id, url="", deleted_at=func.now(), **cleared)
 
 
-def _own(user_id: int, public_id: uuid.UUID) -> tuple[Any, ...]:
-    return Result.user_id == user_id, Result.public_id == public_id, NOT_DELETED
-
-
-def _change(change: Update) -> None:
-    found = db.session.scalar(change.returning(Result.id)) is not None
+def _change(user_id: int, public_id: uuid.UUID, **values: Any) -> None:
+    """Change a result of the user's own. Raises: ResultNotFound."""
+    change = update(Result).where(*_OWN).values(values).returning(Result.id)
+    found = db.session.scalar(change, {"owner": user_id, "result": public_id}) is not None
     db.session.commit()
     if not found:
         raise ResultNotFound

@@ -1,7 +1,7 @@
 """Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -18,20 +18,43 @@ from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.throttling import retry_after
-from app.wordcounts import cancelling, report, service
-from app.wordcounts.forms import AskForm, with_scheme
+from app.wordcounts import report, service
+from app.wordcounts.forms import AskForm, failure_sentence, quota_sentence, rate_limit_sentence
 from app.wordcounts.models import DONE, FAILED, QUEUED
-from app.wordcounts.query import View, requested_cursor, requested_stop_words, requested_view
-from app.wordcounts.rate_limits import HourlyLimitReached, TooManyUnfinished
 from app.wordcounts.readable import decoded, readable
-from app.wordcounts.sentences import failure_sentence, quota_sentence, rate_limit_sentence
-from app.wordcounts.word_table import word_table
+from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 bp.add_app_template_filter(decoded)
 bp.add_app_template_filter(readable)
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+WORDS_SHOWN = 100  # without ?all=1
+
+
+@dataclass(frozen=True)
+class View:
+    """How a result is shown. Every link and form of its page keeps the view.
+
+    Args:
+        stop_words: "keep", or None to leave them out.
+        all: "1" for all words that are stored, None for the WORDS_SHOWN most frequent.
+        sort: "word", or None for the most frequent first.
+    """
+
+    stop_words: str | None
+    all: str | None
+    sort: str | None
+
+    @property
+    def word_list(self) -> str:
+        """The word list of `service.get_result`."""
+        return self.stop_words or "drop"
+
+    @property
+    def shown(self) -> int | None:
+        return None if self.all else WORDS_SHOWN
 
 
 @bp.errorhandler(service.ResultNotFound)
@@ -58,7 +81,7 @@ def create() -> Answer:
     if not form.validate():
         return list_page(form), 422
     try:
-        public_id = service.ask(current_user.id, with_scheme(form.url.data), idempotency_key())
+        public_id = service.ask(current_user.id, form.url.data, idempotency_key())
     except (HourlyLimitReached, TooManyUnfinished) as error:
         form.url.errors = [rate_limit_sentence(error)]
         return list_page(form), 429, retry_after(error)
@@ -99,8 +122,8 @@ def download_json(public_id: uuid.UUID) -> Answer:
 @bp.post("/<uuid:public_id>/cancel")
 def cancel(public_id: uuid.UUID) -> Answer:
     try:
-        cancelling.cancel_result(current_user.id, public_id)
-    except cancelling.AlreadyFinished:
+        service.cancel_result(current_user.id, public_id)
+    except service.AlreadyFinished:
         flash(_("The count had already finished, so it wasn't cancelled."))
     return to_result(public_id)
 
@@ -126,19 +149,45 @@ def delete(public_id: uuid.UUID) -> Answer:
     return redirect(url_for("wordcounts.index"))
 
 
+def requested_view() -> View:
+    return View(_one_of("stop_words", "keep"), _one_of("all", "1"), _one_of("sort", "word"))
+
+
+def requested_stop_words() -> str:
+    """Return the value of `?stop_words=`, "drop" without it."""
+    return _one_of("stop_words", "keep") or "drop"
+
+
+def requested_cursor() -> Cursor:
+    """Return where the page that `?before=` asks for starts."""
+    before = request.args.get("before")
+    try:
+        return service.START if before is None else Cursor.parse(before, service.KEY_BOUNDS)
+    except ValueError:
+        abort(400)
+
+
+def _one_of(name: str, value: str) -> str | None:
+    """Return the one value that an argument may have, or None without it; any other is 400, since no link has it."""
+    asked = request.args.get(name)
+    if asked not in (None, value):
+        abort(400)
+    return asked
+
+
 def reader_id() -> int | None:
-    """The user's id, or None for a visitor who is not signed in and may only read shared results."""
+    """Return the user's id, or None for a visitor who is not signed in and may only read shared results."""
     return current_user.id if current_user.is_authenticated else None
 
 
 def progress_of(result: service.ResultRow) -> str:
-    """The progress of an unfinished result: "queued", "running", or "retried" after a transient failure."""
+    """Return the progress of an unfinished result: "queued", "running", or "retried" after a transient failure."""
     status: str = result.status
     return "retried" if status == QUEUED and result.error else status
 
 
 def done_page(result: service.ResultRow, view: View) -> str:
-    table = word_table(result.words, result.total_words, shown=view.shown, by_word=view.sort == "word")
+    table = report.word_table(result.words, result.total_words, shown=view.shown, by_word=view.sort == "word")
     return result_page("done", result, report=report.of_result(result, view.word_list), table=table, view=asdict(view))
 
 
@@ -147,7 +196,7 @@ def waiting_page(result: service.ResultRow) -> str:
 
 
 def result_page(name: str, result: service.ResultRow, **values: object) -> str:
-    """A page of one result. Users who are signed in also get the form for the next count."""
+    """Render a page of one result. Users who are signed in also get the form for the next count."""
     form = (
         AskForm(formdata=None, url=readable(result.url) if result.is_own else None)
         if current_user.is_authenticated
@@ -166,7 +215,7 @@ def to_result(public_id: uuid.UUID) -> Response:
 
 
 def finished(public_id: uuid.UUID) -> report.Report:
-    """The report of a result; 404 if it is not done."""
+    """Return the report of a result; 404 if it is not done."""
     stop_words = requested_stop_words()
     result = service.get_result(reader_id(), public_id, stop_words)
     if result.status != DONE:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts import waiting
+from app.wordcounts import service
 from app.wordcounts.models import FAILED, Result
 from tests.api.program import Program, pointers
 from tests.database import row_counts
@@ -62,12 +62,12 @@ def test_waiting_ends_when_the_count_is_finished(program: Program, monkeypatch: 
 def test_no_more_wait_than_there_are_seats(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     public_id = program.post("/wordcounts", ADDRESS).json["id"]
     monkeypatch.setattr(time, "sleep", lambda _seconds: pytest.fail("it waits"))
-    assert waiting.SEATS.acquire(blocking=False)
-    assert waiting.SEATS.acquire(blocking=False)
+    assert service.SEATS.acquire(blocking=False)
+    assert service.SEATS.acquire(blocking=False)
     try:
         answer = program.get(f"/wordcounts/{public_id}?wait=20")
     finally:
-        waiting.SEATS.release(2)
+        service.SEATS.release(2)
     assert (answer.json["status"], answer.headers["Retry-After"]) == ("queued", "2")
 
 

@@ -18,7 +18,7 @@ from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
-from app.wordcounts.rate_limits import MAX_UNFINISHED
+from app.wordcounts.service import MAX_UNFINISHED
 from tests.browser.pages import EMPTY, FULL, KEYS, PASSWORD, REFUSED
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from app import create_app
 from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts import rate_limits, service
+from app.wordcounts import service
 from config import TestingConfig
 from tests.databases import Environment
 from tests.live.conftest import ROOT, running
@@ -65,12 +65,12 @@ class Queue:
     def ask(self, *urls: str) -> None:
         """Ask for counts of these pages, as one user per five pages."""
         with self.app.app_context():
-            for start in range(0, len(urls), rate_limits.MAX_UNFINISHED):
+            for start in range(0, len(urls), service.MAX_UNFINISHED):
                 name = f"reader-{secrets.token_hex(4)}"
                 reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
                 db.session.add(reader)
                 db.session.commit()
-                for url in urls[start : start + rate_limits.MAX_UNFINISHED]:
+                for url in urls[start : start + service.MAX_UNFINISHED]:
                     service.ask(reader.id, url)
 
     def has_counted(self, number: int) -> bool:

@@ -19,7 +19,6 @@ from app.notes.models import Note
 from app.todos import order
 from app.todos import service as todos
 from app.todos.models import Todo
-from app.wordcounts import rate_limits
 from app.wordcounts import service as wordcounts
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
@@ -115,7 +114,7 @@ def test_the_last_one_that_fits_may_be_sent_twice(
 def test_the_count_that_reaches_the_limit_may_be_sent_twice(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
 ) -> None:
-    monkeypatch.setattr(rate_limits, "MAX_PER_HOUR", 1)
+    monkeypatch.setattr(wordcounts, "MAX_PER_HOUR", 1)
     form = {**FORMS["/wordcounts"], "form_token": form_token(signed_in, "/wordcounts")}
     for _ in range(2):
         assert signed_in.submit("/wordcounts", **form).status_code == 302

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.wordcounts import cancelling, rate_limits, service
+from app.wordcounts import service
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.queued import run_queued
@@ -46,7 +46,7 @@ def test_a_finished_one_does_not_offer_it(signed_in: Visitor, alice: User) -> No
 
 
 def test_its_page_is_not_fetched_any_more(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
-    cancelling.cancel_result(alice.id, ask("/"))
+    service.cancel_result(alice.id, ask("/"))
     run_queued(app)
     assert pages.requests == []
     assert status() == CANCELLED
@@ -60,7 +60,7 @@ def test_one_cancelled_while_it_is_counted_stays_so(
 
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
-            cancelling.cancel_result(alice.id, public_id)
+            service.cancel_result(alice.id, public_id)
         connection.sendall(PAGES[path])
 
     pages.pages = {path: meanwhile}
@@ -77,8 +77,8 @@ def test_one_cancelled_as_its_words_are_stored_is_done(
     public_id = ask("/")
     run_queued(app)
     before = stored()
-    with pytest.raises(cancelling.AlreadyFinished):
-        cancelling.cancel_result(alice.id, public_id)
+    with pytest.raises(service.AlreadyFinished):
+        service.cancel_result(alice.id, public_id)
     assert stored() == before
 
 
@@ -104,14 +104,14 @@ def test_a_finished_one_stays_as_it_is_and_says_so(signed_in: Visitor, alice: Us
 
 def test_a_poll_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
     public_id = waiting(alice)
-    cancelling.cancel_result(alice.id, public_id)
+    service.cancel_result(alice.id, public_id)
     answer = signed_in.get(f"/wordcounts/{public_id}?seen=queued")
     assert answer.status_code == 200
     assert 'id="progress"' not in answer.text
 
 
 def test_it_makes_room_for_another_unfinished_count(signed_in: Visitor, alice: User) -> None:
-    public_ids = [waiting(alice) for _ in range(rate_limits.MAX_UNFINISHED)]
+    public_ids = [waiting(alice) for _ in range(service.MAX_UNFINISHED)]
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
     signed_in.submit(f"/wordcounts/{public_ids[0]}/cancel")
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
@@ -119,8 +119,8 @@ def test_it_makes_room_for_another_unfinished_count(signed_in: Visitor, alice: U
 
 def test_cancelled_ones_count_for_the_hour(signed_in: Visitor, alice: User) -> None:
     """Or one could have any number of pages fetched, by cancelling each."""
-    for _ in range(rate_limits.MAX_PER_HOUR):
-        cancelling.cancel_result(alice.id, waiting(alice))
+    for _ in range(service.MAX_PER_HOUR):
+        service.cancel_result(alice.id, waiting(alice))
     before = row_counts()
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
     assert row_counts() == before

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.accounts import service as accounts
 from app.extensions import db
-from app.wordcounts import cancelling, counting, service
+from app.wordcounts import counting, service
 from tests.conftest import PASSWORD
 from tests.waiting import wait_until
 from tests.wordcounts.count_job import stored
@@ -57,8 +57,8 @@ def user_id(migrated: Flask) -> int:
 
 def test_a_count_that_was_done_first_stays_done(migrated: Flask, user_id: int) -> None:
     public_id = service.ask(user_id, URL)
-    row, error = at_the_same_moment(migrated, DONE, lambda: cancelling.cancel_result(user_id, public_id))
-    assert isinstance(error, cancelling.AlreadyFinished)
+    row, error = at_the_same_moment(migrated, DONE, lambda: service.cancel_result(user_id, public_id))
+    assert isinstance(error, service.AlreadyFinished)
     assert stored() == row
 
 
@@ -72,6 +72,6 @@ def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_
 
 def test_a_count_that_is_cancelled_twice_is_cancelled_once(migrated: Flask, user_id: int) -> None:
     public_id = service.ask(user_id, URL)
-    row, error = at_the_same_moment(migrated, CANCELLED, lambda: cancelling.cancel_result(user_id, public_id))
+    row, error = at_the_same_moment(migrated, CANCELLED, lambda: service.cancel_result(user_id, public_id))
     assert error is None
     assert stored() == row

@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts.failures import CANCELLED, INTERRUPTED, Failure
-from app.wordcounts.sentences import SENTENCES, failure_sentence
+from app.wordcounts.forms import SENTENCES, failure_sentence
 from tests.visitor import Visitor
 from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.results import failed

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.wordcounts.analysis.text import document
-from app.wordcounts.analysis.tokens import SCRIPT_BORDER, words_in
+from app.wordcounts.analysis.words import SCRIPT_BORDER, words_in
 from tests.browser.chromium import EXECUTABLE
 from tests.wordcounts import oracles
 

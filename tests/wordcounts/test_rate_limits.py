@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, text, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts import rate_limits, service
+from app.wordcounts import service
 from app.wordcounts.models import DONE, Result
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -17,7 +17,7 @@ from tests.wordcounts.results import done, waiting
 
 
 def use_up_the_hour(user: User, seconds_ago: int) -> None:
-    for _ in range(rate_limits.MAX_PER_HOUR):
+    for _ in range(service.MAX_PER_HOUR):
         done(user)
     age = func.now() - text(f"interval '{seconds_ago} seconds'")
     db.session.execute(update(Result).values(created_at=age))
@@ -25,7 +25,7 @@ def use_up_the_hour(user: User, seconds_ago: int) -> None:
 
 
 def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) -> None:
-    for _ in range(rate_limits.MAX_UNFINISHED):
+    for _ in range(service.MAX_UNFINISHED):
         waiting(alice)
     before = row_counts()
     answer = signed_in.submit("/wordcounts", url="example.com/typed")
@@ -70,14 +70,14 @@ def test_imported_results_do_not_hide_those_of_the_hour(signed_in: Visitor, alic
 
 
 def test_deleted_results_count_too(signed_in: Visitor, alice: User) -> None:
-    for _ in range(rate_limits.MAX_PER_HOUR):
+    for _ in range(service.MAX_PER_HOUR):
         service.delete_result(alice.id, done(alice))
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
 
 
 def test_counting_again_is_limited_too(signed_in: Visitor, alice: User) -> None:
     public_id = done(alice)
-    for _ in range(rate_limits.MAX_UNFINISHED):
+    for _ in range(service.MAX_UNFINISHED):
         waiting(alice)
     before = row_counts()
     answer = signed_in.submit(f"/wordcounts/{public_id}/again")
@@ -89,7 +89,7 @@ def test_counting_again_is_limited_too(signed_in: Visitor, alice: User) -> None:
 
 def test_a_program_gets_problem_json(signed_in: Visitor, alice: User) -> None:
     public_id = done(alice)
-    for _ in range(rate_limits.MAX_UNFINISHED):
+    for _ in range(service.MAX_UNFINISHED):
         waiting(alice)
     fields = {"csrf_token": signed_in.csrf_token()}
     answer = signed_in.post(f"/wordcounts/{public_id}/again", data=fields, headers={"Accept": "application/json"})
@@ -105,7 +105,7 @@ def test_a_korean_reader_is_told_the_time_in_korean(signed_in: Visitor, alice: U
 
 
 def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User) -> None:
-    for _ in range(rate_limits.MAX_UNFINISHED):
+    for _ in range(service.MAX_UNFINISHED):
         waiting(alice)
     assert browser_of(app, bob).submit("/wordcounts", url="example.com").status_code == 302
     assert db.session.query(Result).filter_by(user_id=bob.id).one().status != DONE

@@ -8,9 +8,8 @@ import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import connecting, fetch
-from app.wordcounts.fetching.deadline import Deadline
-from app.wordcounts.fetching.urls import parse_url
-from app.wordcounts.fetching.vetting import vet
+from app.wordcounts.fetching.connecting import Deadline
+from app.wordcounts.fetching.vetting import parse_url, vet
 from tests.test_architecture import GRAPH, imported_modules
 from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.fetch_outcomes import failure

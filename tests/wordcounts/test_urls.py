@@ -4,7 +4,7 @@ import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import parse_url
-from app.wordcounts.fetching.urls import follow_redirect
+from app.wordcounts.fetching.vetting import follow_redirect
 from tests.wordcounts.hostile_urls import REFUSED_URLS
 
 

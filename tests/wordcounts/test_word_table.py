@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.accounts.models import User
-from app.wordcounts.word_table import Row, word_table
+from app.wordcounts.report import Row, word_table
 from tests.visitor import Visitor
 from tests.wordcounts.results import done
 from tests.wordcounts.test_read import words_of

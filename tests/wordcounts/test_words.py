@@ -5,9 +5,15 @@ import json
 import pytest
 
 from app.wordcounts.analysis import words
-from app.wordcounts.analysis.phrases import PHRASES_KEPT
-from app.wordcounts.analysis.tokens import LONGEST_WORD
-from app.wordcounts.analysis.words import STOP_WORDS, WORDS_KEPT, Counts, by_frequency, count
+from app.wordcounts.analysis.words import (
+    LONGEST_WORD,
+    PHRASES_KEPT,
+    STOP_WORDS,
+    WORDS_KEPT,
+    Counts,
+    by_frequency,
+    count,
+)
 
 WORDS = {
     "apostrophes of all kinds are one": ("Don't don’t DON'T can't", {"don't": 3, "can't": 1}),

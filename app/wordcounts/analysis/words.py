@@ -1,19 +1,29 @@
-"""Word frequencies of a text, with and without stop words, its phrases and its reading time. Pure."""
+"""From text to words: tokens, their frequencies with and without stop words, phrases, and the reading time. Pure.
 
+A word is what Unicode's default word boundaries say (UAX #29, without dictionaries for Thai and the like), with two
+exceptions. Hangul ends where Latin letters or digits begin, so "Rust를" is two words, rust and 를. And invisible
+characters such as the soft hyphen do not split a word.
+"""
+
+import heapq
 import math
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice, repeat
+from operator import add, mul
 from pathlib import Path
 
 import regex
 
-from app.wordcounts.analysis.phrases import LINE_END, frequent_phrases
-from app.wordcounts.analysis.tokens import words_in
-
 WORDS_KEPT = 5_000  # in each stored list
 CHUNKS_CACHED = 50_000  # tokenized chunks; bounds the memory for a text of any length
+PHRASES_KEPT = 50  # of each length
+LONGEST_WORD = 100  # characters; so a stored list takes at most 2 MB of UTF-8. That of a real page takes some 60 kB.
+
+LINE_END = -math.inf  # stands in for a word at the end of a line; any sum or product with it stays -inf
 
 # Silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of Memory and
 # Language 109 (2019), a review of 190 studies.
@@ -24,10 +34,25 @@ WORDS_A_MINUTE = 238
 CHARACTERS_A_MINUTE = 500
 
 READ_BY_CHARACTER = regex.compile(r"[\p{Hangul}\p{Han}\p{Hiragana}\p{Katakana}]", regex.V1)
+INVISIBLE = regex.compile("[\u00ad\u115f\u1160\u200b-\u200d\u2060\u3164\ufeff]+")  # including the Hangul fillers
+# Everything but standalone Hangul letters, as in ㅋㅋㅋ: NFKC would turn them into parts of syllables.
+NOT_A_LONE_JAMO = regex.compile("[^\u3131-\u318e]+")
+
+SIMPLE = re.compile("[A-Za-z]+|[가-힣]+")  # fast path: most chunks between white space are one word already
+LETTER = r"[\p{L}\p{N}\p{Pc}--[\p{Han}\p{Hiragana}]]\p{M}*+"
+# Every repetition is possessive (++, *+): nothing is backtracked, so no text takes more than linear time (no ReDoS).
+# Chinese characters and hiragana, which are written without spaces, are one word each.
+WORD = regex.compile(
+    rf"[\p{{Han}}\p{{Hiragana}}]|(?:{LETTER})++"
+    rf"(?:(?:(?<=[\p{{L}}\p{{M}}])['.·](?=\p{{L}})|(?<=\p{{N}})['.,](?=\p{{N}}))(?:{LETTER})++)*+",
+    regex.V1,
+)
+SCRIPT_BORDER = regex.compile(r"(?<=[\p{Latin}\p{N}])(?=\p{Hangul})|(?<=\p{Hangul})(?=[\p{Latin}\p{N}])", regex.V1)
+LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{N}]")  # a run of underscores has none and is not a word
 
 
 def _stop_words() -> frozenset[str]:
-    """Both languages together: a page in one quotes the other. No stop word of one is a content word of the other."""
+    """Read both languages' together: a page in one quotes the other. No stop word of one is a content word there."""
     files = sorted((Path(__file__).parent / "stop_words").glob("*.txt"))
     lines = chain.from_iterable(file.read_text(encoding="utf-8").splitlines() for file in files)
     return frozenset(line for line in lines if line and not line.startswith("#"))
@@ -66,7 +91,7 @@ def count(text: str) -> Counts:
     del occurrences[LINE_END]
     counted = {words[int(number)]: times for number, times in occurrences.items()}
     content = {word: times for word, times in counted.items() if word not in STOP_WORDS}
-    two_word_phrases, three_word_phrases = frequent_phrases(reading, words)
+    two_word_phrases, three_word_phrases = _frequent_phrases(reading, words)
     return Counts(
         total_words=occurrences.total(),
         unique_words=len(counted),
@@ -89,20 +114,50 @@ def by_frequency(words: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def most_frequent(words: Mapping[str, int], most: int) -> dict[str, int]:
-    """At most so many words, sorted as `by_frequency` does."""
+    """Return at most so many words, sorted as `by_frequency` does."""
     if len(words) > most:  # most words of a long text are rare and need not be sorted
         fewest = sorted(words.values(), reverse=True)[most - 1]
         words = {word: times for word, times in words.items() if times >= fewest}
     return dict(by_frequency(words)[:most])
 
 
+def words_in(chunk: str) -> Iterable[str]:
+    """Split a chunk into words, normalized: lower case, straight apostrophes, composed (NFC).
+
+    Args:
+        chunk: text without white space.
+    """
+    if SIMPLE.fullmatch(chunk):
+        return (_shortened(chunk.lower()),)
+    if not chunk.isascii():
+        chunk = NOT_A_LONE_JAMO.sub(lambda part: unicodedata.normalize("NFKC", part[0]), chunk)
+        chunk = INVISIBLE.sub("", chunk).replace("’", "'")
+    return _split(unicodedata.normalize("NFC", chunk.casefold()))  # casefold decomposes some letters
+
+
+def _split(folded: str) -> Iterator[str]:
+    for word in WORD.findall(folded):
+        if word.isascii():
+            if word.isalnum() or LETTER_OR_DIGIT.search(word):
+                yield _shortened(word)
+        elif SIMPLE.fullmatch(word):
+            yield _shortened(word)
+        elif LETTER_OR_DIGIT.search(word):
+            yield from map(_shortened, SCRIPT_BORDER.split(word))
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
+
+
 def _read(text: str) -> tuple[list[str], list[float], int]:
     """Number the words.
 
-    Returns: the word of each number, the numbers in reading order with a LINE_END behind each line, and how many
-    characters were read, without white space.
+    Returns:
+        The word of each number, the numbers in reading order with a LINE_END behind each line, and how many characters
+        were read, without white space.
     """
-    numbers: dict[str, int] = {"": 0}  # see frequent_phrases
+    numbers: dict[str, int] = {"": 0}  # see _frequent_phrases
     # No word holds white space, and most chunks between white space occur again, so each is tokenized once.
     cache: dict[str, list[int]] = {}
     reading: list[float] = []
@@ -121,12 +176,43 @@ def _read(text: str) -> tuple[list[str], list[float], int]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines one by one. `text.split` would hold the whole text a second time."""
+    """Yield the lines one by one. `text.split` would hold the whole text a second time."""
     start = 0
     while (end := text.find("\n", start)) != -1:
         yield text[start:end]
         start = end + 1
     yield text[start:]
+
+
+def _frequent_phrases(reading: list[float], words: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the most frequent phrases of two words, and those of three (n-grams).
+
+    A phrase is kept as one number, not as a tuple of words: its digits, to a base of the number of different words, are
+    the words. So no object is made for each place in the text, only for each different phrase.
+
+    Each dict maps a phrase to its count, the most frequent first; of equally frequent ones, the one whose words come
+    first in the text. A phrase that occurs once is left out.
+
+    Args:
+        reading: the numbers of the words in reading order, with a LINE_END behind each line.
+        words: the word of each number. Number 0 is not a word, so that each phrase has a number of its own.
+    """
+    base = len(words)
+    pairs = list(map(add, map(mul, reading, repeat(base)), islice(reading, 1, None)))
+    triples = map(add, map(mul, pairs, repeat(base)), islice(reading, 2, None))
+    return _most_frequent(Counter(pairs), words), _most_frequent(Counter(triples), words)
+
+
+def _most_frequent(counted: Counter[float], words: list[str]) -> dict[str, int]:
+    repeated = ((-times, int(phrase)) for phrase, times in counted.items() if times > 1 and phrase > 0)
+    best = heapq.nsmallest(PHRASES_KEPT, repeated)
+    return {" ".join(words[number] for number in _digits(phrase, len(words))): -times for times, phrase in best}
+
+
+def _digits(number: int, base: int) -> list[int]:
+    if number < base:
+        return [number]
+    return [*_digits(number // base, base), number % base]
 
 
 def _reading_seconds(counted: Mapping[str, int]) -> int:

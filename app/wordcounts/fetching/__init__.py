@@ -14,12 +14,10 @@ service of its cloud. That attack is SSRF (server-side request forgery). What is
 - Slow servers, endless answers and compressed bombs: one deadline for everything, one limit in bytes, and decompression
   in small pieces.
 
-Imports inside go one way: `client` → `reading`, `connecting`, `resolving`, `urls` → `vetting`, `deadline`.
+Imports inside go one way: `client` → `connecting` → `vetting`.
 """
 
-from app.wordcounts.fetching.client import DEADLINE_SECONDS, fetch
-from app.wordcounts.fetching.reading import MAX_BYTES, FetchedPage
-from app.wordcounts.fetching.urls import MAX_URL_LENGTH, parse_url
-from app.wordcounts.fetching.vetting import AllowedServers
+from app.wordcounts.fetching.client import MAX_BYTES, FetchedPage, fetch
+from app.wordcounts.fetching.vetting import MAX_URL_LENGTH, AllowedServers, parse_url
 
-__all__ = ["DEADLINE_SECONDS", "MAX_BYTES", "MAX_URL_LENGTH", "AllowedServers", "FetchedPage", "fetch", "parse_url"]
+__all__ = ["MAX_BYTES", "MAX_URL_LENGTH", "AllowedServers", "FetchedPage", "fetch", "parse_url"]

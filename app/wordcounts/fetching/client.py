@@ -1,22 +1,24 @@
-"""The HTTP client: request a page, follow its redirects, and turn every error into a FetchFailed."""
+"""The HTTP client: request a page, follow its redirects, read a limited body, and name every error."""
 
 import http.client
 import ssl
 from contextlib import closing
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import urllib3.exceptions
+from urllib3.response import HTTPResponse
 
+from app.wordcounts.analysis import charset
 from app.wordcounts.failures import Failure, FetchFailed
-from app.wordcounts.fetching.connecting import connect
-from app.wordcounts.fetching.deadline import Deadline
-from app.wordcounts.fetching.reading import FetchedPage, read_page
-from app.wordcounts.fetching.resolving import resolve
-from app.wordcounts.fetching.urls import SAFE, PageUrl, follow_redirect, parse_url
-from app.wordcounts.fetching.vetting import AllowedServers, vet
+from app.wordcounts.fetching.connecting import Deadline, connect, resolve
+from app.wordcounts.fetching.vetting import SAFE, AllowedServers, PageUrl, follow_redirect, parse_url, vet
 
 DEADLINE_SECONDS = 15.0  # over all redirects; Heroku kills a dyno 30 s after SIGTERM
 MAX_REDIRECTS = 5
+
+MAX_BYTES = 2 * 1024 * 1024  # of a page, both on the wire and decompressed
+CHUNK = 16 * 1024  # bytes read at once; also the most that a compressed bomb unpacks to before its size is checked
 
 HEADERS = {
     "User-Agent": "Semicircle-WordCount/1.0 (one page, asked for by a reader)",
@@ -27,6 +29,17 @@ HEADERS = {
 }
 
 REDIRECTS = {301, 302, 303, 307, 308}
+HTML = {"text/html", "application/xhtml+xml"}
+TRANSIENT_4XX = {408, 429}  # request timeout, too many requests
+
+
+@dataclass(frozen=True)
+class FetchedPage:
+    """A page as its server sent it, decoded."""
+
+    url: str  # after redirects
+    text: str
+    is_html: bool  # otherwise it is plain text
 
 
 def fetch(
@@ -68,7 +81,7 @@ def _follow_redirects(url: PageUrl, allowed_servers: AllowedServers, deadline: D
 
 
 def _request(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> FetchedPage | PageUrl:
-    """One hop: resolve, vet, connect, read. Returns the page, or where it redirects to."""
+    """Make one hop: resolve, vet, connect, read. Return the page, or where it redirects to."""
     ips = [url.ip] if url.ip else resolve(url.host, url.port, deadline)
     addresses = vet(ips, url.port, allowed_servers)
     with connect(url, addresses, deadline) as connection:
@@ -77,7 +90,7 @@ def _request(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) 
             location = response.headers.get("Location")
             if response.status in REDIRECTS and location is not None:
                 return follow_redirect(url, _header_text(location.strip()), allowed_servers)
-            return read_page(url.url, response)
+            return _read_page(url.url, response)
 
 
 def _header_text(value: str) -> str:
@@ -89,8 +102,55 @@ def _header_text(value: str) -> str:
         return quote(octets, SAFE + "#")
 
 
+def _read_page(url: str, response: HTTPResponse) -> FetchedPage:
+    """Read a response whose body has not been read yet; refuse by status and headers first.
+
+    Raises:
+        FetchFailed: HTTP_4XX, HTTP_5XX, EMPTY, CONTENT_TYPE, ENCODING or TOO_LARGE.
+        Exception: whatever urllib3 and http.client raise on a broken body.
+    """
+    _refuse_status(response.status)
+    content_type = response.headers.get("Content-Type", "")
+    media_type = charset.media_type(content_type)
+    if media_type and media_type != "text/plain" and media_type not in HTML:
+        raise FetchFailed(Failure.CONTENT_TYPE)
+    body = _read_body(response)
+    if not body:
+        raise FetchFailed(Failure.EMPTY)
+    is_html = media_type in HTML or (not media_type and charset.looks_like_html(body))
+    if not media_type and not is_html and not charset.looks_like_text(body):
+        raise FetchFailed(Failure.CONTENT_TYPE)
+    return FetchedPage(url, charset.decode(body, content_type), is_html)
+
+
+def _refuse_status(status: int) -> None:
+    """Refuse every status but 2xx."""
+    if 200 <= status < 300:
+        return
+    if 400 <= status < 500:
+        raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
+    if 500 <= status < 600:
+        raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
+    raise FetchFailed(Failure.EMPTY)
+
+
+def _read_body(response: HTTPResponse) -> bytes:
+    """Read and decompress at most MAX_BYTES. Only gzip is accepted, once: it is all that the request asked for."""
+    # Compared as urllib3 compares them. It leaves unknown encodings as they are and unpacks several layers of gzip.
+    if response.headers.get("Content-Encoding", "").lower() not in ("", "identity", "gzip"):
+        raise FetchFailed(Failure.ENCODING)
+    if response.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise FetchFailed(Failure.ENCODING)
+    body = bytearray()
+    while chunk := response.read1(CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > MAX_BYTES or response.tell() > MAX_BYTES:
+            raise FetchFailed(Failure.TOO_LARGE)
+    return bytes(body)
+
+
 def _failure_of(error: Exception) -> FetchFailed:
-    """The FetchFailed that an error of urllib3, http.client, ssl or the socket stands for."""
+    """Return the FetchFailed that an error of urllib3, http.client, ssl or the socket stands for."""
     cause = error.__cause__ if isinstance(error, urllib3.exceptions.SSLError) else error  # urllib3 wraps ssl's error
     if isinstance(error, urllib3.exceptions.DecodeError):
         return FetchFailed(Failure.ENCODING)

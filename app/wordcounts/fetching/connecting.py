@@ -1,19 +1,121 @@
-"""Connect to a vetted address. The only module of the feature that opens a connection to a server."""
+"""Resolve a host name and connect to a vetted address, all within one deadline.
+
+The only module of the feature that opens a connection to a server.
+"""
 
 import contextlib
 import ipaddress
 import os
+import queue
 import socket
 import ssl
+import struct
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from app.wordcounts.fetching.deadline import Deadline
-from app.wordcounts.fetching.urls import PageUrl
-from app.wordcounts.fetching.vetting import VettedAddress
+from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.fetching.vetting import PageUrl, VettedAddress
 
 MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not turn this into a port scanner
+
+
+class Deadline:
+    """A total deadline for a fetch: it shuts down the guarded socket when the time is up.
+
+    A socket's timeout starts over with each byte, so a server that sends one byte a second never exceeds it. Here a
+    timer in another thread shuts the connection down.
+
+    Args:
+        seconds: from now, for all sockets that are guarded one after the other.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        self._release()
+
+    @property
+    def remaining(self) -> float:
+        """Return the seconds that are left. Never 0, since a timeout of 0 makes a socket non-blocking."""
+        return max(self._end - time.monotonic(), 0.001)
+
+    @property
+    def expired(self) -> bool:
+        """Tell if the time is up, by the clock: a socket's timeout may fire before the timer's thread runs."""
+        return time.monotonic() >= self._end
+
+    def guard(self, sock: socket.socket) -> None:
+        """Guard this socket instead of the one before.
+
+        The socket is duplicated. TLS takes the original over and HTTP closes it early, but the duplicate reaches the
+        connection as long as it is open.
+        """
+        with self._lock:
+            self._release()
+            self._socket = sock.dup()
+        if self.expired:
+            self._expire()
+
+    def _expire(self) -> None:
+        with self._lock, contextlib.suppress(OSError):  # the server has already closed it
+            if self._socket:
+                # Close with a reset. After an orderly end the kernel would go on receiving from a server that floods.
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _release(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[str]:
+    """Look up the IP addresses of a name, in the resolver's order of preference.
+
+    getaddrinfo takes no timeout, so it runs in a thread. A thread that hangs is abandoned.
+
+    Raises:
+        FetchFailed: DNS or DEADLINE.
+    """
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except Exception as error:  # raised below, in the thread that waits
+            answers.put(error)
+        else:
+            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.remaining)
+    except queue.Empty as error:
+        raise FetchFailed(Failure.DEADLINE, is_transient=True) from error
+    if isinstance(answer, Exception):
+        is_transient = isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN
+        raise FetchFailed(Failure.DNS, is_transient=is_transient) from answer
+    if not answer:
+        raise FetchFailed(Failure.DNS)
+    return answer
 
 
 @contextlib.contextmanager
@@ -42,10 +144,7 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
 
 
 def _first_that_answers(addresses: Sequence[VettedAddress], deadline: Deadline) -> socket.socket:
-    """
-    Raises:
-        OSError: of the last address that was tried.
-    """
+    """Raises: OSError: of the last address that was tried."""
     failure: OSError = OSError("no address")
     for tried, address in enumerate(addresses):
         # An address that does not answer leaves time for the others.
@@ -71,7 +170,7 @@ def _open(address: VettedAddress, seconds: float, deadline: Deadline) -> socket.
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Trusts the system's certificate authorities and checks the host name."""
+    """Trust the system's certificate authorities and check the host name."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
