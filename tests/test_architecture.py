@@ -14,7 +14,7 @@ FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / 
 # The other features that a feature may import. My page shows the forms of accounts and photos, and portability imports
 # a photo. Every feature with rows to export may import the contract of portability.
 MAY_IMPORT = {"mypage": {"accounts", "photos"}, "portability": {"accounts", "photos"}}
-CONTRACT = {"app.portability.bulk", "app.portability.contract", "app.portability.validation"}
+CONTRACT = {"app.portability.contract"}
 
 Imports = dict[str, set[str]]
 
@@ -166,9 +166,7 @@ PURE = [
     "app.photos.containers",
     "app.photos.decoding",
     "app.portability.archive",
-    "app.portability.json_stream",
     "app.portability.markdown",
-    "app.portability.rejection",
     "app.rejection",
     "app.release.compatible_types",
     "app.notes.markdown",

@@ -211,7 +211,7 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
     writing = {str(path.relative_to(ROOT)) for path in files if WRITES.search(path.read_text())}
     assert {name for name in writing if not name.startswith("app/dev/")} == {
         "app/mail/message.py",
-        "app/portability/exporting.py",
+        "app/portability/service.py",
     }
 
 

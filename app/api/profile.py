@@ -18,11 +18,10 @@ from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, operation
 from app.api.problems import checked, wrong_value
 from app.api.requests import Body
-from app.limits import rate_limits
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import SENTENCES
-from app.portability import exporting
+from app.portability import service as portability
 from app.portability.views import download, portables, readme
 from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
@@ -105,6 +104,5 @@ def profile_of(who: Account) -> Response:
 @in_transaction
 def export() -> Response:
     """Export everything as a ZIP, with semicircle.json for programs"""
-    rate_limits.take(rate_limits.EXPORTS, caller().id)
-    parts = exporting.export(caller(), portables(), readme(), reader().time_zone, this_client())
+    parts = portability.export(caller(), portables(), readme(), reader().time_zone, this_client())
     return download(stream_with_context(parts))

@@ -18,7 +18,7 @@ from app.notes.sharing import share_note
 from app.photos import service as photos
 from app.portability import archive
 from app.portability.contract import Item, Portable
-from app.portability.importing import Progress, import_archive
+from app.portability.service import Progress, import_archive
 
 EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
 NICKNAME = "하늘반달"

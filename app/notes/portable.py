@@ -9,9 +9,7 @@ from app.extensions import db
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.service import IN_TRASH, NOT_DELETED, OWNER, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
-from app.portability.bulk import BulkImporter
-from app.portability.contract import Item
-from app.portability.validation import InvalidItem, ItemValidator
+from app.portability.contract import BulkImporter, InvalidItem, Item, ItemValidator
 
 NAME = "notes"
 LONGEST_ITEM = 64 * 1024  # its text, and the tags beside it

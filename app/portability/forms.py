@@ -1,4 +1,4 @@
-"""The import form, and the sentence for each reason to refuse an archive."""
+"""The form of an import, and a sentence for each reason to refuse an archive."""
 
 from typing import IO
 
@@ -9,7 +9,7 @@ from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
-from app.portability.rejection import ArchiveRejected, Reason
+from app.portability.archive import ArchiveRejected, Reason
 from app.web.fields import rejection_sentence
 
 SENTENCES = {

@@ -1,9 +1,16 @@
-"""Export and import pages."""
+"""Export and import pages.
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+An import that takes longer than a router waits continues in a thread, while its page is streamed. The first bytes are
+sent in time, and others follow until the end, so no router gives up. Who leaves the page does not stop the import: it
+is stored as a whole, or not at all.
+"""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, stream_with_context, url_for
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import IO, cast
+
+from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_login import current_user
@@ -14,15 +21,20 @@ from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
-from app.portability import archive, background, exporting, importing
+from app.portability import archive, service
+from app.portability.archive import ArchiveRejected
 from app.portability.contract import Portable
-from app.portability.forms import ImportForm
-from app.portability.rejection import ArchiveRejected
+from app.portability.forms import ImportForm, sentence_of
+from app.portability.service import Outcome, Progress
 from app.web.autocommit import in_transaction
 from app.web.formats import number
 from app.web.locale import reader, today
 from app.web.request_size import accepts_upload
 from app.web.throttling import retry_after, wait_sentence
+
+ANSWER_SECONDS = 20.0  # of a router's 30
+TELL_SECONDS = 3.0  # between two lines of the page; a router lets 55 pass
+PLACE = "<!-- progress -->"
 
 bp = Blueprint("portability", __name__, url_prefix="/mypage")
 
@@ -30,7 +42,7 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 def portables() -> Sequence[Portable]:
-    """The features that take part; the factory names them."""
+    """Return the features that take part; the factory names them."""
     return cast(Sequence[Portable], current_app.extensions["portables"])
 
 
@@ -40,14 +52,13 @@ def portables() -> Sequence[Portable]:
 def export() -> Answer:
     if request.method == "HEAD":
         return download(())
-    rate_limits.take(rate_limits.EXPORTS, current_user.id)
     user: SignedIn = current_user._get_current_object()  # its name outlives the request, the proxy does not
-    parts = exporting.export(user, portables(), readme(), reader().time_zone, this_client())
+    parts = service.export(user, portables(), readme(), reader().time_zone, this_client())
     return download(stream_with_context(parts))
 
 
 def download(parts: Iterable[bytes]) -> Response:
-    """Without a length, which only the end of the export tells. The response buffer takes it as fast as it comes."""
+    """Answer without a length, which only the end of the export tells."""
     response = Response(parts, mimetype="application/zip")
     response.headers.set("Content-Disposition", "attachment", filename=f"semicircle-{today()}.zip")
     return response
@@ -66,7 +77,7 @@ def readme() -> str:
 
 
 def limits() -> str:
-    """The limits of an import. The export states them too: after deleting the account it would be too late."""
+    """State the limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
         "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 25,000 notes of "
         "full length, or more short ones. Only semicircle.json and photo.webp are read, so if the ZIP is larger, "
@@ -98,26 +109,72 @@ def import_() -> Answer:
 
 def import_upload(form: ImportForm) -> Response:
     """Raises: ArchiveRejected, and what import_archive raises besides."""
-    progress = importing.Progress()
+    progress = Progress()
     user: SignedIn = current_user._get_current_object()  # the thread has no proxy
     features, replace_photo = portables(), form.replace_photo.data
-    job = background.start(
-        lambda file: importing.import_archive(user, file, features, progress, replace_photo=replace_photo),
+    job = start(
+        lambda file: service.import_archive(user, file, features, progress, replace_photo=replace_photo),
         form.file(),
     )
     try:
-        outcome = job.result(background.ANSWER_SECONDS)
+        outcome = job.result(ANSWER_SECONDS)
     except TimeoutError:
-        return Response(stream_with_context(background.page(job, progress, report_of)), mimetype="text/html")
+        return Response(stream_with_context(streamed(job, progress)), mimetype="text/html")
     flash(report_of(outcome))
     return redirect(url_for("mypage.index"))
+
+
+def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Outcome]:
+    """Do the work in a thread of its own, in the context of this application.
+
+    Args:
+        work: is given the upload, under a descriptor of its own: the request closes its files before a stream begins.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    own = os.fdopen(os.dup(upload.fileno()), "rb")
+
+    def in_context() -> Outcome:
+        with own, app.app_context():
+            return work(own)
+
+    executor = ThreadPoolExecutor(1, thread_name_prefix="import")
+    job = executor.submit(in_context)
+    executor.shutdown(wait=False)  # it takes no other
+    return job
+
+
+def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
+    """Yield the parts of the page until the import ends, also if nobody reads it: so threads do not add up."""
+    try:
+        head, foot = render_template("portability/importing.html").split(PLACE)
+        yield head
+        while not wait([job], TELL_SECONDS).done:
+            # Not in the f-string: Python 3.11 finds no message there.
+            told = _("Read so far: %(count)s", count=number(progress.read))
+            yield f"<p>{told}</p>\n"
+        yield _outcome(job)
+        yield foot
+    finally:
+        wait([job])
+
+
+def _outcome(job: Future[Outcome]) -> str:
+    """Tell what became of it. The status is sent, so an error can only be told."""
+    try:
+        sentence, is_wrong = report_of(job.result()), False
+    except ArchiveRejected as error:
+        sentence, is_wrong = sentence_of(error), True
+    except Exception:
+        current_app.logger.exception("an import failed")
+        sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
+    return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong)
 
 
 def import_page(form: ImportForm) -> str:
     return render_template("portability/import.html", form=form, limits=limits())
 
 
-def report_of(outcome: importing.Outcome) -> str:
+def report_of(outcome: Outcome) -> str:
     counts = {name: number(count) for name, count in outcome.new.items()}
     if not outcome.photo and not any(outcome.new.values()):
         return str(_("You already have everything in this ZIP, so nothing new was imported."))

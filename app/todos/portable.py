@@ -6,9 +6,7 @@ from functools import partial
 from sqlalchemy import bindparam, select, update
 
 from app.extensions import db
-from app.portability.bulk import BulkImporter
-from app.portability.contract import Item
-from app.portability.validation import InvalidItem, ItemValidator
+from app.portability.contract import BulkImporter, InvalidItem, Item, ItemValidator
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 from app.todos.service import QUOTA
 

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import bindparam, select
 
 from app.extensions import db
-from app.portability.bulk import BulkImporter
-from app.portability.contract import Item
-from app.portability.validation import InvalidItem, ItemValidator
+from app.portability.contract import BulkImporter, InvalidItem, Item, ItemValidator
 from app.wordcounts import fetching
 from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed

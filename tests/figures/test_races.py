@@ -108,7 +108,7 @@ def in_one_transaction(statement: TextClause, key: int) -> None:
 
 
 def imports(user_id: int) -> None:
-    """Import two lists, and so several statements of one transaction, as app/portability/importing.py has it."""
+    """Import two lists, and so several statements of one transaction, as app/portability/service.py has it."""
     accounts.lock_user(user_id)
     portable.load(user_id, [ITEM] * 3)
     portable.load(user_id, [{**ITEM, "content": "#f #b", "title": str(random.random())}])  # noqa: S311

@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from app.portability import archive, importing
-from app.portability.rejection import Reason
+from app.portability import archive
+from app.portability import service as portability
+from app.portability.archive import Reason
 from tests.portability.exports import packed
 
 NOTE: dict[str, Any] = {
@@ -221,7 +222,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a field twice": (Reason.DAMAGED, lambda: raw('"a", "title": "b"')),
     "a line break in a string": (Reason.DAMAGED, lambda: raw('"a\nb"')),
     "too many notes": (
-        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (importing.MAX_ITEMS + 1)))),
+        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (portability.MAX_ITEMS + 1)))),
     # The items
     "a note that is text": (Reason.INVALID, lambda: zipped(document(notes=["x"]))),
     "a note that is null": (Reason.INVALID, lambda: zipped(document(notes=[None]))),

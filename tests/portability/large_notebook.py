@@ -18,7 +18,8 @@ from sqlalchemy import text
 from app import create_app
 from app.accounts import service as accounts
 from app.extensions import db
-from app.portability import background, importing
+from app.portability import service as portability
+from app.portability import views
 from config import TestingConfig
 from tests.conftest import PASSWORD, browser_of
 from tests.portability import korean_notes
@@ -36,7 +37,7 @@ DIFFERENT = text(
 
 
 def main(count: int) -> None:
-    importing.IMPORT_SECONDS = background.ANSWER_SECONDS = 500.0  # this machine may be busy
+    portability.IMPORT_SECONDS = views.ANSWER_SECONDS = 500.0  # this machine may be busy
     app = create_app(TestingConfig(os.environ))
     app.test_client_class = Visitor
     with app.app_context():

@@ -17,7 +17,7 @@ from app.extensions import db
 from app.notes import service as notes
 from app.notes.archive import archive_note
 from app.notes.models import Note
-from app.portability import concurrency
+from app.portability import service as portability
 from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, NoteFiles, safe_name
 from app.todos import service as todos
@@ -142,8 +142,8 @@ def test_the_export_costs_one_statement_per_feature(app: Flask, signed_in: Visit
 def test_an_export_is_503_with_retry_after_while_another_one_runs(
     signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
-    with concurrency.WORKING:
+    monkeypatch.setattr(portability, "BUSY_SECONDS", 0.01)
+    with portability.WORKING:
         answer = signed_in.get("/mypage/export")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
@@ -177,7 +177,7 @@ class Failing:
 def test_an_export_that_fails_on_the_way_is_no_zip_and_the_next_one_begins(
     app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(portability, "BUSY_SECONDS", 0.01)
     furnish(alice, signed_in)
     portables = app.extensions["portables"]
     monkeypatch.setitem(app.extensions, "portables", (*portables, Failing()))
@@ -194,7 +194,7 @@ def test_an_export_that_fails_on_the_way_is_no_zip_and_the_next_one_begins(
 def test_an_export_whose_reader_is_gone_makes_room_for_the_next(
     signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(concurrency, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(portability, "BUSY_SECONDS", 0.01)
     notes.create_note(alice.id, "title", "")
     signed_in.get("/mypage/export").close()
     assert document_of(export(signed_in))["notes"]

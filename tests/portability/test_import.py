@@ -12,7 +12,8 @@ from app.extensions import db
 from app.notes import service as notes
 from app.photos import decoding, service
 from app.photos.decoding import decoder
-from app.portability import archive, importing
+from app.portability import archive
+from app.portability import service as portability
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
 from tests.bucket import object_keys
@@ -121,10 +122,10 @@ def test_my_page_links_to_import_and_export(app: Flask, alice: User) -> None:
 
 def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no more: `hostile_archives.py` has one note too many."""
-    monkeypatch.setattr(importing, "MAX_ITEMS", 600)
+    monkeypatch.setattr(portability, "MAX_ITEMS", 600)
     assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
 
 
 def test_an_import_may_have_what_the_quotas_allow() -> None:
-    assert max(portable.QUOTA.most for portable in (notes, todos, wordcounts)) <= importing.MAX_ITEMS
+    assert max(portable.QUOTA.most for portable in (notes, todos, wordcounts)) <= portability.MAX_ITEMS
     assert notes.QUOTA.most + len(("README.txt", "todos.md", "semicircle.json", "photo.webp")) < archive.MAX_ENTRIES

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from PIL import Image
 
-from app.portability import archive, importing
-from app.portability.archive import MIB
+from app.portability import archive
+from app.portability import service as portability
+from app.portability.archive import MIB, Reason
 from app.portability.forms import SENTENCES
-from app.portability.rejection import Reason
 from tests.bucket import object_keys
 from tests.database import row_counts
 from tests.portability import hostile_archives as hostile
@@ -27,7 +27,7 @@ def _low_limits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_DIRECTORY", MIB // 4)
     monkeypatch.setattr(archive, "MAX_ENTRIES", 1_000)
     monkeypatch.setattr(archive, "MAX_JSON", 8 * MIB)
-    monkeypatch.setattr(importing, "MAX_ITEMS", 600)
+    monkeypatch.setattr(portability, "MAX_ITEMS", 600)
     monkeypatch.setattr(app.view_functions["portability.import_"], "upload_limit", 2 * MIB)
 
 
@@ -96,7 +96,7 @@ def test_an_import_that_takes_too_long_is_refused_and_stores_nothing(
     signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The router would tell the reader that it failed, and it would be stored all the same."""
-    monkeypatch.setattr(importing, "IMPORT_SECONDS", 0.0)
+    monkeypatch.setattr(portability, "IMPORT_SECONDS", 0.0)
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
     assert answer.status_code == 422

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
-from app.portability import background, importing
+from app.portability import service as portability
+from app.portability import views
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.portability import hostile_archives as hostile
@@ -20,21 +21,21 @@ from tests.waiting import WITHIN
 @pytest.fixture(autouse=True)
 def _takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every import begins only when its page does."""
-    page, import_archive = background.page, importing.import_archive
+    page, import_archive = views.streamed, portability.import_archive
     has_page = threading.Event()
 
     def page_first(*arguments: Any) -> Iterator[str]:
         has_page.set()
         return page(*arguments)
 
-    def import_later(*arguments: Any, **named: Any) -> importing.Outcome:
+    def import_later(*arguments: Any, **named: Any) -> portability.Outcome:
         assert has_page.wait(WITHIN)
         return import_archive(*arguments, **named)
 
-    monkeypatch.setattr(background, "page", page_first)
-    monkeypatch.setattr(importing, "import_archive", import_later)
-    monkeypatch.setattr(background, "ANSWER_SECONDS", 0.0)
-    monkeypatch.setattr(background, "TELL_SECONDS", 0.001)
+    monkeypatch.setattr(views, "streamed", page_first)
+    monkeypatch.setattr(portability, "import_archive", import_later)
+    monkeypatch.setattr(views, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(views, "TELL_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_its_page_says_what_came_in(archive: bytes, other: Visitor) -> None:
 
 
 def test_a_refusal_is_told_and_nothing_is_stored(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "IMPORT_SECONDS", 0.0)
+    monkeypatch.setattr(portability, "IMPORT_SECONDS", 0.0)
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
     assert 'role="alert"' in answer.text
@@ -72,7 +73,7 @@ def test_an_error_is_told_and_logged_and_nothing_is_stored(
     def fail(*_: object) -> None:
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(importing, "_load", fail)
+    monkeypatch.setattr(portability, "_load", fail)
     before = row_counts()
     answer = import_(signed_in, hostile.zipped(hostile.document()))
     assert "Something went wrong on our side, so nothing was imported." in answer.text

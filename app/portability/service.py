@@ -1,0 +1,304 @@
+"""Export and import of everything that a user has, as a ZIP. The caller names the features that take part.
+
+The ZIP is streamed: its first byte comes at once, however long the rest takes, and none of it is held in memory but the
+names of its files. An error on the way ends it without its central directory, so no program takes the part for a whole.
+"""
+
+import json
+import tempfile
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import IO, Any, cast
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from app import storage
+from app.accounts import events
+from app.accounts.events import Client
+from app.accounts.models import Account, EventKind, User
+from app.accounts.service import AccountGone, lock_user
+from app.accounts.sessions import SignedIn
+from app.busy import Busy
+from app.extensions import db
+from app.follower import writes
+from app.limits import rate_limits
+from app.limits.quotas import QuotaReached
+from app.photos import service as photos
+from app.photos.decoding import PhotoRejected
+from app.portability import archive
+from app.portability.archive import ArchiveRejected, Reason
+from app.portability.contract import InvalidItem, Item, Portable
+from app.portability.markdown import MarkdownFile, files_for
+
+CHUNK = 64 * 1024  # bytes
+MAX_ITEMS = 100_000  # in each list; the largest storage quota
+# 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.
+IMPORT_SECONDS = 180.0
+# 20,000 full notes take 15 seconds of CPU to export and 4 to import, and a thread and a connection for as long.
+WORKING = threading.BoundedSemaphore(1)
+BUSY_SECONDS = 5.0
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Run one export or import at a time in a process. Raises: Busy: another one is running."""
+    if not WORKING.acquire(timeout=BUSY_SECONDS):
+        raise Busy
+    try:
+        yield
+    finally:
+        WORKING.release()
+
+
+def export(
+    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+) -> Iterator[bytes]:
+    """Write the ZIP, part by part. The caller takes it to its end, or closes it.
+
+    Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
+    is open until all rows are read, so the caller must not wait for a slow client between the parts.
+
+    Args:
+        portables: the features' modules.
+        readme: the text of README.txt.
+        zone: the zone of the days in file names.
+        client: who takes it, for the account's events.
+
+    Raises:
+        RateLimited: before anything was done.
+        StorageUnavailable: the photo cannot be read.
+        OSError: there is no place for a temporary file.
+        Busy, AccountGone
+    """
+    rate_limits.take(rate_limits.EXPORTS, account.id)
+    parts = _parts(account, portables, readme, zone, client)
+    parts.send(None)  # up to where nothing can be refused any more
+    return parts
+
+
+def _parts(
+    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+) -> Generator[bytes]:
+    with one_at_a_time(), tempfile.TemporaryFile() as document:
+        photo = _photo_of(account)
+        events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
+        db.session.commit()
+        yield b""
+        yield from _Export(account, zone).parts(portables, readme, photo, document)
+
+
+def _photo_of(account: Account) -> bytes | None:
+    """Read the photo. None also when its object is missing or lies in an earlier bucket."""
+    key = storage.key_of(account.image_url) if account.image_url else None
+    return storage.get(key) if key else None
+
+
+class _Written:
+    """The file of a ZIP that is being streamed: what was written to it and not yet taken."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        return len(data)
+
+    def flush(self) -> None:
+        """For ZipFile."""
+
+    def take(self, least: int = CHUNK) -> Iterator[bytes]:
+        """Yield all of it, if it is so many bytes."""
+        if len(self._data) >= least:
+            data, self._data = bytes(self._data), bytearray()
+            yield data
+
+
+class _Export:
+    """A ZIP being written. Only one entry can be open at a time, so the JSON is written to a file of its own first."""
+
+    def __init__(self, account: Account, zone: tzinfo) -> None:
+        self._account = account
+        self._zone = zone
+        self._now = datetime.now(UTC)
+
+    def parts(
+        self, portables: Sequence[Portable], readme: str, photo: bytes | None, document: IO[bytes]
+    ) -> Iterator[bytes]:
+        written = _Written()
+        self._zip = ZipFile(cast(IO[bytes], written), "w")
+        self._add(MarkdownFile("README.txt", readme))
+        yield from written.take(1)
+        for line in self._document(portables):
+            document.write(line.encode())
+            yield from written.take()
+        db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
+        entry = self._entry(archive.DOCUMENT)
+        entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
+        document.seek(0)
+        with self._zip.open(entry, "w") as packed:
+            for chunk in iter(partial(document.read, CHUNK), b""):
+                packed.write(chunk)
+                yield from written.take()
+        if photo is not None:
+            self._zip.writestr(self._entry(archive.PHOTO), photo)
+        self._zip.close()  # writes the central directory
+        yield from written.take(1)
+
+    def _document(self, portables: Sequence[Portable]) -> Iterator[str]:
+        """Write the JSON, one item a line, so that grep and diff work on it."""
+        yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in self._head().items())
+        for portable in portables:
+            yield f",\n{_json(portable.NAME)}:["
+            for number, item in enumerate(self._with_files(portable)):
+                yield (",\n" if number else "\n") + _json(item)
+            yield "]"
+        yield "}\n"
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            "format": archive.FORMAT,
+            "version": archive.VERSION,
+            "exported_at": self._now,
+            "account": {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")},
+        }
+
+    def _with_files(self, portable: Portable) -> Iterator[Item]:
+        """Yield the items. Their Markdown files are written on the way, so that the rows are read once."""
+        files = files_for(portable.NAME, self._zone)
+        for item in portable.dump(self._account.id):
+            for file in files.of(item):
+                self._add(file)
+            yield item
+        for file in files.rest():
+            self._add(file)
+
+    def _add(self, file: MarkdownFile) -> None:
+        self._zip.writestr(self._entry(file.name, file.moment), file.text)
+
+    def _entry(self, name: str, moment: datetime | None = None) -> ZipInfo:
+        local = (moment or self._now).astimezone(self._zone)  # a ZIP has local time
+        entry = ZipInfo(name, (max(local.year, 1980), *local.timetuple()[1:6]))
+        entry.compress_type = ZIP_DEFLATED  # also of the photo: without compression its end cannot be found in a stream
+        entry.external_attr = 0o644 << 16  # without it the unpacked file has no permissions
+        return entry
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda moment: moment.isoformat())
+
+
+@dataclass
+class Progress:
+    """What an import has done so far, for another thread to tell.
+
+    Args:
+        read: items.
+    """
+
+    read: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an import did.
+
+    Args:
+        new: items that came in, by name of the feature.
+        known: items that the account had already.
+        photo: whether the photo came in.
+    """
+
+    new: dict[str, int]
+    known: int
+    photo: bool
+
+
+def import_archive(
+    account: SignedIn | User, file: IO[bytes], portables: Sequence[Portable], progress: Progress, *, replace_photo: bool
+) -> Outcome:
+    """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
+
+    Args:
+        file: the upload.
+        progress: is kept up to date.
+        replace_photo: take the photo even when the account has one.
+
+    Raises:
+        ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
+    """
+    # Waiting for another import counts as well.
+    deadline, end = photos.Deadline(photos.UPLOAD_SECONDS), photos.Deadline(IMPORT_SECONDS)
+    with one_at_a_time(), archive.opened(file) as export_file:
+        photo = export_file.photo() if replace_photo or account.image_url is None else None
+        url = _put(photo, deadline) if photo is not None else None
+        try:
+            outcome = _load(account.id, export_file, portables, url, end, progress)
+        except (ArchiveRejected, AccountGone):
+            db.session.rollback()
+            storage.delete_later(url)
+            db.session.commit()
+            raise
+        writes.mark(account.id)  # this may be a thread of its own, without the request
+        db.session.commit()
+        return outcome
+
+
+def _put(photo: bytes, deadline: photos.Deadline) -> str:
+    """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, Busy, StorageUnavailable."""
+    try:
+        return photos.store(photo, deadline=deadline)
+    except PhotoRejected as error:
+        raise ArchiveRejected(Reason.PHOTO) from error
+
+
+def _load(
+    user_id: int,
+    export_file: archive.Archive,
+    portables: Sequence[Portable],
+    url: str | None,
+    end: photos.Deadline,
+    progress: Progress,
+) -> Outcome:
+    lock_user(user_id)  # two imports at once would store everything twice
+    by_name = {portable.NAME: portable for portable in portables}
+    new = dict.fromkeys(by_name, 0)
+    known = 0
+    for name, items in export_file.lists({name: portable.LONGEST_ITEM for name, portable in by_name.items()}):
+        counted = _Counted(items, end, progress)
+        try:
+            new[name] = by_name[name].load(user_id, counted)
+        except InvalidItem as error:
+            raise ArchiveRejected(Reason.INVALID, f"{name} {counted.number}, {error.field}".rstrip(", ")) from error
+        except QuotaReached as error:
+            raise ArchiveRejected(Reason.QUOTA, name) from error
+        known += counted.number - new[name]
+    if url is not None:
+        photos.show(user_id, url)
+    return Outcome(new, known, photo=url is not None)
+
+
+class _Counted:
+    """Counts the items that were taken, for the place in a refusal.
+
+    Raises:
+        ArchiveRejected: there are more than MAX_ITEMS, or the time is over.
+    """
+
+    def __init__(self, items: Iterator[Any], end: photos.Deadline, progress: Progress) -> None:
+        self._items = items
+        self._end = end
+        self._progress = progress
+        self.number = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self.number += 1
+            self._progress.read += 1
+            if self.number > MAX_ITEMS:
+                raise ArchiveRejected(Reason.TOO_MUCH)
+            if self._end.left < 0:
+                raise ArchiveRejected(Reason.TOO_SLOW)
+            yield item
