@@ -5,7 +5,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Protocol
+from typing import Any
 
 LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
 FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
@@ -14,7 +14,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?",
 
 
 def safe_name(text: str) -> str:
-    """A part of a file name that every system accepts, made of any text; empty when nothing is left.
+    """Make a part of a file name that every system accepts, made of any text; empty when nothing is left.
 
     Forbidden characters become spaces. Invisible ones, and those that change the direction of writing, are left out.
     """
@@ -38,31 +38,32 @@ class MarkdownFile:
     moment: datetime | None = None
 
 
-class Files(Protocol):
-    """The Markdown files of one list of the export."""
+class MarkdownFiles:
+    """The Markdown files of an export: one for each note, and one list of the todos.
 
-    def of(self, item: dict[str, Any], /) -> list[MarkdownFile]:
-        """The files of this item alone."""
-
-    def rest(self) -> list[MarkdownFile]:
-        """The files of all items together, after the last item."""
-
-
-class NoteFiles:
-    """A file for each note. No two names are equal, even where the file system ignores case."""
+    No two names of notes are equal, even where the file system ignores case. Word counts have no file: they are tables,
+    and the JSON has them.
+    """
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
         self._taken: dict[str, int] = {}
+        self._todos: list[str] = []
 
-    def of(self, note: dict[str, Any], /) -> list[MarkdownFile]:
-        return [MarkdownFile(self._name(note), note_file(note), note["updated_at"])]
-
-    def rest(self) -> list[MarkdownFile]:
+    def of(self, kind: str, item: dict[str, Any]) -> list[MarkdownFile]:
+        """Return the files of this item alone. Args: kind: the name of the feature."""
+        if kind == "notes":
+            return [MarkdownFile(self._name(item), note_file(item), item["updated_at"])]
+        if kind == "todos":
+            self._todos.append(todo_line(item))
         return []
 
+    def rest(self) -> list[MarkdownFile]:
+        """Return the files of all items together: the todos in the order of the page, the reverse of the export's."""
+        return [MarkdownFile("todos.md", "\n".join([*reversed(self._todos), ""]))] if self._todos else []
+
     def _name(self, note: dict[str, Any]) -> str:
-        """`notes/2026-11-21 title.md`; without a title, with the first line of the text."""
+        """Name it `notes/2026-11-21 title.md`; without a title, with the first line of the text."""
         folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
         first_line = note["content"].strip().partition("\n")[0]
         day = note["created_at"].astimezone(self._zone).date()
@@ -76,35 +77,8 @@ class NoteFiles:
         return f"{name}.md"
 
 
-class TodoFiles:
-    """One list, in the order of the page, which is the reverse of the export's."""
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._lines: list[str] = []
-
-    def of(self, todo: dict[str, Any], /) -> list[MarkdownFile]:
-        self._lines.append(todo_line(todo))
-        return []
-
-    def rest(self) -> list[MarkdownFile]:
-        return [MarkdownFile("todos.md", "\n".join([*reversed(self._lines), ""]))] if self._lines else []
-
-
-class NoFiles:
-    """None: word counts are tables, and the JSON has them."""
-
-    def __init__(self, zone: tzinfo) -> None:
-        pass
-
-    def of(self, item: dict[str, Any], /) -> list[MarkdownFile]:
-        return []
-
-    def rest(self) -> list[MarkdownFile]:
-        return []
-
-
 def note_file(note: dict[str, Any]) -> str:
-    """The note's text below YAML front matter. JSON strings are valid YAML."""
+    """Write the note's text below YAML front matter. JSON strings are valid YAML."""
     head = {
         "title": note["title"],
         "created": note["created_at"].isoformat(),
@@ -117,20 +91,12 @@ def note_file(note: dict[str, Any]) -> str:
 
 
 def _quoted(value: object) -> str:
-    """JSON. Two line separators are escaped, since YAML ends a line at them."""
+    """Write JSON. Two line separators are escaped, since YAML ends a line at them."""
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def todo_line(todo: dict[str, Any]) -> str:
-    """An entry of a task list, as GitHub and most notebooks read it."""
+    """Write an entry of a task list, as GitHub and most notebooks read it."""
     due = f" ({todo['due_on']})" if todo["due_on"] else ""
     return f"- [{'x' if todo['completed'] else ' '}] {todo['description']}{due}"
-
-
-# Name of the feature: its files.
-FILES: dict[str, type[NoteFiles] | type[TodoFiles]] = {"notes": NoteFiles, "todos": TodoFiles}
-
-
-def files_for(name: str, zone: tzinfo) -> Files:
-    return FILES.get(name, NoFiles)(zone)

@@ -31,7 +31,7 @@ from app.photos.decoding import PhotoRejected
 from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
 from app.portability.contract import InvalidItem, Item, Portable
-from app.portability.markdown import MarkdownFile, files_for
+from app.portability.markdown import MarkdownFile, MarkdownFiles
 
 CHUNK = 64 * 1024  # bytes
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
@@ -123,6 +123,7 @@ class _Export:
         self._account = account
         self._zone = zone
         self._now = datetime.now(UTC)
+        self._files = MarkdownFiles(zone)
 
     def parts(
         self, portables: Sequence[Portable], readme: str, photo: bytes | None, document: IO[bytes]
@@ -155,6 +156,8 @@ class _Export:
             for number, item in enumerate(self._with_files(portable)):
                 yield (",\n" if number else "\n") + _json(item)
             yield "]"
+        for file in self._files.rest():
+            self._add(file)
         yield "}\n"
 
     def _head(self) -> dict[str, Any]:
@@ -167,13 +170,10 @@ class _Export:
 
     def _with_files(self, portable: Portable) -> Iterator[Item]:
         """Yield the items. Their Markdown files are written on the way, so that the rows are read once."""
-        files = files_for(portable.NAME, self._zone)
         for item in portable.dump(self._account.id):
-            for file in files.of(item):
+            for file in self._files.of(portable.NAME, item):
                 self._add(file)
             yield item
-        for file in files.rest():
-            self._add(file)
 
     def _add(self, file: MarkdownFile) -> None:
         self._zip.writestr(self._entry(file.name, file.moment), file.text)

@@ -12,8 +12,8 @@ from tests.live.browser import Browser
 from tests.live.conftest import Service, running_service
 from tests.pgbouncer import behind_pooler
 from tests.waiting import wait_until
-from tests.wordcounts.hostile_urls import REFUSED_URLS
 from tests.wordcounts.page_server import PageServer, page, redirect
+from tests.wordcounts.test_vetting import REFUSED
 
 pytestmark = pytest.mark.servers
 
@@ -102,7 +102,7 @@ def test_a_failed_count_says_why_and_names_no_internal_address(
 def test_no_hostile_url_is_fetched_or_answered_by_5xx(service: Service, pages: PageServer) -> None:
     browser = signed_up(service, "hostile")
     fetched = len(pages.requests)
-    hostile = [url for _, url in REFUSED_URLS if url.isprintable() and len(url) < 3000]
+    hostile = [url for urls in REFUSED.values() for url in urls if url.isprintable() and len(url) < 3000]
     assert len(hostile) > 50
     statuses = {url: browser.post("/wordcounts", url=url).status for url in hostile}
     # A few become addresses like any other once https:// is put before them. The worker refuses those.

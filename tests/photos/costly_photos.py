@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from app.photos.decoding import MAX_BYTES
-from tests.photos.forged_files import flat_png, gif_parts, png_chunk, repeated_scan, riff, webp_chunk
-from tests.photos.forged_jpegs import (
+from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,
     ARITHMETIC_PROGRESSIVE,
@@ -17,10 +16,16 @@ from tests.photos.forged_jpegs import (
     SAME,
     ZEROS,
     few_random_bytes,
+    flat_png,
+    gif_parts,
     hidden,
     jpeg_of,
+    png_chunk,
     refined,
+    repeated_scan,
+    riff,
     scan,
+    webp_chunk,
 )
 from tests.photos.photo_files import Photo, photo, red_jpeg, saved
 

@@ -8,23 +8,38 @@ from collections.abc import Iterator
 from PIL import Image
 
 from app.photos.decoding import MAX_BYTES, Reason
-from tests.photos.broken_photos import broken_photos
 from tests.photos.forged_files import (
+    ALL,
+    ARITHMETIC,
+    LOSSLESS,
     MEBIBYTE,
+    PROGRESSIVE,
     deflated_zeros,
     flat_png,
     flat_webp,
     gif_parts,
+    jpeg_of,
     one_row_png,
     png_chunk,
     repeated_scan,
     resized_jpeg,
     resized_webp,
     riff,
+    scan,
     webp_chunk,
 )
-from tests.photos.forged_jpegs import ALL, ARITHMETIC, LOSSLESS, PROGRESSIVE, jpeg_of, scan
-from tests.photos.photo_files import ARCHIVE, PAYLOAD, HostilePhoto, flat, frames, hostile, red_jpeg, saved, textured
+from tests.photos.photo_files import (
+    ARCHIVE,
+    PAYLOAD,
+    HostilePhoto,
+    exif,
+    flat,
+    frames,
+    hostile,
+    red_jpeg,
+    saved,
+    textured,
+)
 
 
 def hostile_photos() -> Iterator[HostilePhoto]:
@@ -35,7 +50,10 @@ def hostile_photos() -> Iterator[HostilePhoto]:
     yield from _wrong_dimensions()
     yield from _too_complex()
     yield from _decompression_bombs()
-    yield from broken_photos()
+    yield from _broken_jpegs()
+    yield from _broken_pngs()
+    yield from _broken_gifs()
+    yield from _broken_webps()
 
 
 def _other_file_types() -> Iterator[HostilePhoto]:
@@ -44,24 +62,14 @@ def _other_file_types() -> Iterator[HostilePhoto]:
     for name, filename, data in (
         ("one byte", "photo.jpg", b"\xff"),
         ("garbage", "photo.jpg", hashlib.shake_256(b"noise").digest(20_000)),
-        ("zero bytes", "photo.png", bytes(20_000)),
         ("text", "photo.png", b"This is not an image.\n" * 50),
-        ("HTML named .png", "photo.png", b"<!doctype html>" + PAYLOAD),
         ("SVG with a script", "photo.svg", b'<svg xmlns="http://www.w3.org/2000/svg">' + PAYLOAD + b"</svg>"),
-        ("SVG with entities", "photo.svg", b'<!DOCTYPE s [<!ENTITY a "&b;&b;">]><svg>&a;</svg>'),
         ("PHP named .jpg", "photo.php.jpg", b"<?php system($_GET['c']); ?>"),
         ("ZIP", "photo.jpg", ARCHIVE),
-        ("ELF program", "photo.jpg", b"\x7fELF\x02\x01\x01" + bytes(200)),
         ("TIFF", "photo.tif", flat("TIFF")),
         ("BMP", "photo.bmp", flat("BMP")),
-        ("ICO", "favicon.ico", flat("ICO")),
-        ("PCX", "photo.pcx", flat("PCX")),
-        ("PPM", "photo.ppm", flat("PPM")),
-        ("EPS", "photo.eps", flat("EPS")),
         ("PDF", "photo.pdf", flat("PDF")),
-        ("PSD", "photo.psd", b"8BPS\x00\x01" + bytes(6) + struct.pack(">HIIHH", 3, 64, 64, 8, 3) + bytes(200)),
         ("MP4", "photo.mp4", box % (b"isom", b"mp42") + bytes(200)),
-        ("JPEG 2000", "photo.jp2", b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(200)),
         ("JPEG XL", "photo.jxl", b"\xff\x0a" + bytes(200)),
         ("WAV, a RIFF but no WebP", "photo.webp", b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(200)),
         ("JPEG behind a blank", "photo.jpg", b" " + red_jpeg()),
@@ -72,7 +80,6 @@ def _other_file_types() -> Iterator[HostilePhoto]:
         ("HEIC", "photo.heic", b"heic"),
         ("HEIC of several pictures, named .jpg", "IMG_0001.jpg", b"mif1"),
         ("AVIF", "photo.avif", b"avif"),
-        ("AVIF that moves", "photo.avif", b"avis"),
     ):
         yield hostile(name, filename, box % (brand, brand) + bytes(200), Reason.HEIF)
 
@@ -88,17 +95,14 @@ def _truncated() -> Iterator[HostilePhoto]:
     progressive = textured("JPEG", progressive=True)
     for name, filename, data in (
         ("JPEG cut in half", "photo.jpg", jpeg[: len(jpeg) // 2]),
-        ("JPEG cut near the end", "photo.jpg", jpeg[:-100]),
         ("JPEG cut in its header", "photo.jpg", jpeg[:100]),
         ("progressive JPEG cut in half", "photo.jpg", progressive[: len(progressive) // 2]),
         ("JPEG of a start alone", "photo.jpg", b"\xff\xd8\xff"),
         ("JPEG of start and end", "photo.jpg", b"\xff\xd8\xff\xd9"),
         ("PNG cut in half", "photo.png", png[: len(png) // 2]),
         ("PNG without its end", "photo.png", png[:-12]),
-        ("PNG of a signature alone", "photo.png", png[:8]),
         ("GIF cut in half", "photo.gif", gif[: len(gif) // 2]),
         ("GIF of six bytes", "photo.gif", gif[:6]),
-        ("GIF of a screen alone", "photo.gif", gif[:13]),
         ("WebP cut in half", "photo.webp", webp[: len(webp) // 2]),
         ("WebP of a RIFF header alone", "photo.webp", webp[:12]),
     ):
@@ -115,7 +119,6 @@ def _wrong_dimensions() -> Iterator[HostilePhoto]:
     animated = b"\0\0\0\x02\0\0\0\0"
     for name, filename, data in (
         ("10001x1", "line.png", flat_png(10001, 1)),
-        ("1x10001", "line.png", flat_png(1, 10001)),
         ("31x400", "slim.png", flat_png(31, 400)),
         ("JPEG of 25.01 megapixels", "vast.jpg", resized_jpeg(red_jpeg(), 5001, 5001)),
         ("JPEG of 65500x65500", "vast.jpg", resized_jpeg(red_jpeg(), 65500, 65500)),
@@ -126,17 +129,13 @@ def _wrong_dimensions() -> Iterator[HostilePhoto]:
         ("RGBA PNG of 9.4 megapixels", "vast.png", flat_png(3062, 3062, bits=8, colour=6, channels=4)),
         ("16-bit RGBA PNG of 4.7 megapixels", "deep.png", flat_png(2166, 2166, bits=16, colour=6, channels=4)),
         ("PNG of 100 megapixels, which Pillow warns of", "vast.png", flat_png(10_000, 10_000)),
-        ("PNG of 50,000x50,000", "vast.png", flat_png(50_000, 50_000)),
         ("PNG of 2^31-1 squared", "vast.png", one_row_png(2**31 - 1, 2**31 - 1)),
-        ("PNG of -1 squared", "vast.png", one_row_png(2**32 - 1, 2**32 - 1)),
         ("PNG whose pixels overflow 32 bits to 0", "vast.png", one_row_png(2**16, 2**16)),
         ("animated PNG of 400 megapixels", "vast.png", flat_png(20_000, 20_000, extra=png_chunk(b"acTL", animated))),
         ("GIF of 65535x65535 in 29 bytes", "vast.gif", big_screen),
         ("GIF of 12.6 megapixels", "vast.gif", flat("GIF", "L", (3550, 3550))),
         ("GIF with a frame of 100 megapixels, which Pillow warns of", "frame.gif", small_screen % (b"\x10\x27" * 2)),
-        ("GIF with a frame of 65535x65535", "frame.gif", small_screen % (b"\xff" * 4)),
         ("animated GIF of 25 megapixels", "vast.gif", frames("GIF").replace(b"\x40\0\x40\0", b"\x88\x13\x88\x13")),
-        ("lossless WebP of 16383x16383", "vast.webp", resized_webp(flat_webp(), 16383, 16383)),
         ("lossless WebP of 9.1 megapixels", "vast.webp", resized_webp(flat_webp(), 3020, 3020)),
         ("lossy WebP of 16383x16383", "vast.webp", lossy[:26] + b"\xff\x3f\xff\x3f" + lossy[30:]),
         ("WebP with a canvas of 2^24 squared", "vast.webp", canvas),
@@ -174,3 +173,79 @@ def _decompression_bombs() -> Iterator[HostilePhoto]:
         ("PNG with 200 MB of iCCP", png_chunk(b"iCCP", b"profile\0\0" + zeros)),
     ):
         yield hostile(name, "inflating.png", flat_png(64, 64, extra=chunks), Reason.DAMAGED)
+
+
+def _broken_jpegs() -> Iterator[HostilePhoto]:
+    jpeg = textured("JPEG")
+    tables, frame = jpeg.index(b"\xff\xc4"), jpeg.index(b"\xff\xc0")
+    length = int.from_bytes(jpeg[frame + 2 : frame + 4])
+    header = jpeg[frame : frame + 2 + length]
+    huge = b"\xff\xc0\xff\xf8\x08\x00\x40\x00\x40\x03" + b"\x01\x11\x00" * 21_840
+    for name, data in (
+        ("JPEG magic before PHP", b"\xff\xd8\xff\xe0<?php system($_GET['c']); ?>"),
+        ("JPEG with a broken Huffman table", jpeg[: tables + 5] + b"\xff" * 16 + jpeg[tables + 21 :]),
+        ("JPEG of 12 bits", jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :]),
+        ("JPEG of two channels", jpeg[: frame + 9] + b"\x02" + jpeg[frame + 10 :]),
+        ("JPEG without pixels across", resized_jpeg(jpeg, 0, 200)),
+        ("JPEG without pixels down", resized_jpeg(jpeg, 200, 0)),
+        ("JPEG with two frames", jpeg[:frame] + header + jpeg[frame:]),
+        ("JPEG with 70 huge frame headers", jpeg[:frame] + huge * 70 + jpeg[frame:]),
+        ("JPEG without a frame", jpeg[:frame] + jpeg[frame + len(header) :]),
+        ("JPEG with a segment longer than itself", jpeg[:4] + b"\xff\xff" + jpeg[6:100]),
+    ):
+        yield hostile(name, "broken.jpg", data, Reason.DAMAGED)
+
+
+def _broken_pngs() -> Iterator[HostilePhoto]:
+    png = textured("PNG")
+    pixels = png.index(b"IDAT") + 4
+    signature, header, end = png[:8], png[8:33], png[-12:]
+    nameless = png_chunk(b"\0\0\0\0", b"")
+    animation = png_chunk(b"acTL", b"\0\0\0\x02\0\0\0\0")
+    outside = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 4000, 4000, 90, 90, 1, 1, 0, 0))
+    for name, data in (
+        ("PNG with corrupt pixels", png[: pixels + 500] + bytes(500) + png[pixels + 1000 :]),
+        ("PNG with a wrong header checksum", png[:29] + bytes(4) + png[33:]),
+        ("PNG without pixels across", one_row_png(0, 64)),
+        ("PNG without pixels down", one_row_png(64, 0)),
+        ("PNG with one row of many", one_row_png(640, 640)),
+        ("PNG without IDAT", signature + header + end),
+        ("PNG of an end alone", signature + end),
+        ("PNG of 3 bits", flat_png(64, 64, bits=3)),
+        ("PNG with a nameless chunk", signature + header + nameless + png[33:]),
+        ("PNG with a chunk of 2^31 bytes", signature + header + b"\x7f\xff\xff\xfftEXt" + png[33:]),
+        ("animated PNG with a frame outside", signature + header + animation + outside + png[33:]),
+    ):
+        yield hostile(name, "broken.png", data, Reason.DAMAGED)
+
+
+def _broken_gifs() -> Iterator[HostilePhoto]:
+    screen, image = gif_parts()
+    # After an empty extension, Pillow reads the comma as a length and then parses the comments that follow.
+    false_image = b"!\x01\0," + bytes(44) + b"\0!\xfe" + b"\x01A" * 2_500_000 + b"\0"
+    for name, data in (
+        ("GIF and script in one", b"GIF89a/*" + PAYLOAD + b"*/=1;" + PAYLOAD),
+        ("GIF without an image", screen + b";"),
+        ("GIF of comments alone", screen + b"!\xfe\x05hello\0;"),
+        ("GIF with junk between its blocks", screen + bytes(100) + image),
+        ("GIF with an impossible code size", screen + image[:10] + b"\x0e" + image[11:]),
+        ("GIF with 2,500,000 comments behind a false image", screen + false_image + image),
+        ("GIF with an image of no size", screen + b",\0\0\0\0\0\0\0\0\0\x02\0;"),
+    ):
+        yield hostile(name, "broken.gif", data, Reason.DAMAGED)
+
+
+def _broken_webps() -> Iterator[HostilePhoto]:
+    lossy, lossless = textured("WEBP"), textured("WEBP", lossless=True)
+    extended = webp_chunk(b"VP8X", bytes(4) + b"\x3f\0\0\x3f\0\0")
+    for name, data in (
+        ("WebP with a RIFF size too large", lossy[:4] + b"\xff\xff\xff\x7f" + lossy[8:]),
+        ("WebP with a RIFF size of 0", lossy[:4] + bytes(4) + lossy[8:]),
+        ("WebP without an image", riff(extended)),
+        ("WebP with metadata alone", riff(extended, webp_chunk(b"EXIF", exif(6)))),
+        ("WebP of an unknown chunk", riff(webp_chunk(b"VP9 ", bytes(100)))),
+        ("WebP whose canvas is not its image", riff(extended, lossy[12:])),
+        ("lossless WebP with corrupt pixels", lossless[:60] + b"\xff" * 400 + lossless[460:]),
+        ("lossy WebP with a corrupt frame header", lossy[:23] + bytes(3) + lossy[26:]),
+    ):
+        yield hostile(name, "broken.webp", data, Reason.DAMAGED)

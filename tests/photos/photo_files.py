@@ -1,11 +1,15 @@
-"""Photos as a browser uploads them. They are generated, so the repository holds no binary files."""
+"""Photos as a browser uploads them, and what becomes of them: a reason to refuse them, or a square.
+
+They are generated, so the repository holds no binary files.
+"""
 
 import io
 from dataclasses import dataclass
 
+import pytest
 from PIL import Image
 
-from app.photos.decoding import Reason
+from app.photos.decoding import Crop, PhotoRejected, Reason, square_webp
 
 RED, GREEN, BLUE, YELLOW = (220, 20, 20), (20, 180, 20), (20, 20, 220), (230, 220, 20)
 GPS = {1: "N", 2: (37.0, 33.0, 59.0), 3: "E", 4: (126.0, 58.0, 41.0)}  # Seoul; must not remain in any stored photo
@@ -105,3 +109,26 @@ def frames(format_: str) -> bytes:
     """Return an animation of two frames, red and blue."""
     second = Image.new("RGB", (64, 64), BLUE)
     return saved(Image.new("RGB", (64, 64), RED), format_, save_all=True, append_images=[second], duration=100)
+
+
+def reason_for(data: bytes, crop: Crop | None = None) -> Reason:
+    """Return the reason for the refusal. The test fails if the photo is accepted."""
+    with pytest.raises(PhotoRejected) as refusal:
+        square_webp(data, crop)
+    return refusal.value.reason
+
+
+def square(image: Image.Image, format_: str = "PNG", **options: object) -> Image.Image:
+    """Return the square that is stored for this image."""
+    return Image.open(io.BytesIO(square_webp(saved(image, format_, **options))))
+
+
+def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    colour = image.getpixel((x, y))
+    assert isinstance(colour, tuple)
+    return colour
+
+
+def near(colour: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Tell if two colours are nearly equal. Lossy WebP and JPEG change a flat colour by a few steps."""
+    return len(colour) == len(expected) and all(abs(a - b) <= 12 for a, b in zip(colour, expected, strict=True))

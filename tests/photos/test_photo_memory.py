@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[2]
 PEAK_MEMORY = """
 import re
 from pathlib import Path
-from app.photos.decoding import square_webp
-from app.photos.decoding import PhotoRejected
+from app.photos.decoding import PhotoRejected, square_webp
 from tests.photos.accepted_photos import largest_photos
 from tests.photos.hostile_photos import hostile_photos
 

@@ -6,30 +6,37 @@ import pytest
 from PIL import Image, ImageFile
 
 from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, square_webp
-from tests.photos.forged_files import flat_png, png_chunk, repeated_scan
-from tests.photos.forged_jpegs import ALL, ARITHMETIC, FRAMES, PROGRESSIVE, hidden, jpeg_of, scan
+from tests.photos.forged_files import (
+    ALL,
+    ARITHMETIC,
+    FRAMES,
+    PROGRESSIVE,
+    flat_png,
+    hidden,
+    jpeg_of,
+    png_chunk,
+    repeated_scan,
+    scan,
+)
 from tests.photos.hostile_photos import hostile_photos
-from tests.photos.photo_files import RED, HostilePhoto, flat, name_of, red_jpeg, saved
-from tests.photos.photo_outcomes import reason_for
+from tests.photos.photo_files import RED, flat, reason_for, red_jpeg, saved
 
 HOSTILE = list(hostile_photos())
 
 
-def test_hostile_photos_are_many_and_distinct_and_cover_every_reason() -> None:
-    assert len(HOSTILE) >= 100
-    assert len({upload.name for upload in HOSTILE}) == len({upload.data for upload in HOSTILE}) == len(HOSTILE)
-    assert {upload.reason for upload in HOSTILE} == set(Reason) - {Reason.CROP}  # CROP does not depend on the file
-
-
-@pytest.mark.parametrize("upload", HOSTILE, ids=name_of)
-def test_a_hostile_photo_is_refused_with_its_reason(upload: HostilePhoto) -> None:
-    assert reason_for(upload.data) is upload.reason
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.CROP}), ids=str)  # CROP does not depend on the file
+def test_a_hostile_photo_is_refused_with_its_reason(reason: Reason) -> None:
+    hostile = [upload for upload in HOSTILE if upload.reason is reason]
+    assert hostile
+    assert {upload.name: reason_for(upload.data) for upload in hostile} == dict.fromkeys(
+        (upload.name for upload in hostile), reason
+    )
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_a_truncated_file_is_refused_as_damaged(format_: str) -> None:
     whole = saved(Image.effect_noise((64, 64), 40), format_)
-    for length in range(12, len(whole) - 24, 7):
+    for length in range(12, len(whole) - 24, 41):
         assert reason_for(whole[:length]) is Reason.DAMAGED, length
 
 
@@ -37,14 +44,8 @@ def test_pillow_does_not_load_truncated_images() -> None:
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
-@pytest.mark.parametrize("format_", ["TIFF", "BMP", "ICO", "PPM", "TGA", "SGI", "JPEG2000"])
-def test_a_valid_image_of_another_format_is_refused(format_: str) -> None:
-    assert reason_for(saved(Image.new("RGB", (64, 64)), format_)) is Reason.NOT_AN_IMAGE
-
-
-@pytest.mark.parametrize("quality", [40, 100])
-def test_an_avif_is_refused_by_its_brand_before_it_is_decoded(quality: int) -> None:
-    assert reason_for(saved(Image.new("RGB", (64, 64)), "AVIF", quality=quality)) is Reason.HEIF
+def test_an_avif_is_refused_by_its_brand_before_it_is_decoded() -> None:
+    assert reason_for(saved(Image.new("RGB", (64, 64)), "AVIF")) is Reason.HEIF
 
 
 def test_a_file_at_the_size_limit_is_accepted_and_one_byte_more_is_refused() -> None:
@@ -53,12 +54,12 @@ def test_a_file_at_the_size_limit_is_accepted_and_one_byte_more_is_refused() -> 
     assert reason_for(good.ljust(MAX_BYTES + 1, b"\0")) is Reason.TOO_LARGE
 
 
-@pytest.mark.parametrize(("width", "height"), [(31, 32), (32, 31), (3536, 3536), (12_500_001, 32)])
+@pytest.mark.parametrize(("width", "height"), [(31, 32), (32, 31), (3536, 3536)])
 def test_dimensions_just_outside_the_limits_are_refused(width: int, height: int) -> None:
     assert reason_for(flat_png(width, height)) is Reason.DIMENSIONS
 
 
-@pytest.mark.parametrize(("width", "height"), [(32, 32), (32, 10_000), (3535, 3535)])
+@pytest.mark.parametrize(("width", "height"), [(32, 32), (3535, 3535)])
 def test_dimensions_just_inside_the_limits_are_accepted(width: int, height: int) -> None:
     assert square_webp(flat_png(width, height))
 
@@ -77,18 +78,18 @@ def test_24_passes_and_1000_chunks_are_accepted() -> None:
     assert square_webp(flat_png(64, 64, extra=text * 997))
 
 
-@pytest.mark.parametrize("frame", FRAMES, ids=hex)
-def test_only_a_jpeg_that_is_baseline_extended_or_progressive_in_huffman_coding_is_accepted(frame: int) -> None:
+def test_only_a_jpeg_that_is_baseline_extended_or_progressive_in_huffman_coding_is_accepted() -> None:
     """Else every decoder of libjpeg is another one to keep busy. Cameras and browsers write none of the others."""
     dc, ac = scan(ALL, (0, 0), 0, bytes(64)), scan((1,), (1, 63), 0, bytes(64))
-    photo = jpeg_of(frame, [dc, ac] if frame == PROGRESSIVE else [scan(ALL, (0, 63), 0, bytes(64))], side=64)
-    if frame in (0xC0, 0xC1, 0xC2):
-        assert square_webp(photo)
-    else:
-        assert reason_for(photo) is Reason.TOO_COMPLEX
+    for frame in FRAMES:
+        photo = jpeg_of(frame, [dc, ac] if frame == PROGRESSIVE else [scan(ALL, (0, 63), 0, bytes(64))], side=64)
+        if frame in (0xC0, 0xC1, 0xC2):
+            assert square_webp(photo), hex(frame)
+        else:
+            assert reason_for(photo) is Reason.TOO_COMPLEX, hex(frame)
 
 
-@pytest.mark.parametrize("code", [0x01, 0x02, 0x4F, 0xBF], ids=hex)
+@pytest.mark.parametrize("code", [0x01, 0xBF], ids=hex)
 def test_scans_behind_a_marker_without_a_length_are_counted(code: int) -> None:
     """Such a marker stands alone. What follows looks like a length, but libjpeg goes on reading right behind it."""
     dc, more = scan(ALL, (0, 0), 1, bytes(64)), scan((1,), (1, 63), 0x10, b"")

@@ -12,8 +12,8 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts import service
-from tests.wordcounts.count_job import PAGES, Ask
 from tests.wordcounts.page_server import PageServer
+from tests.wordcounts.results import PAGES, Ask
 
 Answers = Callable[[str], Sequence[str]]  # the addresses of a name; may raise an error instead
 Resolver = Callable[[Answers], list[str]]

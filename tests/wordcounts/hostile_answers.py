@@ -9,9 +9,15 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 
+from app.wordcounts.fetching import MAX_BYTES
 from tests.wordcounts.page_server import Answer, page
 
 MIB = 1024 * 1024
+
+# Pages that would keep a parser busy: one by its time, one by its memory. Each paragraph of the second reopens all
+# elements that the ones before it left open.
+DEEP = "<div>" * (MAX_BYTES // 5)
+MISNESTED = "".join(f"<p><b x{number}>" for number in range(MAX_BYTES // 14))
 DRIP = 0.05  # seconds between two pieces; far below the timeout of a read
 
 

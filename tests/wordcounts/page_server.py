@@ -1,4 +1,4 @@
-"""A web server on loopback that sends exactly the bytes that a test wants, also such as break HTTP."""
+"""A web server on loopback that sends exactly the bytes that a test wants, also such as break HTTP; and its fetches."""
 
 import contextlib
 import socket
@@ -7,7 +7,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Self
 
-from app.wordcounts.fetching import AllowedServers
+import pytest
+
+from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import AllowedServers, fetch
+from tests.waiting import wait_until
 
 Answer = bytes | Callable[[socket.socket], None]  # the bytes, or a function that sends them
 
@@ -152,3 +156,16 @@ def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
     with socket.create_server((ip, port), backlog=0) as listener, socket.socket() as waiting:
         waiting.connect(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:
+    """Return the failure of a fetch, and check that no connection was left open."""
+    with pytest.raises(FetchFailed) as failed:
+        fetch(url or server.url(), allowed_servers=server.allowed, deadline_seconds=deadline)
+    hung_up(server)
+    return failed.value
+
+
+def hung_up(server: PageServer) -> None:
+    """Wait until the client has closed every connection; fails if it does not."""
+    wait_until(lambda: server.open_connections == 0, "no connection is left open", within=5)

@@ -1,14 +1,19 @@
-"""Results in each status, as the worker stores them."""
+"""Results in each status, as the worker stores them, and the job that counts a page, as tests run it."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, update
+from flask import Flask
+from procrastinate.jobs import Job
+from sqlalchemy import func, text, update
 
 from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import service
 from app.wordcounts.models import DONE, FAILED, Result
+from tests.queued import queued, run
+from tests.wordcounts.page_server import page
 
 URL = "https://example.com/moon"
 COUNTED: dict[str, Any] = {
@@ -25,8 +30,20 @@ COUNTED: dict[str, Any] = {
 }
 
 
+PAGES = {
+    "/": page("<title>반달</title><p>The moon. 달이 달이".encode()),
+    "/text": page(b"<b>not</b> markup", "Content-Type: text/plain"),
+    "/empty": page(b"<title>nothing</title>"),
+    "/404": page(b"", status="404 Not Found"),
+    "/500": page(b"sorry", status="500 Internal Server Error"),
+    "/pdf": page(b"%PDF-1.7", "Content-Type: application/pdf"),
+}
+
+Ask = Callable[[str], uuid.UUID]
+
+
 def waiting(user: User, url: str = URL, **values: Any) -> uuid.UUID:
-    """An unfinished result. Returns its public id, as the functions below do."""
+    """Store an unfinished result. Return its public id, as the functions below do."""
     public_id = service.ask(user.id, url)
     if values:
         change(public_id, **values)
@@ -48,3 +65,19 @@ def shared(user: User, **values: Any) -> uuid.UUID:
 def change(public_id: uuid.UUID, **values: Any) -> None:
     db.session.execute(update(Result).where(Result.public_id == public_id).values(**values))
     db.session.commit()
+
+
+def stored(columns: str = "*") -> dict[str, Any]:
+    return dict(db.session.execute(text(f"SELECT {columns} FROM results")).mappings().one())
+
+
+def status() -> tuple[str, str | None]:
+    row = stored("status, error")
+    return row["status"], row["error"]
+
+
+def run_at_attempt(app: Flask, attempts: int) -> None:
+    """Run the one queued job, as a worker does after so many attempts before."""
+    [(name, arguments)] = queued()
+    job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name=name, task_kwargs=arguments)
+    run(app, job.evolve(attempts=attempts))

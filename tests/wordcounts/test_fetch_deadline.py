@@ -10,9 +10,8 @@ import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import fetch
-from tests.wordcounts.fetch_outcomes import failure
 from tests.wordcounts.hostile_answers import DRIPPING, HANDSHAKE, POURING, drip
-from tests.wordcounts.page_server import Answer, PageServer, answering, redirect, unresponsive
+from tests.wordcounts.page_server import Answer, PageServer, answering, failure, redirect, unresponsive
 
 DEADLINE = 0.6  # seconds, instead of the fifteen of production
 

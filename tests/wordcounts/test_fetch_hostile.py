@@ -11,9 +11,8 @@ import pytest
 
 from app.wordcounts.failures import Failure
 from app.wordcounts.fetching import fetch
-from tests.wordcounts.fetch_outcomes import failure, hung_up
 from tests.wordcounts.hostile_answers import bombs, pour
-from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect
+from tests.wordcounts.page_server import Answer, PageServer, answering, failure, hung_up, page, redirect
 
 ROOT = Path(__file__).parents[2]
 BOMBS = bombs()
@@ -34,23 +33,19 @@ WITHOUT_END = itertools.repeat
         pytest.param(
             page(b"5\r\nshort\r\n", "Transfer-Encoding: chunked"), Failure.NETWORK, True, id="a chunk is missing"
         ),
-        pytest.param(page(b"5\r\nsho", "Transfer-Encoding: chunked"), Failure.NETWORK, True, id="short chunk"),
         pytest.param(page(b"zz\r\na", "Transfer-Encoding: chunked"), Failure.NETWORK, True, id="no size of a chunk"),
         pytest.param(page(b"a", "Content-Length: 1, 2"), Failure.NETWORK, False, id="two lengths"),
         pytest.param(
             pour(b"HTTP/1.1 200 OK\r\n", WITHOUT_END(b"A: b\r\n")), Failure.NETWORK, False, id="endless headers"
         ),
-        pytest.param(pour(b"HTTP/1.1 200 OK\r\nA: ", WITHOUT_END(b"b")), Failure.NETWORK, False, id="endless header"),
         pytest.param(pour(b"", WITHOUT_END(b"HTTP")), Failure.NETWORK, False, id="endless status line"),
         pytest.param(redirect("/" + "a" * 70_000), Failure.NETWORK, False, id="endless redirect"),
         pytest.param(redirect("/" + "a" * 60_000), Failure.URL, False, id="long redirect"),
         pytest.param(redirect("/a\r\n b"), Failure.URL, False, id="redirect in two lines"),
-        pytest.param(redirect("/a b"), Failure.URL, False, id="redirect with a space"),
         pytest.param(redirect(b"/\x00"), Failure.URL, False, id="redirect with a zero"),
         pytest.param(redirect(b"http://\xff/"), Failure.URL, False, id="redirect to no letters"),
         pytest.param(b"", Failure.NETWORK, True, id="nothing"),
         pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", Failure.NETWORK, False, id="not HTTP"),
-        pytest.param(b"\x15\x03\x03\0\x02\x02\x46", Failure.NETWORK, False, id="TLS on a plain port"),
         pytest.param(b"HTTP/1.1 abc OK\r\n\r\n", Failure.NETWORK, False, id="no status"),
         pytest.param(page(b"a", "Transfer-Encoding: gzip, chunked"), Failure.ENCODING, False, id="packed in transfer"),
         pytest.param(page(b"no gzip", "Content-Encoding: gzip"), Failure.ENCODING, False, id="no gzip"),
@@ -58,7 +53,7 @@ WITHOUT_END = itertools.repeat
             pytest.param(
                 page(b"a", f"Content-Encoding: {encoding}"), Failure.ENCODING, False, id=f"encoding {encoding}"
             )
-            for encoding in ("br", "zstd", "deflate", "compress", "gzip, br", "gzip,gzip", "aes128gcm", "gzip;q=1", "*")
+            for encoding in ("br", "deflate", "gzip,gzip", "gzip;q=1", "*")
         ),
     ],
 )

@@ -27,7 +27,7 @@ def listed(page: str) -> list[str]:
     return re.findall(r'<a href="/wordcounts/[-0-9a-f]{36}"><bdi>https://example.com/(\d+)</bdi>', page)
 
 
-@pytest.mark.parametrize("count", [0, 1, 20, 21, 40, 45])
+@pytest.mark.parametrize("count", [0, 20, 21, 45])
 def test_the_pages_hold_every_result_once_the_newest_first(signed_in: Visitor, alice: User, count: int) -> None:
     create(alice, count)
     page = signed_in.get("/wordcounts").text
@@ -84,9 +84,7 @@ def test_a_result_deleted_while_one_reads_shifts_nothing(signed_in: Visitor, ali
     assert listed(signed_in.get(f"/wordcounts?before={first.older}").text) == ["4", "3", "2", "1", "0"]
 
 
-@pytest.mark.parametrize(
-    "before", ["", "0", "-1", "1.0", "x", " 1", "1 ", "+1", "1_0", "٣", f"{2**63}", "9" * 20, "\x00"]
-)
+@pytest.mark.parametrize("before", ["", "0", "x", "٣", f"{2**63}"])
 def test_a_place_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
     assert signed_in.get("/wordcounts", query_string={"before": before}).status_code == 400
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, text, update
+from sqlalchemy import func, insert, text
 
 from app.accounts.models import User
 from app.extensions import db
@@ -17,10 +17,10 @@ from tests.wordcounts.results import done, waiting
 
 
 def use_up_the_hour(user: User, seconds_ago: int) -> None:
-    for _ in range(service.MAX_PER_HOUR):
-        done(user)
     age = func.now() - text(f"interval '{seconds_ago} seconds'")
-    db.session.execute(update(Result).values(created_at=age))
+    values = {"user_id": user.id, "url": "x", "status": DONE, "total_words": 1, "created_at": age}
+    for _ in range(service.MAX_PER_HOUR):
+        db.session.execute(insert(Result).values(values))
     db.session.commit()
 
 
@@ -38,7 +38,7 @@ def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) ->
 
 @pytest.mark.parametrize(
     ("seconds_ago", "time"),
-    [(0, "1 hour"), (2879, "13 minutes"), (2880, "12 minutes"), (2899, "12 minutes"), (3580, "20 seconds")],
+    [(0, "1 hour"), (2879, "13 minutes"), (2880, "12 minutes"), (3580, "20 seconds")],
 )
 def test_it_refuses_more_than_30_counts_an_hour(signed_in: Visitor, alice: User, seconds_ago: int, time: str) -> None:
     use_up_the_hour(alice, seconds_ago)

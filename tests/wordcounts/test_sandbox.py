@@ -16,7 +16,7 @@ from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import MAX_BYTES
 from tests.waiting import wait_until
-from tests.wordcounts.hostile_pages import DEEP, MISNESTED
+from tests.wordcounts.hostile_answers import DEEP, MISNESTED
 
 ROOT = Path(__file__).parents[2]
 PAGES = Path(__file__).parent / "pages"
@@ -25,7 +25,7 @@ PAGES = Path(__file__).parent / "pages"
 WITHOUT_A_WORKER = """
 from multiprocessing import Pipe
 from app.wordcounts.analysis import sandbox
-from tests.wordcounts.hostile_pages import DEEP
+from tests.wordcounts.hostile_answers import DEEP
 sandbox.CPU_SECONDS = 2
 sandbox._run(Pipe()[1], DEEP, True)
 """

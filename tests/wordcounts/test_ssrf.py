@@ -12,10 +12,7 @@ from app.wordcounts.fetching.connecting import Deadline
 from app.wordcounts.fetching.vetting import parse_url, vet
 from tests.test_architecture import GRAPH, imported_modules
 from tests.wordcounts.conftest import Resolver
-from tests.wordcounts.fetch_outcomes import failure
-from tests.wordcounts.hostile_urls import REFUSED_URLS
-from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect
-from tests.wordcounts.test_vetting import NOT_PUBLIC
+from tests.wordcounts.page_server import Answer, PageServer, answering, failure, page, redirect
 
 FEATURE = Path(connecting.__file__).parents[1]
 ROOM = "app.wordcounts.fetching"
@@ -28,11 +25,18 @@ OPENERS = {
 }  # fmt: skip
 
 
-def test_hostile_urls_are_many() -> None:
-    assert len({url for _, url in REFUSED_URLS}) == len(REFUSED_URLS) >= 100
-
-
-@pytest.mark.parametrize(("code", "url"), REFUSED_URLS, ids=[f"{code}-{ascii(url)[:60]}" for code, url in REFUSED_URLS])
+@pytest.mark.parametrize(
+    ("code", "url"),
+    [
+        (Failure.URL, "http://example.com\\@127.0.0.1/"),
+        (Failure.SCHEME, "file:///etc/passwd"),
+        (Failure.CREDENTIALS, "http://example.com@127.0.0.1/"),
+        (Failure.PORT, "http://127.0.0.1:5432/"),
+        (Failure.ADDRESS, "http://2130706433/"),
+        (Failure.ADDRESS, "http://169.254.169.254/latest/meta-data/"),
+        (Failure.ADDRESS, "http://[::ffff:127.0.0.1]/"),
+    ],
+)
 def test_no_packet_for_a_refused_url(resolve_by: Resolver, connections: list[object], code: Failure, url: str) -> None:
     asked = resolve_by(lambda host: ["8.8.8.8"])
     with pytest.raises(FetchFailed) as refusal:
@@ -40,13 +44,13 @@ def test_no_packet_for_a_refused_url(resolve_by: Resolver, connections: list[obj
     assert (refusal.value.code, asked, connections) == (code, [], [])
 
 
-@pytest.mark.parametrize("ip", [ip for ips in NOT_PUBLIC.values() for ip in ips])
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1", "1.1"])
 def test_no_packet_to_a_name_of_an_address_that_is_not_public(
     resolve_by: Resolver, connections: list[object], ip: str
 ) -> None:
     for ips in ([ip], ["8.8.8.8", ip], [ip, "2606:4700:4700::1111"]):
         resolve_by(lambda host, ips=ips: ips)  # type: ignore[misc]
-        for url in ("http://page.test/", "https://page.test/", "http://localhost/", "http://한국.kr"):
+        for url in ("http://page.test/", "https://page.test/"):
             with pytest.raises(FetchFailed) as refusal:
                 fetch(url)
             assert (refusal.value.code, connections) == (Failure.ADDRESS, [])
@@ -63,14 +67,11 @@ def test_a_packet_to_a_public_address_would_be_seen(resolve_by: Resolver, connec
     ("location", "code"),
     [
         ("http://169.254.169.254/latest/meta-data/", Failure.ADDRESS),
-        ("http://[::1]/", Failure.ADDRESS),
         ("http://[::ffff:169.254.169.254]/", Failure.ADDRESS),
         ("//0x7f.1/", Failure.ADDRESS),
         ("http://127.0.0.2:{port}/", Failure.PORT),
-        ("http://127.0.0.1:22/", Failure.PORT),
         ("http://a@127.0.0.1:{port}/", Failure.CREDENTIALS),
         ("file:///etc/passwd", Failure.SCHEME),
-        ("ftp://127.0.0.1:{port}/", Failure.SCHEME),
         ("http://page.test:{port}/", Failure.PORT),
     ],
 )
@@ -95,7 +96,7 @@ def test_a_name_that_changes_its_address_between_hops_is_vetted_anew(resolve_by:
 
 
 def calls(path: Path) -> set[str]:
-    """The names of all functions that a file calls: connect for `sock.connect(…)`."""
+    """Return the names of all functions that a file calls: connect for `sock.connect(…)`."""
     nodes = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     return {node.attr for node in nodes if isinstance(node, ast.Attribute)} | {
         node.id for node in nodes if isinstance(node, ast.Name)

@@ -21,7 +21,7 @@ STATES = [
 
 
 def poll(browser: Visitor, path: str) -> tuple[int, bool]:
-    """The answer to js/watch.js: its status, and whether it is a page to wait on. If not, the page is loaded anew."""
+    """Ask as js/watch.js does. Return the status, and if it is a page to wait on; if not, the page is loaded anew."""
     answer = browser.get(path, follow_redirects=True)
     return answer.status_code, 'id="progress"' in answer.text
 
@@ -36,6 +36,9 @@ def test_it_says_how_far_it_is(
     assert "https://example.com/moon" in page
     assert f'data-poll="/wordcounts/{public_id}?seen={progress}"' in page
     assert 'aria-live="polite"' in page
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, False)  # nothing is new
+    other = "running" if progress != "running" else "queued"
+    assert poll(signed_in, f"/wordcounts/{public_id}?seen={other}") == (200, True)
 
 
 def test_it_comes_back_by_itself_with_scripts_and_without(signed_in: Visitor, alice: User) -> None:
@@ -55,23 +58,6 @@ def test_a_finished_one_does_not(signed_in: Visitor, alice: User) -> None:
 def test_the_history_does_not_load_the_script(signed_in: Visitor, alice: User) -> None:
     waiting(alice)
     assert "watch." not in signed_in.get("/wordcounts").text
-
-
-@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
-def test_a_poll_that_finds_nothing_new_is_empty(
-    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
-) -> None:
-    public_id = waiting(alice, **values)
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, False)
-
-
-@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
-def test_a_poll_that_finds_a_change_gets_the_page(
-    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
-) -> None:
-    public_id = waiting(alice, **values)
-    seen = "running" if progress != "running" else "queued"
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={seen}") == (200, True)
 
 
 def test_a_poll_of_a_finished_one_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
@@ -108,7 +94,5 @@ def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
     assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, False)
 
 
-@pytest.mark.parametrize("extension", ["csv", "json"])
-@pytest.mark.parametrize("status", ["queued", "running"])
-def test_there_is_nothing_to_download_yet(signed_in: Visitor, alice: User, status: str, extension: str) -> None:
-    assert signed_in.get(f"/wordcounts/{waiting(alice, status=status)}.{extension}").status_code == 404
+def test_there_is_nothing_to_download_yet(signed_in: Visitor, alice: User) -> None:
+    assert signed_in.get(f"/wordcounts/{waiting(alice, status='running')}.csv").status_code == 404

@@ -43,7 +43,7 @@ def test_a_stem_that_is_no_word_is_none_of_its_forms() -> None:
     assert rows({"배포판에": 2, "배포판을": 3}) == [Row(1, "배포판", 5, 0.5, 100.0, [("배포판을", 3), ("배포판에", 2)])]
 
 
-@pytest.mark.parametrize("shown", [None, 3, 1])
+@pytest.mark.parametrize("shown", [None, 3])
 def test_no_occurrence_is_lost_or_doubled(shown: int | None) -> None:
     table = word_table(WORDS, TOTAL, shown=shown, by_word=False)
     everything = word_table(WORDS, TOTAL, shown=None, by_word=False)
@@ -110,11 +110,6 @@ def test_downloads_list_the_words_as_they_are_written(signed_in: Visitor, alice:
     assert dict(listed) == WORDS
     assert [(word, int(count)) for word, count in lines] == listed
     assert listed[:3] == [("달", 157), ("moon", 30), ("달은", 25)]
-
-
-def test_a_result_of_before_the_grouping_has_it_too(signed_in: Visitor, alice: User) -> None:
-    """The stored words are the same as ever."""
-    assert "<summary><bdi>달</bdi></summary>" in signed_in.get(f"{moon(alice)}?stop_words=keep").text
 
 
 def test_the_columns_sort_by_links_that_keep_the_view(signed_in: Visitor, alice: User) -> None:
