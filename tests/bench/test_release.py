@@ -4,12 +4,10 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from xml.etree import ElementTree
 
 import pytest
 
-from tools.bench.release import later, picture
-from tools.bench.release.figures import criteria, figures, percentile
+from tools.bench.release.figures import criteria, figures
 from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor
 from tools.bench.release.trial import Trial
 from tools.bench.release.watch import Look, longest_hold
@@ -70,12 +68,6 @@ def test_a_redirect_to_sign_in_is_a_failure(port: int) -> None:
     assert {answer.kind for answer in answers if not answer.is_failed} == {"list", "show", "edit"}
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
-    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.0
-    assert percentile([float(n) for n in range(1, 201)], 99) == 198.0
-    assert percentile([7.0], 99) == 7.0
-
-
 def test_a_lock_is_held_at_least_between_and_at_most_around_the_looks_that_saw_it() -> None:
     looks = [Look(0.0, False), Look(1.0, True), Look(3.0, True), Look(4.0, False), Look(5.0, True), Look(5.5, False)]
     assert longest_hold(looks) == (2.0, 4.0)
@@ -100,11 +92,10 @@ def test_a_promise_is_kept_or_named() -> None:
     assert verdicts(trial("ours", 0.05, nulls=None)) == {"no row without a value"}  # it was not even counted
 
 
-@pytest.mark.parametrize("scenario", ["type", "computed", "key"])
-def test_a_dual_write_with_a_wrong_row_or_a_slow_request_is_named(scenario: str) -> None:
+def test_a_dual_write_with_a_wrong_row_or_a_slow_request_is_named() -> None:
     def measured(*latencies: float, wrong: int | None) -> set[str]:
         ours = trial("ours", *latencies)
-        ours.scenario, ours.wrong = scenario, wrong
+        ours.scenario, ours.wrong = "type", wrong
         return verdicts(ours)
 
     assert measured(0.05, wrong=0) == set()
@@ -115,27 +106,3 @@ def test_a_dual_write_with_a_wrong_row_or_a_slow_request_is_named(scenario: str)
 
 def test_an_answer_after_half_a_minute_is_a_failure() -> None:
     assert figures(trial("ours", 0.1, 31.0)).failed == 1
-
-
-def test_the_picture_is_well_formed_and_shows_each_failure() -> None:
-    trials = [trial("baseline", 0.01), trial("naive", 0.01, 9.0, status=500), trial("ours", 0.02)]
-    drawn = ElementTree.fromstring(picture.draw(trials, {"notes": 1000, "rate": 40.0, "cores": 2}))  # noqa: S314 - ours
-    crosses = [
-        path.get("d", "") for path in drawn.iter("{http://www.w3.org/2000/svg}path") if path.get("class") == "bad"
-    ]
-    assert [d.count("l6 6") for d in crosses] == [1, 2, 0]  # of the legend, of the naive side, of ours
-
-
-@pytest.mark.parametrize(
-    ("ours", "result", "broken"),
-    [
-        (trial("ours", 0.05), later.Result(wrong=0, filled=9, counted=9), set()),
-        (trial("ours", 0.07), later.Result(wrong=0, filled=9, counted=9), {"p99, against 3 × the baseline's"}),
-        (trial("ours", 0.05), later.Result(wrong=1, filled=9, counted=9), {"no row is wrong"}),
-        (trial("ours", 0.05), later.Result(wrong=0, filled=9, counted=8), {"every row is filled once"}),
-        (trial("ours", 0.05, status=500), later.Result(wrong=0, filled=9, counted=9), {"no request fails"}),
-    ],
-)
-def test_a_promise_of_a_long_backfill_is_kept_or_named(ours: Trial, result: later.Result, broken: set[str]) -> None:
-    before = figures(trial("baseline", 0.01, 0.02))
-    assert {one.promise for one in later.criteria(before, figures(ours), ours, result) if not one.holds} == broken

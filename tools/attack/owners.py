@@ -10,8 +10,8 @@ from tools.attack.finding import Finding, fingerprint
 from tools.attack.forms import PLAUSIBLE
 from tools.attack.lists import in_lists
 from tools.attack.takers import other_peoples_by_token
-from tools.bench.client import Client
-from tools.bench.site import PASSWORD, Site, own_things, routes
+from tools.bench.client import PASSWORD, Client
+from tools.bench.site import Site, own_things, routes
 
 NEW_PASSWORD = "nineteen grey anchors"
 OWN_PAGES = ("/notes", "/mypage", "/todos", "/mypage/export")

@@ -1,5 +1,10 @@
-"""What the attacks on the API share: a token, and tools in a virtual environment, since we do not depend on them."""
+"""Share among the attacks on the API a token, and tools in a virtual environment, since we do not depend on them."""
 
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +12,7 @@ from pathlib import Path
 
 from app.accounts import access_tokens, events
 from app.accounts.models import User
-from tools.bench.http.venvs import virtual_environment
+from tools.bench.service import ROOT
 from tools.bench.site import Site
 
 FOLDER = Path(__file__).parent
@@ -22,19 +27,34 @@ EMPTIED = """
 
 
 def token_of(site: Site, user: User) -> str:
-    """A token that may do everything."""
+    """Return a token that may do everything."""
     with site.app.app_context():
         return access_tokens.make_token(user.id, "all", ["read", "write"], None, events.Client("127.0.0.1", ""))
 
 
 def programs() -> Path:
-    """The folder of the tools' programs."""
-    return virtual_environment("attack", FOLDER / "requirements.txt")
+    """Return the folder of the tools' programs. End this command when pip cannot install them.
+
+    They are installed once from the pinned requirements, and kept in instance/.
+    """
+    requirements = FOLDER / "requirements.txt"
+    pins = hashlib.sha256(requirements.read_bytes() + platform.python_version().encode()).hexdigest()[:12]
+    folder = ROOT / "instance" / "attack" / f"attack-{pins}"
+    whole = folder / "whole"
+    if not whole.exists():
+        print(f"installing what the attacks need into {folder.relative_to(ROOT)}, once", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+        if subprocess.run([*pip, "install", "--require-hashes", "--requirement", str(requirements)]).returncode != 0:
+            sys.exit("pip cannot install what the attacks need, as it says above; the first run needs a package index")
+        whole.touch()
+    return folder / "bin"
 
 
 @contextmanager
 def without_limits(site: Site) -> Iterator[None]:
-    """Meanwhile the limits of this site start afresh several times a second. They have tests of their own."""
+    """Empty the limits of this site several times a second. They have tests of their own."""
     over = threading.Event()
 
     def empty() -> None:

@@ -1,4 +1,4 @@
-"""Memory that fetching decompression bombs and endless answers takes.
+"""Measure the memory that fetching decompression bombs and endless answers takes.
 
 Read from Linux's /proc. `getrusage` would start with the peak of the parent process.
 Run: .venv/bin/python -m tools.bench.bombs
@@ -11,7 +11,7 @@ from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import fetch
 from tests.wordcounts.hostile_answers import bombs
 from tests.wordcounts.page_server import PageServer, page
-from tools.bench.wordcount import peak_memory
+from tools.bench.figures import peak_megabytes
 
 
 def reset_peak() -> None:
@@ -23,12 +23,12 @@ def main() -> None:
     with PageServer({"/": page(b"a"), **{path: answer for path, (_, (_, answer)) in answers.items()}}) as server:
         fetch(server.url(), allowed_servers=server.allowed)  # imports everything
         reset_peak()  # packing the bombs took memory too
-        before = peak_memory()
+        before = peak_megabytes()
         for path, (name, _) in answers.items():
             with contextlib.suppress(FetchFailed):
                 fetch(server.url(path), allowed_servers=server.allowed)
                 raise SystemExit(f"{name} was taken for a page.")
-            print(f"{name}: {peak_memory() - before:.0f} MB")
+            print(f"{name}: {peak_megabytes() - before:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 import urllib3
 
 TIMEOUT = 30.0  # seconds; a platform's router waits as long
+PASSWORD = "seventeen blue kettles"  # noqa: S105 - of accounts that live as long as a command
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
-
-Fields = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Answer:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the application wrote it. gunicorn's own error page has none of our headers."""
+        """Tell an answer of the application from gunicorn's own error page, which has none of our headers."""
         return "X-Request-ID" in self.headers
 
     @property
@@ -42,7 +41,7 @@ class Answer:
 
 
 def token_in(page: str) -> str:
-    """The CSRF token of a page. Raises: LookupError."""
+    """Return the CSRF token of a page. Raises: LookupError."""
     found = TOKEN.search(page)
     if found is None:
         raise LookupError("the page has no CSRF token")
@@ -53,9 +52,10 @@ class Client:
     """
     Args:
         address: of the client, as the router tells it; None takes one that nobody else has.
+        timeout: in seconds.
     """
 
-    def __init__(self, port: int, address: str | None = None) -> None:
+    def __init__(self, port: int, address: str | None = None, timeout: float = TIMEOUT) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.cookies: dict[str, str] = {}
         random = ".".join(str(secrets.randbelow(254) + 1) for _ in range(3))
@@ -65,7 +65,7 @@ class Client:
             "Referer": f"https://127.0.0.1:{port}/",  # over TLS the CSRF check requires one of the same site
             "Accept-Language": "en",
         }
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(TIMEOUT), maxsize=20)
+        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(timeout), maxsize=20)
         self._token: str | None = None
 
     def request(self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any) -> Answer:
@@ -100,7 +100,7 @@ class Client:
         return self._token
 
     def copy(self) -> "Client":
-        """Another window of the same browser, or a thief of its cookies: the same cookies and token from now on."""
+        """Return another window of the same browser, or a thief of its cookies: it has the same cookies and token."""
         port = int(self.url.rpartition(":")[2])
         other = Client(port, self.headers["X-Forwarded-For"])
         other.cookies, other._token = dict(self.cookies), self._token
@@ -119,3 +119,13 @@ class Client:
                 self.cookies.pop(name, None)
             else:
                 self.cookies[name] = morsel.value
+
+
+def sign_in(port: int, email: str, timeout: float = TIMEOUT) -> Client:
+    """Return a browser that has signed in with PASSWORD. Raises: RuntimeError."""
+    client = Client(port, timeout=timeout)
+    answer = client.submit("/sign-in", email=email, password=PASSWORD)
+    if answer.status != 302:
+        raise RuntimeError(f"sign-in answered {answer.status}")
+    client.forget_token()  # it belonged to the stranger
+    return client

@@ -14,21 +14,19 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 
-import psycopg2
-
 from tests.live.clocks import clock, round_robin
 from tests.live.plain_site import HAPROXY
-from tools.bench.client import Answer, Client, token_in
-from tools.bench.service import database, running
+from tools.bench.client import PASSWORD, Answer, Client, token_in
+from tools.bench.service import database, query, running
 
 READERS = 20
-PASSWORD = "seventeen blue kettles"  # noqa: S105 - of accounts that live as long as the command
 APART = (0.0, 60.0, 180.0)  # seconds
+STORED = "SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM todos)"  # rows of forms
 READ = ("/notes", "/todos", "/mypage", "/notes")
 
 
 class Reader:
-    """A browser: what it was answered is counted in `seen`."""
+    """Visit as a browser does, and count in `seen` what it was answered."""
 
     def __init__(self, port: int, name: str) -> None:
         self._client = Client(port)
@@ -52,7 +50,7 @@ class Reader:
             self._write("/todos", self._token, description=f"{nickname} {number}")
 
     def _sign_in(self, path: str, **fields: str) -> None:
-        """Again, where the answer was no session. Three times: with some clocks it never works."""
+        """Sign in, and again where the answer was no session. Three times: with some clocks it never works."""
         for _ in islice(cycle([path, "/sign-in"]), 3):
             self._token = token_in(self._ask("GET", "/sign-in").text)
             if self._post(path, **self._account, **fields).headers.get("Location") == "/notes":
@@ -94,18 +92,6 @@ def visits(port: int, requests: int, turn: int) -> Counter[str]:
     return sum((reader.seen for reader in readers), Counter())
 
 
-def stored(url: str) -> int:
-    """Rows of forms."""
-    connection = psycopg2.connect(url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM todos)")
-            [(rows,)] = cursor.fetchall()
-            return int(rows)
-    finally:
-        connection.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000, help="of all readers together (2000)")
@@ -125,7 +111,7 @@ def main() -> None:
                 round_robin(folder, ahead.port, behind.port) as port,
             ):
                 seen = visits(port, options.requests, turn)
-            rows = stored(environment["DATABASE_URL"])
+            [(rows,)] = query(environment["DATABASE_URL"], STORED)
             print(
                 "".join(f"{value:>15}" for value in (apart, *(seen[name] for name in names), rows - before)), flush=True
             )

@@ -9,17 +9,13 @@ Run: .venv/bin/python -m tools.bench.first_seconds [--seconds 5]
 import argparse
 import signal
 import subprocess
-import tempfile
 import time
 from collections import Counter
-from contextlib import closing
-from pathlib import Path
 
 import psutil
-import psycopg2
 
-from app.dev import ports, postgres
-from tools.bench.service import ROOT, command, production, release
+from app.dev import ports
+from tools.bench.service import ROOT, command, create_database, postgresql, release
 
 LIMIT = 6.0  # seconds from the signal to the SIGKILL
 AS_PID_1 = ("unshare", "--pid", "--fork", "--mount-proc")
@@ -48,20 +44,14 @@ def stop(name: str, environment: dict[str, str], after: float, number: signal.Si
             return None, LIMIT
 
 
-def with_empty_database(environment: dict[str, str], name: str) -> dict[str, str]:
-    with closing(psycopg2.connect(environment["DATABASE_URL"])) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-    return {**environment, "DATABASE_URL": environment["DATABASE_URL"].rpartition("/")[0] + f"/{name}"}
-
-
 def measure(name: str, environment: dict[str, str], seconds: float) -> bool:
     """Print how a process ended, and return whether it always did as it was told."""
     ends: Counter[int | None] = Counter()
     slowest = 0.0
     for tenth in range(1, int(seconds * 10) + 1):
-        own = with_empty_database(environment, f"empty_{tenth}") if name == "release" else environment
+        own = environment
+        if name == "release":  # it migrates an empty database each time
+            own = {**environment, "DATABASE_URL": create_database(environment["DATABASE_URL"], f"empty_{tenth}")}
         code, took = stop(name, own, tenth / 10, SIGNALS[tenth % 2])
         ends[code] += 1
         slowest = max(slowest, took)
@@ -76,15 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="the last signal (5)")
     options = parser.parse_args()
-    database_port, web_port = ports.find_free(2)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = postgres.start(Path(folder) / "postgres", database_port, durable=False, may_create_databases=True)
-        try:
-            environment = {**production(database_port), "WEB_HOST": "127.0.0.1", "PORT": str(web_port)}
-            release(environment, Path(folder))
-            done = [measure(name, environment, options.seconds) for name in ("web", "worker", "release")]
-        finally:
-            server.stop()
+    [web_port] = ports.find_free(1)
+    with postgresql(durable=False, may_create_databases=True) as (values, _):
+        environment = {**values, "WEB_HOST": "127.0.0.1", "PORT": str(web_port)}
+        release(environment)
+        done = [measure(name, environment, options.seconds) for name in ("web", "worker", "release")]
     if not all(done):
         raise SystemExit("One was not ended by the signal.")
 

@@ -1,4 +1,4 @@
-"""How much slower a reader's notes are while clients guess passwords as fast as they are answered (denial of service).
+"""Measure how much slower a reader's notes are while clients guess passwords as fast as they can (denial of service).
 
 The guessers work in processes of their own, so that they do not slow the reader's clock. Exit code 1 above MOST.
 Run: .venv/bin/python -m tools.bench.flood [--guessers 20] [--seconds 20] [--quick]

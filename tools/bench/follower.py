@@ -1,4 +1,4 @@
-"""Readers of a site with a follower that lags, and that is killed: who misses their own write, and what fails.
+"""Read a site whose follower lags and is killed: count who misses their own write, and what fails.
 
 Each account has two devices. Round after round one of them stores a note, both read the list at once, and an account
 that writes nothing reads its own. Exit code 1 when a reader missed a write or a request failed.
@@ -12,8 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -22,19 +20,18 @@ from app.accounts import service as accounts
 from app.extensions import db
 from config import ProductionConfig
 from tests.replica import Pair, replicated
-from tools.bench.client import Client
+from tools.bench.client import PASSWORD, Client, sign_in
+from tools.bench.figures import cpu_seconds
 from tools.bench.service import production, release, running
-from tools.bench.workers import cpu_seconds
 
 ACCOUNTS = 5
-PASSWORD = "seventeen blue kettles"  # noqa: S105 - of accounts that live as long as the command
 # What the follower writes into its log, so that its share can be counted.
 LOGGED = {"log_statement": "all", "log_line_prefix": "%a "}
 OF_A_PAGE = "semicircle-web LOG:  statement: SELECT notes"
 
 
 class Round:
-    """Of one account: a note from one device, its list on both, and the list of somebody who only reads."""
+    """Write a note of one account from one device, read its list on both, and the list of somebody who only reads."""
 
     def __init__(self, name: str, devices: list[Client], reader: Client) -> None:
         self._name, self._devices, self._reader = name, itertools.cycle(devices), reader
@@ -58,7 +55,7 @@ class Round:
 
 
 def play(name: str, rounds: list[Round], requests: int, pair: Pair, web: int, meanwhile: Callable[[], None]) -> bool:
-    """Print a line of the table. Returns whether nobody missed anything, and nothing failed."""
+    """Print a line of the table. Return whether nobody missed anything, and nothing failed."""
     log = pair.folder / "follower.log"
     before = log.read_text(errors="replace").count(OF_A_PAGE)
     for each in rounds:
@@ -100,16 +97,16 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1000, help="of each part (1000)")
     parser.add_argument("--lag", type=int, default=5, help="seconds (5)")
     options = parser.parse_args()
-    with replicated() as pair, TemporaryDirectory() as folder:
+    with replicated() as pair:
         environment = {**production(pair.primary_port), **pair.urls, "LOG_LEVEL": "ERROR"}
-        release(environment, Path(folder))
+        release(environment)
         app = create_app(ProductionConfig(environment))
         with app.app_context():
             emails = [accounts.sign_up(f"{n}@example.com", f"name {n}", PASSWORD).email for n in range(2 * ACCOUNTS)]
             db.engine.dispose()
         pair.restart_follower(**LOGGED)
         with running(environment) as web:
-            clients = {email: [signed_in(web.port, email) for _ in range(2)] for email in emails}
+            clients = {email: [sign_in(web.port, email) for _ in range(2)] for email in emails}
             rounds = [
                 Round(writer, clients[writer], clients[reader][0])
                 for writer, reader in zip(emails[:ACCOUNTS], emails[ACCOUNTS:], strict=True)
@@ -126,14 +123,6 @@ def main() -> None:
             good &= play("is killed meanwhile", rounds, options.requests, pair, web.pid, lambda: kill_soon(pair))
     if not good:
         sys.exit("a reader missed a write, or a request failed")
-
-
-def signed_in(port: int, email: str) -> Client:
-    client = Client(port)
-    if client.submit("/sign-in", email=email, password=PASSWORD).status != 302:
-        raise RuntimeError("sign-in was refused")
-    client.forget_token()  # it belonged to the stranger
-    return client
 
 
 if __name__ == "__main__":

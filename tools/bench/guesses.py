@@ -1,4 +1,4 @@
-"""Ten thousand guesses at one account in an hour: how many reach the hash, and whether its owner gets in meanwhile.
+"""Guess ten thousand times at one account in an hour: how many reach the hash, and does its owner get in meanwhile?
 
 From one address, and from five hundred. The hour is not waited for: after each guess the buckets are moved on to the
 moment at which it would have come. Run: .venv/bin/python -m tools.bench.guesses [GUESSES]
@@ -6,21 +6,15 @@ moment at which it would have come. Run: .venv/bin/python -m tools.bench.guesses
 
 import secrets
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
-import flask_migrate
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from app import create_app
 from app.accounts import hashing, service
-from app.dev import ports, postgres
 from app.extensions import db
-from config import DevelopmentConfig
+from tools.bench.service import application, upgrade
 
 GUESSES = 10_000
 HOUR = 3600.0  # seconds
@@ -32,7 +26,7 @@ _PASS = text("UPDATE rate_limits SET full_at = full_at - make_interval(secs => :
 
 
 class Clock:
-    """The time of the buckets, which is real time and what is added to it."""
+    """Keep the time of the buckets, which is real time and what is added to it."""
 
     def __init__(self) -> None:
         self.start = time.monotonic()
@@ -52,7 +46,7 @@ def sign_in(browser: FlaskClient, email: str, password: str, address: str) -> in
 
 
 def trial(app: Flask, hashed: list[str], addresses: int, guesses: int) -> bool:
-    """One attack on a fresh account. Prints a line; whether the owner got in each time and the hash was spared."""
+    """Attack a fresh account and print a line. Return whether its owner always got in and the hash was spared."""
     email, password = f"owner{addresses}@example.com", secrets.token_hex(20)
     service.sign_up(email, f"owner{addresses}", password)
     known = app.test_client()
@@ -87,18 +81,12 @@ def count_hashes(hashed: list[str]) -> None:
 
 def main() -> None:
     guesses = int(sys.argv[1]) if len(sys.argv) > 1 else GUESSES
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR"}))
+    with application() as app:
         app.config["WTF_CSRF_ENABLED"] = False  # a stranger's program has fetched its token
-        stack.enter_context(app.app_context())
-        flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
+        upgrade()
         hashed: list[str] = []
         count_hashes(hashed)
         held = [trial(app, hashed, addresses, guesses) for addresses in ADDRESSES]
-        stack.callback(db.engine.dispose)
     sys.exit(0 if all(held) else 1)
 
 

@@ -1,4 +1,4 @@
-"""How many requests fail while one process takes over from another that is told to stop: SIGTERM, or SIGINT to all.
+"""Count the requests that fail while one process takes over from another that is told to stop: SIGTERM, SIGINT to all.
 
 A small router keeps connections open, as a platform's does. It opens new ones to the old process until that refuses
 them, then to the new one. It never sends a request twice, so each failure is counted.
@@ -27,7 +27,7 @@ NEW_EVERY = 3  # requests; then a connection is not kept, so that new ones are o
 
 
 class Router:
-    """Sends requests to the first process that lets it in, on connections that it keeps open."""
+    """Send requests to the first process that lets it in, on connections that it keeps open."""
 
     def __init__(self, *ports: int) -> None:
         self._ports = ports
@@ -36,7 +36,7 @@ class Router:
         self._count = itertools.count(1)
 
     def get(self) -> str:
-        """The status, or the name of what failed."""
+        """Return the status, or the name of what failed."""
         connection = self._kept() or self._new()
         try:
             connection.request("GET", PAGE, headers=THROUGH_TLS)
@@ -53,7 +53,7 @@ class Router:
         return str(answer.status)
 
     def _kept(self) -> HTTPConnection | None:
-        """The connection that was idle longest and is not closed."""
+        """Take the connection that was idle longest and is not closed."""
         with self._lock:
             while self._idle:
                 connection = self._idle.pop(0)
@@ -72,7 +72,7 @@ class Router:
 
 
 def requests(router: Router, rate: float, seconds: float) -> Counter[str]:
-    """How often each answer came. Each request starts at its time, however long the ones before take."""
+    """Count the answers. Each request starts at its time, however long the ones before take."""
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = []
@@ -94,7 +94,7 @@ def terminate(arbiter: int) -> None:
 
 
 def interrupt(arbiter: int) -> None:
-    """As Ctrl-C in a terminal does, for each process of the group."""
+    """Signal each process of the group, as Ctrl-C in a terminal does."""
     os.killpg(arbiter, signal.SIGINT)
 
 

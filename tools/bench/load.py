@@ -1,16 +1,87 @@
-"""An open loop: requests that start at their time, however long the ones before take, as readers do."""
+"""HTTP load: a closed loop, an open loop, and many clients at the same moment."""
 
+import itertools
 import statistics
 import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from threading import Barrier
+from typing import NamedTuple
 
 from tools.bench.client import Answer, Client
 
-RATE = 20.0  # pages a second
+RATE = 20.0  # pages a second of the open loop
 PAGES = ("/notes", "/todos", "/mypage", "/wordcounts")
+GIVE_UP = 30  # seconds without any answer
+NO_ANSWER = 0
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str | None = None
+
+
+@dataclass
+class Outcome:
+    """
+    Args:
+        latencies: seconds until the last byte, of every request that was answered as expected.
+        failed: how often each other status came; 0 is no answer.
+        elapsed: seconds.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    failed: Counter[int] = field(default_factory=Counter)
+    elapsed: float = 0.0
+
+
+def closed_loop(port: int, requests: Sequence[Request], expected: int, clients: int, seconds: float) -> Outcome:
+    """Let each client send its next request as soon as it is answered, on a connection that it keeps open.
+
+    Args:
+        requests: the clients take them in turn, again and again.
+        expected: status; every other one is a failure.
+        seconds: how long; what was sent by then is still waited for.
+    """
+    outcome, turns = Outcome(), itertools.cycle(requests)
+    began = time.perf_counter()
+
+    def visit(connection: HTTPConnection) -> None:
+        status, now = expected, began
+        while status != NO_ANSWER and (now == began or now < began + seconds):
+            sent = time.perf_counter()
+            status = status_of(connection, next(turns))
+            now = time.perf_counter()
+            if status == expected:
+                outcome.latencies.append(now - sent)
+            else:
+                outcome.failed[status] += 1
+        connection.close()
+
+    with ThreadPoolExecutor(clients) as threads:
+        list(threads.map(visit, [HTTPConnection("127.0.0.1", port, timeout=GIVE_UP) for _ in range(clients)]))
+    outcome.elapsed = time.perf_counter() - began
+    return outcome
+
+
+def status_of(connection: HTTPConnection, request: Request) -> int:
+    """Send a request and read its answer. A redirect to sign-in is no answer: whoever asked is signed in."""
+    try:
+        connection.request(request.method, request.path, request.body, request.headers)
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, HTTPException):
+        return NO_ANSWER
+    return NO_ANSWER if "/sign-in" in answer.headers.get("Location", "") else answer.status
 
 
 def open_loop(client: Client, seconds: float) -> list[Answer]:
+    """Send requests that start at their time, however long the ones before take, as readers do."""
     began = time.monotonic()
     with ThreadPoolExecutor(20) as threads:
         answers = []
@@ -21,5 +92,17 @@ def open_loop(client: Client, seconds: float) -> list[Answer]:
 
 
 def p95(answers: list[Answer]) -> float:
-    """Seconds."""
+    """Return seconds."""
     return statistics.quantiles((answer.seconds for answer in answers), n=20)[-1]
+
+
+def statuses_at_once(act: Callable[[int, Client], int], clients: list[Client]) -> Counter[int]:
+    """Let all clients act at the same moment, and count what each returned."""
+    barrier = Barrier(len(clients))
+
+    def wait_and_act(number: int) -> int:
+        barrier.wait()
+        return act(number, clients[number])
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        return Counter(threads.map(wait_and_act, range(len(clients))))

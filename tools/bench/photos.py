@@ -1,4 +1,4 @@
-"""CPU time that files made to keep a decoder busy take, against the largest honest photo.
+"""Compare the CPU time of files made to keep a decoder busy with that of the largest honest photo.
 
 That is what a camera can write of all that we accept: 25 megapixels, progressive, full colour, 5 MiB. Each file is
 named with its ratio. One above MOST is exit code 1. A refused file counts as well: what it took to refuse it.
@@ -18,7 +18,7 @@ MOST = 2.0  # times the honest photo
 
 
 def cpu(data: bytes) -> tuple[float, str]:
-    """Median CPU seconds of TRIES, and what came of the file."""
+    """Return the median CPU seconds of TRIES, and what came of the file."""
     taken, outcome = [], "accepted"
     for _ in range(TRIES):
         start = time.process_time()

@@ -1,4 +1,4 @@
-"""Pushes to a plain server, of a small service whose Procfile has our own's shape: at once, in a row, and killed.
+"""Push a small service with the shape of our Procfile to a plain server: at once, in a row, and killed.
 
 Of two pushes at once the accepted one serves and is main, and the other one is told before it is built. Of many in a
 row each goes live; so no living process is taken for dead. When the hook of a push is killed at any of its lines, what
@@ -46,7 +46,7 @@ def main_of(site: PlainSite) -> str:
 
 
 def serves(site: PlainSite, commit: str) -> bool:
-    """The only process that answers, what is recorded as live, and main."""
+    """Tell whether a commit is all that answers, is recorded as live, and is main."""
     [live] = [release for release in site.releases() if release["current"]]
     alone = {("web", live["version"]), ("worker", live["version"])} == site.running()
     answers = {site.browser().get("/").data.decode() for _ in range(4)}
@@ -54,13 +54,13 @@ def serves(site: PlainSite, commit: str) -> bool:
 
 
 def take_over(site: PlainSite) -> None:
-    """Let the clone be at main, which is not there before the first push."""
+    """Move the clone to main, which is not there before the first push."""
     site.git("fetch", "--quiet", "production")
     site.git("reset", "--quiet", "--hard", "production/main", check=False)
 
 
 def pair(one: PlainSite, other: PlainSite, number: int) -> bool:
-    """Both push at once, on top of the same main."""
+    """Push from both at once, on top of the same main."""
     commits = {}
     for name, site in {"one": one, "other": other}.items():
         take_over(site)
@@ -86,7 +86,7 @@ def deploy(site: PlainSite, number: int) -> bool:
 
 
 def lines_of_a_push(site: PlainSite) -> list[str]:
-    """The lines of plain_server that a push runs, in their order."""
+    """Return the lines of plain_server that a push runs, in their order."""
     lines = site.place.root / "lines"
     receive = site.place.root / "bin/receive"
     receive.write_text(

@@ -1,26 +1,19 @@
-"""What the storage quota and the kept figures cost a new note, by how many its owner has.
+"""Measure what the storage quota and the kept figures cost a new note, by how many its owner has.
 
 Our INSERT against one without the quota, into a copy of the table without triggers.
-
 Run: .venv/bin/python -m tools.bench.quotas
 """
 
 import statistics
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import text
 
-from app import create_app
 from app.accounts import service
-from app.dev import ports, postgres
 from app.extensions import db
 from app.notes.models import Note
 from app.notes.service import QUOTA
-from config import DevelopmentConfig
+from tools.bench.service import application, upgrade
 
 TRIES = 200  # of each, in turn, so that a machine that slows down slows both
 OWNED = (0, 100, 5_000, 50_000, 99_000)  # notes of the owner
@@ -34,13 +27,8 @@ FILL = "INSERT INTO {} (user_id, title, content) SELECT :id, 'title', 'text' FRO
 
 
 def main() -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR"}))
-        stack.enter_context(app.app_context())
-        flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
+    with application():
+        upgrade()
         db.session.execute(COPY)
         owners = {count: owner_of(count) for count in OWNED}
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,4 +1,4 @@
-"""Race condition of concurrent migrations: five `flask db upgrade` start at once, on five revisions that change rows.
+"""Race five `flask db upgrade` that start at once, on five revisions that change rows.
 
 Each revision adds 1 to a column in autocommit, as a data migration does. A revision that ran twice shows as 2.
 Plain Alembic and our runner take turns on the same server. Run: .venv/bin/python -m tools.bench.race
@@ -13,9 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import psycopg2
-
-from tools.bench.release.servers import ROOT, database
+from tools.bench.service import ROOT, postgresql, query
 
 RACERS = 5
 STEPS = 5
@@ -41,7 +39,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="semicircle-race-") as name:
         folder = Path(name)
-        with database(folder / "data") as environment:
+        with postgresql() as (environment, _):
             naive = write(folder / "naive", ["flask", "--app", "tools.bench.release.plain"], environment)
             ours = write(folder / "ours", ["flask"], environment)
             outcomes: dict[str, Counter[str]] = {"ordinary Alembic": Counter(), "this runner": Counter()}
@@ -60,40 +58,29 @@ def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> lis
     else:
         shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("versions"))
         (folder / "versions").mkdir()
-    for step in range(1, STEPS + 1):
+    for step in range(1, STEPS + 2):  # the last stays pending: at the head our runner would compare our models
         down = f"r{step - 1}" if step > 1 else None
         text = REVISION.format(number=f"r{step}", down=down, column=f"step_{step}")
         (folder / f"versions/r{step}.py").write_text(text)
-    return [*flask, "db", "upgrade", "-d", str(folder)]
+    return [*flask, "db", "upgrade", "-d", str(folder), f"r{STEPS}"]
 
 
 def race(command: list[str], environment: Mapping[str, str]) -> str:
-    """Run one round on an empty database. Returns "good", or what went wrong."""
-    execute(environment, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    """Run one round on an empty database. Return "good", or what went wrong."""
+    url = environment["DATABASE_URL"]
+    query(url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
-    execute(environment, f"CREATE TABLE sums ({columns}); INSERT INTO sums DEFAULT VALUES")
+    query(url, f"CREATE TABLE sums ({columns}); INSERT INTO sums DEFAULT VALUES")
     racers = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(RACERS)
     ]
     failed = sum(racer.wait() != 0 for racer in racers)
-    sums = execute(environment, "SELECT * FROM sums")
+    [sums] = query(url, "SELECT * FROM sums")
     wrong = [number for number in sums if number != 1]
     if not failed and not wrong:
         return "good"
     return f"{failed} failed, {len(wrong)} steps not exactly once"
-
-
-def execute(environment: Mapping[str, str], sql: str) -> tuple[int, ...]:
-    """Send SQL; return the first row, or () if there is none."""
-    connection = psycopg2.connect(environment["DATABASE_URL"])
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            row: tuple[int, ...] = (cursor.fetchone() or ()) if cursor.description else ()
-            return row
-    finally:
-        connection.close()
 
 
 if __name__ == "__main__":

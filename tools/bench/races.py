@@ -1,4 +1,4 @@
-"""Race conditions over HTTP: many clients do the same thing at the same moment, round after round; exactly one wins.
+"""Race many clients over HTTP: they do the same thing at the same moment, round after round, and exactly one wins.
 
 Exit code 1 when a round had no winner or two, or when anything answered 5xx but the 503 of a full upload.
 Run: .venv/bin/python -m tools.bench.races [--clients 50] [--rounds 20] [--quick]
@@ -8,17 +8,16 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Barrier
 
 from app.accounts import sign_up_links, tokens
 from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
 from tests.photos.photo_files import oriented_photo
-from tools.bench.client import Client
-from tools.bench.site import PASSWORD, Site, site
+from tools.bench.client import PASSWORD, Client
+from tools.bench.load import statuses_at_once
+from tools.bench.site import Site, site
 
 NEW_PASSWORD = "eighteen green ladders"  # noqa: S105 - of an account that lives as long as the command
 
@@ -41,17 +40,6 @@ class Round:
     winners: int | None = 1  # None: at least one
 
 
-def statuses_at_once(act: Act, clients: list[Client]) -> Counter[int]:
-    barrier = Barrier(len(clients))
-
-    def wait_and_act(number: int) -> int:
-        barrier.wait()
-        return act(number, clients[number])
-
-    with ThreadPoolExecutor(len(clients)) as threads:
-        return Counter(threads.map(wait_and_act, range(len(clients))))
-
-
 class Races:
     def __init__(self, raced: Site, clients: int) -> None:
         self.site, self.number = raced, clients
@@ -63,7 +51,7 @@ class Races:
         return clients
 
     def windows(self, name: str) -> tuple[int, list[Client]]:
-        """The id of a new user, and that many windows of one signed-in browser."""
+        """Return the id of a new user, and that many windows of one signed-in browser."""
         user = self.site.sign_up(name)
         first = self.site.client(user)
         first.token()
@@ -158,7 +146,7 @@ KINDS: dict[str, Callable[[Races, str], Round]] = {
 
 
 def race(raced: Site, clients: int, rounds: int) -> Iterator[tuple[str, Counter[int], int]]:
-    """Of each kind: its name, how often each status came, and how many rounds went wrong."""
+    """Yield the name of each kind, how often each status came, and how many rounds went wrong."""
     races = Races(raced, clients)
     for kind, (name, prepare) in enumerate(KINDS.items()):
         found: Counter[int] = Counter()

@@ -1,29 +1,25 @@
-"""How long `flask restore-drill` takes for 1,000,000 notes of 100 Korean letters, and whether it misses three.
+"""Time `flask restore-drill` with 1,000,000 notes of 100 Korean letters, and see that it misses three.
 
 Against what nobody can do without: pg_restore alone, with one process, of the same dump. The notes are made before the
 indexes of the search, which the last revisions build. All of it takes some ten minutes and 6 GB of disk.
 Run: .venv/bin/python -m tools.bench.restore_drill; with a number of notes for another one.
 """
 
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
 import psutil
-import psycopg2
-from flask import Flask
-from psycopg2.extensions import cursor
 
 from app import create_app, storage
-from app.dev import ports, postgres, s3
+from app.dev import postgres, s3
 from config import DevelopmentConfig
+from tools.bench.service import create_database, postgresql, query, upgrade
 
 NOTES = 1_000_000
 ACCOUNTS = 1_000
@@ -42,58 +38,46 @@ PLANTED = "DELETE FROM notes WHERE id IN (1, %(middle)s, %(last)s)"
 
 @contextmanager
 def servers(folder: Path) -> Iterator[dict[str, str]]:
-    with ExitStack() as stack:
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, may_create_databases=True).stop)
-        free = s3.free_ports()
-        stack.callback(s3.start(folder / "s3", free, "bench").stop)
-        yield {
-            "DATABASE_URL": postgres.url(port),
-            "S3_BUCKET": "bench",
-            "S3_ENDPOINT_URL": s3.endpoint(free),
-            "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
-            "LOG_LEVEL": "ERROR",
-            "APP_SETTINGS": "config.DevelopmentConfig",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
+    free = s3.free_ports()
+    bucket = s3.start(folder / "s3", free, "bench")
+    with postgresql(folder / "postgres", may_create_databases=True) as (environment, _):
+        try:
+            yield {
+                **environment,
+                "S3_BUCKET": "bench",
+                "S3_ENDPOINT_URL": s3.endpoint(free),
+                "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
+                "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
+                "LOG_LEVEL": "ERROR",
+                "APP_SETTINGS": "config.DevelopmentConfig",
+            }
+        finally:
+            bucket.stop()
 
 
-@contextmanager
-def session(url: str) -> Iterator[cursor]:
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        yield connection.cursor()
-
-
-def fill(app: Flask, url: str, notes: int) -> None:
-    with app.app_context(), session(url) as server:
-        migrations = str(Path(app.root_path).parent / "migrations")
-        flask_migrate.upgrade(migrations, BEFORE_THE_INDEXES)
-        server.execute(USERS, (ACCOUNTS,))
-        for start in range(0, notes, BATCH):
-            server.execute(FILL, (ACCOUNTS, WORDS, start + 1, min(start + BATCH, notes)))
-        for account in range(1, PHOTOS + 1):
-            photo = storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
-            server.execute("UPDATE users SET image_url = %s WHERE id = %s", (photo, account))
-        server.execute("VACUUM ANALYZE")
-        flask_migrate.upgrade(migrations)
+def fill(url: str, notes: int) -> None:
+    upgrade(BEFORE_THE_INDEXES)
+    query(url, USERS, (ACCOUNTS,))
+    for start in range(0, notes, BATCH):
+        query(url, FILL, (ACCOUNTS, WORDS, start + 1, min(start + BATCH, notes)))
+    for account in range(1, PHOTOS + 1):
+        photo = storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
+        query(url, "UPDATE users SET image_url = %s WHERE id = %s", (photo, account))
+    query(url, "VACUUM ANALYZE")
+    upgrade()
 
 
 def copy_without_three(url: str, notes: int) -> str:
-    """The URL of a copy of the database, in which three notes are missing, and are in no figure either."""
-    copy, other = (url.removesuffix("/semicircle") + f"/{name}" for name in ("copy", "other"))
-    with session(url) as server:
-        server.execute("CREATE DATABASE other")
-    with session(other) as server:  # of a database that is copied nobody may have a session
-        server.execute("CREATE DATABASE copy TEMPLATE semicircle")
-    with session(copy) as server:
-        server.execute(PLANTED, {"middle": notes // 2, "last": notes})
+    """Return the URL of a copy of the database, in which three notes are missing, and are in no figure either."""
+    other = create_database(url, "other")
+    query(other, "CREATE DATABASE copy TEMPLATE semicircle")  # from beside: of what is copied nobody may have a session
+    copy = url.removesuffix("/semicircle") + "/copy"
+    query(copy, PLANTED, {"middle": notes // 2, "last": notes})
     return copy
 
 
 def timed(what: str, action: Callable[[], subprocess.CompletedProcess[bytes]]) -> int:
-    """The exit code. CPU time is PostgreSQL's and the command's together: others may use the machine too."""
+    """Print the time, return the exit code. CPU is PostgreSQL's and the command's: others may use the machine too."""
     began, used = time.monotonic(), cpu_seconds()
     done = action()
     took, cpu = time.monotonic() - began, cpu_seconds() - used
@@ -102,7 +86,7 @@ def timed(what: str, action: Callable[[], subprocess.CompletedProcess[bytes]]) -
 
 
 def cpu_seconds() -> float:
-    """Of all processes that have ended among our children and theirs; PostgreSQL's sessions are the latter."""
+    """Return the CPU of what has ended among our children and theirs; PostgreSQL's sessions are the latter."""
     times = [psutil.Process().cpu_times(), *(child.cpu_times() for child in psutil.Process().children())]
     return sum(one.children_user + one.children_system for one in times)
 
@@ -116,7 +100,8 @@ def main(notes: int) -> None:
         folder, url = Path(name), environment["DATABASE_URL"]
         folder.chmod(0o755)  # PostgreSQL does not run as root
         began = time.monotonic()
-        fill(create_app(DevelopmentConfig(environment)), url, notes)
+        with create_app(DevelopmentConfig(environment)).app_context():
+            fill(url, notes)
         print(
             f"{notes:,} notes of {ACCOUNTS:,} accounts, 100 letters each, filled in {time.monotonic() - began:.0f} s",
             flush=True,
@@ -130,9 +115,7 @@ def main(notes: int) -> None:
         print(
             f"{'the largest process of it':32} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:7.0f} MB"
         )
-        with session(url) as server:
-            server.execute("CREATE DATABASE alone")
-        target = url.removesuffix("/semicircle") + "/alone"
+        target = create_database(url, "alone")
         timed("pg_restore alone, one process", lambda: run(utc, pg_restore, "--no-owner", "-d", target, dump))
         run(utc, pg_dump, "-Fc", "-f", other, copy_without_three(url, notes))
         found = timed("with three notes missing", lambda: run(environment, "flask", "restore-drill", other))

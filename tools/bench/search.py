@@ -1,38 +1,27 @@
-"""How long a page of a search takes for a reader who has 50,000 notes among 500,000.
+"""Measure how long a page of a search takes for a reader who has 50,000 notes among 500,000.
 
 Through the service, with all that a page shows: the hits, their number, the figures and tags beside them. Against the
-same search by LIKE alone, which looks at every note of the reader. Then what the indexes take: their size, and the time
-of an INSERT with and without the one of initial consonants. The notes are made before the indexes, which the last
-revisions build; that takes some minutes. Of several rounds the best one counts, since others may use the machine too.
+same search by LIKE alone, which looks at every note of the reader. The notes are made before the indexes, which the
+last revisions build; that takes some minutes. Of several rounds the best one counts, since others may use the machine.
 Run: .venv/bin/python -m tools.bench.search
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from functools import cache, partial
-from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import text
 
-from app import create_app
-from app.dev import ports, postgres
 from app.extensions import db
-from app.keyset import Cursor
 from app.notes import listing
-from app.notes.cursor import START
 from app.notes.search import Search
-from config import DevelopmentConfig
+from tools.bench.service import application, upgrade
 
 NOTES = 500_000
 READERS = 10  # who have them in equal parts, mixed as they were written
 ROUNDS = 5
 RUNS = 40  # in a round
 SCANS = 5
-BATCHES_OF_INSERTS = 20
 SEARCHES = {
     "no search": "",
     "often, 다": "다",
@@ -85,7 +74,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def fill() -> int:
-    """The id of one reader; all notes are in the table."""
+    """Insert all notes, and return the id of one reader."""
     columns = "email, nickname, nickname_key, password_hash"
     db.session.execute(
         text(f"INSERT INTO users ({columns}) SELECT n || '@', n, n, '' FROM generate_series(1, {READERS}) AS n")
@@ -101,60 +90,18 @@ def fill() -> int:
 
 
 def main() -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=False).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "WARNING"}))
-        stack.enter_context(app.app_context())
-        migrations = str(Path(app.root_path).parent / "migrations")
-        flask_migrate.upgrade(migrations, BEFORE_THE_INDEX)
+    with application():
+        upgrade(BEFORE_THE_INDEX)
         reader = fill()
-        flask_migrate.upgrade(migrations)
+        upgrade()
         print(f"{NOTES // READERS:,} notes of one reader among {NOTES:,}; the best of {ROUNDS} rounds of {RUNS} runs")
         measure("ours", lambda search: listing.list_notes(reader, search=search), ROUNDS, RUNS)
-        measure("its second page", lambda search: second_page(reader, search), ROUNDS, RUNS)
         measure("LIKE", lambda search: by_like(reader, search), 1, SCANS, LIKE_FINDS)
-        weigh()
-        measure_inserts(reader)
 
 
 def by_like(reader: int, search: Search) -> None:
     patterns = {"patterns": search.patterns, "cased_patterns": search.cased_patterns}
     db.session.execute(text(LIKE), {"owner": reader, "tags": list(search.tags), **patterns}).all()
-
-
-@cache
-def second_page_of(reader: int, search: Search) -> tuple[Search, Cursor]:
-    page = listing.list_notes(reader, search=search)
-    return page.search, page.older or START
-
-
-def second_page(reader: int, search: Search) -> None:
-    corrected, older = second_page_of(reader, search)
-    listing.list_notes(reader, older, corrected)
-
-
-def weigh() -> None:
-    for relation in ("notes", "ix_notes_terms", "ix_notes_initials"):
-        size = db.session.scalar(text("SELECT pg_relation_size(:name)"), {"name": relation})
-        print(f"{relation:22} {size / 2**20:,.0f} MB")
-
-
-def measure_inserts(reader: int) -> None:
-    """In transactions that are rolled back, so in every second of them the index can be dropped."""
-    insert = text(
-        "INSERT INTO notes (user_id, title, content)"
-        f" SELECT :reader, '메모', substr(repeat('{WORDS}', 8), 1 + :start, 280)"
-    )
-    taken: dict[str, list[float]] = {"SELECT 1": [], "DROP INDEX ix_notes_initials": []}
-    for first in list(taken) * BATCHES_OF_INSERTS:
-        db.session.execute(text(first))
-        for start in range(50):
-            taken[first].append(seconds(partial(db.session.execute, insert, {"reader": reader, "start": start})))
-        db.session.rollback()
-    with_it, without = (statistics.median(times) * 1e6 for times in taken.values())
-    print(f"an INSERT takes {without:,.0f} µs without ix_notes_initials, {with_it:,.0f} µs with it (the median)")
 
 
 def measure(

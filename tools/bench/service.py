@@ -1,23 +1,33 @@
-"""The service by the Procfile's commands, on a free port, with a PostgreSQL of its own: for measurements over HTTP."""
+"""The service by the Procfile's commands, or as an application in this process, with a PostgreSQL of its own."""
 
 import os
 import secrets
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
+import flask_migrate
+import psycopg2
+from flask import Flask
+
+from app import create_app
 from app.dev import ports, postgres
 from app.dev.processes import Child, spawn
+from app.extensions import db
+from config import DevelopmentConfig
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 60  # seconds
 THROUGH_TLS = {"X-Forwarded-Proto": "https"}  # as the platform's router says
 PAGE = "/sign-in"  # what a stranger needs first
+SECRET_KEY = secrets.token_hex(32)  # one for all that a command starts: each accepts what another has signed
 
 
 @dataclass(frozen=True)
@@ -27,26 +37,12 @@ class Service:
     log: Path
 
 
-@contextmanager
-def database() -> Iterator[dict[str, str]]:
-    """The environment of a service with an empty database at head."""
-    [port] = ports.find_free(1)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = postgres.start(Path(folder) / "postgres", port, durable=False)
-        environment = production(port)
-        try:
-            release(environment, Path(folder))
-            yield environment
-        finally:
-            server.stop()
-
-
 def production(database_port: int) -> dict[str, str]:
-    """The environment of a service in production, without a bucket."""
+    """Return the environment of a service in production, without a bucket."""
     return {
         "APP_SETTINGS": "config.ProductionConfig",
         "DATABASE_URL": postgres.url(database_port),
-        "SECRET_KEY": secrets.token_hex(32),
+        "SECRET_KEY": SECRET_KEY,
         "S3_BUCKET": "none",
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
@@ -54,15 +50,72 @@ def production(database_port: int) -> dict[str, str]:
     }
 
 
-def release(environment: dict[str, str], folder: Path, root: Path = ROOT) -> None:
-    """Run the Procfile's release; end this command with what it said when it fails."""
-    log = folder / "release"
-    if spawn(command("release", root), log=log, cwd=root, env=environment).wait() != 0:
-        sys.exit(log.read_text())
+@contextmanager
+def postgresql(data: Path | None = None, **options: bool) -> Iterator[tuple[dict[str, str], Child]]:
+    """Run a PostgreSQL; yield the environment of a service on it, and the server.
+
+    Args:
+        data: its folder; a temporary one when not given.
+        options: of app.dev.postgres.start.
+    """
+    [port] = ports.find_free(1)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = postgres.start(data or Path(folder) / "postgres", port, **options)
+        try:
+            yield production(port), server
+        finally:
+            server.stop()
 
 
 @contextmanager
-def running(environment: dict[str, str], arguments: str = "", root: Path = ROOT) -> Iterator[Service]:
+def database() -> Iterator[dict[str, str]]:
+    """Yield the environment of a service with an empty database at head."""
+    with postgresql(durable=False) as (environment, _):
+        release(environment)
+        yield environment
+
+
+@contextmanager
+def application(*, durable: bool = False, **variables: str) -> Iterator[Flask]:
+    """Run the block in the context of an application of this process, on a database without tables."""
+    with postgresql(durable=durable) as (environment, _):
+        values = {"DATABASE_URL": environment["DATABASE_URL"], "LOG_LEVEL": "ERROR", **variables}
+        app = create_app(DevelopmentConfig(values))
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+def upgrade(revision: str = "head") -> None:
+    """Migrate the database of the current application."""
+    flask_migrate.upgrade(str(ROOT / "migrations"), revision)
+
+
+def query(url: str, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """Run SQL in autocommit, as the service's role, and return its rows."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+def create_database(url: str, name: str) -> str:
+    """Create a database beside that of a URL, whose role may, and return its own URL."""
+    query(url, f"CREATE DATABASE {name}")
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def release(environment: Mapping[str, str], root: Path = ROOT) -> None:
+    """Run the Procfile's release. End this command with what it said when it fails."""
+    done = subprocess.run(command("release", root), cwd=root, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stdout + done.stderr)
+
+
+@contextmanager
+def running(environment: Mapping[str, str], arguments: str = "", root: Path = ROOT) -> Iterator[Service]:
     """Run the Procfile's web line.
 
     Args:
@@ -83,7 +136,7 @@ def running(environment: dict[str, str], arguments: str = "", root: Path = ROOT)
 
 
 def command(name: str, root: Path = ROOT) -> list[str]:
-    """A line of the Procfile, which may be another commit's. bash, as on Heroku, execs it: so its process is ours."""
+    """Return a line of the Procfile for bash, which execs it, as on Heroku: so its process is ours."""
     lines = dict(line.split(": ", 1) for line in (root / "Procfile").read_text().splitlines())
     return ["bash", "-c", lines[name]]
 
@@ -96,7 +149,7 @@ def is_ready(port: int) -> bool:
 
 
 def get(port: int, path: str = PAGE) -> int:
-    """The status of a GET on a new connection. Raises: OSError."""
+    """Return the status of a GET on a new connection. Raises: OSError."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path, headers=THROUGH_TLS)
@@ -108,7 +161,7 @@ def get(port: int, path: str = PAGE) -> int:
 
 
 def timed_get(port: int) -> float | None:
-    """Seconds; None when it failed."""
+    """Return seconds; None when it failed."""
     began = time.perf_counter()
     try:
         status = get(port)

@@ -1,4 +1,4 @@
-"""Whether the doors tell who has an account: the answers to an address that nobody has against one that is known.
+"""Compare the answers to an address that nobody has with those to a known one: do the doors tell who has an account?
 
 Compared are status, size and time of what is posted to sign-in, forgotten password and sign-up, through the whole
 application (user enumeration by a timing side channel). Run: .venv/bin/python -m tools.bench.sign_in
@@ -6,21 +6,15 @@ application (user enumeration by a timing side channel). Run: .venv/bin/python -
 
 import secrets
 import statistics
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
-import flask_migrate
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from app.accounts import service
-from app.dev import ports, postgres
 from app.extensions import db
-from config import DevelopmentConfig
 from tests.visitor import Visitor
+from tools.bench.service import application, upgrade
 
 # No worker runs, so nothing is ever sent; but /sign-up shows the way that it has where mail is.
 MAIL = {
@@ -34,15 +28,10 @@ DOORS = {"/sign-in": {"password": "not the password"}, "/forgot-password": {}, "
 
 
 def main() -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        [port] = ports.find_free(1)
-        stack.callback(postgres.start(folder / "postgres", port, durable=True).stop)
-        app = create_app(DevelopmentConfig({"DATABASE_URL": postgres.url(port), "LOG_LEVEL": "ERROR", **MAIL}))
-        with app.app_context():
-            flask_migrate.upgrade(str(Path(app.root_path).parent / "migrations"))
-            service.sign_up(ADDRESSES["known"], "known", secrets.token_hex(20))
-            db.session.remove()
+    with application(durable=True, **MAIL) as app:
+        upgrade()
+        service.sign_up(ADDRESSES["known"], "known", secrets.token_hex(20))
+        db.session.remove()
         for door, fields in DOORS.items():
             compare(app, door, fields)
 

@@ -1,4 +1,4 @@
-"""A whole site whose parts can be broken: the Procfile's web and worker, and a PostgreSQL and SeaweedFS of its own."""
+"""Run a whole site whose parts can be broken: the Procfile's web and worker, a PostgreSQL and SeaweedFS of its own."""
 
 import tempfile
 import uuid
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg2
 from flask import Flask
 
 from app import create_app
@@ -22,10 +21,9 @@ from app.notes import service as notes
 from app.todos import service as todos
 from config import ProductionConfig
 from tests.wordcounts import results
-from tools.bench.client import Client
-from tools.bench.service import ROOT, Service, command, production, release, running
+from tools.bench.client import PASSWORD, Client, sign_in
+from tools.bench.service import ROOT, Service, command, production, query, release, running
 
-PASSWORD = "seventeen blue kettles"  # noqa: S105 - of an account that lives as long as the command
 BUCKET = "bench"
 
 
@@ -50,32 +48,18 @@ class Site:
         return self.web.port
 
     def client(self, user: User | None = None, port: int | None = None) -> Client:
-        """A browser of its own; of a user, signed in. `port` is that of another web on the same database."""
-        client = Client(port or self.port)
-        if user is not None:
-            answer = client.submit("/sign-in", email=user.email, password=PASSWORD)
-            if answer.status != 302:
-                raise RuntimeError(f"sign-in answered {answer.status}")
-            client.forget_token()  # it belonged to the stranger
-        return client
+        """Return a browser; of a user, signed in. `port` is that of another web on the same database."""
+        return Client(port or self.port) if user is None else sign_in(port or self.port, user.email)
 
     def sign_up(self, name: str) -> User:
-        """An account by the service, so that neither a mail nor a rate limit is in the way."""
+        """Create an account by the service, so that neither a mail nor a rate limit is in the way."""
         with self.app.app_context():
             user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
             db.session.expunge(user)
             return user
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Run a statement as the service's role and return its rows."""
-        connection = psycopg2.connect(postgres.url(self.database_port))
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(query)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return query(postgres.url(self.database_port), statement)
 
     def start_bucket(self) -> None:
         self.bucket = s3.start(self.folder / "s3", self.bucket_ports, BUCKET)
@@ -85,7 +69,7 @@ class Site:
 
 
 def own_things(site: Site, user: User) -> dict[str, Any]:
-    """A row of everything; returns the values of the variables in the site's paths."""
+    """Create a row of everything; return the values of the variables in the site's paths."""
     with site.app.app_context():
         note = notes.create_note(user.id, "title", "content #tag")
         todo = todos.create_todo(user.id, "description")
@@ -95,7 +79,7 @@ def own_things(site: Site, user: User) -> dict[str, Any]:
 
 
 def routes(app: Flask, method: str, ids: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The endpoint and a path of every route with this method. A variable that `ids` does not have is 1."""
+    """Yield the endpoint and a path of every route with this method. A variable that `ids` does not have is 1."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         if method in (rule.methods or ()) and rule.endpoint != "static":
@@ -128,19 +112,13 @@ def site(**variables: str) -> Iterator[Site]:
             "LOG_LEVEL": "ERROR",
             **variables,
         }
-        started = Site(
-            create_app(ProductionConfig(environment)),
-            environment,
-            folder,
-            database_port,
-            database,
-            bucket_ports,
-            bucket,
-        )
+        app = create_app(ProductionConfig(environment))
+        started = Site(app, environment, folder, database_port, database, bucket_ports, bucket)
         stack.callback(lambda: started.database.stop())  # which may be another one by then
         stack.callback(lambda: started.bucket.stop())
-        release(environment, folder)
-        stack.enter_context(_worker(environment, folder))
+        release(environment)
+        worker = spawn(command("worker"), log=folder / "worker", cwd=ROOT, env=environment)
+        stack.callback(Child("worker", worker, grace=30).stop)
         started.web = stack.enter_context(running(environment))
         try:
             yield started
@@ -151,17 +129,8 @@ def site(**variables: str) -> Iterator[Site]:
 
 
 @contextmanager
-def _worker(environment: dict[str, str], folder: Path) -> Iterator[None]:
-    process = spawn(command("worker"), log=folder / "worker", cwd=ROOT, env=environment)
-    try:
-        yield
-    finally:
-        Child("worker", process, grace=30).stop()
-
-
-@contextmanager
 def frozen(server: Child) -> Iterator[None]:
-    """SIGSTOP for all processes of a server: the first one before the others, so that it starts no more of them."""
+    """Send SIGSTOP to all processes of a server: to the first before the others, so that it starts no more of them."""
     first = psutil.Process(server.process.pid)
     first.suspend()
     others = first.children(recursive=True)

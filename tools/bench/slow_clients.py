@@ -1,4 +1,4 @@
-"""How other readers are answered while slow clients hold connections (Slowloris), against gunicorn's threaded worker.
+"""Measure how readers are answered while slow clients hold connections (Slowloris), against gunicorn's own worker.
 
 Run: .venv/bin/python -m tools.bench.slow_clients [--clients 200] [--idle 2000] [--seconds 10]
 """
@@ -6,13 +6,13 @@ Run: .venv/bin/python -m tools.bench.slow_clients [--clients 200] [--idle 2000] 
 import argparse
 import resource
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from tools.bench.figures import percentile
 from tools.bench.service import PAGE, database, running, timed_get
 
 HEAD = f"GET {PAGE} HTTP/1.1\r\nHost: a\r\n"
@@ -24,7 +24,7 @@ WORKERS = {"ours": "", "gthread": "--worker-class gthread"}
 
 @dataclass(frozen=True)
 class Kind:
-    """How a slow client behaves: what it sends at once, and what it then sends each second."""
+    """Name what a slow client sends at once, and what it then sends each second."""
 
     name: str
     first: str
@@ -42,7 +42,7 @@ IDLE = Kind("idle, kept alive", HEAD + "\r\n", reads_answer=True)
 
 
 class SlowClients:
-    """Connections that stay open. One that the server closes is opened again, as an attacker would."""
+    """Keep connections open. One that the server closes is opened again, as an attacker would."""
 
     def __init__(self, port: int, kind: Kind, number: int) -> None:
         self._port, self._kind = port, kind
@@ -99,7 +99,7 @@ def slow_clients(port: int, kind: Kind, number: int) -> Iterator[None]:
 
 
 def readers(port: int, seconds: float) -> list[float | None]:
-    """How long each request took: READERS at once, each on a new connection a request."""
+    """Return how long each request took: READERS at once, each on a new connection a request."""
     times: list[float | None] = []
     end = time.monotonic() + seconds
 
@@ -118,8 +118,7 @@ def readers(port: int, seconds: float) -> list[float | None]:
 
 def row(worker: str, name: str, times: list[float | None]) -> str:
     answered = sorted(1000 * taken for taken in times if taken is not None)
-    p50 = f"{statistics.median(answered):8.1f}" if answered else "       -"
-    p95 = f"{answered[int(0.95 * (len(answered) - 1))]:8.1f}" if answered else "       -"
+    p50, p95 = (f"{percentile(answered, percent):8.1f}" if answered else "       -" for percent in (50, 95))
     return f"{worker:8} {name:36} {len(times):8} {p50} {p95} {len(times) - len(answered):7}"
 
 

@@ -1,1 +1,1 @@
-"""What readers are answered while the database or the bucket is away, restarts, hangs, takes no changes or is full."""
+"""Ask pages and upload while the database or the bucket is away, restarts, hangs, takes no changes or is full."""

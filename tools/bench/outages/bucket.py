@@ -1,4 +1,4 @@
-"""Outages of the bucket: how fast pages are meanwhile, what uploads are answered, and what is left in the bucket."""
+"""Take the bucket away: how fast pages are meanwhile, what uploads are answered, and what is left in the bucket."""
 
 import itertools
 import threading
@@ -60,7 +60,7 @@ def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
 
 @contextmanager
 def uploading(uploads: list[tuple[Client, bytes]], answers: list[Answer]) -> Iterator[None]:
-    """Each uploads its photo again and again; what is stopped ends its upload first."""
+    """Let each upload its photo again and again; what is stopped ends its upload first."""
     stop = threading.Event()
 
     def upload(client: Client, data: bytes) -> None:
@@ -93,7 +93,7 @@ def _outage(site: Site, name: str) -> Iterator[None]:
 
 
 def orphans(site: Site) -> int:
-    """Run the waiting jobs of the bucket now, and one sweep; returns how many objects no row points at."""
+    """Run the waiting jobs of the bucket now, and one sweep; return how many objects no row points at."""
     site.rows("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
     waiting = "SELECT 1 FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name ~ '^(photos|storage)'"
     wait_until(lambda: not site.rows(waiting), "the jobs of the bucket have run", SETTLED_WITHIN)

@@ -1,15 +1,14 @@
-"""Outages of the database: every GET route, signed in and out, and a few POSTs, meanwhile."""
+"""Take the database away, and ask every GET route, signed in and out, and a few POSTs, meanwhile."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg2
-
 from app.dev import postgres
 from tests.standby import make_primary, make_standby
 from tools.bench.client import Client
 from tools.bench.outages.visits import VISITORS, Outcome, Request, Visits, seconds_until_well
+from tools.bench.service import query
 from tools.bench.site import Site, frozen, own_things, routes
 
 DATABASE = "semicircle"
@@ -35,7 +34,7 @@ def stopped(site: Site, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def restarted(site: Site, seconds: float) -> Iterator[None]:
-    """Time and again, as long as the outage lasts."""
+    """Restart it time and again, as long as the outage lasts."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         site.database.stop()
@@ -57,7 +56,7 @@ def read_only(site: Site, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def standby(site: Site, seconds: float) -> Iterator[None]:
-    """In recovery, as what is left of the database during a failover."""
+    """Put it into recovery, as what is left of the database during a failover."""
     site.database.stop()
     make_standby(site.folder / "postgres")
     site.start_database()
@@ -69,7 +68,7 @@ def standby(site: Site, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def full(site: Site, seconds: float) -> Iterator[None]:
-    """No slot is free, and the site has lost those that it had."""
+    """Leave no slot free; the site has lost those that it had."""
     with _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
         yield
 
@@ -94,12 +93,8 @@ def _setting(site: Site, setting: str, undo: str) -> Iterator[None]:
 
 def _elsewhere(site: Site, setting: str) -> None:
     url = postgres.url(site.database_port).removesuffix(DATABASE) + "postgres"
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER DATABASE {DATABASE} {setting}")
-        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
-    connection.close()
+    query(url, f"ALTER DATABASE {DATABASE} {setting}")
+    query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
 
 
 def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""Visitors who go over every route again and again, and what they were answered."""
+"""Go over every route again and again, and note the answers."""
 
 import itertools
 import threading
@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def bare(self) -> list[str]:
-        """500s, what gunicorn wrote itself, and requests without an answer, or without all of it.
+        """Return 500s, what gunicorn wrote itself, and requests without an answer, or without all of it.
 
         But an export that had begun is cut off, so that nobody takes it for whole.
         """
@@ -65,7 +65,7 @@ class Outcome:
 
 
 class Visits:
-    """Clients who go over the requests, again and again, each from a place of its own, until they are told to stop."""
+    """Let clients go over the requests, again and again, each from a place of its own, until they are told to stop."""
 
     def __init__(self, outcome: Outcome, clients: Iterable[Client], requests: list[Request]) -> None:
         self._outcome, self._clients, self._requests = outcome, list(clients), requests
@@ -111,7 +111,7 @@ class Visits:
 
 
 def seconds_until_well(client: Client, path: str, within: float, in_a_row: int = 10) -> float:
-    """Seconds until the first of `in_a_row` good answers; each web process has a circuit breaker of its own."""
+    """Return the seconds until the first of `in_a_row` good answers; each web process has its own circuit breaker."""
     began = time.perf_counter()
     since, good = began, 0
     while good < in_a_row and time.perf_counter() - began < within:

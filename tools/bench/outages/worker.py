@@ -1,4 +1,4 @@
-"""Outages of the database as a worker meets them: when it goes on, whether each job is done, and how it ends."""
+"""Take the database away from a worker: when does it go on, is each job done, and how does it end?"""
 
 import signal
 import tempfile
@@ -52,7 +52,7 @@ class Place:
 
 
 def silent(place: Place, seconds: float) -> None:
-    """On the connections that are open, time and again; a new one works."""
+    """Silence the connections that are open, time and again; a new one works."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         place.proxy.silence()
@@ -83,7 +83,7 @@ def measure(name: str, seconds: float) -> Outcome:
     pages = {f"/{number}": PAGE for number in range(JOBS)}
     with _place() as place, PageServer(pages) as server:
         direct = production(place.port)
-        release(direct, place.folder)
+        release(direct)
         with running_queue(direct, place.folder, server) as queue:
             through = {**queue.environment, "DATABASE_URL": postgres.url(place.proxy.port)}
             with replace(queue, environment=through).worker() as worker:

@@ -1,4 +1,4 @@
-"""Twenty releases in a row on a plain server, expand and contract in turn, under load: nothing fails, nothing is lost.
+"""Push twenty releases in a row, expand and contract in turn, to a plain server under load: nothing fails or is lost.
 
 Each is pushed to a bare repository whose hook releases it and replaces the web and the worker behind HAProxy, while
 open-loop traffic (a third are writes) goes through HAProxy over TLS and the worker always has a job under way. Each
@@ -15,17 +15,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg2
-
 from app import create_app
 from config import ProductionConfig
 from tests.databases import HEAD
 from tests.live.plain_site import PlainSite, plain_site
+from tools.bench.figures import MS, percentile
 from tools.bench.preboot import releases
 from tools.bench.preboot.letters import Letters
-from tools.bench.release import seed, servers
-from tools.bench.release.figures import MS, percentile
+from tools.bench.release import seed
 from tools.bench.release.traffic import EXPECTED, GIVE_UP, Answer, Plan, Traffic, title
+from tools.bench.service import ROOT, postgresql, query
 
 NOTES = 100_000
 WARM_UP = 5.0  # seconds of requests before the first release, and after the last one
@@ -44,8 +43,9 @@ def main() -> None:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))) / "postgres"
         say(f"inserting {NOTES:,} notes")
         seed.prepare(data, NOTES)
+        values, _ = stack.enter_context(postgresql(data))
         environment = {
-            **stack.enter_context(servers.database(data)),
+            **values,
             **LATER,
             "SMTP_URL": f"smtp://127.0.0.1:{stack.enter_context(letters.server())}",
         }
@@ -75,7 +75,7 @@ def parse() -> argparse.Namespace:
 
 
 def deploy(site: PlainSite, number: int) -> None:
-    site.commit(releases.release(servers.ROOT, number, HEAD))
+    site.commit(releases.release(ROOT, number, HEAD))
     began = time.monotonic()
     pushed = site.push()
     if pushed.returncode != 0:
@@ -97,15 +97,10 @@ def wait_for_jobs(letters: Letters) -> None:
 
 
 def lost_notes(url: str, answers: list[Answer]) -> int:
-    """Notes whose storing was answered with success, and that are not there."""
+    """Count the notes whose storing was answered with success, and that are not there."""
     promised = {title(answer.mark) for answer in answers if answer.kind == "create" and answer.status == 302}
-    connection = psycopg2.connect(url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT title FROM notes WHERE id > %s", (NOTES,))
-            return len(promised - {name for (name,) in cursor.fetchall()})
-    finally:
-        connection.close()
+    stored = query(url, "SELECT title FROM notes WHERE id > %s", (NOTES,))
+    return len(promised - {name for (name,) in stored})
 
 
 def what(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""Jobs that take a while: letters to a mail server that is slow to accept them, a stream that never ends."""
+"""Defer jobs that take a while: letters to a mail server that is slow to accept them, a stream that never ends."""
 
 import asyncio
 import threading
@@ -44,13 +44,13 @@ class Letters:
 
     @contextmanager
     def server(self) -> Iterator[int]:
-        """The port of the mail server."""
+        """Yield the port of the mail server."""
         with smtp_server(self.mailbox) as server:
             yield server.port
 
     @contextmanager
     def written(self, app: Flask, users: range) -> Iterator[None]:
-        """A letter to one user after the other, as long as the block runs."""
+        """Write a letter to one user after the other, as long as the block runs."""
         stopped = threading.Event()
         thread = threading.Thread(target=self._write, args=(app, users, stopped))
         thread.start()

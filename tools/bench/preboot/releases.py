@@ -1,4 +1,4 @@
-"""Twenty releases of this very code: each adds a column that its pages read and write, or drops the one before.
+"""Make releases of this very code: each adds a column that its pages read and write, or drops the one before.
 
 An expand adds `bench_N` to the notes and retires the column of the expand before it; the contract after it drops that
 one. So old code, new code and the schema always differ by a column that a page needs.
@@ -45,7 +45,7 @@ REINSTATE = '    reinstate_column_online("notes", "bench_{0}")'
 
 
 def release(root: Path, number: int, head: str) -> dict[str, str]:
-    """The files of a release, by their paths. 0 adds the first column; then odd ones expand, and even ones contract.
+    """Return the files of a release, by path. 0 adds the first column; then odd ones expand, and even ones contract.
 
     Args:
         root: this code.
@@ -79,7 +79,7 @@ def _revision(number: int, revision: str, phase: str, upgrade: list[str], downgr
 
 
 def _code(root: Path, number: int) -> dict[str, str]:
-    """The code that maps bench_N, writes it with each new note, and reads it with each note that is shown."""
+    """Return the code that maps bench_N, writes it with each new note, and reads it with each note that is shown."""
     column = f"bench_{number}"
     models, service = ((root / name).read_text() for name in (MODELS, SERVICE))
     mapped = f'{ANCHORS[MODELS]}\n    {column}: Mapped[int] = mapped_column(server_default="0")'

@@ -1,20 +1,17 @@
-"""Latency of HTTP requests during a schema migration: plain Alembic against our runner, in one run.
+"""Compare the latency of HTTP requests during a schema migration: plain Alembic against our runner, in one run.
 
 Each trial gets a fresh copy of the same database (a million notes), gunicorn as in the Procfile, and an open-loop load
 at a constant rate. The baseline is the same load without a migration. Run: .venv/bin/python -m tools.bench.release
 """
 
 import argparse
-import os
-import platform
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from tools.bench.release import picture, report, seed, trial
-from tools.bench.release.figures import CALM, MS, figures
+from tools.bench.figures import MS
+from tools.bench.release import seed, trial
+from tools.bench.release.figures import CALM, figures, table
 from tools.bench.release.trial import ORDER, SCENARIOS, Scenario, Stage, Trial
 
 NOTES = 1_000_000
@@ -27,32 +24,24 @@ def main() -> None:
     arguments = parse()
     names = arguments.scenario or [scenario.name for scenario in SCENARIOS]
     notes = arguments.rows or (QUICK_NOTES if arguments.quick else NOTES)
-    started = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder, prepared = Path(name), Path(name) / "prepared"
         say(f"inserting {notes:,} notes and {2 * notes:,} numbers")
-        settings = seed.prepare(prepared, notes)
+        seed.prepare(prepared, notes)
         stage = Stage(prepared, folder, notes, 0, seed.visitors())
         most = trial.most(stage, 2 if arguments.quick else 6)
         stage = replace(stage, rate=arguments.rate or max(LEAST_RATE, round(most / 2)))
         say(f"the machine does {most:.0f} requests a second; each trial asks for {stage.rate:.0f}")
-        conditions = {**describe(stage), "possible_rate": round(most), "postgresql": settings}
         trials = []
         for number, scenario in enumerate(scenario for scenario in SCENARIOS if scenario.name in names):
             # The order alternates, so that a machine that gets slower does not always hurt the same side.
             order = ORDER if number % 2 == 0 else ORDER[::-1]
             trials += [run(stage, shortened(scenario, arguments.quick), side) for side in order]
-    conditions["seconds"] = round(time.monotonic() - started)
-    print("\n".join(report.table(trials)))
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    report.write_json(arguments.output / "release.json", conditions, trials)
-    (arguments.output / "release.svg").write_text(picture.draw(trials, conditions))
-    say(f"\n{conditions['seconds']} s; {arguments.output}/release.json and release.svg")
+    print("\n".join(table(trials)))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.release", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("instance/bench/results"), metavar="FOLDER")
     parser.add_argument("--scenario", action="append", choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_NOTES:,} notes and short windows, to try it")
     parser.add_argument("--rows", type=int, help=f"notes; {NOTES:,} when not given")
@@ -76,20 +65,6 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
     if side == "baseline" and of.p99 > CALM:
         say(f"The baseline's p99 is over {CALM * MS:.0f} ms: this machine is too busy to tell anything.")
     return measured
-
-
-def describe(stage: Stage) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "notes": stage.notes,
-        "numbers": 2 * stage.notes,
-        "users": seed.USERS,
-        "clients": seed.CLIENTS,
-        "rate": stage.rate,
-        "order": [ORDER, ORDER[::-1]],  # alternating
-    }
 
 
 def say(line: str) -> None:

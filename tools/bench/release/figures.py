@@ -1,15 +1,15 @@
-"""The figures of a trial (percentiles, failures), and the criteria that our side must meet."""
+"""Compute the figures of a trial (percentiles, failures), judge them by the criteria of our side, and print a table."""
 
-from collections.abc import Sequence
-from math import ceil
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tools.bench.release.trial import Trial
+from tools.bench.figures import MS, markdown, percentile
+from tools.bench.release.trial import ORDER, SCENARIOS, Trial
 
 SLOW = 1.0  # seconds
 LOCK_TIMEOUT = 0.3  # seconds: lock_timeout of our migrations
 CALM = 0.25  # seconds: a baseline whose p99 is higher says nothing, because the machine is too busy
-MS = 1000
+HEAD = ("", "requests", "p50 ms", "p99 ms", "max ms", "> 1 s", "failed", "lost", "migration s", "exit")
 
 
 class Figures(NamedTuple):
@@ -45,13 +45,8 @@ def figures(trial: Trial) -> Figures:
     )
 
 
-def percentile(ordered: Sequence[float], percent: int) -> float:
-    """Nearest-rank percentile of values in ascending order."""
-    return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
-
-
 def criteria(baseline: Trial, ours: Trial) -> list[Criterion]:
-    """The criteria of a scenario. In all of them, no request may fail and no write may be lost."""
+    """Return the criteria of a scenario. In all of them, no request may fail and no write may be lost."""
     before, after = figures(baseline), figures(ours)
     own = CRITERIA[ours.scenario]
     common = [
@@ -108,3 +103,57 @@ CRITERIA = {
 
 def at_most(promise: str, value: float, bound: float) -> Criterion:
     return Criterion(promise, f"{value * MS:.0f} ms of {bound * MS:.0f} ms", value <= bound)
+
+
+def table(trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield Markdown: for each scenario the sides, the ratio of naive to ours, and the criteria."""
+    for scenario in SCENARIOS:
+        ordered = sorted(trials, key=lambda trial: ORDER.index(trial.side))
+        sides = {trial.side: trial for trial in ordered if trial.scenario == scenario.name}
+        if not sides:
+            continue
+        yield f"\n### {scenario.title}\n"
+        rows = [HEAD, *(row(trial) for trial in sides.values()), ratios(sides["naive"], sides["ours"])]
+        yield from markdown(rows)
+        yield ""
+        yield from details(sides)
+        for criterion in criteria(sides["baseline"], sides["ours"]):
+            verdict = "holds" if criterion.holds else "FALLS SHORT"
+            yield f"- {verdict}: {criterion.promise} ({criterion.measured})"
+
+
+def row(trial: Trial) -> tuple[str, ...]:
+    measured = figures(trial)
+    return (
+        trial.side,
+        str(measured.requests),
+        *(f"{seconds * MS:.1f}" for seconds in (measured.p50, measured.p99, measured.max)),
+        str(measured.slow),
+        str(measured.failed),
+        str(len(trial.lost)),
+        "" if measured.duration is None else f"{measured.duration:.1f}",
+        "" if measured.exit_code is None else str(measured.exit_code),
+    )
+
+
+def ratios(naive: Trial, ours: Trial) -> tuple[str, ...]:
+    theirs, own = figures(naive), figures(ours)
+    latencies = (f"{a / b:.1f} ×" for a, b in ((theirs.p50, own.p50), (theirs.p99, own.p99), (theirs.max, own.max)))
+    slow = f"{theirs.slow} : {own.slow}"
+    duration = f"{(theirs.duration or 0) / (own.duration or 1):.2f} ×"
+    return ("naive / ours", "", *latencies, slow, f"{theirs.failed} : {own.failed}", "", duration, "")
+
+
+def details(sides: dict[str, Trial]) -> Iterator[str]:
+    for side, trial in sides.items():
+        if trial.nulls is not None:
+            yield f"- {side}: {trial.nulls} of {trial.rows} rows are left without a value"
+        if trial.wrong is not None:
+            yield f"- {side}: {trial.wrong} of {trial.rows} rows have a wrong value"
+        if trial.seen:
+            seen = trial.seen
+            yield (
+                f"- {side}: ACCESS EXCLUSIVE held for {seen.lock_held * MS:.0f} to {seen.lock_at_most * MS:.0f} ms; "
+                f"one row waited {seen.longest_wait * MS:.0f} ms at most ({seen.probes} probes); "
+                f"longest time between two looks {seen.longest_gap * MS:.0f} ms"
+            )

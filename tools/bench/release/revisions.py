@@ -1,4 +1,4 @@
-"""The same schema change written twice: as in Alembic's manual, and with our operations."""
+"""Write the same schema change twice, as in Alembic's manual and with our operations, and apply it."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from tools.bench.release.servers import ROOT
+from tools.bench.service import ROOT
 
 SIDES = ("naive", "ours")
 MIGRATION_WITHIN = 1800  # seconds
@@ -29,12 +29,6 @@ add_column_online("notes", sa.Column("length", sa.Integer()))
     # Rows that are inserted from now on get the default; existing rows are still NULL.
     set_default_online("notes", "length", "0")
     backfill("notes", set_sql="length = length(content)", where="length IS NULL")""",
-    },
-    "backfill-later": {  # measured by tools.bench.release.later
-        "ours": """\
-add_column_online("notes", sa.Column("number", sa.BigInteger()))
-    set_default_online("notes", "number", "0")
-    backfill_later("number", "notes", set_sql="number = id * 7 + user_id", where="number IS NULL")""",
     },
     "index": {
         "naive": 'op.create_index("ix_notes_created_at", "notes", ["created_at"])',

@@ -1,9 +1,14 @@
-"""Seed data: the rows that every trial begins with, inserted by SQL, and the cookies of signed-in users."""
+"""Run the servers of a trial: a copy of a prepared database, and gunicorn as the Procfile starts it."""
 
+import os
+import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import psycopg2
 from flask import session
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import generate_csrf
@@ -12,8 +17,8 @@ from app import create_app
 from app.accounts.sessions import hash_token
 from app.web.cookies import TOKEN
 from config import ProductionConfig
-from tools.bench.release import servers
 from tools.bench.release.traffic import Visitor
+from tools.bench.service import postgresql, production, query, release, running
 
 USERS = 1_000
 CLIENTS = 64  # users whose browsers make the traffic; each knows the notes that are its own
@@ -31,32 +36,44 @@ FROM generate_series(1, {notes}) AS n;
 CREATE TABLE numbers (id bigint PRIMARY KEY, value integer, seen integer NOT NULL DEFAULT 0);
 INSERT INTO numbers (id, value) SELECT n, n % 1000 FROM generate_series(1, {numbers}) AS n;
 """
-SETTINGS = ["server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers"]
-SESSION = """
+SESSIONS = """
 INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)
-VALUES (%s, %s, now() + interval '1 day', 'bench')
+SELECT token_hash, user_id, now() + interval '1 day', 'bench' FROM unnest(%s, %s) AS row (token_hash, user_id)
 """
 
 
-def prepare(data: Path, notes: int) -> dict[str, str]:
-    """Make a database at the head of our own migrations, with `notes` notes and twice as many numbers, and stop it.
+@dataclass(frozen=True)
+class Servers:
+    web_port: int
+    environment: Mapping[str, str]
+    """The whole environment of the service and of `flask db upgrade`."""
 
-    Returns:
-        The settings of the server that decide what a commit costs.
+    def rows(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        return query(self.environment["DATABASE_URL"], statement, parameters)
+
+
+@contextmanager
+def serving(prepared: Path, folder: Path) -> Iterator[Servers]:
+    """Run the service on a copy of `prepared`, the data folder of a stopped server. All trials begin with equal files.
+
+    The copy is flushed to disk first, so that no trial pays for the writes of the one before it.
     """
-    with servers.database(data) as env:
-        release = servers.procfile_command("release")
-        subprocess.run(release, cwd=servers.ROOT, env=env, check=True, capture_output=True)
-        connection = psycopg2.connect(env["DATABASE_URL"])
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(ROWS.format(users=USERS, notes=notes, numbers=2 * notes))
-            cursor.executemany(SESSION, [(hash_token(token(user_id)), user_id) for user_id in range(1, CLIENTS + 1)])
-            cursor.execute("VACUUM (ANALYZE)")
-            cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (SETTINGS,))
-            settings: dict[str, str] = dict(cursor.fetchall())
-        connection.close()
-    return settings
+    data = folder / "trial"
+    shutil.rmtree(data, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(prepared), str(data)], check=True)
+    os.sync()
+    with postgresql(data) as (environment, _), running(environment) as web:
+        yield Servers(web.port, environment)
+
+
+def prepare(data: Path, notes: int) -> None:
+    """Make a database at the head of our own migrations, with `notes` notes and twice as many numbers, and stop it."""
+    with postgresql(data) as (environment, _):
+        release(environment)
+        url, clients = environment["DATABASE_URL"], list(range(1, CLIENTS + 1))
+        query(url, ROWS.format(users=USERS, notes=notes, numbers=2 * notes))
+        query(url, SESSIONS, ([hash_token(token(user_id)) for user_id in clients], clients))
+        query(url, "VACUUM (ANALYZE)")
 
 
 def token(user_id: int) -> str:
@@ -64,8 +81,8 @@ def token(user_id: int) -> str:
 
 
 def visitors() -> list[Visitor]:
-    """Browsers as they are after signing in: their cookie, and the token that their forms carry."""
-    app = create_app(ProductionConfig({**servers.environment(ANY_PORT), "LOG_LEVEL": "ERROR"}))
+    """Return browsers as they are after signing in: with their cookie, and the token that their forms carry."""
+    app = create_app(ProductionConfig({**production(ANY_PORT), "LOG_LEVEL": "ERROR"}))
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert signer  # noqa: S101 - there is a secret key
     people = []

@@ -1,4 +1,4 @@
-"""Open-loop HTTP load generator, in a process of its own.
+"""Generate an open-loop HTTP load, in a process of its own.
 
 Requests are due at a constant rate, whether or not earlier ones were answered. Latency counts from the due time. So a
 stall is not hidden by requests that could not be sent (no coordinated omission).
@@ -71,7 +71,7 @@ class Plan:
 
 
 class Traffic:
-    """Traffic that runs from now until `stop()`."""
+    """Send traffic from now until `stop()`."""
 
     def __init__(self, plan: Plan) -> None:
         context = multiprocessing.get_context("spawn")
@@ -97,7 +97,7 @@ class Traffic:
 
 @dataclass
 class Clock:
-    """The schedule: when requests are due, and when it ends."""
+    """Keep the schedule: when requests are due, and when it ends."""
 
     rate: float | None
     start: float = field(default_factory=time.monotonic)
@@ -106,7 +106,7 @@ class Clock:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def turns(self) -> Iterator[tuple[int, float]]:
-        """Number and due time of the next requests, each as soon as it is due. All clients share one count."""
+        """Yield number and due time of the next requests, each as soon as it is due. All clients share one count."""
         for number in self.numbers:
             due = time.monotonic() if self.rate is None else self.start + number / self.rate
             if self.stopped.wait(max(0.0, due - time.monotonic())) and due > self.end:
@@ -132,7 +132,7 @@ def run(plan: Plan, pipe: Connection) -> None:
 
 
 def visit(plan: Plan, visitor: Visitor, clock: Clock, note: Callable[[Answer], None]) -> None:
-    """One browser on one keep-alive connection, one request after the other."""
+    """Send one request after the other, as a browser on one keep-alive connection."""
     random = Random(visitor.user_id)
     own = range(visitor.user_id, plan.notes + 1, plan.users)
     unedited = iter(random.sample(own, len(own)))  # edits name version 1 (optimistic locking)

@@ -1,17 +1,18 @@
-"""One trial: one side of one scenario, on fresh servers, under load."""
+"""Run one trial: one side of one scenario, on fresh servers, under load."""
 
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import psycopg2
 
 from tools.bench.release import revisions, seed
-from tools.bench.release.servers import Servers, serving
+from tools.bench.release.seed import Servers, serving
 from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor, title
 from tools.bench.release.watch import Seen, Watch
 
@@ -67,7 +68,7 @@ class Trial:
     side: str  # baseline, naive or ours
     window: float
     answers: list[Answer]
-    others: float  # CPU per cent that other programs took right before, of all cores
+    others: float = 0.0  # CPU per cent that other programs took right before, of all cores
     migration: tuple[float, float] | None = None
     exit_code: int | None = None
     log: str = ""
@@ -114,23 +115,15 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         trial.answers = [answer._replace(due=answer.due - begin) for answer in answers if answer.due >= begin]
         examine(trial, servers, answers, stage.notes)
         if side == "ours" and scenario.wrong and trial.exit_code == 0:
-            trial.wrong = count_wrong(servers, scenario)
+            [(trial.wrong,)] = servers.rows(f"SELECT count(*) FROM notes WHERE {scenario.wrong}")
     trial.seen = watch.seen() if watch else None  # its threads have ended
     return trial
 
 
 def prepare(servers: Servers, scenario: Scenario) -> None:
     if scenario.before:
-        with servers.connection() as connection, connection.cursor() as cursor:
-            cursor.execute(scenario.before)
-            cursor.execute("VACUUM (ANALYZE) notes")
-
-
-def count_wrong(servers: Servers, scenario: Scenario) -> int:
-    with servers.connection() as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM notes WHERE {scenario.wrong}")
-        [(wrong,)] = cursor.fetchall()
-    return int(wrong)
+        servers.rows(scenario.before)
+        servers.rows("VACUUM (ANALYZE) notes")
 
 
 def migrate(trial: Trial, servers: Servers, folder: Path, log: Path, begin: float) -> None:
@@ -142,11 +135,10 @@ def migrate(trial: Trial, servers: Servers, folder: Path, log: Path, begin: floa
 
 @contextmanager
 def report(servers: Servers) -> Iterator[None]:
-    """Another connection that has read the notes and keeps its transaction open, as a report or a backup does."""
-    with servers.connection() as connection, connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT count(*) FROM notes WHERE user_id = 1")
-        end = threading.Timer(REPORT, cursor.execute, ["ROLLBACK"])
+    """Read the notes on another connection and keep its transaction open, as a report or a backup does."""
+    with closing(psycopg2.connect(servers.environment["DATABASE_URL"])) as connection:
+        connection.cursor().execute("SELECT count(*) FROM notes WHERE user_id = 1")  # begins a transaction
+        end = threading.Timer(REPORT, connection.rollback)
         end.start()
         yield
         end.join()
@@ -161,20 +153,17 @@ def examine(trial: Trial, servers: Servers, answers: list[Answer], notes: int) -
     promised = [answer for answer in answers if answer.status == 302]
     created = {title(answer.mark) for answer in promised if answer.kind == "create"}
     edited = {answer.mark for answer in promised if answer.kind == "edit"}
-    with servers.connection() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT title FROM notes WHERE id > %s", (notes,))
-        trial.lost += sorted(created - {row[0] for row in cursor.fetchall()})
-        cursor.execute("SELECT id FROM notes WHERE version = 2 AND id = ANY(%s)", (list(edited),))
-        trial.lost += [f"note {note_id}" for note_id in sorted(edited - {row[0] for row in cursor.fetchall()})]
-        cursor.execute("SELECT count(*) FROM notes")
-        [(trial.rows,)] = cursor.fetchall()
-        if trial.scenario == "backfill" and trial.exit_code == 0:
-            cursor.execute("SELECT count(*) FROM notes WHERE length IS NULL")
-            [(trial.nulls,)] = cursor.fetchall()
+    titles = servers.rows("SELECT title FROM notes WHERE id > %s", (notes,))
+    trial.lost += sorted(created - {title for (title,) in titles})
+    changed = servers.rows("SELECT id FROM notes WHERE version = 2 AND id = ANY(%s)", (list(edited),))
+    trial.lost += [f"note {note_id}" for note_id in sorted(edited - {note_id for (note_id,) in changed})]
+    [(trial.rows,)] = servers.rows("SELECT count(*) FROM notes")
+    if trial.scenario == "backfill" and trial.exit_code == 0:
+        [(trial.nulls,)] = servers.rows("SELECT count(*) FROM notes WHERE length IS NULL")
 
 
 def most(stage: Stage, seconds: float) -> float:
-    """The maximum of requests a second: closed loop, each client sends its next request at once."""
+    """Return the maximum of requests a second: closed loop, each client sends its next request at once."""
     with serving(stage.prepared, stage.folder) as servers, Traffic(stage.plan(servers, None)) as traffic:
         time.sleep(WARM_UP + seconds)
         answers = traffic.stop()

@@ -1,4 +1,4 @@
-"""Observe one table during a migration: how long ACCESS EXCLUSIVE is held, and how long a probe query waits."""
+"""Watch one table during a migration: how long ACCESS EXCLUSIVE is held, and how long a probe query waits."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ class Look(NamedTuple):
 
 
 class Watch:
-    """Samples the locks of the table `numbers`, and probes it, while the block runs."""
+    """Sample the locks of the table `numbers`, and probe it, while the block runs."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -82,7 +82,7 @@ class Watch:
 
 
 def longest_hold(looks: Sequence[Look]) -> tuple[float, float]:
-    """Lower and upper bound of the longest time that the lock was held."""
+    """Return a lower and an upper bound of the longest time that the lock was held."""
     held = at_most = 0.0
     first, free = None, looks[0].moment
     for look in looks:
