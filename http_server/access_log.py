@@ -1,4 +1,4 @@
-"""The access log: one line a request. docs/logs.md says what its fields are."""
+"""Write the access log: one line a request. docs/logs.md says what its fields are."""
 
 import sys
 from datetime import timedelta
@@ -12,7 +12,7 @@ SPAN = "semicircle.span"  # where app/web/logs.py puts what the application know
 
 
 class AccessLog(Logger):
-    """It gathers the fields of the line, and LogfmtFormatter writes them.
+    """Gather the fields of the line, which LogfmtFormatter writes.
 
     gunicorn's own gathers each header and each variable of WSGI, which is a sixth of what it needs for a request, and
     its format cannot escape what a path may hold.
@@ -24,7 +24,7 @@ class AccessLog(Logger):
 
 
 def fields(response: Any, wsgi: dict[str, Any], took: timedelta) -> dict[str, str | int | float | None]:
-    """The path is without its query, since that can hold what a person searched for.
+    """Return the fields. The path is without its query, which can hold what a person searched for.
 
     Without a span the request did not come to the application: it could not be read.
     """

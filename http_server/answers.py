@@ -1,4 +1,4 @@
-"""Answers of the application, watched: one that cannot be completed is cut off, and never taken for whole.
+"""Watch the answers of the application: one that cannot be completed is cut off, and never taken for whole.
 
 Of an answer that has begun nothing can be taken back: an error page would be a part of its body. gunicorn does not see
 that one ends before its Content-Length, and on a kept connection the next head would fill it up.
@@ -21,7 +21,7 @@ class TooShort(Exception):
 
 
 class WatchedApplication:
-    """Stands in for the WSGI application when gunicorn's handle_request calls it."""
+    """Stand in for the WSGI application when gunicorn's handle_request calls it."""
 
     def __init__(self, application: Any, log: Logger) -> None:
         self._application = application
@@ -33,7 +33,7 @@ class WatchedApplication:
 
 
 class Answer:
-    """The parts of an answer, which gunicorn writes one by one, and then closes."""
+    """Yield the parts of an answer, which gunicorn writes one by one, and then closes."""
 
     def __init__(self, parts: Iterable[bytes], response: Any, wsgi: dict[str, Any], log: Logger) -> None:
         self._parts = parts
@@ -42,7 +42,7 @@ class Answer:
         self._log = log
 
     def __iter__(self) -> Iterator[bytes]:
-        """Raises: TooShort, and what the application raises."""
+        """Yield the parts. Raises: TooShort, and what the application raises."""
         yield from self._parts
         missing = (self._response.response_length or 0) - self._response.sent
         if missing > 0 and self._has_body():

@@ -28,7 +28,7 @@ TRAILER = re.compile(rb"%b:[\t -~\x80-\xff]*" % TOKEN)
 
 
 class Expected(Enum):
-    """What comes next in the body."""
+    """Name what comes next in the body."""
 
     SIZE = auto()
     DATA = auto()
@@ -38,7 +38,7 @@ class Expected(Enum):
 
 
 class ChunkedDecoder:
-    """A parser of the chunked transfer coding. Extensions and trailers are checked, and dropped."""
+    """Parse the chunked transfer coding. Extensions and trailers are checked, and dropped."""
 
     def __init__(self) -> None:
         self.surplus = b""  # what was fed behind the end of the body
@@ -52,7 +52,7 @@ class ChunkedDecoder:
         return self._expected is Expected.NOTHING
 
     def decode(self, data: bytes) -> bytes:
-        """The content within `data`, the next bytes of the body.
+        """Return the content within `data`, the next bytes of the body.
 
         Raises:
             InvalidChunkSize, ChunkMissingTerminator, InvalidHeader: the framing is malformed, or too long.

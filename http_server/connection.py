@@ -1,9 +1,11 @@
-"""A client's connection: what it waits for, and until when."""
+"""Hold a client's connection: what it waits for, and until when; and all that wait, in the order of their waiting."""
 
 import secrets
+import selectors
 import socket
 import struct
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
@@ -11,9 +13,8 @@ from typing import Any
 from gunicorn import util
 from gunicorn.config import Config
 
-from http_server.body_limits import BodyLimits
 from http_server.refusals import Refused
-from http_server.request_buffer import Part, RequestBuffer
+from http_server.request_buffer import BodyLimits, Part, RequestBuffer
 from http_server.response_buffer import ResponseBuffer
 
 # Seconds. nginx's client_header_timeout is 60; Apache's mod_reqtimeout takes 20 to 40.
@@ -40,7 +41,7 @@ TIMED_OUT = {
 
 
 class State(Enum):
-    """What the connection waits for."""
+    """Name what a connection waits for."""
 
     IDLE = auto()  # kept alive: for the next request
     READING = auto()  # for the rest of a request
@@ -51,7 +52,7 @@ class State(Enum):
 
 
 class Connection:
-    """The name and the attributes `sock`, `client` and `server` are those that gunicorn's handle_request reads."""
+    """Read a request and send its answer. gunicorn's handle_request reads `sock`, `client` and `server`."""
 
     def __init__(self, config: Config, connection: socket.socket, client: Any, server: Any, limits: BodyLimits) -> None:
         connection.setblocking(False)
@@ -69,7 +70,7 @@ class Connection:
         self.sock = ResponseBuffer(connection)
 
     def read(self) -> bool:
-        """Take what has arrived of a request. Returns whether the client may send more.
+        """Take what has arrived of a request. Return whether the client may send more.
 
         Raises:
             OSError: the connection is broken.
@@ -83,7 +84,7 @@ class Connection:
         return is_open
 
     def await_request(self, keepalive: float) -> bool:
-        """The response is sent: start over. Returns and raises as `read`."""
+        """Start over, since the response is sent. Return and raise as `read`."""
         surplus = self.incoming.surplus
         self.incoming.close()
         self.sock.close()
@@ -100,7 +101,7 @@ class Connection:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a part of a request has arrived."""
+        """Tell whether a part of a request has arrived."""
         return self.state is State.READING and self.incoming.received > 0
 
     def _begin_reading(self) -> None:
@@ -117,7 +118,7 @@ class Connection:
         self.deadline = self._body_since + BODY_SECONDS + self.incoming.received / MIN_RATE
 
     def hold(self) -> None:
-        """With jitter, so that clients that were refused together do not come back together."""
+        """Delay the answer, with jitter: clients that were refused together do not come back together."""
         seconds = TARPIT_SECONDS * (0.5 + secrets.randbelow(1000) / 1000)
         self.state, self.deadline = State.HELD, time.monotonic() + seconds
 
@@ -135,7 +136,7 @@ class Connection:
         self.socket.shutdown(socket.SHUT_WR)
 
     def discard(self) -> bool:
-        """Drop what the client still sends. Returns whether to go on."""
+        """Drop what the client still sends. Return whether to go on."""
         try:
             data = self.socket.recv(DISCARD_AT_ONCE)
         except (BlockingIOError, InterruptedError):
@@ -146,7 +147,7 @@ class Connection:
         return bool(data) and self._discarded < LINGER_BYTES
 
     def answer_timeout(self) -> bool:
-        """408, unless the client has sent nothing: then it only opened the connection in advance."""
+        """Answer 408, unless the client has sent nothing: then it only opened the connection in advance."""
         if self.state is not State.READING or not self.incoming.received:
             return False
         try:
@@ -172,3 +173,70 @@ class Connection:
         self.incoming.close()
         self.sock.close()
         self.socket.close()
+
+
+class WaitingRoom:
+    """Keep the connections that wait for their clients. A connection is in here, or a thread works for it.
+
+    Args:
+        poller: of the worker's event loop.
+    """
+
+    def __init__(self, poller: selectors.BaseSelector) -> None:
+        self._poller = poller
+        # In the order in which they began to wait, or last sent a byte.
+        self._idle: dict[Connection, None] = {}
+        self._others: dict[Connection, None] = {}
+
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._idle or connection in self._others
+
+    def __iter__(self) -> Iterator[Connection]:
+        yield from [*self._idle, *self._others]
+
+    def __bool__(self) -> bool:
+        return bool(self._idle or self._others)
+
+    def add(self, connection: Connection, on_ready: Callable[[Connection], None]) -> None:
+        """Call `on_ready` as soon as the client sends, or can take, bytes. One that is held waits for its time."""
+        (self._idle if connection.state is State.IDLE else self._others)[connection] = None
+        if connection.state is State.HELD:
+            return
+        events = selectors.EVENT_WRITE if connection.state is State.SENDING else selectors.EVENT_READ
+        if connection.watched_for == events:
+            return
+        watch = self._poller.modify if connection.watched_for else self._poller.register
+        watch(connection.socket, events, lambda _: self._call(connection, on_ready))
+        connection.watched_for = events
+
+    def _call(self, connection: Connection, on_ready: Callable[[Connection], None]) -> None:
+        if connection in self and connection.state is not State.HELD:
+            on_ready(connection)
+        else:
+            self.unwatch(connection)  # it has sent more, or is gone, while a thread works for it; epoll would repeat it
+
+    def remove(self, connection: Connection) -> None:
+        """Remove one, which stays registered since most come back soon: each epoll_ctl gives the GIL away."""
+        self._idle.pop(connection, None)
+        self._others.pop(connection, None)
+
+    def unwatch(self, connection: Connection) -> None:
+        """Unregister a connection, before it is closed."""
+        if connection.watched_for:
+            self._poller.unregister(connection.socket)
+            connection.watched_for = 0
+
+    def take_longest(self) -> Connection | None:
+        """Remove the one that has waited longest, idle ones first; None when nobody waits."""
+        longest = next(iter(self._idle or self._others), None)
+        if longest:
+            self.remove(longest)
+        return longest
+
+    def take_overdue(self) -> list[Connection]:
+        """Remove all whose deadline is over."""
+        now = time.monotonic()
+        overdue = [connection for connection in self if connection.deadline <= now]
+        for connection in overdue:
+            self.remove(connection)
+        return overdue

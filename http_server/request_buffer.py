@@ -1,4 +1,4 @@
-"""Request buffering: whether all of a request has arrived, and the bytes until then.
+"""Buffer requests: keep the bytes until all of a request has arrived, and refuse by its head what no view would take.
 
 gunicorn's own parser reads the head, and decides from it how the body is framed. Where the body ends, and so where the
 next request on the connection begins, is decided here. A malformed framing ends the connection before the application
@@ -7,6 +7,7 @@ is asked: it may leave a body unread, and then nobody else would notice (request
 
 import re
 import socket
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -14,15 +15,23 @@ from gunicorn import http
 from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, UnsupportedTransferCoding
+from gunicorn.util import unquote_to_wsgi_str
 
-from http_server.body_limits import LONG, BodyLimits
 from http_server.chunked_body import ChunkedDecoder
-from http_server.refusals import Spool, VersionNotSupported
+from http_server.refusals import Spool, TooManyUploads, VersionNotSupported
 
 # Bytes of all headers together; gunicorn's parser takes 8,190 of each field.
 HEAD_LIMIT = 64 * 1024
 IN_MEMORY = 64 * 1024  # a larger body goes to a file: 2,000 slow uploads must not fill the memory
 READ_AT_ONCE = 64 * 1024
+MIB = 1024 * 1024
+# A long body is an import's ZIP. So many at once have a place on the disk in a process, each twice: here, and where the
+# application unpacks its form.
+LONG = 8 * MIB  # bytes
+MOST_LONG = 3
+
+# The bytes that the body of a request with this WSGI environment may have. It holds what the headers say.
+LimitOf = Callable[[dict[str, Any]], int]
 
 # An empty line before the request line is allowed (RFC 9112, section 2.2).
 VERSION = re.compile(rb"(?:\r\n)?[^\r\n]* HTTP/([0-9.]+)\r?\n")
@@ -33,15 +42,48 @@ HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-F
 
 
 class Part(Enum):
-    """What has still to arrive."""
+    """Name what has still to arrive."""
 
     HEAD = auto()
     BODY = auto()
     NOTHING = auto()
 
 
+class BodyLimits:
+    """Limit the bodies of a process, by the head alone. Only the event loop calls it.
+
+    Args:
+        limit_of: the application's answer; a longer body is refused by it, unread.
+    """
+
+    def __init__(self, limit_of: LimitOf) -> None:
+        self._limit_of = limit_of
+        self._long = 0
+
+    def limit_for(self, request: Any) -> int:
+        """Return bytes. `request` is what gunicorn's parser made of the head."""
+        headers = request.headers
+        return self._limit_of(
+            {
+                "REQUEST_METHOD": request.method,
+                "PATH_INFO": unquote_to_wsgi_str(request.path),
+                "HTTP_COOKIE": "; ".join(value for name, value in headers if name == "COOKIE"),
+                "HTTP_AUTHORIZATION": ",".join(value for name, value in headers if name == "AUTHORIZATION"),
+            }
+        )
+
+    def admit_long(self) -> None:
+        """Take a place, until `leave_long` is called when the body is gone. Raises: TooManyUploads."""
+        if self._long >= MOST_LONG:
+            raise TooManyUploads
+        self._long += 1
+
+    def leave_long(self) -> None:
+        self._long -= 1
+
+
 class RequestBuffer:
-    """The bytes of one request. gunicorn's parser reads them back through `recv`, as from a socket.
+    """Keep the bytes of one request. gunicorn's parser reads them back through `recv`, as from a socket.
 
     Args:
         limits: a body that is longer than they say is not waited for, and the application refuses it by its
@@ -71,11 +113,11 @@ class RequestBuffer:
             self._limits.leave_long()
 
     def recv(self, size: int) -> bytes:
-        """For gunicorn's parser."""
+        """Give bytes back to gunicorn's parser."""
         return self._bytes.read(size)
 
     def read_from(self, connection: socket.socket) -> bool:
-        """Take what has arrived. Returns whether the client may send more.
+        """Take what has arrived. Return whether the client may send more.
 
         Raises:
             OSError: the connection is broken.
@@ -91,7 +133,7 @@ class RequestBuffer:
         return bool(data)
 
     def feed(self, data: bytes) -> None:
-        """Raises: Refused, and what gunicorn's parser raises about the head, and ChunkedDecoder about the body."""
+        """Take bytes. Raises: Refused, and what gunicorn's parser and ChunkedDecoder raise about head and body."""
         self.received += len(data)
         if self.missing is Part.HEAD:
             self._feed_head(data)
@@ -142,7 +184,7 @@ class RequestBuffer:
             self._admit_long()
 
     def _check_host(self) -> None:
-        """Of HTTP/1.1 a Host is required, and of every version a valid one (RFC 9112, section 3.2).
+        """Require a Host of HTTP/1.1, and a valid one of every version (RFC 9112, section 3.2).
 
         Two of them are refused by gunicorn's parser.
         """
@@ -152,7 +194,7 @@ class RequestBuffer:
             raise InvalidHeader("HOST", req=self.request)
 
     def _heed_close(self) -> None:
-        """Connection is a list of options, in any number of fields (RFC 9110, section 7.6.1).
+        """Find "close" in Connection, a list of options in any number of fields (RFC 9110, section 7.6.1).
 
         gunicorn compares the first field as a whole.
         """
@@ -168,7 +210,7 @@ class RequestBuffer:
         self._is_long = True
 
     def _refuse_other_codings(self) -> None:
-        """gunicorn hands over a compressed body as it is, and the application would take it for the content."""
+        """Refuse a compressed body: gunicorn would hand it over, and the application take it for the content."""
         codings = self._values("TRANSFER-ENCODING")
         if [coding.lower() for coding in codings] != ["chunked"]:
             raise UnsupportedTransferCoding(", ".join(codings))
@@ -199,7 +241,7 @@ class RequestBuffer:
             self._give_up()
 
     def _set_length(self, length: int) -> None:
-        """The application gets a decoded body with a length, as RFC 9112, section 7.1.3 has it.
+        """Give the application a decoded body with a length, as RFC 9112, section 7.1.3 has it.
 
         Without a length Werkzeug ends a form that is too long at its limit, and hands over the beginning as the whole.
         """

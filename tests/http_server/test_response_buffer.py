@@ -37,7 +37,7 @@ def test_429_is_kept_from_its_first_byte_until_it_is_flushed(
     assert client.recv(1000) == head + BODY
 
 
-@pytest.mark.parametrize("status", [b"200 OK", b"302 FOUND", b"422 UNPROCESSABLE", b"503 SERVICE UNAVAILABLE"])
+@pytest.mark.parametrize("status", [b"200 OK", b"422 UNPROCESSABLE"])
 def test_every_other_answer_is_sent_at_once(ends: tuple[ResponseBuffer, socket.socket], status: bytes) -> None:
     buffer, client = ends
     head = b"HTTP/1.1 " + status + b"\r\nX: 429\r\n\r\n"

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import urllib3
 
-from http_server.body_limits import LONG, MOST_LONG
+from http_server.request_buffer import LONG, MOST_LONG
 from tests.live.conftest import Service
 from tests.waiting import wait_until
 
