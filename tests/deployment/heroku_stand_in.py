@@ -1,4 +1,4 @@
-"""Stands in for Heroku: its command line and its git remotes, as far as bin/deploy and bin/rollback use them.
+"""Stand in for Heroku: its command line and its git remotes, as far as bin/deploy and bin/rollback use them.
 
 Words, exit codes and JSON are those of the npm package heroku 11.10. `heroku` and the hooks of the remotes are scripts
 of a few lines that ask this process: Python is too slow to start hundreds of times.
@@ -8,7 +8,6 @@ import json
 import shlex
 import textwrap
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,7 +42,7 @@ def error(sentence: str, code: int = 1) -> Said:
 
 
 def api_error(name: str, sentence: str, *details: str) -> Said:
-    """What the API refuses, in lines of 80 characters."""
+    """Return what the API says when it refuses, in lines of 80 characters."""
     [first, *rest] = textwrap.wrap(f"Error: {sentence}", 75)
     lines = [first, *rest, "", f"Error ID: {name}", *details]
     return Said("", WARNING + "".join(f" ›   {line}".rstrip() + "\n" for line in lines), 2)
@@ -56,7 +55,6 @@ class App:
         generation: "cedar" runs slugs, "fir" images.
         outcome: of the next release phase: succeeded, failed, or pending for ever.
         serves: the commit of the processes.
-        ended_at: when the newest release phase ended.
     """
 
     name: str
@@ -66,7 +64,6 @@ class App:
     releases: list[dict[str, Any]] = field(default_factory=list)
     outcome: str = "succeeded"
     serves: str | None = None
-    ended_at: float = 0
 
     def add_release(self, description: str, commit: str) -> int:
         version = len(self.releases) + 1
@@ -83,11 +80,10 @@ class App:
         return version
 
     def end_releases(self) -> None:
-        """What is pending ends, unless it never does."""
+        """End what is pending, unless it never ends."""
         for release in self.releases:
             if release["status"] == "pending" and self.outcome != "pending":
                 release["status"] = self.outcome
-                self.ended_at = time.monotonic()
                 if self.outcome == "succeeded":
                     self.serves = commit_of(release)
 
@@ -136,7 +132,7 @@ class StandInHeroku:
         return commands[name](app, rest) if app else api_error("not_found", "Couldn't find that app.")
 
     def receive(self, hook: str, lines: list[str]) -> Said:
-        """What the remotes say to a push. A release phase that fails does not fail it."""
+        """Answer a push as the remotes do. A release phase that fails does not fail it."""
         folder, *updates = lines
         app = self.apps[Path(folder).name.removesuffix(".git")]
         if hook == "pre-receive":
@@ -152,10 +148,6 @@ class StandInHeroku:
         fault = self.faults.get("whoami")
         if fault == "not signed in":
             return error("not logged in", 100)
-        if fault == "refused":
-            return api_error("unauthorized", "Invalid credentials provided.")
-        if fault == "fails":
-            return error("getaddrinfo ENOTFOUND api.heroku.com")
         return Said("haneul@example.com\n")
 
     def _releases(self, app: App, words: list[str]) -> Said:
@@ -164,8 +156,6 @@ class StandInHeroku:
         app.end_releases()  # it is pending when it is asked for the first time
         if fault == "hangs":
             return Said(hangs=True)
-        if fault == "fails":
-            return error("getaddrinfo ENOTFOUND api.heroku.com")
         if fault == "refused":
             limit = "Your account reached the API limit. Please wait a few minutes before making new requests"
             return api_error(
@@ -173,12 +163,8 @@ class StandInHeroku:
             )
         if fault == "rubbish":
             return Said("<html>504 Gateway Timeout</html>")
-        if fault == "another document":
-            printed = {"releases": printed}
         if fault == "another status":
             printed = [{**one, "status": "invented-later"} for one in printed]
-        if fault == "no status":
-            printed = [{name: value for name, value in one.items() if name != "status"} for one in printed]
         return Said(json.dumps(printed, indent=2))
 
     def _info(self, app: App, _: list[str]) -> Said:
@@ -187,8 +173,6 @@ class StandInHeroku:
             pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, "stage": app.stage}
         if self.faults.get("info") == "no stage":
             pipeline = {"pipeline": {"id": "1", "name": "semicircle"}}
-        if self.faults.get("info") == "another type":
-            pipeline = "semicircle"
         return Said(json.dumps({"app": {"name": app.name, "web_url": app.web_url}, "pipeline_coupling": pipeline}))
 
     def _output(self, app: App, _: list[str]) -> Said:

@@ -35,7 +35,7 @@ class StandInSite:
         self.asked: list[str] = []
 
     def answer(self, method: str, path: str, fields: dict[str, str]) -> tuple[int, str]:
-        """The status, and the text of a page or where a redirect leads."""
+        """Return the status, and the text of a page or where a redirect leads."""
         path, _, query = path.partition("?")
         self.asked.append(f"{method} {path}")
         if found := self.broken.get(f"{method} {path}"):
@@ -68,7 +68,7 @@ class StandInSite:
 
 @contextmanager
 def served(site: StandInSite) -> Iterator[str]:
-    """The address of the site."""
+    """Yield the address of the site."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

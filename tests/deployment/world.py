@@ -39,7 +39,7 @@ class World:
         return self.git("rev-parse", "HEAD")
 
     def commit(self, file: str = "app.py", text: str = "") -> str:
-        """Change a file and commit it. Returns the commit."""
+        """Change a file and commit it. Return the commit."""
         path = self.checkout / file
         path.write_text(text or f"{path.read_text() if path.exists() else ''}#\n")
         self.git("add", "--all")
@@ -47,7 +47,7 @@ class World:
         return self.head()
 
     def has_released(self, remote: str, commit: str, outcome: str = "succeeded") -> None:
-        """As if it had been deployed before."""
+        """Add a release, as if it had been deployed before."""
         app = self.app(remote)
         app.add_release(f"Deploy {commit[:8]}", commit)
         usual, app.outcome = app.outcome, outcome
@@ -61,13 +61,13 @@ class World:
         return commands.rollback(words, self.checkout, limits)
 
     def log(self) -> str:
-        """Of the newest deploy or rollback; empty when there is none."""
+        """Return the log of the newest deploy or rollback; empty when there is none."""
         files = sorted((self.checkout / "instance/deploys").glob("*.log"))
         return files[-1].read_text() if files else ""
 
 
 def make_template(folder: Path) -> None:
-    """All paths in it are relative, so that it can be copied."""
+    """Make a world that can be copied: all paths in it are relative."""
     checkout = folder / "checkout"
     (checkout / "migrations/versions").mkdir(parents=True)
     (checkout / "Makefile").write_text("test:\n\t@echo 3 passed\n")
@@ -90,7 +90,7 @@ def make_template(folder: Path) -> None:
 
 @contextmanager
 def world_in(folder: Path, template: Path) -> Iterator[World]:
-    """The PATH and HOME of this process are those of the world meanwhile."""
+    """Make a world; PATH and HOME of this process are its own meanwhile."""
     shutil.copytree(template, folder, dirs_exist_ok=True)
     staging, production = (App(name, stage=remote) for remote, name in APPS.items())
     heroku = StandInHeroku([staging, production])

@@ -27,7 +27,7 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def tree(place: Place) -> Path:
-    """A tree that can be deployed, whose packages are installed; `build` commits it."""
+    """Make a tree that can be deployed, whose packages are installed; `build` commits it."""
     subprocess.run([*GIT, "init", "--quiet", "--bare", place.repository], check=True)
     tree = place.root / "tree"
     tree.mkdir()
@@ -55,7 +55,7 @@ def deployed(place: Place, commit: str, time: float, environment: str) -> None:
 
 
 def make(path: Path, made: str | bytes | Path | None) -> None:
-    """A file with a text, a link, or a folder; or nothing."""
+    """Make a file with a text, a link, or a folder; or nothing."""
     if path.is_file():
         path.unlink()
     if isinstance(made, bytes):
@@ -73,23 +73,17 @@ def make(path: Path, made: str | bytes | Path | None) -> None:
     ("name", "made", "sentence"),
     [
         (".venv", "folder", r"The commit holds \.venv, which is made here"),
-        (".venv", "a file", r"The commit holds \.venv, which is made here"),
         (".venv", Path("/nowhere"), r"The commit holds \.venv, which is made here"),
         ("Procfile", "folder", "Procfile of the commit is no file"),
-        ("Procfile", Path("/nowhere"), "Procfile of the commit is no file"),
         ("Procfile", Path("Procfile"), "Procfile of the commit is no file"),
         ("Procfile", Path("/dev/zero"), "Procfile of the commit is no file"),
         ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
-        ("Procfile", "web: exec sleep 600\n".encode("utf-16"), "Procfile of the commit is not UTF-8 text"),
         ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
         ("Procfile", None, "no Procfile with a line `web:`"),
-        ("Procfile", "", "no Procfile with a line `web:`"),
         ("Procfile", "web:\nworker: exec sleep 600\n", "no Procfile with a line `web:`"),
         ("Procfile", f"web: true\n{'w' * 101}: true\n", "Procfile of the commit has a line that is too long"),
         ("Procfile", f"web: true\nworker: {'w' * 30_001}\n", "Procfile of the commit has a line that is too long"),
         ("requirements.txt", "folder", r"requirements\.txt of the commit is no file"),
-        ("requirements.txt", Path("requirements.txt"), r"requirements\.txt of the commit is no file"),
-        ("requirements.txt", Path("/dev/zero"), r"requirements\.txt of the commit is no file"),
         ("requirements.txt", None, r"The commit has no requirements\.txt"),
     ],
 )
@@ -108,9 +102,7 @@ def test_a_tree_that_cannot_be_deployed_is_refused_before_anything_is_installed(
     ("name", "made"),
     [
         (".venv.draft", "folder"),
-        ("runtime.txt", "folder"),
         (".python-version", b"\xff\0"),
-        ("release.txt", Path("/nowhere")),
         ("Procfile", "\ufeffweb: exec sleep 600\r\n"),
         ("Procfile", Path("Procfile.real")),
     ],
@@ -154,15 +146,9 @@ def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:
         builds.key("/nowhere/python", tmp_path / "requirements.txt")
 
 
-def test_a_commit_without_requirements_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match=r"has no requirements\.txt"):
-        builds.key(sys.executable, tmp_path / "requirements.txt")
-
-
-@pytest.mark.parametrize("text", [None, "", "worker: flask worker\n", "# web: gunicorn\n", "web gunicorn\n"])
-def test_a_commit_without_a_web_is_refused(tmp_path: Path, text: str | None) -> None:
-    if text is not None:
-        (tmp_path / "Procfile").write_text(text)
+@pytest.mark.parametrize("text", ["worker: flask worker\n", "# web: gunicorn\n", "web gunicorn\n"])
+def test_a_commit_without_a_web_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Procfile").write_text(text)
     with pytest.raises(DeployError, match="no Procfile with a line `web:`"):
         builds.procfile(tmp_path)
 
