@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the pinned packages, as pip-audit finds them: `make audit`.
+"""Report known vulnerabilities of the pinned packages, as pip-audit finds them: `make audit`.
 
 pip-audit alone is a false green: where the advisories cannot be reached, it skips every package, prints "No known
 vulnerabilities found" and exits with 0. So its report is read: what was not asked is said, and never counts as good.
@@ -18,7 +18,7 @@ NOT_CHECKED = "NOT CHECKED for known vulnerabilities"
 
 
 def judge(name: str, report: str) -> tuple[str, bool]:
-    """What to say of a file of requirements, and whether it may pass.
+    """Return what to say of a file of requirements, and whether it may pass.
 
     Args:
         report: pip-audit's JSON. Empty when it got no answer at all, as without a network.

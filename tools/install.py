@@ -26,7 +26,7 @@ PIP = (
 
 
 class InstallError(Exception):
-    """The packages cannot be installed. The message is one sentence that says what to do."""
+    """Give up: the packages cannot be installed. The message is one sentence that says what to do."""
 
 
 def install(root: Path) -> None:
@@ -49,7 +49,7 @@ def install(root: Path) -> None:
 
 
 def key(root: Path) -> str:
-    """A name for the pinned packages, this Python and this place (the scripts hold its path)."""
+    """Return a name for the pinned packages, this Python and this place (the scripts hold its path)."""
     parts = [(root / REQUIREMENTS).read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(root)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -76,7 +76,7 @@ def build(environment: Path, root: Path) -> None:
 
 
 def require_venv_module() -> None:
-    """Debian has the modules in a package of their own."""
+    """Say what to install: Debian has the modules in a package of their own."""
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def check_out(folder: Path) -> None:
-    """What is committed, without what .slugignore names."""
+    """Copy what is committed, without what .slugignore names."""
     archive = folder.with_suffix(".tar")
     subprocess.run(["git", "archive", f"--output={archive}", "HEAD"], cwd=ROOT, check=True)  # noqa: S607
     with tarfile.open(archive) as tar:
@@ -45,7 +45,7 @@ def check_out(folder: Path) -> None:
 
 
 def compressed(folder: Path) -> int:
-    """Bytes of the folder as a .tar.gz."""
+    """Return the bytes of the folder as a .tar.gz."""
     archive = folder.with_suffix(".tar.gz")
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder, ".")

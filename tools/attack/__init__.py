@@ -1,1 +1,1 @@
-"""What a stranger can try, against a site that this command starts: fuzzing, replays, races, hostile files."""
+"""Try what a stranger can, against a site that this command starts: fuzzing, replays, races, hostile files."""

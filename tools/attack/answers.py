@@ -1,4 +1,4 @@
-"""What the answers to generated requests were: read from the events that schemathesis has written (NDJSON)."""
+"""Count what the answers to generated requests were, read from the events that schemathesis has written (NDJSON)."""
 
 import base64
 import json
@@ -79,7 +79,7 @@ class Answers:
 
 
 def is_counted_shorter(case: dict[str, Any], check: dict[str, Any]) -> bool:
-    """Whether a text was taken that is too long as it was sent: characters are counted after NFC and trimming."""
+    """Excuse a text that was taken and is too long as it was sent: characters are counted after NFC and trimming."""
     body = case.get("body")
     objects = [each for each in (body if isinstance(body, list) else [body]) if isinstance(each, dict)]
     texts = [text for each in objects for text in each.values() if isinstance(text, str)]

@@ -21,7 +21,7 @@ OPERATIONS = 30  # of the document, at least; each becomes a module
 
 
 def generate(site: Site, folder: Path) -> int:
-    """Put the package semicircle_client into this folder; returns how many operations it has."""
+    """Put the package semicircle_client into this folder; return how many operations it has."""
     document = folder / "openapi.json"
     document.write_bytes(Client(site.port).get("/api/v1/openapi.json").body)
     command = [str(programs() / "openapi-python-client"), "generate", "--path", str(document), "--meta", "none"]
@@ -37,7 +37,7 @@ def generate(site: Site, folder: Path) -> int:
 
 
 def use(site: Site, folder: Path) -> int:
-    """Run tools/attack/generated_client.py, which prints what it did; returns its exit code."""
+    """Run tools/attack/generated_client.py, which prints what it did; return its exit code."""
     photo = folder / "photo.png"
     Image.new("RGB", (64, 64), "teal").save(photo)
     token = token_of(site, site.sign_up("generated"))

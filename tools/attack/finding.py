@@ -1,4 +1,4 @@
-"""What an attack promised and found."""
+"""Note what an attack promised and found."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Finding:
 
 
 def fingerprint(site: Site, user_id: int) -> list[tuple[object, ...]]:
-    """What a user has. It differs after any change of a row."""
+    """Return what a user has. It differs after any change of a row."""
     tables = {"users": "id", **dict.fromkeys(("notes", "note_shares", "todos", "results"), "user_id")}
     digest = "count(*), md5(string_agg(found::text, '' ORDER BY found::text))"
     selects = (f"SELECT {digest} FROM {table} found WHERE {owner} = {user_id}" for table, owner in tables.items())

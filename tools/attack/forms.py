@@ -1,4 +1,4 @@
-"""The forms of the site, found by reading its pages as a crawler does: so a new form is attacked too."""
+"""Find the forms of the site by reading its pages as a crawler does: so a new form is attacked too."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -44,7 +44,7 @@ class FormParser(HTMLParser):
 
 
 def forms_of(clients: list[Client], pages: list[str]) -> list[tuple[Client, Form]]:
-    """Every form of these pages once, with the client that sees it."""
+    """Return every form of these pages once, with the client that sees it."""
     found: dict[tuple[str, ...], tuple[Client, Form]] = {}
     for client in clients:
         for page in pages:

@@ -1,4 +1,4 @@
-"""Fuzzing: every field of every form, every id and every query, with values that nobody types."""
+"""Fuzz every field of every form, every id and every query, with values that nobody types."""
 
 import re
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ class Fuzzer:
         self._sent = 0
 
     def alive(self, client: Client) -> Client:
-        """The client; signed in again when a form has signed it out. Empties the rate limits now and then."""
+        """Return the client; signed in again when a form has signed it out. Empties the rate limits now and then."""
         self._sent += 1
         if self._sent % PER_ROUND == 0:
             self.site.rows("DELETE FROM rate_limits")

@@ -1,4 +1,4 @@
-"""Other people's rows in lists of the API: cursors of the owner's own lists, searches for the owner's words, keys."""
+"""Look for other people's rows in lists of the API, by the owner's cursors, words and keys."""
 
 import io
 import json
@@ -31,7 +31,7 @@ CREATIONS: dict[str, object] = {
 
 
 def furnish(site: Site, owner: User) -> None:
-    """More than a page of each list."""
+    """Create more than a page of each list."""
     with site.app.app_context():
         for note_id in notes.create_notes(owner.id, [(f"{WORD} {number}", "text #owner") for number in range(90)])[:40]:
             archive.archive_note(owner.id, note_id, archived=note_id % 8 != 0)
@@ -60,7 +60,7 @@ class Program:
 
 
 def pages(owner: Program) -> Iterator[str]:
-    """Every page of each list, by the cursors that the owner gets."""
+    """Yield every page of each list, by the cursors that the owner gets."""
     for path in LISTS:
         cursor = ""
         while cursor is not None:
@@ -70,7 +70,7 @@ def pages(owner: Program) -> Iterator[str]:
 
 
 def in_lists(site: Site) -> Finding:
-    """What somebody else's program reads by the owner's cursors and words, and gets for the owner's keys."""
+    """Read as somebody else's program, by the owner's cursors and words, and create by the owner's keys."""
     finding = Finding("other people's rows, in lists of the API", "none of theirs")
     owner, taker = Program(site, "lister"), Program(site, "reader")
     furnish(site, owner.user)

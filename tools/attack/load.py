@@ -1,4 +1,4 @@
-"""Attacks that the commands of bench/ hold, in short: slow clients, races, guesses."""
+"""Run in short the attacks of tools/bench: slow clients, races, guesses."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def races(site: Site, clients: int, rounds: int) -> Finding:
 
 
 def guesses(number: int) -> Finding:
-    """tools.bench.guesses, which has a database of its own, since it moves the clock of the buckets."""
+    """Run tools.bench.guesses, which has a database of its own, since it moves the clock of the buckets."""
     finding = Finding("guesses at one account in an hour", "120 reach the hash at most, the owner gets in")
     command = [sys.executable, "-m", "tools.bench.guesses", str(number)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Other people's things (IDOR), and sessions that are over: cookies and links that are played again."""
+"""Try other people's things (IDOR), and sessions that are over: cookies and links that are played again."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -124,7 +124,7 @@ def _try_twice(site: Site, finding: Finding, link: str, fields: dict[str, str]) 
 
 
 def _sign_up_after_leaving(site: Site, finding: Finding) -> None:
-    """The account that a link has opened is gone, so the address is free; the link is not."""
+    """Play a link again whose account is gone: the address is free then, and the link is not."""
     link = f"/sign-up/{_sign_up_token(site, 'leaver@example.com')}"
     leaver = Client(site.port)
     leaver.submit(link, nickname="leaver", password=PASSWORD)

@@ -1,4 +1,4 @@
-"""Requests that no browser of ours sends: methods, content types, headers, cookies, bodies; without a CSRF token."""
+"""Send requests that no browser sends: methods, content types, headers, cookies, bodies; without a CSRF token."""
 
 from collections.abc import Iterator
 
@@ -85,7 +85,7 @@ def bodies(site: Site, client: Client, posts: list[str]) -> Finding:
 
 
 def cross_site(site: Site, client: Client, posts: list[str]) -> Finding:
-    """Cross-site request forgery: no token, one of another session, one of nobody; or from another site."""
+    """Forge cross-site requests: no token, one of another session, one of nobody; or from another site."""
     finding = Finding("POSTs without a CSRF token of theirs", "refused, nothing stored")
     [(user,)] = site.rows("SELECT id FROM users WHERE nickname = 'sender'")
     before, foreign, good = fingerprint(site, user), Client(site.port).token(), client.token()

@@ -1,4 +1,4 @@
-"""Send the API what its served OpenAPI document allows, and what it does not, and hold the answers to the document.
+"""Send the API what its served OpenAPI document allows, and what it does not, and check the answers against it.
 
 Starts a site of its own. schemathesis generates the requests: examples, the bounds of every field, random ones, and
 sequences in which one request takes the id that another was answered. Exit code 1 when an answer is a 5xx or another
@@ -45,7 +45,7 @@ class Sample(Body):
 
 
 def schema_sentences(app: Flask) -> set[str]:
-    """By which a body is refused that the schema of its operation does not allow, in each language."""
+    """Return the sentences that refuse a body which the schema of its operation does not allow, in each language."""
     found: set[str] = set()
     for language in LANGUAGES:
         with app.test_request_context(headers={"Accept-Language": language}):
@@ -58,7 +58,7 @@ def schema_sentences(app: Flask) -> set[str]:
 
 
 def furnish(site: Site) -> str:
-    """A token of an account with several pages of notes, some of them in the trash."""
+    """Return a token of an account with several pages of notes, some of them in the trash."""
     user = site.sign_up("schema")
     own_things(site, user)
     with site.app.app_context():
@@ -68,7 +68,7 @@ def furnish(site: Site) -> str:
 
 
 def generate(site: Site, token: str, folder: Path, seed: int | None) -> tuple[int, str]:
-    """Run schemathesis in this folder; returns its exit code and what it said."""
+    """Run schemathesis in this folder; return its exit code and what it said."""
     url, events = f"http://127.0.0.1:{site.port}", folder / "events.ndjson"
     command = [
         *(str(programs() / "schemathesis"), "--config-file", str(FOLDER / "schemathesis.toml"), "run"),
@@ -83,7 +83,7 @@ def generate(site: Site, token: str, folder: Path, seed: int | None) -> tuple[in
 
 
 def shortcomings(answers: Answers) -> list[str]:
-    """Why the run is no success."""
+    """Return why the run is no success."""
     found = [f"{count} answers failed {check}" for check, count in answers.failed.items()]
     found += [f"{operation} was never taken" for operation in sorted(answers.asked - answers.taken - NEVER_TAKEN)]
     found += list(answers.wronged)

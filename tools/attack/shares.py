@@ -1,4 +1,4 @@
-"""Secret links of shared notes: made up, ended or in the trash, and what a stranger learns from one that is open."""
+"""Try secret links of shared notes: made up, ended or in the trash, and learn what one tells that is open."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tools.bench.site import Site
 
 
 def _links(site: Site, user: User) -> tuple[int, dict[str, str]]:
-    """The id of a note that is shared, and a token of each kind."""
+    """Return the id of a note that is shared, and a token of each kind."""
     with site.app.app_context():
         ids = {kind: notes.create_note(user.id, kind, f"{kind} #tag") for kind in ("open", "ended", "in the trash")}
         tokens = {kind: sharing.share_note(user.id, note_id) for kind, note_id in ids.items()}

@@ -1,4 +1,4 @@
-"""Other people's things (IDOR) by the API: every operation on one thing, with the token of somebody else."""
+"""Take other people's things (IDOR) by the API: every operation on one thing, with the token of somebody else."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def put_away(site: Site, user_id: int, ids: dict[str, Any], turn: int) -> None:
 
 
 def tries(site: Site, ids: dict[str, Any], own: dict[str, Any]) -> Iterator[Try]:
-    """Every operation on one thing of the owner, and those that take another id, or more, in their body or query.
+    """Yield every operation on one thing of the owner, and those that take another id, or more, in their body or query.
 
     Args:
         own: ids of the taker.
@@ -54,7 +54,7 @@ def tries(site: Site, ids: dict[str, Any], own: dict[str, Any]) -> Iterator[Try]
 
 
 def other_peoples_by_token(site: Site, quick: bool) -> Finding:
-    """With a token that may do everything with what is its owner's."""
+    """Ask with a token that may do everything with what is its owner's."""
     finding = Finding("other people's ids, by the API", "404, and their rows stay")
     alice, mallory = site.sign_up("owner"), site.sign_up("taker")
     token, own = token_of(site, mallory), own_things(site, mallory)

@@ -1,4 +1,4 @@
-"""Hostile files: pictures that are none, bombs, what keeps a decoder busy; archives that lie about their content."""
+"""Upload hostile files: pictures that are none, bombs, what keeps a decoder busy; archives that lie."""
 
 from collections.abc import Iterator
 from itertools import islice

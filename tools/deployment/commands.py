@@ -1,4 +1,4 @@
-"""The two commands. Exit code 0: it serves; 1: it does not, and the last line says why; 130: interrupted."""
+"""Run the two commands. Exit code 0: it serves; 1: it does not, and the last line says why; 130: interrupted."""
 
 import argparse
 from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ TESTS = ("make", "test")
 
 
 def deploy_staging(shell: Shell, limits: Limits) -> str:
-    """Test main, push it, and see that it serves. Returns what staging runs. Raises: DeployError."""
+    """Test main, push it, and see that it serves. Return what staging runs. Raises: DeployError."""
     repository = Repository(shell, REMOTES)
     commit = repository.require_deployable()
     staging = target(STAGING, repository, shell, limits)
@@ -24,7 +24,7 @@ def deploy_staging(shell: Shell, limits: Limits) -> str:
 
 
 def deploy_production(shell: Shell, limits: Limits, writes: bool) -> str:
-    """Hand over to production what staging runs, and see that it serves. Returns what production runs.
+    """Hand over to production what staging runs, and see that it serves. Return what production runs.
 
     Args:
         writes: whether the smoke journey may make an account there, and delete it.
@@ -61,7 +61,7 @@ def _require_tests(repository: Repository, commit: str, shell: Shell, limit: flo
 
 
 def _require_on_staging(staging: Target, commit: str) -> None:
-    """Asks staging itself, so that it does not matter who deployed there and from where. Raises: DeployError."""
+    """Ask staging itself, so that it does not matter who deployed there and from where. Raises: DeployError."""
     runs = live(staging.platform.releases())
     if runs is None or not runs.is_of(commit):
         there = f"{runs.commit} (v{runs.version})" if runs and runs.commit else "nothing"
@@ -81,14 +81,14 @@ def _push(repository: Repository, to: Target, commit: str, before: int) -> Relea
 
 
 def _tell_failed_release(to: Target, commit: str, before: int) -> None:
-    """A platform that can refuse a push does so when the release phase has failed."""
+    """Tell of the failed release: a platform that can refuse a push does so when the release phase has failed."""
     for release in to.platform.releases():
         if release.version > before and release.status == FAILED and release.is_of(commit):
             raise failed(to.platform, release)
 
 
 def _released(to: Target, commit: str, before: int) -> Release:
-    """The release of the commit, when it has succeeded and is live.
+    """Return the release of the commit, when it has succeeded and is live.
 
     Raises:
         DeployError: there is none, it failed, or another one is live.
@@ -104,7 +104,7 @@ def _released(to: Target, commit: str, before: int) -> Release:
 
 
 def _released_before(to: Target, releases: list[Release], commit: str) -> Release:
-    """Git had nothing to push ("Everything up-to-date"): an earlier deploy did, and may have failed after that."""
+    """Return the release of an earlier deploy, which may have failed: git had nothing to push ("up-to-date")."""
     to.journal.say(f"{to.remote} has {commit[:12]} already.")
     ours = next((one for one in releases if one.is_of(commit)), None)
     if ours is None:

@@ -1,5 +1,5 @@
-"""What stops a deploy or a rollback."""
+"""Name what stops a deploy or a rollback."""
 
 
 class DeployError(Exception):
-    """It goes no further. The message says what happened and what to do."""
+    """Go no further. The message says what happened and what to do."""

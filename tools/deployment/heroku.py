@@ -1,4 +1,4 @@
-"""Heroku, through its command line (`heroku`, 11). Each command names the app, since releases:retry takes no remote."""
+"""Ask Heroku by its command line (`heroku`, 11). Each command names the app, since releases:retry takes no remote."""
 
 import itertools
 import json
@@ -49,7 +49,7 @@ class Heroku:
         return done.code, done.output
 
     def promote_from(self, staging: Platform, commit: str) -> bool:
-        """Within a pipeline: the very slug that staging runs, not a second build of the same commit."""
+        """Promote within a pipeline the very slug that staging runs, not a second build of the same commit."""
         if not isinstance(staging, Heroku):
             return False
         (theirs, stage), (ours, _) = staging._coupling(), self._coupling()
@@ -77,7 +77,7 @@ class Heroku:
         )
 
     def _coupling(self) -> tuple[str | None, str | None]:
-        """The id of the pipeline, and the stage in it; twice None: it is in no pipeline."""
+        """Return the id of the pipeline, and the stage in it; twice None: it is in no pipeline."""
         try:
             coupling = self._info()["pipeline_coupling"]
             return (str(coupling["pipeline"]["id"]), str(coupling["stage"])) if coupling else (None, None)
@@ -107,7 +107,7 @@ class Heroku:
 
 
 def _releases(document: Any) -> list[Release]:
-    """The commit of a release stands in the description of the one that was built, which has the same build."""
+    """Find commits: that of a release stands in the description of the one that was built, which has the same build."""
     commits: dict[str | None, str] = {}
     for one in document:
         if (build := _build(one)) and (built := BUILT.search(one["description"])):
@@ -126,13 +126,13 @@ def _releases(document: Any) -> list[Release]:
 
 
 def _build(release: Mapping[str, Any]) -> str | None:
-    """The id of its slug (Cedar) or of its image (Fir); the other one is null there."""
+    """Return the id of its slug (Cedar) or of its image (Fir); the other one is null there."""
     build = release.get("slug") or release.get("oci_image")
     return str(build["id"]) if build else None
 
 
 def _complaint(done: Done) -> str:
-    """The sentence after "Error:". An empty line ends it, and warnings may stand before it."""
+    """Return the sentence after "Error:". An empty line ends it, and warnings may stand before it."""
     lines = [line.strip(" ›") for line in (done.errors or done.output).splitlines()]
     found = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""The log of a deploy: what the terminal shows, with the time of each line, in instance/deploys/."""
+"""Write the log of a deploy: what the terminal shows, with the time of each line, in instance/deploys/."""
 
 import sys
 from datetime import UTC, datetime
@@ -27,12 +27,12 @@ class Journal:
         self._write(line)
 
     def end(self, outcome: str) -> None:
-        """The last line, without which whoever wrote the log was killed."""
+        """Write the last line, without which whoever wrote the log was killed."""
         self._write(f"ended: {outcome}")
         print(f"{self.name}: {outcome} (log: {self.file})", file=sys.stderr, flush=True)
 
     def tests_passed_at(self, commit: str) -> str | None:
-        """When the tests of this very commit passed here, as ISO 8601; None: nobody noted that they did."""
+        """Return when the tests of this very commit passed here, as ISO 8601; None: nobody noted that they did."""
         file = self.folder / TESTED
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         return next((line.split()[1] for line in reversed(lines) if line.startswith(f"{commit} ")), None)

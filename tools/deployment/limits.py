@@ -1,4 +1,4 @@
-"""Time limits: nothing is waited for without one."""
+"""Limit every wait in time."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""A plain server, through its own `receive` (plain_server/), which says the same words over ssh."""
+"""Ask a plain server by its own `receive` (tools/plain_server), which says the same words over ssh."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ class PlainServer:
         self._limits = limits
 
     def require_access(self) -> None:
-        """The list of releases, which is asked for next, needs it too."""
+        """Ask nothing: the list of releases, which is asked for next, needs access too."""
 
     def releases(self, is_new: bool = True) -> list[Release]:
         done = self._shell.ask([*self._receive, "releases", "--json"], self._limits.command, is_new)
@@ -53,7 +53,7 @@ class PlainServer:
         return done.code == 0
 
     def show_output(self, release: Release) -> None:
-        """It has come with the push."""
+        """Show nothing: the output has come with the push."""
 
     def advice(self, release: Release) -> str:
         return "Fix what its last line says, and deploy again."

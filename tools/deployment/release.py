@@ -1,4 +1,4 @@
-"""Releases, as every platform tells them, and waiting for one to end."""
+"""Read releases as every platform tells them, and wait for one to end."""
 
 import time
 from collections.abc import Sequence
@@ -31,25 +31,25 @@ class Release(NamedTuple):
 
 
 def names(told: object, commit: str) -> bool:
-    """Whether what was told is this commit: the whole of it, or its beginning. One letter is that of many commits."""
+    """Tell whether this commit was told: the whole of it, or its beginning. One letter is that of many commits."""
     return isinstance(told, str) and len(told) >= SHORTEST and commit.startswith(told)
 
 
 class Platform(Protocol):
-    """Where a remote leads. Each method raises DeployError when the platform does not answer as it should."""
+    """Name what a remote offers. Each method raises DeployError when the platform does not answer as it should."""
 
     name: str
 
     def require_access(self) -> None: ...
 
     def releases(self, is_new: bool = True) -> list[Release]:
-        """The newest first. `is_new`: print the command."""
+        """Return the newest first. `is_new`: print the command."""
 
     def site(self) -> str | None:
-        """The address of the site, where the platform knows it."""
+        """Return the address of the site, where the platform knows it."""
 
     def run(self, command: Sequence[str]) -> tuple[int, str]:
-        """The exit code and the output of a one-off process with the live release's code and environment."""
+        """Run a one-off process with the live release's code and environment. Return its exit code and output."""
 
     def promote_from(self, staging: "Platform", commit: str) -> bool:
         """Take over the build of staging; False: that cannot be done, so the commit has to be pushed."""
@@ -57,14 +57,14 @@ class Platform(Protocol):
     def roll_back(self, release: Release) -> bool: ...
 
     def show_output(self, release: Release) -> None:
-        """What the release phase wrote."""
+        """Show what the release phase wrote."""
 
     def advice(self, release: Release) -> str:
-        """How to run a failed release phase again."""
+        """Return how to run a failed release phase again."""
 
 
 def live(releases: Sequence[Release]) -> Release | None:
-    """The newest that succeeded: what failed or is pending does not serve."""
+    """Return the newest that succeeded: what failed or is pending does not serve."""
     return next((release for release in releases if release.status == SUCCEEDED), None)
 
 

@@ -1,4 +1,4 @@
-"""The checkout: what would be deployed, and what git has to say about it."""
+"""Ask git what would be deployed."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ class Repository:
         self._remotes = remotes
 
     def require_deployable(self) -> str:
-        """The commit to deploy: main, with nothing beside it that only this machine has.
+        """Return the commit to deploy: main, with nothing beside it that only this machine has.
 
         Raises:
             DeployError: the tree is not clean, another branch is checked out, or the branch differs from its upstream.
@@ -34,7 +34,7 @@ class Repository:
         return self.commit("HEAD")
 
     def commit(self, name: str) -> str:
-        """The whole name of a commit. Raises: DeployError."""
+        """Return the whole name of a commit. Raises: DeployError."""
         done = self._git("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}", may_fail=True)
         if done.code != 0:
             raise DeployError(f"This checkout does not have the commit {name}: git fetch")
@@ -44,11 +44,11 @@ class Repository:
         return self._git("config", "--get", f"remote.{remote}.{name}", may_fail=True).output.strip() or None
 
     def push(self, remote: str, commit: str, limit: float) -> bool:
-        """Whether the remote took it. Pushes the commit that was tested, whatever main is by now."""
+        """Push the commit that was tested, whatever main is by now. Return whether the remote took it."""
         return self._shell.show(["git", "push", remote, f"{commit}:refs/heads/{BRANCH}"], limit).code == 0
 
     def head_revision(self, commit: str) -> str:
-        """The newest migration that the code of a commit has.
+        """Return the newest migration that the code of a commit has.
 
         Raises:
             DeployError: it has none, or several.
@@ -80,7 +80,7 @@ class Repository:
 
 
 def root_of(folder: Path) -> Path:
-    """The checkout that a folder is in. Raises: DeployError."""
+    """Return the checkout that a folder is in. Raises: DeployError."""
     for candidate in (folder, *folder.parents):
         if (candidate / ".git").exists():
             return candidate

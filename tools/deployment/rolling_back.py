@@ -13,7 +13,7 @@ from tools.deployment.target import REMOTES, target
 
 
 def roll_back(shell: Shell, limits: Limits, remote: str, to: str | None, anyway: bool) -> str:
-    """Returns what the remote runs.
+    """Go back, and return what the remote runs.
 
     Args:
         to: a version such as v12, or a commit; None: the release before the live one.
@@ -66,7 +66,7 @@ def _chosen(releases: list[Release], to: str | None) -> Release:
 
 
 def _before(releases: list[Release], runs: Release) -> Release:
-    """The newest of another commit: one that only changed the configuration is no way back."""
+    """Return the newest of another commit: one that only changed the configuration is no way back."""
     for one in releases:
         if one.version < runs.version and one.status == SUCCEEDED and one.commit not in (None, runs.commit):
             return one
@@ -81,7 +81,7 @@ def _is_named(release: Release, name: str) -> bool:
 
 
 def _foretell(shell: Shell, code: int, output: str, anyway: bool) -> None:
-    """What the ledger says. Only a plain yes is one: exit code 0, and the answer. Raises: DeployError."""
+    """Ask the ledger. Only a plain yes is one: exit code 0, and the answer. Raises: DeployError."""
     document = _document(output)
     answer = document.get("answer")
     for reason in document.get("reasons") or []:
@@ -100,7 +100,7 @@ def _foretell(shell: Shell, code: int, output: str, anyway: bool) -> None:
 
 
 def _document(output: str) -> dict[str, Any]:
-    """The first JSON object of the output: a one-off process may log lines before it."""
+    """Return the first JSON object of the output: a one-off process may log lines before it."""
     for brace in re.finditer(r"{", output):
         try:
             document, _ = json.JSONDecoder().raw_decode(output, brace.start())

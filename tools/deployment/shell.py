@@ -69,7 +69,7 @@ class Shell:
                 raise
 
     def _read(self, process: "subprocess.Popen[bytes]", deadline: float, is_shown: bool) -> tuple[str, str]:
-        """What it writes to each, until both are closed. Raises: TimeoutError."""
+        """Read what it writes to each, until both are closed. Raises: TimeoutError."""
         pipes: list[IO[bytes]] = [pipe for pipe in (process.stdout, process.stderr) if pipe]
         written = {pipe.fileno(): bytearray() for pipe in pipes}
         rest = dict.fromkeys(written, b"")

@@ -1,4 +1,4 @@
-"""The site as a browser sees it, and waiting until the new release serves."""
+"""Look at the site as a browser does, and wait until the new release serves."""
 
 import json
 import time
@@ -39,7 +39,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Site:
-    """A browser of its own: it keeps cookies, and follows no redirects.
+    """Browse a site: it keeps cookies, and follows no redirects.
 
     Args:
         url: scheme, host and port.
@@ -68,7 +68,7 @@ class Site:
         return self._send(path, urllib.parse.urlencode(fields).encode())
 
     def _send(self, path: str, body: bytes | None) -> Answer:
-        """Raises: Unreachable."""
+        """Send a request. Raises: Unreachable."""
         request = urllib.request.Request(self.url + path, body, self._headers)
         try:
             with self._opener.open(request, timeout=self._limits.request) as answer:
@@ -93,7 +93,7 @@ class Site:
         return Answer(status, self._place(headers.get("Location", "")), text.decode(errors="replace"))
 
     def _place(self, location: str) -> str:
-        """A path of this site, also where the header names its host; of another site the whole URL."""
+        """Return a path of this site, also where the header names its host; of another site the whole URL."""
         target = urllib.parse.urlsplit(location)
         return location if target.netloc and target.hostname != self.host else target.path
 
@@ -127,7 +127,7 @@ def wait_until_it_serves(site: Site, commit: str, limits: Limits, journal: Journ
 
 
 def require_serving(site: Site, commit: str) -> None:
-    """Raises: DeployError: another commit serves by now, or nothing."""
+    """Refuse to go on. Raises: DeployError: another commit serves by now, or nothing."""
     status, state, serving = _look(site)
     if status != 200 or not names(serving, commit):
         raise DeployError(
@@ -137,7 +137,7 @@ def require_serving(site: Site, commit: str) -> None:
 
 
 def _look(site: Site) -> tuple[int, str, str | None]:
-    """The status of /readyz, its state or why there is none, and the commit that it says."""
+    """Return the status of /readyz, its state or why there is none, and the commit that it says."""
     try:
         answer = site.get("/readyz")
     except Unreachable as error:

@@ -1,4 +1,4 @@
-"""The smoke journey: does the release do what the site is for? Over HTTP, as a person would."""
+"""Take the smoke journey over HTTP, as a person would: does the release do what the site is for?"""
 
 import netrc
 import re
@@ -17,7 +17,7 @@ NOTE = re.compile(r"/notes/(\d+)")
 
 
 def read(site: Site, journal: Journal) -> None:
-    """What a visitor sees without an account. Changes nothing.
+    """Read what a visitor sees without an account. Changes nothing.
 
     Raises:
         DeployError: a page is not what it should be.
@@ -71,7 +71,7 @@ def _with_known_account(site: Site) -> None:
 
 
 def _write_and_read(site: Site) -> str:
-    """The id of the note."""
+    """Return the id of the note."""
     word = f"smoke{secrets.token_hex(8)}"
     _redirect("POST /notes", _post(site, "/notes", title=word, content="반만 적어 두세요"), "/notes")
     found = NOTE.search(_page(site, f"/notes?q={word}", word).partition('<main id="main"')[2])

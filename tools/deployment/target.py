@@ -1,4 +1,4 @@
-"""What a git remote leads to: a platform and a site, by its URL, or by what `git config` says of it."""
+"""Find the platform and the site that a git remote leads to, by its URL, or by what `git config` says of it."""
 
 from dataclasses import dataclass
 

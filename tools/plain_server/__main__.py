@@ -1,4 +1,4 @@
-"""The commands. `bin/receive` of a site calls `main`; `python3 -m plain_server FOLDER` makes a site."""
+"""Run the commands. `bin/receive` of a site calls `main`; `python3 -m plain_server FOLDER` makes a site."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ MOST_SHOWN = 50  # releases
 
 
 def pushed(deploys: Deploys, _: argparse.Namespace) -> None:
-    """Git's proc-receive hook: deploy what is pushed to main and move main there, or refuse the push."""
+    """Answer git's proc-receive hook: deploy what is pushed to main and move main there, or refuse the push."""
     push = Push(sys.stdin.buffer, sys.stdout.buffer)
     try:
         branches = [update for update in push.updates if update.name.startswith(BRANCHES)]
@@ -80,7 +80,7 @@ def resume(deploys: Deploys, _: argparse.Namespace) -> None:
 
 
 def releases(deploys: Deploys, arguments: argparse.Namespace) -> None:
-    """The newest releases, the newest first, as `heroku releases` shows them."""
+    """Print the newest releases, the newest first, as `heroku releases` shows them."""
     live = deploys.records.live()
     shown = [{**vars(release), "current": release == live} for release in reversed(deploys.records.all()[-MOST_SHOWN:])]
     if arguments.json:
@@ -92,7 +92,7 @@ def releases(deploys: Deploys, arguments: argparse.Namespace) -> None:
 
 
 def run(deploys: Deploys, arguments: argparse.Namespace) -> None:
-    """A one-off command with the environment of the live release, in its checkout: receive run flask release status"""
+    """Run a one-off command with the environment and the checkout of the live release: receive run flask …"""
     live = deploys.records.live()
     if live is None:
         raise DeployError("Nothing is live yet: git push")
@@ -105,7 +105,7 @@ def run(deploys: Deploys, arguments: argparse.Namespace) -> None:
 
 
 def haproxy(deploys: Deploys, _: argparse.Namespace) -> None:
-    """The configuration of HAProxy, for /etc/haproxy/haproxy.cfg."""
+    """Print the configuration of HAProxy, for /etc/haproxy/haproxy.cfg."""
     print(configuration(deploys.place), end="")
 
 

@@ -1,4 +1,4 @@
-"""HAProxy, which ends TLS and sends requests to the web of the live release: its runtime API and its configuration."""
+"""Tell HAProxy, which ends TLS and sends requests to the web of the live release, by its API and configuration."""
 
 import csv
 import shlex

@@ -1,4 +1,4 @@
-"""Building a commit: its checkout, and the virtual environment of its requirements.txt."""
+"""Build a commit: its checkout, and the virtual environment of its requirements.txt."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ SCRIPT = re.compile(rb"""(#!/bin/sh\n'''exec' )(.+)(?= "\$0" "\$@"\n)""")
 
 
 def build(place: Place, commit: str) -> Path:
-    """The checkout of a commit, with `.venv`. What is there already is used again.
+    """Return the checkout of a commit, with `.venv`. What is there already is used again.
 
     Raises:
         DeployError: it cannot be built.
@@ -37,7 +37,7 @@ def build(place: Place, commit: str) -> Path:
 
 
 def _point(link: Path, environment: Path, draft: Path) -> None:
-    """At once: the processes that run from this checkout never find none."""
+    """Link at once: the processes that run from this checkout never find none."""
     draft.unlink(missing_ok=True)
     draft.symlink_to(environment)
     draft.replace(link)
@@ -82,7 +82,7 @@ def _read(file: Path) -> bytes:
 
 
 def key(python: str, requirements: Path) -> str:
-    """A name for the pinned packages and the Python.
+    """Return a name for the pinned packages and the Python.
 
     Raises:
         DeployError: one of the two is not there.
@@ -124,7 +124,7 @@ def _quote_scripts(environment: Path) -> None:
 
 
 def procfile(checkout: Path) -> dict[str, str]:
-    """The command of each process type.
+    """Return the command of each process type.
 
     Raises:
         DeployError: there is no Procfile with a web, or it is no text.

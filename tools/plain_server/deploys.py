@@ -1,4 +1,4 @@
-"""A deploy: build, release, start the new web beside the old one, let HAProxy switch, stop the old processes.
+"""Deploy: build, release, start the new web beside the old one, let HAProxy switch, stop the old processes.
 
 Whoever kills us at any line leaves a site that serves: nothing of the live release is touched before the new one is
 ready and recorded, and `converge` makes processes and HAProxy fit the record, however far the one before it came.
@@ -25,7 +25,7 @@ NOT_STARTED = ("release", "postdeploy", "web")  # lines that run once, and the w
 
 
 class Deploys:
-    """Only within `lock()`, all but the records."""
+    """Deploy to a place. Only within `lock()`, all but the records."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -35,7 +35,7 @@ class Deploys:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One at a time: the others wait. The kernel unlocks it when we die."""
+        """Let in one at a time: the others wait. The kernel unlocks it when we die."""
         with (self.place.root / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,7 +103,7 @@ class Deploys:
         builds.remove_old(self.place, live.commit)
 
     def converge_if_possible(self) -> None:
-        """What is pushed next may be what mends it."""
+        """Say so and go on: what is pushed next may be what mends it."""
         try:
             self.converge()
         except (DeployError, OSError) as error:
@@ -118,7 +118,7 @@ class Deploys:
         return checkout
 
     def _run_release_phase(self, command: str, release: Release, checkout: Path) -> None:
-        """Its output goes to a file, so that it ends in order when we are killed."""
+        """Run the release phase. Its output goes to a file, so that it ends in order when we are killed."""
         say(f"Release phase: {command}")
         log = self.place.log / "release.log"
         environment = self.place.environment_of(release.commit, release.version)

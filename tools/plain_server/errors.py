@@ -1,5 +1,5 @@
-"""What a deploy is refused with."""
+"""Name what a deploy is refused with."""
 
 
 class DeployError(Exception):
-    """It cannot be done, and the live release serves on. The message is one sentence that says what to do."""
+    """Refuse what cannot be done, and the live release serves on. The message is one sentence that says what to do."""

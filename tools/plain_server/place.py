@@ -1,4 +1,4 @@
-"""Where everything is on the server, and how the server differs from others."""
+"""Find where everything is on the server, and how the server differs from others."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of a site."""
+    """Find what is in the folder of a site."""
 
     root: Path
 
@@ -51,7 +51,7 @@ class Place:
 
     @property
     def releases(self) -> Path:
-        """Checkouts, each named by its commit."""
+        """Return the folder of the checkouts, each named by its commit."""
         return self.root / "releases"
 
     @property
@@ -60,7 +60,7 @@ class Place:
 
     @property
     def sessions(self) -> Path:
-        """A file for each line of the Procfile that was started, named by its session."""
+        """Return the folder with a file for each line of the Procfile that was started, named by its session."""
         return self.root / "sessions"
 
     @property
@@ -80,7 +80,7 @@ class Place:
             raise DeployError(f"{file} cannot be used: {error}; docs/plain-server.md describes it.") from None
 
     def environment(self) -> dict[str, str]:
-        """The app's environment: NAME=value a line, as it is, without quotes.
+        """Read the app's environment: NAME=value a line, as it is, without quotes.
 
         Raises:
             DeployError: a line is nothing of the kind; the message does not show it, since it may hold a secret.
@@ -103,7 +103,7 @@ class Place:
         return found
 
     def environment_of(self, commit: str, version: int) -> dict[str, str]:
-        """Of a process of a release: nothing of ours, such as the variables that git gives its hooks."""
+        """Return the environment of a process of a release: nothing of ours, such as the variables of git's hooks."""
         python = self.releases / commit / ".venv"
         own = self.environment()
         return {

@@ -1,4 +1,4 @@
-"""The processes of releases: started on their own, found again, and stopped.
+"""Start the processes of releases on their own, find them again, and stop them.
 
 Each line of the Procfile leads a session of its own (setsid(2)). Whatever it becomes by `exec`, and whatever it starts,
 stays in that session, and the kernel gives its number to nobody else before the last of them has ended. The line writes
@@ -83,7 +83,7 @@ def spawn(
     output: BinaryIO,
     first: Callable[[], None] | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """A line of the Procfile, in a session of its own: it goes on when we are killed.
+    """Run a line of the Procfile in a session of its own: it goes on when we are killed.
 
     Args:
         first: what the new process does before it runs the line.
@@ -171,7 +171,7 @@ def _port(name: str, environment: Mapping[str, str]) -> int:
 
 
 def stop(place: Place, processes: Iterable[Process]) -> None:
-    """SIGTERM to all of them at once, as platforms do, and SIGKILL to what is left when the time is over."""
+    """Send SIGTERM to all of them at once, as platforms do, and SIGKILL to what is left when the time is over."""
     asked = set(processes)
     _signal(asked, signal.SIGTERM)
     deadline = time.monotonic() + place.settings.stop_within

@@ -1,10 +1,10 @@
-"""Whether a web may get requests."""
+"""Ask a web whether it may get requests."""
 
 from http.client import HTTPConnection, HTTPException
 
 
 def not_ready(port: int, host: str) -> str:
-    """What /readyz says, or why it does not answer; empty when it is ready."""
+    """Return what /readyz says, or why it does not answer; empty when it is ready."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz", headers={"Host": host})

@@ -1,4 +1,4 @@
-"""The record of releases: a line of JSON for each change of state, appended and never changed.
+"""Keep the record of releases: a line of JSON for each change of state, appended and never changed.
 
 A release has the states that Heroku's have: pending, succeeded, failed. The newest that succeeded is the live one.
 """
@@ -33,7 +33,7 @@ class Records:
     file: Path
 
     def all(self) -> list[Release]:
-        """The oldest first. A line that is cut, because its writer was killed, counts as not written."""
+        """Return the oldest first. A line that is cut, because its writer was killed, counts as not written."""
         found: dict[int, Release] = {}
         lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
         for line in lines:
@@ -59,13 +59,13 @@ class Records:
         return ended
 
     def fail_interrupted(self) -> None:
-        """Only for who holds the lock: nobody works on what is pending then."""
+        """Let what is pending fail. Only for who holds the lock: nobody works on it then."""
         for release in self.all():
             if release.status == PENDING:
                 self.end(release, FAILED, f"{release.description}: interrupted")
 
     def _append(self, release: Release) -> None:
-        """On the disk before anything is done that it tells."""
+        """Write it to the disk before anything is done that it tells."""
         descriptor = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         with os.fdopen(descriptor, "rb+", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)

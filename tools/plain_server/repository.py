@@ -1,4 +1,4 @@
-"""The bare repository: where main is, and what git asks its proc-receive hook about a push.
+"""Ask the bare repository where main is, and what git asks its proc-receive hook about a push.
 
 Git hands main over to that hook (githooks(5), since git 2.29) once the pushed objects are stored, and leaves it to the
 hook to move the reference. So main is compared, deployed and moved under one lock. A pre-receive hook cannot: git moves

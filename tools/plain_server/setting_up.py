@@ -1,4 +1,4 @@
-"""Making the folder of a site, and putting this code there; again for a newer version of it."""
+"""Make the folder of a site, and put this code there; again for a newer version of it."""
 
 import shlex
 import shutil

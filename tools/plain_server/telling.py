@@ -1,4 +1,4 @@
-"""What the pusher sees: our lines, and what the release phase prints. Nobody need be there any more to read it."""
+"""Tell the pusher our lines, and what the release phase prints. Nobody need be there any more to read it."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ POLL = 0.1  # seconds
 
 
 def say(line: str) -> None:
-    """To stderr, which git shows to whoever pushes. A lost connection does not end a deploy."""
+    """Write to stderr, which git shows to whoever pushes. A lost connection does not end a deploy."""
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
