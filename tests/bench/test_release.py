@@ -9,8 +9,7 @@ import pytest
 
 from tools.bench.release.figures import criteria, figures
 from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor
-from tools.bench.release.trial import Trial
-from tools.bench.release.watch import Look, longest_hold
+from tools.bench.release.trial import Look, Trial, longest_hold
 
 STALL = 0.6  # seconds
 

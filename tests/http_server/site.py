@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Flask, Response, request
 from gunicorn.arbiter import Arbiter
@@ -24,7 +23,6 @@ MIB = 1024 * 1024
 LARGE = 64 * MIB  # bytes; more than the kernel takes from the server on behalf of a client that does not read
 FAILURES: dict[str, Exception] = {
     "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    "folder": FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/gone"),
     "bucket": ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)),
     "bug": RuntimeError("a bug"),
 }
@@ -64,25 +62,6 @@ def short(status: int) -> Response:
 @app.get("/long")
 def long() -> Response:
     return Response([b"12345", b"67890"], headers={"Content-Length": "5"})
-
-
-@app.get("/text")
-def text() -> Response:
-    """A part that is no bytes."""
-    parts: list[Any] = [b"the beginning", 12]
-    return Response(iter(parts))
-
-
-@app.get("/badly-closed")
-def badly_closed() -> Response:
-    response = Response(iter([b"whole"]))
-    response.call_on_close(lambda: 1 / 0)
-    return response
-
-
-@app.get("/not-begun")
-def not_begun() -> Response:
-    return Response(part for part in [b"x"] if 1 / 0)
 
 
 @app.get("/broken/<failure>")

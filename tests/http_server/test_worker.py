@@ -145,23 +145,16 @@ def test_an_answer_that_fails_on_its_way_is_no_whole_answer_and_no_success_in_th
     assert site.said().count("Traceback") == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "version", "says"),
-    [
-        ("/short/200", "1.0", "TooShort: 5 bytes of the Content-Length are missing"),
-        ("/short/200", "1.1", "TooShort: 5 bytes of the Content-Length are missing"),
-        ("/text", "1.1", "TypeError: "),
-    ],
-)
-def test_an_answer_without_all_of_its_bytes_is_cut_off(site: Site, path: str, version: str, says: str) -> None:
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_an_answer_without_all_of_its_bytes_is_cut_off(site: Site, version: str) -> None:
     """Not even where the connection is kept, and another answer could fill it up."""
     keeps = "Connection: keep-alive\r\n"
     with site.connect() as client:
-        client.sendall(f"GET {path} HTTP/{version}\r\nHost: a\r\n{keeps}\r\n".encode() + GET)
+        client.sendall(f"GET /short/200 HTTP/{version}\r\nHost: a\r\n{keeps}\r\n".encode() + GET)
         received = read_until_reset(client)
     assert received.count(b"HTTP/") <= 1
-    site.logged(f'path="{path}" route=- status=500 ')
-    site.logged(says)
+    site.logged('path="/short/200" route=- status=500 ')
+    site.logged("TooShort: 5 bytes of the Content-Length are missing")
     assert site.said().count("Traceback") == 1
 
 
@@ -182,22 +175,6 @@ def test_an_answer_that_is_whole_without_a_body_keeps_its_connection(site: Site,
         answers = site.answers(first + LAST)
         assert [int(line.split()[1]) for line in answers] == [status, 200], (method, path)
     assert "level=error" not in site.said()
-
-
-def test_what_fails_behind_a_whole_answer_leaves_it_and_its_connection(site: Site) -> None:
-    first = b"GET /badly-closed HTTP/1.1\r\nHost: a\r\n\r\n"
-    answers = site.answers(first + LAST)
-    assert answers == [b"HTTP/1.1 200 OK"] * 2
-    site.logged("the end of the request failed")
-    assert site.said().count("Traceback") == 1
-    assert "status=500" not in site.said()
-
-
-def test_an_error_before_the_first_byte_is_500(site: Site) -> None:
-    answers = site.answers(b"GET /not-begun HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert [line.split()[1] for line in answers] == [b"500"]
-    site.logged("ZeroDivisionError")
-    assert site.said().count("Traceback") == 1
 
 
 def read_until_reset(client: socket.socket) -> bytes:

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import ExitStack
 
 from tools.bench.load import p95
-from tools.bench.outages import bucket, database, visits, worker
+from tools.bench.outages import bucket, database, worker
 from tools.bench.site import site
 
 # Promises; seconds.
@@ -33,7 +33,7 @@ def told(name: str, figures: dict[str, object], promises: dict[str, bool]) -> Br
     return [f"{name}: {promise}" for promise, holds in promises.items() if not holds]
 
 
-def show_database(outcome: visits.Outcome) -> Broken:
+def show_database(outcome: database.Outcome) -> Broken:
     figures = {
         "requests": len(outcome.answers),
         "bare 500s": len(outcome.bare),
