@@ -118,10 +118,15 @@ def _running(database: Database, script: Script) -> Iterator[Connection]:
             raise ReleaseError(failed_statement(error)) from error
 
 
-def upgrade_by_plain_alembic(database: Database, script: Script) -> None:
-    """Run it as Alembic does without app.release: nobody judges it, and no lock_timeout is set."""
+def try_out_by_plain_alembic(database: Database, script: Script, question: str) -> object:
+    """Run it as Alembic does without app.release, ask, and roll it back if it did not commit: nobody judges it, and no
+    lock_timeout is set.
+    """
     options = {"deadline": Deadline(SECONDS), "blockers": Blockers(), "transaction_per_migration": True}
     with database.engine.connect() as connection:
         migration = MigrationContext.configure(connection, opts=options)
         with Operations.context(migration), migration.begin_transaction(_per_migration=True):
             script.module.upgrade()
+            answer: object = connection.scalar(text(question))
+            connection.rollback()
+    return answer

@@ -1,4 +1,4 @@
-"""Safe revisions, written by hand: nothing is said against them, and they do what they say."""
+"""Let safe revisions pass: nothing is said against them, and they do what they say."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,17 @@ import pytest
 from tests.databases import Environment, copied_database
 from tests.release import judged
 from tests.release.migrating import Database, connected
-from tests.release.revision_corpus.cases import Safe, is_one_transaction
-from tests.release.revision_corpus.safe import SAFE
+from tests.release.revision_corpus.cases import Safe, is_one_transaction, read_safe
 from tests.release.sampling import one_in
 
+SAFE = read_safe()
 ROLLED_BACK = [case for case in SAFE if is_one_transaction(case.body)]
 COMMITTED = [case for case in SAFE if not is_one_transaction(case.body)]
 
 
 @pytest.fixture(scope="module")
 def database(server_environment: Environment, corpus: str) -> Iterator[Database]:
-    """One for all cases that can be rolled back."""
+    """Yield one database for all cases that can be rolled back."""
     with copied_database(server_environment, corpus) as environment, connected(environment) as database:
         yield database
 

@@ -1,4 +1,4 @@
-"""Questions to the catalog, each an SQL statement with one boolean: what a case of the corpus has done."""
+"""Questions to the catalog, each an SQL statement with one boolean. A condition is one over the catalog's table."""
 
 
 def exists(query: str) -> str:
@@ -9,16 +9,12 @@ def lacks(query: str) -> str:
     return f"SELECT NOT EXISTS ({query})"
 
 
-def relation(name: str) -> str:
-    """A table, view, index or sequence."""
-    return f"SELECT FROM pg_class WHERE oid = to_regclass('{name}')"
+def relation(name: str, condition: str = "true") -> str:
+    """Find a table, view, index or sequence."""
+    return f"SELECT FROM pg_class WHERE oid = to_regclass('{name}') AND {condition}"
 
 
 def column(table: str, name: str, condition: str = "true") -> str:
-    """
-    Args:
-        condition: over pg_attribute.
-    """
     return (
         f"SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}') AND attname = '{name}'"
         f" AND NOT attisdropped AND {condition}"
@@ -30,18 +26,10 @@ def column_type(table: str, name: str, type_: str) -> str:
 
 
 def constraint(table: str, name: str, condition: str = "true") -> str:
-    """
-    Args:
-        condition: over pg_constraint.
-    """
     return f"SELECT FROM pg_constraint WHERE conrelid = to_regclass('{table}') AND conname = '{name}' AND {condition}"
 
 
 def index(name: str, condition: str = "indisvalid") -> str:
-    """
-    Args:
-        condition: over pg_index.
-    """
     return f"SELECT FROM pg_index WHERE indexrelid = to_regclass('{name}') AND {condition}"
 
 
@@ -50,10 +38,6 @@ def function(name: str) -> str:
 
 
 def trigger(table: str, name: str, condition: str = "tgenabled = 'O'") -> str:
-    """
-    Args:
-        condition: over pg_trigger.
-    """
     return f"SELECT FROM pg_trigger WHERE tgrelid = to_regclass('{table}') AND tgname = '{name}' AND {condition}"
 
 
@@ -61,16 +45,12 @@ def type_(name: str) -> str:
     return f"SELECT FROM pg_type WHERE oid = to_regtype('{name}')"
 
 
-def schema(name: str) -> str:
-    return f"SELECT FROM pg_namespace WHERE nspname = '{name}'"
-
-
 def comment(table: str, said: str) -> str:
     return f"SELECT obj_description(to_regclass('{table}'), 'pg_class') IS NOT DISTINCT FROM '{said}'"
 
 
 def is_rewritten(name: str) -> str:
-    """A table or index, which begins with a file of its own number."""
+    """Compare the file of a table or index with its number, which it begins with."""
     return f"SELECT relfilenode <> oid FROM pg_class WHERE oid = '{name}'::regclass"
 
 
