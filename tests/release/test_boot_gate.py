@@ -20,7 +20,7 @@ LOOK = "SELECT version_num FROM alembic_version"
 
 
 class Clock:
-    """What the gate takes for time.monotonic()."""
+    """Stand in for `time`, of which the gate asks monotonic() alone."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def starting(environment: Environment, clock: Clock) -> Iterator[Flask]:
-    """A process of today's code, on a database of the test's own."""
+    """Return a process of today's code, on a database of the test's own."""
     app = create_app(TestingConfig(environment))
     yield app
     with app.app_context():
@@ -52,7 +52,7 @@ def starting(environment: Environment, clock: Clock) -> Iterator[Flask]:
 
 @pytest.fixture
 def looks(starting: Flask) -> Iterator[list[str]]:
-    """The statements by which the database is looked at, from now on."""
+    """Collect the statements that look at the database, from now on."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -82,16 +82,17 @@ def is_ahead(database: Database, phase: str) -> None:
     database.execute("UPDATE alembic_version SET version_num = '9999'")
 
 
-@pytest.mark.parametrize("path", ["/", "/notes", "/sign-in", "/nothing"])
-def test_behind_every_page_is_503_with_retry_after_in_the_readers_language(
-    starting: Flask, database: Database, path: str
-) -> None:
+def test_behind_every_page_is_503_with_retry_after_in_the_readers_language(starting: Flask, database: Database) -> None:
     is_behind(database)
-    answer = starting.test_client().get(path, headers={"Accept-Language": "ko"})
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    assert '<html lang="ko">' in answer.text
-    assert answer.headers["X-Request-ID"]
+    client = starting.test_client()
+    for path in ("/", "/nothing"):
+        answer = client.get(path, headers={"Accept-Language": "ko"})
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert '<html lang="ko">' in answer.text
+        assert answer.headers["X-Request-ID"]
+    answer = client.get("/notes", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
 
 
 def test_behind_a_form_is_refused_and_stores_nothing(starting: Flask, database: Database) -> None:
@@ -99,12 +100,6 @@ def test_behind_a_form_is_refused_and_stores_nothing(starting: Flask, database: 
     answer = starting.test_client().post("/sign-up", data={"email": "a@example.com"})
     assert answer.status_code == 503
     assert database.scalar("SELECT count(*) FROM users") == 0
-
-
-def test_behind_who_asks_for_json_gets_problem_json(starting: Flask, database: Database) -> None:
-    is_behind(database)
-    answer = starting.test_client().get("/notes", headers={"Accept": "application/json"})
-    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
 
 
 def test_behind_health_checks_and_static_files_are_answered(starting: Flask, database: Database) -> None:
@@ -145,7 +140,7 @@ def test_once_it_is_open_it_never_looks_again(
 
 
 def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, looks: list[str]) -> None:
-    """At the head nobody is refused, however many come at once."""
+    """Serve every request at the head, however many come at once."""
     barrier = Barrier(THREADS)
 
     def visit(_: int) -> int:
@@ -159,7 +154,7 @@ def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, look
 
 @pytest.mark.parametrize(("phase", "noted"), [("expand", 1), ("contract", 0)])
 def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str, noted: int) -> None:
-    """What a contract brought is not noted as what this release was held to, when it was never live here before."""
+    """A contract's rules are not noted as rules of this release, if it was never live here before."""
     is_ahead(database, phase)
     assert starting.test_client().get("/sign-in").status_code == 200
     assert database.scalar("SELECT count(*) FROM schema_releases") == noted
@@ -177,37 +172,23 @@ def test_a_rolled_back_process_says_what_it_lacks(
     assert "there is no column notes.content" in caplog.text
 
 
-def test_on_a_database_that_nobody_knows_it_stays_closed(starting: Flask, database: Database) -> None:
-    database.execute("UPDATE alembic_version SET version_num = '9999'")
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE alembic_version SET version_num = '9999'", "DROP TABLE alembic_version"],
+    ids=["an unknown revision", "never migrated"],
+)
+def test_on_a_database_that_nobody_knows_it_stays_closed(starting: Flask, database: Database, change: str) -> None:
+    database.execute(change)
     assert starting.test_client().get("/sign-in").status_code == 503
 
 
-def test_a_database_that_was_never_migrated_keeps_it_closed(starting: Flask, database: Database) -> None:
-    database.execute("DROP TABLE alembic_version")
-    assert starting.test_client().get("/sign-in").status_code == 503
-
-
-def test_without_an_answer_of_the_database_it_stays_closed(environment: Environment) -> None:
-    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
+def test_without_an_answer_of_the_database_it_stays_closed(server_environment: Environment) -> None:
+    nowhere = {**server_environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
     client = create_app(TestingConfig(nowhere)).test_client()
     answer = client.get("/sign-in")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert client.get("/healthz").status_code == 200
-
-
-def test_a_worker_waits_likewise_and_notes_this_release_as_live_when_it_may_work(
-    starting: Flask, database: Database, clock: Clock
-) -> None:
-    is_behind(database)
-    assert boot_gate.may_work(starting) is False
-    assert database.scalar("SELECT count(*) FROM schema_releases") == 0
-    is_migrated(database)
-    clock.now += boot_gate.LOOK_EVERY
-    assert boot_gate.may_work(starting) is True
-    assert database.scalar("SELECT array_agg(code_head) FROM schema_releases") == [
-        database.scalar("SELECT version_num FROM alembic_version")
-    ]
 
 
 IDLE = 3600  # seconds
@@ -217,22 +198,26 @@ LIVE_FOR = "SELECT extract(epoch FROM now() - live_at) FROM schema_releases"
 def test_a_process_that_idled_is_live_since_its_code_was_loaded(
     starting: Flask, database: Database, clock: Clock
 ) -> None:
-    """Not since its first request: meanwhile a newer release may have gone live."""
+    """A newer release may have gone live before its first request."""
     clock.now += IDLE
     assert starting.test_client().get("/sign-in").status_code == 200
     assert IDLE <= database.scalar(LIVE_FOR) < 2 * IDLE
 
 
-def test_a_process_that_waited_for_its_schema_is_live_since_then(
+def test_a_worker_waits_likewise_and_notes_this_release_as_live_since_it_may_work(
     starting: Flask, database: Database, clock: Clock
 ) -> None:
-    """It could not serve before, and one of the release before may have begun in between."""
+    """It could not serve before, and the previous release may have begun in between."""
     is_behind(database)
     clock.now += IDLE
     assert boot_gate.may_work(starting) is False
+    assert database.scalar("SELECT count(*) FROM schema_releases") == 0
     is_migrated(database)
     clock.now += boot_gate.LOOK_EVERY
     assert boot_gate.may_work(starting) is True
+    assert database.scalar("SELECT array_agg(code_head) FROM schema_releases") == [
+        database.scalar("SELECT version_num FROM alembic_version")
+    ]
     assert database.scalar(LIVE_FOR) < IDLE
 
 

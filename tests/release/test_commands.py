@@ -1,4 +1,4 @@
-"""`flask release …` as it is typed: what it prints, for people and for programs, and how it ends."""
+"""Type `flask release …`, and read what it prints for people and for programs, and how it ends."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def environment(migrated_environment: Environment) -> Environment:
 
 @pytest.fixture
 def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
-    """In the context of the whole application, since a command keeps to the context that it finds."""
+    """Run commands in the context of the whole application, since a command keeps to the context that it finds."""
     app = create_app(TestingConfig(environment))
     with app.app_context():
         yield app.test_cli_runner()
@@ -64,23 +64,40 @@ def test_a_process_that_only_migrates_needs_two_variables(environment: Environme
         assert HEAD in done["stdout"]
 
 
-def test_status_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
-    status = answer(runner_of_an_empty_database, "status")
+def test_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
+    runner = runner_of_an_empty_database
+    revisions = sorted(script.revision for script in OUR_HISTORY.walk_revisions())
+    status = answer(runner, "status")
     assert set(status) == STATUS
     assert (status["state"], status["code_head"], status["database_revision"]) == ("behind", HEAD, None)
-    assert [step["revision"] for step in status["pending"]] == sorted(
-        script.revision for script in OUR_HISTORY.walk_revisions()
-    )
+    assert [step["revision"] for step in status["pending"]] == revisions
     assert status["pending"][0] == {"revision": "0001", "title": "Create users.", "phase": "expand"}
-    assert status["next"] == "flask release plan"
+    assert (status["next"], status["queue"], status["failed_jobs"]) == ("flask release plan", None, None)
+    assert "the migration that creates it has not run" in release(runner, "status").stdout
+
+    plan = answer(runner, "plan")
+    assert [revision["revision"] for revision in plan["revisions"]] == revisions
+    first = plan["revisions"][0]["steps"][0]
+    assert first["sql"].startswith("CREATE TABLE users")
+    assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
+    printed = release(runner, "plan").stdout
+    assert "→ none on users (new)" in printed
+    assert printed.endswith("Apply it with: flask db upgrade\n")
 
 
-def test_status_at_the_head(runner: FlaskCliRunner) -> None:
+def test_a_healthy_database_at_the_head(runner: FlaskCliRunner) -> None:
     status = answer(runner, "status")
     assert (status["state"], status["pending"], status["migrator"], status["next"]) == ("at_head", [], None, None)
     printed = release(runner, "status").stdout
     assert "at_head" in printed
     assert "none is running" in printed
+
+    assert answer(runner, "plan")["revisions"] == []
+    assert release(runner, "plan").stdout == f"Nothing pending: the database is at {HEAD}.\n"
+
+    ended = release(runner, "doctor")
+    assert (ended.exit_code, ended.stdout) == (0, "Nothing is wrong.\n")
+    assert answer(runner, "doctor") == {"ok": True, "findings": []}
 
 
 def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(database: Database, runner: FlaskCliRunner) -> None:
@@ -124,18 +141,12 @@ def test_status_tells_of_jobs_that_failed_and_will_be_tried_again(database: Data
     assert f"failed jobs        0, and 1 to be tried again, the newest: {newest}" in release(runner, "status").stdout
 
 
-def test_status_of_an_empty_database_says_that_there_is_no_queue(
-    runner_of_an_empty_database: FlaskCliRunner,
-) -> None:
-    assert answer(runner_of_an_empty_database, "status")["queue"] is None
-    assert answer(runner_of_an_empty_database, "status")["failed_jobs"] is None
-    assert "the migration that creates it has not run" in release(runner_of_an_empty_database, "status").stdout
-
-
-def test_status_tells_of_a_migration_that_runs(database: Database, runner: FlaskCliRunner) -> None:
+def test_a_migration_that_runs_is_told_and_no_error(database: Database, runner: FlaskCliRunner) -> None:
     with database.engine.connect() as other:
         other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
         assert "A migration is running" in answer(runner, "status")["migrator"]
+        ended = release(runner, "doctor")
+    assert (ended.exit_code, "running-migrator" in ended.stdout) == (0, True)
 
 
 def test_status_tells_which_release_is_live_since_when(database: Database, runner: FlaskCliRunner) -> None:
@@ -157,30 +168,6 @@ def test_status_of_a_database_that_is_ahead(database: Database, runner: FlaskCli
     assert (status["state"], status["ahead_by"], status["pending"]) == ("ahead", ["9999"], [])
 
 
-def test_plan_of_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
-    plan = answer(runner_of_an_empty_database, "plan")
-    assert [revision["revision"] for revision in plan["revisions"]] == sorted(
-        script.revision for script in OUR_HISTORY.walk_revisions()
-    )
-    first = plan["revisions"][0]["steps"][0]
-    assert first["sql"].startswith("CREATE TABLE users")
-    assert first["locks"] == [{"lock": "none", "table": "users", "size": "new", "bytes": 0, "rows": None}]
-    printed = release(runner_of_an_empty_database, "plan").stdout
-    assert "→ none on users (new)" in printed
-    assert printed.endswith("Apply it with: flask db upgrade\n")
-
-
-def test_plan_at_the_head(runner: FlaskCliRunner) -> None:
-    assert answer(runner, "plan")["revisions"] == []
-    assert release(runner, "plan").stdout == f"Nothing pending: the database is at {HEAD}.\n"
-
-
-def test_doctor_of_a_healthy_database(runner: FlaskCliRunner) -> None:
-    ended = release(runner, "doctor")
-    assert (ended.exit_code, ended.stdout) == (0, "Nothing is wrong.\n")
-    assert answer(runner, "doctor") == {"ok": True, "findings": []}
-
-
 def test_doctor_ends_with_1_for_an_error(database: Database, runner: FlaskCliRunner) -> None:
     database.execute("CREATE INDEX more ON notes (title)")
     ended = release(runner, "doctor")
@@ -190,21 +177,15 @@ def test_doctor_ends_with_1_for_an_error(database: Database, runner: FlaskCliRun
     assert set(finding) == FINDING
 
 
-def test_doctor_ends_with_0_for_a_warning(database: Database, runner: FlaskCliRunner) -> None:
-    with database.engine.connect() as other:
-        other.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
-        ended = release(runner, "doctor")
-    assert (ended.exit_code, "running-migrator" in ended.stdout) == (0, True)
-
-
-@pytest.mark.parametrize("command", ["status", "plan", "doctor", "lint"])
-def test_without_a_database_it_is_one_sentence(environment: Environment, command: str) -> None:
-    nowhere = {**environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
-    ended = release(create_app(TestingConfig(nowhere)).test_cli_runner(), command, "--json")
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("Error: ")
-    assert "Traceback" not in ended.stderr
-    assert "secret" not in ended.stderr
+def test_without_a_database_it_is_one_sentence(server_environment: Environment) -> None:
+    nowhere = {**server_environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
+    runner = create_app(TestingConfig(nowhere)).test_cli_runner()
+    for command in ("status", "plan", "doctor", "lint"):
+        ended = release(runner, command, "--json")
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("Error: ")
+        assert "Traceback" not in ended.stderr
+        assert "secret" not in ended.stderr
 
 
 def test_it_goes_to_the_direct_url(environment: Environment) -> None:
@@ -214,12 +195,6 @@ def test_it_goes_to_the_direct_url(environment: Environment) -> None:
         "MIGRATION_DATABASE_URL": environment["DATABASE_URL"],
     }
     assert release(create_app(TestingConfig(pooled)).test_cli_runner(), "status").exit_code == 0
-
-
-def test_lint_of_a_revision_that_does_not_exist(runner: FlaskCliRunner) -> None:
-    ended = release(runner, "lint", "9999")
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr.endswith("flask db history\n")
 
 
 UNSAFE = '''"""Forget the titles."""
@@ -253,16 +228,11 @@ def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
     assert ended.returncode == 1
     assert "9001_forget.py:10: unsafe: writes-many-rows" in ended.stdout
     assert ended.stdout.endswith("1 unsafe.\n")
+    assert "\x1b" not in ended.stdout
     found = json.loads(checkout.flask("release", "lint", "9001", "--json").stdout)
     assert found["ok"] is False
     assert set(found["findings"][0]) == LINT_FINDING
     assert checkout.flask("release", "lint", "0001").returncode == 0
-
-
-@pytest.mark.servers
-def test_no_colour_where_nobody_looks(checkout: OwnHistory) -> None:
-    add_unsafe(checkout)
-    assert "\x1b" not in checkout.flask("release", "lint", "9001").stdout
 
 
 @pytest.mark.servers
@@ -288,7 +258,3 @@ def test_plan_tells_locks_and_sizes(checkout: OwnHistory, database: Database) ->
     [lock] = revision["steps"][0]["locks"]
     assert lock["bytes"] > 0
     assert lock["size"].endswith("kB")
-
-
-def test_the_models_are_known_to_the_commands() -> None:
-    assert "notes" in Base.metadata.tables

@@ -1,19 +1,20 @@
-"""Faults that are planted are found, each with its next command; on a healthy database there is nothing to say."""
+"""Diagnose a database: its state, its CHECKs, its sessions and server, with the next command for each finding."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import CheckConstraint, Connection, MetaData, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import conv
 
 from app.extensions import Base
 from app.release.connection import read_only_connection
 from app.release.doctor import LIMITS, diagnose
 from app.release.doctor.diagnosis import Diagnosis
-from tests.databases import HEAD, Environment
-from tests.release.migrating import LOCK_KEY, Database
+from tests.databases import HEAD, Environment, empty_database
+from tests.release.dumps import copy_database
+from tests.release.migrating import LOCK_KEY, Database, connected
+from tests.release.planted_faults import diagnosed, follow, is_superuser, url_of
 
 
 @pytest.fixture
@@ -36,33 +37,13 @@ def found(metadata: MetaData = Base.metadata, **limits: int) -> list[Diagnosis]:
 
 
 def models(*conditions: str) -> MetaData:
-    """Ours, with CHECK constraints on notes, named c0, c1, …."""
+    """Return our models with CHECK constraints on notes, named c0, c1, …."""
     metadata = MetaData(naming_convention=Base.metadata.naming_convention)
     for table in Base.metadata.sorted_tables:
         table.to_metadata(metadata)._prefixes = table._prefixes
     for number, condition in enumerate(conditions):
         metadata.tables["notes"].append_constraint(CheckConstraint(condition, name=conv(f"c{number}")))
     return metadata
-
-
-def test_on_a_healthy_database_it_finds_nothing(healthy: Database) -> None:
-    assert found() == []
-
-
-def build_a_unique_index_that_fails(database: Database) -> None:
-    autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with autocommit.connect() as connection, pytest.raises(IntegrityError):
-        connection.execute(text("CREATE UNIQUE INDEX CONCURRENTLY half ON users (password_hash)"))
-
-
-def test_it_finds_what_a_failed_build_and_a_failed_reindex_left(healthy: Database) -> None:
-    build_a_unique_index_that_fails(healthy)
-    healthy.execute("ALTER INDEX half RENAME TO uq_users_email_ccnew1")
-    build_a_unique_index_that_fails(healthy)
-    half, copy = found()
-    assert (half.rule, half.severity, copy.rule, copy.severity) == ("invalid-index", "error") * 2
-    assert "DROP INDEX CONCURRENTLY half" in half.next
-    assert "DROP INDEX CONCURRENTLY uq_users_email_ccnew1" in copy.next
 
 
 def ahead_by(phase: str) -> str:
@@ -125,11 +106,6 @@ def test_a_check_in_other_words_is_the_same(healthy: Database) -> None:
     assert found(models(*(here for _, here in SPELLINGS))) == []
 
 
-def test_a_check_that_is_not_validated_is_one_finding(healthy: Database) -> None:
-    healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0) NOT VALID")
-    assert [finding.rule for finding in found(models("version > 0"))] == ["not-valid-constraint"]
-
-
 @contextmanager
 def session(database: Database, sql: str) -> Iterator[Connection]:
     with database.engine.connect() as connection:
@@ -148,27 +124,6 @@ def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> Non
     assert str(pid) in finding.next
     assert "somebody, idle in transaction" in finding.what
     assert "secret" not in str(finding)
-
-
-def test_a_short_transaction_is_none(healthy: Database) -> None:
-    with session(healthy, "SELECT 1"):
-        assert found() == []
-
-
-def test_an_orphaned_migrator_is_found(healthy: Database) -> None:
-    with session(healthy, f"SELECT pg_advisory_lock({LOCK_KEY})") as other:
-        other.commit()
-        pid = other.scalar(text("SELECT pg_backend_pid()"))
-        other.commit()
-        [finding] = found(idle_migrator=0)
-    assert (finding.rule, finding.severity) == ("orphaned-migrator", "error")
-    assert f"pg_terminate_backend({pid})" in finding.next
-
-
-def test_a_migrator_at_work_is_no_error(healthy: Database) -> None:
-    with session(healthy, f"SELECT pg_advisory_lock({LOCK_KEY})"):
-        [finding] = found()
-    assert (finding.rule, finding.severity) == ("running-migrator", "warning")
 
 
 def test_another_lock_is_no_migrator(healthy: Database) -> None:
@@ -197,3 +152,66 @@ def test_its_session_refuses_to_write(healthy: Database) -> None:
     with read_only_connection() as connection:
         assert connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert connection.scalar(text("SHOW statement_timeout")) == "10s"
+
+
+def test_tables_that_are_not_frozen(in_use: Database) -> None:
+    """One finding names all of them. Transactions of other databases of the server count too."""
+    autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
+    spend = "DO $$ BEGIN FOR n IN 1..30000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
+    limits = LIMITS._replace(frozen_age=25_000)
+    with autocommit.connect() as connection:
+        connection.execute(text(spend))
+    [finding] = diagnosed(limits)
+    assert (finding.rule, finding.severity) == ("wraparound", "error")
+    follow(in_use, finding.next)
+    assert diagnosed(limits) == []
+
+
+def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
+    """Each is found once it has lasted, and ended by its command."""
+    if not int(in_use.scalar("SHOW max_prepared_transactions")):
+        pytest.skip("the server has no two-phase commit")
+    now = LIMITS._replace(long_transaction=0, idle_migrator=0, retained_wal=0)
+    with ExitStack() as stack:
+        holder, reader = (stack.enter_context(in_use.engine.connect()) for _ in range(2))
+        holder.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
+        holder.commit()
+        reader.execute(text("SELECT 1"))
+        in_use.execute("SELECT pg_create_physical_replication_slot('left_over', true)")
+        prepare(in_use)
+        try:
+            assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
+            findings = diagnosed(now)
+            rules = ["orphaned-migrator", "long-transaction", "prepared-transaction", "inactive-replication-slot"]
+            assert [finding.rule for finding in findings] == rules
+        finally:
+            for finding in diagnosed(now):
+                follow(in_use, finding.next)
+        for connection in (holder, reader):
+            connection.invalidate()
+    assert diagnosed(now) == []
+
+
+def prepare(database: Database) -> None:
+    connection = database.engine.raw_connection()
+    connection.cursor().execute("DELETE FROM notices; PREPARE TRANSACTION 'left over'")
+    connection.close()
+
+
+def test_a_restored_dump_is_healthy(in_use: Database, server_environment: Environment) -> None:
+    """A restored CHECK is printed with its casts in other places."""
+    with empty_database(server_environment) as restored:
+        copy_database({"DATABASE_URL": url_of(in_use)}, restored)
+        with connected(restored):
+            assert diagnosed() == []
+
+
+def test_what_the_role_may_not_do_is_one_note(in_use: Database) -> None:
+    if is_superuser(in_use):
+        pytest.skip("a superuser may do everything")
+    database = in_use.scalar("SELECT current_database()")
+    in_use.execute(f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, CURRENT_USER")
+    in_use.execute("CREATE INDEX more ON notes (title)")
+    difference, note = diagnosed()
+    assert (difference.rule, note.rule, note.severity) == ("extra-index", "not-seen", "note")
+    assert note.what.count("permission denied") == 2

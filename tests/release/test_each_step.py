@@ -1,6 +1,6 @@
-"""Each step of the history, forth and back: no row is lost, and the release before goes on working on it.
+"""Take each step of the history, forth and back: no row is lost, and the previous release goes on working on it.
 
-The release before serves while the step runs, as long as nobody deploys, and after a rollback.
+The previous release serves while the step runs, as long as nobody deploys, and after a rollback.
 """
 
 from itertools import pairwise
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.minutes, pytest.mark.timeout(300)]
 
 
 def assert_kept(before: Rows, after: Rows, step: str) -> None:
-    """Every row, and every column that stands in both."""
+    """Require every row, and every column that stands in both."""
     for table in before.keys() & after.keys():
         assert len(before[table]) == len(after[table]) > 0, f"{step}: {table}"
         for old, new in zip(before[table], after[table], strict=True):
@@ -31,7 +31,7 @@ def assert_kept(before: Rows, after: Rows, step: str) -> None:
 
 
 @pytest.mark.parametrize("first", [pytest.param(REVISIONS[-2], marks=pytest.mark.smoke), REVISIONS[0]])
-def test_up_down_and_up_again_no_row_is_lost_and_the_release_before_reads_and_writes_as_it_did(
+def test_up_down_and_up_again_no_row_is_lost_and_the_previous_release_reads_and_writes_as_it_did(
     database: Database, first: str
 ) -> None:
     """With rows in every table, of this revision and of all before it."""

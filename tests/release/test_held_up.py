@@ -1,4 +1,4 @@
-"""A step that holds what a request needs is ended before the request has waited for long. Nothing of it is kept."""
+"""End a step that holds what a request needs before the request has waited for long, and keep nothing of it."""
 
 import time
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
 
 @contextmanager
 def request(database: Database, sql: str, begins: str = HOLDS) -> Iterator["Future[float]"]:
-    """Another session, which sends `sql` once `begins` is so; the seconds that it took."""
+    """Send `sql` in another session once `begins` is so, and yield the seconds that it took."""
 
     def send() -> float:
         wait_until(lambda: database.scalar(begins), "the migration holds the table")
@@ -74,7 +74,7 @@ def request(database: Database, sql: str, begins: str = HOLDS) -> Iterator["Futu
 
 
 def require_ended(checkout: OwnHistory, database: Database, sql: str, held: str) -> float:
-    """The upgrade is red and says so, nothing of it is kept, and the request was answered; the seconds that it took."""
+    """Require that the upgrade fails and keeps nothing; return the seconds after which the request was answered."""
     with request(database, sql) as answered:
         ended = checkout.flask("db", "upgrade")
         seconds = answered.result()

@@ -1,4 +1,4 @@
-"""A release that is killed, at any statement of any operation, is finished by the next one as if nothing had been."""
+"""Finish with the next release what a killed one left, at any statement of any operation."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -73,15 +73,15 @@ LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VA
 
 Flask = Callable[..., dict[str, Any]]
 
-POINTS = 20
-COMMITS = 5
+STATEMENTS = 12  # at which a run is killed, from the first to the last
+COMMITS = 4
 
 # Backfills take more batches on a machine that is busy, so another run may be shorter by these.
 BATCHES = 16
 
 
 class Undisturbed(NamedTuple):
-    """How many statements and commits it takes, and what it leaves."""
+    """The statements and commits that it takes, and what it leaves."""
 
     statements: int
     commits: int
@@ -91,7 +91,7 @@ class Undisturbed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def flask(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """flask(environment, "db", "upgrade"): in a fork of a process that has imported the application."""
+    """Yield flask(environment, "db", "upgrade"), run in forks of a process that has imported the application."""
     checkout = Checkout(tmp_path_factory.mktemp("killed") / "checkout", server_environment)
     checkout.forget_history()
     checkout.write_revision(1, f'op.execute("""{TABLES} CREATE TABLE leftovers (id int PRIMARY KEY); {LIVE}""")')
@@ -120,33 +120,21 @@ def test_every_operation_is_in_it() -> None:
 
 @pytest.mark.servers
 @pytest.mark.minutes
-@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.parametrize("point", range(STATEMENTS + COMMITS))
 def test_what_was_killed_is_finished_by_the_next_run(
     environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
 ) -> None:
-    last = undisturbed.statements - BATCHES
-    die(flask, environment, 1 + point * (last - 1) // (POINTS - 1), ("before", "after")[point // 2 % 2], point)
-    finish(flask, environment, undisturbed)
-
-
-@pytest.mark.servers
-@pytest.mark.minutes
-@pytest.mark.parametrize("point", range(COMMITS))
-def test_what_was_killed_right_before_a_commit_is_finished_too(
-    environment: Environment, flask: Flask, undisturbed: Undisturbed, point: int
-) -> None:
-    last = undisturbed.commits - BATCHES
-    die(flask, environment, 1 + point * (last - 1) // (COMMITS - 1), "commit", point)
-    finish(flask, environment, undisturbed)
-
-
-def die(flask: Flask, environment: Environment, die_at: int, when: str, point: int) -> None:
+    """Kill it before or after a statement, or right before a commit."""
+    if point < STATEMENTS:
+        last, share = undisturbed.statements - BATCHES, point / (STATEMENTS - 1)
+        when = ("before", "after")[point // 2 % 2]
+    else:
+        last, share = undisturbed.commits - BATCHES, (point - STATEMENTS) / (COMMITS - 1)
+        when = "commit"
     deadly = (signal.SIGKILL, signal.SIGTERM)[point % 2]
-    killed = flask(environment, "db", "upgrade", die_at=die_at, when=when, signal=deadly)
+    killed = flask(environment, "db", "upgrade", die_at=1 + int(share * (last - 1)), when=when, signal=deadly)
     assert killed["status"] == -deadly, killed["stderr"]
 
-
-def finish(flask: Flask, environment: Environment, undisturbed: Undisturbed) -> None:
     again = flask(environment, "db", "upgrade")
     assert again["status"] == 0, again["stderr"]
     assert schema_dump(environment) == undisturbed.schema
@@ -158,13 +146,21 @@ MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND applica
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
 
 
-@pytest.mark.servers
-def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
-    database: Database, environment: Environment, tmp_path: Path
-) -> None:
+SLEEPING = f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"
+
+
+@pytest.fixture
+def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
     checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
-    checkout.write_revision(1, f'op.execute("""{TABLES}""")')
+    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int, name text)")')
+    return checkout
+
+
+@pytest.mark.servers
+def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
+    database: Database, checkout: OwnHistory
+) -> None:
     checkout.write_revision(2, 'create_index_online("ix_things_name", "things", ["name"])')
     assert checkout.flask("db", "upgrade", "0001").returncode == 0
     with (
@@ -183,17 +179,10 @@ def test_the_backend_of_a_killed_release_goes_too_and_the_next_one_waits_for_it(
 
 
 @pytest.mark.servers
-def test_a_plain_revision_that_was_killed_leaves_the_one_before(
-    database: Database, environment: Environment, tmp_path: Path
-) -> None:
-    checkout = OwnHistory(tmp_path, environment)
-    checkout.forget_history()
-    checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
+def test_a_plain_revision_that_was_killed_leaves_the_one_before(database: Database, checkout: OwnHistory) -> None:
     checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
     with checkout.running("db", "upgrade") as release:
-        wait_until(
-            lambda: database.scalar(f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"), "the step is running"
-        )
+        wait_until(lambda: database.scalar(SLEEPING), "the step is running")
         release.process.terminate()
         release.process.wait()
     assert_stopped_after_the_first(database)
@@ -203,19 +192,15 @@ def test_a_plain_revision_that_was_killed_leaves_the_one_before(
 @pytest.mark.skipif(not HAS_NAMESPACES, reason="only root may make a PID namespace")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_as_pid_1_of_a_container_it_is_ended_too_while_a_statement_runs(
-    database: Database, environment: Environment, tmp_path: Path, number: signal.Signals
+    database: Database, checkout: OwnHistory, number: signal.Signals
 ) -> None:
     """The kernel would drop the signal, and a handler of Python would wait for the driver."""
-    checkout = OwnHistory(tmp_path, environment)
-    checkout.forget_history()
-    checkout.write_revision(1, 'op.execute("CREATE TABLE first (id int)")')
     checkout.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
     with checkout.running("db", "upgrade", launcher=AS_PID_1) as release:
-        sleeping = f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"
-        wait_until(lambda: database.scalar(sleeping), "the step is running")
+        wait_until(lambda: database.scalar(SLEEPING), "the step is running")
         first_process(release.process).send_signal(number)
         assert release.process.wait(WITHIN) == 128 + number
-        wait_until(lambda: not database.scalar(sleeping), "its transaction is rolled back")
+        wait_until(lambda: not database.scalar(SLEEPING), "its transaction is rolled back")
     assert_stopped_after_the_first(database)
 
 

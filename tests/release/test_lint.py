@@ -1,4 +1,4 @@
-"""Lint applies revisions to a scratch database with rows, and says what an upgrade would refuse, and where."""
+"""Lint revisions: apply them to a scratch database with rows, and say what an upgrade would refuse, and where."""
 
 import secrets
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_an_excuse_is_heeded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("constants", "rule"),
-    [("", "phase-missing"), ('phase = "expnad"', "phase-unknown"), ('phase = "Expand"', "phase-unknown")],
+    [("", "phase-missing"), ('phase = "Expand"', "phase-unknown")],
 )
 def test_a_revision_says_its_phase(tmp_path: Path, constants: str, rule: str) -> None:
     assert rules_of(tmp_path, "pass", constants) == [rule]

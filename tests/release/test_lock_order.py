@@ -1,4 +1,4 @@
-"""A step that locks two tables takes them in either order, so no transaction that writes both can keep it out."""
+"""Lock two tables in either order, so that no transaction that writes both can keep a step out."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Migrations through PgBouncer in transaction mode, where locks and settings go to whoever comes next, are refused."""
+"""Refuse migrations through PgBouncer in transaction mode, where locks and settings go to whoever comes next."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.servers, needs_pgbouncer]
 
 @pytest.fixture(params=[STRICT, f"{STRICT}, options"], ids=["strict", "ignoring options"])
 def pooled(request: pytest.FixtureRequest, environment: Environment) -> Iterator[Environment]:
-    """The environment with a DATABASE_URL that leads through the pooler, and a direct one beside it.
+    """Yield the environment with a DATABASE_URL that leads through the pooler, and a direct one beside it.
 
     A strict one does not take the settings that we send when we connect; the other takes and forgets them.
     """

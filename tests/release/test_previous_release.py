@@ -1,28 +1,23 @@
-"""The stand-in for the previous release finds what is not an expand step; test_each_step.py holds each step to it."""
+"""Find by the stand-in for the previous release what is not an expand step; test_each_step.py tries each step on it."""
 
 from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
-from app.release.operations import add_column_online, rename_with_view, retire_column_online, widen_text_online
+from app.release.operations import rename_with_view, retire_column_online
 from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
 
-# What was called an expand step and is none: the statements that it runs, and how the release before notices.
+# What was called an expand step and is none: the statements that it runs, and how the previous release notices.
 BREAKING = {
     "a required column without a default": (
         "ALTER TABLE notes ADD colour text NOT NULL DEFAULT ''; ALTER TABLE notes ALTER colour DROP DEFAULT",
         'null value in column "colour"',
     ),
-    "a column of another name": ("ALTER TABLE notes RENAME content TO body", "content does not exist"),
     "a column that is gone": ("ALTER TABLE notes DROP content", "content does not exist"),
-    "a table of another name": ("ALTER TABLE notes RENAME TO texts", '"notes" does not exist'),
-    "a default that is gone": ("ALTER TABLE notes ALTER pinned DROP DEFAULT", 'null value in column "pinned"'),
     "a new rule": ("ALTER TABLE notes ADD CHECK (deleted_at IS NOT NULL) NOT VALID", "violates check constraint"),
-    "a column that is unique now": ("ALTER TABLE notes ADD UNIQUE (user_id)", "violates unique constraint"),
     "rows that say something else": ("UPDATE notes SET title = upper(title)", "notes reads otherwise"),
     "a new table that holds the rows of the old one": (
         "CREATE TABLE pictures (note_id bigint REFERENCES notes (id)); INSERT INTO pictures SELECT id FROM notes",
@@ -31,18 +26,13 @@ BREAKING = {
 }
 
 HARMLESS: dict[str, Callable[[], object]] = {
-    "a column that may be empty": lambda: add_column_online("notes", sa.Column("colour", sa.String(20))),
-    "a required column with a default": lambda: add_column_online(
-        "notes", sa.Column("colour", sa.String(20), server_default="", nullable=False)
-    ),
     "a table behind a view of its old name": lambda: rename_with_view("notes", "texts"),
     "a column that is retired": lambda: retire_column_online("notes", "content"),
-    "a longer text": lambda: widen_text_online("todos", "description", "TEXT"),
 }
 
 
 @pytest.mark.parametrize(("statements", "reason"), BREAKING.values(), ids=BREAKING.keys())
-def test_a_step_that_breaks_the_release_before_is_found(in_use: Database, statements: str, reason: str) -> None:
+def test_a_step_that_breaks_the_previous_release_is_found(in_use: Database, statements: str, reason: str) -> None:
     release = ReleaseBefore(in_use.engine)
     release.assert_works(in_use.engine)
     in_use.migrate(lambda: op.execute(statements))
@@ -51,7 +41,7 @@ def test_a_step_that_breaks_the_release_before_is_found(in_use: Database, statem
 
 
 @pytest.mark.parametrize("expand", HARMLESS.values(), ids=HARMLESS.keys())
-def test_a_step_that_the_release_before_does_not_notice_is_left_alone(
+def test_a_step_that_the_previous_release_does_not_notice_is_left_alone(
     in_use: Database, expand: Callable[[], object]
 ) -> None:
     release = ReleaseBefore(in_use.engine)

@@ -1,4 +1,4 @@
-"""The log lines of a release are shown, and shown as the project wants them."""
+"""Show the log lines of a release once, and as the project wants them."""
 
 import logging
 
@@ -11,7 +11,7 @@ ALEMBIC = logging.getLogger("alembic")
 
 
 def shown_as_python_begins(monkeypatch: pytest.MonkeyPatch, *handlers: logging.Handler) -> None:
-    """Nobody has set up logging, or just with these handlers. Alembic has one that prints nothing.
+    """Show them where nobody has set up logging, or just with these handlers. Alembic has one that prints nothing.
 
     Not a fixture: pytest adds its own handlers when the test begins.
     """
@@ -38,22 +38,14 @@ def test_without_a_set_up_they_go_to_stderr(
     ]
 
 
-def test_a_second_run_in_a_process_does_not_print_them_twice(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown_as_python_begins(monkeypatch)
-    progress.show_log()
-    OURS.info("once")
-    assert capsys.readouterr().err.count("once") == 1
-
-
-def test_the_handler_that_flask_adds_does_not_print_them_once_more(
+def test_neither_a_second_run_nor_the_handler_that_flask_adds_prints_them_twice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of_the_application = logging.getLogger("app")
     handler = logging.StreamHandler()
     of_the_application.addHandler(handler)
     shown_as_python_begins(monkeypatch)
+    progress.show_log()
     OURS.info("once")
     of_the_application.removeHandler(handler)
     assert capsys.readouterr().err.count("once") == 1

@@ -1,0 +1,180 @@
+"""Run `flask db upgrade` over several revisions, at the head, after a failed run, and at once with others."""
+
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.release.ledger import TOOL_TABLES
+from tests.databases import HEAD, OUR_HISTORY, Environment, at_revision, copied_database
+from tests.release.checkout import Checkout, OwnHistory
+from tests.release.migrating import Database, connected
+
+pytestmark = pytest.mark.servers
+
+THINGS = "CREATE TABLE things (id bigint PRIMARY KEY); INSERT INTO things SELECT generate_series(1, 10);"
+# A release that uses nothing, so that the runs after it are judged.
+LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VALUES ('none', '0001', '{}', '{}');"
+LEDGER = (
+    "SELECT array_agg(revision || ' ' || down_revisions::text || ' ' || phase ORDER BY revision) FROM schema_ledger"
+)
+
+
+@pytest.fixture
+def history(environment: Environment, tmp_path: Path) -> OwnHistory:
+    """Return a history without a revision, on an empty database."""
+    history = OwnHistory(tmp_path / "history", environment)
+    history.forget_history()
+    return history
+
+
+@pytest.mark.smoke
+def test_the_ledger_follows_up_down_and_stamp(history: OwnHistory, database: Database) -> None:
+    history.write_revision(1, f'op.execute("{THINGS}")')
+    history.write_revision(2)
+    history.write_revision(3, phase="contract")
+    whole = ["0001 {} expand", "0002 {0001} expand", "0003 {0002} contract"]
+    assert history.flask("db", "upgrade").returncode == 0
+    assert database.scalar(LEDGER) == whole
+    assert history.flask("db", "downgrade", "0001").returncode == 0
+    assert database.scalar(LEDGER) == whole[:1]
+    assert history.flask("db", "stamp", "0003").returncode == 0
+    assert database.scalar(LEDGER) == whole
+
+
+@pytest.mark.smoke
+def test_a_step_that_fails_or_whose_row_cannot_be_written_is_not_kept(history: OwnHistory, database: Database) -> None:
+    history.write_revision(1, 'op.execute("CREATE TABLE numbers (n int)")')
+    history.write_revision(2, 'op.execute("INSERT INTO numbers VALUES (2)")')
+    history.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")', 'op.execute("no sql")')
+    assert history.flask("db", "upgrade").returncode == 1
+    history.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")')
+    database.execute("ALTER TABLE schema_ledger ADD CHECK (revision <> '0003')")
+    assert history.flask("db", "upgrade").returncode == 1
+    assert database.scalar("SELECT array_agg(n) FROM numbers") == [2]
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+    assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001", "0002"]
+
+
+@pytest.mark.smoke
+def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(history: OwnHistory, database: Database) -> None:
+    history.write_revision(1, f'op.execute("""{THINGS} {LIVE}""")')
+    assert history.flask("db", "upgrade").returncode == 0
+    history.write_revision(2, 'rename_with_view("things", "objects")')
+    history.write_revision(3, 'op.execute("TRUNCATE objects")')
+    red = history.flask("db", "upgrade")
+    assert red.returncode == 1
+    assert "objects would be rewritten, or emptied" in red.stderr
+    assert database.scalar("SELECT count(*) FROM objects") == 10
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+def test_a_run_that_is_not_judged_says_so(history: OwnHistory) -> None:
+    """A release may serve the database, and not be allowed to note it."""
+    history.write_revision(1, f'op.execute("{THINGS}")')
+    first = history.flask("db", "upgrade")
+    history.write_revision(2, 'op.execute("TRUNCATE things")')
+    second = history.flask("db", "upgrade")
+    said = ["so nothing is judged" in done.stdout + done.stderr for done in (first, second)]
+    assert (first.returncode, second.returncode, said) == (0, 0, [False, True])
+
+
+def test_what_is_not_as_the_models_say_stays_red_until_it_is(tmp_path: Path, server_environment: Environment) -> None:
+    before = str(OUR_HISTORY.get_revision(HEAD).down_revision)
+    with (
+        copied_database(server_environment, at_revision(server_environment, before)) as behind,
+        connected(behind) as database,
+    ):
+        history = OwnHistory(tmp_path, behind)
+        database.execute("ALTER TABLE users DROP COLUMN language")
+        for _ in range(2):
+            red = history.flask("db", "upgrade")
+            assert red.returncode == 1
+            assert "users.language" in red.stderr
+        database.execute("ALTER TABLE users ADD language varchar(2)")
+        green = history.flask("db", "upgrade")
+        assert green.returncode == 0, green.stderr
+
+
+RACERS = 6
+IN_AUTOCOMMIT = (
+    "with op.get_context().autocommit_block():",
+    '    op.execute("UPDATE counters SET n = n * 2 + 1")',
+)
+INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
+
+
+@pytest.mark.minutes
+@pytest.mark.parametrize("begin_at", [None, "0001"], ids=["an empty database", "a database in use"])
+def test_of_releases_that_start_at_once_one_does_each_step(
+    history: OwnHistory, database: Database, begin_at: str | None
+) -> None:
+    history.write_revision(1, 'op.execute("CREATE TABLE counters (id int, n int); INSERT INTO counters VALUES (1, 0)")')
+    for number in (2, 3, 4, 5):
+        history.write_revision(number, *IN_AUTOCOMMIT, INDEX.format(number=number))
+    if begin_at:
+        assert history.flask("db", "upgrade", begin_at).returncode == 0
+    with ExitStack() as stack:
+        racers = [stack.enter_context(history.running("db", "upgrade")) for _ in range(RACERS)]
+        for racer in racers:
+            code, output = racer.ended()
+            assert code == 0, output
+    assert database.scalar("SELECT n FROM counters") == 15
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0005"
+    assert database.scalar("SELECT count(*) FROM schema_ledger") == 5
+    indexes = "FROM pg_index WHERE indrelid = 'counters'::regclass"
+    assert database.scalar(f"SELECT count(*) {indexes} AND indisvalid") == 4
+    assert database.scalar(f"SELECT count(*) {indexes} AND NOT indisvalid") == 0
+
+
+# The `flask` command, printing each statement that it sends.
+LISTENER = """\
+from flask.cli import main
+from sqlalchemy import Engine, event
+
+@event.listens_for(Engine, "before_cursor_execute")
+def print_it(connection, cursor, statement, *_):
+    print("SENT", " ".join(statement.split()), flush=True)
+
+main()
+"""
+CHANGES = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT|LOCK|TRUNCATE|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+TABLES = (
+    "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    f" AND relname NOT IN ('alembic_version', {', '.join(map(repr, TOOL_TABLES))})"
+)
+
+
+def sent(checkout: Checkout, *arguments: str) -> list[str]:
+    """Return the statements that `flask db upgrade` sends."""
+    done = subprocess.run(
+        [sys.executable, "listening.py", "db", "upgrade", *arguments],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.removeprefix("SENT ") for line in done.stdout.splitlines() if line.startswith("SENT ")]
+
+
+@pytest.mark.smoke
+def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
+    tmp_path: Path, environment: Environment, database: Database
+) -> None:
+    """Every push and every changed variable runs it."""
+    checkout = Checkout(tmp_path / "checkout", environment)
+    (checkout.folder / "listening.py").write_text(LISTENER)
+    first = sent(checkout)
+    assert any(statement.startswith("CREATE TABLE users") for statement in first)
+    tables = database.scalar(TABLES)
+    assert "users" in tables
+    with database.holding(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"):
+        again = sent(checkout, "-x", "deadline=5")
+    assert again
+    assert [statement for statement in again if CHANGES.search(statement)] == []
