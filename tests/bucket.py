@@ -4,7 +4,7 @@ from flask import Flask
 
 
 def object_keys(app: Flask) -> set[str]:
-    """The keys of all objects, for "and nothing was stored"."""
+    """Return the keys of all objects, for "and nothing was stored"."""
     bucket = app.extensions["bucket"]
     pages = bucket.client.get_paginator("list_objects_v2").paginate(
         Bucket=bucket.name, Prefix=f"{bucket.prefix}photos/"

@@ -9,12 +9,7 @@ from typing import Any
 
 @contextmanager
 def child(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """
-    Without the kill, a test that fails in the block would wait for ever: `Popen` waits for its process at the end.
-
-    Args:
-        options: as `subprocess.Popen` takes them.
-    """
+    """Start a process and kill it at the end: `Popen` would wait for ever where a test fails in the block."""
     with subprocess.Popen(command, text=True, **options) as process:
         try:
             yield process

@@ -54,17 +54,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """An application that is not for tests sets the level of the process. The next test has Python's own again."""
+    """Reset the level of the log, which an application that is not for tests sets for the process."""
     logging.getLogger().setLevel(logging.WARNING)
 
 
 def pytest_configure() -> None:
-    """A shell has what it starts in the background ignore Ctrl-C, and all that this starts. Some tests press it."""
+    """Heed Ctrl-C, which some tests press. What a shell starts in the background ignores it, with its children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
-    """Ten thousand tests stay until the end: the garbage collector need not look through them, nor often."""
+    """Spare the garbage collector the thousands of tests, which stay until the end, and let it run less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
@@ -72,13 +72,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """In the controller of pytest-xdist, for each worker: they all use the same servers."""
+    """Tell each worker of pytest-xdist, from the controller, where the servers are: all use the same."""
     node.workerinput["servers"] = str(server_process(node.config).folder)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any) -> None:
-    """In the controller, before the first test: a worker cannot end the run."""
+    """End the run before the first test where there are no servers. The controller does it, since a worker cannot."""
     environment_or_exit(server_process(node.config).folder)
 
 
@@ -102,28 +102,28 @@ def environment_or_exit(folder: Path) -> Environment:
 
 @pytest.fixture(scope="session")
 def server_environment(pytestconfig: pytest.Config) -> Environment:
-    """DATABASE_URL and S3_* of servers that stand for the whole run."""
+    """Return DATABASE_URL and S3_* of servers that stand for the whole run."""
     given = getattr(pytestconfig, "workerinput", {}).get("servers")
     return environment_or_exit(Path(given) if given else server_process(pytestconfig).folder)
 
 
 @pytest.fixture
 def environment(server_environment: Environment) -> Iterator[Environment]:
-    """An environment whose database is empty: no migration has run."""
+    """Yield an environment whose database is empty: no migration has run."""
     with empty_database(server_environment) as environment:
         yield environment
 
 
 @pytest.fixture
 def migrated_environment(server_environment: Environment) -> Iterator[Environment]:
-    """An environment whose database is at head, and empty otherwise."""
+    """Yield an environment whose database is at head, and empty otherwise."""
     with migrated_database(server_environment) as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 def migrated_app(server_environment: Environment) -> Iterator[Flask]:
-    """The application on the database of this worker."""
+    """Yield the application on the database of this worker."""
     with migrated_database(server_environment) as environment:
         app = create_app(TestingConfig(environment))
         app.test_client_class = Visitor
@@ -134,7 +134,7 @@ def migrated_app(server_environment: Environment) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application, in a transaction that is rolled back; what commits inside is a savepoint."""
+    """Yield the application, in a transaction that is rolled back; what commits inside is a savepoint."""
     with migrated_app.app_context():
         connection = db.engine.connect()
     transaction = connection.begin()
@@ -153,7 +153,7 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
 
 @pytest.fixture
 def migrated(migrated_environment: Environment) -> Iterator[Flask]:
-    """An application whose commits stay, for tests with several connections. It is in its context."""
+    """Yield an application whose commits stay, for tests with several connections. It is in its context."""
     app = create_app(TestingConfig({**migrated_environment, "WEB_THREADS": "5"}))
     with app.app_context():
         yield app
@@ -163,20 +163,20 @@ def migrated(migrated_environment: Environment) -> Iterator[Flask]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_decoder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Each worker of the tests is as a dyno of its own: a photo that another one decodes does not make it wait."""
+    """Make each worker of the tests a dyno of its own: a photo that another one decodes does not make it wait."""
     decoding.LOCK_FILE = tmp_path_factory.mktemp("decoder") / "lock"
     decoding.LOCK_FILE.touch()
 
 
 @pytest.fixture
 def production_hasher(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords are hashed as in production, for the tests of that."""
+    """Hash passwords as in production, for the tests of that."""
     monkeypatch.setattr(hashing, "_hasher", PRODUCTION_HASHER)
 
 
 @pytest.fixture
 def statements(app: Flask) -> Iterator[list[str]]:
-    """The statements that are sent to the database from now on, without those of the test's own isolation."""
+    """Yield the statements that are sent to the database from now on, without those of the test's own isolation."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -198,7 +198,7 @@ def client(app: Flask) -> Visitor:
 
 @pytest.fixture
 def sign_up(app: Flask) -> Callable[[str], User]:
-    """sign_up("alice"): her account, with the password PASSWORD."""
+    """Return a function: sign_up("alice") makes her account, with the password PASSWORD."""
 
     def sign_up(name: str) -> User:
         return accounts.sign_up(f"{name}@example.com", name, PASSWORD)
@@ -218,13 +218,13 @@ def bob(sign_up: Callable[[str], User]) -> User:
 
 @pytest.fixture
 def signed_in(app: Flask, alice: User) -> Visitor:
-    """Alice's browser."""
+    """Return Alice's browser."""
     return browser_of(app, alice)
 
 
 @pytest.fixture
 def objects(app: Flask) -> Iterator[set[str]]:
-    """The keys in the bucket before the test. What the test adds is deleted."""
+    """Yield the keys in the bucket before the test. What the test adds is deleted."""
     before = object_keys(app)
     yield before
     bucket = app.extensions["bucket"]

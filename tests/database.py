@@ -8,7 +8,7 @@ KEPT_BY_TRIGGERS = ("figures", "tag_counts", "note_tags")
 
 
 def row_counts() -> dict[str, int]:
-    """table: rows, for "and nothing was stored".
+    """Count the rows of each table, for "and nothing was stored".
 
     Without what stores that somebody tried (rate limits, events, which request deferred a job), and what triggers keep
     of the other rows.

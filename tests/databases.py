@@ -30,7 +30,7 @@ _emptied: list[str] = []  # databases of this process that are free for the next
 
 @contextmanager
 def empty_database(environment: Environment) -> Iterator[Environment]:
-    """The environment with a database that holds nothing.
+    """Yield the environment with a database that holds nothing.
 
     Args:
         environment: of the run's servers.
@@ -43,7 +43,7 @@ def empty_database(environment: Environment) -> Iterator[Environment]:
 
 @contextmanager
 def copied_database(environment: Environment, template: str, options: str = "") -> Iterator[Environment]:
-    """The environment with a copy of a database.
+    """Yield the environment with a copy of a database.
 
     Args:
         environment: of the run's servers.
@@ -59,24 +59,24 @@ def copied_database(environment: Environment, template: str, options: str = "") 
 
 
 def _environment(environment: Environment, name: str) -> Environment:
-    """With a prefix in the bucket, too, that no other test uses."""
+    """Add the database, and a prefix in the bucket that no other test uses."""
     own = (environment.get("S3_PREFIX"), f"{name}_{secrets.token_hex(4)}")
     prefix = "/".join(part for part in own if part)
     return {**environment, "DATABASE_URL": _url(environment, name), "S3_PREFIX": prefix}
 
 
 def migrated_database(environment: Environment) -> AbstractContextManager[Environment]:
-    """The environment with a database at head, without rows."""
+    """Give the environment a database at head, without rows."""
     return copied_database(environment, at_revision(environment))
 
 
 def at_revision(environment: Environment, revision: str = "head") -> str:
-    """The name of a template that the migrations built, for `copied_database`."""
+    """Return the name of a template that the migrations built, for `copied_database`."""
     return template(environment, f"at_{revision}", lambda own: upgrade(own, revision))
 
 
 def template(environment: Environment, name: str, build: Callable[[Environment], None], base: str = "template0") -> str:
-    """The name of a database to copy; the first worker of the run that needs it builds it, the others wait.
+    """Return the name of a database to copy; the first worker of the run that needs it builds it, the others wait.
 
     Args:
         base: what `build` begins with; another template, or PostgreSQL's own, which is empty.
@@ -111,7 +111,7 @@ def upgrade(environment: Environment, revision: str = "head") -> None:
 
 
 def drop_databases_of_run(environment: Environment) -> None:
-    """For a server of one's own, on which a killed worker left its databases."""
+    """Drop what a killed worker left on a server of one's own."""
     with _server(environment) as server:
         server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [environment["TEST_RUN"]])
         for (name,) in server.fetchall():
@@ -125,7 +125,7 @@ def may_create_databases(environment: Environment) -> bool:
 
 
 def _create(environment: Environment, template: str = "template0", options: str = "") -> str:
-    """template0 is PostgreSQL's own, to which nobody can connect."""
+    """Create a database. template0 is PostgreSQL's own, to which nobody can connect."""
     name = f"{environment['TEST_RUN']}_{secrets.token_hex(4)}"
     with _server(environment) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
@@ -136,7 +136,7 @@ def _create(environment: Environment, template: str = "template0", options: str 
 
 
 def _empty(environment: Environment, name: str) -> None:
-    """Also of a new one: its schema would have another owner, which pg_dump shows."""
+    """Empty a database, also a new one: its schema would have another owner, which pg_dump shows."""
     with _server({"DATABASE_URL": _url(environment, name)}) as server:
         _end_sessions(server, name)
         server.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
@@ -146,7 +146,7 @@ def _empty(environment: Environment, name: str) -> None:
 
 @contextmanager
 def _server(environment: Environment) -> Iterator[cursor]:
-    """A session on the database that DATABASE_URL names, in autocommit mode."""
+    """Yield a session on the database that DATABASE_URL names, in autocommit mode."""
     url = environment["DATABASE_URL"].replace("+psycopg2", "")
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
@@ -155,14 +155,14 @@ def _server(environment: Environment) -> Iterator[cursor]:
 
 
 def _drop(server: cursor, name: str) -> None:
-    """Also when a killed process left a session. WITH (FORCE) fails while autovacuum, a superuser's, works there."""
+    """Drop it, also when a killed process left a session. WITH (FORCE) fails while autovacuum works there."""
     _end_sessions(server, name)
     server.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 def _end_sessions(server: cursor, name: str) -> None:
-    """Of our role, but this one. CREATE and DROP DATABASE wait some seconds until they are gone, and end autovacuum
-    themselves.
+    """End those of our role, but this one. CREATE and DROP DATABASE wait some seconds until they are gone, and end
+    autovacuum themselves.
     """
     ours = "datname = %s AND usename = current_user AND pid <> pg_backend_pid()"
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}", [name])

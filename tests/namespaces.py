@@ -10,7 +10,7 @@ AS_PID_1 = ("/usr/bin/unshare", "--pid", "--fork", "--mount-proc")
 
 
 def are_allowed() -> bool:
-    """Only root may make one."""
+    """Tell if one can be made: only root may."""
     try:
         return subprocess.run([*AS_PID_1, "true"], capture_output=True).returncode == 0
     except FileNotFoundError:

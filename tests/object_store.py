@@ -21,7 +21,7 @@ MOMENT = "2026-01-02T03:04:05.000Z"
 
 @dataclass(frozen=True)
 class Store:
-    """Amazon's answers, but for the fields that are set."""
+    """Answer as Amazon does, but for the fields that are set."""
 
     takes: tuple[str, ...] = ("path", "virtual")  # where the bucket may be named
     absent: int = 204  # the status of the deletion of what is not there
@@ -61,7 +61,7 @@ STORES = {
 
 @dataclass
 class Running:
-    """Objects by key, as they are; `requests` are those that were answered: the method and the path."""
+    """Hold the objects by key; `requests` are those that were answered: the method and the path."""
 
     store: Store
     port: int = 0
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, self.running.listing({name: value for name, [value] in query.items()}))
 
     def key(self) -> str | None:
-        """The key, "" of the bucket itself. None: the bucket is not named where the store takes it."""
+        """Return the key, "" of the bucket itself. None: the bucket is not named where the store takes it."""
         path = unquote(urlsplit(self.path).path)
         if self.headers["Host"].startswith(f"{BUCKET}.{HOST}") and "virtual" in self.running.store.takes:
             return path[1:]

@@ -44,7 +44,7 @@ needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not
 
 @contextmanager
 def pooler(environment: Environment, sessions: int = 20, ignored: str = STRICT) -> Iterator[Environment]:
-    """The environment with a DATABASE_URL that leads through a pooler; MIGRATION_DATABASE_URL is the direct one.
+    """Yield the environment with a DATABASE_URL through a pooler; MIGRATION_DATABASE_URL is the direct one.
 
     Args:
         environment: of any database on the server.
@@ -61,7 +61,7 @@ def pooler(environment: Environment, sessions: int = 20, ignored: str = STRICT) 
 
 
 def behind_pooler(environment: Environment) -> AbstractContextManager[Environment]:
-    """The same; where no PgBouncer is installed, the environment as it is: what a test holds, it holds there too."""
+    """Do the same; where no PgBouncer is installed, keep the environment as it is."""
     return pooler(environment) if PGBOUNCER else nullcontext(environment)
 
 

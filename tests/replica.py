@@ -52,7 +52,7 @@ class Pair:
         self.start_follower()
 
     def kill_follower(self) -> None:
-        """SIGKILL. Its other processes end when they see that the first one is gone."""
+        """Kill it by SIGKILL. Its other processes end when they see that the first one is gone."""
         self.follower.process.kill()
         self.follower.process.wait()
 
@@ -80,7 +80,7 @@ class Pair:
 
 
 def rows(port: int, statement: str) -> list[tuple[Any, ...]]:
-    """As the superuser, in a session of its own."""
+    """Run a statement as the superuser, in a session of its own."""
     with closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname=DATABASE)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -90,7 +90,7 @@ def rows(port: int, statement: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def replicated() -> Iterator[Pair]:
-    """An empty database, and its follower."""
+    """Yield an empty database, and its follower."""
     with folder_for_postgres() as folder:
         primary_port, follower_port = ports.find_free(2)
         primary = postgres.start(folder / "primary", primary_port, durable=False, may_create_databases=True)
@@ -118,7 +118,7 @@ def _can_sign_in(port: int) -> bool:
 
 
 def _copy(pair: Pair) -> None:
-    """pg_basebackup, which also writes down how the copy follows."""
+    """Run pg_basebackup, which also writes down how the copy follows."""
     target = pair.folder / "follower"
     target.mkdir(mode=0o700)
     if os.geteuid() == 0:

@@ -43,18 +43,18 @@ NO_RIGHT = (
 
 
 class ServersUnavailable(Exception):
-    """The servers did not start; the message says what to do."""
+    """Raised where the servers did not start; the message says what to do."""
 
 
 def place_for_data() -> Path | None:
-    """Where servers keep data that nobody needs after the run; None: where temporary files are kept."""
+    """Return where servers keep data that nobody needs after the run; None: where temporary files are kept."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
 
 @contextmanager
 def folder_for_postgres() -> Iterator[Path]:
-    """A folder that is removed afterwards. Not one of pytest's: PostgreSQL does not run as root, and any pytest that
-    starts on this machine closes their common parent to other users, also while PostgreSQL starts.
+    """Yield a folder that is removed afterwards. Not one of pytest's: PostgreSQL does not run as root, and any pytest
+    that starts on this machine closes their common parent to other users, also while PostgreSQL starts.
     """
     place = place_for_data()
     with tempfile.TemporaryDirectory(prefix="semicircle-tests-", dir=place, ignore_cleanup_errors=True) as folder:
@@ -62,7 +62,7 @@ def folder_for_postgres() -> Iterator[Path]:
 
 
 class ServerProcess:
-    """The process that holds the servers.
+    """Start and stop the process that holds the servers.
 
     Args:
         folder: for the data of embedded servers; the process removes it when it ends. It must not be one of pytest's,
@@ -86,7 +86,7 @@ class ServerProcess:
 
 
 def environment_of(folder: Path) -> Environment:
-    """DATABASE_URL, S3_* and AWS_* of the servers in `folder`, once they run.
+    """Return DATABASE_URL, S3_* and AWS_* of the servers in `folder`, once they run.
 
     Raises:
         ServersUnavailable: they did not start.
@@ -101,7 +101,7 @@ def environment_of(folder: Path) -> Environment:
 
 @contextmanager
 def running(folder: Path, environ: Mapping[str, str]) -> Iterator[Environment]:
-    """DATABASE_URL, S3_* and AWS_* of running servers; what is started here ends with the block.
+    """Yield DATABASE_URL, S3_* and AWS_* of running servers; what is started here ends with the block.
 
     Raises:
         DevError: a server does not start.
@@ -151,7 +151,7 @@ def _bucket(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Envir
 
 
 def _let_everybody_read_photos(endpoint: str) -> None:
-    """Under any prefix, since each test has one of its own."""
+    """Let them be read under any prefix, since each test has one of its own."""
     resource = f"arn:aws:s3:::{BUCKET}/*/photos/*"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
     client = boto3.client(

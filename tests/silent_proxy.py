@@ -58,7 +58,7 @@ class SilentProxy:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """As by SIGSTOP: new connections wait too, and at the end all that was sent arrives."""
+        """Stop as by SIGSTOP: new connections wait too, and at the end all that was sent arrives."""
         self._goes_on.clear()
         try:
             yield

@@ -20,7 +20,7 @@ class SmallServer:
 
     @property
     def url(self) -> str:
-        """Of the role that a service has, which is no superuser."""
+        """Return the URL of the role that a service has, which is no superuser."""
         return postgres.url(self.port)
 
     def connect(self, role: str = "semicircle") -> connection:
@@ -34,7 +34,7 @@ class SmallServer:
         return opened
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """As the superuser, who can ask even when no connection is left to others."""
+        """Ask as the superuser, who can even when no connection is left to others."""
         with closing(self.connect("postgres")) as asking, asking.cursor() as cursor:
             cursor.execute(query)
             return cursor.fetchall() if cursor.description else []

@@ -98,6 +98,11 @@ def test_a_missing_variable_is_named_in_the_error(name: str) -> None:
         from_environment(without(name))
 
 
+def test_an_unknown_settings_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match="APP_SETTINGS"):
+        config(APP_SETTINGS="config.Config")
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -176,15 +181,6 @@ def test_page_servers_are_set_in_testing_only() -> None:
     assert list(TestingConfig(env).PAGE_SERVERS) == [("127.0.0.1", 8000)]
 
 
-def test_options_in_the_database_url_are_kept() -> None:
-    url = "postgresql://u:p@localhost/n?options=-c%20search_path%3Dmine"
-    assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query == {
-        "options": "-c search_path=mine",
-        **LIVENESS,
-        **ENCODING,
-    }
-
-
 @pytest.mark.parametrize(
     ("variable", "setting"),
     [
@@ -199,46 +195,35 @@ def test_every_database_is_opened_in_utf8_and_not_waited_for_when_it_is_gone(var
     assert (found.database, found.query) == ("other", {**LIVENESS, **ENCODING})
 
 
-def test_the_url_says_how_long_a_dead_peer_is_waited_for_and_else_the_kernel_ends_it_in_half_a_minute() -> None:
-    given = make_url(config(DATABASE_URL="postgresql://u:p@localhost/n?keepalives_idle=60").SQLALCHEMY_DATABASE_URI)
-    assert given.query == {**LIVENESS, "keepalives_idle": "60", **ENCODING}
-
-
-def test_another_encoding_than_utf8_is_refused() -> None:
+def test_options_in_the_database_url_are_kept_and_may_replace_ours_but_for_the_encoding() -> None:
+    url = "postgresql://u:p@localhost/n?options=-c%20search_path%3Dmine&keepalives_idle=60"
+    given = make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI)
+    assert given.query == {"options": "-c search_path=mine", **LIVENESS, "keepalives_idle": "60", **ENCODING}
     with pytest.raises(ConfigError, match="an option client_encoding"):
         config(DATABASE_URL="postgresql://u:p@localhost/n?client_encoding=latin1")
 
 
-def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_database_itself() -> None:
+def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_direct_url() -> None:
     pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooler.example.com/n")
     url = make_url(pooled.SQLALCHEMY_DATABASE_URI)
     assert (url.host, url.query["sslmode"]) == ("pooler.example.com", "require")
     assert pooled.MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     assert config(DATABASE_CONNECTION_POOL_URL="").SQLALCHEMY_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
-
-
-@pytest.mark.parametrize("host", ["192.0.2.1", "[::]"])
-def test_the_web_listens_on_the_address_that_is_given(host: str) -> None:
-    assert host == config(WEB_HOST=host).WEB_HOST
-
-
-def test_migrations_use_the_direct_url_if_it_is_set() -> None:
-    assert config().MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     direct = make_url(config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI)
     assert (direct.host, direct.query["sslmode"]) == ("direct.example.com", "require")
+
+
+def test_the_web_listens_on_the_address_that_is_given() -> None:
+    assert config(WEB_HOST="192.0.2.1").WEB_HOST == "192.0.2.1"
+    assert config(WEB_HOST="[::]").WEB_HOST == "[::]"
 
 
 MIGRATING = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": ENVIRONMENT["DATABASE_URL"]}
 
 
-def test_a_process_that_only_migrates_needs_the_database_alone() -> None:
+def test_a_process_that_only_migrates_needs_the_database_alone_and_has_no_page_no_worker_and_no_secret() -> None:
     found = from_environment(MIGRATING)
     assert found.MIGRATION_DATABASE_URI == ProductionConfig(ENVIRONMENT).MIGRATION_DATABASE_URI
-    with pytest.raises(ConfigError, match="DATABASE_URL"):
-        MigrationConfig({})
-
-
-def test_a_process_that_only_migrates_has_no_page_and_no_worker_and_knows_no_secret() -> None:
     app = create_app(from_environment({**ENVIRONMENT, **MIGRATING}))
     assert [*app.url_map.iter_rules()] == []
     assert app.cli.commands.keys() == {"db", "release"}
@@ -332,7 +317,7 @@ def test_a_site_of_this_machine_may_have_http(url: str) -> None:
 
 
 class Checkout(DevelopmentConfig):
-    """Development configuration with its ports file in a temporary folder."""
+    """Have the ports file of development in a temporary folder."""
 
     @classmethod
     def with_ports(cls, folder: Path, content: str) -> DevelopmentConfig:
@@ -341,15 +326,12 @@ class Checkout(DevelopmentConfig):
         return cls({})
 
 
-def test_development_needs_no_variables_and_uses_embedded_servers() -> None:
-    found = DevelopmentConfig({})
+def test_development_needs_no_variables_and_uses_embedded_servers(tmp_path: Path) -> None:
+    """On the ports that `flask dev` chose."""
+    found = Checkout.with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert found.EMBEDDED_POSTGRES
     assert found.EMBEDDED_S3
     assert make_url(found.SQLALCHEMY_DATABASE_URI).host == "127.0.0.1"
-
-
-def test_development_reads_the_ports_that_flask_dev_chose(tmp_path: Path) -> None:
-    found = Checkout.with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert make_url(found.SQLALCHEMY_DATABASE_URI).port == 12345
     assert found.S3_PUBLIC_URL == "http://127.0.0.1:12350/semicircle"
 

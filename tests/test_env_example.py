@@ -21,7 +21,7 @@ OTHERS = {"app/release/printing.py": {"NO_COLOR"}}
 
 
 class Recorded(Mapping[str, str]):
-    """An environment that records which variables are read."""
+    """Record which variables are read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values_ = values

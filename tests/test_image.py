@@ -41,7 +41,7 @@ def test_the_code_runs_as_a_user_who_cannot_change_it() -> None:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A folder with what .dockerignore lets in."""
+    """Make a folder with what .dockerignore lets in."""
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     for path in (path for pattern in allowed for path in ROOT.glob(pattern)):
         if path.is_dir():

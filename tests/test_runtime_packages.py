@@ -28,7 +28,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of what `pip install -r requirements.txt` installs, linked from where it is installed."""
+    """Make a folder of what `pip install -r requirements.txt` installs, linked from where it is installed."""
     folder: Path = tmp_path_factory.mktemp("packages")
     for name in re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
         distribution = importlib.metadata.distribution(name)

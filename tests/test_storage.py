@@ -41,7 +41,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_store() -> Iterator[Open]:
-    """open_store(store) serves it, and makes it the bucket."""
+    """Yield a function: open_store(store) serves it, and makes it the bucket."""
     app = Flask("photos")
     with ExitStack() as stack, app.app_context():
 
@@ -245,7 +245,7 @@ def test_what_the_machine_has_for_amazon_does_not_change_amazons_own_address(
 
 
 def received_by(server: socket.socket) -> bytes:
-    """One request, head and body, which is answered only when all of it is there."""
+    """Return one request, head and body, which is answered only when all of it is there."""
     client, _ = server.accept()
     with client:
         client.settimeout(10)

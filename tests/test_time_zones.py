@@ -18,7 +18,7 @@ def labels(language: str, now: datetime) -> dict[str, str]:
 
 @pytest.fixture
 def bare_machine() -> Iterator[None]:
-    """Its image has no /usr/share/zoneinfo."""
+    """Look nowhere but in the package, as on an image without /usr/share/zoneinfo."""
     before = zoneinfo.TZPATH
     zoneinfo.reset_tzpath(())
     yield
@@ -45,15 +45,11 @@ def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> Non
     assert place in names()
 
 
-@pytest.mark.parametrize("name", ["UTC", "Europe/Amsterdam"])
-def test_a_place_stays_also_where_its_clock_is_another_ones(name: str) -> None:
-    assert resolved(name) == name
-
-
-@pytest.mark.parametrize("name", ["", "../etc/passwd", "Etc/GMT+5", "asia/calcutta"])
-def test_what_is_no_place_is_left_to_the_caller(name: str) -> None:
-    assert resolved(name) == name
-    assert name not in names()
+def test_a_place_stays_and_what_is_none_is_left_to_the_caller() -> None:
+    assert [name for name in ("UTC", "Europe/Amsterdam") if resolved(name) != name or name not in names()] == []
+    for name in ("", "../etc/passwd", "Etc/GMT+5", "asia/calcutta"):
+        assert resolved(name) == name
+        assert name not in names()
 
 
 def test_every_clock_in_use_is_listed() -> None:

@@ -20,7 +20,7 @@ AS_NUMBERS = "SELECT generate_series(1, 3) AS number"
 
 @pytest.fixture(scope="module")
 def migrated_environment(server_environment: Environment) -> Iterator[Environment]:
-    """One database for all: no test here writes."""
+    """Share one database: no test here writes."""
     with migrated_database(server_environment) as environment:
         yield environment
 
@@ -52,15 +52,10 @@ def shown(cursor: Any) -> str:
     return str(value)
 
 
-def test_they_hold_for_each_transaction_of_a_connection(connection: Connection) -> None:
+def test_they_hold_for_each_transaction_of_a_connection_and_end_with_it(connection: Connection) -> None:
     for end in (connection.commit, connection.rollback):
         assert settings(connection) == TIMEOUTS
         end()
-
-
-def test_they_end_with_the_transaction(connection: Connection) -> None:
-    assert settings(connection) == TIMEOUTS
-    connection.commit()
     session = connection.execution_options(isolation_level="AUTOCOMMIT")  # to which we send no settings
     assert settings(session) == OF_SESSION
 
@@ -82,19 +77,15 @@ def test_what_runs_in_no_transaction_is_sent_alone(migrated: Flask) -> None:
         connection.execute(text("VACUUM users"))
 
 
-def test_a_server_side_cursor_may_be_the_first(connection: Connection) -> None:
+def test_a_server_side_cursor_many_rows_or_what_is_no_text_may_be_the_first(connection: Connection) -> None:
     streamed = connection.execution_options(yield_per=2).execute(text(AS_NUMBERS))
     assert streamed.scalars().all() == [1, 2, 3]
     assert settings(connection) == TIMEOUTS
-
-
-def test_many_rows_may_be_the_first(connection: Connection) -> None:
+    connection.rollback()
     cursor = driver_cursor(connection)
     cursor.executemany("SELECT %s", [(1,), (2,)])
     assert shown(cursor) == "20s"
-
-
-def test_a_query_that_is_no_text_may_be_the_first(connection: Connection) -> None:
+    connection.rollback()
     for query in (b"SELECT 1", sql.SQL("SELECT 1")):
         cursor = driver_cursor(connection)
         cursor.execute(query)

@@ -107,7 +107,7 @@ COUNT = "SELECT count(*) FROM notes"
 
 
 class Shop(NamedTuple):
-    """A live database, from which notes were deleted since its dump.
+    """Hold a live database, from which notes were deleted since its dump.
 
     Args:
         others: the databases of its server, as they were.
@@ -133,7 +133,7 @@ class Shop(NamedTuple):
         return databases(self.url)
 
     def kept(self) -> str:
-        """The URL of the one database that there is now and was not."""
+        """Return the URL of the one database that there is now and was not."""
         [name] = self.databases() - self.others
         assert re.fullmatch(rf"{self.name}_replaced_\d{{8}}_\d{{6}}", name)
         return make_url(self.url).set(database=name).render_as_string()

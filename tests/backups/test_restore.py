@@ -45,11 +45,10 @@ def test_an_earlier_one_is_named_and_kept(shop: Shop) -> None:
     assert run(shop.url.replace(shop.name, first), COUNT) == AFTER_THE_DUMP
 
 
-@pytest.mark.parametrize("version", [16, 18])
-def test_a_dump_of_a_newer_pg_dump_is_restored(shop: Shop, tmp_path: Path, version: int) -> None:
+def test_a_dump_of_a_newer_pg_dump_is_restored(shop: Shop, tmp_path: Path) -> None:
     """On a server that does not know transaction_timeout, which pg_restore sets since 17."""
     run(shop.url, "UPDATE notes SET title = 'later'")
-    dump = pg_dump(shop.url, tmp_path / "newer.dump", version=version)
+    dump = pg_dump(shop.url, tmp_path / "newer.dump", version=18)
     result = shop.restore(str(dump))
     assert result.exit_code == 0, result.output
     assert run(shop.url, "SELECT DISTINCT title FROM notes") == [("later",)]
@@ -71,13 +70,6 @@ def test_what_belongs_to_the_provider_is_left_out_and_told(shop: Shop, tmp_path:
     for left in ("EXTENSION vector", "EVENT TRIGGER noted", "PUBLICATION changes"):
         assert f"CREATE {left} …" in result.output
     assert run(shop.url, COUNT) == AFTER_THE_DUMP
-
-
-def test_a_schema_of_our_own_comes_along(shop: Shop, tmp_path: Path) -> None:
-    run(shop.url, "CREATE SCHEMA archive; CREATE TABLE archive.notes AS SELECT 1 AS id")
-    result = shop.restore(str(pg_dump(shop.url, tmp_path / "archive.dump")))
-    assert result.exit_code == 0, result.output
-    assert run(shop.url, "SELECT id FROM archive.notes") == [(1,)]
 
 
 PROPERTIES = (
@@ -108,6 +100,7 @@ def test_settings_and_privileges_of_the_live_database_come_along(shop: Shop) -> 
         "GRANT USAGE ON SEQUENCE notes_id_seq TO reporter",
         "REVOKE ALL ON FUNCTION recount_figures(bigint) FROM PUBLIC",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reporter",
+        "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
     )
     before = [run(shop.url, query) for query in PROPERTIES]
     result = shop.restore()
@@ -173,15 +166,14 @@ def test_a_dump_replaces_an_empty_database(shop: Shop) -> None:
     assert run(shop.url, COUNT) == IN_THE_DUMP
 
 
-@pytest.mark.parametrize("revision", ["0001", "0024"])
-def test_a_dump_of_an_older_schema_is_restored_and_can_be_upgraded(shop: Shop, tmp_path: Path, revision: str) -> None:
+def test_a_dump_of_an_older_schema_is_restored_and_can_be_upgraded(shop: Shop, tmp_path: Path) -> None:
     run(shop.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    upgrade(shop.environment, revision)
+    upgrade(shop.environment, "0001")
     dump = pg_dump(shop.url, tmp_path / "older.dump")
     upgrade(shop.environment)
     result = shop.restore(str(dump))
     assert result.exit_code == 0, result.output
-    assert run(shop.url, "SELECT version_num FROM alembic_version") == [(revision,)]
+    assert run(shop.url, "SELECT version_num FROM alembic_version") == [("0001",)]
     upgrade(shop.environment)
     assert run(shop.url, COUNT) == [(0,)]
 
@@ -213,12 +205,9 @@ def test_large_objects_are_not_lost_without_a_word(shop: Shop, tmp_path: Path) -
     assert run(shop.url, "SELECT count(*) FROM pg_largeobject_metadata") == [(1,)]
 
 
-def test_privileges_of_types_and_default_ones_come_along(shop: Shop, tmp_path: Path) -> None:
+def test_privileges_of_types_come_along(shop: Shop, tmp_path: Path) -> None:
     run(shop.url, "CREATE TYPE mood AS ENUM ('glad'); REVOKE USAGE ON TYPE mood FROM PUBLIC")
-    run(shop.url, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
     dump = pg_dump(shop.url, tmp_path / "types.dump")
     result = shop.restore(str(dump))
     assert result.exit_code == 0, result.output
     assert run(shop.url, "SELECT count(*) FROM pg_type WHERE typname = 'mood' AND typacl IS NOT NULL") == [(1,)]
-    run(shop.url, "CREATE FUNCTION later() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    assert run(shop.url, "SELECT has_function_privilege('pg_monitor', 'later()', 'EXECUTE')") == [(False,)]

@@ -51,7 +51,7 @@ YEAR = 37 + 1  # bytes into the head of a dump: the year that it was made in (pg
 
 
 class Live(NamedTuple):
-    """A live database with rows and photos, its app, a dump of it, and a template of it as it was then."""
+    """Hold a live database with rows and photos, its app, a dump of it, and a template of it as it was then."""
 
     app: Flask
     dump: Path
@@ -96,7 +96,7 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
 
 
 def drill(live: Live, dump: Path) -> Result:
-    """And it has left no scratch database."""
+    """Run the drill, which leaves no scratch database."""
     result = live.app.test_cli_runner().invoke(args=["restore-drill", str(dump)])
     mine = text("SELECT count(*) FROM pg_database WHERE starts_with(datname, :name)")
     with live.app.app_context():

@@ -29,7 +29,7 @@ def kill_at(process: subprocess.Popen[str], words: str) -> None:
     process.stdout.close()
 
 
-@pytest.mark.parametrize("words", ["made at", "restored on", "compared the rows", "schema: ", "recounted"])
+@pytest.mark.parametrize("words", ["made at", "recounted"])
 def test_killed_before_the_swap_the_live_database_is_as_it_was(shop: Shop, words: str) -> None:
     kill_at(started(shop), words)
     swapped = run(shop.url, COUNT) == IN_THE_DUMP  # it may have gone on for a moment

@@ -35,18 +35,9 @@ def prepared(shop: Shop) -> list[str]:
     return [str(shop.dump)]
 
 
-def absent(shop: Shop) -> list[str]:
-    return [str(shop.dump.with_name("tonight's.dump"))]
-
-
 def torn(shop: Shop) -> list[str]:
     whole = shop.dump.read_bytes()
     shop.dump.write_bytes(whole[: len(whole) - 300])
-    return [str(shop.dump)]
-
-
-def plain(shop: Shop) -> list[str]:
-    shop.dump.write_text("CREATE TABLE notes ();\n")
     return [str(shop.dump)]
 
 
@@ -87,9 +78,7 @@ REFUSED: dict[Callable[[Shop], list[str]], str] = {
     of_another_owner: "it has to own shop_",
     with_tables_of_another_role: "The tables belong to reporter, and would belong to semicircle",
     prepared: "the prepared transaction shop_",
-    absent: "NOT RESTORED: There is no file or folder",
     torn: "NOT RESTORED: ",
-    plain: "a dump is what pg_dump --format=custom writes",
     of_another_database: "LOST: The dump is of another database than DATABASE_URL",
     without_a_row: "LOST: users: 1 rows that are older than the dump are not in it, ids 0.",
     of_newer_code: "The dump is at 9999, on which this code does not run",

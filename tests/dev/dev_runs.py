@@ -46,7 +46,7 @@ app.instance_path = {instance!r}
 
 
 class Run:
-    """One `flask dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
+    """Hold one `flask dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
@@ -61,14 +61,14 @@ class Run:
         assert words in self.said, f"it ended without saying {words!r}: {self.said}"
 
     def wait_until_it_serves(self) -> str:
-        """The address."""
+        """Return its address."""
         self.wait_for("Ctrl-C stops everything")
         [(address, rest)] = re.findall(r"Semicircle is on (http://localhost:\d+) (.*)", self.said)
         assert rest == "(Ctrl-C stops everything)"
         return str(address)
 
     def end(self) -> int:
-        """Its exit code."""
+        """Return its exit code."""
         return self.process.wait(timeout=PATIENCE)
 
     def kill(self) -> None:
@@ -89,7 +89,7 @@ def copy_data(template: Path, directory: Path) -> None:
 
 
 class Place:
-    """A folder of data, where one `flask dev` after another can run."""
+    """Hold a folder of data, where one `flask dev` after another can run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -142,7 +142,7 @@ class Place:
             wait_until(is_done, "the worker does the job")
 
     def left_behind(self) -> list[str]:
-        """Processes that a run here started and that are still there, and files that it should have removed."""
+        """List processes that a run here started and that are still there, and files that it should have removed."""
         ours = [read_pid(self.instance / f"{name}.pid") for name in ("web", "worker", "s3")]
         processes = [
             " ".join(process.info["cmdline"] or ["one that is ending"])

@@ -1,5 +1,6 @@
 """`flask dev` from outside: a process that is started, signalled and looked after. Needs the whole application."""
 
+import logging
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 import urllib3
 
 from app.dev import ports, postgres, s3
+from app.dev.commands import is_worth_a_line
 from app.dev.processes import read_pid
 from config import DevelopmentConfig
 from tests.databases import Environment, upgrade
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture(scope="module")
 def migrated_data(server_environment: Environment, path_of_module: Path) -> Path:
-    """The data of PostgreSQL as a first run leaves them, for tests of what comes later."""
+    """Make the data of PostgreSQL as a first run leaves them, for tests of what comes later."""
     directory = path_of_module / "postgres"
     [port] = ports.find_free(1)
     server = postgres.start(directory, port, durable=False)
@@ -40,7 +42,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Place]:
-    """A second checkout."""
+    """Yield a second checkout."""
     (tmp_path / "other").mkdir()
     yield from looked_after(Place(tmp_path / "other"))
 
@@ -103,15 +105,10 @@ def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_ch
     assert "PostgreSQL was ended by SIGKILL; the last that" in run.said
 
 
-@pytest.mark.parametrize(
-    ("words", "number"),
-    [(" is on ", signal.SIGHUP), ("Applying migrations", signal.SIGTERM)],
-    ids=["SIGHUP", "SIGTERM"],
-)
-def test_a_signal_while_starting_stops_what_was_started(place: Place, words: str, number: signal.Signals) -> None:
+def test_a_signal_while_starting_stops_what_was_started(place: Place) -> None:
     run = place.start()
-    run.wait_for(words)
-    run.process.send_signal(number)
+    run.wait_for("Applying migrations")
+    run.process.send_signal(signal.SIGHUP)
     assert run.end() == 0
     assert "Semicircle is on" not in run.said
 
@@ -158,16 +155,6 @@ def test_two_checkouts_run_side_by_side_and_take_other_ports_when_theirs_are_tak
         assert run.end() == 0
 
 
-def test_a_port_that_is_asked_for_is_that_port_or_none(place: Place) -> None:
-    [port] = ports.find_free(1)
-    with socket.create_server(("127.0.0.1", port)):
-        run = place.start(PORT=port)
-        assert run.end() == 1
-    assert f"Error: Port {port} is in use by {psutil.Process().name()} (process {os.getpid()})" in run.said
-    assert "without PORT a free one is taken: make dev." in run.said
-    assert not (place.instance / "postgres").exists()
-
-
 def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
     class Elsewhere(DevelopmentConfig):
         PORTS_FILE = tmp_path / "ports.json"
@@ -177,3 +164,23 @@ def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path:
     assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
     assert s3.endpoint(s3.ports_from(12350)) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
+
+
+def worth(message: str, *args: object) -> bool:
+    return is_worth_a_line(logging.LogRecord("werkzeug", logging.INFO, "", 0, message, args, None))
+
+
+def test_the_log_leaves_out_what_every_page_and_every_start_repeats() -> None:
+    request = '127.0.0.1 - - [22/Nov/2026 10:00:00] "%s" %s %s'
+    for line, status, is_shown in (
+        ("GET /notes HTTP/1.1", "200", True),
+        ("GET /static/css/gone.css HTTP/1.1", "404", True),
+        ("GET /readyz HTTP/1.1", "503", True),
+        ("GET /notes?next=/static/ HTTP/1.1", "200", True),
+        ("GET /static/css/base.0123abcd.css HTTP/1.1", "304", False),
+        ("\x1b[36mGET /readyz HTTP/1.0\x1b[0m", "200", False),
+    ):
+        assert worth(request, line, status, "-") == is_shown, line
+    assert not worth("Context impl %s.", "PostgresqlImpl")
+    assert not worth(" * Debugger PIN: %s", "123-456-789")
+    assert worth("Running upgrade %s -> %s", "0001", "0002")

@@ -35,13 +35,13 @@ while True:
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Iterator[Child]:
-    """A process with a child; its pid file is `pid`."""
+    """Start a process with a child; its pid file is `pid`."""
     yield from running(PARENT, tmp_path)
 
 
 @pytest.fixture
 def deaf(tmp_path: Path) -> Iterator[Child]:
-    """A process that ignores SIGTERM."""
+    """Start a process that ignores SIGTERM."""
     yield from running(DEAF, tmp_path)
 
 
@@ -63,6 +63,7 @@ def grandchild(folder: Path) -> int:
 
 
 def test_stop_ends_descendants_too(parent: Child, tmp_path: Path) -> None:
+    assert os.getsid(parent.process.pid) == parent.process.pid != os.getsid(0)
     assert is_alive(grandchild(tmp_path))
     parent.stop()
     assert parent.process.returncode == -signal.SIGTERM
@@ -101,27 +102,18 @@ def test_a_process_of_another_folder_is_left_alone(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("content", ["", "\n", "not a number\n", "-1\n", "４２\n"])
-def test_a_pid_file_without_a_process_id_names_nobody(tmp_path: Path, content: str) -> None:
-    (tmp_path / "pid").write_text(content)
-    assert read_pid(tmp_path / "pid") is None
+def test_a_pid_file_without_a_process_id_names_nobody(tmp_path: Path) -> None:
+    for content in ("", "not a number\n", "-1\n", "４２\n"):
+        (tmp_path / "pid").write_text(content)
+        assert read_pid(tmp_path / "pid") is None
     assert read_pid(tmp_path / "missing") is None
-
-
-def test_a_noted_child_takes_its_files_with_it(parent: Child, tmp_path: Path) -> None:
-    litter = tmp_path / "litter"
-    litter.touch()
-    child = noted(replace(parent, litter=[litter]), tmp_path / "pid")
-    assert read_pid(tmp_path / "pid") == parent.process.pid
-    child.stop()
-    assert not litter.exists()
-    assert not (tmp_path / "pid").exists()
 
 
 def test_what_a_killed_run_noted_is_cleaned_up(parent: Child, tmp_path: Path) -> None:
     litter = tmp_path / "litter"
     litter.touch()
     noted(replace(parent, litter=[litter, tmp_path / "never made"]), tmp_path / "pid")
+    assert read_pid(tmp_path / "pid") == parent.process.pid
     clean_up("web", tmp_path / "pid", tmp_path, ["program"])
     assert parent.process.wait(timeout=5) == -signal.SIGTERM
     assert not litter.exists()
@@ -153,10 +145,6 @@ def test_a_request_to_end_stops_what_is_starting(parent: Child) -> None:
     finally:
         interrupted.clear()
     assert parent.process.returncode == -signal.SIGTERM
-
-
-def test_a_child_has_a_session_of_its_own(parent: Child) -> None:
-    assert os.getsid(parent.process.pid) == parent.process.pid != os.getsid(0)
 
 
 def test_a_port_in_use_is_told_with_its_holder() -> None:

@@ -50,7 +50,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(directory: Path) -> Iterator[Server]:
-    """A server that was stopped and started again on other ports; photos/x and private/x are from before."""
+    """Start a server, and again on other ports; photos/x and private/x are from before."""
     ports = s3.free_ports()
     first = s3.start(directory, ports, BUCKET)
     for key in ("photos/x", "private/x"):
@@ -84,29 +84,20 @@ def test_a_photo_is_public(ports: s3.Ports) -> None:
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"bytes", "image/webp")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+def test_it_rejects_anything_else_from_strangers_and_a_wrong_secret(ports: s3.Ports) -> None:
+    for method, path in (
         ("GET", "/private/x"),
-        ("GET", ""),
         ("GET", "?list-type=2&prefix=photos/"),
         ("GET", "?policy"),
         ("PUT", "/photos/x"),
-        ("PUT", "/photos/new"),
         ("DELETE", "/photos/x"),
         ("DELETE", ""),
-    ],
-)
-def test_it_rejects_anything_else_from_strangers(ports: s3.Ports, method: str, path: str) -> None:
-    assert anonymous(ports, method, path).status == 403
-    assert keys(ports) == {"photos/x", "private/x"}
-    assert anonymous(ports, "GET", "/photos/x").data == b"bytes"
-
-
-def test_it_rejects_a_wrong_secret(ports: s3.Ports) -> None:
+    ):
+        assert anonymous(ports, method, path).status == 403, (method, path)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client(ports, secret="a wrong secret of some length").put_object(Bucket=BUCKET, Key="photos/new", Body=b"")
     assert keys(ports) == {"photos/x", "private/x"}
+    assert anonymous(ports, "GET", "/photos/x").data == b"bytes"
 
 
 def test_it_rejects_a_bucket_that_does_not_exist(ports: s3.Ports) -> None:
@@ -114,14 +105,11 @@ def test_it_rejects_a_bucket_that_does_not_exist(ports: s3.Ports) -> None:
         client(ports).put_object(Bucket="another-bucket", Key="photos/x", Body=b"")
 
 
-def test_nothing_listens_beyond_this_machine(server: Server) -> None:
+def test_nothing_listens_beyond_this_machine_and_stop_leaves_no_process(server: Server) -> None:
     connections = psutil.Process(server.child.process.pid).net_connections("tcp")
     listening = [connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN]
     ours = {port + extra for port in vars(server.ports).values() for extra in (0, s3.GRPC)}
     assert server.ports.s3 in {address.port for address in listening} <= ours  # some begin to listen later
     assert {address.ip for address in listening} == {"127.0.0.1"}
-
-
-def test_stop_leaves_no_process(server: Server) -> None:
     assert server.first.process.returncode == 0
     assert not psutil.pid_exists(server.first.process.pid)

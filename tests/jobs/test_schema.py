@@ -24,7 +24,7 @@ def migrated(migrated_environment: Environment) -> Flask:
 
 
 def procrastinates(dump: str) -> dict[str, str]:
-    """name: SQL of each object that is the queue's."""
+    """Return the SQL of each object that is the queue's, by its name."""
     return {found[1]: found[0].strip() for found in SECTION.finditer(dump) if "procrastinate" in found[1]}
 
 
