@@ -5,6 +5,7 @@ drawn.
 import io
 import tomllib
 from datetime import datetime, time, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,26 +32,20 @@ Entry = dict[str, Any]
 
 def lists(now: datetime) -> dict[str, list[Item]]:
     """Return the rows by name of the feature, in the order of an export: each later one stands higher, or is newer."""
-    return {"notes": notes(now), "todos": todos(now), "wordcounts": word_counts(now)}
-
-
-def notes(now: datetime) -> list[Item]:
-    entries = [*_own_notes(), *_diary()]
-    return sorted((_note(entry, now) for entry in entries), key=lambda item: item["created_at"])
+    diary = (TEXTS / "diary.txt").read_text(encoding="utf-8").splitlines()[1:]
+    lines = [dict(zip(("days", "time", "content"), line.split(" ", 2), strict=True)) for line in diary]
+    notes = [_note(entry, now) for entry in (*_own_notes(), *lines)]
+    word_counts = [_word_count(entry, now) for entry in _entries("pages", "pages")]
+    return {
+        "notes": sorted(notes, key=itemgetter("created_at")),
+        "todos": [_todo(entry, now) for entry in reversed(_entries("todos", "todos"))],
+        "wordcounts": sorted(word_counts, key=itemgetter("created_at")),
+    }
 
 
 def shared_titles() -> list[str]:
     """Name the notes that anybody may read who has their link, which no export holds."""
     return [entry["title"] for entry in _own_notes() if entry.get("shared")]
-
-
-def todos(now: datetime) -> list[Item]:
-    return [_todo(entry, now) for entry in reversed(_entries("todos", "todos"))]
-
-
-def word_counts(now: datetime) -> list[Item]:
-    items = [_word_count(entry, now) for entry in _entries("pages", "pages")]
-    return sorted(items, key=lambda item: item["created_at"])
 
 
 def _entries(file: str, name: str) -> list[Entry]:
@@ -60,11 +55,6 @@ def _entries(file: str, name: str) -> list[Entry]:
 
 def _own_notes() -> list[Entry]:
     return [*_entries("notes_ko", "notes"), *_entries("notes_en", "notes")]
-
-
-def _diary() -> list[Entry]:
-    lines = (TEXTS / "diary.txt").read_text(encoding="utf-8").splitlines()[1:]
-    return [dict(zip(("days", "time", "content"), line.split(" ", 2), strict=True)) for line in lines]
 
 
 def _note(entry: Entry, now: datetime) -> Item:

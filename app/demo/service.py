@@ -40,14 +40,10 @@ def create(password: str, portables: Sequence[Portable]) -> User:
     user.time_zone = content.ZONE
     user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
     import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
-    _share_notes(user)
-    return user
-
-
-def _share_notes(user: User) -> None:
     shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(content.shared_titles()))
     for note_id in db.session.scalars(shared).all():
         share_note(user.id, note_id)
+    return user
 
 
 def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
