@@ -235,7 +235,7 @@ def objects(app: Flask) -> Iterator[set[str]]:
 def browser_of(app: Flask, user: User, site: str = "http://localhost") -> Visitor:
     client = app.test_client()
     assert isinstance(client, Visitor)
-    token = sessions.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
+    token, _id = sessions.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
     with client.session_transaction(base_url=site) as cookie:
         cookie["token"] = token
     return client

@@ -54,9 +54,9 @@ class TokenGone(Exception):
     """This account has no such token. It may have ended, or be somebody else's."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class TokenHolder(Account):
-    """The account and the token of the program that asks, in one row. In the API this is `current_user`."""
+    """The account and the token of the program that asks, in one row. In the API this is `g.account`."""
 
     token_id: int
     token_name: str

@@ -6,10 +6,10 @@ the sender, and with it everybody's mail. What the owner asks for is still sent.
 and so does a new address.
 
 A notification comes from anywhere, and anybody can write one. It is read as leniently as mail servers write, since all
-that counts is the tag: every letter to the address of an account carries a
-tag, an HMAC of account and address, which the notification sends back with the headers of the letter. Only who has read
-the mail of that address knows the tag. All that it does is to note this one account, and notices go to that mailbox
-anyway. A tag in a header of the letter needs no mailbox of its own, as a signed envelope sender (VERP) would.
+that counts is a tag. Every letter to the address of an account carries one, an HMAC of account and address, and the
+notification sends it back with the headers of the letter. Only who has read the mail of that address knows the tag. All
+that it does is to note this one account, and notices go to that mailbox anyway. A tag in a header of the letter needs
+no mailbox of its own, as a signed envelope sender (VERP) would.
 """
 
 import hashlib

@@ -24,7 +24,6 @@ from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.web.cookies import TOKEN
-from app.web.errors import forget_reader
 from app.web.proxy import client_address
 
 SECOND_STEP = "second_step"  # the key of the token between the password and the second step
@@ -74,14 +73,18 @@ def this_client() -> Client:
     return Client(str(ip) if ip else None, request.user_agent.string)
 
 
-def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> None:
-    """Sign this browser in. The cookie's old content is dropped, so nobody can have planted it (session fixation).
+def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> int:
+    """Sign this browser in, and return the session's id.
+
+    The cookie's old content is dropped, so nobody can have planted it (session fixation).
 
     Raises:
         WrongCredentials: the password was changed since `user` was read.
     """
     client = this_client()
-    token = sessions.start_session(user, remember=remember, user_agent=client.user_agent, ip=client.ip, kind=kind)
+    token, session_id = sessions.start_session(
+        user, remember=remember, user_agent=client.user_agent, ip=client.ip, kind=kind
+    )
     remember_device(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)
@@ -90,6 +93,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
     session[TOKEN] = token
     tracing.note_account(user.id)
     session.permanent = remember
+    return session_id
 
 
 def renew(user: User) -> None:
@@ -98,9 +102,9 @@ def renew(user: User) -> None:
     What the cookie holds besides stays, since the reader does: the request may go on with it.
     """
     kept = {key: value for key, value in session.items() if key not in (TOKEN, "csrf_token")}
-    begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
+    session_id = begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
     session.update(kept)
-    forget_reader()
+    current_user.session_id, current_user.is_recent = session_id, True
 
 
 def load(request: Request) -> sessions.SignedIn | None:

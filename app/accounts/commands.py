@@ -41,19 +41,17 @@ def bounced() -> None:
     raw = sys.stdin.buffer.read(MAX_SIZE + 1)
     if len(raw) > MAX_SIZE:
         raise click.ClickException(f"This is larger than {MAX_SIZE} bytes. Nothing was noted.")
-    click.echo(take_in(raw))
-
-
-def take_in(raw: bytes) -> str:
-    """Note a bounce, and say what was done."""
     try:
         report = read_report(raw)
-    except NotAReport:
-        return "Nothing was noted: this is not a delivery status notification."
-    if not report.is_about_mailbox:
-        return "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
-    try:
+        if not report.is_about_mailbox:
+            click.echo(
+                "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
+            )
+            return
         bounces.note_bounce(report.tag or "")
+    except NotAReport:
+        click.echo("Nothing was noted: this is not a delivery status notification.")
     except UnknownTag:
-        return "Nothing was noted: it is not about a mail of ours to the current address of an account."
-    return "Noted: mail to this account does not arrive."
+        click.echo("Nothing was noted: it is not about a mail of ours to the current address of an account.")
+    else:
+        click.echo("Noted: mail to this account does not arrive.")

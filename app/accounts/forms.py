@@ -14,12 +14,13 @@ from wtforms import (
     SelectMultipleField,
     StringField,
 )
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app import time_zones
 from app.accounts import nicknames
 from app.accounts.access_tokens import LIFETIMES, SCOPES
+from app.accounts.models import NAME_LENGTH
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
 from app.mail.message import ENCODED_WORD
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
@@ -206,7 +207,7 @@ class DeletionForm(FlaskForm):
 
 
 class ConfirmForm(FlaskForm):
-    """Who is signed in shows that they are still there, by the password or by a passkey, which passkeys.js fills in."""
+    """Shows who is there, by the password or by a passkey, which passkeys.js fills in."""
 
     password = current_password_field(_("Password"))
     passkey = HiddenField()
@@ -229,13 +230,18 @@ SCOPE_NAMES = {
 }
 
 
-class AccessTokenForm(FlaskForm):
-    name = StringField(
+def name_field() -> StringField:
+    """Return the field of what its owner calls an access token or a passkey."""
+    return StringField(
         _("Name"),
         filters=[normalize, strip],
-        validators=[InputRequired(_("Please give it a name.")), at_most(50), no_control_characters, one_line],
-        render_kw={"maxlength": 50, "autocomplete": "off"},
+        validators=[DataRequired(_("Please give it a name.")), at_most(NAME_LENGTH), no_control_characters, one_line],
+        render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"},
     )
+
+
+class AccessTokenForm(FlaskForm):
+    name = name_field()
     scopes = SelectMultipleField(
         _("What it may do"),
         choices=lambda: [(scope, SCOPE_NAMES[scope]) for scope in SCOPES],
@@ -250,10 +256,6 @@ class AccessTokenForm(FlaskForm):
         default=str(LIFETIMES[1]),
         validate_choice=False,
     )
-
-    def validate_name(self, field: Field) -> None:
-        if not field.data:
-            raise ValidationError(_("Please give it a name."))
 
     def validate_scopes(self, field: Field) -> None:
         if not set(field.data) <= set(SCOPES):

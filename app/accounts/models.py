@@ -23,6 +23,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base
 
+NAME_LENGTH = 50  # code points of what an owner calls an access token or a passkey
+
 
 class User(Base):
     __tablename__ = "users"
@@ -47,9 +49,9 @@ class User(Base):
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Account:
-    """What every request knows of the account that it is for. The statement that lets the request in reads it."""
+    """The account that a request is for. The statement that lets the request in reads it."""
 
     id: int
     email: str
@@ -129,7 +131,7 @@ class AccessToken(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(String(50))  # as its owner calls it
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))  # what it may do, see access_tokens.py
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True)  # NULL: never
@@ -137,7 +139,7 @@ class AccessToken(Base):
 
 
 class EventKind(StrEnum):
-    """What happened to an account. A new kind is a new CHECK of `account_events.kind`, in a migration."""
+    """Something that happens to an account. A new kind is a new CHECK of `account_events.kind`, in a migration."""
 
     SIGN_IN = "sign_in"
     SIGN_IN_FAILED = "sign_in_failed"

@@ -37,8 +37,6 @@ class PasskeyNotAccepted(Exception):
 
 
 class Act(NamedTuple):
-    """What a guarded view does."""
-
     name: str
     is_download: bool
 

@@ -25,7 +25,7 @@ class SecondStepExpired(Exception):
 
 
 class Pending(NamedTuple):
-    """Who knew the password, and whether the browser is to stay signed in."""
+    """A right password whose second step is awaited. `remember`: the browser is to stay signed in."""
 
     user: User
     remember: bool

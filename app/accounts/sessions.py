@@ -40,7 +40,7 @@ class DeviceGone(Exception):
     """This account has no such session. It may have ended, or be somebody else's."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class SignedIn(Account):
     """The user and the session of the browser that asks, in one row. This is `current_user` in a request of a page."""
 
@@ -101,8 +101,8 @@ OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS
 
 def start_session(
     user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
-) -> str:
-    """Sign a browser in, and return the token for its cookie. Where the account has MOST sessions, the oldest one ends.
+) -> tuple[str, int]:
+    """Sign a browser in. Where the account has MOST sessions, the oldest one ends.
 
     The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
     all sessions.
@@ -112,6 +112,9 @@ def start_session(
         remember: keep the session for 30 days after the last visit instead of 12 hours.
         user_agent, ip: for the list of devices.
         kind: what the owner reads of it; SIGN_IN_CONFIRMED in a browser that was signed in already.
+
+    Returns:
+        The token for the browser's cookie, and the session's id.
 
     Raises:
         WrongCredentials: since `user` was read, the password was changed or the account deleted.
@@ -130,14 +133,15 @@ def start_session(
         .with_for_update(read=True)
     )
     started = insert(UserSession).from_select(list(row), unchanged_user).returning(UserSession.id)
-    if db.session.scalar(started) is None:
+    session_id = db.session.scalar(started)
+    if session_id is None:
         db.session.rollback()
         raise WrongCredentials(user.id)
     db.session.execute(_END_OLD, {"owner": user.id})
     events.record(user.id, kind, Client(ip, user_agent))
     writes.mark(user.id)  # also of an account that was opened just now
     db.session.commit()
-    return token
+    return token, session_id
 
 
 def find_session(token: str) -> SignedIn | None:

@@ -29,7 +29,7 @@ class TokenExpired(Exception):
 
 
 class Claim(NamedTuple):
-    """What a token says: its holder reads the mail of `email`, and asked for this on behalf of the user."""
+    """The claim of a token: its holder reads the mail of `email`, and asked for this on behalf of the user."""
 
     user_id: int
     email: str

@@ -15,7 +15,7 @@ from app import tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
-from app.extensions import csrf, login
+from app.extensions import csrf
 from app.limits import rate_leases, rate_limits
 from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, RateLimited, Standing
@@ -46,7 +46,6 @@ def let_in() -> None:
     if holder is None:
         raise unauthorized()
     g.account = holder
-    login._update_request_context_with_user(holder)  # as Flask-Login does it, and no cookie is read
     tracing.note_account(holder.id)
     if not access_tokens.allow(holder.scopes, scope):
         sentence = _("This token lacks the scope %(scope)s. Create one that has it on My page.", scope=scope)

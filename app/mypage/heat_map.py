@@ -30,23 +30,19 @@ class Square:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Thirteen weeks.
-
-    Args:
-        months: where the name of a month stands, and a day of that month.
-    """
+    """Thirteen weeks."""
 
     squares: list[Square]
-    months: list[tuple[int, date]]
+    months: list[tuple[int, date]]  # where the name of a month stands, and a day of that month
 
     @property
     def weekdays(self) -> list[tuple[int, date]]:
-        """Where the name of a weekday stands: Monday, Wednesday, Friday."""
+        """Return where the name of a weekday stands: Monday, Wednesday, Friday."""
         return [(square.y, square.day) for square in self.squares[:7:2]][:3]
 
 
 def halves(notes_by_day: Mapping[date, int], today: date) -> list[Half]:
-    """A column for each week with Monday on top. The last square is today."""
+    """Draw a column for each week with Monday on top. The last square is today."""
     first = first_day(today)
     begins = (first, first + timedelta(weeks=HALF))
     ends = (begins[1], today + timedelta(days=1))
@@ -68,7 +64,7 @@ def _days(begin: date, end: date) -> Iterator[date]:
 
 
 def _months(begin: date) -> list[tuple[int, date]]:
-    """A month is named above the week with its first day. The first one of a half is named at once, if it has room."""
+    """Name a month above the week with its first day, and the first one of a half at once, if it has room."""
     sundays = [begin + timedelta(weeks=week, days=6) for week in range(HALF)]
     named = [week for week, sunday in enumerate(sundays) if sunday.day <= 7]
     if named[0] >= LABEL_WEEKS:
@@ -77,7 +73,7 @@ def _months(begin: date) -> list[tuple[int, date]]:
 
 
 def busiest_week(notes_by_day: Mapping[date, int]) -> tuple[date, int] | None:
-    """The Monday of the week with the most notes, and their number. Of equal weeks the last."""
+    """Return the Monday of the week with the most notes, and their number. Of equal weeks the last."""
     weeks: Counter[date] = Counter()
     for day, written in notes_by_day.items():
         weeks[monday(day)] += written
@@ -85,7 +81,7 @@ def busiest_week(notes_by_day: Mapping[date, int]) -> tuple[date, int] | None:
 
 
 def first_day(today: date) -> date:
-    """The Monday with which the heat map begins."""
+    """Return the Monday with which the heat map begins."""
     return monday(today) - timedelta(weeks=WEEKS - 1)
 
 

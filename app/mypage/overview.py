@@ -36,7 +36,7 @@ class Overview:
 
     @property
     def written(self) -> int:
-        """Notes of the days of the heat map."""
+        """Count the notes of the days of the heat map."""
         return sum(self.days.values())
 
     @property
@@ -47,26 +47,26 @@ class Overview:
         return halves(self.days, self.today)
 
     def days_by_month(self) -> list[list[tuple[date, int]]]:
-        """The days with notes, the newest first, a list for each month."""
+        """Return the days with notes, the newest first, a list for each month."""
         newest_first = sorted(self.days.items(), reverse=True)
         return [list(days) for _, days in groupby(newest_first, lambda day: (day[0].year, day[0].month))]
 
 
 @cache
 def _statement(figures: tuple[tuple[str, ColumnElement[Any]], ...]) -> Select[tuple[object, ...]]:
-    """Built once: the factory names the same figures for every request."""
+    """Build the statement once: the factory names the same figures for every request."""
     return select(*(count.label(name) for name, count in figures), sessions.OTHERS.label("other_devices"))
 
 
 @lru_cache(maxsize=256)
 def _midnights(first: date, today: date, zone: ZoneInfo) -> str:
-    """Built once a day for each zone."""
+    """Write the array once a day for each zone."""
     days = (first + timedelta(days=number) for number in range((today - first).days + 1))
     return "{" + ",".join(midnight(day, zone).isoformat() for day in days) + "}"
 
 
 def overview(user_id: int, session_id: int, figures: Figures, zone: ZoneInfo, today: date) -> Overview:
-    """One statement.
+    """Return the figures of my page, by one statement.
 
     Args:
         session_id: of the device that asks.

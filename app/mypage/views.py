@@ -131,20 +131,17 @@ def change_settings() -> Answer:
 @bp.post("/password")
 def change_password() -> Answer:
     form = PasswordForm()
-    if form.validate():
-        try:
-            with counted_password(current_user.id):
-                current, new = form.current_password.data, form.new_password.data
-                user = changes.change_password(current_user.id, current, new, reader_locale(), this_client())
-        except WrongPassword:
-            form.current_password.errors = [_("This isn't your current password.")]
-        except RateLimited as error:
-            return limited_page(form, form.current_password, error)
-        else:
-            browser_session.renew(user)
-            flash(_("Your password was changed, and other devices were signed out."))
-            return redirect(url_for("mypage.index"))
-    return edit_page(form), 422
+    if not form.validate():
+        return edit_page(form), 422
+    try:
+        with counted_password(current_user.id):
+            current, new = form.current_password.data, form.new_password.data
+            user = changes.change_password(current_user.id, current, new, reader_locale(), this_client())
+    except (WrongPassword, RateLimited) as error:
+        return password_refused(form, form.current_password, error, _("This isn't your current password."))
+    browser_session.renew(user)
+    flash(_("Your password was changed, and other devices were signed out."))
+    return redirect(url_for("mypage.index"))
 
 
 @bp.post("/email")
@@ -153,40 +150,41 @@ def change_email() -> Answer:
     if not message.is_enabled():
         abort(404)
     form = EmailForm()
-    if form.validate():
-        try:
-            with (
-                rate_limits.spent(rate_limits.MAILS_BY_ADDRESS, client_network()),
-                rate_limits.spent(rate_limits.EMAIL_CHANGES, current_user.id),
-                counted_password(current_user.id),
-            ):
-                typed, new = form.password_for_email.data, form.new_email.data
-                changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
-        except WrongPassword:
-            form.password_for_email.errors = [_("This isn't your password.")]
-        except RateLimited as error:
-            return limited_page(form, form.password_for_email, error)
-        else:
-            flash(_("We've sent a link to your new address."))
-            return redirect(url_for("mypage.index"))
-    return edit_page(form), 422
+    if not form.validate():
+        return edit_page(form), 422
+    try:
+        with (
+            rate_limits.spent(rate_limits.MAILS_BY_ADDRESS, client_network()),
+            rate_limits.spent(rate_limits.EMAIL_CHANGES, current_user.id),
+            counted_password(current_user.id),
+        ):
+            typed, new = form.password_for_email.data, form.new_email.data
+            changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
+    except (WrongPassword, RateLimited) as error:
+        return password_refused(form, form.password_for_email, error, _("This isn't your password."))
+    flash(_("We've sent a link to your new address."))
+    return redirect(url_for("mypage.index"))
 
 
 @bp.post("/delete")
 def delete_account() -> Answer:
     form = DeletionForm()
-    if form.validate():
-        try:
-            with counted_password(current_user.id):
-                changes.delete_account(current_user.id, form.password.data, this_client())
-        except WrongPassword:
-            form.password.errors = [_("This isn't your password.")]
-        except RateLimited as error:
-            return limited_page(form, form.password, error)
-        else:
-            browser_session.sign_out()
-            flash(_("Your account and everything in it were deleted."))
-            return redirect(url_for("accounts.landing"))
+    if not form.validate():
+        return edit_page(form), 422
+    try:
+        with counted_password(current_user.id):
+            changes.delete_account(current_user.id, form.password.data, this_client())
+    except (WrongPassword, RateLimited) as error:
+        return password_refused(form, form.password, error, _("This isn't your password."))
+    browser_session.sign_out()
+    flash(_("Your account and everything in it were deleted."))
+    return redirect(url_for("accounts.landing"))
+
+
+def password_refused(form: FlaskForm, field: Field, error: WrongPassword | RateLimited, sentence: str) -> Answer:
+    if isinstance(error, RateLimited):
+        return limited_page(form, field, error)
+    field.errors = [sentence]
     return edit_page(form), 422
 
 

@@ -5,13 +5,13 @@ passkeys.js fills in.
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import InputRequired, Length
 
+from app.accounts.forms import name_field
 from app.passkeys.ceremonies import MAX_ANSWER, PasskeyRefused
-from app.passkeys.models import NAME_LENGTH
 from app.passkeys.service import ChallengeExpired, LastPasskey, NoPasskey, PasskeyCopied, PasskeyTaken, TooManyPasskeys
 from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
-from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
+from app.web.fields import at_most, no_control_characters, normalize, strip
 
 CODE_LENGTH = 40  # what is typed, with spaces and hyphens
 
@@ -41,15 +41,6 @@ def answer_field() -> HiddenField:
             ),
             Length(max=MAX_ANSWER, message=_("Your browser sent too much. Try again.")),
         ]
-    )
-
-
-def name_field() -> StringField:
-    return StringField(
-        _("Name"),
-        filters=[normalize, strip],
-        validators=[DataRequired(_("Please give it a name.")), at_most(NAME_LENGTH), no_control_characters, one_line],
-        render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"},
     )
 
 

@@ -41,7 +41,7 @@ class RecoveryCode(Base):
 
 
 class Challenge(Base):
-    """What a browser is to sign. The row is deleted by the first answer, so a replayed one finds nothing."""
+    """Bytes that a browser is to sign. The row is deleted by the first answer, so a replayed one finds nothing."""
 
     __tablename__ = "passkey_challenges"
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type

@@ -148,11 +148,6 @@ def settle_reader() -> None:
         login._update_request_context_with_user(g.get("account"))
 
 
-def forget_reader() -> None:
-    """From here on the reader is whoever the session says: it was renewed, and the request goes on."""
-    g.pop("_login_user", None)
-
-
 def is_signed_in() -> bool:
     """Whether the request has found an account; if it has not looked, whether the signed cookie holds a session.
 

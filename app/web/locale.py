@@ -58,6 +58,8 @@ def reader_locale() -> str:
 
 def known_account() -> Any:
     """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
+    if "account" in g:
+        return g.account
     return current_user if current_user.is_authenticated else None
 
 

@@ -1,13 +1,17 @@
-"""Mail that works: a real SMTP server, and the letters and links that it was handed. The passwords that were hashed."""
+"""A real SMTP server with the letters that it was handed, the passwords that were hashed, and concurrent attempts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
+from threading import Barrier
+from typing import TypeVar
 
 import pytest
 from flask import Flask
 
 from app.accounts import hashing
+from app.extensions import db
 from tests.conftest import PASSWORD
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of, use
 from tests.queued import run_queued
@@ -15,6 +19,8 @@ from tests.visitor import Visitor
 
 CAROL = "carol@example.com"  # nobody's address
 CHOSEN = {"nickname": "carol", "password": PASSWORD}
+AT_ONCE = 20
+Argument = TypeVar("Argument")
 LINK = re.compile(r"https://semicircle\.example(/\S+)")
 
 
@@ -50,6 +56,29 @@ def path_in(letter: EmailMessage) -> str:
 def link_for(post: Post, client: Visitor, email: str = CAROL) -> str:
     assert client.submit("/sign-up", email=email).status_code == 200
     return post.link(email)
+
+
+def won(
+    app: Flask, attempt: Callable[[Argument], object], arguments: Sequence[Argument], *losses: type[Exception]
+) -> list[Argument]:
+    """Attempt something with each argument at the same time, and return those that raised no loss."""
+    together = Barrier(len(arguments))
+
+    def try_it(argument: Argument) -> bool:
+        together.wait()
+        with app.app_context():
+            try:
+                attempt(argument)
+            except losses:
+                return False
+            finally:
+                db.session.remove()
+        return True
+
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        succeeded = list(pool.map(try_it, arguments))
+    db.session.remove()  # which may hold rows of before
+    return [argument for argument, success in zip(arguments, succeeded, strict=True) if success]
 
 
 @pytest.fixture

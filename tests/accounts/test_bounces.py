@@ -31,7 +31,7 @@ def note(user: User) -> None:
 
 
 def pipe(app: Flask, raw: bytes) -> str:
-    """What an operator's mail server does with a message."""
+    """Hand over a message as an operator's mail server does."""
     ran = app.test_cli_runner().invoke(args=["mail", "bounced"], input=raw)
     assert ran.exit_code == 0, ran.output
     return ran.output

@@ -1,8 +1,6 @@
 """Account events: noted once for the owner and once in the log, without a secret (ASVS 5.0 V16.3.1, V16.2.5)."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -15,13 +13,14 @@ from app.accounts.models import AccountEvent, EventKind, User, UserSession
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.limits import rate_limits
-from tests.accounts.conftest import Post
+from tests.accounts.conftest import AT_ONCE, Post, won
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.visitor import Visitor
 
 ALICE = "alice@example.com"
 NEW = "quite another sentence"
 Lines = list[str]
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
@@ -38,6 +37,25 @@ def events_of(user: User) -> list[tuple[str, int]]:
 @pytest.fixture(autouse=True)
 def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
+
+
+def session_ids(app: Flask, user: User) -> list[int]:
+    """Of the user's browser and of one more."""
+    browser_of(app, user)
+    return list(db.session.scalars(select(UserSession.id).where(UserSession.user_id == user.id)))
+
+
+def record(
+    user: User, kind: EventKind = EventKind.EXPORTED, user_agent: str = WINDOWS, ip: str = "203.0.113.7"
+) -> None:
+    events.record(user.id, kind, Client(ip, user_agent))
+    db.session.commit()
+
+
+def page_of(browser: Visitor, path: str = "/mypage/events") -> str:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    return answer.text.partition("<main")[2].partition("</main>")[0]
 
 
 def test_a_sign_in_is_noted_with_device_and_address(
@@ -132,19 +150,10 @@ def test_guesses_beyond_the_limit_are_not_counted(client: Visitor, alice: User) 
     assert events_of(alice) == [("sign_in_failed", rate_limits.SIGN_IN_BY_ACCOUNT.capacity)]
 
 
-def test_twenty_guesses_at_once_are_one_line(migrated: Flask) -> None:
+def test_concurrent_guesses_are_one_line(migrated: Flask) -> None:
     alice_id = accounts.sign_up(ALICE, "alice", PASSWORD).id
-    together = Barrier(20)
-
-    def guess(_number: int) -> None:
-        together.wait()
-        with migrated.app_context():
-            events.sign_in_failed(alice_id, ALICE, CLIENT, "key")
-            db.session.remove()
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(guess, range(20)))
-    assert [event.times for event in db.session.scalars(select(AccountEvent))] == [20]
+    won(migrated, lambda _number: events.sign_in_failed(alice_id, ALICE, CLIENT, "key"), range(AT_ONCE))
+    assert [event.times for event in db.session.scalars(select(AccountEvent))] == [AT_ONCE]
 
 
 def test_a_new_password_is_noted(signed_in: Visitor, alice: User) -> None:
@@ -186,12 +195,6 @@ def test_the_end_of_all_others_is_noted_if_there_were_any(app: Flask, signed_in:
     for _ in range(2):
         signed_in.submit("/mypage/devices/sign-out-others")
     assert events_of(alice) == [("sign_in", 1), ("other_devices_ended", 1)]
-
-
-def session_ids(app: Flask, user: User) -> list[int]:
-    """Of the user's browser and of one more."""
-    browser_of(app, user)
-    return list(db.session.scalars(select(UserSession.id).where(UserSession.user_id == user.id)))
 
 
 def test_an_export_is_noted_and_a_look_at_its_headers_is_not(signed_in: Visitor, alice: User) -> None:
@@ -246,22 +249,6 @@ def test_an_account_that_was_deleted_meanwhile_has_no_events(app: Flask) -> None
     events.sign_in_failed(1_000_000, ALICE, CLIENT, "key")
     events.refused(1_000_000, EventKind.PASSWORD_REFUSED, CLIENT)
     assert db.session.scalars(select(AccountEvent)).all() == []
-
-
-WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
-
-
-def record(
-    user: User, kind: EventKind = EventKind.EXPORTED, user_agent: str = WINDOWS, ip: str = "203.0.113.7"
-) -> None:
-    events.record(user.id, kind, Client(ip, user_agent))
-    db.session.commit()
-
-
-def page_of(browser: Visitor, path: str = "/mypage/events") -> str:
-    answer = browser.get(path)
-    assert answer.status_code == 200
-    return answer.text.partition("<main")[2].partition("</main>")[0]
 
 
 def test_it_says_what_when_and_from_where_the_newest_first(signed_in: Visitor, alice: User) -> None:

@@ -5,19 +5,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 
-from app import create_app
 from app.accounts import sessions
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
 from app.limits import rate_limits
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
-from tests.databases import Environment
-from tests.visitor import TOKEN, Visitor, token_of
-from tests.web.proxies import PLATFORMS, BehindAProxy
+from tests.visitor import TOKEN, Visitor
 
 WRONG = "not the password"
 NEW = "quite another sentence"
@@ -44,6 +40,35 @@ def people(number: int) -> list[str]:
     return [f"person{each}@example.com" for each in range(number)]
 
 
+def known_browser(app: Flask, **fields: Any) -> Visitor:
+    client = visitor(app)
+    client.sign_in(EMAIL, PASSWORD)
+    client.submit("/sign-out")
+    return client
+
+
+def use_up(app: Flask, limit: rate_limits.Limit, user: User, left: int = 0) -> None:
+    with app.app_context():
+        for _ in range(limit.capacity - left):
+            rate_limits.take(limit, user.id)
+
+
+def events() -> int:
+    return db.session.scalar(select(func.count()).select_from(AccountEvent)) or 0
+
+
+def confirm(browser: Visitor) -> int:
+    return browser.submit("/sign-in/confirm", password=PASSWORD).status_code
+
+
+def change_password(browser: Visitor) -> int:
+    return browser.submit("/mypage/password", current_password=PASSWORD, new_password=NEW).status_code
+
+
+def delete_account(browser: Visitor) -> int:
+    return browser.submit("/mypage/delete", password=PASSWORD).status_code
+
+
 def test_ten_wrong_passwords_from_many_addresses_then_the_account_is_refused(
     app: Flask, alice: User, hashed: list[str]
 ) -> None:
@@ -56,27 +81,6 @@ def test_twenty_wrong_passwords_from_one_address_then_the_address_is_refused(app
     answers = guess_at(visitor(app), people(25))
     assert answers == [422] * 20 + [429] * 5
     assert len(hashed) == 20
-
-
-@pytest.mark.parametrize("platform", ["Heroku", "Fly.io", "Render", "Railway"])
-def test_a_stranger_who_guesses_shuts_out_nobody_else(
-    app: Flask, server_environment: Environment, hashed: list[str], platform: str
-) -> None:
-    variables, forwarded = PLATFORMS[platform]
-    there = create_app(BehindAProxy({**server_environment, **variables}))
-    there.extensions["boot_gate"].is_open = True  # it works in the transaction of `app`
-    stranger, forger, reader = there.test_client(), there.test_client(), there.test_client()
-
-    def guess_from(client: FlaskClient, address: str, times: int, **sent: str) -> list[int]:
-        headers = {**forwarded(address, sent), "Origin": "https://localhost", "Referer": "https://localhost/sign-in"}
-        token = token_of(client.get("/sign-in", headers=headers).text)
-        fields = {"csrf_token": token, "password": WRONG}
-        emails = people(times)
-        return [client.post("/sign-in", data={**fields, "email": one}, headers=headers).status_code for one in emails]
-
-    assert guess_from(stranger, "81.97.145.24", 21) == [422] * 20 + [429]
-    assert guess_from(forger, "81.97.145.24", 1, **{"X-Forwarded-For": "6.6.6.6"}) == [429]
-    assert guess_from(reader, "81.97.145.25", 1) == [422]
 
 
 @pytest.mark.parametrize("second", ["2001:db8:0:1:ffff::2"])
@@ -116,13 +120,6 @@ def test_a_refused_person_gets_in_after_one_refill(app: Flask, alice: User) -> N
     db.session.execute(text("UPDATE rate_limits SET full_at = full_at - interval '36 seconds'"))
     db.session.commit()
     assert client.sign_in(EMAIL, PASSWORD).status_code == 302
-
-
-def known_browser(app: Flask, **fields: Any) -> Visitor:
-    client = visitor(app)
-    client.sign_in(EMAIL, PASSWORD)
-    client.submit("/sign-out")
-    return client
 
 
 def test_the_owner_gets_in_from_a_known_browser_while_strangers_guess(app: Flask, alice: User) -> None:
@@ -239,16 +236,6 @@ def test_a_sign_up_that_the_form_refuses_takes_nothing(app: Flask) -> None:
     assert client.submit("/sign-up", email="p@example.com", nickname="p", password=PASSWORD).status_code == 302
 
 
-def use_up(app: Flask, limit: rate_limits.Limit, user: User, left: int = 0) -> None:
-    with app.app_context():
-        for _ in range(limit.capacity - left):
-            rate_limits.take(limit, user.id)
-
-
-def events() -> int:
-    return db.session.scalar(select(func.count()).select_from(AccountEvent)) or 0
-
-
 def test_a_right_password_begins_thirty_sessions_then_it_is_refused(app: Flask, alice: User) -> None:
     use_up(app, rate_limits.SIGN_INS, alice)
     client = visitor(app)
@@ -277,18 +264,6 @@ def test_wrong_passwords_of_strangers_take_no_token_of_the_owner(app: Flask, ali
     for number in range(12):
         guess(visitor(app, f"192.0.2.{number}"), 5)
     assert [owner.sign_in(EMAIL, PASSWORD).status_code for _ in range(30)] == [302] * 29 + [429]  # one by known_browser
-
-
-def confirm(browser: Visitor) -> int:
-    return browser.submit("/sign-in/confirm", password=PASSWORD).status_code
-
-
-def change_password(browser: Visitor) -> int:
-    return browser.submit("/mypage/password", current_password=PASSWORD, new_password=NEW).status_code
-
-
-def delete_account(browser: Visitor) -> int:
-    return browser.submit("/mypage/delete", password=PASSWORD).status_code
 
 
 @pytest.mark.parametrize("door", [confirm, change_password, delete_account])

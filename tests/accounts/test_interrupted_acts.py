@@ -1,4 +1,4 @@
-"""What a recent sign-in interrupts is done once the reader has confirmed who is there, with what was typed.
+"""An act that a recent sign-in interrupts is done once the reader has confirmed who is there, with what was typed.
 
 A guarded view without a case here fails: say how it is asked for, and how to see that it was done.
 """
@@ -217,7 +217,7 @@ def show_passkey(scene: Scene) -> str:
 
 
 def stored() -> list[Any]:
-    """What a guarded view could change."""
+    """Return all that a guarded view could change."""
     columns = (User.passkey_after_password, UserSession.id, Passkey.name, RecoveryCode.code_hash, AccessToken.name)
     return [sorted(db.session.scalars(select(column))) for column in columns]
 

@@ -1,8 +1,5 @@
 """A new password: changed, or set by a link in a mail (password reset). Tokens are single use."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
@@ -13,7 +10,7 @@ from app.accounts.models import AccountToken, User, UserSession
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from app.limits import rate_limits
-from tests.accounts.conftest import Post
+from tests.accounts.conftest import AT_ONCE, Post, won
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.mail.smtp_server import text_of
@@ -21,10 +18,22 @@ from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
 
 NEW = "quite another sentence"
+ALICE = "alice@example.com"
 
 
 def password_is(user: User, password: str) -> bool:
     return hashing.matches(password, db.session.scalar(select(User.password_hash).where(User.id == user.id)))
+
+
+def ask(client: Visitor, post: Post) -> str:
+    """The path of a link for alice."""
+    assert client.submit("/forgot-password", email=ALICE).status_code == 200
+    return post.link(ALICE)
+
+
+def drawn(user: User, purpose: str = tokens.RESET_PASSWORD) -> str:
+    token, _claim = tokens.draw(tokens.reserve(user.id, purpose, user.email))
+    return token
 
 
 def test_changing_the_password_ends_the_users_other_sessions_only(
@@ -39,16 +48,12 @@ def test_changing_the_password_ends_the_users_other_sessions_only(
     assert bobs.get("/notes").status_code == 200
 
 
-def test_changing_the_password_rotates_the_session_token(signed_in: Visitor) -> None:
+def test_changing_the_password_rotates_the_session_token_and_keeps_its_lifetime(client: Visitor, alice: User) -> None:
+    client.sign_in(ALICE, PASSWORD, remember="y")
     old = db.session.query(UserSession.token_hash).scalar()
-    signed_in.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
-    assert db.session.query(UserSession.token_hash).scalar() != old
-
-
-def test_changing_the_password_keeps_the_remember_me_lifetime(client: Visitor, alice: User) -> None:
-    client.sign_in("alice@example.com", PASSWORD, remember="y")
     client.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
     row = db.session.query(UserSession).one()
+    assert row.token_hash != old
     assert (row.expires_at - row.created_at).days == 30
 
 
@@ -71,15 +76,6 @@ def test_an_invalid_password_change_is_refused_and_ends_no_session(
     assert sentence in answer.text
     assert password_is(alice, PASSWORD)
     assert phone.get("/notes").status_code == 200
-
-
-ALICE = "alice@example.com"
-
-
-def ask(client: Visitor, post: Post) -> str:
-    """The path of a link for alice."""
-    assert client.submit("/forgot-password", email=ALICE).status_code == 200
-    return post.link(ALICE)
 
 
 def test_the_link_sets_a_new_password_confirms_the_address_and_signs_nobody_in(
@@ -133,8 +129,9 @@ def test_a_password_that_the_policy_refuses_leaves_the_link_usable(
     assert client.get(link).status_code == 200
 
 
-def test_an_expired_link_is_refused(post: Post, client: Visitor, alice: User) -> None:
+def test_a_link_works_for_half_an_hour_of_the_databases_clock(post: Post, client: Visitor, alice: User) -> None:
     link = ask(client, post)
+    assert db.session.scalar(select(AccountToken.expires_at - func.now())) == tokens.LIFETIME
     db.session.execute(update(AccountToken).values(expires_at=func.now()))
     db.session.commit()
     assert client.get(link).status_code == 410
@@ -148,11 +145,6 @@ def test_a_token_that_was_never_drawn_is_refused(post: Post, client: Visitor, al
     assert client.get(f"/new-password/{token}").status_code in (404, 410)
     assert client.submit(f"/new-password/{token}", new_password=NEW).status_code in (404, 410)
     assert password_is(alice, PASSWORD)
-
-
-def test_a_link_lives_for_half_an_hour_of_the_databases_clock(post: Post, client: Visitor, alice: User) -> None:
-    ask(client, post)
-    assert db.session.scalar(select(AccountToken.expires_at - func.now())) == tokens.LIFETIME
 
 
 def test_a_known_and_an_unknown_address_get_the_same_answer_and_leave_the_same_job(
@@ -222,19 +214,6 @@ def test_without_mail_nothing_is_offered(client: Visitor, alice: User) -> None:
     assert queued() == []
 
 
-def test_one_mailbox_gets_only_so_many_links_whether_it_is_known_or_not(
-    post: Post, client: Visitor, alice: User
-) -> None:
-    for email in (ALICE, "nobody@example.com"):
-        for _ in range(rate_limits.RESETS_TO.capacity):
-            assert client.submit("/forgot-password", email=email).status_code == 200
-        waiting = queued()
-        answer = client.submit("/forgot-password", email=email)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "720")
-        assert f'value="{email}"' in answer.text
-        assert queued() == waiting
-
-
 def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) -> None:
     for number in range(rate_limits.MAILS_BY_ADDRESS.capacity):
         client.submit("/forgot-password", email=f"{number}@example.com")
@@ -243,35 +222,15 @@ def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) ->
     assert queued() == waiting
 
 
-AT_ONCE = 20
+def test_of_concurrent_requests_one_uses_the_token(migrated: Flask) -> None:
+    alice = accounts.sign_up(ALICE, "alice", PASSWORD)
+    token, alice_id = drawn(alice), alice.id
 
+    def try_it(number: int) -> None:
+        changes.reset_password(token, f"sentence number {number}", "en", CLIENT)
 
-def drawn(user: User, purpose: str = tokens.RESET_PASSWORD) -> str:
-    token, _claim = tokens.draw(tokens.reserve(user.id, purpose, user.email))
-    return token
-
-
-def test_of_twenty_at_once_exactly_one_uses_the_token(migrated: Flask) -> None:
-    alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
-    token = drawn(alice)
-    together = Barrier(AT_ONCE)
-
-    def try_it(number: int) -> int | None:
-        together.wait()
-        with migrated.app_context():
-            try:
-                changes.reset_password(token, f"sentence number {number}", "en", CLIENT)
-            except TokenExpired:
-                return None
-            finally:
-                db.session.remove()
-        return number
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        winners = [number for number in pool.map(try_it, range(AT_ONCE)) if number is not None]
-    [winner] = winners
-    db.session.remove()  # which still holds the row of before
-    assert accounts.authenticate("alice@example.com", f"sentence number {winner}").id == alice.id
+    [winner] = won(migrated, try_it, range(AT_ONCE), TokenExpired)
+    assert accounts.authenticate(ALICE, f"sentence number {winner}").id == alice_id
 
 
 @pytest.mark.parametrize("purpose", [tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL])

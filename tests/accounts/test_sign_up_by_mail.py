@@ -3,8 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -17,13 +15,22 @@ from app.accounts.service import EmailTaken
 from app.extensions import db
 from app.limits import rate_limits
 from app.web.logs import LogfmtFormatter
-from tests.accounts.conftest import CAROL, CHOSEN, Post, link_for, path_in
+from tests.accounts.conftest import AT_ONCE, CAROL, CHOSEN, Post, link_for, path_in, won
 from tests.conftest import PASSWORD
 from tests.database import row_counts
 from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
 
 ALICE = "alice@example.com"
+
+
+def delete_account(browser: Visitor, post: Post) -> None:
+    browser.submit("/mypage/delete", password=PASSWORD)
+
+
+def change_address(browser: Visitor, post: Post) -> None:
+    browser.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
+    browser.submit(post.link("new@example.com"))
 
 
 def test_the_link_leads_to_a_page_that_opens_the_account_and_signs_in(post: Post, client: Visitor) -> None:
@@ -130,18 +137,6 @@ def test_a_refused_form_leaves_the_link_usable_and_keeps_the_nickname(
     assert client.submit(link, **CHOSEN).status_code == 302
 
 
-def test_one_mailbox_gets_only_so_many_letters_whether_it_is_known_or_not(
-    post: Post, client: Visitor, alice: User
-) -> None:
-    for email in (ALICE, CAROL):
-        for _ in range(rate_limits.SIGN_UPS_TO.capacity):
-            assert client.submit("/sign-up", email=email).status_code == 200
-        before = row_counts()
-        answer = client.submit("/sign-up", email=email)
-        assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)
-        assert row_counts() == before
-
-
 def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) -> None:
     for number in range(rate_limits.SIGN_UP_BY_ADDRESS.capacity):
         assert client.submit("/sign-up", email=f"n{number}@example.com").status_code == 200
@@ -176,9 +171,6 @@ def test_the_owner_of_a_session_may_open_another_account(post: Post, signed_in: 
     assert "carol" in signed_in.get("/mypage").text
 
 
-AT_ONCE = 20
-
-
 def test_a_link_that_was_used_says_so_and_leads_to_sign_in(post: Post, client: Visitor) -> None:
     link = link_for(post, client)
     client.submit(link, **CHOSEN)
@@ -190,15 +182,6 @@ def test_a_link_that_was_used_says_so_and_leads_to_sign_in(post: Post, client: V
         assert 'href="/sign-in"' in answer.text
     assert row_counts() == before
     assert stranger.get("/notes").status_code == 302
-
-
-def delete_account(browser: Visitor, post: Post) -> None:
-    browser.submit("/mypage/delete", password=PASSWORD)
-
-
-def change_address(browser: Visitor, post: Post) -> None:
-    browser.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
-    browser.submit(post.link("new@example.com"))
 
 
 @pytest.mark.parametrize("leave", [delete_account, change_address])
@@ -225,13 +208,6 @@ def test_a_job_that_runs_twice_revives_no_link_that_was_used(post: Post, client:
     delete_account(client, post)
     with pytest.raises(tokens.TokenExpired):
         sign_up_links.draw(arguments["link_id"])
-
-
-def test_who_left_an_address_may_ask_for_a_new_link_to_it(post: Post, client: Visitor) -> None:
-    client.submit(link_for(post, client), **CHOSEN)
-    delete_account(client, post)
-    post.deliver()
-    assert client.submit(link_for(post, client), **CHOSEN).location == "/notes"
 
 
 def test_a_link_that_was_used_after_it_was_read_opens_nothing(
@@ -286,22 +262,11 @@ def test_expired_links_are_purged_a_day_later_and_others_stay(app: Flask) -> Non
     assert list(db.session.scalars(select(SignUpLink.email))) == [CAROL]
 
 
-def test_of_twenty_at_once_exactly_one_opens_the_account(migrated: Flask) -> None:
+def test_of_concurrent_requests_one_opens_the_account(migrated: Flask) -> None:
     token, _email = sign_up_links.draw(sign_up_links.reserve(CAROL))
-    together = Barrier(AT_ONCE)
 
-    def try_it(number: int) -> int | None:
-        together.wait()
-        with migrated.app_context():
-            try:
-                sign_up_links.open_account(token, f"carol {number}", f"sentence number {number}")
-            except EmailTaken:
-                return None
-            finally:
-                db.session.remove()
-        return number
+    def try_it(number: int) -> None:
+        sign_up_links.open_account(token, f"carol {number}", f"sentence number {number}")
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        [winner] = [number for number in pool.map(try_it, range(AT_ONCE)) if number is not None]
-    db.session.remove()
+    [winner] = won(migrated, try_it, range(AT_ONCE), EmailTaken)
     assert accounts.authenticate(CAROL, f"sentence number {winner}").nickname == f"carol {winner}"

@@ -119,7 +119,7 @@ def test_it_sets_no_cookie_and_does_not_look_who_reads(
 ) -> None:
     """Also of a session that was not used for hours, whose next page extends it."""
     browser = browser_of(app, alice)
-    token = sessions.start_session(alice, remember=remember, user_agent="test", ip="127.0.0.1")
+    token, _id = sessions.start_session(alice, remember=remember, user_agent="test", ip="127.0.0.1")
     with browser.session_transaction() as cookie:
         cookie["token"], cookie.permanent = token, remember
     db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))

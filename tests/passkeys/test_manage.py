@@ -41,6 +41,10 @@ def ask(browser: Visitor) -> dict[str, Any]:
     return answer.json
 
 
+def only() -> Passkey:
+    return db.session.scalars(select(Passkey)).one()
+
+
 def test_a_passkey_is_added_and_listed(signed_in: Visitor, alice: User) -> None:
     device = Authenticator()
     answer = signed_in.submit(PAGE, name=" 내 전화기 ", credential=device.register(ask(signed_in)))
@@ -140,10 +144,6 @@ def test_the_twenty_first_passkey_is_refused(app: Flask, signed_in: Visitor, ali
     assert answer.status_code == 422
     assert signed_in.submit(f"{PAGE}/options").status_code == 409
     assert row_counts()["passkeys"] == service.MOST
-
-
-def only() -> Passkey:
-    return db.session.scalars(select(Passkey)).one()
 
 
 def test_a_passkey_is_renamed(signed_in: Visitor, passkey: Authenticator) -> None:

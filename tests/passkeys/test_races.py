@@ -1,8 +1,4 @@
-"""Of twenty at once one wins: a recovery code, a second step, a challenge, a passkey whose signatures are counted."""
-
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+"""Of concurrent requests one wins: a recovery code, a second step, a challenge, a passkey that counts."""
 
 import pytest
 from flask import Flask
@@ -15,14 +11,15 @@ from app.accounts.second_step import SecondStepExpired
 from app.extensions import db
 from app.passkeys import service, two_step
 from app.passkeys.models import RecoveryCode
-from app.passkeys.service import ChallengeExpired
+from app.passkeys.service import ChallengeExpired, PasskeyCopied, TooManyPasskeys
 from app.passkeys.two_step import WrongRecoveryCode
+from tests.accounts.conftest import AT_ONCE, won
 from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
-from tests.passkeys.authenticator import Authenticator
+from tests.passkeys.authenticator import Authenticator, Options
 from tests.passkeys.conftest import PARTY, add_passkey
 
-AT_ONCE = 20
+Answered = tuple[int, str]
 
 
 @pytest.fixture
@@ -31,81 +28,57 @@ def committed(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> User:
     return accounts.sign_up("alice@example.com", "alice", PASSWORD)
 
 
-def at_once(app: Flask, attempt: Callable[[object], object], arguments: list[object]) -> int:
-    """How many of these attempts succeed that are made at the same time."""
-    together = Barrier(AT_ONCE)
-
-    def try_it(argument: object) -> bool:
-        together.wait()
-        with app.app_context():
-            try:
-                attempt(argument)
-            except (ChallengeExpired, SecondStepExpired, WrongRecoveryCode):
-                return False
-            finally:
-                db.session.remove()
-        return True
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return sum(pool.map(try_it, arguments))
+def sign_in(answered: Answered) -> None:
+    service.authenticate(PARTY, answered[0], service.SIGN_IN, answered[1])
 
 
-def test_of_twenty_at_once_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
+def test_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
     code = two_step.turn_on(committed.id, CLIENT)[0]
     pending = [second_step.start(committed, remember=False) for _ in range(AT_ONCE)]
-    assert at_once(migrated, lambda token: two_step.sign_in_with_code(str(token), code, CLIENT), [*pending]) == 1
+
+    def attempt(token: str) -> None:
+        two_step.sign_in_with_code(token, code, CLIENT)
+
+    assert len(won(migrated, attempt, pending, WrongRecoveryCode)) == 1
 
 
-def test_of_twenty_at_once_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
+def test_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
     codes = two_step.turn_on(committed.id, CLIENT)
     token = second_step.start(committed, remember=False)
-    assert at_once(migrated, lambda code: two_step.sign_in_with_code(token, str(code), CLIENT), [*codes, *codes]) == 1
-    db.session.rollback()
+
+    def attempt(code: str) -> None:
+        two_step.sign_in_with_code(token, code, CLIENT)
+
+    assert len(won(migrated, attempt, codes * 2, SecondStepExpired, WrongRecoveryCode)) == 1
     assert db.session.scalar(select(func.count()).where(RecoveryCode.used_at.is_(None))) == two_step.CODES - 1
 
 
-def test_of_twenty_at_once_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
+def test_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
     device = add_passkey(committed)
     challenge_id, options = service.ask_to_sign_in(PARTY, service.SIGN_IN)
-    answers = [device.sign(options) for _ in range(AT_ONCE)]
-    won = at_once(
-        migrated,
-        lambda answer: service.authenticate(PARTY, challenge_id, service.SIGN_IN, str(answer)),
-        [*answers],
-    )
-    assert won == 1
+    answers = [(challenge_id, device.sign(options)) for _ in range(AT_ONCE)]
+    assert len(won(migrated, sign_in, answers, ChallengeExpired)) == 1
 
 
-def test_of_twenty_at_once_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
+def test_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
     device = add_passkey(committed)
     device.count = 1
     asked = [service.ask_to_sign_in(PARTY, service.SIGN_IN) for _ in range(AT_ONCE)]
     answers = [(challenge_id, device.sign(options)) for challenge_id, options in asked]
-
-    def attempt(pair: object) -> None:
-        assert isinstance(pair, tuple)
-        try:
-            service.authenticate(PARTY, pair[0], service.SIGN_IN, pair[1])
-        except service.PasskeyCopied:
-            raise ChallengeExpired from None
-
-    assert at_once(migrated, attempt, [*answers]) == 1
+    assert len(won(migrated, sign_in, answers, PasskeyCopied)) == 1
 
 
-def test_of_twenty_at_once_no_passkey_is_the_twenty_first(migrated: Flask, committed: User) -> None:
+def test_no_passkey_is_the_twenty_first(migrated: Flask, committed: User) -> None:
     for _ in range(service.MOST - 1):
         add_passkey(committed)
-    asked = [service.ask_to_register(PARTY, committed.id, "alice@example.com", "alice") for _ in range(AT_ONCE)]
+    user_id = committed.id
+    asked = [service.ask_to_register(PARTY, user_id, "alice@example.com", "alice") for _ in range(AT_ONCE)]
 
-    def attempt(pair: object) -> None:
-        assert isinstance(pair, tuple)
-        try:
-            service.add_passkey(PARTY, pair[0], committed.id, Authenticator().register(pair[1]), "phone", CLIENT)
-        except service.TooManyPasskeys:
-            raise ChallengeExpired from None
+    def attempt(challenge: tuple[int, Options]) -> None:
+        challenge_id, options = challenge
+        service.add_passkey(PARTY, challenge_id, user_id, Authenticator().register(options), "phone", CLIENT)
 
-    assert at_once(migrated, attempt, [*asked]) == 1
-    db.session.rollback()
+    assert len(won(migrated, attempt, asked, TooManyPasskeys)) == 1
     assert row_counts()["passkeys"] == service.MOST

@@ -43,10 +43,6 @@ def test_a_wrong_password_leads_to_no_second_step(client: Visitor, codes: list[s
     assert row_counts()["pending_sign_ins"] == 0
 
 
-def test_who_has_not_turned_it_on_is_asked_for_nothing_more(client: Visitor, passkey: Authenticator) -> None:
-    assert client.sign_in("alice@example.com", PASSWORD).location == "/notes"
-
-
 def test_a_passkey_completes_it(half: Visitor, passkey: Authenticator) -> None:
     answer = half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP)))
     assert answer.location == "/notes"
@@ -191,24 +187,6 @@ def test_a_right_password_begins_only_so_many_second_steps(
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
     assert row_counts()["pending_sign_ins"] == 0
     assert client.get(STEP).location == "/sign-in"
-
-
-def test_a_right_passkey_is_limited_as_a_second_step_and_a_code_still_completes_it(
-    app: Flask, half: Visitor, alice: User, passkey: Authenticator, codes: list[str]
-) -> None:
-    use_up(app, rate_limits.PASSKEY_SIGN_INS, alice)
-    answer = half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP)))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
-    assert sessions() == 0
-    assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/notes"
-
-
-def test_a_passkey_confirms_only_so_often(app: Flask, signed_in: Visitor, alice: User, passkey: Authenticator) -> None:
-    use_up(app, rate_limits.PASSKEY_SIGN_INS, alice)
-    before = db.session.scalars(select(UserSession.token_hash)).all()
-    answer = signed_in.submit("/sign-in/confirm", passkey=passkey.sign(ask(signed_in, "/sign-in/confirm/passkey")))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
-    assert db.session.scalars(select(UserSession.token_hash)).all() == before
 
 
 def test_only_so_many_sets_of_codes_are_made(app: Flask, signed_in: Visitor, alice: User, codes: list[str]) -> None:
