@@ -1,5 +1,7 @@
 """My page → Passkeys: list, add, rename and remove them; the second step of sign-in, and its recovery codes."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
@@ -8,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.accounts.browser_session import device_name, this_client
+from app.accounts.events import Client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.limits import rate_limits
 from app.passkeys import service, two_step
@@ -103,14 +106,7 @@ def remove(passkey_id: int) -> Answer:
 @bp.post("/second-step")
 @recent_sign_in_required(lazy_gettext("Turn on two-step sign-in"))
 def turn_on_second_step() -> Answer:
-    """Answer with the page of the codes, not a redirect: nothing that could show them again is stored."""
-    try:
-        with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
-            codes = two_step.turn_on(current_user.id, this_client())
-    except service.NoPasskey as error:
-        flash(sentence_of(error), "wrong")
-        return redirect(url_for(PAGE))
-    return render_template("passkeys/codes.html", codes=codes)
+    return show_codes(two_step.turn_on)
 
 
 @bp.post("/second-step/off")
@@ -124,10 +120,15 @@ def turn_off_second_step() -> Answer:
 @bp.post("/recovery-codes")
 @recent_sign_in_required(lazy_gettext("Create new recovery codes"))
 def make_recovery_codes() -> Answer:
+    return show_codes(two_step.new_codes)
+
+
+def show_codes(make: Callable[[int, Client], list[str]]) -> Answer:
+    """Answer with the page of the codes, not a redirect: nothing that could show them again is stored."""
     try:
         with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
-            codes = two_step.new_codes(current_user.id, this_client())
-    except two_step.NotTurnedOn as error:
+            codes = make(current_user.id, this_client())
+    except (service.NoPasskey, two_step.NotTurnedOn) as error:
         flash(sentence_of(error), "wrong")
         return redirect(url_for(PAGE))
     return render_template("passkeys/codes.html", codes=codes)

@@ -316,18 +316,3 @@ def test_an_export_holds_no_events(signed_in: Visitor, alice: User) -> None:
     record(alice, ip="198.51.100.9")
     with signed_in.get("/mypage/export") as answer:
         assert b"198.51.100.9" not in answer.data
-
-
-def test_the_plan_reads_the_owners_index_and_sorts_nothing(app: Flask, alice: User, bob: User) -> None:
-    many = text(
-        "INSERT INTO account_events (user_id, kind, user_agent)"
-        " SELECT :owner, 'sign_in', '' FROM generate_series(1, :many)"
-    )
-    db.session.execute(many, [{"owner": alice.id, "many": 60}, {"owner": bob.id, "many": 6000}])
-    db.session.execute(text("ANALYZE account_events"))
-    connection = db.session.connection()
-    asked = events._PAGE.params(owner=alice.id, before=2**62).compile(connection)
-    plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars())
-    assert "Index Scan Backward using ix_account_events_user_id_id" in plan
-    assert "Sort" not in plan
-    assert "Filter" not in plan

@@ -165,11 +165,6 @@ def test_a_wrong_password_is_refused_and_opens_nothing(idle: Visitor, password: 
     assert not may_export(idle)
 
 
-def test_a_confirmation_without_a_csrf_token_is_refused(idle: Visitor) -> None:
-    assert idle.post("/sign-in/confirm", data={"password": PASSWORD}).status_code == 400
-    assert not may_export(idle)
-
-
 @pytest.mark.parametrize("target", ["//evil.example", ""])
 def test_it_leads_to_no_other_site(idle: Visitor, target: str) -> None:
     answer = idle.post(
