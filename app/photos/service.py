@@ -38,22 +38,6 @@ UPLOAD_SECONDS = 6.0
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
-class Deadline:
-    """A deadline for a whole upload: each step that waits gets what those before it have left.
-
-    Args:
-        seconds: from now.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds; below 0 once it has passed."""
-        return self._end - time.monotonic()
-
-
 def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
     """Check and re-encode a photo, store it, and show it from now on.
 
@@ -78,25 +62,26 @@ def remove_photo(user_id: int) -> None:
     db.session.commit()
 
 
-def store(data: bytes, crop: Crop | None = None, deadline: Deadline | None = None) -> str:
+def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) -> str:
     """Re-encode a photo and put it into the bucket; returns its URL. Commits the transaction.
 
     Args:
-        deadline: None is UPLOAD_SECONDS from now.
+        deadline: by the monotonic clock, for the whole upload: each step that waits gets what those before it have
+            left. None is UPLOAD_SECONDS from now.
 
     Raises: as `put_photo`, and Busy when as many uploads are at work as a process takes, or the time is up.
     """
-    deadline = deadline or Deadline(UPLOAD_SECONDS)
+    deadline = deadline or time.monotonic() + UPLOAD_SECONDS
     if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
         raise Busy
     try:
-        webp = square_webp(data, crop, deadline.left - storage.LEAST_SECONDS)
-        if deadline.left < storage.LEAST_SECONDS:
+        webp = square_webp(data, crop, deadline - time.monotonic() - storage.LEAST_SECONDS)
+        if deadline - time.monotonic() < storage.LEAST_SECONDS:
             raise Busy
         key = storage.new_key(FOLDER, "webp")
         defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
         db.session.commit()  # before the object is there; and no connection is held while waiting for the bucket
-        return storage.put(key, webp, "image/webp", deadline.left)
+        return storage.put(key, webp, "image/webp", deadline - time.monotonic())
     finally:
         UPLOADS.release()
 

@@ -75,7 +75,7 @@ class _BoundedDirectory:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1, /) -> bytes:
-        """Raises: ArchiveRejected."""
+        """Read a part. Raises: ArchiveRejected."""
         if size > MAX_DIRECTORY:
             raise ArchiveRejected(Reason.TOO_MUCH)
         data = self._file.read(size)
@@ -97,7 +97,7 @@ class Archive:
         self._folder = folder
 
     def photo(self) -> bytes | None:
-        """Raises: ArchiveRejected."""
+        """Read the photo, if there is one. Raises: ArchiveRejected."""
         if self._folder + PHOTO not in self._zip.NameToInfo:
             return None
         with _damaged_on_error(), self._zip.open(self._folder + PHOTO) as entry:

@@ -7,6 +7,7 @@ names of its files. An error on the way ends it without its central directory, s
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -230,7 +231,7 @@ def import_archive(
         ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
     # Waiting for another import counts as well.
-    deadline, end = photos.Deadline(photos.UPLOAD_SECONDS), photos.Deadline(IMPORT_SECONDS)
+    deadline, end = time.monotonic() + photos.UPLOAD_SECONDS, time.monotonic() + IMPORT_SECONDS
     with one_at_a_time(), archive.opened(file) as export_file:
         photo = export_file.photo() if replace_photo or account.image_url is None else None
         url = _put(photo, deadline) if photo is not None else None
@@ -246,7 +247,7 @@ def import_archive(
         return outcome
 
 
-def _put(photo: bytes, deadline: photos.Deadline) -> str:
+def _put(photo: bytes, deadline: float) -> str:
     """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, Busy, StorageUnavailable."""
     try:
         return photos.store(photo, deadline=deadline)
@@ -259,7 +260,7 @@ def _load(
     export_file: archive.Archive,
     portables: Sequence[Portable],
     url: str | None,
-    end: photos.Deadline,
+    end: float,
     progress: Progress,
 ) -> Outcome:
     lock_user(user_id)  # two imports at once would store everything twice
@@ -287,7 +288,7 @@ class _Counted:
         ArchiveRejected: there are more than MAX_ITEMS, or the time is over.
     """
 
-    def __init__(self, items: Iterator[Any], end: photos.Deadline, progress: Progress) -> None:
+    def __init__(self, items: Iterator[Any], end: float, progress: Progress) -> None:
         self._items = items
         self._end = end
         self._progress = progress
@@ -299,6 +300,6 @@ class _Counted:
             self._progress.read += 1
             if self.number > MAX_ITEMS:
                 raise ArchiveRejected(Reason.TOO_MUCH)
-            if self._end.left < 0:
+            if time.monotonic() > self._end:
                 raise ArchiveRejected(Reason.TOO_SLOW)
             yield item

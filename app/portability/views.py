@@ -108,7 +108,7 @@ def import_() -> Answer:
 
 
 def import_upload(form: ImportForm) -> Response:
-    """Raises: ArchiveRejected, and what import_archive raises besides."""
+    """Import the upload, in a thread. Raises: ArchiveRejected, and what import_archive raises besides."""
     progress = Progress()
     user: SignedIn = current_user._get_current_object()  # the thread has no proxy
     features, replace_photo = portables(), form.replace_photo.data

@@ -91,10 +91,5 @@ def padded(text: str, width: int) -> str:
 
 def columns(text: str) -> int:
     """Return the width of a text in terminal columns. Hangul and Han take two, combining marks none."""
-    return sum(columns_of(character) for character in text)
-
-
-def columns_of(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    letters = (letter for letter in text if not unicodedata.combining(letter))
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in letters)

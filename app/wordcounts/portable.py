@@ -32,7 +32,7 @@ def dump(user_id: int) -> Iterator[Item]:
 
 
 def load(user_id: int, items: Iterable[object]) -> int:
-    """They get new addresses: a link to a shared one that was passed on before leads nowhere."""
+    """Import word counts. They get new addresses: a link to a shared one that was passed on before leads nowhere."""
     return _IMPORTER.store(user_id, map(_row, items))
 
 
@@ -63,7 +63,7 @@ def _row(item: object) -> Item:
 
 
 def _address(result: ItemValidator, name: str) -> str:
-    """One that would be fetched: the page of a result links to it."""
+    """Read an address that would be fetched: the page of a result links to it."""
     url = result.exact(name, fetching.MAX_URL_LENGTH)
     try:
         fetching.parse_url(url)

@@ -131,11 +131,7 @@ def harmless(cell: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    return json.dumps(_values(report), ensure_ascii=False, indent=2) + "\n"
-
-
-def _values(report: Report) -> dict[str, Any]:
-    return {
+    values = {
         "url": report.url,
         "final_url": report.final_url,
         "title": report.title,
@@ -155,6 +151,7 @@ def _values(report: Report) -> dict[str, Any]:
             "three_words": [{"phrase": phrase, "count": count} for phrase, count in report.three_word_phrases],
         },
     }
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
 
 @dataclass(slots=True)  # not frozen: that takes twice as long, and one page makes thousands

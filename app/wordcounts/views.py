@@ -49,7 +49,7 @@ class View:
 
     @property
     def word_list(self) -> str:
-        """The word list of `service.get_result`."""
+        """Return the word list of `service.get_result`."""
         return self.stop_words or "drop"
 
     @property

@@ -46,7 +46,7 @@ BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]|\A%PDF-|\A%!PS")
 
 
 def media_type(content_type: str) -> str:
-    """The media type of a Content-Type header: lower case, without parameters; "" if there is none."""
+    """Return the media type of a Content-Type header: lower case, without parameters; "" if there is none."""
     return re.split("[;,]", content_type)[0].strip().lower()
 
 
@@ -84,13 +84,13 @@ def decode(body: bytes, content_type: str) -> str:
 
 
 def _codec_of(labels: list[str]) -> str | None:
-    """The codec of the first label that is known."""
+    """Return the codec of the first label that is known."""
     known = (CODECS.get(re.sub("[^a-z0-9]", "", label.lower())) for label in labels)
     return next(filter(None, known), None)
 
 
 def _codec_in_head(body: bytes, content_type: str) -> str | None:
-    """The codec that the HTML itself declares. Plain text cannot declare one."""
+    """Return the codec that the HTML itself declares. Plain text cannot declare one."""
     if media_type(content_type) == "text/plain":
         return None
     head = COMMENT.sub("", body[:HEAD].decode("latin-1"))

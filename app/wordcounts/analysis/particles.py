@@ -46,7 +46,7 @@ RIEUL = 8
 
 
 def _suits() -> dict[str, frozenset[str]]:
-    """Each particle, and the syllables that it may follow."""
+    """Map each particle to the syllables that it may follow."""
     every, open_, rieul = map(frozenset, (SYLLABLES, SYLLABLES[::FINALS], SYLLABLES[RIEUL::FINALS]))
     kinds = (
         (AFTER_CONSONANT, every - open_),
@@ -81,7 +81,7 @@ CACHED = 10_000  # words; frequent ones are those of many pages. About 3 MB
 
 
 def stems(words: Collection[str]) -> dict[str, str]:
-    """The stem of each word that has one.
+    """Find the stem of each word that has one.
 
     Args:
         words: those of a page.
@@ -107,7 +107,7 @@ def stems(words: Collection[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=CACHED)
 def _candidates(word: str) -> tuple[str, ...]:
-    """What the particles leave that a word may end in, the longest particle first."""
+    """Return what the particles leave of a word that may end in them, the longest particle first."""
     if word in NEVER_SPLIT:
         return ()
     found: list[str] = []
@@ -132,7 +132,7 @@ def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
 
 
 def _roots(found: Mapping[str, str]) -> dict[str, str]:
-    """집 also for 집만의, which is a form of 집만."""
+    """Give 집만의 the stem 집 too, if it is a form of 집만."""
     roots = dict(found)
     for word, stem in found.items():
         while stem in found:

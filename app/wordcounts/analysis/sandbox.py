@@ -81,7 +81,7 @@ def _start(process: ForkServerProcess, sender: Connection) -> None:
 
 
 def _failure_of(exitcode: int | None) -> Exception:
-    """The exception for a process that ended without a result."""
+    """Return the exception for a process that ended without a result."""
     if exitcode in (-signal.SIGTERM, FORK_SERVER_GONE):
         return SandboxTerminated()
     if exitcode == 1:
@@ -90,7 +90,7 @@ def _failure_of(exitcode: int | None) -> Exception:
 
 
 def _run(sender: Connection, text: str, is_html: bool) -> None:
-    """What the process does. If it is over a limit it must die by a signal: `_failure_of` reads the exit code."""
+    """Read the page, as the process does. Over a limit it must die by a signal: `_failure_of` reads the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too; the worker waits for the page
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     _limit_memory()

@@ -64,7 +64,7 @@ def _without_noscript_in_head(html: str) -> str:
 
 
 def _title(tree: LexborHTMLParser) -> str:
-    """The title of the page. A <title> inside an <svg> is not one."""
+    """Read the title of the page. A <title> inside an <svg> is not one."""
     title = tree.css_first("title:not(svg title)")
     if title is None:
         return ""
@@ -72,7 +72,7 @@ def _title(tree: LexborHTMLParser) -> str:
 
 
 def _pieces(root: LexborNode | None) -> Iterator[str]:
-    """The visible text nodes in reading order, and "\\n" at each start and end of a block.
+    """Yield the visible text nodes in reading order, and "\\n" at each start and end of a block.
 
     Uses its own stack instead of recursion, because a page may nest deeper than Python's recursion limit.
     """

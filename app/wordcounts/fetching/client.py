@@ -12,7 +12,7 @@ from urllib3.response import HTTPResponse
 from app.wordcounts.analysis import charset
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching.connecting import Deadline, connect, resolve
-from app.wordcounts.fetching.vetting import SAFE, AllowedServers, PageUrl, follow_redirect, parse_url, vet
+from app.wordcounts.fetching.vetting import SAFE, AllowedServers, PageUrl, follow_redirect, parse_url
 
 DEADLINE_SECONDS = 15.0  # over all redirects; Heroku kills a dyno 30 s after SIGTERM
 MAX_REDIRECTS = 5
@@ -82,9 +82,7 @@ def _follow_redirects(url: PageUrl, allowed_servers: AllowedServers, deadline: D
 
 def _request(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> FetchedPage | PageUrl:
     """Make one hop: resolve, vet, connect, read. Return the page, or where it redirects to."""
-    ips = [url.ip] if url.ip else resolve(url.host, url.port, deadline)
-    addresses = vet(ips, url.port, allowed_servers)
-    with connect(url, addresses, deadline) as connection:
+    with connect(url, resolve(url, allowed_servers, deadline), deadline) as connection:
         connection.request("GET", url.target, headers=HEADERS, preload_content=False)
         with closing(connection.getresponse()) as response:
             location = response.headers.get("Location")

@@ -19,7 +19,7 @@ from typing import Self
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from app.wordcounts.failures import Failure, FetchFailed
-from app.wordcounts.fetching.vetting import PageUrl, VettedAddress
+from app.wordcounts.fetching.vetting import AllowedServers, PageUrl, VettedAddress, vet
 
 MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not turn this into a port scanner
 
@@ -87,8 +87,18 @@ class Deadline:
             self._socket = None
 
 
-def resolve(host: str, port: int, deadline: Deadline) -> list[str]:
-    """Look up the IP addresses of a name, in the resolver's order of preference.
+def resolve(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> list[VettedAddress]:
+    """Look up the addresses of the URL's host and vet them all, so no other address leaves this function.
+
+    Raises:
+        FetchFailed: DNS, DEADLINE, PORT or ADDRESS.
+    """
+    ips = [url.ip] if url.ip else _look_up(url.host, url.port, deadline)
+    return vet(ips, url.port, allowed_servers)
+
+
+def _look_up(host: str, port: int, deadline: Deadline) -> list[str]:
+    """Return the IP addresses of a name, in the resolver's order of preference.
 
     getaddrinfo takes no timeout, so it runs in a thread. A thread that hangs is abandoned.
 
@@ -97,7 +107,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[str]:
     """
     answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
 
-    def look_up() -> None:
+    def ask() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except Exception as error:  # raised below, in the thread that waits
@@ -105,7 +115,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[str]:
         else:
             answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
 
-    threading.Thread(target=look_up, daemon=True).start()
+    threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=deadline.remaining)
     except queue.Empty as error:
@@ -144,7 +154,7 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
 
 
 def _first_that_answers(addresses: Sequence[VettedAddress], deadline: Deadline) -> socket.socket:
-    """Raises: OSError: of the last address that was tried."""
+    """Connect to the first address that answers. Raises: OSError: of the last one that was tried."""
     failure: OSError = OSError("no address")
     for tried, address in enumerate(addresses):
         # An address that does not answer leaves time for the others.
