@@ -35,13 +35,13 @@ HONEST_QUALITY = 70  # of the largest honest photo: what 5 MiB hold
 
 
 def largest_honest_photo() -> bytes:
-    """The photo of a camera that costs most of those we accept: progressive, 25 megapixels, full colour, 5 MiB."""
+    """Return the costliest photo of a camera that we accept: progressive, 25 megapixels, full colour, 5 MiB."""
     noise = Image.effect_noise((1666, 1666), 40).resize((5000, 5000))
     return saved(Image.merge("RGB", [noise] * 3), "JPEG", quality=HONEST_QUALITY, progressive=True, subsampling=0)
 
 
 def filled(unit: bytes, start: bytes, end: bytes) -> bytes:
-    """As many units between start and end as an upload may hold."""
+    """Put as many units between start and end as an upload may hold."""
     return start + unit * ((ROOM - len(start) - len(end)) // len(unit)) + end
 
 
@@ -86,7 +86,7 @@ def _jpegs() -> Iterator[Photo]:
 
 
 def _jpegs_of_scans() -> Iterator[Photo]:
-    """The accepted ones have as many passes as may be: what remains of the cost is in them."""
+    """Yield JPEGs of many scans. The accepted ones have as many passes as may be, and so what remains of the cost."""
     few = few_random_bytes(1800)
     plain = scan((1,), (0, 63), 0, b"")
     both = scan(ALL, (0, 63), 0, bytes(2 * len(SAME)))
@@ -139,7 +139,7 @@ def _with_transparency(side: int, colour: int, channels: int, values: int) -> by
 
 
 def _empty_blocks(pixels: bytes) -> bytes:
-    """A zlib stream of a million empty blocks, and then the pixels."""
+    """Return a zlib stream of a million empty blocks, and then the pixels."""
     packer = zlib.compressobj(9, wbits=-15)
     block = b"\x00\x00\x00\xff\xff"  # stored, not the last, of length 0
     stream = block * 900_000 + packer.compress(pixels) + packer.flush()
@@ -181,7 +181,7 @@ def _gifs() -> Iterator[Photo]:
 
 
 def _codes(code: int, bits: int, count: int) -> bytes:
-    """LZW codes, packed from the lowest bit on, in 255 bytes."""
+    """Return LZW codes, packed from the lowest bit on, in 255 bytes."""
     number = sum(code << (bits * place) for place in range(count))
     return number.to_bytes(256, "little")[:255]
 

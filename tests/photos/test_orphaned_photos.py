@@ -28,7 +28,7 @@ def kill(**_: object) -> None:
 
 @contextmanager
 def killed_in_the_bucket(app: Flask, moment: str) -> Iterator[None]:
-    """Args: moment: an event of botocore, before-call or after-call."""
+    """End the process in the bucket. Args: moment: an event of botocore, before-call or after-call."""
     events = app.extensions["bucket"].client.meta.events
     events.register(f"{moment}.s3.PutObject", kill, unique_id="kill")
     try:

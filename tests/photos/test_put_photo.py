@@ -1,5 +1,6 @@
-"""Uploading, replacing and removing the photo: the object, the row, the old object; and the deadline of it all."""
+"""Uploading, replacing and removing the photo: the object, the row, the old object; crop and deadline."""
 
+import io
 import math
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from io import BytesIO
 import pytest
 import urllib3
 from flask import Flask
+from PIL import Image
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -18,7 +20,7 @@ from app.accounts.service import AccountGone
 from app.busy import Busy
 from app.extensions import db
 from app.photos import decoding, service
-from app.photos.decoding import decoder, square_webp
+from app.photos.decoding import Crop, decoder, square_webp
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -174,7 +176,7 @@ TOO_LATE = 1.0  # seconds
 
 @pytest.fixture
 def late_bucket(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A bucket that takes every object, TOO_LATE seconds after it was sent."""
+    """Serve a bucket that takes every object, TOO_LATE seconds after it was sent."""
     over = threading.Event()
 
     class Late(BaseHTTPRequestHandler):
@@ -230,3 +232,82 @@ def test_the_decoder_is_waited_for_no_longer_than_there_is_time(
     with decoder(0), pytest.raises(Busy):
         square_webp(flat_png(64, 64), seconds=seconds)
     assert square_webp(flat_png(64, 64), seconds=seconds)  # a free one needs no waiting
+
+
+# With a crop: the three numbers are all given or none. JavaScript asks for JSON.
+CROP_SENTENCE = "The square is outside the photo"
+
+
+def send(browser: Visitor, data: bytes, accept: str = "text/html", **fields: str) -> TestResponse:
+    form = {"csrf_token": browser.csrf_token(), "photo": (BytesIO(data), "me.jpg"), **fields}
+    return browser.post("/mypage/photo", data=form, headers={"Accept": accept})
+
+
+def crop_fields(x: object, y: object, size: object) -> dict[str, str]:
+    return {"crop_x": str(x), "crop_y": str(y), "crop_size": str(size)}
+
+
+@pytest.mark.usefixtures("objects")
+def test_the_chosen_crop_is_stored(signed_in: Visitor, alice: User) -> None:
+    assert send(signed_in, oriented_photo(6), **crop_fields(20, 350, 200)).location == "/mypage"
+    url = image_url_of(alice)
+    assert url
+    stored = urllib3.request("GET", url, retries=False).data
+    assert stored == square_webp(oriented_photo(6), Crop(20, 350, 200))
+    assert Image.open(io.BytesIO(stored)).size == (400, 400)
+
+
+@pytest.mark.usefixtures("objects")
+def test_empty_crop_fields_mean_no_crop(signed_in: Visitor, alice: User) -> None:
+    assert send(signed_in, oriented_photo(1), **crop_fields("", "", "")).status_code == 302
+    assert image_url_of(alice)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        crop_fields(0, 0, 481),
+        crop_fields(-1, 0, 100),
+        crop_fields(0, "1.5", 100),
+        crop_fields(" 1", 0, 100),
+        crop_fields("٣", 0, 100),
+        crop_fields(0, 0, "9" * 5000),
+        crop_fields(0, 0, ""),
+        {"crop_x": "0"},
+    ],
+    ids=str,
+)
+def test_an_invalid_crop_is_refused_and_stores_nothing(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str], fields: dict[str, str]
+) -> None:
+    answer = send(signed_in, oriented_photo(1), **fields)
+    assert answer.status_code == 422
+    assert CROP_SENTENCE in answer.text
+    assert image_url_of(alice) is None
+    assert object_keys(app) == objects
+
+
+@pytest.mark.usefixtures("objects")
+def test_a_json_response_gives_the_location(signed_in: Visitor, alice: User) -> None:
+    answer = send(signed_in, oriented_photo(1), "application/json", **crop_fields(0, 0, 100))
+    assert (answer.status_code, answer.json) == (200, {"location": "/mypage"})
+    assert image_url_of(alice)
+    assert "Your photo was changed." in signed_in.get("/mypage").text
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "sentence"),
+    [
+        (b"not an image", {}, "That file isn't a JPEG, PNG, GIF or WebP photo. Choose another one."),
+        (oriented_photo(1), crop_fields(0, 0, 1), CROP_SENTENCE),
+        (b"", {}, "Choose a photo."),
+    ],
+)
+def test_a_json_response_explains_the_refusal(
+    signed_in: Visitor, alice: User, data: bytes, fields: dict[str, str], sentence: str
+) -> None:
+    answer = send(signed_in, data, "application/json", **fields)
+    assert answer.status_code == 422
+    assert answer.content_type == "application/problem+json"
+    assert (answer.json or {})["detail"].startswith(sentence)
+    assert image_url_of(alice) is None

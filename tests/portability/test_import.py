@@ -35,22 +35,6 @@ def image_url_of(user: User) -> str | None:
     return db.session.scalar(select(User.image_url).where(User.id == user.id))
 
 
-def test_an_anonymous_visitor_is_sent_to_sign_in_and_stores_nothing(client: Visitor) -> None:
-    before = row_counts()
-    assert client.get("/mypage/import").location == "/sign-in?next=/mypage/import"
-    assert client.get("/mypage/export").location == "/sign-in?next=/mypage/export"
-    assert client.head("/mypage/export").status_code == 302
-    assert import_(client, sound.zipped(sound.document())).location == "/sign-in"
-    assert row_counts() == before
-
-
-def test_a_missing_csrf_token_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
-    before = row_counts()
-    file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
-    assert signed_in.post("/mypage/import", data={"archive": file}).status_code == 400
-    assert row_counts() == before
-
-
 def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
     token = signed_in.csrf_token()
     db.session.execute(delete(User).where(User.id == alice.id))

@@ -24,7 +24,7 @@ from tests.visitor import Visitor
 
 @pytest.fixture(autouse=True)
 def _low_limits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits that an archive exceeds in milliseconds. tests/portability/test_large_notebook.py has the real ones."""
+    """Set limits that an archive exceeds in milliseconds. test_large_notebook.py has the real ones."""
     monkeypatch.setattr(archive, "MAX_BYTES", MIB)
     monkeypatch.setattr(archive, "MAX_DIRECTORY", MIB // 4)
     monkeypatch.setattr(archive, "MAX_ENTRIES", 1_000)

@@ -21,7 +21,7 @@ Resolver = Callable[[Answers], list[str]]
 
 @pytest.fixture
 def resolve_by(monkeypatch: pytest.MonkeyPatch) -> Resolver:
-    """resolve_by(answers): replace the name server. Returns a list to which each name is added when it is looked up."""
+    """Replace the name server: resolve_by(answers) returns a list to which each name is added when it is looked up."""
 
     def resolve_by(answers: Answers) -> list[str]:
         asked: list[str] = []
@@ -38,7 +38,7 @@ def resolve_by(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The addresses that anything tried to connect to. No connection succeeds."""
+    """Return the addresses that anything tried to connect to. No connection succeeds."""
     tried: list[object] = []
 
     def connect(_: socket.socket, address: object) -> None:
@@ -52,7 +52,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate authority (ca.pem) and its certificate for page.test (page.pem), with their keys."""
+    """Make a certificate authority (ca.pem), its certificate for page.test (page.pem), and their keys."""
     if not shutil.which("openssl"):
         pytest.skip("needs openssl")
     folder = tmp_path_factory.mktemp("authority")
@@ -88,5 +88,5 @@ def pages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageServer]:
 
 @pytest.fixture
 def ask(alice: User, pages: PageServer) -> Ask:
-    """ask("/path"): queue the count of that page for alice."""
+    """Queue the count of a page for alice: ask("/path")."""
     return lambda path: service.ask(alice.id, pages.url(path))

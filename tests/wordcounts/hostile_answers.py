@@ -74,7 +74,7 @@ HANDSHAKE = drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", WITHOUT_END(b"
 
 
 def gzip_bomb() -> bytes:
-    """1 GiB of zeros in about 1 MB.
+    """Pack 1 GiB of zeros in about 1 MB.
 
     After a full flush the packer has forgotten everything, so each MiB packs to the same bytes and one is enough.
     """

@@ -17,7 +17,7 @@ Answer = bytes | Callable[[socket.socket], None]  # the bytes, or a function tha
 
 
 def page(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """A response of HTML, or of the type that its headers name. It ends when the connection closes."""
+    """Write a response of HTML, or of the type that its headers name. It ends when the connection closes."""
     if not any(header.lower().startswith("content-type:") for header in headers):
         headers = ("Content-Type: text/html; charset=utf-8", *headers)
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
@@ -62,7 +62,7 @@ class PageServer:
 
     @property
     def open_connections(self) -> int:
-        """The number of connections that the client has not closed yet."""
+        """Count the connections that the client has not closed yet."""
         return len(self._connections)
 
     @property
@@ -106,7 +106,7 @@ class PageServer:
                 self._connections.discard(speaking)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
-        """The socket to use; with TLS, a new one that replaces the plain one."""
+        """Return the socket to use; with TLS, a new one that replaces the plain one."""
         if not self._tls:
             return connection
         secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
@@ -145,14 +145,14 @@ def _read_head(connection: socket.socket) -> str:
 
 @contextlib.contextmanager
 def answering(answer: Answer) -> Iterator[PageServer]:
-    """A server with one page, at /."""
+    """Start a server with one page, at /."""
     with PageServer({"/": answer}) as server:
         yield server
 
 
 @contextlib.contextmanager
 def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
-    """A port that never completes a connection, because its queue is full. Yields the port."""
+    """Yield a port that never completes a connection, because its queue is full."""
     with socket.create_server((ip, port), backlog=0) as listener, socket.socket() as waiting:
         waiting.connect(listener.getsockname())
         yield listener.getsockname()[1]

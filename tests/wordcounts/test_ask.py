@@ -81,12 +81,6 @@ def test_fields_of_no_form_are_not_stored(signed_in: Visitor, alice: User, bob: 
     assert (result.user_id, result.status, result.shared, result.title) == (alice.id, "queued", False, None)
 
 
-def test_a_stranger_asks_for_nothing(client: Visitor) -> None:
-    assert client.submit("/wordcounts", url="https://example.com").location == "/sign-in"
-    assert row_counts()["results"] == 0
-    assert jobs() == 0
-
-
 @pytest.mark.parametrize("make", [done, waiting])
 def test_the_same_page_is_counted_again_as_another_result(signed_in: Visitor, alice: User, make: object) -> None:
     assert callable(make)

@@ -38,7 +38,7 @@ def server() -> Iterator[PageServer]:
 
 @pytest.fixture(scope="module")
 def lone_app(server: PageServer) -> Flask:
-    """The application, with no server but the one of the page."""
+    """Create the application with no server but the one of the page."""
     environment: Environment = {
         "SECRET_KEY": secrets.token_hex(32),
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
@@ -116,7 +116,7 @@ def test_a_wrong_use_is_refused(lone_app: Flask, arguments: list[str]) -> None:
 
 
 def shape(value: Any) -> Any:
-    """The keys of an object and of what is in it."""
+    """Return the keys of an object and of what is in it."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     return [shape(item) for item in value[:1]] if isinstance(value, list) else None

@@ -1,22 +1,45 @@
 """Our text and our words against those of others, on real pages of both languages.
 
+The test oracles are Chromium, ICU (in Node.js) and UAX #29 (uniseg).
+
 The difference between two counts is the words that one has more often than the other, both ways, to the words of the
 other. It is stricter than a difference of totals, in which a word too many makes up for one that is missing.
 """
 
+import html as escapes
+import json
+import re
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from uniseg.wordbreak import words as segments
 
 from app.wordcounts.analysis.text import document
 from app.wordcounts.analysis.words import SCRIPT_BORDER, words_in
 from tests.browser.chromium import EXECUTABLE
-from tests.wordcounts import oracles
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
 LIMITS = {"en": 0.001, "ko": 0.005}  # of the difference of words in a text
+
+# Runs when the page is loaded, and replaces the page by its text, which --dump-dom then prints.
+SHOWN = """<script>
+const text = document.createElement("pre");
+text.textContent = JSON.stringify(document.body.innerText);
+document.documentElement.replaceChildren(text);
+</script>"""
+# Not Chromium's ICU: its rules end a word at every full stop, unlike those of ICU and Unicode.
+# Line by line, because each segment keeps a reference to its whole text.
+SEGMENTED = """
+const segmenter = new Intl.Segmenter(process.argv[1], {granularity: "word"});
+const lines = require("fs").readFileSync(0, "utf8").split("\\n");
+const segments = lines.flatMap(line => Array.from(segmenter.segment(line)));
+console.log(JSON.stringify(segments.filter(one => one.isWordLike).map(one => one.segment)));
+"""
+SECONDS = 60  # for one page
 
 each_language = pytest.mark.parametrize(("language", "limit"), LIMITS.items())
 
@@ -29,12 +52,47 @@ def texts(language: str) -> str:
     return "\n".join(document(page).text for page in pages(language))
 
 
+def shown_by_chromium(page: str, folder: Path) -> str:
+    """Return the innerText of a page without its scripts.
+
+    Args:
+        folder: an empty one of the test's own.
+
+    Raises:
+        subprocess.TimeoutExpired: Chromium did not end within SECONDS.
+    """
+    page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.DOTALL | re.IGNORECASE)
+    file = folder / "page.html"
+    file.write_text(page + SHOWN, encoding="utf-8")
+    command = [str(EXECUTABLE), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    dumped = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, timeout=SECONDS, check=True)
+    found = re.search(r"<pre>(.*)</pre>", dumped.stdout.decode(), re.DOTALL)
+    assert found, dumped.stderr.decode()
+    return str(json.loads(escapes.unescape(found[1])))
+
+
+def words_by_icu(text: str, locale: str) -> list[str]:
+    """Return the words, unchanged.
+
+    Args:
+        locale: the language of the text, such as "ko".
+    """
+    command = ["node", "-e", SEGMENTED, locale]
+    found = subprocess.run(command, input=text.encode(), capture_output=True, timeout=SECONDS, check=True)
+    return [str(word) for word in json.loads(found.stdout)]
+
+
+def words_by_unicode(text: str) -> list[str]:
+    """Return the words by UAX #29, unchanged."""
+    return [word for line in text.split("\n") for word in segments(line) if any(map(str.isalnum, word))]
+
+
 def ours(text: str) -> Counter[str]:
     return Counter(word for chunk in text.split() for word in words_in(chunk))
 
 
 def theirs(found: Iterable[str]) -> Counter[str]:
-    """Their words with our letters: where a word ends is in question, not how it is written."""
+    """Count their words with our letters: where a word ends is in question, not how it is written."""
     return Counter(word.casefold().replace("’", "'") for word in found)
 
 
@@ -54,18 +112,18 @@ def test_there_are_pages_of_some_size(language: str, limit: float) -> None:
 
 @each_language
 @pytest.mark.servers
-@pytest.mark.skipif(not oracles.is_here("node"), reason="needs node")
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 def test_words_are_those_of_icu(language: str, limit: float) -> None:
     """ICU parts Hangul from Latin letters of its own accord, since it has a dictionary for Hangul."""
     text = texts(language)
-    assert difference(ours(text), theirs(oracles.words_by_icu(text, language))) < limit
+    assert difference(ours(text), theirs(words_by_icu(text, language))) < limit
 
 
 @each_language
 def test_words_are_those_of_unicode(language: str, limit: float) -> None:
     """UAX #29 leaves Hangul and Latin letters together, so here its words are parted by our own rule first."""
     text = texts(language)
-    by_rule = (part for word in oracles.words_by_unicode(text) for part in SCRIPT_BORDER.split(word))
+    by_rule = (part for word in words_by_unicode(text) for part in SCRIPT_BORDER.split(word))
     assert difference(ours(text), theirs(by_rule)) < limit
 
 
@@ -74,4 +132,4 @@ def test_words_are_those_of_unicode(language: str, limit: float) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_text_is_what_chromium_shows(page: Path, tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
-    assert difference(ours(document(html).text), ours(oracles.shown_by_chromium(html, tmp_path))) < 0.01
+    assert difference(ours(document(html).text), ours(shown_by_chromium(html, tmp_path))) < 0.01

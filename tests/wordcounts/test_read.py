@@ -23,7 +23,7 @@ def words_of(page: str) -> list[str]:
 
 
 def aside_of(page: str) -> str:
-    """What stands at the side of the result, if anything does."""
+    """Return what stands at the side of the result, if anything does."""
     return "".join(re.findall("<aside.*?</aside>", page, re.DOTALL))
 
 

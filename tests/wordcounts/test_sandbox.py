@@ -96,12 +96,12 @@ def test_other_pages_are_read_meanwhile() -> None:
 
 
 def servers() -> list[psutil.Process]:
-    """The fork server; there is at most one."""
+    """Find the fork server; there is at most one."""
     return [child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())]
 
 
 def children() -> list[psutil.Process]:
-    """The sandboxes that read a page now."""
+    """Find the sandboxes that read a page now."""
     [server] = servers()
     return server.children()
 
