@@ -71,7 +71,7 @@ class OwnHistory:
 
     @contextmanager
     def running(self, *arguments: str, launcher: Sequence[str] = ()) -> Iterator["Command"]:
-        """As a platform does, in a process that nobody waits for yet; if it still runs at the end, it is stopped.
+        """Run it as a platform does, in a process that nobody waits for; if it runs at the end, it is stopped.
 
         Args:
             launcher: the words of a command that starts it.
@@ -143,7 +143,7 @@ class Command:
     log: Path
 
     def ended(self, within: float = WITHIN) -> tuple[int, str]:
-        """Wait for its end; the exit code, and what it printed."""
+        """Wait for its end, and return the exit code and what it printed."""
         return self.process.wait(within), self.log.read_text()
 
 
@@ -173,7 +173,7 @@ class Forks:
         return answer
 
     def close(self) -> None:
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=WITHIN)
 
 
 @cache
@@ -183,7 +183,7 @@ def todays_code() -> Forks:
 
 @cache
 def any_code() -> Forks:
-    """For commands of any checkout, each of which brings its own code."""
+    """Return what runs commands of any checkout, each of which brings its own code."""
     return _until_the_end(Forks(FORKS.parent))
 
 

@@ -19,14 +19,14 @@ from tests.release.rows import fill
 
 @pytest.fixture
 def database(environment: Environment) -> Iterator[Database]:
-    """Empty; a file whose tests begin at head says so by an `environment` of its own."""
+    """Yield an empty database; a file whose tests begin at head says so by an `environment` of its own."""
     with connected(environment) as database:
         yield database
 
 
 @pytest.fixture
 def in_use(server_environment: Environment) -> Iterator[Database]:
-    """At head, with rows in every table."""
+    """Yield a database at head, with rows in every table."""
     copied = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
     with copied_database(server_environment, copied) as environment, connected(environment) as database:
         yield database
@@ -34,7 +34,7 @@ def in_use(server_environment: Environment) -> Iterator[Database]:
 
 @pytest.fixture
 def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelProject]:
-    """The shop, with three rows in each table, at revision 0001; the release of its models serves."""
+    """Yield the shop, with three rows in each table, at revision 0001; the release of its models serves."""
 
     def build(environment: Environment) -> None:
         with model_project(environment, tmp_path / "built") as project:
@@ -53,7 +53,7 @@ def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelPr
 
 @pytest.fixture(scope="session")
 def corpus(server_environment: Environment) -> str:
-    """The template of the database on which the corpus of hand-written revisions is judged."""
+    """Return the template of the database on which the corpus of hand-written revisions is judged."""
     in_use = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
     return template(server_environment, "corpus", stage.build, base=in_use)
 
@@ -71,7 +71,7 @@ def fill_tables(environment: Environment) -> None:
 
 @pytest.fixture(scope="session")
 def plain_project(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an ordinary Flask-Migrate project, which knows nothing of app.release."""
+    """Return the folder of an ordinary Flask-Migrate project, which knows nothing of app.release."""
     folder = tmp_path_factory.mktemp("plain")
     Shop(folder, server_environment).begin()
     return folder
@@ -81,7 +81,7 @@ def plain_project(server_environment: Environment, tmp_path_factory: pytest.Temp
 def adopted_project(
     plain_project: Path, server_environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The same with a copy of app.release, which Python has compiled."""
+    """Return the same with a copy of app.release, which Python has compiled."""
     folder = tmp_path_factory.mktemp("adopted")
     shutil.copytree(plain_project, folder, dirs_exist_ok=True)
     shop = Shop(folder, server_environment)
@@ -92,7 +92,7 @@ def adopted_project(
 
 @pytest.fixture
 def shop_environment(server_environment: Environment, plain_project: Path) -> Iterator[Environment]:
-    """The database of that project, migrated by plain Flask-Migrate, with 2,000 users."""
+    """Yield the database of that project, migrated by plain Flask-Migrate, with 2,000 users."""
 
     def build(environment: Environment) -> None:
         Shop(plain_project, environment).flask("db", "upgrade")

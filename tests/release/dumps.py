@@ -18,7 +18,7 @@ def schema_dump(environment: Environment) -> str:
 
 
 def rows_dump(environment: Environment) -> str:
-    """Every row of every table but the tool's own, whose times differ."""
+    """Dump every row of every table but the tool's own, whose times differ."""
     excluded = [f"--exclude-table={table}" for table in TOOL_TABLES]
     dumped = _pg_dump(environment, "--data-only", "--inserts", *excluded)
     return "\n".join(sorted(dumped.splitlines()))
@@ -42,12 +42,12 @@ def _pg_dump(environment: Environment, *arguments: str) -> str:
 
 
 def _url(environment: Environment) -> str:
-    """As PostgreSQL's own programs read it."""
+    """Return the URL as PostgreSQL's own programs read it."""
     return environment["DATABASE_URL"].replace("+psycopg2", "")
 
 
 def program(name: str) -> str:
-    """One of PostgreSQL 18's programs, which also speak to older servers."""
+    """Return the path of one of PostgreSQL 18's programs, which also speak to older servers."""
     return str(postgres.programs() / name)
 
 

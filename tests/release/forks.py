@@ -69,7 +69,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def be(request: dict[str, Any], counted: int) -> None:
-    """The child: one command, to its end or to its death."""
+    """Run one command in the child, to its end or to its death."""
     signal.alarm(SECONDS)
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]

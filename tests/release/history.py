@@ -67,19 +67,19 @@ def write_revision(folder: Path, revision: str, down: str | tuple[str, ...] | No
 
 
 def history(folder: Path, steps: str, constants: str = EXPAND) -> ScriptDirectory:
-    """0001 creates todos and people; 0002 does `steps`, the lines of its upgrade()."""
+    """Write 0001, which creates todos and people; 0002, which does `steps`, the lines of its upgrade()."""
     write_revision(folder, "0001", None, EXPAND, BASE)
     write_revision(folder, "0002", "0001", constants, "def upgrade():\n" + indent(steps.strip(), "    ") + "\n")
     return ScriptDirectory(str(folder))
 
 
 def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Finding]:
-    """What lint says of `steps`."""
+    """Return what lint says of `steps`."""
     return lint(history(folder, steps, constants), models, ["0002"])
 
 
 def findings_of_each(folder: Path, cases: Mapping[Name, tuple[str, str]]) -> dict[Name, list[Finding]]:
-    """What lint says of each case, as if it came alone after 0001. All are one history, on one scratch database.
+    """Return what lint says of each case, as if it came alone after 0001. All are one history, on one scratch database.
 
     Args:
         cases: name: the lines of upgrade(), and the constants.

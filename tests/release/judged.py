@@ -1,4 +1,4 @@
-"""A hand-written revision, run as `flask db upgrade` runs it on a database that a release serves; and by plain Alembic.
+"""Run a hand-written revision as `flask db upgrade` does on a database that a release serves; and by plain Alembic.
 
 How the runner is entered stands here alone, in `upgrade`.
 """
@@ -48,7 +48,7 @@ def upgrade():
 
 
 def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
-    """The revision, in a file of its own.
+    """Write the revision into a file of its own.
 
     Args:
         body: of upgrade(), indented or not.
@@ -61,7 +61,7 @@ def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
 
 
 def excused(body: str, reason: str) -> str:
-    """The body of an upgrade() whose statement is excused."""
+    """Return the body of an upgrade() whose statement is excused."""
     return f"with excused({reason!r}):\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")
 
 
@@ -98,7 +98,7 @@ def try_out(database: Database, script: Script, question: str) -> object:
 
 @contextmanager
 def _running(database: Database, script: Script) -> Iterator[Connection]:
-    """The connection of a revision that has run and is about to be judged and committed."""
+    """Yield the connection of a revision that has run and is about to be judged and committed."""
     if reason := drop_in_same_release([script]):
         raise UnsafeOperation(reason)
     blockers = Blockers()

@@ -59,7 +59,7 @@ class Database:
 
     @contextmanager
     def holding(self, sql: str) -> Iterator[None]:
-        """Another session, with a transaction that has run `sql` and does not end."""
+        """Keep another session's transaction open, which has run `sql`."""
         with self.engine.connect() as connection:
             connection.execute(text(sql))
             yield
@@ -68,7 +68,7 @@ class Database:
 
 @contextmanager
 def connected(environment: Environment) -> Iterator[Database]:
-    """The database of an environment, in the context of an application that has no pages: migrations ask for none."""
+    """Yield the database of an environment, in the context of an application without pages."""
     app = Flask("app")
     app.config.from_object(TestingConfig(environment))
     db.init_app(app)
@@ -85,7 +85,7 @@ def connected(environment: Environment) -> Iterator[Database]:
 
 
 def printed(upgrade: Callable[[], object]) -> str:
-    """What --sql prints for it; no database is asked."""
+    """Return what --sql prints for it; no database is asked."""
     output = StringIO()
     options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
     dialect = OFFLINE_OPTIONS["dialect_opts"]

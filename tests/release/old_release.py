@@ -43,7 +43,7 @@ UNMAPPED = """
 
 
 def create(connection: Connection) -> None:
-    """The tables as this release left them, with a row in each."""
+    """Create the tables as this release left them, with a row in each."""
     MODELS.create_all(connection)
     connection.exec_driver_sql(UNMAPPED)
     connection.exec_driver_sql("INSERT INTO people (email) VALUES ('first@example.com')")
@@ -51,7 +51,7 @@ def create(connection: Connection) -> None:
 
 
 def still_works(engine: Engine) -> str | None:
-    """None if all its statements work on the schema of now; else what does not. Nothing of it stays."""
+    """Return what does not work on the schema of now, or None if all statements do. Nothing of it stays."""
     try:
         with engine.connect() as connection:
             _write_as_the_new_code_does(connection)
@@ -64,7 +64,7 @@ def still_works(engine: Engine) -> str | None:
 
 
 def _write_as_the_new_code_does(connection: Connection) -> None:
-    """Only what it has to: it leaves every other column to its default."""
+    """Write only what it has to: it leaves every other column to its default."""
     now = MetaData()
     now.reflect(connection)
     for table in now.sorted_tables:
@@ -99,7 +99,7 @@ def _read(connection: Connection, table: Table) -> None:
 
 
 def _value(connection: Connection, column: Column[Any], number: int) -> Any:
-    """The largest that the column takes. The same for each number, but where no two rows may be alike."""
+    """Return the largest value that the column takes. The same for each number, but where no two rows may be alike."""
     if column.name == "person_id":
         return connection.scalar(sa.text("SELECT min(id) FROM people"))
     if "values" in column.info:

@@ -216,7 +216,7 @@ def follow(database: Database, command: str) -> None:
 
 
 def run_flask(command: str) -> str:
-    """`flask release …` or `flask db …`; what it prints."""
+    """Run `flask release …` or `flask db …`, and return what it prints."""
     _, group, *arguments = shlex.split(command)
     ended = current_app.test_cli_runner().invoke(current_app.cli.commands[group], arguments)
     assert ended.exit_code == 0, f"{command}: {ended.output}"

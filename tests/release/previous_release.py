@@ -43,13 +43,13 @@ def git(*arguments: str) -> str:
 
 
 def newest_step() -> str:
-    """The commit that added the newest revision."""
+    """Return the commit that added the newest revision."""
     found = git("log", "-1", "--format=%H", "--diff-filter=A", "--", "migrations/versions")
     return found or sys.exit("git knows no commit that added a revision; is the clone shallow?")
 
 
 def run_tests(checkout: Path) -> int:
-    """In this process, in which nothing of today's code is loaded: `app` and `tests` are the earlier release's."""
+    """Run them in this process, which has loaded nothing of today's code: `app` and `tests` are the earlier ones."""
     os.chdir(checkout)
     sys.path[0] = str(checkout)
     import flask_migrate
@@ -95,7 +95,7 @@ class AskingADatabase:
 
 
 def upgrade(checkout: Path) -> str:
-    """Migrate the database of the running test by today's code; the revision that it is at then."""
+    """Migrate the database of the running test by today's code, and return its revision."""
     environment = {
         **os.environ,
         "APP_SETTINGS": "config.MigrationConfig",  # asks for nothing but a database

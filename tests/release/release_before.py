@@ -1,4 +1,4 @@
-"""The release before a step: code that knows the tables as they were, and names no other column in what it sends."""
+"""The previous release: code that knows the tables as they were, and names no other column in what it sends."""
 
 import secrets
 import uuid
@@ -66,7 +66,7 @@ class ReleaseBefore:
 
     @contextmanager
     def serving(self, engine: Engine) -> Iterator[None]:
-        """It reads and writes every table again and again, beside what the block does, and once more after it.
+        """Read and write every table again and again, beside what the block does, and once more after it.
 
         Raises:
             DBAPIError, AssertionError: as above, at any moment.
@@ -106,14 +106,14 @@ class ReleaseBefore:
         assert connection.execute(delete(table).where(*this)).rowcount == 1
 
     def _assert_deletes_an_old_row(self, connection: Connection, table: Table) -> None:
-        """What a newer release keeps beside the row must not hold it."""
+        """Delete a row, which nothing that a newer release keeps beside it may prevent."""
         old = self.rows[table.name][0]._mapping
         this = [column == old[column.name] for column in table.primary_key]
         assert connection.execute(delete(table).where(*this)).rowcount == 1
         assert len(everything(connection, table)) == len(self.rows[table.name]) - 1
 
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:
-        """A row like the last one, but for what no two rows share."""
+        """Make a row like the last one, but for what no two rows share."""
         last = self.rows[table.name][-1]._mapping
         return {
             column.name: self._new_value(table, column) if column.name in self.unique[table.name] else last[column.name]
@@ -121,7 +121,7 @@ class ReleaseBefore:
         }
 
     def _new_value(self, table: Table, column: Column[Any]) -> Any:
-        """Of a foreign key, a parent that has no row here yet (one to one)."""
+        """Choose a new value; of a foreign key, a parent that has no row here yet (one to one)."""
         for key in column.foreign_keys:
             taken = {row._mapping[column.name] for row in self.rows[table.name]}
             parents = {row._mapping[key.column.name] for row in self.rows[key.column.table.name]}
@@ -134,17 +134,17 @@ def everything(connection: Connection, table: Table) -> list[Row[Any]]:
 
 
 def given(table: Table) -> list[Column[Any]]:
-    """The columns that an insert may name."""
+    """Return the columns that an insert may name."""
     return [column for column in table.columns if column.identity is None and column.computed is None]
 
 
 def required(table: Table) -> list[Column[Any]]:
-    """The columns that an insert has to name."""
+    """Return the columns that an insert has to name."""
     return [column for column in given(table) if not column.nullable and column.server_default is None]
 
 
 def unique_columns(inspector: Any, table: Table) -> set[str]:
-    """The columns that get a new value in each row, so that no unique constraint is violated."""
+    """Return the columns that get a new value in each row, so that no unique constraint is violated."""
     constraints = inspector.get_unique_constraints(table.name)
     indexes = [index for index in inspector.get_indexes(table.name) if index["unique"]]
     # One column that differs is enough, and the last one of a key is seldom a foreign key.

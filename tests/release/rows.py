@@ -103,12 +103,12 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def tables() -> list[str]:
-    """Those that code writes."""
+    """Return the tables that code writes."""
     return sorted(set(inspect(db.engine).get_table_names()) - {"alembic_version", *TOOL_TABLES, *KEPT_BY_TRIGGERS})
 
 
 def fill(*, besides: Collection[str] = ()) -> None:
-    """More rows in every table that there is, parents first.
+    """Add rows to every table that there is, parents first.
 
     Args:
         besides: tables that get none.
@@ -121,7 +121,7 @@ def fill(*, besides: Collection[str] = ()) -> None:
 
 
 def rows() -> Rows:
-    """table: its rows, as dicts in the order of their ids."""
+    """Return the rows of each table, as dicts in the order of their ids."""
     found = {
         table: [dict(row) for row in db.session.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]
         for table in tables()

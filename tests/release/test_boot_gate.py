@@ -1,4 +1,4 @@
-"""The boot gate: until the database is at least where the code is, a process answers 503; then it never looks again."""
+"""Answer 503 until the database is at least where the code is, and never look again (the boot gate)."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

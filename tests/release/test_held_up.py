@@ -73,37 +73,30 @@ def request(database: Database, sql: str, begins: str = HOLDS) -> Iterator["Futu
         yield thread.submit(send)
 
 
-def require_ended(checkout: OwnHistory, database: Database, sql: str, held: str) -> float:
-    """Require that the upgrade fails and keeps nothing; return the seconds after which the request was answered."""
-    with request(database, sql) as answered:
+HOLDING = {
+    "in one statement": (
+        ("DO $$ BEGIN ALTER TABLE things ADD mark text; PERFORM pg_sleep(600); END $$",),
+        "SELECT FROM things",
+    ),
+    "in a statement after it": (("ALTER TABLE things ADD mark text", LONG), "SELECT FROM things"),
+    "a row": (("UPDATE things SET id = 3 WHERE id = 2", LONG), "UPDATE things SET id = id WHERE id = 2"),
+}
+
+
+@pytest.mark.parametrize(("step", "waits"), HOLDING.values(), ids=HOLDING)
+def test_a_statement_that_holds_what_a_request_needs_is_cancelled(
+    checkout: OwnHistory, database: Database, step: tuple[str, ...], waits: str
+) -> None:
+    checkout.write_revision(2, *(f'op.execute("{sql}")' for sql in step))
+    with request(database, waits) as answered:
         ended = checkout.flask("db", "upgrade")
-        seconds = answered.result()
+        assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
     assert ended.returncode == 1
-    assert f"s for {held}, which this step held" in ended.stderr
+    assert "s for things, which this step held" in ended.stderr
     assert "nothing of it was kept" in ended.stderr
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert database.scalar("SELECT count(*) FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0") == 1
     assert database.scalar("SELECT count(*) FROM things WHERE id > 2") == 0
-    return seconds
-
-
-HOLDING = {
-    "in one statement": "DO $$ BEGIN ALTER TABLE things ADD mark text; PERFORM pg_sleep(600); END $$",
-    "in a statement after it": f"ALTER TABLE things ADD mark text; {LONG}",
-}
-
-
-@pytest.mark.parametrize("sql", HOLDING.values(), ids=HOLDING)
-def test_a_statement_that_holds_the_table_is_cancelled(checkout: OwnHistory, database: Database, sql: str) -> None:
-    checkout.write_revision(2, f'op.execute("{sql}")')
-    seconds = require_ended(checkout, database, "SELECT FROM things", "things")
-    assert LONGEST_WAIT < seconds < LONGEST_WAIT + SECOND_LOOK
-
-
-def test_a_statement_that_holds_a_row_is_cancelled(checkout: OwnHistory, database: Database) -> None:
-    checkout.write_revision(2, 'op.execute("UPDATE things SET id = 3 WHERE id = 2")', f'op.execute("{LONG}")')
-    seconds = require_ended(checkout, database, "UPDATE things SET id = id WHERE id = 2", "things")
-    assert LONGEST_WAIT < seconds < LONGEST_WAIT + SECOND_LOOK
 
 
 @pytest.mark.smoke

@@ -1,4 +1,4 @@
-"""The history of the schema as a whole, and the commands by which a developer adds to it."""
+"""Migrate by the whole history of the schema, and add to it by the commands of a developer."""
 
 from pathlib import Path
 

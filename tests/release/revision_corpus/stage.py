@@ -103,7 +103,7 @@ INVALID_INDEX = "CREATE UNIQUE INDEX CONCURRENTLY ix_todos_completed_at ON todos
 
 
 def build(environment: Environment) -> None:
-    """On a database at head with rows in every table."""
+    """Build it on a database at head with rows in every table."""
     with connected(environment) as database:
         for script in (ROWS, TICKETS, VIEWS_AND_PARTITIONS, HALF_DONE):
             database.execute(script)
@@ -117,7 +117,7 @@ def build(environment: Environment) -> None:
 
 
 def live_models(engine: Engine) -> MetaData:
-    """The models of the release that serves the database."""
+    """Return the models of the release that serves the database."""
     metadata, inspector = MetaData(), inspect(engine)
     for schema in (None, "archive"):
         names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)} - UNMAPPED_TABLES
