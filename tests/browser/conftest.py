@@ -1,6 +1,6 @@
 """One seeded service for all browser tests, and a browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -71,3 +71,15 @@ def any_window(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[
     with windows.lent(reader.cookies, scripts=has_scripts) as window:
         yield window
         assert not window.console_errors()
+
+
+@pytest.fixture
+def offline(window: Window) -> Iterator[Callable[[bool], None]]:
+    """Yield offline(True), which takes the network from the window. Chromium's own lines about that are no errors."""
+
+    def switch(is_offline: bool) -> None:
+        window.tab.context.set_offline(is_offline)
+
+    yield switch
+    window.tab.context.set_offline(False)
+    window.console_errors()

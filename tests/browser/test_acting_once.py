@@ -1,4 +1,4 @@
-"""A key that is held or pressed again acts once, and what acts gets no focus that was elsewhere.
+"""Act once when a key is held or pressed again, and give what acts no focus that was elsewhere.
 
 The keys are Chromium's own events. One that is held repeats itself, with autoRepeat, until what it does is seen and on.
 """
@@ -139,10 +139,14 @@ CONTROLS: dict[str, tuple[Callable[[Tab], Locator], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CONTROLS)
-@pytest.mark.parametrize("size", ["desk", "phone"])
+IN_A_MENU = ("delete", "up to the top", "down to the end")  # on a phone
+
+
+@pytest.mark.parametrize(
+    ("size", "name"), [*(("desk", name) for name in CONTROLS), *(("phone", name) for name in IN_A_MENU)]
+)
 def test_what_acts_gets_no_focus_and_what_was_done_is_said(
-    window: Window, tab: Tab, site: Site, reader: Reader, name: str, size: str
+    window: Window, tab: Tab, site: Site, reader: Reader, size: str, name: str
 ) -> None:
     window.emulate("light", size)
     find, said = CONTROLS[name]
@@ -219,17 +223,17 @@ def click(tab: Tab, box: Any, count: int, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "left"),
+    ("way", "path", "name", "left"),
     [
-        ("/notes", "Move to trash: note 2", {"note 1", "note 3"}),
-        ("/notes", "Move to archive: note 2", {"note 1", "note 3"}),
-        ("/notes/trash", "Restore: note 4", {"note 1", "note 2", "note 3", "note 4"}),
-        ("/notes/archive", "Unarchive: note 6", {"note 1", "note 2", "note 3", "note 6"}),
+        ("held", "/notes", "Move to trash: note 2", {"note 1", "note 3"}),
+        ("twice", "/notes", "Move to trash: note 2", {"note 1", "note 3"}),
+        ("double click", "/notes", "Move to archive: note 2", {"note 1", "note 3"}),
+        ("held", "/notes/trash", "Restore: note 4", {"note 1", "note 2", "note 3", "note 4"}),
+        ("twice", "/notes/archive", "Unarchive: note 6", {"note 1", "note 2", "note 3", "note 6"}),
     ],
 )
-@pytest.mark.parametrize("way", ["held", "twice", "double click"])
 def test_of_the_notes_one_is_put_away_or_comes_back(
-    window: Window, site: Site, reader: Reader, path: str, name: str, left: set[str], way: str
+    window: Window, site: Site, reader: Reader, way: str, path: str, name: str, left: set[str]
 ) -> None:
     with site.app.app_context():
         ids = [create_note(reader.id, f"note {number}", f"note {number}") for number in range(1, 8)]
@@ -285,8 +289,7 @@ def test_a_form_is_sent_once(window: Window, way: str) -> None:
     assert len(posts) == 1
 
 
-@pytest.mark.parametrize("path", ["/notes", "/mypage"])
-@pytest.mark.parametrize(("key", "role"), [("n", "textbox"), ("/", "searchbox")])
+@pytest.mark.parametrize(("path", "key", "role"), [("/notes", "n", "textbox"), ("/mypage", "/", "searchbox")])
 def test_a_letter_that_leads_to_a_field_is_not_written_there(window: Window, path: str, key: str, role: Any) -> None:
     tab = window.tab
     tab.goto(window.url + path)

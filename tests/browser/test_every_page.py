@@ -1,4 +1,4 @@
-"""Rules for every page: in Korean and English, light and dark, on a desk and on a phone, with scripts and without.
+"""Check every page: in Korean and English, light and dark, on a desk and on a phone, with scripts and without.
 
 Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. axe-core
 reads all of it once a language, and the phone, where it is tightest, in both languages and both schemes. The desk is
@@ -9,7 +9,6 @@ and in forced colours; in one language, and on the next page in the other one. A
 read on the first of them.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
@@ -31,20 +30,8 @@ SMOKE = {"notes", "result"}  # stand for all in the quick suite
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
 
 
-@dataclass
-class Seen:
-    """What was found in a page. Each fault names the language and the shape in which it was found."""
-
-    languages: list[str | None] = field(default_factory=list)
-    headings: list[list[str]] = field(default_factory=list)  # of each language
-    headings_without_scripts: list[str] = field(default_factory=list)
-    axe_violations: list[str] = field(default_factory=list)
-    overflow: list[str] = field(default_factory=list)
-    console_errors: list[str] = field(default_factory=list)
-
-
 class Reading(NamedTuple):
-    """What axe-core checks in one shape of a page."""
+    """One shape of a page, and the rules that axe-core checks in it."""
 
     size: str
     scheme: str
@@ -52,60 +39,68 @@ class Reading(NamedTuple):
 
 
 def readings_of(page: Page) -> dict[str, list[Reading]]:
-    """What axe-core reads of a page in each language. Both schemes, languages and sizes are among them."""
+    """Choose what axe-core reads in each language. Both schemes, languages and sizes are among them."""
     one, other = SCHEMES if PAGES.index(page) % 2 else SCHEMES[::-1]
     korean = [Reading("desk", one, EVERYTHING), Reading("phone", other, LOOKS)]
     return {"ko": korean, "en": [Reading("phone", one, EVERYTHING)]}
 
 
-@pytest.fixture(scope="module", params=CASES)
-def seen(request: pytest.FixtureRequest, windows: Windows) -> Seen:
-    page: Page = request.param
-    seen = Seen()
-    for language in LANGUAGES:
-        load(page, language, windows, seen)
-    load_without_scripts(page, windows, seen)
-    return seen
+@pytest.mark.parametrize("page", CASES)
+def test_it_is_in_order(windows: Windows, page: Page) -> None:
+    """It speaks the reader's language and has one main heading, the same one without scripts. axe-core finds no
+    violation, nothing scrolls sideways, and the console stays empty. Each fault says where it was found.
+    """
+    faults: list[str] = []
+    headings = {language: load(page, language, windows, faults) for language in LANGUAGES}
+    faults += [f"{language}: its main headings are {found}" for language, found in headings.items() if len(found) != 1]
+    without_scripts = load_without_scripts(page, windows, faults)
+    if without_scripts != headings["en"]:
+        faults.append(f"without scripts its main headings are {without_scripts}")
+    assert not faults, "\n".join(faults)
 
 
-def load(page: Page, language: str, windows: Windows, seen: Seen) -> None:
+def load(page: Page, language: str, windows: Windows, faults: list[str]) -> list[str]:
+    """Read the page in one language, and return its main headings."""
     readings = readings_of(page)[language]
     window = windows.of(page.who, language)
     window.emulate(readings[0].scheme, readings[0].size)
     window.visit(windows.site, page, language)
-    seen.languages.append(window.tab.locator("html").get_attribute("lang"))
-    seen.headings.append(main_headings(window.tab))
+    if (found := window.tab.locator("html").get_attribute("lang")) != language:
+        faults.append(f"{language}: it speaks {found}")
+    headings = main_headings(window.tab)
     for reading in readings:
         window.emulate(reading.scheme, reading.size)
-        found = axe_violations(window.tab, reading.rules)
-        seen.axe_violations += [f"{language}, {reading.size}, {reading.scheme}: {violation}" for violation in found]
-    check_overflow(window, language, seen)
+        violations = axe_violations(window.tab, reading.rules)
+        faults += [f"{language}, {reading.size}, {reading.scheme}: {violation}" for violation in violations]
+    faults += too_wide(window, language)
     if language == LANGUAGES[PAGES.index(page) % 2]:
-        load_opened(window, language, seen)
-    seen.console_errors += window.console_errors()
+        faults += faults_of_opened(window, language)
+    faults += window.console_errors()
+    return headings
 
 
-def load_opened(window: Window, language: str, seen: Seen) -> None:
-    """The page with all details opened, and each dialog and popover alone."""
+def faults_of_opened(window: Window, language: str) -> list[str]:
+    """Read the page with all details opened, and each dialog and popover alone."""
     if open_details(window.tab):
-        read_opened(window, "html", language, seen)
+        faults = faults_of_part(window, "html", language)
     else:
-        seen.axe_violations += violations_of(window, "html", FORCED, LOOKS, language)
+        faults = violations_of(window, "html", FORCED, LOOKS, language)
     for part in open_one_by_one(window.tab):
         alike = (language, window.tab.locator(part).evaluate("part => part.outerHTML"))
         if alike not in OPENED:
             OPENED.add(alike)
-            read_opened(window, part, language, seen)
+            faults += faults_of_part(window, part, language)
+    return faults
 
 
-def read_opened(window: Window, part: str, language: str, seen: Seen) -> None:
-    for scheme in SCHEMES:
-        seen.axe_violations += violations_of(window, part, scheme, LOOKS, language)
-    seen.axe_violations += violations_of(window, part, FORCED, EVERYTHING, language)
+def faults_of_part(window: Window, part: str, language: str) -> list[str]:
+    faults = [found for scheme in SCHEMES for found in violations_of(window, part, scheme, LOOKS, language)]
+    faults += violations_of(window, part, FORCED, EVERYTHING, language)
     for height in (SIZES["phone"][1], LOWEST):
         window.set_width(NARROWEST, height)
-        if too_wide := overflow(window.tab) or overflow(window.tab, part):
-            seen.overflow.append(f"{language}, opened {part}: {too_wide}")
+        if found := overflow(window.tab) or overflow(window.tab, part):
+            faults.append(f"{language}, opened {part}: {found}")
+    return faults
 
 
 def violations_of(window: Window, part: str, scheme: str, rules: tuple[str, ...], language: str) -> list[str]:
@@ -113,16 +108,18 @@ def violations_of(window: Window, part: str, scheme: str, rules: tuple[str, ...]
     return [f"{language}, opened {part}, {scheme}: {found}" for found in axe_violations(window.tab, rules, part)]
 
 
-def load_without_scripts(page: Page, windows: Windows, seen: Seen) -> None:
+def load_without_scripts(page: Page, windows: Windows, faults: list[str]) -> list[str]:
+    """Read the page in English without scripts, and return its main headings."""
     window = windows.of(page.who, "en", scripts=False)
     window.emulate("light", "desk")
     window.visit(windows.site, page, "en")
     window.block_requests()
-    seen.headings_without_scripts = main_headings(window.tab)
-    check_overflow(window, "en, without scripts", seen)
+    headings = main_headings(window.tab)
+    faults += too_wide(window, "en, without scripts")
     if window.reloads_itself():
         window.go_blank()
-    seen.console_errors += window.console_errors()
+    faults += window.console_errors()
+    return headings
 
 
 def main_headings(tab: Tab) -> list[str]:
@@ -130,29 +127,10 @@ def main_headings(tab: Tab) -> list[str]:
     return found
 
 
-def check_overflow(window: Window, how: str, seen: Seen) -> None:
+def too_wide(window: Window, how: str) -> list[str]:
+    faults = []
     for width in WIDTHS:
         window.set_width(width)
-        if too_wide := overflow(window.tab):
-            seen.overflow.append(f"{how}: {too_wide}")
-
-
-def test_it_speaks_the_readers_language(seen: Seen) -> None:
-    assert seen.languages == [*LANGUAGES]
-
-
-def test_axe_finds_no_violation(seen: Seen) -> None:
-    assert not seen.axe_violations, "\n".join(seen.axe_violations)
-
-
-def test_nothing_scrolls_sideways(seen: Seen) -> None:
-    assert not seen.overflow, "\n".join(seen.overflow)
-
-
-def test_the_console_stays_empty(seen: Seen) -> None:
-    assert not seen.console_errors, "\n".join(seen.console_errors)
-
-
-def test_it_has_one_main_heading_also_without_scripts(seen: Seen) -> None:
-    assert [len(headings) for headings in seen.headings] == [1, 1]
-    assert seen.headings_without_scripts == seen.headings[LANGUAGES.index("en")]
+        if found := overflow(window.tab):
+            faults.append(f"{how}: {found}")
+    return faults

@@ -1,4 +1,4 @@
-"""A stranger's first page: all that the browser loads for it, with an empty cache, is light."""
+"""Weigh a stranger's first page: all that the browser loads for it, with an empty cache."""
 
 import gzip
 import json
@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import Response
 
+from tests.browser.pages import LANGUAGES
 from tests.browser.window import Windows
 
 LIMIT = 25 * 1024  # bytes, compressed
@@ -16,7 +17,7 @@ NAMED = "[...document.querySelectorAll('link[rel=manifest], link[rel=icon]')].ma
 
 
 def loaded(tab: Tab, url: str) -> dict[str, int]:
-    """URL: bytes of its body, compressed as well as gzip can, of all that the page loads and names."""
+    """Return the URL of all that the page loads and names, with the bytes of its body, compressed by gzip."""
     answers: list[Response] = []
     tab.on("response", lambda answer: answers.append(answer))
     tab.goto(url, wait_until="networkidle")
@@ -31,13 +32,13 @@ def loaded(tab: Tab, url: str) -> dict[str, int]:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("path", ["/", "/sign-up", "/sign-up/{sign_up_token}", "/sign-in"])
-@pytest.mark.parametrize("language", ["ko", "en"])
-def test_it_is_light(windows: Windows, path: str, language: str) -> None:
-    tab = windows.fresh(language).tab
-    weights = loaded(tab, windows.site.service.url + path.format_map(windows.site.ids))
-    tab.context.close()
-    listing = "\n".join(f"{weight:6} {url}" for url, weight in weights.items())
-    assert any(".css" in url for url in weights), listing
-    assert any("icon-512" in url for url in weights), listing
-    assert sum(weights.values()) <= LIMIT, f"{sum(weights.values())}\n{listing}"
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_light(windows: Windows, language: str) -> None:
+    for path in ("/", "/sign-up", "/sign-up/{sign_up_token}", "/sign-in"):
+        tab = windows.fresh(language).tab  # with an empty cache
+        weights = loaded(tab, windows.site.service.url + path.format_map(windows.site.ids))
+        tab.context.close()
+        listing = "\n".join(f"{weight:6} {url}" for url, weight in weights.items())
+        assert any(".css" in url for url in weights), listing
+        assert any("icon-512" in url for url in weights), listing
+        assert sum(weights.values()) <= LIMIT, f"{path}: {sum(weights.values())}\n{listing}"

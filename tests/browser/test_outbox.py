@@ -1,10 +1,10 @@
-"""The outbox: nothing typed is lost or stored twice, however the network is."""
+"""Lose nothing that was typed and store nothing twice, however the network is (the outbox)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
-from playwright.sync_api import Dialog, Locator, Route, expect
+from playwright.sync_api import Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
 from app.extensions import db
@@ -13,7 +13,7 @@ from app.notes import service
 from app.notes.models import Note
 from app.todos import listing as todos
 from app.todos.service import create_todo
-from tests.browser.readers import Reader, new_reader, sign_in
+from tests.browser.readers import Reader, sign_in
 from tests.browser.site import Site
 from tests.browser.window import Window, Windows
 from tests.waiting import WITHIN, wait_until
@@ -27,7 +27,7 @@ AWAY = "Not saved yet, kept on this device: {}."
 
 
 def stored_todos(site: Site, reader: Reader) -> list[str]:
-    """From the first that was entered."""
+    """Return them from the first that was entered."""
     with site.app.app_context():
         return [todo.description for todo in todos.list_todos(reader.id).todos][::-1]
 
@@ -37,13 +37,13 @@ def stored_notes(site: Site, reader: Reader) -> list[str]:
         return [note.text for note in notes.list_notes(reader.id).notes][::-1]
 
 
-def open_todos(window: Window) -> Tab:
-    window.tab.goto(f"{window.url}/todos")
-    return window.tab
+def stored_note(site: Site, reader: Reader, text: str = "as it was") -> int:
+    with site.app.app_context():
+        return service.create_note(reader.id, "title", text)
 
 
-def open_notes(window: Window) -> Tab:
-    window.tab.goto(f"{window.url}/notes")
+def opened(window: Window, path: str) -> Tab:
+    window.tab.goto(f"{window.url}{path}")
     return window.tab
 
 
@@ -72,7 +72,7 @@ def is_empty(tab: Tab) -> bool:
 
 
 def slow_down(window: Window, latency: int = LATENCY) -> None:
-    """From now on every request of the window takes `latency` ms longer."""
+    """Let every request of the window take `latency` ms longer from now on."""
     session = window.tab.context.new_cdp_session(window.tab)
     session.send("Network.enable")
     session.send(
@@ -81,16 +81,10 @@ def slow_down(window: Window, latency: int = LATENCY) -> None:
     )
 
 
-@pytest.fixture
-def offline(window: Window) -> Iterator[Callable[[bool], None]]:
-    """offline(True): the window's browser has no network. Chromium's own lines about that are no errors."""
-
-    def switch(is_offline: bool) -> None:
-        window.tab.context.set_offline(is_offline)
-
-    yield switch
-    window.tab.context.set_offline(False)
-    window.console_errors()
+def lose(route: Route) -> None:
+    """Let the server store it, and the answer be lost."""
+    route.fetch()
+    route.abort("connectionreset")
 
 
 @pytest.mark.parametrize("latency", [pytest.param(LATENCY, marks=pytest.mark.smoke), VERY_SLOW])
@@ -98,7 +92,7 @@ def test_ten_todos_typed_at_full_speed_on_a_slow_network_are_ten_in_order(
     window: Window, site: Site, reader: Reader, latency: int
 ) -> None:
     typed = [f"할 일 {number}" for number in range(10)]
-    tab = open_todos(window)
+    tab = opened(window, "/todos")
     slow_down(window, latency)
     add(tab, *typed)
     expect(tab.get_by_role("textbox", name="New todo")).to_have_value("")
@@ -110,7 +104,7 @@ def test_ten_todos_typed_at_full_speed_on_a_slow_network_are_ten_in_order(
 
 
 def test_what_is_typed_while_a_note_is_saved_stays_in_the_form(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     slow_down(window)
     write(tab, "the first")
     expect(text(tab)).to_have_value("")
@@ -121,7 +115,7 @@ def test_what_is_typed_while_a_note_is_saved_stays_in_the_form(window: Window, s
 
 
 def test_after_saving_the_composer_is_ready_and_leads_to_the_note(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     write(tab, "반달")
     expect(tab.get_by_label("Title", exact=True)).to_be_focused()
     said = tab.get_by_role("status").filter(has_text="Saved.")
@@ -156,7 +150,7 @@ def test_going_back_after_saving_stores_nothing_twice(
 def test_offline_the_page_stays_and_says_so_and_sends_when_the_network_is_back(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:
-    tab = open_todos(window)
+    tab = opened(window, "/todos")
     offline(True)
     add(tab, "우유", "책 반납")
     expect(waiting(tab)).to_have_text(["책 반납", "우유"])
@@ -173,7 +167,7 @@ def test_offline_the_page_stays_and_says_so_and_sends_when_the_network_is_back(
 def test_a_page_that_was_closed_offline_sends_at_the_next_visit_of_any_page(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     offline(True)
     write(tab, "before the train's tunnel")
     expect(waiting(tab)).to_have_count(1)
@@ -186,12 +180,7 @@ def test_a_page_that_was_closed_offline_sends_at_the_next_visit_of_any_page(
 
 
 def test_an_answer_that_was_lost_stores_nothing_twice(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_todos(window)
-
-    def lose(route: Route) -> None:
-        route.fetch()  # the server has stored it
-        route.abort("connectionreset")
-
+    tab = opened(window, "/todos")
     tab.route("**/todos", lose, times=1)
     add(tab, "one")
     expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
@@ -207,7 +196,7 @@ def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
     window: Window, site: Site, reader: Reader, status: int | None
 ) -> None:
     """Args: status: of the answer; None: no answer comes."""
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     lost: list[str] = []
 
     def lose_two_lists(route: Route) -> None:
@@ -228,15 +217,8 @@ def test_a_list_that_could_not_be_fetched_after_sending_is_fetched_again(
 
 def test_edits_of_one_note_are_in_no_conflict_with_each_other(window: Window, site: Site, reader: Reader) -> None:
     """The first is stored, but its answer is lost. The second one starts from the version before both."""
-    with site.app.app_context():
-        note_id = service.create_note(reader.id, "title", "as it was")
-    tab = window.tab
-    tab.goto(f"{window.url}/notes/{note_id}/edit")
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort("connectionreset")
-
+    note_id = stored_note(site, reader)
+    tab = opened(window, f"/notes/{note_id}/edit")
     tab.route(f"**/notes/{note_id}", lose, times=1)
     write(tab, "the first edit")
     expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
@@ -253,8 +235,7 @@ def test_an_edit_that_waits_is_replaced_by_a_later_one(
     with site.app.app_context():
         note_id = service.create_note(reader.id, "title", "as it was")
         before = db.session.get_one(Note, note_id).version
-    tab = window.tab
-    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    tab = opened(window, f"/notes/{note_id}/edit")
     offline(True)
     for words in ("one", "two", "three"):
         write(tab, words)
@@ -268,10 +249,8 @@ def test_an_edit_that_waits_is_replaced_by_a_later_one(
 
 def test_an_editor_goes_on_from_an_edit_that_waits(window: Window, site: Site, reader: Reader) -> None:
     """Its page was made before that edit."""
-    with site.app.app_context():
-        note_id = service.create_note(reader.id, "title", "as it was")
-    tab = window.tab
-    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    note_id = stored_note(site, reader)
+    tab = opened(window, f"/notes/{note_id}/edit")
     tab.route(f"**/notes/{note_id}", lambda route: route.abort("connectionreset"))
     write(tab, "in the tunnel")
     expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
@@ -286,7 +265,7 @@ def test_an_editor_goes_on_from_an_edit_that_waits(window: Window, site: Site, r
 
 
 def test_a_second_click_after_saving_asks_for_nothing(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     text(tab).fill("once")
     tab.get_by_role("button", name="Save").dblclick()
     wait_until(lambda: stored_notes(site, reader) == ["once"] and is_empty(tab), "it is stored")
@@ -310,10 +289,8 @@ def test_a_second_click_in_the_view_of_a_tag_stores_no_note_of_the_tag_alone(
 def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:
-    with site.app.app_context():
-        note_id = service.create_note(reader.id, "title", "as it was")
-    tab = window.tab
-    tab.goto(f"{window.url}/notes/{note_id}/edit")
+    note_id = stored_note(site, reader)
+    tab = opened(window, f"/notes/{note_id}/edit")
     offline(True)
     write(tab, "mine")
     expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
@@ -327,7 +304,7 @@ def test_an_edit_of_somebody_elses_device_is_still_a_conflict(
 
 
 def test_what_the_server_refuses_waits_with_its_reason(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_notes(window)
+    tab = opened(window, "/notes")
     slow_down(window)
     write(tab, "x" * 2001)
     text(tab).fill("typed meanwhile")
@@ -341,126 +318,37 @@ def test_what_the_server_refuses_waits_with_its_reason(window: Window, site: Sit
     window.console_errors()
 
 
-def test_a_todo_is_ticked_off_without_a_network(
+def test_without_a_network_a_todo_is_ticked_off_and_a_tick_that_is_taken_back_stays_so(
     window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
 ) -> None:
     with site.app.app_context():
         create_todo(reader.id, "우유")
         create_todo(reader.id, "책")
-    tab = open_todos(window)
+    tab = opened(window, "/todos")
     offline(True)
-    for what in ("우유", "책"):
+    for what, pressed in (("우유", "true"), ("책", "true"), ("우유", "false")):
         tab.get_by_role("button", name=f"Complete: {what}").click()
-        expect(tab.get_by_role("button", name=f"Complete: {what}")).to_have_attribute("aria-pressed", "true")
+        expect(tab.get_by_role("button", name=f"Complete: {what}")).to_have_attribute("aria-pressed", pressed)
     offline(False)
-    wait_until(lambda: is_empty(tab), "both are sent")
+    wait_until(lambda: is_empty(tab), "all are sent")
     with site.app.app_context():
-        assert todos.list_todos(reader.id).done == 2
+        assert (todos.list_todos(reader.id).open, todos.list_todos(reader.id).done) == (1, 1)
 
 
-def test_a_tick_that_is_taken_back_at_once_stays_taken_back(
-    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
+def test_a_task_of_a_note_is_ticked_and_taken_back_where_it_is_read(
+    any_window: Window, site: Site, reader: Reader, has_scripts: bool
 ) -> None:
-    with site.app.app_context():
-        create_todo(reader.id, "우유")
-        note_id = service.create_note(reader.id, "장보기", "- [ ] 빵")
-    tab = open_todos(window)
-    offline(True)
-    for pressed in ("true", "false"):
-        tab.get_by_role("button", name="Complete: 우유").click()
-        expect(tab.get_by_role("button", name="Complete: 우유")).to_have_attribute("aria-pressed", pressed)
-    offline(False)
-    wait_until(lambda: is_empty(tab), "both are sent")
-    tab.goto(f"{window.url}/notes/{note_id}")
-    slow_down(window)
-    for pressed in ("true", "false"):
-        tab.get_by_role("button", name="빵").click()
-        expect(tab.get_by_role("button", name="빵")).to_have_attribute("aria-pressed", pressed)
-    wait_until(lambda: is_empty(tab), "both are sent")
-    assert stored_notes(site, reader) == ["- [ ] 빵"]
-    with site.app.app_context():
-        assert (todos.list_todos(reader.id).open, todos.list_todos(reader.id).done) == (1, 0)
-
-
-def test_signing_out_without_a_network_deletes_nothing(
-    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
-) -> None:
-    tab = open_notes(window)
-    text(tab).fill("not saved")
-    expect(tab.get_by_text("Draft saved")).to_be_visible()
-    offline(True)
-    with tab.expect_event("requestfailed"):
-        tab.get_by_role("button", name="Sign out").click(no_wait_after=True)
-    offline(False)
-    open_notes(window)
-    tab.get_by_role("button", name="Restore draft").click()
-    expect(text(tab)).to_have_value("not saved")
-
-
-def test_nobody_elses_account_gets_what_waits(
-    window: Window, site: Site, reader: Reader, offline: Callable[[bool], None]
-) -> None:
-    tab = open_todos(window)
-    offline(True)
-    add(tab, "mine alone")
-    expect(waiting(tab)).to_have_count(1)
-    other = new_reader(site)
-    window.use_cookies(other.cookies)
-    offline(False)
-    expect(tab.locator("#outbox")).to_contain_text("Sign in again")
-    open_todos(window)
-    expect(waiting(tab)).to_have_count(0)
-    assert (stored_todos(site, other), stored_todos(site, reader)) == ([], [])
-    window.use_cookies(sign_in(site, reader.email))
-    open_todos(window)
-    expect(tab.locator("#todos li bdi")).to_have_text(["mine alone"])
-    assert (stored_todos(site, other), stored_todos(site, reader)) == ([], ["mine alone"])
-
-
-def test_signed_in_again_in_another_window_it_is_sent(window: Window, site: Site, reader: Reader) -> None:
-    """The page has the CSRF token of a session that has ended."""
-    tab = open_todos(window)
-    window.use_cookies(sign_in(site, reader.email))
-    add(tab, "one", "two")
-    expect(tab.locator("#todos li bdi")).to_have_text(["two", "one"])
-    assert stored_todos(site, reader) == ["one", "two"]
-    window.console_errors()
-
-
-def test_a_page_that_stayed_open_sends_once_its_reader_has_signed_in_elsewhere(
-    window: Window, site: Site, reader: Reader
-) -> None:
-    tab = open_todos(window)
-    tab.context.clear_cookies()
-    add(tab, "one")
-    expect(tab.locator("#outbox")).to_contain_text("Sign in again")
-    window.use_cookies(sign_in(site, reader.email))
-    tab.evaluate("dispatchEvent(new Event('online'))")
-    expect(tab.locator("#todos li bdi")).to_have_text(["one"])
-    expect(tab.locator("#outbox")).to_be_hidden()
-    assert stored_todos(site, reader) == ["one"]
-    assert is_empty(tab)
-    window.console_errors()
-
-
-def test_signing_out_asks_before_it_takes_what_was_not_saved(window: Window, site: Site, reader: Reader) -> None:
-    tab = open_notes(window)
-    text(tab).fill("not saved")
-    expect(tab.get_by_text("Draft saved")).to_be_visible()
-    asked: list[str] = []
-
-    def refuse(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.dismiss()
-
-    tab.once("dialog", refuse)
-    tab.get_by_role("button", name="Sign out").click()
-    assert asked == ["Signing out deletes unsaved text from this device. Sign out?"]
-    expect(text(tab)).to_have_value("not saved")
-    tab.once("dialog", lambda dialog: dialog.accept())
-    tab.get_by_role("button", name="Sign out").click()
-    expect(tab.get_by_label("Password", exact=True)).to_be_visible()
-    assert tab.evaluate("localStorage.length") == 0
+    note_id = stored_note(site, reader, "- [ ] 우유\n- [ ] 빵")
+    tab = opened(any_window, f"/notes/{note_id}")
+    if has_scripts:
+        slow_down(any_window)
+    for name, pressed in (("우유", "true"), ("빵", "true"), ("우유", "false")):
+        box = tab.get_by_role("button", name=name)
+        box.click()
+        expect(box).to_have_attribute("aria-pressed", pressed)
+        if has_scripts:
+            expect(box).to_be_focused()
+    wait_until(lambda: stored_notes(site, reader) == ["- [ ] 우유\n- [x] 빵"], "all are stored")
 
 
 def device_that_kept_its_pages(windows: Windows, cookies: dict[str, str]) -> Window:
@@ -485,7 +373,7 @@ def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
             entry = f"{name}{'no' if is_note else 'to'}{number}"
             device.tab.context.set_offline(number % 10 in (3, 4, 5, 8))
             if number % 5 == 0:
-                (open_notes if is_note else open_todos)(device)
+                opened(device, "/notes" if is_note else "/todos")
             (write if is_note else add)(device.tab, entry)
             entered[entry[:3]].append(entry)
     for device in devices.values():
@@ -502,19 +390,3 @@ def test_on_two_devices_that_go_off_and_on_nothing_is_lost_or_doubled(
         assert [what for what in stored if what.startswith(kind)] == texts
     for device in devices.values():
         device.tab.context.close()
-
-
-def test_a_task_of_a_note_is_ticked_where_it_is_read(
-    any_window: Window, site: Site, reader: Reader, has_scripts: bool
-) -> None:
-    with site.app.app_context():
-        note_id = service.create_note(reader.id, "장보기", "- [ ] 우유\n- [ ] 빵")
-    tab = any_window.tab
-    tab.goto(f"{any_window.url}/notes/{note_id}")
-    for name in ("우유", "빵"):
-        box = tab.get_by_role("button", name=name)
-        box.click()
-        expect(box).to_have_attribute("aria-pressed", "true")
-        if has_scripts:
-            expect(box).to_be_focused()
-    wait_until(lambda: stored_notes(site, reader) == ["- [x] 우유\n- [x] 빵"], "both are stored")

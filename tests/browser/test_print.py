@@ -1,4 +1,4 @@
-"""On paper a page shows what its reader has written, and nothing that a hand would have to press."""
+"""Print what the reader has written, and nothing that a hand would have to press."""
 
 from collections.abc import Iterator
 
@@ -22,31 +22,29 @@ def paper(site: Site, windows: Windows) -> Iterator[Tab]:
     window.tab.emulate_media(media="screen")
 
 
-@pytest.mark.parametrize(
-    ("path", "texts"),
-    [
-        ("/todos", ["11. milk", "책 반납", "Done"]),
-        ("/todos?sort=due", ["11. milk"]),
-        ("/notes", ["두 창에서 고친 메모", "Markdown", "Pinned"]),
-        ("/notes?day={day}", ["두 창에서 고친 메모"]),
-        ("/notes/{markdown}", ["제목", "인용", "code"]),
-        ("/notes/trash", ["to throw away"]),
-        ("/s/{link}", ["제목", "인용", "code", "Last edited"]),
-        ("/wordcounts/{done}", ["1,234,567", "Most frequent words", "moon1"]),
-        ("/wordcounts/{shared}", ["Most frequent words"]),
-        ("/mypage", ["Last 26 weeks", "Account history"]),
-    ],
-)
-def test_the_text_of_a_page_is_printed_and_its_controls_are_not(
-    site: Site, paper: Tab, path: str, texts: list[str]
-) -> None:
-    paper.goto(site.service.url + path.format_map(site.ids))
-    for text in texts:
-        expect(paper.get_by_text(text).locator("visible=true").first).to_be_visible()
-    assert paper.locator(CONTROLS).locator("visible=true").count() == 0
-    background = paper.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == "rgba(0, 0, 0, 0)"
-    assert paper.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+PRINTED = {
+    "/todos": ["11. milk", "책 반납", "Done"],
+    "/todos?sort=due": ["11. milk"],
+    "/notes": ["두 창에서 고친 메모", "Markdown", "Pinned"],
+    "/notes?day={day}": ["두 창에서 고친 메모"],
+    "/notes/{markdown}": ["제목", "인용", "code"],
+    "/notes/trash": ["to throw away"],
+    "/s/{link}": ["제목", "인용", "code", "Last edited"],
+    "/wordcounts/{done}": ["1,234,567", "Most frequent words", "moon1"],
+    "/wordcounts/{shared}": ["Most frequent words"],
+    "/mypage": ["Last 26 weeks", "Account history"],
+}
+
+
+def test_the_text_of_each_page_is_printed_and_its_controls_are_not(site: Site, paper: Tab) -> None:
+    for path, texts in PRINTED.items():
+        paper.goto(site.service.url + path.format_map(site.ids))
+        for text in texts:
+            expect(paper.get_by_text(text).locator("visible=true").first).to_be_visible()
+        assert paper.locator(CONTROLS).locator("visible=true").count() == 0, path
+        background = paper.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == "rgba(0, 0, 0, 0)", path
+        assert paper.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light", path
 
 
 def test_a_done_todo_is_told_from_an_open_one(site: Site, paper: Tab) -> None:
