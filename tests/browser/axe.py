@@ -25,7 +25,7 @@ def axe_source() -> str:
 
 
 def axe_violations(tab: Tab, rules: tuple[str, ...] = EVERYTHING, part: str = "html") -> list[str]:
-    """The violations in the page as it is now, each with its rule, its element and what is wrong.
+    """Return the violations in the page as it is now, each with its rule, its element and what is wrong.
 
     axe-core runs through the debugger, because the content security policy forbids foreign scripts.
 

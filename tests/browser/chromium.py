@@ -12,5 +12,5 @@ EXECUTABLE = next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 def launch(playwright: Playwright) -> Browser:
-    """A chromium without a window. Also root may run it, as whom CI runs; it visits nothing but our own pages."""
+    """Start a chromium without a window. Also root may run it, as whom CI runs; it visits nothing but our own pages."""
     return playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])

@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def packages() -> None:
-    """The packages of npm are installed. Tried once: without the registry, every test that needs them fails at once."""
+    """Install the packages of npm. Tried once: without the registry, every test that needs them fails at once."""
     tools.install()
 
 
@@ -47,7 +47,7 @@ def reader(site: Site) -> Reader:
 
 @pytest.fixture
 def window(windows: Windows, reader: Reader) -> Iterator[Window]:
-    """A new window of the reader, in English. After the test its console holds no error."""
+    """Yield a new window of the reader, in English. After the test its console holds no error."""
     with windows.lent(reader.cookies) as window:
         yield window
         assert not window.console_errors()
@@ -55,7 +55,7 @@ def window(windows: Windows, reader: Reader) -> Iterator[Window]:
 
 @pytest.fixture
 def window_without_scripts(windows: Windows, reader: Reader) -> Iterator[Window]:
-    """A window of the same reader without JavaScript."""
+    """Yield a window of the same reader without JavaScript."""
     with windows.lent(reader.cookies, scripts=False) as window:
         yield window
 
@@ -67,7 +67,7 @@ def has_scripts(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def any_window(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[Window]:
-    """Runs the test twice: in a window of the reader with JavaScript, and in one without."""
+    """Run the test twice: in a window of the reader with JavaScript, and in one without."""
     with windows.lent(reader.cookies, scripts=has_scripts) as window:
         yield window
         assert not window.console_errors()

@@ -30,5 +30,5 @@ def link(name: str) -> Control:
 
 
 def complete(todo: str) -> Control:
-    """The button that ticks a todo off."""
+    """Return the button that ticks a todo off."""
     return Control("button", f"complete[: ]+{re.escape(todo)}", is_pressed=False)

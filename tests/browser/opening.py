@@ -1,4 +1,4 @@
-"""Opens what a page holds closed: details, popovers, dialogs."""
+"""Open what a page holds closed: details, popovers, dialogs."""
 
 from collections.abc import Iterator
 
@@ -18,12 +18,12 @@ TOGGLE = "part => part.showModal ? (part.open ? part.close() : part.showModal())
 
 
 def open_details(tab: Tab) -> bool:
-    """Open all details at once; whether there were any."""
+    """Open all details at once, and tell whether there were any."""
     return bool(tab.evaluate(OPEN_DETAILS))
 
 
 def open_one_by_one(tab: Tab) -> Iterator[str]:
-    """Open each dialog and popover, alone; its selector while it is open.
+    """Open each dialog and popover alone, and yield its selector while it is open.
 
     The list of keyboard shortcuts is among them, which is fetched when it is first opened.
     """

@@ -16,6 +16,6 @@ WIDEST = """part => {
 
 
 def overflow(tab: Tab, part: str = "html") -> str | None:
-    """The width of the page and its widest element, if the page is wider than the window. So of a part that scrolls."""
+    """Return the width and the widest element of a page, or of a part that scrolls, that is wider than the window."""
     found: str | None = tab.evaluate(WIDEST, part)
     return found

@@ -19,7 +19,7 @@ class Reader:
 
 
 def new_reader(site: Site) -> Reader:
-    """A new account, and the cookies of a browser that is signed in to it."""
+    """Make a new account, and the cookies of a browser that is signed in to it."""
     nickname = f"reader-{next(_numbers)}"
     email = f"{nickname}@example.com"
     with site.app.app_context():
@@ -28,7 +28,7 @@ def new_reader(site: Site) -> Reader:
 
 
 def sign_in(site: Site, email: str) -> dict[str, str]:
-    """Sign in with one more browser; its cookies."""
+    """Sign in with one more browser, and return its cookies."""
     browser = site.service.browser()
     assert browser.post("/sign-in", email=email, password=PASSWORD).status == 302
     return browser.cookies

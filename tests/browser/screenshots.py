@@ -40,7 +40,7 @@ def main(beginning: str = "") -> None:
 
 
 def take(windows: Windows, page: Page, language: str) -> None:
-    """The pictures of one page, which is loaded once."""
+    """Take the pictures of one page, which is loaded once."""
     window = windows.of(page.who, language)
     window.emulate("light", "desk")
     window.visit(windows.site, page, language)

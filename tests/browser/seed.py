@@ -90,7 +90,7 @@ def address(who: str) -> str:
 
 
 def seed_tokens(user: User) -> Ids:
-    """A link of each kind, which lives longer than the tests take."""
+    """Make a link of each kind, which lives longer than the tests take."""
     purposes = (tokens.RESET_PASSWORD, tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL)
     drawn = [tokens.draw(tokens.reserve(user.id, purpose, user.email))[0] for purpose in purposes]
     drawn += [sign_up_links.draw(sign_up_links.reserve(email))[0] for email in (f"new-{user.email}"[-120:], user.email)]
@@ -102,7 +102,7 @@ def seed_tokens(user: User) -> Ids:
 
 
 def seed_events(user: User) -> None:
-    """Of every kind, from known and unknown browsers, and more than a page holds."""
+    """Make events of every kind, from known and unknown browsers, and more than a page holds."""
     chrome = (
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
     )
@@ -116,20 +116,20 @@ def seed_events(user: User) -> None:
 
 
 def seed_access_tokens(user: User) -> None:
-    """With names that are hard to show."""
+    """Make some with names that are hard to show."""
     for name in (*HARD, "backup 백업"):
         access_tokens.make_token(user.id, name[:50], access_tokens.SCOPES, 365, Client(None, ""))
 
 
 def seed_passkeys(user: User) -> Ids:
-    """With names that are hard to show."""
+    """Make some with names that are hard to show."""
     for name in (*HARD, "Chrome on macOS", "새 전화기"):
         add_passkey(user, name[:50])
     return {"passkey": service.overview(user.id).passkeys[0].id}
 
 
 def seed_notes(user_id: int) -> Ids:
-    """More than a page holds: easy and hard ones, some pinned, some in the trash, and one that was changed."""
+    """Make more than a page holds: easy and hard ones, some pinned, some in the trash, and one that was changed."""
     texts = [*KOREAN, *ENGLISH] * 4
     titles = [text.partition("\n")[0][:50] if number % 4 else "" for number, text in enumerate(texts)]
     ids = [notes.create_note(user_id, title, text) for title, text in zip(titles, texts, strict=True)]
@@ -166,7 +166,7 @@ def seed_notes(user_id: int) -> Ids:
 
 
 def seed_todos(user_id: int) -> Ids:
-    """Open and done ones of every kind, the easy ones on top."""
+    """Make open and done ones of every kind, the easy ones on top."""
     for number, text in enumerate(
         (*HARD, *(f"{language[1]}"[:60] for language in (KOREAN, ENGLISH)), "책 반납", "milk")
     ):
@@ -178,7 +178,7 @@ def seed_todos(user_id: int) -> Ids:
 
 
 def seed_results(user: User) -> Ids:
-    """Of every state, as the worker leaves them; asked of no worker, which would set out to count them."""
+    """Make results of every state, as the worker leaves them; asked of no worker, which would set out to count them."""
     many = {f"{word}{number or ''}": 400 - number for number in range(55) for word in ("반달", "moon")}
     forms = {"달": 450, "달은": 90, "달에서는": 60, f"{LONG_KOREAN}은": 50}
     words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **forms, **many}

@@ -49,7 +49,7 @@ class Site:
         return page.path.format_map(self.ids)
 
     def person(self, who: str | None) -> Browser:
-        """A plain HTTP client with the cookies of an account; signed out it has a CSRF cookie too."""
+        """Return a plain HTTP client with the cookies of an account; signed out it has a CSRF cookie too."""
         if who not in self._people:
             browser = self.service.browser()
             browser.headers["Connection"] = "close"  # the service closes the connection when a body is too large
@@ -60,13 +60,13 @@ class Site:
         return self._people[who]
 
     def fields(self, page: Page) -> dict[str, str]:
-        """The form of a page, with a CSRF token of the account that posts it."""
+        """Return the form of a page, with a CSRF token of the account that posts it."""
         assert page.form is not None
         token = token_of(self.person(page.who).get("/sign-in").data.decode())
         return {"csrf_token": token, **page.form}
 
     def answer(self, page: Page, language: str) -> Answer:
-        """The page as the service sends it, without a browser."""
+        """Return the page as the service sends it, without a browser."""
         if page.error:
             shown = self.app.test_client().get(page.path, headers={"Accept-Language": language})
             return Answer(shown.status_code, dict(shown.headers), shown.text)
@@ -80,7 +80,7 @@ class Site:
 
 @contextmanager
 def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
-    """The service as a platform runs it, but for TLS, which a browser would want a certificate for.
+    """Run the service as a platform runs it, but for TLS, which a browser would want a certificate for.
 
     Args:
         environment: of servers that run; the service gets a schema of its own.
@@ -101,7 +101,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
 
 
 def application(environment: Environment) -> Flask:
-    """An application with views that raise the errors of PAGES."""
+    """Return an application with views that raise the errors of PAGES."""
     app = create_app(TestingConfig(environment))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
     for page in PAGES:

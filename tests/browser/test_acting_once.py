@@ -45,7 +45,7 @@ def done(site: Site, reader: Reader) -> list[str]:
 
 @pytest.fixture
 def tab(window: Window, site: Site, reader: Reader) -> Tab:
-    """Eight todos, "todo 1" on top; one more is done, and "todo 1" is due."""
+    """Open eight todos, "todo 1" on top; one more is done, and "todo 1" is due."""
     with site.app.app_context():
         for number in range(8, 1, -1):
             service.create_todo(reader.id, f"todo {number}")
@@ -64,7 +64,7 @@ def row(tab: Tab, what: str) -> Locator:
 
 
 def is_settled(tab: Tab) -> bool:
-    """Whether everything was sent."""
+    """Tell whether everything was sent."""
     return bool(tab.evaluate(ENTRIES) == 0)
 
 

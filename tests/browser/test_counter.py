@@ -1,4 +1,4 @@
-"""The character counter below a text counts as the server does."""
+"""Count the characters below a text as the server does."""
 
 import unicodedata
 
@@ -99,7 +99,7 @@ def test_without_scripts_the_limit_is_said(window_without_scripts: Window) -> No
 
 
 def assert_only_refused(window: Window) -> None:
-    """Chromium writes a line for each status of 422, and nothing else is wrong."""
+    """Allow the line that Chromium writes for each status of 422, and nothing else."""
     errors = window.console_errors()
     assert [error for error in errors if "422" not in error] == []
     assert errors

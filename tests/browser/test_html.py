@@ -1,4 +1,4 @@
-"""The HTML of every page is valid. One process of html-validate reads all of it."""
+"""Validate the HTML of every page, by one process of html-validate."""
 
 from pathlib import Path
 

@@ -45,8 +45,9 @@ def sign_up(site: Site, window: Window, keyboard: Keyboard, name: str) -> None:
 
 
 def mailed_link(site: Site, email: str) -> str:
-    """The path in a letter to this address. It is a link of its own: the worker draws the token of the one that was
-    asked for again and again, since no mail server listens here."""
+    """Return the path in a letter to this address, with a token of its own: the worker draws again and again the one
+    that was asked for, since no mail server listens here.
+    """
     with site.app.app_context():
         db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
         token, _email = sign_up_links.draw(sign_up_links.reserve(email))

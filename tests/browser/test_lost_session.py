@@ -75,13 +75,13 @@ def form(request: pytest.FixtureRequest) -> Form:
 
 @pytest.fixture
 def text(reader: Reader) -> str:
-    """Unique, because it becomes a nickname too."""
+    """Return a unique text, because it becomes a nickname too."""
     return f"반달 of {reader.nickname}"
 
 
 @pytest.fixture
 def tab(any_window: Window, form: Form, text: str, site: Site, reader: Reader) -> Tab:
-    """The page with the filled-in form, in a browser whose session has ended."""
+    """Open the page with the filled-in form, in a browser whose session has ended."""
     with site.app.app_context():
         ids = {"note": create_note(reader.id, "", "as it was"), "todo": create_todo(reader.id, "as it was")}
     tab = any_window.tab

@@ -16,7 +16,7 @@ HOUR = 3_600_000  # milliseconds
 
 @pytest.fixture
 def tab(any_window: Window, site: Site, reader: Reader) -> Tab:
-    """The list, with the message that a note went to the trash."""
+    """Open the list, with the message that a note went to the trash."""
     with site.app.app_context():
         create_note(reader.id, "old", "text")
     tab = any_window.tab

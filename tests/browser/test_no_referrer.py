@@ -20,7 +20,7 @@ SECURE = "localhost"
 
 @pytest.fixture(scope="module")
 def secure_url(site: Site) -> Iterator[str]:
-    """The same site over TLS, with a certificate of its own making."""
+    """Yield the same site over TLS, with a certificate of its own making."""
     server = make_server(SECURE, 0, site.app, threaded=True, ssl_context="adhoc")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -30,7 +30,7 @@ def secure_url(site: Site) -> Iterator[str]:
 
 
 def by_policy(route: Route) -> None:
-    """The page's policy is no-referrer."""
+    """Set the page's policy to no-referrer."""
     if route.request.is_navigation_request() and route.request.method == "GET":
         answer = route.fetch(max_redirects=0)
         route.fulfill(response=answer, headers={**answer.headers, "referrer-policy": "no-referrer"})
@@ -39,7 +39,7 @@ def by_policy(route: Route) -> None:
 
 
 def by_extension(route: Route) -> None:
-    """The Referer is taken out on the way."""
+    """Take the Referer out on the way."""
     route.continue_(headers={name: value for name, value in route.request.headers.items() if name != "referer"})
 
 

@@ -34,7 +34,7 @@ REGISTRATIONS = "async () => (await navigator.serviceWorker.getRegistrations()).
 
 @pytest.fixture
 def window(windows: Windows, reader: Reader) -> Iterator[Window]:
-    """A window of a browser of its own, whose pages may register the service worker."""
+    """Yield a window of a browser of its own, whose pages may register the service worker."""
     window = windows.fresh("en", cookies=reader.cookies, worker=True)
     yield window
     window.tab.context.close()
@@ -52,7 +52,7 @@ def note_id(site: Site, reader: Reader) -> int:
 
 
 def kept(tab: Tab) -> dict[str, list[str]]:
-    """The URLs in each cache, from the oldest."""
+    """Return the URLs in each cache, from the oldest."""
     found: dict[str, list[str]] = tab.evaluate(KEPT)
     return found
 

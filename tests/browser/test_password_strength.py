@@ -18,7 +18,7 @@ READ = """
 
 
 def strengths(window: Window, site: Site, passwords: list[str]) -> dict[str, str]:
-    """What the page of a new account says of each, for a person with the names of the table."""
+    """Return what the page of a new account says of each, for a person with the names of the table."""
     tab = window.tab
     tab.goto(f"{window.url}/sign-up/{site.ids['sign_up_token']}")
     tab.locator("[name=nickname]").fill(NICKNAME)

@@ -36,7 +36,7 @@ WATCH = """() => {
 
 @pytest.fixture(scope="module")
 def phone_photo() -> bytes:
-    """Blotches of colour, which tell each part of the picture from every other."""
+    """Draw blotches of colour, which tell each part of the picture from every other."""
     channels = [
         Image.effect_noise((SIZE[0] // 96, SIZE[1] // 96), 90).resize(SIZE, Image.Resampling.BICUBIC) for _ in "RGB"
     ]
@@ -47,7 +47,7 @@ def phone_photo() -> bytes:
 
 @pytest.fixture
 def window(windows: Windows, reader: Reader) -> Window:
-    """The page to edit my page, of a new account without a photo."""
+    """Open the page to edit my page, of a new account without a photo."""
     window = windows.fresh("en", cookies=reader.cookies)
     window.emulate("light", "desk")
     window.tab.goto(f"{window.url}/mypage/edit")
@@ -68,27 +68,27 @@ def slow_down(tab: Tab, upload: int) -> None:
 
 
 def preview(tab: Tab) -> Image.Image:
-    """What the largest preview shows."""
+    """Return what the largest preview shows."""
     canvas = tab.locator("canvas.portrait").first
     data = canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]")
     return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
 
 
 def stored(tab: Tab) -> Image.Image:
-    """The photo that my page shows, from the bucket."""
+    """Return the photo that my page shows, from the bucket."""
     url = tab.locator("main img.portrait").first.get_attribute("src")
     assert url
     return Image.open(io.BytesIO(urllib3.request("GET", url).data))
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Levels of 255, on average over pixels and channels."""
+    """Return the levels of 255, on average over pixels and channels."""
     other = other.convert("RGB").resize(one.size, Image.Resampling.LANCZOS)
     return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
 
 
 def upright_square(photo: bytes) -> Image.Image:
-    """The middle of the photo, upright: drawn by Pillow, independently of the browser."""
+    """Return the middle of the photo, upright: drawn by Pillow, independently of the browser."""
     image = Image.open(io.BytesIO(photo)).transpose(Image.Transpose.ROTATE_270).convert("RGB")
     top = (image.height - image.width) // 2
     return image.crop((0, top, image.width, top + image.width))

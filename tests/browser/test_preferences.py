@@ -18,7 +18,7 @@ def theme(tab: Tab) -> str | None:
 
 
 def served(tab: Tab, path: str) -> str:
-    """The html tag as the server sends it: the theme of the first paint."""
+    """Return the html tag as the server sends it: the theme of the first paint."""
     html = tab.request.get(path).text()
     return html[html.index("<html") :].partition(">")[0]
 

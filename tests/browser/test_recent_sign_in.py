@@ -20,7 +20,7 @@ from tests.conftest import PASSWORD
 
 @pytest.fixture
 def keyboard(any_window: Window, site: Site, reader: Reader) -> Keyboard:
-    """Of a reader who signed in a while ago."""
+    """Return the keyboard of a reader who signed in a while ago."""
     let_ten_minutes_go_by(site, reader)
     return Keyboard(any_window.tab)
 

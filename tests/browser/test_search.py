@@ -23,7 +23,7 @@ ALL = OF_NEWEST_DAY + PAGE_SIZE
 
 @pytest.fixture
 def tab(any_window: Window, site: Site, reader: Reader) -> Tab:
-    """The list of somebody with three notes."""
+    """Open the list of somebody with three notes."""
     with site.app.app_context():
         create_note(reader.id, "반달", "강 위에 떴다. #하늘")
         create_note(reader.id, "", "책을 반납한다 #책")
@@ -73,7 +73,7 @@ def test_without_a_hit_it_offers_to_clear(tab: Tab) -> None:
 
 @pytest.fixture
 def many(site: Site, reader: Reader) -> None:
-    """More than a page holds, written on two days."""
+    """Write more than a page holds, on two days."""
     with site.app.app_context():
         ids = [create_note(reader.id, f"note {number}", "text") for number in range(ALL)]
         for day, written in ((1, ids[:PAGE_SIZE]), (0, ids[PAGE_SIZE:])):
@@ -114,7 +114,7 @@ def test_without_scripts_they_are_a_page_of_their_own(window_without_scripts: Wi
 
 @pytest.fixture
 def typing_tab(window: Window, site: Site, reader: Reader) -> Tab:
-    """The list of somebody with notes, and a mark that a new page would not have."""
+    """Open the list of somebody with notes, and a mark that a new page would not have."""
     with site.app.app_context():
         create_note(reader.id, "감자튀김", "소금을 뿌린다 #요리")
         create_note(reader.id, "Weekly meeting", "햇감자")

@@ -21,7 +21,7 @@ def keyboard(window: Window) -> Keyboard:
 
 @pytest.fixture
 def texts(site: Site, reader: Reader) -> list[str]:
-    """Of more notes than a screen shows."""
+    """Write more notes than a screen shows."""
     texts = [f"note {number:02}" for number in range(12)]
     with site.app.app_context():
         for text in texts:

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def tab(window: Window, site: Site, reader: Reader) -> Tab:
-    """The list of two todos, with the editor of "one" open and something typed there."""
+    """Open the list of two todos, with the editor of "one" open and something typed there."""
     with site.app.app_context():
         for what in ("two", "one"):
             service.create_todo(reader.id, what)

@@ -18,7 +18,7 @@ Todos = list[tuple[str, bool]]  # what, and whether it is done, from the top
 
 @pytest.fixture
 def empty(any_window: Window) -> Tab:
-    """The page of a reader without todos."""
+    """Open the page of a reader without todos."""
     tab = any_window.tab
     tab.goto(f"{any_window.url}/todos")
     tab.evaluate("window.isStillHere = true")
@@ -27,7 +27,7 @@ def empty(any_window: Window) -> Tab:
 
 @pytest.fixture
 def tab(site: Site, reader: Reader, empty: Tab) -> Tab:
-    """The page with three todos, newest first. The last one is done."""
+    """Open the page with three todos, newest first. The last one is done."""
     with site.app.app_context():
         ids = [service.create_todo(reader.id, what) for what in ("three", "two", "one")]
         service.change_todo(reader.id, ids[0], completed=True)
@@ -42,7 +42,7 @@ def stored(site: Site, reader: Reader) -> Todos:
 
 
 def is_still_here(tab: Tab) -> bool:
-    """Whether the page was not reloaded."""
+    """Tell whether the page was not reloaded."""
     found: bool = tab.evaluate("window.isStillHere ?? false")
     return found
 

@@ -39,7 +39,7 @@ def path(site: Site, reader: Reader) -> str:
 
 @pytest.fixture
 def tab(any_window: Window, path: str) -> Tab:
-    """The result on a phone, with scripts and without."""
+    """Open the result on a phone, with scripts and without."""
     any_window.emulate("light", "phone")
     any_window.tab.goto(any_window.url + path)
     return any_window.tab
@@ -50,7 +50,7 @@ def details(tab: Tab) -> Locator:
 
 
 def top_of(place: Locator) -> float:
-    """Where it is in the window."""
+    """Return where it is in the window."""
     box = place.bounding_box()
     assert box
     return box["y"]

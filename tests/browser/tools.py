@@ -36,12 +36,12 @@ def install() -> None:
 
 
 def axe() -> str:
-    """The source of axe-core."""
+    """Return the source of axe-core."""
     return (MODULES / "axe-core/axe.min.js").read_text()
 
 
 def html_validate(folder: Path) -> dict[str, list[str]]:
-    """What html-validate finds in the HTML files of a folder, in one process. Key: the file name."""
+    """Return what html-validate finds in the HTML files of a folder, in one process. Key: the file name."""
     report = folder / "report.json"  # html-validate exits before it has written all of it to a pipe
     options = ("--config", HERE / "htmlvalidate.config.mjs", "--formatter", f"json={report}")
     files = sorted(path.name for path in folder.glob("*.html"))

@@ -57,7 +57,7 @@ class Window:
         )
 
     def use_cookies(self, cookies: dict[str, str]) -> None:
-        """Another account uses this browser: its cookies are replaced, its other storage stays."""
+        """Let another account use this browser: its cookies are replaced, its other storage stays."""
         self.tab.context.clear_cookies()
         self.tab.context.add_cookies(
             [{"name": name, "value": value, "url": self.url} for name, value in cookies.items()]
@@ -83,7 +83,7 @@ class Window:
             self._go(site.path(page), page.status)
 
     def reloads_itself(self) -> bool:
-        """Whether it does so without scripts."""
+        """Tell whether it does so without scripts."""
         return self.tab.locator("meta[http-equiv=refresh]").count() > 0
 
     def go_blank(self) -> None:
@@ -100,7 +100,7 @@ class Window:
         self._go(path, status, lambda route: route.fulfill(status=status, headers=headers, body=html))
 
     def console_errors(self) -> list[str]:
-        """Errors and warnings of the console, failed requests and policy violations since the last call."""
+        """Return the errors and warnings of the console, failed requests and policy violations since the last call."""
         self._errors, errors = [], self._errors
         return errors
 
@@ -144,7 +144,7 @@ class Windows:
     _lent: dict[bool, BrowserContext] = field(default_factory=dict)
 
     def of(self, who: str | None, language: str, *, scripts: bool = True) -> Window:
-        """The window of a seeded account, in this language."""
+        """Return the window of a seeded account, in this language."""
         key = (who, language, scripts)
         if key not in self._open:
             self._open[key] = self.fresh(language, scripts=scripts, cookies=self.site.person(who).cookies)
@@ -152,7 +152,7 @@ class Windows:
 
     @contextmanager
     def lent(self, cookies: dict[str, str], *, scripts: bool = True) -> Iterator[Window]:
-        """A window in English of a shared browser. Its cache holds the static files; cookies and storage are empty."""
+        """Yield a window in English of a shared browser, with the static files in its cache, and nothing else."""
         if scripts not in self._lent:
             self._lent[scripts] = self.context("en", scripts=scripts)
         window = Window(self._lent[scripts], self.site.service.url)
@@ -168,7 +168,11 @@ class Windows:
     def fresh(
         self, language: str, *, scripts: bool = True, cookies: dict[str, str] | None = None, worker: bool = False
     ) -> Window:
-        """A window of a new browser, with an empty cache. With `worker` its pages may register the service worker."""
+        """Return a window of a new browser, whose cache is empty.
+
+        Args:
+            worker: its pages may register the service worker.
+        """
         window = Window(self.context(language, scripts=scripts, worker=worker), self.site.service.url)
         window.use_cookies(cookies or {})
         return window
