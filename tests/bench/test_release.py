@@ -76,7 +76,7 @@ def test_a_lock_is_held_at_least_between_and_at_most_around_the_looks_that_saw_i
 
 def trial(side: str, *latencies: float, status: int = 200, nulls: int | None = 0) -> Trial:
     answers = [Answer(number / 10, latency, status, "list", 1) for number, latency in enumerate(latencies)]
-    return Trial("backfill", side, 5.0, answers, 0.0, migration=(1.0, 2.0), exit_code=0, nulls=nulls)
+    return Trial("backfill", side, 5.0, answers, migration=(1.0, 2.0), exit_code=0, nulls=nulls)
 
 
 def verdicts(ours: Trial) -> set[str]:

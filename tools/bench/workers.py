@@ -1,7 +1,7 @@
 """Compare requests a second, CPU and memory of our gunicorn worker with gunicorn's threaded one, in turns.
 
 A page is answered without the database, on connections that are kept open: this is the server's own cost.
-Run: .venv/bin/python -m tools.bench.workers [--seconds 5] [--rounds 3] [--also gevent]
+Run: .venv/bin/python -m tools.bench.workers [--seconds 5] [--rounds 3]
 """
 
 import argparse
@@ -21,11 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="how long each round of each worker takes (5)")
     parser.add_argument("--rounds", type=int, default=3, help="how often (3)")
-    parser.add_argument("--also", help="another worker class of gunicorn, if its package is installed")
     options = parser.parse_args()
     workers = {"gthread": "--worker-class gthread", "ours": ""}
-    if options.also:
-        workers[options.also] = f"--worker-class {options.also}"
     rates: dict[str, list[float]] = {name: [] for name in workers}
     costs: dict[str, list[float]] = {name: [] for name in workers}
     with database() as environment, ExitStack() as stack:

@@ -56,10 +56,7 @@ def shortened(scenario: Scenario, quick: bool) -> Scenario:
 def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
     measured = trial.run(stage, scenario, side)
     of = figures(measured)
-    say(
-        f"{scenario.name} {side}: p99 {of.p99 * MS:.0f} ms, slowest {of.max * MS:.0f} ms, {of.failed} failed, "
-        f"others took {measured.others:.0f} % of the machine"
-    )
+    say(f"{scenario.name} {side}: p99 {of.p99 * MS:.0f} ms, slowest {of.max * MS:.0f} ms, {of.failed} failed")
     if measured.exit_code:
         say(measured.log[-2000:])
     if side == "baseline" and of.p99 > CALM:

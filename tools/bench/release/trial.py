@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import psutil
 import psycopg2
 
 from tools.bench.release import revisions, seed
@@ -89,7 +88,6 @@ class Trial:
     side: str  # baseline, naive or ours
     window: float
     answers: list[Answer]
-    others: float = 0.0  # CPU per cent that other programs took right before, of all cores
     migration: tuple[float, float] | None = None
     exit_code: int | None = None
     log: str = ""
@@ -115,7 +113,6 @@ class Stage:
 
 
 def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
-    others = psutil.cpu_percent(interval=1)
     with ExitStack() as stack:
         servers = stack.enter_context(serving(stage.prepared, stage.folder))
         prepare(servers, scenario)
@@ -126,7 +123,7 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         watch = stack.enter_context(Watch(servers.environment["DATABASE_URL"])) if scenario.watched else None
         stack.enter_context(report(servers) if scenario.behind_report else nullcontext())
         begin = time.monotonic()
-        trial = Trial(scenario.name, side, scenario.window, [], others)
+        trial = Trial(scenario.name, side, scenario.window, [])
         time.sleep(LEAD)
         if folder:
             migrate(trial, servers, folder, stage.folder / "migration.log", begin)
