@@ -1,6 +1,8 @@
-"""What `flask db migrate` makes of a changed model: online operations and the phase, or a sentence."""
+"""`flask db migrate` turns a changed model into online operations and a phase, or refuses it with a sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -8,18 +10,36 @@ from alembic.autogenerate import api
 from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
 
+from app.release import operations
 from app.release.errors import UnsafeOperation
-from app.release.operations import retire_column_online, retire_table_online
+from app.release.operations import (
+    add_computed_column_online,
+    add_synced_column_online,
+    change_type_online,
+    retire_column_online,
+    retire_table_online,
+)
 from app.release.retired import drop_retired
 from app.release.rewriter import Call, Change, rewrite_directives
 from app.release.runner import ALEMBIC_OPTIONS
-from tests.release.migrating import Database
-from tests.release.model_changes import CHANGES, add, models, remove, replace, things
+from tests.databases import Environment, empty_database
+from tests.release import shop
+from tests.release.changes import Case, ModelChange, add, both, plain, replace, table, without
+from tests.release.changes.columns import COLUMN_CASES
+from tests.release.changes.rules import RULE_CASES
+from tests.release.changes.tables import TABLE_CASES, gone
+from tests.release.migrating import Database, connected
+
+Type = sa.types.TypeEngine[Any]
+CASES = [*COLUMN_CASES, *RULE_CASES, *TABLE_CASES]
+
+pytestmark = pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")
 
 
 def migration(database: Database, metadata: MetaData) -> Change:
-    """What is written for the difference between the database and these models."""
+    """Return what is written for the difference between the database and these models."""
     with database.engine.connect() as connection:
         options = {
             key: ALEMBIC_OPTIONS[key] for key in ("autogenerate_plugins", "compare_server_default", "include_object")
@@ -32,167 +52,316 @@ def migration(database: Database, metadata: MetaData) -> Change:
         return drop_retired(context, autogen) if directives.is_empty() else rewrite_directives(directives, autogen)
 
 
-def sources(operations: list[MigrateOperation]) -> list[str]:
-    return [op.source if isinstance(op, Call) else type(op).__name__ for op in operations]
+def sources(calls: list[MigrateOperation]) -> list[str]:
+    return [call.source if isinstance(call, Call) else type(call).__name__ for call in calls]
+
+
+def changed(*changes: object) -> MetaData:
+    metadata = shop.models()
+    for change in changes:
+        change(metadata)  # type: ignore[operator]
+    return metadata
+
+
+@pytest.fixture(scope="module")
+def untouched(server_environment: Environment) -> Iterator[Database]:
+    """Hold the shop's tables for tests that only compare models with them."""
+    with empty_database(server_environment) as environment, connected(environment) as database:
+        shop.models().create_all(database.engine)
+        yield database
 
 
 @pytest.fixture
-def database(database: Database) -> Database:
-    models().create_all(database.engine)
+def own(database: Database) -> Database:
+    shop.models().create_all(database.engine)
     return database
 
 
-@pytest.mark.parametrize(("change", "up", "down", "phase"), CHANGES.values(), ids=CHANGES.keys())
-def test_a_change_is_written_in_online_operations(
-    database: Database,
-    change: Callable[[MetaData], None],
-    up: list[str],
-    down: list[str],
-    phase: str,
-) -> None:
-    metadata = models()
-    change(metadata)
-    written = migration(database, metadata)
-    assert sources(written.up) == up
-    assert sources(written.down) == down
-    assert written.phase == phase
+def named(cases: list[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
-def test_a_new_table_is_plain_and_in_one_transaction(database: Database) -> None:
-    metadata = models()
-    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, index=True))
-    written = migration(database, metadata)
+@named([case for case in CASES if case.up])
+def test_a_change_is_written_in_online_operations(untouched: Database, case: Case) -> None:
+    written = migration(untouched, changed(case.changes[0]))
+    assert sources(written.up) == list(case.up)
+    assert sources(written.down) == list(case.down)
+    assert written.phase == case.phases[0]
+
+
+@named([case for case in CASES if case.refused])
+def test_a_change_without_a_safe_way_is_refused(untouched: Database, case: Case) -> None:
+    with pytest.raises(UnsafeOperation, match=case.refused):
+        migration(untouched, changed(case.changes[0]))
+
+
+def bins(*items: object) -> ModelChange:
+    return lambda metadata: Table("bins", metadata, sa.Column("id", sa.Integer, primary_key=True), *items)  # type: ignore[arg-type]
+
+
+def test_a_new_table_is_plain_and_in_one_transaction(untouched: Database) -> None:
+    written = migration(untouched, changed(bins(sa.Column("name", sa.Text, index=True))))
     assert sources(written.up) == ["CreateTableOp", "CreateIndexOp"]
     assert sources(written.down) == ["DropTableOp"]
     assert written.phase == "expand"
 
 
-def test_beside_online_operations_a_new_table_comes_last_where_it_is_made_with_the_revision(database: Database) -> None:
-    metadata = models()
-    things(metadata).append_column(sa.Column("colour", sa.String(20)))
-    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    written = migration(database, metadata)
+def test_beside_online_operations_a_new_table_comes_last_where_it_is_made_with_the_revision(
+    untouched: Database,
+) -> None:
+    written = migration(untouched, changed(bins(), add(plain("extra", sa.Text))))
     assert sources(written.up)[-1] == "CreateTableOp"
     assert not getattr(written.up[-1], "if_not_exists", None)
 
 
-def test_a_new_table_that_an_online_operation_refers_to_comes_first_and_may_be_made_twice(database: Database) -> None:
-    metadata = models()
-    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    things(metadata).append_column(sa.Column("label_id", sa.ForeignKey("labels.id")))
-    written = migration(database, metadata)
+def test_a_new_table_that_an_online_operation_refers_to_comes_first_and_may_be_made_twice(untouched: Database) -> None:
+    written = migration(untouched, changed(bins(), add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id")))))
     assert sources(written.up)[0] == "CreateTableOp"
     assert getattr(written.up[0], "if_not_exists", None) is True
 
 
-def test_a_foreign_key_that_alembic_leaves_out_of_a_new_table_is_refused(database: Database) -> None:
-    metadata = models()
-    key = sa.ForeignKey("owners.id", name="fk_labels_owner_id", use_alter=True)
-    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("owner_id", key))
-    with pytest.raises(UnsafeOperation, match="labels has the foreign key fk_labels_owner_id"):
-        migration(database, metadata)
-    database.execute("CREATE TABLE labels (id serial PRIMARY KEY, owner_id bigint)")  # as it is without the key
-    assert any("fk_labels_owner_id" in call for call in sources(migration(database, metadata).up))
+def test_a_foreign_key_that_alembic_leaves_out_of_a_new_table_is_refused(own: Database) -> None:
+    key = sa.ForeignKey("owners.id", name="fk_bins_owner_id", use_alter=True)
+    metadata = changed(bins(sa.Column("owner_id", key)))
+    with pytest.raises(UnsafeOperation, match="bins has the foreign key fk_bins_owner_id"):
+        migration(own, metadata)
+    own.execute("CREATE TABLE bins (id serial PRIMARY KEY, owner_id bigint)")  # as it is without the key
+    assert any("fk_bins_owner_id" in call for call in sources(migration(own, metadata).up))
 
 
-def test_a_new_foreign_key_of_a_default_is_refused(database: Database) -> None:
+def test_a_new_foreign_key_of_a_default_is_refused(untouched: Database) -> None:
     """Rows of the live release would refer to the row of the default, which may not be there."""
-    metadata = models()
-    Table("labels", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    things(metadata).append_column(sa.Column("label_id", sa.ForeignKey("labels.id"), server_default="1"))
-    with pytest.raises(UnsafeOperation, match=r"label_id.*Begin without a default"):
-        migration(database, metadata)
+    column = add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id"), server_default="1"))
+    with pytest.raises(UnsafeOperation, match=r"bin_id.*Begin without a default"):
+        migration(untouched, changed(bins(), column))
 
 
 @pytest.mark.parametrize(
-    ("column", "reason"),
+    ("change", "up", "down"),
     [
-        (sa.Column("colour", sa.String(20), nullable=False), "server_default"),
-        (sa.Column("name", sa.Integer, nullable=False), "under a new name"),
-        (sa.Column("name", sa.String(20), nullable=False), "under a new name"),
-        (sa.Column("size", sa.Numeric, index=True), "under a new name"),
-        (sa.Column("key", sa.Uuid, server_default=sa.text("gen_random_uuid()")), "differs from row to row"),
-        (sa.Column("key", sa.Integer, sa.Computed("size + 1")), "computed by the database"),
-        (sa.Column("key", sa.Integer, sa.Identity()), "computed by the database"),
-        (sa.Column("mood", sa.Enum("good", "bad", name="mood")), "native_enum=False"),
+        (
+            without("name", "labels"),
+            ["""retire_column_online('labels', 'name', default="''")"""],
+            ["reinstate_column_online('labels', 'name')", "set_default_online('labels', 'name', None)"],
+        ),
+        (
+            gone("things"),  # with its indexes and rules
+            ["retire_table_online('things')"],
+            ["reinstate_table_online('things', comment='what is owned')"],
+        ),
     ],
-    ids=[
-        "required without a default",
-        "text to number",
-        "shorter text",
-        "another number",
-        "volatile default",
-        "computed",
-        "identity",
-        "enum",
-    ],
+    ids=["required column", "table"],
 )
-def test_a_change_without_a_safe_way_is_a_sentence(database: Database, column: sa.Column[object], reason: str) -> None:
-    metadata = models()
-    replace(metadata, column)
-    with pytest.raises(UnsafeOperation, match=reason):
-        migration(database, metadata)
+def test_what_goes_keeps_what_stands_on_it_until_it_is_dropped(
+    untouched: Database, change: ModelChange, up: list[str], down: list[str]
+) -> None:
+    written = migration(untouched, changed(change))
+    assert (sources(written.up), sources(written.down)) == (up, down)
 
 
-def test_a_new_name_for_a_column_is_not_taken_for_another_column(database: Database) -> None:
-    metadata = models()
-    remove(metadata, "kind")
-    things(metadata).append_column(sa.Column("sort", sa.String(10), server_default="note", nullable=False))
-    with pytest.raises(UnsafeOperation, match=r'sort = mapped_column\("kind", …\)'):
-        migration(database, metadata)
+def test_a_default_with_a_quote_is_compared(own: Database) -> None:
+    metadata = changed(add(plain("said", sa.String(9), server_default="it's")))
+    own.execute("ALTER TABLE things ADD said varchar(9) DEFAULT 'it''s'")
+    assert migration(own, metadata).up == []
+    own.execute("ALTER TABLE things ALTER said SET DEFAULT 'it''d'")
+    assert sources(migration(own, metadata).up) == ["""set_default_online('things', 'said', "'it''s'")"""]
 
 
-def test_a_new_name_for_a_table_is_not_taken_for_another_table(database: Database) -> None:
-    metadata = models()
-    metadata.tables["owners"].to_metadata(metadata, name="people")
-    metadata.remove(metadata.tables["owners"])
-    with pytest.raises(UnsafeOperation, match=r"rename_with_view\('owners', 'people'\)"):
-        migration(database, metadata)
-
-
-def test_a_table_that_goes_keeps_its_indexes_and_rules_until_it_is_dropped(database: Database) -> None:
-    metadata = models()
-    metadata.remove(things(metadata))
-    written = migration(database, metadata)
-    assert sources(written.up) == ["retire_table_online('things')"]
-    assert written.phase == "expand"
-
-
-def test_a_default_with_a_quote_is_compared(database: Database) -> None:
-    metadata = models()
-    add(sa.Column("said", sa.String(9), server_default="it's"))(metadata)
-    database.execute("ALTER TABLE things ADD said varchar(9) DEFAULT 'it''s'")
-    assert migration(database, metadata).up == []
-    database.execute("ALTER TABLE things ALTER said SET DEFAULT 'it''d'")
-    assert sources(migration(database, metadata).up) == ["""set_default_online('things', 'said', "'it''s'")"""]
-
-
-def test_what_was_retired_is_dropped_when_nothing_else_changed(database: Database) -> None:
-    metadata = models()
-    remove(metadata, "size")
-    metadata.remove(metadata.tables["owners"])
-    database.migrate(lambda: retire_column_online("things", "size"))
-    database.migrate(lambda: retire_table_online("owners"))
-    written = migration(database, metadata)
-    assert sources(written.up) == ["drop_column_contract('things', 'size')", "drop_table_contract('owners')"]
-    again, indexed = sources(written.down)[1:]
+def test_what_was_retired_is_dropped_when_nothing_else_changed(own: Database) -> None:
+    own.migrate(lambda: retire_column_online("things", "size"))
+    own.migrate(lambda: retire_table_online("labels"))
+    gone_too = both(without("size"), gone("labels"))
+    written = migration(own, changed(gone_too, add(plain("colour", sa.String(20)))))
+    assert sources(written.up) == [
+        "add_column_online('things', sa.Column('colour', sa.String(length=20), nullable=True))"
+    ], "it stays while something else changes"
+    written = migration(own, changed(gone_too))
+    assert sources(written.up) == ["drop_column_contract('things', 'size')", "drop_table_contract('labels')"]
+    assert sources(written.down)[0] == "CreateTableOp"
+    again, *rules = sources(written.down)[1:]
     assert again.startswith(
         "add_column_online('things', sa.Column('size', sa.INTEGER(), nullable=True, comment='retired"
     )
-    assert indexed.startswith("create_index_online('ix_things_size', 'things', ['size']")
-    assert sources(written.down)[0] == "CreateTableOp"
+    assert any(rule.startswith("create_index_online('ix_things_size', 'things', ['size']") for rule in rules)
     assert written.phase == "contract"
 
 
-def test_what_was_retired_stays_while_something_else_changes(database: Database) -> None:
-    metadata = models()
-    remove(metadata, "size")
-    database.migrate(lambda: retire_column_online("things", "size"))
-    things(metadata).append_column(sa.Column("colour", sa.String(20)))
-    assert sources(migration(database, metadata).up) == [
-        "add_column_online('things', sa.Column('colour', sa.String(length=20), nullable=True))"
+def test_without_a_difference_nothing_is_written(untouched: Database) -> None:
+    assert migration(untouched, shop.models()).up == []
+
+
+def test_a_type_that_the_live_release_could_not_use_is_refused(untouched: Database) -> None:
+    for column, reason in (
+        (plain("note", sa.Integer), "under a new name"),
+        (plain("name", sa.String(20), nullable=False), "under a new name"),
+        (plain("size", sa.Numeric, index=True), "under a new name"),
+        (plain("size", sa.Text, index=True), r"INTEGER to TEXT.*add_synced_column_online"),
+        (plain("size", sa.SmallInteger, index=True), r"INTEGER to SMALLINT.*add_synced_column_online"),
+        (
+            plain("made_at", postgresql.TIMESTAMP(timezone=True, precision=3), nullable=False),
+            "made_at would change from TIMESTAMP WITH TIME ZONE to TIMESTAMP",
+        ),
+    ):
+        with pytest.raises(UnsafeOperation, match=reason):
+            migration(untouched, changed(replace(column)))
+
+
+class Moods(sa.types.TypeDecorator[Any]):
+    """A native enum, in a coat."""
+
+    impl = sa.Enum("good", "bad", name="moods")
+    cache_ok = True
+
+
+NOT_MADE: list[tuple[Type, str]] = [
+    (sa.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+    (postgresql.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+    (postgresql.DOMAIN("share", sa.Integer()), "INTEGER.*CheckConstraint"),
+    (sa.ARRAY(postgresql.DOMAIN("share", sa.Integer())), "INTEGER.*CheckConstraint"),
+    (Moods(), "native_enum=False"),
+]
+
+
+@pytest.mark.parametrize("table", ["things", "others"], ids=["a column", "a table"])
+def test_a_type_that_the_revision_would_not_make_is_refused(untouched: Database, table: str) -> None:
+    for kind, advice in NOT_MADE:
+        metadata = shop.models()
+        Table(table, metadata, sa.Column("extra", kind), extend_existing=True)
+        with pytest.raises(UnsafeOperation, match=f"extra.*{advice}"):
+            migration(untouched, metadata)
+
+
+def test_the_array_with_a_rule_that_the_refusal_advises_is_written_and_taken(own: Database) -> None:
+    rule = sa.CheckConstraint("extra <@ ARRAY['good', 'bad']", name="extra")
+    metadata = changed(add(plain("extra", sa.ARRAY(sa.Text))), lambda models: table(models).append_constraint(rule))
+    run(own, migration(own, metadata).up)
+    assert migration(own, metadata).up == []
+    with pytest.raises(sa.exc.IntegrityError, match="ck_things_extra"):
+        own.execute(
+            "INSERT INTO owners (email) VALUES ('one');"
+            "INSERT INTO things (owner_id, name, made_at, extra) SELECT id, 'a', now(), ARRAY['sad'] FROM owners"
+        )
+
+
+def test_another_precision_is_noticed(untouched: Database) -> None:
+    unlimited = changed(replace(plain("price", sa.Numeric())))
+    assert sources(migration(untouched, unlimited).up) == ["change_type_online('things', 'price', 'NUMERIC')"]
+
+
+def typed(
+    price: Type | None = None, label: Type | None = None, moods: tuple[str, ...] = ("good", "bad"), key: str = "id"
+) -> MetaData:
+    """Return the shop's models and a table of types that ask for more than ALTER COLUMN."""
+    metadata = shop.models()
+    Table(
+        "typed",
+        metadata,
+        sa.Column(key, sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("price", price or sa.REAL()),
+        sa.Column("mood", sa.Enum(*moods, name="mood")),
+        sa.Column("label", label or sa.String(50)),
+        sa.Index("ix_typed_label", sa.func.lower(sa.column("label"))),
+    )
+    return metadata
+
+
+@pytest.fixture
+def own_typed(database: Database) -> Database:
+    typed().create_all(database.engine)
+    database.execute("INSERT INTO typed (price, mood, label) SELECT n, 'good', 'l' FROM generate_series(1, 20) n")
+    return database
+
+
+def run(database: Database, calls: list[MigrateOperation]) -> None:
+    """Run what was written into the revision."""
+    for call in sources(calls):
+        database.migrate(partial(exec, call, {**vars(operations), "sa": sa}))
+
+
+TO_DOUBLE = "using='CAST(CAST(price AS text) AS DOUBLE PRECISION)'"
+
+
+@pytest.mark.parametrize(
+    ("models", "up", "down"),
+    [
+        (
+            typed(price=sa.Double()),
+            [f"change_type_online('typed', 'price', 'DOUBLE PRECISION', {TO_DOUBLE})"],
+            [
+                f"change_type_online('typed', 'price', 'REAL', {TO_DOUBLE.replace('using', 'back')})",
+                "drop_shadow_contract('typed', 'price')",
+            ],
+        ),
+        (
+            typed(label=sa.String(80)),  # whose index on an expression would be rebuilt
+            ["change_type_online('typed', 'label', 'VARCHAR(80)')"],
+            ["change_type_online('typed', 'label', 'VARCHAR(50)')", "drop_shadow_contract('typed', 'label')"],
+        ),
+        (
+            typed(moods=("best", "good", "it's so", "bad", "so")),
+            [
+                "add_enum_value_online('mood', 'best', before='good')",
+                """add_enum_value_online('mood', "it's so", before='bad')""",
+                "add_enum_value_online('mood', 'so')",
+            ],
+            [],
+        ),
+    ],
+    ids=["float", "longer text", "enum"],
+)
+def test_another_type_is_written_and_taken_and_taken_back(
+    own_typed: Database, models: MetaData, up: list[str], down: list[str], schema_dump: Callable[[], str]
+) -> None:
+    before = schema_dump()
+    change = migration(own_typed, models)
+    assert (sources(change.up), sources(change.down), change.phase) == (up, down, "expand")
+    run(own_typed, change.up)
+    assert [call for call in sources(migration(own_typed, models).up) if not call.startswith("drop_shadow")] == []
+    run(own_typed, change.down)
+    assert not down or schema_dump() == before
+    assert own_typed.scalar("SELECT count(*) FROM typed WHERE label = 'l'") == 20
+
+
+def test_a_value_of_an_enum_is_not_lost(own_typed: Database) -> None:
+    with pytest.raises(UnsafeOperation, match="would lose bad"):
+        migration(own_typed, typed(moods=("good",)))
+
+
+def test_the_key_of_the_table_is_named_when_it_is_not_id(own_typed: Database) -> None:
+    own_typed.execute("ALTER TABLE typed RENAME id TO number_of_thing")
+    change = migration(own_typed, typed(label=sa.String(80), key="number_of_thing"))
+    assert sources(change.up) == ["change_type_online('typed', 'label', 'VARCHAR(80)', pk='number_of_thing')"]
+
+
+def test_a_computed_column_is_the_one_that_the_model_has(own: Database) -> None:
+    own.migrate(
+        lambda: add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(kind)")
+    )
+    fetched = sa.FetchedValue()
+    mapped = changed(add(lambda: sa.Column("words", sa.Integer, fetched, server_onupdate=fetched, nullable=False)))
+    assert migration(own, mapped).up == []
+
+
+def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:
+    own.migrate(lambda: change_type_online("things", "size", "BIGINT"))
+    change = migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
+    assert sources(change.up) == ["drop_shadow_contract('things', 'size')"]
+    assert change.phase == "contract"
+
+
+def test_a_retired_column_is_dropped_after_the_dual_write_that_needs_it(own: Database) -> None:
+    amount = sa.Column("amount", sa.Text)
+    own.migrate(lambda: add_synced_column_online("things", "size", amount, "size::text", "amount::int"))
+    own.migrate(lambda: retire_column_online("things", "size"))
+    change = migration(own, changed(without("size"), add(plain("amount", sa.Text))))
+    assert sources(change.up) == [
+        "stop_dual_write_contract('things', 'amount')",
+        "drop_column_contract('things', 'size')",
     ]
+    run(own, change.up)
+    assert own.scalar("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'things'::regclass AND NOT tgisinternal") == 0
 
 
-def test_without_a_difference_nothing_is_written(database: Database) -> None:
-    assert migration(database, models()).up == []
+def test_an_identity_of_a_new_column_is_refused(untouched: Database) -> None:
+    with pytest.raises(UnsafeOperation, match="computed by the database"):
+        migration(untouched, changed(add(lambda: sa.Column("key", sa.Integer, sa.Identity()))))

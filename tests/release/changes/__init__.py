@@ -12,7 +12,7 @@ ModelChange = Callable[[MetaData], Any]
 
 
 class ByHand(NamedTuple):
-    """A revision that a sentence tells to write: its upgrade() and downgrade(), its phase, and the models after it."""
+    """Write a revision by hand, as a sentence tells: its upgrade() and downgrade(), its phase, the models after it."""
 
     up: str
     down: str
@@ -27,7 +27,9 @@ class Case(NamedTuple):
         phases: of the revisions that are written for them.
         refused: what the sentence says, when the first change is refused; then the others are what it advises.
         moves: columns that were dropped come back at the end of their table.
-        stays: there is no way down; the release before works on what is there.
+        stays: there is no way down; the previous release works on what is there.
+        up: the calls of upgrade() for the first change.
+        down: the calls of downgrade().
     """
 
     name: str
@@ -36,10 +38,16 @@ class Case(NamedTuple):
     refused: str = ""
     moves: bool = False
     stays: bool = False
+    up: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+
+    def written(self, *up: str, down: tuple[str, ...] = ()) -> "Case":
+        """Return the case with the calls that are expected in the revision."""
+        return self._replace(up=up, down=down)
 
 
-def expand(name: str, *changes: ModelChange, moves: bool = False) -> Case:
-    return Case(name, changes, ("expand",) * len(changes), moves=moves)
+def expand(name: str, *changes: ModelChange) -> Case:
+    return Case(name, changes, ("expand",) * len(changes))
 
 
 def contract(name: str, change: ModelChange) -> Case:
@@ -58,12 +66,16 @@ def table(metadata: MetaData, name: str = "things") -> Table:
 
 
 def add(column: Callable[[], sa.Column[Any]], to: str = "things") -> ModelChange:
-    """A new column. It is recreated each time, because a column belongs to one table."""
+    """Add a column. It is recreated each time, because a column belongs to one table."""
     return lambda metadata: table(metadata, to).append_column(column())
 
 
 def replace(column: Callable[[], sa.Column[Any]], of: str = "things") -> ModelChange:
     return lambda metadata: table(metadata, of).append_column(column(), replace_existing=True)
+
+
+def plain(name: str, kind: Any, **options: Any) -> Callable[[], sa.Column[Any]]:
+    return lambda: sa.Column(name, kind, **options)
 
 
 def constrain(constraint: Callable[[], sa.Constraint], to: str = "things") -> ModelChange:
@@ -95,7 +107,7 @@ def without_constraint(name: str, of: str = "things") -> ModelChange:
 
 
 def without(column: str, of: str = "things") -> ModelChange:
-    """As if the model had never had the column, nor what stands on it."""
+    """Leave the model as if it had never had the column, nor what stands on it."""
 
     def change(metadata: MetaData) -> None:
         old = table(metadata, of)
@@ -114,7 +126,7 @@ def without(column: str, of: str = "things") -> ModelChange:
 
 
 def keyed_by(*columns: str, of: str = "parts") -> ModelChange:
-    """The table with another primary key."""
+    """Give the table another primary key."""
 
     def change(metadata: MetaData) -> None:
         old = table(metadata, of)
@@ -134,7 +146,7 @@ def mentions(rule: sa.Constraint, column: str) -> bool:
 
 
 def of_a_column(rule: sa.Constraint) -> bool:
-    """What a column brings along itself: its key, that it is unique, and the values of an enum."""
+    """Tell whether a column brings the rule along: its key, that it is unique, and the values of an enum."""
     if isinstance(rule, sa.PrimaryKeyConstraint) or getattr(rule, "_type_bound", False):
         return True
     return isinstance(rule, sa.UniqueConstraint) and len(rule.columns) == 1
@@ -149,4 +161,4 @@ def both(*changes: ModelChange) -> ModelChange:
 
 
 def nothing(metadata: MetaData) -> None:
-    """The models as they were."""
+    """Leave the models as they were."""

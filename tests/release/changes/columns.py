@@ -16,11 +16,13 @@ from tests.release.changes import (
     expand,
     keyed_by,
     nothing,
+    plain,
     refused,
     replace,
     table,
     without,
 )
+from tests.release.shop import enum
 
 
 class Shout(sa.TypeDecorator[str]):
@@ -30,92 +32,81 @@ class Shout(sa.TypeDecorator[str]):
     cache_ok = True
 
 
-TYPES: dict[str, Callable[[], Any]] = {
-    "text": sa.Text,
-    "varchar": lambda: sa.String(20),
-    "unlimited varchar": sa.String,
-    "char": lambda: sa.CHAR(3),
-    "unicode": lambda: sa.Unicode(9),
-    "smallint": sa.SmallInteger,
-    "integer": sa.Integer,
-    "bigint": sa.BigInteger,
-    "numeric": lambda: sa.Numeric(10, 2),
-    "float": sa.Float,
-    "double": sa.Double,
-    "real": sa.REAL,
-    "boolean": sa.Boolean,
-    "date": sa.Date,
-    "timestamp": sa.DateTime,
-    "timestamptz": lambda: sa.DateTime(timezone=True),
-    "time": sa.Time,
-    "interval": sa.Interval,
-    "bytea": sa.LargeBinary,
-    "uuid": sa.Uuid,
-    "json": sa.JSON,
-    "jsonb": postgresql.JSONB,
-    "jsonb by variant": lambda: sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
-    "integer array": lambda: sa.ARRAY(sa.Integer),
-    "text array": lambda: postgresql.ARRAY(sa.Text),
-    "inet": postgresql.INET,
-    "cidr": postgresql.CIDR,
-    "macaddr": postgresql.MACADDR,
-    "tsvector": postgresql.TSVECTOR,
-    "range": postgresql.INT4RANGE,
-    "time range": postgresql.TSTZRANGE,
-    "bit": lambda: postgresql.BIT(8),
-    "type decorator": lambda: Shout(20),
-    "enum without a rule": lambda: sa.Enum("good", "bad", name="mood", native_enum=False),
-    "enum with a rule": lambda: sa.Enum("good", "bad", name="mood", native_enum=False, create_constraint=True),
-}
-
-DEFAULTS: dict[str, tuple[Callable[[], Any], Any]] = {
-    "a word": (lambda: sa.String(20), "yellow"),
-    "an empty text": (sa.Text, ""),
-    "a quote": (sa.Text, "it's"),
-    "a percent sign": (sa.Text, "100%"),
-    "a percent sign in SQL": (sa.Text, sa.text("'100%'")),
-    "a colon": (sa.Text, "a:b"),
-    "a backslash": (sa.Text, "a\\b"),
-    "a number": (sa.Integer, "0"),
-    "a number in SQL": (sa.BigInteger, sa.text("7")),
-    "a fraction": (lambda: sa.Numeric(10, 2), sa.text("1.5")),
-    "false": (sa.Boolean, sa.false()),
-    "true": (sa.Boolean, sa.true()),
-    "now": (lambda: sa.DateTime(timezone=True), sa.func.now()),
-    "today": (sa.Date, sa.text("CURRENT_DATE")),
-    "an interval": (sa.Interval, sa.text("'1 day'")),
-    "an object": (postgresql.JSONB, sa.text("'{}'")),
-    "an empty array": (lambda: sa.ARRAY(sa.Text), sa.text("'{}'")),
-    "a uuid": (sa.Uuid, sa.text("'00000000-0000-0000-0000-000000000000'")),
-    "an enum's value": (TYPES["enum with a rule"], "good"),
-}
+def mood() -> sa.Enum:
+    return sa.Enum("good", "bad", name="mood", native_enum=False, create_constraint=True)
 
 
-def required(name: str) -> Callable[[], sa.Column[Any]]:
-    kind, default = DEFAULTS[name]
-    return lambda: sa.Column("extra", kind(), server_default=default, nullable=False)
+TYPES: list[Callable[[], Any]] = [
+    *(sa.Text, sa.String, sa.SmallInteger, sa.Integer, sa.BigInteger, sa.Float, sa.Double, sa.REAL, sa.Boolean),
+    *(sa.Date, sa.DateTime, sa.Time, sa.Interval, sa.LargeBinary, sa.Uuid, sa.JSON),
+    *(postgresql.JSONB, postgresql.INET, postgresql.CIDR, postgresql.MACADDR, postgresql.TSVECTOR),
+    *(postgresql.INT4RANGE, postgresql.TSTZRANGE),
+    lambda: sa.String(20),
+    lambda: sa.CHAR(3),
+    lambda: sa.Unicode(9),
+    lambda: sa.Numeric(10, 2),
+    lambda: sa.DateTime(timezone=True),
+    lambda: sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+    lambda: sa.ARRAY(sa.Integer),
+    lambda: postgresql.ARRAY(sa.Text),
+    lambda: postgresql.BIT(8),
+    lambda: Shout(20),
+    lambda: sa.Enum("good", "bad", name="mood", native_enum=False),
+    mood,
+]
+DEFAULTS: list[tuple[Callable[[], Any], Any]] = [
+    (lambda: sa.String(20), "yellow"),
+    (sa.Text, ""),
+    (sa.Text, "it's"),
+    (sa.Text, "100%"),
+    (sa.Text, sa.text("'100%'")),
+    (sa.Text, "a:b"),
+    (sa.Text, "a\\b"),
+    (sa.Integer, "0"),
+    (sa.BigInteger, sa.text("7")),
+    (lambda: sa.Numeric(10, 2), sa.text("1.5")),
+    (sa.Boolean, sa.false()),
+    (lambda: sa.DateTime(timezone=True), sa.func.now()),
+    (sa.Date, sa.text("CURRENT_DATE")),
+    (sa.Interval, sa.text("'1 day'")),
+    (postgresql.JSONB, sa.text("'{}'")),
+    (lambda: sa.ARRAY(sa.Text), sa.text("'{}'")),
+    (sa.Uuid, sa.text("'00000000-0000-0000-0000-000000000000'")),
+    (mood, "good"),
+]
 
 
-def nullable(name: str) -> Callable[[], sa.Column[Any]]:
-    return lambda: sa.Column("extra", TYPES[name]())
+def of_each_type(metadata: sa.MetaData) -> None:
+    for number, kind in enumerate(TYPES):
+        table(metadata).append_column(sa.Column(f"c{number}", kind()))
 
 
-def plain(name: str, kind: Any, **options: Any) -> Callable[[], sa.Column[Any]]:
-    return lambda: sa.Column(name, kind, **options)
+def with_each_default(metadata: sa.MetaData) -> None:
+    for number, (kind, default) in enumerate(DEFAULTS):
+        table(metadata).append_column(sa.Column(f"c{number}", kind(), server_default=default, nullable=False))
 
 
 ADDED = [
-    *(expand(f"a nullable column: {name}", add(nullable(name))) for name in TYPES),
-    *(expand(f"a required column with a default: {name}", add(required(name))) for name in DEFAULTS),
-    expand("a column with a comment", add(plain("extra", sa.Integer(), comment="it's 100% new"))),
-    expand("a column with an odd name", add(plain("Extra %s 값", sa.Integer()))),
-    expand("a column named by a reserved word", add(plain("order", sa.Integer()))),
-    expand("a column of a table with an odd name", add(plain("extra", sa.Integer()), "Odd order")),
-    expand("two columns", both(add(plain("one", sa.Integer())), add(plain("two", sa.Text())))),
-    expand(
-        "a column that a sequence fills",
-        add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns"))),
+    expand("a nullable column of each type", of_each_type),
+    expand("a required column with each default", with_each_default),
+    expand("a column of a dialect's type", add(plain("extra", postgresql.JSONB()))).written(
+        "add_column_online('things', sa.Column('extra', postgresql.JSONB(astext_type=sa.Text()), nullable=True))",
+        down=("drop_column_contract('things', 'extra')",),
     ),
+    expand("a required boolean", add(plain("extra", sa.Boolean(), server_default=sa.false(), nullable=False))).written(
+        "add_column_online('things', sa.Column('extra', sa.Boolean(), server_default=sa.text('false'),"
+        " nullable=False))",
+        down=("drop_column_contract('things', 'extra')",),
+    ),
+    expand(
+        "columns with odd names",
+        both(
+            add(plain("Extra %s 값", sa.Integer(), comment="it's 100% new")),
+            add(plain("order", sa.Integer())),
+            add(plain("extra", sa.Integer()), "Odd order"),
+        ),
+    ),
+    expand("a column that a sequence fills", add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")))),
 ]
 
 
@@ -125,34 +116,44 @@ def renamed(metadata: sa.MetaData) -> None:
     metadata.remove(labels)
 
 
-OF_ONE = both(add(plain("extra", sa.Integer())), constrain(lambda: sa.CheckConstraint("extra > 0", name="extra")))
-NO_LONGER_KIND = (
-    replace(plain("kind", sa.String(10), nullable=False))  # without a default the old release fails
-)
-
 ALTERED = [
-    expand("a default", replace(plain("size", sa.Integer(), index=True, server_default="0"))),
-    expand("a default that is a text", replace(plain("note", sa.Text(), server_default="100% it's"))),
-    expand("a default that is an expression", replace(plain("note", sa.Text(), server_default=sa.func.lower("A")))),
-    expand("another default", replace(plain("kind", sa.String(10), server_default="todo", nullable=False))),
     expand(
-        "another default of a boolean", replace(plain("done", sa.Boolean(), server_default=sa.true(), nullable=False))
+        "defaults, one of them an expression",
+        both(
+            replace(plain("size", sa.Integer(), index=True, server_default="0")),
+            replace(plain("note", sa.Text(), server_default=sa.func.lower("A"))),
+        ),
     ),
-    contract("a default gone", NO_LONGER_KIND),
-    expand("no longer required", replace(plain("name", sa.String(50), comment="what it is called"))),
-    contract("required from now on", replace(plain("code", sa.String(10), unique=True, nullable=False))),
-    expand("a comment changed", replace(plain("name", sa.String(50), nullable=False, comment="it's 100% its name"))),
-    expand("a comment gone", replace(plain("name", sa.String(50), nullable=False))),
-    expand("a comment on a column", replace(plain("note", sa.Text(), comment="%s"))),
+    expand("another default", replace(plain("kind", sa.String(10), server_default="todo", nullable=False))).written(
+        """set_default_online('things', 'kind', "'todo'")""",
+        down=("""set_default_online('things', 'kind', "'note'::character varying")""",),
+    ),
+    contract(
+        "a default gone",  # without it what the live release writes would fail
+        replace(plain("kind", sa.String(10), nullable=False)),
+    ).written(
+        "set_default_online('things', 'kind', None)",
+        down=("""set_default_online('things', 'kind', "'note'::character varying")""",),
+    ),
+    expand("no longer required", replace(plain("name", sa.String(50), comment="what it is called"))).written(
+        "drop_not_null_online('things', 'name')", down=("set_not_null_online('things', 'name')",)
+    ),
+    contract("required from now on", replace(plain("code", sa.String(10), unique=True, nullable=False))).written(
+        "set_not_null_online('things', 'code')", down=("drop_not_null_online('things', 'code')",)
+    ),
     expand(
-        "a comment and a default",
-        replace(plain("note", sa.Text(), comment="new", server_default="x")),
+        "comments: another, one gone, and one with a default",
+        both(
+            replace(plain("name", sa.String(50), nullable=False, comment="it's 100% its name")),
+            replace(plain("note", sa.Text(), comment="%s", server_default="100% it's")),
+            lambda metadata: setattr(table(metadata), "comment", None),
+        ),
     ),
     refused(
         "an enum of the database",
         "native_enum=False",
         add(lambda: sa.Column("mood", sa.Enum("good", "bad", name="mood"))),
-        add(lambda: sa.Column("mood", TYPES["enum with a rule"]())),
+        add(lambda: sa.Column("mood", mood())),
     ),
     refused(
         "a column that is required and has no default",
@@ -169,7 +170,7 @@ ALTERED = [
     ),
     refused(
         "a column that the database computes",
-        "Add a plain column",
+        "computed by the database.*Add a plain column",
         add(lambda: sa.Column("twice", sa.Integer, sa.Computed("size * 2"))),
         add(plain("twice", sa.Integer())),
     ),
@@ -197,12 +198,6 @@ ALTERED = [
         ),
     ),
     refused(
-        "a name that is too long",
-        "has 64 bytes",
-        add(plain("e" * 64, sa.Integer())),
-        add(plain("e" * 63, sa.Integer())),
-    ),
-    refused(
         "a Korean name that is too long",
         "has 66 bytes",
         add(plain("값" * 22, sa.Integer())),
@@ -210,12 +205,12 @@ ALTERED = [
     ),
     refused(
         "a column renamed",
-        'mapped_column\\("note", …\\)',
+        r'remark = mapped_column\("note", …\)',
         both(without("note"), add(plain("remark", sa.Text()))),
     ),
     refused(
         "a table renamed",
-        "rename_with_view",
+        r"rename_with_view\('labels', 'tags'\)",
         renamed,
         ByHand(
             'rename_with_view("labels", "tags")\n'
@@ -229,33 +224,38 @@ ALTERED = [
 ]
 
 WIDENED = [
-    Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True),
-    Case(
-        "a text without an end",
-        (replace(plain("kind", sa.Text(), server_default="note", nullable=False)),),
-        ("expand",),
-        stays=True,
+    expand("a wider number", replace(plain("size", sa.BigInteger(), index=True)))
+    ._replace(moves=True)
+    .written(
+        "change_type_online('things', 'size', 'BIGINT')",
+        down=("change_type_online('things', 'size', 'INTEGER')", "drop_shadow_contract('things', 'size')"),
+    ),
+    expand(
+        "an enum with another value", replace(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")
+    ),
+    Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True).written(
+        "widen_text_online('things', 'code', 'VARCHAR(80)')"
     ),
 ]
 
+THREE = both(without("note"), without("size"), without("code"))  # the second is indexed, the third is unique
+
 GONE = [
-    expand("a nullable column gone", without("note")),
-    expand("a required number gone", both(without("doubled", "parts"), without("weight", "parts"))),
-    expand("a required boolean gone", without("booked", "rooms")),
-    expand("a column with a default gone", without("done")),
-    expand("a required time gone", without("made_at")),
-    expand("a fraction gone", without("price")),
-    expand("an array gone", without("tags")),
-    expand("an indexed column gone with its rule", without("size")),
-    expand("a column gone that the database computes", without("doubled", "parts")),
+    expand("a column gone with its index and its rule", without("size")).written(
+        "retire_column_online('things', 'size')", down=("reinstate_column_online('things', 'size')",)
+    ),
+    expand(
+        "columns gone of many kinds",
+        both(
+            *(without("doubled", "parts"), without("weight", "parts"), without("booked", "rooms")),
+            *(without("done"), without("made_at"), without("price"), without("tags"), without("code")),
+            without("period", "rooms"),  # which an EXCLUDE names
+        ),
+    ),
     contract("a required column gone that is in a unique constraint", without("name")),
     contract("a required column gone that refers to another table", without("owner_id")),
     contract("a required column gone that is an enum", without("colour", "labels")),
-    expand("a column gone that is unique", without("code")),
-    expand("a column gone that an EXCLUDE names", without("period", "rooms")),
-    Case("a column gone and dropped", (without("note"), without("note")), ("expand", "contract"), moves=True),
-    Case("an indexed column gone and dropped", (without("size"), without("size")), ("expand", "contract"), moves=True),
-    Case("a unique column gone and dropped", (without("code"), without("code")), ("expand", "contract"), moves=True),
+    Case("columns gone and dropped", (THREE, THREE), ("expand", "contract"), moves=True),
     Case("a column gone and back", (without("note"), nothing), ("expand", "expand")),
     refused(
         "a column of the primary key gone",
@@ -266,4 +266,13 @@ GONE = [
     ),
 ]
 
-COLUMN_CASES = [*ADDED, *ALTERED, *WIDENED, *GONE, expand("a rule of a new column", OF_ONE)]
+OF_ONE = expand(
+    "a rule of a new column",
+    both(add(plain("extra", sa.Integer())), constrain(lambda: sa.CheckConstraint("extra > 0", name="extra"))),
+).written(
+    "add_column_online('things', sa.Column('extra', sa.Integer(), nullable=True))",
+    "add_check_online('things', 'ck_things_extra', 'extra > 0')",
+    down=("drop_constraint_online('things', 'ck_things_extra')", "drop_column_contract('things', 'extra')"),
+)
+
+COLUMN_CASES = [*ADDED, *ALTERED, *WIDENED, *GONE, OF_ONE]
