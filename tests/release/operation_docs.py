@@ -1,4 +1,4 @@
-"""The generated parts of docs/operations-for-migrations.md: each operation's signature, and the SQL of its example.
+"""Generate the parts of docs/operations-for-migrations.md: each operation's signature, and the SQL of its example.
 
 Run as a script it writes them again: python -m tests.release.operation_docs
 """
@@ -25,7 +25,7 @@ NAMES: dict[str, Any] = {"sa": sa, **vars(operations)}
 
 
 def regenerated(page: str) -> str:
-    """The page with its signatures and its SQL as the code has them now."""
+    """Return the page with its signatures and its SQL as the code has them now."""
     page = SECTION.sub(lambda section: replaced(section, "signature", signature(section["name"])), page)
     return EXAMPLE.sub(lambda example: replaced(example, "sql", sql_of(example["code"])), page)
 
@@ -36,14 +36,14 @@ def replaced(match: re.Match[str], group: str, new: str) -> str:
 
 
 def signature(name: str) -> str:
-    """Arguments and defaults; the types stand in the operation's docstring."""
+    """Return arguments and defaults; the types stand in the operation's docstring."""
     parameters = inspect.signature(NAMES[name]).parameters.values()
     plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     return f"{name}{inspect.Signature(plain)}\n"
 
 
 def sql_of(code: str) -> str:
-    """What --sql prints for a call, each statement with the lock that it takes."""
+    """Return what --sql prints for a call, each statement with the lock that it takes."""
     output = StringIO()
     options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
     migration = MigrationContext.configure(dialect_name="postgresql", opts=options)

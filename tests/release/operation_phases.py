@@ -65,5 +65,5 @@ AFTER_OTHERS = {
 
 
 def steps(calls: str) -> str:
-    """The lines of an upgrade() that makes the calls."""
+    """Return the lines of an upgrade() that makes the calls."""
     return f"from app.release.operations import {', '.join(operations.__all__)}\n{calls}"

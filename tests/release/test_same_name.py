@@ -1,7 +1,7 @@
-"""Something of the same name: an operation skips it when it is the same, and is red when it is another thing."""
+"""An operation skips something of the same name when it is the same, and is red when it is another thing."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -18,20 +18,15 @@ from app.release.operations import (
     set_default_online,
     set_not_null_online,
 )
-from tests.databases import Environment
-from tests.release.checkout import OwnHistory
+from tests.release.fingerprint import Fingerprint, schema_fingerprint
 from tests.release.migrating import Database
+from tests.release.model_project import ModelProject
 from tests.release.operation_cases import TABLES
 
 OTHER_THINGS = {
     "a rule with another condition": (
         "ALTER TABLE things ADD CONSTRAINT wanted CHECK (size < 5)",
         lambda: add_check_online("things", "wanted", "size < 6"),
-    ),
-    "a foreign key to another table": (
-        "CREATE TABLE others (id bigint PRIMARY KEY); TRUNCATE things;"
-        " ALTER TABLE things ADD CONSTRAINT wanted FOREIGN KEY (owner_id) REFERENCES others (id)",
-        lambda: add_foreign_key_online("wanted", "things", "owners", ["owner_id"], ["id"]),
     ),
     "a foreign key that does something else": (
         "ALTER TABLE things ADD CONSTRAINT wanted FOREIGN KEY (owner_id) REFERENCES owners (id)",
@@ -40,10 +35,6 @@ OTHER_THINGS = {
     "an index with another condition": (
         "CREATE INDEX wanted ON things (name) WHERE size > 1",
         lambda: create_index_online("wanted", "things", ["name"], postgresql_where=sa.text("size > 2")),
-    ),
-    "an index on other columns": (
-        "CREATE INDEX wanted ON things (name)",
-        lambda: create_index_online("wanted", "things", ["size"]),
     ),
     "an index by another method": (
         "CREATE INDEX wanted ON things USING hash (name)",
@@ -56,10 +47,6 @@ OTHER_THINGS = {
     "an index that is not unique": (
         "CREATE INDEX wanted ON things (name)",
         lambda: create_index_online("wanted", "things", ["name"], unique=True),
-    ),
-    "an index on another expression": (
-        "CREATE INDEX wanted ON things (upper(name))",
-        lambda: create_index_online("wanted", "things", [sa.text("lower(name)")]),
     ),
     "a unique constraint on other columns": (
         "ALTER TABLE things ADD CONSTRAINT wanted UNIQUE (id, name)",
@@ -81,10 +68,6 @@ OTHER_THINGS = {
         "ALTER TABLE things ADD wanted integer",
         lambda: add_column_online("things", sa.Column("wanted", sa.BigInteger)),
     ),
-    "a shorter column": (
-        "ALTER TABLE things ADD wanted varchar(9)",
-        lambda: add_column_online("things", sa.Column("wanted", sa.String(10))),
-    ),
     "a column with another collation": (
         'ALTER TABLE things ADD wanted text COLLATE "C"',
         lambda: add_column_online("things", sa.Column("wanted", sa.Text)),
@@ -101,10 +84,6 @@ OTHER_THINGS = {
         "CREATE TABLE wanted (id bigint)",
         lambda: add_unique_online("things", "wanted", ["id"]),
     ),
-    "a table that is renamed, and a view of something else in its place": (
-        "ALTER TABLE things RENAME TO wanted; CREATE VIEW things AS SELECT 1 AS id",
-        lambda: rename_with_view("things", "wanted"),
-    ),
     "a table that is renamed, and a view of some of its rows in its place": (
         "ALTER TABLE things RENAME TO wanted; CREATE VIEW things AS SELECT * FROM wanted WHERE size > 1",
         lambda: rename_with_view("things", "wanted"),
@@ -114,11 +93,11 @@ OTHER_THINGS = {
         lambda: rename_with_view("things", "wanted"),
     ),
 }
-REPLACEABLE = {
-    "rule": lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True),
-    "index": lambda: create_index_online("ix_things_size", "things", ["size", "name"], replace=True),
-    "unique index": lambda: create_index_online("ix_things_size", "things", ["name"], unique=True, replace=True),
-}
+REPLACEABLE: list[Callable[[], object]] = [
+    lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True),
+    lambda: create_index_online("ix_things_size", "things", ["size", "name"], replace=True),
+    lambda: create_index_online("ix_things_size", "things", ["name"], unique=True, replace=True),
+]
 
 
 @pytest.fixture
@@ -127,37 +106,39 @@ def things(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+def schema(things: Database) -> Callable[[], Fingerprint]:
+    return partial(schema_fingerprint, things.engine)
+
+
 @pytest.mark.parametrize(("there", "upgrade"), OTHER_THINGS.values(), ids=OTHER_THINGS)
 def test_another_thing_of_the_name_is_told_and_nothing_is_changed(
-    things: Database, there: str, upgrade: Callable[[], object], schema_dump: Callable[[], str]
+    things: Database, there: str, upgrade: Callable[[], object], schema: Callable[[], Fingerprint]
 ) -> None:
     things.execute(there)
-    before = schema_dump()
+    before = schema()
     with pytest.raises((ReleaseError, sa.exc.ProgrammingError), match=r"wanted"):
         things.migrate(upgrade)
-    assert schema_dump() == before
+    assert schema() == before
 
 
-@pytest.mark.parametrize("upgrade", REPLACEABLE.values(), ids=REPLACEABLE)
-def test_it_can_be_replaced_and_nothing_is_left_over(
-    things: Database, upgrade: Callable[[], object], schema_dump: Callable[[], str]
-) -> None:
-    before = schema_dump()
-    things.migrate(upgrade)
-    once = schema_dump()
-    assert once != before
-    assert "_new" not in once
-    assert "_old" not in once
-    things.migrate(upgrade)
-    assert schema_dump() == once
+def test_it_can_be_replaced_and_nothing_is_left_over(things: Database, schema: Callable[[], Fingerprint]) -> None:
+    for upgrade in REPLACEABLE:
+        before = schema()
+        things.migrate(upgrade)
+        once = schema()
+        assert once != before
+        assert [name for _, name, _ in once if name.endswith(("_new", "_old"))] == []
+        things.migrate(upgrade)
+        assert schema() == once
 
 
-def test_a_rule_that_rows_break_replaces_nothing(things: Database, schema_dump: Callable[[], str]) -> None:
+def test_a_rule_that_rows_break_replaces_nothing(things: Database, schema: Callable[[], Fingerprint]) -> None:
     things.execute("UPDATE things SET size = 9 WHERE id = 1")
-    before = schema_dump()
+    before = schema()
     with pytest.raises(ReleaseError, match="does not meet"):
         things.migrate(lambda: add_check_online("things", "ck_things_small", "size < 5", replace=True))
-    assert schema_dump() == before
+    assert schema() == before
 
 
 def test_what_a_killed_replacement_left_is_not_taken_for_what_is_wanted(things: Database) -> None:
@@ -169,7 +150,7 @@ def test_what_a_killed_replacement_left_is_not_taken_for_what_is_wanted(things: 
     assert things.scalar(definitions) == "CHECK ((size < 20))"
 
 
-def test_the_same_in_other_words_is_the_same(things: Database, schema_dump: Callable[[], str]) -> None:
+def test_the_same_in_other_words_is_the_same(things: Database) -> None:
     things.execute(
         "ALTER TABLE things ADD CONSTRAINT wanted CHECK (name = ANY (ARRAY['thing 1', 'b']::text[])) NOT VALID"
     )
@@ -178,64 +159,56 @@ def test_the_same_in_other_words_is_the_same(things: Database, schema_dump: Call
     assert things.scalar("SELECT convalidated FROM pg_constraint WHERE conname = 'wanted'")
 
 
-def test_an_index_that_was_restored_from_a_dump_is_the_same(things: Database, schema_dump: Callable[[], str]) -> None:
+def test_an_index_that_was_restored_from_a_dump_is_the_same(
+    things: Database, schema: Callable[[], Fingerprint]
+) -> None:
     """The server prints its condition with other casts once it has read what it printed."""
     definition = "SELECT pg_get_indexdef('wanted'::regclass)"
     things.execute("CREATE INDEX wanted ON things (size) WHERE name IN ('a', 'b')")
     dumped = things.scalar(definition)
     things.execute(f"DROP INDEX wanted; {dumped}")
     assert things.scalar(definition) != dumped
-    before = schema_dump()
+    before = schema()
     condition = sa.text("name IN ('a', 'b')")
     things.migrate(lambda: create_index_online("wanted", "things", ["size"], postgresql_where=condition))
-    assert schema_dump() == before
+    assert schema() == before
 
 
-@pytest.fixture
-def own_history(tmp_path: Path, environment: Environment) -> OwnHistory:
-    history = OwnHistory(tmp_path, environment)
-    history.forget_history()
-    history.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY, name text)")')
-    assert history.flask("db", "upgrade").returncode == 0
-    return history
+def rewritten(project: ModelProject, *lines: str) -> None:
+    """Write the newest revision anew."""
+    project.number -= 1
+    project.write("\n    ".join(lines), phase="contract")
 
 
-def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(
-    own_history: OwnHistory, database: Database
-) -> None:
-    database.execute("INSERT INTO things VALUES (1, 'a'), (2, 'a')")
-    fails = "add_unique_online('things', 'uq_things_name', ['name'])"
-    own_history.write_revision(
-        2, "add_column_online('things', sa.Column('size', sa.Integer()))", fails, phase="contract"
-    )
-    assert "cannot be unique" in own_history.flask("db", "upgrade").stderr
-    database.execute("UPDATE things SET name = id::text")
-    own_history.write_revision(
-        2, "add_column_online('things', sa.Column('size', sa.BigInteger()))", fails, phase="contract"
-    )
-
-    red = own_history.flask("db", "upgrade")
-    assert red.returncode == 1
-    assert "things.size is there already, as integer; this revision would add it as bigint" in red.stderr
-
-    database.execute("ALTER TABLE things DROP COLUMN size")  # as the sentence says
-    assert own_history.flask("db", "upgrade").returncode == 0
-    assert database.scalar("SELECT pg_typeof(max(size))::text FROM things") == "bigint"
+def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(project: ModelProject) -> None:
+    fails = 'add_unique_online("things", "uq_things_note", ["note"])'
+    project.write(f'add_column_online("things", sa.Column("mark", sa.Integer()))\n    {fails}', phase="contract")
+    with pytest.raises(ReleaseError, match="cannot be unique"):
+        project.upgrade()
+    project.database.execute("UPDATE things SET note = id::text")
+    rewritten(project, 'add_column_online("things", sa.Column("mark", sa.BigInteger()))', fails)
+    with pytest.raises(
+        ReleaseError, match=r"things\.mark is there already, as integer; this revision would add it as bigint"
+    ):
+        project.upgrade()
+    project.database.execute("ALTER TABLE things DROP COLUMN mark")  # as the sentence says
+    project.upgrade()
+    assert project.database.scalar("SELECT pg_typeof(max(mark))::text FROM things") == "bigint"
 
 
-@pytest.mark.parametrize("explained", [True, False])
 def test_a_default_and_not_null_may_come_from_a_later_line_of_the_revision_that_was_stopped(
-    own_history: OwnHistory, database: Database, explained: bool
+    project: ModelProject,
 ) -> None:
-    database.execute("ALTER TABLE things ADD size integer DEFAULT 3 NOT NULL")
-    later = ["set_default_online('things', 'size', '3')", "set_not_null_online('things', 'size')"] if explained else []
-    own_history.write_revision(
-        2, "add_column_online('things', sa.Column('size', sa.Integer()))", *later, phase="contract"
-    )
-    ended = own_history.flask("db", "upgrade")
-    assert ended.returncode == (0 if explained else 1)
-    assert ("is there already" in ended.stderr) != explained
-    assert database.scalar("SELECT version_num FROM alembic_version") == ("0002" if explained else "0001")
+    project.database.execute("ALTER TABLE things ADD mark integer DEFAULT 3 NOT NULL")
+    adds = 'add_column_online("things", sa.Column("mark", sa.Integer()))'
+    project.write(adds, phase="contract")
+    with pytest.raises(ReleaseError, match="is there already"):
+        project.upgrade()
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0001"
+    later = ['set_default_online("things", "mark", "3")', 'set_not_null_online("things", "mark")']
+    rewritten(project, adds, *later)
+    project.upgrade()
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
 def test_set_default_and_set_not_null_ask_for_nothing_to_be_explained(things: Database) -> None:
