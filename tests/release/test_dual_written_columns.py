@@ -17,6 +17,7 @@ from app.release.operations import (
     drop_shadow_contract,
     stop_dual_write_contract,
 )
+from tests.release.fingerprint import schema_fingerprint
 from tests.release.migrating import Database
 
 TABLE = """
@@ -71,32 +72,30 @@ def test_a_value_that_cannot_be_computed_does_not_fail_the_write(things: Databas
     assert things.scalar("SELECT count(*) FROM things WHERE words IS NULL") == 2
 
 
-@pytest.mark.parametrize(
-    ("upgrade", "reason"),
-    [
-        (compute("length(colour)"), "not a value for things"),
-        (compute("nowhere.f(name)"), "not a value for things"),
-        (compute("count(*)"), "not a value for things"),
-        (compute("row_number() OVER ()"), "not a value for things"),
-        (compute("now()"), "not a value for things"),
-        (compute("name::int"), "fails for a row"),
-        (compute("(random() * 1000000000)::int"), "without an end"),
-        (compute("nullif(length(name), 8)", nullable=False), "still holds NULL"),
-        (sync("size::int + 'a'"), "not a value for things"),
-        (sync(back="amount + colour"), "not a value for things"),
-        (sync("name::int"), "fails for a row"),
-        (sync("nullif(size::int, 8)", nullable=False), "still holds NULL"),
-        (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, server_default="0"), "1"), "default"),
-        (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, index=True), "1"), "an index"),
-    ],
-)
-def test_an_expression_that_is_none_is_refused_and_nothing_of_it_is_left(
-    things: Database, upgrade: Callable[[], object], reason: str, schema_dump: Callable[[], str]
-) -> None:
-    before = schema_dump()
-    with pytest.raises(UnsafeOperation, match=reason):
-        things.migrate(upgrade)
-    assert schema_dump() == before
+NO_EXPRESSIONS: list[tuple[Callable[[], object], str]] = [
+    (compute("length(colour)"), "not a value for things"),
+    (compute("nowhere.f(name)"), "not a value for things"),
+    (compute("count(*)"), "not a value for things"),
+    (compute("row_number() OVER ()"), "not a value for things"),
+    (compute("now()"), "not a value for things"),
+    (compute("name::int"), "fails for a row"),
+    (compute("(random() * 1000000000)::int"), "without an end"),
+    (compute("nullif(length(name), 8)", nullable=False), "still holds NULL"),
+    (sync("size::int + 'a'"), "not a value for things"),
+    (sync(back="amount + colour"), "not a value for things"),
+    (sync("name::int"), "fails for a row"),
+    (sync("nullif(size::int, 8)", nullable=False), "still holds NULL"),
+    (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, server_default="0"), "1"), "default"),
+    (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, index=True), "1"), "an index"),
+]
+
+
+def test_an_expression_that_is_none_is_refused_and_nothing_of_it_is_left(things: Database) -> None:
+    before = schema_fingerprint(things.engine)
+    for upgrade, reason in NO_EXPRESSIONS:
+        with pytest.raises(UnsafeOperation, match=reason):
+            things.migrate(upgrade)
+        assert schema_fingerprint(things.engine) == before
     things.execute("INSERT INTO things (name) VALUES ('new')")
 
 
@@ -131,25 +130,24 @@ def test_rows_that_were_there_get_the_new_value_and_keep_the_old_one_as_it_was_s
     assert things.scalar("SELECT size FROM things WHERE id = 7") == "007"
 
 
-@pytest.mark.parametrize(
-    ("write", "both"),
-    [
-        ("UPDATE things SET size = '40' WHERE id = 1", "40 40"),
-        ("UPDATE things SET amount = 41 WHERE id = 1", "41 41"),
-        ("UPDATE things SET amount = 42, size = '43' WHERE id = 1", "42 42"),
-        ("UPDATE things SET amount = 44, size = '044' WHERE id = 1", "044 44"),
-        ("UPDATE things SET name = 'other' WHERE id = 1", "1 1"),
-        ("INSERT INTO things (size) VALUES ('45')", "45 45"),
-        ("INSERT INTO things (amount) VALUES (46)", "46 46"),
-        ("INSERT INTO things (name) VALUES ('by default')", "0 0"),
-        ("INSERT INTO things (size, amount) VALUES ('047', 47)", "047 47"),
-    ],
-)
-def test_a_write_of_one_is_in_the_other(things: Database, write: str, both: str) -> None:
+WRITES = {
+    "UPDATE things SET size = '40' WHERE id = 1": "40 40",
+    "UPDATE things SET amount = 41 WHERE id = 1": "41 41",
+    "UPDATE things SET amount = 42, size = '43' WHERE id = 1": "42 42",
+    "UPDATE things SET amount = 44, size = '044' WHERE id = 1": "044 44",
+    "UPDATE things SET name = 'other' WHERE id = 1": "044 44",
+    "INSERT INTO things (size) VALUES ('45')": "45 45",
+    "INSERT INTO things (amount) VALUES (46)": "46 46",
+    "INSERT INTO things (name) VALUES ('by default')": "0 0",
+    "INSERT INTO things (size, amount) VALUES ('047', 47)": "047 47",
+}
+
+
+def test_a_write_of_one_is_in_the_other(things: Database) -> None:
     things.migrate(sync())
-    things.execute(write)
-    written = things.scalar("SELECT max(id) FROM things") if "INSERT" in write else 1
-    assert things.scalar(BOTH, id=written) == both
+    for write, both in WRITES.items():
+        written = things.scalar(f"{write} RETURNING id")
+        assert things.scalar(BOTH, id=written) == both, write
 
 
 def test_a_value_that_the_other_cannot_hold_is_kept_by_a_later_write_of_something_else(things: Database) -> None:

@@ -1,0 +1,221 @@
+"""Dual writes that come and go while both releases write, or are interrupted: no write fails, no value is wrong."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import NamedTuple
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event, text
+from sqlalchemy.exc import PendingRollbackError
+
+from app.release.operations import (
+    add_check_online,
+    add_computed_column_online,
+    add_synced_column_online,
+    change_type_online,
+    drop_dual_write_contract,
+    drop_shadow_contract,
+)
+from tests.release.migrating import Database
+
+pytestmark = pytest.mark.minutes
+
+WRITERS = 3
+TABLES = """
+CREATE TABLE things (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name varchar(200) NOT NULL,
+    size int NOT NULL DEFAULT 3 CONSTRAINT ck_things_size CHECK (size < 100),
+    parent_id int CONSTRAINT fk_things_parent REFERENCES things (id) ON DELETE SET NULL
+);
+CREATE UNIQUE INDEX ix_things ON things (size, id);
+CREATE TABLE parts (id serial PRIMARY KEY, thing_id int CONSTRAINT fk_parts_things REFERENCES things);
+INSERT INTO things (name, size) SELECT 'thing ' || n, n % 10 FROM generate_series(1, {rows}) n;
+UPDATE things SET parent_id = id - 1 WHERE id > 1;
+INSERT INTO parts (thing_id) SELECT id FROM things;
+"""
+FEW, MANY = 60, 3000
+WRITE = (
+    "UPDATE things SET size = (size + 1) % 10, name = name || '.' WHERE id % 7 = :n % 7;"
+    " INSERT INTO things (name) VALUES ('new')"
+)
+
+
+class Change(NamedTuple):
+    """
+    Args:
+        wrong: which rows a dual write has left wrong, after `up`.
+    """
+
+    up: Callable[[], object]
+    down: Callable[[], object]
+    wrong: str
+
+
+def narrow(column: str) -> None:
+    change_type_online("things", column, "INTEGER")
+    drop_shadow_contract("things", column)
+
+
+DUAL_WRITES = {
+    "type": Change(
+        lambda: change_type_online("things", "size", "BIGINT"),
+        lambda: narrow("size"),
+        "size IS DISTINCT FROM size_shadow",
+    ),
+    "key": Change(
+        lambda: change_type_online("things", "id", "BIGINT"),
+        lambda: narrow("id"),
+        "id IS DISTINCT FROM id_shadow",
+    ),
+    "computed": Change(
+        lambda: add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(name)"),
+        lambda: drop_dual_write_contract("things", "words"),
+        "words IS DISTINCT FROM length(name)",
+    ),
+    "synced": Change(
+        lambda: add_synced_column_online("things", "size", sa.Column("label", sa.Text), "size::text", "label::int"),
+        lambda: drop_dual_write_contract("things", "label"),
+        "label IS DISTINCT FROM size::text",
+    ),
+}
+CHANGES = {
+    **DUAL_WRITES,
+    "check": Change(
+        lambda: add_check_online("things", "ck_things_size", "size < 200", replace=True),
+        lambda: add_check_online("things", "ck_things_size", "size < 100", replace=True),
+        "size >= 200",
+    ),
+}
+
+
+def wrong_rows(database: Database, change: Change) -> int:
+    return int(database.scalar(f"SELECT count(*) FROM things WHERE {change.wrong}"))
+
+
+class Interrupted(BaseException):
+    """As if the process had been killed."""
+
+
+class Interruptions:
+    """End a run before its statement number n; a query of what there is, and a setting, count as none."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.left: int | None = None
+
+    def count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if self.left is None or statement.startswith(("SELECT", "SET lock_timeout", "SET statement_timeout")):
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            raise Interrupted
+
+    def ended(self, upgrade: Callable[[], object], statement: int) -> bool:
+        """Return whether the run came so far that it was ended."""
+        self.left = statement
+        try:
+            self.database.migrate(upgrade)
+        except (Interrupted, PendingRollbackError):  # what wants to clean up finds the connection gone
+            return True
+        self.left = None
+        return False
+
+
+@pytest.fixture
+def interruptions(database: Database) -> Iterator[Interruptions]:
+    interruptions = Interruptions(database)
+    event.listen(database.migrating, "before_cursor_execute", interruptions.count)
+    yield interruptions
+    event.remove(database.migrating, "before_cursor_execute", interruptions.count)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_interrupted_before_any_statement_and_run_again_it_ends_as_if_nothing_had_been(
+    database: Database, interruptions: Interruptions, change: Change, schema_dump: Callable[[], str]
+) -> None:
+    database.execute(TABLES.format(rows=FEW))
+    before = schema_dump()
+    database.migrate(change.up)
+    after, points = schema_dump(), 0
+    for upgrade, reset, expected in ((change.down, change.up, before), (change.up, change.down, after)):
+        statement = 0
+        while interruptions.ended(upgrade, statement):
+            database.execute(WRITE, n=statement)
+            database.migrate(upgrade)
+            assert schema_dump() == expected, f"interrupted before statement {statement}"
+            assert expected == before or wrong_rows(database, change) == 0
+            database.migrate(reset)
+            statement += 1
+        points += statement
+    assert points >= 4, "every step was interrupted"
+    assert database.scalar("SELECT count(*) FROM things") == FEW + points
+
+
+class Writer(Thread):
+    """Write as a process of a release does: change rows of its own, add some, read each back, remember all of it."""
+
+    def __init__(self, database: Database, number: int, stopped: Event) -> None:
+        super().__init__(daemon=True)
+        self.database, self.number, self.stopped = database, number, stopped
+        self.wrote: dict[int, tuple[str, int]] = {}
+        self.failed: list[str] = []
+
+    def run(self) -> None:
+        own = range(self.number, MANY + 1, WRITERS)
+        turn = 0
+        while not self.stopped.is_set():
+            turn += 1
+            try:
+                self.write(own[turn * 7 % len(own)], turn)
+            except Exception as error:
+                self.failed.append(str(error))
+
+    def write(self, key: int, turn: int) -> None:
+        name, size = "x" * (turn % 9), turn % 100
+        values = {"id": key, "name": name, "size": size}
+        with self.database.engine.begin() as connection:
+            connection.execute(text("UPDATE things SET name = :name, size = :size WHERE id = :id"), values)
+            added = "INSERT INTO things (name, size) VALUES (:name, :size) RETURNING id"
+            new_key = connection.scalar(text(added), values)
+            connection.execute(text("INSERT INTO parts (thing_id) VALUES (:id)"), {"id": new_key})
+        for written in (key, new_key):
+            self.wrote[written] = (name, size)
+        with self.database.engine.begin() as connection:
+            read = connection.execute(text("SELECT name, size FROM things WHERE id = :id"), values).one()
+        if tuple(read) != self.wrote[key]:
+            self.failed.append(f"read {read}, wrote {self.wrote[key]}")
+
+
+@contextmanager
+def traffic(database: Database) -> Iterator[None]:
+    """Write while the block runs; afterwards everything that was written is there, and nothing failed."""
+    stopped = Event()
+    writers = [Writer(database, number, stopped) for number in range(1, WRITERS + 1)]
+    for writer in writers:
+        writer.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for writer in writers:
+            writer.join()
+    wrote = {key: value for writer in writers for key, value in writer.wrote.items()}
+    assert [failure for writer in writers for failure in writer.failed] == []
+    assert len(wrote) > 50
+    with database.engine.begin() as connection:
+        found = {row.id: (row.name, row.size) for row in connection.execute(text("SELECT id, name, size FROM things"))}
+    assert {key: found[key] for key in wrote} == wrote
+
+
+@pytest.mark.parametrize("change", DUAL_WRITES.values(), ids=DUAL_WRITES)
+def test_forth_and_back_under_traffic_no_write_fails_and_no_value_is_wrong(database: Database, change: Change) -> None:
+    database.execute(TABLES.format(rows=MANY))
+    with traffic(database):
+        database.migrate(change.up)
+        assert wrong_rows(database, change) == 0
+        database.migrate(change.down)
