@@ -1,6 +1,7 @@
 """A backfill as a test begins it, and the worker's part, done in this process."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from flask import Flask, current_app
 from procrastinate.schema import SchemaManager
@@ -11,8 +12,9 @@ from app.release.backfills import records
 from app.release.backfills.table import Backfill, prepare
 from app.release.connection import execute_verbatim
 from app.release.operations import backfill_later
+from tests.databases import Environment, copied_database, template
 from tests.queued import queued, run_queued
-from tests.release.migrating import Database
+from tests.release.migrating import Database, connected
 from tests.release.operation_cases import TABLES
 
 UNFILLED = "SELECT count(*) FROM things WHERE size IS NULL"
@@ -21,19 +23,23 @@ BATCH = 500  # rows of the first one
 MOST_JOBS = 200  # of one backfill in these tests; a chain that has no end is noticed
 
 
-def in_use(database: Database) -> Database:
-    """An empty database but for the queue, what the runner prepares, and a table that has been in use."""
-    with database.engine.begin() as connection:
-        execute_verbatim(connection, SchemaManager.get_schema())
-    with database.engine.connect() as connection:
-        prepare(connection)
-    database.execute(TABLES)
-    database.execute("ANALYZE things")
-    return database
+def database_in_use(server_environment: Environment) -> AbstractContextManager[Environment]:
+    """Return a database with the queue, what the runner prepares, and a table that has been in use."""
+    return copied_database(server_environment, template(server_environment, "backfilling", _build))
+
+
+def _build(environment: Environment) -> None:
+    with connected(environment) as database:
+        with database.engine.begin() as connection:
+            execute_verbatim(connection, SchemaManager.get_schema())
+        with database.engine.connect() as connection:
+            prepare(connection)
+        database.execute(TABLES)
+        database.execute("ANALYZE things")
 
 
 def begin(things: Database, set_sql: str = "size = 1", where: str = "size IS NULL", pk: str = "id") -> None:
-    """The migration of a release that fills things.size."""
+    """Migrate as a release that fills things.size."""
     things.migrate(lambda: backfill_later("sizes", "things", set_sql, where, pk=pk))
 
 
@@ -44,7 +50,7 @@ def work_once() -> None:
 
 
 def work_until(condition: Callable[[], bool]) -> int:
-    """Do jobs until it holds, however large the batches have become; how many rounds that took."""
+    """Do jobs until it holds, however large the batches have become; return how many rounds that took."""
     for rounds in range(MOST_JOBS):
         if condition():
             return rounds
@@ -57,7 +63,7 @@ def work_until_idle() -> int:
 
 
 def jobs() -> list[tuple[str, int]]:
-    """Name and turn of each batch that waits."""
+    """Return the name and turn of each batch that waits."""
     found = [(arguments["name"], arguments["turn"]) for task, arguments in queued() if task == "release.fill_batch"]
     db.session.commit()
     return found

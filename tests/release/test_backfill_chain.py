@@ -1,6 +1,7 @@
 """The jobs of a long backfill: killed, doubled, lost or waiting, they stay one chain, and fill every row once."""
 
 import itertools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -13,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from app.jobs.tasks import resume_lost_backfills
 from app.release.backfills.batches import run_batch
 from app.release.operations import cancel_backfill
+from tests.databases import Environment
 from tests.release.backfilling import (
     BATCH,
     FILLED,
     begin,
-    in_use,
+    database_in_use,
     jobs,
     lose_jobs,
     sizes,
@@ -30,8 +32,14 @@ MOST_STATEMENTS = 30  # of one batch
 
 
 @pytest.fixture
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with database_in_use(server_environment) as environment:
+        yield environment
+
+
+@pytest.fixture
 def things(database: Database) -> Database:
-    return in_use(database)
+    return database
 
 
 def test_a_batch_that_was_killed_leaves_nothing_and_its_job_does_it_again(things: Database) -> None:
@@ -58,7 +66,7 @@ def test_killed_at_any_statement_a_batch_leaves_nothing(things: Database) -> Non
 
 
 def dies_at(things: Database, number: int) -> bool:
-    """A batch on a connection that is cut off after so many statements; whether there were as many."""
+    """Cut the connection of a batch off after so many statements; return whether there were as many."""
     left = itertools.count(number, -1)
 
     def cut_off(connection: Connection, *_: object) -> None:
@@ -104,7 +112,7 @@ def test_two_workers_with_the_same_job_leave_one_chain(things: Database) -> None
 
 
 def show_follower(things: Database, lag: str, state: str) -> None:
-    """The server shows such a one, to `fill`."""
+    """Let the server show such a one to `fill`."""
     shown = f"SELECT make_interval(secs => {lag}) AS replay_lag, {state}::text AS state"
     things.execute(f"DROP VIEW IF EXISTS public.pg_stat_replication; CREATE VIEW public.pg_stat_replication AS {shown}")
 
@@ -150,13 +158,13 @@ def test_a_chain_that_was_lost_is_found_again_once(things: Database, caplog: pyt
     assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
 
 
-@pytest.mark.parametrize("status", ["failed", "cancelled", "aborted"])
-def test_a_job_that_a_worker_of_other_code_has_failed_is_deferred_again(things: Database, status: str) -> None:
+def test_a_job_that_a_worker_of_other_code_has_failed_is_deferred_again(things: Database) -> None:
     """A worker fails the jobs of tasks that its release does not have."""
     begin(things)
-    things.execute(f"UPDATE procrastinate_jobs SET status = '{status}'")
-    resume_lost_backfills(0)
-    assert jobs() == [("sizes", 1)]
+    for status in ("failed", "cancelled", "aborted"):
+        things.execute(f"UPDATE procrastinate_jobs SET status = '{status}'")
+        resume_lost_backfills(0)
+        assert jobs() == [("sizes", 1)]
 
 
 def test_a_job_that_runs_is_not_lost(things: Database) -> None:

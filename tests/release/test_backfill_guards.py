@@ -1,6 +1,7 @@
 """A step that needs a backfill is refused until it is done, before the run changes anything."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from app.release.operations import (
     stop_dual_write_contract,
 )
 from tests.databases import Environment
-from tests.release.backfilling import begin, in_use, sizes, work_once, work_until_idle
+from tests.release.backfilling import begin, database_in_use, sizes, work_once, work_until_idle
 from tests.release.checkout import OwnHistory
+from tests.release.fingerprint import schema_fingerprint
 from tests.release.history import EXPAND, write_revision
 from tests.release.migrating import Database, printed
 
@@ -48,63 +50,67 @@ NEEDING: dict[str, Step] = {
     "stop_dual_write": lambda: stop_dual_write_contract("things", "size"),
     "by_name": lambda: require_backfilled("sizes"),
 }
-NOT_NEEDING: dict[str, Step] = {
-    "not_null": lambda: set_not_null_online("things", "owner_id"),
-    "check": lambda: add_check_online("things", "ck_things_named", "name LIKE 'size%' OR id > 0"),
-    "unique": lambda: add_unique_online("things", "uq_things_name", ["name"]),
-    "drop": lambda: drop_column_contract("things", "owner_id"),
-    "add": lambda: add_column_online("things", sa.Column("more", sa.Integer)),
-    "drop_table": lambda: drop_table_contract("owners"),
-    "drop_view": lambda: drop_compat_view("objects"),
-    "replace_check": lambda: add_check_online("things", "ck_things_small", "owner_id > 0", replace=True),
-    "drop_dual_write": lambda: drop_dual_write_contract("things", "sizes"),
-    "stop_dual_write": lambda: stop_dual_write_contract("things", "name"),
-    "drop_shadow": lambda: drop_shadow_contract("things", "size"),
-}
+NOT_NEEDING: list[Step] = [
+    lambda: set_not_null_online("things", "owner_id"),
+    lambda: add_check_online("things", "ck_things_named", "name LIKE 'size%' OR id > 0"),
+    lambda: add_unique_online("things", "uq_things_name", ["name"]),
+    lambda: add_column_online("things", sa.Column("more", sa.Integer)),
+    lambda: drop_table_contract("owners"),
+    lambda: drop_compat_view("objects"),
+    lambda: add_check_online("things", "ck_things_small", "owner_id > 0", replace=True),
+    lambda: drop_dual_write_contract("things", "sizes"),
+    lambda: stop_dual_write_contract("things", "name"),
+    lambda: drop_shadow_contract("things", "size"),
+    lambda: drop_column_contract("things", "owner_id"),
+]
 SET_SQL = "size = length(name) % 10"
 
-each_step_that_needs_it = pytest.mark.parametrize("step", NEEDING.values(), ids=NEEDING)
+
+@pytest.fixture
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with database_in_use(server_environment) as environment:
+        yield environment
 
 
 @pytest.fixture
 def things(database: Database) -> Database:
-    return in_use(database)
+    return database
 
 
-@each_step_that_needs_it
-def test_it_is_refused_while_the_backfill_is_not_done(
-    things: Database, step: Step, schema_dump: Callable[[], str]
-) -> None:
+def test_what_needs_it_is_refused_while_it_is_not_done_and_nothing_else_is(things: Database) -> None:
     begin(things, SET_SQL)
     work_once()
-    before = schema_dump()
-    with pytest.raises(
-        UnsafeOperation, match=r"needs the backfill 'sizes', which is not done: .* rows of things, pass 1"
-    ):
+    before = schema_fingerprint(things.engine)
+    for step in NEEDING.values():
+        with pytest.raises(
+            UnsafeOperation, match=r"needs the backfill 'sizes', which is not done: .* rows of things, pass 1"
+        ):
+            things.migrate(step)
+    assert schema_fingerprint(things.engine) == before
+    for step in NOT_NEEDING:
         things.migrate(step)
-    assert schema_dump() == before
 
 
-@pytest.mark.parametrize(
-    ("state", "advice"),
-    [
-        ("running", "when flask release status says done, run: flask db upgrade"),
-        ("paused", "flask release resume sizes"),
-        ("failed", "Fix that, then: flask release resume sizes"),
-    ],
-)
-def test_the_refusal_says_what_to_do(things: Database, state: str, advice: str) -> None:
+ADVICE = {
+    "running": "when flask release status says done, run: flask db upgrade",
+    "paused": "flask release resume sizes",
+    "failed": "Fix that, then: flask release resume sizes",
+}
+
+
+def test_the_refusal_says_what_to_do(things: Database) -> None:
     begin(things)
-    things.execute("UPDATE schema_backfills SET state = :state, error = 'a row'", state=state)
-    with pytest.raises(UnsafeOperation, match=advice):
-        things.migrate(NEEDING["by_name"])
+    for state, advice in ADVICE.items():
+        things.execute("UPDATE schema_backfills SET state = :state, error = 'a row'", state=state)
+        with pytest.raises(UnsafeOperation, match=advice):
+            things.migrate(NEEDING["by_name"])
 
 
-@pytest.mark.parametrize("step", [NEEDING["not_null"], NEEDING["by_name"], NEEDING["drop_read"]])
-def test_it_runs_once_the_backfill_is_done(things: Database, step: Step) -> None:
+def test_what_needs_it_runs_once_it_is_done(things: Database) -> None:
     begin(things, SET_SQL)
     work_until_idle()
-    things.migrate(step)
+    for step in ("not_null", "by_name", "drop_read"):
+        things.migrate(NEEDING[step])
 
 
 def test_a_shadow_that_it_reads_stays_until_it_is_done(things: Database) -> None:
@@ -113,12 +119,6 @@ def test_a_shadow_that_it_reads_stays_until_it_is_done(things: Database) -> None
     with pytest.raises(UnsafeOperation, match=r"drop_shadow_contract.* needs the backfill 'sizes'"):
         things.migrate(lambda: drop_shadow_contract("things", "name"))
     assert things.scalar("SELECT count(*) FROM pg_attribute WHERE attname = 'name_shadow'") == 1
-
-
-@pytest.mark.parametrize("step", NOT_NEEDING.values(), ids=NOT_NEEDING)
-def test_what_has_nothing_to_do_with_it_is_not_refused(things: Database, step: Step) -> None:
-    begin(things, SET_SQL)
-    things.migrate(step)
 
 
 def test_what_was_never_begun_is_refused(things: Database) -> None:
@@ -160,17 +160,16 @@ def test_printed_it_ends_the_script_that_comes_too_early(things: Database, psql:
     psql(script)
 
 
-@pytest.mark.parametrize(
-    ("set_sql", "columns"),
-    [
-        ("size = 1", {"size"}),
-        ("Size = f(a, b = 3), note = ', c = 1'", {"size", "note"}),
-        ('"Odd name" = 1, (a, b) = (SELECT 1, c)', {"Odd name", "a", "b"}),
-        ("a = CASE WHEN b = 1 THEN 2 END", {"a"}),
-    ],
-)
-def test_the_columns_that_a_backfill_writes(set_sql: str, columns: set[str]) -> None:
-    assert assigned_columns(set_sql) == columns
+ASSIGNED = {
+    "size = 1": {"size"},
+    "Size = f(a, b = 3), note = ', c = 1'": {"size", "note"},
+    '"Odd name" = 1, (a, b) = (SELECT 1, c)': {"Odd name", "a", "b"},
+    "a = CASE WHEN b = 1 THEN 2 END": {"a"},
+}
+
+
+def test_the_columns_that_a_backfill_writes() -> None:
+    assert {set_sql: assigned_columns(set_sql) for set_sql in ASSIGNED} == ASSIGNED
 
 
 CALLS = "from app.release.operations import *\nSIZE = 'length(name) % 10'\n"
@@ -201,14 +200,13 @@ def refused(things: Database, to_apply: list[Script]) -> str | None:
         return unfinished_backfill(connection, to_apply)
 
 
-@pytest.mark.parametrize("begins", BEGINS.values(), ids=BEGINS)
-def test_to_begin_it_and_to_need_it_in_one_run_is_refused(things: Database, tmp_path: Path, begins: str) -> None:
-    for name, needs in NEEDS.items():
-        reason = refused(things, scripts(tmp_path / name, begins, needs))
+def test_to_begin_it_and_to_need_it_in_one_run_is_refused(things: Database, tmp_path: Path) -> None:
+    for (how, begins), (name, needs) in itertools.product(BEGINS.items(), NEEDS.items()):
+        reason = refused(things, scripts(tmp_path / f"{how}_{name}", begins, needs))
         assert reason is not None
         assert reason.startswith("0003: ")
         assert "0002 begins it in this same run. Release up to 0002 first" in reason
-    assert refused(things, scripts(tmp_path / "alone", begins)) is None
+    assert refused(things, scripts(tmp_path / "alone", BEGINS["plain"])) is None
 
 
 def test_in_a_small_table_one_run_may_do_both(things: Database, tmp_path: Path) -> None:
@@ -219,17 +217,17 @@ def test_in_a_small_table_one_run_may_do_both(things: Database, tmp_path: Path) 
     assert refused(things, both) is None
 
 
-@pytest.mark.parametrize("needs", NEEDS.values(), ids=NEEDS)
 def test_a_pending_step_is_refused_until_what_an_earlier_release_began_is_done(
-    things: Database, tmp_path: Path, needs: str
+    things: Database, tmp_path: Path
 ) -> None:
     begin(things)
-    to_apply = scripts(tmp_path, needs)
-    assert "which is not done: 0 % of about" in str(refused(things, to_apply))
+    pending = {name: scripts(tmp_path / name, needs) for name, needs in NEEDS.items()}
+    for to_apply in pending.values():
+        assert "which is not done: 0 % of about" in str(refused(things, to_apply))
     work_until_idle()
-    assert refused(things, to_apply) is None
+    assert [name for name, to_apply in pending.items() if refused(things, to_apply)] == []
     things.execute("INSERT INTO things (name) VALUES ('of old code')")
-    assert (refused(things, to_apply) is None) == ("require" not in needs)
+    assert [name for name, to_apply in pending.items() if refused(things, to_apply)] == ["by_name"]
 
 
 def test_one_that_the_run_cancels_is_not_waited_for(things: Database, tmp_path: Path) -> None:

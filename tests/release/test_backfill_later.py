@@ -1,5 +1,7 @@
 """A long backfill fills every row once, whatever it finds in the table; what cannot work is refused, or is named."""
 
+from collections.abc import Iterator
+
 import pytest
 from flask import current_app
 from sqlalchemy.exc import ProgrammingError
@@ -10,12 +12,13 @@ from app.release.backfills.table import AT_ONCE, DONE, FAILED, RUNNING
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.operations import backfill_later, require_backfilled
 from app.release.operations.schemas import in_schema
+from tests.databases import Environment
 from tests.release.backfilling import (
     BATCH,
     FILLED,
     UNFILLED,
     begin,
-    in_use,
+    database_in_use,
     jobs,
     sizes,
     work_once,
@@ -28,8 +31,14 @@ RECORDED = "SELECT count(*) > 0 FROM schema_backfills"
 
 
 @pytest.fixture
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with database_in_use(server_environment) as environment:
+        yield environment
+
+
+@pytest.fixture
 def things(database: Database) -> Database:
-    return in_use(database)
+    return database
 
 
 def test_the_migration_fills_no_row_and_leaves_one_job(things: Database) -> None:
@@ -48,13 +57,6 @@ def test_a_migration_that_fails_leaves_neither_the_record_nor_the_job(things: Da
         things.migrate(upgrade)
     assert jobs() == []
     assert not things.scalar(RECORDED)
-
-
-def test_a_job_fills_one_batch_and_leaves_the_job_of_the_next(things: Database) -> None:
-    begin(things)
-    work_once()
-    assert things.scalar(FILLED) == BATCH
-    assert jobs() == [("sizes", 2)]
 
 
 def test_where_little_is_to_be_filled_a_batch_does_not_grow(things: Database) -> None:
@@ -145,22 +147,20 @@ def test_a_name_that_was_used_for_something_else_is_refused(things: Database) ->
     assert jobs() == [("sizes", 1)]
 
 
-@pytest.mark.parametrize(
-    ("set_sql", "where", "pk", "error"),
-    [
-        ("sise = 1", "size IS NULL", "id", ProgrammingError),
-        ("size = 1", "sise IS NULL", "id", ProgrammingError),
-        ("size = 'one'", "size IS NULL; DELETE FROM things", "id", ProgrammingError),
-        ("size = 1", "size IS NULL", "owner_id", UnsafeOperation),
-    ],
-)
-def test_what_cannot_work_is_refused_by_the_migration(
-    things: Database, set_sql: str, where: str, pk: str, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        begin(things, set_sql, where, pk)
-    assert not things.scalar(RECORDED)
-    assert (jobs(), things.scalar(UNFILLED)) == ([], 3000)
+CANNOT_WORK: list[tuple[str, str, str, type[Exception]]] = [
+    ("sise = 1", "size IS NULL", "id", ProgrammingError),
+    ("size = 1", "sise IS NULL", "id", ProgrammingError),
+    ("size = 'one'", "size IS NULL; DELETE FROM things", "id", ProgrammingError),
+    ("size = 1", "size IS NULL", "owner_id", UnsafeOperation),
+]
+
+
+def test_what_cannot_work_is_refused_by_the_migration(things: Database) -> None:
+    for set_sql, where, pk, error in CANNOT_WORK:
+        with pytest.raises(error):
+            begin(things, set_sql, where, pk)
+        assert not things.scalar(RECORDED)
+        assert (jobs(), things.scalar(UNFILLED)) == ([], 3000)
 
 
 def test_without_a_queue_it_is_refused_with_the_way_out(things: Database) -> None:
@@ -185,8 +185,6 @@ def test_before_the_queue_exists_it_waits_for_it(things: Database) -> None:
     ("type_", "value"),
     [
         ("text", "'key ' || id"),
-        ("uuid", "md5(id::text)::uuid"),
-        ("numeric", "id * 1e20 + 0.5"),
         ("timestamptz", "'epoch'::timestamptz + id * interval '1.000001 seconds'"),
         ("bytea", "sha256(id::text::bytea)"),
     ],
