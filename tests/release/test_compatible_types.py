@@ -3,6 +3,7 @@
 Each pair is tried with code of the old type on a column of the new one. Pairs that look alike fail in one of these.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +19,8 @@ from app.release.compatible_types import conversion, is_compatible
 from app.release.mapping import type_name
 from app.release.operations import change_type_online
 from app.release.sql.dialect import DIALECT
-from tests.release.migrating import Database
+from tests.databases import Environment, empty_database
+from tests.release.migrating import Database, connected
 
 Type = sa.types.TypeEngine[Any]
 
@@ -33,23 +35,15 @@ class Mood(StrEnum):
 
 # Name: old type, new type, values of before, a value that old code writes afterwards.
 COMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
-    "smallint to integer": (sa.SmallInteger(), sa.Integer(), [-32768, 0, 32767, None], 7),
     "smallint to bigint": (sa.SmallInteger(), sa.BigInteger(), [-32768, 0, 32767, None], 7),
     "integer to bigint": (sa.Integer(), sa.BigInteger(), [-(2**31), 0, 2**31 - 1, None], 7),
     "real to double": (sa.REAL(), sa.Double(), [0.1, -2.5e30, 0.0, float("inf"), None], 0.3),
     "float(24) to float": (sa.Float(24), sa.Float(), [0.1, -2.5e30, 0.0, None], 0.3),
     "json to jsonb": (sa.JSON(), pg.JSONB(), [{"b": [1, 1.50, "é"], "a": None}, [], "text", 3], {"c": {"d": 1}}),
-    "numeric, more digits": (
-        sa.Numeric(5, 2),
-        sa.Numeric(9, 2),
-        [Decimal("999.99"), Decimal("-1.5"), None],
-        Decimal(7),
-    ),
     "numeric, finer": (sa.Numeric(5, 2), sa.Numeric(7, 4), [Decimal("999.99"), Decimal("-1.5"), None], Decimal(7)),
     "numeric without limit": (sa.Numeric(5, 2), sa.Numeric(), [Decimal("999.99"), None], Decimal(7)),
     "longer text": (sa.String(5), sa.String(9), ["a", "b ", "é", None], "c"),
     "text without limit": (sa.String(5), sa.Text(), ["a", "b ", "é", None], "c"),
-    "text, another name": (sa.Text(), sa.String(), ["a", "b ", "é", None], "c"),
     "array of longer texts": (pg.ARRAY(sa.String(5)), pg.ARRAY(sa.String(9)), [["a", "b"], [], None], ["c"]),
     "longer bit varying": (pg.BIT(4, varying=True), pg.BIT(varying=True), ["101", "", None], "11"),
     "finer timestamp": (pg.TIMESTAMP(precision=3), pg.TIMESTAMP(), [datetime(2020, 2, 1, 1, 1, 1, 5000)], MOMENT),
@@ -58,11 +52,9 @@ COMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
 INCOMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
     "integer to numeric": (sa.Integer(), sa.Numeric(), [1, 2], 3),
     "integer to text": (sa.Integer(), sa.Text(), [9, 10], 11),
-    "text to integer": (sa.Text(), sa.Integer(), ["9", "10"], "11"),
     "integers to bigints": (pg.ARRAY(sa.Integer()), pg.ARRAY(sa.BigInteger()), [[1, 2], [3]], [4]),
     "array of texts without limit": (pg.ARRAY(sa.String(5)), pg.ARRAY(sa.Text()), [["a"], ["b"]], ["c"]),
     "char to varchar": (sa.CHAR(5), sa.String(5), ["ab", "b"], "c"),
-    "longer char": (sa.CHAR(5), sa.CHAR(7), ["ab", "b"], "c"),
     "longer bits": (pg.BIT(3), pg.BIT(5), ["101", "110"], "011"),
     "char to text": (sa.CHAR(5), sa.Text(), ["ab", "b"], "c"),
     "enum to text": (sa.Enum(Mood, name="mood"), sa.Text(), [Mood.GOOD, Mood.BAD], Mood.GOOD),
@@ -78,7 +70,7 @@ def table_of(type_: Type) -> Table:
 
 
 def observed(engine: Engine, things: Table, values: list[Any], written: Any) -> list[Any]:
-    """What code that maps the column so sees: its values with their classes, those it finds, and their order."""
+    """Return what code that maps the column so sees: values with their classes, those it finds, and their order."""
     value = things.c.value
     with engine.begin() as connection:
         seen: list[Any] = [
@@ -98,7 +90,7 @@ def observed(engine: Engine, things: Table, values: list[Any], written: Any) -> 
 
 
 def is_exact(value: Any) -> bool:
-    """A real is not equal to the 0.1 that was stored in it. A double is: there, old code finds what it looks for."""
+    """Leave out what a real is not equal to, though it was stored in it: 0.1. A double is."""
     return not isinstance(value, float) or value in (0.0, float("inf"))
 
 
@@ -109,6 +101,19 @@ def prepared(database: Database, type_: Type, values: list[Any]) -> Table:
         for number, value in enumerate(values, start=1):
             connection.execute(sa.insert(things).values(id=number, value=value))
     return things
+
+
+@pytest.fixture(scope="module")
+def shared(server_environment: Environment) -> Iterator[Database]:
+    """Make one database for all pairs, each of which makes its own table `things`."""
+    with empty_database(server_environment) as environment, connected(environment) as database:
+        yield database
+
+
+@pytest.fixture
+def database(shared: Database) -> Iterator[Database]:
+    yield shared
+    shared.execute("DROP TABLE things; DROP TYPE IF EXISTS mood")
 
 
 @pytest.mark.parametrize(("old", "new", "values", "written"), COMPATIBLE.values(), ids=COMPATIBLE)
@@ -150,17 +155,12 @@ SMALLER = [
     ("numeric(9,2)", "double precision"), ("character varying(5)", "character(5)"), ("text", "character varying(80)"),
     ("character varying(50)", "character varying(49)"), ("text", "character(1)"), ("integer", "bigint[]"),
     ("timestamp with time zone", "timestamp without time zone"), ("time(3) with time zone", "time(0) with time zone"),
-    ("mood", "text"),
+    ("mood", "text")
 ]  # fmt: skip
 # With the schema of its own that an enum may have in the one place and not in the other.
 THE_SAME = [("integer", "integer"), ("character(3)", "character(3)"), ("mood", "audit.mood"), ("mood[]", "mood[]")]
 
 
-@pytest.mark.parametrize(("old", "new"), SMALLER)
-def test_a_smaller_type_is_not_compatible(old: str, new: str) -> None:
-    assert not is_compatible(old, new)
-
-
-@pytest.mark.parametrize(("old", "new"), THE_SAME)
-def test_a_type_is_compatible_with_itself(old: str, new: str) -> None:
-    assert is_compatible(old, new)
+def test_a_type_is_compatible_with_itself_and_not_with_a_smaller_one() -> None:
+    assert [pair for pair in THE_SAME if not is_compatible(*pair)] == []
+    assert [pair for pair in SMALLER if is_compatible(*pair)] == []
