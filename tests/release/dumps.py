@@ -13,7 +13,7 @@ COLUMN_VERSION = re.compile(r"^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_at
 
 
 def schema_dump(environment: Environment) -> str:
-    """`pg_dump -s`."""
+    """Return what `pg_dump -s` prints."""
     return COLUMN_VERSION.sub("", _pg_dump(environment, "--schema-only", "--no-owner"))
 
 

@@ -1,4 +1,4 @@
-"""Fingerprint of a database: everything in its catalog and in its tables that a migration can change.
+"""Compare databases by a fingerprint: everything in its catalog and in its tables that a migration can change.
 
 It asks PostgreSQL for definitions and shares no code with app.release, so it can bear witness about it. One statement
 for the catalog and one for the rows, since `pg_dump` would take longer than most tests.
@@ -78,13 +78,13 @@ _ROWS = (
 
 
 def fingerprint(engine: Engine) -> Fingerprint:
-    """Two of them are equal when nothing was changed in between; what differs says what was."""
+    """Return a fingerprint. Two of them are equal when nothing was changed in between; what differs says what was."""
     with engine.connect() as connection:
         return frozenset(_catalog(connection) | _rows(connection))
 
 
 def schema_fingerprint(engine: Engine) -> Fingerprint:
-    """The same without the rows."""
+    """Return the same without the rows."""
     with engine.connect() as connection:
         return frozenset(_catalog(connection))
 

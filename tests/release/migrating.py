@@ -24,7 +24,7 @@ LOCK_KEY = lock_key("semicircle")
 
 
 class Database:
-    """A database; each call is a transaction of its own, on a connection of its own.
+    """Work with a database; each call is a transaction of its own, on a connection of its own.
 
     Args:
         engine: of anybody who works with the database.

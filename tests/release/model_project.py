@@ -63,7 +63,7 @@ class ModelProject:
         self.number = 1
 
     def change(self, change: Callable[[MetaData], object]) -> None:
-        """The models are those of the shop, changed so."""
+        """Change the models from those of the shop."""
         metadata = shop.models()
         change(metadata)
         options: Options = self.app.extensions["release"]
@@ -75,7 +75,7 @@ class ModelProject:
         return options.metadata
 
     def migrate(self) -> Path | None:
-        """`flask db migrate`; the file that it wrote, which has to be valid Python without a complaint of ruff."""
+        """Run `flask db migrate`; return the file, which has to be valid Python without a complaint of ruff."""
         before = set(self.files())
         flask_migrate.migrate(str(self.folder), message="A change")
         new = set(self.files()) - before
@@ -92,7 +92,7 @@ class ModelProject:
         return file
 
     def write(self, up: str, down: str = "pass", phase: str = "expand") -> None:
-        """A revision by hand."""
+        """Write a revision by hand."""
         self.number += 1
         text = HAND_WRITTEN.format(number=self.number, down=self.number - 1, phase=phase, up=up, down_line=down)
         (self.folder / f"versions/{self.number:04d}_by_hand.py").write_text(text)
@@ -105,7 +105,7 @@ class ModelProject:
 
     @contextmanager
     def newest_held_back(self) -> Iterator[None]:
-        """The code of now without its newest revision, which is released after it."""
+        """Release the code of now without its newest revision, which follows after the block."""
         file = self.files()[-1]
         text = file.read_text()
         file.unlink()
@@ -136,16 +136,16 @@ class ModelProject:
             live.record_live(connection, self.metadata, f"{self.number:04d}")
 
     def was_judged(self) -> bool:
-        """Whether the newest revision ran under the guard, which notes what it cost."""
+        """Return whether the newest revision ran under the guard, which notes what it cost."""
         query = "SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = :number"
         return bool(self.database.scalar(query, number=f"{self.number:04d}"))
 
     def check(self) -> None:
-        """`flask db check`, which ends the process when models and database differ."""
+        """Run `flask db check`, which ends the process when models and database differ."""
         flask_migrate.check(str(self.folder))
 
     def downgrade(self, number: int = 1) -> None:
-        """Back to a revision, by default to the tables of the shop, giving up the values that each refusal names."""
+        """Go back to a revision, by default to the tables of the shop, giving up the values that each refusal names."""
         lose: list[str] = []
         while True:
             try:
@@ -170,7 +170,7 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def model_project(environment: Environment, folder: Path) -> Iterator[ModelProject]:
-    """In the context of its application."""
+    """Yield a project in the context of its application."""
     app = Flask("shop", root_path=str(folder))
     flask_migrate.Migrate().init_app(app, None, directory=str(make_folder(folder)))
     release.init_app(app, Options(shop.models(), environment["DATABASE_URL"], "shop"))

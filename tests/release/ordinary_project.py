@@ -56,12 +56,10 @@ STEPS = {
     op.create_table('users',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('email', sa.String(length=120), nullable=False),
+    sa.Column('name', sa.String(length=50), nullable=True),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('email')
     )""",
-    "8d0e4b6f2c35": """
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('name', sa.String(length=50), nullable=True))""",
     "b7a95e01d4c2": """
     op.create_table('orders',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -72,8 +70,7 @@ STEPS = {
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('orders', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_orders_user_id'), ['user_id'], unique=False)""",
-    "0c6d1f83aa57": """
+        batch_op.create_index(batch_op.f('ix_orders_user_id'), ['user_id'], unique=False)
     with op.batch_alter_table('users', schema=None) as batch_op:
         batch_op.add_column(sa.Column('active', sa.Boolean(), server_default=sa.text('true'), nullable=False))""",
     "e52b90c47f18": """
@@ -112,7 +109,7 @@ INSERT INTO orders (user_id, quantity, state) SELECT id, 1, 'open' FROM users;
 
 
 def revision_files() -> dict[str, str]:
-    """name of the file: its text."""
+    """Return each file's name with its text."""
     files, down = {}, None
     for number, (revision, code) in enumerate(STEPS.items(), 1):
         text = REVISION.format(number=number, revision=revision, down=down, code=code)
@@ -157,20 +154,20 @@ class Shop:
         return subprocess.CompletedProcess(arguments, done["status"], done["stdout"], done["stderr"])
 
     def flask(self, *arguments: str) -> str:
-        """What the command prints; it has to end well."""
+        """Return what the command prints; it has to end well."""
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def python(self, program: str) -> str:
-        """What a program prints that imports the project."""
+        """Return what a program prints that imports the project."""
         command, environment = [sys.executable, "-c", program], {**os.environ, **self.environment}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def adopt(self) -> None:
-        """What docs/schema-changes.md says under "In another project"."""
+        """Do what docs/schema-changes.md says under "In another project"."""
         copy = self.folder / "release"
         shutil.copytree(ROOT / "app/release", copy, ignore=shutil.ignore_patterns("__pycache__"))
         for path in copy.rglob("*.py"):
@@ -185,6 +182,6 @@ class Shop:
         return {file: (self.folder / file).read_text().splitlines() for file in CHANGED}
 
     def newest_revision(self) -> str:
-        """The text of the file that was written last."""
+        """Return the text of the file that was written last."""
         files = (self.folder / "migrations/versions").glob("*.py")
         return max(files, key=lambda file: file.stat().st_mtime_ns).read_text()

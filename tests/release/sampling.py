@@ -15,13 +15,13 @@ Case = TypeVar("Case")
 
 
 def one_in(number: int, cases: Sequence[Case]) -> list[object]:
-    """The cases as parameters. One in so many is run by `make test`."""
+    """Return the cases as parameters. One in so many is run by `make test`."""
     return sampled(cases, cases[::number])
 
 
 def named(number: int, cases: Mapping[str, Any]) -> list[Any]:
-    """The values as parameters, those of a tuple each by itself, with the keys as ids. One in so many is run by
-    `make test`.
+    """Return the values as parameters, those of a tuple each by itself, with the keys as ids. One in so many is run
+    by `make test`.
     """
     marked = zip(cases.items(), one_in(number, list(cases)), strict=True)
     return [
@@ -31,6 +31,6 @@ def named(number: int, cases: Mapping[str, Any]) -> list[Any]:
 
 
 def sampled(cases: Sequence[Case], sample: Sequence[Case]) -> list[object]:
-    """The cases as parameters. Those of the sample are run by `make test`."""
+    """Return the cases as parameters. Those of the sample are run by `make test`."""
     others = itertools.cycle(ON_ONE_SERVER)
     return [case if case in sample else pytest.param(case, marks=next(others)) for case in cases]

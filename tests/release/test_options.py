@@ -1,4 +1,4 @@
-"""What a project tells app.release about itself, and what follows from it."""
+"""A project tells app.release its models, its URL and its name."""
 
 import pytest
 from flask import Flask
