@@ -231,7 +231,8 @@ WIDENED = [
         down=("change_type_online('things', 'size', 'INTEGER')", "drop_shadow_contract('things', 'size')"),
     ),
     expand(
-        "an enum with another value", replace(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")
+        "an enum with another value",
+        both(without("colour", "labels"), add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")),
     ),
     Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True).written(
         "widen_text_online('things', 'code', 'VARCHAR(80)')"
