@@ -42,16 +42,6 @@ def things(database: Database) -> Database:
     return database
 
 
-def test_a_batch_that_was_killed_leaves_nothing_and_its_job_does_it_again(things: Database) -> None:
-    begin(things)
-    with things.engine.connect() as killed:
-        run_batch(killed, "sizes", 1)
-        killed.rollback()  # what the server does when the worker is gone
-    assert (things.scalar(FILLED), sizes(things).turn, jobs()) == (0, 1, [("sizes", 1)])
-    work_until_idle()
-    assert (things.scalar(FILLED), sizes(things).rows_done) == (3000, 3000)
-
-
 def test_killed_at_any_statement_a_batch_leaves_nothing(things: Database) -> None:
     begin(things)
     before = sizes(things)._replace(idle_for=0)

@@ -1,19 +1,17 @@
 """Compatible types: code of the old type, as it was written, reads, writes, finds and orders as it did.
 
-Each pair is tried with code of the old type on a column of the new one. Pairs that look alike fail in one of these.
+Each pair is tried with code of the old type on a column of the new one.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.exc import DBAPIError
 
 from app.release.compatible_types import conversion, is_compatible
 from app.release.mapping import type_name
@@ -26,11 +24,6 @@ Type = sa.types.TypeEngine[Any]
 
 
 MOMENT = datetime(2021, 3, 1, 12, 30, 1)
-
-
-class Mood(StrEnum):
-    GOOD = "good"
-    BAD = "bad"
 
 
 # Name: old type, new type, values of before, a value that old code writes afterwards.
@@ -48,20 +41,6 @@ COMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
     "longer bit varying": (pg.BIT(4, varying=True), pg.BIT(varying=True), ["101", "", None], "11"),
     "finer timestamp": (pg.TIMESTAMP(precision=3), pg.TIMESTAMP(), [datetime(2020, 2, 1, 1, 1, 1, 5000)], MOMENT),
     "finer time": (pg.TIME(precision=0), pg.TIME(), [MOMENT.time()], MOMENT.time()),
-}
-INCOMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
-    "integer to numeric": (sa.Integer(), sa.Numeric(), [1, 2], 3),
-    "integer to text": (sa.Integer(), sa.Text(), [9, 10], 11),
-    "integers to bigints": (pg.ARRAY(sa.Integer()), pg.ARRAY(sa.BigInteger()), [[1, 2], [3]], [4]),
-    "array of texts without limit": (pg.ARRAY(sa.String(5)), pg.ARRAY(sa.Text()), [["a"], ["b"]], ["c"]),
-    "char to varchar": (sa.CHAR(5), sa.String(5), ["ab", "b"], "c"),
-    "longer bits": (pg.BIT(3), pg.BIT(5), ["101", "110"], "011"),
-    "char to text": (sa.CHAR(5), sa.Text(), ["ab", "b"], "c"),
-    "enum to text": (sa.Enum(Mood, name="mood"), sa.Text(), [Mood.GOOD, Mood.BAD], Mood.GOOD),
-    "date to timestamp": (sa.Date(), sa.DateTime(), [sa.func.current_date()], sa.func.current_date()),
-    "timestamp with a zone": (sa.DateTime(), sa.DateTime(timezone=True), [sa.func.localtimestamp()], sa.func.now()),
-    "boolean to integer": (sa.Boolean(), sa.Integer(), [True, False], True),
-    "jsonb to text": (pg.JSONB(), sa.Text(), [{"a": 1}], {"b": 2}),
 }
 
 
@@ -113,7 +92,7 @@ def shared(server_environment: Environment) -> Iterator[Database]:
 @pytest.fixture
 def database(shared: Database) -> Iterator[Database]:
     yield shared
-    shared.execute("DROP TABLE things; DROP TYPE IF EXISTS mood")
+    shared.execute("DROP TABLE things")
 
 
 @pytest.mark.parametrize(("old", "new", "values", "written"), COMPATIBLE.values(), ids=COMPATIBLE)
@@ -132,23 +111,13 @@ def test_old_code_does_not_notice_a_compatible_type(
     assert reads == values, "and code of the new type reads the same"
 
 
-@pytest.mark.parametrize(("old", "new", "values", "written"), INCOMPATIBLE.values(), ids=INCOMPATIBLE)
-def test_a_type_that_old_code_notices_is_not_compatible(
-    database: Database, old: Type, new: Type, values: list[Any], written: Any
-) -> None:
-    assert conversion(type_name(old), type_name(new)) is None
-    things = prepared(database, old, values)
-    before = observed(database.engine, things, values, written)
-    kind = new.compile(dialect=DIALECT)
-    cast = "value::int" if kind == "INTEGER" else f"value::text::{kind}"
-    database.execute(f"ALTER TABLE things ALTER value TYPE {kind} USING {cast}")
-    try:
-        after = observed(database.engine, things, values, written)
-    except (DBAPIError, TypeError, LookupError, AttributeError):
-        return
-    assert after != before
-
-
+# Old code reads, compares or orders otherwise.
+OTHERS = [
+    ("integer", "numeric"), ("integer", "text"), ("integer[]", "bigint[]"), ("character varying(5)[]", "text[]"),
+    ("character(5)", "character varying(5)"), ("character(5)", "text"), ("bit(3)", "bit(5)"), ("boolean", "integer"),
+    ("date", "timestamp without time zone"), ("timestamp without time zone", "timestamp with time zone"),
+    ("jsonb", "text"), ("mood", "text"),
+]  # fmt: skip
 SMALLER = [
     ("bigint", "integer"), ("double precision", "real"), ("jsonb", "json"), ("numeric(9,2)", "numeric(5,2)"),
     ("numeric(9,2)", "numeric(9,4)"), ("numeric(9,2)", "numeric(9,0)"), ("numeric", "numeric(9,2)"),
@@ -161,6 +130,6 @@ SMALLER = [
 THE_SAME = [("integer", "integer"), ("character(3)", "character(3)"), ("mood", "audit.mood"), ("mood[]", "mood[]")]
 
 
-def test_a_type_is_compatible_with_itself_and_not_with_a_smaller_one() -> None:
+def test_a_type_is_compatible_with_itself_and_not_with_another_or_a_smaller_one() -> None:
     assert [pair for pair in THE_SAME if not is_compatible(*pair)] == []
-    assert [pair for pair in SMALLER if is_compatible(*pair)] == []
+    assert [pair for pair in (*OTHERS, *SMALLER) if is_compatible(*pair)] == []

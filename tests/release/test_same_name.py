@@ -15,8 +15,6 @@ from app.release.operations import (
     add_unique_online,
     create_index_online,
     rename_with_view,
-    set_default_online,
-    set_not_null_online,
 )
 from tests.release.fingerprint import Fingerprint, schema_fingerprint
 from tests.release.migrating import Database
@@ -209,8 +207,3 @@ def test_a_default_and_not_null_may_come_from_a_later_line_of_the_revision_that_
     rewritten(project, adds, *later)
     project.upgrade()
     assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
-
-
-def test_set_default_and_set_not_null_ask_for_nothing_to_be_explained(things: Database) -> None:
-    things.migrate(lambda: set_default_online("things", "size", "3"))
-    things.migrate(lambda: set_not_null_online("things", "owner_id"))
