@@ -24,7 +24,7 @@ from tests.release.model_project import ModelProject
 from tests.release.release_before import ReleaseBefore
 
 CASES = [*COLUMN_CASES, *RULE_CASES, *TABLE_CASES]
-SAMPLE = 9  # every ninth change is tried by `make test`, too
+SAMPLE = 15  # every fifteenth change is tried by `make test`, too
 
 pytestmark = pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")
 
