@@ -16,8 +16,6 @@ from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
-from app.web.template_output import OutputGenerator, escaped
-
 OUTSIDE_OF_A_REQUEST = Locale("en")  # the language of what is rendered when the process starts
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -37,8 +35,6 @@ class FoldingEnvironment(Environment):
     A template finds what it extends, includes and imports in its own overlay.
     """
 
-    code_generator_class = OutputGenerator
-    escaped = staticmethod(escaped)
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
     loaded: dict[Any, Template]  # of an overlay, by name
 
