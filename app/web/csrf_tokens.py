@@ -1,35 +1,14 @@
-"""CSRF protection of forms: their tokens, and whether a page of ours has sent them.
+"""CSRF over TLS: besides its token, a form needs an origin of ours. Flask-WTF makes and checks the tokens."""
 
-Flask-WTF signs a token for each page, 60 µs. Ours end with the session, so one serves them all.
-"""
-
-from functools import lru_cache
-
-from flask import Flask, current_app, g, request, session
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask import Flask, g, request
+from flask_wtf.csrf import CSRFError
 
 from app.web.proxy import own_origin
 
 
 def init_app(app: Flask) -> None:
-    """Call it after CSRF protection, which offers its own function to templates."""
-    app.jinja_env.globals["csrf_token"] = csrf_token
+    """Call it after CSRF protection, whose tokens are checked first."""
     app.before_request(refuse_foreign_pages)
-
-
-def csrf_token() -> str:
-    """The token of this browser's session. A session without one gets it here."""
-    if "csrf_token" not in session:
-        g.pop("csrf_token", None)  # of a session that ended meanwhile; Flask-WTF would give it out again
-        generate_csrf()  # draws it, and signs it for this page
-    g.csrf_token = _signed(current_app.secret_key, session["csrf_token"])  # where the fields of forms look, too
-    return str(g.csrf_token)
-
-
-@lru_cache(maxsize=4096)
-def _signed(_key: str | bytes | None, _of_session: str) -> str:
-    """Flask-WTF takes both from the application and the session; here they are what the result is remembered by."""
-    return str(generate_csrf())
 
 
 def refuse_foreign_pages() -> None:
@@ -43,7 +22,7 @@ def refuse_foreign_pages() -> None:
 
 
 def is_from_here() -> bool:
-    """Tell if a page of ours sent this: Origin and Referer are ours, where the browser sends them.
+    """Return whether a page of ours sent this: Origin and Referer are ours, where the browser sends them.
 
     Who sends no Referer (a policy of no-referrer, an extension, a proxy) often sends `Origin: null` with forms (Fetch
     standard, "append a request Origin header"), as a sandboxed frame of a foreign page does. Then Sec-Fetch-Site
