@@ -101,7 +101,6 @@ def create_app(config: Config | None = None) -> Flask:
         return migrations_alone(error)
     app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
     app.config.from_object(config)
-    app.ensure_sync = lambda func: func  # type: ignore[method-assign] # no view is async, so none is asked
     if config.ONLY_MIGRATES:
         logs.init_app(app)
         init_database(app)

@@ -1,12 +1,10 @@
 """What a request costs on the wire: each round trip to PostgreSQL is a wait as long as the network is away."""
 
-import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import event
 
 from app.accounts import hashing
@@ -186,8 +184,3 @@ def test_a_connection_goes_back_to_the_pool_as_it_came(site: Site) -> None:
     modes.clear()
     assert visit(browser, token, "POST", "/notes").status_code == 302
     assert modes == [(True, True), (True, True), (False, False)]
-
-
-def test_no_view_is_async(app: Flask) -> None:
-    """Flask would ask this of each function at each call; the factory says that none is."""
-    assert not [name for name, view in app.view_functions.items() if inspect.iscoroutinefunction(view)]
