@@ -36,16 +36,10 @@ class FoldingEnvironment(Environment):
     """
 
     language: str | None = None  # of an overlay; the application's own environment only hands over to them
-    loaded: dict[Any, Template]  # of an overlay, by name
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
         overlay = self if self.language else self._overlay(self._language_of_reader())
-        template = overlay.loaded.get(name)
-        if template is None:
-            template = super(FoldingEnvironment, overlay).get_template(name, parent, globals)
-            if not self.auto_reload:  # Jinja's own cache takes 2 µs a look, and a page looks ten times
-                overlay.loaded[name] = template
-        return template
+        return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
 
     def _language_of_reader(self) -> str:
         """A command may make an application within the context of another one, whose readers are not asked."""
@@ -53,25 +47,23 @@ class FoldingEnvironment(Environment):
         return (locale or OUTSIDE_OF_A_REQUEST).language
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """No template has globals of its own, so none needs a ChainMap, which Jinja copies key by key for each page."""
+        """Return the globals themselves. Jinja's ChainMap is copied key by key for each page."""
         return super().make_globals(d) if d else self.globals
 
     def _overlay(self, language: str) -> "FoldingEnvironment":
         overlays: dict[str, FoldingEnvironment] = self.__dict__.setdefault("overlays", {})
         if language not in overlays:
-            overlay = self.overlay()
-            overlay.language, overlay.loaded = language, {}
-            overlays[language] = overlay
+            overlays[language] = self.overlay()
+            overlays[language].language = language
         return overlays[language]
 
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        template = super()._parse(source, name, filename)
-        if self.language is None or self.auto_reload:  # in development edits show at once, also of what is folded
-            return template
-        is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
-        folded: nodes.Template = Folding(self, is_html).visit(template)
-        folded.set_environment(self)
-        return folded
+    def compile(self, source: Any, name: str | None = None, filename: str | None = None, *how: Any, **more: Any) -> Any:
+        """Compile the folded template. In development edits show at once, so nothing is folded."""
+        if self.language and not self.auto_reload:
+            is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
+            source = Folding(self, is_html).visit(self.parse(source, name, filename))
+            source.set_environment(self)
+        return super().compile(source, name, filename, *how, **more)
 
 
 class Folding(NodeTransformer):

@@ -19,6 +19,7 @@ ART = Path(__file__).parents[1] / "templates/art"
 def init_app(app: Flask) -> None:
     """Comes before everything that touches the templates' environment."""
     app.jinja_environment = FoldingEnvironment
+    app.jinja_options = {"cache_size": -1}  # a plain dict; Jinja's LRU cache is slower, and would never be full
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     # Paths that do not depend on the request: neither its Host nor its SCRIPT_NAME can lead a page elsewhere.
