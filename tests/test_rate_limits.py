@@ -1,6 +1,8 @@
 """Rate limits: a token bucket that requests at once cannot pass together, and that shuts nobody out for ever."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -9,7 +11,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.limits import rate_limits
-from app.limits.rate_limits import Limit, RateLimited, give_back, purge_full_buckets, spent, take
+from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, give_back, purge_full_buckets, spent, take
 
 LIMIT = Limit("test", 3, timedelta(seconds=20))
 
@@ -157,3 +159,58 @@ def test_at_most_120_guesses_an_hour_reach_a_password(limit: Limit) -> None:
         pass_time(30)
         guesses += taken(limit, "alice", tries=2)
     assert 100 <= guesses <= 120
+
+
+class Clock:
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def tokens_of(buckets: ProcessBuckets, key: str, tries: int) -> list[int]:
+    """Return the tokens left after each try that got one."""
+    left = []
+    for _ in range(tries):
+        with suppress(RateLimited):
+            left.append(buckets.take(LIMIT, key).remaining)
+    return left
+
+
+def test_a_bucket_of_the_process_holds_its_capacity_and_sends_no_statement(statements: list[str]) -> None:
+    buckets = ProcessBuckets(Clock())
+    assert tokens_of(buckets, "a", tries=10) == [2, 1, 0]
+    assert tokens_of(buckets, "b", tries=10) == [2, 1, 0]
+    assert statements == []
+
+
+@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (39.9, 1), (60, 3), (86400, 3)])
+def test_tokens_of_the_process_come_back_up_to_the_capacity(passed: float, tokens: int) -> None:
+    clock = Clock()
+    buckets = ProcessBuckets(clock)
+    tokens_of(buckets, "a", tries=3)
+    clock.seconds += passed
+    assert len(tokens_of(buckets, "a", tries=10)) == tokens
+
+
+def test_a_bucket_of_the_process_says_when_to_come_back_and_when_it_is_full() -> None:
+    clock = Clock()
+    buckets = ProcessBuckets(clock)
+    assert [buckets.take(LIMIT, "a").reset for _ in range(3)] == [20, 40, 60]
+    clock.seconds += 0.5
+    with pytest.raises(RateLimited) as refused:
+        buckets.take(LIMIT, "a")
+    assert refused.value.seconds == 20
+
+
+def test_a_process_forgets_its_buckets_rather_than_grow() -> None:
+    buckets = ProcessBuckets(Clock())
+    for number in range(ProcessBuckets.MOST + 1):
+        buckets.take(LIMIT, number)
+    assert len(buckets._full_at) == 1
+
+
+def test_concurrent_reads_cannot_exceed_the_limit_of_the_process() -> None:
+    buckets = ProcessBuckets(Clock())
+    with ThreadPoolExecutor(5) as threads:
+        assert sum(threads.map(lambda _: len(tokens_of(buckets, "a", 1)), range(200))) == LIMIT.capacity

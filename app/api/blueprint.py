@@ -16,9 +16,9 @@ from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
 from app.extensions import csrf
-from app.limits import rate_leases, rate_limits
+from app.limits import rate_limits
 from app.limits.quotas import DeletedSince
-from app.limits.rate_limits import Limit, RateLimited, Standing
+from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.notes.service import NoteNotFound
 from app.todos.service import TodoNotFound
 from app.web import throttling
@@ -26,7 +26,7 @@ from app.web.problem import Problem
 from app.wordcounts.service import ResultNotFound
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-bp.record_once(lambda state: rate_leases.init_app(state.app))
+bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
 csrf.exempt(bp)
 
 
@@ -52,7 +52,7 @@ def let_in() -> None:
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
         raise Problem(403, _("Not allowed"), sentence, {"WWW-Authenticate": challenge})
     limit = limit_of_request()
-    take = rate_leases.take if limit is rate_limits.API_READS else rate_limits.take
+    take = current_app.extensions["reads"].take if limit is rate_limits.API_READS else rate_limits.take
     g.standing = take(limit, holder.id)
 
 

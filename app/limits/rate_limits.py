@@ -16,9 +16,11 @@ token bucket in one column and one statement, which no two requests at once can 
 import hashlib
 import hmac
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Lock
+from time import monotonic
 from typing import NamedTuple
 
 from flask import current_app
@@ -114,33 +116,32 @@ class Bucket(Base):
 _TAKE = text(
     """
     WITH taken AS (
-        INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :taken)
-        ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at - :returned, now()) + :taken
-        WHERE greatest(rate_limits.full_at - :returned, now()) + :taken <= now() + :window
+        INSERT INTO rate_limits (id, full_at) VALUES (:id, now() + :refill)
+        ON CONFLICT (id) DO UPDATE SET full_at = greatest(rate_limits.full_at, now()) + :refill
+        WHERE greatest(rate_limits.full_at, now()) + :refill <= now() + :window
         RETURNING full_at
     )
     SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 0 ELSE greatest(1, ceil(extract(epoch FROM
-        (SELECT full_at FROM rate_limits WHERE id = :id) + :taken - :window - now()))) END::int AS seconds,
+        (SELECT full_at FROM rate_limits WHERE id = :id) + :refill - :window - now()))) END::int AS seconds,
         coalesce(extract(epoch FROM (SELECT full_at FROM taken) - now()), 0)::float AS until_full
     """
 )
 _GIVE_BACK = text("UPDATE rate_limits SET full_at = full_at - :refill WHERE id = :id")
 
 
-def take(limit: Limit, key: str | int, count: int = 1, returned: int = 0) -> Standing:
+def take(limit: Limit, key: str | int) -> Standing:
     """Take a token, in a transaction of its own. Call it before the request has changed anything.
 
     Args:
         limit: one of this module.
         key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
-        count, returned: tokens to take, all or none, and to give back before; see rate_leases.py.
 
     Raises:
-        RateLimited: the bucket has too few tokens. Nothing was changed.
+        RateLimited: the bucket is empty. Nothing was changed.
     """
     window = limit.capacity * limit.refill
-    moved = {"taken": count * limit.refill, "returned": returned * limit.refill}
-    taken = db.session.execute(_TAKE, {"id": _bucket_id(limit, key), "window": window, **moved}).one()
+    parameters = {"id": _bucket_id(limit, key), "refill": limit.refill, "window": window}
+    taken = db.session.execute(_TAKE, parameters).one()
     db.session.commit()
     if taken.seconds:
         raise RateLimited(taken.seconds)
@@ -158,7 +159,7 @@ def give_back(limit: Limit, key: str | int) -> None:
 def spent(limit: Limit, key: str | int) -> Iterator[None]:
     """Take a token for what is done inside. An error that passes through gives it back: it was not done.
 
-    Of many at once no more than the limit get inside, which a token that is taken afterwards would not hold.
+    Concurrent requests cannot exceed the limit, as they could if the token was taken afterwards.
 
     Raises:
         RateLimited: before anything was done.
@@ -170,6 +171,34 @@ def spent(limit: Limit, key: str | int) -> Iterator[None]:
         db.session.rollback()  # what the caller has begun is not committed with the token
         give_back(limit, key)
         raise
+
+
+class ProcessBuckets:
+    """Token buckets of one process, for reads, which need no exactness: they cost no statement.
+
+    Several processes together let that many times the limit through. `clock` gives seconds.
+    """
+
+    MOST = 1000  # buckets; beyond, all are forgotten, and so begin full again
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._full_at: dict[tuple[str, str | int], float] = {}
+
+    def take(self, limit: Limit, key: str | int) -> Standing:
+        """Take a token. Raises: RateLimited."""
+        refill = limit.refill.total_seconds()
+        with self._lock:
+            now = self._clock()
+            until_full = max(self._full_at.get((limit.name, key), now) - now, 0.0) + refill
+            missing = until_full - limit.capacity * refill
+            if missing > 1e-6:
+                raise RateLimited(math.ceil(missing))
+            if len(self._full_at) >= self.MOST:
+                self._full_at.clear()
+            self._full_at[limit.name, key] = now + until_full
+        return Standing(limit, math.floor(limit.capacity - until_full / refill + 1e-6), math.ceil(until_full))
 
 
 @nightly("rate_limits.purge_full_buckets")
