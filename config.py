@@ -67,7 +67,7 @@ class Config:
     SESSION_COOKIE_SAMESITE = "Lax"
     PERMANENT_SESSION_LIFETIME = timedelta(days=30)
     SESSION_REFRESH_EACH_REQUEST = False  # it is sent again with each visit that is noted, see browser_session.py
-    WTF_CSRF_SSL_STRICT = False  # asks for a Referer; app/web/csrf_tokens.py takes the Origin too
+    WTF_CSRF_SSL_STRICT = False  # asks for a Referer; app/web/form_tokens.py takes the Origin too
     WTF_CSRF_TIME_LIMIT = None  # a form may stay open for days; its token ends with the session, see sessions.py
 
     BABEL_DEFAULT_LOCALE = "en"

@@ -54,10 +54,8 @@ from app.todos import figures as todo_figures
 from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
 from app.todos.views import bp as todos
-from app.web import autocommit, csrf_tokens, logs, teardown, throttling
+from app.web import autocommit, form_tokens, installation, logs, throttling
 from app.web.health import bp as health
-from app.web.manifest import bp as manifest
-from app.web.offline import bp as offline
 from app.wordcounts import figures as wordcount_figures
 from app.wordcounts import portable as portable_wordcounts
 from app.wordcounts import tasks as wordcount_tasks
@@ -123,8 +121,8 @@ def create_app(config: Config | None = None) -> Flask:
         access_tokens,
         preferences,
         health,
-        manifest,
-        offline,
+        installation.manifest,
+        installation.offline,
         api.bp,
     ):
         app.register_blueprint(feature)
@@ -148,7 +146,6 @@ def init_database(app: Flask) -> None:
     transaction_settings.init_app(app)
     transaction_settings.add_source(app, tracing.session_settings)
     sql_timing.init_app(app)
-    teardown.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
     release.init_app(app, release_options(app))
 
@@ -156,7 +153,7 @@ def init_database(app: Flask) -> None:
 def init_extensions(app: Flask) -> None:
     init_database(app)
     csrf.init_app(app)
-    csrf_tokens.init_app(app)
+    form_tokens.init_app(app)  # after csrf
     login.init_app(app)
     storage.init_app(app)
     message.init_app(app)

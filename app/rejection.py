@@ -1,6 +1,6 @@
-"""One way to refuse a file that was sent: a named reason. Pure.
+"""Refusals that several features share: of a file that was sent, and of work for which the process is too busy. Pure.
 
-The module that reads the file raises the reason; the form that shows it has the sentence.
+The module that reads a file raises the reason; the form that shows it has the sentence.
 """
 
 import enum
@@ -18,3 +18,7 @@ class Rejected(Exception):
         super().__init__(reason)
         self.reason = reason
         self.place = place
+
+
+class Busy(Exception):
+    """The process does as much of this at once as it may, such as decoding photos. Nothing was changed; try again."""

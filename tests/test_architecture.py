@@ -159,7 +159,6 @@ PURE = [
     "app.accounts.hashing",
     "app.accounts.nicknames",
     "app.accounts.password_policy",
-    "app.busy",
     "app.keyset",
     "app.mypage.heat_map",
     "app.passkeys.ceremonies",

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from app.api.problems import wrong_fields
 from app.api.requests import Page
 from app.keyset import Cursor
-from app.web.problem import as_json
+from app.web.errors import as_json
 
 
 def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -22,7 +22,7 @@ from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.notes.service import NoteNotFound
 from app.todos.service import TodoNotFound
 from app.web import throttling
-from app.web.problem import Problem
+from app.web.errors import Problem
 from app.wordcounts.service import ResultNotFound
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")

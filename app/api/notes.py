@@ -20,7 +20,7 @@ from app.notes import archive, cursor, rows, service
 from app.notes.forms import NoteForm
 from app.notes.search import Search
 from app.notes.service import NoteRow
-from app.web.problem import Problem
+from app.web.errors import Problem
 from app.web.request_size import accepts_upload
 
 BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters

@@ -9,7 +9,7 @@ from flask_wtf import FlaskForm
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
-from app.web.problem import Problem
+from app.web.errors import Problem
 
 FormT = TypeVar("FormT", bound=FlaskForm)
 

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from app.api.blueprint import caller
 from app.api.problems import MOST_ERRORS, not_known, not_read
 from app.limits import idempotency
-from app.web.problem import Problem
+from app.web.errors import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, weakness
 from app.accounts.service import EmailTaken, NicknameTaken
-from app.busy import Busy
 from app.database_errors import sqlstate
 from app.demo import service
+from app.rejection import Busy
 from app.storage import StorageUnavailable
 
 GENERATED = 15  # random bytes of a password that is made here; 120 bits, 20 characters

@@ -16,8 +16,7 @@ from app.notes.forms import EditNoteForm, NoteForm, requested, return_url
 from app.notes.models import CONTENT_LENGTH
 from app.notes.texts import TaskNotFound, Tick
 from app.web.access import public
-from app.web.answers import go_to, refusal
-from app.web.drafts import accepted
+from app.web.answers import accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.headers import send_no_referrer

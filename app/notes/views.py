@@ -20,14 +20,13 @@ from app.notes.figures import list_tags
 from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, requested, return_url
 from app.notes.search import Search
 from app.notes.texts import name_and_excerpt
-from app.web.answers import go_to, refusal
-from app.web.drafts import accepted
+from app.web.answers import accepted, go_to, refusal
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
 from app.web.locale import reader
-from app.web.template_folding import constant
+from app.web.templates import constant
 
 Answer = str | Response | tuple[str, int]
 

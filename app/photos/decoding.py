@@ -19,9 +19,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from app.busy import Busy
 from app.photos.containers import TooComplex, TooManyPixels, cheap_to_decode
-from app.rejection import Rejected
+from app.rejection import Busy, Rejected
 
 # The major brand of a HEIC or AVIF photo (ISO/IEC 23008-12, 10.2 and B.4; AVIF 1.1, 6.2); videos have others. They are
 # not read, since their header does not bound what is decoded: of an AVIF of 1.8 kB that says 100 x 100, Pillow decoded

@@ -18,11 +18,11 @@ from sqlalchemy import func, select
 from app import storage
 from app.accounts.models import User
 from app.accounts.service import lock_user
-from app.busy import Busy
 from app.extensions import db
 from app.jobs.queue import defer
 from app.limits import rate_limits
 from app.photos.decoding import Crop, square_webp
+from app.rejection import Busy
 
 log = logging.getLogger(__name__)
 

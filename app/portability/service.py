@@ -22,7 +22,6 @@ from app.accounts.events import Client
 from app.accounts.models import Account, EventKind, User
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
-from app.busy import Busy
 from app.extensions import db
 from app.follower import writes
 from app.limits import rate_limits
@@ -33,6 +32,7 @@ from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
 from app.portability.contract import InvalidItem, Item, Portable
 from app.portability.markdown import MarkdownFile, MarkdownFiles
+from app.rejection import Busy
 
 CHUNK = 64 * 1024  # bytes
 MAX_ITEMS = 100_000  # in each list; the largest storage quota

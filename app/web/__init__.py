@@ -1,6 +1,7 @@
 """What every request shares, whatever feature answers it."""
 
 from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
 
 from app.release import boot_gate
 from app.web import (
@@ -9,11 +10,9 @@ from app.web import (
     autocommit,
     cookies,
     errors,
-    field_attributes,
-    form_tokens,
+    fields,
     formats,
     headers,
-    ids,
     last_resort,
     locale,
     logs,
@@ -24,15 +23,27 @@ from app.web import (
 )
 
 
+class RowIdConverter(IntegerConverter):
+    """`<id:note_id>`: a row id in ASCII digits, 1 to 2⁶³−1, the range of a bigint key.
+
+    The built-in `<int:…>` takes longer numbers and other scripts' digits; PostgreSQL would fail.
+    """
+
+    regex = "[0-9]{1,19}"
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=2**63 - 1)
+
+
 def init_app(app: Flask) -> None:
     logs.init_app(app)  # first, so that every later failure is logged in the same form
-    ids.init_app(app)
+    app.url_map.converters["id"] = RowIdConverter
+    app.url_map.merge_slashes = False  # else a path with two slashes redirects, to whatever host the request names
     proxy.init_app(app)
     templates.init_app(app)
     locale.init_app(app)
     formats.init_app(app)
-    field_attributes.init_app(app)
-    form_tokens.init_app(app)
+    fields.init_app(app)
     cookies.init_app(app)
     static.init_app(app)
     headers.init_app(app)

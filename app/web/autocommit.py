@@ -1,10 +1,13 @@
-"""Autocommit for reads: a GET sends its statements without BEGIN and ROLLBACK, which are a round trip each. So does a
-POST until it has been let in: it reads the session and takes a token of the rate limit, each in one statement.
+"""The connection of a request: autocommit for reads, and its end.
+
+A GET sends its statements without BEGIN and ROLLBACK, which are a round trip each. So does a POST until it has been let
+in: it reads the session and takes a token of the rate limit, each in one statement.
 
 Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own anyway, and a GET writes at most one row,
 in one statement. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
 """
 
+import logging
 import select
 import time
 from collections.abc import Callable
@@ -14,12 +17,15 @@ from typing import Any, TypeVar
 import psycopg2.extensions
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
-from app.extensions import db
+from app.extensions import db, release_reading_connection
 from app.sql_timing import note_commit
 from app.web.access import is_signed_in_write
 
 View = TypeVar("View", bound=Callable[..., object])
+
+log = logging.getLogger(__name__)
 
 # Seconds. A connection that was in use so recently is not pinged first, which saves a busy process a round
 # trip per request. HikariCP does the same (aliveBypassWindowMs).
@@ -70,6 +76,7 @@ def init_app(app: Flask) -> None:
         event.listen(db.engine, "checkin", leave)
         dialect: Any = db.engine.dialect
         dialect.do_ping = partial(ping, dialect.do_ping)
+    app.teardown_appcontext(end_session)  # the last that was registered runs first
 
 
 def ping(ask: Callable[[PooledConnection], bool], connection: PooledConnection) -> bool:
@@ -122,3 +129,17 @@ def only_reads() -> bool:
         return is_signed_in_write() and not g.get("writes", False)
     view = current_app.view_functions.get(request.endpoint or "")
     return not getattr(view, "is_in_transaction", False)
+
+
+def end_session(error: BaseException | None) -> None:
+    """End the session. A connection that is lost when the answer is made changes nothing for the reader.
+
+    The session rolls back what it only read in. When the database dies right then, that fails. What had to be saved was
+    committed before, and a commit that failed was answered with 503. So the page stays what it is.
+    """
+    for end in (db.session.remove, release_reading_connection):
+        try:
+            end()
+        except DBAPIError as lost:
+            log.warning("the connection was lost behind the answer: %s", lost)
+            db.session.registry.clear()  # the pool has dropped the connection already

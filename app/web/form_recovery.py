@@ -13,7 +13,7 @@ from typing import TypeVar
 from flask import current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from app.web.csrf_tokens import is_from_here
+from app.web.form_tokens import is_from_here
 
 View = TypeVar("View", bound=Callable[..., object])
 

@@ -17,7 +17,7 @@ from werkzeug.http import parse_accept_header
 
 from app import time_zones
 from app.extensions import babel
-from app.web.template_folding import constant
+from app.web.templates import constant
 
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
 LOCALES = {code: Locale.parse(code) for code in LANGUAGES}

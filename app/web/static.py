@@ -13,7 +13,7 @@ from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
 
 from app.web.headers import FIXED
-from app.web.template_folding import constant
+from app.web.templates import constant
 
 ROOT = Path(__file__).parents[1] / "static"
 # Speculation rules: Chromium asks for these pages while a finger or a mouse button is down, a tenth of a second before

@@ -1,19 +1,40 @@
-"""What every template can count on: no blank lines where block tags stand, and URLs that are paths of this site."""
+"""Templates: URLs that are paths of this site, no blank lines where block tags stand, and constant folding.
+
+A template is compiled once for each language, with its sentences already translated (compile-time i18n). Sentences,
+icons and URLs without arguments are the same on every page of a language. A call such as `_("Notes")` or
+`url_for("notes.index")` is replaced by its value when the template is compiled. Jinja joins the values with the HTML
+around them, so a page of mostly constant text is written in a few pieces.
+"""
 
 import secrets
+from collections.abc import Callable, MutableMapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import flask
-from flask import Flask
+from babel import Locale
+from flask import Flask, current_app
+from flask.templating import Environment
+from flask_babel import get_locale, get_translations
+from jinja2 import Template, nodes
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
-
-from app.web.template_folding import FoldingEnvironment, constant
 
 # Stands for the id in a URL. It is drawn when the process starts, so that no text of a reader can contain it.
 PLACEHOLDER = secrets.randbelow(2**62) + 1
 ART = Path(__file__).parents[1] / "templates/art"
+OUTSIDE_OF_A_REQUEST = Locale("en")  # the language of what is rendered when the process starts
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def constant(function: Function) -> Function:
+    """Mark a template global whose value depends on its arguments and the reader's language alone.
+
+    It must not look at anything else of the request: what it returns to the first reader is on everybody's page.
+    """
+    function.is_constant = True  # type: ignore[attr-defined]
+    return function
 
 
 def init_app(app: Flask) -> None:
@@ -50,3 +71,78 @@ def init_app(app: Flask) -> None:
 def art(name: str) -> Markup:
     """A drawing of templates/art, as part of the page: it takes the page's colours."""
     return Markup((ART / f"{name}.svg").read_text(encoding="utf-8").strip())  # noqa: S704 - a file of ours
+
+
+class FoldingEnvironment(Environment):
+    """Jinja's environment with an overlay for each language, which has a cache of templates of its own.
+
+    A template finds what it extends, includes and imports in its own overlay.
+    """
+
+    language: str | None = None  # of an overlay; the application's own environment only hands over to them
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        overlay = self if self.language else self._overlay(self._language_of_reader())
+        return super(FoldingEnvironment, overlay).get_template(name, parent, globals)
+
+    def _language_of_reader(self) -> str:
+        """A command may make an application within the context of another one, whose readers are not asked."""
+        locale = get_locale() if current_app == self.app else None
+        return (locale or OUTSIDE_OF_A_REQUEST).language
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the globals themselves. Jinja's ChainMap is copied key by key for each page."""
+        return super().make_globals(d) if d else self.globals
+
+    def _overlay(self, language: str) -> "FoldingEnvironment":
+        overlays: dict[str, FoldingEnvironment] = self.__dict__.setdefault("overlays", {})
+        if language not in overlays:
+            overlays[language] = self.overlay()
+            overlays[language].language = language
+        return overlays[language]
+
+    def compile(self, source: Any, name: str | None = None, filename: str | None = None, *how: Any, **more: Any) -> Any:
+        """Compile the folded template. In development edits show at once, so nothing is folded."""
+        if self.language and not self.auto_reload:
+            is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
+            source = Folding(self, is_html).visit(self.parse(source, name, filename))
+            source.set_environment(self)
+        return super().compile(source, name, filename, *how, **more)
+
+
+class Folding(NodeTransformer):
+    """Replaces each call of a constant global with constant arguments by its value."""
+
+    def __init__(self, environment: FoldingEnvironment, is_html: bool) -> None:
+        self._globals = cast(MutableMapping[str, Callable[..., object]], environment.globals)
+        self._is_html = is_html
+
+    def visit_Call(self, call: nodes.Call) -> nodes.Expr:  # noqa: N802 - jinja2 calls it by the class of the node
+        self.generic_visit(call)
+        name = call.node.name if isinstance(call.node, nodes.Name) else None
+        if call.dyn_args or call.dyn_kwargs:
+            return call
+        if name == "_":
+            return self._translated(call)
+        function = self._globals.get(name or "")
+        return self._value(function, call) if function and getattr(function, "is_constant", False) else call
+
+    def _translated(self, call: nodes.Call) -> nodes.Expr:
+        """The sentence in the overlay's language. Like gettext's own, it is HTML, and the values in it are escaped."""
+        [sentence] = call.args
+        if not isinstance(sentence, nodes.Const):
+            return call
+        text = get_translations().ugettext(sentence.value)
+        pattern = Markup(text) if self._is_html else text  # noqa: S704 - translators write it, as templates
+        if not call.kwargs:
+            return nodes.Const(pattern % {}, lineno=call.lineno)
+        values = [nodes.Pair(nodes.Const(value.key), value.value, lineno=call.lineno) for value in call.kwargs]
+        return nodes.Mod(nodes.Const(pattern), nodes.Dict(values), lineno=call.lineno)
+
+    def _value(self, function: Callable[..., object], call: nodes.Call) -> nodes.Expr:
+        try:
+            arguments = [argument.as_const() for argument in call.args]
+            keywords = dict(keyword.as_const() for keyword in call.kwargs)
+        except nodes.Impossible:
+            return call
+        return nodes.Const(function(*arguments, **keywords), lineno=call.lineno)

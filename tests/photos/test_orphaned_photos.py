@@ -10,9 +10,9 @@ from sqlalchemy import event, select
 
 from app import storage
 from app.accounts.models import User
-from app.busy import Busy
 from app.extensions import db
 from app.photos import service
+from app.rejection import Busy
 from tests.bucket import object_keys
 from tests.photos.photo_files import oriented_photo
 from tests.queued import queued, run_queued

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.busy import Busy
 from app.photos import decoding
 from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, decoder, square_webp
+from app.rejection import Busy
 from tests.child import child
 from tests.photos.accepted_photos import with_metadata
 from tests.photos.forged_files import flat_png

@@ -17,10 +17,10 @@ from werkzeug.test import TestResponse
 from app import storage
 from app.accounts.models import User
 from app.accounts.service import AccountGone
-from app.busy import Busy
 from app.extensions import db
 from app.photos import decoding, service
 from app.photos.decoding import Crop, decoder, square_webp
+from app.rejection import Busy
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
 from tests.conftest import browser_of

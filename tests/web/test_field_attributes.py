@@ -9,7 +9,7 @@ from markupsafe import Markup
 from wtforms import Form, SelectField, StringField, TextAreaField
 from wtforms.validators import Length
 
-from app.web.field_attributes import html_params
+from app.web.fields import html_params
 
 
 @pytest.fixture(scope="module")

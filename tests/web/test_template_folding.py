@@ -6,7 +6,7 @@ from jinja2 import DictLoader
 from markupsafe import Markup
 
 from app import create_app
-from app.web.template_folding import constant
+from app.web.templates import constant
 from config import TestingConfig
 from tests.databases import Environment
 

@@ -1,6 +1,6 @@
 // Drafts: what is typed into a form is kept in this browser until the server has it. See templates/notes/_form.html.
 // A draft belongs to one account and one form. It is offered, and never filled in by itself. It is deleted when the
-// server says that it accepted the form (web/drafts.py), when it is discarded, after 30 days, and at sign-out (page.js).
+// server says that it accepted the form (web/answers.py), when it is discarded, after 30 days, and at sign-out (page.js).
 const TYPING_PAUSE = 400; // ms
 const MAX_AGE = 30 * 24 * 3600e3; // ms
 const MAX_DRAFTS = 3; // of one form: what is being typed, and drafts that were neither restored nor discarded yet
