@@ -1,4 +1,4 @@
-"""/notes: the list, search and tags, the archive, the trash; create, edit by version, pin, archive, delete, restore."""
+"""Serve /notes: the list, search and tags, the archive, the trash; create, edit by version, pin, archive, delete, restore."""
 
 import re
 from collections.abc import Collection
@@ -18,6 +18,7 @@ from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, ke
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service
 from app.notes.forms import NoteForm
+from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
 from app.notes.service import NoteRow
 from app.web.errors import Problem
@@ -25,8 +26,8 @@ from app.web.request_size import accepts_upload
 
 BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters
 VERSION = re.compile("[1-9][0-9]{0,9}")
-TITLE = Field("", json_schema_extra={"maxLength": 50}, examples=["Moving house"])
-CONTENT = Field("", json_schema_extra={"maxLength": 2000}, examples=["- [ ] Book the lift #home"])
+TITLE = Field("", json_schema_extra={"maxLength": TITLE_LENGTH}, examples=["Moving house"])
+CONTENT = Field("", json_schema_extra={"maxLength": CONTENT_LENGTH}, examples=["- [ ] Book the lift #home"])
 
 
 class Note(Answer):

@@ -8,6 +8,7 @@ from flask import abort, request, stream_with_context
 from pydantic import Field
 from werkzeug.wrappers import Response
 
+from app.accounts import nicknames
 from app.accounts import service as accounts
 from app.accounts.browser_session import this_client
 from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
@@ -41,7 +42,7 @@ class Profile(Answer):
 class ChangedProfile(Body):
     """What is left out stays as it is."""
 
-    nickname: str = Field("", json_schema_extra={"maxLength": 80}, examples=["Half Moon"])
+    nickname: str = Field("", json_schema_extra={"maxLength": nicknames.MAX_LENGTH}, examples=["Half Moon"])
     language: Literal["ko", "en"] | None = Field(None, description="null: as each browser asks", examples=["en"])
     time_zone: str | None = Field(None, min_length=1, description="null: as each browser asks", examples=["Asia/Seoul"])
 

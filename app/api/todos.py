@@ -15,8 +15,11 @@ from app.api.problems import checked, wrong_value
 from app.api.requests import Body, Id, IdempotencyKey, Page, key_of
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
+from app.todos.models import DESCRIPTION_LENGTH
 
-DESCRIPTION: Any = Field(json_schema_extra={"minLength": 1, "maxLength": 200}, examples=["Call the dentist"])
+DESCRIPTION: Any = Field(
+    json_schema_extra={"minLength": 1, "maxLength": DESCRIPTION_LENGTH}, examples=["Call the dentist"]
+)
 DUE_ON = Field(None, description="from 2000-01-01 to 2100-12-31", examples=["2026-12-01"])
 
 
