@@ -11,8 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Row
 from werkzeug.wrappers import Response
 
-from app.api.problems import wrong_fields
-from app.api.requests import Page
+from app.api.requests import Page, wrong_fields
 from app.keyset import Cursor
 from app.web.errors import as_json
 

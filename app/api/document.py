@@ -18,8 +18,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
-from app.api.problems import LONGEST_NAME, MOST_ERRORS, wrong_value
-from app.api.requests import Parameters, read_body, read_headers, read_query
+from app.api.requests import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -1,4 +1,4 @@
-"""Serve /notes: the list, search and tags, the archive, the trash; create, edit by version, pin, archive, delete, restore."""
+"""Serve /notes: list, search, tags, archive, trash; create, edit by version, pin, archive, delete, restore."""
 
 import re
 from collections.abc import Collection
@@ -13,8 +13,7 @@ from werkzeug.wrappers import Response
 from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, created, has_signed_token
 from app.api.document import NEXT, Answer, operation
-from app.api.problems import all_checked, checked
-from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, key_of
+from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, all_checked, checked, key_of
 from app.keyset import Cursor
 from app.notes import archive, cursor, rows, service
 from app.notes.forms import NoteForm

@@ -17,8 +17,7 @@ from app.accounts.service import NicknameTaken
 from app.api.answers import answer
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, operation
-from app.api.problems import checked, wrong_value
-from app.api.requests import Body
+from app.api.requests import Body, checked, wrong_value
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import SENTENCES

@@ -11,8 +11,7 @@ from werkzeug.wrappers import Response
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import caller, created
 from app.api.document import NEXT, Answer, operation
-from app.api.problems import checked, wrong_value
-from app.api.requests import Body, Id, IdempotencyKey, Page, key_of
+from app.api.requests import Body, Id, IdempotencyKey, Page, checked, key_of, wrong_value
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import DESCRIPTION_LENGTH

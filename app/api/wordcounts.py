@@ -11,8 +11,7 @@ from werkzeug.wrappers import Response
 from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import bp, caller, created, too_many
 from app.api.document import NEXT, Answer, operation
-from app.api.problems import checked
-from app.api.requests import Body, IdempotencyKey, Page, Parameters, key_of
+from app.api.requests import Body, IdempotencyKey, Page, Parameters, checked, key_of
 from app.wordcounts import service
 from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
 from app.wordcounts.models import FAILED, URL_LENGTH

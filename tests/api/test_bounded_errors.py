@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask
 
-from app.api.problems import LONGEST_NAME, MOST_ERRORS
+from app.api.requests import LONGEST_NAME, MOST_ERRORS
 from tests.api.program import Program, pointers
 from tests.api.test_queries import operations
 from tests.database import row_counts
