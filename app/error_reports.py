@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 
 def report(app: Flask, error: BaseException) -> None:
-    """A thread of the library's own sends it; nobody waits, and what Sentry does not take is lost."""
+    """Report an error. A thread of the library sends it; nobody waits, and what Sentry does not take is lost."""
     sentry: Any = app.extensions.get("sentry")
     if sentry is None:
         return

@@ -19,7 +19,7 @@ _EMAIL = re.compile(r"[^\s@<>()\"'=,;:/]{1,64}@[^\s@<>()\"'=,;:/]{1,255}")
 
 
 def redact(text: str, *, keep_links: bool = False) -> str:
-    """The text without secrets and addresses.
+    """Return the text without secrets and addresses.
 
     Args:
         keep_links: in development, where app/mail/message.py prints what it would send.
@@ -34,7 +34,7 @@ def redact(text: str, *, keep_links: bool = False) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """The class of an error, and the line of its message that says most: the last one, but of a database the first."""
+    """Return an error's class and the telling line of its message: the last one, but of a database error the first."""
     origin = getattr(error, "orig", None) or error  # the driver's error inside of SQLAlchemy's
     lines = redact(str(origin)).strip().splitlines() or [""]
     line = lines[0] if hasattr(origin, "diag") else lines[-1]

@@ -52,7 +52,7 @@ def current() -> Span | None:
 
 
 def session_settings() -> dict[str, str]:
-    """For app/transaction_settings.py: who is at work, in pg_stat_activity and in the server's own log."""
+    """Name the database session after the request or job, for pg_stat_activity and the server's own log."""
     span = _current.get()
     if span is None or span.request_id is None:
         return {}
@@ -66,7 +66,7 @@ def note_account(account: int) -> None:
 
 @contextmanager
 def bucket_time() -> Iterator[None]:
-    """What happens inside is a wait for object storage."""
+    """Count what happens inside as a wait for object storage."""
     began = perf_counter()
     try:
         yield

@@ -21,13 +21,13 @@ def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def objects(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[dict[str, Any]]:
-    """Rows of one statement as JSON objects. Row._asdict() looks all names up for each row, which takes longer."""
+    """Turn rows of one statement into JSON objects. Row._asdict() looks all names up for each row, which is slower."""
     names = rows[0]._fields if rows else ()
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def cursor_of(query: Page, bounds: Sequence[range]) -> Cursor:
-    """Where the page that is asked for starts, in a list with a sort key within these bounds. Raises: Problem."""
+    """Return where the page starts, in a list with a sort key within these bounds. Raises: Problem."""
     return parsed_cursor(query, partial(Cursor.parse, bounds=bounds), Cursor.start(bounds))
 
 
@@ -45,13 +45,13 @@ def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) ->
 
 
 def list_mark() -> str:
-    """What a cursor ends with. It tells lists and filters apart: in another one, the cursor would leave items out."""
+    """Return what a cursor ends with. It tells lists and filters apart: in another one, items would be left out."""
     filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
     return blake2s(f"{request.path}?{urlencode(filters)}".encode(), digest_size=4).hexdigest()
 
 
 def page(name: str, items: Sequence[Mapping[str, Any]], older: Cursor | None, status: int = 200) -> Response:
-    """Some of a list. Where there is a next page, `next` is its cursor and the header Link its URL."""
+    """Answer with a part of a list. Of a next page, `next` is the cursor, and the header Link the URL."""
     if older is None:
         return answer({name: items, "next": None}, status)
     cursor = f"{older}.{list_mark()}"

@@ -31,14 +31,14 @@ csrf.exempt(bp)
 
 
 def caller() -> TokenHolder:
-    """Whose program asks."""
+    """Return the account whose program asks."""
     found: TokenHolder = g.account
     return found
 
 
 @bp.before_request
 def let_in() -> None:
-    """Raises: Problem 401 and 403, RateLimited."""
+    """Let in who has a token with the scope of the operation. Raises: Problem 401 and 403, RateLimited."""
     scope = getattr(current_app.view_functions[request.endpoint or ""], "scope", None)
     if scope is None:
         return  # the document, and the page to read it
@@ -61,7 +61,7 @@ def token_of_request() -> str:
 
 
 def has_signed_token(app: Flask, head: dict[str, Any]) -> bool:
-    """Whether a request that is arriving has a token that we made, so that its body may be long."""
+    """Return whether a request that is arriving has a token of ours, so that its body may be long."""
     keys = [app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"]]
     return is_signed(bearer_token(head.get("HTTP_AUTHORIZATION", "")), keys)
 
@@ -107,7 +107,7 @@ def deleted_since(error: DeletedSince) -> Response:
 
 @contextmanager
 def created() -> Iterator[None]:
-    """For reading what was created. Raises: DeletedSince: another request was faster, and deleted it for good."""
+    """Read what was created. Raises: DeletedSince: another request was faster, and deleted it for good."""
     try:
         yield
     except (NoteNotFound, TodoNotFound, ResultNotFound) as error:

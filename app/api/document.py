@@ -142,7 +142,7 @@ def operation(
 
 @cache
 def document() -> str:
-    """The document as JSON. It is the same for everybody, so it is made once."""
+    """Return the document as JSON. It is the same for everybody, so it is made once."""
     made = spec.spec
     for operations in made["paths"].values():
         for method, each in operations.items():

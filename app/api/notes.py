@@ -192,7 +192,7 @@ def whole(note_id: int, status: int = 200, **headers: str) -> Response:
 
 
 def versions_of(headers: IfMatch) -> Collection[int] | None:
-    """The versions that If-Match names (RFC 9110, section 13.1.1); None: any, since it is `*` or was not sent.
+    """Return the versions in If-Match (RFC 9110, section 13.1.1); None: any, since it is `*` or was not sent.
 
     It compares strongly, so a weak ETag names none.
     """

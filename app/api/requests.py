@@ -30,7 +30,7 @@ LONGEST_NAME = 100  # code points of a name that is told; the rest of it is cut 
 
 
 def wrong_fields(errors: Iterable[Wrong], status: int = 422) -> Problem:
-    """The answer that names what is wrong. No more than MOST_ERRORS are taken of the errors."""
+    """Return the answer that names what is wrong. Of the errors, at most MOST_ERRORS are taken."""
     detail = _("See errors for what is wrong with which field. Nothing was changed.")
     return Problem(status, _("Something in the request isn't right"), detail, errors=list(islice(errors, MOST_ERRORS)))
 
@@ -40,7 +40,7 @@ def wrong_value(pointer: str, detail: str) -> Problem:
 
 
 def not_read(error: ValidationError, place: str) -> Problem:
-    """What a schema refuses: the shape of a request. What a value may be is the rule of a form.
+    """Return the answer to what a schema refuses: the shape of a request.
 
     Args:
         place: "pointer" for a body; "parameter" for what stands in the URL or a header.
@@ -54,7 +54,7 @@ def not_read(error: ValidationError, place: str) -> Problem:
 
 
 def not_known(paths: Iterable[Sequence[str | int]], place: str) -> Problem:
-    """Args: paths: of fields that the schema does not have."""
+    """Return the answer to fields that the schema does not have."""
     return wrong_fields({place: path_of(place, path), "detail": no_such_field()} for path in paths)
 
 
@@ -63,14 +63,14 @@ def no_such_field() -> str:
 
 
 def path_of(place: str, path: Sequence[str | int]) -> str:
-    """The path as a JSON pointer (RFC 6901), or as the name of a parameter."""
+    """Return the path as a JSON pointer (RFC 6901), or as the name of a parameter."""
     names = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in map(str, path)]
     parts = [name.replace("~", "~0").replace("/", "~1") for name in names]
     return "/".join(["#", *parts] if place == "pointer" else parts)
 
 
 def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
-    """The values by the rules of a page's form, which also normalizes them. None: the field was not sent.
+    """Apply a page's form to the values, which also normalizes them. None: the field was not sent.
 
     Raises:
         Problem
@@ -79,7 +79,7 @@ def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
 
 
 def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None]]) -> list[FormT]:
-    """As `checked`, for several objects at once.
+    """Check several objects at once, as `checked` does.
 
     Args:
         objects: by the pointer to each.
@@ -108,13 +108,13 @@ def sent_of(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
-    """A client that is made from the document would send a default, and so change what should stay as it is."""
+    """Leave out defaults: a generated client would send them, and so change what should stay as it is."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
 def never_null(schema: dict[str, Any]) -> None:
-    """A URL and a header have no null. None is the name for what was not sent."""
+    """Leave out null, which neither a URL nor a header has. None is the name for what was not sent."""
     for field in schema["properties"].values():
         if "anyOf" in field:
             field.update(field.pop("anyOf")[0])
@@ -162,7 +162,7 @@ class IdempotencyKey(Headers):
 
 
 def read_query(model: type[Model]) -> Model:
-    """The query of the URL. A parameter that stands there twice is a list, which none may be. Raises: Problem 422."""
+    """Read the query of the URL. A repeated parameter is a list, which none may be. Raises: Problem 422."""
     sent = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
     refuse_many_unknown(model, sent, "parameter")
     with refusing("parameter"):
@@ -170,13 +170,13 @@ def read_query(model: type[Model]) -> Model:
 
 
 def read_headers(model: type[Model]) -> Model:
-    """Raises: Problem 422."""
+    """Read headers. Raises: Problem 422."""
     with refusing("parameter"):
         return model.model_validate(dict(request.headers))
 
 
 def read_body(model: type[Model]) -> Model:
-    """The JSON of the body. Raises: Problem 400, 415, 422."""
+    """Read the JSON of the body. Raises: Problem 400, 415, 422."""
     if request.mimetype != "application/json":
         abort(415)
     body = request.get_data()
@@ -203,7 +203,7 @@ def refuse_many_unknown(model: type[BaseModel], found: object, place: str) -> No
 
 
 def unknown_fields(model: type[BaseModel], found: object) -> Iterator[tuple[str | int, ...]]:
-    """The paths of the fields that the model does not have, in the order in which they were sent."""
+    """Yield the paths of the fields that the model does not have, in the order in which they were sent."""
     if issubclass(model, RootModel) and isinstance(found, list):
         [item] = get_args(model.model_fields["root"].annotation)
         for number, each in enumerate(islice(found, MOST_ITEMS)):
@@ -221,7 +221,7 @@ def refusing(place: str) -> Iterator[None]:
 
 
 def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
-    """How the service knows the request. Call it last before the service.
+    """Return the key by which the service knows the request. Call it last before the service.
 
     Raises:
         Problem: another request had this header.

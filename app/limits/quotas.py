@@ -79,8 +79,11 @@ class Quota:
         )
 
     def insert(self, *columns: str) -> Insert:
-        """An INSERT of one row with `owner`, `key` and these columns as parameters, for `store`. It inserts none beyond
-        the quota, and none twice."""
+        """Build an INSERT of one row with `owner`, `key` and these columns as parameters, for `store`.
+
+        It inserts no row beyond the quota, and none twice.
+
+        """
         # A literal has no type of its own in a SELECT. As text, what is too long is refused and not cut off.
         types = {name: self._table.c[name].type for name in (*columns, "idempotency_key")}
         values = [
@@ -121,12 +124,12 @@ class Quota:
             raise DeletedSince
 
     def enforce(self, user_id: int) -> None:
-        """After rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""
+        """Check the quota after rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""
         if db.session.scalar(select(self._stored > self._most()), {"owner": user_id}):
             raise QuotaReached(self.most)
 
     def room_left(self) -> ScalarSelect[int | None]:
-        """For my page: how many rows still fit. NULL while the quota is far away."""
+        """Select how many rows still fit, for my page. NULL while the quota is far away."""
         left = func.greatest(self._most() - self._stored, 0)
         return select(case((self._stored >= self._most() * NEARLY_FULL, left))).scalar_subquery()
 

@@ -51,12 +51,12 @@ class Letter:
 
 
 def is_enabled() -> bool:
-    """Whether letters can be sent. Where they cannot, no page offers what needs one."""
+    """Return whether letters can be sent. Where they cannot, no page offers what needs one."""
     return current_app.config["SMTP_SERVER"] is not None or current_app.config["MAIL_FOLDER"] is not None
 
 
 def reaches_mailboxes() -> bool:
-    """Whether letters leave this machine. In development they are files, and there is nobody's mailbox to protect."""
+    """Return whether letters leave this machine. In development they are files."""
     return current_app.config["SMTP_SERVER"] is not None
 
 
@@ -75,7 +75,7 @@ def later(task: str, /, **arguments: str | int) -> None:
 
 
 def link(endpoint: str, **values: str) -> str:
-    """The absolute URL of a page, from the configuration's SITE_URL. A worker has no request to take a host from."""
+    """Return the absolute URL of a page, from SITE_URL. A worker has no request to take a host from."""
     site = urlsplit(current_app.config["SITE_URL"])
     return current_app.url_map.bind(site.netloc, url_scheme=site.scheme).build(endpoint, values, force_external=True)
 
@@ -109,7 +109,7 @@ def send(address: str, letter: Letter, tag: str = "") -> bool:
 
 
 def compose(address: str, letter: Letter) -> EmailMessage:
-    """The message, with the headers that automatic mail has (RFC 3834). Raises: MailRefused."""
+    """Compose the message, with the headers that automatic mail has (RFC 3834). Raises: MailRefused."""
     recipient = _recipient(address)
     sender = Address(_("Semicircle"), addr_spec=current_app.config["MAIL_FROM"])
     message = EmailMessage(policy=SEVEN_BIT.clone(utf8=not recipient.addr_spec.isascii()))  # SMTPUTF8 (RFC 6531)
@@ -128,8 +128,11 @@ def compose(address: str, letter: Letter) -> EmailMessage:
 
 
 def _recipient(address: str) -> Address:
-    """The address as a header takes it, with the domain in ASCII (IDNA). It is parsed again, so that nothing but one
-    address comes into a header, whatever the row holds (header injection)."""
+    """Return the address as a header takes it, with the domain in ASCII (IDNA).
+
+    It is parsed again, so that only one address can come into a header, whatever the row holds (header injection).
+
+    """
     try:
         parsed = validate_email(address, check_deliverability=False)
         recipient = Address(username=parsed.local_part, domain=parsed.ascii_domain)
@@ -141,14 +144,17 @@ def _recipient(address: str) -> Address:
 
 
 def _is_literal(message: EmailMessage, recipient: Address) -> bool:
-    """Whether the header To is the address, letter by letter, as it goes over the wire. The library decodes, and may
-    fold a long line, so what it writes is compared and not what it was given."""
+    """Return whether the header To is the address letter by letter, as it goes over the wire.
+
+    The library decodes, and may fold a long line, so what it writes is compared and not what it was given.
+
+    """
     written = message["To"].fold(policy=message.policy)
     return "".join(written.split()) == f"To:{recipient.addr_spec}"
 
 
 def _write_down(message: EmailMessage, link: str | None) -> None:
-    """In development: a file, and a line with the link."""
+    """Write a file, and log the link, in development."""
     folder = current_app.config["MAIL_FOLDER"]
     folder.mkdir(parents=True, exist_ok=True)
     name = str(message["Message-ID"]).partition("@")[0].strip("<")  # begins with the time

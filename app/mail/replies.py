@@ -70,7 +70,7 @@ def meaning(step: str, code: int, words: str) -> Meaning:
 
 
 def is_about_mailbox(words: str) -> bool:
-    """Tell by code and words if a permanent failure says that the mailbox does not exist or takes no mail."""
+    """Return whether a permanent failure says that the mailbox does not exist or takes no mail."""
     told = " ".join(ADDRESS.sub("", words[:LONGEST]).lower().split())
     if NOT_THE_MAILBOX.search(told):
         return False
@@ -87,7 +87,7 @@ def is_about_letter(words: str) -> bool:
 
 
 def statuses(words: str) -> list[str]:
-    """The enhanced status codes in a reply: at the head of each line, or as qmail has it, (#5.1.1)."""
+    """Return the enhanced status codes in a reply: at the head of each line, or as qmail has it, (#5.1.1)."""
     return STATUS.findall(words)
 
 

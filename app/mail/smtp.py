@@ -56,14 +56,14 @@ def hand_over(message: EmailMessage) -> None:
 
 
 def say_hello() -> None:
-    """Find out whether the server lets us in, and takes the sender; nothing is sent. Raises: MailUnavailable."""
+    """Check that the server lets us in and takes the sender. Nothing is sent. Raises: MailUnavailable."""
     with connection() as smtp:
         _expect("MAIL FROM", smtp.mail(current_app.config["MAIL_FROM"]))
 
 
 @contextmanager
 def connection() -> Iterator[smtplib.SMTP]:
-    """A connection on which we are let in. Raises: MailUnavailable, RelayRefused.
+    """Connect and sign in. Raises: MailUnavailable, RelayRefused.
 
     smtplib's errors hold the address, and the server's words often do too. So only the codes or the kind of an error
     go on, and `from None` keeps the rest out of the log.
@@ -101,7 +101,7 @@ def _signed_in() -> Iterator[smtplib.SMTP]:
 
 
 def _encrypted(connected: socket.socket, host: str) -> ssl.SSLSocket:
-    """Certificates are checked, by those of the system or of SSL_CERT_FILE."""
+    """Wrap the socket in TLS. Certificates are checked, by those of the system or of SSL_CERT_FILE."""
     return ssl.create_default_context().wrap_socket(connected, server_hostname=host)
 
 
@@ -119,7 +119,7 @@ def _sign_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
 
 
 def _authenticate(smtp: smtplib.SMTP, mechanism: str, user: bytes, password: bytes) -> tuple[int, bytes]:
-    """One exchange of RFC 4954, in UTF-8 as RFC 4616 has it. Returns: the last reply."""
+    """Make one exchange of RFC 4954, in UTF-8 as RFC 4616 has it. Return the last reply."""
     if mechanism == "PLAIN":
         return smtp.docmd("AUTH", "PLAIN " + _base64(b"\0" + user + b"\0" + password))
     code, challenge = smtp.docmd("AUTH", mechanism)
@@ -166,7 +166,7 @@ def _expect(step: str, reply: tuple[int, bytes]) -> None:
 
 
 def refusal(step: str, code: int, words: bytes | str) -> Exception:
-    """The error that a refusal means, with the codes and without the words."""
+    """Return the error that a refusal means, with the codes and without the words."""
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     codes = " ".join([str(code), *statuses(said)[:1]])
     what = meaning(step, code, said)

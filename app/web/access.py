@@ -37,7 +37,7 @@ def needs_session(endpoint: str) -> bool:
 
 
 def is_signed_in_write() -> bool:
-    """Whether the request is a POST that nobody may send without a session."""
+    """Return whether the request is a POST that nobody may send without a session."""
     return request.method == "POST" and request.endpoint is not None and needs_session(request.endpoint)
 
 
@@ -61,5 +61,5 @@ def to_sign_in() -> Response:
 
 
 def local_path(target: str | None, default: str) -> str:
-    """`target` if it is a path of this site, else `default` (no open redirect)."""
+    """Return `target` if it is a path of this site, else `default` (no open redirect)."""
     return target if target and LOCAL_PATH.fullmatch(target) else default

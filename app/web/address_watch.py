@@ -97,7 +97,7 @@ def sign_of_request() -> Sign | None:
 
 
 def first_before(address: Address) -> Address | None:
-    """Return with which public address X-Forwarded-For begins, where this one follows; None: it begins with this one.
+    """Return the public address with which X-Forwarded-For begins, if this one follows later; else None.
 
     The first one is the reader's, if the proxies in front write the header and the reader does not.
     """

@@ -64,7 +64,7 @@ def begin(app: Flask) -> None:
 
 
 def note_whether_it_only_reads() -> None:
-    """For app.extensions.read."""
+    """Note for app.extensions.read whether the request only reads."""
     g.only_reads = request.method in ("GET", "HEAD") and only_reads()
 
 
@@ -102,12 +102,12 @@ def set_factory(dialect: object, record: object, arguments: object, options: dic
 
 
 def enter(connection: PooledConnection, *_record: object) -> None:
-    """psycopg2 notes the mode on its own side: this sends nothing."""
+    """Set the mode of a connection that is taken. psycopg2 notes it on its own side: this sends nothing."""
     connection.autocommit = connection.reads_only = only_reads()
 
 
 def leave(connection: PooledConnection | None, record: object) -> None:
-    """The next user may write. None: the connection was lost."""
+    """Reset the mode, since the next user may write. None: the connection was lost."""
     if connection is not None:
         connection.reads_only = False
         connection.used_at = time.monotonic()
@@ -116,7 +116,7 @@ def leave(connection: PooledConnection | None, record: object) -> None:
 
 
 def begin_transactions() -> None:
-    """From the next connection on, this request writes. Call it after a commit, which gives the last one back."""
+    """Let the request write from its next connection on. Call it after a commit, which gives the last one back."""
     g.writes = True
 
 

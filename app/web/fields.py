@@ -22,7 +22,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normalize(value: str | None) -> str:
-    """NFC, since macOS may send decomposed Hangul; LF, since browsers send CRLF. Done before characters are counted."""
+    """Convert to NFC, since macOS may send decomposed Hangul, and to LF, before characters are counted."""
     return unicodedata.normalize("NFC", value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -31,7 +31,7 @@ def strip(value: str) -> str:
 
 
 def at_most(length: int) -> Length:
-    """At most so many code points, as PostgreSQL counts them."""
+    """Allow at most so many code points, as PostgreSQL counts them."""
     return Length(max=length, message=_("Please use at most %(max)s characters.", max=LazyString(number, length)))
 
 
@@ -50,7 +50,7 @@ def one_line(form: Form, field: Field) -> None:
 
 
 def rejection_sentence(error: Rejected, sentences: Mapping[Any, object]) -> str:
-    """Why a file was refused.
+    """Return the sentence why a file was refused.
 
     Args:
         sentences: a sentence for each reason; it may name the `place`.

@@ -39,7 +39,7 @@ class RecoveredForm:
 
     @property
     def texts(self) -> list[str]:
-        """What the reader typed; the page shows it."""
+        """Return what the reader typed, which the page shows."""
         names = fields_of(self.action)
         return [text for name, text in self.fields if name in names and text.strip()]
 
@@ -48,7 +48,7 @@ class RecoveredForm:
 
 
 def posted_form(action: str | None = None) -> RecoveredForm | None:
-    """This request's form, if there is text to recover and a page of ours sent it.
+    """Return this request's form, if there is text to recover and a page of ours sent it.
 
     Otherwise another site could have its own text offered to be sent.
 
@@ -62,7 +62,7 @@ def posted_form(action: str | None = None) -> RecoveredForm | None:
 
 
 def carried_form(action: str) -> RecoveredForm | None:
-    """The form that the sign-in page carried in its field `kept`, for `action`, a path of this site."""
+    """Return the form that the sign-in page carried in its field `kept`, for `action`, a path of this site."""
     try:
         fields = [(str(name), str(text)) for name, text in json.loads(request.form.get("kept", ""))]
         "".join(text for field in fields for text in field).encode()
@@ -76,7 +76,7 @@ def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
 
 
 def fields_of(path: str) -> Sequence[str]:
-    """The fields that the view behind a path recovers; none for a path that is not ours."""
+    """Return the fields that the view behind a path recovers; none for a path that is not ours."""
     names: Sequence[str] = getattr(view_behind(path, "POST"), "recovered_fields", ())
     return names
 
@@ -92,7 +92,7 @@ def view_behind(path: str, method: str) -> Callable[..., object] | None:
 
 
 def offer(form: RecoveredForm, reason: str | None = None) -> str:
-    """The page that shows what was typed, with the button that posts it again.
+    """Render the page that shows what was typed, with the button that posts it again.
 
     Args:
         reason: why it was not saved, and what to do; None: the session was lost meanwhile.

@@ -43,12 +43,12 @@ def init_app(app: Flask) -> None:
 
 
 def timestamp(value: datetime) -> str:
-    """An aware datetime for <time datetime>: "2026-11-21T05:04Z"."""
+    """Format an aware datetime for <time datetime>: "2026-11-21T05:04Z"."""
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def date_and_time(value: datetime) -> str:
-    """An aware datetime: "11월 21일 오후 2:04", and "Nov 21, 5:04 AM UTC" while the reader's zone is not known."""
+    """Format an aware datetime: "11월 21일 오후 2:04"; "Nov 21, 5:04 AM UTC" while the zone is not known."""
     who = reader()
     there = value.astimezone(who.time_zone)
     joined = LOCALES[who.language].datetime_formats["medium"]  # "{1}, {0}" in English
@@ -57,20 +57,20 @@ def date_and_time(value: datetime) -> str:
 
 
 def time_of_day(value: datetime) -> str:
-    """An aware datetime: "오후 2:04"."""
+    """Format the time of an aware datetime: "오후 2:04"."""
     who = reader()
     there = value.astimezone(who.time_zone)
     return _time(there.hour, there.minute, who.language)
 
 
 def day(value: date) -> str:
-    """A day: "11월 21일", or "2025년 11월 21일" in another year than this."""
+    """Format a day: "11월 21일", or "2025년 11월 21일" in another year than this."""
     this_year = value.year == today().year
     return _date(value, DAY if this_year else DAY_OF_ANOTHER_YEAR, reader().language)
 
 
 def deadline(value: date) -> str:
-    """A day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this.
+    """Format a day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this.
 
     It stands in a narrow column, so its spaces do not break.
     """
@@ -80,23 +80,23 @@ def deadline(value: date) -> str:
 
 
 def weekday(value: date) -> str:
-    """ "토" """
+    """Format a weekday: "토"."""
     return _date(value, WEEKDAY, reader().language)
 
 
 def short_month(value: date) -> str:
-    """ "11월", and in English "Nov"."""
+    """Format a month: "11월", and in English "Nov"."""
     return _date(value, SHORT_MONTH, reader().language)
 
 
 def day_name(value: date) -> str | None:
-    """The name of a near day: "오늘"; None for any other."""
+    """Return the name of a near day: "오늘"; None for any other."""
     name = DAY_NAMES.get((value - today()).days)
     return name and str(name)
 
 
 def ago(value: datetime) -> str:
-    """A past moment: "3일 전"; its day once a week has passed."""
+    """Format a past moment: "3일 전", or its day once a week has passed."""
     passed = datetime.now(UTC) - value
     if passed >= timedelta(days=7):
         return day(local_day(value))
@@ -107,24 +107,24 @@ def ago(value: datetime) -> str:
 
 
 def month(value: datetime | date) -> str:
-    """A day, or the day of an aware datetime: "2026년 3월"."""
+    """Format the month of a day or of an aware datetime: "2026년 3월"."""
     return _date(local_day(value) if isinstance(value, datetime) else value, MONTH, reader().language)
 
 
 def duration(seconds: int) -> str:
-    """A time to wait: "3분"."""
+    """Format a time to wait: "3분"."""
     return dates.format_timedelta(timedelta(seconds=seconds), threshold=1, locale=LOCALES[reader().language])
 
 
 def number(value: int) -> str:
-    """1284: "1,284"."""
+    """Format a number: "1,284"."""
     if 0 <= value < 1000:  # no separator in any of our languages, so that a long table need not ask for the reader's
         return str(value)
     return _decimal(value, get_locale())
 
 
 def percent(value: float, digits: int = 0) -> str:
-    """7.428: "7%", with two digits "7.43%"."""
+    """Format 7.428 as "7%", with two digits as "7.43%"."""
     return _percent(round(value, digits), digits, get_locale())
 
 
@@ -136,7 +136,7 @@ def _date(value: date, skeleton: str, language: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _time(hour: int, minute: int, language: str) -> str:
-    """With the wide day period "aaaa", since CLDR's short one in Korean is "AM", which nobody writes."""
+    """Write the wide day period "aaaa", since CLDR's short one in Korean is "AM", which nobody writes."""
     locale = LOCALES[language]
     pattern = locale.datetime_skeletons[TIME].pattern.replace("a", "aaaa")
     return dates.format_time(time(hour, minute), pattern, locale=locale)

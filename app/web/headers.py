@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 
 def content_security_policy(photo_origin: str) -> str:
-    """The Content-Security-Policy: nothing inline, and nothing from other sites but photos.
+    """Return the Content-Security-Policy: nothing inline, and nothing from other sites but photos.
 
     Args:
         photo_origin: scheme and host of the bucket's public URL.

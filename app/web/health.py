@@ -36,7 +36,7 @@ class Unusable(Exception):
 @bp.get("/healthz")
 @public
 def healthz() -> Response:
-    """The process answers. It does not ask the database: a restart would not fix that one."""
+    """Answer that the process lives, without asking the database: a restart would not fix that one."""
     return jsonify(status="ok")
 
 
@@ -44,7 +44,7 @@ def healthz() -> Response:
 @public
 @in_transaction
 def readyz() -> tuple[Response, int]:
-    """The database answers, takes changes, and this code runs on its schema. `commit` tells releases apart.
+    """Answer whether the database takes changes and has a schema for this code. `commit` tells releases apart.
 
     `clients` is there alone where this process has found that all of them look alike, see app/web/address_watch.py.
     """
@@ -65,7 +65,7 @@ def readyz() -> tuple[Response, int]:
 
 
 def recent_state() -> SchemaState:
-    """The state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly, Unusable."""
+    """Return the state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly, Unusable."""
     read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
     if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
         if session_obstacle(db.session.connection()):

@@ -55,7 +55,7 @@ class LastResort:
         return body
 
     def _propagates(self) -> bool:
-        """As Flask: a test and the debugger want to see the error."""
+        """Decide as Flask does: a test and the debugger want to see the error."""
         propagates = self._app.config["PROPAGATE_EXCEPTIONS"]
         return self._app.testing or self._app.debug if propagates is None else bool(propagates)
 

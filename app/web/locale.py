@@ -25,10 +25,10 @@ LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How the reader of a page wants it: its words, its times, its colours.
+    """The language, the time zone and the theme of a page's reader.
 
-    Args:
-        theme: "light" or "dark"; None: as the system has it.
+    `theme` is "light" or "dark"; None: as the system has it.
+
     """
 
     language: str
@@ -42,7 +42,7 @@ def init_app(app: Flask) -> None:
 
 
 def reader() -> Reader:
-    """Negotiated once a request, since each time and each number of a page asks for it."""
+    """Negotiate once a request, since each time and each number of a page asks for it."""
     found: Reader | None = g.get("reader")
     if found is None:
         account = known_account()
@@ -57,7 +57,7 @@ def reader_locale() -> str:
 
 
 def known_account() -> Any:
-    """The reader's account. An error page knows only one that was read before, see app/web/errors.py."""
+    """Return the reader's account. An error page knows only one that was read before, see app/web/errors.py."""
     if "account" in g:
         return g.account
     return current_user if current_user.is_authenticated else None
@@ -78,7 +78,7 @@ def _best_language(accepted: str) -> str:
 
 
 def _time_zone(account: Any, language: str) -> str:
-    """Without a choice: Korea's for Korean. A reader of English may be anywhere: UTC, and times say so."""
+    """Return the zone. Without a choice, Korean means Korea's; a reader of English may be anywhere: UTC."""
     chosen = time_zones.resolved((account and account.time_zone) or request.cookies.get("time_zone", ""))
     if chosen in time_zones.names():
         return chosen
@@ -91,10 +91,10 @@ def _theme() -> str | None:
 
 
 def today() -> date:
-    """Today where the reader is."""
+    """Return today where the reader is."""
     return datetime.now(reader().time_zone).date()
 
 
 def local_day(value: datetime) -> date:
-    """The day of a moment where the reader is."""
+    """Return the day of a moment where the reader is."""
     return value.astimezone(reader().time_zone).date()

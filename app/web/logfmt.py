@@ -50,14 +50,14 @@ def _escape(text: str) -> str:
 
 
 def _cut(text: str, room: int) -> str:
-    """Beginning and end of the text, escaped, in at most `room` bytes."""
+    """Return beginning and end of the text, escaped, in at most `room` bytes."""
     head = _fitting(text, min(HEAD, room // 4))
     tail = _fitting(reversed(text), room - len("".join([*head, CUT]).encode()))
     return "".join([*head, CUT, *reversed(tail)]) if tail else ""
 
 
 def _fitting(letters: Iterable[str], room: int) -> list[str]:
-    """The first letters that have room, each escaped as a whole."""
+    """Return the first letters that have room, each escaped as a whole."""
     fitting = []
     for letter in letters:
         written = _escape(letter)

@@ -58,7 +58,7 @@ class LogfmtFormatter(logging.Formatter):
 
 
 class StdoutHandler(logging.Handler):
-    """Writes each line to stdout: as UTF-8 whatever the locale, and without a word where nobody takes it.
+    """Write each line to stdout: as UTF-8 whatever the locale, and without an error where nobody takes it.
 
     Not through sys.stdout. It has the encoding of the locale, and keeps what a full disk or a broken pipe has refused:
     then each later line fails too, and at its end the process (exit status 120).
@@ -111,7 +111,7 @@ def _settle_descriptors() -> None:
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """For logging.config.dictConfig(). gunicorn takes it too, so that its lines have the same form."""
+    """Return what logging.config.dictConfig() takes. gunicorn takes it too, so that its lines have the same form."""
     to_stdout = {"handlers": ["stdout"], "level": level, "propagate": False}
     return {
         "version": 1,
@@ -147,7 +147,7 @@ def init_app(app: Flask) -> None:
 
 
 def settle_request_id(wsgi: dict[str, Any]) -> str:
-    """The router's request id if it looks like one, so that both logs can be joined by it; else a new one.
+    """Return the router's request id if it looks like one, so that both logs can be joined by it; else a new one.
 
     It is put into the request, so that everybody who reads it there finds the same.
     """
@@ -159,7 +159,7 @@ def settle_request_id(wsgi: dict[str, Any]) -> str:
 
 
 def begin_span(wsgi: dict[str, Any]) -> tracing.Span:
-    """The span of the request: the one that has begun, else a new one."""
+    """Return the span of the request: the one that has begun, else a new one."""
     span: tracing.Span | None = wsgi.get(tracing.IN_WSGI)
     if span is None:
         span = wsgi[tracing.IN_WSGI] = tracing.Span(tracing.WEB, settle_request_id(wsgi))

@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 
 
 def with_forwarded_scheme(app: "WSGIApplication") -> "WSGIApplication":
-    """WSGI middleware: the scheme is the one that the client has used with the proxy."""
+    """Return WSGI middleware that sets the scheme which the client has used with the proxy."""
 
     def forward(wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         wsgi["wsgi.url_scheme"] = forwarded_scheme(wsgi) or wsgi["wsgi.url_scheme"]
@@ -49,7 +49,7 @@ def forwarded_scheme(wsgi: "WSGIEnvironment") -> str | None:
 
 
 def refuse_bad_host() -> None:
-    """400 for a Host header that names no host, or none of TRUSTED_HOSTS (host header injection).
+    """Refuse a Host header that names no host, or none of TRUSTED_HOSTS (host header injection): 400.
 
     Flask has no URLs for a Host that names none. They are those of a host that nobody has, for the links of the error
     page, which are paths.
@@ -120,7 +120,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def client_network() -> str:
-    """Whom a rate limit by address counts: the IPv4 address, or the /64 network of an IPv6 address.
+    """Return what a rate limit by address counts: the IPv4 address, or the /64 network of an IPv6 address.
 
     A /64 is one household's or one server's, and has 2⁶⁴ addresses to send from. Whoever has no address is counted as
     one.

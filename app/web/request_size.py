@@ -48,7 +48,7 @@ def init_app(app: Flask) -> None:
 
 
 def body_limit(app: Flask, head: dict[str, Any]) -> int:
-    """How many bytes the body of a request may have, by its head alone.
+    """Return how many bytes the body of a request may have, by its head alone.
 
     Whether the session of the cookie still lives, only the database knows. But nobody without an account has a cookie
     that we signed with a session in it.
@@ -95,6 +95,6 @@ def limit_body() -> None:
 
 
 def refuse_files() -> None:
-    """A text field would be handed the file and fail on it."""
+    """Refuse files where only text is expected: a text field would be handed the file and fail on it."""
     if request.mimetype == "multipart/form-data" and not takes_upload() and request.files:
         abort(422)

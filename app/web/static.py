@@ -52,7 +52,7 @@ def init_app(app: Flask) -> None:
     @constant
     @cache
     def icon(name: str) -> Markup:
-        """An icon of icons.svg, for the eye only."""
+        """Draw an icon of icons.svg, for the eye only."""
         use = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
         return use.format(static_url("icons.svg"), name)
 

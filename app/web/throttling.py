@@ -18,14 +18,14 @@ from app.web.formats import duration, number
 
 
 def init_app(app: Flask) -> None:
-    """Comes after CSRF protection: a forged request takes no token."""
+    """Call it after CSRF protection: a forged request takes no token."""
     app.before_request(limit_writes)
     app.register_error_handler(RateLimited, show_rate_limited)
     app.register_error_handler(QuotaReached, show_quota_reached)
 
 
 def limit_writes() -> None:
-    """Every POST of a signed-in person counts, so a new page is limited without a line of its own.
+    """Count every POST of a signed-in person, so that a new page is limited without a line of its own.
 
     Raises:
         RateLimited
@@ -36,7 +36,7 @@ def limit_writes() -> None:
 
 
 def show_rate_limited(error: RateLimited) -> Response:
-    """The answer where no view has a better page. Typed text is shown, with a button that sends it again."""
+    """Answer where no view has a better page. Typed text is shown, with a button that sends it again."""
     if form := form_recovery.posted_form():
         page = form_recovery.offer(form, wait_sentence(error))
         return Response(page, 429, retry_after(error), mimetype="text/html")
@@ -44,7 +44,7 @@ def show_rate_limited(error: RateLimited) -> Response:
 
 
 def show_quota_reached(error: QuotaReached) -> Response:
-    """The answer where no view has a better page. A form of it would be refused again, so only the text is shown."""
+    """Answer where no view has a better page. A form would be refused again, so only the text is shown."""
     sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
@@ -56,7 +56,7 @@ def retry_after(error: RateLimited) -> dict[str, str]:
 
 
 def fields(standing: Standing) -> dict[str, str]:
-    """RateLimit fields (draft-ietf-httpapi-ratelimit-headers): how many requests are left, and until when."""
+    """Return the RateLimit fields (draft-ietf-httpapi-ratelimit-headers): requests left, and until when."""
     name, most, refill = standing.limit
     return {
         "RateLimit-Policy": f'"{name}";q={most};w={round(most * refill.total_seconds())}',
@@ -70,6 +70,6 @@ def wait_sentence(error: RateLimited) -> str:
 
 
 def waiting_time(error: RateLimited) -> str:
-    """When to try again, in the reader's language; in full minutes above one minute."""
+    """Return when to try again, in the reader's language; in full minutes above one minute."""
     seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
     return duration(seconds)
