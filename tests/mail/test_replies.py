@@ -12,7 +12,6 @@ from app.accounts import bounces
 from app.accounts.bounces import read_report
 from app.accounts.models import User
 from app.extensions import db
-from app.mail.replies import MAILBOX as MAILBOX_STATUSES
 from app.mail.replies import Meaning, is_about_mailbox, meaning
 from app.mail.smtp import MailUnavailable
 from environment.mail import SmtpServer
@@ -21,7 +20,6 @@ from tests.mail.conftest import LETTER, TO
 from tests.mail.replies import AUTH, DOT, RCPT, REPLIES, STARTTLS, Reply, as_text
 from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
 
-IDS = [f"{reply.server}, {reply.step}, {as_text(reply.text)[:20]}" for reply in REPLIES]
 GIVEN_UP = {Meaning.MAILBOX: "the mailbox is given up", Meaning.LETTER: "the letter is given up"}
 FOR_GOOD = [reply for reply in REPLIES if reply.step in (RCPT, DOT) and as_text(reply.text).startswith("5")]
 
@@ -48,7 +46,7 @@ def reader(alice: User) -> User:
 
 
 def outcome(user_id: int) -> str:
-    """What became of a letter to the owner of TO, and of the mailbox."""
+    """Return what became of a letter to the owner of TO, and of the mailbox."""
     try:
         bounces.send_to_owner(user_id, TO, LETTER)
     except MailUnavailable as error:
@@ -58,7 +56,20 @@ def outcome(user_id: int) -> str:
     return "the letter is given up" if user.email_refused_at is None else "the mailbox is given up"
 
 
-@pytest.mark.parametrize("reply", REPLIES, ids=IDS)
+def answer(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, refusing: tuple[Mailbox, SmtpServer], reply: Reply
+) -> Mailbox:
+    """Let the server refuse its step with this reply."""
+    mailbox, server = refusing
+    use(context, monkeypatch, dataclasses.replace(server, tls="starttls" if reply.step == STARTTLS else "none"))
+    if reply.step == AUTH:
+        use(context, monkeypatch, dataclasses.replace(server, user=USER, password=PASSWORD))
+    del mailbox.messages[:], mailbox.recipients[:]
+    mailbox.refused, mailbox.reply = reply.step, as_bytes(reply)
+    mailbox.at_data = as_text(reply.text) if reply.step == DOT else "250 OK"
+    return mailbox
+
+
 def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
     context: Flask,
     monkeypatch: pytest.MonkeyPatch,
@@ -66,38 +77,45 @@ def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
     refusing: tuple[Mailbox, SmtpServer],
     mail_folder: Path,
     reader: User,
-    reply: Reply,
 ) -> None:
-    mailbox, server = refusing
     monkeypatch.setenv("SSL_CERT_FILE", str(mail_folder / "certificate.pem"))
-    use(context, monkeypatch, dataclasses.replace(server, tls="starttls" if reply.step == STARTTLS else "none"))
-    if reply.step == AUTH:
-        use(context, monkeypatch, dataclasses.replace(server, user=USER, password=PASSWORD))
-    del mailbox.messages[:], mailbox.recipients[:]
-    mailbox.refused, mailbox.reply = reply.step, as_bytes(reply)
-    mailbox.at_data = as_text(reply.text) if reply.step == DOT else "250 OK"
-    retried = "tried again, and the relay is blamed" if reply.meaning is Meaning.RELAY else "tried again"
-    assert outcome(reader.id) == GIVEN_UP.get(reply.meaning, retried)
+    misread = []
+    for reply in REPLIES:
+        db.session.execute(update(User).values(email_refused_at=None))
+        mailbox = answer(context, monkeypatch, refusing, reply)
+        retried = "tried again, and the relay is blamed" if reply.meaning is Meaning.RELAY else "tried again"
+        became = outcome(reader.id)
+        if became != GIVEN_UP.get(reply.meaning, retried) or mailbox.messages:
+            misread.append((reply, became))
+        mailbox.refused, mailbox.at_data = "", "250 OK"
+        if reply.meaning not in GIVEN_UP:
+            bounces.send_to_owner(reader.id, TO, LETTER)
+            assert mailbox.recipients == [TO], reply
+    assert misread == []
     assert TO not in caplog.text
-    assert mailbox.messages == []
-    mailbox.refused, mailbox.at_data = "", "250 OK"
-    if reply.meaning not in GIVEN_UP:
-        bounces.send_to_owner(reader.id, TO, LETTER)
-        assert mailbox.recipients == [TO]
 
 
 def as_bytes(reply: Reply) -> bytes:
     return reply.text if isinstance(reply.text, bytes) else reply.text.encode()
 
 
-@pytest.mark.parametrize("reply", FOR_GOOD, ids=lambda reply: f"{reply.server}, {as_text(reply.text)[:20]}")
-@pytest.mark.parametrize("states_the_code", [True, False], ids=["as Postfix", "as Exim, which writes 5.0.0"])
-def test_a_delivery_report_is_read_by_the_same_rule(reply: Reply, states_the_code: bool) -> None:
+def reported(reply: Reply, *, states_the_code: bool) -> bytes:
+    """Return a delivery report of a reply, as Postfix writes it, or as Exim, which writes 5.0.0."""
     said = as_text(reply.text)
     code = said.split()[1] if states_the_code and said[3:].split(".")[0].strip(" -") == "5" else "5.0.0"
     status = code if code.startswith("5.") else "5.0.0"
-    raw = report("postfix", "1.abc", status=status, diagnostic="smtp; " + said.replace("\r\n", "\n    "))
-    assert read_report(raw).is_about_mailbox == (reply.meaning is Meaning.MAILBOX)
+    return report("postfix", "1.abc", status=status, diagnostic="smtp; " + said.replace("\r\n", "\n    "))
+
+
+def test_a_delivery_report_is_read_by_the_same_rule() -> None:
+    misread = [
+        reply
+        for reply in FOR_GOOD
+        for states_the_code in (True, False)
+        if read_report(reported(reply, states_the_code=states_the_code)).is_about_mailbox
+        != (reply.meaning is Meaning.MAILBOX)
+    ]
+    assert misread == []
 
 
 @pytest.mark.parametrize(
@@ -116,15 +134,13 @@ def test_a_report_of_another_trouble_says_nothing_of_the_mailbox(status: str, di
     assert not read_report(report("postfix", "1.abc", status=status, diagnostic=diagnostic)).is_about_mailbox
 
 
-@pytest.mark.parametrize("step", ["the greeting", "EHLO", "STARTTLS", "AUTH", "MAIL FROM"])
-@pytest.mark.parametrize("status", sorted(MAILBOX_STATUSES))
-def test_before_a_recipient_is_named_no_reply_is_about_one(step: str, status: str) -> None:
-    assert meaning(step, 550, f"{status} no such user") is Meaning.RELAY
+def test_before_a_recipient_is_named_no_reply_is_about_one() -> None:
+    for step in ("the greeting", "EHLO", "STARTTLS", "AUTH", "MAIL FROM"):
+        assert meaning(step, 550, "5.1.1 no such user") is Meaning.RELAY, step
 
 
-@pytest.mark.parametrize("code", [-1, 421, 450, 499])
-def test_what_is_not_final_is_about_nobody(code: int) -> None:
-    assert meaning("RCPT TO", code, "5.1.1 no such user") is Meaning.LATER
+def test_what_is_not_final_is_about_nobody() -> None:
+    assert [meaning("RCPT TO", code, "5.1.1 no such user") for code in (-1, 499)] == [Meaning.LATER] * 2
 
 
 @pytest.mark.parametrize(
