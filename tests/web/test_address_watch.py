@@ -52,25 +52,24 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 WRONG = {
-    "Fly.io, by the last address": ("Fly.io", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
-    "Render, by the last address": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
-    "Render, by the last but one": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
-    "Railway, by the last address": ("Railway", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
-    "Heroku behind Cloudflare, not said": ("Heroku behind Cloudflare", {"CLIENT_ADDRESS": ""}),
-    "Fly.io behind Cloudflare, not said": ("Fly.io behind Cloudflare", {"CLIENT_ADDRESS": ""}),
+    "the last address is a proxy": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
+    "so is the last but one": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
+    "a CDN in front is not said": ("Fly.io behind Cloudflare", {"CLIENT_ADDRESS": ""}),
     "more proxies than there are": ("Heroku", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
     "a header that nobody sends": ("Heroku", {"CLIENT_ADDRESS": "X-Real-IP"}),
-    "a header with a typo": ("Scalingo", {"CLIENT_ADDRESS": "X-Real-P"}),
 }
 
 
 @pytest.mark.parametrize(("platform", "variables"), WRONG.values(), ids=WRONG)
-def test_a_wrong_setting_is_found_and_said_once(
+def test_a_wrong_setting_is_found_and_said_once_and_one_reader_is_no_sign(
     caplog: pytest.LogCaptureFixture, platform: str, variables: dict[str, str]
 ) -> None:
     there = PLATFORMS[platform]
     site = Site({**there.variables, **variables})
-    for number, reader in enumerate(READERS[:ENOUGH]):
+    for _ in range(MOST):
+        site.visit(there.forwarded(READERS[0], {}), account=1000)
+        site.visit_signed_out(there.forwarded(READERS[1], {}))
+    for number, reader in enumerate(READERS[1:ENOUGH]):
         assert site.watch.found is None, number
         site.visit(there.forwarded(reader, {}))
     for reader in READERS * 3:
@@ -81,47 +80,23 @@ def test_a_wrong_setting_is_found_and_said_once(
     assert not any(reader in line for reader in READERS)
 
 
-@pytest.mark.parametrize("name", PLATFORMS)
-def test_a_right_setting_is_not_suspected(caplog: pytest.LogCaptureFixture, name: str) -> None:
-    there = PLATFORMS[name]
-    site = Site(there.variables)
-    for reader in READERS:
-        site.visit(there.forwarded(reader, {}))
-    assert (site.watch.found, site.watch.is_over, said(caplog)) == (None, True, [])
+def test_a_right_setting_is_not_suspected_also_beside_readers_who_send_addresses_of_their_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, there in PLATFORMS.items():
+        site = Site(there.variables)
+        site.visit(there.forwarded(READERS[0], {}))
+        for sent in SPOOFED:
+            site.visit(there.forwarded(READERS[1], sent))
+        assert (site.watch.found, site.watch.is_over, said(caplog)) == (None, True, []), name
 
 
-@pytest.mark.parametrize("name", PLATFORMS)
-def test_readers_who_send_addresses_of_their_own_raise_no_alarm_beside_one_who_does_not(name: str) -> None:
-    there = PLATFORMS[name]
-    site = Site(there.variables)
-    site.visit(there.forwarded(READERS[0], {}))
-    for sent in SPOOFED:
-        site.visit(there.forwarded(READERS[1], sent))
-    assert site.watch.found is None
-
-
-@pytest.mark.parametrize(("platform", "variables"), WRONG.values(), ids=WRONG)
-def test_one_reader_is_no_sign(platform: str, variables: dict[str, str]) -> None:
-    there = PLATFORMS[platform]
-    site = Site({**there.variables, **variables})
-    for sent in SPOOFED * 10:
-        site.visit(there.forwarded(READERS[0], sent), account=1)
-        site.visit_signed_out(there.forwarded(READERS[1], sent))
-    assert site.watch.found is None
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"X-Forwarded-For": "81.97.145.24"},  # an office, or a home
-        {"X-Forwarded-For": "10.0.0.5, 81.97.145.24"},  # with a proxy of its own inside
-        {"X-Forwarded-For": "81.97.145.24, 81.97.145.24"},
-    ],
-)
-def test_many_readers_behind_one_public_address_are_no_sign(headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("sent", ["81.97.145.24", "10.0.0.5, 81.97.145.24", "81.97.145.24, 81.97.145.24"])
+def test_many_readers_behind_one_public_address_are_no_sign(sent: str) -> None:
+    """As of an office or a home, with or without a proxy of its own inside."""
     site = Site({})
     for _ in range(MOST):
-        site.visit({**headers, "X-Forwarded-Proto": "https"})
+        site.visit({"X-Forwarded-For": sent, "X-Forwarded-Proto": "https"})
     assert (site.watch.found, site.watch.is_over) == (None, True)
 
 
@@ -141,22 +116,14 @@ def test_readers_of_an_intranet_have_private_addresses_that_differ() -> None:
     assert site.watch.found is None
 
 
-@pytest.mark.parametrize("address", ["172.17.0.1", "127.0.0.1", "100.64.0.1", "fd00::1", "169.254.1.1"])
-def test_the_same_private_address_for_all_is_a_sign(caplog: pytest.LogCaptureFixture, address: str) -> None:
+@pytest.mark.parametrize("address", ["172.17.0.1", "fd00::1", "unknown"])
+def test_the_same_private_address_or_none_for_all_is_a_sign(caplog: pytest.LogCaptureFixture, address: str) -> None:
     """As of a container whose proxy sees the machine's bridge, or of a load balancer in front of it."""
     site = Site({})
     for _ in range(ENOUGH):
         site.visit({"X-Forwarded-For": address, "X-Forwarded-Proto": "https"})
     assert site.watch.found
     assert address not in "".join(said(caplog))
-
-
-@pytest.mark.parametrize("garbage", ["unknown", "_hidden", ""])
-def test_what_is_no_address_is_a_sign(garbage: str) -> None:
-    site = Site({})
-    for _ in range(ENOUGH):
-        site.visit({"X-Forwarded-For": garbage, "X-Forwarded-Proto": "https"})
-    assert site.watch.found
 
 
 def test_readers_behind_a_proxy_that_says_nothing_at_all_are_a_sign(caplog: pytest.LogCaptureFixture) -> None:
