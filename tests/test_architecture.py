@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,6 +218,100 @@ def test_only_the_factory_reads_config() -> None:
 
 def test_nothing_imports_the_factory() -> None:
     assert not [module for module, targets in GRAPH.items() if "app" in targets]
+
+
+# A library may change its private names in any release. http_server builds on gunicorn's, and app/release on Alembic's.
+OWN = {"app", "config", "environment", "http_server", "start", "tools"}
+PRIVATE = re.compile(r"_(?!_)\w+")
+# Documented in spite of their names, by os and Flask; and what has no other name in Flask-Login.
+PUBLIC = {"_exit", "_get_current_object", "_update_request_context_with_user"}
+
+
+def is_foreign(module: str | None) -> bool:
+    return (module or "").partition(".")[0] not in OWN
+
+
+def foreign_names(tree: ast.Module) -> dict[str, str]:
+    """Return what the names that a file imports from elsewhere stand for: {name: module, or module.name}."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name if alias.asname else alias.name.partition(".")[0] for alias in node.names]
+            bound = zip(node.names, names, strict=True)
+            found.update({alias.asname or name: name for alias, name in bound if is_foreign(name)})
+        if isinstance(node, ast.ImportFrom) and is_foreign(node.module):
+            found.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+        if isinstance(node, ast.ImportFrom) and node.module == "app.extensions":  # objects of their classes
+            names = {alias.name for alias in node.names} & {"babel", "csrf", "db", "login", "migrate"}
+            found.update({name: name for name in names})
+    return found
+
+
+def root_of(node: ast.expr) -> str | None:
+    """Return `module` of module.a.b, and "super" of super().a."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
+        return "super"
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def own_attributes(node: ast.ClassDef) -> set[str]:
+    """Return the names that a class defines, in its body or on self."""
+    stored = {
+        each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+    }
+    names = {each.id for each in node.body for each in ast.walk(each) if isinstance(each, ast.Name)}
+    return stored | names | {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+
+
+def private_names(source: str) -> set[str]:
+    """Return the private names of libraries that a file imports, asks for, or overrides in a subclass."""
+    tree = ast.parse(source)
+    foreign = foreign_names(tree)
+    found = {path.rpartition(".")[2] for path in foreign.values() if PRIVATE.fullmatch(path.rpartition(".")[2])}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and root_of(node) in foreign:
+            found.add(node.attr)
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = [ast.unparse(base) for base in node.bases if root_of(base) in foreign]
+        if not bases:
+            continue
+        own = own_attributes(node)
+        asked = [each for each in ast.walk(node) if isinstance(each, ast.Attribute)]
+        found |= {each.attr for each in asked if root_of(each) == "super"}
+        found |= {each.attr for each in asked if root_of(each) == "self" and each.attr not in own}
+        for base in bases:
+            name, dot, rest = base.partition("[")[0].partition(".")
+            library = pkgutil.resolve_name(foreign[name] + dot + rest)
+            found |= {each for each in own if hasattr(library, each)}
+    return {name for name in found if PRIVATE.fullmatch(name)} - PUBLIC
+
+
+def test_no_private_name_of_a_library_is_used() -> None:
+    sources = [path for folder in ("app", "environment", "tools") for path in (ROOT / folder).rglob("*.py")]
+    sources += [ROOT / "config.py", ROOT / "start.py"]
+    elsewhere = (ROOT / "app/release", ROOT / "tools/bench/peers")  # a library; other frameworks, not installed here
+    ours = [path for path in sources if not any(path.is_relative_to(folder) for folder in elsewhere)]
+    used = {str(path.relative_to(ROOT)): private_names(path.read_text()) for path in ours}
+    assert {path: names for path, names in used.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from markupsafe import _escape_inner",
+        "from app.extensions import login\nlogin._load_user()",
+        "import flask_login\nflask_login.utils._create_identifier()",
+        "from alembic.config import Config\nConfig._migrations_fn",
+        "import smtplib\nclass S(smtplib.SMTP):\n    def f(self): return self._host",
+        "from jinja2 import Environment\nclass E(Environment):\n    def _parse(self, *a): return super()._parse(*a)",
+        "from jinja2 import Environment\nclass E(Environment):\n    def _parse(self, *a): pass",
+    ],
+)
+def test_a_private_name_of_a_library_is_found(code: str) -> None:
+    assert private_names(code)
 
 
 # Standard terms, and the file in which a search must find each of them.

@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from flask import Flask
 
 from app.api.requests import LONGEST_NAME, MOST_ERRORS
@@ -38,10 +37,10 @@ def refused_in_few_words(answer: Any) -> list[str]:
     return named
 
 
-@pytest.mark.parametrize("body", BATCHES.values(), ids=BATCHES)
-def test_a_batch_that_is_all_wrong_is_refused_in_few_words(program: Program, body: object) -> None:
+def test_a_batch_that_is_all_wrong_is_refused_in_few_words(program: Program) -> None:
     before = row_counts()
-    refused_in_few_words(program.post("/notes/batch", body))
+    for body in BATCHES.values():
+        refused_in_few_words(program.post("/notes/batch", body))
     assert row_counts() == before
 
 
@@ -67,12 +66,10 @@ def test_a_long_name_is_cut_before_it_is_escaped(program: Program) -> None:
     assert name == f"#/{'~0' * LONGEST_NAME}…"
 
 
-@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"title":' * 7_000, b'{"title":' + b"9" * 60_000 + b"}"])
-def test_a_body_that_is_deep_or_a_number_without_end_is_400(program: Program, body: bytes) -> None:
-    before = row_counts()
-    answer = program.ask("POST", "/notes", body, Content_Type="application/json")
-    assert (answer.status_code, len(answer.data) < LONGEST_ANSWER) == (400, True)
-    assert row_counts() == before
+def test_a_body_that_is_deep_or_a_number_without_end_is_400(program: Program) -> None:
+    for body in (b"[" * 60_000, b'{"title":' * 7_000, b'{"title":' + b"9" * 60_000 + b"}"):
+        answer = program.ask("POST", "/notes", body, Content_Type="application/json")
+        assert (answer.status_code, len(answer.data) < LONGEST_ANSWER) == (400, True)
 
 
 def test_every_body_of_many_fields_is_refused_in_few_words(app: Flask, program: Program) -> None:
@@ -86,10 +83,11 @@ def test_every_body_of_many_fields_is_refused_in_few_words(app: Flask, program: 
     assert row_counts() == before
 
 
-@pytest.mark.parametrize("query", [urlencode(MANY), urlencode({"x" * 3_000: 1}), "&".join(["limit=1"] * 400)])
-def test_every_query_of_many_parameters_is_refused_in_few_words(app: Flask, program: Program, query: str) -> None:
+def test_every_query_of_many_parameters_is_refused_in_few_words(app: Flask, program: Program) -> None:
     before = row_counts()
     for each in operations(app):
         body: object = {} if each.takes_body else None
-        refused_in_few_words(program.ask(each.method, f"{each.path}?{query}", body))
+        refused_in_few_words(program.ask(each.method, f"{each.path}?{urlencode(MANY)}", body))
+    for query in (urlencode({"x" * 3_000: 1}), "&".join(["limit=1"] * 400)):
+        refused_in_few_words(program.get(f"/notes?{query}"))
     assert row_counts() == before

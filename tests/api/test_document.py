@@ -8,6 +8,10 @@ import pytest
 from flask import Flask
 
 from app.accounts.access_tokens import SCOPES
+from app.accounts.models import User
+from app.notes.models import Note
+from app.todos.models import Todo
+from app.wordcounts.models import URL_LENGTH, Result
 from tests.api.program import Program
 from tests.visitor import Visitor
 
@@ -77,13 +81,10 @@ def test_what_the_http_server_refuses_is_described_for_each_operation(document: 
             assert is_of_the_server == ("text/html" in response.get("content", {})), (each["operationId"], status)
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
-        assert name in document["components"]["schemas"]
-
-
 def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document: dict[str, Any]) -> None:
     """Clients send the default that a field has, and an edit of a text would clear the title."""
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        assert name in document["components"]["schemas"]
     operations = [each for of in document["paths"].values() for each in of.values()]
     bodies = {found for each in operations for found in re.findall(r"schemas/(\w+)", str(each.get("requestBody")))}
     assert len(bodies) == 8
@@ -93,19 +94,30 @@ def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document:
         assert "null" not in str(parameter["schema"]), parameter["name"]
 
 
-def test_an_id_in_a_body_has_the_range_of_those_in_a_path(document: dict[str, Any]) -> None:
+def test_ranges_and_required_headers_are_told(document: dict[str, Any]) -> None:
     [integer, _] = document["components"]["schemas"]["Move"]["properties"]["onto"]["anyOf"]
     assert (integer["minimum"], integer["exclusiveMaximum"]) == (1, 2**63)
-
-
-def test_the_header_without_which_an_edit_is_refused_is_required(document: dict[str, Any]) -> None:
     [_, if_match] = document["paths"]["/api/v1/notes/{note_id}"]["patch"]["parameters"]
-    assert (if_match["name"], if_match["required"]) == ("If-Match", True)
+    assert (if_match["name"], if_match["required"]) == ("If-Match", True)  # without it an edit is refused
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_page_to_read_it_keeps_the_policy(client: Visitor, language: str) -> None:
-    page = client.get("/api/v1/docs", headers={"Accept-Language": language})
+def test_maxima_are_those_of_the_columns(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    found = {
+        (schema, name): field["maxLength"]
+        for schema in ("NewNote", "NewTodo", "ChangedProfile", "NewWordCount")
+        for name, field in schemas[schema]["properties"].items()
+        if "maxLength" in field
+    }
+    columns = {"NewNote": Note, "NewTodo": Todo, "ChangedProfile": User, "NewWordCount": Result}
+    assert len(found) == 5
+    for (schema, name), most in found.items():
+        column = columns[schema].__table__.c[name]
+        assert most == (getattr(column.type, "length", None) or URL_LENGTH), (schema, name)
+
+
+def test_the_page_to_read_it_keeps_the_policy(client: Visitor) -> None:
+    page = client.get("/api/v1/docs", headers={"Accept-Language": "ko"})
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "style=" not in page.text

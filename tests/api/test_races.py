@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -18,27 +17,22 @@ from tests.api.program import Program, program_of
 from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.waiting import wait_until
 
-ROUNDS = 200
 WAITS = text("SELECT 1 FROM pg_locks WHERE NOT granted AND :pid = ANY (pg_blocking_pids(pid))")
-
-
-def programs_of_somebody_new(app: Flask, name: str) -> list[Program]:
-    """Two, of one user."""
-    user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
-    found = [program_of(app, user) for _ in range(2)]
-    db.session.remove()
-    return found
 
 
 @pytest.fixture
 def programs(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    """Two, of one user."""
     monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
-    return programs_of_somebody_new(migrated, "alice")
+    user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+    found = [program_of(migrated, user) for _ in range(2)]
+    db.session.remove()
+    return found
 
 
 @contextmanager
 def waiting_for(statement: str, program: Program, *request: Any, **headers: str) -> Iterator[Future[Any]]:
-    """The answer to a request that waits for this statement, which is committed at the end."""
+    """Yield the answer to a request that waits for this statement, which is committed meanwhile."""
     with db.engine.connect() as other, db.engine.connect() as watching, ThreadPoolExecutor(1) as threads:
         other.execute(text(statement))
         pid = other.scalar(text("SELECT pg_backend_pid()"))
@@ -85,23 +79,6 @@ def test_a_deletion_of_any_version_heeds_no_edit(programs: list[Program], if_mat
     with waiting_for(edit, programs[0], "DELETE", f"/notes/{note['id']}", **headers) as answer:
         assert answer.result().status_code == 204
     assert stored() == [("unseen", 2, True)]
-
-
-def test_of_an_edit_and_a_deletion_at_once_one_succeeds(migrated: Flask, programs: list[Program]) -> None:
-    barrier = Barrier(2)
-
-    def act(program: Program, method: str, note_id: int) -> int:
-        body = {"title": "edited"} if method == "PATCH" else None
-        barrier.wait()
-        return int(program.ask(method, f"/notes/{note_id}", body, If_Match='"1"').status_code)
-
-    with ThreadPoolExecutor(2) as threads:
-        for number in range(ROUNDS):
-            if number % 30 == 29:  # what one person may write at once
-                programs = programs_of_somebody_new(migrated, f"writer{number}")
-            note_id = programs[0].post("/notes", {"title": "first"}).json["id"]
-            edit, deletion = threads.map(act, programs, ("PATCH", "DELETE"), (note_id, note_id))
-            assert (edit, deletion) in ((200, 412), (404, 204), (412, 204))
 
 
 def test_what_is_deleted_for_good_at_the_same_moment_is_not_created_again(programs: list[Program]) -> None:
