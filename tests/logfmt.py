@@ -12,7 +12,7 @@ class Malformed(Exception):
 
 
 def parse(line: str) -> dict[str, str]:
-    """{name: value}. Raises: Malformed."""
+    """Return {name: value}. Raises: Malformed."""
     found: dict[str, str] = {}
     position = 0
     while True:
@@ -32,7 +32,7 @@ def parse(line: str) -> dict[str, str]:
 
 
 def parse_all(log: bytes) -> list[dict[str, str]]:
-    """Each line of a log. Raises: Malformed: also a line that is too long for a platform."""
+    """Parse each line of a log. Raises: Malformed: also a line that is too long for a platform."""
     lines = log.splitlines()
     for line in lines:
         if len(line) > MOST_BYTES:

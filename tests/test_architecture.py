@@ -242,8 +242,8 @@ def foreign_names(tree: ast.Module) -> dict[str, str]:
         if isinstance(node, ast.ImportFrom) and is_foreign(node.module):
             found.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
         if isinstance(node, ast.ImportFrom) and node.module == "app.extensions":  # objects of their classes
-            names = {alias.name for alias in node.names} & {"babel", "csrf", "db", "login", "migrate"}
-            found.update({name: name for name in names})
+            extensions = {alias.name for alias in node.names} & {"babel", "csrf", "db", "login", "migrate"}
+            found.update({name: name for name in extensions})
     return found
 
 
@@ -261,7 +261,7 @@ def own_attributes(node: ast.ClassDef) -> set[str]:
     stored = {
         each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
     }
-    names = {each.id for each in node.body for each in ast.walk(each) if isinstance(each, ast.Name)}
+    names = {each.id for part in node.body for each in ast.walk(part) if isinstance(each, ast.Name)}
     return stored | names | {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
 
 

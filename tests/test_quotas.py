@@ -29,7 +29,6 @@ FIELDS = {
     "/wordcounts": {"url": "https://example.com/typed"},
 }
 QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
-SERVICES = {"/notes": notes, "/todos": todos, "/wordcounts": wordcounts}
 AT_ONCE = 20
 TWO_NOTES = sound.zipped(sound.document(notes=[sound.NOTE] * 2, todos=[], wordcounts=[]))
 
@@ -50,7 +49,7 @@ def add(path: str, user_id: int) -> None:
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, path: str, user: User, *, room: int = 0) -> None:
-    """The user stores three, which fill the quota but for `room`."""
+    """Store three of the user's, which fill the quota but for `room`."""
     for _ in range(3):
         add(path, user.id)
     monkeypatch.setattr(QUOTAS[path], "most", 3 + room)
@@ -69,21 +68,13 @@ def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
     assert (row_counts(), queued()) == before
 
 
-@pages
-def test_the_last_one_that_fits_is_stored(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str
+def test_the_last_one_that_fits_is_stored_and_what_others_store_takes_no_room(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, bob: User
 ) -> None:
-    fill(monkeypatch, path, alice, room=1)
-    assert signed_in.submit(path, **FIELDS[path]).status_code == 302
-    assert signed_in.submit(path, **FIELDS[path]).status_code == 422
-
-
-@pages
-def test_what_others_store_takes_no_room(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, bob: User, path: str
-) -> None:
-    fill(monkeypatch, path, bob)
-    assert signed_in.submit(path, **FIELDS[path]).status_code == 302
+    fill(monkeypatch, "/notes", bob)
+    fill(monkeypatch, "/notes", alice, room=1)
+    assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 302
+    assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 422
 
 
 def test_the_trash_counts_until_it_is_emptied(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
@@ -160,17 +151,15 @@ def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
 
 
 @pages
-@pytest.mark.parametrize(("most", "said"), [(40, False), (33, True), (30, True), (29, True)])
 def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str, most: int, said: bool
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, path: str
 ) -> None:
     for _ in range(30):
         add(path, alice.id)
-    monkeypatch.setattr(QUOTAS[path], "most", most)
-    page = signed_in.get("/mypage").text
-    assert ("room for" in page) == said
-    if said:
-        assert f": room for {max(most - 30, 0)} more." in page
+    for most, said in ((34, None), (33, 3), (30, 0), (29, 0)):
+        monkeypatch.setattr(QUOTAS[path], "most", most)
+        page = signed_in.get("/mypage").text
+        assert (f": room for {said} more." in page) == ("room for" in page) == (said is not None), most
 
 
 def test_a_quota_is_as_large_as_the_documentation_says() -> None:

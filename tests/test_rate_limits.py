@@ -9,15 +9,23 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app import create_app
 from app.extensions import db
 from app.limits import rate_limits
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, give_back, purge_full_buckets, spent, take
+from config import TestingConfig
+from tests.databases import Environment
 
 LIMIT = Limit("test", 3, timedelta(seconds=20))
 
 
 @pytest.fixture(autouse=True)
-def context(app: Flask) -> Iterator[None]:
+def context(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the transaction of a test, unless it has a database of its own."""
+    if "migrated_environment" in request.fixturenames:
+        yield
+        return
+    app: Flask = request.getfixturevalue("app")
     with app.app_context():
         yield
 
@@ -30,7 +38,7 @@ def pass_time(seconds: float) -> None:
 
 
 def taken(limit: Limit, key: str, tries: int) -> int:
-    """How many of so many tries got a token."""
+    """Return how many of so many tries got a token."""
     return sum(seconds_until_next(limit, key) == 0 for _ in range(tries))
 
 
@@ -57,14 +65,14 @@ def test_an_empty_bucket_refuses_and_changes_nothing() -> None:
     assert buckets() == before
 
 
-@pytest.mark.parametrize(("passed", "seconds"), [(0, 20), (0.5, 20), (1, 19), (19.5, 1), (19.999, 1), (20, 0)])
+@pytest.mark.parametrize(("passed", "seconds"), [(0, 20), (0.5, 20), (19.999, 1), (20, 0)])
 def test_it_says_when_the_next_token_comes_back(passed: float, seconds: int) -> None:
     taken(LIMIT, "a", tries=3)
     pass_time(passed)
     assert seconds_until_next(LIMIT, "a") == seconds
 
 
-@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (39.9, 1), (40, 2), (60, 3), (86400, 3)])
+@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (60, 3), (86400, 3)])
 def test_tokens_come_back_up_to_the_capacity(passed: float, tokens: int) -> None:
     taken(LIMIT, "a", tries=3)
     pass_time(passed)
@@ -161,6 +169,23 @@ def test_at_most_120_guesses_an_hour_reach_a_password(limit: Limit) -> None:
     assert 100 <= guesses <= 120
 
 
+def test_concurrent_requests_cannot_exceed_the_limit(migrated_environment: Environment) -> None:
+    app = create_app(TestingConfig(migrated_environment))
+
+    def ask(_: int) -> int:
+        with app.app_context():
+            try:
+                take(LIMIT, "a")
+            except RateLimited:
+                return 0
+            return 1
+
+    with ThreadPoolExecutor(5) as threads:  # as many as the pool has connections
+        assert sum(threads.map(ask, range(100))) == LIMIT.capacity
+    with app.app_context():
+        db.engine.dispose()
+
+
 class Clock:
     seconds = 100.0
 
@@ -184,7 +209,7 @@ def test_a_bucket_of_the_process_holds_its_capacity_and_sends_no_statement(state
     assert statements == []
 
 
-@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (39.9, 1), (60, 3), (86400, 3)])
+@pytest.mark.parametrize(("passed", "tokens"), [(19.9, 0), (20, 1), (86400, 3)])
 def test_tokens_of_the_process_come_back_up_to_the_capacity(passed: float, tokens: int) -> None:
     clock = Clock()
     buckets = ProcessBuckets(clock)

@@ -1,6 +1,5 @@
 """Redaction: no secret, no address and no row in what is logged, stored or reported."""
 
-import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
@@ -17,23 +16,20 @@ class OfTheDriver(Exception):
     diag = None
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "user hidden@example.com is gone",
-        "<hidden@예시.한국>",
-        "postgres://user:hidden@db/n does not answer",
-        "postgres://hidden:hid%2Fden@db.example.com",
-        f"GET /new-password/{TOKEN.replace('x', 'hidden_')}",
-        ROW,
-        EXCERPT,
-        f"{ROW}\n[SQL: INSERT]\n(Background on this error)",
-    ],
-)
-def test_it_is_left_out(text: str) -> None:
-    left = redact(text)
-    assert "hidden" not in left
-    assert "not logged" in left
+SECRETS = [
+    "user hidden@example.com is gone",
+    "<hidden@예시.한국>",
+    "postgres://user:hidden@db/n does not answer",
+    "postgres://hidden:hid%2Fden@db.example.com",
+    f"GET /new-password/{TOKEN.replace('x', 'hidden_')}",
+    ROW,
+    EXCERPT,
+    f"{ROW}\n[SQL: INSERT]\n(Background on this error)",
+]
+
+
+def test_it_is_left_out() -> None:
+    assert [text for text in SECRETS if "hidden" in redact(text) or "not logged" not in redact(text)] == []
 
 
 def test_what_follows_the_row_is_kept() -> None:
@@ -43,11 +39,9 @@ def test_what_follows_the_row_is_kept() -> None:
     assert left.endswith("[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x")
 
 
-@pytest.mark.parametrize(
-    "text", ["@bp.get", "a @ b", "File app/wordcounts/service.py, LINE 3", "GET /notes/7", "10:30"]
-)
-def test_what_only_looks_like_one_is_kept(text: str) -> None:
-    assert redact(text) == text
+def test_what_only_looks_like_one_is_kept() -> None:
+    for text in ("@bp.get", "a @ b", "File app/wordcounts/service.py, LINE 3", "GET /notes/7", "10:30"):
+        assert redact(text) == text
 
 
 def test_a_cause_is_the_class_and_the_last_line_of_the_message() -> None:

@@ -40,22 +40,13 @@ def wrong_value(pointer: str, detail: str) -> Problem:
 
 
 def not_read(error: ValidationError, place: str) -> Problem:
-    """Return the answer to what a schema refuses: the shape of a request.
-
-    Args:
-        place: "pointer" for a body; "parameter" for what stands in the URL or a header.
-    """
+    """Return the answer to what a schema refuses: a "pointer" for a body, a "parameter" for a URL or a header."""
     sentences = {"missing": _("This is missing."), "extra_forbidden": no_such_field()}
     other = _("This value doesn't have the type or the size that the API's document names.")
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return wrong_fields(
         {place: path_of(place, each["loc"]), "detail": sentences.get(each["type"], other)} for each in found
     )
-
-
-def not_known(paths: Iterable[Sequence[str | int]], place: str) -> Problem:
-    """Return the answer to fields that the schema does not have."""
-    return wrong_fields({place: path_of(place, path), "detail": no_such_field()} for path in paths)
 
 
 def no_such_field() -> str:
@@ -70,24 +61,16 @@ def path_of(place: str, path: Sequence[str | int]) -> str:
 
 
 def checked(form: type[FormT], values: Mapping[str, str | None]) -> FormT:
-    """Apply a page's form to the values, which also normalizes them. None: the field was not sent.
-
-    Raises:
-        Problem
-    """
+    """Apply a page's form to the values, which also normalizes them. None: it was not sent. Raises: Problem."""
     return all_checked(form, {"#": values})[0]
 
 
 def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None]]) -> list[FormT]:
-    """Check several objects at once, as `checked` does.
-
-    Args:
-        objects: by the pointer to each.
-
-    Raises:
-        Problem: it names the wrong fields of all of them, up to MOST_ERRORS.
-    """
-    filled = {at: form(MultiDict(sent_of(values)), meta={"csrf": False}) for at, values in objects.items()}
+    """Check several objects, by the pointer to each. Raises: Problem, with the wrong fields of all of them."""
+    filled = {}
+    for at, values in objects.items():
+        sent = {name: value for name, value in values.items() if value is not None}
+        filled[at] = form(MultiDict(sent), meta={"csrf": False})
     errors = errors_of(filled)
     if first := next(errors, None):
         raise wrong_fields(chain([first], errors))
@@ -101,10 +84,6 @@ def errors_of(forms: Mapping[str, FlaskForm]) -> Iterator[Wrong]:
             continue
         for field, errors in form.errors.items():
             yield from ({"pointer": f"{at}/{field}", "detail": error} for error in dict.fromkeys(map(str, errors)))
-
-
-def sent_of(values: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
@@ -199,7 +178,7 @@ def refuse_many_unknown(model: type[BaseModel], found: object, place: str) -> No
     """
     unknown = list(islice(unknown_fields(model, found), MOST_ERRORS))
     if len(unknown) == MOST_ERRORS:
-        raise not_known(unknown, place)
+        raise wrong_fields({place: path_of(place, path), "detail": no_such_field()} for path in unknown)
 
 
 def unknown_fields(model: type[BaseModel], found: object) -> Iterator[tuple[str | int, ...]]:
@@ -223,8 +202,7 @@ def refusing(place: str) -> Iterator[None]:
 def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
     """Return the key by which the service knows the request. Call it last before the service.
 
-    Raises:
-        Problem: another request had this header.
+    Raises: Problem: another request had this header.
     """
     if headers.idempotency_key is None:
         return None

@@ -12,19 +12,7 @@ was deleted since does not come back.
 
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Integer,
-    Row,
-    ScalarSelect,
-    String,
-    Text,
-    bindparam,
-    case,
-    cast,
-    func,
-    select,
-)
+from sqlalchemy import BindParameter, Integer, Row, ScalarSelect, String, Text, bindparam, case, cast, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.extensions import Base, db
@@ -35,11 +23,7 @@ NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is
 
 
 class QuotaReached(Exception):
-    """The person stores as many rows as one may. Nothing was stored.
-
-    Args:
-        most: the quota.
-    """
+    """The person stores as many rows as one may, `most`. Nothing was stored."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
@@ -47,11 +31,7 @@ class QuotaReached(Exception):
 
 
 class StoredBefore(Exception):
-    """A row with this idempotency key is stored already: the request came twice. Nothing was stored now.
-
-    Args:
-        row_id: the row that the first request stored.
-    """
+    """The request came twice: `row_id` is the row that the first one stored. Nothing was stored now."""
 
     def __init__(self, row_id: int) -> None:
         super().__init__(row_id)

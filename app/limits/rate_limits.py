@@ -91,11 +91,7 @@ class Standing(NamedTuple):
 
 
 class RateLimited(Exception):
-    """A limit is reached.
-
-    Args:
-        seconds: until it is worth trying again; the value of Retry-After.
-    """
+    """A limit is reached. In `seconds` it is worth trying again: the value of Retry-After."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)

@@ -52,7 +52,14 @@ class RecipientRefused(MailRefused):
 def hand_over(message: EmailMessage) -> None:
     """Send a message. Raises: MailUnavailable, RelayRefused, MailRefused, RecipientRefused."""
     with connection() as smtp:
-        _transfer(smtp, message)
+        try:
+            with _at("DATA"):
+                smtp.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            [reply] = error.recipients.values()
+            raise refusal("RCPT TO", *reply) from None
+        except smtplib.SMTPNotSupportedError:
+            raise MailRefused("the mail server takes no address outside of ASCII (SMTPUTF8)") from None
 
 
 def say_hello() -> None:
@@ -138,17 +145,6 @@ def _authenticate(smtp: smtplib.SMTP, mechanism: str, user: bytes, password: byt
 
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _transfer(smtp: smtplib.SMTP, message: EmailMessage) -> None:
-    try:
-        with _at("DATA"):
-            smtp.send_message(message)
-    except smtplib.SMTPRecipientsRefused as error:
-        [reply] = error.recipients.values()
-        raise refusal("RCPT TO", *reply) from None
-    except smtplib.SMTPNotSupportedError:
-        raise MailRefused("the mail server takes no address outside of ASCII (SMTPUTF8)") from None
 
 
 @contextmanager

@@ -8,7 +8,6 @@ Of accounts, since one reader always has one address, and a stranger without an 
 import logging
 import threading
 from enum import Enum
-from typing import NamedTuple
 
 from flask import Flask, current_app, request
 from werkzeug.wrappers import Response
@@ -30,19 +29,12 @@ class Cause(Enum):
     PROXY = "in X-Forwarded-For it stands behind those of several readers"
 
 
-class Sign(NamedTuple):
-    """Hold what one reader's request shows.
-
-    Args:
-        of: the address that shows it. Private ones have to be the same, and those of readers to differ.
-    """
-
-    cause: Cause
-    of: Address | None = None
+# What one reader's request shows, and the address that shows it: private ones have to be the same, readers' to differ.
+Sign = tuple[Cause, Address | None]
 
 
 class AddressWatch:
-    """One for each process. `found` is why all readers look alike; None: they do not, or too few came."""
+    """The watch of one process. `found` is why all readers look alike; None: they do not, or too few came."""
 
     def __init__(self) -> None:
         self.is_over = False
@@ -51,14 +43,8 @@ class AddressWatch:
         self._signs: list[Sign] = []
         self._lock = threading.Lock()
 
-    def knows(self, account: int) -> bool:
-        return account in self._accounts
-
     def note(self, account: int, sign: Sign | None) -> None:
-        """
-        Args:
-            sign: None: this reader has an address of its own.
-        """
+        """Note what an account's request shows. None: this reader has an address of its own."""
         with self._lock:
             if self.is_over or account in self._accounts:
                 return
@@ -78,7 +64,7 @@ class AddressWatch:
 
 def cause_of(signs: list[Sign]) -> Cause | None:
     """Return the cause of which there is enough."""
-    of = {cause: [sign.of for sign in signs if sign.cause is cause] for cause in Cause}
+    of = {cause: [address for found, address in signs if found is cause] for cause in Cause}
     if len(of[Cause.MISSING]) >= ENOUGH:
         return Cause.MISSING
     if len(of[Cause.PRIVATE]) >= ENOUGH and len(set(of[Cause.PRIVATE])) == 1:
@@ -89,11 +75,10 @@ def cause_of(signs: list[Sign]) -> Cause | None:
 def sign_of_request() -> Sign | None:
     address = client_address()
     if not forwarded_address() or address is None:
-        return Sign(Cause.MISSING)
-    first = first_before(address)
-    if first:
-        return Sign(Cause.PROXY, first)
-    return None if address.is_global else Sign(Cause.PRIVATE, address)
+        return Cause.MISSING, None
+    if first := first_before(address):
+        return Cause.PROXY, first
+    return None if address.is_global else (Cause.PRIVATE, address)
 
 
 def first_before(address: Address) -> Address | None:
@@ -112,7 +97,6 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def look(response: Response) -> Response:
         span = None if watch.is_over else tracing.current()
-        account = span and span.account
-        if account and not watch.knows(account):
-            watch.note(account, sign_of_request())
+        if span and span.account:
+            watch.note(span.account, sign_of_request())
         return response

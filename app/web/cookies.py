@@ -1,7 +1,6 @@
 """Cookies: the signed one of the session, and what a reader chose about pages, kept in the browser. Nothing secret."""
 
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from flask import Flask, current_app
@@ -34,13 +33,12 @@ class SkewTolerantSigner(TimestampSigner):
 
 
 class SessionCookies(SecureCookieSessionInterface):
-    """Flask's signed session cookie. The serializer is built once, not twice a request.
+    """Flask's signed session cookie.
 
     It is all that is signed with the time of a process. Flask-WTF signs its tokens so too, and reads no time from them
     without WTF_CSRF_TIME_LIMIT. What else ends after a time is a row, whose time is the database's.
     """
 
-    @cache  # noqa: B019 - there is one of these, for the one application
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         serializer = super().get_signing_serializer(app)
         if serializer is not None:

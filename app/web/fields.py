@@ -50,11 +50,7 @@ def one_line(form: Form, field: Field) -> None:
 
 
 def rejection_sentence(error: Rejected, sentences: Mapping[Any, object]) -> str:
-    """Return the sentence why a file was refused.
-
-    Args:
-        sentences: a sentence for each reason; it may name the `place`.
-    """
+    """Return the sentence why a file was refused: that of the reason, which may name the `place`."""
     sentence = str(sentences[error.reason])
     return sentence % {"place": error.place} if error.place else sentence
 

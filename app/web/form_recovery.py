@@ -92,9 +92,5 @@ def view_behind(path: str, method: str) -> Callable[..., object] | None:
 
 
 def offer(form: RecoveredForm, reason: str | None = None) -> str:
-    """Render the page that shows what was typed, with the button that posts it again.
-
-    Args:
-        reason: why it was not saved, and what to do; None: the session was lost meanwhile.
-    """
+    """Render what was typed, with the button that posts it again. Without a `reason`, the session was lost."""
     return render_template("form_recovery.html", kept=form, reason=reason)

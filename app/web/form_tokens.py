@@ -31,11 +31,7 @@ def init_app(app: Flask) -> None:
 
 
 def refuse_foreign_pages() -> None:
-    """Refuse a form whose token is right, and which no page of ours has sent. Over http browsers may not tell.
-
-    Raises:
-        CSRFError
-    """
+    """Refuse a form whose token is right, and which no page of ours has sent. Over http browsers may not tell."""
     if g.get("csrf_valid") and request.is_secure and not is_from_here():  # Flask-WTF notes it of what it protects
         raise CSRFError("The form does not come from a page of this site.")
 

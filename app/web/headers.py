@@ -23,18 +23,13 @@ HSTS = "max-age=63072000; includeSubDomains"
 def init_app(app: Flask) -> None:
     photos = urlsplit(app.config["S3_PUBLIC_URL"])
     policy = content_security_policy(f"{photos.scheme}://{photos.netloc}")
-    app.config["CONTENT_SECURITY_POLICY"] = policy
     # After signing out, no cache may show what a signed-in reader saw.
     app.extensions["headers"] = {**FIXED, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
     app.after_request(set_headers)
 
 
 def content_security_policy(photo_origin: str) -> str:
-    """Return the Content-Security-Policy: nothing inline, and nothing from other sites but photos.
-
-    Args:
-        photo_origin: scheme and host of the bucket's public URL.
-    """
+    """Return the Content-Security-Policy: nothing inline, and nothing from other sites but the bucket's photos."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"img-src 'self' {photo_origin}; connect-src 'self'; manifest-src 'self'; "
@@ -48,7 +43,6 @@ def send_no_referrer() -> None:
 
 
 def set_headers(response: Response) -> Response:
-    # Not update(), which looks each of them up: no view sets one.
     response.headers.extend(current_app.extensions["headers"])
     response.headers.add("X-Request-ID", g.request_id)
     if "referrer_policy" in g:
@@ -57,8 +51,5 @@ def set_headers(response: Response) -> Response:
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
     if request.is_secure:
         response.headers.add("Strict-Transport-Security", HSTS)
-    if "Vary" in response.headers:
-        response.vary.update(["Accept-Language", "Cookie"])
-    else:  # nearly always; the line above reads and writes what is there
-        response.headers.add("Vary", "Accept-Language, Cookie")
+    response.vary.update(["Accept-Language", "Cookie"])
     return response

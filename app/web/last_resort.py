@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from app import error_reports
-from app.web.headers import FIXED
 from app.web.logs import begin_span
 
 if TYPE_CHECKING:
@@ -67,9 +66,7 @@ class LastResort:
 
     def _headers(self, content_type: str, body: bytes, request_id: str) -> list[tuple[str, str]]:
         return [
-            *FIXED.items(),
-            ("Content-Security-Policy", self._app.config["CONTENT_SECURITY_POLICY"]),
-            ("Cache-Control", "no-store"),
+            *self._app.extensions["headers"].items(),
             ("X-Request-ID", request_id),
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),

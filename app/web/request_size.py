@@ -77,10 +77,6 @@ def _upload_limit(app: Flask, endpoint: str | None) -> int:
     return getattr(app.view_functions.get(endpoint or ""), "upload_limit", TEXT_BODY_LIMIT)
 
 
-def takes_upload() -> bool:
-    return _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
-
-
 def limit_body() -> None:
     size = request.content_length or 0
     is_long = size > TEXT_BODY_LIMIT
@@ -96,5 +92,6 @@ def limit_body() -> None:
 
 def refuse_files() -> None:
     """Refuse files where only text is expected: a text field would be handed the file and fail on it."""
-    if request.mimetype == "multipart/form-data" and not takes_upload() and request.files:
+    takes_files = _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
+    if request.mimetype == "multipart/form-data" and not takes_files and request.files:
         abort(422)

@@ -25,11 +25,7 @@ def init_app(app: Flask) -> None:
 
 
 def limit_writes() -> None:
-    """Count every POST of a signed-in person, so that a new page is limited without a line of its own.
-
-    Raises:
-        RateLimited
-    """
+    """Count every POST of a signed-in person, also of a new page. Raises: RateLimited."""
     if is_signed_in_write():
         rate_limits.take(rate_limits.WRITES, current_user.id)
         autocommit.begin_transactions()

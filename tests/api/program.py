@@ -74,5 +74,5 @@ def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None
 
 
 def pointers(answer: Any) -> list[str]:
-    """The fields that a problem names."""
+    """Return the fields that a problem names."""
     return [error.get("pointer") or error["parameter"] for error in json.loads(answer.data)["errors"]]

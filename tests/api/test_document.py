@@ -24,7 +24,7 @@ def document(client: Visitor) -> dict[str, Any]:
 
 
 def example_of(schema: dict[str, Any], document: dict[str, Any]) -> Any:
-    """The example of an object, made of those of its fields."""
+    """Build the example of an object from those of its fields."""
     if "$ref" in schema:
         return example_of(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
     if schema.get("type") == "array":

@@ -152,7 +152,7 @@ def report(
     status: str = "5.1.1",
     diagnostic: str = "smtp; 550 5.1.1 User unknown",
 ) -> bytes:
-    """What this server sends back, with the line ends of mail. Only Postfix has another diagnostic."""
+    """Return what this server sends back, with the line ends of mail. Only Postfix has another diagnostic."""
     letter = LETTER.format(tag=tag)
     text = SERVERS[server].format(letter=letter, action=action, status=status, diagnostic=diagnostic)
     return text.replace("\n", "\r\n").encode()

@@ -29,7 +29,7 @@ USER, PASSWORD = "semicircle", "a password of the mail server"
 
 
 class Mailbox:
-    """What the server was handed. It answers RCPT with `at_recipient` and the end of DATA with `at_data`."""
+    """Keep what the server was handed. It answers RCPT with `at_recipient` and the end of DATA with `at_data`."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -126,7 +126,7 @@ def smtp_server(
 
 @contextmanager
 def dripping_server(answered: int) -> Iterator[SmtpServer]:
-    """A server whose replies never end from some reply on: a byte at a time, each of them in time.
+    """Run a server whose replies never end from some reply on: a byte at a time, each of them in time.
 
     Args:
         answered: how many replies it gives as it should: greeting, EHLO, MAIL, RCPT, DATA, the end of the letter.
@@ -165,7 +165,7 @@ def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None
 
 
 def self_signed_certificate(file: Path) -> Path:
-    """A key and a self-signed certificate for 127.0.0.1."""
+    """Write a key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.datetime.now(datetime.UTC)

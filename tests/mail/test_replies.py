@@ -31,7 +31,7 @@ def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def refusing(mail_folder: Path) -> Iterator[tuple[Mailbox, SmtpServer]]:
-    """One server for all replies, which offers encryption and asks for nothing."""
+    """Run one server for all replies, which offers encryption and asks for nothing."""
     mailbox = Mailbox()
     certificate = self_signed_certificate(mail_folder / "certificate.pem")
     with smtp_server(mailbox, "starttls", certificate, RefusingServer) as server:

@@ -72,7 +72,7 @@ class Site:
         return browser, browser.csrf_token()
 
     def unharmed(self, browser: Visitor, token: str) -> tuple[Visitor, str]:
-        """The browser, whose next page is shown as ever; a new one if it has signed out."""
+        """Return the browser, whose next page is shown as ever, or a new one if it has signed out."""
         answer = browser.get("/notes")
         assert answer.status_code in (200, 302), "the request after it"
         return (browser, token) if answer.status_code == 200 else self.browser()
@@ -84,7 +84,7 @@ class Site:
 
     @contextmanager
     def dying_at_statement(self, number: int) -> Iterator[None]:
-        """The database ends the session right before it is sent its statement of this number."""
+        """Let the database end the session right before it is sent its statement of this number."""
         sent = 0
 
         def die(connection: Connection, *_rest: object) -> None:
@@ -98,7 +98,7 @@ class Site:
 
     @contextmanager
     def dying_behind_the_answer(self) -> Iterator[None]:
-        """The database ends the session right before it is rolled back, as each is when its request ends."""
+        """Let the database end the session right before it is rolled back, as each is when its request ends."""
         with self._heeding("rollback", self._end):
             yield
 

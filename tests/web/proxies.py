@@ -31,7 +31,7 @@ def appended(sent: Headers, *addresses: str) -> str:
 
 
 def edge(*of: object) -> int:
-    """One of many servers of a network, as another one takes each request."""
+    """Choose one of many servers of a network, as another one takes each request."""
     return len(repr(of)) % 100 + ord(str(of[0])[-1])
 
 

@@ -110,15 +110,24 @@ def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> 
     assert answer.location == "/notes?before=0-5"
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)", "%2f%2fevil", "notes", "", None,
-     "/notes\r\nSet-Cookie: a=b", "/\t/evil.example", "\\/evil.example", "http://evil.example/notes"],
-)  # fmt: skip
-def test_next_refuses_an_open_redirect(target: str | None) -> None:
-    assert local_path(target, default="/notes") == "/notes"
-
-
-@pytest.mark.parametrize("target", ["/", "/mypage", "/notes?before=1-2", "/notes/1#end"])
-def test_next_accepts_a_local_path(target: str) -> None:
-    assert local_path(target, default="/other") == target
+def test_next_takes_local_paths_alone() -> None:
+    evil = [
+        "//evil.example",
+        "/\\evil.example",
+        "https:evil.example",
+        "javascript:alert(1)",
+        "%2f%2fevil",
+        "notes",
+        "",
+        None,
+    ]
+    for target in [
+        *evil,
+        "/notes\r\nSet-Cookie: a=b",
+        "/\t/evil.example",
+        "\\/evil.example",
+        "http://evil.example/notes",
+    ]:
+        assert local_path(target, default="/default") == "/default", target
+    for target in ("/", "/mypage", "/notes?before=1-2", "/notes/1#end"):
+        assert local_path(target, default="/default") == target

@@ -28,7 +28,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     return set_to
 
 
-@pytest.mark.parametrize("behind", [1, 30, CLOCK_SKEW])
+@pytest.mark.parametrize("behind", [1, CLOCK_SKEW])
 def test_a_machine_behind_takes_the_session_and_the_forms_of_one_ahead(
     app: Flask, alice: User, set_clock: SetClock, behind: int
 ) -> None:
@@ -47,7 +47,7 @@ def test_a_machine_behind_takes_the_session_and_the_forms_of_one_ahead(
     assert "half" in visitor.get("/notes").text
 
 
-@pytest.mark.parametrize("behind", [CLOCK_SKEW + 1, 3600, 365 * 24 * 3600])
+@pytest.mark.parametrize("behind", [CLOCK_SKEW + 1, 365 * 24 * 3600])
 def test_more_than_a_minute_is_refused(app: Flask, alice: User, set_clock: SetClock, behind: int) -> None:
     browser = browser_of(app, alice)
     token = token_of(browser.get("/notes").text)

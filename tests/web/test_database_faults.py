@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 from app.accounts import hashing
 from tests.conftest import CHEAP_HASHER
 from tests.databases import Environment
-from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -61,17 +60,9 @@ def test_a_signed_in_reader_gets_503_with_retry_after_on_every_route(site: Site,
         assert answer.status_code == NEEDS_NONE.get((method, name), 503), (method, name)
         if answer.status_code == 503 and (method, name) not in ANSWERS_503_ITSELF:
             assert answer.headers["Retry-After"] == "5", (method, name)
-
-
-def test_a_client_of_json_gets_problem_json_on_every_route(site: Site) -> None:
-    browser, token = site.browser()
-    site.settings_of_database(*AWAY)
-    for method, name, path in all_routes(site.app):
-        answer = visit(browser, token, method, path, accept="application/json")
-        assert answer.status_code == NEEDS_NONE.get((method, name), 503), (method, name)
-        if answer.status_code == 503 and (method, name) not in ANSWERS_503_ITSELF:
-            assert answer.content_type == "application/problem+json", (method, name)
-            assert answer.get_json(force=True)["status"] == 503, (method, name)
+            problem = visit(browser, token, method, path, accept="application/json")
+            assert problem.content_type == "application/problem+json", (method, name)
+            assert problem.get_json(force=True)["status"] == 503, (method, name)
 
 
 def test_a_stranger_is_still_sent_to_sign_in_and_sees_the_public_pages(site: Site) -> None:
@@ -160,8 +151,3 @@ def test_readyz_says_that_the_database_is_read_only(site: Site) -> None:
     assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only", "commit": None})
     site.settings_of_database("RESET ALL")
     assert browser.get("/readyz").get_json()["state"] == "at_head"
-
-
-def test_an_error_page_sends_no_statement(app: Flask, signed_in: Visitor, statements: list[str]) -> None:
-    assert signed_in.get("/nothing").status_code == 404
-    assert statements == []

@@ -1,9 +1,7 @@
 """The attributes of a form's fields are what WTForms itself would write."""
 
 import importlib.util
-from types import ModuleType
 
-import pytest
 from flask import Flask
 from markupsafe import Markup
 from wtforms import Form, SelectField, StringField, TextAreaField
@@ -11,32 +9,26 @@ from wtforms.validators import Length
 
 from app.web.fields import html_params
 
+ATTRIBUTES: list[dict[str, object]] = [
+    {},
+    {"name": "a", "id": "b", "value": "x\"<&'>"},
+    {"required": True, "readonly": False, "maxlength": 50, "value": None},
+    {"class_": "full", "data_count": 3, "aria_describedby": "a b", "aria-label": "c", "for_": "d"},
+    {"title": Markup('<b title="x">&amp;')},
+]
 
-@pytest.fixture(scope="module")
-def pristine() -> ModuleType:
-    """The module of WTForms as it is installed."""
+
+def test_it_writes_what_wtforms_writes() -> None:
+    """The module of WTForms as it is installed is loaded once more."""
     spec = importlib.util.find_spec("wtforms.widgets.core")
     assert spec
     assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"name": "a", "id": "b", "value": "x\"<&'>"},
-        {"required": True, "readonly": False, "maxlength": 50, "value": None},
-        {"class_": "full", "data_count": 3, "aria_describedby": "a b", "aria-label": "c", "for_": "d"},
-        {"title": Markup('<b title="x">&amp;')},
-    ],
-)
-def test_it_writes_what_wtforms_writes(pristine: ModuleType, attributes: dict[str, object]) -> None:
-    written = html_params(**attributes)
-    assert written == pristine.html_params(**attributes)
-    assert isinstance(written, Markup)
+    pristine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pristine)
+    for attributes in ATTRIBUTES:
+        written = html_params(**attributes)
+        assert written == pristine.html_params(**attributes)
+        assert isinstance(written, Markup)
 
 
 class Example(Form):

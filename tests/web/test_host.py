@@ -28,7 +28,7 @@ def environment(server_environment: Environment) -> Iterator[Environment]:
 
 @pytest.fixture(scope="module")
 def any_host(environment: Environment) -> FlaskClient:
-    """A site in production without TRUSTED_HOSTS."""
+    """Return a site in production without TRUSTED_HOSTS."""
     return create_app(BehindAProxy(environment)).test_client()
 
 

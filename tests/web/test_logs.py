@@ -59,11 +59,11 @@ def test_a_valid_request_id_is_returned_and_logged(app: Flask, client: Visitor) 
         assert f"request_id={given} " in line("something")
 
 
-@pytest.mark.parametrize("given", ["", "short", "x" * 201, "0123456789 0123456789", '0123456789"0123456789', "é" * 30])
-def test_an_invalid_request_id_is_replaced(client: Visitor, given: str) -> None:
-    echoed = client.get("/healthz", headers={"X-Request-ID": given.encode().decode("latin-1")}).headers["X-Request-ID"]
-    assert echoed != given
-    assert len(echoed) == 32
+def test_an_invalid_request_id_is_replaced(client: Visitor) -> None:
+    for given in ("", "short", "x" * 201, "0123456789 0123456789", '0123456789"0123456789', "é" * 30):
+        headers = {"X-Request-ID": given.encode().decode("latin-1")}
+        echoed = client.get("/healthz", headers=headers).headers["X-Request-ID"]
+        assert (echoed != given, len(echoed)) == (True, 32), given
 
 
 def test_development_prints_the_link_of_a_mail() -> None:

@@ -41,7 +41,7 @@ def site(server_environment: Environment) -> Iterator[Site]:
 
 
 def next_client(site: Site) -> tuple[Any, ...]:
-    """The process id of the server session that another client gets, and the settings that hold there."""
+    """Return the process id of the server session that another client gets, and the settings there."""
     connection = psycopg2.connect(site.environment["DATABASE_URL"].replace("+psycopg2", ""))
     try:
         with connection.cursor() as cursor:

@@ -17,7 +17,7 @@ PEER = "10.0.0.1"
 
 
 def site(variables: Headers | None = None, settings: type[TestingConfig] = BehindAProxy) -> FlaskClient:
-    """A page that says whom a limit by address counts, and its own address."""
+    """Serve a page that says whom a limit by address counts, and its own address."""
     app = Flask(__name__)
     app.config.from_object(settings({**ENVIRONMENT, **(variables or {})}))
     proxy.init_app(app)

@@ -42,13 +42,13 @@ def site(counted: Relay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection that a request takes was idle for long."""
+    """Let every connection that a request takes have been idle for long."""
     monkeypatch.setattr(autocommit, "TRUSTED_SECONDS", 0.0)
 
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection that a request takes was in use a moment ago."""
+    """Let every connection that a request takes have been in use a moment ago."""
     monkeypatch.setattr(autocommit, "TRUSTED_SECONDS", 60.0)
 
 
@@ -118,7 +118,7 @@ def test_a_get_takes_one_connection(site: Site) -> None:
 
 
 def statements_of(site: Site) -> list[tuple[bool, str]]:
-    """What is sent from now on, and whether in autocommit."""
+    """Record what is sent from now on, and whether in autocommit."""
     sent: list[tuple[bool, str]] = []
 
     def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:

@@ -56,9 +56,10 @@ TABLES = "notes, note_shares, todos, results, figures, tag_counts, note_tags"
 
 @pytest.fixture
 def ids(alice: User, bob: User) -> dict[str, Any]:
-    """One of each of alice's, who has many; so has bob. The tables are theirs alone, also for the planner, which counts
-    the pages of what other tests rolled back. Each one's rows lie together, in the order of the ids: of a table without
-    order it expects somebody's rows to be anywhere.
+    """Return one of each of alice's, who has many; so has bob. The tables are theirs alone.
+
+    So they are for the planner, too, which counts the pages of what other tests rolled back. Each one's rows lie
+    together, in the order of the ids: of a table without order it expects somebody's rows to be anywhere.
     """
     db.session.execute(text("TRUNCATE notes, todos, results CASCADE"))
     for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):

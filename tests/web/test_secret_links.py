@@ -48,9 +48,9 @@ def test_no_search_engine_lists_one_whatever_it_answers(app: Flask, client: Visi
         assert client.open(path, method=method).headers.getlist("X-Robots-Tag") == ["noindex, nofollow"], path
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/notes", "/nothing", "/s"])
-def test_other_pages_say_nothing_to_search_engines(client: Visitor, path: str) -> None:
-    assert "X-Robots-Tag" not in client.get(path).headers
+def test_other_pages_say_nothing_to_search_engines(client: Visitor) -> None:
+    for path in ("/", "/notes", "/nothing", "/s"):
+        assert "X-Robots-Tag" not in client.get(path).headers, path
 
 
 @pytest.mark.parametrize("logger", ["gunicorn.access", "gunicorn.error", "werkzeug", "app"])

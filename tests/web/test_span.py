@@ -21,7 +21,7 @@ from tests.visitor import Visitor
 
 @pytest.fixture
 def spans(app: Flask) -> Iterator[list[tracing.Span | None]]:
-    """Those of the requests that were answered."""
+    """Collect the spans of the requests that were answered."""
     seen: list[tracing.Span | None] = []
 
     def note(_sender: Flask, **_: object) -> None:
@@ -48,7 +48,7 @@ def span() -> Iterator[tracing.Span]:
 
 @pytest.fixture
 def slow(app: Flask) -> Iterator[None]:
-    """Every statement counts as slow."""
+    """Let every statement count as slow."""
     with app.app_context():
         connection: Any = db.session.connection().connection.dbapi_connection
         before, connection.slow_seconds = connection.slow_seconds, 0.0

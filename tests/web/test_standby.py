@@ -92,11 +92,6 @@ def test_a_standby_that_goes_away_in_the_middle_of_a_request_is_503(standby: Sta
     assert "지금은 저장할 수 없어요" not in answer.text  # it was lost, and who knows why
 
 
-def test_readyz_says_that_the_database_is_read_only(standby: Standby) -> None:
-    answer = standby.alice.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"state": "read_only", "commit": None})
-
-
 def test_a_worker_finds_that_the_queue_does_not_answer_and_will_try_again(standby: Standby) -> None:
     with pytest.raises(ConnectorException):
         asyncio.run(_work(standby.site.app, connector(standby.site.app), []))

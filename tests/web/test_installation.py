@@ -1,7 +1,8 @@
-"""What the service worker relies on: answers name their reader, and neither it nor its page is anybody's."""
+"""The installed notebook: its manifest, what the service worker relies on, and the pages that a browser prefetches."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,22 +11,16 @@ from sqlalchemy.exc import OperationalError
 from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
+from app.notes import service as notes
 from tests.visitor import Visitor
 
 WORKER = Path(__file__).parents[2] / "app/static/sw.js"
 
 
-@pytest.mark.parametrize("path", ["/notes", "/todos", "/notes/1", "/mypage", "/sign-in"])
-def test_an_answer_to_a_signed_in_reader_names_the_account(signed_in: Visitor, alice: User, path: str) -> None:
-    assert signed_in.get(path).headers["X-Reader"] == str(alice.id)
-
-
-def test_who_is_not_signed_in_is_none(client: Visitor) -> None:
+def test_an_answer_names_the_account_of_its_reader(signed_in: Visitor, client: Visitor, alice: User) -> None:
+    for path in ("/notes", "/notes/1", "/sign-in"):
+        assert signed_in.get(path).headers["X-Reader"] == str(alice.id), path
     assert client.get("/notes").headers["X-Reader"] == "none"
-    assert client.get("/sign-in").headers["X-Reader"] == "none"
-
-
-def test_who_was_signed_in_once_is_none(signed_in: Visitor) -> None:
     db.session.execute(db.delete(UserSession))
     db.session.commit()
     assert signed_in.get("/sign-in").headers["X-Reader"] == "none"
@@ -75,3 +70,45 @@ def test_a_page_has_the_line_that_the_worker_shows(signed_in: Visitor) -> None:
     marked = 'id="kept" hidden'
     assert marked in WORKER.read_text()
     assert signed_in.get("/notes").text.count(marked) == 1
+
+
+def test_the_manifest_starts_at_the_notes_and_its_icons_exist(client: Visitor) -> None:
+    answer = client.get("/manifest.webmanifest", headers={"Accept-Language": "ko"})
+    assert answer.mimetype == "application/manifest+json"
+    manifest = answer.get_json(force=True)
+    assert (manifest["name"], manifest["lang"], manifest["start_url"]) == ("세미서클", "ko", "/notes")
+    for icon in manifest["icons"]:
+        with client.get(icon["src"]) as image:
+            assert image.mimetype == "image/png"
+            assert len(image.data) > 100
+
+
+def rule_of(visitor: Visitor) -> dict[str, Any]:
+    """As a browser reads it that knows such rules."""
+    with visitor.get(visitor.get("/notes").headers["Speculation-Rules"].strip('"')) as answer:
+        assert answer.mimetype == "application/speculationrules+json"
+        [rule] = answer.get_json(force=True)["prefetch"]
+        found: dict[str, Any] = rule
+        return found
+
+
+def test_a_page_is_asked_for_when_its_link_is_pressed_and_not_when_it_is_pointed_at(signed_in: Visitor) -> None:
+    assert rule_of(signed_in)["eagerness"] == "conservative"
+
+
+def test_what_is_asked_for_and_perhaps_not_shown_writes_nothing(
+    signed_in: Visitor, alice: User, statements: list[str]
+) -> None:
+    note_id = notes.create_note(alice.id, "a note", "")
+    patterns = rule_of(signed_in)["where"]["href_matches"]
+    assert "/notes/:id(\\d+)" in patterns
+    for pattern in patterns:
+        statements.clear()
+        path = pattern.replace("?*", "?q=a").replace(":id(\\d+)", str(note_id))
+        assert signed_in.get(path).status_code in (200, 404)
+        assert not [sent for sent in statements if not sent.lstrip().startswith(("SELECT", "WITH"))]
+
+
+def test_what_is_no_page_names_no_rules(signed_in: Visitor) -> None:
+    for path in ("/healthz", "/manifest.webmanifest"):
+        assert "Speculation-Rules" not in signed_in.get(path).headers
