@@ -1,4 +1,4 @@
-"""Who may use /api/v1, and how much: bearer tokens (RFC 6750), scopes, rate limits. Closed by default, as pages are.
+"""Let programs use /api/v1: bearer tokens (RFC 6750), scopes, rate limits. Closed by default, as pages are.
 
 A cookie opens nothing here, so no other site can send a request in a reader's name (CSRF), and a token opens no page.
 """

@@ -1,4 +1,4 @@
-"""What a request may hold, and what is wrong with it: its body, the query of its URL, its headers.
+"""Read a request, and tell what is wrong with it: its body, the query of its URL, its headers.
 
 The schema decides the shape; the rules of a page's form decide the values. Unknown fields are refused, but for headers.
 """

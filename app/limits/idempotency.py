@@ -1,8 +1,8 @@
 """Idempotency keys: a program that lost an answer sends its request again, and it is obeyed once.
 
 The key is the program's own and holds for a day, whatever becomes of what the request creates. It is noted in the same
-transaction, so either both are there or neither is. Of many at once with one key, all but the first wait for that one's
-commit.
+transaction, so either both are there or neither is. Concurrent requests with one key wait for the commit
+of the first.
 
 Services know a request by the `Key`, as they know a form of a page by its own (app/limits/quotas.py).
 """
@@ -28,7 +28,7 @@ class KeyUsed(Exception):
 
 
 class Key(NamedTuple):
-    """How services know a request.
+    """A request, as services know it.
 
     Args:
         row_key: is stored with the rows that it creates.

@@ -78,7 +78,7 @@ API_READS = Limit("api-reads", 600, MINUTE / 600)  # every GET of a person's pro
 
 
 class Standing(NamedTuple):
-    """Where somebody stands after a take, for the fields RateLimit and RateLimit-Policy.
+    """The state of a bucket after a take, for the fields RateLimit and RateLimit-Policy.
 
     Args:
         remaining: tokens left in the bucket.

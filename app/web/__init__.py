@@ -1,4 +1,4 @@
-"""What every request shares, whatever feature answers it."""
+"""Set up what every request shares, whatever feature answers it."""
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map

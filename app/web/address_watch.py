@@ -39,20 +39,20 @@ class AddressWatch:
     def __init__(self) -> None:
         self.is_over = False
         self.found: Cause | None = None
-        self._accounts: set[int] = set()
+        self.accounts: set[int] = set()
         self._signs: list[Sign] = []
         self._lock = threading.Lock()
 
     def note(self, account: int, sign: Sign | None) -> None:
         """Note what an account's request shows. None: this reader has an address of its own."""
         with self._lock:
-            if self.is_over or account in self._accounts:
+            if self.is_over or account in self.accounts:
                 return
-            self._accounts.add(account)
+            self.accounts.add(account)
             if sign:
                 self._signs.append(sign)
             self.found = cause_of(self._signs)
-            self.is_over = sign is None or self.found is not None or len(self._accounts) >= MOST
+            self.is_over = sign is None or self.found is not None or len(self.accounts) >= MOST
         if self.found:
             header, place = current_app.config["CLIENT_ADDRESS"]
             log.warning(
@@ -97,6 +97,6 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def look(response: Response) -> Response:
         span = None if watch.is_over else tracing.current()
-        if span and span.account:
+        if span and span.account and span.account not in watch.accounts:
             watch.note(span.account, sign_of_request())
         return response

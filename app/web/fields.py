@@ -1,4 +1,4 @@
-"""What all forms share: normalizing text, refusing some of it, and writing the attributes of fields."""
+"""Parts of all forms: normalizing text, refusing some of it, and writing the attributes of fields."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What a reader is told at a rate limit (429) or a quota (422): when to try again, and the text that was typed."""
+"""Answer a rate limit (429) or a quota (422): when to try again, and the text that was typed."""
 
 import math
 

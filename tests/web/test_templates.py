@@ -119,6 +119,7 @@ def test_style_sheets_name_files_as_they_are_served() -> None:
 
 FOLDED = {
     "sentence.html": '{{ _("Notes") }} {{ _("Notes found: %(count)s", count=count) }}',
+    "markup.html": '{{ _("It\'s <b>ours</b>") }}',
     "sentence.txt": '{{ _("Notes found: %(count)s", count=count) }}',
     "parent.html": '<html lang="{{ reader_locale() }}">{% block content %}{% endblock %}',
     "child.html": '{% extends "parent.html" %}{% block content %}{% include "sentence.html" %}{% endblock %}',
@@ -155,6 +156,7 @@ def test_each_reader_gets_the_own_language_whoever_came_first(site: Flask) -> No
 def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(site: Flask) -> None:
     assert rendered(site, "sentence.html", count="<b>") == "Notes Notes found: &lt;b&gt;"
     assert rendered(site, "sentence.txt", count="<b>") == "Notes found: <b>"
+    assert rendered(site, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
 
 
 def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(site: Flask) -> None:
