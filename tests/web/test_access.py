@@ -110,24 +110,14 @@ def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> 
     assert answer.location == "/notes?before=0-5"
 
 
+NOT_LOCAL = [
+    "//evil.example", "/\\evil.example", "https:evil.example", "http://evil.example/notes", "javascript:alert(1)",
+    "%2f%2fevil", "notes", "", None, "/notes\r\nSet-Cookie: a=b", "/\t/evil.example", "\\/evil.example",
+]  # fmt: skip
+
+
 def test_next_takes_local_paths_alone() -> None:
-    evil = [
-        "//evil.example",
-        "/\\evil.example",
-        "https:evil.example",
-        "javascript:alert(1)",
-        "%2f%2fevil",
-        "notes",
-        "",
-        None,
-    ]
-    for target in [
-        *evil,
-        "/notes\r\nSet-Cookie: a=b",
-        "/\t/evil.example",
-        "\\/evil.example",
-        "http://evil.example/notes",
-    ]:
+    for target in NOT_LOCAL:
         assert local_path(target, default="/default") == "/default", target
     for target in ("/", "/mypage", "/notes?before=1-2", "/notes/1#end"):
         assert local_path(target, default="/default") == target

@@ -23,8 +23,9 @@ with (KOREAN / "messages.mo").open("rb") as file:
 def messages_in_the_code() -> set[str]:
     method_map = [(mapping["pattern"], mapping["method"]) for mapping in MAPPINGS]
     keywords = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
+    within = str(ROOT / "app")
     found = extract_from_dir(
-        str(ROOT), method_map, keywords=keywords, directory_filter=lambda folder: not folder.endswith(".venv")
+        str(ROOT), method_map, keywords=keywords, directory_filter=lambda folder: folder.startswith(within)
     )
     return {message for _, _, message, _, _ in found if isinstance(message, str)}
 
