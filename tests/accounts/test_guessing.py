@@ -114,6 +114,10 @@ def test_an_unknown_address_is_refused_in_the_same_words(app: Flask, alice: User
     assert pages[0] == pages[1]
 
 
+def test_signing_in_takes_nothing_of_the_limits_of_guesses(app: Flask, alice: User) -> None:
+    assert [visitor(app).sign_in(EMAIL, PASSWORD).status_code for _ in range(21)] == [302] * 21
+
+
 def test_a_refused_person_gets_in_after_one_refill(app: Flask, alice: User) -> None:
     client = visitor(app)
     guess(client, 15)
