@@ -223,8 +223,8 @@ def test_nothing_imports_the_factory() -> None:
 # A library may change its private names in any release. http_server builds on gunicorn's, and app/release on Alembic's.
 OWN = {"app", "config", "environment", "http_server", "start", "tools"}
 PRIVATE = re.compile(r"_(?!_)\w+")
-# Documented in spite of their names, by os and Flask; and what has no other name in Flask-Login.
-PUBLIC = {"_exit", "_get_current_object", "_update_request_context_with_user"}
+# Documented in spite of their names, by os and Werkzeug.
+PUBLIC = {"_exit", "_get_current_object"}
 
 
 def is_foreign(module: str | None) -> bool:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from datetime import timedelta
+from typing import cast
 
 from flask import Flask, Request, after_this_request, current_app, g, redirect, request, session, url_for
 from flask_babel import gettext as _
@@ -108,7 +109,9 @@ def renew(user: User) -> None:
 
 
 def load(request: Request) -> sessions.SignedIn | None:
-    """Return who the cookie's token belongs to. Flask-Login calls this once a request."""
+    """Return who the cookie's token belongs to. Flask-Login calls this once a request, at the first `current_user`."""
+    if "reader_is_settled" in g:
+        return cast("sessions.SignedIn | None", g.get("account"))
     token = session.get(TOKEN)
     if token is None:
         g.account = None

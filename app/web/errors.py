@@ -18,7 +18,6 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from werkzeug.wrappers import Response
 
 from app.database_errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
-from app.extensions import login
 from app.rejection import Busy
 from app.storage import StorageUnavailable
 from app.web import form_recovery
@@ -167,10 +166,9 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
 def settle_reader() -> None:
     """Let the reader be who was found so far, else a stranger with a browser's language.
 
-    Otherwise the first thing to ask for `current_user`, such as the templates' context, would read the session.
+    Otherwise the first thing to ask for `current_user`, such as the templates' context, would read the session's row.
     """
-    if "_login_user" not in g:  # where Flask-Login keeps it
-        login._update_request_context_with_user(g.get("account"))
+    g.reader_is_settled = True  # for app/accounts/browser_session.py
 
 
 def is_signed_in() -> bool:
