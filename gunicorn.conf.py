@@ -20,7 +20,7 @@ settings = checked(os.environ)
 
 
 def file_descriptors() -> int:
-    """How many a process may have open, after asking for as many as the system allows us, up to MOST_DESCRIPTORS."""
+    """Ask for as many as the system allows us, up to MOST_DESCRIPTORS, and return how many a process may have open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MOST_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

@@ -56,12 +56,12 @@ def violated_constraint(error: IntegrityError) -> str | None:
 
 
 def takes_no_changes(error: BaseException) -> bool:
-    """Whether the database may be read, and saves nothing. A standby may say it otherwise: `is_refused_by_standby`."""
+    """Return whether the database saves nothing. A standby may say it otherwise: `is_refused_by_standby`."""
     return sqlstate(error) in READ_ONLY
 
 
 def is_refused_by_standby(error: DBAPIError) -> bool:
-    """Whether the database is a standby, as during a failover, and refused the statement for that.
+    """Return whether the database is a standby, as during a failover, and refused the statement for that.
 
     The code alone does not tell, and the message is in the language of the server's lc_messages. So the database is
     asked, in a new transaction; the failed one is rolled back. A standby that was promoted just now says no.
@@ -75,7 +75,7 @@ def is_refused_by_standby(error: DBAPIError) -> bool:
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """Whether the database cannot do this now, and may a little later: then it is worth trying again."""
+    """Return whether the database cannot do this now but may a little later, so that another try is worth it."""
     code = sqlstate(error)
     if error.connection_invalidated:
         return True

@@ -118,7 +118,7 @@ def _wait(waiting: connection, seconds: float) -> None:
 
 
 def _is_done(waiting: connection, seconds: float) -> bool:
-    """Whether the server has answered within so many seconds."""
+    """Return whether the server has answered within so many seconds."""
     deadline = time.monotonic() + seconds
     while (state := waiting.poll()) != POLL_OK:
         poll = select.poll()  # select() cannot watch descriptors above 1023
@@ -129,7 +129,7 @@ def _is_done(waiting: connection, seconds: float) -> bool:
 
 
 def _is_alive(waiting: connection) -> bool:
-    """Whether the server answers a new connection. Over a Unix socket: yes, without a look."""
+    """Return whether the server answers a new connection. Over a Unix socket: yes, without a look."""
     try:
         with socket.socket(fileno=os.dup(waiting.fileno())) as ours:  # its address: no name to look up
             family, address = ours.family, ours.getpeername()

@@ -223,8 +223,8 @@ def test_nothing_imports_the_factory() -> None:
 # A library may change its private names in any release. http_server builds on gunicorn's, and app/release on Alembic's.
 OWN = {"app", "config", "environment", "http_server", "start", "tools"}
 PRIVATE = re.compile(r"_(?!_)\w+")
-# Documented in spite of their names, by os and Werkzeug.
-PUBLIC = {"_exit", "_get_current_object"}
+# Documented in spite of their names, by os, Werkzeug and WTForms.
+PUBLIC = {"_exit", "_get_current_object", "_value"}
 
 
 def is_foreign(module: str | None) -> bool:
@@ -312,6 +312,24 @@ def test_no_private_name_of_a_library_is_used() -> None:
 )
 def test_a_private_name_of_a_library_is_found(code: str) -> None:
     assert private_names(code)
+
+
+RIDDLES = {"What", "Whether", "Who", "Whom", "Whose", "How", "Where", "When", "Why", "Which"}
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    """As those of Flask do: Return, Refuse, Compare."""
+    folders = ("app", "environment", "http_server", "tools")
+    paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    riddles = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {docstring.splitlines()[0]}"
+        for path in paths
+        if "release" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node))
+        if docstring.split()[0].rstrip(",:") in RIDDLES
+    ]
+    assert riddles == []
 
 
 # Standard terms, and the file in which a search must find each of them.
