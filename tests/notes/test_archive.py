@@ -45,6 +45,15 @@ def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, a
     assert f'id="note-{note_id}"' in page
 
 
+def test_it_is_put_away_and_taken_out_where_it_is_read(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "Books", "")
+    assert f'formaction="/notes/{note_id}/archive?next=/notes"' in signed_in.get(f"/notes/{note_id}").text
+    signed_in.submit(f"/notes/{note_id}/archive?next=/notes")
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert f'action="/notes/{note_id}/unarchive?next=/notes/{note_id}"' in page
+    assert f"/notes/{note_id}/archive" not in page
+
+
 def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, note_id: int) -> None:
     service.create_note(alice.id, "listed", "#read #new")
     page = listing.list_notes(alice.id)

@@ -115,3 +115,9 @@ def test_anothers_note_and_one_in_the_trash_are_404_and_unchanged(
     assert boxes(signed_in, note_id) == []
     service.restore_note(alice.id, note_id)
     assert text_of(alice, note_id) == TEXT
+
+
+def test_an_open_editor_is_told_of_a_tick(signed_in: Visitor, note_id: int) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    signed_in.submit(f"/notes/{note_id}/task", task=value)
+    assert signed_in.submit(f"/notes/{note_id}", title="장보기", content="mine", version="1").status_code == 409

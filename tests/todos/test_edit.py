@@ -152,7 +152,7 @@ def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_i
 
 
 def test_another_value_is_422_and_stores_nothing(signed_in: Visitor, todo_id: int) -> None:
-    for completed in ["", "2", "yes", "true", "on", "-1", "01", " 1", "1\n", "１", "1" * 5000]:
+    for completed in ["", "2", "yes", "true", "on", "-1", "01", " 1", "1\n", "１", "1" * 5000, ["1", "0"]]:
         answer = signed_in.submit(f"/todos/{todo_id}", completed=completed)
         assert answer.status_code == 422, completed
         assert 'value="books"' in answer.text, completed
@@ -194,7 +194,8 @@ def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, todo_id: int, 
     below = f"{todo_id + 1}-{todo_id + 1}"
     page = signed_in.get(f"/todos?show=open&before={below}").text
     assert f'action="/todos/{todo_id}{action}?show=open&amp;before={below}"' in page
-    assert signed_in.submit(f"/todos/{todo_id}{action}{query}", completed="1").location == f"/todos{query}"
+    fields = {"completed": "1", "next": "//evil.example"}  # a parameter of other pages, which this one does not read
+    assert signed_in.submit(f"/todos/{todo_id}{action}{query}", **fields).location == f"/todos{query}"
 
 
 def test_a_list_that_does_not_exist_is_400_and_changes_nothing(signed_in: Visitor, alice: User, todo_id: int) -> None:

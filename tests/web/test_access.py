@@ -100,6 +100,15 @@ def test_every_post_refuses_the_token_of_another_browser(app: Flask, alice: User
         assert answer.status_code == (302 if name in WITHOUT_TOKEN else 400), name
 
 
+def test_a_get_of_what_takes_posts_alone_is_405_and_changes_nothing(signed_in: Visitor, app: Flask) -> None:
+    shown = {path for _, path in endpoints(app, "GET")}
+    before = row_counts()
+    answers = {path: signed_in.get(path).status_code for _, path in endpoints(app, "POST") if path not in shown}
+    assert len(answers) > 40
+    assert {path: status for path, status in answers.items() if status != 405} == {}
+    assert row_counts() == before
+
+
 def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> None:
     asked = client.get("/notes?before=0-5")
     assert asked.location == "/sign-in?next=/notes?before%3D0-5"
