@@ -89,9 +89,8 @@ def lines_of_a_push(site: PlainSite) -> list[str]:
     """Return the lines of plain_server that a push runs, in their order."""
     lines = site.place.root / "lines"
     receive = site.place.root / "bin/receive"
-    receive.write_text(
-        receive.read_text().replace("import sys\n", f"import sys{TRACE.replace('LINES', str(lines))}", 1)
-    )
+    trace = TRACE.replace("LINES", str(lines))
+    receive.write_text(receive.read_text().replace("from plain_server", f"{trace}from plain_server", 1))
     deploy(site, 0)
     return lines.read_text().split()
 
