@@ -1,15 +1,15 @@
 """One seeded service for all browser tests, and a browser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import tools
-from tests.browser.chromium import EXECUTABLE, launch
-from tests.browser.readers import Reader, new_reader
-from tests.browser.site import Site, running_site
-from tests.browser.window import Window, Windows
+from tests.browser.controls import Keyboard
+from tests.browser.site import Reader, Site, new_reader, running_site
+from tests.browser.tools import EXECUTABLE, launch
+from tests.browser.window import Switch, Window, Windows
 from tests.databases import Environment
 from tests.waiting import WITHIN
 
@@ -46,11 +46,22 @@ def reader(site: Site) -> Reader:
 
 
 @pytest.fixture
+def other(site: Site) -> Reader:
+    """Return one more account."""
+    return new_reader(site)
+
+
+@pytest.fixture
 def window(windows: Windows, reader: Reader) -> Iterator[Window]:
     """Yield a new window of the reader, in English. After the test its console holds no error."""
     with windows.lent(reader.cookies) as window:
         yield window
         assert not window.console_errors()
+
+
+@pytest.fixture
+def keyboard(window: Window) -> Keyboard:
+    return Keyboard(window.tab)
 
 
 @pytest.fixture
@@ -74,7 +85,7 @@ def any_window(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[
 
 
 @pytest.fixture
-def offline(window: Window) -> Iterator[Callable[[bool], None]]:
+def offline(window: Window) -> Iterator[Switch]:
     """Yield offline(True), which takes the network from the window. Chromium's own lines about that are no errors."""
 
     def switch(is_offline: bool) -> None:

@@ -58,7 +58,6 @@ NOTES = (
     Page("notes-older", "/notes?before={before}", FULL),
     Page("notes-empty", "/notes", EMPTY),
     Page("notes-found", "/notes?q=%EB%B0%98", FULL),
-    Page("notes-found-by-initials", "/notes?q=%E3%84%B1%E3%85%88", FULL),
     Page("notes-corrected", "/notes?q=%ED%9A%8C%EC%9C%BC", FULL),
     Page("notes-tagged", "/notes?tag=%EB%8B%AC", FULL),
     Page("notes-no-tag", "/notes?tag=nowhere", EMPTY),
@@ -107,7 +106,6 @@ TODOS = (
     Page("todo", "/todos/{todo}", FULL),
     Page("todos-empty", "/todos", EMPTY),
     Page("todos-done-empty", "/todos?show=done", EMPTY),
-    Page("todos-today-empty", "/todos?show=today", EMPTY),
     Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 201}),
 )
 WORD_COUNTS = (
@@ -120,20 +118,12 @@ WORD_COUNTS = (
     Page("result-shared", "/wordcounts/{shared}"),
     Page("result-waiting", "/wordcounts/{waiting}", FULL),
     Page("result-failed", "/wordcounts/{failed}", FULL),
-    Page("result-cancelled", "/wordcounts/{cancelled}", FULL),
 )
 MY_PAGE = (
     Page("my-page", "/mypage", FULL),
     Page("my-page-mail-comes-back", "/mypage", REFUSED),
     Page("my-page-no-photo", "/mypage", EMPTY),
     Page("my-page-edit", "/mypage/edit", FULL),
-    Page(
-        "my-page-edit-email-refused",
-        "/mypage/email",
-        EMPTY,
-        422,
-        {"new_email": "nobody", "password_for_email": PASSWORD},
-    ),
     Page("devices", "/mypage/devices", FULL),
     Page("access-tokens", "/mypage/tokens", FULL),
     Page("access-tokens-none", "/mypage/tokens", EMPTY),
@@ -157,7 +147,6 @@ ERRORS = (
     Page("error-400-form", "/sign-in", status=400, form={"csrf_token": ""}),
     Page("error-404", "/nothing/here", status=404),
     Page("error-404-unknown-reader", "/nothing/here", FULL, 404),
-    Page("error-404-signed-in", "/notes/9000000000", FULL, 404),
     Page("error-405", "/sign-out", FULL, 405),
     Page("error-413", "/notes", FULL, 413, {"content": "x" * 70_000}),
     Page("error-422", "/notes/{note}/pin", FULL, 422, {"pinned": "perhaps"}),

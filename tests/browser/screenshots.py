@@ -13,9 +13,9 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import sync_playwright
 
 from tests import servers
-from tests.browser.chromium import launch
 from tests.browser.pages import LANGUAGES, PAGES, Page
 from tests.browser.site import running_site
+from tests.browser.tools import launch
 from tests.browser.window import SCHEMES, SIZES, Windows
 
 FOLDER = Path(__file__).parents[2] / "screenshots"

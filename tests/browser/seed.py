@@ -187,7 +187,6 @@ def seed_results(user: User) -> Ids:
     waiting = [insert_result(user, QUEUED, url=LONG_ADDRESS) for _ in range(MAX_UNFINISHED)]
     return {
         "failed": insert_result(user, FAILED, error="timeout", url=LONG_ADDRESS),
-        "cancelled": insert_result(user, FAILED, error="cancelled", url=LONG_ADDRESS),
         "shared": ids[0],
         "waiting": waiting[0],
         "done": insert_result(user, DONE, **long, url=LONG_ADDRESS, final_url=LONG_ADDRESS, title=LONG_WORD[:200]),

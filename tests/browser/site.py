@@ -1,14 +1,25 @@
-"""A running service with seeded accounts, and its answer for each page."""
+"""A running service with seeded accounts, its answer for each page, and new accounts for single tests."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 from flask import Flask
+from flask.ctx import AppContext
+from sqlalchemy import func, update
 
 from app import create_app
+from app.accounts import service as accounts
+from app.accounts import sessions
+from app.accounts.models import UserSession
 from app.extensions import db
+from app.notes import listing as notes
+from app.notes.service import create_note, update_note
+from app.todos import listing as todos
+from app.todos.service import create_todo
 from app.web.access import public
 from config import TestingConfig
 from tests.browser.pages import PAGES, PASSWORD, Page
@@ -42,19 +53,20 @@ class Site:
     ids: Ids
     _people: dict[str | None, Browser] = field(default_factory=dict)
 
-    def url(self, page: Page) -> str:
-        return self.service.url + self.path(page)
-
     def path(self, page: Page) -> str:
         return page.path.format_map(self.ids)
+
+    def sign_in(self, email: str) -> Browser:
+        """Return a plain HTTP client that is signed in."""
+        browser = self.service.browser()
+        assert browser.post("/sign-in", email=email, password=PASSWORD).status == 302
+        return browser
 
     def person(self, who: str | None) -> Browser:
         """Return a plain HTTP client with the cookies of an account; signed out it has a CSRF cookie too."""
         if who not in self._people:
-            browser = self.service.browser()
+            browser = self.sign_in(address(who)) if who else self.service.browser()
             browser.headers["Connection"] = "close"  # the service closes the connection when a body is too large
-            if who:
-                assert browser.post("/sign-in", email=address(who), password=PASSWORD).status == 302
             browser.get("/sign-in")
             self._people[who] = browser
         return self._people[who]
@@ -116,3 +128,71 @@ def failing_view(error: type[Exception]) -> Callable[[], str]:
         raise error("as a test wants it")
 
     return fail
+
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A new account for one test. It has only what the test gives it.
+
+    Args:
+        cookies: of a browser that is signed in to it.
+    """
+
+    site: Site
+    id: int
+    email: str
+    nickname: str
+    cookies: dict[str, str]
+
+    def sign_in(self) -> Browser:
+        """Return one more signed-in browser, a plain HTTP client."""
+        return self.site.sign_in(self.email)
+
+    def app(self) -> AppContext:
+        """Return a context of the application, on the database of the service."""
+        return self.site.app.app_context()
+
+    def write(self, text: str, title: str = "") -> int:
+        """Make a note, and return its id."""
+        with self.app():
+            return create_note(self.id, title, text)
+
+    def rewrite(self, note_id: int, title: str, text: str, version: int = 1) -> None:
+        """Change a note, as another device does."""
+        with self.app():
+            update_note(self.id, note_id, title, text, version)
+
+    def add(self, *descriptions: str, due_on: date | None = None) -> None:
+        """Make todos, the last one on top."""
+        with self.app():
+            for description in descriptions:
+                create_todo(self.id, description, due_on)
+
+    def notes(self) -> list[str]:
+        """Return the stored texts, from the newest."""
+        with self.app():
+            return [note.text for note in notes.list_notes(self.id).notes]
+
+    def todos(self) -> list[str]:
+        """Return what is stored, from the top, with a ✓ before what is done."""
+        with self.app():
+            stored = todos.list_todos(self.id).todos
+            return [f"✓ {todo.description}" if todo.completed else todo.description for todo in stored]
+
+    def let_ten_minutes_go_by(self) -> None:
+        """Let the account's sign-ins be recent no more."""
+        with self.app():
+            long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
+            db.session.execute(update(UserSession).where(UserSession.user_id == self.id).values(created_at=long_ago))
+            db.session.commit()
+
+
+def new_reader(site: Site) -> Reader:
+    nickname = f"reader-{next(_numbers)}"
+    email = f"{nickname}@example.com"
+    with site.app.app_context():
+        user_id = accounts.sign_up(email, nickname, PASSWORD).id
+    return Reader(site, user_id, email, nickname, site.sign_in(email).cookies)

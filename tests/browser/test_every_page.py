@@ -1,23 +1,25 @@
 """Check every page: in Korean and English, light and dark, on a desk and on a phone, with scripts and without.
 
 Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. axe-core
-reads all of it once a language, and the phone, where it is tightest, in both languages and both schemes. The desk is
-read in one scheme, and on the next page in the other one: what both sizes show has the same colours there.
+reads all of it in one language, and on the next page in the other one. Looks it reads on the phone, where it is
+tightest, in both languages and both schemes. The desk is read in one scheme, and on the next page in the other one:
+what both sizes show has the same colours there.
 
 Then everything that the page holds closed is opened (details, dialogs, popovers), and read on the phone in both schemes
-and in forced colours; in one language, and on the next page in the other one. A dialog that many pages have alike is
+and in forced colours; in one language, and on the next page in the other. A dialog that many pages have alike is
 read on the first of them.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page as Tab
 
-from tests.browser.axe import EVERYTHING, LOOKS, axe_violations
-from tests.browser.opening import open_details, open_one_by_one
-from tests.browser.overflow import overflow
+from tests.browser import tools
+from tests.browser.checks import EVERYTHING, LOOKS, axe_violations, open_details, open_one_by_one, overflow
 from tests.browser.pages import LANGUAGES, PAGES, Page
+from tests.browser.site import Site
 from tests.browser.window import FORCED, NARROWEST, SCHEMES, SIZES, Window, Windows
 
 MAIN_HEADINGS = (
@@ -41,8 +43,19 @@ class Reading(NamedTuple):
 def readings_of(page: Page) -> dict[str, list[Reading]]:
     """Choose what axe-core reads in each language. Both schemes, languages and sizes are among them."""
     one, other = SCHEMES if PAGES.index(page) % 2 else SCHEMES[::-1]
-    korean = [Reading("desk", one, EVERYTHING), Reading("phone", other, LOOKS)]
-    return {"ko": korean, "en": [Reading("phone", one, EVERYTHING)]}
+    of_korean, of_english = (EVERYTHING, LOOKS) if PAGES.index(page) % 2 else (LOOKS, EVERYTHING)
+    korean = [Reading("desk", one, of_korean), Reading("phone", other, LOOKS)]
+    return {"ko": korean, "en": [Reading("phone", one, of_english)]}
+
+
+def test_the_html_of_every_page_is_valid_in_both_languages(site: Site, packages: None, tmp_path: Path) -> None:
+    """One test, so that no two workers of a parallel run read all pages."""
+    for page in PAGES:
+        for language in LANGUAGES:
+            answer = site.answer(page, language)
+            assert answer.status == page.status, page.name
+            (tmp_path / f"{page.name}.{language}.html").write_text(answer.html)
+    assert not {name: found for name, found in tools.html_validate(tmp_path).items() if found}
 
 
 @pytest.mark.parametrize("page", CASES)

@@ -1,17 +1,23 @@
-"""The frame of the notebook: its navigation, also where there is little room."""
+"""What pages have in common: navigation, messages, errors of forms, theme and language. And pages on paper."""
+
+import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
+from playwright.sync_api import Page as Tab
 
-from app.notes.service import create_note
+from tests.browser.controls import text
 from tests.browser.pages import FULL, Page
-from tests.browser.readers import Reader
-from tests.browser.site import Site
-from tests.browser.window import NARROWEST, Window, Windows
+from tests.browser.site import Reader, Site
+from tests.browser.window import FORCED, NARROWEST, Window, Windows
+from tests.waiting import wait_until
 
 MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 400 % (WCAG 1.4.10)
 PHONE = {"width": 390, "height": 844}
 ON_ITS_SIDE = {"width": 844, "height": 390}
+HOUR = 3_600_000  # milliseconds
+HERE = "/todos?show=open"
 
 # How much of the window stands still while the page is scrolled, in percent of its height.
 COVERED = """() => {
@@ -25,37 +31,31 @@ IS_ON_TOP = """field => {
   const { left, bottom } = field.getBoundingClientRect();
   return document.elementFromPoint(left + 9, bottom - 9) === field;
 }"""
+MIDDLE = "element => { const { top, bottom } = element.getBoundingClientRect(); return (top + bottom) / 2 }"
+WIDTH = "square => square.getBoundingClientRect().width"
+PAPER = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.mark.parametrize(("size", "most"), [(PHONE, 10), (ON_ITS_SIDE, 0), (MAGNIFIED, 0)])
 def test_the_navigation_covers_little_of_the_page(window: Window, size: dict[str, int], most: int) -> None:
     window.tab.set_viewport_size(size)  # type: ignore[arg-type]
     for path in ("/mypage", "/notes"):
-        window.tab.goto(window.url + path)
-        assert window.tab.evaluate(COVERED) <= most, path
-        expect(window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos")).to_be_visible()
+        tab = window.open(path)
+        assert tab.evaluate(COVERED) <= most, path
+        expect(tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos")).to_be_visible()
 
 
-def test_on_a_magnified_page_nothing_lies_over_the_text_that_is_written(window: Window) -> None:
+def test_on_a_magnified_page_text_is_seen_and_a_wide_table_scrolls_by_itself(window: Window, reader: Reader) -> None:
+    columns = 20
+    table = "\n".join("|".join(cells) for cells in (["column"] * columns, ["-"] * columns, ["word"] * columns))
     window.tab.set_viewport_size(MAGNIFIED)  # type: ignore[arg-type]
-    window.tab.goto(f"{window.url}/notes")
-    field = window.tab.get_by_label("Text", exact=True)
+    field = text(window.open("/notes"))
     field.fill("반달\n" * 300)
     field.evaluate("field => field.scrollIntoView({ block: 'end' })")
     assert field.evaluate(IS_ON_TOP)
-
-
-def test_a_table_that_is_wider_than_a_magnified_page_scrolls_by_itself(
-    window: Window, site: Site, reader: Reader
-) -> None:
-    columns = 20
-    with site.app.app_context():
-        table = "\n".join("|".join(cells) for cells in (["column"] * columns, ["-"] * columns, ["word"] * columns))
-        note_id = create_note(reader.id, "", table)
-    window.tab.set_viewport_size(MAGNIFIED)  # type: ignore[arg-type]
-    window.tab.goto(f"{window.url}/notes/{note_id}")
-    expect(window.tab.get_by_role("cell")).to_have_count(columns)
-    assert window.tab.evaluate("document.documentElement.scrollWidth") <= NARROWEST
+    tab = window.open(f"/notes/{reader.write(table)}")
+    expect(tab.get_by_role("cell")).to_have_count(columns)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
 def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows) -> None:
@@ -64,3 +64,184 @@ def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows
     window.visit(site, Page("missing", "/nothing", FULL, 404), "en")
     window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos").click()
     expect(window.tab).to_have_url(f"{window.url}/todos")
+
+
+def message(tab: Tab) -> Locator:
+    return tab.locator(".message", has_text="Moved")
+
+
+def test_a_message_stays_until_it_is_closed_or_undone(any_window: Window, reader: Reader, has_scripts: bool) -> None:
+    reader.write("text", "old")
+    any_window.tab.clock.install()
+    tab = any_window.open("/notes")
+    put_away(tab)
+    close = tab.get_by_role("link", name="Close message")
+    undo = tab.get_by_role("button", name="Undo")
+    if has_scripts:
+        tab.clock.run_for(HOUR)
+    expect(message(tab)).to_be_visible()
+    tab.set_viewport_size({"width": 390, "height": 844})
+    middles = [element.evaluate(MIDDLE) for element in (message(tab).locator(".words"), undo, close)]
+    assert max(middles) - min(middles) < 12, "on a phone all stand in one line: half a line of CSS pixels"
+    undo.click()
+    expect(message(tab)).to_have_count(0)
+    expect(tab.locator(".message", has_text="“old” restored.")).to_be_visible()
+    expect(tab.get_by_role("article")).to_have_count(1)
+
+    put_away(tab)
+    tab.evaluate("window.isStillHere = true")
+    close.click()
+    expect(message(tab)).to_have_count(0)
+    expect(tab).to_have_url(re.compile("/notes$"))
+    if has_scripts:
+        assert tab.evaluate("window.isStillHere")
+        expect(tab.get_by_role("main")).to_be_focused()
+        tab.keyboard.press("Tab")
+        expect(tab.get_by_role("searchbox")).to_be_focused()  # the first there is in the page
+
+
+def put_away(tab: Tab) -> None:
+    tab.get_by_role("button", name="Move to trash: old").click()
+    expect(message(tab)).to_contain_text("Moved “old” to the trash.")
+
+
+def test_a_refused_form_says_so_first_and_leads_to_the_field(any_window: Window, site: Site) -> None:
+    tab = any_window.tab
+    tab.context.clear_cookies()
+    any_window.open(f"/sign-up/{site.ids['sign_up_token']}")
+    nickname, password = tab.get_by_label("Nickname"), tab.get_by_label("Password", exact=True)
+    nickname.fill("half\u200b")
+    password.fill("short")
+    tab.get_by_role("button", name="Create an account").click()
+    summary = tab.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(summary.get_by_role("link")).to_have_count(2)
+    summary.get_by_role("link", name="Please use 10 to 128 characters.").press("Enter")
+    expect(password).to_be_focused()
+    expect(password).to_have_value("")
+    summary.get_by_role("link", name="Please use visible characters.").press("Enter")
+    expect(nickname).to_be_focused()
+    expect(nickname).to_have_value("half\u200b")
+    expect(nickname).to_have_attribute("aria-invalid", "true")
+    [refusal] = any_window.console_errors()
+    assert "422" in refusal
+
+
+def test_a_form_that_is_under_way_says_so(window: Window) -> None:
+    tab = window.open("/mypage/edit")
+    tab.route("**/mypage/nickname", lambda route: None)  # the answer never comes
+    save = tab.get_by_label("Nickname").locator("xpath=ancestor::form").get_by_role("button", name="Save")
+    # Asked in the page itself, since Playwright waits for the next page as soon as one is under way.
+    told = save.evaluate("""button => new Promise(told => {
+      button.click();
+      new MutationObserver(() => told(button.ariaBusy)).observe(button, { attributes: true });
+    })""")
+    assert told == "true"
+
+
+def theme(tab: Tab) -> str | None:
+    return next((each["value"] for each in tab.context.cookies() if each.get("name") == "theme"), None)
+
+
+def served(tab: Tab, path: str) -> str:
+    """Return the html tag as the server sends it: the theme of the first paint."""
+    html = tab.request.get(path).text()
+    return html[html.index("<html") :].partition(">")[0]
+
+
+def choose(tab: Tab, name: str) -> None:
+    tab.get_by_role("contentinfo").get_by_role("button", name=name, exact=True).click()
+
+
+def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) -> None:
+    tab = window.open("/notes")
+    text(tab).fill("not saved yet")
+    light = tab.evaluate(PAPER)
+    tab.evaluate("window.isStillHere = true")
+    choose(tab, "Dark")
+    expect(tab.locator("body")).not_to_have_css("background-color", light)
+    expect(tab.get_by_role("contentinfo").locator("form")).to_be_focused()  # its place, but no other button
+    expect(text(tab)).to_have_value("not saved yet")
+    assert tab.evaluate("window.isStillHere")
+    wait_until(lambda: theme(tab) == "dark", "it is remembered")
+
+    dark = tab.evaluate(PAPER)
+    assert 'data-theme="dark"' in served(tab, f"{window.url}/notes")
+    window.open("/todos")
+    expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(tab.locator("body")).to_have_css("background-color", dark)
+
+    choose(tab, "System theme")
+    expect(tab.locator("body")).to_have_css("background-color", light)
+    wait_until(lambda: theme(tab) != "dark", "it is forgotten")
+    assert "data-theme" not in served(tab, f"{window.url}/notes")
+
+    choose(tab, "Light")
+    tab.emulate_media(color_scheme="dark")
+    expect(tab.locator("body")).to_have_css("background-color", light)  # the choice wins over the device
+    wait_until(lambda: theme(tab) == "light", "it is remembered")
+
+
+def test_the_language_changes_and_leads_back(window: Window) -> None:
+    for path in (HERE, "/notes?q=%EB%B0%98"):
+        tab = window.open(path)
+        for name, language in (("한국어", "ko"), ("English", "en")):
+            choose(tab, name)
+            expect(tab.locator("html")).to_have_attribute("lang", language)
+            expect(tab).to_have_url(window.url + path)
+
+
+def test_a_day_of_the_heat_map_leads_to_its_notes_and_is_larger(window: Window, reader: Reader) -> None:
+    """Its size tells it from others in the colours of the system."""
+    reader.write("written today", "반달")
+    window.emulate(FORCED, "desk")
+    tab = window.open("/mypage")
+    without, with_notes = (tab.locator(f".heat {which}").first for which in ("svg > rect", "a > rect"))
+    assert with_notes.evaluate(WIDTH) > 2 * without.evaluate(WIDTH)
+    tab.locator(".heat a").click()
+    expect(tab).to_have_url(re.compile(r"/notes\?day=\d{4}-\d{2}-\d{2}$"))
+    expect(tab.get_by_role("article")).to_contain_text("written today")
+
+
+CONTROLS = "nav, input:not([type=checkbox]), textarea, select, button:not(.tick, [name=task]), .button"
+PRINTED = {
+    "/todos": ["11. milk", "책 반납", "Done"],
+    "/todos?sort=due": ["11. milk"],
+    "/notes": ["두 창에서 고친 메모", "Markdown", "Pinned"],
+    "/notes?day={day}": ["두 창에서 고친 메모"],
+    "/notes/{markdown}": ["제목", "인용", "code"],
+    "/notes/trash": ["to throw away"],
+    "/s/{link}": ["제목", "인용", "code", "Last edited"],
+    "/wordcounts/{done}": ["1,234,567", "Most frequent words", "moon1"],
+    "/wordcounts/{shared}": ["Most frequent words"],
+    "/mypage": ["Last 26 weeks", "Account history"],
+}
+
+
+@pytest.fixture
+def paper(windows: Windows) -> Iterator[Window]:
+    window = windows.of(FULL, "en")
+    window.emulate("dark", "desk")
+    window.tab.emulate_media(media="print")
+    yield window
+    window.tab.emulate_media(media="screen")
+
+
+def test_the_text_of_each_page_is_printed_and_its_controls_are_not(site: Site, paper: Window) -> None:
+    for path, texts in PRINTED.items():
+        tab = paper.open(path.format_map(site.ids))
+        for printed in texts:
+            expect(tab.get_by_text(printed).locator("visible=true").first).to_be_visible()
+        assert tab.locator(CONTROLS).locator("visible=true").count() == 0, path
+        assert tab.evaluate(PAPER) == "rgba(0, 0, 0, 0)", path
+        assert tab.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light", path
+
+
+def test_a_done_todo_is_told_from_an_open_one_on_paper(paper: Window) -> None:
+    """By its tick, which has the colour of ink: browsers leave out what is behind it."""
+    tab = paper.open("/todos")
+    colours = [
+        tab.locator(f".tick[aria-pressed={pressed}] .icon").first.evaluate("icon => getComputedStyle(icon).color")
+        for pressed in ("true", "false")
+    ]
+    assert colours == ["rgb(18, 33, 28)", "rgba(0, 0, 0, 0)"]

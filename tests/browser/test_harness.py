@@ -1,12 +1,14 @@
 """Plant faults, which the checks of the browser tests find; in a good page they find none."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from app.web.static import ROOT, hashed_url
-from tests.browser.axe import LOOKS, axe_violations
-from tests.browser.overflow import overflow
+from tests.browser import tools
+from tests.browser.checks import LOOKS, axe_violations, overflow
+from tests.browser.controls import Control, Keyboard
 from tests.browser.pages import Page
 from tests.browser.test_every_page import faults_of_opened
 from tests.browser.window import NARROWEST, Window, Windows
@@ -15,6 +17,8 @@ Plant = Callable[[str], Window]
 
 ICON = hashed_url(next(ROOT.rglob("*.svg")))
 HEAD = f'<html lang="en"><title>Planted</title><link rel="icon" href="{ICON}">'
+FAULTY = '<!doctype html><html lang="en"><title>x</title><img src="x.png"><p><div></p><button role="button">x</button>'
+OUTLINE = "<style>:focus { outline: 3px solid }</style>"
 GOOD = f"<!doctype html>{HEAD}<main><h1>Planted</h1>{{}}</main></html>"
 
 
@@ -84,25 +88,39 @@ def test_planted_console_errors_are_found(plant: Plant) -> None:
     ):
         errors = plant(html).console_errors()
         assert [error for error in errors if words in error], errors
-
-
-def test_an_error_of_a_script_is_found(plant: Plant) -> None:
     window = plant("<p>x</p>")
     window.tab.evaluate("() => { setTimeout(() => { throw new Error('planted') }) }")
     window.tab.evaluate("() => new Promise(resolve => setTimeout(resolve))")
     assert [error for error in window.console_errors() if "planted" in error]
 
 
-def test_an_expected_status_is_no_console_error_but_any_other_is(windows: Windows) -> None:
+def test_an_expected_status_is_no_console_error_and_any_other_fails_the_visit(windows: Windows) -> None:
     window = windows.fresh("en")
-    missing = Page("missing", "/nothing", status=404)
-    window.visit(windows.site, missing, "en")
+    window.visit(windows.site, Page("missing", "/nothing", status=404), "en")
     assert window.console_errors() == []
-    window.tab.goto(f"{window.url}/nothing")
+    window.open("/nothing")
     [error] = window.console_errors()
     assert "404" in error
-
-
-def test_an_unexpected_status_fails_the_visit(windows: Windows) -> None:
     with pytest.raises(AssertionError, match="/sign-in: 200"):
-        windows.fresh("en").visit(windows.site, Page("wrong", "/sign-in", status=404), "en")
+        window.visit(windows.site, Page("wrong", "/sign-in", status=404), "en")
+
+
+def test_invalid_html_is_found(packages: None, tmp_path: Path) -> None:
+    (tmp_path / "faulty.html").write_text(FAULTY)
+    found = "\n".join(tools.html_validate(tmp_path)["faulty.html"])
+    for rule in ("wcag/h37", "no-implicit-close", "no-redundant-role"):
+        assert rule in found
+
+
+def test_a_control_that_the_keyboard_cannot_use_or_show_is_found(windows: Windows) -> None:
+    window = windows.fresh("en")
+    window.emulate("light", "desk")
+    cover = '<div style="position: fixed; inset: 0; background: white">cover</div>'
+    for html, fault in (
+        ("<style>* { outline: none }</style><button>Save</button>", "no outline: <button>Save"),
+        (f"{OUTLINE}<button>Save</button>{cover}", r"covered.*Save"),
+        (f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "does not lead to"),
+    ):
+        window.serve(html, "/planted")
+        with pytest.raises(AssertionError, match=fault):
+            Keyboard(window.tab).go_to(Control("button", "Save"))

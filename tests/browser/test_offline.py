@@ -1,8 +1,7 @@
 """The service worker: what was read last can be read again without a network, by the same reader alone."""
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page as Tab
@@ -10,16 +9,10 @@ from playwright.sync_api import expect
 
 from app.accounts.models import UserSession
 from app.extensions import db
-from app.notes import listing, service
 from app.notes.sharing import share_note
-from app.todos.service import create_todo
-from tests.browser.readers import Reader, new_reader
-from tests.browser.site import Site
-from tests.browser.window import Window, Windows
-from tests.conftest import PASSWORD
+from tests.browser.site import Reader
+from tests.browser.window import Switch, Window, Windows
 from tests.waiting import wait_until
-
-Switch = Callable[[bool], None]
 
 KEPT = """async () => {
   const found = {};
@@ -41,14 +34,8 @@ def window(windows: Windows, reader: Reader) -> Iterator[Window]:
 
 
 @pytest.fixture
-def offline(window: Window) -> Switch:
-    return window.tab.context.set_offline
-
-
-@pytest.fixture
-def note_id(site: Site, reader: Reader) -> int:
-    with site.app.app_context():
-        return service.create_note(reader.id, "반달", "the half that I read")
+def note_id(reader: Reader) -> int:
+    return reader.write("the half that I read", "반달")
 
 
 def kept(tab: Tab) -> dict[str, list[str]]:
@@ -61,66 +48,45 @@ def pages(tab: Tab, reader: Reader) -> list[str]:
     return [url for url in kept(tab).get(str(reader.id), []) if not url.startswith("/static/") and url != "/offline"]
 
 
-def is_kept(tab: Tab, reader: Reader, path: str) -> bool:
-    return path in pages(tab, reader)
-
-
-def read(window: Window, reader: Reader, *paths: str) -> None:
-    """Go to pages, and wait until each of them is kept."""
+def read(window: Window, reader: Reader, *paths: str) -> Tab:
+    """Go to pages, wait until each of them is kept, and return the tab."""
     for path in paths:
-        window.tab.goto(window.url + path)
-        wait_until(partial(is_kept, window.tab, reader, path), f"{path} is kept")
-
-
-def stored_notes(site: Site, reader: Reader) -> list[str]:
-    with site.app.app_context():
-        return [note.text for note in listing.list_notes(reader.id).notes]
+        window.open(path)
+        wait_until(lambda path=path: path in pages(window.tab, reader), f"{path} is kept")  # type: ignore[misc]
+    return window.tab
 
 
 @pytest.mark.smoke
-def test_what_was_read_last_is_read_again_without_a_network(
+def test_what_was_read_is_read_again_without_a_network(
     window: Window, reader: Reader, note_id: int, offline: Switch
 ) -> None:
     tab = window.tab
+    unread = f"/notes/{reader.write('the half that I did not read')}"
     read(window, reader, "/notes", f"/notes/{note_id}", "/todos")
     expect(tab.locator("#kept")).to_be_hidden()
     offline(True)
-    tab.goto(f"{window.url}/notes/{note_id}")
+    window.open(f"/notes/{note_id}")
     expect(tab.get_by_role("main")).to_contain_text("the half that I read")
     expect(tab.locator("#kept")).to_contain_text("You're offline. This is what you read last.")
     tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
-    expect(tab.get_by_role("article")).to_contain_text("반달")
+    expect(tab.get_by_role("article").first).to_contain_text("the half that I did not read")
     expect(tab.locator("#kept")).to_be_visible()
     assert tab.evaluate("getComputedStyle(document.querySelector('#kept')).display") == "flex", "its styles are kept"
-    tab.goto(window.url)
+    window.open(unread)
+    expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
+    expect(tab.get_by_role("main")).not_to_contain_text("the half")
+    tab.get_by_role("link", name="Home").click()
     expect(tab).to_have_url(f"{window.url}/notes")
+    expect(tab.get_by_role("article").first).to_contain_text("the half")
+
+    offline(False)  # the network comes first
+    reader.rewrite(note_id, "반달", "newer, from another device")
+    window.open(f"/notes/{note_id}")
+    expect(tab.get_by_role("main")).to_contain_text("newer, from another device")
 
 
-def test_a_page_that_was_not_read_says_that_there_is_no_network(
-    window: Window, reader: Reader, note_id: int, offline: Switch
-) -> None:
-    read(window, reader, "/notes")
-    offline(True)
-    window.tab.goto(f"{window.url}/notes/{note_id}")
-    expect(window.tab.get_by_role("heading", name="You're offline")).to_be_visible()
-    expect(window.tab.get_by_role("main")).not_to_contain_text("the half that I read")
-    window.tab.get_by_role("link", name="Home").click()
-    expect(window.tab.get_by_role("article")).to_contain_text("반달")
-
-
-def test_the_network_comes_first(window: Window, site: Site, reader: Reader, note_id: int) -> None:
-    read(window, reader, "/notes", f"/notes/{note_id}")
-    with site.app.app_context():
-        service.update_note(reader.id, note_id, "반달", "newer, from another device", 1)
-    window.tab.goto(f"{window.url}/notes/{note_id}")
-    expect(window.tab.get_by_role("main")).to_contain_text("newer, from another device")
-
-
-def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(
-    window: Window, site: Site, reader: Reader, offline: Switch
-) -> None:
-    tab = window.tab
-    read(window, reader, "/notes")
+def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(window: Window, reader: Reader, offline: Switch) -> None:
+    tab = read(window, reader, "/notes")
     offline(True)
     tab.reload()
     expect(tab.locator("#kept")).to_be_visible()
@@ -132,17 +98,16 @@ def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(
     offline(False)
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
     expect(tab.locator("#kept")).to_be_hidden()
-    assert stored_notes(site, reader) == ["written in a tunnel"]
+    assert reader.notes() == ["written in a tunnel"]
     offline(True)
     tab.reload()
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
 
 
-def test_a_form_that_is_posted_without_a_network_changes_nothing(
-    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
+def test_a_form_posted_without_a_network_changes_nothing(
+    window: Window, reader: Reader, note_id: int, offline: Switch
 ) -> None:
-    tab = window.tab
-    read(window, reader, "/notes")
+    tab = read(window, reader, "/notes")
     offline(True)
     tab.get_by_role("button", name=re.compile("^(Delete|Move to)")).first.click()
     expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
@@ -150,69 +115,49 @@ def test_a_form_that_is_posted_without_a_network_changes_nothing(
     offline(False)
     tab.go_back()
     expect(tab.get_by_role("article")).to_contain_text("반달")
-    assert stored_notes(site, reader) == ["the half that I read"]
+    assert reader.notes() == ["the half that I read"]
 
 
 @pytest.mark.smoke
 def test_signing_out_leaves_nothing_behind(window: Window, reader: Reader, offline: Switch) -> None:
-    tab = window.tab
-    read(window, reader, "/notes", "/todos")
+    tab = read(window, reader, "/notes", "/todos")
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(re.compile("/sign-in$"))
     wait_until(lambda: not kept(tab), "the pages are gone")
     wait_until(lambda: tab.evaluate(REGISTRATIONS) == 0, "the worker is gone")
     offline(True)
     with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
-        tab.goto(f"{window.url}/notes")
+        window.open("/notes")
 
 
-def test_another_account_in_this_browser_sees_nothing_of_the_first(
-    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
+def test_another_account_sees_nothing_of_the_first(
+    window: Window, reader: Reader, other: Reader, note_id: int, offline: Switch
 ) -> None:
-    tab = window.tab
-    read(window, reader, "/notes", f"/notes/{note_id}")
-    other = new_reader(site)
+    tab = read(window, reader, "/notes", f"/notes/{note_id}")
     window.use_cookies(other.cookies)
-    read(window, other, "/todos")
+    read(window, other, "/todos", "/notes")
     assert list(kept(tab)) == [str(other.id)]
     offline(True)
-    for path in ("/notes", f"/notes/{note_id}"):
-        tab.goto(window.url + path)
-        expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
-
-
-def test_a_session_that_expired_leaves_nothing_for_who_signs_in_next(
-    window: Window, site: Site, reader: Reader, note_id: int, offline: Switch
-) -> None:
-    tab = window.tab
-    read(window, reader, "/notes", f"/notes/{note_id}")
-    with site.app.app_context():
-        db.session.execute(db.delete(UserSession).where(UserSession.user_id == reader.id))
-        db.session.commit()
-    tab.goto(f"{window.url}/notes")
-    expect(tab).to_have_url(re.compile("/sign-in"))
-    assert kept(tab) == {}
-    other = new_reader(site)
-    tab.get_by_label("Email").fill(other.email)
-    tab.get_by_label("Password", exact=True).fill(PASSWORD)
-    tab.get_by_role("button", name="Sign in", exact=True).click()
-    expect(tab).to_have_url(f"{window.url}/notes")
-    wait_until(lambda: "/notes" in pages(tab, other), "the page of the other one is kept")
-    offline(True)
-    tab.goto(f"{window.url}/notes/{note_id}")
+    window.open(f"/notes/{note_id}")
     expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
-    tab.goto(f"{window.url}/notes")
+    window.open("/notes")
     expect(tab.locator("#kept")).to_be_visible()
     expect(tab.get_by_role("article")).to_have_count(0)
 
 
-def test_an_answer_that_was_overtaken_by_somebody_elses_is_not_kept(
-    window: Window, site: Site, reader: Reader, note_id: int
-) -> None:
+def test_a_session_that_expired_leaves_nothing_behind(window: Window, reader: Reader, note_id: int) -> None:
+    read(window, reader, "/notes", f"/notes/{note_id}")
+    with reader.app():
+        db.session.execute(db.delete(UserSession).where(UserSession.user_id == reader.id))
+        db.session.commit()
+    tab = window.open("/notes")
+    expect(tab).to_have_url(re.compile("/sign-in"))
+    assert kept(tab) == {}
+
+
+def test_an_answer_overtaken_by_somebody_elses_is_not_kept(window: Window, reader: Reader, other: Reader) -> None:
     """Two windows: the slow page of the first reader comes after the one of the second."""
-    tab = window.tab
-    read(window, reader, "/notes")
-    other = new_reader(site)
+    tab = read(window, reader, "/notes")
     [worker] = tab.context.service_workers
     overtaken = """async ([mine, others]) => {
       const answered = (reader) => new Response("<p>", { headers: { "X-Reader": String(reader) } });
@@ -227,29 +172,35 @@ def test_an_answer_that_was_overtaken_by_somebody_elses_is_not_kept(
     assert worker.evaluate(overtaken, [reader.id, other.id]) == [str(other.id)]
 
 
-def test_pages_with_secrets_errors_and_redirects_are_not_kept(
-    window: Window, site: Site, reader: Reader, note_id: int
-) -> None:
-    tab = window.tab
-    with site.app.app_context():
+def test_secrets_errors_and_redirects_are_not_kept(window: Window, reader: Reader, note_id: int) -> None:
+    with reader.app():
         link = f"/s/{share_note(reader.id, note_id)}"
-    read(window, reader, "/notes")
+    tab = read(window, reader, "/notes")
     for path in (link, "/notes/shared"):
-        tab.goto(window.url + path)
+        window.open(path)
         expect(tab.get_by_text("the half that I read")).to_be_visible()
     for path in ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/"):
-        tab.goto(window.url + path)
+        window.open(path)
     read(window, reader, "/mypage")
     assert sorted(pages(tab, reader)) == ["/mypage", "/notes"]
 
 
 def test_only_the_pages_that_were_read_last_are_kept(window: Window, reader: Reader) -> None:
-    read(window, reader, "/todos", *(f"/notes?q={number}" for number in range(25)), "/todos")
-    read(window, reader, *(f"/notes?q={number}" for number in range(25, 60)))
-    assert len(pages(window.tab, reader)) == 50
-    assert pages(window.tab, reader)[-1] == "/notes?q=59"
-    assert "/todos" in pages(window.tab, reader)
-    assert "/notes?q=0" not in pages(window.tab, reader)
+    fill = """async (name) => {
+      const cache = await caches.open(name);
+      const page = await cache.match("/todos");
+      for (let number = 0; number < 48; number += 1) await cache.put(`/notes?q=${number}`, page.clone());
+    }"""
+    read(window, reader, "/notes", "/todos")
+    window.tab.evaluate(fill, str(reader.id))
+    read(window, reader, "/mypage", "/notes")
+    wait_until(lambda: len(pages(window.tab, reader)) == 50, "the oldest go")
+    assert pages(window.tab, reader)[-1] == "/notes"
+    assert {"/todos", "/notes?q=1", "/notes?q=47", "/mypage"} & set(pages(window.tab, reader)) == {
+        "/notes?q=1",
+        "/notes?q=47",
+        "/mypage",
+    }
 
 
 def test_a_search_while_it_is_typed_takes_the_place_of_no_page(window: Window, reader: Reader) -> None:
@@ -261,12 +212,11 @@ def test_a_search_while_it_is_typed_takes_the_place_of_no_page(window: Window, r
     assert pages(window.tab, reader) == ["/todos", "/notes", "/mypage"]
 
 
-def test_after_a_deploy_an_older_page_is_whole_and_unused_files_are_dropped(
+def test_after_a_deploy_an_older_page_is_whole_and_unused_files_go(
     window: Window, reader: Reader, offline: Switch
 ) -> None:
     """The older page names files of the release before, which no server has any more."""
-    tab = window.tab
-    read(window, reader, "/todos", "/notes")
+    tab = read(window, reader, "/todos", "/notes")
     before = """async (name) => {
       const cache = await caches.open(name);
       const css = (await cache.keys()).find(({ url }) => url.includes("/css/base."));
@@ -281,7 +231,7 @@ def test_after_a_deploy_an_older_page_is_whole_and_unused_files_are_dropped(
     read(window, reader, "/mypage")
     wait_until(lambda: "/static/css/dropped.0.css" not in kept(tab)[str(reader.id)], "it is dropped")
     offline(True)
-    tab.goto(f"{window.url}/todos")
+    window.open("/todos")
     expect(tab.locator("#kept")).to_be_visible()
     sheets = "[...document.styleSheets].map(({ href, cssRules }) => [new URL(href).pathname, cssRules.length > 5])"
     assert ["/static/css/base.0.css", True] in tab.evaluate(sheets)
@@ -290,19 +240,15 @@ def test_after_a_deploy_an_older_page_is_whole_and_unused_files_are_dropped(
 
 def test_strangers_get_no_worker(windows: Windows) -> None:
     window = windows.fresh("en", worker=True)
-    window.tab.goto(f"{window.url}/sign-in")
+    window.open("/sign-in")
     window.tab.wait_for_load_state("networkidle")
     assert window.tab.evaluate(REGISTRATIONS) == 0
     window.tab.context.close()
 
 
-def test_a_todo_that_was_added_is_on_the_page_that_is_kept(
-    window: Window, site: Site, reader: Reader, offline: Switch
-) -> None:
-    tab = window.tab
-    with site.app.app_context():
-        create_todo(reader.id, "우유")
-    read(window, reader, "/todos")
+def test_a_todo_that_was_added_is_on_the_page_that_is_kept(window: Window, reader: Reader, offline: Switch) -> None:
+    reader.add("우유")
+    tab = read(window, reader, "/todos")
     field = tab.get_by_role("textbox", name="New todo")
     field.fill("책")
     field.press("Enter")

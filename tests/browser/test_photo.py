@@ -5,6 +5,7 @@ The stored photo is what the preview showed, upright and without EXIF.
 
 import base64
 import io
+from typing import Any
 
 import pytest
 import urllib3
@@ -12,10 +13,11 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 
-from tests.browser.readers import Reader
+from tests.browser.controls import button, posts_of
+from tests.browser.site import Reader
 from tests.browser.window import Window, Windows
 from tests.photos.photo_files import exif
-from tests.waiting import WITHIN, wait_until
+from tests.waiting import wait_until
 
 SIZE = (4032, 3024)  # px: 12 megapixels, as the sensor lies
 ON_ITS_SIDE = 6  # EXIF: it was held upright
@@ -50,21 +52,28 @@ def window(windows: Windows, reader: Reader) -> Window:
     """Open the page to edit my page, of a new account without a photo."""
     window = windows.fresh("en", cookies=reader.cookies)
     window.emulate("light", "desk")
-    window.tab.goto(f"{window.url}/mypage/edit")
+    window.open("/mypage/edit")
     return window
 
 
+@pytest.fixture
+def tab(window: Window) -> Tab:
+    return window.tab
+
+
+def put(tab: Tab, content: bytes, name: str = "IMG_0412.jpg", kind: str = "image/jpeg") -> None:
+    photo: Any = {"name": name, "mimeType": kind, "buffer": content}
+    tab.locator("input[type=file]").set_input_files(photo)
+
+
 def choose(tab: Tab, photo: bytes) -> None:
-    file = {"name": "IMG_0412.jpg", "mimeType": "image/jpeg", "buffer": photo}
-    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
-    expect(tab.get_by_text("IMG_0412.jpg")).to_be_visible(timeout=WITHIN * 1000)
-    expect(tab.get_by_role("slider")).to_be_visible(timeout=WITHIN * 1000)
+    put(tab, photo)
+    expect(tab.get_by_text("IMG_0412.jpg")).to_be_visible()
+    expect(tab.get_by_role("slider")).to_be_visible()
 
 
-def slow_down(tab: Tab, upload: int) -> None:
-    """Throttle uploads to bytes a second; -1 is unlimited."""
-    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
-    tab.context.new_cdp_session(tab).send("Network.emulateNetworkConditions", conditions)
+def upload(tab: Tab) -> Locator:
+    return button(tab, "Use this photo")
 
 
 def preview(tab: Tab) -> Image.Image:
@@ -95,8 +104,8 @@ def upright_square(photo: bytes) -> Image.Image:
 
 
 @pytest.mark.smoke
-def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
+def test_the_stored_photo_is_the_preview(window: Window, tab: Tab, phone_photo: bytes) -> None:
+    expect(upload(tab)).to_be_hidden()
     choose(tab, phone_photo)
     centred = preview(tab)
     assert difference(centred, upright_square(phone_photo)) < NOISE
@@ -106,8 +115,8 @@ def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> 
         tab.keyboard.press(key)
     placed = preview(tab)
     assert difference(placed, centred) > 2 * NOISE, "the keys moved nothing"
-    tab.get_by_role("button", name="Use this photo").click()
-    expect(tab).to_have_url(f"{window.url}/mypage", timeout=WITHIN * 1000)
+    upload(tab).click()
+    expect(tab).to_have_url(f"{window.url}/mypage")
     photo = stored(tab)
     assert difference(placed, photo) < NOISE
     assert photo.size == (400, 400)
@@ -116,59 +125,52 @@ def test_the_stored_photo_is_the_preview(window: Window, phone_photo: bytes) -> 
     assert not window.console_errors()
 
 
-def test_the_progress_bar_moves_and_cancel_stops_it_and_changes_nothing(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
+def test_the_progress_moves_and_cancel_stops_it_and_changes_nothing(
+    window: Window, tab: Tab, phone_photo: bytes
+) -> None:
     choose(tab, phone_photo)
     before = preview(tab)
-    slow_down(tab, SLOW)
+    window.set_network(upload=SLOW)
     tab.evaluate(WATCH)
-    tab.get_by_role("button", name="Use this photo").click()
+    upload(tab).click()
     wait_until(lambda: len([value for value in tab.evaluate("seen") if 0 < value < 100]) >= 3, "the progress moves")
     seen = tab.evaluate("seen")
     assert seen == sorted(seen), "it went back"
-    tab.get_by_role("button", name="Cancel").click()
+    button(tab, "Cancel").click()
     expect(tab.get_by_role("progressbar")).to_be_hidden()
     assert difference(before, preview(tab)) == 0, "what was placed is still there"
-    slow_down(tab, -1)
-    tab.goto(f"{window.url}/mypage")
+    tab.locator("input[type=file]").set_input_files([])  # without a choice there is no button to upload
+    expect(upload(tab)).to_be_hidden()
+    expect(tab.get_by_role("slider")).to_be_hidden()
+    window.set_network()
+    window.open("/mypage")
     expect(tab.locator("main img.portrait")).to_have_count(0)
 
 
-def test_a_file_that_is_no_picture_shows_the_error_of_the_server(window: Window) -> None:
-    tab = window.tab
-    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"}
-    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
-    tab.get_by_role("button", name="Use this photo").click()
-    expect(tab.get_by_role("alert").filter(has_text="That file isn't a JPEG")).to_be_visible(timeout=WITHIN * 1000)
+def test_what_is_no_photo_is_refused_in_the_page_or_by_the_server(tab: Tab, phone_photo: bytes) -> None:
+    posts = posts_of(tab)
+    for brand in (b"heic", b"mif1", b"avif"):
+        choose(tab, phone_photo)
+        expect(tab.get_by_role("alert").filter(has_text="HEIC")).to_have_count(0)
+        put(tab, b"\0\0\0\x18ftyp" + brand + bytes(200), "IMG")
+        expect(tab.get_by_role("alert").filter(has_text="We can't read HEIC or AVIF photos")).to_be_visible()
+        expect(upload(tab)).to_be_hidden()
+    assert not posts
+    put(tab, b"not a picture at all")
+    upload(tab).click()
+    expect(tab.get_by_role("alert").filter(has_text="That file isn't a JPEG")).to_be_visible()
     assert tab.url.endswith("/mypage/edit")
 
 
-def button(tab: Tab) -> Locator:
-    return tab.get_by_role("button", name="Use this photo")
+def test_without_scripts_the_button_comes_with_the_choice(window_without_scripts: Window, phone_photo: bytes) -> None:
+    tab = window_without_scripts.open("/mypage/edit")
+    expect(upload(tab)).to_be_hidden()
+    put(tab, phone_photo)
+    upload(tab).click()
+    expect(tab).to_have_url(f"{window_without_scripts.url}/mypage")
 
 
-def test_without_a_choice_there_is_no_button_to_upload(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
-    expect(button(tab)).to_be_hidden()
-    choose(tab, phone_photo)
-    expect(button(tab)).to_be_visible()
-    tab.locator("input[type=file]").set_input_files([])
-    expect(button(tab)).to_be_hidden()
-    expect(tab.get_by_role("slider")).to_be_hidden()
-
-
-def test_nor_is_there_without_scripts(window_without_scripts: Window, phone_photo: bytes) -> None:
-    tab = window_without_scripts.tab
-    tab.goto(f"{window_without_scripts.url}/mypage/edit")
-    expect(button(tab)).to_be_hidden()
-    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": phone_photo}
-    tab.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
-    button(tab).click()
-    expect(tab).to_have_url(f"{window_without_scripts.url}/mypage", timeout=WITHIN * 1000)
-
-
-def test_on_a_phone_all_of_it_is_on_the_screen_without_scrolling(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
+def test_on_a_phone_all_of_it_is_on_the_screen_without_scrolling(window: Window, tab: Tab, phone_photo: bytes) -> None:
     window.emulate("light", "phone")
     choose(tab, phone_photo)
     covered = tab.locator(".tabs").bounding_box()
@@ -184,8 +186,7 @@ def test_on_a_phone_all_of_it_is_on_the_screen_without_scrolling(window: Window,
     assert crop["width"] >= 200
 
 
-def test_two_fingers_zoom_and_what_is_between_them_stays(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
+def test_two_fingers_zoom_and_what_is_between_them_stays(tab: Tab, phone_photo: bytes) -> None:
     choose(tab, phone_photo)
     before = preview(tab)
     box = tab.locator(".crop").bounding_box()
@@ -215,38 +216,18 @@ def test_two_fingers_zoom_and_what_is_between_them_stays(window: Window, phone_p
     assert difference(preview(tab), before) < NOISE
 
 
-@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
-def test_of_a_photo_that_cannot_be_read_it_is_said_before_it_is_uploaded(
-    window: Window, phone_photo: bytes, brand: bytes
-) -> None:
-    tab = window.tab
-    posts: list[str] = []
-    tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-    choose(tab, phone_photo)
-    unread = b"\0\0\0\x18ftyp" + brand + bytes(200)
-    tab.locator("input[type=file]").set_input_files({"name": "IMG", "mimeType": "image/jpeg", "buffer": unread})
-    expect(tab.get_by_role("alert").filter(has_text="We can't read HEIC or AVIF photos")).to_be_visible()
-    expect(button(tab)).to_be_hidden()
-    assert not posts
-    choose(tab, phone_photo)
-    expect(tab.get_by_role("alert").filter(has_text="HEIC")).to_have_count(0)
-
-
-def test_an_avif_is_read_by_the_browser(window: Window) -> None:
-    tab = window.tab
+def test_an_avif_is_read_by_the_browser(window: Window, tab: Tab) -> None:
     file = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").save(file, "AVIF", quality=90)
-    photo = {"name": "IMG_0412.avif", "mimeType": "image/avif", "buffer": file.getvalue()}
-    tab.locator("input[type=file]").set_input_files(photo)  # type: ignore[arg-type]
+    put(tab, file.getvalue(), "IMG_0412.avif", "image/avif")
     expect(tab.get_by_role("slider")).to_be_visible()
     placed = preview(tab)
-    button(tab).click()
-    expect(tab).to_have_url(f"{window.url}/mypage", timeout=WITHIN * 1000)
+    upload(tab).click()
+    expect(tab).to_have_url(f"{window.url}/mypage")
     assert difference(placed, stored(tab)) < NOISE
 
 
-def test_a_dropped_photo_and_a_pasted_one_are_taken(window: Window, phone_photo: bytes) -> None:
-    tab = window.tab
+def test_a_dropped_photo_and_a_pasted_one_are_taken(tab: Tab, phone_photo: bytes) -> None:
     choose(tab, phone_photo)
     dropped = tab.evaluate_handle(
         """() => {
@@ -260,10 +241,10 @@ def test_a_dropped_photo_and_a_pasted_one_are_taken(window: Window, phone_photo:
         }"""
     )
     tab.dispatch_event("label:has(input[type=file])", "drop", {"dataTransfer": dropped})
-    expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)
+    expect(tab.get_by_text("dropped.png")).to_be_visible()
     choose(tab, phone_photo)
     tab.evaluate(
         "(data) => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))",
         dropped,
     )
-    expect(tab.get_by_text("dropped.png")).to_be_visible(timeout=WITHIN * 1000)
+    expect(tab.get_by_text("dropped.png")).to_be_visible()

@@ -12,8 +12,8 @@ from app.extensions import db
 from app.notes.listing import PAGE_SIZE
 from app.notes.models import Note
 from app.notes.service import create_note
-from tests.browser.readers import Reader
-from tests.browser.site import Site
+from tests.browser.controls import text, title
+from tests.browser.site import Reader
 from tests.browser.window import Window
 
 NEWEST = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -22,34 +22,33 @@ ALL = OF_NEWEST_DAY + PAGE_SIZE
 
 
 @pytest.fixture
-def tab(any_window: Window, site: Site, reader: Reader) -> Tab:
+def tab(any_window: Window, reader: Reader) -> Tab:
     """Open the list of somebody with three notes."""
-    with site.app.app_context():
-        create_note(reader.id, "반달", "강 위에 떴다. #하늘")
-        create_note(reader.id, "", "책을 반납한다 #책")
-        create_note(reader.id, "milk", "two bottles")
-    any_window.tab.goto(f"{any_window.url}/notes")
-    return any_window.tab
+    reader.write("강 위에 떴다. #하늘", "반달")
+    reader.write("책을 반납한다 #책")
+    reader.write("two bottles", "milk")
+    return any_window.open("/notes")
+
+
+def field(tab: Tab) -> Locator:
+    return tab.get_by_role("searchbox")
 
 
 def search_for(tab: Tab, words: str) -> None:
-    tab.get_by_role("searchbox").fill(words)
-    tab.get_by_role("searchbox").press("Enter")
+    field(tab).fill(words)
+    field(tab).press("Enter")
 
 
 def found(tab: Tab) -> Locator:
     return tab.get_by_role("article").get_by_role("heading")
 
 
-def test_one_syllable_is_enough_and_marked(tab: Tab) -> None:
+def test_a_syllable_is_searched_for_or_a_tag_and_the_search_cleared(tab: Tab) -> None:
     search_for(tab, "반")
     expect(tab.get_by_role("status").get_by_text("Notes found: 2")).to_be_visible()
     expect(found(tab)).to_have_text(["책을 반납한다 #책", "반달"])
     expect(tab.locator("article mark")).to_have_text(["반", "반"])
-    expect(tab.get_by_role("searchbox")).to_have_value("반")
-
-
-def test_a_tag_is_typed_or_chosen(tab: Tab) -> None:
+    expect(field(tab)).to_have_value("반")
     search_for(tab, "#책")
     expect(found(tab)).to_have_text(["책을 반납한다 #책"])
     tab.get_by_role("link", name="Clear search").click()
@@ -61,20 +60,10 @@ def test_a_tag_is_typed_or_chosen(tab: Tab) -> None:
     expect(found(tab)).to_have_text(["반달"])
 
 
-def test_without_a_hit_it_offers_to_clear(tab: Tab) -> None:
-    search_for(tab, "없는 말")
-    expect(found(tab)).to_have_count(0)
-    expect(tab.get_by_text("No notes match “없는 말”.")).to_be_visible()
-    expect(tab.get_by_role("searchbox")).to_have_value("없는 말")
-    tab.get_by_role("link", name="Clear search").last.click()
-    expect(found(tab)).to_have_count(3)
-    expect(tab.get_by_role("searchbox")).to_have_value("")
-
-
 @pytest.fixture
-def many(site: Site, reader: Reader) -> None:
+def many(reader: Reader) -> None:
     """Write more than a page holds, on two days."""
-    with site.app.app_context():
+    with reader.app():
         ids = [create_note(reader.id, f"note {number}", "text") for number in range(ALL)]
         for day, written in ((1, ids[:PAGE_SIZE]), (0, ids[PAGE_SIZE:])):
             moment = NEWEST - timedelta(days=day)
@@ -84,28 +73,39 @@ def many(site: Site, reader: Reader) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_the_older_ones_come_below_and_no_day_is_named_twice(window: Window) -> None:
-    tab = window.tab
-    tab.goto(f"{window.url}/notes")
+    tab = window.open("/notes")
     days = tab.locator("main .day h2")
+    older = tab.get_by_role("link", name="Show older notes")
     expect(days).to_have_count(2)
     named = days.all_inner_texts()
     tab.evaluate("window.isStillHere = true")
     expect(found(tab)).to_have_count(PAGE_SIZE)
-    tab.get_by_role("link", name="Show older notes").click()
+    older.click()
     expect(found(tab)).to_have_count(ALL)
     assert days.all_inner_texts() == named
     assert len(set(found(tab).all_inner_texts())) == ALL
     expect(found(tab).nth(PAGE_SIZE).get_by_role("link")).to_be_focused()
-    expect(tab.get_by_role("link", name="Show older notes")).to_have_count(0)
+    expect(older).to_have_count(0)
     to_select = tab.get_by_role("link", name="Select notes")
     expect(to_select).to_have_attribute("href", re.compile(rf"/notes/select\?shown={ALL}$"))
     assert tab.evaluate("window.isStillHere")
 
+    tab.get_by_role("link", name="note 8", exact=True).click()
+    expect(found(tab)).to_have_count(1)
+    tab.go_back()  # the list is as long as it was
+    expect(found(tab)).to_have_count(ALL)
+    expect(tab.get_by_role("link", name="note 8", exact=True)).to_be_in_viewport()
+
+    field(tab).fill("note")  # older hits come below what was typed
+    expect(tab.get_by_role("status").get_by_text(f"Notes found: {ALL}")).to_be_visible()
+    older.click()
+    expect(found(tab)).to_have_count(ALL)
+    assert len(set(found(tab).all_inner_texts())) == ALL
+
 
 @pytest.mark.usefixtures("many")
 def test_without_scripts_they_are_a_page_of_their_own(window_without_scripts: Window) -> None:
-    tab = window_without_scripts.tab
-    tab.goto(f"{window_without_scripts.url}/notes")
+    tab = window_without_scripts.open("/notes")
     tab.get_by_role("link", name="Show older notes").click()
     expect(tab).to_have_url(re.compile(r"\?before="))
     expect(found(tab)).to_have_count(ALL - PAGE_SIZE)
@@ -113,27 +113,18 @@ def test_without_scripts_they_are_a_page_of_their_own(window_without_scripts: Wi
 
 
 @pytest.fixture
-def typing_tab(window: Window, site: Site, reader: Reader) -> Tab:
+def typing_tab(window: Window, reader: Reader) -> Tab:
     """Open the list of somebody with notes, and a mark that a new page would not have."""
-    with site.app.app_context():
-        create_note(reader.id, "감자튀김", "소금을 뿌린다 #요리")
-        create_note(reader.id, "Weekly meeting", "햇감자")
-        create_note(reader.id, "milk", "two bottles #요리")
-    window.tab.goto(f"{window.url}/notes")
-    window.tab.evaluate("window.isStillHere = true")
-    return window.tab
-
-
-def field(tab: Tab) -> Locator:
-    return tab.get_by_role("searchbox")
+    reader.write("소금을 뿌린다 #요리", "감자튀김")
+    reader.write("햇감자", "Weekly meeting")
+    reader.write("two bottles #요리", "milk")
+    tab = window.open("/notes")
+    tab.evaluate("window.isStillHere = true")
+    return tab
 
 
 def beside(tab: Tab, name: str) -> Locator:
     return tab.get_by_role("complementary").get_by_role("link", name=name)
-
-
-def composer(tab: Tab) -> Locator:
-    return tab.get_by_label("Text", exact=True)
 
 
 def test_typing_searches_in_place_and_the_field_keeps_the_focus(typing_tab: Tab) -> None:
@@ -152,28 +143,20 @@ def test_typing_searches_in_place_and_the_field_keeps_the_focus(typing_tab: Tab)
 
 def test_an_emptied_field_shows_the_list_again_and_the_composer_with_its_text(typing_tab: Tab) -> None:
     tab = typing_tab
-    composer(tab).fill("half a thought")
+    text(tab).fill("half a thought")
     field(tab).fill("milk")
     expect(found(tab)).to_have_count(1)
-    expect(composer(tab)).to_be_hidden()
+    expect(text(tab)).to_be_hidden()
     expect(beside(tab, "All")).not_to_have_attribute("aria-current", "page")
     field(tab).fill("")
     expect(found(tab)).to_have_count(3)
-    expect(composer(tab)).to_be_visible()
+    expect(text(tab)).to_be_visible()
     expect(beside(tab, "All")).to_have_attribute("aria-current", "page")
-    expect(composer(tab)).to_have_value("half a thought")
+    expect(text(tab)).to_have_value("half a thought")
     expect(tab.locator("#found")).to_be_empty()
     expect(tab.get_by_role("link", name="Clear search")).to_have_count(0)
     expect(tab).to_have_url(re.compile("/notes$"))
     assert tab.evaluate("window.isStillHere")
-
-
-def test_it_stays_within_the_tag(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.get_by_role("complementary").get_by_role("link", name="#요리").click()
-    field(tab).fill("m")
-    expect(found(tab)).to_have_text(["milk"])
-    expect(tab).to_have_url(re.compile("tag="))
 
 
 def test_a_syllable_that_is_composed_is_searched_for_once_and_needs_no_enter(typing_tab: Tab) -> None:
@@ -206,7 +189,7 @@ def test_what_is_typed_meanwhile_stays_and_the_last_search_counts(typing_tab: Ta
     expect(field(tab)).to_have_value("meeting")
 
 
-def test_back_leads_to_the_list_and_forward_to_the_search(typing_tab: Tab) -> None:
+def test_back_leads_to_the_list_and_forward_to_what_was_found(typing_tab: Tab) -> None:
     tab = typing_tab
     field(tab).press_sequentially("mil")
     expect(found(tab)).to_have_count(1)
@@ -220,12 +203,6 @@ def test_back_leads_to_the_list_and_forward_to_the_search(typing_tab: Tab) -> No
     expect(tab).to_have_url(re.compile("q=milk$"))
     expect(found(tab)).to_have_text(["milk"])
     expect(field(tab)).to_have_value("milk")
-
-
-def test_back_from_a_note_leads_to_what_was_found(typing_tab: Tab) -> None:
-    tab = typing_tab
-    field(tab).press_sequentially("milk")
-    expect(found(tab)).to_have_count(1)
     found(tab).get_by_role("link").click()
     expect(tab.get_by_text("two bottles")).to_be_visible()
     tab.go_back()
@@ -233,50 +210,23 @@ def test_back_from_a_note_leads_to_what_was_found(typing_tab: Tab) -> None:
     expect(field(tab)).to_have_value("milk")
 
 
-def test_a_wrong_key_is_corrected_and_told(typing_tab: Tab) -> None:
+def test_a_search_stays_within_the_tag_corrects_a_key_and_n_leads_on_to_the_new_note(typing_tab: Tab) -> None:
     tab = typing_tab
+    beside(tab, "#요리").click()
+    field(tab).fill("m")
+    expect(found(tab)).to_have_text(["milk"])
+    expect(tab).to_have_url(re.compile("tag="))
+    beside(tab, "All").click()
     field(tab).press_sequentially("meetng")
     expect(tab.get_by_role("status").get_by_text("Shown instead: “meeting”")).to_be_visible()
     expect(found(tab)).to_have_text(["Weekly meeting"])
     expect(field(tab)).to_have_value("meetng")
-
-
-def test_n_leads_from_a_search_to_the_new_note(typing_tab: Tab) -> None:
-    tab = typing_tab
-    field(tab).fill("milk")
-    expect(found(tab)).to_have_count(1)
     field(tab).blur()
     tab.keyboard.press("n")
-    expect(tab.get_by_label("Title", exact=True)).to_be_focused()
-
-
-@pytest.mark.usefixtures("many")
-def test_older_hits_come_below_what_was_typed(window: Window) -> None:
-    tab = window.tab
-    tab.goto(f"{window.url}/notes")
-    field(tab).fill("note")
-    expect(tab.get_by_role("status").get_by_text(f"Notes found: {ALL}")).to_be_visible()
-    tab.get_by_role("link", name="Show older notes").click()
-    expect(found(tab)).to_have_count(ALL)
-    assert len(set(found(tab).all_inner_texts())) == ALL
+    expect(title(tab)).to_be_focused()
 
 
 def test_a_session_that_ended_leads_to_the_sign_in(typing_tab: Tab) -> None:
     typing_tab.context.clear_cookies()
     field(typing_tab).fill("milk")
     expect(typing_tab).to_have_url(re.compile("/sign-in"))
-
-
-def test_back_from_a_note_the_list_is_as_long_as_it_was(window: Window, site: Site, reader: Reader) -> None:
-    with site.app.app_context():
-        for number in range(45):
-            create_note(reader.id, f"note {number}", "")
-    tab = window.tab
-    tab.goto(f"{window.url}/notes")
-    tab.get_by_role("link", name="Show older notes").click()
-    expect(tab.get_by_role("article")).to_have_count(40)
-    tab.get_by_role("link", name="note 8", exact=True).click()
-    expect(tab.get_by_role("article")).to_have_count(1)
-    tab.go_back()
-    expect(tab.get_by_role("article")).to_have_count(40)
-    expect(tab.get_by_role("link", name="note 8", exact=True)).to_be_in_viewport()

@@ -6,32 +6,18 @@ import pytest
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 
-from app.notes import listing
-from app.todos import listing as todos
-from tests.browser.readers import Reader
-from tests.browser.site import Site
+from tests.browser.controls import posts_of, text, title
+from tests.browser.site import Reader
 from tests.browser.window import Window
 
 KEYDOWN = """(element, key) =>
   element.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...key }))"""
-COMPOSING = [
-    pytest.param({"isComposing": True}, id="isComposing"),
-    pytest.param({"keyCode": 229}, id="keyCode"),  # Safari, for the key that ends the composition
-]
+COMPOSING = ({"isComposing": True}, {"keyCode": 229})  # the second of Safari, for the key that ends the composition
 
 
 @pytest.fixture
 def tab(window: Window) -> Tab:
-    window.tab.goto(f"{window.url}/notes")
-    return window.tab
-
-
-def title(tab: Tab) -> Locator:
-    return tab.get_by_label("Title", exact=True)
-
-
-def text(tab: Tab) -> Locator:
-    return tab.get_by_label("Text", exact=True)
+    return window.open("/notes")
 
 
 def search(tab: Tab) -> Locator:
@@ -46,67 +32,44 @@ def nothing_has_focus(tab: Tab) -> bool:
     return bool(tab.evaluate("document.activeElement === document.body"))
 
 
-def stored(site: Site, reader: Reader) -> list[str]:
-    with site.app.app_context():
-        return [note.text for note in listing.list_notes(reader.id).notes]
-
-
-def test_n_leads_to_the_new_note_and_the_slash_to_the_search(tab: Tab) -> None:
-    tab.keyboard.press("n")
+def test_n_leads_to_the_new_note_and_the_slash_to_the_search_from_any_page(window: Window, tab: Tab) -> None:
+    for key, field in (("n", title), ("/", search)):
+        tab.keyboard.press(key)
+        expect(field(tab)).to_be_focused()
+        expect(field(tab)).to_have_value("")
+        field(tab).blur()
+    tab.locator("body").evaluate(KEYDOWN, {"key": "ㅜ", "code": "KeyN"})  # a Korean keyboard has the same key
     expect(title(tab)).to_be_focused()
-    expect(title(tab)).to_have_value("")
-    title(tab).blur()
-    tab.keyboard.press("/")
-    expect(search(tab)).to_be_focused()
-    expect(search(tab)).to_have_value("")
+    for key, field in (("n", title), ("/", search)):
+        window.open("/mypage")
+        tab.keyboard.press(key)
+        expect(tab).to_have_url(re.compile("/notes#"))
+        expect(field(tab)).to_be_focused()
 
 
-def test_a_korean_keyboard_has_the_same_key(tab: Tab) -> None:
-    tab.locator("body").evaluate(KEYDOWN, {"key": "ㅜ", "code": "KeyN"})
-    expect(title(tab)).to_be_focused()
-
-
-@pytest.mark.parametrize(("key", "leads_to"), [("/", search), ("n", title)], ids=["slash", "n"])
-def test_from_a_page_without_the_field_they_lead_to_it(window: Window, key: str, leads_to: object) -> None:
-    tab = window.tab
-    tab.goto(f"{window.url}/mypage")
-    tab.keyboard.press(key)
-    expect(tab).to_have_url(re.compile("/notes#"))
-    assert callable(leads_to)
-    expect(leads_to(tab)).to_be_focused()
-
-
-@pytest.mark.parametrize("way", ["Escape", "Close"])
-def test_the_list_opens_and_closes_and_gives_the_focus_back(tab: Tab, way: str) -> None:
+def test_the_list_opens_and_closes_and_gives_the_focus_back(tab: Tab) -> None:
     link = tab.get_by_role("link", name="Todos")
     link.focus()
-    tab.keyboard.press("?")
-    expect(shortcuts(tab)).to_be_visible()
-    assert tab.evaluate("document.activeElement.closest('dialog') !== null"), "the focus is inside"
-    if way == "Escape":
-        tab.keyboard.press("Escape")
-    else:
-        shortcuts(tab).get_by_role("button", name="Close").click()
-    expect(shortcuts(tab)).to_be_hidden()
-    expect(link).to_be_focused()
+    for way in ("Escape", "Close"):
+        tab.keyboard.press("?")
+        expect(shortcuts(tab)).to_be_visible()
+        assert tab.evaluate("document.activeElement.closest('dialog') !== null"), "the focus is inside"
+        if way == "Escape":
+            tab.keyboard.press("Escape")
+        else:
+            shortcuts(tab).get_by_role("button", name="Close").click()
+        expect(shortcuts(tab)).to_be_hidden()
+        expect(link).to_be_focused()
 
 
-def test_control_and_enter_save_from_the_text(tab: Tab, site: Site, reader: Reader) -> None:
-    text(tab).fill("saved by keys")
-    text(tab).press("Control+Enter")
-    expect(tab.get_by_role("article")).to_have_count(1)
-    assert stored(site, reader) == ["saved by keys"]
-
-
-def test_held_down_they_save_once(tab: Tab, site: Site, reader: Reader) -> None:
-    posts: list[str] = []
-    tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+def test_held_down_they_save_once(tab: Tab, reader: Reader) -> None:
+    posts = posts_of(tab)
     text(tab).fill("once")
     text(tab).evaluate(KEYDOWN, {"key": "Enter", "ctrlKey": True, "repeat": True})
     text(tab).press("Control+Enter")
     expect(tab.get_by_role("article")).to_have_count(1)
     assert len(posts) == 1
-    assert stored(site, reader) == ["once"]
+    assert reader.notes() == ["once"]
 
 
 def test_in_a_field_the_letters_are_letters(tab: Tab) -> None:
@@ -117,25 +80,24 @@ def test_in_a_field_the_letters_are_letters(tab: Tab) -> None:
     expect(shortcuts(tab)).to_be_hidden()
 
 
-@pytest.mark.parametrize("composing", COMPOSING)
-def test_ime_composition_is_no_shortcut(tab: Tab, composing: dict[str, object]) -> None:
-    posts: list[str] = []
-    tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-    for key in ({"key": "n", "code": "KeyN"}, {"key": "/"}, {"key": "?"}):
-        tab.locator("body").evaluate(KEYDOWN, {**key, **composing})
-    assert nothing_has_focus(tab)
-    expect(shortcuts(tab)).to_be_hidden()
-    text(tab).fill("아직")
-    text(tab).evaluate(KEYDOWN, {"key": "Enter", "ctrlKey": True, **composing})
+def test_ime_composition_is_no_shortcut(tab: Tab) -> None:
+    posts = posts_of(tab)
+    for composing in COMPOSING:
+        for key in ({"key": "n", "code": "KeyN"}, {"key": "/"}, {"key": "?"}):
+            tab.locator("body").evaluate(KEYDOWN, {**key, **composing})
+        assert nothing_has_focus(tab)
+        expect(shortcuts(tab)).to_be_hidden()
+    for composing in COMPOSING:
+        text(tab).fill("아직")
+        text(tab).evaluate(KEYDOWN, {"key": "Enter", "ctrlKey": True, **composing})
     expect(tab.get_by_text("Draft saved")).to_be_visible()  # long enough for a form to have left
     assert not posts
 
 
-def test_with_a_real_composition_a_todo_is_added_once(window: Window, site: Site, reader: Reader) -> None:
+def test_with_a_real_composition_a_todo_is_added_once(window: Window, reader: Reader) -> None:
     tab = window.tab
-    posts: list[str] = []
-    tab.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-    tab.goto(f"{window.url}/todos")
+    posts = posts_of(tab)
+    window.open("/todos")
     field = tab.get_by_role("textbox", name="New todo")
     field.focus()
     compose(tab, "ㄷ", "다", "달")
@@ -150,21 +112,7 @@ def test_with_a_real_composition_a_todo_is_added_once(window: Window, site: Site
     expect(tab.get_by_role("button", name="Complete: 달")).to_be_visible()
     expect(field).to_have_value("")
     assert len(posts) == 1
-    with site.app.app_context():
-        assert [todo.description for todo in todos.list_todos(reader.id).todos] == ["달"]
-
-
-def test_with_a_real_composition_a_note_is_saved_whole(tab: Tab, site: Site, reader: Reader) -> None:
-    text(tab).focus()
-    compose(tab, "ㅂ", "바", "반")
-    tab.keyboard.press("Control+Enter")
-    tab.context.new_cdp_session(tab).send("Input.insertText", {"text": "반달"})
-    expect(text(tab)).to_have_value("반달")
-    expect(tab.get_by_text("Draft saved")).to_be_visible()
-    assert stored(site, reader) == []
-    text(tab).press("Control+Enter")
-    expect(tab.get_by_role("article")).to_have_count(1)
-    assert stored(site, reader) == ["반달"]
+    assert reader.todos() == ["달"]
 
 
 def compose(tab: Tab, *steps: str) -> None:

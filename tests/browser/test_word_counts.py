@@ -8,11 +8,11 @@ from playwright.sync_api import Page as Tab
 
 from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts.models import DONE, QUEUED
-from tests.browser.axe import EVERYTHING, axe_violations
-from tests.browser.readers import Reader
+from app.wordcounts.models import DONE
+from tests.browser.checks import axe_violations
+from tests.browser.controls import button
 from tests.browser.seed import insert_result
-from tests.browser.site import Site
+from tests.browser.site import Reader, Site
 from tests.browser.window import SCHEMES, SIZES, Window
 
 MANY = {f"word{number:03}": 400 - number for number in range(150)}
@@ -26,7 +26,7 @@ COUNTED = {
 
 
 def insert(site: Site, reader: Reader, status: str, **values: object) -> str:
-    with site.app.app_context():
+    with reader.app():
         user = db.session.get(User, reader.id)
         assert user
         return f"/wordcounts/{insert_result(user, status, **values)}"
@@ -38,11 +38,11 @@ def path(site: Site, reader: Reader) -> str:
 
 
 @pytest.fixture
-def tab(any_window: Window, path: str) -> Tab:
-    """Open the result on a phone, with scripts and without."""
-    any_window.emulate("light", "phone")
-    any_window.tab.goto(any_window.url + path)
-    return any_window.tab
+def tab(window: Window, path: str) -> Tab:
+    """Open the result on a phone."""
+    window.emulate("light", "phone")
+    window.open(path)
+    return window.tab
 
 
 def details(tab: Tab) -> Locator:
@@ -56,64 +56,18 @@ def top_of(place: Locator) -> float:
     return box["y"]
 
 
-def test_a_stem_unfolds_by_keyboard(tab: Tab) -> None:
+def test_a_stem_unfolds_by_keyboard_and_axe_finds_nothing_in_it(window: Window, tab: Tab) -> None:
     forms = details(tab).get_by_role("listitem")
     expect(forms.first).to_be_hidden()
     details(tab).locator("summary").focus()
     tab.keyboard.press("Enter")
     expect(forms).to_have_text(["달 450", "달은 90", "달에서는 60"])
     expect(forms.first).to_be_visible()
+    for scheme in SCHEMES:
+        window.emulate(scheme, "phone")
+        assert axe_violations(tab) == []
     tab.keyboard.press("Enter")
     expect(forms.first).to_be_hidden()
-
-
-@pytest.mark.parametrize("name", ["All words", "Content words", "Word", "Times"])
-def test_choosing_words_and_sorting_stay_at_the_table(tab: Tab, name: str) -> None:
-    tab.locator("#words").get_by_role("link", name=name, exact=True).click()
-    expect(tab).to_have_url(re.compile("#words$"))
-    expect(tab.locator("#words h2")).to_be_in_viewport()
-    assert top_of(tab.locator("#words")) < SIZES["phone"][1] / 4
-
-
-def test_sharing_stays_at_the_link_and_keeps_the_view(tab: Tab) -> None:
-    tab.goto(f"{tab.url}?sort=word")
-    for name in ("Stop sharing", "Share"):
-        tab.get_by_role("button", name=name, exact=True).click()
-        expect(tab).to_have_url(re.compile(r"\?sort=word#sharing$"))
-        expect(tab.locator("#sharing")).to_be_in_viewport()
-        expect(tab.locator("[aria-sort=ascending]")).to_have_text("Word")
-
-
-def test_the_link_is_copied(window: Window, path: str) -> None:
-    window.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    window.tab.goto(window.url + path)
-    window.tab.get_by_role("button", name="Copy", exact=True).click()
-    expect(window.tab.locator("#sharing [role=status]")).to_have_text("Copied")
-    expect(window.tab.get_by_role("button", name="Copied")).to_be_visible()
-    assert window.tab.evaluate("navigator.clipboard.readText()") == window.url + path
-
-
-def test_where_the_clipboard_is_refused_the_link_is_selected(window: Window, path: str) -> None:
-    window.tab.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
-    window.tab.goto(window.url + path)
-    window.tab.get_by_role("button", name="Copy", exact=True).click()
-    assert window.tab.evaluate("document.getSelection().toString()") == window.url + path
-    expect(window.tab.get_by_role("button", name="Copy", exact=True)).to_be_visible()
-
-
-def test_without_a_clipboard_there_is_the_link_alone(window_without_scripts: Window, path: str) -> None:
-    tab = window_without_scripts.tab
-    tab.goto(window_without_scripts.url + path)
-    expect(tab.get_by_label("Anyone with this link can read it.")).to_have_value(window_without_scripts.url + path)
-    expect(tab.get_by_role("button", name="Copy")).to_have_count(0)
-
-
-def test_an_unfinished_count_is_cancelled(any_window: Window, site: Site, reader: Reader) -> None:
-    path = insert(site, reader, QUEUED)
-    any_window.tab.goto(any_window.url + path)
-    any_window.tab.get_by_role("button", name="Cancel", exact=True).click()
-    expect(any_window.tab.get_by_text("Word count cancelled.")).to_be_visible()
-    expect(any_window.tab.get_by_role("button", name="Count again")).to_be_visible()
 
 
 def test_the_caption_explains_no_column_that_the_phone_hides(tab: Tab) -> None:
@@ -122,6 +76,40 @@ def test_the_caption_explains_no_column_that_the_phone_hides(tab: Tab) -> None:
     assert "Density" not in tab.locator("caption").inner_text()
     tab.set_viewport_size({"width": SIZES["desk"][0], "height": SIZES["desk"][1]})
     assert "Density" in tab.locator("caption").inner_text()
+
+
+def test_choosing_words_sorting_and_sharing_stay_in_place_and_keep_the_view(tab: Tab) -> None:
+    for name in ("All words", "Content words", "Times", "Word"):
+        tab.locator("#words").get_by_role("link", name=name, exact=True).click()
+        expect(tab).to_have_url(re.compile("#words$"))
+        expect(tab.locator("#words h2")).to_be_in_viewport()
+        assert top_of(tab.locator("#words")) < SIZES["phone"][1] / 4
+    for name in ("Stop sharing", "Share"):
+        button(tab, name).click()
+        expect(tab).to_have_url(re.compile(r"[?&]sort=word.*#sharing$"))
+        expect(tab.locator("#sharing")).to_be_in_viewport()
+        expect(tab.locator("[aria-sort=ascending]")).to_have_text("Word")
+
+
+def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: Window, path: str) -> None:
+    window.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab = window.open(path)
+    button(tab, "Copy").click()
+    expect(tab.locator("#sharing [role=status]")).to_have_text("Copied")
+    expect(button(tab, "Copied")).to_be_visible()
+    assert tab.evaluate("navigator.clipboard.readText()") == window.url + path
+
+    tab.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+    window.open(path)
+    button(tab, "Copy").click()
+    assert tab.evaluate("document.getSelection().toString()") == window.url + path
+    expect(button(tab, "Copy")).to_be_visible()
+
+
+def test_without_a_clipboard_there_is_the_link_alone(window_without_scripts: Window, path: str) -> None:
+    tab = window_without_scripts.open(path)
+    expect(tab.get_by_label("Anyone with this link can read it.")).to_have_value(window_without_scripts.url + path)
+    expect(tab.get_by_role("button", name="Copy")).to_have_count(0)
 
 
 # Where the colour is, and of which property.
@@ -136,27 +124,14 @@ MARKS = {
 COLOUR = "([place, pseudo, name]) => getComputedStyle(document.querySelector(place), pseudo)[name]"
 
 
-@pytest.mark.parametrize("name", MARKS)
-def test_forced_colours_keep(window: Window, path: str, name: str) -> None:
+def test_forced_colours_keep_the_marks(window: Window, path: str) -> None:
     window.tab.emulate_media(forced_colors="active")
-    window.tab.goto(window.url + path)
-    canvas = window.tab.evaluate(COLOUR, ("body", None, "backgroundColor"))
-    colour = window.tab.evaluate(COLOUR, MARKS[name])
-    assert colour not in (canvas, "none", "rgba(0, 0, 0, 0)")
-    window.tab.emulate_media(forced_colors="none")
-    assert window.tab.evaluate(COLOUR, MARKS[name]) != colour  # which was none of ours
-
-
-def test_forced_colours_keep_the_mark_of_the_sorted_column(window: Window, path: str) -> None:
-    """It is text, whose colour is that of the link."""
-    window.tab.emulate_media(forced_colors="active")
-    window.tab.goto(window.url + path)
-    assert "▼" in window.tab.evaluate(COLOUR, ("[aria-sort] a", "::after", "content"))
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_in_an_open_stem(window: Window, path: str, scheme: str) -> None:
-    window.emulate(scheme, "phone")
-    window.tab.goto(window.url + path)
-    details(window.tab).locator("summary").click()
-    assert axe_violations(window.tab, EVERYTHING) == []
+    tab = window.open(path)
+    canvas = tab.evaluate(COLOUR, ("body", None, "backgroundColor"))
+    forced = {name: tab.evaluate(COLOUR, mark) for name, mark in MARKS.items()}
+    assert not {name: colour for name, colour in forced.items() if colour in (canvas, "none", "rgba(0, 0, 0, 0)")}
+    # The mark of the sorted column is text, whose colour is that of the link.
+    assert "▼" in tab.evaluate(COLOUR, ("[aria-sort] a", "::after", "content"))
+    tab.emulate_media(forced_colors="none")
+    ours = {name: tab.evaluate(COLOUR, mark) for name, mark in MARKS.items()}
+    assert not {name for name in MARKS if forced[name] == ours[name]}, "the system's colours were none of ours"

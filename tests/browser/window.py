@@ -13,6 +13,7 @@ from tests.browser.site import Site
 from tests.waiting import WITHIN
 
 Handler = Callable[[Route], None]
+Switch = Callable[[bool], None]
 
 LOCALES = {"ko": "ko-KR", "en": "en-GB"}
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}  # CSS pixels
@@ -63,10 +64,27 @@ class Window:
             [{"name": name, "value": value, "url": self.url} for name, value in cookies.items()]
         )
 
+    def set_network(self, *, latency: int = 0, upload: int = -1) -> None:
+        """Slow the network down from now on.
+
+        Args:
+            latency: milliseconds that each request takes longer.
+            upload: bytes a second; -1 is unlimited.
+        """
+        session = self.tab.context.new_cdp_session(self.tab)
+        session.send("Network.enable")
+        conditions = {"offline": False, "latency": latency, "downloadThroughput": -1, "uploadThroughput": upload}
+        session.send("Network.emulateNetworkConditions", conditions)
+
     def clear_storage(self) -> None:
         """Clear what pages of the service stored besides cookies."""
         stored = {"origin": self.url, "storageTypes": "local_storage"}
         self.tab.context.new_cdp_session(self.tab).send("Storage.clearDataForOrigin", stored)
+
+    def open(self, path: str) -> Tab:
+        """Go to a path of the service, and return the tab."""
+        self.tab.goto(self.url + path)
+        return self.tab
 
     def set_width(self, width: int, height: int = SIZES["phone"][1]) -> None:
         self.tab.set_viewport_size({"width": width, "height": height})

@@ -20,7 +20,7 @@ from uniseg.wordbreak import words as segments
 
 from app.wordcounts.analysis.text import document
 from app.wordcounts.analysis.words import SCRIPT_BORDER, words_in
-from tests.browser.chromium import EXECUTABLE
+from tests.browser.tools import EXECUTABLE
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
 LIMITS = {"en": 0.001, "ko": 0.005}  # of the difference of words in a text
