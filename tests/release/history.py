@@ -1,13 +1,12 @@
 """Histories of migrations that tests write: a table that has been in use, and one revision after it."""
 
-from collections.abc import Hashable, Mapping
 from pathlib import Path
 from textwrap import indent
-from typing import TypeVar
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
+from app.release import operations
 from app.release.lint import Finding, lint
 from app.release.marks import RETIRED_COMMENT
 
@@ -15,7 +14,6 @@ EXPAND = 'phase = "expand"'
 CONTRACT = 'phase = "contract"'
 BLOCK = "with op.get_context().autocommit_block():\n    "
 NO_MODELS = MetaData()
-Name = TypeVar("Name", bound=Hashable)
 
 BASE = f"""
 def upgrade():
@@ -40,13 +38,6 @@ def upgrade():
     op.execute("COMMENT ON COLUMN todos.gone IS '{RETIRED_COMMENT}'")
     op.execute("COMMENT ON TABLE leftovers IS '{RETIRED_COMMENT}'")
 """
-
-# Of a scratch database. It keeps the table in which lint looks for backfills.
-DROP_EVERYTHING = """
-ALTER SCHEMA public RENAME TO old; CREATE SCHEMA public; ALTER TABLE old.schema_backfills SET SCHEMA public;
-TRUNCATE schema_backfills; DROP SCHEMA old CASCADE
-"""
-ANEW = BASE.replace("def upgrade():", f"def upgrade():\n    op.execute({DROP_EVERYTHING!r})")
 
 HEADER = '''"""{title}."""
 
@@ -73,25 +64,14 @@ def history(folder: Path, steps: str, constants: str = EXPAND) -> ScriptDirector
     return ScriptDirectory(str(folder))
 
 
+def steps(calls: str) -> str:
+    """Return the lines of an upgrade() that makes the calls."""
+    return f"from app.release.operations import {', '.join(operations.__all__)}\n{calls}"
+
+
 def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Finding]:
     """Return what lint says of `steps`."""
     return lint(history(folder, steps, constants), models, ["0002"])
-
-
-def findings_of_each(folder: Path, cases: Mapping[Name, tuple[str, str]]) -> dict[Name, list[Finding]]:
-    """Return what lint says of each case, as if it came alone after 0001. All are one history, on one scratch database.
-
-    Args:
-        cases: name: the lines of upgrade(), and the constants.
-    """
-    down, revisions = None, {}
-    for number, (name, (steps, constants)) in enumerate(cases.items()):
-        before, revisions[name] = f"{2 * number + 1:04d}", f"{2 * number + 2:04d}"
-        write_revision(folder, before, down, EXPAND, ANEW)
-        write_revision(folder, revisions[name], before, constants, f"def upgrade():\n{indent(steps.strip(), '    ')}\n")
-        down = revisions[name]
-    found = lint(ScriptDirectory(str(folder)), NO_MODELS, list(revisions.values()))
-    return {name: [one for one in found if one.revision == revision] for name, revision in revisions.items()}
 
 
 def rules_of(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from app.release.plan import LockedTable, RevisionPlan, plan
 from app.release.sql.locks import ACCESS_EXCLUSIVE
-from tests.release.history import BLOCK, history
+from tests.release.history import BLOCK, history, steps
 from tests.release.migrating import Database
-from tests.release.operation_phases import CONTRACTING, EXPANDING, steps
+from tests.release.operation_cases import CASES
 
 TODOS = """
     CREATE TABLE todos (id bigint PRIMARY KEY, user_id bigint, note text);
@@ -96,19 +96,19 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path, database: Database) -> Non
 
 def test_it_tells_the_lock_of_each_statement_of_each_operation(tmp_path: Path, database: Database) -> None:
     unknown = {}
-    for name, calls in (*EXPANDING.items(), *CONTRACTING.items()):
+    for case in CASES:
         folder = tmp_path / secrets.token_hex(4)
         folder.mkdir()
-        planned = planned_for(folder, database, steps(calls))
+        planned = planned_for(folder, database, steps(case.call))
         tables = [lock.table for step in planned.steps for lock in step.locks]
-        if planned.unreadable or None in tables or not (tables or name == "add_enum_value_online"):
-            unknown[name] = planned
+        if planned.unreadable or None in tables or not (tables or case.operation == "add_enum_value_online"):
+            unknown[case.call] = planned
     assert unknown == {}
 
 
 def test_it_tells_what_a_backfill_locks(tmp_path: Path, database: Database) -> None:
     """Its script is a block of PL/pgSQL, which is text to everybody else."""
-    planned = planned_for(tmp_path, database, steps(EXPANDING["backfill"]))
+    planned = planned_for(tmp_path, database, steps('backfill("todos", "note = \'\'", "note IS NULL")'))
     assert {(lock.lock, lock.table) for step in planned.steps for lock in step.locks} == {("ROW EXCLUSIVE", "todos")}
     assert [step.transaction for step in planned.steps] == [None]
 
