@@ -1,23 +1,28 @@
-"""A history of migrations, or a copy of the project, for a test to change and to release from."""
+"""A history of migrations for a test to change and to release from."""
 
-import atexit
-import json
+import logging
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
+from sqlalchemy import MetaData
+
+from app import create_app
 from app.dev.processes import Child, spawn
+from app.extensions import Base, db
+from app.release import revisions
+from app.release.progress import LIBRARY
+from config import TestingConfig
 from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[2]
-FORKS = Path(__file__).parent / "forks.py"
 
 REVISION = '''\
 """{title}."""
@@ -41,7 +46,7 @@ def downgrade():
 '''
 
 
-# The application, to whose models no schema is compared.
+# The application, to whose models no schema is compared, for a process of its own.
 WITHOUT_MODELS = """\
 from sqlalchemy import MetaData
 
@@ -56,18 +61,32 @@ def create_app():
 
 
 class OwnHistory:
-    """The code of today, which is imported once for all commands, on revisions that a test may change."""
+    """The code of today, on revisions that a test may change.
+
+    Attributes:
+        metadata: the models, with which the schema is compared.
+    """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.versions = folder / "migrations/versions"
         self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig", "PYTHONPATH": str(ROOT)}
-        self.forks: Callable[[], Forks] = todays_code
+        self.metadata: MetaData = Base.metadata
         shutil.copytree(ROOT / "migrations", folder / "migrations")
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        done = self.forks().flask(self.folder, self.environment, *arguments)
-        return subprocess.CompletedProcess(arguments, done["status"], done["stdout"], done["stderr"])
+        """Run `flask …` in this process, and return what it printed and logged."""
+        app = create_app(TestingConfig(self.environment))
+        app.extensions["release"] = app.extensions["release"]._replace(metadata=self.metadata)
+        revisions._read.cache_clear()  # a process meets new files when it starts
+        with chdir(self.folder), logged() as log, app.app_context():  # else the command keeps to the test's context
+            done = app.test_cli_runner().invoke(app.cli, arguments)
+            db.engine.dispose()
+        failure = "" if done.exception is None else "".join(traceback.format_exception(done.exception))
+        failed = failure if done.exception and not isinstance(done.exception, SystemExit) else ""
+        return subprocess.CompletedProcess(
+            arguments, done.exit_code, done.stdout, log.getvalue() + done.stderr + failed
+        )
 
     @contextmanager
     def running(self, *arguments: str, launcher: Sequence[str] = ()) -> Iterator["Command"]:
@@ -88,6 +107,7 @@ class OwnHistory:
         """Begin without a revision and without a model, for a history of the test's own."""
         for path in self.versions.glob("*.py"):
             path.unlink()
+        self.metadata = MetaData()
         (self.folder / "without_models.py").write_text(WITHOUT_MODELS)
         self.environment["FLASK_APP"] = "without_models"
 
@@ -110,28 +130,6 @@ class OwnHistory:
         return revision
 
 
-class Checkout(OwnHistory):
-    """A copy of the code, too, which each command imports again: a test may change it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        super().__init__(folder, environment)
-        self.environment["PYTHONPATH"] = str(folder)
-        self.forks = any_code
-        shutil.copytree(ROOT / "app", folder / "app")  # with what Python has compiled, which saves it a second
-        shutil.copytree(ROOT / "environment", folder / "environment")
-        for path in ROOT.glob("*.py"):
-            shutil.copy(path, folder)
-
-    @contextmanager
-    def code_unchanged(self) -> Iterator[None]:
-        """Import it once, for the commands of the block. Pays from four commands on."""
-        forks = Forks(self.folder, "app")
-        self.forks = lambda: forks
-        yield
-        self.forks = any_code
-        forks.close()
-
-
 @dataclass(frozen=True)
 class Command:
     """
@@ -147,46 +145,19 @@ class Command:
         return self.process.wait(within), self.log.read_text()
 
 
-class Forks:
-    """`flask …` in forks of one warm process: a run costs no start of Python, which takes longer than most commands.
-
-    Args:
-        modules: what is imported once, from `folder`, besides the packages of others.
-    """
-
-    def __init__(self, folder: Path, *modules: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(FORKS), *modules], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def flask(self, folder: Path, environment: dict[str, str], *arguments: str, **dying: Any) -> dict[str, Any]:
-        """
-        Args:
-            dying: as forks.py takes it: die_at, when and signal.
-        """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        request = {"folder": str(folder), "environment": environment, "arguments": arguments, **dying}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self.process.communicate(timeout=WITHIN)
-
-
-@cache
-def todays_code() -> Forks:
-    return _until_the_end(Forks(ROOT, "app"))
-
-
-@cache
-def any_code() -> Forks:
-    """Return what runs commands of any checkout, each of which brings its own code."""
-    return _until_the_end(Forks(FORKS.parent))
-
-
-def _until_the_end(forks: Forks) -> Forks:
-    atexit.register(forks.close)
-    return forks
+@contextmanager
+def logged() -> Iterator[StringIO]:
+    """Yield the lines that a command of a process of its own would log."""
+    lines = StringIO()
+    handler = logging.StreamHandler(lines)
+    loggers = [logging.getLogger(name) for name in (LIBRARY, "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)

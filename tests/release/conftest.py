@@ -25,6 +25,12 @@ def database(environment: Environment) -> Iterator[Database]:
 
 
 @pytest.fixture
+def things(database: Database) -> Database:
+    """Return a database that holds `things`; a file whose tests need them makes them, or says by its `environment`."""
+    return database
+
+
+@pytest.fixture
 def in_use(server_environment: Environment) -> Iterator[Database]:
     """Yield a database at head, with rows in every table."""
     copied = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))

@@ -5,7 +5,6 @@ import subprocess
 from typing import Any
 
 from app.dev import postgres
-from app.release.ledger import TOOL_TABLES
 from tests.databases import Environment
 
 # The server's own note of when a column was changed, in Debian's PostgreSQL 15.20. It is another one in each database.
@@ -15,13 +14,6 @@ COLUMN_VERSION = re.compile(r"^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_at
 def schema_dump(environment: Environment) -> str:
     """Return what `pg_dump -s` prints."""
     return COLUMN_VERSION.sub("", _pg_dump(environment, "--schema-only", "--no-owner"))
-
-
-def rows_dump(environment: Environment) -> str:
-    """Dump every row of every table but the tool's own, whose times differ."""
-    excluded = [f"--exclude-table={table}" for table in TOOL_TABLES]
-    dumped = _pg_dump(environment, "--data-only", "--inserts", *excluded)
-    return "\n".join(sorted(dumped.splitlines()))
 
 
 def psql(environment: Environment, script: str) -> None:

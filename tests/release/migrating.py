@@ -8,7 +8,7 @@ from typing import Any
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from app import release, release_options
 from app.extensions import db, migrate
@@ -82,6 +82,21 @@ def connected(environment: Environment) -> Iterator[Database]:
             db.session.remove()
             for engine in (migrating, other, db.engine):
                 engine.dispose()
+
+
+@contextmanager
+def sent_statements() -> Iterator[list[str]]:
+    """Yield the statements that this process sends to any database in the block."""
+    sent: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 def printed(upgrade: Callable[[], object]) -> str:

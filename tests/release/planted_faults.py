@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask import current_app
+from sqlalchemy import MetaData
 
+from app.extensions import Base
 from app.release.connection import read_only_connection
 from app.release.doctor import LIMITS, diagnose
-from app.release.doctor.diagnosis import Diagnosis, Limits
+from app.release.doctor.diagnosis import Diagnosis
 from app.release.marks import RETIRED_COMMENT
-from app.release.options import current
 from tests.release.dumps import program
 from tests.release.migrating import Database
 
@@ -172,9 +173,17 @@ CONSEQUENCES = [
 ]
 
 
-def diagnosed(limits: Limits = LIMITS) -> list[Diagnosis]:
+def diagnosed(metadata: MetaData = Base.metadata, **limits: int) -> list[Diagnosis]:
     with read_only_connection() as connection:
-        return diagnose(connection, current().metadata, limits)
+        return diagnose(connection, metadata, LIMITS._replace(**limits))
+
+
+def our_models() -> MetaData:
+    """Return a copy of our models, for a test to change."""
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(metadata)._prefixes = table._prefixes
+    return metadata
 
 
 def require_each_found_once(faults: list[Fault], findings: list[Diagnosis]) -> None:

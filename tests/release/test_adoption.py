@@ -69,7 +69,7 @@ def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Databa
     keys = {"orders_user_id_fkey", "orders_payer_id_fkey"}
     assert {found["name"] for found in inspector.get_foreign_keys("orders")} == keys
     shop.flask("db", "check")
-    assert "Nothing unsafe." in shop.flask("release", "lint", "0004")
+    assert "Nothing unsafe." in shop.flask("release", "lint", "0002")
     shop.flask("db", "downgrade")
     assert {found["name"] for found in inspect(database.engine).get_unique_constraints("orders")} == set()
     shop.flask("db", "upgrade")
@@ -83,14 +83,14 @@ def test_a_baseline_excuses_the_past_and_nothing_else(shop: Shop) -> None:
     shop.edit("shop.py", 'name="shop")', 'name="shop", baseline="e52b90c47f18")')
     assert "Nothing unsafe." in shop.flask("release", "lint")
     shop.write(
-        "migrations/versions/0004_forget.py",
-        'from alembic import op\nrevision, down_revision, phase = "0004", "e52b90c47f18", "expand"\n\n\n'
+        "migrations/versions/0002_forget.py",
+        'from alembic import op\nrevision, down_revision, phase = "0002", "e52b90c47f18", "expand"\n\n\n'
         "def upgrade():\n    op.drop_column('users', 'name')\n",
     )
     judged = shop.run("release", "lint")
     assert judged.returncode == 1
-    assert "0004_forget.py:6" in judged.stdout
-    assert "step_" not in judged.stdout  # the files of before
+    assert "0002_forget.py:6" in judged.stdout
+    assert "begin" not in judged.stdout  # the file of before
     shop.edit("shop.py", 'baseline="e52b90c47f18"', 'baseline="nowhere"')
     failed = shop.run("release", "lint")
     assert failed.returncode == 1
@@ -112,4 +112,4 @@ def test_a_process_serves_nothing_before_its_schema_is_there_and_is_noted_as_liv
     assert database.scalar("SELECT count(*) FROM schema_releases") == 0
     shop.flask("db", "upgrade")
     assert shop.python(ASK) == "404"
-    assert database.scalar("SELECT code_head FROM schema_releases") == "0004"
+    assert database.scalar("SELECT code_head FROM schema_releases") == "0002"

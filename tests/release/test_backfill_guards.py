@@ -72,11 +72,6 @@ def environment(server_environment: Environment) -> Iterator[Environment]:
         yield environment
 
 
-@pytest.fixture
-def things(database: Database) -> Database:
-    return database
-
-
 def test_what_needs_it_is_refused_while_it_is_not_done_and_nothing_else_is(things: Database) -> None:
     begin(things, SET_SQL)
     work_once()

@@ -36,11 +36,6 @@ def environment(server_environment: Environment) -> Iterator[Environment]:
         yield environment
 
 
-@pytest.fixture
-def things(database: Database) -> Database:
-    return database
-
-
 def test_the_migration_fills_no_row_and_leaves_one_job(things: Database) -> None:
     begin(things)
     assert jobs() == [("sizes", 1)]

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from app import create_app
 from app.extensions import Base
 from app.release.live import record_live
-from config import TestingConfig
+from config import MigrationConfig, TestingConfig
 from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
-from tests.release.checkout import ROOT, OwnHistory, todays_code
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import LOCK_KEY, Database
 
 STATUS = {
@@ -54,14 +54,14 @@ def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
     return json.loads(release(runner, *arguments, "--json").stdout)
 
 
-@pytest.mark.servers
 def test_a_process_that_only_migrates_needs_two_variables(environment: Environment) -> None:
     """It needs no key of the site's cookies or bucket."""
     two = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": environment["DATABASE_URL"]}
-    for command in (["db", "upgrade"], ["db", "current"], ["release", "status"]):
-        done = todays_code().flask(ROOT, two, *command)
-        assert done["status"] == 0, done["stderr"]
-        assert HEAD in done["stdout"]
+    app = create_app(MigrationConfig(two))
+    for command in (["db", "upgrade"], ["release", "status"]):
+        done = app.test_cli_runner().invoke(app.cli, command)
+        assert done.exit_code == 0, done.stderr
+    assert HEAD in done.stdout
 
 
 def test_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
@@ -197,64 +197,17 @@ def test_it_goes_to_the_direct_url(environment: Environment) -> None:
     assert release(create_app(TestingConfig(pooled)).test_cli_runner(), "status").exit_code == 0
 
 
-UNSAFE = '''"""Forget the titles."""
-
-from alembic import op
-
-revision = "{revision}"
-down_revision = "{down}"
-phase = "expand"
-
-def upgrade():
-    op.execute("UPDATE notes SET title = ''")
-'''
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, environment: Environment) -> OwnHistory:
-    return OwnHistory(tmp_path, environment)
-
-
-def add_unsafe(checkout: OwnHistory, revision: str = "9001", down: str = HEAD) -> None:
-    file = checkout.folder / f"migrations/versions/{revision}_forget.py"
-    file.write_text(UNSAFE.format(revision=revision, down=down))
-
-
-@pytest.mark.servers
-@pytest.mark.smoke
-def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
-    add_unsafe(checkout)
-    ended = checkout.flask("release", "lint", "0001", "9001")
+def test_lint_ends_with_1_for_an_unsafe_revision(tmp_path: Path, environment: Environment) -> None:
+    history = OwnHistory(tmp_path, environment)
+    history.forget_history()
+    history.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
+    history.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')
+    ended = history.flask("release", "lint")
     assert ended.returncode == 1
-    assert "9001_forget.py:10: unsafe: writes-many-rows" in ended.stdout
+    assert "0002_step.py:14: unsafe: writes-many-rows" in ended.stdout
     assert ended.stdout.endswith("1 unsafe.\n")
     assert "\x1b" not in ended.stdout
-    found = json.loads(checkout.flask("release", "lint", "9001", "--json").stdout)
+    found = json.loads(history.flask("release", "lint", "0002", "--json").stdout)
     assert found["ok"] is False
     assert set(found["findings"][0]) == LINT_FINDING
-    assert checkout.flask("release", "lint", "0001").returncode == 0
-
-
-@pytest.mark.servers
-def test_doctor_finds_two_heads_in_the_code(checkout: OwnHistory) -> None:
-    add_unsafe(checkout, "9001")
-    add_unsafe(checkout, "9002")
-    ended = checkout.flask("release", "doctor", "--json")
-    assert ended.returncode == 1
-    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["two-heads"]
-    assert "flask db merge heads" in ended.stdout
-    assert checkout.flask("release", "status").returncode == 0
-
-
-@pytest.mark.servers
-def test_plan_tells_locks_and_sizes(checkout: OwnHistory, database: Database) -> None:
-    add_unsafe(checkout)
-    database.execute("ANALYZE notes")
-    ended = checkout.flask("release", "plan")
-    assert "9001  Forget the titles.  (expand)" in ended.stdout
-    assert "UPDATE notes SET title = ''" in ended.stdout
-    assert "→ ROW EXCLUSIVE on notes (" in ended.stdout
-    [revision] = json.loads(checkout.flask("release", "plan", "--json").stdout)["revisions"]
-    [lock] = revision["steps"][0]["locks"]
-    assert lock["bytes"] > 0
-    assert lock["size"].endswith("kB")
+    assert history.flask("release", "lint", "0001").returncode == 0

@@ -7,10 +7,11 @@ import flask_migrate
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, event
+from sqlalchemy import Connection, MetaData
 
 from app.release import advisory_lock, ledger, runner
 from app.release.errors import ReleaseError
+from tests.release.migrating import sent_statements
 from tests.release.model_project import ModelProject
 
 Change = Callable[[MetaData], object]
@@ -107,22 +108,9 @@ def test_nothing_is_compared_twice(project: ModelProject) -> None:
     project.database.execute("INSERT INTO labels (name, colour) VALUES ('one more', 'red')")
     with project.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM FREEZE ANALYZE things"))
-    sent = statements(project.upgrade)
+    with sent_statements() as sent:
+        project.upgrade()
     assert not [one for one in sent if "pg_temp" in one or "TEMPORARY" in one or "pg_get_constraintdef" in one]
-
-
-def statements(act: Callable[[], None]) -> list[str]:
-    sent: list[str] = []
-
-    def listen(connection: object, cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        act()
-    finally:
-        event.remove(sa.Engine, "before_cursor_execute", listen)
-    return sent
 
 
 def test_a_ledger_of_an_older_version_is_read_and_noted_in(project: ModelProject) -> None:

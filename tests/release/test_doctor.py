@@ -7,14 +7,11 @@ import pytest
 from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.sql.elements import conv
 
-from app.extensions import Base
 from app.release.connection import read_only_connection
-from app.release.doctor import LIMITS, diagnose
-from app.release.doctor.diagnosis import Diagnosis
 from tests.databases import HEAD, Environment, empty_database
 from tests.release.dumps import copy_database
 from tests.release.migrating import LOCK_KEY, Database, connected
-from tests.release.planted_faults import diagnosed, follow, is_superuser, url_of
+from tests.release.planted_faults import diagnosed, follow, is_superuser, our_models, url_of
 
 
 @pytest.fixture
@@ -31,16 +28,9 @@ def healthy(database: Database) -> Database:
     return database
 
 
-def found(metadata: MetaData = Base.metadata, **limits: int) -> list[Diagnosis]:
-    with read_only_connection() as connection:
-        return diagnose(connection, metadata, LIMITS._replace(**limits))
-
-
 def models(*conditions: str) -> MetaData:
     """Return our models with CHECK constraints on notes, named c0, c1, …."""
-    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
-    for table in Base.metadata.sorted_tables:
-        table.to_metadata(metadata)._prefixes = table._prefixes
+    metadata = our_models()
     for number, condition in enumerate(conditions):
         metadata.tables["notes"].append_constraint(CheckConstraint(condition, name=conv(f"c{number}")))
     return metadata
@@ -73,20 +63,20 @@ STATES = {
 @pytest.mark.parametrize(("plant", "rule", "command"), STATES.values(), ids=STATES)
 def test_it_finds(healthy: Database, plant: str, rule: str, command: str) -> None:
     healthy.execute(plant)
-    [finding] = found()
+    [finding] = diagnosed()
     assert (finding.rule, finding.severity) == (rule, "warning" if rule == "ahead" else "error")
     assert command in finding.next
     assert finding.what.endswith(".")
 
 
 def test_a_missing_check_is_found(healthy: Database) -> None:
-    assert [finding.rule for finding in found(models("version > 0"))] == ["missing-constraint"]
+    assert [finding.rule for finding in diagnosed(models("version > 0"))] == ["missing-constraint"]
 
 
 def test_a_check_of_the_same_name_with_another_condition(healthy: Database) -> None:
     for number, there in enumerate(("version >= 1", "version > 0 OR version IS NULL")):
         healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
-    for number, finding in zip(range(2), found(models("version > 0", "version > 0")), strict=True):
+    for number, finding in zip(range(2), diagnosed(models("version > 0", "version > 0")), strict=True):
         assert finding.rule == "other-check"
         assert f"c{number} on notes" in finding.what
 
@@ -103,7 +93,7 @@ def test_a_check_in_other_words_is_the_same(healthy: Database) -> None:
     """Alembic and a text comparison would see a difference; the server does not."""
     for number, (there, _) in enumerate(SPELLINGS):
         healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
-    assert found(models(*(here for _, here in SPELLINGS))) == []
+    assert diagnosed(models(*(here for _, here in SPELLINGS))) == []
 
 
 @contextmanager
@@ -118,7 +108,7 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
 def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> None:
     with session(healthy, "SELECT 'a person''s secret'") as other:
         pid = other.scalar(text("SELECT pg_backend_pid()"))
-        [finding] = found(long_transaction=0)
+        [finding] = diagnosed(long_transaction=0)
     assert finding.rule == "long-transaction"
     assert finding.severity == "warning"
     assert str(pid) in finding.next
@@ -129,7 +119,7 @@ def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> Non
 def test_another_lock_is_no_migrator(healthy: Database) -> None:
     keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
     with session(healthy, "; ".join(f"SELECT pg_advisory_lock({key})" for key in keys)):
-        assert found() == []
+        assert diagnosed() == []
 
 
 def test_it_waits_for_nobody_and_locks_nothing(healthy: Database, schema_dump: Callable[[], str]) -> None:
@@ -137,14 +127,14 @@ def test_it_waits_for_nobody_and_locks_nothing(healthy: Database, schema_dump: C
     healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
     before = schema_dump()
     with session(healthy, "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"):
-        assert found(models("version > 0")) == []
+        assert diagnosed(models("version > 0")) == []
     assert schema_dump() == before
 
 
 def test_a_table_that_is_locked_is_not_waited_for(healthy: Database) -> None:
     healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
     with session(healthy, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
-        [finding] = found(models("version > 0"))
+        [finding] = diagnosed(models("version > 0"))
     assert (finding.rule, finding.severity) == ("not-compared", "warning")
 
 
@@ -158,20 +148,20 @@ def test_tables_that_are_not_frozen(in_use: Database) -> None:
     """One finding names all of them. Transactions of other databases of the server count too."""
     autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
     spend = "DO $$ BEGIN FOR n IN 1..30000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
-    limits = LIMITS._replace(frozen_age=25_000)
+    limits = {"frozen_age": 25_000}
     with autocommit.connect() as connection:
         connection.execute(text(spend))
-    [finding] = diagnosed(limits)
+    [finding] = diagnosed(**limits)
     assert (finding.rule, finding.severity) == ("wraparound", "error")
     follow(in_use, finding.next)
-    assert diagnosed(limits) == []
+    assert diagnosed(**limits) == []
 
 
 def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
     """Each is found once it has lasted, and ended by its command."""
     if not int(in_use.scalar("SHOW max_prepared_transactions")):
         pytest.skip("the server has no two-phase commit")
-    now = LIMITS._replace(long_transaction=0, idle_migrator=0, retained_wal=0)
+    now = {"long_transaction": 0, "idle_migrator": 0, "retained_wal": 0}
     with ExitStack() as stack:
         holder, reader = (stack.enter_context(in_use.engine.connect()) for _ in range(2))
         holder.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
@@ -181,15 +171,15 @@ def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
         prepare(in_use)
         try:
             assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
-            findings = diagnosed(now)
+            findings = diagnosed(**now)
             rules = ["orphaned-migrator", "long-transaction", "prepared-transaction", "inactive-replication-slot"]
             assert [finding.rule for finding in findings] == rules
         finally:
-            for finding in diagnosed(now):
+            for finding in diagnosed(**now):
                 follow(in_use, finding.next)
         for connection in (holder, reader):
             connection.invalidate()
-    assert diagnosed(now) == []
+    assert diagnosed(**now) == []
 
 
 def prepare(database: Database) -> None:

@@ -4,13 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, UniqueConstraint, text
+from sqlalchemy import Column, Integer, Table, UniqueConstraint, text
 from sqlalchemy.exc import IntegrityError
 
-from app.extensions import Base
-from app.release.connection import read_only_connection
-from app.release.doctor import diagnose
-from app.release.doctor.diagnosis import Diagnosis
 from app.release.operations import drop_compat_view
 from tests.release.migrating import Database
 from tests.release.planted_faults import (
@@ -27,6 +23,7 @@ from tests.release.planted_faults import (
     diagnosed,
     follow,
     is_superuser,
+    our_models,
     require_each_found_once,
     require_mended,
 )
@@ -44,10 +41,6 @@ ENFORCED = [
         "notes.title",
     ),
 ]
-
-
-def test_in_a_database_in_use_it_finds_nothing(in_use: Database) -> None:
-    assert diagnosed() == []
 
 
 @pytest.mark.parametrize("faults", GROUPS.values(), ids=GROUPS)
@@ -184,29 +177,14 @@ def test_a_long_backfill_that_does_not_go_on(in_use: Database) -> None:
     assert len(findings) == 3
 
 
-def our_metadata() -> MetaData:
-    return MetaData(naming_convention=Base.metadata.naming_convention)
-
-
-def models_with(table: Table) -> MetaData:
-    for model in Base.metadata.sorted_tables:
-        model.to_metadata(table.metadata)._prefixes = model._prefixes
-    return table.metadata
-
-
-def found(metadata: MetaData) -> list[Diagnosis]:
-    with read_only_connection() as connection:
-        return diagnose(connection, metadata)
-
-
 def test_an_integer_key_near_its_end(in_use: Database) -> None:
-    orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True))
+    metadata = our_models()
+    Table("orders", metadata, Column("id", Integer, primary_key=True))
     in_use.execute("CREATE TABLE orders (id serial CONSTRAINT orders_pkey PRIMARY KEY)")
-    metadata = models_with(orders)
-    assert found(metadata) == []
+    assert diagnosed(metadata) == []
     in_use.execute("INSERT INTO orders VALUES (2000000000)")
     in_use.execute("SELECT setval('orders_id_seq', 2000000000)")
-    [finding] = found(metadata)
+    [finding] = diagnosed(metadata)
     assert (finding.rule, "BigInteger" in finding.what) == ("key-near-end", True)
     assert finding.next.startswith("flask db migrate")
 
@@ -215,9 +193,10 @@ def test_an_integer_key_near_its_end(in_use: Database) -> None:
 @pytest.mark.each_server
 def test_a_unique_constraint_that_lost_nulls_not_distinct(in_use: Database) -> None:
     unique = UniqueConstraint("place", name="uq_orders_place", postgresql_nulls_not_distinct=True)
-    orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), Column("place", Integer), unique)
+    metadata = our_models()
+    Table("orders", metadata, Column("id", Integer, primary_key=True), Column("place", Integer), unique)
     in_use.execute("CREATE TABLE orders (id serial PRIMARY KEY, place integer CONSTRAINT uq_orders_place UNIQUE)")
-    [finding] = found(models_with(orders))
+    [finding] = diagnosed(metadata)
     assert (finding.rule, "uq_orders_place" in finding.what) == ("other-constraint", True)
 
 
@@ -237,12 +216,12 @@ def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
 @pytest.mark.each_server
 def test_row_security_on_purpose(in_use: Database) -> None:
     """Its model says so. Without a policy it is a fault all the same: then nobody sees a row."""
-    orders = Table("orders", our_metadata(), Column("id", Integer, primary_key=True), info={"row_security": True})
+    metadata = our_models()
+    Table("orders", metadata, Column("id", Integer, primary_key=True), info={"row_security": True})
     in_use.execute("CREATE TABLE orders (id serial PRIMARY KEY); ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
-    metadata = models_with(orders)
-    assert [finding.rule for finding in found(metadata)] == ["row-security"]
+    assert [finding.rule for finding in diagnosed(metadata)] == ["row-security"]
     in_use.execute("CREATE POLICY all_of_them ON orders USING (true)")
-    assert found(metadata) == []
+    assert diagnosed(metadata) == []
 
 
 def test_every_rule_is_explained_in_the_runbook() -> None:

@@ -1,25 +1,25 @@
 """Migrate by the whole history of the schema, and add to it by the commands of a developer."""
 
+import json
 from pathlib import Path
 
 import flask_migrate
 import pytest
+import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
-from app.extensions import db
+from app.extensions import Base, db
 from app.release.errors import ReleaseError
 from tests.databases import Environment
-from tests.release.checkout import ROOT, Checkout, OwnHistory
+from tests.release.checkout import ROOT, OwnHistory
 from tests.release.migrating import Database
-from tests.release.rows import ROWS, fill, rows, tables
+from tests.release.planted_faults import our_models
+from tests.release.rows import ROWS, tables
 
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
 HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
-
-# A line for the end of app/notes/models.py.
-COLOUR = '    colour: Mapped[str] = mapped_column(String(20), server_default="")\n'
 
 
 def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
@@ -42,22 +42,6 @@ def test_down_to_base_nothing_is_left_and_up_again_it_works(in_use: Database) ->
     flask_migrate.check(MIGRATIONS)
 
 
-def test_the_photo_column_comes_to_users_that_are_there(database: Database) -> None:
-    flask_migrate.upgrade(MIGRATIONS, "0003")
-    fill()
-    flask_migrate.upgrade(MIGRATIONS, "0004")
-    assert {user["image_url"] for user in rows()["users"]} == {None}
-
-
-def test_todos_that_are_there_are_open_and_keep_their_order(database: Database) -> None:
-    flask_migrate.upgrade(MIGRATIONS, "0005")
-    fill()
-    flask_migrate.upgrade(MIGRATIONS, "0008")
-    assert {(todo["completed"], todo["completed_at"], todo["position"]) for todo in rows()["todos"]} == {
-        (False, None, 0)
-    }
-
-
 def test_a_failing_step_leaves_what_was_finished_before_it(database: Database) -> None:
     flask_migrate.upgrade(MIGRATIONS, "0002")
     db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))
@@ -67,69 +51,70 @@ def test_a_failing_step_leaves_what_was_finished_before_it(database: Database) -
     assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
 
 
-@pytest.mark.servers
-def test_a_developer_adds_a_column_with_the_plain_commands(tmp_path: Path, migrated_environment: Environment) -> None:
-    checkout = Checkout(tmp_path, migrated_environment)
-    model = tmp_path / "app/notes/models.py"
-    model.write_text(model.read_text() + COLOUR)
-
-    with checkout.code_unchanged():
-        assert checkout.flask("db", "check").returncode == 1
-        written = checkout.flask("db", "migrate", "-m", "Add notes.colour")
-        assert written.returncode == 0, written.stderr
-        [revision] = (tmp_path / "migrations/versions").glob(f"{NEXT}_*.py")
-        assert revision.name == f"{NEXT}_add_notes_colour.py"
-        assert "add_column_online(" in revision.read_text()
-        assert 'phase = "expand"' in revision.read_text()
-        assert "auto generated" not in revision.read_text()
-
-        for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
-            assert checkout.flask("db", command).returncode == 0
-            assert expected in checkout.flask("db", "current").stdout
-        assert checkout.flask("db", "check").returncode == 0
+def with_colour() -> MetaData:
+    """Return our models with one column more."""
+    metadata = our_models()
+    metadata.tables["notes"].append_column(sa.Column("colour", sa.String(20), server_default="", nullable=False))
+    return metadata
 
 
-@pytest.mark.servers
-def test_a_column_goes_in_two_releases(tmp_path: Path, migrated_environment: Environment) -> None:
-    """First the code stops using it, then it is dropped; both in one release are refused, however often it is tried."""
-    checkout = Checkout(tmp_path, migrated_environment)
-    model = tmp_path / "app/notes/models.py"
-    before = model.read_text()
-    model.write_text(before + COLOUR)
-    assert checkout.flask("db", "migrate", "-m", "Add notes.colour").returncode == 0
-    assert checkout.flask("db", "upgrade").returncode == 0
-    model.write_text(before)
+@pytest.fixture
+def history(tmp_path: Path, migrated_environment: Environment) -> OwnHistory:
+    return OwnHistory(tmp_path, migrated_environment)
 
-    with checkout.code_unchanged():
-        assert checkout.flask("db", "migrate", "-m", "Retire notes.colour").returncode == 0
-        assert checkout.flask("db", "upgrade").returncode == 0
-        assert checkout.flask("db", "check").returncode == 0
-        assert checkout.flask("db", "migrate", "-m", "Drop notes.colour").returncode == 0
-        dropping = next((tmp_path / "migrations/versions").glob("*_drop_notes_colour.py")).read_text()
-        assert 'drop_column_contract("notes", "colour")' in dropping
-        assert 'phase = "contract"' in dropping
 
-        assert checkout.flask("db", "downgrade", NEXT).returncode == 0
-        assert "In one run this is refused" in checkout.flask("release", "plan").stdout
-        for _ in range(2):
-            refused = checkout.flask("db", "upgrade")
-            assert refused.returncode == 1
-            assert "in this same release" in refused.stderr
-            assert NEXT in checkout.flask("db", "current").stdout
-        assert checkout.flask("db", "upgrade", "+1").returncode == 0
-        assert checkout.flask("db", "upgrade").returncode == 0
-        assert checkout.flask("db", "check").returncode == 0
+def do(history: OwnHistory, *arguments: str) -> str:
+    """Return what a command prints, which has to end well."""
+    done = history.flask(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def revision_of(history: OwnHistory) -> str:
+    return str(json.loads(do(history, "release", "status", "--json"))["database_revision"])
 
 
 @pytest.mark.servers
-def test_migrating_without_a_change_writes_no_revision(tmp_path: Path, migrated_environment: Environment) -> None:
-    checkout = OwnHistory(tmp_path, migrated_environment)
-    assert checkout.flask("db", "migrate", "-m", "Nothing").returncode == 0
-    assert not list((tmp_path / "migrations/versions").glob(f"{NEXT}_*"))
+def test_a_column_comes_with_one_release_and_goes_in_two(history: OwnHistory) -> None:
+    """It goes when the code has stopped using it. Both in one release are refused, however often it is tried."""
+    history.metadata = with_colour()
+    assert history.flask("db", "check").returncode == 1
+    do(history, "db", "migrate", "-m", "Add notes.colour")
+    revision = (history.versions / f"{NEXT}_add_notes_colour.py").read_text()
+    assert "add_column_online(" in revision
+    assert 'phase = "expand"' in revision
+    assert "auto generated" not in revision
+    for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
+        do(history, "db", command)
+        assert revision_of(history) == expected
+    do(history, "db", "check")
+
+    history.metadata = Base.metadata
+    do(history, "db", "migrate", "-m", "Retire notes.colour")
+    do(history, "db", "upgrade")
+    do(history, "db", "check")
+    do(history, "db", "migrate", "-m", "Drop notes.colour")
+    [dropping] = history.versions.glob("*_drop_notes_colour.py")
+    assert 'drop_column_contract("notes", "colour")' in dropping.read_text()
+    assert 'phase = "contract"' in dropping.read_text()
+    do(history, "db", "downgrade", NEXT)
+    assert "In one run this is refused" in do(history, "release", "plan")
+    for _ in range(2):
+        refused = history.flask("db", "upgrade")
+        assert refused.returncode == 1
+        assert "in this same release" in refused.stderr
+        assert revision_of(history) == NEXT
+    do(history, "db", "upgrade", "+1")
+    do(history, "db", "upgrade")
+    do(history, "db", "check")
+
+
+@pytest.mark.servers
+def test_migrating_without_a_change_writes_no_revision(history: OwnHistory) -> None:
+    do(history, "db", "migrate", "-m", "Nothing")
+    assert not list(history.versions.glob(f"{NEXT}_*"))
 
 
 @pytest.mark.servers
 def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: Environment) -> None:
-    printed = OwnHistory(tmp_path, environment).flask("db", "upgrade", "--sql")
-    assert printed.returncode == 0
-    assert "CREATE TABLE users" in printed.stdout
+    assert "CREATE TABLE users" in do(OwnHistory(tmp_path, environment), "db", "upgrade", "--sql")

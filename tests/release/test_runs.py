@@ -1,8 +1,6 @@
 """Run `flask db upgrade` over several revisions, at the head, after a failed run, and at once with others."""
 
 import re
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import pytest
 
 from app.release.ledger import TOOL_TABLES
 from tests.databases import HEAD, OUR_HISTORY, Environment, at_revision, copied_database
-from tests.release.checkout import Checkout, OwnHistory
-from tests.release.migrating import Database, connected
+from tests.release.checkout import OwnHistory
+from tests.release.migrating import Database, connected, sent_statements
 
 pytestmark = pytest.mark.servers
 
@@ -130,17 +128,6 @@ def test_of_releases_that_start_at_once_one_does_each_step(
     assert database.scalar(f"SELECT count(*) {indexes} AND NOT indisvalid") == 0
 
 
-# The `flask` command, printing each statement that it sends.
-LISTENER = """\
-from flask.cli import main
-from sqlalchemy import Engine, event
-
-@event.listens_for(Engine, "before_cursor_execute")
-def print_it(connection, cursor, statement, *_):
-    print("SENT", " ".join(statement.split()), flush=True)
-
-main()
-"""
 CHANGES = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT|LOCK|TRUNCATE|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 TABLES = (
     "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class"
@@ -149,32 +136,18 @@ TABLES = (
 )
 
 
-def sent(checkout: Checkout, *arguments: str) -> list[str]:
-    """Return the statements that `flask db upgrade` sends."""
-    done = subprocess.run(
-        [sys.executable, "listening.py", "db", "upgrade", *arguments],
-        cwd=checkout.folder,
-        env=checkout.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [line.removeprefix("SENT ") for line in done.stdout.splitlines() if line.startswith("SENT ")]
-
-
 @pytest.mark.smoke
 def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
-    tmp_path: Path, environment: Environment, database: Database
+    tmp_path: Path, in_use: Database, server_environment: Environment
 ) -> None:
     """Every push and every changed variable runs it."""
-    checkout = Checkout(tmp_path / "checkout", environment)
-    (checkout.folder / "listening.py").write_text(LISTENER)
-    first = sent(checkout)
-    assert any(statement.startswith("CREATE TABLE users") for statement in first)
-    tables = database.scalar(TABLES)
+    url = in_use.engine.url.render_as_string(hide_password=False)
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url})
+    assert history.flask("db", "upgrade").returncode == 0
+    tables = in_use.scalar(TABLES)
     assert "users" in tables
-    with database.holding(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"):
-        again = sent(checkout, "-x", "deadline=5")
-    assert again
-    assert [statement for statement in again if CHANGES.search(statement)] == []
+    with in_use.holding(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"), sent_statements() as sent:
+        again = history.flask("db", "upgrade", "-x", "deadline=5")
+    assert again.returncode == 0, again.stderr
+    assert sent
+    assert [statement for statement in sent if CHANGES.search(statement)] == []

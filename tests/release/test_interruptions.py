@@ -1,5 +1,6 @@
-"""Dual writes that come and go while both releases write, or are interrupted: no write fails, no value is wrong."""
+"""Operations that are interrupted before any statement, and dual writes that come and go while both releases write."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -11,14 +12,17 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import PendingRollbackError
 
 from app.release.operations import (
-    add_check_online,
     add_computed_column_online,
     add_synced_column_online,
     change_type_online,
     drop_dual_write_contract,
     drop_shadow_contract,
 )
-from tests.release.migrating import Database
+from tests.databases import Environment, copied_database, template
+from tests.release import dumps
+from tests.release.migrating import Database, connected
+from tests.release.operation_cases import CASES, Case
+from tests.release.operation_cases import TABLES as THINGS
 
 pytestmark = pytest.mark.minutes
 
@@ -81,14 +85,6 @@ DUAL_WRITES = {
         "label IS DISTINCT FROM size::text",
     ),
 }
-CHANGES = {
-    **DUAL_WRITES,
-    "check": Change(
-        lambda: add_check_online("things", "ck_things_size", "size < 200", replace=True),
-        lambda: add_check_online("things", "ck_things_size", "size < 100", replace=True),
-        "size >= 200",
-    ),
-}
 
 
 def wrong_rows(database: Database, change: Change) -> int:
@@ -125,16 +121,22 @@ class Interruptions:
         return False
 
 
-@pytest.fixture
-def interruptions(database: Database) -> Iterator[Interruptions]:
+@contextmanager
+def interrupted_runs(database: Database) -> Iterator[Interruptions]:
     interruptions = Interruptions(database)
     event.listen(database.migrating, "before_cursor_execute", interruptions.count)
     yield interruptions
     event.remove(database.migrating, "before_cursor_execute", interruptions.count)
 
 
+@pytest.fixture
+def interruptions(database: Database) -> Iterator[Interruptions]:
+    with interrupted_runs(database) as interruptions:
+        yield interruptions
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("change", DUAL_WRITES.values(), ids=DUAL_WRITES)
 def test_interrupted_before_any_statement_and_run_again_it_ends_as_if_nothing_had_been(
     database: Database, interruptions: Interruptions, change: Change, schema_dump: Callable[[], str]
 ) -> None:
@@ -154,6 +156,32 @@ def test_interrupted_before_any_statement_and_run_again_it_ends_as_if_nothing_ha
         points += statement
     assert points >= 4, "every step was interrupted"
     assert database.scalar("SELECT count(*) FROM things") == FEW + points
+
+
+OTHERS = [case for case in CASES if case.operation not in ("change_type_online", "require_backfilled")]
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=[case.operation for case in OTHERS])
+def test_an_operation_that_was_interrupted_is_finished_by_the_next_run(
+    server_environment: Environment, case: Case
+) -> None:
+    def make(environment: Environment) -> None:
+        with connected(environment) as database:
+            database.execute(f"{THINGS}; {case.setup}")
+
+    made = template(server_environment, f"interrupted_{CASES.index(case)}", make)
+    finished: set[str] = set()
+    for statement in itertools.count():
+        with copied_database(server_environment, made) as environment, connected(environment) as database:
+            with interrupted_runs(database) as interruptions:
+                ended = interruptions.ended(case.upgrade, statement)
+            database.migrate(case.upgrade)
+            assert database.scalar(case.holds), f"interrupted before statement {statement}"
+            finished.add(dumps.schema_dump(environment))
+        if not ended:
+            break
+    assert statement > 0
+    assert len(finished) == 1
 
 
 class Writer(Thread):
