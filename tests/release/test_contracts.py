@@ -10,12 +10,10 @@ from tests.release import shop
 from tests.release.fingerprint import schema_fingerprint
 from tests.release.model_project import ModelProject
 
-# `code` may be NULL, by the models of the release that is live.
+# One spelling or two of each effect; the corpus has the others. The models of the live release let `code` be NULL.
 FILL = "UPDATE things SET code = 'none' WHERE code IS NULL"
 NOT_NULL = [
     'set_not_null_online("things", "code")',
-    'add_check_online("things", "ck_things_code", "code IS NOT NULL AND code <> \'\'")',
-    'op.execute("ALTER TABLE things ADD CONSTRAINT ck_things_code CHECK (code IS NOT NULL) NOT VALID")',
     "op.execute(\"ALTER TABLE things ADD CONSTRAINT c CHECK (coalesce(code, '?') <> '?') NOT VALID\")",
     'op.execute("ALTER TABLE things ADD flag text; ALTER TABLE things ADD CHECK (flag IS NOT NULL) NOT VALID")',
 ]
@@ -24,24 +22,17 @@ DROPS_UNIQUE_BY_SQL = 'op.execute("ALTER TABLE things DROP CONSTRAINT uq_things_
 UNIQUE = [
     DROPS_UNIQUE,
     DROPS_UNIQUE_BY_SQL,
-    'op.execute("ALTER TABLE things DROP CONSTRAINT uq_things_code,'
-    " ADD CONSTRAINT ck_things_code CHECK (code <> '') NOT VALID\")",
-    'drop_index_online("ix_owners_name")',
     "with op.get_context().autocommit_block():\n        op.execute('DROP INDEX CONCURRENTLY ix_owners_name')",
     'op.execute("DROP INDEX ix_owners_lower")',  # of an expression
-    'op.execute("ALTER TABLE parts DROP CONSTRAINT pk_parts")',
 ]
 HIDDEN = [
     "ALTER TABLE things ENABLE ROW LEVEL SECURITY",
-    "ALTER TABLE things FORCE ROW LEVEL SECURITY",
     "CREATE POLICY mine ON things USING (owner_id = 1)",
 ]
 DROPS_DEFAULT = 'set_default_online("things", "kind", None)'
 DEFAULTS = [
     DROPS_DEFAULT,
-    'op.execute("ALTER TABLE things ALTER kind DROP DEFAULT")',
     'set_default_online("things", "kind", "\'other\'")',  # which a CHECK refuses
-    "op.execute(\"ALTER TABLE things ALTER kind SET DEFAULT 'other'\")",
 ]
 REFUSES_BY_ITSELF = [
     "CREATE TRIGGER no BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION no()",
@@ -174,7 +165,7 @@ def test_what_the_live_release_does_without_goes(project: ModelProject) -> None:
     project.database.execute(FILL)
     project.change(what_the_next_release_maps)
     project.goes_live()
-    project.write("\n    ".join([*NOT_NULL[:2], DROPS_UNIQUE_BY_SQL, DROPS_DEFAULT]), phase="contract")
+    project.write("\n    ".join([NOT_NULL[0], DROPS_UNIQUE_BY_SQL, DROPS_DEFAULT]), phase="contract")
     project.change(shop_without_rules)
     project.upgrade()
 

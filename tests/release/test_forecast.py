@@ -47,9 +47,6 @@ FILLED = (
 CAN_RUN: dict[str, Steps] = {
     "nothing": lambda: None,
     "a column that may be empty": lambda: steps.add_column_online("notes", sa.Column("colour", sa.String(9))),
-    "a required column with a default": lambda: steps.add_column_online(
-        "notes", sa.Column("colour", sa.String(9), server_default="red", nullable=False)
-    ),
     "a new column that is unique": both(
         lambda: steps.add_column_online("notes", sa.Column("slug", sa.String(20))),
         lambda: steps.add_unique_online("notes", "uq_slug", ["slug"]),
@@ -75,10 +72,6 @@ CAN_RUN: dict[str, Steps] = {
     "a larger whole number": sql("ALTER TABLE people ALTER age TYPE bigint"),
     "a unique index that an old one implies": sql("CREATE UNIQUE INDEX ON notes (id, person_id)"),
     "a table": sql("CREATE TABLE pictures (note_id bigint REFERENCES notes (id) ON DELETE CASCADE)"),
-    "a longer list of texts": both(
-        lambda: steps.add_check_online("people", "ck_role", "role IN ('reader', 'editor', 'owner')"),
-        lambda: steps.drop_constraint_online("people", "role"),
-    ),
     "a rule less": lambda: steps.drop_constraint_online("notes", "title"),
     "a column less that it does not use": lambda: steps.drop_column_contract("notes", "legacy"),
     "a table less that it does not use": lambda: steps.drop_table_contract("leftovers"),

@@ -26,34 +26,26 @@ def one_of(count: int) -> str:
 WIDER = [
     ("kind IN ('a', 'b')", "kind IN ('a', 'b', 'c')"),
     ("kind = 'a'", "kind IN ('a', 'b')"),
-    ("kind IN ('a')", "kind IN ('a', 'b')"),
     ("kind IN ('a', 'b')", "kind IN ('b', 'a')"),
     ("mood IN ('good')", "mood IN ('good', 'bad')"),
     (one_of(99), one_of(100)),
     ("size < 10", "size <= 10"),
-    ("size BETWEEN 1 AND 5", "size BETWEEN 0 AND 9"),
-    ("made > '2020-01-01'", "made > '2019-01-01'"),
     ("weight < 10", "weight < 10.5"),
     ("size IN (1, 2)", "size > 0"),
     ("length(kind) < 5", "length(kind) < 9"),
     ("size < 10", "size < 10 OR size IS NULL"),  # NULL passed anyway
     ("size IS NOT NULL AND size < 10", "size < 10"),  # and did not
-    ("size < 10 AND kind = 'a'", "size < 10"),
     ("kind ~ '^a'", "kind ~ '^a' OR size < 3"),
     ("size < 10", "true"),
-    ("kind LIKE 'a%'", "kind LIKE 'a%' OR kind LIKE '%b'"),
 ]
 NARROWER = [
     ("kind IN ('a', 'b')", "kind IN ('a')"),
-    ("kind IN ('a', 'b')", "kind IN ('a', 'c', 'd')"),
     ("kind IN ('a', 'b')", "kind IN ('A', 'b', 'c')"),
     ("size <= 10", "size < 10"),
-    ("size BETWEEN 1 AND 5", "size BETWEEN 2 AND 9"),
     ("size < 10", "id < 10"),
     ("size < 10", "size < 20 AND size IS NOT NULL"),
     ("size < 10", "(size < 20) IS TRUE"),
     ("size > 0", "size IS NOT NULL"),
-    ("size < 10", "size < 10 AND kind = 'a'"),
     ("size < 10", "false"),
 ]
 # They are wider, and PostgreSQL does not see it.

@@ -22,10 +22,6 @@ MADE_BY_SQL = {
         " PARTITION BY HASH (what);"
         "CREATE TABLE part PARTITION OF year FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
     ),
-    "the default partition": (
-        "CREATE TABLE logged (at date NOT NULL, what text) PARTITION BY LIST (what);"
-        "CREATE TABLE part PARTITION OF logged DEFAULT"
-    ),
     "a child with a column of its own": (
         "CREATE TABLE logged (at date NOT NULL, what text); CREATE TABLE part (more int) INHERITS (logged)"
     ),
@@ -78,9 +74,12 @@ def refused(project: ModelProject, body: str, match: str, phase: str = "contract
     project.number -= 1
 
 
-@pytest.mark.parametrize("made", MADE_BY_SQL.values(), ids=MADE_BY_SQL)
+FOLLOWED = ("a partition of a partition", "a child with a column of its own", "a child of two tables")
+
+
+@pytest.mark.parametrize("made", FOLLOWED)
 def test_following_every_advice_keeps_every_row(project: ModelProject, made: str) -> None:
-    with_parts(project, made)
+    with_parts(project, MADE_BY_SQL[made])
     for _ in range(2):
         project.check()
         assert project.migrate() is None

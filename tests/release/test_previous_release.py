@@ -1,7 +1,5 @@
 """Find by the stand-in for the previous release what is not an expand step; test_each_step.py tries each step on it."""
 
-from collections.abc import Callable
-
 import pytest
 from alembic import op
 from sqlalchemy.exc import DBAPIError
@@ -16,8 +14,6 @@ BREAKING = {
         "ALTER TABLE notes ADD colour text NOT NULL DEFAULT ''; ALTER TABLE notes ALTER colour DROP DEFAULT",
         'null value in column "colour"',
     ),
-    "a column that is gone": ("ALTER TABLE notes DROP content", "content does not exist"),
-    "a new rule": ("ALTER TABLE notes ADD CHECK (deleted_at IS NOT NULL) NOT VALID", "violates check constraint"),
     "rows that say something else": ("UPDATE notes SET title = upper(title)", "notes reads otherwise"),
     "a new table that holds the rows of the old one": (
         "CREATE TABLE pictures (note_id bigint REFERENCES notes (id)); INSERT INTO pictures SELECT id FROM notes",
@@ -25,25 +21,17 @@ BREAKING = {
     ),
 }
 
-HARMLESS: dict[str, Callable[[], object]] = {
-    "a table behind a view of its old name": lambda: rename_with_view("notes", "texts"),
-    "a column that is retired": lambda: retire_column_online("notes", "content"),
-}
-
 
 @pytest.mark.parametrize(("statements", "reason"), BREAKING.values(), ids=BREAKING.keys())
 def test_a_step_that_breaks_the_previous_release_is_found(in_use: Database, statements: str, reason: str) -> None:
     release = ReleaseBefore(in_use.engine)
-    release.assert_works(in_use.engine)
     in_use.migrate(lambda: op.execute(statements))
     with pytest.raises((DBAPIError, AssertionError), match=reason):
         release.assert_works(in_use.engine)
 
 
-@pytest.mark.parametrize("expand", HARMLESS.values(), ids=HARMLESS.keys())
-def test_a_step_that_the_previous_release_does_not_notice_is_left_alone(
-    in_use: Database, expand: Callable[[], object]
-) -> None:
+def test_a_step_that_the_previous_release_does_not_notice_is_left_alone(in_use: Database) -> None:
     release = ReleaseBefore(in_use.engine)
-    in_use.migrate(expand)
+    in_use.migrate(lambda: rename_with_view("notes", "texts"))
+    in_use.migrate(lambda: retire_column_online("todos", "description"))
     release.assert_works(in_use.engine)
