@@ -20,31 +20,10 @@ from app.extensions import Base, db
 from app.release import revisions
 from app.release.progress import LIBRARY
 from config import TestingConfig
+from tests.release.history import write_revision
 from tests.waiting import WITHIN
 
 ROOT = Path(__file__).parents[2]
-
-REVISION = '''\
-"""{title}."""
-
-import sqlalchemy as sa
-from alembic import op
-
-from app.release.operations import *
-
-revision = "{number}"
-down_revision = {down}
-{phase}
-
-
-def upgrade():
-    {upgrade}
-
-
-def downgrade():
-    pass
-'''
-
 
 # The application, to whose models no schema is compared, for a process of its own.
 WITHOUT_MODELS = """\
@@ -118,15 +97,9 @@ class OwnHistory:
             upgrade: the lines of upgrade().
             phase: None for a revision that does not say.
         """
-        revision = f"{number:04d}"
-        text = REVISION.format(
-            title=f"Step {number}",
-            number=revision,
-            down=repr(f"{number - 1:04d}") if number > 1 else None,
-            phase=f'phase = "{phase}"' if phase else "",
-            upgrade="\n    ".join(upgrade) or "pass",
-        )
-        (self.versions / f"{revision}_step.py").write_text(text)
+        revision, down = f"{number:04d}", f"{number - 1:04d}" if number > 1 else None
+        constants = f'phase = "{phase}"' if phase else ""
+        write_revision(self.folder / "migrations", revision, down, "\n".join(upgrade) or "pass", constants)
         return revision
 
 

@@ -1,12 +1,11 @@
 """Histories of migrations that tests write: a table that has been in use, and one revision after it."""
 
 from pathlib import Path
-from textwrap import indent
+from textwrap import dedent, indent
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
-from app.release import operations
 from app.release.lint import Finding, lint
 from app.release.marks import RETIRED_COMMENT
 
@@ -16,57 +15,78 @@ BLOCK = "with op.get_context().autocommit_block():\n    "
 NO_MODELS = MetaData()
 
 BASE = f"""
-def upgrade():
-    op.create_table(
-        "todos",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
-        sa.Column("user_id", sa.BigInteger()),
-        sa.Column("description", sa.String(200), nullable=False),
-        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("note", sa.String(20)),
-    )
-    op.create_table(
-        "people",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
-        sa.Column("name", sa.String(20)),
-        sa.UniqueConstraint("name", name="uq_people_name"),
-    )
-    op.create_index("ix_todos_position", "todos", ["position"])
-    op.execute("CREATE TYPE mood AS ENUM ('glad')")
-    op.execute("ALTER TABLE todos ADD gone text")
-    op.execute("CREATE TABLE leftovers (id int)")
-    op.execute("COMMENT ON COLUMN todos.gone IS '{RETIRED_COMMENT}'")
-    op.execute("COMMENT ON TABLE leftovers IS '{RETIRED_COMMENT}'")
+op.create_table(
+    "todos",
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("user_id", sa.BigInteger()),
+    sa.Column("description", sa.String(200), nullable=False),
+    sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+    sa.Column("note", sa.String(20)),
+)
+op.create_table(
+    "people",
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.String(20)),
+    sa.UniqueConstraint("name", name="uq_people_name"),
+)
+op.create_index("ix_todos_position", "todos", ["position"])
+op.execute("CREATE TYPE mood AS ENUM ('glad')")
+op.execute("ALTER TABLE todos ADD gone text")
+op.execute("CREATE TABLE leftovers (id int)")
+op.execute("COMMENT ON COLUMN todos.gone IS '{RETIRED_COMMENT}'")
+op.execute("COMMENT ON TABLE leftovers IS '{RETIRED_COMMENT}'")
 """
 
-HEADER = '''"""{title}."""
+REVISION = '''\
+"""Step {revision}."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = {revision!r}
+from app.release.operations import *
+
+revision = "{revision}"
 down_revision = {down!r}
 {constants}
+
+
+def upgrade():
+{up}
+
+
+def downgrade():
+{back}
 '''
 
+Down = str | tuple[str, ...] | None
 
-def write_revision(folder: Path, revision: str, down: str | tuple[str, ...] | None, constants: str, code: str) -> None:
+
+def revision_text(revision: str, down: Down, up: str = "pass", constants: str = EXPAND, back: str = "pass") -> str:
+    """Return a revision's file.
+
+    Args:
+        up: the lines of upgrade(), indented or not.
+        constants: the lines that say its phase, and more.
+        back: the lines of downgrade().
+    """
+    up, back = (indent(dedent(lines).strip("\n"), "    ") for lines in (up, back))
+    return REVISION.format(revision=revision, down=down, constants=constants, up=up, back=back)
+
+
+def write_revision(folder: Path, revision: str, down: Down, up: str = "pass", constants: str = EXPAND) -> Path:
+    """Write a revision into a folder of migrations."""
     versions = folder / "versions"
     versions.mkdir(exist_ok=True)
-    header = HEADER.format(title=f"Step {revision}", revision=revision, down=down, constants=constants)
-    (versions / f"{revision}_step.py").write_text(header + code)
+    path = versions / f"{revision}_step.py"
+    path.write_text(revision_text(revision, down, up, constants))
+    return path
 
 
 def history(folder: Path, steps: str, constants: str = EXPAND) -> ScriptDirectory:
     """Write 0001, which creates todos and people; 0002, which does `steps`, the lines of its upgrade()."""
-    write_revision(folder, "0001", None, EXPAND, BASE)
-    write_revision(folder, "0002", "0001", constants, "def upgrade():\n" + indent(steps.strip(), "    ") + "\n")
+    write_revision(folder, "0001", None, BASE)
+    write_revision(folder, "0002", "0001", steps, constants)
     return ScriptDirectory(str(folder))
-
-
-def steps(calls: str) -> str:
-    """Return the lines of an upgrade() that makes the calls."""
-    return f"from app.release.operations import {', '.join(operations.__all__)}\n{calls}"
 
 
 def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Finding]:

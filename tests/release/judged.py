@@ -25,26 +25,10 @@ from app.release.expand_contract import drop_in_same_release
 from app.release.ledger import EXPAND
 from app.release.messages import failed_statement
 from app.release.watched_connection import driver_connection
+from tests.release.history import revision_text
 from tests.release.migrating import Database
 
 SECONDS = 60  # the deadline of a run
-
-REVISION = '''\
-"""Step by hand."""
-
-import sqlalchemy as sa
-from alembic import op
-
-from app.release.operations import *
-
-revision = "9999"
-down_revision = "0024"
-phase = "{phase}"
-
-
-def upgrade():
-{body}
-'''
 
 
 def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
@@ -55,7 +39,7 @@ def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
         phase: what the file says of itself.
     """
     path = folder / "9999_step_by_hand.py"
-    path.write_text(REVISION.format(phase=phase, body=textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")))
+    path.write_text(revision_text("9999", "0024", body, f'phase = "{phase}"'))
     module: ModuleType = load_module_py(path.stem, path)
     return Script(module, "9999", str(path))
 

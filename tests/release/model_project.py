@@ -20,6 +20,7 @@ from app.release.errors import UnsafeOperation
 from app.release.options import Options
 from tests.databases import Environment
 from tests.release import shop
+from tests.release.history import revision_text
 from tests.release.migrating import Database
 
 NAMED = re.compile(r"-x (lose=\S+)")
@@ -27,26 +28,6 @@ NAMED = re.compile(r"-x (lose=\S+)")
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # Without the hooks that format a revision, since they start Python twice.
 INI = "[alembic]\nfile_template = %%(rev)s_%%(slug)s\npath_separator = os\nrevision_environment = true\n"
-HAND_WRITTEN = '''"""By hand."""
-
-import sqlalchemy as sa
-from alembic import op
-
-from app.release.operations import *
-
-revision = "{number:04d}"
-down_revision = "{down:04d}"
-phase = "{phase}"
-
-
-def upgrade():
-    {up}
-
-
-def downgrade():
-    {down_line}
-'''
-FIRST = HAND_WRITTEN.replace('"{down:04d}"', "None")
 
 
 class ModelProject:
@@ -94,7 +75,7 @@ class ModelProject:
     def write(self, up: str, down: str = "pass", phase: str = "expand") -> None:
         """Write a revision by hand."""
         self.number += 1
-        text = HAND_WRITTEN.format(number=self.number, down=self.number - 1, phase=phase, up=up, down_line=down)
+        text = revision_text(f"{self.number:04d}", f"{self.number - 1:04d}", up, f'phase = "{phase}"', down)
         (self.folder / f"versions/{self.number:04d}_by_hand.py").write_text(text)
 
     def files(self) -> list[Path]:
@@ -163,8 +144,7 @@ def make_folder(folder: Path) -> Path:
     for name in ("env.py", "script.py.mako"):
         shutil.copy(MIGRATIONS / name, folder)
     (folder / "alembic.ini").write_text(INI)
-    first = FIRST.format(number=1, phase="expand", up="pass", down_line="pass")
-    (folder / "versions/0001_shop.py").write_text(first)
+    (folder / "versions/0001_shop.py").write_text(revision_text("0001", None))
     return folder
 
 

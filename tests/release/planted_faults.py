@@ -12,7 +12,7 @@ from sqlalchemy import MetaData
 from app.extensions import Base
 from app.release.connection import read_only_connection
 from app.release.doctor import LIMITS, diagnose
-from app.release.doctor.diagnosis import Diagnosis
+from app.release.doctor.diagnosis import Diagnosis, Limits
 from app.release.marks import RETIRED_COMMENT
 from tests.release.dumps import program
 from tests.release.migrating import Database
@@ -173,9 +173,9 @@ CONSEQUENCES = [
 ]
 
 
-def diagnosed(metadata: MetaData = Base.metadata, **limits: int) -> list[Diagnosis]:
+def diagnosed(metadata: MetaData = Base.metadata, limits: Limits = LIMITS) -> list[Diagnosis]:
     with read_only_connection() as connection:
-        return diagnose(connection, metadata, LIMITS._replace(**limits))
+        return diagnose(connection, metadata, limits)
 
 
 def our_models() -> MetaData:

@@ -167,7 +167,6 @@ def test_the_columns_that_a_backfill_writes() -> None:
     assert {set_sql: assigned_columns(set_sql) for set_sql in ASSIGNED} == ASSIGNED
 
 
-CALLS = "from app.release.operations import *\nSIZE = 'length(name) % 10'\n"
 BEGINS = {
     "plain": "backfill_later('sizes', 'things', 'size = 1', 'size IS NULL')",
     "by_keywords": "backfill_later(name='sizes', where='size IS NULL', set_sql='size = 1', table='things')",
@@ -176,17 +175,16 @@ BEGINS = {
 NEEDS = {
     "by_name": "require_backfilled('sizes')",
     "not_null": "set_not_null_online(table='things', column='size')",
-    "after_another_step": "drop_index_online('ix_things_size')\n    drop_column_contract('things', 'size')",
+    "after_another_step": "drop_index_online('ix_things_size')\ndrop_column_contract('things', 'size')",
 }
 
 
 def scripts(folder: Path, *upgrades: str) -> list[Script]:
     """0002, 0003 … with these lines."""
     folder.mkdir(exist_ok=True)
-    write_revision(folder, "0001", None, EXPAND, "def upgrade(): pass\n")
+    write_revision(folder, "0001", None)
     for number, lines in enumerate(upgrades, start=2):
-        code = f"{CALLS}def upgrade():\n    {lines}\n"
-        write_revision(folder, f"{number:04d}", f"{number - 1:04d}", EXPAND, code)
+        write_revision(folder, f"{number:04d}", f"{number - 1:04d}", lines, f"{EXPAND}\nSIZE = 'length(name) % 10'")
     return list(ScriptDirectory(str(folder)).walk_revisions())[::-1][1:]
 
 

@@ -9,29 +9,10 @@ from alembic.script import ScriptDirectory
 from app.release import doctor, ledger, plan, revisions, schema_state
 from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.schema_state import AT_HEAD, BEHIND
+from tests.release.history import EXPAND, revision_text
 from tests.release.model_project import ModelProject
 from tests.release.sampling import named
 
-REVISION = '''"""By hand."""
-
-from alembic import op
-
-from app.release.operations import *
-
-revision = "{revision}"
-down_revision = {down!r}
-branch_labels = {labels!r}
-depends_on = {depends_on!r}
-phase = "{phase}"
-
-
-def upgrade():
-    {up}
-
-
-def downgrade():
-    {back}
-'''
 FORGET = 'op.execute("ALTER TABLE things DROP COLUMN note")'
 ADD = 'op.execute("CREATE TABLE bills (id bigint)")'
 
@@ -45,15 +26,8 @@ PLACES: dict[str, dict[str, Any]] = {
 
 
 def add(project: ModelProject, revision: str = "bill1", up: str = ADD, **given: Any) -> None:
-    text = REVISION.format(
-        revision=revision,
-        down=given.get("down"),
-        labels=given.get("labels"),
-        depends_on=given.get("depends_on"),
-        phase=given.get("phase", "expand"),
-        up=up,
-        back=given.get("back", "pass"),
-    )
+    constants = f"{EXPAND}\nbranch_labels = {given.get('labels')!r}\ndepends_on = {given.get('depends_on')!r}"
+    text = revision_text(revision, given.get("down"), up, constants, given.get("back", "pass"))
     (project.folder / f"versions/{revision}_by_hand.py").write_text(text)
     revisions._read.cache_clear()  # a process meets new files when it starts
 

@@ -135,7 +135,7 @@ def test_an_index_goes_besides_which_another_is_as_unique(project: ModelProject)
     project.database.execute(
         "CREATE UNIQUE INDEX ix_again ON things (code); CREATE UNIQUE INDEX ix_part ON things (code) WHERE done"
     )
-    project.write('drop_index_online("ix_again")\n    op.execute("DROP INDEX ix_part")', phase="contract")
+    project.write('drop_index_online("ix_again")\nop.execute("DROP INDEX ix_part")', phase="contract")
     project.upgrade()
 
 
@@ -165,7 +165,7 @@ def test_what_the_live_release_does_without_goes(project: ModelProject) -> None:
     project.database.execute(FILL)
     project.change(what_the_next_release_maps)
     project.goes_live()
-    project.write("\n    ".join([NOT_NULL[0], DROPS_UNIQUE_BY_SQL, DROPS_DEFAULT]), phase="contract")
+    project.write("\n".join([NOT_NULL[0], DROPS_UNIQUE_BY_SQL, DROPS_DEFAULT]), phase="contract")
     project.change(shop_without_rules)
     project.upgrade()
 

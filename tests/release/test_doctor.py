@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.sql.elements import conv
 
 from app.release.connection import read_only_connection
+from app.release.doctor import LIMITS
 from tests.databases import HEAD, Environment, empty_database
 from tests.release.dumps import copy_database
 from tests.release.migrating import LOCK_KEY, Database, connected
@@ -108,7 +109,7 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
 def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> None:
     with session(healthy, "SELECT 'a person''s secret'") as other:
         pid = other.scalar(text("SELECT pg_backend_pid()"))
-        [finding] = diagnosed(long_transaction=0)
+        [finding] = diagnosed(limits=LIMITS._replace(long_transaction=0))
     assert finding.rule == "long-transaction"
     assert finding.severity == "warning"
     assert str(pid) in finding.next
@@ -148,20 +149,20 @@ def test_tables_that_are_not_frozen(in_use: Database) -> None:
     """One finding names all of them. Transactions of other databases of the server count too."""
     autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
     spend = "DO $$ BEGIN FOR n IN 1..30000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
-    limits = {"frozen_age": 25_000}
+    limits = LIMITS._replace(frozen_age=25_000)
     with autocommit.connect() as connection:
         connection.execute(text(spend))
-    [finding] = diagnosed(**limits)
+    [finding] = diagnosed(limits=limits)
     assert (finding.rule, finding.severity) == ("wraparound", "error")
     follow(in_use, finding.next)
-    assert diagnosed(**limits) == []
+    assert diagnosed(limits=limits) == []
 
 
 def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
     """Each is found once it has lasted, and ended by its command."""
     if not int(in_use.scalar("SHOW max_prepared_transactions")):
         pytest.skip("the server has no two-phase commit")
-    now = {"long_transaction": 0, "idle_migrator": 0, "retained_wal": 0}
+    now = LIMITS._replace(long_transaction=0, idle_migrator=0, retained_wal=0)
     with ExitStack() as stack:
         holder, reader = (stack.enter_context(in_use.engine.connect()) for _ in range(2))
         holder.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
@@ -171,15 +172,15 @@ def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
         prepare(in_use)
         try:
             assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
-            findings = diagnosed(**now)
+            findings = diagnosed(limits=now)
             rules = ["orphaned-migrator", "long-transaction", "prepared-transaction", "inactive-replication-slot"]
             assert [finding.rule for finding in findings] == rules
         finally:
-            for finding in diagnosed(**now):
+            for finding in diagnosed(limits=now):
                 follow(in_use, finding.next)
         for connection in (holder, reader):
             connection.invalidate()
-    assert diagnosed(**now) == []
+    assert diagnosed(limits=now) == []
 
 
 def prepare(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.release.content_hash import content_hash
 from tests.databases import HEAD, Environment
 from tests.release.checkout import OwnHistory
-from tests.release.history import EXPAND, write_revision
+from tests.release.history import write_revision
 from tests.release.migrating import Database
 from tests.release.planted_faults import MODELS, diagnosed, follow, url_of
 
@@ -59,7 +59,7 @@ def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -
 def test_two_heads_are_joined_and_applied(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
     history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url_of(in_use)})
     for revision in ("9001", "9002"):
-        write_revision(tmp_path / "migrations", revision, HEAD, EXPAND, "\n\ndef upgrade():\n    pass\n")
+        write_revision(tmp_path / "migrations", revision, HEAD)
     rules = []
     while findings := findings_of(history):
         [finding] = findings

@@ -95,7 +95,7 @@ def test_what_holds_nothing_goes_without_a_word_once_nobody_maps_it(project: Mod
 
 def test_all_that_one_revision_takes_is_named_at_once(project: ModelProject) -> None:
     drop_table = 'op.execute("DROP TABLE words")'
-    released(project, f"{ADD}\n    {MAKE}", f"{DROP_COLUMN['SQL']}\n    {drop_table}", colour, WRITE_COLOUR)
+    released(project, f"{ADD}\n{MAKE}", f"{DROP_COLUMN['SQL']}\n{drop_table}", colour, WRITE_COLOUR)
     rolled_back(project)
     project.database.execute(WRITE_WORDS)
     with pytest.raises(UnsafeOperation, match=r"-x lose=(words -x lose=things.colour|things.colour -x lose=words)"):

@@ -12,7 +12,7 @@ from app.release import ledger
 from tests.databases import OUR_HISTORY
 from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
-from tests.release.rows import Rows, fill, rows
+from tests.release.rows import Rows, fill, rows, tables
 
 MIGRATIONS = OUR_HISTORY.dir
 SCRIPTS = {script.revision: script for script in OUR_HISTORY.walk_revisions()}
@@ -61,4 +61,7 @@ def test_back_from_the_head_to_each_revision_and_up_at_once_no_row_is_lost(in_us
         assert_kept(before, kept, f"down to {revision}")
     flask_migrate.upgrade(MIGRATIONS)
     assert_kept(kept, rows(), "up at once")
+    flask_migrate.downgrade(MIGRATIONS, "base")
+    assert tables() == []
+    flask_migrate.upgrade(MIGRATIONS)
     flask_migrate.check(MIGRATIONS)

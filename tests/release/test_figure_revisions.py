@@ -75,13 +75,6 @@ def writes(database: Database, seed: int, is_over: Event) -> int:
     return written
 
 
-def test_what_people_have_is_counted(database: Database) -> None:
-    people(database, BEFORE_FIGURES)
-    change_to(COUNTED)
-    assert kept() == counted()
-    assert {row[1:] for row in kept()["figures"]} == {(4, 5, 2, 1, 3, 1, 1, 0)}
-
-
 def test_the_archive_forth_back_and_forth(database: Database) -> None:
     people(database, BEFORE_ARCHIVE)
     notes = database.scalar(NOTES)

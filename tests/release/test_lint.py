@@ -2,7 +2,6 @@
 
 import secrets
 from pathlib import Path
-from textwrap import indent
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -14,7 +13,7 @@ from app.release import options
 from app.release.errors import ReleaseError
 from app.release.lint import lint
 from tests.databases import OUR_HISTORY
-from tests.release.history import CONTRACT, EXPAND, NO_MODELS, findings, history, rules_of, steps, write_revision
+from tests.release.history import CONTRACT, EXPAND, NO_MODELS, findings, history, rules_of, write_revision
 from tests.release.migrating import Database
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -25,15 +24,15 @@ SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON 
 
 def test_a_column_that_a_trigger_fills_may_be_required_by_an_expand(tmp_path: Path) -> None:
     column = 'sa.Column("words", sa.Integer(), nullable=False)'
-    assert findings(tmp_path, steps(f'add_computed_column_online("todos", {column}, "position + 1")'), EXPAND) == []
+    assert findings(tmp_path, f'add_computed_column_online("todos", {column}, "position + 1")', EXPAND) == []
 
 
 def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_needs_it(tmp_path: Path) -> None:
     begins = 'add_column_online("todos", sa.Column("words", sa.Integer()))\n'
     begins += 'backfill_later("words", "todos", "words = 1", "words IS NULL")'
-    history(tmp_path, steps(begins))
-    needs = steps('require_backfilled("words")\nset_not_null_online("todos", "words")')
-    write_revision(tmp_path, "0003", "0002", CONTRACT, f"def upgrade():\n{indent(needs, '    ')}\n")
+    history(tmp_path, begins)
+    needs = 'require_backfilled("words")\nset_not_null_online("todos", "words")'
+    write_revision(tmp_path, "0003", "0002", needs, CONTRACT)
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003"]) == []
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
 
@@ -65,7 +64,7 @@ def test_one_cause_is_one_finding_and_two_are_two(tmp_path: Path) -> None:
 
 def test_an_excuse_is_heeded(tmp_path: Path) -> None:
     upgrade = 'with excused("Nobody reads the column since spring."):\n    op.drop_column("todos", "note")'
-    assert findings(tmp_path, steps(upgrade)) == []
+    assert findings(tmp_path, upgrade) == []
 
 
 @pytest.mark.parametrize(
@@ -90,8 +89,8 @@ def test_a_step_that_fails_is_a_finding_with_what_the_server_said(tmp_path: Path
 
 
 def test_all_revisions_are_looked_at_when_none_is_named(tmp_path: Path) -> None:
-    write_revision(tmp_path, "0001", None, "", "def upgrade():\n    pass\n")
-    write_revision(tmp_path, "0002", "0001", "", "def upgrade():\n    pass\n")
+    write_revision(tmp_path, "0001", None, constants="")
+    write_revision(tmp_path, "0002", "0001", constants="")
     found = lint(ScriptDirectory(str(tmp_path)), NO_MODELS)
     assert [finding.revision for finding in found] == ["0001", "0002"]
 

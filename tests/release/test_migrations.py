@@ -35,13 +35,6 @@ def test_from_empty_the_models_and_the_schema_agree(in_use: Database) -> None:
     flask_migrate.check(MIGRATIONS)
 
 
-def test_down_to_base_nothing_is_left_and_up_again_it_works(in_use: Database) -> None:
-    flask_migrate.downgrade(MIGRATIONS, "base")
-    assert tables() == []
-    flask_migrate.upgrade(MIGRATIONS)
-    flask_migrate.check(MIGRATIONS)
-
-
 def test_a_failing_step_leaves_what_was_finished_before_it(database: Database) -> None:
     flask_migrate.upgrade(MIGRATIONS, "0002")
     db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))

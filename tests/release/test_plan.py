@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.release.plan import LockedTable, RevisionPlan, plan
 from app.release.sql.locks import ACCESS_EXCLUSIVE
-from tests.release.history import BLOCK, history, steps
+from tests.release.history import BLOCK, history
 from tests.release.migrating import Database
 from tests.release.operation_cases import CASES
 
@@ -99,7 +99,7 @@ def test_it_tells_the_lock_of_each_statement_of_each_operation(tmp_path: Path, d
     for case in CASES:
         folder = tmp_path / secrets.token_hex(4)
         folder.mkdir()
-        planned = planned_for(folder, database, steps(case.call))
+        planned = planned_for(folder, database, case.call)
         tables = [lock.table for step in planned.steps for lock in step.locks]
         if planned.unreadable or None in tables or not (tables or case.operation == "add_enum_value_online"):
             unknown[case.call] = planned
@@ -108,7 +108,7 @@ def test_it_tells_the_lock_of_each_statement_of_each_operation(tmp_path: Path, d
 
 def test_it_tells_what_a_backfill_locks(tmp_path: Path, database: Database) -> None:
     """Its script is a block of PL/pgSQL, which is text to everybody else."""
-    planned = planned_for(tmp_path, database, steps('backfill("todos", "note = \'\'", "note IS NULL")'))
+    planned = planned_for(tmp_path, database, 'backfill("todos", "note = \'\'", "note IS NULL")')
     assert {(lock.lock, lock.table) for step in planned.steps for lock in step.locks} == {("ROW EXCLUSIVE", "todos")}
     assert [step.transaction for step in planned.steps] == [None]
 

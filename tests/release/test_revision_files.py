@@ -12,11 +12,8 @@ from app.release.lint import lint
 from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
 from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.release.checkout import OwnHistory
-from tests.release.history import EXPAND, NO_MODELS, history, write_revision
+from tests.release.history import NO_MODELS, history, write_revision
 from tests.release.migrating import Database
-
-NOTHING = "def upgrade():\n    pass\n"
-
 
 servers = pytest.mark.servers
 
@@ -33,7 +30,7 @@ def test_our_own_files_fit_together() -> None:
 
 def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     directory = history(tmp_path, "pass")
-    write_revision(tmp_path, "0003", ("0001", "0002"), EXPAND, NOTHING)
+    write_revision(tmp_path, "0003", ("0001", "0002"))
     file = tmp_path / "versions/0003_step.py"
     file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
     assert [(one.revision, one.down_revisions) for one in declared_revisions(directory)] == [
@@ -63,14 +60,14 @@ def test_lint_refuses_them(tmp_path: Path) -> None:
 
 def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
     directory = history(tmp_path, "pass")
-    write_revision(tmp_path, "0003", "0099", EXPAND, NOTHING)
+    write_revision(tmp_path, "0003", "0099")
     with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0099.*git log --all -S 0099"):
         require_parent_files(directory)
 
 
 @servers
 def test_each_command_says_it_in_a_sentence(own_history: OwnHistory) -> None:
-    write_revision(own_history.folder / "migrations", "9001", "9000", EXPAND, NOTHING)
+    write_revision(own_history.folder / "migrations", "9001", "9000")
     for command in ("status", "plan", "lint", "doctor"):
         ended = own_history.flask("release", command)
         assert (ended.returncode, ended.stdout) == (1, "")

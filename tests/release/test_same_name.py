@@ -175,12 +175,12 @@ def test_an_index_that_was_restored_from_a_dump_is_the_same(
 def rewritten(project: ModelProject, *lines: str) -> None:
     """Write the newest revision anew."""
     project.number -= 1
-    project.write("\n    ".join(lines), phase="contract")
+    project.write("\n".join(lines), phase="contract")
 
 
 def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(project: ModelProject) -> None:
     fails = 'add_unique_online("things", "uq_things_note", ["note"])'
-    project.write(f'add_column_online("things", sa.Column("mark", sa.Integer()))\n    {fails}', phase="contract")
+    project.write(f'add_column_online("things", sa.Column("mark", sa.Integer()))\n{fails}', phase="contract")
     with pytest.raises(ReleaseError, match="cannot be unique"):
         project.upgrade()
     project.database.execute("UPDATE things SET note = id::text")

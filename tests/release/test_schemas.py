@@ -1,142 +1,142 @@
 """Models in a schema of their own are compared and migrated like the others, by operations that find their tables."""
 
-import json
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import op
 from alembic.operations.ops import CreateForeignKeyOp
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, text
 from sqlalchemy.exc import ProgrammingError
 
+from app.release import doctor
+from app.release.doctor.diagnosis import Diagnosis
 from app.release.errors import UnsafeOperation
 from app.release.operations import set_default_online
 from app.release.operations.schemas import in_schema
+from app.release.plan import plan
 from app.release.rewriter.schemas import grouped
-from tests.databases import Environment
+from tests.release import dumps
+from tests.release.history import findings
 from tests.release.migrating import Database, printed
-from tests.release.ordinary_project import Shop
-
-pytestmark = pytest.mark.servers
+from tests.release.model_project import ModelProject
 
 
-@pytest.fixture
-def environment(shop_environment: Environment) -> Environment:
-    return shop_environment
+def events(models: MetaData, *items: Any, longest: int = 20) -> None:
+    """Map audit.things. "things" is there twice: what is done to the one must not be done to the other."""
+    kind = sa.Column("kind", sa.String(longest), nullable=False)
+    sa.Table("things", models, sa.Column("id", sa.Integer, primary_key=True), kind, *items, schema="audit")
 
 
-# "users" is there twice: what is done to the one must not be done to the other.
-EVENTS = """
+def begun(models: MetaData, longest: int = 20) -> None:
+    events(models, sa.Column("size", sa.Integer), sa.Column("note", sa.Text), longest=longest)
 
-class Event(db.Model):
-    __tablename__ = "users"
-    __table_args__ = {"schema": "audit"}
 
-    id = db.Column(db.Integer, primary_key=True)
-    kind = db.Column(db.String(20), nullable=False)
-    size = db.Column(db.Integer)
-    note = db.Column(db.Text)
-"""
-
-GROWN = """
-
-class Event(db.Model):
-    __tablename__ = "users"
-    __table_args__ = (
-        db.CheckConstraint("length(kind) > 2"),
-        db.UniqueConstraint("kind"),
-        db.Index("ix_users_note", "note"),
-        {"schema": "audit"},
+def grown(models: MetaData, least: int = 2) -> None:
+    events(
+        models,
+        sa.Column("size", sa.BigInteger, server_default="1"),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.ForeignKey("owners.id")),
+        sa.CheckConstraint(f"length(kind) > {least}", name="kind"),
+        sa.UniqueConstraint("kind"),
+        sa.Index("ix_things_note", "note"),
+        longest=40,
     )
 
-    id = db.Column(db.Integer, primary_key=True)
-    kind = db.Column(db.String(40), nullable=False, server_default="sign-in")
-    size = db.Column(db.BigInteger)
-    note = db.Column(db.Text, nullable=False)
-    order_id = db.Column(db.ForeignKey("orders.id"))
-"""
 
-
-def release(shop: Shop, message: str) -> str:
+def release(project: ModelProject, models: Callable[[MetaData], None]) -> str:
     """Write a revision and apply it; return its text."""
-    shop.flask("db", "migrate", "-m", message)
-    shop.flask("db", "upgrade")
-    return shop.newest_revision()
+    project.change(models)
+    file = project.migrate()
+    assert file is not None
+    project.upgrade()
+    project.check()
+    return file.read_text()
+
+
+def diagnosed(project: ModelProject) -> list[Diagnosis]:
+    with project.database.migrating.connect() as connection:
+        return doctor.diagnose(connection, project.metadata)
 
 
 @pytest.fixture
-def audited(shop: Shop, database: Database) -> Shop:
-    database.execute("CREATE SCHEMA audit")
-    shop.edit("shop.py", "\n\ndef create_app", f"{EVENTS}\n\ndef create_app")
-    release(shop, "Create audit.users")
-    database.execute("INSERT INTO audit.users (kind, note) VALUES ('first', ''), ('second', '')")
-    return shop
+def audited(project: ModelProject) -> ModelProject:
+    project.database.execute("CREATE SCHEMA audit")
+    written = release(project, begun)
+    assert re.search("schema=.audit.", written)
+    project.database.execute("INSERT INTO audit.things (kind, note) VALUES ('first', ''), ('second', '')")
+    return project
 
 
-def test_a_table_in_a_schema_is_made_there_and_not_proposed_again(audited: Shop, database: Database) -> None:
-    assert "schema='audit'" in audited.newest_revision()
-    assert "No new upgrade operations detected" in audited.flask("db", "check")
-    assert "Nothing is wrong." in audited.flask("release", "doctor")
-    assert database.scalar("SELECT to_regclass('audit.alembic_version')") is None
-
-
-def test_its_changes_are_made_in_its_schema(audited: Shop, database: Database, schema_dump: Callable[[], str]) -> None:
-    others = pieces_of(schema_dump(), "public")
-    audited.edit("shop.py", EVENTS, GROWN)
-    written = release(audited, "Grow audit.users")
+def test_its_changes_are_made_in_its_schema(audited: ModelProject) -> None:
+    environment = {"DATABASE_URL": audited.database.engine.url.render_as_string(hide_password=False)}
+    others = pieces_of(dumps.schema_dump(environment), "public")
+    written = release(audited, grown)
     calls = re.findall(r"\w+_(?:online|contract)\(", written)
-    assert written.count("with in_schema('audit'):") == len(calls) >= 8
-    assert "from release.operations.schemas import in_schema" in written
-    assert pieces_of(schema_dump(), "public") == others
-    assert "Nothing unsafe." in audited.flask("release", "lint", "0003")
-    audited.flask("db", "downgrade")
-    audited.flask("db", "upgrade")
-    assert "Nothing is wrong." in audited.flask("release", "doctor")
-    assert database.scalar("SELECT count(*) FROM audit.users") == 2
-    assert database.scalar("SELECT count(*) FROM public.users") == 2000
+    assert len(re.findall(r"with in_schema\(.audit.\):", written)) == len(calls) >= 8
+    assert pieces_of(dumps.schema_dump(environment), "public") == others
+    audited.downgrade(2)
+    audited.upgrade()
+    assert [found for found in diagnosed(audited) if "audit" in found.what] == []
+    assert audited.database.scalar("SELECT to_regclass('audit.alembic_version')") is None
+    assert audited.database.scalar("SELECT count(*) FROM audit.things") == 2
+    assert audited.database.scalar("SELECT count(*) FROM public.things") == 3
 
 
-def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: Shop, database: Database) -> None:
-    audited.edit("shop.py", EVENTS, GROWN)
-    release(audited, "Grow audit.users")
-    audited.edit("shop.py", "length(kind) > 2", "length(kind) > 1")
-    written = release(audited, "Allow shorter kinds")
-    assert re.findall(r"with in_schema\('audit'\):\n +add_check_online\(.*length\(kind\) > 1.*replace=True\)", written)
+def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: ModelProject) -> None:
+    release(audited, grown)
+    written = release(audited, lambda models: grown(models, least=1))
+    assert re.findall(r"with in_schema\(.audit.\):\n +add_check_online\(.*length\(kind\) > 1.*replace=True\)", written)
     assert re.search(r"phase = .expand.", written)
-    assert "No new upgrade operations detected" in audited.flask("db", "check")
     rule = (
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'audit.users'::regclass AND contype = 'c'"
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = 'audit.things'::regclass AND contype = 'c'"
     )
-    assert "> 1" in database.scalar(rule)
-    database.execute("ALTER TABLE audit.users DROP CONSTRAINT users_kind_check")
-    database.execute("ALTER TABLE audit.users ADD CONSTRAINT users_kind_check CHECK (length(kind) > 3)")
-    with pytest.raises(AssertionError, match=r"other-check: The check users_kind_check on audit\.users is CHECK"):
-        audited.flask("release", "doctor")
+    assert "> 1" in audited.database.scalar(rule)
+    audited.database.execute("ALTER TABLE audit.things DROP CONSTRAINT ck_things_kind")
+    audited.database.execute("ALTER TABLE audit.things ADD CONSTRAINT ck_things_kind CHECK (length(kind) > 3)")
+    [found] = [found for found in diagnosed(audited) if found.rule == "other-check"]
+    assert "ck_things_kind on audit.things is CHECK" in found.what
 
 
-def test_plan_tells_the_size_of_the_table_in_the_schema(audited: Shop, database: Database) -> None:
-    audited.edit("shop.py", "    kind = db.Column(db.String(20)", "    kind = db.Column(db.String(40)")
-    audited.flask("db", "migrate", "-m", "Widen audit.users.kind")
-    [revision] = json.loads(audited.flask("release", "plan", "--json"))["revisions"]
-    sizes = {
-        lock["bytes"] for step in revision["steps"] for lock in step["locks"] if lock["lock"] == "ACCESS EXCLUSIVE"
-    }
-    assert sizes == {database.scalar("SELECT pg_total_relation_size('audit.users')")}
+def test_plan_tells_the_size_of_the_table_in_the_schema(audited: ModelProject) -> None:
+    audited.change(lambda models: begun(models, longest=40))
+    audited.migrate()
+    with audited.database.engine.connect() as connection:
+        [planned] = plan(connection, [ScriptDirectory(str(audited.folder)).get_revision("0003")])
+    sizes = {lock.bytes for step in planned.steps for lock in step.locks if lock.lock == "ACCESS EXCLUSIVE"}
+    assert sizes == {audited.database.scalar("SELECT pg_total_relation_size('audit.things')")}
 
 
-def test_a_column_in_it_is_retired_and_dropped_one_release_later(audited: Shop, database: Database) -> None:
-    audited.edit("shop.py", EVENTS, EVENTS.replace("    note = db.Column(db.Text)\n", ""))
-    assert "retire_column_online('users', 'note')" in release(audited, "Retire audit.users.note")
-    dropped = release(audited, "Drop audit.users.note")
-    assert "drop_column_contract('users', 'note')" in dropped
-    assert "No new upgrade operations detected" in audited.flask("db", "check")
-    assert database.scalar("SELECT count(*) FROM audit.users") == 2
+def test_a_column_in_it_is_retired_and_dropped_one_release_later(audited: ModelProject) -> None:
+    def without_note(models: MetaData) -> None:
+        events(models, sa.Column("size", sa.Integer))
+
+    assert re.search(r"retire_column_online\(.things., .note.\)", release(audited, without_note))
+    assert re.search(r"drop_column_contract\(.things., .note.\)", release(audited, without_note))
+    assert audited.database.scalar("SELECT count(*) FROM audit.things") == 2
 
 
-def test_a_schema_that_no_model_names_is_left_alone(shop: Shop, database: Database) -> None:
-    database.execute("CREATE SCHEMA others; CREATE TABLE others.users (id int)")
-    assert "No new upgrade operations detected" in shop.flask("db", "check")
+def test_a_schema_that_no_model_names_is_left_alone(project: ModelProject) -> None:
+    project.database.execute("CREATE SCHEMA others; CREATE TABLE others.things (id int)")
+    project.check()
+
+
+def test_lint_makes_the_schema_that_no_revision_makes(tmp_path: Path, database: Database) -> None:
+    models = MetaData()
+    sa.Table("things", models, schema="audit")
+    upgrade = """
+from app.release.operations.schemas import in_schema
+op.create_table("things", sa.Column("kind", sa.Text()), schema="audit", if_not_exists=True)
+with in_schema("audit"):
+    set_default_online("things", "kind", "1")
+"""
+    assert findings(tmp_path, upgrade, models=models) == []
 
 
 def test_behind_a_block_that_failed_the_search_path_is_as_before(database: Database) -> None:

@@ -214,9 +214,9 @@ ALTERED = [
         renamed,
         ByHand(
             'rename_with_view("labels", "tags")\n'
-            '    op.execute("ALTER TABLE tags RENAME CONSTRAINT ck_labels_colour TO ck_tags_colour")',
+            'op.execute("ALTER TABLE tags RENAME CONSTRAINT ck_labels_colour TO ck_tags_colour")',
             'op.execute("ALTER TABLE tags RENAME CONSTRAINT ck_tags_colour TO ck_labels_colour")\n'
-            '    rename_back_from_view("labels", "tags")',
+            'rename_back_from_view("labels", "tags")',
             "expand",
             renamed,
         ),
