@@ -73,6 +73,7 @@ def audited(project: ModelProject) -> ModelProject:
     return project
 
 
+@pytest.mark.minutes
 def test_its_changes_are_made_in_its_schema(audited: ModelProject) -> None:
     environment = {"DATABASE_URL": audited.database.engine.url.render_as_string(hide_password=False)}
     others = pieces_of(dumps.schema_dump(environment), "public")
@@ -88,6 +89,7 @@ def test_its_changes_are_made_in_its_schema(audited: ModelProject) -> None:
     assert audited.database.scalar("SELECT count(*) FROM public.things") == 3
 
 
+@pytest.mark.minutes
 def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: ModelProject) -> None:
     release(audited, grown)
     written = release(audited, lambda models: grown(models, least=1))
@@ -113,6 +115,7 @@ def test_plan_tells_the_size_of_the_table_in_the_schema(audited: ModelProject) -
     assert sizes == {audited.database.scalar("SELECT pg_total_relation_size('audit.things')")}
 
 
+@pytest.mark.minutes
 def test_a_column_in_it_is_retired_and_dropped_one_release_later(audited: ModelProject) -> None:
     def without_note(models: MetaData) -> None:
         events(models, sa.Column("size", sa.Integer))
