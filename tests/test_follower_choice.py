@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import event
 
+from app.extensions import db
+from app.follower import follower as follower_module
 from app.follower import writes as _writes  # noqa: F401 - the table is there without a follower too
 from app.follower.follower import MOST_LAG, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
 from app.web.access import is_public
+from tests.conftest import browser_of
+from tests.databases import Environment, migrated_database
+from tests.web.database_faults import new_site
 
 PRIMARY = Server(in_recovery=False, cluster=1, revisions=["0045"], position=500, complete_before=90)
 REPLICA = PRIMARY._replace(in_recovery=True)
@@ -80,3 +87,30 @@ def test_without_the_variable_nothing_is_there(migrated_app: Flask) -> None:
     assert FOLLOWER not in migrated_app.extensions
     hooks = [hook for hooks in migrated_app.before_request_funcs.values() for hook in hooks]
     assert not [hook for hook in hooks if hook.__module__.startswith("app.follower")]
+
+
+def test_who_has_written_since_the_look_is_served_by_the_primary(
+    server_environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-your-writes, with a primary that passes for its own follower: what it shows is not the point here."""
+    monkeypatch.setattr(follower_module, "obstacle", lambda *_, **__: "")
+    monkeypatch.setattr(follower_module, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(follower_module, "TRUSTED_FOR", 3600.0)
+    asked: list[str] = []
+    with migrated_database(server_environment) as environment:
+        site = new_site({**environment, "FOLLOWER_DATABASE_URL": environment["DATABASE_URL"]})
+        follower = site.app.extensions[FOLLOWER]
+        event.listen(follower.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        with site.app.app_context():
+            browser = browser_of(site.app, site.alice)
+            follower.look()
+        asked.clear()
+        browser.get("/notes")
+        assert asked
+        assert browser.submit("/notes", title="written", content="").status_code == 302
+        asked.clear()
+        browser.get("/notes")
+        assert asked == []
+        follower.engine.dispose()
+        with site.app.app_context():
+            db.engine.dispose()
