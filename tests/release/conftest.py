@@ -1,6 +1,7 @@
 """A database for each test, and migrations of the test's own."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,12 @@ from tests.release.model_project import ModelProject, model_project
 from tests.release.ordinary_project import ROWS, Shop
 from tests.release.revision_corpus import stage
 from tests.release.rows import fill
+
+
+@pytest.fixture(autouse=True)
+def each_revision_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep no bytecode: Python would run the old one of a file rewritten in the same second, at the same size."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
 @pytest.fixture

@@ -214,10 +214,10 @@ def test_plain_alembic_lets_each_take_effect(
             else:
                 copy = stack.enter_context(copied_database(server_environment, corpus))
                 database = stack.enter_context(connected(copy))
-            before = database.scalar(case.harm)
-            after = judged.try_out_by_plain_alembic(database, script, case.harm)
-            if (before, after) != (False, True):
-                harmless.append(str(case))
+            was_harmed = database.scalar(case.harm)
+            is_harmed = judged.try_out_by_plain_alembic(database, script, case.harm)
+            if (was_harmed, is_harmed) != (False, True):
+                harmless.append((str(case), was_harmed, is_harmed))
     assert harmless == []
 
 
