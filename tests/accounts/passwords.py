@@ -33,13 +33,18 @@ REFUSED = [
 
 ACCEPTED = [
     # sentences
-    "반만 적어 두세요 나머지", "오늘은 하늘이 참 맑네요", "correct horse battery staple",
-    "correct-horse-battery-staple", "달과 별과 바람과 시", "반짝반짝 작은 별!",
-    "아침마다 커피를 두 잔 마셔요", "고양이는오늘도창문을본다",
-    "웃겼다 그날 저녁 ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ", "twinkle twinkle little star", "we met in 2019 in Busan",
+    "반만 적어 두세요 나머지", "오늘은 하늘이 참 맑네요", "a long enough sentence", "correct horse battery",
+    "correct horse battery staple", "correct-horse-battery-staple", "달과 별과 바람과 시", "반짝반짝 작은 별!",
+    "정말정말 좋은 하루였어요", "아침마다 커피를 두 잔 마셔요", "고양이는오늘도창문을본다",
+    "웃겼다 그날 저녁 ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ",
+    "the cat reads at night", "my first dog was called Rex", "twinkle twinkle little star",
+    "we met in 2019 in Busan",
+    "Nobody reads my diary!!", "three apples and 7 pears", "비 오는 날엔 파전이 최고", "우리집 강아지 이름은 보리",
     # a name, a row of keys, a year or a number beside words
     "carol.smith likes tea", "semicircle is half a moon", "qwerty is my keyboard", "1984 was a book",
     "abcd but not only that", "세미서클에 일기를 써요", "password of my bicycle", "call 01083749265 at night",
     # random ones
-    "Xk3#9pQz!m", "83#7f!2q$9Lw", "zgvexwqkup", "#$%!^&*()aQ7", "564d5456e5f3", "aa83k9#2!47$1q", "뷁쀍 껧7휊 쫋9",
+    "Xk3#9pQz!m", "kT9vLq2XwB", "f7Rw-9xKp-2mQz", "83#7f!2q$9Lw", "zgvexwqkup", "#$%!^&*()aQ7", "X#9$k!zz%qq&",
+    "564d5456e5f3", "c9645f24011201a1", "@q6F}K9L,I", "RQpl@+D6=&", "5ae361l68d", "aa83k9#2!47$1q",
+    "뷁쀍 껧7휊 쫋9",
 ]  # fmt: skip

@@ -165,7 +165,7 @@ def test_the_meter_calls_weak_what_the_server_refuses_and_sentences_strong(windo
     weak = {password for password, words in said.items() if words == said["aaaaaaaaaa"]}
     assert said["aaaaaaaaaa"].endswith("weak")
     assert {password for password, _ in REFUSED} - weak <= {"dkssudgktpdy"}
-    assert len(weak & set(ACCEPTED)) < len(ACCEPTED) / 5, weak & set(ACCEPTED)
+    assert len(weak & set(ACCEPTED)) < len(ACCEPTED) / 6, weak & set(ACCEPTED)
     for sentence in ("correct horse battery staple", "아침마다 커피를 두 잔 마셔요"):
         assert said[sentence].endswith("strong")
 

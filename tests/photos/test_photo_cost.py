@@ -32,14 +32,12 @@ def test_every_costly_photo_is_read_in_few_pieces(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(io, "BytesIO", Counted)
     count = 0
     for upload in costly_photos():
-        if "megapixels" in upload.name:  # costs by the pixel, which tools.bench.photos times
-            continue
         Counted.reads = 0
         with suppress(PhotoRejected):
             square_webp(upload.data)
         assert Counted.reads < MOST_READS, upload.name
         count += 1
-    assert count > 25
+    assert count > 30
 
 
 SEGMENT = red_jpeg().index(b"\xff\xdb")
@@ -47,7 +45,7 @@ SCAN = red_jpeg().index(b"\xff\xda")
 
 
 @pytest.mark.parametrize("place", [SEGMENT, SCAN], ids=["tables", "scan"])
-@pytest.mark.parametrize("unit", [b"\xff", b"\xff\x00", b"\x01"], ids=["FF", "FF 00", "rubbish"])
+@pytest.mark.parametrize("unit", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\x01"], ids=["FF", "FF 00", "FF D0", "rubbish"])
 def test_much_padding_before_a_segment_is_too_complex(place: int, unit: bytes) -> None:
     jpeg = red_jpeg()
     padding = unit * (MAX_PADDING // len(unit) + 1)
