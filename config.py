@@ -43,7 +43,7 @@ NO_MAIL = (
 
 
 class Config:
-    """What every environment shares.
+    """Hold what every environment shares.
 
     Args:
         env: the environment variables; `.env.example` lists them all.

@@ -317,16 +317,17 @@ def test_a_private_name_of_a_library_is_found(code: str) -> None:
 RIDDLES = {"What", "Whether", "Who", "Whom", "Whose", "How", "Where", "When", "Why", "Which"}
 
 
-def test_docstrings_of_functions_begin_with_a_verb() -> None:
+def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
     """As those of Flask do: Return, Refuse, Compare."""
     folders = ("app", "environment", "http_server", "tools")
     paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     riddles = [
         f"{path.relative_to(ROOT)}:{node.lineno} {docstring.splitlines()[0]}"
         for path in paths
-        if "release" not in path.parts
+        if not path.is_relative_to(ROOT / "app/release")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and (docstring := ast.get_docstring(node))
         if docstring.split()[0].rstrip(",:") in RIDDLES
     ]
     assert riddles == []

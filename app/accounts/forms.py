@@ -129,7 +129,7 @@ class SignUpForm(FlaskForm):
 
 
 class AddressForm(FlaskForm):
-    """Where mail can be sent, sign-up asks for the address alone."""
+    """Ask for the address alone, where mail can be sent."""
 
     email = email_field("email")
 

@@ -63,7 +63,7 @@ _KEY_OF = {unicodedata.name(chr(0x3131 + offset)).split()[-1]: key for offset, k
 
 
 class Weakness(enum.StrEnum):
-    """Why a password is easy to guess; forms.py has the sentences."""
+    """Say why a password is easy to guess; forms.py has the sentences."""
 
     COMMON = enum.auto()
     REPEATED = enum.auto()

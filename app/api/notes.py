@@ -61,7 +61,7 @@ class Batch(RootModel[list[NewNote]]):
 
 
 class ChangedNote(Body):
-    """What is left out stays as it is."""
+    """Fields that are left out stay as they are."""
 
     title: str = TITLE
     content: str = CONTENT

@@ -39,7 +39,7 @@ class Profile(Answer):
 
 
 class ChangedProfile(Body):
-    """What is left out stays as it is."""
+    """Fields that are left out stay as they are."""
 
     nickname: str = Field("", json_schema_extra={"maxLength": nicknames.MAX_LENGTH}, examples=["Half Moon"])
     language: Literal["ko", "en"] | None = Field(None, description="null: as each browser asks", examples=["en"])

@@ -40,7 +40,7 @@ class NewTodo(Body):
 
 
 class ChangedTodo(Body):
-    """What is left out stays as it is."""
+    """Fields that are left out stay as they are."""
 
     description: str = Field("", json_schema_extra=DESCRIPTION.json_schema_extra)
     due_on: date | None = DUE_ON

@@ -9,7 +9,7 @@ from app.extensions import Base
 
 
 class Figures(Base):
-    """How many rows a person has. Triggers alone write it (revision 0025); who has no row of it has nothing.
+    """Keep how many rows a person has. Triggers alone write it (revision 0025); who has no row of it has nothing.
 
     `notes` are those of the list, without the archive. `…_stored` counts that and the trash too, and is what a storage
     quota is about.

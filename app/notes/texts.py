@@ -67,7 +67,7 @@ class TaskNotFound(Exception):
 
 @dataclass(frozen=True)
 class Tick:
-    """What a box on the page sends when it is used.
+    """Name the line of a box on the page, as it is sent when the box is used.
 
     Args:
         line: of the text, from 0.

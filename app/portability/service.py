@@ -193,7 +193,7 @@ def _json(value: Any) -> str:
 
 @dataclass
 class Progress:
-    """What an import has done so far, for another thread to tell.
+    """Count what an import has done so far, for another thread to tell.
 
     Args:
         read: items.
@@ -204,7 +204,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an import did.
+    """Say what an import did.
 
     Args:
         new: items that came in, by name of the feature.

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Cause(Enum):
-    """Why readers look alike."""
+    """Say why readers look alike."""
 
     MISSING = "the requests have none there"
     PRIVATE = "it is one private address"

@@ -35,7 +35,7 @@ WORDS_SHOWN = 100  # without ?all=1
 
 @dataclass(frozen=True)
 class View:
-    """How a result is shown. Every link and form of its page keeps the view.
+    """Read from the URL how a result is shown. Every link and form of its page keeps the view.
 
     Args:
         stop_words: "keep", or None to leave them out.

@@ -103,7 +103,7 @@ class Work(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one target did in its turn. Times in seconds; `web` and `database` are CPU."""
+    """Hold what one target did in its turn. Times in seconds; `web` and `database` are CPU."""
 
     target: str
     work: str

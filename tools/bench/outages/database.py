@@ -107,7 +107,7 @@ def _elsewhere(site: Site, setting: str) -> None:
 
 @dataclass
 class Outcome:
-    """What came of the requests of one outage. Times are in seconds."""
+    """Hold what came of the requests of one outage. Times are in seconds."""
 
     name: str
     answers: list[tuple[str, Answer]] = field(default_factory=list)  # with the path

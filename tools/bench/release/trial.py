@@ -82,7 +82,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Trial:
-    """What was measured. Times in seconds from the beginning of the window."""
+    """Hold what was measured. Times in seconds from the beginning of the window."""
 
     scenario: str
     side: str  # baseline, naive or ours
@@ -100,7 +100,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Stage:
-    """What all trials share."""
+    """Hold what all trials share."""
 
     prepared: Path
     folder: Path
