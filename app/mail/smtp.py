@@ -163,6 +163,8 @@ def _expect(step: str, reply: tuple[int, bytes]) -> None:
 
 def refusal(step: str, code: int, words: bytes | str) -> Exception:
     """Return the error that a refusal means, with the codes and without the words."""
+    if code < 100:  # the connection ended within the three digits, or what answers does not speak SMTP
+        return MailUnavailable(f"the mail server cannot be used: no SMTP reply at {step}")
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     codes = " ".join([str(code), *statuses(said)[:1]])
     what = meaning(step, code, said)

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -178,6 +179,20 @@ def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
     with dripping_server(answered) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="cannot be used"):
+            send(TO, LETTER)
+
+
+@pytest.mark.parametrize("reply", [b"2", b"HTTP/1.1 400 Bad Request\r\n"], ids=["cut off", "not SMTP"])
+def test_a_reply_without_a_code_is_no_refusal(context: Flask, monkeypatch: pytest.MonkeyPatch, reply: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
+
+        def answer() -> None:
+            with listener.accept()[0] as client:
+                client.sendall(reply)
+
+        threads.submit(answer)
+        use(context, monkeypatch, SmtpServer("127.0.0.1", listener.getsockname()[1], "none", "", ""))
+        with pytest.raises(MailUnavailable, match="cannot be used: no SMTP reply at the greeting"):
             send(TO, LETTER)
 
 
