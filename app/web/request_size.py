@@ -43,8 +43,7 @@ def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], V
 def init_app(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = TEXT_BODY_LIMIT
     app.extensions["body_limit"] = partial(body_limit, app)
-    app.before_request(limit_body)
-    app.before_request(refuse_files)
+    app.before_request(check_body)
 
 
 def body_limit(app: Flask, head: dict[str, Any]) -> int:
@@ -75,6 +74,14 @@ def _has_session(app: Flask, head: dict[str, Any]) -> bool:
 
 def _upload_limit(app: Flask, endpoint: str | None) -> int:
     return getattr(app.view_functions.get(endpoint or ""), "upload_limit", TEXT_BODY_LIMIT)
+
+
+def check_body() -> None:
+    """Refuse a body that is too long (413) or of the wrong kind (415, 422)."""
+    if request.method in ("GET", "HEAD") and not request.content_length:
+        return
+    limit_body()
+    refuse_files()
 
 
 def limit_body() -> None:
