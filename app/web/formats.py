@@ -92,7 +92,7 @@ def short_month(value: date) -> str:
 def day_name(value: date) -> str | None:
     """Return the name of a near day: "오늘"; None for any other."""
     name = DAY_NAMES.get((value - today()).days)
-    return name and str(name)
+    return None if name is None else str(name)  # a lazy one would be translated for its truth, too
 
 
 def ago(value: datetime) -> str:

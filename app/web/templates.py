@@ -21,8 +21,8 @@ from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
-# Stands for the id in a URL. It is drawn when the process starts, so that no text of a reader can contain it.
-PLACEHOLDER = secrets.randbelow(2**62) + 1
+# Stands for the id of a row in what all rows share. Drawn when the process starts: no text of a reader can contain it.
+BLANK_ID = str(secrets.randbelow(2**62) + 1)
 ART = Path(__file__).parents[1] / "templates/art"
 OUTSIDE_OF_A_REQUEST = Locale("en")  # the language of what is rendered when the process starts
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -61,10 +61,10 @@ def init_app(app: Flask) -> None:
             argument: the argument that differs from row to row: an id, or a text that is percent-encoded already.
             values: the other arguments of `url_for`, the same for all rows.
         """
-        return url_for(endpoint, **{**values, argument: PLACEHOLDER}).replace("%", "%%").replace(str(PLACEHOLDER), "%s")
+        return url_for(endpoint, **{**values, argument: BLANK_ID}).replace("%", "%%").replace(BLANK_ID, "%s")
 
-    absolute_url = partial(flask.url_for, _external=True)
-    app.jinja_env.globals.update(absolute_url=absolute_url, art=art, url_for=url_for, url_pattern=url_pattern)
+    app.jinja_env.globals.update(art=art, blank_id=BLANK_ID, url_for=url_for, url_pattern=url_pattern)
+    app.jinja_env.globals["absolute_url"] = partial(flask.url_for, _external=True)
 
 
 @constant
