@@ -273,6 +273,14 @@ def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: Use
     assert signed_in.get_cookie("accepted") is None
 
 
+def test_a_preview_shows_the_text_as_it_will_be_read_and_stores_nothing(signed_in: Visitor) -> None:
+    before = row_counts()
+    answer = signed_in.submit("/notes/preview", title="Books", content=f"**three** <i>{'x' * 2001}")
+    assert answer.status_code == 200
+    assert "<strong>three</strong> &lt;i&gt;x" in answer.text
+    assert row_counts() == before
+
+
 def test_no_field_cuts_what_is_typed(signed_in: Visitor, note_id: int) -> None:
     for path in ("/notes", f"/notes/{note_id}/edit"):
         page = signed_in.get(path).text
