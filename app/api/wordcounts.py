@@ -63,8 +63,8 @@ def too_many_wordcounts(error: HourlyLimitReached | TooManyUnfinished) -> Respon
 @operation("GET", "/wordcounts", "wordcounts:read", WordCountPage)
 def list_wordcounts(query: Page) -> Response:
     """List word counts, the newest first, 20 a page"""
-    found = service.list_results(caller().id, cursor_of(query, service.KEY_BOUNDS))
-    return page("wordcounts", [as_json(result, WordCount) for result in found.results], found.older)
+    results, older = service.list_results(caller().id, cursor_of(query, service.KEY_BOUNDS))
+    return page("wordcounts", [as_json(result, WordCount) for result in results], older)
 
 
 @operation("POST", "/wordcounts", "wordcounts:write", Result, 202, may=[410])

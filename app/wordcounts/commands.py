@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TypeVar
 
 import click
@@ -14,6 +15,7 @@ from flask_babel import force_locale
 
 from app.wordcounts import report
 from app.wordcounts.analysis import charset, sandbox
+from app.wordcounts.counting import columns_of
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import FetchedPage, fetch
 from app.wordcounts.forms import SENTENCES, with_scheme
@@ -41,8 +43,13 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     else:
         raise click.UsageError("Give either a URL or --file.")
     title, counts = or_exit(lambda: sandbox.read(page.text, is_html=page.is_html))
-    now = datetime.now(UTC)
-    counted = report.of_counts(counts, stop_words, url=page.url or None, title=title or None, counted_at=now)
+    stored = columns_of(counts)
+    words = stored["result_all" if stop_words == "keep" else "result_no_stop_words"]
+    now, found_at = datetime.now(UTC), page.url or None
+    result = SimpleNamespace(
+        url=found_at, final_url=found_at, title=title or None, finished_at=now, words=words, **stored
+    )
+    counted = report.of_result(result, stop_words)
     click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
@@ -67,15 +74,18 @@ def read(path: str) -> FetchedPage:
 
 def table(counted: Report, shown: int | None) -> str:
     """Write the totals, then one word per line, as text."""
-    words = counted.words()[:shown]
-    width = max([len("word"), *(columns(word.text) for word in words)])
+    words = counted.counts[:shown]
+    width = max([len("word"), *(columns(word) for word, _ in words)])
     lines = [
         *(visible(text) for text in (counted.title, counted.final_url) if text),
         f"{counted.total_words:,} words, {counted.unique_words:,} different, {counted.content_percent}% content words",
         f"{counted.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
         "",
         f"rank  {padded('word', width)}    count  density",
-        *(f"{word.rank:4}  {padded(word.text, width)}  {word.count:7,}  {word.density:6.2f}%" for word in words),
+        *(
+            f"{rank:4}  {padded(word, width)}  {count:7,}  {counted.density(count):6.2f}%"
+            for rank, (word, count) in enumerate(words, start=1)
+        ),
     ]
     return "\n".join(lines) + "\n"
 

@@ -27,9 +27,6 @@ _UNFINISHED = update(Result).where(
 def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: AllowedServers = frozenset()) -> None:
     """Fetch the page of a result, and store its counts or why there are none.
 
-    Args:
-        allowed_servers: see `fetch`.
-
     Raises:
         FetchFailed: a transient failure and not the last attempt; it is stored, and the job is to be retried.
         SandboxTerminated, or what `is_transient`: the job is to be retried; nothing is stored.
@@ -39,7 +36,10 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
     if url is None:  # finished, cancelled or deleted
         return
     try:
-        _finish(result_id, status=DONE, error=None, **_counted(url, allowed_servers))
+        page = fetch(url, allowed_servers=allowed_servers)
+        title, counts = sandbox.read(page.text, is_html=page.is_html)
+        found = {"final_url": page.url, "title": title or None, **columns_of(counts)}
+        _finish(result_id, status=DONE, error=None, **found)
     except FetchFailed as error:
         if error.is_transient and not is_last_attempt:
             if _update(result_id, status=QUEUED, error=error.code) is None:  # cancelled or deleted meanwhile
@@ -59,15 +59,7 @@ def fail_interrupted(result_id: int) -> None:
     _finish(result_id, status=FAILED, error=INTERRUPTED)
 
 
-def _counted(url: str, allowed_servers: AllowedServers) -> dict[str, Any]:
-    """Fetch and count a page. Returns the columns of the result that depend on it."""
-    page = fetch(url, allowed_servers=allowed_servers)
-    title, counts = sandbox.read(page.text, is_html=page.is_html)
-    return {"final_url": page.url, "title": title or None, **columns_of(counts)}
-
-
 def columns_of(counts: Counts) -> dict[str, Any]:
-    """Return the columns of a result that hold what was counted."""
     return {
         "result_all": counts.words,
         "result_no_stop_words": counts.words_without_stop_words,
@@ -81,7 +73,7 @@ def _finish(result_id: int, **values: Any) -> None:
 
 
 def _update(result_id: int, **values: Any) -> str | None:
-    """Update a result if it is not finished. Returns its URL, or None if it is finished or deleted."""
+    """Update a result, and return its URL. Return None if it is finished or deleted."""
     change = _UNFINISHED.values(**values).returning(Result.url, Result.user_id)
     changed = db.session.execute(change, {"result_id": result_id}).one_or_none()
     if changed:
@@ -91,5 +83,5 @@ def _update(result_id: int, **values: Any) -> str | None:
 
 
 def purge_deleted_results() -> int:
-    """Delete for good the results that were deleted more than an hour ago. Returns how many."""
+    """Delete for good the results that were deleted more than an hour ago; return how many."""
     return purge(Result, has_expired(Result.deleted_at, HOUR))

@@ -31,12 +31,7 @@ CANCELLED = "cancelled"  # by its owner
 
 
 class FetchFailed(Exception):
-    """There is no page to count.
-
-    Args:
-        code: why.
-        is_transient: whether a retry may succeed.
-    """
+    """There is no page to count, because of `code`. If it `is_transient`, a retry may succeed."""
 
     def __init__(self, code: Failure, *, is_transient: bool = False) -> None:
         super().__init__(code)

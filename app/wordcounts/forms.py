@@ -76,11 +76,7 @@ class AskForm(FlaskForm):
 
 
 def failure_sentence(code: str, url: str) -> str:
-    """Return the sentence of a code. Newer releases may have stored codes that this one does not know.
-
-    Args:
-        url: the address that was asked for.
-    """
+    """Return the sentence of a code for this address. Newer releases may have stored codes that are unknown here."""
     port = urlsplit(url).netloc.rpartition(":")[2] if code == Failure.PORT else ""
     if not port.isdecimal():
         return str(SENTENCES.get(code, SENTENCES[INTERRUPTED]))

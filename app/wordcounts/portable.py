@@ -1,4 +1,4 @@
-"""Word counts that are done, in an export and back."""
+"""Export word counts that are done, and import them."""
 
 from collections.abc import Iterable, Iterator
 

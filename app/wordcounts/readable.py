@@ -55,10 +55,7 @@ def _decoded(escapes: str) -> str:
 
 
 def _host(netloc: str) -> str:
-    """Return the host in ASCII, but for labels of Hangul.
-
-    Raises: ValueError: it is not a host name.
-    """
+    """Return the host in ASCII, but for labels of Hangul. Raises: ValueError: it is not a host name."""
     if len(netloc) > LONGEST_NETLOC:  # to encode a long label as Punycode takes seconds
         raise ValueError
     host = netloc.encode("idna").decode("ascii")

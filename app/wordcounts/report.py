@@ -1,4 +1,4 @@
-"""A finished count, reported for its page, its downloads (CSV, JSON) and the command line. Pure.
+"""Report a finished count: on its page, in its downloads (CSV, JSON) and on the command line. Pure.
 
 The page groups Korean forms under their stem. It does so when it is shown, so that results of any age have it.
 Downloads list the words as they stand in the text.
@@ -12,30 +12,16 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from app.wordcounts.analysis.particles import stems
-from app.wordcounts.analysis.words import Counts, by_frequency, most_frequent
+from app.wordcounts.analysis.words import by_frequency, most_frequent
 
 # The columns of a result that have the same name in `Counts`.
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds", "truncated")
 COLUMNS = ("rank", "word", "count", "density")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
-
-
-@dataclass(slots=True)  # not frozen: that takes twice as long, and one report makes thousands
-class Word:
-    """A word as it stands in the text, in lower case.
-
-    Args:
-        density: percent of all words.
-    """
-
-    rank: int
-    text: str
-    count: int
-    density: float
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ class Report:
 
     Args:
         stop_words: "keep" or "drop", as `counts` does with stop words. The totals count them either way.
-        counts: each word and its count.
+        counts: each word and its count, the most frequent first.
         truncated: the page has more words than these.
     """
 
@@ -59,16 +45,13 @@ class Report:
     reading_seconds: int
     truncated: bool
     stop_words: str
-    counts: Mapping[str, int]
+    counts: list[tuple[str, int]]
     two_word_phrases: list[tuple[str, int]]
     three_word_phrases: list[tuple[str, int]]
 
-    def words(self) -> list[Word]:
-        """Return the words, the most frequent first."""
-        return [
-            Word(rank, text, count, 100 * count / self.total_words)
-            for rank, (text, count) in enumerate(by_frequency(self.counts), start=1)
-        ]
+    def density(self, count: int) -> float:
+        """Return the percentage of all words that occur so often."""
+        return 100 * count / self.total_words
 
     @property
     def content_percent(self) -> int:
@@ -80,32 +63,17 @@ class Report:
 
 
 def of_result(result: Any, stop_words: str) -> Report:
-    """Report a row of `service.get_result` whose status is DONE."""
+    """Report a row of `service.get_result` whose status is DONE, or an object with the same attributes."""
     return Report(
         url=result.url,
         final_url=result.final_url,
         title=result.title,
         counted_at=result.finished_at,
         stop_words=stop_words,
-        counts=result.words,
+        counts=by_frequency(result.words),
         two_word_phrases=by_frequency(result.phrases["2"]),
         three_word_phrases=by_frequency(result.phrases["3"]),
         **{name: getattr(result, name) for name in TOTALS},
-    )
-
-
-def of_counts(counts: Counts, stop_words: str, *, url: str | None, title: str | None, counted_at: datetime) -> Report:
-    """Report a count that is not stored, as `flask count` makes."""
-    return Report(
-        url=url,
-        final_url=url,
-        title=title,
-        counted_at=counted_at,
-        stop_words=stop_words,
-        counts=counts.words if stop_words == "keep" else counts.words_without_stop_words,
-        two_word_phrases=by_frequency(counts.two_word_phrases),
-        three_word_phrases=by_frequency(counts.three_word_phrases),
-        **{name: getattr(counts, name) for name in TOTALS},
     )
 
 
@@ -120,8 +88,8 @@ def as_csv(report: Report) -> str:
     file = io.StringIO()
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
-    for word in report.words():
-        rows.writerow((word.rank, harmless(word.text), word.count, f"{word.density:.3f}"))
+    for rank, (word, count) in enumerate(report.counts, start=1):
+        rows.writerow((rank, harmless(word), count, f"{report.density(count):.3f}"))
     return f"\ufeff{file.getvalue()}"
 
 
@@ -145,7 +113,7 @@ def as_json(report: Report) -> str:
         },
         "stop_words": report.stop_words,
         "truncated": report.truncated,
-        "words": [{"word": word.text, "count": word.count} for word in report.words()],
+        "words": [{"word": word, "count": count} for word, count in report.counts],
         "phrases": {
             "two_words": [{"phrase": phrase, "count": count} for phrase, count in report.two_word_phrases],
             "three_words": [{"phrase": phrase, "count": count} for phrase, count in report.three_word_phrases],
@@ -160,8 +128,8 @@ class Row:
 
     Args:
         rank: by count, also where the table is sorted by word.
-        density: percent of all words.
-        share: percent of the most frequent row's count.
+        density: percentage of all words.
+        share: percentage of the most frequent row's count.
         forms: words and their counts, the most frequent first; empty for a word that stands for itself.
     """
 
@@ -173,28 +141,19 @@ class Row:
     forms: list[tuple[str, int]]
 
 
-@dataclass(frozen=True)
-class WordTable:
-    """The rows to show.
-
-    Args:
-        total: how many rows there are, shown or not.
-        is_grouped: a row that is shown has forms.
-    """
-
+class WordTable(NamedTuple):
     rows: list[Row]
-    total: int
-    is_grouped: bool
+    total: int  # rows, shown or not
+    is_grouped: bool  # a row that is shown has forms
 
 
 def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None, by_word: bool) -> WordTable:
-    """Return the table of a result's words.
+    """Return the table of a result's words. Its rows are the most frequent ones, also if they are sorted by word.
 
     Args:
         words: each word and its count.
         total_words: of the page, stop words included.
         shown: how many rows; None for all.
-        by_word: sort them by word. The rows that are shown are the most frequent ones either way.
     """
     stem_of = stems(words)
     counts = _counts(words, stem_of)

@@ -8,7 +8,6 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -58,19 +57,6 @@ class AlreadyFinished(Exception):
 
 class ResultNotFound(Exception):
     """There is no such result, or it is deleted, or it is another user's and not shared."""
-
-
-@dataclass(frozen=True)
-class ResultPage:
-    """A page of results.
-
-    Args:
-        results: up to PAGE_SIZE, the newest first.
-        older: where the next page starts; None on the last one.
-    """
-
-    results: Sequence[ResultRow]
-    older: Cursor | None
 
 
 NOT_DELETED = Result.deleted_at.is_(None)
@@ -144,12 +130,10 @@ _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_upda
 
 
 def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
-    """Queue a count: the result's row and its job, in one transaction.
+    """Queue a count, its row and its job in one transaction, and return the public id of the result.
 
     Args:
         key: idempotency key. If a result has it already, nothing is queued, and the id is that result's.
-
-    Returns: the public id of the result.
 
     Raises:
         RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
@@ -174,14 +158,11 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
 
 
 def _enforce_rate_limits(user_id: int) -> None:
-    """Refuse another count for a person who has reached a limit.
+    """Refuse another count for a person who has reached a limit. Raises: TooManyUnfinished, HourlyLimitReached.
 
     The limits count the rows that are there, in one statement and in the transaction of `ask`: a count that was not
     stored takes nothing. A token bucket (app/limits) would be one more write, and less exact. The caller must hold the
     lock on the user's row. Without it, concurrent requests would exceed the limit.
-
-    Raises:
-        TooManyUnfinished, HourlyLimitReached: the transaction was rolled back.
     """
     usage = db.session.execute(_USAGE, {"owner": user_id}).one()
     if usage.in_hour >= MAX_PER_HOUR:
@@ -195,9 +176,7 @@ def _enforce_rate_limits(user_id: int) -> None:
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
     """Count the same page again, as a new result.
 
-    Raises:
-        ResultNotFound: nothing was stored.
-        RateLimited, QuotaReached, AccountGone: as `ask` does.
+    Raises: ResultNotFound, and what `ask` raises; nothing was stored.
     """
     url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
     if url is None:
@@ -205,21 +184,18 @@ def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uui
     return ask(user_id, url, key)
 
 
-def list_results(user_id: int, after: Cursor = START) -> ResultPage:
-    """Return a page of the user's results, the newest first."""
+def list_results(user_id: int, after: Cursor = START) -> tuple[Sequence[ResultRow], Cursor | None]:
+    """Return a page of the user's results, the newest first, and where the next one starts (keyset pagination)."""
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
-    return ResultPage(*cut_page(rows, PAGE_SIZE, lambda result: (result.id,)))
+    return cut_page(rows, PAGE_SIZE, lambda result: (result.id,))
 
 
 def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:
-    """Read one result: the reader's own, or a shared one.
+    """Read one result: the reader's own, or a shared one. Raises: ResultNotFound.
 
     Args:
         reader_id: None for a visitor who is not signed in.
         stop_words: "keep" or "drop": which of the two word lists the column `words` holds.
-
-    Raises:
-        ResultNotFound
     """
     result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
     if result is None:
@@ -231,10 +207,7 @@ def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_wor
     """Return the result once it is finished, or as it is after so many seconds (long polling).
 
     A request that waits holds a thread of its process, but no connection to the database. No more than SEATS wait in a
-    process; the others are answered at once, so that pages always have threads left (bulkhead).
-
-    Raises:
-        ResultNotFound
+    process; the others are answered at once, so that pages always have threads left (bulkhead). Raises: ResultNotFound.
     """
     deadline = time.monotonic() + min(seconds, LONGEST_WAIT)
     result = get_result(user_id, public_id, stop_words)
@@ -254,11 +227,10 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     """End an unfinished count. To cancel it twice is to cancel it once.
 
     Whoever changes an unfinished result first wins: its owner here, or a worker in counting.py. Both change it in one
-    statement that finds only unfinished ones, so the other one changes nothing. The job stays in the queue and does
-    nothing when its turn comes. The row stays too, and counts for the hourly rate limit.
+    statement that finds only unfinished ones. The job stays in the queue and does nothing when its turn comes. The row
+    stays too, and counts for the hourly rate limit.
 
-    Raises:
-        ResultNotFound, AlreadyFinished: nothing was changed.
+    Raises: ResultNotFound, AlreadyFinished: nothing was changed.
     """
     owner = {"owner": user_id, "result": public_id}
     is_cancelled = db.session.scalar(_CANCEL, owner) is not None
@@ -271,26 +243,20 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
 
 
 def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
-    """Let anybody who has the link read the result, or stop that.
-
-    Raises:
-        ResultNotFound
-    """
+    """Let anybody who has the link read the result, or stop that. Raises: ResultNotFound."""
     _change(user_id, public_id, shared=shared)
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
     """Soft delete: clear the content at once. The empty row stays for an hour and counts for the rate limit.
 
-    Raises:
-        ResultNotFound
+    Raises: ResultNotFound.
     """
     cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
     _change(user_id, public_id, url="", deleted_at=func.now(), **cleared)
 
 
 def _change(user_id: int, public_id: uuid.UUID, **values: Any) -> None:
-    """Change a result of the user's own. Raises: ResultNotFound."""
     change = update(Result).where(*_OWN).values(values).returning(Result.id)
     found = db.session.scalar(change, {"owner": user_id, "result": public_id}) is not None
     db.session.commit()

@@ -1,7 +1,7 @@
 """Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -33,28 +33,12 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 WORDS_SHOWN = 100  # without ?all=1
 
 
-@dataclass(frozen=True)
-class View:
-    """Read from the URL how a result is shown. Every link and form of its page keeps the view.
+class View(TypedDict):
+    """Say how a result is shown. Every link and form of its page keeps it."""
 
-    Args:
-        stop_words: "keep", or None to leave them out.
-        all: "1" for all words that are stored, None for the WORDS_SHOWN most frequent.
-        sort: "word", or None for the most frequent first.
-    """
-
-    stop_words: str | None
-    all: str | None
-    sort: str | None
-
-    @property
-    def word_list(self) -> str:
-        """Return the word list of `service.get_result`."""
-        return self.stop_words or "drop"
-
-    @property
-    def shown(self) -> int | None:
-        return None if self.all else WORDS_SHOWN
+    stop_words: str | None  # "keep", or None to leave them out
+    all: str | None  # "1" for all words that are stored, None for the WORDS_SHOWN most frequent
+    sort: str | None  # "word", or None for the most frequent first
 
 
 @bp.errorhandler(service.ResultNotFound)
@@ -95,14 +79,14 @@ def create() -> Answer:
 @public
 def show(public_id: uuid.UUID) -> Answer:
     view = requested_view()
-    result = service.get_result(reader_id(), public_id, view.word_list)
+    result = get_result(public_id, view["stop_words"])
     if not result.finished_at and request.args.get("seen") == progress_of(result):
         return "", 204  # to watch.js
     if result.status == DONE:
         return done_page(result, view)
     if result.status == FAILED:
         return result_page("failed", result, reason=failure_sentence(result.error, result.url))
-    return waiting_page(result)
+    return result_page("waiting", result, progress=progress_of(result))
 
 
 @bp.get("/<uuid:public_id>.csv")
@@ -139,7 +123,7 @@ def share(public_id: uuid.UUID) -> Answer:
         abort(422)
     view = requested_view()
     service.share_result(current_user.id, public_id, shared=request.form["shared"] == "1")
-    return redirect(url_for("wordcounts.show", public_id=public_id, **asdict(view), _anchor="sharing"))
+    return redirect(url_for("wordcounts.show", public_id=public_id, **view, _anchor="sharing"))
 
 
 @bp.post("/<uuid:public_id>/delete")
@@ -150,16 +134,10 @@ def delete(public_id: uuid.UUID) -> Answer:
 
 
 def requested_view() -> View:
-    return View(_one_of("stop_words", "keep"), _one_of("all", "1"), _one_of("sort", "word"))
-
-
-def requested_stop_words() -> str:
-    """Return the value of `?stop_words=`, "drop" without it."""
-    return _one_of("stop_words", "keep") or "drop"
+    return {"stop_words": _one_of("stop_words", "keep"), "all": _one_of("all", "1"), "sort": _one_of("sort", "word")}
 
 
 def requested_cursor() -> Cursor:
-    """Return where the page that `?before=` asks for starts."""
     before = request.args.get("before")
     try:
         return service.START if before is None else Cursor.parse(before, service.KEY_BOUNDS)
@@ -175,9 +153,10 @@ def _one_of(name: str, value: str) -> str | None:
     return asked
 
 
-def reader_id() -> int | None:
-    """Return the user's id, or None for a visitor who is not signed in and may only read shared results."""
-    return current_user.id if current_user.is_authenticated else None
+def get_result(public_id: uuid.UUID, stop_words: str | None) -> service.ResultRow:
+    """Read a result. A visitor who is not signed in reads a shared one alone."""
+    reader_id = current_user.id if current_user.is_authenticated else None
+    return service.get_result(reader_id, public_id, stop_words or "drop")
 
 
 def progress_of(result: service.ResultRow) -> str:
@@ -187,27 +166,22 @@ def progress_of(result: service.ResultRow) -> str:
 
 
 def done_page(result: service.ResultRow, view: View) -> str:
-    table = report.word_table(result.words, result.total_words, shown=view.shown, by_word=view.sort == "word")
-    return result_page("done", result, report=report.of_result(result, view.word_list), table=table, view=asdict(view))
+    shown = None if view["all"] else WORDS_SHOWN
+    table = report.word_table(result.words, result.total_words, shown=shown, by_word=view["sort"] == "word")
+    counted = report.of_result(result, view["stop_words"] or "drop")
+    return result_page("done", result, report=counted, table=table, view=view)
 
 
-def waiting_page(result: service.ResultRow) -> str:
-    return result_page("waiting", result, progress=progress_of(result))
-
-
-def result_page(name: str, result: service.ResultRow, **values: object) -> str:
+def result_page(name: str, result: service.ResultRow, **values: Any) -> str:
     """Render a page of one result. Users who are signed in also get the form for the next count."""
-    form = (
-        AskForm(formdata=None, url=readable(result.url) if result.is_own else None)
-        if current_user.is_authenticated
-        else None
-    )
+    url = readable(result.url) if result.is_own else None
+    form = AskForm(formdata=None, url=url) if current_user.is_authenticated else None
     return render_template(f"wordcounts/{name}.html", result=result, form=form, **values)
 
 
 def list_page(form: AskForm, after: Cursor = service.START) -> str:
-    page = service.list_results(current_user.id, after)
-    return render_template("wordcounts/index.html", form=form, page=page)
+    results, older = service.list_results(current_user.id, after)
+    return render_template("wordcounts/index.html", form=form, results=results, older=older)
 
 
 def to_result(public_id: uuid.UUID) -> Response:
@@ -216,11 +190,11 @@ def to_result(public_id: uuid.UUID) -> Response:
 
 def finished(public_id: uuid.UUID) -> report.Report:
     """Return the report of a result; 404 if it is not done."""
-    stop_words = requested_stop_words()
-    result = service.get_result(reader_id(), public_id, stop_words)
+    stop_words = _one_of("stop_words", "keep")
+    result = get_result(public_id, stop_words)
     if result.status != DONE:
         abort(404)
-    return report.of_result(result, stop_words)
+    return report.of_result(result, stop_words or "drop")
 
 
 def download(content: str, counted: report.Report, extension: str, content_type: str) -> Response:

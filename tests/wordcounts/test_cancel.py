@@ -43,11 +43,8 @@ def test_an_unfinished_one_offers_it_instead_of_counting_again(signed_in: Visito
     page = signed_in.get(f"/wordcounts/{public_id}").text
     assert f'action="/wordcounts/{public_id}/cancel"' in page
     assert "/again" not in page
-
-
-def test_a_finished_one_does_not_offer_it(signed_in: Visitor, alice: User) -> None:
-    for public_id in (done(alice), failed(alice, "dns")):
-        assert "/cancel" not in signed_in.get(f"/wordcounts/{public_id}").text
+    for finished in (done(alice), failed(alice, "dns")):
+        assert "/cancel" not in signed_in.get(f"/wordcounts/{finished}").text
 
 
 def test_its_page_is_not_fetched_any_more(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
@@ -95,14 +92,6 @@ def test_a_finished_one_stays_as_it_is_and_says_so(signed_in: Visitor, alice: Us
     assert stored() == before
 
 
-def test_a_poll_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    service.cancel_result(alice.id, public_id)
-    answer = signed_in.get(f"/wordcounts/{public_id}?seen=queued")
-    assert answer.status_code == 200
-    assert 'id="progress"' not in answer.text
-
-
 def test_it_makes_room_for_another_unfinished_count(signed_in: Visitor, alice: User) -> None:
     public_ids = [waiting(alice) for _ in range(service.MAX_UNFINISHED)]
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
@@ -126,15 +115,12 @@ def test_somebody_elses_is_404_also_if_it_is_shared(app: Flask, alice: User, bob
     assert stored() == before
 
 
-def test_what_is_not_there_is_404(signed_in: Visitor) -> None:
-    assert signed_in.submit("/wordcounts/00000000-0000-4000-8000-000000000000/cancel").status_code == 404
-
-
-def test_a_deleted_one_is_404(signed_in: Visitor, alice: User) -> None:
+def test_a_deleted_one_or_what_is_not_there_is_404(signed_in: Visitor, alice: User) -> None:
     public_id = waiting(alice)
     service.delete_result(alice.id, public_id)
     before = stored()
-    assert signed_in.submit(f"/wordcounts/{public_id}/cancel").status_code == 404
+    for gone in (public_id, "00000000-0000-4000-8000-000000000000"):
+        assert signed_in.submit(f"/wordcounts/{gone}/cancel").status_code == 404
     assert stored() == before
 
 
@@ -190,12 +176,5 @@ def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_
     service.ask(user_id, URL)
     number = stored("id")["id"]
     row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: counting.fail_interrupted(number))
-    assert error is None
-    assert stored() == row
-
-
-def test_a_count_that_is_cancelled_twice_is_cancelled_once(migrated: Flask, user_id: int) -> None:
-    public_id = service.ask(user_id, URL)
-    row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: service.cancel_result(user_id, public_id))
     assert error is None
     assert stored() == row

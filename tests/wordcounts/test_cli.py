@@ -4,21 +4,19 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
 from app import create_app
+from app.wordcounts.analysis import sandbox
 from config import TestingConfig
 from tests.databases import Environment
-from tests.visitor import Visitor
-from tests.wordcounts.hostile_answers import MISNESTED
 from tests.wordcounts.page_server import PageServer
 from tests.wordcounts.page_server import page as page_of
-from tests.wordcounts.results import COUNTED, done
 
 PAGE = "<title>Half moon</title><p>The moon is half of a moon.</p><p>반달 반달 반달 반달</p>"
 
@@ -77,20 +75,17 @@ def test_a_page_works(lone_app: Flask, server: PageServer) -> None:
     assert values["words"][0] == {"word": "반달", "count": 4}
 
 
-def test_a_page_that_is_not_there_is_said_in_one_sentence(lone_app: Flask, server: PageServer) -> None:
-    result = run(lone_app, server.url("/nothing"))
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["ftp://example.com", "http://127.0.0.1/", "", "a\x00b"],
-)
-def test_an_address_that_is_never_fetched_is_said_in_one_sentence(lone_app: Flask, url: str) -> None:
-    result = run(lone_app, url)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert len(result.stderr.splitlines()) == 1
+def test_a_page_that_cannot_be_counted_is_told_in_one_sentence(
+    lone_app: Flask, server: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [
+        run(lone_app, url) for url in (server.url("/nothing"), "ftp://example.com", "http://127.0.0.1/", "", "\0")
+    ]
+    monkeypatch.setattr(sandbox, "read", partial(sandbox.read, seconds=0))
+    results.append(run(lone_app, "--file", "-", stdin=b"<p>moon"))
+    assert results[-1].stderr == "The page is too complex for us to read. Choose another page.\n"
+    for result in results:
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
 
 
 def test_the_content_of_the_standard_input_tells_if_it_is_html(lone_app: Flask) -> None:
@@ -113,20 +108,6 @@ def test_a_wrong_use_is_refused(lone_app: Flask, arguments: list[str]) -> None:
     result = run(lone_app, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: " in result.stderr
-
-
-def shape(value: Any) -> Any:
-    """Return the keys of an object and of what is in it."""
-    if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
-    return [shape(item) for item in value[:1]] if isinstance(value, list) else None
-
-
-def test_its_json_has_the_shape_of_the_download(
-    app: Flask, signed_in: Visitor, alice: Any, page: Path, lone_app: Flask
-) -> None:
-    downloaded = signed_in.get(f"/wordcounts/{done(alice, **COUNTED)}.json").get_json()
-    assert shape(json.loads(run(lone_app, "--file", f"{page}", "--json").stdout)) == shape(downloaded)
 
 
 @pytest.mark.parametrize(("options", "count"), [([], 20), (["--all"], 30)])
@@ -154,11 +135,3 @@ def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
     result = run(lone_app, "--file", "-", stdin=body)
     assert result.exit_code == 0
     assert "0 words" in result.stdout
-
-
-def test_a_page_that_is_too_complicated_is_said_in_one_sentence(lone_app: Flask, tmp_path: Path) -> None:
-    path = tmp_path / "misnested.html"
-    path.write_text(MISNESTED)
-    result = run(lone_app, "--file", f"{path}")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "The page is too complex for us to read. Choose another page.\n"

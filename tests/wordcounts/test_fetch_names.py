@@ -2,13 +2,14 @@
 
 import socket
 import ssl
+from typing import Any
 
 import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import fetch
 from tests.wordcounts.conftest import Resolver
-from tests.wordcounts.page_server import PageServer, answering, page, redirect, unresponsive
+from tests.wordcounts.page_server import PageServer, answering, failure, page, redirect, unresponsive
 
 
 def test_it_resolves_a_name_once_a_hop_and_sends_the_name(resolve_by: Resolver) -> None:
@@ -80,32 +81,28 @@ def test_a_certificate_for_another_name_is_refused(
 ) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
     with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
-        with pytest.raises(FetchFailed) as refusal:
-            fetch(server.url(host=host), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
+        refusal = failure(server, server.url(host=host))
+        assert (refusal.code, refusal.is_transient) == (Failure.TLS, False)
         assert server.requests == []
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(resolve_by: Resolver, page_test_tls: ssl.SSLContext) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
     with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
-        with pytest.raises(FetchFailed) as refusal:
-            fetch(server.url(host="page.test"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
+        assert failure(server, server.url(host="page.test")).code is Failure.TLS
 
 
-def test_a_server_that_speaks_no_tls_is_refused() -> None:
-    with PageServer({}, at_connect=lambda connection: connection.sendall(page(b"a"))) as server:
-        with pytest.raises(FetchFailed) as refusal:
-            fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.is_transient) == (Failure.TLS, False)
-
-
-def test_a_connection_cut_off_during_the_tls_handshake_is_transient() -> None:
-    with PageServer({}, at_connect=lambda connection: connection.shutdown(socket.SHUT_RDWR)) as server:
-        with pytest.raises(FetchFailed) as refusal:
-            fetch(server.url().replace("http:", "https:"), allowed_servers=server.allowed)
-        assert (refusal.value.code, refusal.value.is_transient) == (Failure.NETWORK, True)
+@pytest.mark.parametrize(
+    ("at_connect", "code", "is_transient"),
+    [
+        (lambda connection: connection.sendall(page(b"a")), Failure.TLS, False),
+        (lambda connection: connection.shutdown(socket.SHUT_RDWR), Failure.NETWORK, True),
+    ],
+)
+def test_a_server_that_speaks_no_tls_or_hangs_up_is_refused(at_connect: Any, code: Failure, is_transient: bool) -> None:
+    with PageServer({}, at_connect=at_connect) as server:
+        refusal = failure(server, server.url().replace("http:", "https:"))
+        assert (refusal.code, refusal.is_transient) == (code, is_transient)
 
 
 def test_it_follows_a_redirect_from_https_to_http_as_browsers_do(

@@ -4,16 +4,13 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
 
 from app.accounts.models import User
-from app.extensions import db
 from app.wordcounts import service
-from app.wordcounts.models import Result
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
-from tests.wordcounts.results import done, failed, shared, waiting
+from tests.wordcounts.results import done, failed, shared, stored, waiting
 
 PARTS = ["", ".csv"]
 
@@ -29,8 +26,7 @@ def test_it_works(app: Flask, client: Visitor, signed_in: Visitor, alice: User, 
         assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
 
 
-@pytest.mark.parametrize("shared", ["1", "0"])
-@pytest.mark.parametrize("query", ["", "?stop_words=keep&all=1&sort=word"])
+@pytest.mark.parametrize(("query", "shared"), [("", "1"), ("?stop_words=keep&all=1&sort=word", "0")])
 def test_one_comes_back_to_the_same_place_and_the_same_view(
     signed_in: Visitor, alice: User, query: str, shared: str
 ) -> None:
@@ -41,35 +37,29 @@ def test_one_comes_back_to_the_same_place_and_the_same_view(
     assert 'id="sharing"' in signed_in.get(path + query).text
 
 
-def test_a_view_that_is_none_of_ours_is_400_and_shares_nothing(signed_in: Visitor, alice: User) -> None:
-    public_id = done(alice)
-    assert signed_in.submit(f"/wordcounts/{public_id}/share?sort=count", shared="1").status_code == 400
-    assert not service.get_result(alice.id, public_id).shared
+def test_the_owner_sees_the_link_and_a_button_to_copy_it_once_it_is_shared(
+    client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    path = f"/wordcounts/{done(alice)}"
+    link = f'value="http://localhost{path}" readonly'
+    assert not re.search(f"{link}|js/copy\\.", signed_in.get(path).text)
+    signed_in.submit(f"{path}/share", shared="1")
+    page = signed_in.get(path).text
+    assert link in page
+    assert re.search(r'<button [^>]*data-copy="link"[^>]* hidden>', page)
+    assert "js/copy." in page
+    assert "js/copy." not in client.get(path).text
 
 
-def test_the_link_stands_above_the_figures(signed_in: Visitor, alice: User) -> None:
-    page = signed_in.get(f"/wordcounts/{shared(alice)}").text
-    assert page.index('id="result"') < page.index('id="sharing"') < page.index('class="totals"')
+def test_it_can_be_stopped(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User) -> None:
+    path = f"/wordcounts/{shared(alice)}"
+    assert signed_in.submit(f"{path}/share", shared="0").status_code == 302
+    for end in PARTS:
+        answers = [browser.get(path + end).status_code for browser in (client, browser_of(app, bob), signed_in)]
+        assert answers == [302, 404, 200]
 
 
-def test_only_who_sees_a_link_loads_the_script_that_copies_it(client: Visitor, signed_in: Visitor, alice: User) -> None:
-    public_id = shared(alice)
-    assert re.search(r'<button [^>]*data-copy="link"[^>]* hidden>', signed_in.get(f"/wordcounts/{public_id}").text)
-    assert "js/copy." in signed_in.get(f"/wordcounts/{public_id}").text
-    assert "js/copy." not in client.get(f"/wordcounts/{public_id}").text
-    assert "js/copy." not in signed_in.get(f"/wordcounts/{done(alice)}").text
-
-
-@pytest.mark.parametrize("end", PARTS)
-def test_it_can_be_stopped(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User, end: str) -> None:
-    public_id = shared(alice)
-    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="0").status_code == 302
-    assert client.get(f"/wordcounts/{public_id}{end}").status_code == 302
-    assert browser_of(app, bob).get(f"/wordcounts/{public_id}{end}").status_code == 404
-    assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 200
-
-
-@pytest.mark.parametrize("end", ["", ".csv", "?stop_words=keep"])
+@pytest.mark.parametrize("end", ["", ".csv?stop_words=keep"])
 def test_a_stranger_is_led_to_sign_in_and_back_to_what_is_not_shared(client: Visitor, alice: User, end: str) -> None:
     path = f"/wordcounts/{done(alice)}{end}"
     asked = client.get(path)
@@ -101,18 +91,15 @@ def test_who_has_the_link_sees_neither_the_owners_name_nor_the_owners_buttons(
             assert '<meta name="robots" content="noindex">' in page
 
 
-def test_the_owner_sees_the_link_once_it_is_shared(signed_in: Visitor, alice: User) -> None:
+@pytest.mark.parametrize(
+    ("query", "fields", "status"),
+    [("", {}, 422), ("", {"shared": "2"}, 422), ("?sort=count", {"shared": "1"}, 400)],
+)
+def test_it_refuses_anything_else_and_shares_nothing(
+    signed_in: Visitor, alice: User, query: str, fields: dict[str, str], status: int
+) -> None:
     public_id = done(alice)
-    link = f'value="http://localhost/wordcounts/{public_id}" readonly'
-    assert link not in signed_in.get(f"/wordcounts/{public_id}").text
-    service.share_result(alice.id, public_id, shared=True)
-    assert link in signed_in.get(f"/wordcounts/{public_id}").text
-
-
-@pytest.mark.parametrize("fields", [{}, {"shared": "2"}])
-def test_it_refuses_anything_else_and_shares_nothing(signed_in: Visitor, alice: User, fields: dict[str, str]) -> None:
-    public_id = done(alice)
-    assert signed_in.submit(f"/wordcounts/{public_id}/share", **fields).status_code == 422
+    assert signed_in.submit(f"/wordcounts/{public_id}/share{query}", **fields).status_code == status
     assert not service.get_result(alice.id, public_id).shared
 
 
@@ -129,12 +116,6 @@ def test_nobody_else_changes_it_and_a_link_changes_nothing(
         assert signed_in.get(path).status_code == 405
     assert service.get_result(alice.id, public_id).shared == is_shared
     assert row_counts()["results"] == before["results"]
-
-
-def test_sharing_one_shares_no_other(client: Visitor, signed_in: Visitor, alice: User) -> None:
-    public_id, other = done(alice), done(alice)
-    signed_in.submit(f"/wordcounts/{public_id}/share", shared="1")
-    assert client.get(f"/wordcounts/{other}").status_code == 302
 
 
 def test_a_deleted_one_is_not_shared_any_more(client: Visitor, signed_in: Visitor, alice: User) -> None:
@@ -157,20 +138,14 @@ def test_a_deleted_one_is_gone_at_once(signed_in: Visitor, alice: User, make: ob
 
 def test_nothing_of_what_it_says_stays(signed_in: Visitor, alice: User) -> None:
     signed_in.submit(f"/wordcounts/{done(alice)}/delete")
-    result = db.session.scalars(select(Result).execution_options(populate_existing=True)).one()
-    assert result.url == ""
-    assert [result.final_url, result.title, result.result_all, result.result_no_stop_words, result.phrases] == [
-        None
-    ] * 5
+    row = stored("url, final_url, title, result_all, result_no_stop_words, phrases")
+    assert row.pop("url") == ""
+    assert set(row.values()) == {None}
 
 
-def test_to_delete_one_twice_is_404(signed_in: Visitor, alice: User) -> None:
-    public_id = done(alice)
+def test_to_delete_one_twice_or_what_is_not_there_is_404(signed_in: Visitor, alice: User) -> None:
+    public_id, kept = done(alice), done(alice)
     signed_in.submit(f"/wordcounts/{public_id}/delete")
-    assert signed_in.submit(f"/wordcounts/{public_id}/delete").status_code == 404
-
-
-def test_to_delete_what_is_not_there_is_404(signed_in: Visitor, alice: User) -> None:
-    done(alice)
-    assert signed_in.submit("/wordcounts/00000000-0000-4000-8000-000000000000/delete").status_code == 404
-    assert len(service.list_results(alice.id).results) == 1
+    for gone in (public_id, "00000000-0000-4000-8000-000000000000"):
+        assert signed_in.submit(f"/wordcounts/{gone}/delete").status_code == 404
+    assert [result.public_id for result in service.list_results(alice.id)[0]] == [kept]

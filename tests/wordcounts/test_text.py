@@ -71,6 +71,7 @@ TITLES = {
     "<svg><title>of a drawing</title></svg>": "",
     "<title></title>": "",
     "no title": "",
+    "<title>a\u202eb\u2066c</title>": "abc",
     "<title>bell\x07 escape\x1b[31m</title>": "bell escape[31m",
 }
 
@@ -89,7 +90,3 @@ def test_what_a_browser_without_scripts_is_told_in_the_head_is_not_read() -> Non
         "<head><noscript>Please enable JavaScript</noscript><title>t</title></head><body>hello<noscript>no</noscript>"
     )
     assert document(page) == Document("t", "hello")
-
-
-def test_a_title_turns_no_direction_of_writing() -> None:
-    assert document("<title>a\u202eb\u2066c</title>").title == "abc"

@@ -47,22 +47,13 @@ def test_it_comes_back_by_itself_with_scripts_and_without(signed_in: Visitor, al
     assert re.search(r'<script src="/static/js/watch\.[0-9a-f]{8}\.js" type="module"></script>', page)
 
 
-def test_a_finished_one_does_not(signed_in: Visitor, alice: User) -> None:
+def test_a_finished_one_does_not_and_a_poll_of_it_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
     for public_id in (done(alice), failed(alice, "dns")):
+        assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (200, False)
         page = signed_in.get(f"/wordcounts/{public_id}").text
         assert 'http-equiv="refresh"' not in page
         assert "watch." not in page
         assert "data-poll" not in page
-
-
-def test_the_history_does_not_load_the_script(signed_in: Visitor, alice: User) -> None:
-    waiting(alice)
-    assert "watch." not in signed_in.get("/wordcounts").text
-
-
-def test_a_poll_of_a_finished_one_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
-    for public_id in (done(alice), failed(alice, "dns")):
-        assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (200, False)
 
 
 def test_a_poll_of_a_deleted_one_loads_the_page_anew_which_is_404(signed_in: Visitor, alice: User) -> None:
@@ -92,7 +83,3 @@ def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
     assert "Counting the words on this page…" in page
     assert 'action="/wordcounts' not in page
     assert poll(client, f"/wordcounts/{public_id}?seen=running") == (204, False)
-
-
-def test_there_is_nothing_to_download_yet(signed_in: Visitor, alice: User) -> None:
-    assert signed_in.get(f"/wordcounts/{waiting(alice, status='running')}.csv").status_code == 404

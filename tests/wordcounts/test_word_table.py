@@ -96,13 +96,6 @@ def test_where_nothing_is_grouped_nothing_is_said_of_it(signed_in: Visitor, alic
     assert "<details>" not in page
 
 
-def test_a_caption_explains_no_column_that_a_phone_hides(signed_in: Visitor, alice: User) -> None:
-    """Both have the class that hides the column there."""
-    page = signed_in.get(moon(alice)).text
-    assert '<span class="density">Density is' in page
-    assert '<caption class="density">' in signed_in.get(moon(alice, result_no_stop_words={"moon": 1})).text
-
-
 def test_downloads_list_the_words_as_they_are_written(signed_in: Visitor, alice: User) -> None:
     path = moon(alice)
     listed = [(word["word"], word["count"]) for word in json.loads(signed_in.get(f"{path}.json").text)["words"]]

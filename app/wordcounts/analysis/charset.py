@@ -51,23 +51,19 @@ def media_type(content_type: str) -> str:
 
 
 def looks_like_html(body: bytes) -> bool:
-    """Content sniffing for a page without a Content-Type."""
+    """Return True if a page without a Content-Type is HTML (content sniffing)."""
     return bool(MARKUP.match(body.removeprefix(codecs.BOM_UTF8)))
 
 
 def looks_like_text(body: bytes) -> bool:
-    """Tell text from binary data by the first HEAD bytes. A byte order mark always means text."""
+    """Return True unless the first HEAD bytes are of binary data. A byte order mark always means text."""
     return body.startswith(tuple(BYTE_ORDER_MARKS)) or not BINARY.search(body[:HEAD])
 
 
 def decode(body: bytes, content_type: str) -> str:
-    """Decode a page. What cannot be decoded becomes U+FFFD, so this never fails.
+    """Decode a page, decompressed. What cannot be decoded becomes U+FFFD, so this never fails.
 
     The first of these decides: byte order mark, Content-Type header, <meta> or XML declaration, valid UTF-8, cp949.
-
-    Args:
-        body: the page, decompressed.
-        content_type: the value of the header, "" if there was none.
     """
     for mark, codec in BYTE_ORDER_MARKS.items():
         if body.startswith(mark):
@@ -84,7 +80,6 @@ def decode(body: bytes, content_type: str) -> str:
 
 
 def _codec_of(labels: list[str]) -> str | None:
-    """Return the codec of the first label that is known."""
     known = (CODECS.get(re.sub("[^a-z0-9]", "", label.lower())) for label in labels)
     return next(filter(None, known), None)
 

@@ -81,13 +81,7 @@ CACHED = 10_000  # words; frequent ones are those of many pages. About 3 MB
 
 
 def stems(words: Collection[str]) -> dict[str, str]:
-    """Find the stem of each word that has one.
-
-    Args:
-        words: those of a page.
-
-    Returns: word: stem. No stem has a stem itself. It need not be a word of the page.
-    """
+    """Map each of the page's words that has a stem to it. No stem has one itself. It need not be a word of the page."""
     found: dict[str, str] = {}
     others: dict[str, list[str]] = defaultdict(list)  # stem that is not a word of the page: its forms
     for word in words:
@@ -142,7 +136,7 @@ def _roots(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _show_a_noun(stem: str, particles: set[str]) -> bool:
-    """Tell whether a stem that is not a word of the page is a noun, by the particles of its forms."""
+    """Return True if a stem that is not a word of the page is a noun, by the particles of its forms."""
     if particles - ALSO_OF_VERBS:
         return len(particles) > 1
     return len(particles & CASES) > 1 and len(stem) > 1 and stem[-1] not in VERB_ENDS

@@ -37,17 +37,12 @@ class SandboxTerminated(Exception):
 
 
 class Reading(NamedTuple):
-    """The result of parsing a page."""
-
     title: str
     counts: Counts
 
 
 def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
-    """Take the title of a page and count its words, in a process of its own.
-
-    Args:
-        seconds: how long it may take.
+    """Take the title of a page and count its words, in a process of its own that may take so many seconds.
 
     Raises:
         FetchFailed: TOO_COMPLEX: over the limit on time or memory.
@@ -81,7 +76,6 @@ def _start(process: ForkServerProcess, sender: Connection) -> None:
 
 
 def _failure_of(exitcode: int | None) -> Exception:
-    """Return the exception for a process that ended without a result."""
     if exitcode in (-signal.SIGTERM, FORK_SERVER_GONE):
         return SandboxTerminated()
     if exitcode == 1:

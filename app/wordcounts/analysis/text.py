@@ -34,21 +34,15 @@ NOSCRIPT = re.compile(r"<noscript\b.*?</noscript\s*>", re.IGNORECASE | re.DOTALL
 
 @dataclass(frozen=True)
 class Document:
-    """The text of a page."""
-
     title: str  # at most LONGEST_TITLE characters; "" if there is none
     text: str  # one line per block, no empty lines
 
 
 def document(html: str) -> Document:
-    """Parse a page like a browser without style sheets and scripts.
+    """Parse a page like a browser without style sheets and scripts, and leave out NUL, which PostgreSQL cannot store.
 
     No input is an error: unclosed tags, text after </html> and text without tags are read as browsers read them.
-    The parser's time grows with the square of the nesting depth, and its memory with the square of some misnesting. So
-    parse the page of a stranger only in `sandbox.read`, which limits both.
-
-    Args:
-        html: the page, decoded. NUL characters are removed, because PostgreSQL cannot store them.
+    Parse the page of a stranger only in `sandbox.read`, which limits time and memory.
     """
     tree = LexborHTMLParser(_without_noscript_in_head(html.replace("\0", "")))
     lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root)).split("\n"))
@@ -64,7 +58,7 @@ def _without_noscript_in_head(html: str) -> str:
 
 
 def _title(tree: LexborHTMLParser) -> str:
-    """Read the title of the page. A <title> inside an <svg> is not one."""
+    """Return the title of the page. A <title> inside an <svg> is not one."""
     title = tree.css_first("title:not(svg title)")
     if title is None:
         return ""

@@ -122,11 +122,7 @@ def most_frequent(words: Mapping[str, int], most: int) -> dict[str, int]:
 
 
 def words_in(chunk: str) -> Iterable[str]:
-    """Split a chunk into words, normalized: lower case, straight apostrophes, composed (NFC).
-
-    Args:
-        chunk: text without white space.
-    """
+    """Split a chunk without spaces into words, normalized: lower case, straight apostrophes, composed (NFC)."""
     if SIMPLE.fullmatch(chunk):
         return (_shortened(chunk.lower()),)
     if not chunk.isascii():
@@ -151,18 +147,15 @@ def _shortened(word: str) -> str:
 
 
 def _read(text: str) -> tuple[list[str], list[float], int]:
-    """Number the words.
-
-    Returns:
-        The word of each number, the numbers in reading order with a LINE_END behind each line, and how many characters
-        were read, without white space.
+    """Return the word of each number, the numbers in reading order with a LINE_END behind each line, and how many
+    characters were read, without white space.
     """
     numbers: dict[str, int] = {"": 0}  # see _frequent_phrases
     # No word holds white space, and most chunks between white space occur again, so each is tokenized once.
     cache: dict[str, list[int]] = {}
     reading: list[float] = []
     characters = 0
-    for line in _lines(text):
+    for line in text.split("\n"):
         chunks = line.split()
         for chunk in chunks:
             if chunk not in cache:
@@ -175,23 +168,12 @@ def _read(text: str) -> tuple[list[str], list[float], int]:
     return list(numbers), reading, characters
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Yield the lines one by one. `text.split` would hold the whole text a second time."""
-    start = 0
-    while (end := text.find("\n", start)) != -1:
-        yield text[start:end]
-        start = end + 1
-    yield text[start:]
-
-
 def _frequent_phrases(reading: list[float], words: list[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the most frequent phrases of two words, and those of three (n-grams).
+    """Return the most frequent phrases of two words, and those of three (n-grams), each with its count.
 
     A phrase is kept as one number, not as a tuple of words: its digits, to a base of the number of different words, are
-    the words. So no object is made for each place in the text, only for each different phrase.
-
-    Each dict maps a phrase to its count, the most frequent first; of equally frequent ones, the one whose words come
-    first in the text. A phrase that occurs once is left out.
+    the words. So no object is made for each place in the text, only for each different phrase. Of equally frequent
+    ones, the one whose words come first in the text stands first. A phrase that occurs once is left out.
 
     Args:
         reading: the numbers of the words in reading order, with a LINE_END behind each line.

@@ -35,8 +35,6 @@ TRANSIENT_4XX = {408, 429}  # request timeout, too many requests
 
 @dataclass(frozen=True)
 class FetchedPage:
-    """A page as its server sent it, decoded."""
-
     url: str  # after redirects
     text: str
     is_html: bool  # otherwise it is plain text
@@ -45,15 +43,13 @@ class FetchedPage:
 def fetch(
     url: str, *, allowed_servers: AllowedServers = frozenset(), deadline_seconds: float = DEADLINE_SECONDS
 ) -> FetchedPage:
-    """Fetch a page.
+    """Fetch a page as a person typed its URL.
 
     Args:
-        url: as a person typed it.
         allowed_servers: (IP address, port) that may be connected to although the rules refuse it. For tests.
         deadline_seconds: after which the fetch ends in any case, DNS and redirects included.
 
-    Raises:
-        FetchFailed: with the reason, and whether a retry may succeed.
+    Raises: FetchFailed: with the reason, and whether a retry may succeed.
     """
     with Deadline(deadline_seconds) as deadline:
         try:
@@ -103,9 +99,7 @@ def _header_text(value: str) -> str:
 def _read_page(url: str, response: HTTPResponse) -> FetchedPage:
     """Read a response whose body has not been read yet; refuse by status and headers first.
 
-    Raises:
-        FetchFailed: HTTP_4XX, HTTP_5XX, EMPTY, CONTENT_TYPE, ENCODING or TOO_LARGE.
-        Exception: whatever urllib3 and http.client raise on a broken body.
+    Raises: FetchFailed; and whatever urllib3 and http.client raise on a broken body.
     """
     _refuse_status(response.status)
     content_type = response.headers.get("Content-Type", "")
@@ -122,14 +116,12 @@ def _read_page(url: str, response: HTTPResponse) -> FetchedPage:
 
 
 def _refuse_status(status: int) -> None:
-    """Refuse every status but 2xx."""
-    if 200 <= status < 300:
-        return
     if 400 <= status < 500:
         raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
     if 500 <= status < 600:
         raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
-    raise FetchFailed(Failure.EMPTY)
+    if not 200 <= status < 300:
+        raise FetchFailed(Failure.EMPTY)
 
 
 def _read_body(response: HTTPResponse) -> bytes:
@@ -148,7 +140,6 @@ def _read_body(response: HTTPResponse) -> bytes:
 
 
 def _failure_of(error: Exception) -> FetchFailed:
-    """Return the FetchFailed that an error of urllib3, http.client, ssl or the socket stands for."""
     cause = error.__cause__ if isinstance(error, urllib3.exceptions.SSLError) else error  # urllib3 wraps ssl's error
     if isinstance(error, urllib3.exceptions.DecodeError):
         return FetchFailed(Failure.ENCODING)

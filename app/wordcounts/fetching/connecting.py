@@ -13,7 +13,6 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Self
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -25,13 +24,10 @@ MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not
 
 
 class Deadline:
-    """A total deadline for a fetch: it shuts down the guarded socket when the time is up.
+    """Shut down the guarded socket when the time is up: a total deadline for a fetch.
 
     A socket's timeout starts over with each byte, so a server that sends one byte a second never exceeds it. Here a
-    timer in another thread shuts the connection down.
-
-    Args:
-        seconds: from now, for all sockets that are guarded one after the other.
+    timer in another thread shuts down each of the sockets that are guarded one after the other.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -45,9 +41,7 @@ class Deadline:
         self._timer.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         self._timer.join()
         self._release()
@@ -59,7 +53,7 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Tell if the time is up, by the clock: a socket's timeout may fire before the timer's thread runs."""
+        """Return True if the time is up, by the clock: a socket's timeout may fire before the timer's thread runs."""
         return time.monotonic() >= self._end
 
     def guard(self, sock: socket.socket) -> None:
@@ -90,8 +84,7 @@ class Deadline:
 def resolve(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> list[VettedAddress]:
     """Look up the addresses of the URL's host and vet them all, so no other address leaves this function.
 
-    Raises:
-        FetchFailed: DNS, DEADLINE, PORT or ADDRESS.
+    Raises: FetchFailed: DNS, DEADLINE, PORT or ADDRESS.
     """
     ips = [url.ip] if url.ip else _look_up(url.host, url.port, deadline)
     return vet(ips, url.port, allowed_servers)
@@ -101,9 +94,6 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[str]:
     """Return the IP addresses of a name, in the resolver's order of preference.
 
     getaddrinfo takes no timeout, so it runs in a thread. A thread that hangs is abandoned.
-
-    Raises:
-        FetchFailed: DNS or DEADLINE.
     """
     answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
 

@@ -31,10 +31,13 @@ SAFE = "!$%&'()*+,/:;=?@[]|~"
 
 FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # Unicode: controls, surrogates, spaces and line breaks
 
+# All unicast addresses of IPv6 that IANA has assigned. Loopback, IPv4-mapped, NAT64, unique local, link-local and
+# multicast addresses lie outside of it.
+ASSIGNED_V6 = ipaddress.IPv6Network("2000::/3")
 # Python's `is_global` is not enough: it is True for NAT64, 6to4, multicast and more, and differs between releases.
-# These lists are the IANA registries of special-purpose addresses (RFC 6890 and its updates). The rest is public.
-NOT_PUBLIC_V4 = [
-    ipaddress.IPv4Network(network)
+# These are the IANA registries of special-purpose addresses (RFC 6890 and its updates). The rest is public.
+NOT_PUBLIC = [
+    ipaddress.ip_network(network)
     for network in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",  # private
@@ -54,14 +57,6 @@ NOT_PUBLIC_V4 = [
         "198.51.100.0/24",  # documentation
         "203.0.113.0/24",  # documentation
         "224.0.0.0/3",  # multicast, reserved, broadcast
-    )
-]
-# All unicast addresses that IANA has assigned. Loopback, IPv4-mapped, NAT64, unique local, link-local and multicast
-# addresses lie outside of it.
-PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-NOT_PUBLIC_V6 = [
-    ipaddress.IPv6Network(network)
-    for network in (
         "2001::/23",  # IETF protocols: Teredo, ORCHID, benchmarks
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4, which can hold any IPv4 address
@@ -96,14 +91,12 @@ class PageUrl:
 
 
 def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUrl:
-    """Parse a URL as a person typed it.
+    """Parse a URL as a person typed it, with Korean letters in host and path, but without spaces.
 
     Args:
-        url: may hold Korean letters in host and path, but no spaces.
         allowed_servers: exceptions from the rules, as (IP address, port).
 
-    Raises:
-        FetchFailed: URL, SCHEME, CREDENTIALS, PORT or ADDRESS.
+    Raises: FetchFailed: URL, SCHEME, CREDENTIALS, PORT or ADDRESS.
     """
     parts = _split(url)
     if parts.scheme not in PORTS:
@@ -126,21 +119,13 @@ def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUr
 
 
 def follow_redirect(origin: PageUrl, location: str, allowed_servers: AllowedServers = frozenset()) -> PageUrl:
-    """Parse the Location of a redirect, which may be relative, by the same rules as a URL that was typed.
-
-    Raises:
-        FetchFailed: as `parse_url` does.
-    """
+    """Parse the Location of a redirect, which may be relative, by the same rules. Raises: FetchFailed."""
     _split(location)  # urljoin would silently drop the characters that this refuses
     return parse_url(urljoin(origin.url, location), allowed_servers)
 
 
 def _split(url: str) -> SplitResult:
-    """Split a URL.
-
-    Raises:
-        FetchFailed: URL, also for characters that urlsplit drops (tabs, line breaks) or that hide what is meant.
-    """
+    """Split a URL. Refuse characters that urlsplit drops (tabs, line breaks) or that hide what is meant."""
     if not 0 < len(url) <= MAX_URL_LENGTH:
         raise FetchFailed(Failure.URL)
     if "\\" in url or any(unicodedata.category(character) in FORBIDDEN_CATEGORIES for character in url):
@@ -152,11 +137,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _host(typed: str) -> str:
-    """Convert a host to the ASCII form in which it is looked up and sent.
-
-    Raises:
-        FetchFailed: URL or ADDRESS.
-    """
+    """Convert a host to the ASCII form in which it is looked up and sent. Raises: FetchFailed: URL or ADDRESS."""
     if len(typed) > MAX_HOST_LENGTH + 1:  # + 1 for a final dot. Encoding long labels as Punycode takes seconds.
         raise FetchFailed(Failure.URL)
     if typed.startswith("["):
@@ -183,13 +164,7 @@ def _host(typed: str) -> str:
 class VettedAddress:
     """An IP address and a port that may be connected to. Creating one is the check, so there is no unvetted one.
 
-    Args:
-        ip: IPv4 or IPv6.
-        port: 80 or 443.
-        allowed_servers: exceptions from the rules, as (IP address, port).
-
-    Raises:
-        FetchFailed: PORT or ADDRESS.
+    Raises: FetchFailed: PORT or ADDRESS.
     """
 
     ip: str
@@ -206,24 +181,19 @@ class VettedAddress:
 
 
 def vet(ips: Iterable[str], port: int, allowed_servers: AllowedServers = frozenset()) -> list[VettedAddress]:
-    """Vet all addresses of a host.
+    """Vet all addresses of a host. One bad address refuses it: an attacker's name server adds a public one to hide it.
 
-    One bad address refuses the host: an attacker's name server adds a public address to hide the private one.
-
-    Raises:
-        FetchFailed: PORT or ADDRESS.
+    Raises: FetchFailed: PORT or ADDRESS.
     """
     return [VettedAddress(ip, port, allowed_servers) for ip in ips]
 
 
 def is_public(ip: str) -> bool:
-    """Tell if this is an address of the public internet. A string that is not an IP address is not public."""
+    """Return True for an address of the public internet. A string that is not an IP address is not public."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv4Address):
-        return not any(address in network for network in NOT_PUBLIC_V4)
-    if address.scope_id is not None:
+    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id is not None or address not in ASSIGNED_V6):
         return False
-    return address in PUBLIC_V6 and not any(address in network for network in NOT_PUBLIC_V6)
+    return not any(address in network for network in NOT_PUBLIC)  # a network of the other version holds none
