@@ -14,7 +14,7 @@ from app.accounts import tasks as account_tasks
 from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import queue
-from app.notes import archive
+from app.notes import service
 from app.notes import tasks as note_tasks
 from app.notes.models import Note
 from app.todos import tasks as todo_tasks
@@ -126,9 +126,9 @@ def test_a_purge_skips_locked_rows_until_the_next_run(environment: Environment) 
         db.session.commit()
         with db.engine.begin() as other:
             other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
-            assert archive.purge_deleted_notes() == 2
+            assert service.purge_deleted_notes() == 2
             assert ids(NOTES) == [expired[1]]
             db.session.rollback()
-        assert archive.purge_deleted_notes() == 1
+        assert service.purge_deleted_notes() == 1
         db.session.remove()
         db.engine.dispose()

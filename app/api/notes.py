@@ -15,7 +15,7 @@ from app.api.blueprint import caller, created, has_signed_token
 from app.api.document import NEXT, Answer, operation
 from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, all_checked, checked, key_of
 from app.keyset import Cursor
-from app.notes import archive, cursor, rows, service
+from app.notes import cursor, listing, service
 from app.notes.forms import NoteForm
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
@@ -70,7 +70,9 @@ class ChangedNote(Body):
 class NoteQuery(Page):
     q: str = Field("", description="words that all occur, also in the archive, and #tags")
     tag: str = Field("", description="a tag, without #")
-    limit: int = Field(rows.SIZE, ge=1, le=rows.MOST, description="notes on the page; of a search by words at most 20")
+    limit: int = Field(
+        listing.PAGE_SIZE, ge=1, le=listing.MOST_ROWS, description="notes on the page; of a search by words at most 20"
+    )
 
 
 class IfMatch(Headers):
@@ -81,7 +83,7 @@ class IfMatch(Headers):
 def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
     after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
-    found, older = rows.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
+    found, older = listing.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
     return page("notes", objects(found), older)
 
 
@@ -118,7 +120,7 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     if headers.if_match is None:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
         raise Problem(428, _("If-Match is missing"), sentence)
-    note = rows.get_row(caller().id, note_id)
+    note = listing.get_row(caller().id, note_id)
     if note.deleted_at:
         raise service.NoteNotFound
     versions = versions_of(headers)
@@ -131,7 +133,7 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     try:
         service.update_note(caller().id, note_id, *text, note.version)
     except service.StaleVersion as error:
-        raise changed_meanwhile(rows.get_row(caller().id, note_id)) from error
+        raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
     return whole(note_id)
 
 
@@ -144,7 +146,7 @@ def note_pin(note_id: int) -> None:
 @operation("PUT, DELETE", "/notes/<id:note_id>/archive", "notes:write", may=[404])
 def note_archive(note_id: int) -> None:
     """Put a note into the archive (PUT), or take it out (DELETE)"""
-    archive.archive_note(caller().id, note_id, archived=request.method == "PUT")
+    service.archive_note(caller().id, note_id, archived=request.method == "PUT")
 
 
 @operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404, 412])
@@ -153,7 +155,7 @@ def delete_note(note_id: int, headers: IfMatch) -> None:
     try:
         service.delete_note(caller().id, note_id, versions_of(headers))
     except service.StaleVersion as error:
-        raise changed_meanwhile(rows.get_row(caller().id, note_id)) from error
+        raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
 
 
 @operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404])
@@ -166,28 +168,28 @@ def restore_note(note_id: int) -> Response:
 @operation("GET", "/notes/archive", "notes:read", NotePage)
 def list_archive(query: Page) -> Response:
     """List the archive, what was put away last first"""
-    found, older = archive.list_archive(caller().id, cursor_of(query, archive.KEY_BOUNDS))
+    found, older = service.list_archive(caller().id, cursor_of(query, service.ARCHIVE_BOUNDS))
     return several([note.id for note in found], older=older)
 
 
 @operation("GET", "/notes/trash", "notes:read", NotePage)
 def list_trash() -> Response:
     """List the trash, what was deleted last first; at most 100"""
-    return several([note.id for note in archive.list_trash(caller().id)])
+    return several([note.id for note in service.list_trash(caller().id)])
 
 
 @operation("DELETE", "/notes/trash/<id:note_id>", "notes:write", may=[404])
 def delete_note_for_good(note_id: int) -> None:
     """Delete a note of the trash for good"""
-    archive.delete_note_for_good(caller().id, note_id)
+    service.delete_note_for_good(caller().id, note_id)
 
 
 def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> Response:
-    return page("notes", objects(rows.rows_of(caller().id, ids)), older, status)
+    return page("notes", objects(listing.rows_of(caller().id, ids)), older, status)
 
 
 def whole(note_id: int, status: int = 200, **headers: str) -> Response:
-    note = rows.get_row(caller().id, note_id)
+    note = listing.get_row(caller().id, note_id)
     return answer(note._asdict(), status, {"ETag": etag(note), **headers})
 
 

@@ -82,10 +82,9 @@ class OneDay:
 
     @classmethod
     def parse(cls, text: str, zone: ZoneInfo) -> "OneDay":
-        """Read the day of `?day=`, such as "2026-11-22".
+        """Read the day of `?day=`, such as "2026-11-22". Raises: ValueError.
 
-        Raises:
-            ValueError: the text is not a day in this one spelling of ISO 8601, or no cursor could hold its notes.
+        It has one spelling of ISO 8601, and a cursor can hold its notes.
         """
         day = date.fromisoformat(text)
         if day.isoformat() != text or not DAYS[0] <= day < DAYS[1]:
@@ -97,9 +96,6 @@ def _two_ranges(rows: Select[Any], most: int) -> Subquery:
     """Return the rows of the day: pinned and other ones are two ranges of the index, each read from its newest note on.
 
     Without their order PostgreSQL would rather look for `most` of them in the whole table.
-
-    Args:
-        most: rows of each range.
     """
     of_day = rows.where(Note.created_at >= bindparam("begin"), Note.created_at < bindparam("end"))
     newest_first = of_day.order_by(Note.created_at.desc(), Note.id.desc()).limit(most)

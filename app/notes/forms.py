@@ -57,11 +57,7 @@ class EditNoteForm(NoteForm):
 class Selection:
     """Notes of a list, what to do to them, and the tag that they get: what was sent, as far as it makes sense.
 
-    Args:
-        fields: `note`, any number of times; `action`; `tag`.
-
-    Raises:
-        ValueError: no page of ours sends this.
+    Raises: ValueError: no page of ours sends this.
     """
 
     def __init__(self, fields: MultiDict[str, str]) -> None:

@@ -22,11 +22,12 @@ from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search
 from app.notes.search_statements import COUNTED, CURSOR, Found
-from app.notes.service import EXCERPT, LISTED, NOT_DELETED, OWNER, NoteRow
+from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow, read_one
 
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
 TAGS_OF_NOTE = 8  # tags that one note shows
+MOST_ROWS = 100  # whole notes on a page. A search by words, or by several tags, has PAGE_SIZE
 
 Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
 
@@ -135,7 +136,7 @@ def list_notes(
     If no note has the words as they are typed, the page is of the search with one of them corrected.
 
     Args:
-        size: notes on the page, at most MOST_SHOWN. Pages of words, or of several tags, have PAGE_SIZE.
+        size: at most MOST_SHOWN. Pages of words, or of several tags, have PAGE_SIZE.
     """
     page = found_page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
     if page.notes or page.older or after != START:
@@ -167,11 +168,7 @@ def rows_or_figures(statements: Statements, parameters: dict[str, Any]) -> Seque
 def page_of(
     rows: Sequence[NoteRow], after: Cursor, search: Search, size: int = PAGE_SIZE, *, is_sorted: bool = False
 ) -> NotePage:
-    """Return what a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone.
-
-    Args:
-        is_sorted: by relevance.
-    """
+    """Return what a statement of `beside` or of a search has found, as a page: of its rows, or of the figures alone."""
     position = position_of(after)
     figures = rows[0]
     listed = [row for row in rows if row.id is not None]
@@ -208,3 +205,42 @@ def _number_found(figures: NoteRow, so_far: int) -> int:
     """Return how many notes are found, of which so many were shown; of more than COUNTED only what is sure."""
     found: int = figures.total if figures.found is None else figures.found
     return max(min(found, COUNTED), so_far) if figures.is_least else found
+
+
+# Whole notes, without figures, for the API.
+_COLUMNS: tuple[Any, ...] = (
+    *(Note.id, Note.title, Note.content, Note.tags, Note.pinned, Note.version),
+    *(Note.created_at, Note.updated_at, Note.archived_at, Note.deleted_at),
+)
+_OWN: Select[Any] = select(*_COLUMNS).where(Note.user_id == OWNER)
+_OWN_PAGE = one_page(_OWN.where(LISTED), Note.pinned, Note.created_at, Note.id)
+_OWN_TAGGED = with_tag(_OWN.where(NOT_DELETED))
+_BY_ID = _OWN.where(Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
+_BY_IDS = _OWN.where(Note.id.in_(bindparam("ids", expanding=True)), NOT_DELETED | IN_TRASH)
+
+
+def list_rows(
+    user_id: int, after: Cursor, search: Search, size: int = PAGE_SIZE
+) -> tuple[Sequence[NoteRow], Cursor | None]:
+    """Return a page of the list by keyset pagination, and where the next one starts. A search corrects no word.
+
+    Args:
+        size: at most MOST_ROWS; of a search at most PAGE_SIZE.
+    """
+    if search.words or len(set(search.tags)) > 1:
+        found = found_page(user_id, after, search, min(size, PAGE_SIZE))
+        return rows_of(user_id, [note.id for note in found.notes]), found.older
+    parameters = {"owner": user_id, "limit": size + 1, "tag": next(iter(search.tags), None)}
+    rows = read(_OWN_TAGGED if search.tags else _OWN_PAGE, parameters | position_of(after).parameters).all()
+    return cut_page(rows, size, lambda note: key_of(note.pinned, note.created_at, note.id))
+
+
+def get_row(user_id: int, note_id: int) -> NoteRow:
+    """Return a note, also one in the trash. Raises: NoteNotFound."""
+    return read_one(_BY_ID, user_id, note_id)
+
+
+def rows_of(user_id: int, ids: Sequence[int]) -> Sequence[NoteRow]:
+    """Return the user's notes with these ids in their order, also those in the trash, without those that are gone."""
+    found = {note.id: note for note in read(_BY_IDS, {"owner": user_id, "ids": list(ids)})} if ids else {}
+    return [found[note_id] for note_id in ids if note_id in found]

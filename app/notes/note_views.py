@@ -1,4 +1,4 @@
-"""Show one note, edit it, tick off its tasks, pin it and share it; and show what is shared to whoever has its link."""
+"""Show one note, edit, pin, archive, delete and share it; show the archive, the trash, and what a shared link opens."""
 
 from difflib import SequenceMatcher
 from functools import partial
@@ -27,7 +27,7 @@ links = Blueprint("shared_notes", __name__)
 
 
 def add_to(notes: Blueprint) -> None:
-    """Add the pages of one note to the blueprint of notes."""
+    """Add these pages to the blueprint of notes."""
     notes.add_url_rule("/<id:note_id>", view_func=show)
     notes.add_url_rule("/<id:note_id>", view_func=change, methods=["POST"])
     notes.add_url_rule("/<id:note_id>/edit", view_func=edit)
@@ -36,6 +36,14 @@ def add_to(notes: Blueprint) -> None:
     notes.add_url_rule("/<id:note_id>/pin", view_func=pin, methods=["POST"])
     notes.add_url_rule("/<id:note_id>/share", view_func=share, methods=["POST"])
     notes.add_url_rule("/shared", view_func=list_shared)
+    notes.add_url_rule("/archive", view_func=archived)
+    notes.add_url_rule("/<id:note_id>/archive", "archive", archive_note, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/unarchive", view_func=unarchive, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/delete", view_func=delete, methods=["POST"])
+    notes.add_url_rule("/trash", view_func=trash)
+    notes.add_url_rule("/trash/empty", view_func=empty_trash, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/restore", view_func=restore, methods=["POST"])
+    notes.add_url_rule("/<id:note_id>/delete-for-good", view_func=delete_for_good, methods=["POST"])
 
 
 @from_follower
@@ -139,6 +147,64 @@ def list_shared() -> Answer:
     after = requested("before", partial(Cursor.parse, bounds=sharing.KEY_BOUNDS))
     notes, older = sharing.list_shared(current_user.id, after or sharing.START)
     return render_template("notes/list_shared.html", notes=notes, older=older)
+
+
+@from_follower
+def archived() -> str:
+    after = requested("before", partial(Cursor.parse, bounds=service.ARCHIVE_BOUNDS))
+    notes, older = service.list_archive(current_user.id, after or service.ARCHIVE_START)
+    return render_template("notes/archive.html", notes=notes, older=older)
+
+
+def archive_note(note_id: int) -> Response:
+    name = service.archive_note(current_user.id, note_id, archived=True)
+    back = return_url(url_for("notes.index"))
+    undo = url_for("notes.unarchive", note_id=note_id, next=back)
+    flash(_("Archived “%(name)s”.", name=name), f"undo {undo}")  # _messages.html makes it a button
+    return redirect(back)
+
+
+def unarchive(note_id: int) -> Response:
+    name = service.archive_note(current_user.id, note_id, archived=False)
+    flash(_("“%(name)s” is back in the list.", name=name))
+    return redirect(return_url(url_for("notes.index")))
+
+
+def delete(note_id: int) -> Response:
+    name = service.delete_note(current_user.id, note_id)
+    back = return_url(url_for("notes.index"))
+    undo = url_for("notes.restore", note_id=note_id, next=back)
+    sentence = _("Moved “%(name)s” to the trash.", name=name)
+    if sharing.is_shared(current_user.id, note_id):
+        sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
+    flash(sentence, f"undo {undo}")
+    return redirect(back)
+
+
+@from_follower
+def trash() -> str:
+    return render_template("notes/trash.html", notes=service.list_trash(current_user.id))
+
+
+def empty_trash() -> Response:
+    service.empty_trash(current_user.id)
+    flash(_("The trash is empty."))
+    return redirect(url_for("notes.trash"))
+
+
+def restore(note_id: int) -> Response:
+    name = service.restore_note(current_user.id, note_id)
+    if sharing.is_shared(current_user.id, note_id):
+        flash(_("“%(name)s” restored. Its link works again.", name=name))
+    else:
+        flash(_("“%(name)s” restored.", name=name))
+    return redirect(return_url(url_for("notes.index")))
+
+
+def delete_for_good(note_id: int) -> Response:
+    name = service.delete_note_for_good(current_user.id, note_id)
+    flash(_("“%(name)s” deleted for good.", name=name))
+    return redirect(url_for("notes.trash"))
 
 
 @links.get("/s/<token>", endpoint="show")

@@ -106,13 +106,9 @@ def parameters_of(search: Search) -> dict[str, Any]:
 
 
 def by_list_order(shown: Select[Any], size: int) -> Found:
-    """Return the hits after the cursor in the order of the list, and figures beside them.
+    """Return the hits after the cursor in the order of the list, at most `size`, and figures beside them.
 
     PostgreSQL does not run a part whose condition is false, and stops the others when the page is full.
-
-    Args:
-        shown: the columns of notes that the page shows.
-        size: rows at most.
 
     Returns: the page, and four columns.
         found: hits; COUNTED + 1 if there are more.
@@ -180,7 +176,6 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
 
 
 def texts(name: str) -> ColumnElement[Any]:
-    """Return a parameter as an array of texts."""
     return cast(bindparam(name), ARRAY(Text))
 
 
@@ -245,11 +240,7 @@ def _are_many_of_newest(size: int) -> ColumnElement[bool]:
 
 
 def _candidates(most: Any) -> CTE:
-    """Return those of the user alone, since the owner is one of the terms. The recheck looks at `user_id` all the same.
-
-    Args:
-        most: of more candidates the rest is left out.
-    """
+    """Return those of the user alone, since the owner is one of the terms. The recheck looks at `user_id` too."""
     terms = func.note_terms(Note.user_id, Note.title, Note.content, Note.tags, type_=ARRAY(BigInteger))
     wanted_terms = func.note_terms(OWNER, "", bindparam("terms"), texts("tags"), type_=ARRAY(BigInteger))
     initials = func.note_initials(Note.user_id, Note.title, Note.content, type_=ARRAY(BigInteger))

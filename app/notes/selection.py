@@ -38,14 +38,8 @@ MOST_SELECTED = MOST_SHOWN
 
 
 class Tagged(NamedTuple):
-    """
-    Args:
-        tagged: notes that have the tag now.
-        full: notes that have no room for it, and are as they were.
-    """
-
-    tagged: int
-    full: int
+    tagged: int  # notes that have the tag now
+    full: int  # notes that have no room for it, and are as they were
 
 
 def _chosen(condition: ColumnElement[bool], *columns: Any) -> Select[Any]:

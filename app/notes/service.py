@@ -1,6 +1,7 @@
-"""Create, read, edit, pin, delete and restore notes. Another user's note is not found.
+"""Create, read, edit, pin, archive, delete and restore notes. Another user's note is not found.
 
-The list is in listing.py, the archive and the trash are in archive.py.
+The list is in listing.py. A note in the archive is out of the list and its tags, but a search by words finds it. A note
+in the trash can be read, restored and deleted for good, until a nightly job purges it.
 """
 
 import uuid
@@ -8,19 +9,39 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Delete, Row, Select, Update, and_, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Delete,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    null,
+    select,
+    tuple_,
+    update,
+)
 
 from app.accounts.service import owner_required
 from app.extensions import db, read
+from app.keyset import Cursor, cut_page
 from app.limits.idempotency import Key
 from app.limits.quotas import DeletedSince, Quota, StoredBefore
+from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
 from app.notes.models import Note, NoteShare
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
-from app.soft_delete import can_be_restored
+from app.soft_delete import can_be_restored, has_expired, purge
 
 TRIES = 5  # of a tick, against edits of the same moment
 TRASH_RETENTION = timedelta(days=30)
 QUOTA = Quota(Note, 100_000)
+PAGE_SIZE = 20
+TRASH_SHOWN = 100
+ARCHIVE_BOUNDS = SORT_KEY[1:]  # archived_at in microseconds since 1970, id
+ARCHIVE_START = Cursor.start(ARCHIVE_BOUNDS)
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -38,11 +59,7 @@ class NoteNotFound(Exception):
 
 
 class StaleVersion(Exception):
-    """Optimistic locking: the note was edited since the version that this edit started from.
-
-    Args:
-        current: the note as it is stored now.
-    """
+    """Optimistic locking: the note was edited since the version that this edit started from. `current` is it now."""
 
     def __init__(self, current: NoteRow) -> None:
         super().__init__(current.version)
@@ -61,6 +78,24 @@ _ONE_OR_DELETED = (
     .where(NOT_DELETED | IN_TRASH)
 )
 
+_ARCHIVE_KEY = (Note.archived_at, Note.id)
+_ARCHIVE = (
+    select(Note.id, Note.title, EXCERPT, Note.archived_at)
+    .where(
+        Note.user_id == OWNER,
+        IN_ARCHIVE,
+        tuple_(*_ARCHIVE_KEY) < tuple_(bindparam("archived_at"), bindparam("note_id")),
+    )
+    .order_by(*(column.desc() for column in _ARCHIVE_KEY))
+    .limit(PAGE_SIZE + 1)
+)
+_TRASH = (
+    select(Note.id, Note.title, EXCERPT, Note.deleted_at, DAYS_LEFT.label("days_left"))
+    .where(Note.user_id == OWNER, IN_TRASH)
+    .order_by(Note.deleted_at.desc(), Note.id.desc())
+    .limit(TRASH_SHOWN)
+)
+
 
 def create_note(user_id: int, title: str, content: str, key: Key | None = None) -> int:
     """Store a note and return its id.
@@ -68,8 +103,7 @@ def create_note(user_id: int, title: str, content: str, key: Key | None = None) 
     Args:
         key: idempotency key. If a note has it already, nothing is stored, and the id is that note's.
 
-    Raises:
-        AccountGone, QuotaReached, DeletedSince: nothing was stored.
+    Raises: AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
     try:
         with owner_required():
@@ -82,14 +116,12 @@ def create_note(user_id: int, title: str, content: str, key: Key | None = None) 
 
 
 def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: Key | None = None) -> list[int]:
-    """Store several notes, all of them or none, and return their ids.
+    """Store several notes, each a title and a text, all of them or none, and return their ids.
 
     Args:
-        texts: the title and the text of each.
         key: of the request, as for `create_note`. The ids are those of the notes that are not deleted for good.
 
-    Raises:
-        AccountGone, QuotaReached, DeletedSince: nothing was stored.
+    Raises: AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
     keys = [key and Key(uuid.uuid5(key.row_key, str(number)), key.is_used) for number in range(len(texts))]
     try:
@@ -119,10 +151,7 @@ def get_note(user_id: int, note_id: int) -> NoteRow:
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
-    """Return a note that may be in the trash (`deleted_at`, `days_left`) and shared (`share_token`).
-
-    Raises: NoteNotFound.
-    """
+    """Return a note that may be in the trash (`deleted_at`) and shared (`share_token`). Raises: NoteNotFound."""
     return read_one(_ONE_OR_DELETED, user_id, note_id)
 
 
@@ -134,18 +163,14 @@ def read_one(statement: Select[*tuple[Any, ...]], user_id: int, note_id: int) ->
 
 
 def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:
-    """Edit a note, with optimistic locking: only if it is still at the version that the edit started from.
+    """Edit a note, with optimistic locking: only if it is still at this version. Return the version that is stored now.
 
     A note that has this title and text already is not a conflict: the same edit came twice, since its answer was lost.
 
     Args:
         from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
 
-    Returns: the version that is stored now.
-
-    Raises:
-        StaleVersion: it was edited, or moved to the trash, meanwhile; nothing was stored.
-        NoteNotFound
+    Raises: NoteNotFound; StaleVersion: it was edited, or moved to the trash, meanwhile. Nothing was stored.
     """
     kept = NOT_DELETED | IN_TRASH if from_trash else NOT_DELETED
     change = own_note(user_id, note_id).where(kept, Note.version == version)
@@ -164,10 +189,8 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
 def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
     """Tick a task of the note's text off, or open it again. Nothing changes if it is so already.
 
-    Raises:
-        TaskNotFound: the line is another one by now; nothing was stored.
-        StaleVersion: the note was edited again and again meanwhile; nothing was stored.
-        NoteNotFound
+    Raises: NoteNotFound; TaskNotFound: the line is another one by now; StaleVersion: the note was edited again and
+        again meanwhile. Nothing was stored.
     """
     for _ in range(TRIES):
         note = get_note(user_id, note_id)
@@ -190,9 +213,7 @@ def delete_note(user_id: int, note_id: int, versions: Collection[int] | None = N
     Args:
         versions: optimistic locking: delete it only if it is at one of these versions; None: at any.
 
-    Raises:
-        StaleVersion: it is at another version; nothing was changed.
-        NoteNotFound
+    Raises: NoteNotFound; StaleVersion: it is at another version. Nothing was changed.
     """
     deletion = own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now())
     if versions is None:
@@ -206,6 +227,45 @@ def delete_note(user_id: int, note_id: int, versions: Collection[int] | None = N
 def restore_note(user_id: int, note_id: int) -> str:
     """Restore a note from the trash and return its name. Raises: NoteNotFound."""
     return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
+
+
+def archive_note(user_id: int, note_id: int, *, archived: bool) -> str:
+    """Put a note into the archive, or take it out, and return its name. Nothing changes if it is there already.
+
+    It stays pinned while it is there, so that it comes back to where it was. Raises: NoteNotFound.
+    """
+    archived_at = func.coalesce(Note.archived_at, func.now()) if archived else null()
+    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(archived_at=archived_at))
+
+
+def list_archive(user_id: int, after: Cursor = ARCHIVE_START) -> tuple[Sequence[NoteRow], Cursor | None]:
+    """Return a page of the archive (keyset pagination), what was put away last first, and where the next one starts."""
+    microseconds, note_id = after.key
+    rows = read(_ARCHIVE, {"owner": user_id, "archived_at": moment_at(microseconds), "note_id": note_id}).all()
+    return cut_page(rows, PAGE_SIZE, lambda note: (microseconds_of(note.archived_at), note.id))
+
+
+def list_trash(user_id: int) -> Sequence[NoteRow]:
+    """Return the notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
+    return read(_TRASH, {"owner": user_id}).all()
+
+
+def delete_note_for_good(user_id: int, note_id: int) -> str:
+    """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
+    return apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
+
+
+def empty_trash(user_id: int) -> None:
+    """Delete all of the user's deleted notes for good, in the order of their ids, in which selection.py locks them."""
+    deleted = select(Note.id).where(Note.user_id == user_id, Note.deleted_at.is_not(None))
+    rows = deleted.order_by(Note.id).with_for_update().cte("rows")
+    db.session.execute(delete(Note).where(Note.id == rows.c.id))
+    db.session.commit()
+
+
+def purge_deleted_notes() -> int:
+    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION; return how many."""
+    return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
 def own_note(user_id: int, note_id: int) -> Update:

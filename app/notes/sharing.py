@@ -58,8 +58,7 @@ _PAGE = (
 def share_note(user_id: int, note_id: int) -> str:
     """Let anybody read the note who has its link, and return the link's token. One that is shared keeps its own.
 
-    Raises:
-        NoteNotFound: also for a note in the trash. Nothing was stored.
+    Raises: NoteNotFound: also for a note in the trash. Nothing was stored.
     """
     drawn = secrets.token_urlsafe(TOKEN_BYTES)
     token: str | None = db.session.scalar(_SHARE, {"owner": user_id, "note": note_id, "drawn": drawn})
@@ -85,8 +84,7 @@ def is_shared(user_id: int, note_id: int) -> bool:
 def get_shared_note(token: str) -> NoteRow:
     """Return the title, the content and `updated_at` of the note that has this link; nothing of whose it is.
 
-    Raises:
-        NoteNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
+    Raises: NoteNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
     """
     note = read(_BY_TOKEN, {"token": token}).one_or_none() if TOKEN.fullmatch(token) else None
     if note is None:
@@ -95,9 +93,6 @@ def get_shared_note(token: str) -> NoteRow:
 
 
 def list_shared(user_id: int, after: Cursor = START) -> tuple[Sequence[NoteRow], Cursor | None]:
-    """Return a page of the notes that the user shares, the last shared first, and where the next page starts.
-
-    Those in the trash have `deleted_at`.
-    """
+    """Return a page of the notes that the user shares, the last shared first, and where the next page starts."""
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
     return cut_page(rows, PAGE_SIZE, lambda note: (note.share_id,))

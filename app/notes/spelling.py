@@ -70,8 +70,7 @@ def _compose(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=10)  # twice the words of a search, which asks several times
 def near_words(word: str) -> dict[str, bool]:
-    """Return the words that are one key away, each with True if the slip is a likely one: not any wrong or additional
-    key.
+    """Return the words one key away, each with True if the slip is likely: not any wrong or additional key.
 
     Empty for a word of fewer than FEWEST_LETTERS, of more than MOST_KEYS, of consonants alone, or with a digit or sign.
     """

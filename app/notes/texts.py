@@ -69,10 +69,8 @@ class TaskNotFound(Exception):
 class Tick:
     """Name the line of a box on the page, as it is sent when the box is used.
 
-    Args:
-        line: of the text, from 0.
-        checksum: of the line without its mark (CRC-32). It names the line, since the note may have changed since.
-        is_done: what the task becomes; not "the other way round", so that it may be sent twice.
+    `checksum` is of the line without its mark (CRC-32). It names the line, since the note may have changed since.
+    `is_done` is what the task becomes; not "the other way round", so that it may be sent twice.
     """
 
     line: int

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
 from app.limits.quotas import QuotaReached
-from app.notes import archive_views, listing, note_views, selection, service
+from app.notes import listing, note_views, selection, service
 from app.notes.cursor import SORT_KEY, START, microseconds_of, moment_at, parse_cursor
 from app.notes.days import OneDay, group_by_day, list_day
 from app.notes.figures import list_tags
@@ -33,7 +33,6 @@ Answer = str | Response | tuple[str, int]
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 bp.add_app_template_filter(name_and_excerpt)
 note_views.add_to(bp)
-archive_views.add_to(bp)
 
 
 @bp.errorhandler(service.NoteNotFound)

@@ -9,7 +9,7 @@ from flask import Flask
 from app.api.answers import list_mark
 from app.api.document import document
 from app.keyset import Cursor
-from app.notes import archive
+from app.notes import service as notes
 from app.notes.cursor import START
 from app.todos import listing
 from app.wordcounts import service
@@ -21,7 +21,7 @@ LISTS = {
     "/notes?tag=home": START,
     "/notes?q=moon": START,
     "/notes?q=sun": START,
-    "/notes/archive": Cursor.start(archive.KEY_BOUNDS),
+    "/notes/archive": Cursor.start(notes.ARCHIVE_BOUNDS),
     "/todos": Cursor.start(listing.KEY_BOUNDS),
     "/todos?sort=due": Cursor.start(listing.KEY_BOUNDS),
     "/todos?completed=true": Cursor.start(listing.KEY_BOUNDS),

@@ -12,7 +12,7 @@ from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLin
 from app.extensions import db
 from app.notes import listing
 from app.notes import service as notes
-from app.notes.archive import archive_note
+from app.notes.service import archive_note
 from app.notes.sharing import share_note
 from app.passkeys import service
 from app.photos import service as photos

@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from app.notes.archive import archive_note
-from app.notes.service import delete_note
+from app.notes.service import archive_note, delete_note
 from app.todos import service
 from tests.browser.controls import button, hold, is_settled, posts_of, row, text, title
 from tests.browser.site import Reader

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from app.accounts import sign_up_links
 from app.accounts.models import SignUpLink
 from app.extensions import db
-from app.notes.archive import list_archive
 from app.notes.listing import list_notes
+from app.notes.service import list_archive
 from tests.browser.checks import axe_violations
 from tests.browser.controls import Control, Keyboard, link, text
 from tests.browser.pages import PASSWORD

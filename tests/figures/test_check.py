@@ -7,7 +7,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.figures.tasks import check_figures
 from app.notes import service as notes
-from app.notes.archive import archive_note
+from app.notes.service import archive_note
 from tests.figures.counts import counted, kept
 
 DUE = "UPDATE users SET figures_counted_at = now() - interval '13 hours'"

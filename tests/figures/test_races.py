@@ -15,10 +15,9 @@ from app.accounts import service as accounts
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.figures.tasks import check_figures
-from app.notes import archive, portable, selection, service
-from app.notes.archive import archive_note
+from app.notes import portable, selection, service
 from app.notes.models import Note
-from app.notes.service import NoteNotFound, StaleVersion
+from app.notes.service import NoteNotFound, StaleVersion, archive_note
 from app.notes.texts import tags_of
 from app.todos import service as todos
 from app.todos.service import TodoNotFound
@@ -66,9 +65,9 @@ def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]
         lambda: service.restore_note(user_id, note),
         lambda: archive_note(user_id, note, archived=chance.random() < 0.5),
         chance.choice(several_at_once(chance, user_id)),
-        lambda: archive.empty_trash(user_id),
+        lambda: service.empty_trash(user_id),
         lambda: in_one_transaction(EXPIRED, note),
-        archive.purge_deleted_notes,
+        service.purge_deleted_notes,
         lambda: imports(user_id),
         lambda: todos.create_todo(user_id, "one"),
         lambda: todos.change_todo(user_id, todo, completed=True),
@@ -87,7 +86,7 @@ def several_at_once(chance: random.Random, user_id: int) -> list[Callable[[], ob
         lambda: selection.tag_notes(user_id, ids, chance.choice("abcdef")),
         lambda: selection.undo(user_id, "archive", selection.put_away(user_id, ids, "archive")[1]),
         lambda: selection.undo(user_id, "delete", selection.put_away(user_id, ids, "delete")[1]),
-        lambda: archive.empty_trash(user_id),
+        lambda: service.empty_trash(user_id),
     ]
 
 

@@ -9,11 +9,10 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import archive
+from app.notes import service
 from app.notes import service as notes
-from app.notes.archive import archive_note
 from app.notes.models import Note
-from app.notes.service import IN_ARCHIVE
+from app.notes.service import IN_ARCHIVE, archive_note
 from app.todos import service as todos
 from tests.database import row_counts
 from tests.figures.counts import counted, kept
@@ -40,8 +39,8 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     ),
     "edit the tags of an archived note": lambda user, _: notes.update_note(user.id, in_archive(user), "", "#e", 1),
     "pin an archived note": lambda user, _: notes.pin_note(user.id, in_archive(user), pinned=True),
-    "empty the trash": lambda user, _: archive.empty_trash(user.id),
-    "purge": lambda user, _: archive.purge_deleted_notes(),
+    "empty the trash": lambda user, _: service.empty_trash(user.id),
+    "purge": lambda user, _: service.purge_deleted_notes(),
     "create a todo": lambda user, _: todos.create_todo(user.id, "one more"),
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),

@@ -7,10 +7,10 @@ from sqlalchemy import func, select, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import archive, listing, service
-from app.notes.archive import archive_note, list_archive
+from app.notes import listing, service
 from app.notes.models import Note
 from app.notes.search import Search
+from app.notes.service import archive_note, list_archive
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -160,7 +160,7 @@ def test_the_archive_shows_nothing_of_another_user(signed_in: Visitor, bob: User
 
 
 def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(signed_in: Visitor, alice: User) -> None:
-    numbers = range(2 * archive.PAGE_SIZE + 1)
+    numbers = range(2 * service.PAGE_SIZE + 1)
     for number in numbers:
         archive_note(alice.id, service.create_note(alice.id, f"note {number}", ""), archived=True)
     db.session.execute(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))

@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import archive, selection, service
-from app.notes.archive import list_archive
+from app.notes import selection, service
 from app.notes.models import CONTENT_LENGTH, Note
+from app.notes.service import list_archive
 from app.notes.texts import tags_of
 from tests.conftest import browser_of
 from tests.figures.counts import counted, kept
@@ -98,7 +98,7 @@ def test_move_to_the_trash_and_undo(signed_in: Visitor, alice: User, ids: list[i
     send(signed_in, ids[:2], "delete", "/notes/select?q=note")
     page = signed_in.get("/notes?q=note").text
     assert "Notes moved to the trash: 2." in page
-    assert {note.id for note in archive.list_trash(alice.id)} == {before_all, *ids[:2]}
+    assert {note.id for note in service.list_trash(alice.id)} == {before_all, *ids[:2]}
     assert kept() == counted()
     undo = undo_of(page)
     assert signed_in.submit(undo).location == "/notes?q=note"

@@ -11,10 +11,9 @@ from app.accounts import service as accounts
 from app.accounts.changes import delete_account
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import archive, service, sharing
-from app.notes.archive import archive_note
+from app.notes import service, sharing
 from app.notes.models import NoteShare
-from app.notes.service import NoteNotFound
+from app.notes.service import NoteNotFound, archive_note
 from app.notes.sharing import TOKEN, get_shared_note, list_shared, share_note, stop_sharing
 from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.notes.test_trash import age
@@ -116,12 +115,12 @@ def test_deleted_for_good_the_link_is_gone(alice: User, note_id: int, end: str) 
     token = share_note(alice.id, note_id)
     service.delete_note(alice.id, note_id)
     if end == "one":
-        archive.delete_note_for_good(alice.id, note_id)
+        service.delete_note_for_good(alice.id, note_id)
     elif end == "all":
-        archive.empty_trash(alice.id)
+        service.empty_trash(alice.id)
     else:
         age(note_id, days=31)
-        archive.purge_deleted_notes()
+        service.purge_deleted_notes()
     assert not opens(token)
     assert number_of_links() == 0
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import archive, service
+from app.notes import service
 from app.notes.models import Note
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -94,7 +94,7 @@ def test_emptying_asks_first_also_without_javascript(signed_in: Visitor, alice: 
     page = signed_in.get("/notes/trash").text
     assert page.index("<summary") < page.index('action="/notes/trash/empty"') < page.index("</details>")
     assert signed_in.get("/notes/trash/empty").status_code == 405
-    assert archive.list_trash(alice.id)
+    assert service.list_trash(alice.id)
 
 
 def test_the_trash_shows_nothing_of_another_user(signed_in: Visitor, bob: User) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.notes import archive, listing, service
+from app.notes import listing, service
 from app.notes.models import Note
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -189,7 +189,7 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
 
 def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.delete_note(alice.id, note_id)
-    archive.empty_trash(alice.id)
+    service.empty_trash(alice.id)
     fields = {"title": "Books", "content": "mine", "version": "1", "from_trash": "1"}
     assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
 

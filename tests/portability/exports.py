@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
-from app.notes.archive import archive_note
 from app.notes.models import Note
+from app.notes.service import archive_note
 from app.todos import service as todos
 from app.todos.models import Todo
 from app.wordcounts.models import Result

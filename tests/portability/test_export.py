@@ -15,8 +15,8 @@ from sqlalchemy import func, update
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
-from app.notes.archive import archive_note
 from app.notes.models import Note
+from app.notes.service import archive_note
 from app.portability import service as portability
 from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, MarkdownFiles, safe_name

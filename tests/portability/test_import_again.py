@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from app.accounts.models import User
 from app.keyset import Cursor
-from app.notes import archive
 from app.notes import listing as note_list
+from app.notes import service
 from app.notes import service as notes
-from app.notes.archive import archive_note, list_archive
 from app.notes.cursor import key_of
+from app.notes.service import archive_note, list_archive
 from app.todos import listing, order
 from app.todos import service as todos
 from tests.portability.exports import export, import_
@@ -59,7 +59,7 @@ def test_an_imported_note_in_the_trash_can_be_restored_even_if_deleted_long_ago(
 ) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
-    [thrown_away] = archive.list_trash(alice.id)
+    [thrown_away] = service.list_trash(alice.id)
     notes.restore_note(alice.id, thrown_away.id)
     assert len(note_list.list_notes(alice.id).notes) == 1
 

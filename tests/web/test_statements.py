@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
-from app.notes.archive import archive_note
 from app.notes.models import Note
+from app.notes.service import archive_note
 from app.notes.sharing import share_note
 from app.todos import service as todos
 from tests.conftest import browser_of

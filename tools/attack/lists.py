@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from app.accounts.models import User
-from app.notes import archive
+from app.notes import service
 from app.notes import service as notes
 from app.todos import service as todos
 from tests.wordcounts import results
@@ -34,7 +34,7 @@ def furnish(site: Site, owner: User) -> None:
     """Create more than a page of each list."""
     with site.app.app_context():
         for note_id in notes.create_notes(owner.id, [(f"{WORD} {number}", "text #owner") for number in range(90)])[:40]:
-            archive.archive_note(owner.id, note_id, archived=note_id % 8 != 0)
+            service.archive_note(owner.id, note_id, archived=note_id % 8 != 0)
             if note_id % 8 == 0:
                 notes.delete_note(owner.id, note_id)
         for number in range(120):

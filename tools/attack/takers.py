@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from app.notes import archive
+from app.notes import service
 from app.notes import service as notes
 from app.todos import service as todos
 from tools.attack.finding import Finding, fingerprint
@@ -23,7 +23,7 @@ def put_away(site: Site, user_id: int, ids: dict[str, Any], turn: int) -> None:
     """Let the owner's things be in each state by turns: only what is in the trash can be restored, or deleted there."""
     with site.app.app_context():
         if turn % 3 == 1:
-            archive.archive_note(user_id, ids["note_id"], archived=True)
+            service.archive_note(user_id, ids["note_id"], archived=True)
         elif turn % 3 == 2:
             notes.delete_note(user_id, ids["note_id"])
             todos.delete_todo(user_id, ids["todo_id"])
