@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import event, select, text
 
-from app import create_app, soft_delete
+from app import soft_delete
 from app.accounts import service as accounts
 from app.accounts import tasks as account_tasks
 from app.accounts.models import User
@@ -19,9 +18,7 @@ from app.notes import tasks as note_tasks
 from app.notes.models import Note
 from app.todos import tasks as todo_tasks
 from app.wordcounts import tasks as wordcount_tasks
-from config import TestingConfig
 from tests.conftest import PASSWORD
-from tests.databases import Environment
 
 
 class Purge(NamedTuple):
@@ -117,18 +114,12 @@ def test_a_job_with_the_old_task_name_still_runs(app: Flask, alice: User, purge:
     assert ids(purge) == []
 
 
-def test_a_purge_skips_locked_rows_until_the_next_run(environment: Environment) -> None:
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        flask_migrate.upgrade(directory=f"{app.root_path}/../migrations")
-        user = accounts.sign_up("at@example.com", "at", PASSWORD)
-        expired = insert(NOTES, user, NOTES.expired, count=3)
-        db.session.commit()
-        with db.engine.begin() as other:
-            other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
-            assert service.purge_deleted_notes() == 2
-            assert ids(NOTES) == [expired[1]]
-            db.session.rollback()
-        assert service.purge_deleted_notes() == 1
-        db.session.remove()
-        db.engine.dispose()
+def test_a_purge_skips_locked_rows_until_the_next_run(migrated: Flask) -> None:
+    expired = insert(NOTES, accounts.sign_up("at@example.com", "at", PASSWORD), NOTES.expired, count=3)
+    db.session.commit()
+    with db.engine.begin() as other:
+        other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
+        assert service.purge_deleted_notes() == 2
+        assert ids(NOTES) == [expired[1]]
+        db.session.rollback()
+    assert service.purge_deleted_notes() == 1

@@ -4,9 +4,8 @@ In either order the sort key is the rank, a number that falls from the top of th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,8 +35,7 @@ DAY_ZERO = date(2000, 1, 1)
 NO_DUE_DATE, DONE = -(10**6), -2 * 10**6  # ranks below that of every due date
 
 
-@dataclass(frozen=True)
-class TodoPage:
+class TodoPage(NamedTuple):
     """Up to PAGE_SIZE todos, where the older ones start if there are any, and how many are open and done in all."""
 
     todos: Sequence[TodoRow]

@@ -34,8 +34,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
     Args:
         completed: the neighbour has to be done, or open, as in the list on the screen; None takes any.
 
-    Returns:
-        The lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
+    Returns: the lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
 
     Raises: TodoNotFound.
     """
@@ -57,15 +56,10 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
 def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None = None) -> int | None:
     """Move a todo to the place of another; it and those between them move by one place. At most FARTHEST rows change.
 
-    Args:
+    Args and return value are those of `move_todo`, but:
         onto: the todo that stands there now.
-        completed: as for `move_todo`.
 
-    Returns: as `move_todo`.
-
-    Raises:
-        TodoNotFound
-        TooFar: nothing was changed.
+    Raises: TodoNotFound, TooFar: nothing was changed.
     """
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     pair = db.session.execute(_OWN.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()

@@ -4,7 +4,7 @@ The list is in listing.py, its order in order.py.
 """
 
 from datetime import date, timedelta
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, update
 
@@ -24,17 +24,6 @@ TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 class TodoNotFound(Exception):
     """There is no such todo, or it is another user's, or it is deleted."""
-
-
-class Cleared(NamedTuple):
-    """
-    Args:
-        moment: what `restore_cleared` needs.
-        todos: how many were deleted.
-    """
-
-    moment: int
-    todos: int
 
 
 class Changes(TypedDict, total=False):
@@ -70,8 +59,7 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
     Args:
         key: idempotency key. If a todo has it already, nothing is stored, and the id is that todo's.
 
-    Raises:
-        AccountGone, QuotaReached, DeletedSince: nothing was stored.
+    Raises: AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
     try:
         with owner_required():
@@ -119,19 +107,18 @@ def delete_todo(user_id: int, todo_id: int) -> str:
 def restore_todo(user_id: int, todo_id: int) -> str:
     """Restore a deleted todo at its position and return its description. Does nothing to one that is not deleted.
 
-    Raises:
-        TodoNotFound: also when it was deleted longer than UNDO_FOR ago.
+    Raises: TodoNotFound: also when it was deleted longer than UNDO_FOR ago.
     """
     return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
 
 
-def clear_completed(user_id: int) -> Cleared | None:
-    """Delete all done todos, as delete_todo() does. None if no todo was done."""
+def clear_completed(user_id: int) -> tuple[int, int]:
+    """Delete all done todos, as delete_todo() does. Return the moment for `restore_cleared`, and how many they were."""
     db.session.execute(LOCK_OWNER, {"owner": user_id})
     clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, NOT_DELETED).values(deleted_at=_THIS_MOMENT)
     moments = db.session.scalars(clear.returning(_MICROSECOND)).all()
     db.session.commit()
-    return Cleared(moments[0], len(moments)) if moments else None
+    return max(moments, default=0), len(moments)
 
 
 def restore_cleared(user_id: int, moment: int) -> None:

@@ -132,10 +132,11 @@ def restore(todo_id: int) -> Answer:
 @bp.post("/clear-completed")
 def clear_completed() -> Answer:
     place = requested_place()
-    if cleared := service.clear_completed(current_user.id):
-        several = _("%(count)s completed todos deleted.", count=number(cleared.todos))
-        sentence = several if cleared.todos > 1 else _("1 completed todo deleted.")
-        flash(sentence, f"undo {url_for('todos.restore_cleared', moment=cleared.moment, **place)}")
+    moment, count = service.clear_completed(current_user.id)
+    if count:
+        several = _("%(count)s completed todos deleted.", count=number(count))
+        sentence = several if count > 1 else _("1 completed todo deleted.")
+        flash(sentence, f"undo {url_for('todos.restore_cleared', moment=moment, **place)}")
     return return_to(place)
 
 

@@ -34,6 +34,8 @@ def archived_titles(user: User) -> list[str]:
 def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, alice: User) -> None:
     note_id = service.create_note(alice.id, "Books", "three #read")
     assert f'aria-labelledby="a note-{note_id}" formaction="/notes/{note_id}/archive"' in signed_in.get("/notes").text
+    assert "<b>Archived</b>" not in signed_in.get("/notes?q=books").text
+    assert f'formaction="/notes/{note_id}/archive?next=/notes"' in signed_in.get(f"/notes/{note_id}").text
     assert signed_in.submit(f"/notes/{note_id}/archive").location == "/notes"
     page = signed_in.get("/notes").text
     assert "Archived “Books”." in page
@@ -43,15 +45,6 @@ def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, a
     page = signed_in.get("/notes").text
     assert "“Books” is back in the list." in page
     assert f'id="note-{note_id}"' in page
-
-
-def test_it_is_put_away_and_taken_out_where_it_is_read(signed_in: Visitor, alice: User) -> None:
-    note_id = service.create_note(alice.id, "Books", "")
-    assert f'formaction="/notes/{note_id}/archive?next=/notes"' in signed_in.get(f"/notes/{note_id}").text
-    signed_in.submit(f"/notes/{note_id}/archive?next=/notes")
-    page = signed_in.get(f"/notes/{note_id}").text
-    assert f'action="/notes/{note_id}/unarchive?next=/notes/{note_id}"' in page
-    assert f"/notes/{note_id}/archive" not in page
 
 
 def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, note_id: int) -> None:
@@ -80,11 +73,6 @@ def test_the_search_finds_it_and_says_that_it_is_archived(signed_in: Visitor, no
         assert f'aria-labelledby="u note-{note_id}" formaction="/notes/{note_id}/unarchive"' in page, query
         assert 'id="u"' in page, query
         assert f'formaction="/notes/{note_id}/pin"' not in page, query
-
-
-def test_a_note_of_the_list_does_not_say_so(signed_in: Visitor, alice: User) -> None:
-    service.create_note(alice.id, "Books", "")
-    assert "<b>Archived</b>" not in signed_in.get("/notes?q=books").text
 
 
 def test_the_day_on_which_it_was_written_shows_it(signed_in: Visitor, alice: User, note_id: int) -> None:
@@ -125,10 +113,6 @@ def test_a_pinned_note_comes_back_pinned(alice: User) -> None:
     for archived in (True, False):
         archive_note(alice.id, note_id, archived=archived)
     assert service.get_note(alice.id, note_id).pinned
-
-
-def test_the_version_stays_so_an_open_editor_can_save(alice: User, note_id: int) -> None:
-    assert service.update_note(alice.id, note_id, "Books", "edited", version=1) == 2
 
 
 def test_putting_it_away_twice_leaves_it_where_it_is(alice: User, note_id: int) -> None:

@@ -42,6 +42,7 @@ def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> 
     assert "20 of 21" in page
     older = signed_in.get(older_of(page)).text
     assert "note number 0<" in older
+    assert 'data-list="/notes?shown=21"' in older  # how long the list is now
     assert 'rel="next"' not in older
 
 
@@ -137,13 +138,6 @@ def test_any_other_length_is_400(signed_in: Visitor) -> None:
         assert signed_in.get("/notes", query_string={"shown": shown}).status_code == 400, shown
 
 
-def test_show_older_says_how_long_the_list_is_now(signed_in: Visitor, alice: User) -> None:
-    for number in range(45):
-        service.create_note(alice.id, f"note {number}", "")
-    older = listing.list_notes(alice.id).older
-    assert 'data-list="/notes?shown=40"' in signed_in.get(f"/notes?before={older}").text
-
-
 def test_the_notes_stand_under_their_days_in_the_readers_zone(signed_in: Visitor, alice: User) -> None:
     write_at(alice, "2020-03-01 14:59+00", "2020-03-01 15:00+00", pinned=["2020-01-01 00:00+00"])
     signed_in.set_cookie("time_zone", "Asia/Seoul")  # where 15:00 is midnight
@@ -216,21 +210,22 @@ def walk(node: Node, above: list[str]) -> Iterator[tuple[list[str], Node]]:
         yield from walk(child, [*above, node["Node Type"]])
 
 
-@pytest.mark.parametrize("page", [4, 40])  # pinned ones fill the first five pages
-def test_a_page_reads_its_own_rows_alone_and_in_their_order(alice: User, bob: User, page: int) -> None:
+def test_a_page_reads_its_own_rows_alone_and_in_their_order(alice: User, bob: User) -> None:
     fill(bob, 5_000)
     fill(alice, 1_000)
     fill(alice, 500, deleted_at="now()")  # the trash, of newer and older notes
     fill(alice, 2_000, archived_at="now()")
     after = START
-    for _ in range(page):
+    for page in range(1, 41):
         after = listing.list_notes(alice.id, after).older or START
-    [(above, scan)] = [
-        (above, scan)
-        for above, scan in scans_of_notes(listing._PAGE[0], alice, after)
-        if scan.get("Index Name") == LIST_ORDER
-    ]
-    assert above[-1] == "Limit"  # the index has the order already
-    assert (scan["Node Type"], scan["Scan Direction"]) == ("Index Scan", "Backward")
-    assert scan["Actual Rows"] == listing.PAGE_SIZE + 1
-    assert "Filter" not in scan
+        if page not in (4, 40):  # pinned ones fill the first five pages
+            continue
+        [(above, scan)] = [
+            (above, scan)
+            for above, scan in scans_of_notes(listing._PAGE[0], alice, after)
+            if scan.get("Index Name") == LIST_ORDER
+        ]
+        assert above[-1] == "Limit"  # the index has the order already
+        assert (scan["Node Type"], scan["Scan Direction"]) == ("Index Scan", "Backward")
+        assert scan["Actual Rows"] == listing.PAGE_SIZE + 1
+        assert "Filter" not in scan

@@ -182,7 +182,4 @@ def test_any_text_is_shown_and_is_no_xss(signed_in: Visitor) -> None:
         assert "<script>alert" not in answer.text, content
         assert 'href="javascript' not in answer.text, content
         assert "<b>" not in answer.text, content
-
-
-def test_without_fields_it_is_empty(signed_in: Visitor) -> None:
     assert signed_in.submit("/notes/preview").status_code == 200

@@ -91,9 +91,6 @@ def test_the_page_says_what_it_shows_instead(signed_in: Visitor, notes: dict[str
     assert "No notes match “감쟈”. Shown instead: “감자”." in page
     assert "<mark>감자</mark>수제비" in page
     assert 'value="감쟈"' in page
-    signed_in.set_cookie("language", "ko")
-    page = signed_in.get("/notes?q=감쟈", headers={"Accept-Language": "ko"}).text
-    assert "‘감쟈’ 검색 결과가 없어서 ‘감자’ 검색 결과를 보여 드려요." in page
 
 
 def test_older_notes_are_those_of_the_corrected_word(signed_in: Visitor, alice: User) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from itertools import count
 
 import pytest
 from flask import Flask
@@ -265,19 +264,18 @@ def test_at_most_a_page_of_notes_is_chosen(signed_in: Visitor, ids: list[int]) -
     assert send(signed_in, too_many[: selection.MOST_SELECTED], "delete").status_code == 302
 
 
-@pytest.mark.parametrize("action", ["tag", "delete"])
 def test_two_hundred_notes_take_as_many_statements_as_one(
-    signed_in: Visitor, alice: User, statements: list[str], action: str
+    signed_in: Visitor, alice: User, statements: list[str]
 ) -> None:
     ids = [service.create_note(alice.id, f"{number}", "text") for number in range(selection.MOST_SELECTED)]
-    names = count()
     signed_in.csrf_token()
-    taken = []
-    for chosen in (ids[:1], ids[1:]):
-        statements.clear()
-        assert send(signed_in, chosen, action, tag=f"tag{next(names)}").status_code == 302
-        taken.append(len(statements))
-    assert taken[0] == taken[1] <= 4, statements
+    for action in ("tag", "delete"):
+        taken = []
+        for chosen in (ids[:1], ids[1:]):
+            statements.clear()
+            assert send(signed_in, chosen, action, tag="tag").status_code == 302
+            taken.append(len(statements))
+        assert taken[0] == taken[1] <= 4, statements
 
 
 def test_a_long_search_is_not_kept_in_the_cookie(signed_in: Visitor, ids: list[int]) -> None:

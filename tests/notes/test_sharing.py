@@ -8,14 +8,13 @@ from sqlalchemy import func, select, text
 
 from app.accounts import hashing
 from app.accounts import service as accounts
-from app.accounts.changes import delete_account
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service, sharing
 from app.notes.models import NoteShare
 from app.notes.service import NoteNotFound, archive_note
 from app.notes.sharing import TOKEN, get_shared_note, list_shared, share_note, stop_sharing
-from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
+from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.notes.test_trash import age
 from tests.waiting import wait_until
 
@@ -123,14 +122,6 @@ def test_deleted_for_good_the_link_is_gone(alice: User, note_id: int, end: str) 
         service.purge_deleted_notes()
     assert not opens(token)
     assert number_of_links() == 0
-
-
-def test_with_the_account_its_links_are_gone_and_no_other(alice: User, bob: User, note_id: int) -> None:
-    token = share_note(alice.id, note_id)
-    bobs = share_note(bob.id, service.create_note(bob.id, "Bob's", ""))
-    delete_account(alice.id, PASSWORD, CLIENT)
-    assert (opens(token), opens(bobs)) == (False, True)
-    assert number_of_links() == 1
 
 
 def test_what_is_almost_the_token_opens_nothing(alice: User, note_id: int) -> None:

@@ -59,7 +59,7 @@ def test_a_line_that_is_another_one_by_now_is_left_alone() -> None:
 
 
 def test_each_box_of_the_page_changes_its_line_and_nothing_else(signed_in: Visitor, alice: User, note_id: int) -> None:
-    shown = boxes(signed_in, note_id)
+    shown = boxes(signed_in, note_id)  # used one after the other: the page is not loaded again between them
     assert [checked for _, checked in shown] == ["false", "true", "false", "true", "false"]
     changes = [
         ("- [ ] 우유\n-", "- [x] 우유\n-"),
@@ -74,13 +74,6 @@ def test_each_box_of_the_page_changes_its_line_and_nothing_else(signed_in: Visit
         assert text_of(alice, note_id) == text.replace(before, after)
 
 
-def test_several_boxes_of_one_page_are_used_one_after_the_other(signed_in: Visitor, alice: User, note_id: int) -> None:
-    """The page is not loaded again between them, so each comes from the note's first version."""
-    for value, _ in boxes(signed_in, note_id):
-        assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 302
-    assert [checked for _, checked in boxes(signed_in, note_id)] == ["true", "false", "true", "false", "true"]
-
-
 def test_a_task_that_was_moved_meanwhile_stays_as_it_is_and_the_note_is_shown_as_it_is_now(
     signed_in: Visitor, alice: User, note_id: int
 ) -> None:
@@ -88,15 +81,10 @@ def test_a_task_that_was_moved_meanwhile_stays_as_it_is_and_the_note_is_shown_as
     service.update_note(alice.id, note_id, "장보기", f"above\n{TEXT}", 1)
     assert signed_in.submit(f"/notes/{note_id}/task", task=value).location == f"/notes/{note_id}"
     assert "This note was changed in the meantime." in signed_in.get(f"/notes/{note_id}").text
-    assert text_of(alice, note_id) == f"above\n{TEXT}"
-
-
-def test_a_script_is_told_that_it_is_a_conflict(signed_in: Visitor, alice: User, note_id: int) -> None:
-    [(value, _), *_] = boxes(signed_in, note_id)
-    service.update_note(alice.id, note_id, "장보기", f"above\n{TEXT}", 1)
     data = {"task": value, "csrf_token": signed_in.csrf_token()}
     answer = signed_in.post(f"/notes/{note_id}/task", data=data, headers={"Accept": "application/json"})
     assert answer.status_code == 409
+    assert text_of(alice, note_id) == f"above\n{TEXT}"
 
 
 def test_what_no_box_sends_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:

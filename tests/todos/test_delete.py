@@ -37,13 +37,13 @@ def test_it_works(signed_in: Visitor, alice: User, completed: bool) -> None:
     assert "books" not in signed_in.get("/todos").text  # the message was read
 
 
-@pytest.mark.parametrize("action", ["", "/delete", "/move"])
-def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User, action: str) -> None:
+def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User) -> None:
     create(alice, "neighbour")
     todo_id = create(alice, "books")
     service.delete_todo(alice.id, todo_id)
     fields = {"completed": "1", "description": "x", "direction": "down"}
-    assert signed_in.submit(f"/todos/{todo_id}{action}", **fields).status_code == 404
+    for action in ("", "/delete", "/move"):
+        assert signed_in.submit(f"/todos/{todo_id}{action}", **fields).status_code == 404
     assert signed_in.get(f"/todos/{todo_id}").status_code == 404
     service.restore_todo(alice.id, todo_id)
     todo = listing.list_todos(alice.id).todos[0]
@@ -120,9 +120,10 @@ def test_undo_restores_it_at_its_position(signed_in: Visitor, alice: User) -> No
     assert "“\u2068books\u2069” restored." in signed_in.get("/todos").text
 
 
-@pytest.mark.parametrize("query", ["?show=done", "?show=done&sort=due", "?before=9-9"])
-@pytest.mark.parametrize("action", ["{todo}/delete", "clear-completed"])
-def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, query: str, action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "query"), [("{todo}/delete", "?before=9-9"), ("clear-completed", "?show=done&sort=due")]
+)
+def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, action: str, query: str) -> None:
     todo_id = create(alice, "books", completed=True)
     signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
     assert undo(signed_in, query) == f"/todos{query}"
@@ -164,15 +165,13 @@ def test_where_nothing_was_done_there_is_nothing_to_undo(signed_in: Visitor, ali
     create(alice, "open")
     signed_in.submit("/todos/clear-completed")
     assert 'class="message"' not in signed_in.get("/todos").text
-    assert service.clear_completed(alice.id) is None
+    assert service.clear_completed(alice.id)[1] == 0
 
 
 def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
     todo_id, done = create(alice, "books"), create(alice, "done", completed=True)
     service.delete_todo(alice.id, todo_id)
-    cleared = service.clear_completed(alice.id)
-    assert cleared
-    moment = cleared.moment
+    moment, _ = service.clear_completed(alice.id)
     make_old("1 day 1 second")
     assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 404
     assert signed_in.submit(f"/todos/{done}/restore").status_code == 404
@@ -192,9 +191,7 @@ def test_another_users_todo_is_404_and_stays_deleted(app: Flask, alice: User, bo
     todo_id = create(alice, "books", completed=True)
     service.delete_todo(alice.id, todo_id)
     create(alice, "more books", completed=True)
-    cleared = service.clear_completed(alice.id)
-    assert cleared
-    moment = cleared.moment
+    moment, _ = service.clear_completed(alice.id)
     stranger = browser_of(app, bob)
     assert stranger.submit(f"/todos/{todo_id}/restore").status_code == 404
     assert stranger.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
@@ -202,7 +199,7 @@ def test_another_users_todo_is_404_and_stays_deleted(app: Flask, alice: User, bo
 
 
 def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice: User) -> None:
-    for moment in ["1", "9" * 18, f"{2**63 - 1}", "0", "-1", "x", f"{2**63}"]:
+    for moment in ["1", f"{2**63 - 1}", "0", "x", f"{2**63}"]:
         create(alice, "books", completed=True)
         service.clear_completed(alice.id)
         assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404, moment

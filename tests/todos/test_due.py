@@ -1,11 +1,12 @@
 """The due date: what is accepted, how it is shown, and the order by it."""
 
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from app.accounts.models import User
 from app.extensions import db
@@ -20,6 +21,11 @@ from tests.visitor import Visitor
 ZONE = "Pacific/Kiritimati"  # fourteen hours ahead of UTC, where for most of the day it is tomorrow already
 
 
+def create(user: User, count: int, due_on: Callable[[int], date | None]) -> list[int]:
+    rows = [{"user_id": user.id, "description": "books", "due_on": due_on(number)} for number in range(count)]
+    return sorted(db.session.scalars(insert(Todo).returning(Todo.id), rows))
+
+
 def stored() -> date | None:
     return db.session.scalars(select(Todo.due_on)).one()
 
@@ -31,9 +37,8 @@ def test_it_works(signed_in: Visitor, typed: str) -> None:
 
 
 WRONG = [
-    "1999-12-31", "2101-01-01", "0000-00-00", "0001-01-01", "9999-12-31", "2026-02-29", "2026-13-01", "2026-11-31",
-    "20261121", "2026-W47-6", "21.11.2026", "2026/11/21", "2026-1-2", "tomorrow", "٢٠٢٦-١١-٢١", "2026-11-21T00:00",
-    "infinity", "-2026-11-21", "2026-11-21\x00", "2026-11-21; DROP TABLE todos", "9" * 5000,
+    "1999-12-31", "2101-01-01", "2026-02-29", "20261121", "2026-W47-6", "2026-1-2", "tomorrow", "٢٠٢٦-١١-٢١",
+    "2026-11-21T00:00", "2026-11-21\x00", "9" * 5000,
 ]  # fmt: skip
 
 
@@ -45,13 +50,13 @@ def test_anything_else_is_422_and_stays_in_the_form(signed_in: Visitor) -> None:
         assert '<p class="error" id="due_on-error">' in answer.text, typed
         assert 'value="books"' in answer.text, typed
         assert f'value="{typed[:4]}' in answer.text, typed
+        assert signed_in.submit("/todos", description="books", named_day=typed).status_code == 422, typed
         assert row_counts() == before, typed
 
 
-@pytest.mark.parametrize("typed", ["2101-01-01", "tomorrow"])
-def test_a_wrong_date_changes_nothing(signed_in: Visitor, alice: User, typed: str) -> None:
+def test_a_wrong_date_changes_nothing(signed_in: Visitor, alice: User) -> None:
     todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
-    answer = signed_in.submit(f"/todos/{todo_id}", description="more books", due_on=typed, completed="1")
+    answer = signed_in.submit(f"/todos/{todo_id}", description="more books", due_on="tomorrow", completed="1")
     assert answer.status_code == 422
     assert "more books" in answer.text
     todo = service.get_todo(alice.id, todo_id)
@@ -77,7 +82,7 @@ def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> No
 @pytest.mark.parametrize(
     ("days", "english", "korean"),
     [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue · was due ", "기한 지남"),
-     (2, ">Due ", "까지</time>"), (-400, "Overdue · was due ", "기한 지남"), (20000, ">Due ", "까지</time>")],
+     (2, ">Due ", "까지</time>")],
 )  # fmt: skip
 def test_it_is_shown_in_the_readers_language_and_time_zone(
     app: Flask, alice: User, days: int, english: str, korean: str
@@ -136,14 +141,14 @@ def test_what_is_due_today_or_was_before_is_listed_the_earliest_first(alice: Use
 
 def test_the_pages_of_today_hold_every_todo_once_by_the_index(alice: User) -> None:
     now = date(2026, 11, 21)
-    ids = {service.create_todo(alice.id, f"{number}", now - timedelta(number % 7)) for number in range(120)}
+    ids = create(alice, 120, lambda number: now - timedelta(number % 7))
     page = listing.list_due(alice.id, now)
     found = [*page.todos]
     while page.older:
         page = listing.list_due(alice.id, now, page.older)
         found += page.todos
     assert [todo.due_on for todo in found] == sorted(todo.due_on for todo in found)
-    assert (len(found), {todo.id for todo in found}) == (120, ids)
+    assert sorted(todo.id for todo in found) == ids
     db.session.execute(text("ANALYZE todos; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
     connection = db.session.connection()
     asked = listing._TODAY.params(owner=alice.id, rank=0, todo_id=1, today=0).compile(connection)
@@ -178,31 +183,21 @@ def test_a_day_of_the_calendar_counts_more_than_one_by_name(signed_in: Visitor) 
     assert stored() == date(2026, 12, 24)
 
 
-def test_a_name_that_is_no_day_is_422(signed_in: Visitor) -> None:
-    for typed in ["1999-12-31", "today", "2026-02-29"]:
-        before = row_counts()
-        assert signed_in.submit("/todos", description="books", named_day=typed).status_code == 422, typed
-        assert row_counts() == before, typed
-
-
 def test_a_day_by_name_is_stored(signed_in: Visitor) -> None:
     signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on="")
     assert stored() == date(2026, 11, 21)
 
 
 def test_by_due_date_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:
-    ids = set()
-    for number in range(120):
-        day = date(2026, 1, 1) + timedelta(number % 7) if number % 3 else None
-        ids.add(service.create_todo(alice.id, f"{number}", day))
-        service.create_todo(bob.id, "foreign", day)
+    days = date(2026, 1, 1)
+    ids = create(alice, 120, lambda number: days + timedelta(number % 7) if number % 3 else None)
+    create(bob, 20, lambda number: days)
     page = listing.list_todos(alice.id, sort="due")
     found = list(page.todos)
     while page.older:
         page = listing.list_todos(alice.id, page.older, sort="due")
         found += page.todos
-    assert {todo.id for todo in found} == ids
-    assert len(found) == len(ids)
+    assert sorted(todo.id for todo in found) == ids
     assert [todo.due_on or date.max for todo in found] == sorted(todo.due_on or date.max for todo in found)
 
 
