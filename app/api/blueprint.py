@@ -23,7 +23,8 @@ from app.notes.service import NoteNotFound
 from app.todos.service import TodoNotFound
 from app.web import throttling
 from app.web.errors import Problem
-from app.wordcounts.service import ResultNotFound
+from app.wordcounts.forms import rate_limit_sentence
+from app.wordcounts.service import HourlyLimitReached, ResultNotFound, TooManyUnfinished
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
@@ -81,10 +82,10 @@ def unauthorized() -> Problem:
 def rate_limited(error: RateLimited) -> Response:
     if "standing" not in g:
         g.standing = Standing(limit_of_request(), 0, error.seconds)
-    return too_many(error, throttling.wait_sentence(error))
-
-
-def too_many(error: RateLimited, sentence: str) -> Response:
+    if isinstance(error, HourlyLimitReached | TooManyUnfinished):
+        sentence = rate_limit_sentence(error)
+    else:
+        sentence = throttling.wait_sentence(error)
     return Problem(429, _("Too many requests"), sentence, throttling.retry_after(error)).answer()
 
 

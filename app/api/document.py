@@ -6,6 +6,8 @@ is what `Reader` reads a request by. Answers are documented, and held to it by t
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from inspect import isfunction
+from types import ModuleType
 from typing import Any, TypeVar
 
 from flask import current_app, json, render_template, request
@@ -18,7 +20,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app.api.blueprint import bp
-from app.api.requests import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
+from app.api.messages import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
 from app.web.access import for_programs, public
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -111,9 +113,7 @@ def operation(
     status: int = 200,
     may: Iterable[int] = (),
 ) -> Callable[[View], View]:
-    """Make a view an operation of the API: where it is, what it needs and what it answers.
-
-    What it reads are the models of its parameters `query`, `body` and `headers`.
+    """Make a view an operation of the API, which reads the models of its parameters `query`, `body` and `headers`.
 
     Args:
         scope: that the token must have.
@@ -134,10 +134,18 @@ def operation(
             security={"token": [scope]},
             operation_id=view.__name__,
         )(view)
-        bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))
+        documented.rule = path, methods.split(", ")  # type: ignore[attr-defined] # add_operations() asks for it
         return documented
 
     return decorate
+
+
+def add_operations(module: ModuleType) -> None:
+    """Add the operations of a module to the API, in their order in it."""
+    for view in vars(module).values():
+        if isfunction(view) and hasattr(view, "rule"):
+            path, methods = view.rule
+            bp.add_url_rule(path, view_func=view, methods=methods)
 
 
 @cache

@@ -10,10 +10,23 @@ from pydantic import Field, RootModel
 from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
-from app.api.answers import answer, cursor_of, objects, page, parsed_cursor
 from app.api.blueprint import caller, created, has_signed_token
 from app.api.document import NEXT, Answer, operation
-from app.api.requests import MOST_ITEMS, Body, Headers, IdempotencyKey, Page, all_checked, checked, key_of
+from app.api.messages import (
+    MOST_ITEMS,
+    Body,
+    Headers,
+    IdempotencyKey,
+    Page,
+    all_checked,
+    answer,
+    checked,
+    cursor_of,
+    key_of,
+    objects,
+    page,
+    parsed_cursor,
+)
 from app.keyset import Cursor
 from app.notes import cursor, listing, service
 from app.notes.forms import NoteForm

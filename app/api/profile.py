@@ -14,10 +14,9 @@ from app.accounts.browser_session import this_client
 from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
 from app.accounts.models import Account
 from app.accounts.service import NicknameTaken
-from app.api.answers import answer
 from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, operation
-from app.api.requests import Body, checked, wrong_value
+from app.api.messages import Body, answer, checked, wrong_value
 from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import SENTENCES

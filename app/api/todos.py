@@ -8,10 +8,9 @@ from flask_babel import gettext as _
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.api.answers import answer, cursor_of, page
 from app.api.blueprint import caller, created
 from app.api.document import NEXT, Answer, operation
-from app.api.requests import Body, Id, IdempotencyKey, Page, checked, key_of, wrong_value
+from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
 from app.todos import listing, order, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import DESCRIPTION_LENGTH

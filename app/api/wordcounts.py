@@ -8,14 +8,12 @@ from flask import url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.api.answers import answer, cursor_of, page
-from app.api.blueprint import bp, caller, created, too_many
+from app.api.blueprint import caller, created
 from app.api.document import NEXT, Answer, operation
-from app.api.requests import Body, IdempotencyKey, Page, Parameters, checked, key_of
+from app.api.messages import Body, IdempotencyKey, Page, Parameters, answer, checked, cursor_of, key_of, page
 from app.wordcounts import service
-from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
+from app.wordcounts.forms import AskForm, failure_sentence
 from app.wordcounts.models import FAILED, URL_LENGTH
-from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 ASK_AGAIN = "2"  # seconds
 
@@ -52,12 +50,6 @@ class Wait(Parameters):
         0, ge=0, le=service.LONGEST_WAIT, description="seconds until the answer, if it is not done before"
     )
     stop_words: Literal["keep", "drop"] = "drop"
-
-
-@bp.errorhandler(HourlyLimitReached)
-@bp.errorhandler(TooManyUnfinished)
-def too_many_wordcounts(error: HourlyLimitReached | TooManyUnfinished) -> Response:
-    return too_many(error, rate_limit_sentence(error))
 
 
 @operation("GET", "/wordcounts", "wordcounts:read", WordCountPage)

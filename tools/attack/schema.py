@@ -18,7 +18,7 @@ from pathlib import Path
 from flask import Flask
 from pydantic import ValidationError
 
-from app.api.requests import Body, not_read
+from app.api.messages import Body, not_read
 from app.notes import service as notes
 from app.web.locale import LANGUAGES
 from tools.attack.answers import Answers, read

@@ -1,23 +1,30 @@
-"""Read a request, and tell what is wrong with it: its body, the query of its URL, its headers.
+"""Read a request (its body, the query of its URL, its headers), tell what is wrong with it, and answer as JSON.
 
 The schema decides the shape; the rules of a page's form decide the values. Unknown fields are refused, but for headers.
+Times are in RFC 3339, and the link to the next page is in the header Link (RFC 8288).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from hashlib import blake2s
 from itertools import chain, islice
 from typing import Annotated, Any, TypeVar, get_args
+from urllib.parse import urlencode
 
 from flask import abort, request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 from pydantic_core import from_json
+from sqlalchemy import Row
 from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
 
 from app.api.blueprint import caller
+from app.keyset import Cursor
 from app.limits import idempotency
-from app.web.errors import Problem
+from app.web.errors import Problem, as_json
 
 Model = TypeVar("Model", bound=BaseModel)
 FormT = TypeVar("FormT", bound=FlaskForm)
@@ -212,3 +219,46 @@ def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
         sentence = _("Another request had this Idempotency-Key within a day. Draw a new one for each request.")
         wrong = [{"parameter": "Idempotency-Key", "detail": sentence}]
         raise Problem(422, _("Something in the request isn't right"), sentence, errors=wrong) from error
+
+
+def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(as_json(data), status, headers, mimetype="application/json")
+
+
+def objects(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[dict[str, Any]]:
+    """Turn rows of one statement into JSON objects. Row._asdict() looks all names up for each row, which is slower."""
+    names = rows[0]._fields if rows else ()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def cursor_of(query: Page, bounds: Sequence[range]) -> Cursor:
+    """Return where the page starts, in a list with a sort key within these bounds. Raises: Problem."""
+    return parsed_cursor(query, partial(Cursor.parse, bounds=bounds), Cursor.start(bounds))
+
+
+def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) -> Cursor:
+    if query.cursor is None:
+        return start
+    text, _dot, mark = query.cursor.rpartition(".")
+    refusal = wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}])
+    if mark != list_mark():
+        raise refusal
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise refusal from error
+
+
+def list_mark() -> str:
+    """Return what a cursor ends with. It tells lists and filters apart: in another one, items would be left out."""
+    filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
+    return blake2s(f"{request.path}?{urlencode(filters)}".encode(), digest_size=4).hexdigest()
+
+
+def page(name: str, items: Sequence[Mapping[str, Any]], older: Cursor | None, status: int = 200) -> Response:
+    """Answer with a part of a list. Of a next page, `next` is the cursor, and the header Link the URL."""
+    if older is None:
+        return answer({name: items, "next": None}, status)
+    cursor = f"{older}.{list_mark()}"
+    link = f'<{request.path}?{urlencode({**request.args, "cursor": cursor})}>; rel="next"'
+    return answer({name: items, "next": cursor}, status, {"Link": link})
