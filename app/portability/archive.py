@@ -85,12 +85,7 @@ class _BoundedDirectory:
 
 
 class Archive:
-    """An export.
-
-    Args:
-        zip_file: checked by `opened`.
-        folder: "" or the one folder around everything, as after unpacking and packing again.
-    """
+    """An export, checked by `opened`. Everything is in `folder`, as after unpacking and packing again; "": in none."""
 
     def __init__(self, zip_file: zipfile.ZipFile, folder: str) -> None:
         self._zip = zip_file
@@ -112,8 +107,7 @@ class Archive:
         Args:
             longest: the names of the lists that an export has, and how many code points an item of each may have.
 
-        Raises:
-            ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
+        Raises: ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
         """
         with _damaged_on_error(), self._zip.open(self._folder + DOCUMENT) as entry:
             document = JsonStream(entry, MAX_JSON)
@@ -197,11 +191,10 @@ class JsonStream:
     digits and accepts a field twice, all of which is refused here. It also takes 1.8 times the CPU for 20,000 notes.
 
     Args:
-        source: UTF-8; a damaged one is DAMAGED.
+        source: UTF-8.
         most: bytes to read at most. Counted here, since a ZIP may lie about its size.
 
-    Raises:
-        ArchiveRejected: DAMAGED or TOO_MUCH, by every method.
+    Raises: ArchiveRejected: DAMAGED or TOO_MUCH, by every method.
     """
 
     def __init__(self, source: IO[bytes], most: int) -> None:
@@ -214,22 +207,23 @@ class JsonStream:
 
     def members(self) -> Iterator[str]:
         """Yield the names in an object, also one twice. The caller takes each value before the next name."""
-        return self._between("{", "}", named=True)
+        for _ in self._between("{", "}"):
+            name = self.value(LONGEST_NAME)
+            if not isinstance(name, str):
+                raise ArchiveRejected(Reason.DAMAGED)
+            self._take(":")
+            yield name
 
     def items(self, longest: int) -> Iterator[Any]:
-        """Yield the items of a list. Args: longest: code points of an item."""
-        for _ in self._between("[", "]", named=False):
+        """Yield the items of a list, each of at most so many code points."""
+        for _ in self._between("[", "]"):
             yield self.value(longest)
 
     def is_list(self) -> bool:
         return self._peek() == "["
 
     def value(self, longest: int) -> Any:
-        """Read the next value, whole.
-
-        Args:
-            longest: code points that it may have. It bounds the memory, whatever the value holds.
-        """
+        """Read the next value, whole. It may have so many code points, which bounds the memory, whatever it holds."""
         self._peek()
         while True:
             try:
@@ -253,22 +247,14 @@ class JsonStream:
         if self._peek():
             raise ArchiveRejected(Reason.DAMAGED)
 
-    def _between(self, opening: str, closing: str, *, named: bool) -> Iterator[str]:
+    def _between(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening)
-        if self._peek() == closing:
-            self._at += 1
-            return
-        while True:
-            name = self.value(LONGEST_NAME) if named else ""
-            if not isinstance(name, str):
-                raise ArchiveRejected(Reason.DAMAGED)
-            if named:
-                self._take(":")
-            yield name
-            if self._peek() == closing:
-                self._at += 1
-                return
-            self._take(",")
+        if self._peek() != closing:
+            yield
+            while self._peek() == ",":
+                self._take(",")
+                yield
+        self._take(closing)
 
     def _take(self, character: str) -> None:
         if self._peek() != character:
@@ -301,11 +287,7 @@ class JsonStream:
 
 @contextmanager
 def _damaged_on_error() -> Iterator[None]:
-    """Name any error of `zipfile`: the archive is damaged.
-
-    BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError, UnicodeError and OSError occur;
-    its documentation promises none of them.
-    """
+    """Name any error of `zipfile`: the archive is damaged. Its documentation promises none of them."""
     try:
         yield
     except ArchiveRejected:

@@ -40,8 +40,7 @@ class Portable(Protocol):
     def load(self, user_id: int, items: Iterable[object]) -> int:
         """Store what `dump` gave and JSON carried, in the caller's transaction. Return how many rows were new.
 
-        Raises:
-            InvalidItem: the caller rolls back.
+        Raises: InvalidItem: the caller rolls back.
         """
 
 
@@ -54,15 +53,13 @@ class InvalidItem(Exception):
 
 
 class ItemValidator:
-    """Validates one item of an import, field by field: a method for each kind of value.
+    """Validates one item of an import, anything that JSON can hold, field by field: a method for each kind of value.
 
     Args:
-        item: anything that JSON can hold.
         names: the fields that the item must have; it may have no others.
         absent: those of them that exports of before did not have, and what they stand for then.
 
-    Raises:
-        InvalidItem: also by every method.
+    Raises: InvalidItem: also by every method.
     """
 
     def __init__(
@@ -99,9 +96,9 @@ class ItemValidator:
     def flag(self, name: str) -> bool:
         return self._checked(name, bool)
 
-    def number(self, name: str, least: int = 0, most: int = INTEGER_MAX) -> int:
+    def number(self, name: str) -> int:
         value = self._checked(name, int)
-        self._require(least <= value <= most, name)
+        self._require(0 <= value <= INTEGER_MAX, name)
         return value
 
     def moment(self, name: str) -> str:
@@ -153,11 +150,9 @@ class BulkImporter:
     """Inserts rows in batches, in their order, and leaves out those that the user has already (idempotent import).
 
     Args:
-        model: has `id` and `user_id`.
         columns: the columns that an item sets.
         same: the columns by which a stored row and an item are the same.
         batch: rows in one INSERT.
-        quota: of the model's rows.
         counts: which stored rows are compared with; None compares with all.
     """
 
@@ -193,8 +188,7 @@ class BulkImporter:
     def store(self, user_id: int, rows: Iterable[Item]) -> int:
         """Insert without a commit. Return how many rows were new.
 
-        Raises:
-            QuotaReached: there are more than the user may store. The caller rolls back.
+        Raises: QuotaReached: there are more than the user may store. The caller rolls back.
         """
         before = db.session.execute(self._last).scalar_one()
         new = 0

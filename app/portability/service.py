@@ -63,16 +63,11 @@ def export(
     is open until all rows are read, so the caller must not wait for a slow client between the parts.
 
     Args:
-        portables: the features' modules.
-        readme: the text of README.txt.
-        zone: the zone of the days in file names.
+        zone: of the days in file names.
         client: who takes it, for the account's events.
 
-    Raises:
-        RateLimited: before anything was done.
-        StorageUnavailable: the photo cannot be read.
-        OSError: there is no place for a temporary file.
-        Busy, AccountGone
+    Raises: RateLimited, Busy, AccountGone; StorageUnavailable: the photo cannot be read; OSError: there is no place for
+        a temporary file.
     """
     rate_limits.take(rate_limits.EXPORTS, account.id)
     parts = _parts(account, portables, readme, zone, client)
@@ -193,28 +188,18 @@ def _json(value: Any) -> str:
 
 @dataclass
 class Progress:
-    """Count what an import has done so far, for another thread to tell.
-
-    Args:
-        read: items.
-    """
+    """Count the items that an import has read so far, for another thread to tell."""
 
     read: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Say what an import did.
+    """Say what an import did."""
 
-    Args:
-        new: items that came in, by name of the feature.
-        known: items that the account had already.
-        photo: whether the photo came in.
-    """
-
-    new: dict[str, int]
-    known: int
-    photo: bool
+    new: dict[str, int]  # items that came in, by name of the feature
+    known: int  # items that the account had already
+    photo: bool  # it came in
 
 
 def import_archive(
@@ -223,12 +208,9 @@ def import_archive(
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
     Args:
-        file: the upload.
-        progress: is kept up to date.
         replace_photo: take the photo even when the account has one.
 
-    Raises:
-        ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
+    Raises: ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
     # Waiting for another import counts as well.
     deadline, end = time.monotonic() + photos.UPLOAD_SECONDS, time.monotonic() + IMPORT_SECONDS
@@ -268,38 +250,26 @@ def _load(
     new = dict.fromkeys(by_name, 0)
     known = 0
     for name, items in export_file.lists({name: portable.LONGEST_ITEM for name, portable in by_name.items()}):
-        counted = _Counted(items, end, progress)
+        before = progress.read
         try:
-            new[name] = by_name[name].load(user_id, counted)
+            new[name] = by_name[name].load(user_id, _counted(items, end, progress))
         except InvalidItem as error:
-            raise ArchiveRejected(Reason.INVALID, f"{name} {counted.number}, {error.field}".rstrip(", ")) from error
+            place = f"{name} {progress.read - before}, {error.field}".rstrip(", ")
+            raise ArchiveRejected(Reason.INVALID, place) from error
         except QuotaReached as error:
             raise ArchiveRejected(Reason.QUOTA, name) from error
-        known += counted.number - new[name]
+        known += progress.read - before - new[name]
     if url is not None:
         photos.show(user_id, url)
     return Outcome(new, known, photo=url is not None)
 
 
-class _Counted:
-    """Counts the items that were taken, for the place in a refusal.
-
-    Raises:
-        ArchiveRejected: there are more than MAX_ITEMS, or the time is over.
-    """
-
-    def __init__(self, items: Iterator[Any], end: float, progress: Progress) -> None:
-        self._items = items
-        self._end = end
-        self._progress = progress
-        self.number = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._items:
-            self.number += 1
-            self._progress.read += 1
-            if self.number > MAX_ITEMS:
-                raise ArchiveRejected(Reason.TOO_MUCH)
-            if time.monotonic() > self._end:
-                raise ArchiveRejected(Reason.TOO_SLOW)
-            yield item
+def _counted(items: Iterator[Any], end: float, progress: Progress) -> Iterator[Any]:
+    """Yield the items. Raises: ArchiveRejected: there are more than MAX_ITEMS, or the time is over."""
+    for number, item in enumerate(items, start=1):
+        progress.read += 1
+        if number > MAX_ITEMS:
+            raise ArchiveRejected(Reason.TOO_MUCH)
+        if time.monotonic() > end:
+            raise ArchiveRejected(Reason.TOO_SLOW)
+        yield item

@@ -127,8 +127,7 @@ def import_upload(form: ImportForm) -> Response:
 def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Outcome]:
     """Do the work in a thread of its own, in the context of this application.
 
-    Args:
-        work: is given the upload, under a descriptor of its own: the request closes its files before a stream begins.
+    It is given the upload under a descriptor of its own: the request closes its files before a stream begins.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     own = os.fdopen(os.dup(upload.fileno()), "rb")

@@ -25,7 +25,7 @@ NOT_COMPARED = {"id", "public_id", "user_id", "version", "position"}
 
 
 def furnish(user: User, browser: Visitor) -> None:
-    """Create 60 notes, 30 todos and 4 word counts. The first note has a browser's CRLF line breaks."""
+    """Create 36 notes, 12 todos and 4 word counts. The first note has a browser's CRLF line breaks."""
     browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
     texts = [
         ("반달", "달이 #반달 만큼 찼다 #책"),
@@ -41,7 +41,7 @@ def furnish(user: User, browser: Visitor) -> None:
         ("x" * 50, "한" * 2000),
         ('quote " and \\ back', "</script><b>\u2028\u2029"),
     ]
-    for number in range(59):
+    for number in range(35):
         title, content = texts[number % len(texts)]
         content = content if len(content) == 2000 else f"{content}\n{number}"
         note_id = notes.create_note(user.id, title, content)
@@ -53,7 +53,7 @@ def furnish(user: User, browser: Visitor) -> None:
             archive_note(user.id, note_id, archived=True)
         if number % 9 == 0:
             notes.delete_note(user.id, note_id)
-    for number in range(30):
+    for number in range(12):
         todo_id = todos.create_todo(user.id, f"할 일 {number} 🛒 <b>")
         if number % 3 == 0:
             todos.change_todo(user.id, todo_id, completed=True)

@@ -158,14 +158,12 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     # The upload
     "nothing": (Reason.NOT_A_ZIP, lambda: b""),
     "a ZIP behind something else": (Reason.NOT_A_ZIP, lambda: b"#!/bin/sh\n" + zipped(document())),
-    "the end of a ZIP alone": (Reason.NOT_A_ZIP, lambda: b"PK\x05\x06" + bytes(18)),
     "the beginning of a ZIP alone": (Reason.DAMAGED, lambda: zipped(document())[:100]),
     "more than an upload may have": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
     # The entries
     "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
     "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
     "two documents": (Reason.NOT_OURS, lambda: with_entries("a/semicircle.json")),
-    "a name twice": (Reason.UNSAFE, lambda: with_entries("todos.md", "todos.md")),
     "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries("SEMICIRCLE.json")),
     "a name that leads up": (Reason.UNSAFE, lambda: with_entries("notes/../../x.md")),
     "a name of a drive": (Reason.UNSAFE, lambda: with_entries("C:/x.md")),
@@ -198,13 +196,9 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a member that no export has": (Reason.NOT_OURS, lambda: zipped(document(user_id=1))),
     # Refused where they begin: at their end it would be TOO_MUCH.
     "a member that no export has, and a bomb behind it": (Reason.NOT_OURS, lambda: headed('"user_id": 1,')),
-    "many members that no export has": (
-        Reason.NOT_OURS, lambda: headed("".join(f'"{number}":0,' for number in range(300_000)))),
     "a list that no export has, and a bomb in it": (Reason.NOT_OURS, lambda: headed('"users": [')),
     "a long name of a member": (Reason.DAMAGED, lambda: zipped(document(**{"x" * 300: 1}))),
     "a long list as a member of the head": (Reason.DAMAGED, lambda: zipped(document(exported_at=["x"] * 2_000))),
-    "an account of many members": (
-        Reason.DAMAGED, lambda: zipped(document(account={f"{number}": 1 for number in range(1_000)}))),
     "a list that is an object": (Reason.NOT_OURS, lambda: zipped(document(notes={}))),
     "deep lists": (Reason.DAMAGED, lambda: raw("[" * 500_000 + "]" * 500_000)),
     "an item without an end": (Reason.DAMAGED, lambda: raw('"' + "x" * 5_000_000 + '"')),
@@ -220,7 +214,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a note with an id": (Reason.INVALID, lambda: note(id=1)),
     "a note of many fields": (Reason.INVALID, lambda: note(**{f"{number}": 1 for number in range(2_000)})),
     "a note longer than any": (Reason.DAMAGED, lambda: note(**{f"{number}": 1 for number in range(100_000)})),
-    "a note with too many tags": (Reason.DAMAGED, lambda: note(tags=["x"] * 20_000)),
     "a todo in too much white space": (
         Reason.DAMAGED, lambda: zipped(document(todos=["HERE"]).replace('"HERE"', "[" + " " * 9_000 + "]"))),
     "a note without a title": (Reason.INVALID, lambda: zipped(document(notes=[without(NOTE, "title")]))),
@@ -236,20 +229,17 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a moment to come": (Reason.INVALID, lambda: note(created_at="2126-03-01T09:00:00+00:00")),
     "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
     "a moment that never was": (Reason.INVALID, lambda: note(created_at="2026-02-30T09:00:00+00:00")),
-    "a moment as a number": (Reason.INVALID, lambda: note(created_at=1_772_000_000)),
     "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
     "a day before all days": (Reason.INVALID, lambda: todo(due_on="1999-12-31")),
     "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
     "an address that is a script": (Reason.INVALID, lambda: wordcount(final_url="javascript:alert(1)")),
     "an address inside": (Reason.INVALID, lambda: wordcount(url="http://127.0.0.1/")),
     "words of no number": (Reason.INVALID, lambda: wordcount(result_all={"moon": "2"})),
-    "words that occur never": (Reason.INVALID, lambda: wordcount(result_all={"moon": 0})),
     "more words than are kept": (
         Reason.INVALID,
         lambda: wordcount(result_all={f"{n}": 1 for n in range(5001)}, total_words=9999, unique_words=9999),
     ),
     "more words than there are": (Reason.INVALID, lambda: wordcount(total_words=1, content_words=1)),
-    "a total of nothing": (Reason.INVALID, lambda: wordcount(total_words=0, content_words=0)),
     "more of some words than of all": (Reason.INVALID, lambda: wordcount(content_words=3)),
     "a total beyond the column": (Reason.INVALID, lambda: wordcount(characters=2**31)),
     "phrases of four words": (Reason.INVALID, lambda: wordcount(phrases={"2": {}, "4": {}})),

@@ -114,11 +114,6 @@ def test_a_head_request_returns_the_headers_without_the_archive(signed_in: Visit
     assert answer.headers["Content-Disposition"].startswith("attachment; filename=semicircle-")
 
 
-def test_the_readme_is_in_the_readers_language(signed_in: Visitor) -> None:
-    with signed_in.get("/mypage/export", headers={"Accept-Language": "ko"}) as answer:
-        assert "세미서클에 적어 둔 모든 것이에요." in files_of(answer.data)["README.txt"]
-
-
 @pytest.mark.parametrize("where", ["photos", "https://cdn.example.com"], ids=["object is missing", "another bucket"])
 def test_a_photo_that_cannot_be_read_is_left_out(app: Flask, signed_in: Visitor, alice: User, where: str) -> None:
     folder = where if where.startswith("https") else f"{app.config['S3_PUBLIC_URL']}/{where}"

@@ -17,7 +17,6 @@ from app.portability import service as portability
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
 from tests.bucket import object_keys
-from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_, packed
@@ -96,12 +95,6 @@ def test_an_import_without_time_for_the_bucket_is_503_and_stores_nothing(
     assert import_(signed_in, archive_with_photo()).status_code == 503
     assert row_counts() == before
     assert object_keys(app) == objects
-
-
-def test_my_page_links_to_import_and_export(app: Flask, alice: User) -> None:
-    page = browser_of(app, alice).get("/mypage").text
-    assert 'href="/mypage/import"' in page
-    assert 'href="/mypage/export"' in page
 
 
 def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
