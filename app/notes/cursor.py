@@ -23,20 +23,14 @@ Key = tuple[int, ...]
 
 
 class Position(NamedTuple):
-    """The note that a page ended with.
-
-    Args:
-        passed: how many notes were shown up to it; None if the cursor did not say.
-        relevance: None beyond the notes that are sorted by it.
-        pool_end: the sort key of the last of these notes; NO_END: all are.
-    """
+    """The note that a page ended with."""
 
     pinned: bool
     created_at: datetime
     note_id: int
-    passed: int | None
-    relevance: int | None = None
-    pool_end: Key = NO_END
+    passed: int | None  # how many notes were shown up to it; None if the cursor did not say
+    relevance: int | None = None  # None beyond the notes that are sorted by it
+    pool_end: Key = NO_END  # the sort key of the last of these notes; NO_END: all are
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -36,15 +36,11 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Day:
-    """The notes of one day in the reader's time zone; `day` is None for the pinned notes, and for those of a search.
-
-    Args:
-        continued: the page before ended within this day, so its heading is on the screen already.
-    """
+    """The notes of one day in the reader's time zone; `day` is None for the pinned notes, and for those of a search."""
 
     day: date | None
     entries: list[Entry]
-    continued: bool
+    continued: bool  # the page before ended within this day, so its heading is on the screen already
 
 
 def group_by_day(page: NotePage) -> Iterator[Day]:

@@ -34,30 +34,19 @@ Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures al
 
 @dataclass(frozen=True)
 class NotePage:
-    """Up to PAGE_SIZE notes, where the older ones start if there are any, and the figures beside the list.
-
-    Args:
-        search: what the notes were searched for; not as it was asked if nothing was found so.
-        found: notes that the search finds, on all pages.
-        found_is_least: there may be more of them, which were not counted.
-        shown: how many of them are on this page and the pages before it; None if the link to this page did not say.
-        total: notes of the list, whatever is searched for.
-        in_trash: at most TRASH_COUNTED.
-        tags: the most used ones and how many notes have each; one more than TAGS_BESIDE if there are more.
-        before: the note that the page before ended with: whether it is pinned and when it was written. None: with none.
-    """
+    """Up to PAGE_SIZE notes, where the older ones start if there are any, and the figures beside the list."""
 
     notes: Sequence[NoteRow]
     older: Cursor | None
-    search: Search
-    found: int
-    found_is_least: bool
-    shown: int | None
-    total: int
+    search: Search  # what the notes were searched for; not as it was asked if nothing was found so
+    found: int  # notes that the search finds, on all pages
+    found_is_least: bool  # there may be more of them, which were not counted
+    shown: int | None  # of them on this page and those before it; None if the link to this page did not say
+    total: int  # notes of the list, whatever is searched for
     in_archive: int
-    in_trash: int
-    tags: list[tuple[str, int]]
-    before: tuple[bool, datetime] | None
+    in_trash: int  # at most TRASH_COUNTED
+    tags: list[tuple[str, int]]  # the most used ones and how many notes have each, one more than TAGS_BESIDE if any
+    before: tuple[bool, datetime] | None  # of the note that the page before ended with: is it pinned, when written
 
 
 # A task as texts.py finds it. Only notes that look as if they had one pay for the regular expression.

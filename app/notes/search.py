@@ -24,18 +24,12 @@ _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
 
 @dataclass(frozen=True)
 class Search:
-    """Notes with all of `words` in their title or text, and with all of `tags`.
+    """Notes with all of `words` in their title or text, and with all of `tags`."""
 
-    Args:
-        text: the query as it was understood, for the search field.
-        tags: in lower case, without `#`.
-        mistyped: the words as they were typed, if one of them was corrected since no note has them.
-    """
-
-    text: str = ""
+    text: str = ""  # the query as it was understood, for the search field
     words: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    mistyped: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # in lower case, without `#`
+    mistyped: tuple[str, ...] = ()  # the words as they were typed, if one of them was corrected
 
     @classmethod
     def parse(cls, text: str, tag: str = "") -> "Search":

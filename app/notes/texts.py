@@ -67,15 +67,11 @@ class TaskNotFound(Exception):
 
 @dataclass(frozen=True)
 class Tick:
-    """Name the line of a box on the page, as it is sent when the box is used.
+    """Name the line of a box on the page, as it is sent when the box is used."""
 
-    `checksum` is of the line without its mark (CRC-32). It names the line, since the note may have changed since.
-    `is_done` is what the task becomes; not "the other way round", so that it may be sent twice.
-    """
-
-    line: int
-    checksum: int
-    is_done: bool
+    line: int  # of the text, from 0
+    checksum: int  # of the line without its mark (CRC-32). It names the line: the note may have changed since
+    is_done: bool  # what the task becomes; not "the other way round", so that it may be sent twice
 
     @classmethod
     def parse(cls, value: str) -> "Tick":

@@ -26,13 +26,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of the
 
 @dataclass(frozen=True)
 class Report:
-    """A finished count.
-
-    Args:
-        stop_words: "keep" or "drop", as `counts` does with stop words. The totals count them either way.
-        counts: each word and its count, the most frequent first.
-        truncated: the page has more words than these.
-    """
+    """A finished count. Its totals count stop words, whatever `counts` does."""
 
     url: str | None
     final_url: str | None
@@ -43,9 +37,9 @@ class Report:
     content_words: int
     characters: int
     reading_seconds: int
-    truncated: bool
-    stop_words: str
-    counts: list[tuple[str, int]]
+    truncated: bool  # the page has more words than `counts`
+    stop_words: str  # "keep" or "drop", as `counts` does with them
+    counts: list[tuple[str, int]]  # each word and its count, the most frequent first
     two_word_phrases: list[tuple[str, int]]
     three_word_phrases: list[tuple[str, int]]
 
@@ -124,21 +118,14 @@ def as_json(report: Report) -> str:
 
 @dataclass(slots=True)  # not frozen: that takes twice as long, and one page makes thousands
 class Row:
-    """A word, or a stem with all its forms.
+    """A word, or a stem with all its forms."""
 
-    Args:
-        rank: by count, also where the table is sorted by word.
-        density: percentage of all words.
-        share: percentage of the most frequent row's count.
-        forms: words and their counts, the most frequent first; empty for a word that stands for itself.
-    """
-
-    rank: int
+    rank: int  # by count, also where the table is sorted by word
     text: str
     count: int
-    density: float
-    share: float
-    forms: list[tuple[str, int]]
+    density: float  # percentage of all words
+    share: float  # percentage of the most frequent row's count
+    forms: list[tuple[str, int]]  # the most frequent first; empty for a word that stands for itself
 
 
 class WordTable(NamedTuple):
