@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
-
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
-from app.notes import days, listing, service
+from app.notes import days, service
 from app.notes.cursor import START
 from app.notes.days import OneDay
 from app.notes.models import Note
 from tests.notes.lists import headings, older_of, write_at
-from tests.notes.test_keyset_pages import fill, scans_of_notes
+from tests.notes.test_search_index import fill
 from tests.visitor import Visitor
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -134,18 +132,8 @@ def test_older_notes_of_the_day_are_pages_of_their_own(signed_in: Visitor, alice
     assert seen == [*minutes[2::-1], *minutes[:2:-1]]
 
 
-def test_a_button_of_the_day_returns_to_it(signed_in: Visitor, alice: User) -> None:
-    note_id = service.create_note(alice.id, "title", "")
-    day = datetime.now(UTC).date()
-    db.session.execute(update(Note).values(created_at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC)))
-    db.session.commit()
-    page = signed_in.get(f"/notes?day={day}").text
-    assert f'name="next" value="/notes?day={day}"' in page
-    assert f'href="/notes/{note_id}?next=/notes?day%3D{day}"' in page
-
-
 def test_of_a_full_day_the_page_says_at_least_how_many(alice: User) -> None:
-    fill(alice, 150)
+    fill(alice, 150, "''")
     day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
     page = days.list_day(alice.id, START, day)
     assert (page.found, page.found_is_least) == (100, True)
@@ -153,17 +141,3 @@ def test_of_a_full_day_the_page_says_at_least_how_many(alice: User) -> None:
         assert page.older
         page = days.list_day(alice.id, page.older, day)
     assert (page.found, page.shown) == (140, 140)
-
-
-def test_a_page_reads_its_own_rows_alone_by_the_index_of_the_list(alice: User, bob: User) -> None:
-    fill(bob, 5_000)
-    fill(alice, 5_000)
-    day = OneDay(date(2026, 1, 1), datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
-    after = START
-    for _ in range(2):
-        after = days.list_day(alice.id, after, day).older or START
-    scans = [scan for _, scan in scans_of_notes(days._STATEMENTS[0], alice, after, begin=day.begin, end=day.end)]
-    page = [scan["Actual Rows"] for scan in scans if scan.get("Scan Direction") == "Backward"]
-    assert page.count(listing.PAGE_SIZE + 1) == 2
-    assert {scan["Node Type"] for scan in scans} <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
-    assert sum(scan["Actual Rows"] for scan in scans) < 300

@@ -1,6 +1,5 @@
 """Search: all words occur in the title or text, down to one Korean syllable, and only in the user's own notes."""
 
-import re
 import unicodedata
 
 import pytest
@@ -89,17 +88,6 @@ def test_the_page_highlights_the_hits_and_keeps_the_query(signed_in: Visitor, no
     assert "<mark>&lt;b&gt;</mark>bold" in page
     assert 'value="&lt;B&gt; path"' in page
     assert "감자수제비</bdi>" not in page
-
-
-def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None:
-    for number in range(21):
-        service.create_note(alice.id, f"반달 {number}", "#하늘")
-    page = signed_in.get("/notes", query_string={"q": "반", "tag": "하늘"}).text
-    older = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
-    assert older
-    page = signed_in.get(older[1].replace("&amp;", "&")).text
-    assert "<mark>반</mark>달 0" in page
-    assert 'name="tag" value="하늘"' in page
 
 
 def test_without_a_hit_it_offers_to_clear_the_search(signed_in: Visitor, notes: dict[str, int]) -> None:

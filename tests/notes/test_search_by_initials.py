@@ -1,8 +1,5 @@
 """Search by initial consonants: ㄱㅈ finds 감자, down to the middle of a word, and by an index."""
 
-import random
-import unicodedata
-
 import pytest
 from sqlalchemy import text
 
@@ -10,7 +7,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes import listing, search_statements, service
 from app.notes.search import Search, highlight
-from tests.notes.test_search_index import MOST_ROWS, fill, pages_of, rows_read
+from tests.notes.test_search_index import MOST_ROWS, fill, rows_read
 
 NOTES = {
     "감자튀김": "소금을 뿌린다 #요리",
@@ -59,50 +56,6 @@ def test_the_syllables_found_are_marked() -> None:
         ("ㅎㄱㅈ", "<mark>햇감자</mark>와 고주"),
     ]:
         assert highlight("햇감자와 고주", [word]) == marked, (word, marked)
-
-
-LETTERS = "가각갸나다라마바사자빠싸ㄱㄴㅅㅋㄳㅄab1. \n"
-QUERY_LETTERS = "ㄱㄴㄷㅅㅆㅋㄳ가나a"
-CLUSTERS = {"ㄳ": "ㄱㅅ", "ㅄ": "ㅂㅅ"}
-
-
-def initial(letter: str) -> str:
-    jamo = unicodedata.normalize("NFD", letter)[0]
-    return "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"[ord(jamo) - 0x1100] if "가" <= letter <= "힣" else letter
-
-
-def occurs(word: str, text: str) -> bool:
-    """Apply the rule letter by letter."""
-    return any(occurs_at_start(word, text[start:]) for start in range(len(text)))
-
-
-def occurs_at_start(word: str, text: str) -> bool:
-    if not word:
-        return True
-    if not text:
-        return False
-    if word[0] == text[0] or (word[0] == initial(text[0]) and word[0] not in CLUSTERS):
-        return occurs_at_start(word[1:], text[1:])
-    return word[0] in CLUSTERS and occurs_at_start(CLUSTERS[word[0]] + word[1:], text)
-
-
-def test_the_index_finds_what_the_rule_finds(alice: User, bob: User) -> None:
-    chance = random.Random(1)  # noqa: S311 - not a secret
-    texts = {}
-    for _ in range(120):
-        content = "".join(chance.choices(LETTERS, k=chance.randint(0, 30))).strip()
-        note_id = service.create_note(chance.choice((alice, bob)).id, "x", content)
-        texts[note_id] = content
-    own = {note_id for (note_id,) in db.session.execute(text(f"SELECT id FROM notes WHERE user_id = {alice.id}"))}
-    db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    hits = 0
-    for _ in range(120):
-        word = "".join(chance.choices(QUERY_LETTERS, k=chance.choice((1, 2, 2, 3, 4))))
-        pages = [page for page in pages_of(alice, word) if not page.search.mistyped]
-        ids = [note.id for page in pages for note in page.notes]
-        assert sorted(ids) == sorted(note_id for note_id in own if occurs(word.lower(), texts[note_id].lower())), word
-        hits += len(ids)
-    assert hits > 300
 
 
 def initials_in_sql(content: str) -> set[int]:

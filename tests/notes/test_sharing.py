@@ -51,14 +51,6 @@ def test_the_token_has_128_random_bits(alice: User) -> None:
     assert all(TOKEN.fullmatch(token) for token in tokens)  # 22 characters of 6 bits
 
 
-def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
-    row = text("SELECT ctid, notes FROM notes")
-    before = db.session.execute(row).all()
-    share_note(alice.id, note_id)
-    stop_sharing(alice.id, note_id)
-    assert db.session.execute(row).all() == before
-
-
 def test_ended_it_is_closed_for_ever_and_sharing_again_gives_another_link(alice: User, note_id: int) -> None:
     token = share_note(alice.id, note_id)
     stop_sharing(alice.id, note_id)

@@ -1,12 +1,5 @@
 """The rule for tags; revision 0013 has the same rule in SQL, for the notes that existed before."""
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
-from flask import Flask
-from sqlalchemy import text
-
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service
@@ -41,18 +34,3 @@ def test_an_edit_updates_the_tags(alice: User) -> None:
     assert db.session.scalar(db.select(Note.tags)) == ["home", "책"]
     service.update_note(alice.id, note_id, "Books", "#new", version=1)
     assert db.session.scalar(db.select(Note.tags)) == ["new"]
-
-
-def revision() -> ModuleType:
-    path = Path(__file__).parents[2] / "migrations/versions/0013_add_notes_tags.py"
-    spec = importlib.util.spec_from_file_location("revision_0013", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_revision_finds_the_same(app: Flask) -> None:
-    statement = text(f"SELECT {revision().TAGS} FROM (VALUES ('', CAST(:content AS text))) AS notes (title, content)")
-    assert {content: db.session.scalar(statement, {"content": content}) for content in SAMPLES} == SAMPLES

@@ -245,12 +245,6 @@ def test_a_refused_form_keeps_its_draft_and_what_was_typed(signed_in: Visitor, a
         assert stored(alice, note_id) == ("Books", "three", 1), (fields, status)
 
 
-def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: User) -> None:
-    signed_in.submit("/sign-out")
-    assert signed_in.submit("/notes", title="t", content="c").location.startswith("/sign-in")
-    assert signed_in.get_cookie("accepted") is None
-
-
 def test_a_preview_shows_the_text_as_it_will_be_read_and_stores_nothing(signed_in: Visitor) -> None:
     before = row_counts()
     answer = signed_in.submit("/notes/preview", title="Books", content=f"**three** <i>{'x' * 2001}")
@@ -270,12 +264,6 @@ def heading(page: str) -> str:
     found = re.search(r"<h1.*?</h1>", page)
     assert found
     return found[0]
-
-
-def test_its_heading_and_the_documents_title_are_its_title(signed_in: Visitor, alice: User) -> None:
-    page = signed_in.get(f"/notes/{service.create_note(alice.id, 'Books <3', 'three')}").text
-    assert "<title>Books &lt;3 · " in page
-    assert heading(page) == "<h1><bdi>Books &lt;3</bdi></h1>"
 
 
 def test_without_a_title_it_is_named_by_its_first_line_which_is_seen_once(signed_in: Visitor, alice: User) -> None:

@@ -72,13 +72,6 @@ def test_the_editor_changes_and_removes_it(signed_in: Visitor, alice: User) -> N
     assert stored() is None
 
 
-def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:
-    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
-    signed_in.submit(f"/todos/{todo_id}", completed="1")
-    signed_in.submit(f"/todos/{todo_id}", description="more books")
-    assert stored() == date(2026, 11, 21)
-
-
 @pytest.mark.parametrize(
     ("days", "english", "korean"),
     [(0, "Due today", "오늘까지"), (1, "Due tomorrow", "내일까지"), (-1, "Overdue · was due ", "기한 지남"),
@@ -178,14 +171,10 @@ def test_no_day_is_offered_by_two_names(signed_in: Visitor, first: date, offered
         assert [(f"{day}", name) for day, name in due_choices(first)] == [*offered.items()]
 
 
-def test_a_day_of_the_calendar_counts_more_than_one_by_name(signed_in: Visitor) -> None:
-    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on="2026-12-24")
-    assert stored() == date(2026, 12, 24)
-
-
-def test_a_day_by_name_is_stored(signed_in: Visitor) -> None:
-    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on="")
-    assert stored() == date(2026, 11, 21)
+@pytest.mark.parametrize(("due_on", "due"), [("", date(2026, 11, 21)), ("2026-12-24", date(2026, 12, 24))])
+def test_a_day_by_name_is_stored_unless_the_calendar_has_another(signed_in: Visitor, due_on: str, due: date) -> None:
+    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on=due_on)
+    assert stored() == due
 
 
 def test_by_due_date_the_pages_hold_every_todo_once(alice: User, bob: User) -> None:

@@ -43,6 +43,8 @@ COSTS = {
     "/s/{shared}": 1,  # nobody looks who reads it
     "/todos": 2,
     "/todos?show=open": 2,
+    "/todos?show=today": 2,
+    "/todos?show=done": 2,
     "/todos?show=done&before=0-9": 2,
     "/todos?sort=due&edit={todo}": 2,
     "/todos/{todo}": 2,

@@ -2,10 +2,11 @@
 
 import contextlib
 import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -28,7 +29,7 @@ def redirect(location: str | bytes, status: str = "302 Found") -> bytes:
     return f"HTTP/1.1 {status}\r\nLocation: ".encode() + octets + b"\r\n\r\n"
 
 
-class PageServer:
+class PageServer(socketserver.ThreadingTCPServer):
     """Serves pages by their path, each connection in a thread and for one request.
 
     Args:
@@ -44,78 +45,41 @@ class PageServer:
         tls: ssl.SSLContext | None = None,
         at_connect: Callable[[socket.socket], None] | None = None,
     ) -> None:
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         self.pages = pages
+        self.port: int = self.server_address[1]
+        self.allowed: AllowedServers = frozenset({("127.0.0.1", self.port)})
         self.requests: list[str] = []  # the request line and headers of each, unchanged
         self.names: list[str | None] = []  # the server names of TLS handshakes (SNI)
+        self.open_connections: set[socket.socket] = set()  # those that the client has not closed yet
         self._tls = tls
         self._at_connect = at_connect
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._connections: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
         if tls:
             tls.sni_callback = lambda connection, name, context: self.names.append(name)
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
-
-    @property
-    def open_connections(self) -> int:
-        """Count the connections that the client has not closed yet."""
-        return len(self._connections)
-
-    @property
-    def allowed(self) -> AllowedServers:
-        return frozenset({("127.0.0.1", self.port)})
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        self._run(self._accept)
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in list(self._connections):
+        self.shutdown()
+        for connection in list(self.open_connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
+        self.server_close()  # which waits for the threads
 
-    def _run(self, work: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the listener was shut down
-            while True:
-                connection, _ = self._listener.accept()
-                self._connections.add(connection)
-                self._run(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), self._secured(connection) as speaking:
-            try:
-                self._answer(speaking)
-            finally:
-                self._connections.discard(speaking)
-
-    def _secured(self, connection: socket.socket) -> socket.socket:
-        """Return the socket to use; with TLS, a new one that replaces the plain one."""
-        if not self._tls:
-            return connection
-        secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        self._connections.discard(connection)
-        self._connections.add(secured)
-        return secured
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self._tls:
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        self.open_connections.add(request)
+        with contextlib.suppress(OSError), request:  # the client may hang up at any time
+            self._answer(request)
+        self.open_connections.discard(request)
 
     def _answer(self, connection: socket.socket) -> None:
-        """Answer one request. The caller ignores an OSError: the client may hang up at any time."""
         if self._at_connect:
             return self._at_connect(connection)
         if isinstance(connection, ssl.SSLSocket):
@@ -168,4 +132,4 @@ def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -
 
 def hung_up(server: PageServer) -> None:
     """Wait until the client has closed every connection; fails if it does not."""
-    wait_until(lambda: server.open_connections == 0, "no connection is left open", within=5)
+    wait_until(lambda: not server.open_connections, "no connection is left open", within=5)

@@ -13,7 +13,7 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import counting, service
-from tests.conftest import PASSWORD, browser_of
+from tests.conftest import PASSWORD
 from tests.database import row_counts
 from tests.queued import run_queued
 from tests.visitor import Visitor
@@ -106,13 +106,6 @@ def test_cancelled_ones_count_for_the_hour(signed_in: Visitor, alice: User) -> N
     before = row_counts()
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
     assert row_counts() == before
-
-
-def test_somebody_elses_is_404_also_if_it_is_shared(app: Flask, alice: User, bob: User) -> None:
-    public_id = waiting(alice, shared=True)
-    before = stored()
-    assert browser_of(app, bob).submit(f"/wordcounts/{public_id}/cancel").status_code == 404
-    assert stored() == before
 
 
 def test_a_deleted_one_or_what_is_not_there_is_404(signed_in: Visitor, alice: User) -> None:

@@ -17,7 +17,6 @@ from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import fetch
 from app.wordcounts.tasks import MAX_RETRIES
-from tests.database import row_counts
 from tests.queued import run_queued
 from tests.wordcounts.page_server import PageServer
 from tests.wordcounts.results import PAGES, Ask, run_at_attempt, status, stored
@@ -72,15 +71,6 @@ def test_the_page_of_a_deleted_result_is_not_fetched(app: Flask, ask: Ask, alice
     run_queued(app)
     assert pages.requests == []
     assert stored("result_all")["result_all"] is None
-
-
-def test_the_page_of_a_deleted_account_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
-    ask("/")
-    db.session.execute(text("DELETE FROM users"))
-    db.session.commit()
-    run_queued(app)
-    assert pages.requests == []
-    assert row_counts()["results"] == 0
 
 
 def test_no_transaction_is_open_while_a_page_is_fetched_and_counted(

@@ -91,13 +91,3 @@ def test_a_place_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
 def test_an_empty_history_says_what_to_do(signed_in: Visitor) -> None:
     assert "Enter the address of a web page" in signed_in.get("/wordcounts").text
     assert "No older results." in signed_in.get("/wordcounts?before=1").text
-
-
-def test_a_refused_address_leaves_the_history_in_sight(signed_in: Visitor, alice: User) -> None:
-    done(alice)
-    assert "Half moon" in signed_in.submit("/wordcounts", url="ftp://example.com").text
-
-
-def test_it_is_in_the_navigation(signed_in: Visitor) -> None:
-    assert re.search('<a href="/wordcounts"><svg.*?</svg>Word count</a>', signed_in.get("/notes").text)
-    assert '<a href="/wordcounts" aria-current="page">' in signed_in.get("/wordcounts").text

@@ -1,6 +1,6 @@
 """Our text and our words against those of others, on real pages of both languages.
 
-The test oracles are Chromium, ICU (in Node.js) and UAX #29 (uniseg).
+The test oracles are Chromium and UAX #29 (uniseg).
 
 The difference between two counts is the words that one has more often than the other, both ways, to the words of the
 other. It is stricter than a difference of totals, in which a word too many makes up for one that is missing.
@@ -9,7 +9,6 @@ other. It is stricter than a difference of totals, in which a word too many make
 import html as escapes
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -31,14 +30,6 @@ const text = document.createElement("pre");
 text.textContent = JSON.stringify(document.body.innerText);
 document.documentElement.replaceChildren(text);
 </script>"""
-# Not Chromium's ICU: its rules end a word at every full stop, unlike those of ICU and Unicode.
-# Line by line, because each segment keeps a reference to its whole text.
-SEGMENTED = """
-const segmenter = new Intl.Segmenter(process.argv[1], {granularity: "word"});
-const lines = require("fs").readFileSync(0, "utf8").split("\\n");
-const segments = lines.flatMap(line => Array.from(segmenter.segment(line)));
-console.log(JSON.stringify(segments.filter(one => one.isWordLike).map(one => one.segment)));
-"""
 SECONDS = 60  # for one page
 
 each_language = pytest.mark.parametrize(("language", "limit"), LIMITS.items())
@@ -71,17 +62,6 @@ def shown_by_chromium(page: str, folder: Path) -> str:
     return str(json.loads(escapes.unescape(found[1])))
 
 
-def words_by_icu(text: str, locale: str) -> list[str]:
-    """Return the words, unchanged.
-
-    Args:
-        locale: the language of the text, such as "ko".
-    """
-    command = ["node", "-e", SEGMENTED, locale]
-    found = subprocess.run(command, input=text.encode(), capture_output=True, timeout=SECONDS, check=True)
-    return [str(word) for word in json.loads(found.stdout)]
-
-
 def words_by_unicode(text: str) -> list[str]:
     """Return the words by UAX #29, unchanged."""
     return [word for line in text.split("\n") for word in segments(line) if any(map(str.isalnum, word))]
@@ -100,23 +80,10 @@ def difference(mine: Counter[str], other: Counter[str]) -> float:
     return ((mine - other).total() + (other - mine).total()) / other.total()
 
 
-def test_the_difference_counts_both_ways() -> None:
-    assert difference(Counter("aab"), Counter("abc")) == 2 / 3
-
-
 @each_language
 def test_there_are_pages_of_some_size(language: str, limit: float) -> None:
     assert len(pages(language)) >= 3
     assert ours(texts(language)).total() > 8_000
-
-
-@each_language
-@pytest.mark.servers
-@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-def test_words_are_those_of_icu(language: str, limit: float) -> None:
-    """ICU parts Hangul from Latin letters of its own accord, since it has a dictionary for Hangul."""
-    text = texts(language)
-    assert difference(ours(text), theirs(words_by_icu(text, language))) < limit
 
 
 @each_language

@@ -136,22 +136,6 @@ def test_an_id_that_is_none_is_404(signed_in: Visitor, path: str) -> None:
     assert signed_in.get(f"/wordcounts/{path}").status_code == 404
 
 
-def test_somebody_elses_is_404_whatever_became_of_it(app: Flask, alice: User, bob: User) -> None:
-    browser = browser_of(app, bob)
-    for public_id in (waiting(alice), done(alice), failed(alice, "dns")):
-        for end in ("", ".csv", ".json", "?stop_words=keep"):
-            answer = browser.get(f"/wordcounts/{public_id}{end}")
-            assert answer.status_code == 404
-            assert "moon" not in answer.text
-
-
-def test_a_deleted_one_is_404(signed_in: Visitor, alice: User) -> None:
-    public_id = done(alice, shared=True)
-    service.delete_result(alice.id, public_id)
-    for end in ("", ".csv", ".json"):
-        assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 404
-
-
 def test_the_readers_own_last_results_stand_at_the_side(
     app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
 ) -> None:

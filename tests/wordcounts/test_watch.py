@@ -62,13 +62,6 @@ def test_a_poll_of_a_deleted_one_loads_the_page_anew_which_is_404(signed_in: Vis
     assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (404, False)
 
 
-def test_a_poll_after_signing_out_loads_the_page_anew_which_leads_to_sign_in(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    signed_in.submit("/sign-out")
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (200, False)
-    assert signed_in.get(f"/wordcounts/{public_id}").location.startswith("/sign-in")
-
-
 def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, alice: User, bob: User) -> None:
     public_id = waiting(alice)
     browser = browser_of(app, bob)

@@ -83,13 +83,6 @@ def test_the_page_unfolds_a_stem_to_its_forms(signed_in: Visitor, alice: User) -
     assert "Words that differ only in a Korean particle are counted together" in page
 
 
-def test_the_totals_stay_those_of_the_text(signed_in: Visitor, alice: User) -> None:
-    page = signed_in.get(moon(alice)).text
-    assert re.findall("<dd>([^<]*)</dd>", page)[:2] == ["1,000", "9"]
-    assert "Unique words (as written)" in page
-    assert "<b>81%</b>content words" in page
-
-
 def test_where_nothing_is_grouped_nothing_is_said_of_it(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(moon(alice, result_no_stop_words={"moon": 1, "나라": 1})).text
     assert "Korean particle are counted together" not in page
