@@ -85,7 +85,7 @@ def test_search_and_tags_find_what_the_pages_find(program: Program) -> None:
     create(program, title="dogs", content="walk #집 #산책")
     assert titles(program, "/notes?q=고양이") == ["고양이"]
     assert titles(program, "/notes?tag=집") == ["dogs", "고양이"]
-    assert titles(program, "/notes?tag=집&limit=1") == ["dogs"]
+    assert titles(program, "/notes?tag=산책") == titles(program, "/notes?tag=집&limit=1") == ["dogs"]
     assert titles(program, "/notes?q=%23집 %23산책") == ["dogs"]
     assert titles(program, "/notes?q=nothing") == []
     assert titles(program, "/notes?q=%00") == ["dogs", "고양이"]

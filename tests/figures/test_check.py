@@ -50,7 +50,7 @@ def test_what_is_right_stays_as_it_is() -> None:
 
 
 def test_who_was_checked_today_is_not_checked_again() -> None:
-    check_figures()
+    db.session.execute(text("UPDATE users SET figures_counted_at = now() - interval '11 hours'"))
     db.session.execute(text("UPDATE figures SET notes = 9"))
     assert check_figures() == 0
     assert {row[1] for row in kept()["figures"]} == {9}

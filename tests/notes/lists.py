@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import listing, service
+from app.notes.models import Note
 
 
 def titles_of_all_pages(user_id: int) -> list[str]:
@@ -17,6 +18,15 @@ def titles_of_all_pages(user_id: int) -> list[str]:
         titles += [note.title for note in page.notes]
         page = listing.list_notes(user_id, page.older)
     return titles + [note.title for note in page.notes]
+
+
+def create(user: User, count: int, tag: str = "") -> list[int]:
+    """Create notes named by their number, every second one with the tag, and return their ids, the newest last."""
+    tagged = {True: {"content": f"#{tag}", "tags": [tag]}, False: {"content": "", "tags": []}}
+    rows = [{"user_id": user.id, "title": f"note {n}", **tagged[bool(tag and n % 2)]} for n in range(count)]
+    ids = [*db.session.scalars(insert(Note).returning(Note.id, sort_by_parameter_order=True), rows)]
+    db.session.commit()
+    return ids
 
 
 def older_of(page: str) -> str:

@@ -60,14 +60,6 @@ def test_ended_it_is_closed_for_ever_and_sharing_again_gives_another_link(alice:
     assert (opens(token), opens(again)) == (False, True)
 
 
-def test_one_note_is_shared_or_ended_and_no_other(alice: User, note_id: int) -> None:
-    other = service.create_note(alice.id, "Other", "")
-    token, others = share_note(alice.id, note_id), share_note(alice.id, other)
-    assert get_shared_note(others).title == "Other"
-    stop_sharing(alice.id, other)
-    assert (opens(token), opens(others)) == (True, False)
-
-
 def test_another_persons_note_is_not_found_and_stays_as_it_was(alice: User, bob: User, note_id: int) -> None:
     for use_case in [share_note, stop_sharing]:
         token = share_note(alice.id, note_id)

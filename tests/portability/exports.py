@@ -110,9 +110,3 @@ def packed(entries: dict[str, bytes | str], compression: int = zipfile.ZIP_DEFLA
         for name, content in entries.items():
             zip_file.writestr(name, content)
     return file.getvalue()
-
-
-def repacked(archive: bytes, **entries: bytes | str) -> bytes:
-    """Return the archive with these entries added or replaced."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
-        return packed({**{name: zip_file.read(name) for name in zip_file.namelist()}, **entries})

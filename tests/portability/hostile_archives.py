@@ -186,6 +186,9 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a document cut off": (Reason.DAMAGED, lambda: zipped(document()[:-2])),
     "something behind the document": (Reason.DAMAGED, lambda: zipped(document() + "{}")),
     "a document in UTF-16": (Reason.DAMAGED, lambda: zipped(document().encode("utf-16"))),
+    "a comma too few": (
+        Reason.DAMAGED, lambda: zipped(document(notes=[NOTE, NOTE]).replace("}, {", "} {", 1))),
+    "a comma too many": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ",}")),
     "an object with nothing in it": (Reason.NOT_OURS, lambda: zipped("{}")),
     "another format": (Reason.NOT_OURS, lambda: zipped(document(format="memos"))),
     "a version to come": (Reason.VERSION, lambda: zipped(document(version=2))),

@@ -78,6 +78,7 @@ def test_the_longest_items_are_imported_also_as_ascii(signed_in: Visitor) -> Non
 
 def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
     assert "notes 2, title" in import_(signed_in, hostile.note(title=None)).text
+    assert "todos 2, description" in import_(signed_in, hostile.todo(description=" ")).text
 
 
 def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:

@@ -83,7 +83,7 @@ def test_a_stem_that_is_no_word_of_the_page_takes_no_form_from_one_that_is() -> 
     assert groups_of("호랑이 호랑이는 호랑에") == tiger
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [PAGES[0], PAGES[-1]], ids=lambda page: page.stem)  # one of each language
 def test_on_a_real_page_only_korean_words_have_a_stem_and_no_stem_has_one(page: Path) -> None:
     words = count(document(page.read_text(encoding="utf-8")).text).words
     stem_of = stems(words)

@@ -145,14 +145,12 @@ def test_public_addresses_are_vetted_at_the_edges_of_every_reserved_network() ->
     assert vet(PUBLIC, 443) == [VettedAddress(ip, 443) for ip in PUBLIC]
 
 
-@pytest.mark.parametrize("kind", NOT_PUBLIC)
-def test_there_is_no_vetted_address_that_is_not_public(kind: str) -> None:
-    for ip in NOT_PUBLIC[kind]:
-        assert not is_public(ip)
+def test_there_is_no_vetted_address_that_is_not_public() -> None:
+    for ip in (ip for ips in NOT_PUBLIC.values() for ip in ips):
         for port in (80, 443):
             with pytest.raises(FetchFailed) as refusal:
                 VettedAddress(ip, port)
-            assert refusal.value.code is Failure.ADDRESS
+            assert refusal.value.code is Failure.ADDRESS, ip
 
 
 def test_there_is_no_vetted_address_with_another_port() -> None:
@@ -209,8 +207,9 @@ def test_redirects_are_followed_as_browsers_follow_them() -> None:
     assert [(location, follow_redirect(origin, location).url) for location, _ in REDIRECTS] == REDIRECTS
 
 
-@pytest.mark.parametrize(("location", "code"), REFUSED_REDIRECTS, ids=lambda value: ascii(value)[:40])
-def test_a_redirect_is_refused_by_the_same_rules(location: str, code: Failure) -> None:
-    with pytest.raises(FetchFailed) as refusal:
-        follow_redirect(parse_url("https://example.com/dir/a"), location)
-    assert refusal.value.code is code
+def test_a_redirect_is_refused_by_the_same_rules() -> None:
+    origin = parse_url("https://example.com/dir/a")
+    for location, code in REFUSED_REDIRECTS:
+        with pytest.raises(FetchFailed) as refusal:
+            follow_redirect(origin, location)
+        assert refusal.value.code is code, location
