@@ -6,16 +6,30 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.web.cookies import SessionCookies
+
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 
 
 class Visitor(FlaskClient):
+    _known: tuple[str | None, str] = None, ""  # the secret of the session, and a token that it signs
+
     def submit(self, path: str, /, **fields: Any) -> TestResponse:
         """Post a form with the token of a page, as a browser does."""
         return self.post(path, data={"csrf_token": self.csrf_token(), **fields})
 
     def csrf_token(self) -> str:
-        return token_of(self.get("/sign-in").text)
+        """Return the token of a form. It holds as long as the session has its secret, so a page is asked for once."""
+        secret, token = self._known
+        if secret is None or secret != self._secret():
+            token = token_of(self.get("/sign-in").text)
+            self._known = self._secret(), token
+        return token
+
+    def _secret(self) -> str | None:
+        cookie = self.get_cookie(self.application.config["SESSION_COOKIE_NAME"])
+        serializer = SessionCookies().get_signing_serializer(self.application)
+        return serializer.loads(cookie.value).get("csrf_token") if cookie and serializer else None
 
     def sign_in(self, email: str, password: str, **fields: str) -> TestResponse:
         return self.submit("/sign-in", email=email, password=password, **fields)
