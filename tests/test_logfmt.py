@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.web.logfmt import LONGEST_LINE, line
+from app.web.logs import LONGEST_LINE, line
 from tests.logfmt import Malformed, parse, parse_all
 
 TEXTS = [

@@ -92,14 +92,9 @@ _USED = update(AccessToken).values(last_used_at=func.now())
 
 
 def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: Client) -> str:
-    """Make a token and return it; nobody can read it again.
+    """Make a token that expires after `days` (None: never), and return it; nobody can read it again.
 
-    Args:
-        scopes: some of SCOPES.
-        days: until it expires; None: never.
-
-    Raises:
-        TooManyTokens, AccountGone: nothing was stored.
+    Raises: TooManyTokens, AccountGone. Nothing was stored.
     """
     lock_user(user_id)  # of two at once, each counts the other
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
@@ -136,7 +131,7 @@ def end_all(user_id: int) -> None:
 
 
 def find_holder(token: str) -> TokenHolder | None:
-    """Return who holds this token; None when there is none, or it has ended or expired. One statement."""
+    """Return who holds this token; None when it has ended or expired, or never was. One statement."""
     if not is_well_formed(token):
         return None
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()

@@ -16,8 +16,7 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Iterator
-from email import message_from_bytes, message_from_string
+from email import message_from_bytes
 from email.message import Message
 from typing import NamedTuple
 
@@ -50,9 +49,7 @@ class NotAReport(Exception):
 
 
 class Report(NamedTuple):
-    # A letter was not delivered, since the mailbox does not exist or takes no mail. A server that does not trust us, or
-    # that could not reach another one, says nothing of the mailbox.
-    is_about_mailbox: bool
+    is_about_mailbox: bool  # not of a server that does not trust us, or that could not reach another one
     tag: str | None  # of the letter that came back; None when the report does not hold its headers
 
 
@@ -71,7 +68,10 @@ def note_refusal(user_id: int, email: str) -> None:
 
 def note_bounce(tag: str) -> None:
     """Note that a letter came back. Raises: UnknownTag."""
-    user_id = _user_id(tag)
+    number = tag.partition(".")[0]
+    if not (tag.isascii() and number.isdigit() and len(number) < 19):
+        raise UnknownTag
+    user_id = int(number)
     email = db.session.scalar(_EMAIL, {"user_id": user_id})
     db.session.commit()
     if email is None or not any(hmac.compare_digest(tag, known) for known in tags(user_id, email)):
@@ -88,13 +88,6 @@ def tags(user_id: int, email: str) -> list[str]:
     return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]
 
 
-def _user_id(tag: str) -> int:
-    number = tag.partition(".")[0]
-    if not (tag.isascii() and number.isdigit() and len(number) < 19):
-        raise UnknownTag
-    return int(number)
-
-
 def read_report(raw: bytes) -> Report:
     """Read a message of at most MAX_SIZE. Raises: NotAReport."""
     try:
@@ -102,16 +95,11 @@ def read_report(raw: bytes) -> Report:
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         if not status:
             raise NotAReport
-        return Report(any(_is_refused_by_mailbox(block) for part in status for block in _blocks(part)), _tag(parts))
+        # Each holds the fields of the message, then those of each recipient.
+        blocks = [block for part in status for block in part.get_payload() or () if isinstance(block, Message)]
+        return Report(any(map(_is_refused_by_mailbox, blocks)), _tag(parts))
     except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
         raise NotAReport from error
-
-
-def _blocks(part: Message) -> Iterator[Message]:
-    """Yield the fields of the message, then those of each recipient."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        yield from (block for block in payload if isinstance(block, Message))
 
 
 def _is_refused_by_mailbox(block: Message) -> bool:
@@ -125,12 +113,9 @@ def _is_refused_by_mailbox(block: Message) -> bool:
 def _tag(parts: list[Message]) -> str | None:
     """Return the tag in the headers of the letter, which come back as a message or as text, not in the report's own."""
     for part in parts[1:]:
-        headers = message_from_string(_text(part)) if part.get_content_type() == "text/rfc822-headers" else part
-        if found := headers.get(TAG):
+        if part.get_content_type() == "text/rfc822-headers":
+            text = part.get_payload(decode=True)
+            part = message_from_bytes(text if isinstance(text, bytes) else b"")
+        if found := part.get(TAG):
             return str(found).strip()
     return None
-
-
-def _text(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

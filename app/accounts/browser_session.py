@@ -3,13 +3,18 @@
 The device cookie recognizes a browser that has signed in before, so that guesses of others do not lock it out, after
 OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and its signature, an HMAC over the
 account's id and its password hash. So it tells a stranger nothing, holds for one account, and a change of the password
-ends it. It proves no identity: all it gives is a rate limit of its own (guessing.py).
+ends it. It proves no identity: all it gives is a rate limit of its own.
+
+Login throttling: the limits of guesses count failures. Their token is taken before the password is hashed, and given
+back when it was right. So concurrent guesses cannot exceed the limit, and a refused guess costs no hash.
 """
 
 import contextlib
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
 
@@ -20,12 +25,13 @@ from sqlalchemy import bindparam, select
 from werkzeug.wrappers import Response
 
 from app import tracing
-from app.accounts import service, sessions
+from app.accounts import events, service, sessions
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
+from app.limits import rate_limits
 from app.web.cookies import TOKEN
-from app.web.proxy import client_address
+from app.web.proxy import client_address, client_network
 
 SECOND_STEP = "second_step"  # the key of the token between the password and the second step
 
@@ -79,8 +85,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
 
     The cookie's old content is dropped, so nobody can have planted it (session fixation).
 
-    Raises:
-        WrongCredentials: the password was changed since `user` was read.
+    Raises: WrongCredentials, when the password was changed since `user` was read.
     """
     client = this_client()
     token, session_id = sessions.start_session(
@@ -98,9 +103,9 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
 
 
 def renew(user: User) -> None:
-    """Sign this browser in again, with the same lifetime. Raises: WrongCredentials, as `begin`.
+    """Sign this browser in again, with the same lifetime. What the cookie holds besides stays, since the reader does.
 
-    What the cookie holds besides stays, since the reader does: the request may go on with it.
+    Raises: WrongCredentials, as `begin`.
     """
     kept = {key: value for key, value in session.items() if key not in (TOKEN, "csrf_token")}
     session_id = begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
@@ -140,19 +145,17 @@ def sign_in_again(error: Exception) -> Response:
 
 
 def sign_out() -> None:
-    """Drop the cookie's content, as the reader asked for it: the browser also deletes what our pages stored in it (ASVS
-    5.0 V14.3.1). The caller ends the row.
+    """Drop the cookie's content, and let the browser delete what our pages stored in it (ASVS 5.0 V14.3.1).
 
-    Its cookies stay: they hold the language and the colours, and the message that says goodbye. A session that was lost
-    is not signed out. The drafts that the browser has stored are then the only copy of a text.
+    The caller ends the row. Other cookies stay: they hold the language and the colours. A session that was lost is not
+    signed out: the drafts that the browser has stored are then the only copy of a text.
     """
     session.clear()
-    after_this_request(clear_site_data)
 
-
-def clear_site_data(response: Response) -> Response:
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response
+    @after_this_request
+    def clear_site_data(response: Response) -> Response:
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return response
 
 
 def remember_device(user: User) -> None:
@@ -203,3 +206,53 @@ def device_name(user_agent: str) -> str | None:
         name: str = _("%(browser)s on %(system)s", browser=browser, system=system)
         return name
     return browser or system
+
+
+@contextmanager
+def counted_sign_in(email: str) -> Iterator[None]:
+    """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
+
+    A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
+    limits of others are those of the address and of the account. They are the same for an email address that nobody
+    has, so a refusal tells nobody who has an account. Inside, `limit_sign_ins` follows the right password. Where that
+    refuses, it counts as a failure: so also the hashes of a right password have a limit.
+
+    Raises: RateLimited, before the password was looked at.
+    """
+    if device := known_device(email):
+        with counted(rate_limits.SIGN_IN_BY_DEVICE, device):
+            yield
+    else:
+        # The address first: if that is refused, nothing is taken from the account's limit, which others need.
+        with (
+            counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()),
+            counted(rate_limits.SIGN_IN_BY_ACCOUNT, email),
+        ):
+            yield
+
+
+def limit_sign_ins(user: User) -> None:
+    """Take a token after the right password. No stranger has it, so none keeps the owner out. Raises: RateLimited."""
+    rate_limits.take(rate_limits.SIGN_INS, user.id)
+
+
+@contextmanager
+def counted_password(user_id: int) -> Iterator[None]:
+    """Count a change that asks a signed-in person for the password again. Wrong ones and right ones have a limit each.
+
+    Raises: RateLimited, before the password was looked at; WrongPassword, of which the owner can read.
+    """
+    try:
+        with rate_limits.spent(rate_limits.RIGHT_PASSWORDS, user_id), counted(rate_limits.PASSWORD_BY_PERSON, user_id):
+            yield
+    except service.WrongPassword:
+        events.refused(user_id, EventKind.PASSWORD_REFUSED, this_client())
+        raise
+
+
+@contextmanager
+def counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
+    """Take a token, and give it back when the block raises nothing. Raises: RateLimited."""
+    rate_limits.take(limit, key)
+    yield
+    rate_limits.give_back(limit, key)

@@ -26,10 +26,7 @@ _ID = select(User.id).where(User.email == bindparam("email"))
 def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
     """Change the password, and end every session, mailed link and access token (ASVS 5.0 V7.4.3).
 
-    That includes the session that asks; the caller starts a new one.
-
-    Raises:
-        WrongPassword, AccountGone: nothing was changed.
+    So does the session that asks; the caller starts a new one. Raises: WrongPassword, AccountGone. Nothing was changed.
     """
     new_hash = hashing.hash_password(new_password)  # before the lock: it takes 20 ms
     user = lock_user_with_password(user_id, current_password)
@@ -43,9 +40,6 @@ def ask_to_reset_password(email: str, language: str) -> None:
 
     A known and an unknown address take the same statements and leave the same job, so neither the answer nor its time
     tells which addresses have an account (user enumeration). The worker finds nobody for the unknown one.
-
-    Args:
-        language: of the page; the letter's unless the account has chosen one.
     """
     user_id = db.session.scalar(_ID, {"email": email}) or NOBODY
     message.later("accounts.send_reset_link", user_id=user_id, language=language)
@@ -56,10 +50,7 @@ def reset_password(token: str, new_password: str, language: str, client: Client)
     """Set the password, and end every session, other link and access token (ASVS 5.0 V6.4.3, V7.4.3).
 
     It confirms the address, and signs nobody in: the reader types the new password once more, and the browser offers to
-    keep it.
-
-    Raises:
-        TokenExpired: nothing was changed.
+    keep it. Raises: TokenExpired. Nothing was changed.
     """
     tokens.read(token, tokens.RESET_PASSWORD)  # hashing takes 25 ms; not for a link that leads nowhere
     new_hash = hashing.hash_password(new_password)  # before the lock
@@ -78,7 +69,6 @@ def _set_password(user: User, new_hash: str, kind: EventKind, language: str, cli
 
 
 def send_confirmation(user_id: int, language: str) -> None:
-    """Let the worker send a link, in place of an earlier one, to the address of the account."""
     message.later("accounts.send_confirmation", user_id=user_id, language=language)
     db.session.commit()
 
@@ -103,9 +93,7 @@ def ask_to_change_email(user_id: int, password: str, new_email: str, language: s
     """Let the worker send a link to the new address, and a notice to the old one.
 
     Whether another account has the new address is not said here (user enumeration), but in the mail that goes there.
-
-    Raises:
-        WrongPassword, AccountGone: nothing was changed.
+    Raises: WrongPassword, AccountGone. Nothing was changed.
     """
     user = lock_user_with_password(user_id, password)
     token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
@@ -121,9 +109,7 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
     Args:
         session_id: of the browser that asks, which stays signed in if it is the account's.
 
-    Raises:
-        EmailTaken: the unique constraint said so.
-        TokenExpired: as with EmailTaken, nothing was changed.
+    Raises: EmailTaken, TokenExpired. Nothing was changed.
     """
     user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
     user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
@@ -138,8 +124,7 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
 def delete_account(user_id: int, password: str, client: Client) -> None:
     """Delete the user and, by ON DELETE CASCADE, all rows that belong to the user. The worker deletes the photo.
 
-    Raises:
-        WrongPassword, AccountGone: nothing was changed.
+    Raises: WrongPassword, AccountGone. Nothing was changed.
     """
     user = lock_user_with_password(user_id, password)
     storage.delete_later(user.image_url)

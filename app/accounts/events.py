@@ -69,8 +69,7 @@ _PAGE = (
 def record(user_id: int, kind: EventKind, client: Client) -> None:
     """Add an event to the transaction, and a line to the log. Call it last: the caller commits.
 
-    Raises:
-        AccountGone: the transaction is rolled back.
+    Raises: AccountGone. The transaction is rolled back.
     """
     with owner_required():
         db.session.execute(_RECORD, _values(user_id, kind, client))
@@ -78,13 +77,10 @@ def record(user_id: int, kind: EventKind, client: Client) -> None:
 
 
 def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: str) -> None:
-    """Count a wrong password, or an email address that nobody has.
+    """Count a wrong password, or an email address that nobody has (`user_id` None), by the same statements.
 
-    Args:
-        user_id: of the account with this email address; None when there is none. The statements are the same.
-        email: as it was typed. The log has a keyed hash of it, by which tries for one address are told from tries for
-            many; without the key nobody can look up which address it was.
-        secret_key: keys the hash.
+    The log has a keyed hash of the unknown address, by which tries for one address are told from tries for many;
+    without the key nobody can look up which address it was.
     """
     _count(user_id or NOBODY, EventKind.SIGN_IN_FAILED, client)
     if user_id is not None:
@@ -106,10 +102,10 @@ def account_deleted(user_id: int, client: Client) -> None:
 
 
 def _count(user_id: int, kind: EventKind, client: Client) -> None:
-    """Count a failure, in a transaction of its own.
+    """Count a failure, in a transaction of its own, in one row a day.
 
     The rate limits let 110 guesses an hour reach an account. A row of each would fill the table, and push what the
-    owner should see off the page. So a day has one row of a kind: how often, and from where the last time.
+    owner should see off the page. The row has how often it happened, and from where the last time.
     """
     db.session.execute(_DO_NOT_WAIT)
     db.session.execute(_COUNT_ONE, _values(user_id, kind, client))

@@ -73,7 +73,7 @@ def new_password_rules(form: Form, field: Field) -> None:
         raise ValidationError(_("This password contains an invisible control character. Type it again."))
     typed = [other.data for other in form if other.name in ("email", "nickname") and other.data]
     account = [current_user.email, current_user.nickname] if current_user.is_authenticated else []
-    account += getattr(form, "names", [])  # of a form behind a link, where nobody is signed in
+    account += getattr(form, "names", [])  # of a FormBehindLink
     has_allowed_length = MIN_LENGTH <= len(field.data) <= MAX_LENGTH
     if has_allowed_length and (found := weakness(field.data, typed + account)):
         raise ValidationError(WEAKNESSES[found])
@@ -135,11 +135,7 @@ class AddressForm(FlaskForm):
 
 
 class FormBehindLink(FlaskForm):
-    """A form behind a link in a mail, where nobody is signed in.
-
-    Args:
-        email: of the account, which the password must not be.
-    """
+    """A form behind a link in a mail, where nobody is signed in. The password must not be the account's `email`."""
 
     def __init__(self, email: str) -> None:
         super().__init__()

@@ -97,11 +97,10 @@ NOTICES: Mapping[str, Callable[[], Letter]] = {
 
 
 def tell(user: User, kind: str, language: str) -> None:
-    """Let the worker send a notice to the address that the account has now. The caller commits.
+    """Let the worker send a notice, of a kind of NOTICES, to the address that the account has now. The caller commits.
 
     Args:
         user: its row is locked, so that the address is the one of this transaction.
-        kind: a name of NOTICES.
         language: of the page; the letter's unless the account has chosen one.
     """
     if message.is_enabled():

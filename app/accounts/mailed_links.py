@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import browser_session, changes, sign_up_links, tokens
+from app.accounts import browser_session, changes, tokens
 from app.accounts.forms import NICKNAME_TAKEN, AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
 from app.accounts.service import EmailTaken, NicknameTaken
 from app.limits import rate_limits
@@ -52,7 +52,7 @@ def ask_to_sign_up() -> Answer:
     form, template = AddressForm(), "accounts/sign_up_by_mail.html"
     if refusal := ask_for_address(form, template, rate_limits.SIGN_UP_BY_ADDRESS, rate_limits.SIGN_UPS_TO):
         return refusal
-    sign_up_links.ask_for_link(form.email.data, reader_locale())
+    tokens.ask_to_sign_up(form.email.data, reader_locale())
     return render_template("accounts/sign_up_link_sent.html", email=form.email.data)
 
 
@@ -75,13 +75,13 @@ def ask_for_address(
 @public
 def sign_up(token: str) -> Answer:
     try:
-        email = sign_up_links.read(token)
+        email = tokens.read_sign_up(token)
         form = NewAccountForm(email)
         if not form.is_submitted():
             return render_template("accounts/new_account.html", form=form, email=email)
         if form.validate():
             rate_limits.take(rate_limits.SIGN_UP_BY_LINK, email)
-            user = sign_up_links.open_account(token, form.nickname.data, form.password.data)
+            user = tokens.open_account(token, form.nickname.data, form.password.data)
             browser_session.begin(user, remember=False)
             return redirect(url_for("notes.index"))
     except EmailTaken:

@@ -38,7 +38,7 @@ class User(Base):
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
     email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see changes.py
     email_refused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see bounces.py
-    # Two-step sign-in: the password alone opens no session, see second_step.py.
+    # Two-step sign-in: the password alone opens no session, see tokens.py.
     passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
     # Chosen for every device. NULL: as the browser asks.
     language: Mapped[str | None] = mapped_column(String(2))

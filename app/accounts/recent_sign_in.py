@@ -16,8 +16,8 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, service
+from app.accounts.browser_session import counted_password
 from app.accounts.forms import ConfirmForm
-from app.accounts.guessing import counted_password
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
 from app.web.access import local_path
@@ -46,11 +46,10 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
 
     A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
     view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
-    opened after the password. A script that asks for JSON is refused (403): it could not show the page that asks, so it
-    posts its form as a page.
+    opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then.
 
     Args:
-        name: as the page that asks tells the reader, so that nobody confirms what they do not know.
+        name: of the act, as the page tells it, so that nobody confirms what they do not know.
         is_download: a browser saves the answer, and stays on the page on which it was.
     """
 
@@ -88,20 +87,20 @@ def confirm() -> Answer:
 
 
 def ask(act: str | None) -> Answer | None:
-    """Return the page that asks who is there. Once it is answered renew the session, and return None.
-
-    The session gets a new token, and the time of this sign-in (ASVS 5.0 V7.2.4).
-
-    Args:
-        act: what is going to be done; None: nothing that is guarded.
-    """
+    """Return the page that asks who is there. Once it is answered return None, with a new session (ASVS 5.0 V7.2.4)."""
     form = ConfirmForm()
     answered = form.passkey if form.passkey.data else form.password
     if answered.name not in request.form:
         return confirm_page(form, act)
     try:
-        if form.passkey.data or form.validate():
-            browser_session.renew(who_answered(form))
+        if form.passkey.data:
+            by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
+            browser_session.renew(by_passkey(form.passkey.data))
+            return None
+        if form.validate():
+            with counted_password(current_user.id):
+                user = service.check_password(current_user.id, form.password.data)
+            browser_session.renew(user)
             return None
     except service.WrongPassword:
         answered.errors = [_("This isn't your password.")]
@@ -113,17 +112,8 @@ def ask(act: str | None) -> Answer | None:
     return confirm_page(form, act), 422
 
 
-def who_answered(form: ConfirmForm) -> User:
-    """Return who has typed the password or shown a passkey. Raises: WrongPassword, PasskeyNotAccepted, RateLimited."""
-    if form.passkey.data:
-        by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
-        return by_passkey(form.passkey.data)
-    with counted_password(current_user.id):
-        return service.check_password(current_user.id, form.password.data)
-
-
 def confirm_page(form: ConfirmForm, act: str | None) -> str:
-    """Render the page with the fields of the form that was posted, but for those that it has itself."""
+    """Render the page with the fields of the form that was posted, but not those of its own."""
     own = {*form.data, "csrf_token", "username"}
     carried = [(name, text) for name, text in request.form.items(multi=True) if name not in own]
     return render_template("accounts/confirm_sign_in.html", form=form, act=act, carried=carried)

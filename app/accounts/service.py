@@ -24,11 +24,7 @@ class NicknameTaken(Exception):
 
 
 class WrongCredentials(Exception):
-    """The email address is unknown or the password is wrong. Nobody is told which.
-
-    Args:
-        user_id: of the account with this address; None when there is none. For the log alone.
-    """
+    """The email address is unknown (`user_id` None) or the password is wrong. The log alone is told which."""
 
     def __init__(self, user_id: int | None = None) -> None:
         self.user_id = user_id
@@ -50,8 +46,7 @@ _ONE = select(User).where(User.id == bindparam("user_id"))
 def sign_up(email: str, nickname: str, password: str) -> User:
     """Create an account. The arguments have passed the form's rules.
 
-    Raises:
-        EmailTaken, NicknameTaken: the unique constraint said so. Nothing was stored.
+    Raises: EmailTaken, NicknameTaken, as the unique constraint says. Nothing was stored.
     """
     user = add_user(email, nickname, password)
     db.session.commit()
@@ -62,10 +57,9 @@ def add_user(email: str, nickname: str, password: str, *, confirmed: bool = Fals
     """Do as `sign_up`, in the caller's transaction. Whoever adds the same address at once waits until that ends.
 
     Args:
-        confirmed: the owner has shown that the mail of the address is theirs, see sign_up_links.py.
+        confirmed: the owner has shown that the mail of the address is theirs, see tokens.py.
 
-    Raises:
-        EmailTaken, NicknameTaken: the transaction is rolled back.
+    Raises: EmailTaken, NicknameTaken. The transaction is rolled back.
     """
     user = User(
         email=email,
@@ -100,9 +94,6 @@ def owner_required() -> Iterator[None]:
     """Roll back and raise AccountGone when the block inserts a row of a user who is gone.
 
     Any other violated constraint is a mistake of ours. It has to surface, and must not sign anybody out.
-
-    Raises:
-        AccountGone, IntegrityError: the transaction is rolled back.
     """
     try:
         yield
@@ -117,8 +108,7 @@ def owner_required() -> Iterator[None]:
 def authenticate(email: str, password: str) -> User:
     """Return the user with this email address and password. Renew a hash that was made with older parameters.
 
-    Raises:
-        WrongCredentials: after the same work, whether the address is unknown or the password wrong.
+    Raises: WrongCredentials, after the same work whether the address is unknown or the password wrong.
     """
     user = db.session.scalar(_CREDENTIALS, {"email": email})
     if not hashing.matches(password, user.password_hash if user else None) or user is None:
@@ -142,8 +132,7 @@ def check_password(user_id: int, password: str) -> User:
 def lock_user(user_id: int) -> User:
     """Lock the user's row until the transaction ends (SELECT … FOR UPDATE), and return it.
 
-    Raises:
-        AccountGone: the transaction is rolled back.
+    Raises: AccountGone. The transaction is rolled back.
     """
     user = db.session.scalar(select(User).where(User.id == user_id).with_for_update())
     if user is None:
@@ -155,8 +144,7 @@ def lock_user(user_id: int) -> User:
 def lock_user_with_password(user_id: int, password: str) -> User:
     """Do as `lock_user`, for a change that asks for the password again.
 
-    Raises:
-        WrongPassword, AccountGone: the transaction is rolled back.
+    Raises: WrongPassword, AccountGone. The transaction is rolled back.
     """
     user = lock_user(user_id)
     if not hashing.matches(password, user.password_hash):
@@ -174,7 +162,6 @@ def change_nickname(user_id: int, nickname: str) -> None:
 
 
 def change_language(user_id: int, language: str) -> None:
-    """Show pages in this language on every device."""
     db.session.execute(update(User).where(User.id == user_id).values(language=language))
     db.session.commit()
 

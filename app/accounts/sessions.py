@@ -108,16 +108,12 @@ def start_session(
     all sessions.
 
     Args:
-        user: as `sign_up` or `authenticate` returned it.
-        remember: keep the session for 30 days after the last visit instead of 12 hours.
-        user_agent, ip: for the list of devices.
-        kind: what the owner reads of it; SIGN_IN_CONFIRMED in a browser that was signed in already.
+        kind: of the event; SIGN_IN_CONFIRMED in a browser that was signed in already.
 
     Returns:
         The token for the browser's cookie, and the session's id.
 
-    Raises:
-        WrongCredentials: since `user` was read, the password was changed or the account deleted.
+    Raises: WrongCredentials, when the password was changed or the account deleted since `user` was read.
     """
     token = secrets.token_urlsafe(32)
     row = {
@@ -153,8 +149,7 @@ def find_session(token: str) -> SignedIn | None:
 def extend_session(session_id: int) -> None:
     """Note a visit: the session's lifetime starts over (sliding expiration), up to LONGEST after the sign-in.
 
-    Raises:
-        ReadOnly: the database takes no changes, as during a failover or on a full disk. Who only reads need not care.
+    Raises: ReadOnly, as during a failover or on a full disk. Who only reads need not care.
     """
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)

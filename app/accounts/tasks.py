@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flask_babel import force_locale
 from sqlalchemy import Row, and_, bindparam, delete, func, select
 
-from app.accounts import bounces, events, letters, sign_up_links, tokens
+from app.accounts import bounces, events, letters, tokens
 from app.accounts.models import (
     AccessToken,
     AccountEvent,
@@ -65,7 +65,7 @@ def send_confirmation(user_id: int, language: str) -> None:
 def send_sign_up_link(link_id: int, language: str) -> None:
     """Send a link, or to an address that has an account a letter that says so."""
     try:
-        token, email = sign_up_links.draw(link_id)
+        token, email = tokens.draw_sign_up(link_id)
     except TokenExpired:
         log.info(NOT_WORTH_SENDING)
         return
@@ -137,11 +137,7 @@ def purge_expired_sessions(timestamp: int) -> None:
 
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
-    """Purge the tokens and links of mails a day later than they expire, and access tokens at once.
-
-    A mail that the server did not take draws its token anew with the next attempt, which may come after the token of
-    the last one has expired.
-    """
+    """Purge access tokens that have expired, and the links of mails a day later: the next attempt draws them anew."""
     purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
     purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
     purge(AccessToken, AccessToken.expires_at <= func.now())

@@ -1,22 +1,35 @@
-"""Single-use tokens: the secret of a link in a mail, which shows that its holder reads the mail of an address.
+"""Single-use tokens: the links in mails, and what is kept between the right password and the second step.
 
-The row holds the token's hash. It is written in two steps. A request reserves the row and defers a job, in one
-transaction. The job draws the token when it writes the mail. So no secret waits in the queue, and none is in a log.
+Each is 256 random bits, and its row holds the hash. A link shows that its holder reads the mail of an address. Its row
+is written in two steps. A request reserves it and defers a job, in one transaction. The job draws the token when it
+writes the mail. So no secret waits in the queue, and none is in a log.
+
+Sign-up by a link: nobody learns which addresses have an account (user enumeration, ASVS 5.0 V6.3.8). A request does not
+look, so every address gets the same answer after the same work. The job looks: it sends a link, or a letter that says
+that there is an account. Nobody can open an account with somebody else's address, or plant a password in it (account
+pre-hijacking): nickname and password are chosen behind the link. A row that was used stays until the nightly purge: who
+comes back is told that there is an account.
+
+Two-step sign-in (multi-factor authentication): nobody is signed in between the password and the second step. A row of
+five minutes says whose password was right, and a new password voids it. The browser's signed cookie holds the token.
 """
 
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, Update, bindparam, delete, exists, func, insert, select, update
 
-from app.accounts.models import AccountToken, User
-from app.accounts.service import AccountGone, lock_user, owner_required
+from app.accounts.events import NOBODY
+from app.accounts.models import AccountToken, PendingSignIn, SignUpLink, User
+from app.accounts.service import AccountGone, EmailTaken, add_user, lock_user, owner_required
 from app.accounts.sessions import hash_token
 from app.extensions import db
+from app.mail import message
 
 LIFETIME = timedelta(minutes=30)  # from the moment at which the mail is written
 RESERVED_FOR = timedelta(days=1)  # until the mail is written; its job gives up after a day, too
+SECOND_STEP_LIFETIME = timedelta(minutes=5)
 
 # Purposes. A link that confirms the old address must not move the account back to it, so it has its own purpose.
 RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose
@@ -28,11 +41,22 @@ class TokenExpired(Exception):
     """There is no such token: it was used, it has expired, or nobody ever drew it."""
 
 
+class SecondStepExpired(Exception):
+    """The password has to be typed again: it took too long, the step was taken, or the password was changed."""
+
+
 class Claim(NamedTuple):
     """The claim of a token: its holder reads the mail of `email`, and asked for this on behalf of the user."""
 
     user_id: int
     email: str
+
+
+class Pending(NamedTuple):
+    """A right password whose second step is awaited. `remember`: the browser is to stay signed in."""
+
+    user: User
+    remember: bool
 
 
 _VALID = (
@@ -42,6 +66,34 @@ _VALID = (
 )
 _CLAIM = select(AccountToken.user_id, AccountToken.email).where(*_VALID)
 _USE = delete(AccountToken).where(*_VALID).returning(AccountToken.email)
+_DRAW = update(AccountToken).where(AccountToken.id == bindparam("row_id"))
+
+_DRAW_SIGN_UP = update(SignUpLink).where(
+    SignUpLink.id == bindparam("row_id"), SignUpLink.expires_at > SignUpLink.created_at
+)
+_READ_SIGN_UP = select(
+    SignUpLink.email,
+    (SignUpLink.expires_at > func.now()).label("is_valid"),
+    exists().where(User.email == SignUpLink.email).label("is_taken"),
+).where(SignUpLink.token_hash == bindparam("token_hash"))
+# Used up is expired since the link was asked for: before any transaction began that knows the token.
+_USE_SIGN_UPS = (
+    update(SignUpLink)
+    .where(SignUpLink.email == bindparam("address"), SignUpLink.expires_at > func.now())
+    .values(expires_at=SignUpLink.created_at)
+    .returning(SignUpLink.token_hash)
+)
+
+_AWAITED = (PendingSignIn.token_hash == bindparam("token_hash"), PendingSignIn.expires_at > func.now())
+_READ_SECOND_STEP = (
+    select(User, PendingSignIn.remember, PendingSignIn.password_mark)
+    .join(User, User.id == PendingSignIn.user_id)
+    .where(*_AWAITED)
+)
+_WHOSE_SECOND_STEP = select(PendingSignIn.user_id).where(*_AWAITED)
+_TAKE_SECOND_STEP = (
+    delete(PendingSignIn).where(*_AWAITED).returning(PendingSignIn.remember, PendingSignIn.password_mark)
+)
 
 
 def reserve(user_id: int, purpose: str, email: str) -> int:
@@ -52,22 +104,22 @@ def reserve(user_id: int, purpose: str, email: str) -> int:
 
 
 def draw(token_id: int) -> tuple[str, Claim]:
-    """Return a new token for a reserved row, 256 random bits, and what it says. One that was drawn before is void.
+    """Return a new token for a reserved row, and what it says. One that was drawn before is void.
 
-    Raises:
-        TokenExpired: the row is gone. The account was deleted, or another token was used meanwhile.
+    Raises: TokenExpired, when the account was deleted, or another token was used meanwhile.
     """
+    token, row = _drawn(_DRAW.returning(AccountToken.user_id, AccountToken.email), token_id)
+    return token, Claim(*row)
+
+
+def _drawn(drawing: Update, row_id: int) -> tuple[str, Row[*tuple[Any, ...]]]:
     token = secrets.token_urlsafe(32)
-    row = db.session.execute(
-        update(AccountToken)
-        .where(AccountToken.id == token_id)
-        .values(token_hash=hash_token(token), expires_at=func.now() + LIFETIME)
-        .returning(AccountToken.user_id, AccountToken.email)
-    ).one_or_none()
+    values = {"token_hash": hash_token(token), "expires_at": func.now() + LIFETIME}
+    row = db.session.execute(drawing.values(values), {"row_id": row_id}).one_or_none()
     db.session.commit()
     if row is None:
         raise TokenExpired
-    return token, Claim(*row)
+    return token, row
 
 
 def read(token: str, purpose: str) -> Claim:
@@ -79,16 +131,13 @@ def read(token: str, purpose: str) -> Claim:
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
-    """Use a token up, and every other token of its user. Of concurrent requests exactly one gets its claim.
+    """Use up a token, and every other token of its user. Return the user, and the address that the token is for.
 
     The user's row is locked first, as by every other change of an account, so that two of them never wait for each
-    other. The caller commits. If it rolls back instead, the token can be used again.
+    other. Of concurrent requests exactly one gets the claim. The caller commits. If it rolls back instead, the token
+    can be used again.
 
-    Returns:
-        The user, and the address whose mail the holder of the token reads.
-
-    Raises:
-        TokenExpired: nothing was changed.
+    Raises: TokenExpired. Nothing was changed.
     """
     try:
         user = lock_user(read(token, purpose).user_id)
@@ -105,3 +154,94 @@ def use(token: str, purpose: str) -> tuple[User, str]:
 def void_all(user_id: int) -> None:
     """Make every link that was sent to the user worthless. The caller commits."""
     db.session.execute(delete(AccountToken).where(AccountToken.user_id == user_id))
+
+
+def ask_to_sign_up(email: str, language: str) -> None:
+    """Let the worker send a link to the address, or a letter that says that it has an account, in this language."""
+    message.later("accounts.send_sign_up_link", link_id=reserve_sign_up(email), language=language)
+    db.session.commit()
+
+
+def reserve_sign_up(email: str) -> int:
+    """Return the id of a link that is yet to be drawn. The caller commits."""
+    row = {"email": email, "expires_at": func.now() + RESERVED_FOR}
+    return db.session.execute(insert(SignUpLink).values(row).returning(SignUpLink.id)).scalar_one()
+
+
+def draw_sign_up(link_id: int) -> tuple[str, str]:
+    """Do as `draw`, and return the token and the address. Raises: TokenExpired, also when the link was used."""
+    token, row = _drawn(_DRAW_SIGN_UP.returning(SignUpLink.email), link_id)
+    return token, row.email
+
+
+def read_sign_up(token: str) -> str:
+    """Return the address whose mail the holder of the token reads.
+
+    Raises:
+        TokenExpired: nobody ever drew it, it was used, or it is older than half an hour.
+        EmailTaken: the address has an account by now. Most often it is the one that this link opened.
+    """
+    row = db.session.execute(_READ_SIGN_UP, {"token_hash": hash_token(token)}).one_or_none()
+    if row is not None and row.is_taken:
+        raise EmailTaken
+    if row is None or not row.is_valid:
+        raise TokenExpired
+    email: str = row.email
+    return email
+
+
+def open_account(token: str, nickname: str, password: str) -> User:
+    """Create the account of the address, and use up every link to it. It is confirmed: its owner has read the mail.
+
+    The unique address lets one through at a time, so no two wait for each other's links.
+
+    Raises: NicknameTaken, EmailTaken, TokenExpired. Nothing was stored.
+    """
+    email = read_sign_up(token)
+    user = add_user(email, nickname, password, confirmed=True)
+    if hash_token(token) not in db.session.scalars(_USE_SIGN_UPS, {"address": email}).all():
+        db.session.rollback()  # it was used since it was read, and the account is gone already
+        raise TokenExpired
+    db.session.commit()
+    return user
+
+
+def start_second_step(user: User, *, remember: bool) -> str:
+    """Note that the password of `user` was right. Return the token for the browser's cookie. Raises: AccountGone."""
+    token = secrets.token_urlsafe(32)
+    row = {
+        "token_hash": hash_token(token),
+        "user_id": user.id,
+        "password_mark": hash_token(user.password_hash),
+        "remember": remember,
+        "expires_at": func.now() + SECOND_STEP_LIFETIME,
+    }
+    with owner_required():
+        db.session.execute(insert(PendingSignIn).values(row))
+    db.session.commit()
+    return token
+
+
+def read_second_step(token: str) -> Pending:
+    """Return who is to take the second step. Raises: SecondStepExpired."""
+    row = db.session.execute(_READ_SECOND_STEP, {"token_hash": hash_token(token)}).one_or_none()
+    if row is None or row.password_mark != hash_token(row.User.password_hash):
+        raise SecondStepExpired
+    return Pending(row.User, row.remember)
+
+
+def take_second_step(token: str) -> Pending:
+    """Do as `read_second_step`, and use the row up, with the user's row locked first as in `use`. The caller commits.
+
+    Raises: SecondStepExpired. The transaction is rolled back.
+    """
+    key = {"token_hash": hash_token(token)}
+    try:
+        user = lock_user(db.session.scalar(_WHOSE_SECOND_STEP, key) or NOBODY)
+    except AccountGone:
+        raise SecondStepExpired from None
+    row = db.session.execute(_TAKE_SECOND_STEP, key).one_or_none()
+    if row is None or row.password_mark != hash_token(user.password_hash):
+        db.session.rollback()
+        raise SecondStepExpired
+    return Pending(user, row.remember)

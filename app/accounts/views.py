@@ -6,10 +6,9 @@ from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.accounts import access_tokens, browser_session, changes, events, second_step, service, sessions
-from app.accounts.browser_session import this_client
+from app.accounts import access_tokens, browser_session, changes, events, service, sessions, tokens
+from app.accounts.browser_session import counted_sign_in, limit_sign_ins, this_client
 from app.accounts.forms import NICKNAME_TAKEN, AccessTokenForm, SignInForm, SignUpForm
-from app.accounts.guessing import counted_sign_in, limit_sign_ins
 from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
@@ -78,7 +77,7 @@ def sign_in() -> Answer:
                 user = service.authenticate(form.email.data, form.password.data)
                 limit_sign_ins(user)
             if user.passkey_after_password:
-                session[browser_session.SECOND_STEP] = second_step.start(user, remember=form.remember.data)
+                session[browser_session.SECOND_STEP] = tokens.start_second_step(user, remember=form.remember.data)
                 # 307: the browser posts the form again, so that the second step carries what it holds.
                 ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next") or None)
                 return redirect(ask_second_step, 307 if carried else 302)

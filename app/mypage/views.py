@@ -16,16 +16,8 @@ from wtforms import Field
 
 from app import time_zones
 from app.accounts import browser_session, changes, service
-from app.accounts.browser_session import this_client
-from app.accounts.forms import (
-    NICKNAME_TAKEN,
-    DeletionForm,
-    EmailForm,
-    NicknameForm,
-    PasswordForm,
-    SettingsForm,
-)
-from app.accounts.guessing import counted_password
+from app.accounts.browser_session import counted_password, this_client
+from app.accounts.forms import NICKNAME_TAKEN, DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.service import NicknameTaken, WrongPassword
 from app.follower.choice import from_follower
 from app.limits import rate_limits
@@ -78,15 +70,13 @@ def put_photo() -> Answer:
         except RateLimited as error:
             if wants_json():
                 raise
-            return limited_page(form, form.photo, error)
+            return refused_page(form, form.photo, error)
         except PhotoRejected as error:
             form.refuse(error)
         else:
             flash(_("Your photo was changed."))
             return go_to(url_for("mypage.index"))
-    if wants_json():
-        return refusal(form)
-    return edit_page(form), 422
+    return refusal(form) if wants_json() else (edit_page(form), 422)
 
 
 @bp.post("/photo/delete")
@@ -138,7 +128,7 @@ def change_password() -> Answer:
             current, new = form.current_password.data, form.new_password.data
             user = changes.change_password(current_user.id, current, new, reader_locale(), this_client())
     except (WrongPassword, RateLimited) as error:
-        return password_refused(form, form.current_password, error, _("This isn't your current password."))
+        return refused_page(form, form.current_password, error, _("This isn't your current password."))
     browser_session.renew(user)
     flash(_("Your password was changed, and other devices were signed out."))
     return redirect(url_for("mypage.index"))
@@ -161,7 +151,7 @@ def change_email() -> Answer:
             typed, new = form.password_for_email.data, form.new_email.data
             changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
     except (WrongPassword, RateLimited) as error:
-        return password_refused(form, form.password_for_email, error, _("This isn't your password."))
+        return refused_page(form, form.password_for_email, error, _("This isn't your password."))
     flash(_("We've sent a link to your new address."))
     return redirect(url_for("mypage.index"))
 
@@ -175,15 +165,17 @@ def delete_account() -> Answer:
         with counted_password(current_user.id):
             changes.delete_account(current_user.id, form.password.data, this_client())
     except (WrongPassword, RateLimited) as error:
-        return password_refused(form, form.password, error, _("This isn't your password."))
+        return refused_page(form, form.password, error, _("This isn't your password."))
     browser_session.sign_out()
     flash(_("Your account and everything in it were deleted."))
     return redirect(url_for("accounts.landing"))
 
 
-def password_refused(form: FlaskForm, field: Field, error: WrongPassword | RateLimited, sentence: str) -> Answer:
+def refused_page(form: FlaskForm, field: Field, error: WrongPassword | RateLimited, sentence: str = "") -> Answer:
+    """Render the page with a sentence at the field; that of a rate limit says when to try again."""
     if isinstance(error, RateLimited):
-        return limited_page(form, field, error)
+        field.errors = [wait_sentence(error)]
+        return edit_page(form), 429, retry_after(error)
     field.errors = [sentence]
     return edit_page(form), 422
 
@@ -211,11 +203,6 @@ def edit_page(refused: FlaskForm | None = None) -> str:
         zones=time_zones.of_no_region(settings_form.time_zone.data),
         regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
     )
-
-
-def limited_page(form: FlaskForm, field: Field, error: RateLimited) -> Answer:
-    field.errors = [wait_sentence(error)]
-    return edit_page(form), 429, retry_after(error)
 
 
 @preferences.post("/preferences")

@@ -50,9 +50,7 @@ def algorithms() -> "list[COSEAlgorithmIdentifier]":
 def registration_options(
     party: RelyingParty, challenge: bytes, user_handle: bytes, email: str, nickname: str, known: Known
 ) -> dict[str, Any]:
-    """Return what to ask navigator.credentials.create() for, as JSON.
-
-    That is a discoverable credential, and no attestation of its maker.
+    """Return what to ask navigator.credentials.create() for: a discoverable credential, without attestation.
 
     Args:
         email, nickname: stay on the reader's device, to tell accounts apart there.
@@ -74,18 +72,14 @@ def registration_options(
             resident_key=structs.ResidentKeyRequirement.REQUIRED,
             user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=descriptors(known),
+        exclude_credentials=_descriptors(known),
         supported_pub_key_algs=algorithms(),
     )
     return options_to_json_dict(options)
 
 
 def authentication_options(party: RelyingParty, challenge: bytes, known: Known = ()) -> dict[str, Any]:
-    """Return what to ask navigator.credentials.get() for, as JSON.
-
-    Args:
-        known: the passkeys that may answer; empty: any of this site, so nobody has to say first who they are.
-    """
+    """Return what to ask navigator.credentials.get() for. Without `known` any passkey of this site may answer."""
     import webauthn
     from webauthn.helpers import options_to_json_dict
     from webauthn.helpers.structs import UserVerificationRequirement
@@ -94,19 +88,17 @@ def authentication_options(party: RelyingParty, challenge: bytes, known: Known =
         rp_id=party.id,
         challenge=challenge,
         timeout=TIMEOUT,
-        allow_credentials=descriptors(known),
+        allow_credentials=_descriptors(known),
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)
 
 
-def descriptors(known: Known) -> "list[PublicKeyCredentialDescriptor]":
+def _descriptors(known: Known) -> "list[PublicKeyCredentialDescriptor]":
     from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
 
     return [
-        PublicKeyCredentialDescriptor(
-            id=credential_id, transports=[AuthenticatorTransport(name) for name in transports]
-        )
+        PublicKeyCredentialDescriptor(id=credential_id, transports=list(map(AuthenticatorTransport, transports)))
         for credential_id, transports in known
     ]
 
@@ -147,8 +139,7 @@ def verify_authentication(
 ) -> "VerifiedAuthentication":
     """Verify that the holder of the private key has signed this challenge for this site. Raises: PasskeyRefused.
 
-    The counter is the caller's to compare, by the statement that stores it: the library would do it before the
-    signature, so anybody could claim that a passkey was copied.
+    The caller compares the counter: the library would do it before the signature, so anybody could claim a copy.
     """
     import webauthn
 
@@ -175,8 +166,7 @@ def load(answer: str) -> dict[str, Any]:
 def refusing() -> Iterator[None]:
     """Turn whatever an answer makes the library raise into a refusal.
 
-    It decodes JSON, CBOR and keys that anybody can send. Besides its own errors, that raises KeyError, TypeError,
-    RecursionError and what `cryptography` has; no list of them would be complete.
+    It decodes JSON, CBOR and keys that anybody can send: no list of the errors of that would be complete.
     """
     try:
         yield

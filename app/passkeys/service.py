@@ -92,7 +92,8 @@ _KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).
 )
 _NAME = select(Passkey.name).where(Passkey.id == bindparam("passkey_id"), Passkey.user_id == bindparam("owner"))
 _BY_CREDENTIAL = select(Passkey).where(Passkey.credential_id == bindparam("credential_id"))
-# A passkey that counts has to have counted on. Compared where it is stored, so that no two answers pass together.
+# A passkey that counts has to have counted on (WebAuthn, section 6.1.1). It is compared after the signature, by the
+# statement that stores it, so that no two answers pass together.
 _COUNT_ON = (
     update(Passkey)
     .where(
@@ -136,9 +137,7 @@ def add_passkey(
 ) -> int:
     """Store the passkey that a browser has made, and return its id.
 
-    Raises:
-        ChallengeExpired, PasskeyRefused: see there.
-        PasskeyTaken, TooManyPasskeys, AccountGone: nothing was stored.
+    Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken, TooManyPasskeys, AccountGone. No passkey was stored.
     """
     value, user_handle = use_challenge(challenge_id, REGISTER, user_id)
     made, transports = ceremonies.verify_registration(party, value, answer)
@@ -203,10 +202,7 @@ def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
 
 
 def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None) -> tuple[int, dict[str, Any]]:
-    """Return the id of a new challenge, and what to ask the browser.
-
-    Args:
-        user_id: whose passkeys may answer; None: anybody's, and the answer says whose it is.
+    """Return the id of a new challenge, and what to ask the browser. Without `user_id` anybody's passkey may answer.
 
     Raises: AccountGone.
     """
@@ -221,9 +217,7 @@ def authenticate(
 ) -> User:
     """Return whose passkey has answered the challenge.
 
-    A passkey whose account was deleted is as unknown as one that never was. The counter that some passkeys have shows
-    copies (WebAuthn, section 6.1.1): it is compared after the signature, by the statement that stores it.
-
+    A passkey whose account was deleted is as unknown as one that never was.
     Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
     """
     value, _handle = use_challenge(challenge_id, purpose, user_id)
@@ -248,14 +242,7 @@ def authenticate(
 
 
 def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes | None = None) -> tuple[int, bytes]:
-    """Store a new challenge, and return its id and its bytes.
-
-    Args:
-        user_id: who is to answer; None where that is what the answer tells.
-        user_handle: of the passkey that is to be made; None for any other purpose.
-
-    Raises: AccountGone.
-    """
+    """Store a new challenge, and return its id and its bytes. Raises: AccountGone."""
     value = secrets.token_bytes(CHALLENGE_LENGTH)
     row = {
         "challenge": value,
@@ -273,12 +260,7 @@ def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes 
 def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = None) -> tuple[bytes, bytes | None]:
     """Use a challenge up, whatever its answer is worth, and return its bytes and its user handle.
 
-    Of concurrent requests exactly one gets them.
-
-    Args:
-        challenge_id: as the browser's signed cookie has it; None when it has none.
-
-    Raises: ChallengeExpired.
+    Of concurrent requests exactly one gets them. Raises: ChallengeExpired.
     """
     parameters = {"challenge_id": challenge_id, "purpose": purpose, "user_id": user_id}
     row = db.session.execute(_USE_CHALLENGE, parameters).one_or_none()

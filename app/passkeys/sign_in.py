@@ -2,43 +2,78 @@
 
 Each way has two requests. The first one asks for a challenge, as JSON for passkeys.js. The second one posts the
 browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
+
+The site that a passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request. A
+passkey belongs to one host name for good. An IP address is none, so at 127.0.0.1 there are no passkeys; at localhost
+there are. Without SITE_URL the Host header decides, which TRUSTED_HOSTS bounds: a stranger's host name makes passkeys
+that work at that host alone, in a browser that is there.
 """
 
 import logging
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import SplitResult, urlsplit
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 from wtforms import Field
 
-from app.accounts import browser_session, events, second_step
-from app.accounts.browser_session import this_client
+from app.accounts import browser_session, events, tokens
+from app.accounts.browser_session import counted, this_client
 from app.accounts.forms import SignInForm
-from app.accounts.guessing import counted
 from app.accounts.models import EventKind, User
 from app.accounts.recent_sign_in import PasskeyNotAccepted
-from app.accounts.second_step import SecondStepExpired
+from app.accounts.tokens import SecondStepExpired
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.passkeys import service, two_step
-from app.passkeys.ceremonies import PasskeyRefused
+from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
 from app.passkeys.forms import AnswerForm, RecoveryCodeForm, sentence_of
-from app.passkeys.relying_party import relying_party_or_404
 from app.passkeys.service import ChallengeExpired, PasskeyCopied
 from app.passkeys.two_step import WrongRecoveryCode
 from app.web import form_recovery
 from app.web.access import local_path, public
 from app.web.errors import settle_reader
-from app.web.proxy import client_address, client_network
+from app.web.proxy import client_address, client_network, own_origin, parse_address
 from app.web.throttling import retry_after, wait_sentence
 
 log = logging.getLogger(__name__)
 bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")
 
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+PORTS = {"http": 80, "https": 443}  # which an origin does not name
+
+
+def relying_party() -> RelyingParty | None:
+    """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
+    here = urlsplit(own_origin())
+    site = urlsplit(current_app.config["SITE_URL"]) if current_app.config["SITE_URL"] else here
+    name = site.hostname
+    if not name or name != here.hostname or parse_address(name):
+        return None
+    return RelyingParty(name, origin(site))
+
+
+def relying_party_or_404() -> RelyingParty:
+    party = relying_party()
+    if party is None:
+        abort(404)
+    return party
+
+
+def place_for_passkeys() -> str | None:
+    """Return the address at which this site has passkeys, if it has one and it is not the one of this request."""
+    site = urlsplit(current_app.config["SITE_URL"])
+    return None if not site.hostname or parse_address(site.hostname) or relying_party() else origin(site)
+
+
+def origin(url: SplitResult) -> str:
+    """Return the origin as a browser writes it: lower-case, without the port that is the scheme's own."""
+    port = f":{url.port}" if url.port and url.port != PORTS.get(url.scheme) else ""
+    return f"{url.scheme}://{url.hostname}{port}"
 
 
 @bp.errorhandler(SecondStepExpired)
@@ -73,21 +108,21 @@ def sign_in() -> Answer:
 @public
 def ask_second_step() -> str:
     """Show the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
-    second_step.read(pending_token())
+    tokens.read_second_step(pending_token())
     return second_step_page(RecoveryCodeForm(formdata=None))
 
 
 @bp.post("/second-step/options")
 @public
 def second_step_options() -> Response:
-    return ask(service.SECOND_STEP, second_step.read(pending_token()).user.id)
+    return ask(service.SECOND_STEP, tokens.read_second_step(pending_token()).user.id)
 
 
 @bp.post("/second-step/passkey")
 @public
 def take_second_step() -> Answer:
     token = pending_token()
-    user_id = second_step.read(token).user.id
+    user_id = tokens.read_second_step(token).user.id
     form = AnswerForm()
     if not form.validate():
         return second_step_page(form), 422
@@ -103,7 +138,7 @@ def take_second_step() -> Answer:
 @public
 def take_second_step_with_code() -> Answer:
     token = pending_token()
-    user_id = second_step.read(token).user.id
+    user_id = tokens.read_second_step(token).user.id
     form = RecoveryCodeForm()
     if not form.validate():
         return second_step_page(form), 422
@@ -123,10 +158,7 @@ def confirm_options() -> Response:
 
 
 def confirm(answer: str) -> User:
-    """Return who has shown a passkey again, for the page that asks who is there (accounts/recent_sign_in.py).
-
-    Raises: PasskeyNotAccepted, RateLimited.
-    """
+    """Return who has shown a passkey again, for accounts/recent_sign_in.py. Raises: PasskeyNotAccepted, RateLimited."""
     try:
         return answered(service.CONFIRM, answer, current_user.id)
     except (ChallengeExpired, PasskeyRefused) as error:
@@ -134,10 +166,7 @@ def confirm(answer: str) -> User:
 
 
 def cookie_key(purpose: str) -> str:
-    """Return where the session cookie keeps the id of a challenge.
-
-    Each purpose has its own place: a passkey may confirm that another one is added.
-    """
+    """Return where the session cookie keeps the id of a challenge: a passkey may confirm that another one is added."""
     return f"challenge_{purpose}"
 
 
@@ -150,11 +179,9 @@ def ask(purpose: str, user_id: int | None = None) -> Response:
 
 
 def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
-    """Return who has answered this browser's challenge.
+    """Return who has answered this browser's challenge. Raises: ChallengeExpired, PasskeyRefused, RateLimited.
 
-    What is refused is in the log (ASVS 5.0 V16.3.1): whose account it was is not known, so no owner reads of it.
-
-    Raises: ChallengeExpired, PasskeyRefused, RateLimited.
+    A refusal is in the log (ASVS 5.0 V16.3.1): whose account it was is not known, so no owner reads of it.
     """
     party = relying_party_or_404()
     try:

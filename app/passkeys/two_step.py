@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from app.accounts import events, hashing, second_step
+from app.accounts import events, hashing, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind
-from app.accounts.second_step import Pending
 from app.accounts.service import lock_user
+from app.accounts.tokens import Pending
 from app.extensions import db
 from app.passkeys.models import Passkey, RecoveryCode
 from app.passkeys.service import NoPasskey
@@ -82,10 +82,7 @@ def new_codes(user_id: int, client: Client) -> list[str]:
 
 
 def draw_codes() -> tuple[list[str], list[str]]:
-    """Return new codes as the reader sees them, such as "7k2mq-x0r9d", and their hashes.
-
-    Hashing them is a quarter of a second of work, so do it before a row is locked.
-    """
+    """Return new codes, such as "7k2mq-x0r9d", and their hashes. It takes 0.25 s, so call it before a row is locked."""
     halves = [["".join(secrets.choice(ALPHABET) for _ in range(HALF)) for _ in "ab"] for _ in range(CODES)]
     codes = ["-".join(pair) for pair in halves]
     return codes, [hashing.hash_password(normalized(code)) for code in codes]
@@ -104,18 +101,14 @@ def normalized(code: str) -> str:
 def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
     """Take the second step with a recovery code; both are used up, or neither.
 
-    Args:
-        token: of second_step.py, from the browser's cookie.
-
-    Raises:
-        SecondStepExpired, WrongRecoveryCode: nothing was changed.
+    Raises: SecondStepExpired, WrongRecoveryCode. Nothing was changed.
     """
     typed = normalized(code)
-    unused = db.session.execute(_UNUSED, {"user_id": second_step.read(token).user.id}).all()
+    unused = db.session.execute(_UNUSED, {"user_id": tokens.read_second_step(token).user.id}).all()
     code_id = next((row.id for row in unused if hashing.matches(typed, row.code_hash)), None)
     if code_id is None:
         raise WrongRecoveryCode
-    pending = second_step.use(token)
+    pending = tokens.take_second_step(token)
     if db.session.scalar(_USE, {"code_id": code_id}) is None:  # a concurrent request was faster
         db.session.rollback()
         raise WrongRecoveryCode
@@ -126,6 +119,6 @@ def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
 
 def sign_in_with_passkey(token: str) -> Pending:
     """Take the second step after a passkey of the same account has answered. Raises: SecondStepExpired."""
-    pending = second_step.use(token)
+    pending = tokens.take_second_step(token)
     db.session.commit()
     return pending

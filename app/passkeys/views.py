@@ -16,9 +16,8 @@ from app.limits import rate_limits
 from app.passkeys import service, two_step
 from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.forms import NameForm, PasskeyForm, sentence_of
-from app.passkeys.relying_party import place_for_passkeys, relying_party, relying_party_or_404
 from app.passkeys.service import REGISTER, ChallengeExpired
-from app.passkeys.sign_in import cookie_key
+from app.passkeys.sign_in import cookie_key, place_for_passkeys, relying_party, relying_party_or_404
 from app.web.errors import show_error
 from app.web.proxy import client_network
 
@@ -50,12 +49,10 @@ def registration_options() -> Answer:
     party = relying_party_or_404()
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     try:
-        challenge_id, options = service.ask_to_register(
-            party, current_user.id, current_user.email, current_user.nickname
-        )
+        me = current_user
+        session[cookie_key(REGISTER)], options = service.ask_to_register(party, me.id, me.email, me.nickname)
     except service.TooManyPasskeys as error:
         return jsonify(detail=sentence_of(error)), 409
-    session[cookie_key(REGISTER)] = challenge_id
     return jsonify(options)
 
 

@@ -30,7 +30,6 @@ MAX_PADDING = 16 * 1024
 
 GIF_CONTROL = re.compile(rb"!\xf9\x04....\x00", re.DOTALL)  # the block that names the transparent colour
 
-
 # A PNG costs time by the byte that it unpacks to: 12.5 megapixels of three colours, or 9 of three and alpha.
 MAX_UNPACKED_PNG = 37_500_000
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of the header (PNG, 11.2.2)
@@ -51,8 +50,7 @@ class TooManyPixels(Exception):
 def cheap_to_decode(data: bytes, kind: str) -> bytes:
     """Refuse what would cost a decoder too much; return the file without what only costs.
 
-    Raises:
-        TooComplex, TooManyPixels, Broken, struct.error, IndexError
+    Raises: TooComplex, TooManyPixels, Broken, struct.error, IndexError.
     """
     if kind == "JPEG":
         _refuse_costly_scans(data)
@@ -65,10 +63,9 @@ def cheap_to_decode(data: bytes, kind: str) -> bytes:
 
 
 def _refuse_costly_scans(jpeg: bytes) -> None:
-    """Count the passes over the pixels, and refuse what is not in Huffman coding.
+    """Count the passes over the pixels. Before the first one there has to be one frame header, of Huffman coding.
 
-    Before the first scan there has to be one frame header. No decoder accepts two, but Pillow allocates the channels of
-    each: 70 headers took 150 MB and a second.
+    No decoder accepts two, but Pillow allocates the channels of each: 70 headers took 150 MB and a second.
     """
     passes = frames = 0
     for code, first in _jpeg_segments(jpeg):
@@ -85,10 +82,9 @@ def _refuse_costly_scans(jpeg: bytes) -> None:
 
 
 def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
-    """Walk the segments up to the end of the image. To search for FF DA alone would find those of a thumbnail too.
+    """Yield the code of each segment, and its first byte behind its length, up to the end of the image.
 
-    Yields:
-        The marker's code, and the first byte of the segment behind its length.
+    To search for FF DA alone would find those of a thumbnail too.
     """
     padding, scanned = 0, False
     position = 2  # behind the start-of-image marker, which has no length

@@ -102,20 +102,14 @@ class Crop:
 
 
 def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf) -> bytes:
-    """Check a photo and encode a square of it anew.
+    """Return a square of a photo as a WebP of 400 x 400 px: RGB, upright, on white, without metadata.
 
     Args:
         data: the uploaded file. Its content tells its type; file names and declared types prove nothing.
         crop: the square to cut out; None takes the largest in the middle.
         seconds: how long to wait for the decoder, BUSY_SECONDS at most.
 
-    Returns:
-        A WebP of 400 x 400 px: RGB, upright, on white where it was transparent, without metadata. Of an animation, the
-        first frame.
-
-    Raises:
-        PhotoRejected: with the reason.
-        Busy: the decoder was not free within that time.
+    Raises: PhotoRejected; Busy, when the decoder was not free within that time.
     """
     if not data:
         raise PhotoRejected(Reason.EMPTY)
@@ -156,17 +150,11 @@ def _kind_of(data: bytes) -> str:
 
 @contextmanager
 def decoder(seconds: float) -> Iterator[None]:
-    """Hold the decoder, also against the other threads of this process.
+    """Hold the decoder, also against the other threads of this process. Raises: Busy, when it was never free meanwhile.
 
     One photo is decoded at a time on a dyno, which has no memory for two of the largest. Its processes share that
     memory, so a lock within each would not do. The kernel frees a file's lock when its holder dies (flock); a semaphore
     that processes share would stay taken.
-
-    Args:
-        seconds: how long to wait for it; a free one needs no waiting.
-
-    Raises:
-        Busy: another photo was being decoded all that time.
     """
     give_up = time.monotonic() + seconds
     with LOCK_FILE.open("rb") as file:  # reopened, since a lock belongs to an open file; closing it frees the lock
@@ -182,12 +170,9 @@ def decoder(seconds: float) -> Iterator[None]:
 
 
 def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
-    """Return the square of the first frame: EDGE x EDGE px, RGB, upright.
+    """Return the square of the first frame. It is not thread-safe, since it changes the warning filters of all threads.
 
-    Not thread-safe, since it changes the warning filters of all threads.
-
-    Raises:
-        PhotoRejected, TooComplex, TooManyPixels, and whatever Pillow raises about a damaged image.
+    Raises: PhotoRejected, TooComplex, TooManyPixels, and whatever Pillow raises about a damaged image.
     """
     data = cheap_to_decode(data, kind)
     with warnings.catch_warnings():
@@ -203,22 +188,16 @@ def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
             reduction = _reduce(image, crop) if kind == "JPEG" else 1
             image.load()
             orientation = _orientation_of(image)
-            box = _box_in_file(crop, width, height, orientation) if crop else _centre(width, height)
-            left, top, right, bottom = (edge / reduction for edge in box)
+            left, top, right, bottom = (edge / reduction for edge in _box_in_file(crop, width, height, orientation))
             square = _on_white(_resize(image, (left, top, right, bottom)))
             return square.transpose(TURNS[orientation]) if orientation in TURNS else square
 
 
 def _reduce(image: Image.Image, crop: Crop | None) -> float:
-    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size where EDGE px or more are left of the square.
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size where EDGE px are left of the square. Return 2, 4, 8, or 1.
 
     A small square of a large picture comes out less sharp, since decoding all of it would take too much memory.
-
-    Returns:
-        The reduction: 2, 4, 8, or 1 for none.
-
-    Raises:
-        PhotoRejected
+    Raises: PhotoRejected.
     """
     width, pixels = image.width, image.width * image.height
     side = crop.size if crop else min(image.size)
@@ -240,15 +219,12 @@ def _orientation_of(image: Image.Image) -> int:
         return 1
 
 
-def _centre(width: int, height: int) -> Box:
-    """Return the largest square in the middle. It is the same one for every orientation."""
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
-
-
-def _box_in_file(crop: Crop, width: int, height: int, orientation: int) -> Box:
-    """Find the square among the pixels of the file, before it is turned upright. Raises: PhotoRejected."""
+def _box_in_file(crop: Crop | None, width: int, height: int, orientation: int) -> Box:
+    """Find the square, or the largest in the middle, among the pixels of the file. Raises: PhotoRejected."""
+    if crop is None:
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return left, top, left + side, top + side
     left, top = (crop.y, crop.x) if orientation in ROTATED else (crop.x, crop.y)
     if min(left, top) < 0 or left + crop.size > width or top + crop.size > height or crop.size < MIN_SIDE:
         raise PhotoRejected(Reason.CROP)
@@ -304,16 +280,16 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _encode(square: Image.Image) -> bytes:
-    """Encode as WebP, from the pixels alone: so no release of Pillow can copy metadata of the upload."""
+    """Encode the pixels alone: so no release of Pillow can copy metadata of the upload."""
     webp = io.BytesIO()
     Image.frombytes("RGB", square.size, square.tobytes()).save(webp, "WEBP", quality=QUALITY, method=4)
     return webp.getvalue()
 
 
 def _return_memory() -> None:
-    """Return freed memory to the system. glibc would keep up to 64 MB of it, and the next decode would come on top.
+    """Return freed memory to the system (mallopt(3), M_TRIM_THRESHOLD), in a millisecond.
 
-    It takes a millisecond. Other C libraries have no such function; see mallopt(3), M_TRIM_THRESHOLD.
+    glibc would keep up to 64 MB of it, and the next decode would come on top. Other C libraries have no such function.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

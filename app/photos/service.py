@@ -39,17 +39,9 @@ MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just
 
 
 def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
-    """Check and re-encode a photo, store it, and show it from now on.
+    """Check and re-encode a photo, store it, and show the square, or the middle, from now on.
 
-    Args:
-        data: the uploaded file.
-        crop: the square to show; None takes the middle.
-
-    Raises:
-        RateLimited: before anything was done.
-        PhotoRejected, Busy: see `decoding.square_webp`. Nothing was stored.
-        StorageUnavailable: the old photo stays.
-        AccountGone
+    Raises: RateLimited, PhotoRejected, Busy, StorageUnavailable, AccountGone. The old photo stays.
     """
     rate_limits.take(rate_limits.PHOTOS, user_id)
     show(user_id, store(data, crop))
@@ -63,13 +55,11 @@ def remove_photo(user_id: int) -> None:
 
 
 def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) -> str:
-    """Re-encode a photo and put it into the bucket; returns its URL. Commits the transaction.
+    """Re-encode a photo, put it into the bucket and return its URL. It commits the transaction.
 
-    Args:
-        deadline: by the monotonic clock, for the whole upload: each step that waits gets what those before it have
-            left. None is UPLOAD_SECONDS from now.
+    Each step that waits gets the time that those before it have left until `deadline`, by the monotonic clock.
 
-    Raises: as `put_photo`, and Busy when as many uploads are at work as a process takes, or the time is up.
+    Raises: as `put_photo`; also Busy when as many uploads are at work as a process takes, or the time is up.
     """
     deadline = deadline or time.monotonic() + UPLOAD_SECONDS
     if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
@@ -89,8 +79,7 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
 def delete_orphan(key: str) -> None:
     """Delete an object unless a row points at it. A key is never used again, so this may run late and more than once.
 
-    Raises:
-        StorageUnavailable: it may still be there.
+    Raises: StorageUnavailable. It may still be there.
     """
     if not _with_row([key]):
         storage.delete(key)
@@ -99,8 +88,7 @@ def delete_orphan(key: str) -> None:
 def show(user_id: int, url: str | None) -> None:
     """Point the user's row at this photo, in the caller's transaction. The old object is deleted after its commit.
 
-    Raises:
-        AccountGone: the transaction is rolled back.
+    Raises: AccountGone. The transaction is rolled back.
     """
     user = lock_user(user_id)  # of two uploads at once, each has to find the URL that it replaces
     storage.delete_later(user.image_url)
@@ -111,10 +99,7 @@ def sweep_photos() -> None:
     """Delete the objects older than MIN_AGE that no row points at (garbage collection).
 
     Where more objects are without a row than with one, the bucket seems to serve another database too. Then nothing is
-    deleted and an error is logged.
-
-    Raises:
-        StorageUnavailable: the next sweep goes on.
+    deleted and an error is logged. Raises: StorageUnavailable. The next sweep goes on.
     """
     shown, orphans = 0, []
     for page in storage.list_objects(FOLDER):

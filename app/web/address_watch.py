@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 
 class Cause(Enum):
-    """Say why readers look alike."""
-
     MISSING = "the requests have none there"
     PRIVATE = "it is one private address"
     PROXY = "in X-Forwarded-For it stands behind those of several readers"
@@ -54,11 +52,10 @@ class AddressWatch:
             self.found = cause_of(self._signs)
             self.is_over = sign is None or self.found is not None or len(self.accounts) >= MOST
         if self.found:
-            header, place = current_app.config["CLIENT_ADDRESS"]
             log.warning(
                 "all readers look alike: what CLIENT_ADDRESS names (%s:%s) is no reader's address, since %s; limits by"
                 " address count them as one, see docs/platforms.md, The proxy in front",
-                *(header, place, self.found.value),
+                *(*current_app.config["CLIENT_ADDRESS"], self.found.value),
             )
 
 

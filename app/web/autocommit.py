@@ -39,15 +39,10 @@ def in_transaction(view: View) -> View:
 
 
 class PooledConnection(psycopg2.extensions.connection):
-    """A connection that knows when it was last in use.
+    """A connection that knows when it was last in use."""
 
-    reads_only: tells a read in autocommit from the pool's ping, which has less time to be answered: see
-        app/database_timeout.py.
-    settings: SQL that its transactions begin with: see app/transaction_settings.py.
-    """
-
-    reads_only = False
-    settings = ""
+    reads_only = False  # tells a read in autocommit from the pool's ping, see app/database_timeout.py
+    settings = ""  # SQL that its transactions begin with, see app/transaction_settings.py
     used_at = float("-inf")
 
     def commit(self) -> None:
@@ -63,8 +58,7 @@ def begin(app: Flask) -> None:
     app.before_request(note_whether_it_only_reads)
 
 
-def note_whether_it_only_reads() -> None:
-    """Note for app.extensions.read whether the request only reads."""
+def note_whether_it_only_reads() -> None:  # for app.extensions.read
     g.only_reads = request.method in ("GET", "HEAD") and only_reads()
 
 
@@ -134,8 +128,7 @@ def only_reads() -> bool:
 def end_session(error: BaseException | None) -> None:
     """End the session. A connection that is lost when the answer is made changes nothing for the reader.
 
-    The session rolls back what it only read in. When the database dies right then, that fails. What had to be saved was
-    committed before, and a commit that failed was answered with 503. So the page stays what it is.
+    What had to be saved was committed before, and a commit that failed was answered with 503.
     """
     for end in (db.session.remove, release_reading_connection):
         try:

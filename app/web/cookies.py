@@ -33,11 +33,7 @@ class SkewTolerantSigner(TimestampSigner):
 
 
 class SessionCookies(SecureCookieSessionInterface):
-    """Flask's signed session cookie.
-
-    It is all that is signed with the time of a process. Flask-WTF signs its tokens so too, and reads no time from them
-    without WTF_CSRF_TIME_LIMIT. What else ends after a time is a row, whose time is the database's.
-    """
+    """Flask's signed session cookie, the only one that ends by the time of a process: all else is the database's."""
 
     def __init__(self, app: Flask) -> None:
         self._serializer = super().get_signing_serializer(app)  # which Flask makes twice a request

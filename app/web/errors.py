@@ -85,7 +85,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.answer)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DBAPIError, show_database_error)
-    app.register_error_handler(Busy, show_busy)
+    app.register_error_handler(Busy, lambda _: show_error(ServiceUnavailable(retry_after=RETRY_AFTER)))
     app.register_error_handler(OSError, show_system_error)
     for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):
         app.register_error_handler(unavailable, show_unavailable)
@@ -135,13 +135,8 @@ def is_about_temporary_folder(error: OSError) -> bool:
 
 
 def show_unavailable(error: Exception, sentences: tuple[object, object] = SENTENCES[503]) -> Response:
-    """Answer 503, since the reader may try again: the database, the bucket or the disk does not serve."""
     current_app.logger.error("unavailable: %s sqlstate=%s: %s", type(error).__name__, sqlstate(error), error)
     return error_response(ServiceUnavailable(retry_after=RETRY_AFTER), *sentences)
-
-
-def show_busy(error: Busy) -> Response:
-    return show_error(ServiceUnavailable(retry_after=RETRY_AFTER))
 
 
 def error_response(error: HTTPException, title: object, advice: object) -> Response:
@@ -164,17 +159,14 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
 
 
 def settle_reader() -> None:
-    """Let the reader be who was found so far, else a stranger with a browser's language.
-
-    Otherwise the first thing to ask for `current_user`, such as the templates' context, would read the session's row.
-    """
+    """Let the reader be who was found so far, else a stranger: asking for `current_user` reads no session any more."""
     g.reader_is_settled = True  # for app/accounts/browser_session.py
 
 
 def is_signed_in() -> bool:
     """Return whether an account was found or, where nobody looked, whether the signed cookie holds a session.
 
-    That session may have ended. Then the navigation, which is what this decides, leads to sign-in.
+    That session may have ended: then the navigation leads to sign-in.
     """
     return g.account is not None if "account" in g else TOKEN in session
 

@@ -39,8 +39,8 @@ class RecoveredForm:
 
     @property
     def texts(self) -> list[str]:
-        """Return what the reader typed, which the page shows."""
-        names = fields_of(self.action)
+        """Return what the reader typed, in fields that the view behind the action recovers."""
+        names: Sequence[str] = getattr(view_behind(self.action, "POST"), "recovered_fields", ())
         return [text for name, text in self.fields if name in names and text.strip()]
 
     def to_json(self) -> str:
@@ -48,12 +48,9 @@ class RecoveredForm:
 
 
 def posted_form(action: str | None = None) -> RecoveredForm | None:
-    """Return this request's form, if there is text to recover and a page of ours sent it.
+    """Return this request's form, to be posted to `action` or the same path, if there is text to recover.
 
-    Otherwise another site could have its own text offered to be sent.
-
-    Args:
-        action: the path to post it to again, if that is not the path of this request.
+    Only a page of ours has its text offered again: another site could have its own sent.
     """
     if request.mimetype != "application/x-www-form-urlencoded" or not is_from_here():
         return None
@@ -73,12 +70,6 @@ def carried_form(action: str) -> RecoveredForm | None:
 
 def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
     return form if len(form.fields) <= MAX_FIELDS and form.texts else None
-
-
-def fields_of(path: str) -> Sequence[str]:
-    """Return the fields that the view behind a path recovers; none for a path that is not ours."""
-    names: Sequence[str] = getattr(view_behind(path, "POST"), "recovered_fields", ())
-    return names
 
 
 def view_behind(path: str, method: str) -> Callable[..., object] | None:

@@ -80,7 +80,6 @@ def deadline(value: date) -> str:
 
 
 def weekday(value: date) -> str:
-    """Format a weekday: "토"."""
     return _date(value, WEEKDAY, reader().language)
 
 

@@ -66,16 +66,17 @@ def readyz() -> tuple[Response, int]:
 
 def recent_state() -> SchemaState:
     """Return the state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly, Unusable."""
-    read_at, schema = current_app.extensions.get("schema_state", (float("-inf"), None))
-    if schema is None or time.monotonic() - read_at > CACHE_SECONDS:
-        if session_obstacle(db.session.connection()):
-            raise Unusable
-        db.session.execute(_BRIEFLY)
-        is_read_only = db.session.scalar(_READ_ONLY) == "on"
-        schema = read_schema_state(db.session.connection())
-        db.session.rollback()
-        if is_read_only:
-            raise ReadOnly
-        current_app.extensions["schema_state"] = (time.monotonic(), schema)
-    found: SchemaState = schema
+    found: SchemaState
+    read_at, found = current_app.extensions.get("schema_state", (float("-inf"), None))
+    if time.monotonic() - read_at <= CACHE_SECONDS:
+        return found
+    if session_obstacle(db.session.connection()):
+        raise Unusable
+    db.session.execute(_BRIEFLY)
+    is_read_only = db.session.scalar(_READ_ONLY) == "on"
+    found = read_schema_state(db.session.connection())
+    db.session.rollback()
+    if is_read_only:
+        raise ReadOnly
+    current_app.extensions["schema_state"] = (time.monotonic(), found)
     return found

@@ -43,7 +43,8 @@ class LastResort:
         try:
             body = self._inner(wsgi, begin)
         except Exception as error:
-            if self._propagates():
+            propagates = self._app.config["PROPAGATE_EXCEPTIONS"]
+            if propagates or (propagates is None and (self._app.testing or self._app.debug)):  # as Flask decides
                 raise
             log.exception("the error handler failed", extra={"request_id": request_id})
             error_reports.report(self._app, error)
@@ -52,11 +53,6 @@ class LastResort:
             body = [] if wsgi["REQUEST_METHOD"] == "HEAD" else [page]
         start_response(*begun)
         return body
-
-    def _propagates(self) -> bool:
-        """Decide as Flask does: a test and the debugger want to see the error."""
-        propagates = self._app.config["PROPAGATE_EXCEPTIONS"]
-        return self._app.testing or self._app.debug if propagates is None else bool(propagates)
 
     def _answer(self, wsgi: "WSGIEnvironment", request_id: str) -> tuple[str, bytes]:
         if "json" in wsgi.get("HTTP_ACCEPT", ""):

@@ -25,15 +25,9 @@ LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The language, the time zone and the theme of a page's reader.
-
-    `theme` is "light" or "dark"; None: as the system has it.
-
-    """
-
     language: str
     time_zone: ZoneInfo
-    theme: str | None
+    theme: str | None  # "light" or "dark"; None: as the system has it
 
 
 def init_app(app: Flask) -> None:
@@ -46,8 +40,9 @@ def reader() -> Reader:
     found: Reader | None = g.get("reader")
     if found is None:
         account = known_account()
-        language = _language(account)
-        found = g.reader = Reader(language, ZoneInfo(_time_zone(account, language)), _theme())
+        language, theme = _language(account), request.cookies.get("theme")
+        zone = ZoneInfo(_time_zone(account, language))
+        found = g.reader = Reader(language, zone, theme if theme in ("light", "dark") else None)
     return found
 
 
@@ -83,11 +78,6 @@ def _time_zone(account: Any, language: str) -> str:
     if chosen in time_zones.names():
         return chosen
     return "Asia/Seoul" if language == "ko" else "UTC"
-
-
-def _theme() -> str | None:
-    chosen = request.cookies.get("theme")
-    return chosen if chosen in ("light", "dark") else None
 
 
 def today() -> date:

@@ -8,18 +8,33 @@ import random
 import re
 import select
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Flask, g, request
 
 from app import tracing
 from app.redaction import cause, redact
-from app.web import logfmt
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 STDOUT, STDERR = 1, 2
 PATIENCE = 1000  # milliseconds
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the development server colours its lines
+
+Value = str | int | float | None
+
+# Heroku's Logplex splits a line at 10,000 bytes, and the rest has neither its beginning nor its request id. What is too
+# long is cut in the middle, since a traceback ends with what happened.
+LONGEST_LINE = 9000  # bytes, not characters: a Korean letter has three
+MOST_OF_A_LETTER = 4  # bytes
+HEAD = 2000  # bytes that are kept of the beginning of a value that is cut
+CUT = " … "
+ABSENT = "-"
+
+WORD = re.compile(r"[A-Za-z0-9._:-]+")
+# Quotes, control characters, what changes the direction of writing, and halves of a character, which no stream takes.
+ESCAPED = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]')
+SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 class LogfmtFormatter(logging.Formatter):
@@ -30,22 +45,22 @@ class LogfmtFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, logfmt.Value] = getattr(record, "fields", {})
+        fields: dict[str, Value] = getattr(record, "fields", {})
         if fields and record.name == "gunicorn.access":
             path = fields.get("path")
-            return logfmt.line({**fields, "path": path and redact(str(path))})
+            return line({**fields, "path": path and redact(str(path))})
         prints_links = record.name == "app.mail.message"  # in development, and nowhere else
-        return logfmt.line(
+        return line(
             {
                 name: redact(value, keep_links=prints_links) if isinstance(value, str) else value
                 for name, value in self._fields(record, fields).items()
             }
         )
 
-    def _fields(self, record: logging.LogRecord, given: dict[str, logfmt.Value]) -> dict[str, logfmt.Value]:
+    def _fields(self, record: logging.LogRecord, given: dict[str, Value]) -> dict[str, Value]:
         span = tracing.current()
         request_id: str | None = getattr(record, "request_id", None) or (span.request_id if span else None)
-        fields: dict[str, logfmt.Value] = {
+        fields: dict[str, Value] = {
             "level": record.levelname.lower(),
             "logger": record.name,
             "request_id": request_id,
@@ -60,8 +75,8 @@ class LogfmtFormatter(logging.Formatter):
 class StdoutHandler(logging.Handler):
     """Write each line to stdout: as UTF-8 whatever the locale, and without an error where nobody takes it.
 
-    Not through sys.stdout. It has the encoding of the locale, and keeps what a full disk or a broken pipe has refused:
-    then each later line fails too, and at its end the process (exit status 120).
+    sys.stdout has the encoding of the locale, and keeps what a full disk or a broken pipe has refused: then each later
+    line fails too, and at its end the process (exit status 120).
     """
 
     def __init__(self, descriptor: int = STDOUT) -> None:
@@ -73,11 +88,11 @@ class StdoutHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = self.format(record)
+            written = self.format(record)
         except Exception:  # as of every handler: what the line was made of does not fit together
             self.handleError(record)
         else:
-            self._write(f"{line}\n".encode("utf-8", "backslashreplace"))
+            self._write(f"{written}\n".encode("utf-8", "backslashreplace"))
 
     def _write(self, line: bytes) -> None:
         """Lose the line where there is no reader, no room, or none at once (EPIPE, ENOSPC, EAGAIN)."""
@@ -147,10 +162,7 @@ def init_app(app: Flask) -> None:
 
 
 def settle_request_id(wsgi: dict[str, Any]) -> str:
-    """Return the router's request id if it looks like one, so that both logs can be joined by it; else a new one.
-
-    It is put into the request, so that everybody who reads it there finds the same.
-    """
+    """Put an id into the request, and return it: the router's if it looks like one, so that both logs can be joined."""
     given = wsgi.get("HTTP_X_REQUEST_ID", "")
     # No secret, so it needs no system call.
     settled: str = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
@@ -175,3 +187,51 @@ def name_span() -> None:
 
 def end_span(error: BaseException | None) -> None:
     tracing.end()
+
+
+def line(fields: Mapping[str, Value]) -> str:
+    """Write a line of logfmt: name=value pairs. A value of more than a word stands in quotes, as a string of JSON."""
+    pairs = {name: f"{name}={_written(value)}" for name, value in fields.items()}
+    written = " ".join(pairs.values())
+    if len(written) * MOST_OF_A_LETTER <= LONGEST_LINE:
+        return written
+    while (excess := _size(pairs.values()) - LONGEST_LINE) > 0:
+        longest = max(pairs, key=lambda name: len(pairs[name].encode()))
+        room = len(pairs[longest].encode()) - len(f'{longest}=""') - excess
+        pairs[longest] = f'{longest}="{_cut(str(fields[longest]), room)}"'
+    return " ".join(pairs.values())
+
+
+def _size(pairs: Iterable[str]) -> int:
+    return sum(len(pair.encode()) + 1 for pair in pairs) - 1
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, str):
+        return value if WORD.fullmatch(value) else f'"{_escape(value)}"'
+    if value is None:
+        return ABSENT
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _escape(text: str) -> str:
+    return ESCAPED.sub(lambda found: SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
+
+
+def _cut(text: str, room: int) -> str:
+    """Return beginning and end of the text, escaped, in at most `room` bytes."""
+    head = _fitting(text, min(HEAD, room // 4))
+    tail = _fitting(reversed(text), room - len("".join([*head, CUT]).encode()))
+    return "".join([*head, CUT, *reversed(tail)]) if tail else ""
+
+
+def _fitting(letters: Iterable[str], room: int) -> list[str]:
+    """Return the first letters that have room, each escaped as a whole."""
+    fitting = []
+    for letter in letters:
+        written = _escape(letter)
+        room -= len(written.encode())
+        if room < 0:
+            break
+        fitting.append(written)
+    return fitting

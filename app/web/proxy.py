@@ -49,14 +49,10 @@ def forwarded_scheme(wsgi: "WSGIEnvironment") -> str | None:
 
 
 def refuse_bad_host() -> None:
-    """Refuse a Host header that names no host, or none of TRUSTED_HOSTS (host header injection): 400.
-
-    Flask has no URLs for a Host that names none. They are those of a host that nobody has, for the links of the error
-    page, which are paths.
-    """
+    """Refuse a Host header that names no host, or none of TRUSTED_HOSTS (host header injection): 400."""
     if request_ctx.url_adapter is not None and request.host and is_host_of_site():
         return
-    request.host = "invalid"
+    request.host = "invalid"  # the links of the error page are paths, which Flask builds for some host alone
     request_ctx.url_adapter = current_app.url_map.bind(request.host)
     raise BadRequest
 
@@ -87,18 +83,12 @@ def own_origin() -> str:
 
 
 def client_address() -> Address | None:
-    """Return the browser's IP address; the peer's where the proxy says none, as for a health check.
-
-    A proxy may send anything; what is no address is dropped, not refused.
-    """
+    """Return the browser's IP address, the peer's where the proxy says none, as for a health check; None if invalid."""
     return parse_address(forwarded_address() or request.remote_addr or "")
 
 
 def forwarded_address() -> str | None:
-    """Return what the proxy says who asks; None: there is no such header, or it has fewer addresses than it should.
-
-    Not the header's first address then: who goes past a proxy writes that one.
-    """
+    """Return what the proxy says who asks; None: there is no such header, or it has fewer addresses than it should."""
     if current_app.config["CLIENT_ADDRESS"] is None:
         return None
     header, place = current_app.config["CLIENT_ADDRESS"]

@@ -26,10 +26,9 @@ MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 
 
 def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
-    """Mark a view that takes a file, or another long body.
+    """Mark a view that takes a file, or another long body of at most so many bytes.
 
     Args:
-        most: bytes that the body may have.
         by: tells from the head of a request whether it may be so long; None: the browser has a session.
     """
 
@@ -47,13 +46,10 @@ def init_app(app: Flask) -> None:
 
 
 def body_limit(app: Flask, head: dict[str, Any]) -> int:
-    """Return how many bytes the body of a request may have, by its head alone.
+    """Return how many bytes the body of a request may have, by its head alone: a WSGI environment without the body.
 
     Whether the session of the cookie still lives, only the database knows. But nobody without an account has a cookie
     that we signed with a session in it.
-
-    Args:
-        head: a WSGI environment of which the method, the path, the cookies and Authorization are read.
     """
     adapter = app.url_map.bind("", path_info=head["PATH_INFO"], default_method=head["REQUEST_METHOD"])
     try:

@@ -67,5 +67,4 @@ def wait_sentence(error: RateLimited) -> str:
 
 def waiting_time(error: RateLimited) -> str:
     """Return when to try again, in the reader's language; in full minutes above one minute."""
-    seconds = error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60
-    return duration(seconds)
+    return duration(error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60)

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.accounts import second_step, tokens
+from app.accounts import tokens
 from app.accounts.models import User
 from app.notes import service as notes
 from app.passkeys import service, two_step
@@ -29,7 +29,7 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         add_passkey(user)
         two_step.turn_on(user.id, CLIENT)
         service.draw_challenge(service.CONFIRM, user.id)
-        second_step.start(user, remember=False)
+        tokens.start_second_step(user, remember=False)
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app.accounts import hashing, sign_up_links, tasks, tokens
+from app.accounts import hashing, tasks, tokens
 from app.accounts import service as accounts
 from app.accounts.models import SignUpLink, User
 from app.accounts.service import EmailTaken
@@ -204,7 +204,7 @@ def test_a_job_that_runs_twice_revives_no_link_that_was_used(post: Post, client:
     client.submit(post.link(CAROL), **CHOSEN)
     delete_account(client, post)
     with pytest.raises(tokens.TokenExpired):
-        sign_up_links.draw(arguments["link_id"])
+        tokens.draw_sign_up(arguments["link_id"])
 
 
 def test_a_link_that_was_used_after_it_was_read_opens_nothing(
@@ -223,7 +223,7 @@ def test_a_link_that_was_used_after_it_was_read_opens_nothing(
 
     monkeypatch.setattr(hashing, "hash_password", overtaken)
     with pytest.raises(tokens.TokenExpired):
-        sign_up_links.open_account(link.rpartition("/")[2], "again", PASSWORD)
+        tokens.open_account(link.rpartition("/")[2], "again", PASSWORD)
     assert row_counts() == before
 
 
@@ -252,7 +252,7 @@ def test_a_link_works_for_half_an_hour_of_the_databases_clock(post: Post, client
 
 def test_expired_links_are_purged_a_day_later_and_others_stay(app: Flask) -> None:
     for email in (ALICE, CAROL):
-        sign_up_links.reserve(email)
+        tokens.reserve_sign_up(email)
     a_day_ago = func.now() - tokens.RESERVED_FOR
     db.session.execute(update(SignUpLink).where(SignUpLink.email == ALICE).values(expires_at=a_day_ago))
     tasks.purge_expired_tokens(0)
@@ -260,10 +260,10 @@ def test_expired_links_are_purged_a_day_later_and_others_stay(app: Flask) -> Non
 
 
 def test_of_concurrent_requests_one_opens_the_account(migrated: Flask) -> None:
-    token, _email = sign_up_links.draw(sign_up_links.reserve(CAROL))
+    token, _email = tokens.draw_sign_up(tokens.reserve_sign_up(CAROL))
 
     def try_it(number: int) -> None:
-        sign_up_links.open_account(token, f"carol {number}", f"sentence number {number}")
+        tokens.open_account(token, f"carol {number}", f"sentence number {number}")
 
     [winner] = won(migrated, try_it, range(AT_ONCE), EmailTaken)
     assert accounts.authenticate(CAROL, f"sentence number {winner}").nickname == f"carol {winner}"

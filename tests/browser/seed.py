@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
-from app.accounts import access_tokens, bounces, events, sign_up_links, tokens
+from app.accounts import access_tokens, bounces, events, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
@@ -93,7 +93,9 @@ def seed_tokens(user: User) -> Ids:
     """Make a link of each kind, which lives longer than the tests take."""
     purposes = (tokens.RESET_PASSWORD, tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL)
     drawn = [tokens.draw(tokens.reserve(user.id, purpose, user.email))[0] for purpose in purposes]
-    drawn += [sign_up_links.draw(sign_up_links.reserve(email))[0] for email in (f"new-{user.email}"[-120:], user.email)]
+    drawn += [
+        tokens.draw_sign_up(tokens.reserve_sign_up(email))[0] for email in (f"new-{user.email}"[-120:], user.email)
+    ]
     for links in (AccountToken, SignUpLink):
         db.session.execute(update(links).values(expires_at=func.now() + timedelta(days=1)))
     db.session.commit()

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from app.accounts import sign_up_links
+from app.accounts import tokens
 from app.accounts.models import SignUpLink
 from app.extensions import db
 from app.notes.listing import list_notes
@@ -87,7 +87,7 @@ def mailed_link(site: Site, email: str) -> str:
     """
     with site.app.app_context():
         db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
-        token, _email = sign_up_links.draw(sign_up_links.reserve(email))
+        token, _email = tokens.draw_sign_up(tokens.reserve_sign_up(email))
     return f"/sign-up/{token}"
 
 

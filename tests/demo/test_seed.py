@@ -15,7 +15,7 @@ from app.demo import content
 from app.demo.service import EMAIL, NICKNAME
 from app.extensions import db
 from app.figures.models import Figures
-from app.mypage import heat_map
+from app.mypage.overview import WEEKS
 from app.notes.models import Note, NoteShare
 from app.notes.service import IN_TRASH, LISTED, NOT_DELETED
 from app.todos.models import Todo
@@ -168,9 +168,9 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
     assert now - timedelta(days=1) < newest <= now
     assert oldest < now - timedelta(days=330)
     weeks = select(func.count(func.distinct(func.date_trunc("week", Note.created_at)))).where(
-        Note.created_at > now - timedelta(weeks=heat_map.WEEKS)
+        Note.created_at > now - timedelta(weeks=WEEKS)
     )
-    assert db.session.execute(weeks).scalar_one() >= heat_map.WEEKS - 2
+    assert db.session.execute(weeks).scalar_one() >= WEEKS - 2
 
 
 def test_every_page_of_its_owner_opens(app: Flask, owner: User) -> None:

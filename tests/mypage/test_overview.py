@@ -13,8 +13,7 @@ from sqlalchemy import insert
 
 from app.accounts.models import User
 from app.extensions import db
-from app.mypage.heat_map import HALF, LEFT, PITCH, TOP, Square, first_day
-from app.mypage.overview import Overview, overview
+from app.mypage.overview import HALF, LEFT, PITCH, TOP, Overview, Square, first_day, overview
 from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos

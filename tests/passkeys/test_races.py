@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.accounts import hashing, second_step
+from app.accounts import hashing, tokens
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.accounts.second_step import SecondStepExpired
+from app.accounts.tokens import SecondStepExpired
 from app.extensions import db
 from app.passkeys import service, two_step
 from app.passkeys.models import RecoveryCode
@@ -35,7 +35,7 @@ def sign_in(answered: Answered) -> None:
 def test_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
     code = two_step.turn_on(committed.id, CLIENT)[0]
-    pending = [second_step.start(committed, remember=False) for _ in range(AT_ONCE)]
+    pending = [tokens.start_second_step(committed, remember=False) for _ in range(AT_ONCE)]
 
     def attempt(token: str) -> None:
         two_step.sign_in_with_code(token, code, CLIENT)
@@ -46,7 +46,7 @@ def test_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
 def test_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
     codes = two_step.turn_on(committed.id, CLIENT)
-    token = second_step.start(committed, remember=False)
+    token = tokens.start_second_step(committed, remember=False)
 
     def attempt(code: str) -> None:
         two_step.sign_in_with_code(token, code, CLIENT)

@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 
 from app.web import logs
-from app.web.logfmt import LONGEST_LINE
-from app.web.logs import LogfmtFormatter, StdoutHandler
+from app.web.logs import LONGEST_LINE, LogfmtFormatter, StdoutHandler
 from tests.logfmt import parse
 from tests.visitor import Visitor
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.accounts import sign_up_links, tokens
+from app.accounts import tokens
 from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
@@ -59,8 +59,8 @@ class Races:
 
     def same_address(self, name: str) -> Round:
         with self.site.app.app_context():
-            link_id = sign_up_links.reserve(f"{name}@example.com")
-            token, _ = sign_up_links.draw(link_id)
+            link_id = tokens.reserve_sign_up(f"{name}@example.com")
+            token, _ = tokens.draw_sign_up(link_id)
 
         def sign_up(number: int, client: Client) -> int:
             return client.submit(f"/sign-up/{token}", nickname=f"{name}{number}", password=PASSWORD).status
