@@ -9,9 +9,13 @@ from typing import TypeVar
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, insert
 
-from app.accounts import hashing
+from app.accounts import hashing, sessions
+from app.accounts.models import User, UserSession
 from app.extensions import db
+from app.limits import rate_limits
+from app.limits.rate_limits import Limit
 from tests.conftest import PASSWORD
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of, use
 from tests.queued import run_queued
@@ -25,25 +29,24 @@ LINK = re.compile(r"https://semicircle\.example(/\S+)")
 
 
 class Post:
-    """The post office: brings what waits in the queue to the mailboxes."""
+    """Bring what waits in the queue to the mailboxes."""
 
     def __init__(self, app: Flask, mailbox: Mailbox) -> None:
         self.app, self.mailbox = app, mailbox
 
     def deliver(self) -> list[tuple[str, EmailMessage]]:
-        """Address and letter of each that arrives now."""
+        """Return address and letter of each that arrives now."""
         del self.mailbox.messages[:], self.mailbox.recipients[:]
         run_queued(self.app)
         return list(zip(self.mailbox.recipients, self.mailbox.messages, strict=True))
 
     def letters(self) -> dict[str, EmailMessage]:
-        """Address: the letter that arrives there now. Each address gets at most one."""
+        """Return {address: the letter that arrives there now}. Each address gets at most one."""
         delivered = self.deliver()
         assert len(dict(delivered)) == len(delivered)
         return dict(delivered)
 
     def link(self, address: str) -> str:
-        """The path of the link in the letter that arrives at the address now."""
         return path_in(self.letters()[address])
 
 
@@ -81,6 +84,19 @@ def won(
     return [argument for argument, success in zip(arguments, succeeded, strict=True) if success]
 
 
+def use_up(app: Flask, limit: Limit, key: int | str, left: int = 0) -> None:
+    with app.app_context():
+        for _ in range(limit.capacity - left):
+            rate_limits.take(limit, key)
+
+
+def add_sessions(user: User, count: int) -> None:
+    """Store as many sessions of a user at once. Their tokens are nobody's."""
+    rows = [{"user_id": user.id, "token_hash": f"{user.id} {number}", "user_agent": "test"} for number in range(count)]
+    db.session.execute(insert(UserSession).values(expires_at=func.now() + sessions.LIFETIME), rows)
+    db.session.commit()
+
+
 @pytest.fixture
 def post(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     mailbox = Mailbox()
@@ -91,7 +107,7 @@ def post(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 @pytest.fixture
 def hashed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords that were compared with a hash, through the real function."""
+    """Collect the passwords that were compared with a hash, through the real function."""
     seen: list[str] = []
     original = hashing.matches
 

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
@@ -46,22 +45,13 @@ def test_it_may_never_expire(signed_in: Visitor) -> None:
     assert "Never expires" in signed_in.get("/mypage/tokens").text
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"name": ""},
-        {"name": "x" * 51},
-        {"name": "a\x00b"},
-        {"scopes": []},
-        {"scopes": ["read", "notes:delete"]},
-        {"expiry": "31"},
-    ],
-)
-def test_what_is_wrong_makes_none(signed_in: Visitor, wrong: dict[str, object]) -> None:
+def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
     before = row_counts()
-    answer = signed_in.submit("/mypage/tokens", **{**FIELDS, **wrong})
-    assert answer.status_code == 422
-    assert 'class="error"' in answer.text
+    wrongs: list[tuple[str, object]] = [("name", name) for name in ("", "x" * 51, "a\x00b")]
+    wrongs += [("scopes", []), ("scopes", ["read", "notes:delete"]), ("expiry", "31")]
+    for wrong in wrongs:
+        answer = signed_in.submit("/mypage/tokens", **{**FIELDS, wrong[0]: wrong[1]})
+        assert (answer.status_code, 'class="error"' in answer.text) == (422, True), wrong
     assert row_counts() == before
 
 
@@ -113,14 +103,10 @@ def test_expired_ones_are_purged(app: Flask, alice: User) -> None:
     assert db.session.scalar(select(func.count()).select_from(AccessToken)) == 2
 
 
-def test_each_is_another_one_and_looks_like_one_of_ours() -> None:
-    tokens = {new_token(KEY) for _ in range(100)}
-    assert len(tokens) == 100
-    assert all(is_well_formed(token) for token in tokens)
-
-
 def test_the_prefix_and_the_checksum_tell_it_from_other_text() -> None:
     token = new_token(KEY)
+    assert is_well_formed(token)
+    assert token != new_token(KEY)
     for wrong in (token[:-1], token + "0", token.swapcase(), token[:10] + token[11:] + "0", "sc_", "", "x" + token[1:]):
         assert not is_well_formed(wrong)
         assert not is_signed(wrong, [KEY])

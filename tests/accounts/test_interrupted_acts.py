@@ -1,6 +1,6 @@
 """An act that a recent sign-in interrupts is done once the reader has confirmed who is there, with what was typed.
 
-A guarded view without a case here fails: say how it is asked for, and how to see that it was done.
+A guarded view without a case here fails (test_recent_sign_in.py).
 """
 
 from collections.abc import Callable
@@ -32,47 +32,27 @@ WRONG = "another long sentence"
 
 @dataclass
 class Scene:
-    """Alice's browser, some minutes after she signed in, and what she has.
-
-    Args:
-        phone: the id of her session on another device.
-        prepared: fields of the form that were made while her sign-in was recent.
-    """
+    """Alice's browser, some minutes after she signed in, and what she has."""
 
     alice: User
     laptop: Visitor
-    phone: int
+    phone: int  # the id of her session on another device
     device: Authenticator
     passkey: int
     token: int
-    prepared: dict[str, str] = field(default_factory=dict)
+    prepared: dict[str, str] = field(default_factory=dict)  # fields that were made while her sign-in was recent
 
-    def path(self, template: str) -> str:
-        return template.format_map(vars(self))
+    def path(self, name: str) -> str:
+        return CASES[name][0].format_map(vars(self))
 
     def wait(self) -> None:
-        """Ten minutes go by."""
+        """Let ten minutes go by."""
         long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
         db.session.execute(update(UserSession).values(created_at=long_ago))
         db.session.commit()
 
 
-@dataclass(frozen=True)
-class Case:
-    """
-    Args:
-        path: what is asked for; `{…}` is of the scene.
-        names: what the page that asks has to name.
-        is_done: looks whether it was.
-        fields: of the form; None: it is a link.
-        prepare: before the ten minutes go by.
-    """
-
-    path: str
-    names: str
-    is_done: Callable[[Scene, TestResponse], object]
-    fields: dict[str, Any] | None = field(default_factory=dict)
-    prepare: Callable[[Scene], object] = lambda scene: None
+IsDone = Callable[[Scene, TestResponse], object]
 
 
 def rows(model: Any, *conditions: Any) -> int:
@@ -85,7 +65,7 @@ def only_token_is(name: str, scopes: list[str], days: int) -> bool:
 
 
 def ask_for_a_passkey(scene: Scene) -> None:
-    """The browser has made a passkey, and the reader's ten minutes go by before its answer is sent."""
+    """Make a passkey whose answer is sent after the ten minutes."""
     options = scene.laptop.submit(f"{PASSKEYS}/options").json
     assert isinstance(options, dict)
     scene.prepared["credential"] = Authenticator().register(options)
@@ -109,76 +89,50 @@ def downloads(scene: Scene, answer: TestResponse) -> bool:
         return file.mimetype == "application/zip"
 
 
-CASES = {
-    "access_tokens.index": Case("/mypage/tokens", "Access tokens", opens("Access tokens"), None),
-    "access_tokens.make": Case(
+def phone_alone_is_gone(scene: Scene, _: TestResponse) -> bool:
+    return rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0
+
+
+# What is asked for, `{…}` of the scene, and a look whether it was done.
+CASES: dict[str, tuple[str, IsDone]] = {
+    "access_tokens.index": ("/mypage/tokens", opens("Access tokens")),
+    "access_tokens.make": (
         "/mypage/tokens",
-        f"Create an access token: {TYPED}",
-        lambda scene, answer: only_token_is(TYPED, ["notes:read", "todos:write"], 30) and "sc_" in answer.text,
-        {"name": TYPED, "scopes": ["notes:read", "todos:write"], "expiry": "30"},
+        lambda _, answer: only_token_is(TYPED, ["notes:read", "todos:write"], 30) and "sc_" in answer.text,
     ),
-    "access_tokens.end": Case(
-        "/mypage/tokens/{token}/end",
-        f"Revoke an access token: {TYPED}",
-        lambda scene, _: rows(AccessToken) == 0,
-        {"name": TYPED},
-    ),
-    "accounts.sign_out_device": Case(
-        "/mypage/devices/{phone}/sign-out",
-        f"Sign out another device: {TYPED}",
-        lambda scene, _: rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0,
-        {"name": TYPED},
-    ),
-    "accounts.sign_out_other_devices": Case(
-        "/mypage/devices/sign-out-others",
-        "Sign out all other devices",
-        lambda scene, _: rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0,
-    ),
-    "passkeys.index": Case(PASSKEYS, "Passkeys", opens("Passkeys"), None),
-    "passkeys.registration_options": Case(
-        f"{PASSKEYS}/options", "Add a passkey", lambda scene, answer: answer.json and rows(Challenge) == 1
-    ),
-    "passkeys.create": Case(
-        PASSKEYS,
-        f"Add a passkey: {TYPED}",
-        lambda scene, _: rows(Passkey, Passkey.name == TYPED) == 1,
-        {"name": TYPED},
-        ask_for_a_passkey,
-    ),
-    "passkeys.rename": Case(
+    "access_tokens.end": ("/mypage/tokens/{token}/end", lambda *_: rows(AccessToken) == 0),
+    "accounts.sign_out_device": ("/mypage/devices/{phone}/sign-out", phone_alone_is_gone),
+    "accounts.sign_out_other_devices": ("/mypage/devices/sign-out-others", phone_alone_is_gone),
+    "passkeys.index": (PASSKEYS, opens("Passkeys")),
+    "passkeys.registration_options": (f"{PASSKEYS}/options", lambda _, answer: answer.json and rows(Challenge) == 1),
+    "passkeys.create": (PASSKEYS, lambda *_: rows(Passkey, Passkey.name == TYPED) == 1),
+    "passkeys.rename": (
         f"{PASSKEYS}/{{passkey}}",
-        f"Rename a passkey: {TYPED}",
         lambda scene, _: rows(Passkey, Passkey.id == scene.passkey, Passkey.name == TYPED) == 1,
-        {"name": TYPED},
     ),
-    "passkeys.remove": Case(
-        f"{PASSKEYS}/{{passkey}}/delete",
-        f"Remove passkey: {TYPED}",
-        lambda scene, _: rows(Passkey) == 0,
-        {"name": TYPED},
-    ),
-    "passkeys.turn_on_second_step": Case(
+    "passkeys.remove": (f"{PASSKEYS}/{{passkey}}/delete", lambda *_: rows(Passkey) == 0),
+    "passkeys.turn_on_second_step": (
         f"{PASSKEYS}/second-step",
-        "Turn on two-step sign-in",
-        lambda scene, answer: has_second_step() and answer.text.count("<code>") == rows(RecoveryCode) > 0,
+        lambda _, answer: has_second_step() and answer.text.count("<code>") == rows(RecoveryCode) > 0,
     ),
-    "passkeys.turn_off_second_step": Case(
+    "passkeys.turn_off_second_step": (
         f"{PASSKEYS}/second-step/off",
-        "Turn off two-step sign-in",
-        lambda scene, _: not has_second_step() and rows(RecoveryCode) == 0,
-        prepare=turn_on_second_step,
+        lambda *_: not has_second_step() and rows(RecoveryCode) == 0,
     ),
-    "passkeys.make_recovery_codes": Case(
+    "passkeys.make_recovery_codes": (
         f"{PASSKEYS}/recovery-codes",
-        "Create new recovery codes",
-        lambda scene, answer: answer.text.count("<code>") == rows(RecoveryCode) > 0,
-        prepare=turn_on_second_step,
+        lambda _, answer: answer.text.count("<code>") == rows(RecoveryCode) > 0,
     ),
-    "portability.export": Case("/mypage/export", "Download everything I have here", downloads, None),
+    "portability.export": ("/mypage/export", downloads),
 }
-
-
-POSTED = [name for name, case in CASES.items() if case.fields is not None]
+LINKS = {"access_tokens.index", "passkeys.index", "portability.export"}
+FIELDS: dict[str, Any] = {"name": TYPED, "scopes": ["notes:read", "todos:write"], "expiry": "30"}  # of every form
+# Before the ten minutes go by.
+PREPARED: dict[str, Callable[[Scene], object]] = {
+    "passkeys.create": ask_for_a_passkey,
+    "passkeys.turn_off_second_step": turn_on_second_step,
+    "passkeys.make_recovery_codes": turn_on_second_step,
+}
 
 
 @pytest.fixture
@@ -191,13 +145,12 @@ def scene(app: Flask, alice: User) -> Scene:
     return Scene(alice, laptop, phone or 0, device, passkey, token)
 
 
-def ask_for(scene: Scene, case: Case) -> str:
-    """Ask for the act when ten minutes have gone by; the answer is the page that asks who is there."""
+def ask_for(scene: Scene, name: str, fields: dict[str, Any] = FIELDS) -> str:
+    """Ask for the act when ten minutes have gone by, and return the page that asks who is there."""
     scene.wait()
-    path = scene.path(case.path)
-    if case.fields is None:
-        return scene.laptop.get(path, follow_redirects=True).text
-    return scene.laptop.submit(path, **case.fields, **scene.prepared).text
+    if name in LINKS:
+        return scene.laptop.get(scene.path(name), follow_redirects=True).text
+    return scene.laptop.submit(scene.path(name), **fields, **scene.prepared).text
 
 
 def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
@@ -231,42 +184,41 @@ def main_of(page: str) -> str:
     return main.text()
 
 
+def names_act(app: Flask, name: str, page: str) -> bool:
+    view: Any = app.view_functions[name]
+    act = view.sensitive_act.name
+    return (str(act) if name in LINKS else f"{act}: {TYPED}") in main_of(page)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_done_after_the_confirmation_and_not_before(scene: Scene, name: str) -> None:
-    case = CASES[name]
-    case.prepare(scene)
+def test_it_is_done_after_the_confirmation_and_not_before(app: Flask, scene: Scene, name: str) -> None:
+    if name in PREPARED:
+        PREPARED[name](scene)
     before = stored()
-    asked = ask_for(scene, case)
-    assert case.names in main_of(asked)
+    asked = ask_for(scene, name)
+    assert names_act(app, name, asked)
     assert stored() == before
     confirmed = confirm(scene, asked, password=PASSWORD)
     assert confirmed.status_code in (200, 302)
-    assert case.is_done(scene, confirmed)
+    assert CASES[name][1](scene, confirmed)
     assert confirmations() == 1
 
 
 @pytest.mark.parametrize("name", ["access_tokens.make", "passkeys.index", "portability.export"])
-def test_a_wrong_password_does_nothing_and_loses_nothing(scene: Scene, name: str) -> None:
-    case, before = CASES[name], stored()
-    refused = confirm(scene, ask_for(scene, case), password=WRONG)
+def test_a_wrong_password_or_a_cancel_does_nothing_and_loses_nothing(app: Flask, scene: Scene, name: str) -> None:
+    before, asked = stored(), ask_for(scene, name)
+    refused = confirm(scene, asked, password=WRONG)
     assert refused.status_code == 422
     assert WRONG not in refused.text
-    assert case.names in main_of(refused.text)
+    assert names_act(app, name, refused.text)
+    [cancel] = [link.attributes["href"] for link in LexborHTMLParser(asked).css("main a") if link.text() == "Cancel"]
+    assert scene.laptop.get(str(cancel), follow_redirects=True).status_code == 200
     assert (stored(), confirmations()) == (before, 0)
-    assert case.is_done(scene, confirm(scene, refused.text, password=PASSWORD))
-
-
-@pytest.mark.parametrize("name", ["access_tokens.make", "portability.export"])
-def test_cancelled_it_does_nothing(scene: Scene, name: str) -> None:
-    before = stored()
-    page = LexborHTMLParser(ask_for(scene, CASES[name]))
-    [cancel] = [link.attributes["href"] for link in page.css("main a") if link.text() == "Cancel"]
-    assert scene.laptop.get(str(cancel)).status_code == 200
-    assert (stored(), confirmations()) == (before, 0)
+    assert CASES[name][1](scene, confirm(scene, refused.text, password=PASSWORD))
 
 
 def test_sent_twice_it_is_done_once(scene: Scene) -> None:
-    asked = ask_for(scene, CASES["access_tokens.make"])
+    asked = ask_for(scene, "access_tokens.make")
     confirm(scene, asked, password=PASSWORD)
     before = stored()
     assert confirm(scene, asked, password=PASSWORD).status_code == 400  # the token of a session that has ended
@@ -274,9 +226,8 @@ def test_sent_twice_it_is_done_once(scene: Scene) -> None:
 
 
 def test_nothing_typed_is_in_the_cookie_meanwhile(scene: Scene) -> None:
-    case = CASES["passkeys.create"]
-    case.prepare(scene)
-    ask_for(scene, case)
+    ask_for_a_passkey(scene)
+    ask_for(scene, "passkeys.create")
     with scene.laptop.session_transaction() as cookie:
         assert set(cookie) <= {"_permanent", "token", "csrf_token", "challenge_register"}
 
@@ -284,10 +235,9 @@ def test_nothing_typed_is_in_the_cookie_meanwhile(scene: Scene) -> None:
 @pytest.mark.parametrize("name", ["access_tokens.make", "accounts.sign_out_device"])
 def test_another_site_has_nothing_confirmed(scene: Scene, name: str) -> None:
     """Its form has no token of this browser. A link of its own leads to no act: what is posted is not opened."""
-    case, before = CASES[name], stored()
+    before, path = stored(), scene.path(name)
     scene.wait()
-    path = scene.path(case.path)
-    posted = scene.laptop.post(path, data={**(case.fields or {}), "password": PASSWORD})
+    posted = scene.laptop.post(path, data={**FIELDS, "password": PASSWORD})
     assert (posted.status_code, stored(), confirmations()) == (400, before, 0)
     scene.laptop.submit(f"/sign-in/confirm?next={path}", password=PASSWORD)
     scene.laptop.get(path)
@@ -298,18 +248,19 @@ def test_another_site_has_nothing_confirmed(scene: Scene, name: str) -> None:
 
 def test_somebody_elses_is_404_after_the_password(app: Flask, scene: Scene, bob: User) -> None:
     stranger = Scene(bob, browser_of(app, bob), scene.phone, scene.device, scene.passkey, scene.token)
-    names = [name for name in POSTED if "{" in CASES[name].path]
+    names = [name for name, (path, _) in CASES.items() if "{" in path]
     assert names
     for name in names:
         before = stored()[2:]
-        answer = confirm(stranger, ask_for(stranger, CASES[name]), password=PASSWORD)
+        answer = confirm(stranger, ask_for(stranger, name), password=PASSWORD)
         assert (answer.status_code, stored()[2:]) == (404, before), name
     assert rows(UserSession, UserSession.id == scene.phone) == 1
 
 
 def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
-    case = Case("/mypage/tokens", "", lambda *_: None, {"name": "two\nlines", "scopes": ["read"], "expiry": "31"})
-    refused = confirm(scene, ask_for(scene, case), password=PASSWORD)
+    wrong = {"name": "two\nlines", "scopes": ["read"], "expiry": "31"}
+    asked = ask_for(scene, "access_tokens.make", wrong)
+    refused = confirm(scene, asked, password=PASSWORD)
     assert refused.status_code == 422
     assert "Please choose one from the list." in refused.text
     assert 'value="read" checked' in refused.text or 'checked id="scopes-0"' in refused.text
@@ -331,6 +282,6 @@ def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scen
 
 
 def test_a_passkey_that_is_removed_can_confirm_it(scene: Scene) -> None:
-    confirm(scene, ask_for(scene, CASES["passkeys.remove"]), passkey=show_passkey(scene))
+    confirm(scene, ask_for(scene, "passkeys.remove"), passkey=show_passkey(scene))
     assert rows(Passkey) == 0
     assert scene.laptop.get(PASSKEYS).status_code == 200, "this browser stays signed in"

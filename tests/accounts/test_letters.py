@@ -18,7 +18,7 @@ from app.limits import rate_limits
 from app.limits.rate_limits import Limit
 from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
-from tests.accounts.conftest import LINK, Post, path_in
+from tests.accounts.conftest import CAROL, LINK, Post, path_in, use_up
 from tests.conftest import PASSWORD, browser_of
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
@@ -27,7 +27,7 @@ from tests.visitor import Visitor
 A_NIGHT_AGO = "created_at = created_at - interval '19 hours', expires_at = expires_at - interval '19 hours'"
 LETTERS = [name for name in queue.tasks if name.startswith("accounts.send_")]
 NEW_PASSWORD = "another long enough sentence"
-ALICE, CAROL, NEW = "alice@example.com", "carol@example.com", "new@example.com"
+ALICE, MALLORY, NEW = "alice@example.com", "mallory@example.com", "new@example.com"
 WRONG = "not the password"
 Ask = Callable[[Visitor, str], int]
 
@@ -74,15 +74,14 @@ def guess_password(browser: Visitor, mailbox: str) -> int:
 
 @pytest.fixture
 def mallory(app: Flask, sign_up: Callable[[str], User]) -> Visitor:
-    """A stranger's browser, signed in to an account of their own."""
+    """Return a stranger's browser, signed in to an account of their own."""
     browser = browser_of(app, sign_up("mallory"))
     browser.environ_base["REMOTE_ADDR"] = "198.51.100.1"
     return browser
 
 
 def until_refused(ask: Ask, browser: Visitor, mailbox: str) -> None:
-    answers = [ask(browser, mailbox) for _ in range(20)]
-    assert answers[-1] == 429
+    assert any(ask(browser, mailbox) == 429 for _ in range(20))
 
 
 def links_that_work(post: Post, browser: Visitor, mailbox: str) -> set[str]:
@@ -92,7 +91,6 @@ def links_that_work(post: Post, browser: Visitor, mailbox: str) -> set[str]:
     return {link.split("/")[1] for link in links if browser.get(link).status_code == 200}
 
 
-ALICE, MALLORY = "alice@example.com", "mallory@example.com"
 STRANGERS_DOORS = [forgot_password, sign_up, change_email, guess_password]
 
 
@@ -156,10 +154,10 @@ def test_a_letter_whose_link_is_gone_says_so(post: Post, client: Visitor, caplog
 
 @pytest.mark.parametrize("happens", [ask_for_change, change_password])
 def test_a_late_notice_goes_to_the_old_address_and_not_to_the_new_one(
-    post: Post, signed_in: Visitor, alice: User, happens: object
+    post: Post, signed_in: Visitor, alice: User, happens: Callable[[Visitor], None]
 ) -> None:
-    assert callable(happens)
     happens(signed_in)
+    assert "@" not in str(queued())
     move_account()  # before the worker came to it
     notice = [letter for letter in post.deliver() if "/forgot-password" in str(letter[1])]
     assert [address for address, _letter in notice] == [ALICE]
@@ -177,11 +175,6 @@ def test_a_notice_that_is_tried_again_goes_to_the_old_address(post: Post, signed
     with post.app.app_context():
         queue.tasks[task](**arguments)
     assert post.mailbox.recipients == [ALICE]
-
-
-def test_the_queue_holds_no_address(post: Post, signed_in: Visitor, alice: User) -> None:
-    ask_for_change(signed_in)
-    assert "@" not in str(queued())
 
 
 def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, signed_in: Visitor, alice: User) -> None:
@@ -256,7 +249,7 @@ def test_an_account_with_somebody_elses_address_keeps_them_from_nothing(
 
 
 def test_a_wrong_password_sends_no_letter_and_takes_none_of_anybody(post: Post, mallory: Visitor, alice: User) -> None:
-    assert [guess_password(mallory, ALICE) for _ in range(9)] == [422] * 9
+    assert [guess_password(mallory, ALICE) for _ in range(6)] == [422] * 6
     assert queued() == []
     assert [change_email(mallory, ALICE) for _ in range(6)] == [302] * 5 + [429]
 
@@ -264,9 +257,9 @@ def test_a_wrong_password_sends_no_letter_and_takes_none_of_anybody(post: Post, 
 def test_one_network_asks_for_only_so_many_links_from_however_many_accounts(
     app: Flask, post: Post, sign_up: Callable[[str], User]
 ) -> None:
+    use_up(app, rate_limits.MAILS_BY_ADDRESS, "127.0.0.1", left=3)
     browsers = [browser_of(app, sign_up(f"mallory{number}")) for number in range(5)]
-    answers = [change_email(browser, ALICE) for browser in browsers for _ in range(5)]
-    assert answers == [302] * 20 + [429] * 5
+    assert [change_email(browser, ALICE) for browser in browsers] == [302] * 3 + [429] * 2
 
 
 @pytest.mark.parametrize("limit", [rate_limits.RESETS_TO, rate_limits.SIGN_UPS_TO])

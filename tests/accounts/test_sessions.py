@@ -14,6 +14,7 @@ from app.accounts import sessions
 from app.accounts.browser_session import browser_and_system
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
+from tests.accounts.conftest import add_sessions
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -93,12 +94,11 @@ def test_a_cookie_copied_before_sign_out_is_rejected_after_it(app: Flask, signed
 
 def test_a_csrf_token_ends_with_its_session(signed_in: Visitor) -> None:
     """It has no time limit of its own (ASVS 5.0 V9.2.1): what it is compared with is dropped with the session."""
-    copy = signed_in.csrf_token()
-    signed_in.submit("/sign-out")
+    before, stored = signed_in.csrf_token(), row_counts()
     signed_in.sign_in("alice@example.com", PASSWORD)
-    before = row_counts()
-    assert signed_in.post("/todos", data={"csrf_token": copy, "description": "milk"}).status_code == 400
-    assert row_counts() == before
+    assert signed_in.post("/todos", data={"csrf_token": before, "description": "milk"}).status_code == 400
+    assert row_counts() == stored
+    assert signed_in.submit("/todos", description="milk").status_code == 302
 
 
 def test_a_cookie_that_was_written_too_long_ago_is_rejected(
@@ -161,20 +161,14 @@ def test_a_cookie_with_a_forged_signature_is_rejected(app: Flask, signed_in: Vis
     assert with_cookie(app, forged).get("/notes").status_code == 302
 
 
-@pytest.mark.parametrize("address", ["9.9.9.9:1234", "fe80::1%lo", "", "\xff"])
-def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, alice: User, address: str) -> None:
-    client.environ_base["REMOTE_ADDR"] = address
-    assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
+def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, alice: User) -> None:
+    for address in ("fe80::1%lo", "", "\xff"):
+        client.environ_base["REMOTE_ADDR"] = address
+        assert client.sign_in("alice@example.com", PASSWORD).status_code == 302, address
     assert client.get("/notes").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        ("/sign-out", {}),
-        ("/mypage/delete", {"password": PASSWORD}),
-    ],
-)
+@pytest.mark.parametrize(("path", "fields"), [("/sign-out", {}), ("/mypage/delete", {"password": PASSWORD})])
 def test_who_signs_out_leaves_nothing_in_the_browser(signed_in: Visitor, path: str, fields: dict[str, str]) -> None:
     answer = signed_in.submit(path, **fields)
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
@@ -213,19 +207,17 @@ def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Vis
     assert "Only this device" in signed_in.get("/mypage").text
 
 
-@pytest.mark.parametrize("user_agent", ["", "<script>alert(1)</script>"])
-def test_an_unrecognized_user_agent_is_listed_as_unknown_device(
-    signed_in: Visitor, alice: User, user_agent: str
-) -> None:
-    add_device(alice, user_agent, ip=None)
+def test_an_unrecognized_user_agent_is_listed_as_unknown_device(signed_in: Visitor, alice: User) -> None:
+    before = signed_in.get("/mypage/devices").text.count("Unknown device")  # the test's own
+    for user_agent in ("", "<script>alert(1)</script>"):
+        add_device(alice, user_agent, ip=None)
     page = signed_in.get("/mypage/devices").text
-    assert "Unknown device" in page
+    assert page.count("Unknown device") == 3 * before > 0
     assert "<script>alert" not in page
 
 
 def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_in: Visitor, alice: User) -> None:
-    for _ in range(sessions.MOST - 1):
-        add_device(alice)
+    add_sessions(alice, sessions.MOST)
     page = signed_in.get("/mypage/devices").text
     assert page.count("<time") == sessions.MOST
     assert "This device" in page

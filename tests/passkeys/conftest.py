@@ -21,11 +21,10 @@ def add_passkey(user: User, name: str = "Chrome on macOS") -> Authenticator:
 
 @pytest.fixture
 def passkey(app: Flask, alice: User) -> Authenticator:
-    """Alice's."""
     return add_passkey(alice)
 
 
 @pytest.fixture
 def codes(alice: User, passkey: Authenticator) -> list[str]:
-    """The recovery codes of Alice, whom sign-in asks for a second step."""
+    """Return the recovery codes of Alice, whom sign-in asks for a second step."""
     return two_step.turn_on(alice.id, CLIENT)

@@ -14,61 +14,49 @@ from tests.photos.forged_files import (
     resized_jpeg,
     resized_webp,
 )
-from tests.photos.photo_files import (
-    ARCHIVE,
-    PAYLOAD,
-    RED,
-    Photo,
-    exif,
-    flat,
-    frames,
-    oriented_photo,
-    photo,
-    red_jpeg,
-    saved,
-)
+from tests.photos.photo_files import ARCHIVE, PAYLOAD, RED, Photo, exif, flat, frames, oriented_photo, red_jpeg, saved
 
 
 def largest_photos() -> Iterator[Photo]:
     """Yield the photos that need the most memory of those allowed in each format."""
-    yield photo("JPEG of 25 megapixels", "large.jpg", resized_jpeg(red_jpeg(), 5000, 5000))
+    yield Photo("JPEG of 25 megapixels", resized_jpeg(red_jpeg(), 5000, 5000))
     full_colour = red_jpeg(progressive=True, subsampling=0)
-    yield photo("progressive JPEG of 25 megapixels", "large.jpg", resized_jpeg(full_colour, 5000, 5000))
-    yield photo("progressive JPEG, a 9:1 strip of 25 megapixels", "strip.jpg", resized_jpeg(full_colour, 15240, 1640))
-    yield photo("progressive JPEG, a strip decoded at a half", "strip.jpg", resized_jpeg(full_colour, 14275, 1599))
-    yield photo("progressive JPEG, a narrow one decoded whole", "strip.jpg", resized_jpeg(full_colour, 20020, 799))
+    yield Photo("progressive JPEG of 25 megapixels", resized_jpeg(full_colour, 5000, 5000))
+    yield Photo("progressive JPEG, a 9:1 strip of 25 megapixels", resized_jpeg(full_colour, 15240, 1640))
+    yield Photo("progressive JPEG, a strip decoded at a half", resized_jpeg(full_colour, 14275, 1599))
+    yield Photo("progressive JPEG, a narrow one decoded whole", resized_jpeg(full_colour, 20020, 799))
     print_colour = flat("JPEG", "CMYK", progressive=True, subsampling=0)
-    yield photo("progressive CMYK JPEG of 18 megapixels", "print.jpg", resized_jpeg(print_colour, 4240, 4240))
-    yield photo("RGB PNG of 12.5 megapixels", "large.png", flat_png(3535, 3535, bits=8, colour=2, channels=3))
-    yield photo("RGBA PNG of 9.3 megapixels", "large.png", flat_png(3061, 3061, bits=8, colour=6, channels=4))
-    yield photo("16-bit RGBA PNG of 4.6 megapixels", "deep.png", flat_png(2165, 2165, bits=16, colour=6, channels=4))
-    yield photo("16-bit grey PNG of 12.5 megapixels", "scan.png", flat_png(3535, 3535, bits=16, colour=0, channels=1))
-    yield photo("transparent GIF of 12.5 megapixels", "large.gif", flat("GIF", "P", (3535, 3535), transparency=3))
-    yield photo("lossless WebP of 9 megapixels", "large.webp", resized_webp(flat_webp(), 3000, 3000))
-    yield photo("JPEG whose EXIF claims 500 MB", "exif.jpg", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
+    yield Photo("progressive CMYK JPEG of 18 megapixels", resized_jpeg(print_colour, 4240, 4240))
+    yield Photo("RGB PNG of 12.5 megapixels", flat_png(3535, 3535, bits=8, colour=2, channels=3))
+    yield Photo("RGBA PNG of 9.3 megapixels", flat_png(3061, 3061, bits=8, colour=6, channels=4))
+    yield Photo("16-bit RGBA PNG of 4.6 megapixels", flat_png(2165, 2165, bits=16, colour=6, channels=4))
+    yield Photo("16-bit grey PNG of 12.5 megapixels", flat_png(3535, 3535, bits=16, colour=0, channels=1))
+    yield Photo("transparent GIF of 12.5 megapixels", flat("GIF", "P", (3535, 3535), transparency=3))
+    yield Photo("lossless WebP of 9 megapixels", resized_webp(flat_webp(), 3000, 3000))
+    yield Photo("JPEG whose EXIF claims 500 MB", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
 
 
 def unusual_modes() -> Iterator[Photo]:
     """Yield valid photos in every mode that a format has."""
     half = Image.new("RGB", (300, 200), RED)
-    yield photo("CMYK JPEG", "print.jpg", saved(half.convert("CMYK"), "JPEG"))
-    yield photo("grey JPEG", "grey.jpg", saved(half.convert("L"), "JPEG"))
-    yield photo("progressive JPEG", "slow.jpg", saved(half, "JPEG", progressive=True))
-    yield photo("JPEG of 11 scans", "scans.jpg", repeated_scan(11))
-    yield photo("JPEG named .png", "photo.png", saved(half, "JPEG"))
-    yield photo("JPEG with restart markers", "restart.jpg", saved(half, "JPEG", restart_marker_rows=1))
+    yield Photo("CMYK JPEG", saved(half.convert("CMYK"), "JPEG"))
+    yield Photo("grey JPEG", saved(half.convert("L"), "JPEG"))
+    yield Photo("progressive JPEG", saved(half, "JPEG", progressive=True))
+    yield Photo("JPEG of 11 scans", repeated_scan(11))
+    yield Photo("JPEG named .png", saved(half, "JPEG"))
+    yield Photo("JPEG with restart markers", saved(half, "JPEG", restart_marker_rows=1))
     # None of these bytes starts a segment, although each seems to be followed by a length of 2.
     stuffed = b"\xff\x00\x00\x02" * 1500 + b"\xff\xd0\x00\x02" * 1500
-    yield photo("JPEG full of stuffed bytes", "stuffed.jpg", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
-    yield photo("16-bit grey PNG", "deep.png", saved(Image.new("I;16", (300, 200), 0x8000), "PNG"))
-    yield photo("1-bit PNG", "bits.png", saved(half.convert("1"), "PNG"))
-    yield photo("palette PNG with transparency", "glass.png", saved(half.quantize(8), "PNG", transparency=0))
-    yield photo("RGB PNG with a transparent colour", "glass.png", saved(half, "PNG", transparency=RED))
-    yield photo("grey PNG with alpha", "glass.png", saved(Image.new("LA", (300, 200), (9, 128)), "PNG"))
-    yield photo("RGBA PNG", "glass.png", saved(Image.new("RGBA", (300, 200), (*RED, 128)), "PNG"))
-    yield photo("GIF with transparency", "glass.gif", saved(half.quantize(8), "GIF", transparency=0))
-    yield photo("lossless WebP", "photo.webp", saved(half, "WEBP", lossless=True))
-    yield photo("the smallest allowed", "small.png", saved(half.resize((32, 32)), "PNG"))
+    yield Photo("JPEG full of stuffed bytes", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
+    yield Photo("16-bit grey PNG", saved(Image.new("I;16", (300, 200), 0x8000), "PNG"))
+    yield Photo("1-bit PNG", saved(half.convert("1"), "PNG"))
+    yield Photo("palette PNG with transparency", saved(half.quantize(8), "PNG", transparency=0))
+    yield Photo("RGB PNG with a transparent colour", saved(half, "PNG", transparency=RED))
+    yield Photo("grey PNG with alpha", saved(Image.new("LA", (300, 200), (9, 128)), "PNG"))
+    yield Photo("RGBA PNG", saved(Image.new("RGBA", (300, 200), (*RED, 128)), "PNG"))
+    yield Photo("GIF with transparency", saved(half.quantize(8), "GIF", transparency=0))
+    yield Photo("lossless WebP", saved(half, "WEBP", lossless=True))
+    yield Photo("the smallest allowed", saved(half.resize((32, 32)), "PNG"))
 
 
 def with_metadata() -> Iterator[Photo]:
@@ -76,20 +64,20 @@ def with_metadata() -> Iterator[Photo]:
     image = Image.new("RGB", (300, 200), RED)
     png = saved(image, "PNG", exif=exif(6))
     broken_exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\x7f" * 9
-    yield photo("12-megapixel phone photo with GPS", "IMG_0001.jpg", _phone_photo())
-    yield photo("JPEG with a GPS position", "phone.jpg", oriented_photo(6))
-    yield photo("JPEG with ICC, XMP and EXIF", "rich.jpg", saved(image, "JPEG", **_metadata()))
-    yield photo("PNG with ICC and EXIF", "rich.png", saved(image, "PNG", **_metadata()))
-    yield photo("WebP with ICC, XMP and EXIF", "rich.webp", saved(image, "WEBP", **_metadata()))
-    yield photo("JPEG with unreadable EXIF", "camera.jpg", saved(image, "JPEG", exif=broken_exif))
-    yield photo("WebP with unreadable EXIF", "camera.webp", saved(image, "WEBP", exif=b"Exif\0\0nonsense"))
-    yield photo("PNG with a script behind it", "script.png", png + PAYLOAD)
-    yield photo("PNG with an archive behind it", "archive.png", png + ARCHIVE)
-    yield photo("PNG with a script in a text chunk", "text.png", png[:33] + png_chunk(b"tEXt", PAYLOAD) + png[33:])
-    yield photo("GIF with an archive behind it", "archive.gif", saved(image, "GIF") + ARCHIVE)
-    yield photo("GIF with a comment", "comment.gif", saved(image, "GIF", comment=PAYLOAD))
-    yield photo("JPEG with a script in a comment", "comment.jpg", saved(image, "JPEG", comment=PAYLOAD))
-    yield photo("JPEG with an archive behind it", "archive.jpg", saved(image, "JPEG") + ARCHIVE)
+    yield Photo("12-megapixel phone photo with GPS", _phone_photo())
+    yield Photo("JPEG with a GPS position", oriented_photo(6))
+    yield Photo("JPEG with ICC, XMP and EXIF", saved(image, "JPEG", **_metadata()))
+    yield Photo("PNG with ICC and EXIF", saved(image, "PNG", **_metadata()))
+    yield Photo("WebP with ICC, XMP and EXIF", saved(image, "WEBP", **_metadata()))
+    yield Photo("JPEG with unreadable EXIF", saved(image, "JPEG", exif=broken_exif))
+    yield Photo("WebP with unreadable EXIF", saved(image, "WEBP", exif=b"Exif\0\0nonsense"))
+    yield Photo("PNG with a script behind it", png + PAYLOAD)
+    yield Photo("PNG with an archive behind it", png + ARCHIVE)
+    yield Photo("PNG with a script in a text chunk", png[:33] + png_chunk(b"tEXt", PAYLOAD) + png[33:])
+    yield Photo("GIF with an archive behind it", saved(image, "GIF") + ARCHIVE)
+    yield Photo("GIF with a comment", saved(image, "GIF", comment=PAYLOAD))
+    yield Photo("JPEG with a script in a comment", saved(image, "JPEG", comment=PAYLOAD))
+    yield Photo("JPEG with an archive behind it", saved(image, "JPEG") + ARCHIVE)
 
 
 def _with_exif_of_one_block(tags: int, block: int) -> bytes:
@@ -115,7 +103,7 @@ def _phone_photo() -> bytes:
 
 def animations() -> Iterator[Photo]:
     """Yield photos of several frames."""
-    yield photo("animated PNG", "moving.png", frames("PNG"))
-    yield photo("animated GIF", "moving.gif", frames("GIF"))
-    yield photo("animated WebP", "moving.webp", frames("WEBP"))
-    yield photo("MPO, two JPEGs in one file", "stereo.jpg", frames("MPO"))
+    yield Photo("animated PNG", frames("PNG"))
+    yield Photo("animated GIF", frames("GIF"))
+    yield Photo("animated WebP", frames("WEBP"))
+    yield Photo("MPO, two JPEGs in one file", frames("MPO"))

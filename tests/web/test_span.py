@@ -20,22 +20,18 @@ from tests.visitor import Visitor
 
 
 @pytest.fixture
-def spans(app: Flask) -> Iterator[list[tracing.Span | None]]:
+def spans(app: Flask) -> Iterator[list[tracing.Span]]:
     """Collect the spans of the requests that were answered."""
-    seen: list[tracing.Span | None] = []
+    seen: list[tracing.Span] = []
 
     def note(_sender: Flask, **_: object) -> None:
-        seen.append(tracing.current())
+        span = tracing.current()
+        assert span
+        seen.append(span)
 
     request_finished.connect(note, app)
     yield seen
     request_finished.disconnect(note, app)
-
-
-def last(spans: list[tracing.Span | None]) -> tracing.Span:
-    span = spans[-1]
-    assert span
-    return span
 
 
 @pytest.fixture
@@ -57,12 +53,12 @@ def slow(app: Flask) -> Iterator[None]:
 
 
 def test_a_page_has_its_rule_its_reader_and_its_statements(
-    signed_in: Visitor, alice: User, statements: list[str], spans: list[tracing.Span | None]
+    signed_in: Visitor, alice: User, statements: list[str], spans: list[tracing.Span]
 ) -> None:
     note_id = service.create_note(alice.id, "a", "b")
     statements.clear()
     signed_in.get(f"/notes/{note_id}", headers={"X-Request-ID": "i" * 32})
-    span = last(spans)
+    span = spans[-1]
     assert (span.name, span.account, span.request_id) == ("/notes/<id:note_id>", alice.id, "i" * 32)
     assert span.statements >= len(statements) >= 2  # and the savepoints of the test
     assert 0 < span.sql_seconds < 60
@@ -71,18 +67,16 @@ def test_a_page_has_its_rule_its_reader_and_its_statements(
 
 
 def test_a_stranger_has_no_account_and_a_path_without_a_page_no_rule(
-    client: Visitor, spans: list[tracing.Span | None]
+    client: Visitor, spans: list[tracing.Span]
 ) -> None:
     client.get("/nothing")
-    span = last(spans)
+    span = spans[-1]
     assert (span.name, span.account, span.statements) == (None, None, 0)
 
 
-def test_who_signs_in_is_the_account_of_that_request(
-    client: Visitor, alice: User, spans: list[tracing.Span | None]
-) -> None:
+def test_who_signs_in_is_the_account_of_that_request(client: Visitor, alice: User, spans: list[tracing.Span]) -> None:
     client.submit("/sign-in", email=alice.email, password=PASSWORD)
-    span = last(spans)
+    span = spans[-1]
     assert (span.name, span.account) == ("/sign-in", alice.id)
 
 

@@ -32,14 +32,6 @@ USED_TEMPLATE = re.compile(r"""\{%-? (extends|include|from|import) "([^"]+)\""""
 RENDERED_TEMPLATE = re.compile(r"""["']([\w/{}]+\.html)["']""")
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(TEMPLATES).as_posix()
-
-
-def is_partial(name: str) -> bool:
-    return name.rpartition("/")[2].startswith("_")
-
-
 def test_no_line_is_too_long_to_read() -> None:
     long = [path for path in SOURCES if any(len(line) > LONGEST_LINE for line in path.read_text().splitlines())]
     assert long == []
@@ -47,36 +39,22 @@ def test_no_line_is_too_long_to_read() -> None:
 
 def test_no_url_is_built_by_hand() -> None:
     assert [path for path in PAGES if HAND_BUILT.search(path.read_text())] == []
+    assert HAND_BUILT.search("""<a href="{{ '/notes/' ~ note.id }}">""")
 
 
-def test_the_pattern_finds_a_url_that_is_built_by_hand() -> None:
-    for html in (
-        '<a href="/notes?tag={{ tag }}">',
-        """<a href="{{ '/notes/' ~ note.id }}">""",
-        '<form action="{{ home }}/{{ todo.id }}">',
-        '{% set action = home ~ "/" ~ todo.id %}',
-    ):
-        assert HAND_BUILT.search(html), html
-
-
-def test_only_partials_are_included_or_imported() -> None:
-    view_renders_it_too = "notes/new_note.html"
-    for path in PAGES:
-        for statement, used in USED_TEMPLATE.findall(path.read_text()):
-            assert (TEMPLATES / used).exists(), used
-            if used.endswith(".html") and used != view_renders_it_too:
-                assert is_partial(used) == (statement != "extends"), f"{name_of(path)} uses {used}"
-
-
-def test_python_never_renders_a_partial() -> None:
+def test_partials_are_used_and_only_they_are_included_imported_and_not_rendered() -> None:
+    rendered_too = {"notes/new_note.html"}
+    uses = [use for path in PAGES for use in USED_TEMPLATE.findall(path.read_text())]
+    extended, included = (
+        {used for how, used in uses if (how == "extends") is is_extended} for is_extended in (True, False)
+    )
     rendered = {name for path in (ROOT / "app").rglob("*.py") for name in RENDERED_TEMPLATE.findall(path.read_text())}
+    pages = {page.relative_to(TEMPLATES).as_posix() for page in PAGES}
+    partials = {name for name in pages if name.rpartition("/")[2].startswith("_")}
     assert "notes/index.html" in rendered
-    assert not [name for name in rendered if is_partial(name)]
-
-
-def test_every_partial_is_used() -> None:
-    used = {name for path in PAGES for _, name in USED_TEMPLATE.findall(path.read_text())}
-    assert {name_of(path) for path in PAGES if is_partial(name_of(path))} <= used
+    assert {name for name in included if name.endswith(".html")} - rendered_too == partials
+    assert not partials & (extended | rendered)
+    assert extended <= pages
 
 
 def test_every_script_of_ours_is_a_module() -> None:
@@ -91,18 +69,14 @@ def test_a_script_imports_nothing() -> None:
     assert [path for path in SCRIPTS if imports.search(path.read_text())] == []
 
 
-@pytest.mark.parametrize(
-    ("pattern", "argument", "url"),
-    [
-        ("url_pattern('notes.show', 'note_id')", 17, "/notes/17"),
-        ("url_pattern('notes.index', 'tag')", "%EB%8B%AC", "/notes?tag=%EB%8B%AC"),
-        ("url_pattern('notes.edit', 'note_id', next='/notes?q=100%25')", 17, "/notes/17/edit?next=/notes?q%3D100%2525"),
-        ("url_pattern('notes.edit', 'note_id', next=none)", 17, "/notes/17/edit"),
-    ],
-)
-def test_url_pattern_builds_the_same_url_as_url_for(app: Flask, pattern: str, argument: object, url: str) -> None:
+def test_url_pattern_builds_the_same_url_as_url_for(app: Flask) -> None:
     with app.test_request_context():
-        assert render_template_string(f"{{{{ {pattern} % argument }}}}", argument=argument) == url
+        for arguments, argument, url in (
+            ("'notes.index', 'tag'", "%EB%8B%AC", "/notes?tag=%EB%8B%AC"),
+            ("'notes.edit', 'note_id', next='/notes?q=100%25'", 17, "/notes/17/edit?next=/notes?q%3D100%2525"),
+            ("'notes.edit', 'note_id', next=none", 17, "/notes/17/edit"),
+        ):
+            assert render_template_string(f"{{{{ url_pattern({arguments}) % a }}}}", a=argument) == url
 
 
 def test_style_sheets_name_files_as_they_are_served() -> None:
@@ -156,6 +130,7 @@ def test_each_reader_gets_the_own_language_whoever_came_first(site: Flask) -> No
 def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(site: Flask) -> None:
     assert rendered(site, "sentence.html", count="<b>") == "Notes Notes found: &lt;b&gt;"
     assert rendered(site, "sentence.txt", count="<b>") == "Notes found: <b>"
+    assert rendered(site, "percent.html", count=3) == "100 % of 3"  # a percent sign is doubled, as gettext wants it
     assert rendered(site, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
 
 
@@ -189,16 +164,8 @@ def test_in_development_a_page_shows_what_a_constant_is_now(site: Flask) -> None
 def test_a_constant_is_asked_for_once_a_language(site: Flask) -> None:
     values = iter(("first", "second"))
     site.jinja_env.globals["drawing"] = constant(lambda: next(values))
-    assert [rendered(site, "drawing.html", language) for language in ("ko", "en", "ko", "en")] == [
-        "first 메모",
-        "second Notes",
-        "first 메모",
-        "second Notes",
-    ]
-
-
-def test_a_percent_sign_is_doubled_as_gettext_wants_it(site: Flask) -> None:
-    assert rendered(site, "percent.html", count=3) == "100 % of 3"
+    shown = [rendered(site, "drawing.html", language) for language in ("ko", "en", "ko", "en")]
+    assert shown == ["first 메모", "second Notes"] * 2
 
 
 @pytest.mark.parametrize("forged", [{"SCRIPT_NAME": "/evil"}, {"HTTP_HOST": "evil.example"}])

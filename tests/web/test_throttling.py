@@ -8,40 +8,22 @@ from flask import Flask
 from app.accounts.models import User
 from app.limits import rate_limits
 from app.limits.rate_limits import Limit
+from tests.accounts.conftest import use_up
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
+from tests.web.test_access import PUBLIC, endpoints
 
 HERE = {"Origin": "http://localhost"}
-
-
-def use_up(app: Flask, limit: Limit, user: User) -> None:
-    with app.app_context():
-        for _ in range(limit.capacity):
-            rate_limits.take(limit, user.id)
-
-
-def state_changes(app: Flask) -> list[str]:
-    """Return the path of every POST that needs a session. The API takes none, see tests/api/test_access.py."""
-    pages = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("api.")]
-    rules = [rule for rule in pages if "POST" in (rule.methods or ())]
-    private = [rule for rule in rules if not getattr(app.view_functions[rule.endpoint], "is_public", False)]
-    some = {"public_id": "00000000-0000-0000-0000-000000000000"}
-    with app.test_request_context():
-        adapter = app.url_map.bind("localhost")
-        return [
-            adapter.build(rule.endpoint, {name: some.get(name, 1) for name in rule.arguments}, method="POST")
-            for rule in private
-        ]
 
 
 def test_every_state_change_of_a_person_is_limited(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     token = signed_in.csrf_token()
     bobs = browser_of(app, bob)
     bobs_token = bobs.csrf_token()
-    use_up(app, rate_limits.WRITES, alice)
+    use_up(app, rate_limits.WRITES, alice.id)
     before = row_counts()
-    paths = state_changes(app)
+    paths = [path for name, path in endpoints(app, "POST") if name not in PUBLIC]
     assert len(paths) > 20
     for path in paths:
         answer = signed_in.post(path, data={"csrf_token": token})
@@ -51,24 +33,22 @@ def test_every_state_change_of_a_person_is_limited(app: Flask, signed_in: Visito
     assert bobs.post("/todos", data={"csrf_token": bobs_token, "description": "bob's"}).status_code == 302
 
 
-def test_a_forged_request_takes_no_token(signed_in: Visitor, alice: User) -> None:
-    for _ in range(rate_limits.WRITES.capacity):
+def test_a_forged_request_takes_no_token(app: Flask, signed_in: Visitor, alice: User) -> None:
+    use_up(app, rate_limits.WRITES, alice.id, left=1)
+    for _ in range(5):
         assert signed_in.post("/todos", data={"description": "forged"}).status_code == 400
     assert signed_in.submit("/todos", description="mine").status_code == 302
 
 
 @pytest.mark.parametrize(
     ("path", "fields"),
-    [
-        ("/notes", {"title": "the title", "content": "a long text"}),
-        ("/mypage/nickname", {"nickname": "a long text"}),
-    ],
+    [("/notes", {"title": "the title", "content": "a long text"}), ("/mypage/nickname", {"nickname": "a long text"})],
 )
 def test_typed_text_is_shown_with_a_button_that_sends_it_again(
     app: Flask, signed_in: Visitor, alice: User, path: str, fields: dict[str, str]
 ) -> None:
     form = {"csrf_token": signed_in.csrf_token(), **fields}
-    use_up(app, rate_limits.WRITES, alice)
+    use_up(app, rate_limits.WRITES, alice.id)
     before = row_counts()
     answer = signed_in.post(path, data=form, headers=HERE)
     assert answer.status_code == 429
@@ -83,7 +63,7 @@ def test_typed_text_is_shown_with_a_button_that_sends_it_again(
 
 def test_a_program_gets_problem_json(app: Flask, signed_in: Visitor, alice: User) -> None:
     form = {"csrf_token": signed_in.csrf_token(), "description": "x"}
-    use_up(app, rate_limits.WRITES, alice)
+    use_up(app, rate_limits.WRITES, alice.id)
     answer = signed_in.post("/todos", data=form, headers={"Accept": "application/json"})
     assert answer.status_code == 429
     assert answer.content_type == "application/problem+json"
@@ -102,9 +82,9 @@ def test_what_is_costly_has_a_limit_of_its_own(
     app: Flask, signed_in: Visitor, alice: User, limit: Limit, path: str, file: str | None, seconds: int
 ) -> None:
     token = signed_in.csrf_token()
-    for _ in range(20):
+    for _ in range(rate_limits.EXPORTS.capacity + 1):
         assert signed_in.head("/mypage/export").status_code == 200  # asking for the headers is no export
-    use_up(app, limit, alice)
+    use_up(app, limit, alice.id)
     before = row_counts()
     data = {"csrf_token": token, file: (BytesIO(b"x"), "a")} if file else None
     answer = signed_in.post(path, data=data) if file else signed_in.get(path)

@@ -44,11 +44,8 @@ def test_a_translation_has_the_placeholders_of_its_message() -> None:
         assert sorted(blanks) == sorted(re.findall(r"%\(\w+\)\w", str(korean))), sentence
 
 
-def test_a_korean_browser_gets_korean(client: Visitor) -> None:
+def test_a_korean_browser_gets_korean_and_one_of_another_language_english(client: Visitor) -> None:
     page = client.get("/sign-in", headers={"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}).text
     assert '<html lang="ko">' in page
     assert "이 기기에서 로그인 유지" in page
-
-
-def test_a_browser_of_another_language_gets_english(client: Visitor) -> None:
     assert '<html lang="en">' in client.get("/sign-in", headers={"Accept-Language": "fr"}).text
