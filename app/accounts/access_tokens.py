@@ -27,14 +27,9 @@ from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
 
-FEATURES = ("notes", "todos", "wordcounts", "profile")
 # `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
-SCOPES = (
-    "read",
-    "write",
-    *(f"{feature}:{kind}" for feature in FEATURES for kind in ("read", "write")),
-    "export:read",
-)
+KINDS = [f"{feature}:{kind}" for feature in ("notes", "todos", "wordcounts", "profile") for kind in ("read", "write")]
+SCOPES = ("read", "write", *KINDS, "export:read")
 LIFETIMES = (30, 90, 365)  # days
 MOST = 50  # tokens of an account
 USED_EVERY = timedelta(hours=1)  # precision of last_used_at; without it each request would be a write
@@ -92,10 +87,7 @@ _USED = update(AccessToken).values(last_used_at=func.now())
 
 
 def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: Client) -> str:
-    """Make a token that expires after `days` (None: never), and return it; nobody can read it again.
-
-    Raises: TooManyTokens, AccountGone. Nothing was stored.
-    """
+    """Return a new token that expires after `days`; nobody can read it again. Raises: TooManyTokens, AccountGone."""
     lock_user(user_id)  # of two at once, each counts the other
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
         db.session.rollback()

@@ -81,11 +81,9 @@ def this_client() -> Client:
 
 
 def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> int:
-    """Sign this browser in, and return the session's id.
+    """Sign this browser in, and return the session's id. Raises: WrongCredentials, as `start_session`.
 
     The cookie's old content is dropped, so nobody can have planted it (session fixation).
-
-    Raises: WrongCredentials, when the password was changed since `user` was read.
     """
     client = this_client()
     token, session_id = sessions.start_session(
@@ -103,10 +101,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
 
 
 def renew(user: User) -> None:
-    """Sign this browser in again, with the same lifetime. What the cookie holds besides stays, since the reader does.
-
-    Raises: WrongCredentials, as `begin`.
-    """
+    """Sign this browser in again, with the same lifetime. What else the cookie holds stays, since the reader does."""
     kept = {key: value for key, value in session.items() if key not in (TOKEN, "csrf_token")}
     session_id = begin(user, remember=session.permanent, kind=EventKind.SIGN_IN_CONFIRMED)
     session.update(kept)
@@ -194,7 +189,7 @@ def _signature(nonce: str, user_id: int, password_hash: str) -> str:
 
 
 def browser_and_system(user_agent: str) -> tuple[str | None, str | None]:
-    """Return ("Chrome", "Windows") for such a browser; None for what is not on the lists."""
+    """Return ("Chrome", "Windows"); None for what is not on the lists."""
     browser = next((name for name, marks in BROWSERS.items() if any(mark in user_agent for mark in marks)), None)
     return browser, next((name for name, mark in SYSTEMS.items() if mark in user_agent), None)
 
@@ -213,11 +208,9 @@ def counted_sign_in(email: str) -> Iterator[None]:
     """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
 
     A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
-    limits of others are those of the address and of the account. They are the same for an email address that nobody
-    has, so a refusal tells nobody who has an account. Inside, `limit_sign_ins` follows the right password. Where that
-    refuses, it counts as a failure: so also the hashes of a right password have a limit.
-
-    Raises: RateLimited, before the password was looked at.
+    limits of others are those of the address and of the account, also of one that nobody has. Inside, `limit_sign_ins`
+    follows the right password. Where that refuses, it counts as a failure: so also the hashes of a right password have
+    a limit. Raises: RateLimited, before the password was looked at.
     """
     if device := known_device(email):
         with counted(rate_limits.SIGN_IN_BY_DEVICE, device):
@@ -238,10 +231,7 @@ def limit_sign_ins(user: User) -> None:
 
 @contextmanager
 def counted_password(user_id: int) -> Iterator[None]:
-    """Count a change that asks a signed-in person for the password again. Wrong ones and right ones have a limit each.
-
-    Raises: RateLimited, before the password was looked at; WrongPassword, of which the owner can read.
-    """
+    """Limit right and wrong passwords of a signed-in person who is asked again. Raises: RateLimited, before a look."""
     try:
         with rate_limits.spent(rate_limits.RIGHT_PASSWORDS, user_id), counted(rate_limits.PASSWORD_BY_PERSON, user_id):
             yield

@@ -24,9 +24,9 @@ _ID = select(User.id).where(User.email == bindparam("email"))
 
 
 def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
-    """Change the password, and end every session, mailed link and access token (ASVS 5.0 V7.4.3).
+    """Change the password, and end every session, also that of the caller, mailed link and access token (ASVS V7.4.3).
 
-    So does the session that asks; the caller starts a new one. Raises: WrongPassword, AccountGone. Nothing was changed.
+    Raises: WrongPassword, AccountGone. Nothing was changed.
     """
     new_hash = hashing.hash_password(new_password)  # before the lock: it takes 20 ms
     user = lock_user_with_password(user_id, current_password)
@@ -36,10 +36,9 @@ def change_password(user_id: int, current_password: str, new_password: str, lang
 
 
 def ask_to_reset_password(email: str, language: str) -> None:
-    """Let the worker send a link to the owner of the address, if there is an account.
+    """Let the worker send a link to the owner of the address; it finds nobody for an unknown one.
 
-    A known and an unknown address take the same statements and leave the same job, so neither the answer nor its time
-    tells which addresses have an account (user enumeration). The worker finds nobody for the unknown one.
+    Both take the same statements and leave the same job, so nothing tells who has an account (user enumeration).
     """
     user_id = db.session.scalar(_ID, {"email": email}) or NOBODY
     message.later("accounts.send_reset_link", user_id=user_id, language=language)
@@ -104,10 +103,7 @@ def ask_to_change_email(user_id: int, password: str, new_email: str, language: s
 
 
 def change_email(token: str, session_id: int | None, client: Client) -> None:
-    """Make the address to which the link was sent that of the account, and end its other sessions.
-
-    Args:
-        session_id: of the browser that asks, which stays signed in if it is the account's.
+    """Make the address to which the link was sent that of the account, and end its sessions but the one that asks.
 
     Raises: EmailTaken, TokenExpired. Nothing was changed.
     """

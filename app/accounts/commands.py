@@ -1,6 +1,4 @@
-"""`flask mail check`: see whether the mail server lets us in. `flask mail bounced`: read a delivery status notification
-that a mail server or a webhook hands over.
-"""
+"""`flask mail check` asks the mail server; `flask mail bounced` reads a bounce that it or a webhook hands over."""
 
 import sys
 

@@ -67,10 +67,7 @@ _PAGE = (
 
 
 def record(user_id: int, kind: EventKind, client: Client) -> None:
-    """Add an event to the transaction, and a line to the log. Call it last: the caller commits.
-
-    Raises: AccountGone. The transaction is rolled back.
-    """
+    """Add an event to the caller's transaction, and a line to the log. Call it last. Raises: AccountGone."""
     with owner_required():
         db.session.execute(_RECORD, _values(user_id, kind, client))
     log.info("%s: account=%d address=%s", kind, user_id, client.ip)
@@ -102,10 +99,9 @@ def account_deleted(user_id: int, client: Client) -> None:
 
 
 def _count(user_id: int, kind: EventKind, client: Client) -> None:
-    """Count a failure, in a transaction of its own, in one row a day.
+    """Count a failure in a transaction of its own, in one row a day: how often it happened, and from where at last.
 
-    The rate limits let 110 guesses an hour reach an account. A row of each would fill the table, and push what the
-    owner should see off the page. The row has how often it happened, and from where the last time.
+    The rate limits let 110 guesses an hour reach an account. A row of each would push the others off the owner's page.
     """
     db.session.execute(_DO_NOT_WAIT)
     db.session.execute(_COUNT_ONE, _values(user_id, kind, client))

@@ -44,22 +44,16 @@ _ONE = select(User).where(User.id == bindparam("user_id"))
 
 
 def sign_up(email: str, nickname: str, password: str) -> User:
-    """Create an account. The arguments have passed the form's rules.
-
-    Raises: EmailTaken, NicknameTaken, as the unique constraint says. Nothing was stored.
-    """
+    """Create an account. Raises: EmailTaken, NicknameTaken, as the unique constraint says. Nothing was stored."""
     user = add_user(email, nickname, password)
     db.session.commit()
     return user
 
 
 def add_user(email: str, nickname: str, password: str, *, confirmed: bool = False) -> User:
-    """Do as `sign_up`, in the caller's transaction. Whoever adds the same address at once waits until that ends.
+    """Do as `sign_up`, in the caller's transaction, which an error rolls back.
 
-    Args:
-        confirmed: the owner has shown that the mail of the address is theirs, see tokens.py.
-
-    Raises: EmailTaken, NicknameTaken. The transaction is rolled back.
+    Whoever adds the same address at once waits until that ends. `confirmed`: a link has shown whose address it is.
     """
     user = User(
         email=email,
@@ -130,10 +124,7 @@ def check_password(user_id: int, password: str) -> User:
 
 
 def lock_user(user_id: int) -> User:
-    """Lock the user's row until the transaction ends (SELECT … FOR UPDATE), and return it.
-
-    Raises: AccountGone. The transaction is rolled back.
-    """
+    """Lock and return the user's row (SELECT … FOR UPDATE). Raises: AccountGone. The transaction is rolled back."""
     user = db.session.scalar(select(User).where(User.id == user_id).with_for_update())
     if user is None:
         db.session.rollback()
@@ -142,10 +133,7 @@ def lock_user(user_id: int) -> User:
 
 
 def lock_user_with_password(user_id: int, password: str) -> User:
-    """Do as `lock_user`, for a change that asks for the password again.
-
-    Raises: WrongPassword, AccountGone. The transaction is rolled back.
-    """
+    """Do as `lock_user`, for a change that asks for the password again. Raises: WrongPassword, AccountGone."""
     user = lock_user(user_id)
     if not hashing.matches(password, user.password_hash):
         db.session.rollback()

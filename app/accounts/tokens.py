@@ -104,10 +104,7 @@ def reserve(user_id: int, purpose: str, email: str) -> int:
 
 
 def draw(token_id: int) -> tuple[str, Claim]:
-    """Return a new token for a reserved row, and what it says. One that was drawn before is void.
-
-    Raises: TokenExpired, when the account was deleted, or another token was used meanwhile.
-    """
+    """Return a new token for a reserved row, in place of an earlier one, and what it says. Raises: TokenExpired."""
     token, row = _drawn(_DRAW.returning(AccountToken.user_id, AccountToken.email), token_id)
     return token, Claim(*row)
 
@@ -131,13 +128,10 @@ def read(token: str, purpose: str) -> Claim:
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
-    """Use up a token, and every other token of its user. Return the user, and the address that the token is for.
+    """Use up a token, and every other one of its user. Return the user, and the address that it is for.
 
     The user's row is locked first, as by every other change of an account, so that two of them never wait for each
-    other. Of concurrent requests exactly one gets the claim. The caller commits. If it rolls back instead, the token
-    can be used again.
-
-    Raises: TokenExpired. Nothing was changed.
+    other. The caller commits; if it rolls back, the token can be used again. Raises: TokenExpired.
     """
     try:
         user = lock_user(read(token, purpose).user_id)
@@ -177,9 +171,7 @@ def draw_sign_up(link_id: int) -> tuple[str, str]:
 def read_sign_up(token: str) -> str:
     """Return the address whose mail the holder of the token reads.
 
-    Raises:
-        TokenExpired: nobody ever drew it, it was used, or it is older than half an hour.
-        EmailTaken: the address has an account by now. Most often it is the one that this link opened.
+    Raises: TokenExpired; EmailTaken, when the address has an account by now, most often the one that this link opened.
     """
     row = db.session.execute(_READ_SIGN_UP, {"token_hash": hash_token(token)}).one_or_none()
     if row is not None and row.is_taken:
@@ -193,9 +185,7 @@ def read_sign_up(token: str) -> str:
 def open_account(token: str, nickname: str, password: str) -> User:
     """Create the account of the address, and use up every link to it. It is confirmed: its owner has read the mail.
 
-    The unique address lets one through at a time, so no two wait for each other's links.
-
-    Raises: NicknameTaken, EmailTaken, TokenExpired. Nothing was stored.
+    The unique address lets one through at a time. Raises: NicknameTaken, EmailTaken, TokenExpired. Nothing was stored.
     """
     email = read_sign_up(token)
     user = add_user(email, nickname, password, confirmed=True)
@@ -231,10 +221,7 @@ def read_second_step(token: str) -> Pending:
 
 
 def take_second_step(token: str) -> Pending:
-    """Do as `read_second_step`, and use the row up, with the user's row locked first as in `use`. The caller commits.
-
-    Raises: SecondStepExpired. The transaction is rolled back.
-    """
+    """Use the row up, with the user's row locked first as in `use`. The caller commits. Raises: SecondStepExpired."""
     key = {"token_hash": hash_token(token)}
     try:
         user = lock_user(db.session.scalar(_WHOSE_SECOND_STEP, key) or NOBODY)

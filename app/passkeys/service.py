@@ -202,10 +202,7 @@ def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
 
 
 def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None) -> tuple[int, dict[str, Any]]:
-    """Return the id of a new challenge, and what to ask the browser. Without `user_id` anybody's passkey may answer.
-
-    Raises: AccountGone.
-    """
+    """Return the id of a new challenge, and what to ask. Without `user_id` anybody may answer. Raises: AccountGone."""
     challenge_id, value = draw_challenge(purpose, user_id)
     rows = db.session.execute(_KNOWN, {"user_id": user_id}).all() if user_id else []
     known = [(row.credential_id, row.transports) for row in rows]
@@ -217,8 +214,7 @@ def authenticate(
 ) -> User:
     """Return whose passkey has answered the challenge.
 
-    A passkey whose account was deleted is as unknown as one that never was.
-    Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
+    That of a deleted account is unknown. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
     """
     value, _handle = use_challenge(challenge_id, purpose, user_id)
     credential = ceremonies.parse_authentication(answer)
@@ -258,10 +254,7 @@ def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes 
 
 
 def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = None) -> tuple[bytes, bytes | None]:
-    """Use a challenge up, whatever its answer is worth, and return its bytes and its user handle.
-
-    Of concurrent requests exactly one gets them. Raises: ChallengeExpired.
-    """
+    """Use a challenge up, whatever its answer is worth. Return its bytes and user handle. Raises: ChallengeExpired."""
     parameters = {"challenge_id": challenge_id, "purpose": purpose, "user_id": user_id}
     row = db.session.execute(_USE_CHALLENGE, parameters).one_or_none()
     db.session.commit()

@@ -45,10 +45,7 @@ class NotTurnedOn(Exception):
 
 
 def turn_on(user_id: int, client: Client) -> list[str]:
-    """Have sign-in ask for a passkey after the password. Return new recovery codes, which nobody can read again.
-
-    Raises: NoPasskey, AccountGone. Nothing was changed.
-    """
+    """Have sign-in ask for a passkey after the password. Return new recovery codes. Raises: NoPasskey, AccountGone."""
     codes, hashes = draw_codes()
     user = lock_user(user_id)
     if not db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)):
@@ -99,10 +96,7 @@ def normalized(code: str) -> str:
 
 
 def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
-    """Take the second step with a recovery code; both are used up, or neither.
-
-    Raises: SecondStepExpired, WrongRecoveryCode. Nothing was changed.
-    """
+    """Use a recovery code and the second step up, or neither. Raises: SecondStepExpired, WrongRecoveryCode."""
     typed = normalized(code)
     unused = db.session.execute(_UNUSED, {"user_id": tokens.read_second_step(token).user.id}).all()
     code_id = next((row.id for row in unused if hashing.matches(typed, row.code_hash)), None)

@@ -39,7 +39,7 @@ MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just
 
 
 def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
-    """Check and re-encode a photo, store it, and show the square, or the middle, from now on.
+    """Show a photo, the square of it or the middle, from now on.
 
     Raises: RateLimited, PhotoRejected, Busy, StorageUnavailable, AccountGone. The old photo stays.
     """
@@ -77,19 +77,13 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
 
 
 def delete_orphan(key: str) -> None:
-    """Delete an object unless a row points at it. A key is never used again, so this may run late and more than once.
-
-    Raises: StorageUnavailable. It may still be there.
-    """
+    """Delete an object unless a row points at it. No key is used again, so this may run late and more than once."""
     if not _with_row([key]):
         storage.delete(key)
 
 
 def show(user_id: int, url: str | None) -> None:
-    """Point the user's row at this photo, in the caller's transaction. The old object is deleted after its commit.
-
-    Raises: AccountGone. The transaction is rolled back.
-    """
+    """Point the user's row at this photo, in the caller's transaction, after which the old object is deleted."""
     user = lock_user(user_id)  # of two uploads at once, each has to find the URL that it replaces
     storage.delete_later(user.image_url)
     user.image_url = url

@@ -79,10 +79,7 @@ def sign_of_request() -> Sign | None:
 
 
 def first_before(address: Address) -> Address | None:
-    """Return the public address with which X-Forwarded-For begins, if this one follows later; else None.
-
-    The first one is the reader's, if the proxies in front write the header and the reader does not.
-    """
+    """Return the public address with which X-Forwarded-For begins, maybe the reader's, if this one follows later."""
     addresses = [parse_address(text.strip()) for text in request.headers.get("X-Forwarded-For", "").split(",")]
     before = addresses[: addresses.index(address)] if address in addresses else []
     return next((one for one in before if one and one.is_global), None)

@@ -62,12 +62,7 @@ def as_json(data: object) -> bytes:
 
 
 class Problem(Exception):
-    """An answer that says what is wrong. Nothing was changed.
-
-    Args:
-        title, detail: in the caller's language.
-        more: further members, such as `errors`.
-    """
+    """An answer that says what is wrong, in the caller's language. `more`: further members, such as `errors`."""
 
     def __init__(
         self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **more: object
@@ -164,10 +159,7 @@ def settle_reader() -> None:
 
 
 def is_signed_in() -> bool:
-    """Return whether an account was found or, where nobody looked, whether the signed cookie holds a session.
-
-    That session may have ended: then the navigation leads to sign-in.
-    """
+    """Return whether an account was found or, where nobody looked, whether the signed cookie holds a session."""
     return g.account is not None if "account" in g else TOKEN in session
 
 

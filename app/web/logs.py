@@ -40,8 +40,7 @@ SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 class LogfmtFormatter(logging.Formatter):
     """`level=info logger=app request_id=… msg="…"`; with `extra={"fields": {…}}` these pairs too.
 
-    Line breaks are escaped (log injection), secrets are left out. An exception's class and message are a field of their
-    own, before the traceback.
+    Line breaks are escaped (log injection), secrets are left out. An exception has a field before its traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -114,10 +113,7 @@ class StdoutHandler(logging.Handler):
 
 
 def _settle_descriptors() -> None:
-    """Let stdin, stdout and stderr lead nowhere where they were closed before we started.
-
-    Otherwise the next file or connection has that number, and a client or the database gets what is written to stdout.
-    """
+    """Let stdin, stdout and stderr lead nowhere where they were closed: else the next connection has that number."""
     descriptor = 0
     while descriptor <= STDERR:
         descriptor = os.open(os.devnull, os.O_RDWR)

@@ -66,10 +66,7 @@ def is_host_of_site() -> bool:
 
 
 def redirect_to_https() -> Response | None:
-    """Redirect what came to the proxy over http. What did not come through it has no such header.
-
-    It leads to the Host of the request, which is one of TRUSTED_HOSTS; docs/configuration.md says what holds without.
-    """
+    """Redirect what came to the proxy over http, to the same Host, which is one of TRUSTED_HOSTS."""
     if not current_app.config["HTTPS"] or request.endpoint in HEALTH_CHECKS:
         return None
     if forwarded_scheme(request.environ) == "http":
@@ -112,8 +109,7 @@ def parse_address(text: str) -> Address | None:
 def client_network() -> str:
     """Return what a rate limit by address counts: the IPv4 address, or the /64 network of an IPv6 address.
 
-    A /64 is one household's or one server's, and has 2⁶⁴ addresses to send from. Whoever has no address is counted as
-    one.
+    A /64 is one household's or one server's. Whoever has no address is counted as one.
     """
     address = client_address()
     if isinstance(address, ipaddress.IPv6Address):

@@ -26,11 +26,7 @@ MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 
 
 def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
-    """Mark a view that takes a file, or another long body of at most so many bytes.
-
-    Args:
-        by: tells from the head of a request whether it may be so long; None: the browser has a session.
-    """
+    """Mark a view that takes so many bytes where `by` tells so from the head; without it, where there is a session."""
 
     def mark(view: View) -> View:
         view.upload_limit, view.may_upload = most, by or _has_session  # type: ignore[attr-defined]

@@ -1,7 +1,4 @@
-"""Static files: WhiteNoise serves each under a name with the hash of its content, cached for ever (immutable).
-
-But for the service worker.
-"""
+"""Static files: WhiteNoise serves each but the service worker under the hash of its content, cached for ever."""
 
 import hashlib
 from functools import cache
