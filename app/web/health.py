@@ -25,14 +25,6 @@ _READ_ONLY = text("SHOW transaction_read_only")  # "on" on a standby too, as dur
 bp = Blueprint("health", __name__)
 
 
-class ReadOnly(Exception):
-    """The database answers, and takes no changes."""
-
-
-class Unusable(Exception):
-    """The database, or a setting of it, is none that we can work with. The log says what to do."""
-
-
 @bp.get("/healthz")
 @public
 def healthz() -> Response:
@@ -54,29 +46,31 @@ def readyz() -> tuple[Response, int]:
     except (OperationalError, InterfaceError, PoolTimeout):
         db.session.rollback()
         return jsonify(state="no_answer", commit=commit), 503
-    except ReadOnly:
-        return jsonify(state="read_only", commit=commit), 503
-    except Unusable:
-        return jsonify(state="unusable", commit=commit), 503
+    if isinstance(schema, str):
+        return jsonify(state=schema, commit=commit), 503
     revisions = {"code_head": schema.code_head, "database_revision": schema.database_revision}
     watch = current_app.extensions.get("address_watch")
     clients = {"clients": "alike"} if watch and watch.found else {}
     return jsonify(state=schema.name, commit=commit, **revisions, **clients), 200 if schema.name in READY else 503
 
 
-def recent_state() -> SchemaState:
-    """Return the state, at most CACHE_SECONDS old. A failure is not cached. Raises: ReadOnly, Unusable."""
+def recent_state() -> SchemaState | str:
+    """Return the state, at most CACHE_SECONDS old, or what is wrong with the database, which is not cached.
+
+    That it takes no changes ("read_only"), or that it or a setting of it is none that we can work with ("unusable"):
+    then the log says what to do.
+    """
     found: SchemaState
     read_at, found = current_app.extensions.get("schema_state", (float("-inf"), None))
     if time.monotonic() - read_at <= CACHE_SECONDS:
         return found
     if session_obstacle(db.session.connection()):
-        raise Unusable
+        return "unusable"
     db.session.execute(_BRIEFLY)
     is_read_only = db.session.scalar(_READ_ONLY) == "on"
     found = read_schema_state(db.session.connection())
     db.session.rollback()
     if is_read_only:
-        raise ReadOnly
+        return "read_only"
     current_app.extensions["schema_state"] = (time.monotonic(), found)
     return found
