@@ -102,17 +102,14 @@ def test_notices_are_sent_no_more_but_what_the_owner_asks_for_is(
     assert list(post.letters()) == [ALICE]
 
 
-def test_a_link_that_is_opened_clears_the_note(post: Post, signed_in: Visitor, alice: User) -> None:
+def test_a_link_that_is_opened_a_new_password_by_mail_or_a_new_address_clears_the_note(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
     note(alice)
     signed_in.submit("/mypage/confirm-email")
     signed_in.submit(post.link(ALICE))
     assert not is_noted()
     assert COMES_BACK not in signed_in.get("/mypage").text
-
-
-def test_a_new_password_by_mail_or_a_new_address_clears_the_note(
-    post: Post, client: Visitor, signed_in: Visitor, alice: User
-) -> None:
     note(alice)
     signed_in.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
     signed_in.submit(post.link("new@example.com"))

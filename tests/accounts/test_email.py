@@ -67,26 +67,16 @@ def test_other_sessions_end_and_this_one_stays(
     assert bobs.get("/notes").status_code == 200
 
 
-def test_the_link_works_without_a_session_and_then_ends_them_all(
+def test_a_link_works_without_a_session_ends_them_all_and_voids_the_other_link(
     post: Post, client: Visitor, signed_in: Visitor, alice: User
-) -> None:
-    ask(signed_in)
-    link = post.link(NEW)
-    assert client.submit(link).location == "/sign-in"
-    assert address_of(alice) == NEW
-    assert signed_in.get("/notes").status_code == 302
-
-
-def test_of_two_links_the_one_that_is_used_counts_and_voids_the_other(
-    post: Post, signed_in: Visitor, alice: User
 ) -> None:
     ask(signed_in)
     first = post.link(NEW)
     ask(signed_in, "other@example.com")
-    second = post.link("other@example.com")
-    assert signed_in.submit(second).status_code == 302
-    assert signed_in.submit(first).status_code == 410
+    assert client.submit(post.link("other@example.com")).location == "/sign-in"
+    assert client.submit(first).status_code == 410
     assert address_of(alice) == "other@example.com"
+    assert signed_in.get("/notes").status_code == 302
 
 
 def test_a_new_password_calls_off_what_no_worker_has_sent_yet(post: Post, signed_in: Visitor, alice: User) -> None:

@@ -104,15 +104,6 @@ def test_a_letter_that_is_not_taken_is_tried_again_for_a_day() -> None:
         assert len(pauses) <= MOST_ATTEMPTS
 
 
-def test_a_temporary_refusal_ends_the_job_with_an_error_that_is_retried(
-    post: Post, client: Visitor, alice: User
-) -> None:
-    client.submit("/forgot-password", email=ALICE)
-    post.mailbox.at_data = f"451 {ALICE} later"
-    with pytest.raises(MailUnavailable):
-        post.deliver()
-
-
 def test_a_permanent_refusal_ends_the_job_for_good(
     post: Post, client: Visitor, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:

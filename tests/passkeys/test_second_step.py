@@ -109,6 +109,8 @@ def test_a_new_password_voids_it(app: Flask, half: Visitor, alice: User, codes: 
     token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
     with app.app_context():
         changes.reset_password(token, "quite another sentence", "en", CLIENT)
+    with half.session_transaction() as cookie, pytest.raises(tokens.SecondStepExpired):
+        tokens.take_second_step(cookie["second_step"])
     assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
     assert sessions() == 0
 

@@ -49,17 +49,11 @@ def _other_file_types() -> Iterator[HostilePhoto]:
     yield HostilePhoto("nothing at all", b"", Reason.EMPTY)
     box = b"\x00\x00\x00\x1cftyp%b\x00\x00\x00\x00mif1%bmiaf"
     for name, data in (
-        ("one byte", b"\xff"),
         ("garbage", hashlib.shake_256(b"noise").digest(20_000)),
-        ("text", b"This is not an image.\n" * 50),
         ("SVG with a script", b'<svg xmlns="http://www.w3.org/2000/svg">' + PAYLOAD + b"</svg>"),
-        ("PHP named .jpg", b"<?php system($_GET['c']); ?>"),
         ("ZIP", ARCHIVE),
         ("TIFF", flat("TIFF")),
-        ("BMP", flat("BMP")),
-        ("PDF", flat("PDF")),
         ("MP4", box % (b"isom", b"mp42") + bytes(200)),
-        ("JPEG XL", b"\xff\x0a" + bytes(200)),
         ("WAV, a RIFF but no WebP", b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(200)),
         ("JPEG behind a blank", b" " + red_jpeg()),
         ("PNG mangled by a text transfer", flat("PNG").replace(b"\r\n", b"\n")),
@@ -159,9 +153,7 @@ def _broken_jpegs() -> Iterator[HostilePhoto]:
         ("JPEG magic before PHP", b"\xff\xd8\xff\xe0<?php system($_GET['c']); ?>"),
         ("JPEG with a broken Huffman table", jpeg[: tables + 5] + b"\xff" * 16 + jpeg[tables + 21 :]),
         ("JPEG of 12 bits", jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :]),
-        ("JPEG of two channels", jpeg[: frame + 9] + b"\x02" + jpeg[frame + 10 :]),
         ("JPEG without pixels across", resized_jpeg(jpeg, 0, 200)),
-        ("JPEG without pixels down", resized_jpeg(jpeg, 200, 0)),
         ("JPEG with two frames", jpeg[:frame] + header + jpeg[frame:]),
         ("JPEG with 70 huge frame headers", jpeg[:frame] + huge * 70 + jpeg[frame:]),
         ("JPEG without a frame", jpeg[:frame] + jpeg[frame + len(header) :]),
@@ -179,13 +171,10 @@ def _broken_pngs() -> Iterator[HostilePhoto]:
     outside = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 4000, 4000, 90, 90, 1, 1, 0, 0))
     for name, data in (
         ("PNG with corrupt pixels", png[: pixels + 500] + bytes(500) + png[pixels + 1000 :]),
-        ("PNG with a wrong header checksum", png[:29] + bytes(4) + png[33:]),
         ("PNG without pixels across", one_row_png(0, 64)),
-        ("PNG without pixels down", one_row_png(64, 0)),
         ("PNG with one row of many", one_row_png(640, 640)),
         ("PNG without IDAT", signature + header + end),
         ("PNG of an end alone", signature + end),
-        ("PNG of 3 bits", flat_png(64, 64, bits=3)),
         ("PNG with a nameless chunk", signature + header + nameless + png[33:]),
         ("PNG with a chunk of 2^31 bytes", signature + header + b"\x7f\xff\xff\xfftEXt" + png[33:]),
         ("animated PNG with a frame outside", signature + header + animation + outside + png[33:]),
@@ -214,12 +203,10 @@ def _broken_webps() -> Iterator[HostilePhoto]:
     extended = webp_chunk(b"VP8X", bytes(4) + b"\x3f\0\0\x3f\0\0")
     for name, data in (
         ("WebP with a RIFF size too large", lossy[:4] + b"\xff\xff\xff\x7f" + lossy[8:]),
-        ("WebP with a RIFF size of 0", lossy[:4] + bytes(4) + lossy[8:]),
         ("WebP without an image", riff(extended)),
         ("WebP with metadata alone", riff(extended, webp_chunk(b"EXIF", exif(6)))),
         ("WebP of an unknown chunk", riff(webp_chunk(b"VP9 ", bytes(100)))),
         ("WebP whose canvas is not its image", riff(extended, lossy[12:])),
         ("lossless WebP with corrupt pixels", lossless[:60] + b"\xff" * 400 + lossless[460:]),
-        ("lossy WebP with a corrupt frame header", lossy[:23] + bytes(3) + lossy[26:]),
     ):
         yield HostilePhoto(name, data, Reason.DAMAGED)

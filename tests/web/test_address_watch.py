@@ -98,15 +98,6 @@ def test_many_readers_behind_one_public_address_are_no_sign() -> None:
         assert (site.watch.found, site.watch.is_over) == (None, True), sent
 
 
-def test_a_proxy_that_says_nothing_of_the_reader_is_missed() -> None:
-    """Cloudflare in front of Railway, which believes no X-Forwarded-For: an edge looks as an office does."""
-    there = PLATFORMS["Railway behind Cloudflare"]
-    site = Site({**there.variables, "CLIENT_ADDRESS": "X-Real-IP"})
-    for reader in READERS:
-        site.visit(there.forwarded(reader, {}))
-    assert site.watch.found is None
-
-
 def test_readers_of_an_intranet_have_private_addresses_that_differ() -> None:
     site = Site({})
     for number in range(MOST):
