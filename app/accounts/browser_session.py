@@ -217,10 +217,7 @@ def counted_sign_in(email: str) -> Iterator[None]:
             yield
     else:
         # The address first: if that is refused, nothing is taken from the account's limit, which others need.
-        with (
-            counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()),
-            counted(rate_limits.SIGN_IN_BY_ACCOUNT, email),
-        ):
+        with counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()), counted(rate_limits.SIGN_IN_BY_ACCOUNT, email):
             yield
 
 

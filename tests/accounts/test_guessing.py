@@ -20,8 +20,7 @@ BY_ACCOUNT = rate_limits.SIGN_IN_BY_ACCOUNT
 
 
 def visitor(app: Flask, address: str = "192.0.2.1") -> Visitor:
-    client = app.test_client()
-    assert isinstance(client, Visitor)
+    client = Visitor(app)
     client.environ_base["REMOTE_ADDR"] = address
     return client
 

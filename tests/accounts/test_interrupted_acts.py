@@ -32,7 +32,7 @@ WRONG = "another long sentence"
 
 @dataclass
 class Scene:
-    """Alice's browser, some minutes after she signed in, and what she has."""
+    """Hold Alice's browser, some minutes after she signed in, and what she has."""
 
     alice: User
     laptop: Visitor

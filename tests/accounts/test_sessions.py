@@ -55,9 +55,8 @@ def cookie_of(browser: Visitor) -> str:
 
 
 def with_cookie(app: Flask, value: str) -> Visitor:
-    browser = app.test_client()
+    browser = Visitor(app)
     browser.set_cookie("semicircle", value)
-    assert isinstance(browser, Visitor)
     return browser
 
 

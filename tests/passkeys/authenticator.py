@@ -40,7 +40,7 @@ UNTRUE: list[dict[str, Any]] = [
 
 @dataclass
 class Authenticator:
-    """A device with one passkey."""
+    """Stand in for a device with one passkey."""
 
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
@@ -50,7 +50,7 @@ class Authenticator:
     def register(
         self, options: Options, *, origin: str = ORIGIN, rp_id: str = "", challenge: str = "", flags: int = FLAGS
     ) -> str:
-        """The answer to navigator.credentials.create()."""
+        """Answer navigator.credentials.create()."""
         self.user_handle = base64url_to_bytes(options["user"]["id"])
         data = self._authenticator_data(rp_id or options["rp"]["id"], flags | HAS_KEY)
         data += bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + self._public_key()
@@ -74,7 +74,7 @@ class Authenticator:
         kind: str = "webauthn.get",
         user_handle: bytes | None = None,
     ) -> str:
-        """The answer to navigator.credentials.get()."""
+        """Answer navigator.credentials.get()."""
         data = self._authenticator_data(rp_id or options["rpId"], flags)
         client = self._client_data(kind, challenge or options["challenge"], origin)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
@@ -93,7 +93,7 @@ class Authenticator:
         return json.dumps({"type": kind, "challenge": challenge, "origin": origin, "crossOrigin": False}).encode()
 
     def _public_key(self) -> bytes:
-        """The COSE key: EC2, ES256, P-256, x, y."""
+        """Return the COSE key: EC2, ES256, P-256, x, y."""
         point = self.key.public_key().public_numbers()
         key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
         return encode_cbor(key)

@@ -23,7 +23,7 @@ class Photo(NamedTuple):
 
 
 class HostilePhoto(NamedTuple):
-    """A file that must be refused, with the expected reason."""
+    """Say of a file why it must be refused."""
 
     name: str
     data: bytes

@@ -19,7 +19,7 @@ from tests.queued import queued, run_queued
 
 
 class Killed(Exception):
-    """The process ends here."""
+    """End the process here."""
 
 
 def kill(**_: object) -> None:

@@ -20,7 +20,7 @@ MOST_READS = 2 * MAX_PADDING
 
 
 class Counted(io.BytesIO):
-    """A file that counts how often it is read from."""
+    """Count how often a file is read from."""
 
     reads = 0
 

@@ -1,6 +1,5 @@
 """Uploading, replacing and removing the photo: the object, the row, the old object; crop and deadline."""
 
-import io
 import math
 import re
 import threading
@@ -11,7 +10,6 @@ from io import BytesIO
 import pytest
 import urllib3
 from flask import Flask
-from PIL import Image
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -97,15 +95,6 @@ def test_a_refused_photo_keeps_the_old_one(app: Flask, signed_in: Visitor, alice
     assert upload(signed_in, b"not an image").status_code == 422
     assert image_url_of(alice) == url
     assert object_keys(app) == keys
-
-
-def test_an_upload_is_503_with_retry_after_while_the_decoder_is_busy(
-    signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
-    with decoder(0):
-        answer = upload(signed_in, oriented_photo(1))
-    assert (answer.status_code, answer.headers["Retry-After"], image_url_of(alice)) == (503, "5", None)
 
 
 @pytest.fixture
@@ -201,8 +190,12 @@ def test_a_late_bucket_is_waited_for_when_there_is_time(signed_in: Visitor, alic
 def test_an_upload_without_time_for_the_bucket_is_503_and_leaves_nothing(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
+    with decoder(0):
+        busy = upload(signed_in, oriented_photo(1))
     monkeypatch.setattr(service, "UPLOAD_SECONDS", storage.LEAST_SECONDS)
-    assert upload(signed_in, oriented_photo(1)).status_code == 503
+    for answer in (busy, upload(signed_in, oriented_photo(1))):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert queued() == []
     assert image_url_of(alice) is None
     assert object_keys(app) == objects
@@ -238,7 +231,6 @@ def test_the_chosen_crop_is_stored(signed_in: Visitor, alice: User) -> None:
     assert url
     stored = urllib3.request("GET", url, retries=False).data
     assert stored == square_webp(oriented_photo(6), Crop(20, 350, 200))
-    assert Image.open(io.BytesIO(stored)).size == (400, 400)
 
 
 def test_an_invalid_crop_is_refused_and_stores_nothing(

@@ -64,7 +64,7 @@ class Site:
         self.end_sessions()
 
     def browser(self) -> tuple[Visitor, str]:
-        """Alice's browser, which was here hours ago, and a CSRF token of its."""
+        """Return Alice's browser, which was here hours ago, and a CSRF token of its."""
         with self.app.app_context():
             browser = browser_of(self.app, self.alice)
             db.session.execute(db.text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
@@ -78,8 +78,7 @@ class Site:
         return (browser, token) if answer.status_code == 200 else self.browser()
 
     def stranger(self) -> tuple[Visitor, str]:
-        browser = self.app.test_client()
-        assert isinstance(browser, Visitor)
+        browser = Visitor(self.app)
         return browser, browser.csrf_token()
 
     @contextmanager
@@ -118,7 +117,7 @@ class Site:
 
 
 def new_site(environment: Environment) -> Site:
-    """With a row of everything."""
+    """Return a site with a row of everything."""
     app = create_app(TestingConfig({**environment, "WEB_THREADS": "2", "WORKER_THREADS": "1"}))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
     app.config["MAIL_FOLDER"] = Path("unused")  # mail is offered; no job runs here, so none is written
@@ -132,7 +131,7 @@ def new_site(environment: Environment) -> Site:
 
 
 def visit(browser: Visitor, token: str, method: str, path: str, accept: str = "text/html") -> TestResponse:
-    """As a Korean reader, and with all fields that any form could want."""
+    """Visit as a Korean reader, with all fields that any form could want."""
     headers = {"Accept-Language": "ko", "Accept": accept}
     data = {"csrf_token": token, **FIELDS} if method == "POST" else None
     return browser.open(path, method=method, data=data, headers=headers, buffered=True)

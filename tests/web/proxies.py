@@ -26,7 +26,7 @@ class Platform(NamedTuple):
 
 
 def appended(sent: Headers, *addresses: str) -> str:
-    """X-Forwarded-For as each proxy lengthens it."""
+    """Return X-Forwarded-For as each proxy lengthens it."""
     return ", ".join([*filter(None, [sent.get("X-Forwarded-For")]), *addresses])
 
 
@@ -44,7 +44,7 @@ def replacing(client: str, sent: Headers) -> dict[str, str]:
 
 
 def sozu(client: str, sent: Headers) -> dict[str, str]:
-    """It leaves X-Forwarded-Proto and X-Forwarded-Port as the client has sent them."""
+    """Leave X-Forwarded-Proto and X-Forwarded-Port as the client has sent them."""
     return {"X-Forwarded-Proto": "https", **sent, "X-Forwarded-For": appended(sent, client)}
 
 

@@ -35,7 +35,7 @@ class Relay:
                     thread.start()
 
     def wait_until_closed(self) -> None:
-        """Until the clients, too, have been told of the sessions that the server has ended."""
+        """Wait until the clients, too, have been told of the sessions that the server has ended."""
         for thread in self.threads:
             thread.join()
 

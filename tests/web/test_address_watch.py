@@ -23,7 +23,7 @@ SPOOFED = [{"X-Forwarded-For": f"6.6.6.{number}"} for number in range(len(READER
 
 
 class Site:
-    """A process behind a proxy. Each request is one of an account of its own, unless it says which."""
+    """Serve behind a proxy."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         app = Flask(__name__)

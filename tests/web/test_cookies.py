@@ -31,8 +31,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 def test_a_machine_behind_takes_the_session_and_the_forms_of_one_ahead(
     app: Flask, alice: User, set_clock: SetClock
 ) -> None:
-    visitor = app.test_client()
-    assert isinstance(visitor, Visitor)
+    visitor = Visitor(app)
     token = visitor.csrf_token()
     set_clock(-CLOCK_SKEW)
     fields = {"csrf_token": token, "email": alice.email, "password": PASSWORD}

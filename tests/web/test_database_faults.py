@@ -42,7 +42,7 @@ def all_routes(app: Flask) -> Iterator[tuple[str, str, str]]:
 
 
 def assert_is_ours(answer: TestResponse, what: object) -> None:
-    """An error is a page in the reader's language, with the headers of every answer."""
+    """Check that an error is a page in the reader's language, with the headers of every answer."""
     assert answer.status_code != 500, what
     assert answer.headers["X-Request-ID"], what
     if answer.status_code >= 400 and not answer.is_json:
@@ -63,6 +63,10 @@ def test_a_signed_in_reader_gets_503_with_retry_after_on_every_route(site: Site,
             problem = visit(browser, token, method, path, accept="application/json")
             assert problem.content_type == "application/problem+json", (method, name)
             assert problem.get_json(force=True)["status"] == 503, (method, name)
+    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/notes", 405), ("GET", "/notes/0", 404)):
+        answer = visit(browser, token, method, path)  # which need no database
+        assert_is_ours(answer, path)
+        assert answer.status_code == status
 
 
 def test_a_stranger_is_still_sent_to_sign_in_and_sees_the_public_pages(site: Site) -> None:
@@ -75,10 +79,6 @@ def test_a_stranger_is_still_sent_to_sign_in_and_sees_the_public_pages(site: Sit
             assert (answer.location or "").startswith("/sign-in"), (method, name, answer.status_code)
     for path in ("/", "/sign-in", "/sign-up", "/manifest.webmanifest"):
         assert browser.get(path).status_code == 200, path
-    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/notes", 405), ("GET", "/notes/0", 404)):
-        answer = visit(browser, token, method, path)  # which need no database
-        assert_is_ours(answer, path)
-        assert answer.status_code == status
 
 
 def test_after_a_restart_every_route_answers_as_before(site: Site) -> None:

@@ -24,7 +24,7 @@ ROOM = 64 * 1024  # bytes of a file
 
 @contextmanager
 def folder(name: str) -> Iterator[None]:
-    """Python looks for the folder of temporary files once. It may go away later, or be closed."""
+    """Let Python have found this folder of temporary files. It may go away later, or be closed."""
     before, tempfile.tempdir = tempfile.gettempdir(), name
     try:
         yield

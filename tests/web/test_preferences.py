@@ -49,15 +49,10 @@ def test_the_theme_is_set_on_the_html_element(client: Visitor) -> None:
     assert "data-theme" not in client.get("/").text
 
 
-def test_keyboard_shortcuts_can_be_switched_off(signed_in: Visitor) -> None:
-    assert 'data-letters="on"' in signed_in.get("/notes").text
-    signed_in.submit("/preferences", shortcuts="off")
-    assert 'data-letters="off"' in signed_in.get("/notes").text
-
-
 def test_the_list_of_shortcuts_has_a_switch_and_leads_back_and_to_no_other_site(signed_in: Visitor) -> None:
     for letters, switch in (("on", "off"), ("off", "on")):
-        signed_in.set_cookie("shortcuts", letters)
+        signed_in.submit("/preferences", shortcuts=letters)
+        assert f'data-letters="{letters}"' in signed_in.get("/notes").text
         part = signed_in.get("/preferences/shortcuts?next=/todos?show%3Dopen").text
         assert f'<button name="shortcuts" value="{switch}">' in part
         assert '<input type="hidden" name="next" value="/todos?show=open">' in part

@@ -11,7 +11,7 @@ from app.accounts import hashing
 from app.extensions import db
 from app.web import autocommit
 from tests.conftest import CHEAP_HASHER
-from tests.databases import Environment
+from tests.databases import Environment, migrated_database
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.round_trips import Relay, relay
 from tests.web.test_access import endpoints
@@ -25,17 +25,18 @@ MOST_TO_CREATE = 5
 IN_TRANSACTION = {"portability.export", "health.readyz"}
 
 
-@pytest.fixture
-def counted(migrated_environment: Environment) -> Iterator[Relay]:
-    with relay(migrated_environment) as counted:
+@pytest.fixture(scope="module")
+def counted(server_environment: Environment) -> Iterator[Relay]:
+    with migrated_database(server_environment) as environment, relay(environment) as counted:
         yield counted
 
 
-@pytest.fixture
-def site(counted: Relay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
-    site = new_site(counted.environment)
-    yield site
+@pytest.fixture(scope="module")
+def site(counted: Relay) -> Iterator[Site]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
+        site = new_site(counted.environment)
+        yield site
     with site.app.app_context():
         db.engine.dispose()
 

@@ -24,7 +24,7 @@ NO_SECRETS = {"note_id", "todo_id", "session_id", "passkey_id", "token_id", "mom
 
 
 def paths(app: Flask) -> Iterator[tuple[str, str, str]]:
-    """(method, secret, path) of every rule with a secret in it."""
+    """Yield (method, secret, path) of every rule with a secret in it."""
     for rule in app.url_map.iter_rules():
         for name in rule.arguments & SECRETS:
             values = {name: DRAWN[name] for name in rule.arguments}

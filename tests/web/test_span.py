@@ -66,18 +66,13 @@ def test_a_page_has_its_rule_its_reader_and_its_statements(
     assert tracing.current() is None  # it ends with the request
 
 
-def test_a_stranger_has_no_account_and_a_path_without_a_page_no_rule(
-    client: Visitor, spans: list[tracing.Span]
+def test_a_stranger_has_no_account_before_signing_in_and_a_path_without_a_page_no_rule(
+    client: Visitor, alice: User, spans: list[tracing.Span]
 ) -> None:
     client.get("/nothing")
-    span = spans[-1]
-    assert (span.name, span.account, span.statements) == (None, None, 0)
-
-
-def test_who_signs_in_is_the_account_of_that_request(client: Visitor, alice: User, spans: list[tracing.Span]) -> None:
+    assert (spans[-1].name, spans[-1].account, spans[-1].statements) == (None, None, 0)
     client.submit("/sign-in", email=alice.email, password=PASSWORD)
-    span = spans[-1]
-    assert (span.name, span.account) == ("/sign-in", alice.id)
+    assert (spans[-1].name, spans[-1].account) == ("/sign-in", alice.id)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +111,9 @@ def test_the_wait_for_the_bucket_is_counted(app: Flask, span: tracing.Span) -> N
 
 
 @pytest.mark.usefixtures("slow")
-def test_a_slow_statement_is_logged_without_its_values(span: tracing.Span, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slow_statement_or_one_that_fails_is_logged_without_its_values(
+    span: tracing.Span, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING, "app.sql_timing")
     db.session.execute(text("SELECT\n  :typed AS typed"), {"typed": "hidden"})
     found = parse(LogfmtFormatter().format(caplog.records[-1]))
@@ -130,10 +127,6 @@ def test_a_slow_statement_is_logged_without_its_values(span: tracing.Span, caplo
         "route": "/notes/<id:note_id>",
         "sql": "SELECT %(typed)s AS typed",
     }
-
-
-@pytest.mark.usefixtures("slow")
-def test_so_is_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DBAPIError):
         db.session.execute(text("SELECT 1 / 0"))
     assert "rows=-1" in LogfmtFormatter().format(caplog.records[-1])

@@ -28,7 +28,7 @@ ANSWERS = {state: answer for answer, states in STATES.items() for state in state
 
 
 def refuse(statement: str, sqlstate: str) -> None:
-    """From now on the database refuses a statement, such as "INSERT ON todos", with this SQLSTATE."""
+    """Let the database refuse a statement, such as "INSERT ON todos", with this SQLSTATE."""
     db.session.execute(
         text(
             "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"

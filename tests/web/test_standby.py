@@ -38,7 +38,7 @@ class Standby:
 
 @pytest.fixture(scope="module")
 def standby(server_environment: Environment) -> Iterator[Standby]:
-    """With a PostgreSQL of its own, since the run's server serves other tests."""
+    """Start a PostgreSQL of its own, since the run's server serves other tests."""
     with folder_for_postgres() as folder:
         [port] = ports.find_free(1)
         directory = folder / "postgres"

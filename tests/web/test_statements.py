@@ -76,7 +76,7 @@ COSTS = {
 
 
 def day_of_newest_note() -> date:
-    """In UTC, as who reads English and has chosen no zone."""
+    """Return the day in UTC, as for who reads English and has chosen no zone."""
     newest: datetime = db.session.scalars(select(func.max(Note.created_at))).one()
     return newest.astimezone(UTC).date()
 
@@ -171,7 +171,7 @@ def name_of(node: dict[str, Any]) -> str:
 
 
 def rows_read(node: dict[str, Any]) -> float:
-    """Of a table or an index, with those that a condition sorted out."""
+    """Count the rows of a table or an index, with those that a condition sorted out."""
     if "Relation Name" not in node and node["Node Type"] != "Bitmap Index Scan":
         return 0
     looked_at = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
