@@ -1,9 +1,8 @@
 """Personal access tokens: with one, a program of a person uses the API in place of that person (bearer token).
 
-A token is shown once. The table holds its hash, so a copy of the table opens nothing. It is `sc_`, 32 random letters,
-11 that sign them, and a checksum of 6. The prefix and the checksum are for those who search published code for lost
-secrets: what has both is a token of ours, without asking us. The signature is for the server: by it a request may have
-a long body before the database is asked.
+A token is shown once, and the table holds its hash. It is `sc_`, 32 random letters, 11 that sign them, and a checksum
+of 6. By prefix and checksum those who search published code for lost secrets know a token of ours, without asking us.
+By the signature a request may have a long body before the database is asked.
 """
 
 import binascii

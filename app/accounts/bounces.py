@@ -5,11 +5,9 @@ The account notes it. My page tells its owner, and notices are sent no more: mai
 the sender, and with it everybody's mail. What the owner asks for is still sent. A link that is opened clears the note,
 and so does a new address.
 
-A notification comes from anywhere, and anybody can write one. It is read as leniently as mail servers write, since all
-that counts is a tag. Every letter to the address of an account carries one, an HMAC of account and address, and the
-notification sends it back with the headers of the letter. Only who has read the mail of that address knows the tag. All
-that it does is to note this one account, and notices go to that mailbox anyway. A tag in a header of the letter needs
-no mailbox of its own, as a signed envelope sender (VERP) would.
+Anybody can write a notification. It is read as leniently as mail servers write, since all that counts is a tag: an HMAC
+of account and address, which every letter to an account carries in a header, and which comes back. Only who has read
+the mail of that address knows it. A signed envelope sender (VERP) would need a mailbox of its own.
 """
 
 import hashlib

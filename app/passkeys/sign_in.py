@@ -3,10 +3,9 @@
 Each way has two requests. The first one asks for a challenge, as JSON for passkeys.js. The second one posts the
 browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
 
-The site that a passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request. A
-passkey belongs to one host name for good. An IP address is none, so at 127.0.0.1 there are no passkeys; at localhost
-there are. Without SITE_URL the Host header decides, which TRUSTED_HOSTS bounds: a stranger's host name makes passkeys
-that work at that host alone, in a browser that is there.
+The site that a passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request, which
+TRUSTED_HOSTS bounds. A passkey belongs to one host name for good. An IP address is none, so there are passkeys at
+localhost and none at 127.0.0.1.
 """
 
 import logging

@@ -1,9 +1,9 @@
 """Profile photos: put, remove, and sweep the objects that no row points at.
 
 Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
-its object, whatever line a process dies at. What can be left over is an object without a row. So before an object is
-put, a job is committed that deletes it later unless a row points at it. A job knows the one key that we made here:
-it can delete nobody else's photos, also with a wrong bucket or an empty database. The sweep is for what jobs missed.
+its object, whatever line a process dies at. Before an object is put, a job is committed that deletes it later unless a
+row points at it. It knows the one key that we made: it can delete nobody else's photos, also with a wrong bucket or an
+empty database. The sweep is for what jobs missed.
 """
 
 import logging

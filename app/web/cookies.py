@@ -17,8 +17,8 @@ TOKEN = "token"  # noqa: S105 - the name of the session's token in the signed co
 class SkewTolerantSigner(TimestampSigner):
     """Take what a machine signed whose clock is up to CLOCK_SKEW ahead of ours (clock skew).
 
-    itsdangerous refuses a signature from the future, and Flask then replaces the cookie by an empty one: a reader whose
-    next request goes to another machine would be signed out on both. A client cannot write a time: it is signed.
+    itsdangerous refuses a signature from the future, and Flask then empties the cookie: a reader whose next request
+    goes to another machine would be signed out on both. A client cannot write a time: it is signed.
     """
 
     def unsign(self, signed_value: str | bytes, max_age: int | None = None, return_timestamp: bool = False) -> Any:

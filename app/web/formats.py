@@ -9,12 +9,9 @@ One style for all dates (tests/web/test_dates.py holds it), with the patterns of
     day and time       "Nov 22, 2:55 AM"         "11월 22일 오전 2:55"
     month              "November 2026"           "2026년 11월"
 
-- The year stands only where it is not this year.
-- A weekday stands only with a deadline, where it helps to plan.
-- Times are in the reader's zone, and do not name it. While the zone is not known, they are in UTC and say so.
-
-Babel interprets a pattern in about 20 µs. A list has a time in each row, so what was written once is kept (memoized):
-the minutes of a day, the days of some years and the small numbers come to a few thousand.
+The year stands only where it is not this year, a weekday only with a deadline, where it helps to plan. Times are in the
+reader's zone, and do not name it. While the zone is not known, they are in UTC and say so. Babel interprets a pattern
+in about 20 µs, and a list has a time in each row, so what was written once is kept: a few thousand days and minutes.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -70,10 +67,7 @@ def day(value: date) -> str:
 
 
 def deadline(value: date) -> str:
-    """Format a day with its weekday: "11월 21일 (토)", or "2025년 11월 21일 (금)" in another year than this.
-
-    It stands in a narrow column, so its spaces do not break.
-    """
+    """Format a day with its weekday: "11월 21일 (토)". It stands in a narrow column, so its spaces do not break."""
     this_year = value.year == today().year
     shown = _date(value, DEADLINE if this_year else DEADLINE_OF_ANOTHER_YEAR, reader().language)
     return shown.replace(" ", "\N{NO-BREAK SPACE}")

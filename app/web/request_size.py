@@ -1,10 +1,8 @@
 """Limits of the request body: small for text, larger where a view takes an upload from somebody who is signed in.
 
 A body is refused by its Content-Length, which `http_server.request_buffer` gives to a chunked body too. The server asks
-`body_limit` before it waits for the body, so that nobody fills the disk with what would be refused anyway.
-
-The fields of a form are counted too. Werkzeug counts those of a multipart form alone, and reads an urlencoded one as a
-whole, so no upload may be that.
+`body_limit` before it waits for the body, so that nobody fills the disk with what would be refused anyway. The fields
+of a form are counted too. Werkzeug does so of a multipart form alone, so no upload may be an urlencoded one.
 """
 
 from collections.abc import Callable

@@ -22,21 +22,13 @@ OWN_TEXTS = {"notes", "todos", "wordcounts"}  # features that have nothing sensi
 ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
 # They neither change who can sign in nor give everything away.
 NOT_SENSITIVE = {
-    "accounts.list_devices",
-    "accounts.list_events",
-    "accounts.sign_out",
-    "mailed_links.send_confirmation_again",
-    "mypage.change_nickname",
-    "mypage.change_settings",
-    "mypage.delete_photo",
-    "mypage.edit",
-    "mypage.index",
-    "mypage.put_photo",
-    "passkey_sign_in.confirm_options",
-    "portability.import_",
-    "portability.show_import",
-    "preferences.shortcuts",
-    "recent_sign_in.confirm",
+    *(f"accounts.{view}" for view in ("list_devices", "list_events", "sign_out")),
+    *(
+        f"mypage.{view}"
+        for view in ("change_nickname", "change_settings", "delete_photo", "edit", "index", "put_photo")
+    ),
+    *("mailed_links.send_confirmation_again", "passkey_sign_in.confirm_options", "recent_sign_in.confirm"),
+    *("mypage.change_settings", "portability.import_", "portability.show_import", "preferences.shortcuts"),
 }
 
 
