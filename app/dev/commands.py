@@ -6,8 +6,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,11 @@ import click
 from flask import Flask, current_app
 
 from app.dev import postgres, reloading, s3, servers
-from app.dev.processes import (
-    Child,
-    DevError,
-    Interrupted,
-    clean_up,
-    interrupted,
-    noted,
-    pause,
-    read_pid,
-    spawn,
-)
-from app.dev.reloading import FLASK, WEB, WORKER, NewWorker, Question, Reloading, is_at_head
+from app.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, pause, read_pid, spawn
+from app.dev.reloading import FLASK, WEB, WORKER, Reloading, is_at_head
 from app.dev.servers import Addresses, Checkout
 
-READY_WITHIN = 60  # seconds from the start of the web and the worker until both answer
+READY_WITHIN = 60  # seconds from the start of the web until it answers
 UPGRADE = [*FLASK, "db", "upgrade"]
 
 # Style sheets and pictures of each page, and the question whether the web answers.
@@ -85,7 +75,7 @@ def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None
         starting["PostgreSQL"].result()
     if not is_at_head(url):
         _migrate(checkout, running)
-    ours = _start_ours(checkout, chosen, url, running)
+    ours = _start_ours(checkout, chosen, running)
     children = [server.result() for server in starting.values()]
     click.echo(f"Semicircle is on http://localhost:{chosen.web_port} (Ctrl-C stops everything)")
     while not interrupted.wait(0.5):
@@ -114,41 +104,25 @@ def _migrate(checkout: Checkout, running: ExitStack) -> None:
         child.require_running()
 
 
-def _start_ours(checkout: Checkout, chosen: Addresses, url: str, running: ExitStack) -> list[Reloading]:
-    """Start the worker and the web at the same time, and wait until both answer. Neither waits for the bucket."""
+def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> list[Reloading]:
+    """Start the worker and the web at the same time, and wait until the web answers. Neither waits for the bucket."""
     root = checkout.root
-    with closing(NewWorker(url)) as registered, closing(Question(chosen.web_port)) as question:
-        worker = Reloading(
-            lambda: noted(Child("worker", spawn(WORKER, cwd=root)), checkout.pid_file("worker")),
-            reloading.code(root),
-        )
-        running.callback(worker.stop)
-        site = Reloading(
-            lambda: noted(reloading.start_web(root, chosen.web), checkout.pid_file("web")),
-            reloading.code_and_assets(root),
-        )
-        running.callback(site.stop)
-        if _answers(worker, registered.has_begun):
-            click.echo("The worker has started")
-        _answers(site, question.is_answered)
-    return [worker, site]
-
-
-def _answers(process: Reloading, is_ready: Callable[[], bool]) -> bool:
-    """Wait until a process answers. False when it ended; then it starts again when the code changes.
-
-    Raises:
-        DevError: it takes too long.
-    """
+    worker = Reloading(
+        lambda: noted(Child("worker", spawn(WORKER, cwd=root)), checkout.pid_file("worker")), reloading.code(root)
+    )
+    running.callback(worker.stop)
+    site = Reloading(
+        lambda: noted(reloading.start_web(root, chosen.web), checkout.pid_file("web")), reloading.code_and_assets(root)
+    )
+    running.callback(site.stop)
     deadline = time.monotonic() + READY_WITHIN
-    while not is_ready():
-        process.follow()
-        if process.has_ended:
-            return False
+    while not (site.has_ended or reloading.answers(chosen.web_port)):
+        worker.follow()
+        site.follow()
         if time.monotonic() > deadline:
-            raise DevError(f"{process.name} does not answer after {READY_WITHIN} seconds; what it said is above.")
+            raise DevError(f"The web does not answer after {READY_WITHIN} seconds; what it said is above.")
         pause(0.05)
-    return True
+    return [worker, site]
 
 
 def _heed_signals() -> None:

@@ -1,9 +1,7 @@
-"""TCP ports of the loopback interface: which are free, which are spoken for, and who holds the others."""
+"""TCP ports of the loopback interface: which are free or claimed, and who holds the others."""
 
-import atexit
 import secrets
 import socket
-from collections import deque
 from contextlib import suppress
 
 import psutil
@@ -13,12 +11,7 @@ from app.dev.processes import DevError
 # Where servers of development and tests listen: above most well-known services, and with SeaweedFS's 10000 more still
 # below 32768, where the system begins to hand out ports for outgoing connections.
 FIRST, END = 10000, 20000
-ROW = 8  # ports that are spoken for together; the longest row that a server needs is 5
-
-# A port that was found is not listened on at once, so another process could find it as well. A claim prevents that: it
-# is a UDP socket on the first port of the row, which no server here uses. The kernel drops it with the process.
-_claims: deque[socket.socket] = deque()
-MOST_CLAIMS = 100  # of a process, such as a long test run; those before have long become listening ports
+ROW = 8  # ports that are claimed together; the longest row that a server needs is 5
 
 
 def find_free(count: int, *, offset: int = 0) -> list[int]:
@@ -34,31 +27,24 @@ def find_free(count: int, *, offset: int = 0) -> list[int]:
     rows = range(FIRST, END, ROW)
     for first in secrets.SystemRandom().sample(rows, len(rows)):
         row = list(range(first, first + count))
-        if all(is_free(port) and is_free(port + offset) for port in row) and claim(first):
+        if all(is_free(port) and is_free(port + offset) for port in row) and _claim(first):
             return row
     raise DevError(f"There are no {count} free ports in a row from {FIRST} to {END}; stop some servers.")
 
 
-def claim(first: int) -> bool:
-    """Take the row of ports that begins with `first`; False when another process has it."""
-    if any(claim.getsockname()[1] == first for claim in _claims):
-        return False
-    taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _claim(first: int) -> bool:
+    """Take a row of ports until this process ends; False if another one has it. Servers take seconds to listen.
+
+    A claim is a UDP socket on the first port, which no server here uses. The kernel closes it with the process.
+    """
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        taken.bind(("127.0.0.1", first))
+        claim.bind(("127.0.0.1", first))
     except OSError:
-        taken.close()
+        claim.close()
         return False
-    _claims.append(taken)
-    if len(_claims) > MOST_CLAIMS:
-        _claims.popleft().close()
+    claim.detach()  # it stays open
     return True
-
-
-@atexit.register
-def release_claims() -> None:
-    while _claims:
-        _claims.popleft().close()
 
 
 def listen(port: int) -> socket.socket:

@@ -183,35 +183,18 @@ def popen_options() -> dict[str, Any]:
 
 
 def open_folders(readable: Iterable[Path], reachable: Iterable[Path]) -> None:
-    """Let that user read some folders and reach others, and print which changed. Does nothing unless we are root.
+    """Let that user read some folders, with all that is in them, and reach others. Does nothing unless we are root.
 
     Args:
-        readable: these and all that is in them get r, and x where it belongs.
         reachable: every folder above these (and above `readable`) gets x: it can be passed through and not be listed.
     """
     if os.geteuid() != 0:
         return
     readable = list(readable)
     above = {parent for path in (*readable, *reachable) for parent in path.parents}
-    opened = [folder for folder in sorted(above) if _grant(folder, stat.S_IXOTH)]
-    opened += [tree for tree in readable if _grant_tree(tree)]
-    if opened:
-        click.echo(f"PostgreSQL runs as {ACCOUNT}; opened to it: {', '.join(map(str, opened))}")
-
-
-def _grant_tree(tree: Path) -> bool:
-    """As `chmod -R o+rX`."""
-    changed = False
-    for path in (tree, *tree.rglob("*")):
-        if not path.is_symlink():
-            is_runnable = path.stat().st_mode & stat.S_IXUSR
-            changed |= _grant(path, stat.S_IROTH | (stat.S_IXOTH if is_runnable else 0))
-    return changed
-
-
-def _grant(path: Path, bits: int) -> bool:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & bits == bits:
-        return False
-    path.chmod(mode | bits)
-    return True
+    closed = [folder for folder in sorted(above) if not folder.stat().st_mode & stat.S_IXOTH]
+    for folder in closed:
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
+    subprocess.run(["/bin/chmod", "-R", "o+rX", *readable], check=True)
+    if closed:
+        click.echo(f"PostgreSQL runs as {ACCOUNT}; opened to it: {', '.join(map(str, closed))}")

@@ -6,14 +6,14 @@ whole application twice, one after the other.
 """
 
 import os
-import select
 import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+import urllib3
+from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.dev.processes import Child, spawn
@@ -22,8 +22,6 @@ from app.release.schema_state import AT_HEAD, read_schema_state
 FLASK = [sys.executable, "-m", "flask"]
 WEB = [*FLASK, "run"]
 WORKER = [*FLASK, "worker"]
-
-_NEWEST_WORKER = text("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
 
 Files = Callable[[], Iterable[Path]]
 
@@ -92,48 +90,21 @@ def start_web(root: Path, listener: socket.socket) -> Child:
     return Child("web", process)
 
 
-class Question:
-    """Ask for /readyz, and look for the answer without blocking."""
-
-    def __init__(self, port: int) -> None:
-        self._client = socket.create_connection(("127.0.0.1", port))  # accepted by the kernel, at once
-        self._client.sendall(b"GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-
-    def is_answered(self) -> bool:
-        """Tell if anything came back; what it says is for the pages to show."""
-        readable, _, _ = select.select([self._client], [], [], 0)
-        return bool(readable)
-
-    def close(self) -> None:
-        self._client.close()
-
-
-def _engine(url: str) -> Engine:
-    return create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+def answers(port: int) -> bool:
+    """Ask the web for /readyz; what it says is for the pages to show."""
+    try:
+        urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", timeout=1, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return True
 
 
 def is_at_head(url: str) -> bool:
     """Tell if `flask db upgrade` has nothing to do. A database that does not answer is left to that to explain."""
     try:
-        with _engine(url).connect() as connection:
+        with create_engine(
+            make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool
+        ).connect() as connection:
             return read_schema_state(connection).name == AT_HEAD
     except SQLAlchemyError:
         return False
-
-
-class NewWorker:
-    """Look for a worker that registers with the queue after this was made."""
-
-    def __init__(self, url: str) -> None:
-        self._connection: Connection = _engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._before = self._newest()
-
-    def has_begun(self) -> bool:
-        return self._newest() > self._before
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _newest(self) -> int:
-        newest: int = self._connection.scalar(_NEWEST_WORKER)
-        return newest

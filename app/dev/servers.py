@@ -95,17 +95,12 @@ def _web(remembered: int | None) -> socket.socket:
 
 
 def _postgres(remembered: int | None) -> int:
-    if remembered and ports.is_free(remembered) and ports.claim(remembered):
-        return remembered
-    return ports.find_free(1)[0]
+    return remembered if remembered and ports.is_free(remembered) else ports.find_free(1)[0]
 
 
 def _s3(remembered: int | None) -> s3.Ports:
-    if remembered:
-        found = s3.ports_from(remembered)
-        if s3.are_free(found) and ports.claim(remembered):
-            return found
-    return s3.free_ports()
+    found = s3.ports_from(remembered) if remembered else None
+    return found if found and s3.are_free(found) else s3.free_ports()
 
 
 def _note(file: Path, chosen: dict[str, int]) -> None:

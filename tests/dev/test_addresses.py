@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -39,14 +37,8 @@ def choose(config: dict[str, Any]) -> Addresses:
     with closing(chosen.web):
         port = chosen.web_port
         config["PORTS"] = json.loads(config["PORTS_FILE"].read_text()) if config["PORTS_FILE"].exists() else {}
-    forget_claims()
     assert config["PORT"] or config["PORTS"]["web"] == port
     return chosen
-
-
-def forget_claims() -> None:
-    while ports._claims:
-        ports._claims.pop().close()
 
 
 def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
@@ -103,26 +95,10 @@ def test_the_servers_of_the_environment_need_no_ports(config: dict[str, Any]) ->
     assert config["PORTS"].keys() == {"web"}
 
 
-def test_no_other_process_is_given_what_was_found_here() -> None:
-    [port] = ports.find_free(1)
-    claim = f"from app.dev import ports; print(ports.claim({port}), ports.is_free({port}))"
-    other = subprocess.run([sys.executable, "-c", claim], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert other.stdout == "False True\n"
-    assert not ports.claim(port)  # nor we a second time
-    forget_claims()
-    assert ports.claim(port)
-
-
-def test_a_long_run_does_not_hold_ever_more_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "MOST_CLAIMS", 3)
-    forget_claims()
-    for _ in range(5):
-        ports.find_free(1)
-    assert len(ports._claims) == 3
-
-
-def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
+def test_free_ports_are_free_below_those_of_outgoing_connections_and_given_to_no_other_process() -> None:
     found = ports.find_free(5, offset=s3.GRPC)
+    with socket.socket(type=socket.SOCK_DGRAM) as claim, pytest.raises(OSError, match="in use"):
+        claim.bind(("127.0.0.1", found[0]))
     assert len(set(found)) == 5
     for port in found:
         ports.require_free(port, "")

@@ -66,7 +66,6 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
         f"PostgreSQL is on 127.0.0.1:{known['postgres']}, its data in {place.instance / 'postgres'}",
         f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}",
         "Applying migrations",
-        "The worker has started",
     ):
         assert said in first.said
     assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"

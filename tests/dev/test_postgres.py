@@ -1,7 +1,6 @@
 """The embedded PostgreSQL, on a free port and a folder of its own."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -158,21 +157,6 @@ def test_stop_leaves_no_process_even_when_somebody_is_connected(directory: Path,
     assert not [process for process in family if process.is_running()]
     assert not (directory / "postmaster.pid").exists()
     server.stop()  # and a second time does nothing
-
-
-def test_a_server_that_does_not_heed_is_killed(directory: Path, port: int) -> None:
-    server = postgres.start(directory, port, durable=False)
-    os.kill(server.process.pid, signal.SIGSTOP)
-    Child("PostgreSQL", server.process, server.log, signal.SIGINT, grace=0.2).stop()
-    assert server.process.returncode == -signal.SIGKILL
-
-
-def test_a_start_that_fails_says_what_the_log_says(directory: Path, port: int) -> None:
-    (directory / "PG_VERSION").write_text("15\n")
-    with pytest.raises(DevError) as refusal:
-        postgres.start(directory, port, durable=False)
-    assert refusal.value.message.startswith("PostgreSQL exited with code 1; the last that")
-    assert "database files are incompatible with server" in refusal.value.message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")

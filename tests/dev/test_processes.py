@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.dev import ports
 from app.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, stop_orphan
 
 pytestmark = pytest.mark.servers
@@ -75,31 +73,19 @@ def test_stop_kills_what_does_not_heed(deaf: Child) -> None:
     assert deaf.process.returncode == -signal.SIGKILL
 
 
-def test_an_orphan_is_stopped_with_its_descendants(
-    parent: Child, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stop_orphan("web", tmp_path / "pid", tmp_path, ["program"])
-    assert parent.process.wait(timeout=5) == -signal.SIGTERM
-    assert not is_alive(grandchild(tmp_path))
-    assert f"Stopping web (process {parent.process.pid})" in capsys.readouterr().out
-
-
-def test_an_orphan_is_stopped_when_its_leader_is_dead_already(parent: Child, tmp_path: Path) -> None:
-    parent.process.kill()
-    parent.process.wait()
-    assert is_alive(grandchild(tmp_path))
-    stop_orphan("web", tmp_path / "pid", tmp_path, ["grandchild"])
-    assert not is_alive(grandchild(tmp_path))
-
-
-def test_a_process_of_another_folder_is_left_alone(
+def test_an_orphan_is_stopped_also_when_its_leader_is_dead_and_no_process_of_somebody_else(
     parent: Child, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stop_orphan("web", tmp_path / "pid", tmp_path.parent, ["program"])
     stop_orphan("web", tmp_path / "pid", tmp_path, ["program", "another word"])
     assert parent.process.poll() is None
-    assert is_alive(grandchild(tmp_path))
     assert capsys.readouterr().out == ""
+    parent.process.kill()
+    parent.process.wait()
+    assert is_alive(grandchild(tmp_path))
+    stop_orphan("web", tmp_path / "pid", tmp_path, ["grandchild"])
+    assert not is_alive(grandchild(tmp_path))
+    assert f"Stopping web (process {parent.process.pid})" in capsys.readouterr().out
 
 
 def test_a_pid_file_without_a_process_id_names_nobody(tmp_path: Path) -> None:
@@ -145,16 +131,3 @@ def test_a_request_to_end_stops_what_is_starting(parent: Child) -> None:
     finally:
         interrupted.clear()
     assert parent.process.returncode == -signal.SIGTERM
-
-
-def test_a_port_in_use_is_told_with_its_holder() -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        with pytest.raises(DevError) as refusal:
-            ports.require_free(port, "stop it")
-    assert refusal.value.message == (
-        f"Port {port} is in use by {psutil.Process().name()} (process {os.getpid()}); stop it."
-    )
-    ports.require_free(port, "stop it")

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,9 @@ def started(tmp_path: Path) -> Iterator[Started]:
         child.stop()
 
 
-def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_at_a_change_or_a_file_that_comes_or_goes_it_is_started_anew(
+    started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     worker.follow()
     assert started.running() == [True]
@@ -53,16 +54,12 @@ def test_at_a_change_it_is_started_anew(started: Started, tmp_path: Path, capsys
     worker.follow()
     assert started.running() == [False, True]
     assert capsys.readouterr().out == f"Restarting the worker: {started.code} has changed.\n"
-
-
-def test_a_file_that_comes_or_goes_is_a_change(started: Started, tmp_path: Path) -> None:
-    worker = Reloading(started.start, lambda: [*tmp_path.glob("*.py")])
     (tmp_path / "more.py").touch()
     worker.follow()
     (tmp_path / "more.py").unlink()
     worker.follow()
     worker.follow()
-    assert started.running() == [False, False, True]
+    assert started.running() == [False, False, False, True]
 
 
 def test_the_web_follows_code_configuration_static_files_and_translations(tmp_path: Path) -> None:
@@ -149,13 +146,3 @@ def test_code_that_cannot_be_imported_is_an_error_page(site: Site) -> None:
         assert b"SyntaxError" in answer.data
     finally:
         child.stop()
-
-
-def test_the_question_is_answered_when_the_server_answers(site: Site) -> None:
-    with closing(reloading.Question(site.port)) as question:
-        assert not question.is_answered()
-        child = site.start(PAGE.format(word="ready"))
-        try:
-            wait_until(question.is_answered, "the answer")
-        finally:
-            child.stop()
