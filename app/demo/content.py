@@ -1,16 +1,11 @@
-"""The content of the demo account: lists as of an export, read from texts/ and dated back from one moment; and a photo,
-drawn.
-"""
+"""The content of the demo account: lists as of an export, read from texts/ and dated back from one moment."""
 
-import io
 import tomllib
 from datetime import datetime, time, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from PIL import Image, ImageDraw
 
 from app.portability.contract import Item
 from app.wordcounts.analysis.words import count
@@ -19,13 +14,6 @@ from app.wordcounts.counting import columns_of
 TEXTS = Path(__file__).parent / "texts"
 ZONE = "Asia/Seoul"  # where the owner of the account lives
 MORNING, EVENING = time(9), time(18, 30)  # when todos are written, and ticked
-
-SIDE = 800  # px; what is shown has half as many, so edges come out smooth
-DUSK = ((0.0, (29, 58, 92)), (0.55, (201, 116, 90)), (1.0, (246, 201, 139)))  # height, from the top: colour
-MOON, FAR, NEAR, STAR = "#fdf1cf", "#244a4a", "#163230", "#ffffff"
-FAR_HILLS = ((0, 590), (170, 470), (320, 560), (480, 460), (640, 570), (800, 480))
-NEAR_HILLS = ((0, 670), (200, 570), (400, 650), (600, 540), (800, 640))
-STARS = ((120, 120, 6), (640, 110, 7), (690, 270, 5), (190, 280, 5), (330, 80, 5))  # x, y, radius
 
 Entry = dict[str, Any]
 
@@ -107,33 +95,3 @@ def _ago(now: datetime, days: int, at: time) -> str:
     """Return that time of a day so many days ago, but never later than now."""
     day = now.astimezone(ZoneInfo(ZONE)).date() - timedelta(days)
     return min(datetime.combine(day, at, ZoneInfo(ZONE)), now).isoformat()
-
-
-def portrait() -> bytes:
-    """Draw a half moon over hills at dusk, as a PNG."""
-    picture = _sky()
-    pen = ImageDraw.Draw(picture)
-    for x, y, radius in STARS:
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), STAR)
-    pen.pieslice((240, 100, 560, 420), 60, 240, MOON)  # lit from the left below, where the sun went down
-    for hills, colour in ((FAR_HILLS, FAR), (NEAR_HILLS, NEAR)):
-        pen.polygon([*hills, (SIDE, SIDE), (0, SIDE)], colour)
-    written = io.BytesIO()
-    picture.save(written, "PNG")
-    return written.getvalue()
-
-
-def _sky() -> Image.Image:
-    """Stretch a column of one pixel's width."""
-    column = Image.new("RGB", (1, SIDE))
-    for y in range(SIDE):
-        column.putpixel((0, y), _colour(y / SIDE))
-    return column.resize((SIDE, SIDE))
-
-
-def _colour(height: float) -> tuple[int, ...]:
-    """Interpolate linearly between the two nearest colours of DUSK."""
-    upper = max(stop for stop in DUSK if stop[0] <= height)
-    lower = min(stop for stop in DUSK if stop[0] > height)
-    part = (height - upper[0]) / (lower[0] - upper[0])
-    return tuple(round(a + (b - a) * part) for a, b in zip(upper[1], lower[1], strict=True))

@@ -48,19 +48,13 @@ def create(password: str, portables: Sequence[Portable]) -> User:
 
 def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
     """Pack the lists as the ZIP of an export."""
-    document = {
-        "format": archive.FORMAT,
-        "version": archive.VERSION,
-        "exported_at": now.isoformat(),
-        "account": {},
-        **lists,
-    }
+    head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": now.isoformat(), "account": {}}
     file = io.BytesIO()
     with ZipFile(file, "w", ZIP_DEFLATED) as packed:
-        packed.writestr(archive.DOCUMENT, json.dumps(document, ensure_ascii=False))
+        packed.writestr(archive.DOCUMENT, json.dumps({**head, **lists}, ensure_ascii=False))
     return file
 
 
 def add_photo(user: User) -> None:
-    """Draw and store the photo. Raises: StorageUnavailable, Busy, AccountGone: the account has none."""
-    photos.put_photo(user.id, content.portrait())
+    """Store the photo. Raises: StorageUnavailable, Busy, AccountGone: the account has none."""
+    photos.put_photo(user.id, (content.TEXTS / "portrait.webp").read_bytes())
