@@ -53,7 +53,9 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
 def dev() -> None:
     """Run PostgreSQL, S3, the migrations, the worker and the web; Ctrl-C stops everything."""
     checkout = Checkout(Path(current_app.root_path).parent.resolve(), Path(current_app.instance_path).resolve())
-    _heed_signals()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup keeps its meaning
+            signal.signal(number, lambda *_: interrupted.set())
     try:
         checkout.instance.mkdir(parents=True, exist_ok=True)
         with _lock(checkout), ExitStack() as running:
@@ -123,12 +125,6 @@ def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> li
             raise DevError(f"The web does not answer after {READY_WITHIN} seconds; what it said is above.")
         pause(0.05)
     return [worker, site]
-
-
-def _heed_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup keeps its meaning
-            signal.signal(number, lambda *_: interrupted.set())
 
 
 @contextmanager

@@ -56,13 +56,11 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
 
     Args:
         directory: the data; made when it is missing or empty. The log goes beside it.
-        port: on the loopback interface; there is no Unix socket.
         durable: False is faster, may lose data in a crash, and allows two-phase commit: for tests.
-        may_create_databases: whether the role may, and replication slots too, in data that is made now.
+        may_create_databases: lets the role make them, and replication slots too, in data that is made now.
 
     Raises:
-        DevError: it cannot start.
-        Interrupted: the developer asked for the end.
+        DevError: it cannot start. Interrupted: the developer asked for the end.
     """
     directory = directory.resolve()
     binaries = programs()

@@ -42,7 +42,7 @@ def pause(seconds: float) -> None:
 class Child:
     """Hold a process that we started, with its descendants."""
 
-    name: str  # as a developer calls it
+    name: str
     process: subprocess.Popen[bytes]
     log: Path | None = None  # where its output goes; None: to the terminal
     stop_signal: signal.Signals = signal.SIGTERM  # a request to end
@@ -65,12 +65,7 @@ class Child:
         raise DevError(f"{self.name} {how}{self.last_words()}.")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until `ready()`. Stop the process when that does not happen.
-
-        Raises:
-            DevError: it ended, or is not ready after `seconds`.
-            Interrupted: the developer asked for the end.
-        """
+        """Wait until `ready()`, else stop the process. Raises: DevError: it ended, or takes too long; Interrupted."""
         deadline = time.monotonic() + seconds
         try:
             while not ready():
@@ -97,7 +92,6 @@ def spawn(command: Sequence[str], *, log: Path | None = None, **options: Any) ->
 
     Args:
         log: a file that its output replaces; without one it writes to our terminal.
-        options: as `subprocess.Popen` takes them.
     """
     options |= {"stdin": subprocess.DEVNULL, "start_new_session": True}
     if log is None:
@@ -124,17 +118,10 @@ def clean_up(name: str, pid_file: Path, cwd: Path, words: Iterable[str]) -> None
 def stop_orphan(
     name: str, pid_file: Path, cwd: Path, words: Iterable[str], stop_signal: signal.Signals = signal.SIGTERM
 ) -> None:
-    """Stop a process that an earlier, killed run left behind.
+    """Stop the process that an earlier, killed run left behind, if the first line of `pid_file` names it.
 
     A process id alone proves nothing, since the system uses ids again. It is ours only if a process of its group runs
     in `cwd` and has `words` in its command line.
-
-    Args:
-        name: as a developer calls it.
-        pid_file: its first line is the process id; may be missing.
-        cwd: the folder that it runs in.
-        words: arguments of its command.
-        stop_signal: a request to end.
     """
     leader = read_pid(pid_file)
     if leader is None or not any(_runs(process, cwd, words) for process in members(leader)):

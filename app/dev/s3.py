@@ -55,10 +55,9 @@ def ports_from(first: int) -> Ports:
 
 def free_ports() -> Ports:
     """Return ports that no other server uses, nor its sockets. Raises: DevError: there are none."""
-    while True:
-        ports = ports_from(tcp.find_free(5, offset=GRPC)[0])
-        if are_free(ports):
-            return ports
+    while not are_free(ports := ports_from(tcp.find_free(5, offset=GRPC)[0])):
+        pass
+    return ports
 
 
 def are_free(ports: Ports) -> bool:
@@ -78,13 +77,9 @@ def start(
 
     Args:
         directory: the data; made when it is missing. The log and the process id go beside it.
-        bucket: made when it is missing.
-        access_key: who may do everything.
-        secret_key: at least 16 characters.
 
     Raises:
-        DevError: it cannot start.
-        Interrupted: the developer asked for the end.
+        DevError: it cannot start. Interrupted: the developer asked for the end.
     """
     directory = directory.resolve()
     program = Path(sys.executable).parent / "weed"

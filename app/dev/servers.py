@@ -5,11 +5,9 @@ Ports are free ones, which are remembered so that they stay the same.
 
 import json
 import socket
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +57,19 @@ def choose(config: dict[str, Any]) -> Addresses:
     taken.
     """
     remembered: dict[str, int] = config["PORTS"]
-    chosen = dict(remembered)
     addresses = Addresses(
         web=_asked_for(config["PORT"]) if config["PORT"] else _web(remembered.get("web")),
         postgres=_postgres(remembered.get("postgres")) if config["EMBEDDED_POSTGRES"] else None,
         s3=_s3(remembered.get("s3")) if config["EMBEDDED_S3"] else None,
     )
-    if not config["PORT"]:
-        chosen["web"] = addresses.web_port
-    if addresses.postgres:
-        chosen["postgres"] = addresses.postgres
-    if addresses.s3:
-        chosen["s3"] = addresses.s3.s3
-    if chosen != remembered:
-        _note(config["PORTS_FILE"], chosen)
+    chosen = {
+        "web": None if config["PORT"] else addresses.web_port,
+        "postgres": addresses.postgres,
+        "s3": addresses.s3 and addresses.s3.s3,
+    }
+    noted = remembered | {name: port for name, port in chosen.items() if port}
+    if noted != remembered:
+        _note(config["PORTS_FILE"], noted)
     return addresses
 
 
@@ -114,13 +111,12 @@ def start(
     config: dict[str, Any], checkout: Checkout, chosen: Addresses, running: ExitStack
 ) -> dict[str, Future[Child]]:
     """Start the embedded servers at the same time, each in a thread. What fails is raised by the future's result()."""
-    starts: dict[str, Callable[[], Child]] = {}
-    if chosen.postgres:
-        starts["PostgreSQL"] = partial(_start_postgres, checkout, chosen.postgres)
-    if chosen.s3:
-        starts["S3"] = partial(_start_s3, config, checkout, chosen.s3)
     pool = ThreadPoolExecutor(max_workers=2)
-    servers = {name: pool.submit(start) for name, start in starts.items()}
+    servers = {}
+    if chosen.postgres:
+        servers["PostgreSQL"] = pool.submit(_start_postgres, checkout, chosen.postgres)
+    if chosen.s3:
+        servers["S3"] = pool.submit(_start_s3, config, checkout, chosen.s3)
     for server in servers.values():
         running.callback(_stop_server, server)
     return servers
