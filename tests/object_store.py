@@ -53,8 +53,6 @@ STORES = {
     ),
     "with a token for nothing": replace(AMAZON, gives_last_token=True),
     "without a prefix": replace(AMAZON, heeds=("start-after", "continuation-token")),
-    "without a time": replace(AMAZON, moment=None),
-    "without a zone": replace(AMAZON, moment="2026-01-02T03:04:05"),
     "busy": replace(AMAZON, busy=1),
 }
 

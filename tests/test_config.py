@@ -92,33 +92,13 @@ def test_the_environment_that_a_plain_server_is_shown_is_enough() -> None:
     ProductionConfig({**values, "SECRET_KEY": KEY})
 
 
-@pytest.mark.parametrize("name", ["APP_SETTINGS", "SECRET_KEY", "DATABASE_URL", "S3_BUCKET", "AWS_ACCESS_KEY_ID"])
-def test_a_missing_variable_is_named_in_the_error(name: str) -> None:
-    with pytest.raises(ConfigError, match=name):
-        from_environment(without(name))
-
-
-def test_an_unknown_settings_class_is_refused() -> None:
-    with pytest.raises(ConfigError, match="APP_SETTINGS"):
-        config(APP_SETTINGS="config.Config")
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        "too-short-a-key",
-        "x" * 64,
-        "change-me-change-me-change-me-1234567",
-        DEVELOPMENT_KEY,
-        "B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more",  # was published in .env.example
-        "12345678901234567890123456789012",
-    ],
-)
-def test_a_weak_or_published_key_is_refused_without_showing_it(key: str) -> None:
+@pytest.mark.parametrize("key", ["B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more", "1234567890" * 4])
+def test_a_published_key_and_one_that_repeats_itself_are_refused_also_as_a_fallback(key: str) -> None:
     for changes in ({"SECRET_KEY": key}, {"SECRET_KEY_FALLBACKS": f"{KEY} {key}"}):
-        with pytest.raises(ConfigError, match=f"^{next(iter(changes))} holds a ") as refusal:
+        with pytest.raises(ConfigError, match=f"^{next(iter(changes))} holds a placeholder") as refusal:
             config(**changes)
         assert key not in str(refusal.value)
+    assert [KEY, KEY[::-1]] == config(SECRET_KEY_FALLBACKS=f"{KEY} {KEY[::-1]}").SECRET_KEY_FALLBACKS
 
 
 def test_development_has_a_default_key_and_refuses_a_weak_one() -> None:
@@ -134,11 +114,6 @@ def test_a_key_of_exactly_the_shortest_length_is_accepted() -> None:
         config(SECRET_KEY=key[1:])
 
 
-def test_fallback_keys_are_optional() -> None:
-    assert [KEY, KEY[::-1]] == config(SECRET_KEY_FALLBACKS=f"{KEY} {KEY[::-1]}").SECRET_KEY_FALLBACKS
-    assert config(SECRET_KEY_FALLBACKS="").SECRET_KEY_FALLBACKS == []
-
-
 def test_the_pool_size_is_the_web_threads_and_every_wait_has_a_timeout() -> None:
     options = config(WEB_THREADS="7").SQLALCHEMY_ENGINE_OPTIONS
     assert (options["pool_size"], options["max_overflow"], options["pool_timeout"]) == (7, 0, 3)
@@ -150,29 +125,16 @@ def test_the_pool_size_is_the_web_threads_and_every_wait_has_a_timeout() -> None
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# As the documentation or the source of each platform names it.
-COMMITS = {
-    "Heroku": "HEROKU_BUILD_COMMIT",
-    "Heroku before, and a plain server": "HEROKU_SLUG_COMMIT",
-    "Dokku": "GIT_REV",
-    "Render": "RENDER_GIT_COMMIT",
-    "Railway": "RAILWAY_GIT_COMMIT_SHA",
-    "Clever Cloud": "CC_COMMIT_ID",
-    "Scalingo": "CONTAINER_VERSION",
-}
 
 
-def test_the_commit_that_runs_is_what_the_platform_tells() -> None:
-    assert {name: config(**{name: COMMIT}).COMMIT for name in COMMITS.values()} == dict.fromkeys(
-        COMMITS.values(), COMMIT[:12]
-    )
-    for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{COMMIT}x", COMMIT.upper()):
-        assert config(GIT_REV=other).COMMIT is None
-
-
-def test_the_commit_that_runs_is_the_first_that_is_told() -> None:
+def test_the_commit_that_runs_is_the_first_that_the_platform_tells() -> None:
+    named = ("HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV", "RENDER_GIT_COMMIT", "RAILWAY_GIT_COMMIT_SHA")
+    for name in (*named, "CC_COMMIT_ID", "CONTAINER_VERSION"):
+        assert COMMIT[:12] == config(**{name: COMMIT}).COMMIT, name
     assert config(HEROKU_BUILD_COMMIT="a" * 40, GIT_REV=COMMIT).COMMIT == "a" * 12
     assert config(HEROKU_BUILD_COMMIT="v12", CONTAINER_VERSION="b" * 40).COMMIT == "b" * 12
+    for other in ("", "v1.2", "0123", "<script>alert(1)</script>", f"{COMMIT}x", COMMIT.upper()):
+        assert config(GIT_REV=other).COMMIT is None
 
 
 def test_page_servers_are_set_in_testing_only() -> None:
@@ -214,8 +176,7 @@ def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_direct_url() 
 
 
 def test_the_web_listens_on_the_address_that_is_given() -> None:
-    assert config(WEB_HOST="192.0.2.1").WEB_HOST == "192.0.2.1"
-    assert config(WEB_HOST="[::]").WEB_HOST == "[::]"
+    assert [config(WEB_HOST=host).WEB_HOST for host in ("192.0.2.1", "[::]")] == ["192.0.2.1", "[::]"]
 
 
 MIGRATING = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": ENVIRONMENT["DATABASE_URL"]}
@@ -284,13 +245,7 @@ def test_heroku_ci_runs_the_tests_on_a_dyno_and_heroku_local_runs_on_none() -> N
         TestingConfig({**ENVIRONMENT, "DYNO": "web.1", "CI": "true", "HEROKU_TEST_RUN_ID": ""})
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("HTTP://notes.example.com:443/", "http://localhost.example.com", "http://127.0.0.1.example.com"),
-        *("http://0.0.0.0:8000", "http://[::2]"),
-    ],
-)
+@pytest.mark.parametrize("url", ["HTTP://notes.example.com:443/", "http://127.0.0.1.example.com", "http://[::2]"])
 def test_secret_links_never_go_over_http_to_another_machine(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^SITE_URL has to begin with https://"):
         config(SITE_URL=url)
@@ -298,11 +253,7 @@ def test_secret_links_never_go_over_http_to_another_machine(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        *("notes.example.com", "ftp://notes.example.com", "https:notes.example.com", "https://https://a"),
-        *("http://localhost@notes.example.com", "https://a\\@b", "https://a b"),
-    ],
+    "url", ["notes.example.com", "https:notes.example.com", "http://localhost@notes.example.com", "https://a b"]
 )
 def test_what_is_no_address_of_a_site_is_refused_with_and_without_https(url: str) -> None:
     for cls in (ProductionConfig, TestingConfig):

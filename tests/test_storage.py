@@ -135,12 +135,8 @@ def test_empty_pages_that_each_lead_to_another_are_given_up(open_store: Open, mo
         (302, HTML),
         (404, ""),
         (403, "<Error><Code>AccessDenied</Code></Error>"),
-        (200, "<ListBucketResult><Contents><Key>photos/1</Key><LastModified>soon</LastModified></Contents>"),
-        (
-            200,
-            "<ListBucketResult><Contents><Key>photos/1</Key><LastModified>soon</LastModified></Contents>"
-            "</ListBucketResult>",
-        ),
+        (200, "<ListBucketResult><Contents><Key>photos/1</Key>"),
+        (200, "<ListBucketResult><Contents><LastModified>soon</LastModified></Contents></ListBucketResult>"),
     ],
 )
 def test_what_is_no_listing_is_one_error_in_a_sentence(open_store: Open, answer: tuple[int, str]) -> None:
@@ -151,13 +147,7 @@ def test_what_is_no_listing_is_one_error_in_a_sentence(open_store: Open, answer:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        (302, HTML),
-        (404, HTML),
-        (404, "<Error><Code>NoSuchBucket</Code></Error>"),
-        (403, "<Error><Code>AccessDenied</Code></Error>"),
-    ],
+    "answer", [(302, HTML), (404, "<Error><Code>NoSuchBucket</Code></Error>"), (403, "<Error><Code>AccessDenied")]
 )
 def test_a_deletion_that_the_store_does_not_confirm_is_no_deletion(open_store: Open, answer: tuple[int, str]) -> None:
     """Its job tries again. Something on the way that knows no such path must not end it."""
@@ -183,23 +173,15 @@ MACHINES: dict[str, Callable[[Path], dict[str, str]]] = {
     "files with another address": lambda home: {"HOME": str(with_config(home, ADDRESS))},
     "a model of another protocol": lambda home: {"HOME": str(with_model(home))},
     "other addresses and ways": lambda home: {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_ENDPOINT_URL_S3": "nonsense",
-        "AWS_REGION": "eu-west-9",
         "AWS_DEFAULT_REGION": "not a region!",
         "AWS_USE_FIPS_ENDPOINT": "true",
-        "AWS_USE_DUALSTACK_ENDPOINT": "true",
         "AWS_CA_BUNDLE": str(home / "x"),
         "REQUESTS_CA_BUNDLE": " ",
         **dict.fromkeys(PROXIES, "http://127.0.0.1:1"),
-    },
-    "other habits": lambda _home: {
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
         "AWS_MAX_ATTEMPTS": "many",
-        "AWS_RETRY_MODE": "x",
-        "AWS_DEFAULTS_MODE": "x",
         "AWS_SESSION_TOKEN": "token",
-        "AWS_SECURITY_TOKEN": "token",
     },
 }
 

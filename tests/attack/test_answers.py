@@ -1,6 +1,7 @@
 """`python -m tools.attack.schema` counts the answers that schemathesis wrote down, and says when a run says little."""
 
 import base64
+import copy
 import json
 from typing import Any
 
@@ -26,8 +27,11 @@ def scenario(*statuses: int, failed: str | None = None, mode: str = "positive", 
     return json.dumps({"ScenarioFinished": {"recorder": recorded}})
 
 
+GOOD = read([scenario(*[200, 404] * CASES), scenario(*[415] * CASES, mode="negative")])
+
+
 def good() -> Answers:
-    return read([scenario(*[200, 404] * CASES), scenario(*[415] * CASES, mode="negative")])
+    return copy.deepcopy(GOOD)
 
 
 def test_answers_are_counted_by_kind_and_other_events_are_passed_over() -> None:
@@ -35,10 +39,6 @@ def test_answers_are_counted_by_kind_and_other_events_are_passed_over() -> None:
     assert answers.kinds == {"2xx": 2, "4xx": 2, "429": 1, "5xx": 1, "none": 1}
     assert (answers.cases, answers.modes) == (7, {"positive": 6, "negative": 1})
     assert answers.taken == {"GET /api/v1/notes"}
-
-
-def test_a_run_as_it_should_be_has_no_shortcomings() -> None:
-    assert shortcomings(good()) == []
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_a_run_as_it_should_be_has_no_shortcomings() -> None:
 )
 def test_what_is_wrong_is_said(more: list[str], said: str) -> None:
     answers = good()
+    assert shortcomings(answers) == []
     for line in more:
         answers.add(json.loads(line)["ScenarioFinished"]["recorder"])
     assert any(said in each for each in shortcomings(answers))
@@ -85,9 +86,6 @@ def test_a_text_is_as_long_as_it_is_after_it_was_trimmed(title: str, excused: in
 def test_a_run_that_says_little_is_no_success() -> None:
     assert any("fewer than" in each for each in shortcomings(read([])))
     assert any("negative" in each for each in shortcomings(read([scenario(*[200] * CASES)])))
-
-
-def test_an_operation_that_never_took_anything_is_named() -> None:
     answers = good()
     answers.asked.add("PUT /api/v1/notes/{note_id}/pin")
     assert "PUT /api/v1/notes/{note_id}/pin was never taken" in shortcomings(answers)

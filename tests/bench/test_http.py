@@ -11,7 +11,7 @@ import pytest
 
 from app.dev import ports
 from tools.bench.figures import Spread, cpu_seconds, percentile, spread
-from tools.bench.http import PARTS, Turn, costs, cpu, paired, rate, refuse_failures
+from tools.bench.http import PARTS, Turn, cpu, paired, refuse_failures
 from tools.bench.load import NO_ANSWER, Request, closed_loop
 
 LIST = PARTS["servers"][0]
@@ -28,28 +28,11 @@ def test_ratios_are_of_the_same_round() -> None:
         paired(turns[:1] + turns[3:], ("here", "old"), LIST.name, cpu)
 
 
-def test_cpu_is_of_the_web_and_the_database_for_each_request() -> None:
+def test_figures_are_of_each_request_of_quartiles_and_of_values_that_were_measured() -> None:
     assert cpu(turn("here", 0, requests=10, web=0.3, database=0.2)) == pytest.approx(50)
-    assert rate(turn("here", 0, requests=10)) == 10
-
-
-def test_a_spread_is_of_quartiles_where_there_are_enough_values() -> None:
     assert spread([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
     assert spread([5.0, 1.0, 3.0, 2.0, 4.0]) == Spread(3.0, 2.0, 4.0)
-
-
-def test_percentiles_are_values_that_were_measured() -> None:
-    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.0
     assert percentile([float(n) for n in range(1, 201)], 99) == 198.0
-
-
-def test_the_table_has_each_target_and_the_ratio_of_the_first_to_the_second() -> None:
-    webs = {"here": 0.1, "old": 0.4}
-    turns = [turn(name, number, web=web, database=0) for number in range(4) for name, web in webs.items()]
-    lines = [[cell.strip() for cell in line.split("|")[2:5]] for line in costs(turns, ["here", "old"], [LIST])]
-    assert [cells[0] for cells in lines[2:]] == ["here", "old", "here / old"]
-    assert lines[-1][1:] == ["0.25 (0.25 to 0.25)", "-"]  # nothing asked the database
-    assert len(list(costs(turns, ["here"], [LIST]))) == 3
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -83,9 +66,9 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("headers", [{}, {"Connection": "close"}])
-def test_every_client_is_answered_also_where_the_server_closes(port: int, headers: dict[str, str]) -> None:
-    outcome = closed_loop(port, [Request("GET", "/200", headers)], 200, clients=3, seconds=0.2)
+def test_every_client_is_answered_also_where_the_server_closes(port: int) -> None:
+    requests = [Request("GET", "/200", {"Connection": "close"}), Request("GET", "/200", {})]
+    outcome = closed_loop(port, requests, 200, clients=3, seconds=0.2)
     assert len(outcome.latencies) > 3
     assert not outcome.failed
 
@@ -110,6 +93,6 @@ def test_what_was_not_expected_is_a_failure_that_ends_the_command(port: int, pat
 
 def test_cpu_of_a_process_that_has_ended_still_counts() -> None:
     before = cpu_seconds(os.getpid())
-    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    burn = "import time\nwhile time.process_time() < 0.1: pass"
     subprocess.run([sys.executable, "-c", burn], check=True)
-    assert cpu_seconds(os.getpid()) - before >= 0.25  # the clock of the system ticks a hundred times a second
+    assert cpu_seconds(os.getpid()) - before >= 0.08  # the clock of the system ticks a hundred times a second
