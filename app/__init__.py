@@ -66,15 +66,8 @@ from environment.values import ConfigError
 
 # Importing such a module registers its jobs with the queue.
 TASKS = (
-    job_tasks,
-    account_tasks,
-    figure_tasks,
-    follower_writes,
-    note_tasks,
-    passkey_tasks,
-    photo_tasks,
-    todo_tasks,
-    wordcount_tasks,
+    *(job_tasks, account_tasks, figure_tasks, follower_writes, note_tasks, passkey_tasks),
+    *(photo_tasks, todo_tasks, wordcount_tasks),
 )
 # What an export holds, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
@@ -134,9 +127,10 @@ def migrations_alone(lacks: ConfigError) -> Flask:
     """Create the application of `flask db` where the environment lacks something; its other commands say what."""
     try:
         app = create_app(for_migrations(os.environ))
+        app.cli = flask_db.OnlyDb(lacks, app.cli.commands["db"])
     except ConfigError as error:
-        return flask_db.without_an_application(lacks, db_lacks=error)
-    app.cli = flask_db.OnlyDb(lacks, app.cli.commands["db"])
+        app = Flask(__name__)
+        app.cli = flask_db.OnlyDb(lacks, error)
     return app
 
 

@@ -5,16 +5,12 @@ shell). So an application that cannot serve is loaded all the same, and its comm
 """
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
 
 class OnlyDb(AppGroup):
-    """Offer the commands of an application that cannot serve.
-
-    Args:
-        lacks: every command but `flask db` is told this.
-        db: that command, or the error that it is told itself.
+    """Offer the commands of an application that cannot serve: `flask db`, or the error that it is told; all others are
+    told what it lacks.
     """
 
     def __init__(self, lacks: click.UsageError, db: click.Command | click.UsageError) -> None:
@@ -38,10 +34,3 @@ def may_be_asked_for() -> bool:
     """Tell if a `flask` command loads the application, and it is not known which."""
     command = click.get_current_context(silent=True)
     return command is not None and command.find_root().invoked_subcommand is None
-
-
-def without_an_application(lacks: click.UsageError, db_lacks: click.UsageError) -> Flask:
-    """Make an application of which every command says what is lacking."""
-    app = Flask(__name__)
-    app.cli = OnlyDb(lacks, db_lacks)
-    return app

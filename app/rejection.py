@@ -7,12 +7,7 @@ import enum
 
 
 class Rejected(Exception):
-    """The file was refused. Nothing was stored.
-
-    Args:
-        reason: why; each kind of file has its own closed set of reasons.
-        place: where in the file, as "notes 17, title"; empty when it is the whole file.
-    """
+    """The file was refused, at a place such as "notes 17, title". Nothing was stored."""
 
     def __init__(self, reason: enum.StrEnum, place: str = "") -> None:
         super().__init__(reason)

@@ -29,11 +29,7 @@ def purge(model: type[Base], expired: ColumnElement[bool]) -> int:
     """Delete the rows that have expired, of all users, in batches that each commit; return how many.
 
     SKIP LOCKED passes over rows that another transaction holds, such as another purge or a restore, so that neither
-    waits for the other. The next run takes them.
-
-    Args:
-        model: has the primary key `id`.
-        expired: the condition, which an index should serve.
+    waits for the other. The next run takes them. An index should serve the condition.
     """
     table = Base.metadata.tables[model.__tablename__]
     # A CTE that locks rows runs once. As a sub-select it could run once for each row, and delete more than BATCH.

@@ -4,8 +4,8 @@ Anybody may read an object whose key they know, and nothing else; docs/configura
 boto3 is imported on first use: it takes 0.3 s and 40 MB, and most requests need no object.
 """
 
-import logging
 import os
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -18,8 +18,6 @@ from flask import Flask, current_app
 
 from app import tracing
 from app.jobs.queue import defer, queue, retrying
-
-log = logging.getLogger(__name__)
 
 # A key is random and never used again, so the object behind it never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -125,13 +123,9 @@ def new_key(folder: str, suffix: str) -> str:
 
 
 def put(key: str, data: bytes, content_type: str, seconds: float = MOST_SECONDS) -> str:
-    """Store an object and return its public URL.
+    """Store an object and return its public URL. Give up after so many seconds, both attempts together.
 
-    Args:
-        seconds: after which to give up, both attempts together; LEAST_SECONDS at least.
-
-    Raises:
-        StorageUnavailable: the object may be there or not.
+    Raises: StorageUnavailable: the object may be there or not.
     """
     both = max(seconds, LEAST_SECONDS) - PAUSE
     limit = _read_timeout.set(min(READ_TIMEOUT, both / 2))
@@ -189,18 +183,12 @@ def delete_object(key: str) -> None:
 def list_objects(folder: str) -> Iterator[dict[str, datetime]]:
     """Yield the objects of a folder, without its subfolders, in pages of up to 1,000: key to time of upload.
 
-    Raises:
-        StorageUnavailable: there may be more objects.
+    Raises: StorageUnavailable: there may be more objects.
     """
     prefix = f"{_bucket().prefix}{folder}/"
+    directly_in_it = re.compile(f"{re.escape(prefix)}[^/]+")  # some stores list the folder, or heed no prefix
     for page in _pages(prefix):
-        yield {key: put_at for key, put_at in page.items() if _is_directly_in(prefix, key)}
-
-
-def _is_directly_in(prefix: str, key: str) -> bool:
-    """Leave out the folder itself, which some stores list, and what lies elsewhere: some heed no prefix."""
-    name = key.removeprefix(prefix)
-    return key.startswith(prefix) and name != "" and "/" not in name
+        yield {key: put_at for key, put_at in page.items() if directly_in_it.fullmatch(key)}
 
 
 def _pages(prefix: str) -> Iterator[dict[str, datetime]]:

@@ -16,24 +16,13 @@ IN_WSGI = "semicircle.span"  # where http_server/access_log.py finds it in the r
 
 @dataclass(slots=True)
 class Span:
-    """
-    Args:
-        process: WEB or WORKER.
-        request_id: that of the request in which a job was deferred; None for a job that nobody asked for.
-        name: the rule of the route, such as /notes/<id:note_id>, or the name of the task. None: no rule has the path.
-        account: the id of who is signed in.
-        statements: sent to the database.
-        sql_seconds: until they and COMMIT were answered.
-        bucket_seconds: until object storage has answered.
-    """
-
-    process: str
-    request_id: str | None
-    name: str | None = None
-    account: int | None = None
-    statements: int = 0
-    sql_seconds: float = 0.0
-    bucket_seconds: float = 0.0
+    process: str  # WEB or WORKER
+    request_id: str | None  # that of the request in which a job was deferred; None for a job that nobody asked for
+    name: str | None = None  # of the task, or the rule of the route; None: no rule has the path
+    account: int | None = None  # of who is signed in
+    statements: int = 0  # sent to the database
+    sql_seconds: float = 0.0  # until they and COMMIT were answered
+    bucket_seconds: float = 0.0  # until object storage has answered
 
 
 _current: ContextVar[Span | None] = ContextVar("span", default=None)

@@ -70,17 +70,11 @@ class Lag:
         return min(known, default=None)
 
 
-def _look(connection: Connection) -> Server:
-    return Server(*connection.execute(_LOOK).one())
-
-
 def obstacle(primary: Server, follower: Server, *, migrates: bool, lag: float | None) -> str:
-    """Tell why the follower may not serve; empty when it may.
+    """Tell why the follower may not serve; empty when it may. The lag is in seconds, None if it is not known.
 
-    Args:
-        migrates: a release is at work. What a contract step takes away is still there, or locked, on a follower that
-            has not replayed it.
-        lag: seconds; None: not known.
+    While a release migrates, what a contract step takes away is still there, or locked, on a follower that has not
+    replayed it.
     """
     if primary.in_recovery:
         return "the primary is in recovery"
@@ -115,11 +109,7 @@ class Follower:
         self._looking = threading.Lock()
 
     def serves(self, last_write: int | None) -> bool:
-        """Tell if it shows everything that was written for an account.
-
-        Args:
-            last_write: the transaction that wrote last for it, as the primary says; None: none of late.
-        """
+        """Tell if it shows all that was written for an account, whose last write is known, or None: none of late."""
         standing = self._standing
         age = time.monotonic() - standing.at
         if age > LOOK_EVERY:
@@ -143,9 +133,9 @@ class Follower:
         now = time.monotonic()
         try:
             with db.engine.connect() as connection:
-                primary, migrates = _look(connection), lock_holder(connection) is not None
+                primary, migrates = Server(*connection.execute(_LOOK).one()), lock_holder(connection) is not None
             with self.engine.connect() as connection:
-                found = _look(connection)
+                found = Server(*connection.execute(_LOOK).one())
         except (DBAPIError, PoolTimeout) as error:
             self._change(f"it does not answer, or the primary does not: {error}")
             return

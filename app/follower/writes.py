@@ -1,9 +1,8 @@
 """Marks of writes (causal consistency): the last transaction that wrote for an account, noted in that transaction.
 
 So the mark is there exactly when the write is, also when the process dies right after its commit. By it a reader is
-kept from a follower that has not replayed their writes yet. Transactions of one
-account wait for each other at the mark's row, as the last thing before their commits. So who sees the mark of one of
-them on a follower sees all those before it.
+kept from a follower that has not replayed their writes yet. Transactions of one account wait for each other at the
+mark's row, as the last thing before their commits. So who sees the mark of one on a follower sees all before it.
 """
 
 from datetime import datetime, timedelta

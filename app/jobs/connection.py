@@ -53,14 +53,10 @@ def _hang_up(connection: AsyncConnection[Any]) -> None:
 
 
 class QueueConnector(PsycopgConnector):
-    """Tell the worker if the queue answers, so that it starts anew where it does not.
+    """Tell the worker if the queue answers (`answered`, `failed`), so that it starts anew where it does not.
 
     procrastinate goes on after a statement that failed as it stored that a job has ended. The job would then be `doing`
     as long as its worker lives.
-
-    Args:
-        answered: is called after each statement that was answered.
-        options: as PsycopgConnector takes them.
     """
 
     def __init__(self, answered: Callable[[], None], **options: Any) -> None:
@@ -130,10 +126,7 @@ async def _autocommit(connection: AsyncConnection[Any]) -> None:
 async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
     """Return the options of a worker behind a connection pooler, where it polls; none on a direct connection.
 
-    With a direct MIGRATION_DATABASE_URL beside a pooled DATABASE_URL a job begins at once.
-
-    Raises:
-        ConnectorException, PoolTimeout: the queue does not answer.
+    Raises: ConnectorException, PoolTimeout: the queue does not answer.
     """
     if not await _is_pooled(opened):
         return {}

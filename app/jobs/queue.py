@@ -19,7 +19,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import BigInteger, Connection, DateTime, Row, String, bindparam, func, select, text
+from sqlalchemy import BigInteger, Connection, DateTime, Row, String, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -111,12 +111,7 @@ class ExponentialBackoff(RetryStrategy):
 
 
 def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
-    """Retry a job with exponential backoff: after 4, 16, 64 … seconds.
-
-    Args:
-        times: the number of retries after the first attempt.
-        errors: to retry on, besides transient errors.
-    """
+    """Retry a job with exponential backoff: after 4, 16, 64 … seconds, on these errors and on transient ones."""
     named: tuple[type[Exception], ...] = (JobRequeued, *errors)  # never empty, which would mean all
     return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=named)
 
@@ -124,12 +119,10 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
 def nightly(
     name: str, *errors: type[Exception], old_name: str | None = None
 ) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
-    """Register a task that runs every night, once however many workers defer it.
+    """Register a task that runs every night, once however many workers defer it, and is retried on these errors.
 
     Args:
-        name: "feature.task".
-        errors: to retry on, besides transient errors.
-        old_name: its name in the previous release, whose jobs may still be queued; None for a new task.
+        old_name: its name in the previous release, whose jobs may still be queued.
     """
     task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
@@ -139,10 +132,9 @@ def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: st
     """Add a job to the session's transaction. It exists once that commits, and never if it is rolled back.
 
     Args:
-        task: the name under which a feature's tasks.py registered it.
         after: how long it waits at least, such as {"hours": 1}.
 
-    Raises: KeyError when no task has this name; SQLAlchemyError as any other statement of the transaction.
+    Raises: KeyError: no task has this name; SQLAlchemyError as any other statement of the transaction.
     """
     defer_on(db.session.connection(), task, arguments, after=after)
 
@@ -155,11 +147,7 @@ def defer_on(
     after: TimeDeltaParams | None = None,
     priority: int = 0,
 ) -> None:
-    """Add a job to the transaction of any connection.
-
-    Args:
-        priority: of the jobs that could run, the one with the highest goes first.
-    """
+    """Add a job to the transaction of any connection. Of those that could run, the highest priority goes first."""
     job = configure_task(
         name=queue.tasks[task].name,
         job_manager=session_jobs,
@@ -167,8 +155,11 @@ def defer_on(
         schedule_at=connection.scalar(_NOW) + timedelta(**after) if after else None,
         priority=priority,
     )
+    span = tracing.current()
     try:
-        _note_request(connection, job.defer(**arguments))
+        job_id = job.defer(**arguments)
+        if span and span.request_id:
+            connection.execute(insert(JobRecord).values(id=job_id, request_id=span.request_id))
     except ConnectorException as error:
         if isinstance(error.__cause__, SQLAlchemyError):
             raise error.__cause__ from None
@@ -179,9 +170,13 @@ def waiting(connection: Connection) -> Row[Any] | None:
     """Return the backlog of the queue: `waiting`, the number of jobs that could run now, and `oldest`, seconds since
     the first of them could. None if the migration that creates the queue has not run.
     """
+    return _one_if_migrated(connection, _BACKLOG)
+
+
+def _one_if_migrated(connection: Connection, statement: TextClause) -> Row[Any] | None:
     try:
         with connection.begin_nested():
-            return connection.execute(_BACKLOG).one()
+            return connection.execute(statement).one()
     except ProgrammingError:
         return None
 
@@ -212,13 +207,6 @@ _FAILED = text(
 )
 
 
-def _note_request(connection: Connection, job: int) -> None:
-    """Note the request at work, in the transaction that has deferred the job; nothing where none is."""
-    span = tracing.current()
-    if span and span.request_id:
-        connection.execute(insert(JobRecord).values(id=job, request_id=span.request_id))
-
-
 def request_of(job: int) -> str | None:
     """Return the request that deferred the job, at first: a job may defer others."""
     request_id = db.session.scalar(_REQUEST, {"job": job})
@@ -245,8 +233,4 @@ def failed_jobs(connection: Connection) -> Row[tuple[int, int, str | None]] | No
     """Count jobs for `flask release status`: `failed`, and `retried`, which wait for another attempt; `newest` is the
     last of all these and why. None if a migration that this needs has not run.
     """
-    try:
-        with connection.begin_nested():
-            return connection.execute(_FAILED).one()
-    except ProgrammingError:
-        return None
+    return _one_if_migrated(connection, _FAILED)

@@ -13,16 +13,7 @@ from procrastinate.types import TimeDeltaParams
 from sqlalchemy import Connection, text
 
 from app.extensions import db
-from app.jobs.queue import (
-    MOST_ATTEMPTS,
-    NIGHTLY,
-    add_failure,
-    defer_on,
-    nightly,
-    queue,
-    retrying,
-    session_jobs,
-)
+from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, add_failure, defer_on, nightly, queue, retrying, session_jobs
 from app.release.backfills import records
 from app.release.backfills.batches import run_batch
 
@@ -134,12 +125,9 @@ def fill_batch(name: str, turn: int, pause_ms: int) -> None:
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of a batch to the connection's transaction. It is a hook of app.release.
+    """Add the job of a batch to the connection's transaction, with a delay in seconds. It is a hook of app.release.
 
     Before the migration that creates the queue there is none. resume_lost_backfills finds the backfill later.
-
-    Args:
-        delay: seconds.
     """
     if not connection.scalar(_HAS_QUEUE):
         log.info("backfill %s: there is no queue yet; it begins when there is a worker", name)

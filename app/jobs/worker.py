@@ -160,8 +160,7 @@ async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnecto
 async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
     """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
 
-    Raises:
-        ConnectorException, PoolTimeout: the queue does not answer.
+    Raises: ConnectorException, PoolTimeout: the queue does not answer.
     """
     with queue.replace_connector(opened):
         async with queue.open_async():
@@ -178,10 +177,8 @@ async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> N
 
 
 def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable[..., Any]:
-    """Return the middleware that requeues a job which still runs when the grace period is over.
-
-    Args:
-        jobs: where it notes those that run.
+    """Return the middleware that notes in `jobs` those that run, and requeues one which still runs after the grace
+    period.
     """
 
     async def run(call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:

@@ -1,10 +1,7 @@
 """Idempotency keys: a program that lost an answer sends its request again, and it is obeyed once.
 
 The key is the program's own and holds for a day, whatever becomes of what the request creates. It is noted in the same
-transaction, so either both are there or neither is. Concurrent requests with one key wait for the commit
-of the first.
-
-Services know a request by the `Key`, as they know a form of a page by its own (app/limits/quotas.py).
+transaction, so either both are there or neither is. Concurrent requests with one key wait for the commit of the first.
 """
 
 import hashlib
@@ -28,15 +25,10 @@ class KeyUsed(Exception):
 
 
 class Key(NamedTuple):
-    """A request, as services know it.
+    """A request, as services know it."""
 
-    Args:
-        row_key: is stored with the rows that it creates.
-        is_used: it came before and was obeyed. So it creates nothing, also if those rows are gone.
-    """
-
-    row_key: uuid.UUID
-    is_used: bool = False
+    row_key: uuid.UUID  # is stored with the rows that it creates
+    is_used: bool = False  # it came before and was obeyed. So it creates nothing, also if those rows are gone
 
 
 class IdempotencyKey(Base):

@@ -43,27 +43,19 @@ class DeletedSince(Exception):
 
 
 class Quota:
-    """
-    Args:
-        model: has `user_id`, `idempotency_key`, and a figure named after the table: `notes_stored`.
-        most: rows that one person may store.
-    """
-
     def __init__(self, model: type[Base], most: int) -> None:
+        """Take a model with `user_id`, `idempotency_key` and a figure named after its table: `notes_stored`."""
         self.most = most
         self._table = Base.metadata.tables[model.__tablename__]
         self._stored = kept(Figures.__table__.c[f"{model.__tablename__}_stored"])
         columns = self._table.c
+        self._owner = bindparam("owner", type_=columns.user_id.type)
         self._with_key = select(columns.id).where(
-            columns.user_id == self._owner(), columns.idempotency_key == bindparam("key")
+            columns.user_id == self._owner, columns.idempotency_key == bindparam("key")
         )
 
     def insert(self, *columns: str) -> Insert:
-        """Build an INSERT of one row with `owner`, `key` and these columns as parameters, for `store`.
-
-        It inserts no row beyond the quota, and none twice.
-
-        """
+        """Build an INSERT, with `owner`, `key` and these columns as parameters, of no row beyond the quota or twice."""
         # A literal has no type of its own in a SELECT. As text, what is too long is refused and not cut off.
         types = {name: self._table.c[name].type for name in (*columns, "idempotency_key")}
         values = [
@@ -73,14 +65,11 @@ class Quota:
             )
             for name, kind in types.items()
         ]
-        row = select(self._owner(), *values).where(self._stored < self._most())
+        row = select(self._owner, *values).where(self._stored < self._most())
         return insert(self._table).from_select(["user_id", *types], row).on_conflict_do_nothing()
 
     def store(self, statement: Any, user_id: int, key: Key | None, **values: object) -> Row[*tuple[Any, ...]]:
-        """Run an INSERT of `insert`, and return its RETURNING. The caller commits.
-
-        Args:
-            key: the idempotency key of the request; None: it has none, and is always stored.
+        """Run an INSERT of `insert`, and return its RETURNING. The caller commits. Without a key it is always stored.
 
         Raises:
             StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
@@ -116,6 +105,3 @@ class Quota:
     def _most(self) -> BindParameter[int]:
         """Read at each execution, so that the statements are built once."""
         return bindparam("quota_most", callable_=lambda: self.most, type_=Integer, unique=True)
-
-    def _owner(self) -> Any:
-        return bindparam("owner", type_=self._table.c.user_id.type)

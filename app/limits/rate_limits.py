@@ -33,16 +33,9 @@ from app.soft_delete import purge
 
 
 class Limit(NamedTuple):
-    """
-    Args:
-        name: of the limit; part of each bucket's key.
-        capacity: tokens in a full bucket, so how many requests may come at once.
-        refill: the time in which one token comes back.
-    """
-
-    name: str
-    capacity: int
-    refill: timedelta
+    name: str  # part of each bucket's key
+    capacity: int  # tokens in a full bucket, so how many requests may come at once
+    refill: timedelta  # the time in which one token comes back
 
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -78,16 +71,11 @@ API_READS = Limit("api-reads", 600, MINUTE / 600)  # every GET of a person's pro
 
 
 class Standing(NamedTuple):
-    """The state of a bucket after a take, for the fields RateLimit and RateLimit-Policy.
-
-    Args:
-        remaining: tokens left in the bucket.
-        reset: seconds until it is full again.
-    """
+    """The state of a bucket after a take, for the fields RateLimit and RateLimit-Policy."""
 
     limit: Limit
-    remaining: int
-    reset: int
+    remaining: int  # tokens
+    reset: int  # seconds until it is full again
 
 
 class RateLimited(Exception):
@@ -129,7 +117,6 @@ def take(limit: Limit, key: str | int) -> Standing:
     """Take a token, in a transaction of its own. Call it before the request has changed anything.
 
     Args:
-        limit: one of this module.
         key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
 
     Raises:
@@ -155,10 +142,7 @@ def give_back(limit: Limit, key: str | int) -> None:
 def spent(limit: Limit, key: str | int) -> Iterator[None]:
     """Take a token for what is done inside. An error that passes through gives it back: it was not done.
 
-    Concurrent requests cannot exceed the limit, as they could if the token was taken afterwards.
-
-    Raises:
-        RateLimited: before anything was done.
+    Concurrent requests cannot exceed the limit, as they could if the token was taken afterwards. Raises: RateLimited.
     """
     take(limit, key)
     try:
@@ -172,7 +156,7 @@ def spent(limit: Limit, key: str | int) -> Iterator[None]:
 class ProcessBuckets:
     """Token buckets of one process, for reads, which need no exactness: they cost no statement.
 
-    Several processes together let that many times the limit through. `clock` gives seconds.
+    Several processes together let that many times the limit through.
     """
 
     MOST = 1000  # buckets; beyond, all are forgotten, and so begin full again

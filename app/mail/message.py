@@ -56,7 +56,7 @@ def is_enabled() -> bool:
 
 
 def reaches_mailboxes() -> bool:
-    """Return whether letters leave this machine. In development they are files."""
+    """Tell if letters leave this machine. In development they are files."""
     return current_app.config["SMTP_SERVER"] is not None
 
 
@@ -131,7 +131,6 @@ def _recipient(address: str) -> Address:
     """Return the address as a header takes it, with the domain in ASCII (IDNA).
 
     It is parsed again, so that only one address can come into a header, whatever the row holds (header injection).
-
     """
     try:
         parsed = validate_email(address, check_deliverability=False)
@@ -144,10 +143,9 @@ def _recipient(address: str) -> Address:
 
 
 def _is_literal(message: EmailMessage, recipient: Address) -> bool:
-    """Return whether the header To is the address letter by letter, as it goes over the wire.
+    """Compare the header To with the address letter by letter, as it goes over the wire.
 
     The library decodes, and may fold a long line, so what it writes is compared and not what it was given.
-
     """
     written = message["To"].fold(policy=message.policy)
     return "".join(written.split()) == f"To:{recipient.addr_spec}"

@@ -50,12 +50,9 @@ class Meaning(Enum):
 
 
 def meaning(step: str, code: int, words: str) -> Meaning:
-    """Return the meaning of a refusal.
+    """Return the meaning of a refusal of a command (`step`). The code is -1 of what is no reply.
 
-    Args:
-        step: the command that was refused. Before RCPT TO no mailbox was named but our own.
-        code: the reply's; -1 for what is no reply.
-        words: the rest of it, all lines.
+    Before RCPT TO no mailbox was named but our own.
     """
     if code < 500:
         return Meaning.LATER
@@ -70,7 +67,7 @@ def meaning(step: str, code: int, words: str) -> Meaning:
 
 
 def is_about_mailbox(words: str) -> bool:
-    """Return whether a permanent failure says that the mailbox does not exist or takes no mail."""
+    """Tell if a permanent failure says that the mailbox does not exist or takes no mail."""
     told = " ".join(ADDRESS.sub("", words[:LONGEST]).lower().split())
     if NOT_THE_MAILBOX.search(told):
         return False
