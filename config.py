@@ -10,29 +10,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from environment import values
 from environment.database import database_url, engine_options, follower_options, other_database_url
 from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
-from environment.values import (
-    HIGHEST_PORT,
-    ConfigError,
-    client_address,
-    commit,
-    listening_host,
-    log_level,
-    page_servers,
-    read,
-    refuse_debug,
-    refuse_platforms,
-    require_installed,
-    require_time_zones,
-    required,
-    secret_key,
-    secret_keys,
-    sentry_dsn,
-    trusted_hosts,
-    whole_number,
-)
+from environment.values import HIGHEST_PORT, ConfigError, read, required, whole_number
 
 DEVELOPMENT_MODULE = "psutil"  # what app/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
@@ -43,13 +25,9 @@ NO_MAIL = (
 
 
 class Config:
-    """Hold what every environment shares.
+    """Hold what every environment shares. `.env.example` lists the variables.
 
-    Args:
-        env: the environment variables; `.env.example` lists them all.
-
-    Raises:
-        ConfigError: a variable is missing or cannot be used; the message names it.
+    Raises: ConfigError: one is missing or cannot be used; the message names it.
     """
 
     DEBUG = False
@@ -77,13 +55,13 @@ class Config:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.refuse_strangers(env)
-        require_time_zones()
+        values.require_time_zones()
         self.SECRET_KEY = self.secret_key(env)
-        self.SECRET_KEY_FALLBACKS = secret_keys(env, "SECRET_KEY_FALLBACKS")
+        self.SECRET_KEY_FALLBACKS = values.secret_keys(env, "SECRET_KEY_FALLBACKS")
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
-        self.SENTRY_DSN = sentry_dsn(env)
-        self.SITE_HOSTS = trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
-        self.CLIENT_ADDRESS = client_address(env, behind_proxy=self.HTTPS)
+        self.SENTRY_DSN = values.sentry_dsn(env)
+        self.SITE_HOSTS = values.trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
+        self.CLIENT_ADDRESS = values.client_address(env, behind_proxy=self.HTTPS)
         self._read_processes(env)
         self._read_database(env)
         self._read_storage(env)
@@ -93,26 +71,26 @@ class Config:
     def refuse_strangers(cls, env: Mapping[str, str]) -> None:
         """Refuse settings for a developer's machine on a platform. Raises: ConfigError."""
         if not cls.SERVES_STRANGERS:
-            refuse_platforms(env, cls.__name__)
+            values.refuse_platforms(env, cls.__name__)
 
     @property
     def sends_mail(self) -> bool:
         return self.SMTP_SERVER is not None or self.MAIL_FOLDER is not None
 
     def secret_key(self, env: Mapping[str, str]) -> str:
-        return secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
+        return values.secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
 
     def _read_processes(self, env: Mapping[str, str]) -> None:
         if not self.DEBUG:
-            refuse_debug(env)
-        self.LOG_LEVEL = log_level(env)
+            values.refuse_debug(env)
+        self.LOG_LEVEL = values.log_level(env)
         self.LOG_SLOW_MS = whole_number(env, "LOG_SLOW_MS", 500, 60_000)
-        self.WEB_HOST = listening_host(env, "WEB_HOST", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
+        self.WEB_HOST = values.listening_host(env, "WEB_HOST", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
-        self.COMMIT = commit(env)
+        self.COMMIT = values.commit(env)
 
     def _read_database(self, env: Mapping[str, str]) -> None:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
@@ -153,7 +131,7 @@ class DevelopmentConfig(Config):
     NOBODY = 1  # the port before the first `flask dev`: nothing listens there, and it is not another checkout's
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        require_installed(DEVELOPMENT_MODULE, type(self).__name__)
+        values.require_installed(DEVELOPMENT_MODULE, type(self).__name__)
         given = {name: value for name, value in env.items() if value}
         self.PORTS = remembered_ports(self.PORTS_FILE)
         self.EMBEDDED_POSTGRES = "DATABASE_URL" not in given
@@ -200,7 +178,7 @@ class TestingConfig(Config):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__(env)
-        self.PAGE_SERVERS = page_servers(env, "TEST_PAGE_SERVERS")
+        self.PAGE_SERVERS = values.page_servers(env, "TEST_PAGE_SERVERS")
 
 
 class MigrationConfig(Config):
@@ -239,22 +217,14 @@ CLASSES: Mapping[str, type[Config]] = {
 
 
 def from_environment(env: Mapping[str, str]) -> Config:
-    """Return the configuration that `APP_SETTINGS` names, with the values of `env`.
-
-    Raises:
-        ConfigError: `APP_SETTINGS` is missing or names no class, or the class misses a value.
-    """
+    """Return the configuration that `APP_SETTINGS` names. Raises: ConfigError."""
     return named_class(required(env, "APP_SETTINGS"))(env)
 
 
 def for_migrations(env: Mapping[str, str]) -> Config:
     """Return the configuration of `flask db`: the class of `APP_SETTINGS` may want a bucket, migrations want none.
 
-    Development keeps its class, which knows where the embedded database is.
-
-    Raises:
-        ConfigError: `APP_SETTINGS` names no class, or one of a developer's machine on a platform; or `DATABASE_URL` is
-            missing or unusable.
+    Development keeps its class, which knows where the embedded database is. Raises: ConfigError.
     """
     cls = named_class(read(env, "APP_SETTINGS") or "config.MigrationConfig")
     cls.refuse_strangers(env)

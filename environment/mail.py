@@ -29,10 +29,8 @@ class SmtpServer:
 
 
 def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
-    """Return the server of SMTP_URL; None when it is not set.
-
-    Raises:
-        ConfigError: the URL is unusable, or would send mail unencrypted to another machine: a link in a mail is a key.
+    """Return the server of SMTP_URL; None when it is not set. Refuse one that would send mail unencrypted to another
+    machine: a link in a mail is a key.
     """
     value = read(env, "SMTP_URL")
     if not value:
@@ -41,9 +39,10 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
         url = urlsplit(value)
         port = url.port
         user, password = (unquote(part or "", errors="strict") for part in (url.username, url.password))
+        is_usable = url.scheme in SCHEMES and port != 0 and _ends_after_host(url) and bool(user) == bool(password)
     except ValueError:
-        raise ConfigError(f"SMTP_URL has to look like {URL_SHAPE}.") from None
-    if not _is_usable(url) or port == 0:
+        is_usable = False
+    if not is_usable:
         raise ConfigError(f"SMTP_URL has to look like {URL_SHAPE}.")
     host = url.hostname or ""
     usual_port, tls = SCHEMES[url.scheme]
@@ -52,12 +51,10 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
     return SmtpServer(host, port or usual_port, tls, user, password)
 
 
-def _is_usable(url: SplitResult) -> bool:
-    """Require a known scheme, a host, a user with a password or neither, and nothing behind them."""
-    has_both_or_neither = bool(url.username) == bool(url.password)
-    ends_there = url.path in ("", "/") and not url.query and not url.fragment
+def _ends_after_host(url: SplitResult) -> bool:
+    """Require a host, at most one user before it, and nothing behind it."""
     is_host = bool(url.hostname and HOST.fullmatch(url.hostname)) and url.netloc.count("@") <= 1
-    return url.scheme in SCHEMES and is_host and has_both_or_neither and ends_there
+    return is_host and url.path in ("", "/") and not url.query and not url.fragment
 
 
 def sender(env: Mapping[str, str]) -> str:
@@ -69,10 +66,7 @@ def sender(env: Mapping[str, str]) -> str:
 
 
 def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
-    """Return the address that links in mails begin with. Raises: ConfigError.
-
-    Args:
-        needs_https: refuse http, but for a site of this machine: whoever reads a secret link on its way has its key.
+    """Return the address that links in mails begin with, of https where that is needed, but for one of this machine.
 
     It is never taken from a request: the Host header is the asker's to choose, and the link of a mail would lead to the
     asker's own site (password reset poisoning).
@@ -82,12 +76,10 @@ def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
         return ""
     try:
         url = urlsplit(value)
-        has_port = url.port != 0
+        is_usable = url.scheme in ("http", "https") and url.port != 0 and _ends_after_host(url)
     except ValueError:
-        raise ConfigError("SITE_URL has to be a URL such as https://notes.example.com, without a path.") from None
-    is_host = bool(url.hostname and HOST.fullmatch(url.hostname)) and "@" not in url.netloc
-    ends_there = url.path in ("", "/") and not url.query and not url.fragment
-    if url.scheme not in ("http", "https") or not (is_host and has_port and ends_there):
+        is_usable = False
+    if not is_usable or "@" in value:
         raise ConfigError("SITE_URL has to be a URL such as https://notes.example.com, without a path.")
     if needs_https and url.scheme != "https" and url.hostname not in LOCAL_HOSTS:
         raise ConfigError("SITE_URL has to begin with https://, since the links in mails are keys.")

@@ -36,11 +36,7 @@ class ObjectStorage:
 
 
 def object_storage(env: Mapping[str, str]) -> ObjectStorage:
-    """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's.
-
-    Raises:
-        ConfigError: none is set, or a value of the family is missing or unusable.
-    """
+    """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's."""
     if read(env, "S3_BUCKET"):
         return _own(env)
     if read(env, "BUCKETEER_BUCKET_NAME"):

@@ -60,9 +60,8 @@ class ConfigError(click.UsageError):
 def read(env: Mapping[str, str], name: str) -> str:
     """Return the value, or "" when it is not set.
 
-    Raises:
-        ConfigError: it holds a control character such as a line break, or begins or ends with a space. Such a value was
-            copied wrongly, and would fail later and far from here.
+    Refuse one with a control character such as a line break, or a space at an end: it was copied wrongly, and would
+    fail later and far from here.
     """
     value = env.get(name, "")
     if value != value.strip() or not value.isprintable():
@@ -116,10 +115,8 @@ def refuse_debug(env: Mapping[str, str]) -> None:
 
 
 def refuse_platforms(env: Mapping[str, str], settings: str) -> None:
-    """Refuse settings (by the name of their class) of a developer's machine where strangers come: cookies and debugger
-    are open there.
-    """
-    on_heroku_ci = bool(read(env, HEROKU_CI))
+    """Refuse a class of settings of a developer's machine where strangers come: cookies and debugger are open there."""
+    on_heroku_ci = read(env, HEROKU_CI)
     found = [name for name in PLATFORMS if read(env, name)]
     if found and not on_heroku_ci:
         raise ConfigError(
@@ -144,7 +141,7 @@ def require_time_zones() -> None:
 
 
 def require_installed(module: str, settings: str) -> None:
-    """Refuse settings (by the name of their class) that need a package which is not installed, as on a dyno."""
+    """Refuse a class of settings that needs a package which is not installed, as on a dyno."""
     try:
         importlib.import_module(module)
     except ImportError:
@@ -233,11 +230,9 @@ def page_servers(env: Mapping[str, str], name: str) -> frozenset[tuple[str, int]
     for server in read(env, name).split():
         address, _, port = server.rpartition(":")
         try:
-            servers.add(
-                (str(ipaddress.ip_address(address.strip("[]"))), whole_number({name: port}, name, 0, HIGHEST_PORT))
-            )
+            ip = str(ipaddress.ip_address(address.strip("[]")))
         except ValueError:
-            raise ConfigError(
-                f"{name} has to be IP addresses with ports, such as 127.0.0.1:8001, and spaces."
-            ) from None
+            said = f"{name} has to be IP addresses with ports, such as 127.0.0.1:8001, and spaces."
+            raise ConfigError(said) from None
+        servers.add((ip, whole_number({name: port}, name, 0, HIGHEST_PORT)))
     return frozenset(servers)
