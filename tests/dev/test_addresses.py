@@ -1,12 +1,14 @@
 """Which ports `flask dev` takes: those of the last run as far as they are free, else others, which it remembers."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.dev import ports, s3, servers
@@ -51,11 +53,15 @@ def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "postgres", "s3"])
-def test_only_a_port_that_somebody_took_is_taken_anew(config: dict[str, Any], taken: int, name: str) -> None:
+def test_only_a_port_that_somebody_took_is_taken_anew(
+    config: dict[str, Any], taken: int, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     choose(config)
     before = config["PORTS"] = {**config["PORTS"], name: taken}
     choose(config)
     assert {key for key in before if config["PORTS"][key] != before[key]} == {name}
+    holder = f"Port {taken} is in use by {psutil.Process().name()} (process {os.getpid()}); taking another.\n"
+    assert capsys.readouterr().out == (holder if name == "web" else "")
 
 
 def test_the_ports_of_s3_are_taken_anew_when_a_socket_of_somebody_else_is_in_the_way(config: dict[str, Any]) -> None:

@@ -118,21 +118,6 @@ def test_a_server_that_an_earlier_run_left_is_stopped(
         server.stop()
 
 
-def test_what_a_crash_left_is_recovered(directory: Path, port: int) -> None:
-    crashed = postgres.start(directory, port)
-    query(port, "CREATE TABLE kept AS SELECT 1 AS number")
-    family = psutil.Process(crashed.process.pid).children(recursive=True)
-    crashed.process.kill()
-    crashed.process.wait()
-    psutil.wait_procs(family, timeout=10)
-    assert (directory / "postmaster.pid").exists()
-    server = postgres.start(directory, port, durable=False)
-    try:
-        assert query(port, "SELECT number FROM kept") == [(1,)]
-    finally:
-        server.stop()
-
-
 def test_a_pid_file_that_names_a_foreign_process_is_removed(
     directory: Path, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,23 +31,13 @@ while True:
 """
 
 
-@pytest.fixture
-def parent(tmp_path: Path) -> Iterator[Child]:
+@pytest.fixture(params=[PARENT])
+def parent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Child]:
     """Start a process with a child; its pid file is `pid`."""
-    yield from running(PARENT, tmp_path)
-
-
-@pytest.fixture
-def deaf(tmp_path: Path) -> Iterator[Child]:
-    """Start a process that ignores SIGTERM."""
-    yield from running(DEAF, tmp_path)
-
-
-def running(program: str, folder: Path) -> Iterator[Child]:
-    process = spawn([sys.executable, "-c", program, "program"], cwd=folder, log=folder / "log")
-    child = Child("program", process, folder / "log", grace=0.2)
-    (folder / "pid").write_text(f"{process.pid}\n")
-    child.wait_until((folder / "started").exists, 10)
+    process = spawn([sys.executable, "-c", request.param, "program"], cwd=tmp_path, log=tmp_path / "log")
+    child = Child("program", process, tmp_path / "log", grace=0.2)
+    (tmp_path / "pid").write_text(f"{process.pid}\n")
+    child.wait_until((tmp_path / "started").exists, 10)
     yield child
     child.stop()
 
@@ -68,9 +58,10 @@ def test_stop_ends_descendants_too(parent: Child, tmp_path: Path) -> None:
     assert not is_alive(grandchild(tmp_path))
 
 
-def test_stop_kills_what_does_not_heed(deaf: Child) -> None:
-    deaf.stop()
-    assert deaf.process.returncode == -signal.SIGKILL
+@pytest.mark.parametrize("parent", [DEAF], indirect=True)
+def test_stop_kills_what_does_not_heed(parent: Child) -> None:
+    parent.stop()
+    assert parent.process.returncode == -signal.SIGKILL
 
 
 def test_an_orphan_is_stopped_also_when_its_leader_is_dead_and_no_process_of_somebody_else(

@@ -1,9 +1,7 @@
 """The embedded S3, on free ports and in a folder deeper than the path of a Unix socket may be."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import psutil
@@ -18,11 +16,9 @@ from app.dev.processes import Child
 pytestmark = pytest.mark.servers
 
 BUCKET = "photos-bucket"
-DEEP = "a-folder-with-a-long-name"
 
 
-@dataclass
-class Server:
+class Server(NamedTuple):
     ports: s3.Ports
     child: Child
     first: Child  # the one that was stopped
@@ -40,17 +36,10 @@ def client(ports: s3.Ports, secret: str = s3.SECRET_KEY) -> Any:
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("s3")
-    for _ in range(5):
-        folder /= DEEP
-    assert len(str(folder)) > 107
-    return folder / "s3"
-
-
-@pytest.fixture(scope="module")
-def server(directory: Path) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start a server, and again on other ports; photos/x and private/x are from before."""
+    directory = tmp_path_factory.mktemp("s3") / "/".join(["a-folder-with-a-long-name"] * 5) / "s3"
+    assert len(str(directory)) > 107
     ports = s3.free_ports()
     first = s3.start(directory, ports, BUCKET)
     for key in ("photos/x", "private/x"):
@@ -84,7 +73,7 @@ def test_a_photo_is_public(ports: s3.Ports) -> None:
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"bytes", "image/webp")
 
 
-def test_it_rejects_anything_else_from_strangers_and_a_wrong_secret(ports: s3.Ports) -> None:
+def test_it_rejects_anything_else_from_strangers_a_wrong_secret_and_another_bucket(ports: s3.Ports) -> None:
     for method, path in (
         ("GET", "/private/x"),
         ("GET", "?list-type=2&prefix=photos/"),
@@ -96,13 +85,10 @@ def test_it_rejects_anything_else_from_strangers_and_a_wrong_secret(ports: s3.Po
         assert anonymous(ports, method, path).status == 403, (method, path)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client(ports, secret="a wrong secret of some length").put_object(Bucket=BUCKET, Key="photos/new", Body=b"")
-    assert keys(ports) == {"photos/x", "private/x"}
-    assert anonymous(ports, "GET", "/photos/x").data == b"bytes"
-
-
-def test_it_rejects_a_bucket_that_does_not_exist(ports: s3.Ports) -> None:
     with pytest.raises(ClientError, match="NoSuchBucket"):
         client(ports).put_object(Bucket="another-bucket", Key="photos/x", Body=b"")
+    assert keys(ports) == {"photos/x", "private/x"}
+    assert anonymous(ports, "GET", "/photos/x").data == b"bytes"
 
 
 def test_nothing_listens_beyond_this_machine_and_stop_leaves_no_process(server: Server) -> None:
