@@ -10,29 +10,24 @@ from pathlib import Path
 
 REMOTE = {"remote", "app"}
 VERBS = {
-    "addons:create": REMOTE | {"as", "name", "wait", "follow"},  # the last one is the add-on's own
-    "config:get": REMOTE | {"shell", "json"},
-    "config:set": REMOTE,
-    "config:unset": REMOTE,
-    "config": REMOTE | {"shell", "json"},
+    **dict.fromkeys(("config:set", "config:unset", "maintenance:off", "maintenance:on"), REMOTE),
+    **dict.fromkeys(("pg:backups:capture", "ps:scale", "rollback"), REMOTE),
+    "addons:create": REMOTE | {"as", "wait", "follow"},  # the last one is the add-on's own
+    "config:get": REMOTE,
+    "config": REMOTE | {"shell"},
     "logs": REMOTE | {"num", "ps", "process-type", "dyno-name", "source", "tail"},
-    "maintenance:off": REMOTE,
-    "maintenance:on": REMOTE,
-    "pg:backups:capture": REMOTE,
     "pg:backups:download": REMOTE | {"output"},
     "pg:backups:schedule": REMOTE | {"at"},
     "pg:connection-pooling:attach": REMOTE | {"as"},
-    "pg:promote": REMOTE | {"force"},
-    "pg:credentials:rotate": REMOTE | {"all", "force", "name", "confirm"},
-    "ps": REMOTE | {"extended", "json"},
+    "pg:promote": REMOTE,
+    "pg:credentials:rotate": REMOTE | {"name", "confirm"},
+    "ps": REMOTE,
     "ps:restart": REMOTE | {"process-type", "dyno-name"},
-    "ps:scale": REMOTE,
-    "releases": REMOTE | {"num", "json", "extended"},
+    "releases": REMOTE | {"num"},
     "releases:retry": {"app"},
-    "rollback": REMOTE,
-    "run": REMOTE | {"exit-code", "no-tty", "size", "type", "env"},
+    "run": REMOTE | {"exit-code", "no-tty"},
 }
-WITHOUT_VALUE = {"exit-code", "no-tty", "tail", "shell", "json", "force", "all", "extended"}
+WITHOUT_VALUE = {"exit-code", "no-tty", "tail", "shell", "wait"}
 
 
 def main(words: list[str]) -> None:

@@ -23,13 +23,10 @@ def files(where: str) -> list[str]:
     return [name for name in FILE.findall(where) if "/" in name or re.search(r"\.(py|md|toml|txt)$", name)]
 
 
-def test_every_requirement_is_there_once() -> None:
+def test_every_requirement_is_there_once_and_every_row_of_the_table_is_read() -> None:
     ids = [id_ for id_, *_ in ROWS]
     assert [id_ for id_, count in Counter(ids).items() if count > 1] == []
     assert Counter(int(id_[1:].split(".")[0]) for id_ in ids) == CHAPTERS
-
-
-def test_every_row_of_the_table_is_read() -> None:
     assert len(ROWS) == len(re.findall(r"^\| V", TABLE, re.MULTILINE))
 
 

@@ -84,9 +84,7 @@ class Place:
             "DATABASE_URL": self._database,
             "FOLLOWER_DATABASE_URL": self._database,
             "LOG": str(folder / "log"),
-            "PATH": os.pathsep.join(
-                [str(folder), str(postgres.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]
-            ),
+            "PATH": f"{folder}:{postgres.programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         with app.app_context():
             defer("photos.delete_orphan", key="none")
@@ -112,20 +110,9 @@ class Place:
             if words[0] == "flask" and "|" not in words:
                 result = self._app.test_cli_runner().invoke(args=words[1:])
                 return result.exit_code, result.output
-            done = self._shell(command)
+            shell = ["/bin/bash", "-o", "pipefail", "-c", f"({command}) 2>&1 </dev/null"]
+            done = subprocess.run(shell, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=60)
             return done.returncode, done.stdout
-
-    def _shell(self, command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/bin/bash", "-o", "pipefail", "-c", command],
-            cwd=ROOT,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
 
 
 @pytest.fixture(scope="module")

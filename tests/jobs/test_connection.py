@@ -64,16 +64,10 @@ def test_a_statement_that_the_database_refuses_is_an_answer_only_where_a_periodi
         with pytest.raises(ConnectorException):
             await opened.execute_query_all_async("SELECT nothing_of_this_name")
         assert opened.failed.is_set()
+        async with opened.pool.connection() as connection:
+            assert connection.autocommit  # so that no silence can leave a transaction open
 
     assert with_queue(migrated, use) == 2
-
-
-def test_each_statement_is_a_transaction_that_no_silence_can_leave_open(migrated: Flask) -> None:
-    async def use(opened: QueueConnector) -> None:
-        async with opened.pool.connection() as connection:
-            assert connection.autocommit
-
-    with_queue(migrated, use)
 
 
 @pytest.fixture

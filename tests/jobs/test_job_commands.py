@@ -42,6 +42,11 @@ def failed(app: Flask, waiting: int) -> int:
     return job
 
 
+def test_an_empty_list_says_so(app: Flask) -> None:
+    assert run(app, "list").stdout == "No job waits, runs or has failed.\n"
+    assert run(app, "list", "--failed").stdout == "No job has failed.\n"
+
+
 def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(app: Flask, waiting: int, failed: int) -> None:
     listed = run(app, "list").stdout.splitlines()
     assert listed[0] == (
@@ -63,11 +68,6 @@ def test_without_a_database_or_without_its_queue_it_says_what_to_look_at(
                 assert said.exit_code == 1
                 assert "See that DATABASE_URL leads to the service's database" in said.output
                 assert len(said.output.splitlines()) == 1
-
-
-def test_an_empty_list_says_so(app: Flask) -> None:
-    assert run(app, "list").stdout == "No job waits, runs or has failed.\n"
-    assert run(app, "list", "--failed").stdout == "No job has failed.\n"
 
 
 def test_a_failed_job_is_put_back_with_all_its_attempts(app: Flask, waiting: int, failed: int) -> None:

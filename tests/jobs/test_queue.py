@@ -19,14 +19,6 @@ from tests.test_architecture import FEATURES
 from tests.visitor import Visitor
 
 
-def test_it_is_queued_when_its_row_is_committed(app: Flask, alice: User) -> None:
-    alice.nickname = "someone else"
-    defer("storage.delete", key="photos/x.webp")
-    db.session.commit()
-    db.session.rollback()
-    assert queued() == [("storage.delete", {"key": "photos/x.webp"})]
-
-
 def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
     app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,13 +46,10 @@ def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
     assert db.session.scalar(select(User.image_url)) == url
 
 
-def test_an_unknown_task_is_refused(app: Flask) -> None:
+def test_an_unknown_task_is_refused_and_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> None:
     with pytest.raises(KeyError):
         defer("mypage.delete_foto", key="photos/x.webp")
     assert queued() == []
-
-
-def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> None:
     db.session.execute(text("SAVEPOINT before"))
     with pytest.raises(Exception, match="no_such_table"):
         db.session.execute(text("SELECT FROM no_such_table"))
@@ -71,20 +60,11 @@ def test_a_database_error_is_raised_as_by_any_other_statement(app: Flask) -> Non
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
-    assert {name.partition(".")[0] for name in ours} <= {
-        *FEATURES,
-        "figures",
-        "follower",
-        "idempotency",
-        "jobs",
-        "rate_limits",
-        "release",
-        "storage",
-    }
+    shared = {"figures", "follower", "idempotency", "jobs", "rate_limits", "release", "storage"}
+    assert {name.partition(".")[0] for name in ours} <= FEATURES | shared
 
 
 def test_the_nightly_tasks_run(app: Flask) -> None:
-    """Run each with the arguments that it is deferred with, on a database in which it finds nothing."""
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == NIGHTLY]
     names = {task.task.name for task in nightly}
     assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos", "wordcounts"}

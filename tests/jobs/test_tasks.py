@@ -32,13 +32,9 @@ STARTED = (
 )
 
 
-def worker(seconds_ago: float) -> int:
-    """Register a worker whose last heartbeat was so many seconds ago."""
+def worker(seconds_ago: float = DEAD_AFTER + 1) -> int:
+    """Register a worker whose last heartbeat was so many seconds ago; by default it is dead."""
     return int(db.session.execute(text(WORKER), {"ago": seconds_ago}).scalar_one())
-
-
-def dead_worker() -> int:
-    return worker(DEAD_AFTER + 1)
 
 
 def job(
@@ -61,11 +57,11 @@ def test_it_requeues_what_no_living_worker_does_and_fails_what_was_attempted_mos
     again = job(worker(1), started=LONGEST_JOB + 1)
     db.session.execute(text(STARTED), {"job": again, "ago": 1})
     expected = {
-        job(dead_worker()): ("todo", 1),
+        job(worker()): ("todo", 1),
         job(None): ("todo", 1),  # of a worker that is no longer registered
         job(worker(1), started=LONGEST_JOB + 1): ("todo", 1),  # though its worker lives
-        job(dead_worker(), attempts=MOST_ATTEMPTS - 1): ("todo", MOST_ATTEMPTS),
-        job(dead_worker(), attempts=MOST_ATTEMPTS): ("failed", MOST_ATTEMPTS + 1),
+        job(worker(), attempts=MOST_ATTEMPTS - 1): ("todo", MOST_ATTEMPTS),
+        job(worker(), attempts=MOST_ATTEMPTS): ("failed", MOST_ATTEMPTS + 1),
         job(worker(DEAD_AFTER - 5), started=LONGEST_JOB - 5): ("doing", 0),
         again: ("doing", 0),
         **{
@@ -73,19 +69,16 @@ def test_it_requeues_what_no_living_worker_does_and_fails_what_was_attempted_mos
             for status in ("todo", "succeeded", "failed", "cancelled", "aborted")
         },
     }
-    requeue_stalled_jobs(0)
-    assert {number: state(number) for number in expected} == expected
-
-
-def test_it_fails_a_job_with_a_queueing_lock_which_may_wait_anew_already(app: Flask) -> None:
-    stalled = [job(dead_worker(), lock="a") for _ in range(2)]
+    # A job with a queueing lock fails, since one may wait anew already.
+    locked = [job(worker(), lock="a") for _ in range(2)]
     waiting = job(None, status="todo", lock="a")
     requeue_stalled_jobs(0)
-    assert [state(number)[0] for number in (*stalled, waiting)] == ["failed", "failed", "todo"]
+    assert {number: state(number) for number in expected} == expected
+    assert [state(number)[0] for number in (*locked, waiting)] == ["failed", "failed", "todo"]
 
 
 def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:
-    stalled = [job(dead_worker()) for _ in range(20)]
+    stalled = [job(worker()) for _ in range(20)]
     db.session.commit()
     together = Barrier(2)
 
@@ -102,14 +95,12 @@ def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:
 
 def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) -> None:
     """A worker that was only slow. Its transaction holds the lock on the job, and is not waited for."""
-    stalled = job(dead_worker())
+    stalled = job(worker())
     db.session.commit()
     with db.engine.connect() as slow_worker:
         slow_worker.execute(text("SELECT procrastinate_finish_job_v1(:job, 'succeeded', false)"), {"job": stalled})
         requeue_stalled_jobs(0)
         slow_worker.commit()
-    assert state(stalled) == ("succeeded", 1)
-    requeue_stalled_jobs(0)
     assert state(stalled) == ("succeeded", 1)
 
 
@@ -160,13 +151,8 @@ async def defer(app: Flask, times: list[int]) -> None:
             await asyncio.gather(*(worker.defer_jobs(due) for worker in workers))
 
 
-def test_two_workers_defer_each_task_once(migrated: Flask) -> None:
-    asyncio.run(defer(migrated, [1_000_000]))
+def test_two_workers_defer_each_task_once_and_not_again_while_its_job_is_queued(migrated: Flask) -> None:
+    asyncio.run(defer(migrated, [1_000_000, 2_000_000]))
     jobs = db.session.execute(text(JOBS)).all()
     assert {number for _, number in jobs} == {1}
     assert "photos.sweep" in {task for task, _ in jobs}
-
-
-def test_a_job_that_is_still_queued_is_not_deferred_again(migrated: Flask) -> None:
-    asyncio.run(defer(migrated, [1_000_000, 2_000_000]))
-    assert {jobs for _, jobs in db.session.execute(text(JOBS))} == {1}

@@ -18,13 +18,11 @@ ROOT = Path(__file__).parents[2]
     [
         ("smtps://u:p%40%2F@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "p@/")),
         ("smtp+starttls://u%40b:p@mail.example", SmtpServer("mail.example", 587, "starttls", "u@b", "p")),
-        ("smtps://é:비밀 번호@mail.example", SmtpServer("mail.example", 465, "implicit", "é", "비밀 번호")),
         ("smtps://%C3%A9:a:b%25%20c@mail.example", SmtpServer("mail.example", 465, "implicit", "é", "a:b% c")),
         ("smtps://u:100%@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "100%")),
         ("smtp+starttls://mail.example:2525/", SmtpServer("mail.example", 2525, "starttls", "", "")),
         ("smtps://[2001:db8::1]:465", SmtpServer("2001:db8::1", 465, "implicit", "", "")),
         ("smtp://localhost", SmtpServer("localhost", 25, "none", "", "")),
-        ("smtp://127.0.0.1:1025", SmtpServer("127.0.0.1", 1025, "none", "", "")),
         ("smtp://[::1]:1025", SmtpServer("::1", 1025, "none", "", "")),
         ("", None),
     ],
