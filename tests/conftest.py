@@ -199,11 +199,7 @@ def client(app: Flask) -> Visitor:
 @pytest.fixture
 def sign_up(app: Flask) -> Callable[[str], User]:
     """Return a function: sign_up("alice") makes her account, with the password PASSWORD."""
-
-    def sign_up(name: str) -> User:
-        return accounts.sign_up(f"{name}@example.com", name, PASSWORD)
-
-    return sign_up
+    return lambda name: accounts.sign_up(f"{name}@example.com", name, PASSWORD)
 
 
 @pytest.fixture

@@ -22,22 +22,14 @@ pytestmark = [pytest.mark.minutes]
 # Each is legal for any role, and some image, provider or administrator has it. What cannot be right at once is apart.
 SETTINGS = {
     "formats": (
-        *(
-            "bytea_output = escape",
-            "DateStyle = 'German, DMY'",
-            "IntervalStyle = iso_8601",
-            "TimeZone = 'Asia/Kolkata'",
-        ),
+        *("bytea_output = escape", "DateStyle = 'German, DMY'", "IntervalStyle = iso_8601"),
+        "TimeZone = 'Asia/Kolkata'",
         *("extra_float_digits = -15", "backslash_quote = on", "array_nulls = off", "quote_all_identifiers = on"),
         *("transform_null_equals = on", "row_security = off", "client_min_messages = debug5"),
     ),
     "other formats": (
-        *(
-            "DateStyle = 'SQL, MDY'",
-            "IntervalStyle = sql_standard",
-            "TimeZone = '-5:45'",
-            "client_min_messages = error",
-        ),
+        *("DateStyle = 'SQL, MDY'", "IntervalStyle = sql_standard", "TimeZone = '-5:45'"),
+        "client_min_messages = error",
         *("default_text_search_config = simple", "gin_fuzzy_search_limit = 1", "plan_cache_mode = force_generic_plan"),
         *("check_function_bodies = off", "client_encoding = LATIN1"),
     ),

@@ -3,13 +3,14 @@
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.test_platform import PRODUCTION
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -54,13 +55,7 @@ def image(tmp_path: Path) -> Path:
 def test_what_it_holds_is_enough_to_serve_and_has_no_secret(image: Path) -> None:
     assert "*" in (ROOT / ".dockerignore").read_text().splitlines(), "what is not named stays out"
     assert not {".env", "instance", ".git", "tests", "runtime.txt"} & {path.name for path in image.iterdir()}
-    env = {
-        "APP_SETTINGS": "config.ProductionConfig",
-        "SECRET_KEY": secrets.token_hex(32),
-        "DATABASE_URL": "postgres://u:p@127.0.0.1/n",
-        **dict.fromkeys(("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "given"),
-    }
     command = [sys.executable, "start.py", "gunicorn", "--check-config"]  # which creates the application
-    created = subprocess.run(command, cwd=image, env=env, capture_output=True, text=True)
+    created = subprocess.run(command, cwd=image, env=PRODUCTION, capture_output=True, text=True)
     assert created.returncode == 0, created.stderr
     assert (image / "migrations/env.py").exists()

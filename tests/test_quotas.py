@@ -79,20 +79,15 @@ def test_the_last_one_that_fits_is_stored_and_what_others_store_takes_no_room(
 
 def test_the_trash_counts_until_it_is_emptied(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
     fill(monkeypatch, "/notes", alice)
-    notes.delete_note(alice.id, notes_of(alice)[0])
+    notes.delete_note(alice.id, db.session.scalars(select(Note.id)).first() or 0)
     assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 422
     signed_in.submit("/notes/trash/empty")
     assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 302
 
 
-def notes_of(user: User) -> list[int]:
-    return list(db.session.scalars(select(Note.id).where(Note.user_id == user.id)))
-
-
 def test_a_page_is_not_counted_again_beyond_the_quota(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
 ) -> None:
-    """No form of its own has this door; the answer of the whole application serves."""
     public_id = results.done(alice)
     monkeypatch.setattr(wordcounts.QUOTA, "most", 1)
     before = row_counts(), queued()
@@ -112,15 +107,8 @@ def test_an_import_comes_in_as_a_whole_or_not_at_all(
     assert answer.status_code == status
     assert ("over the limit" in answer.text) == (status == 422)
     assert row_counts() == (before if status == 422 else {**before, "notes": before["notes"] + 2})
-
-
-def test_an_import_of_what_is_there_already_is_no_matter_of_quotas(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
-) -> None:
-    archive = TWO_NOTES
-    import_(signed_in, archive)
     monkeypatch.setattr(notes.QUOTA, "most", 1)
-    assert import_(signed_in, archive).status_code == 302
+    assert import_(signed_in, TWO_NOTES).status_code == status  # what is there already takes no room
 
 
 def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
@@ -162,11 +150,8 @@ def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
         assert (f": room for {said} more." in page) == ("room for" in page) == (said is not None), most
 
 
-def test_a_quota_is_as_large_as_the_documentation_says() -> None:
+def test_at_the_quota_of_the_documentation_one_more_is_refused(app: Flask, alice: User) -> None:
     assert [quota.most for quota in QUOTAS.values()] == [100_000, 20_000, 5_000]
-
-
-def test_at_the_real_quota_one_more_is_refused(app: Flask, alice: User) -> None:
     notes.create_note(alice.id, "one", "")
     db.session.execute(text("UPDATE figures SET notes_stored = :count"), {"count": notes.QUOTA.most - 1})
     notes.create_note(alice.id, "the last one", "")

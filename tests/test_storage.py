@@ -77,13 +77,7 @@ def test_in_every_store_a_photo_is_put_read_and_deleted_and_a_folder_is_listed_w
 
 
 @pytest.mark.parametrize(
-    ("moment", "is_old"),
-    [
-        ("2020-01-02T03:04:05.000Z", True),
-        ("2020-01-02T03:04:05", True),
-        ("Thu, 02 Jan 2020 03:04:05 GMT", True),
-        (None, False),
-    ],
+    ("moment", "is_old"), [("2020-01-02T03:04:05.000Z", True), ("2020-01-02T03:04:05", True), (None, False)]
 )
 def test_an_object_without_a_time_counts_as_new(open_store: Open, moment: str | None, is_old: bool) -> None:
     """The sweep deletes what is old."""
@@ -91,20 +85,19 @@ def test_an_object_without_a_time_counts_as_new(open_store: Open, moment: str | 
     assert (listed()[KEYS[0]] < datetime.now(UTC) - timedelta(days=1)) is is_old
 
 
+NO_KEY = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
 ENDLESS = {
     "start-after is ignored, and there is no token": Store(gives_tokens=False, heeds=("prefix",)),
     "the token is ignored": Store(heeds=("prefix", "start-after")),
     "it begins with an empty page, each time": Store(heeds=("prefix",), begins_empty=True),
-    "an empty page with more behind it, nobody knows where": Store(
-        answer=(200, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>")
-    ),
+    "an empty page with more behind it, nobody knows where": Store(answer=(200, NO_KEY)),
     "no page has an object": Store(page_size=0),
 }
 
 
-@pytest.mark.parametrize("name", ENDLESS)
-def test_a_listing_that_does_not_go_on_is_given_up(open_store: Open, name: str) -> None:
-    running = open_store(ENDLESS[name])
+@pytest.mark.parametrize("store", ENDLESS.values(), ids=ENDLESS)
+def test_a_listing_that_does_not_go_on_is_given_up(open_store: Open, store: Store) -> None:
+    running = open_store(store)
     running.objects = dict.fromkeys(KEYS, CONTENT)
     with pytest.raises(StorageUnavailable, match="the same page again"):
         listed()
@@ -115,14 +108,9 @@ def test_a_listing_that_does_not_go_on_is_given_up(open_store: Open, name: str) 
 def test_empty_pages_that_each_lead_to_another_are_given_up(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "MOST_EMPTY_PAGES", 10)
     running = open_store(AMAZON)
-    monkeypatch.setattr(
-        Running,
-        "listing",
-        lambda running, query: (
-            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>"
-            f"{len(running.requests)}</NextContinuationToken></ListBucketResult>"
-        ),
-    )
+    another = "</IsTruncated><NextContinuationToken>{}</NextContinuationToken></ListBucketResult>"
+    page = NO_KEY.partition("</IsTruncated>")[0] + another
+    monkeypatch.setattr(Running, "listing", lambda running, query: page.format(len(running.requests)))
     with pytest.raises(StorageUnavailable):
         listed()
     assert len(running.requests) == 11
@@ -168,10 +156,15 @@ def test_a_store_that_stays_busy_is_one_error_after_two_attempts(open_store: Ope
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
 ADDRESS = "[default]\nendpoint_url = http://127.0.0.1:1\ns3 =\n  addressing_style = virtual"
 MACHINES: dict[str, Callable[[Path], dict[str, str]]] = {
-    "files that nobody can read": lambda home: {"HOME": str(with_config(home, "not a [file")), "AWS_PROFILE": "nobody"},
+    "files that nobody can read": lambda home: {
+        "HOME": having(home, config="not a [file", credentials="not a [file"),
+        "AWS_PROFILE": "nobody",
+    },
     "no files": lambda home: {"AWS_CONFIG_FILE": str(home), "AWS_SHARED_CREDENTIALS_FILE": str(home / "x")},
-    "files with another address": lambda home: {"HOME": str(with_config(home, ADDRESS))},
-    "a model of another protocol": lambda home: {"HOME": str(with_model(home))},
+    "files with another address": lambda home: {"HOME": having(home, config=ADDRESS, credentials=ADDRESS)},
+    "a model of another protocol": lambda home: {
+        "HOME": having(home, **{"models/s3/2006-03-01/service-2.json": "{not a model"})
+    },
     "other addresses and ways": lambda home: {
         "AWS_ENDPOINT_URL_S3": "nonsense",
         "AWS_DEFAULT_REGION": "not a region!",
@@ -186,18 +179,13 @@ MACHINES: dict[str, Callable[[Path], dict[str, str]]] = {
 }
 
 
-def with_config(home: Path, text: str) -> Path:
-    (home / ".aws").mkdir(exist_ok=True)
-    for name in ("config", "credentials"):
-        (home / ".aws" / name).write_text(text)
-    return home
-
-
-def with_model(home: Path) -> Path:
-    folder = home / ".aws/models/s3/2006-03-01"
-    folder.mkdir(parents=True)
-    (folder / "service-2.json").write_text("{not a model")
-    return home
+def having(home: Path, **files: str) -> str:
+    """Return the home folder, with these files in .aws."""
+    for name, text in files.items():
+        file = home / ".aws" / name.replace("__", "/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return str(home)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -30,19 +30,11 @@ def test_every_name_is_a_zone_also_where_the_machine_has_none(bare_machine: None
     assert len(names()) > 400
 
 
-@pytest.mark.parametrize(
-    ("link", "place"),
-    [
-        ("Asia/Calcutta", "Asia/Kolkata"),
-        ("US/Eastern", "America/New_York"),
-        ("ROK", "Asia/Seoul"),
-        ("Etc/UTC", "UTC"),
-    ],
-)
-def test_a_name_of_before_is_resolved_to_its_place(link: str, place: str) -> None:
-    assert resolved(link) == place
-    assert link not in names()
-    assert place in names()
+def test_a_name_of_before_is_resolved_to_its_place() -> None:
+    links = {"Asia/Calcutta": "Asia/Kolkata", "US/Eastern": "America/New_York", "ROK": "Asia/Seoul", "Etc/UTC": "UTC"}
+    assert {link: resolved(link) for link in links} == links
+    assert not links.keys() & names()
+    assert set(links.values()) <= names()
 
 
 def test_a_place_stays_and_what_is_none_is_left_to_the_caller() -> None:
@@ -60,14 +52,12 @@ def test_every_clock_in_use_is_listed() -> None:
 def test_a_district_is_listed_only_for_a_clock_that_its_country_has_nowhere_else() -> None:
     listed = set(labels("en", WINTER))
     assert {name for name in listed if name.count("/") == 2} == {"America/Argentina/Buenos_Aires"}
-    assert {
-        "America/New_York",
-        "America/Detroit",
-        "America/Sao_Paulo",
-    } <= listed  # two cities of one clock are no districts
+    assert {"America/New_York", "America/Detroit"} <= listed  # two cities of one clock are no districts
 
 
-def test_every_time_zone_is_listed_once_and_is_valid() -> None:
+def test_every_time_zone_is_listed_once_and_is_valid_from_west_to_east() -> None:
+    [europe] = [places for region, places in regions("en", WINTER) if region == "Europe"]
+    assert (europe[0][0], europe[-1][0]) == ("Europe/Dublin", "Europe/Ulyanovsk")
     listed = [name for _, places in regions("en", WINTER) for name, _ in places]
     assert len(listed) == len(set(listed)) > 390
     assert set(listed) <= names()
@@ -90,8 +80,3 @@ def test_a_place_is_labelled_in_the_readers_language_with_its_current_offset(
     name: str, language: str, now: datetime, label: str
 ) -> None:
     assert labels(language, now)[name] == label
-
-
-def test_time_zones_are_sorted_from_west_to_east() -> None:
-    [europe] = [places for region, places in regions("en", WINTER) if region == "Europe"]
-    assert (europe[0][0], europe[-1][0]) == ("Europe/Dublin", "Europe/Ulyanovsk")

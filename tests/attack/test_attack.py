@@ -23,25 +23,15 @@ def test_a_site_that_keeps_its_promises_is_exit_code_0() -> None:
     assert done.stdout.count("as promised") == 7
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(500, 0.1, OURS),
-        Answer(503, 0.1, OURS),
-        Answer(0, 0.1, {}),
-        Answer(200, 0.1, {}),
-        Answer(200, SLOW, OURS),
-        Answer(422, 0.1, OURS, b"Traceback (most recent call last):"),
-    ],
-    ids=["500", "503", "no answer", "not ours", "slow", "a trace"],
-)
-def test_what_is_no_page_of_ours_is_broken(answer: Answer) -> None:
+def test_what_is_no_page_of_ours_is_broken() -> None:
     finding = Finding("an attack", "a promise")
     finding.expect_page(Answer(422, 0.1, OURS, b"Please write a title."), "good")
     assert finding.row().startswith("ok")
-    finding.expect_page(answer, "bad")
-    assert finding.tries == 2
-    assert len(finding.broken) == 1
+    trace = Answer(422, 0.1, OURS, b"Traceback (most recent call last):")
+    bad = [Answer(500, 0.1, OURS), Answer(0, 0.1, {}), Answer(200, 0.1, {}), Answer(200, SLOW, OURS), trace]
+    for answer in bad:
+        finding.expect_page(answer, "bad")
+    assert (finding.tries, len(finding.broken)) == (1 + len(bad), len(bad))
     assert finding.row().startswith("BROKEN")
 
 

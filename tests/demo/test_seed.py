@@ -127,16 +127,11 @@ def test_without_a_bucket_it_has_all_but_the_photo(app: Flask, monkeypatch: pyte
     assert rows(Note.user_id == owner.id) > 0
 
 
-def test_without_a_schema_it_says_what_to_run(environment: Environment) -> None:
-    run = seed(create_app(TestingConfig(environment)))
-    assert run.exit_code == 1
-    assert "flask db upgrade" in run.output
-
-
-def test_without_a_database_it_says_what_to_start(server_environment: Environment) -> None:
-    run = seed(create_app(TestingConfig({**server_environment, "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c"})))
-    assert run.exit_code == 1
-    assert "make dev" in run.output
+def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Environment) -> None:
+    nowhere = {**environment, "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c"}
+    for env, said in ((environment, "flask db upgrade"), (nowhere, "make dev")):
+        run = seed(create_app(TestingConfig(env)))
+        assert (run.exit_code, said in run.output) == (1, True), run.output
 
 
 def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, owner: User) -> None:
@@ -145,24 +140,14 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
     assert rows(IN_TRASH) == 1
     assert rows(Note.archived_at.is_not(None)) == 3
     assert rows(NoteShare.note_id == Note.id, NOT_DELETED) == 1
-    assert rows(Note.content.contains("- [ ]"), Note.content.contains("- [x]")) >= 5
-    assert rows(Note.content.contains("|---")) >= 3
-    assert rows(Note.content.contains("https://")) >= 1
-    assert rows(func.length(Note.content) > 900) >= 1
     today = func.timezone(content.ZONE, func.now()).cast(Todo.due_on.type)
     for due in (Todo.due_on < today, Todo.due_on == today, Todo.due_on == today + 1, Todo.due_on > today + 5):
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
     assert rows(Todo.completed.is_(True)) >= 3
     assert rows(Result.status == DONE) == 3
-    words = db.session.scalars(select(Result.result_no_stop_words).where(Result.shared)).one()
-    assert words
-    assert words["반달은"] == 2
     kept = db.session.get_one(Figures, owner.id)
-    assert kept.notes == rows(LISTED)
-    assert kept.notes_archived == rows(Note.archived_at.is_not(None))
-    assert (kept.todos, kept.todos_done) == (rows(Todo.id.is_not(None)), rows(Todo.completed.is_(True)))
-    assert kept.results_done == 3
+    assert (kept.notes, kept.results_done) == (rows(LISTED), 3)
     newest, oldest = db.session.execute(select(func.max(Note.created_at), func.min(Note.created_at))).one()
     now = db.session.execute(select(func.now())).scalar_one()
     assert now - timedelta(days=1) < newest <= now
