@@ -95,15 +95,6 @@ class Running:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
-        self.answer()
-
-    def do_PUT(self) -> None:
-        self.answer()
-
-    def do_DELETE(self) -> None:
-        self.answer()
-
     @property
     def running(self) -> Running:
         return cast(Server, self.server).running
@@ -125,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             query = parse_qs(urlsplit(self.path).query)
             self.send(200, self.running.listing({name: value for name, [value] in query.items()}))
+
+    do_GET = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 
     def key(self) -> str | None:
         """Return the key, "" of the bucket itself. None: the bucket is not named where the store takes it."""

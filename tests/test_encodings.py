@@ -1,7 +1,7 @@
 """Encodings: what a connection can put right it does, and a database that cannot hold every text is refused."""
 
 import os
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import psycopg2
 import pytest
@@ -79,30 +79,26 @@ def having_set(environment: Environment, setting: str) -> Environment:
 @pytest.mark.parametrize(
     ("where", "encoding"),
     [
-        ("database", "SQL_ASCII"),
-        ("PGCLIENTENCODING", "LATIN1"),
-        ("options of the URL", "EUC_KR"),
-        ("behind a pooler", "LATIN1"),
+        *(("database", "SQL_ASCII"), ("PGCLIENTENCODING", "LATIN1")),
+        *(("options of the URL", "EUC_KR"), ("behind a pooler", "LATIN1")),
     ],
 )
 def test_a_client_encoding_that_somebody_has_set_changes_nothing(
     server_environment: Environment, monkeypatch: pytest.MonkeyPatch, where: str, encoding: str
 ) -> None:
-    with migrated_database(server_environment) as own:
-        if where == "behind a pooler":
-            if not PGBOUNCER:
-                pytest.skip("pgbouncer is not installed")
+    if where == "behind a pooler" and not PGBOUNCER:
+        pytest.skip("pgbouncer is not installed")
+    with migrated_database(server_environment) as own, ExitStack() as stack:
+        if where in ("database", "behind a pooler"):
             having_set(own, f"client_encoding = {encoding}")
-            with pooler(own, sessions=1) as pooled:
-                keeps_korean(pooled)
-        elif where == "database":
-            keeps_korean(having_set(own, f"client_encoding = {encoding}"))
-        elif where == "PGCLIENTENCODING":
+        if where == "behind a pooler":
+            own = stack.enter_context(pooler(own, sessions=1))
+        if where == "PGCLIENTENCODING":
             monkeypatch.setenv("PGCLIENTENCODING", encoding)
-            keeps_korean(own)
-        else:
+        if where == "options of the URL":
             url = make_url(own["DATABASE_URL"]).update_query_dict({"options": f"-c client_encoding={encoding}"})
-            keeps_korean({**own, "DATABASE_URL": url.render_as_string(hide_password=False)})
+            own = {**own, "DATABASE_URL": url.render_as_string(hide_password=False)}
+        keeps_korean(own)
 
 
 def keeps_korean(environment: Environment) -> None:

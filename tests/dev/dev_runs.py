@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import psycopg2
@@ -45,12 +46,11 @@ app.instance_path = {instance!r}
 """
 
 
-class Run:
+class Run(NamedTuple):
     """Hold one `flask dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
-        self.log = log
+    process: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def said(self) -> str:
@@ -63,8 +63,7 @@ class Run:
     def wait_until_it_serves(self) -> str:
         """Return its address."""
         self.wait_for("Ctrl-C stops everything")
-        [(address, rest)] = re.findall(r"Semicircle is on (http://localhost:\d+) (.*)", self.said)
-        assert rest == "(Ctrl-C stops everything)"
+        [address] = re.findall(r"Semicircle is on (http://localhost:\d+) \(Ctrl-C stops everything\)", self.said)
         return str(address)
 
     def end(self) -> int:
@@ -104,15 +103,6 @@ class Place:
         found: dict[str, int] = json.loads((self.instance / "ports.json").read_text())
         return found
 
-    def has_run_before(self, data: Path, **ports: int) -> None:
-        """
-        Args:
-            data: what its PostgreSQL left.
-            ports: what it remembers.
-        """
-        copy_data(data, self.instance / "postgres")
-        (self.instance / "ports.json").write_text(json.dumps(ports))
-
     def start(self, **settings: object) -> Run:
         """Start `flask dev` with some settings changed."""
         factory = self.folder / "dev_app.py"
@@ -132,11 +122,9 @@ class Place:
             connection.autocommit = True
             cursor = connection.cursor()
             cursor.execute(JOB)
-            cursor.execute("SELECT lastval()")
-            number = cursor.fetchone()
 
             def is_done() -> bool:
-                cursor.execute("SELECT FROM procrastinate_jobs WHERE id = %s", number)
+                cursor.execute("SELECT FROM procrastinate_jobs WHERE id = lastval()")
                 return cursor.fetchone() is None
 
             wait_until(is_done, "the worker does the job")

@@ -15,7 +15,7 @@ from app.dev.commands import is_worth_a_line
 from app.dev.processes import read_pid
 from config import DevelopmentConfig
 from tests.databases import Environment, upgrade
-from tests.dev.dev_runs import ROOT, Place
+from tests.dev.dev_runs import ROOT, Place, copy_data
 
 pytestmark = pytest.mark.servers
 
@@ -66,7 +66,7 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
 def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_child_does(
     place: Place, migrated_data: Path
 ) -> None:
-    place.has_run_before(migrated_data)
+    copy_data(migrated_data, place.instance / "postgres")
     killed = place.start()
     address = killed.wait_until_it_serves()
     second = place.start()

@@ -114,25 +114,17 @@ def check(app: Flask) -> tuple[int, str]:
     return ran.exit_code, ran.output
 
 
-def test_the_check_sends_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_tells_what_the_server_refuses_and_sends_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check(app) == (1, "Error: SMTP_URL is not set: no mail is sent.\n")
     mailbox = AskingServer(PASSWORD)
     with asking(mailbox, "PLAIN") as server:
         as_user(app, monkeypatch, server, PASSWORD)
         assert check(app) == (0, "The mail server lets us in, and takes the sender.\n")
-    assert mailbox.messages == []
-
-
-def test_the_check_tells_what_the_server_refuses(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox = AskingServer(PASSWORD)
-    mailbox.refused, mailbox.reply = "MAIL FROM", b"553 5.7.1 Sender address rejected: not owned by auth user."
-    with asking(mailbox, "PLAIN") as server:
+        assert mailbox.messages == []
+        mailbox.refused, mailbox.reply = "MAIL FROM", b"553 5.7.1 Sender address rejected: not owned by auth user."
         as_user(app, monkeypatch, server, "another")
         assert check(app) == (1, f"Error: {REFUSED} AUTH, code 535 5.7.8; see the user and the password in SMTP_URL.\n")
         as_user(app, monkeypatch, server, PASSWORD)
         sender = "see that the account of SMTP_URL may send as MAIL_FROM"
         assert check(app) == (1, f"Error: {REFUSED} MAIL FROM, code 553 5.7.1; {sender}.\n")
     assert check(app) == (1, "Error: the mail server cannot be used: ConnectionRefusedError.\n")
-
-
-def test_there_is_nothing_to_check_without_a_server(app: Flask) -> None:
-    assert check(app) == (1, "Error: SMTP_URL is not set: no mail is sent.\n")
