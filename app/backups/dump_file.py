@@ -40,6 +40,12 @@ _OWNED = re.compile(rf"^\d+; \d+ \d+ {_KINDS}(.+)$", re.MULTILINE)
 _SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S+$", re.MULTILINE)
 _LARGE_OBJECTS = re.compile(r"^\d+; \d+ \d+ (?:BLOB|LARGE OBJECT)", re.MULTILINE)
 _NEEDED_FIRST = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA|EXTENSION) - (?!public ).*$", re.MULTILINE)
+# Statements of pg_dump, each in a line; of what is created, its first line.
+_OF_DATABASE = re.compile(
+    r"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|ALTER DATABASE|ALTER ROLE|COMMENT ON DATABASE"
+    r"|CREATE EXTENSION|CREATE EVENT TRIGGER|CREATE PUBLICATION|CREATE SUBSCRIPTION) .+",
+    re.MULTILINE,
+)
 
 
 class NotRestored(Exception):
@@ -112,10 +118,9 @@ def restore(dump: Dump, database: URL, server: int) -> None:
         NotRestored: it is damaged, or breaks a rule of its own, such as a foreign key; or the server failed.
     """
     version, program = dump.program
-    target = database.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    # The password is not on the command line, which every user of the machine can read.
-    settings = {"PGOPTIONS": SETTINGS} | ({"PGPASSWORD": str(database.password)} if database.password else {})
-    into = [*LEFT_OUT, f"--dbname={target}", str(dump.path)]
+    target, password = _address(database)
+    settings = {"PGOPTIONS": SETTINGS, **password}
+    into = [*LEFT_OUT, target, str(dump.path)]
     if version >= HAS_STATISTICS:
         into.insert(0, "--no-statistics")  # an older server cannot take them, and ANALYZE makes them
     if first := _NEEDED_FIRST.findall(dump.contents):
@@ -130,6 +135,23 @@ def restore(dump: Dump, database: URL, server: int) -> None:
     done = _run(program, [*options, *into], **settings)
     if done.returncode and (is_strict or not _is_unknown_setting_alone(done.stderr)):
         raise NotRestored(f"The dump cannot be restored: {_first_error(done.stderr)}")
+
+
+def _address(database: URL) -> tuple[str, dict[str, str]]:
+    """Return the option that names a database, and the password apart: every user of the machine reads the options."""
+    url = database.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    return f"--dbname={url}", {"PGPASSWORD": str(database.password)} if database.password else {}
+
+
+def statements(database: URL, options: list[str]) -> list[str]:
+    """Return the statements that pg_dump writes for what belongs to a database, and comes with no restore of a dump."""
+    target, password = _address(database)
+    _, program = max(_programs(NEWEST))
+    command = ["--schema-only", "--create", "--lock-wait-timeout=30s", *options, target]
+    done = _run(program.with_name("pg_dump"), command, **password)
+    if done.returncode:
+        raise NotRestored(f"The settings of {database.database} cannot be read: {_first_error(done.stderr)}")
+    return [statement.removesuffix(";") for statement in _OF_DATABASE.findall(done.stdout)]
 
 
 def _is_unknown_setting_alone(complaints: str) -> bool:

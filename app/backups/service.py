@@ -118,8 +118,8 @@ class Restore:
         dump, version = self._read(path, target)
         self._restore(dump, target, version)
         self._prove(dump, target)
-        with direct_connection(target) as restored, direct_connection(direct_engine()) as live:
-            self._say_what_is_left(swap.missing(live, restored, str(name)))
+        with direct_connection(direct_engine()) as live:
+            self._say_what_is_left(swap.missing(live, target))
         self._say(f"next: set DATABASE_URL to what you gave as --into, {name}; flask db upgrade; flask release doctor.")
 
     def _say_what_is_left(self, statements: list[str]) -> None:
