@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 
 from config import DevelopmentConfig, ProductionConfig, TestingConfig, from_environment
 from environment.values import ConfigError, secret_key
+from tests.test_config import BUCKETEER, CLOUDCUBE
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -44,18 +45,8 @@ def sample() -> dict[str, str]:
 
 
 def production(*families_left_out: str) -> dict[str, str]:
-    values = {name: value for name, value in sample().items() if not name.startswith(families_left_out or ("-",))}
-    addons = {
-        "BUCKETEER_BUCKET_NAME": "bucketeer-1",
-        "BUCKETEER_AWS_REGION": "eu-west-1",
-        "BUCKETEER_AWS_ACCESS_KEY_ID": "id",
-        "BUCKETEER_AWS_SECRET_ACCESS_KEY": "secret",
-        "CLOUDCUBE_URL": "https://cloud-cube.s3.amazonaws.com/abc123",
-        "CLOUDCUBE_ACCESS_KEY_ID": "id",
-        "CLOUDCUBE_SECRET_ACCESS_KEY": "secret",
-    }
-    kept = {name: value for name, value in addons.items() if not name.startswith(families_left_out or ("-",))}
-    return {**values, **kept, "SECRET_KEY": secrets.token_hex(32)}
+    values = {**sample(), **BUCKETEER, **CLOUDCUBE, "SECRET_KEY": secrets.token_hex(32)}
+    return {name: value for name, value in values.items() if not name.startswith(families_left_out or ("-",))}
 
 
 def read_by_the_configuration() -> set[str]:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import runpy
-import secrets
 import subprocess
 import sys
 import tomllib
@@ -15,6 +14,7 @@ import jsonschema
 import pytest
 
 import config
+from tests.test_config import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 
@@ -162,14 +162,7 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
     }
 
 
-PRODUCTION = {
-    "APP_SETTINGS": "config.ProductionConfig",
-    "SECRET_KEY": secrets.token_hex(32),
-    "DATABASE_URL": "postgres://u:p@127.0.0.1/n",
-    "S3_BUCKET": "bucket",
-    "AWS_ACCESS_KEY_ID": "id",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-}
+PRODUCTION = {**ENVIRONMENT, "DATABASE_URL": "postgres://u:p@127.0.0.1/n"}
 
 
 @pytest.mark.servers

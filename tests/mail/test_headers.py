@@ -36,30 +36,16 @@ def test_a_hostile_address_comes_into_no_header(
             assert "example" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "a=?b@example.com",
-        "=?utf-8?q?a@example.com",
-        "o'a{|}~`!#$%^&*/=?+_-@example.com",
-        f"{'a' * 64}@{'b' * 60}.example",
-    ],
-)
-def test_a_rare_address_is_the_only_one_in_the_header_as_the_wire_has_it(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
-    header, _, _ = bytes(message.compose(address, LETTER)).partition(b"\r\n\r\n")
-    assert [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))] == [
-        b"To: " + address.encode()
-    ]
-
-
-def test_what_a_header_would_not_write_letter_by_letter_is_refused(
+def test_a_rare_address_is_the_only_one_in_the_header_as_the_wire_has_it_and_another_is_refused(
     context: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the reason is another than an encoded word that we know by its look."""
     use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
+    rare = ("=?utf-8?q?a@example.com", "o'a{|}~`!#$%^&*/=?+_-@example.com", f"{'a' * 64}@{'b' * 60}.example")
+    for address in rare:
+        header, _, _ = bytes(message.compose(address, LETTER)).partition(b"\r\n\r\n")
+        to = [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))]
+        assert to == [b"To: " + address.encode()]
     monkeypatch.setattr(message, "ENCODED_WORD", re.compile("(?!)"))
     with pytest.raises(MailRefused, match="another one in a header"):
         message.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
