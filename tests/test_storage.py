@@ -135,11 +135,12 @@ def test_what_is_no_listing_is_one_error_in_a_sentence(open_store: Open, answer:
 
 
 @pytest.mark.parametrize(
-    "answer", [(302, HTML), (404, "<Error><Code>NoSuchBucket</Code></Error>"), (403, "<Error><Code>AccessDenied")]
+    ("status", "text"),
+    [(302, HTML), (404, HTML), (404, "<Error><Code>NoSuchBucket</Code></Error>"), (403, "<Error><Code>AccessDenied")],
 )
-def test_a_deletion_that_the_store_does_not_confirm_is_no_deletion(open_store: Open, answer: tuple[int, str]) -> None:
+def test_a_deletion_that_the_store_does_not_confirm_is_no_deletion(open_store: Open, status: int, text: str) -> None:
     """Its job tries again. Something on the way that knows no such path must not end it."""
-    open_store(Store(answer=answer))
+    open_store(Store(answer=(status, text)))
     with pytest.raises(StorageUnavailable):
         storage.delete(KEYS[0])
 
@@ -152,61 +153,42 @@ def test_a_store_that_stays_busy_is_one_error_after_two_attempts(open_store: Ope
     assert running.objects == {}
 
 
-# What a machine may have for Amazon, as variables that can stand together.
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
+# What a machine may have for Amazon: files in ~/.aws, and variables.
 ADDRESS = "[default]\nendpoint_url = http://127.0.0.1:1\ns3 =\n  addressing_style = virtual"
-MACHINES: dict[str, Callable[[Path], dict[str, str]]] = {
-    "files that nobody can read": lambda home: {
-        "HOME": having(home, config="not a [file", credentials="not a [file"),
-        "AWS_PROFILE": "nobody",
-    },
-    "no files": lambda home: {"AWS_CONFIG_FILE": str(home), "AWS_SHARED_CREDENTIALS_FILE": str(home / "x")},
-    "files with another address": lambda home: {"HOME": having(home, config=ADDRESS, credentials=ADDRESS)},
-    "a model of another protocol": lambda home: {
-        "HOME": having(home, **{"models/s3/2006-03-01/service-2.json": "{not a model"})
-    },
-    "other addresses and ways": lambda home: {
-        "AWS_ENDPOINT_URL_S3": "nonsense",
-        "AWS_DEFAULT_REGION": "not a region!",
-        "AWS_USE_FIPS_ENDPOINT": "true",
-        "AWS_CA_BUNDLE": str(home / "x"),
-        "REQUESTS_CA_BUNDLE": " ",
-        **dict.fromkeys(PROXIES, "http://127.0.0.1:1"),
-        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
-        "AWS_MAX_ATTEMPTS": "many",
-        "AWS_SESSION_TOKEN": "token",
-    },
+FILES = {
+    "files that nobody can read": dict.fromkeys(("config", "credentials"), "not a [file"),
+    "files with another address": dict.fromkeys(("config", "credentials"), ADDRESS),
+    "a model of another protocol": {"models/s3/2006-03-01/service-2.json": "{not a model"},
+}
+VARIABLES = {
+    "AWS_PROFILE": "nobody",
+    "AWS_ENDPOINT_URL_S3": "nonsense",
+    "AWS_DEFAULT_REGION": "not a region!",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_CA_BUNDLE": "/gone",
+    "REQUESTS_CA_BUNDLE": " ",
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:1"),
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
+    "AWS_MAX_ATTEMPTS": "many",
+    "AWS_SESSION_TOKEN": "token",
 }
 
 
-def having(home: Path, **files: str) -> str:
-    """Return the home folder, with these files in .aws."""
-    for name, text in files.items():
-        file = home / ".aws" / name.replace("__", "/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return str(home)
-
-
-@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("variables", [{}, VARIABLES], ids=["no variable", "variables"])
+@pytest.mark.parametrize("files", FILES.values(), ids=FILES)
 def test_what_the_machine_has_for_amazon_neither_breaks_nor_redirects_an_upload(
-    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], variables: dict[str, str]
 ) -> None:
-    for name, value in MACHINES[machine](tmp_path).items():
+    for name, text in files.items():
+        (tmp_path / ".aws" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".aws" / name).write_text(text)
+    for name, value in {"HOME": str(tmp_path), **variables}.items():
         monkeypatch.setenv(name, value)
     running = open_store(AMAZON)
     storage.put(KEYS[0], CONTENT, "image/webp")
     assert running.objects == {KEYS[0]: CONTENT}
     assert running.requests == [("PUT", f"/{BUCKET}/{KEYS[0]}")]
-
-
-def test_what_the_machine_has_for_amazon_does_not_change_amazons_own_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for machine in MACHINES.values():
-        for name, value in machine(tmp_path).items():
-            monkeypatch.setenv(name, value)
-    amazon = bucket_at(0, S3_ADDRESSING="virtual")
+    amazon = bucket_at(0, S3_ADDRESSING="virtual")  # nor is its own address another one
     amazon._config["S3_ENDPOINT_URL"] = None
     address = amazon.client.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": KEYS[0]})
     assert address.startswith(f"https://{BUCKET}.s3.amazonaws.com/{KEYS[0]}?")
