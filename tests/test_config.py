@@ -214,7 +214,7 @@ def test_only_development_debugs_and_has_defaults(name: str) -> None:
 
 
 class OfTests(TestingConfig):
-    """A class of one's own."""
+    """Stand for a class of one's own."""
 
 
 @pytest.mark.parametrize("name", PLATFORMS)

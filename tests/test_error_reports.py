@@ -62,7 +62,7 @@ run(sys.argv[1])
 
 @pytest.fixture
 def sentry() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that takes envelopes: its DSN, and what it was sent."""
+    """Run a server that takes envelopes. Yield its DSN, and what it was sent."""
     received: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -21,7 +21,7 @@ LIMIT = Limit("test", 3, timedelta(seconds=20))
 
 @pytest.fixture(autouse=True)
 def context(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In the transaction of a test, unless it has a database of its own."""
+    """Work in the transaction of a test, unless it has a database of its own."""
     if "migrated_environment" in request.fixturenames:
         yield
         return

@@ -11,7 +11,7 @@ EXCERPT = "column \"x\" does not exist\nLINE 1: SELECT x FROM users WHERE email 
 
 
 class OfTheDriver(Exception):
-    """As psycopg2's, which cannot be made with diagnostics."""
+    """Stand for psycopg2's, which cannot be made with diagnostics."""
 
     diag = None
 

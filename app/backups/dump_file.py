@@ -155,7 +155,7 @@ def statements(database: URL, options: list[str]) -> list[str]:
 
 
 def _is_unknown_setting_alone(complaints: str) -> bool:
-    """Tell whether pg_restore, which went on, complains of nothing but the setting that the server does not know."""
+    """Tell if pg_restore, which went on, complains of nothing but the setting that the server does not know."""
     known = len(_UNKNOWN_SETTING.findall(complaints))
     return known > 0 and complaints.count("error: ") == known
 

@@ -129,7 +129,7 @@ def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> li
 
 @contextmanager
 def _lock(checkout: Checkout) -> Iterator[None]:
-    """One `flask dev` a checkout. The kernel frees the lock with the process, so it is never stale."""
+    """Allow one `flask dev` a checkout. The kernel frees the lock with the process, so it is never stale."""
     path = checkout.instance / "dev.lock"
     with path.open("a") as file:
         try:

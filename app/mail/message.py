@@ -37,21 +37,14 @@ ENCODED_WORD = re.compile(r"=\?.*\?=")
 
 @dataclass(frozen=True)
 class Letter:
-    """
-    Args:
-        paragraphs: plain sentences.
-        link: what the reader is asked to open; None for a letter that only tells something.
-        action: what the link does, as words on a button.
-    """
-
     subject: str
-    paragraphs: Sequence[str]
-    link: str | None = None
-    action: str = ""
+    paragraphs: Sequence[str]  # plain sentences
+    link: str | None = None  # that the reader is asked to open; None of a letter that only tells something
+    action: str = ""  # what the link does, as words on a button
 
 
 def is_enabled() -> bool:
-    """Return whether letters can be sent. Where they cannot, no page offers what needs one."""
+    """Tell if letters can be sent. Where they cannot, no page offers what needs one."""
     return current_app.config["SMTP_SERVER"] is not None or current_app.config["MAIL_FOLDER"] is not None
 
 

@@ -14,7 +14,7 @@ from tools.attack.schema import CASES, schema_sentences, shortcomings
 
 
 def scenario(*statuses: int, failed: str | None = None, mode: str = "positive", text: str = "") -> str:
-    """A line as schemathesis writes it, of GETs of one path; of the first the answer fails a check."""
+    """Write a line as schemathesis does, of GETs of one path; of the first the answer fails a check."""
     cases: dict[str, Any] = {}
     interactions: dict[str, Any] = {}
     for number, status in enumerate(statuses):

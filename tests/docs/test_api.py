@@ -22,7 +22,7 @@ COMMANDS = re.findall(r"^curl .*$", PAGE.read_text(), re.MULTILINE)
 
 @pytest.fixture
 def shell(migrated: Flask, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a shell that has a token."""
+    """Yield the environment of a shell that has a token."""
     user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
     token = access_tokens.make_token(user.id, "curl", ["read", "write"], 30, CLIENT)
     server = make_server("127.0.0.1", 0, migrated, threaded=True)

@@ -28,7 +28,7 @@ TESTS = [
 
 
 class Checkout:
-    """A copy of this checkout, in which the commands of the guide are run."""
+    """Run the commands of the guide in a copy of this checkout."""
 
     def __init__(self, folder: Path, environment: Environment, log: Path) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ def test_the_worked_feature_passes(checkout: Checkout) -> None:
 
 
 def translate(checkout: Checkout) -> None:
-    """What `make translations` does, before and after somebody wrote the Korean."""
+    """Run `make translations` before and after somebody wrote the Korean."""
     command = ("make", "--silent", "--assume-old=install", "translations", f"BIN={Path(sys.executable).parent}")
     checkout.run(*command)
     path = checkout.folder / CATALOG

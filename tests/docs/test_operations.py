@@ -72,7 +72,7 @@ ALL = list(dict.fromkeys(command for page in PAGES for command in commands(page)
 
 
 class Place:
-    """A service, and the environment of a shell beside it."""
+    """Hold a service, and the environment of a shell beside it."""
 
     def __init__(self, app: Flask, environment: Environment, url: str, folder: Path) -> None:
         self._app = app
@@ -102,7 +102,7 @@ class Place:
         }
 
     def run(self, command: str) -> tuple[int, str]:
-        """The exit code, and what was printed. A single `flask` command runs in this process, which has it imported."""
+        """Return the exit code, and what was printed. A single `flask` command runs in this process."""
         with closing(psycopg2.connect(self._database)) as victim:
             for word, value in {**self._given, "PID": str(victim.info.backend_pid)}.items():
                 command = re.sub(rf"(?<![\w$]){re.escape(word)}(?![\w=])", value.replace("\\", r"\\"), command)

@@ -48,7 +48,7 @@ def tables() -> Iterator[dict[str, list[str]]]:
 
 
 def recipe(platform: str) -> str:
-    """What is said to type there."""
+    """Return what is said to type there."""
     _, _, what_to_type = PAGE.partition("\n## What to type\n")
     found = re.search(rf"^\*\*{re.escape(platform)}\*\*.*?(?=^\*\*|^## )", what_to_type, re.MULTILINE | re.DOTALL)
     assert found, platform

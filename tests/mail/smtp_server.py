@@ -67,7 +67,7 @@ def let_in(server: object, session: object, envelope: object, mechanism: str, gi
 
 
 class RefusingServer(SMTP):
-    """It refuses the step that its mailbox names, with that reply: all lines of it, in whatever letters."""
+    """Refuse the step that the mailbox names, with its reply: all lines of it, in whatever letters."""
 
     async def push(self, status: Any) -> None:
         greets = isinstance(status, str) and status.startswith("220 ")
@@ -98,11 +98,7 @@ for _command in ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"):
 def smtp_server(
     mailbox: Mailbox, tls: str = "none", certificate: Path | None = None, kind: type[SMTP] = SMTP, **given: Any
 ) -> Iterator[SmtpServer]:
-    """
-    Args:
-        certificate: a file with a key and its certificate, for "starttls" and "implicit".
-        given: options of `kind`.
-    """
+    """Run a server. The file of a certificate holds its key too, and is for "starttls" and "implicit"."""
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -21,7 +21,7 @@ CHALLENGE = b"<1896.697170952@message.example>"  # RFC 2195
 
 
 class AskingServer(Mailbox):
-    """It knows one mechanism, and a password."""
+    """Know one mechanism, and a password."""
 
     def __init__(self, password: str) -> None:
         super().__init__()
