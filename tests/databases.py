@@ -30,11 +30,7 @@ _emptied: list[str] = []  # databases of this process that are free for the next
 
 @contextmanager
 def empty_database(environment: Environment) -> Iterator[Environment]:
-    """Yield the environment with a database that holds nothing.
-
-    Args:
-        environment: of the run's servers.
-    """
+    """Yield the environment with a database that holds nothing."""
     name = _emptied.pop() if _emptied else _create(environment)
     yield _environment(environment, name)
     _empty(environment, name)
@@ -43,13 +39,7 @@ def empty_database(environment: Environment) -> Iterator[Environment]:
 
 @contextmanager
 def copied_database(environment: Environment, template: str, options: str = "") -> Iterator[Environment]:
-    """Yield the environment with a copy of a database.
-
-    Args:
-        environment: of the run's servers.
-        template: see `at_revision`.
-        options: of CREATE DATABASE.
-    """
+    """Yield the environment with a copy of a database, such as `at_revision` has built."""
     name = _create(environment, template, options)
     try:
         yield _environment(environment, name)
@@ -77,9 +67,6 @@ def at_revision(environment: Environment, revision: str = "head") -> str:
 
 def template(environment: Environment, name: str, build: Callable[[Environment], None], base: str = "template0") -> str:
     """Return the name of a database to copy; the first worker of the run that needs it builds it, the others wait.
-
-    Args:
-        base: what `build` begins with; another template, or PostgreSQL's own, which is empty.
 
     CREATE DATABASE fails while anybody is connected to the template. So nobody can connect once it is built, which also
     tells that it is complete, and sessions that the builder left open are ended.

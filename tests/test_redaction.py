@@ -44,13 +44,10 @@ def test_what_only_looks_like_one_is_kept() -> None:
         assert redact(text) == text
 
 
-def test_a_cause_is_the_class_and_the_last_line_of_the_message() -> None:
+def test_a_cause_is_the_class_and_the_last_line_of_the_message_and_of_the_database_what_the_server_says() -> None:
     assert cause(ValueError("first\nlast of a@b.c")) == "ValueError: last of (not logged)"
     assert cause(ValueError()) == "ValueError"
     assert len(cause(ValueError("x" * 9_999))) == LONGEST_CAUSE
-
-
-def test_of_the_database_it_is_what_the_server_says_and_no_value_of_the_row() -> None:
     of_driver = UniqueViolation("duplicate key\nDETAIL:  Key (email)=(a@b.c) already exists.\n")
     told = cause(IntegrityError("INSERT INTO users", {}, of_driver, hide_parameters=True))
     assert told == "UniqueViolation: duplicate key"

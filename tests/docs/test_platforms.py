@@ -55,16 +55,13 @@ def recipe(platform: str) -> str:
     return found[0]
 
 
-def test_each_table_has_every_platform_and_no_empty_field() -> None:
+def test_each_table_has_every_platform_and_no_empty_field_and_says_what_was_read_and_of_when() -> None:
     found = list(tables())
     assert len(found) == 3
     for table in found:
         assert list(table) == ["platform", *PLATFORMS, "plain server"]
         assert all(len(row) == len(table["platform"]) and all(row) for row in table.values())
-
-
-def test_each_platform_says_what_was_read_and_of_when() -> None:
-    [*_, sources] = tables()
+    sources = found[-1]
     assert sources.pop("platform")[:2] == ["what was read", "as of"]
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d|this commit", of) for _, of, _ in sources.values())
 
@@ -146,12 +143,11 @@ def test_fly_toml_is_read_as_it_is_meant() -> None:
     assert check["path"] == "/readyz"
 
 
-def test_clever_cloud_listens_on_the_port_of_python() -> None:
-    """9000 with a command of one's own, and PORT is read-only (reference-environment-variables.md:22-40, 346)."""
-    assert f'CC_RUN_COMMAND "{PROCFILE["web"]} --bind 0.0.0.0:9000"' in recipe("Clever Cloud")
+def test_the_port_and_the_number_of_processes_are_set_where_the_platform_would_choose_them() -> None:
+    """Scalingo would start 32 in its largest container (python-buildpack v347, vendor/WEB_CONCURRENCY.sh:69-100).
 
-
-def test_the_number_of_processes_is_set_where_the_platform_would_choose_it() -> None:
-    """Scalingo would start 32 in its largest container (python-buildpack v347, vendor/WEB_CONCURRENCY.sh:69-100)."""
+    Clever Cloud takes 9000 of a command of one's own: PORT is read-only (reference-environment-variables.md:346).
+    """
     assert "WEB_CONCURRENCY=2" in recipe("Scalingo")
     assert "WEB_CONCURRENCY=2" in recipe("Render")
+    assert f'CC_RUN_COMMAND "{PROCFILE["web"]} --bind 0.0.0.0:9000"' in recipe("Clever Cloud")
