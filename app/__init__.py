@@ -76,14 +76,7 @@ FIGURES = {**note_figures.FIGURES, **todo_figures.FIGURES, **wordcount_figures.F
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Create the application.
-
-    Args:
-        config: the settings of a test; None reads the environment.
-
-    Raises:
-        ConfigError: a variable of the environment is missing or unusable.
-    """
+    """Create the application by the environment, or by the settings of a test. Raises: ConfigError."""
     try:
         config = config or from_environment(os.environ)
     except ConfigError as error:

@@ -36,11 +36,8 @@ class Cursor:
     def parse(cls, text: str, bounds: Sequence[range]) -> "Cursor":
         """Read the cursor that `str()` wrote into `?before=`, such as "17", "-3-17" or "1-1700000000000000-17".
 
-        Args:
-            bounds: the values that each part of the list's sort key can have.
-
-        Raises:
-            ValueError: the text is not a cursor of this list.
+        The bounds are the values that each part of the list's sort key can have. Raises: ValueError: it is not a cursor
+        of this list.
         """
         match = re.fullmatch("-".join([_NUMBER] * len(bounds)), text)
         key = tuple(map(int, match.groups())) if match else ()

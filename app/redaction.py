@@ -19,11 +19,7 @@ _EMAIL = re.compile(r"[^\s@<>()\"'=,;:/]{1,64}@[^\s@<>()\"'=,;:/]{1,255}")
 
 
 def redact(text: str, *, keep_links: bool = False) -> str:
-    """Return the text without secrets and addresses.
-
-    Args:
-        keep_links: in development, where app/mail/message.py prints what it would send.
-    """
+    """Return the text without secrets and addresses; links are kept in development, which prints what it would send."""
     if "DETAIL:" in text or "LINE " in text:
         text = _QUOTED_BY_POSTGRES.sub(rf"\1 {NOT_LOGGED}", text)
     if keep_links:

@@ -69,12 +69,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def regions(language: str, now: datetime) -> tuple[Region, ...]:
-    """List each region with its zones as (IANA name, "Seoul (UTC+9)"), from west to east.
-
-    Args:
-        language: of the places' names, "ko" or "en".
-        now: an aware datetime; offsets change with summer time.
-    """
+    """List each region with its zones as (IANA name, "Seoul (UTC+9)"), from west to east, by the offsets of now."""
     return _regions(language, now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0))
 
 

@@ -25,14 +25,9 @@ NICKNAME = "하늘반달"
 
 
 def create(password: str, portables: Sequence[Portable]) -> User:
-    """Make the account with its notes, todos and word counts. Its address is confirmed.
+    """Make the account with its notes, todos and word counts. Its address is confirmed; its password was checked.
 
-    Args:
-        password: has passed the rules of the form.
-        portables: the features' modules, as for an import.
-
-    Raises:
-        EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.
+    Raises: EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.
     """
     user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
     now: datetime = db.session.execute(select(func.now())).scalar_one()

@@ -15,14 +15,9 @@ ROW = 8  # ports that are claimed together; the longest row that a server needs 
 
 
 def find_free(count: int, *, offset: int = 0) -> list[int]:
-    """Return ports in a row that nothing listens on, and that no other process is given while we live.
+    """Return up to ROW ports in a row that nothing listens on, and that no other process is given while we live.
 
-    Args:
-        count: how many, at most 8.
-        offset: each port plus this one is free as well.
-
-    Raises:
-        DevError: there are not that many.
+    Each port plus the offset is free as well. Raises: DevError: there are not that many.
     """
     rows = range(FIRST, END, ROW)
     for first in secrets.SystemRandom().sample(rows, len(rows)):

@@ -59,8 +59,7 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
         durable: False is faster, may lose data in a crash, and allows two-phase commit: for tests.
         may_create_databases: lets the role make them, and replication slots too, in data that is made now.
 
-    Raises:
-        DevError: it cannot start. Interrupted: the developer asked for the end.
+    Raises: DevError: it cannot start. Interrupted: the developer asked for the end.
     """
     directory = directory.resolve()
     binaries = programs()
@@ -183,8 +182,7 @@ def popen_options() -> dict[str, Any]:
 def open_folders(readable: Iterable[Path], reachable: Iterable[Path]) -> None:
     """Let that user read some folders, with all that is in them, and reach others. Does nothing unless we are root.
 
-    Args:
-        reachable: every folder above these (and above `readable`) gets x: it can be passed through and not be listed.
+    Every folder above them gets x: it can be passed through and not be listed.
     """
     if os.geteuid() != 0:
         return

@@ -90,8 +90,7 @@ class Child:
 def spawn(command: Sequence[str], *, log: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
     """Start a command in a session of its own, so that Ctrl-C in the terminal reaches only `flask dev`.
 
-    Args:
-        log: a file that its output replaces; without one it writes to our terminal.
+    Its output replaces the log; without one it goes to our terminal.
     """
     options |= {"stdin": subprocess.DEVNULL, "start_new_session": True}
     if log is None:

@@ -75,11 +75,7 @@ def start(
 ) -> Child:
     """Start a server that stores objects in `bucket`, of which anybody can read those under `photos/`.
 
-    Args:
-        directory: the data; made when it is missing. The log and the process id go beside it.
-
-    Raises:
-        DevError: it cannot start. Interrupted: the developer asked for the end.
+    The directory is made when it is missing; the log and the process id go beside it. Raises: DevError, Interrupted.
     """
     directory = directory.resolve()
     program = Path(sys.executable).parent / "weed"

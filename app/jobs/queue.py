@@ -121,8 +121,7 @@ def nightly(
 ) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
     """Register a task that runs every night, once however many workers defer it, and is retried on these errors.
 
-    Args:
-        old_name: its name in the previous release, whose jobs may still be queued.
+    The old name is that of the previous release, whose jobs may still be queued.
     """
     task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
@@ -131,8 +130,7 @@ def nightly(
 def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: str | int) -> None:
     """Add a job to the session's transaction. It exists once that commits, and never if it is rolled back.
 
-    Args:
-        after: how long it waits at least, such as {"hours": 1}.
+    It waits at least as long as `after` says, such as {"hours": 1}.
 
     Raises: KeyError: no task has this name; SQLAlchemyError as any other statement of the transaction.
     """

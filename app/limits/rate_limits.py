@@ -116,11 +116,7 @@ _GIVE_BACK = text("UPDATE rate_limits SET full_at = full_at - :refill WHERE id =
 def take(limit: Limit, key: str | int) -> Standing:
     """Take a token, in a transaction of its own. Call it before the request has changed anything.
 
-    Args:
-        key: whose bucket: a user's id, an email address, `app.web.proxy.client_network()`.
-
-    Raises:
-        RateLimited: the bucket is empty. Nothing was changed.
+    The key is a user's id, an email address or `app.web.proxy.client_network()`. Raises: RateLimited.
     """
     window = limit.capacity * limit.refill
     parameters = {"id": _bucket_id(limit, key), "refill": limit.refill, "window": window}

@@ -78,8 +78,7 @@ def send(address: str, letter: Letter, tag: str = "") -> bool:
 
     A worker has no reader whose language is current, so the caller sets it (`force_locale`).
 
-    Args:
-        tag: comes back in a header if the letter does (app/accounts/bounces.py).
+    The tag comes back in a header if the letter does (app/accounts/bounces.py).
 
     Returns:
         False when the server says that mail to this address will never arrive.

@@ -144,7 +144,7 @@ def test_words_are_weighed() -> None:
         "550 not permitted <no-such-user@example.com>",
         "550 mailbox full, user unknown",
         "550 5.1.1.7 is listed",  # an address of the internet protocol
-        "550 5.1.1234 x",
+        *("550 5.1.1234 x", "550 5.1.2 no such system", "550 5.4.1 no answer", "550 5.4.4 no route"),
         "550-5.1.1 no such user\n550 5.7.1 and you are not trusted",
         "x" * 1_000_000,
     )
