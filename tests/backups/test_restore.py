@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from app import create_app
 from config import TestingConfig
-from tests.backups.shop import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
+from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
 from tests.databases import upgrade
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]

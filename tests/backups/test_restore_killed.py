@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.backups.shop import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, ROOT, Shop, run
+from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, ROOT, Shop, run
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]

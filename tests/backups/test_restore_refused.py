@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from sqlalchemy import make_url
 
-from tests.backups.shop import PROGRAMS, Shop, as_superuser, pg_dump, run
+from tests.backups.conftest import PROGRAMS, Shop, as_superuser, pg_dump, run
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]

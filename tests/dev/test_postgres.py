@@ -11,7 +11,7 @@ import pytest
 
 from app.dev import ports, postgres
 from app.dev.processes import Child, DevError
-from tests.dev.dev_runs import copy_data
+from tests.dev.conftest import copy_data
 
 pytestmark = pytest.mark.servers
 
