@@ -63,7 +63,7 @@ def test_a_recipient_that_the_server_refuses_for_good_is_noted_and_the_owner_is_
 def test_a_refusal_of_us_says_nothing_of_the_mailbox_and_the_letter_is_tried_again(
     post: Post, client: Visitor, alice: User, step: str
 ) -> None:
-    """tests/mail/replies.py has what servers say."""
+    """tests/mail/test_replies.py has what servers say."""
     client.submit("/forgot-password", email=ALICE)
     setattr(post.mailbox, step, "550 relay not permitted")
     with pytest.raises(RelayRefused):
