@@ -40,7 +40,7 @@ def create_app():
 
 
 class OwnHistory:
-    """The code of today, on revisions that a test may change.
+    """Run the code of today, on revisions that a test may change.
 
     Attributes:
         metadata: the models, with which the schema is compared.

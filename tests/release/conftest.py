@@ -1,6 +1,5 @@
 """A database for each test, and migrations of the test's own."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +12,6 @@ from tests.release import dumps
 from tests.release import shop as shop_models
 from tests.release.migrating import Database, connected
 from tests.release.model_project import ModelProject, model_project
-from tests.release.ordinary_project import ROWS, Shop
 from tests.release.revision_corpus import stage
 from tests.release.rows import fill
 
@@ -80,50 +78,6 @@ def corpus_copy(server_environment: Environment, corpus: str) -> Iterator[Databa
 def fill_tables(environment: Environment) -> None:
     with connected(environment):
         fill()
-
-
-@pytest.fixture(scope="session")
-def plain_project(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of an ordinary Flask-Migrate project, which knows nothing of app.release."""
-    folder = tmp_path_factory.mktemp("plain")
-    Shop(folder, server_environment).begin()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def adopted_project(
-    plain_project: Path, server_environment: Environment, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Return the same with a copy of app.release, which Python has compiled."""
-    folder = tmp_path_factory.mktemp("adopted")
-    shutil.copytree(plain_project, folder, dirs_exist_ok=True)
-    shop = Shop(folder, server_environment)
-    shop.adopt()
-    shop.flask("release", "--help")
-    return folder
-
-
-@pytest.fixture
-def shop_environment(server_environment: Environment, plain_project: Path) -> Iterator[Environment]:
-    """Yield the database of that project, migrated by plain Flask-Migrate, with 2,000 users."""
-
-    def build(environment: Environment) -> None:
-        Shop(plain_project, environment).flask("db", "upgrade")
-        with connected(environment) as database:
-            database.execute(ROWS)
-
-    with copied_database(server_environment, template(server_environment, "plain_shop", build)) as environment:
-        yield environment
-
-
-@pytest.fixture
-def plain_shop(shop_environment: Environment, plain_project: Path, tmp_path: Path) -> Shop:
-    return Shop(shutil.copytree(plain_project, tmp_path / "shop"), shop_environment)
-
-
-@pytest.fixture
-def shop(shop_environment: Environment, adopted_project: Path, tmp_path: Path) -> Shop:
-    return Shop(shutil.copytree(adopted_project, tmp_path / "shop"), shop_environment)
 
 
 @pytest.fixture

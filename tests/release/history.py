@@ -76,7 +76,7 @@ def revision_text(revision: str, down: Down, up: str = "pass", constants: str = 
 def write_revision(folder: Path, revision: str, down: Down, up: str = "pass", constants: str = EXPAND) -> Path:
     """Write a revision into a folder of migrations."""
     versions = folder / "versions"
-    versions.mkdir(exist_ok=True)
+    versions.mkdir(parents=True, exist_ok=True)
     path = versions / f"{revision}_step.py"
     path.write_text(revision_text(revision, down, up, constants))
     return path

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from alembic import op
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -103,14 +104,14 @@ def _running(database: Database, script: Script) -> Iterator[Connection]:
 
 
 def try_out_by_plain_alembic(database: Database, script: Script, question: str) -> object:
-    """Run it as Alembic does without app.release, ask, and roll it back if it did not commit: nobody judges it, and no
-    lock_timeout is set.
-    """
-    options = {"deadline": Deadline(SECONDS), "blockers": Blockers(), "transaction_per_migration": True}
-    with database.engine.connect() as connection:
-        migration = MigrationContext.configure(connection, opts=options)
-        with Operations.context(migration), migration.begin_transaction(_per_migration=True):
-            script.module.upgrade()
-            answer: object = connection.scalar(text(question))
-            connection.rollback()
-    return answer
+    """Run it without app.release, ask, and roll it back if it did not commit: nobody judges it."""
+    answers: list[object] = []
+
+    def upgrade() -> None:
+        script.module.upgrade()
+        connection = op.get_bind()
+        answers.append(connection.scalar(text(question)))
+        connection.rollback()
+
+    Database(database.engine, database.engine).migrate(upgrade)
+    return answers[0]

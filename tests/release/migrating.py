@@ -1,8 +1,10 @@
 """Running operations as a migration does, on a database of the test's own."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import StringIO
+from threading import Event
 from typing import Any
 
 from alembic.operations import Operations
@@ -97,6 +99,27 @@ def sent_statements() -> Iterator[list[str]]:
         yield sent
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def traffic(writers: int, write: Callable[[int, int], object]) -> Iterator[None]:
+    """Call write(writer, turn) again and again in a thread each, while the block runs. No call may fail."""
+    is_over = Event()
+
+    def serve(writer: int) -> int:
+        turn = 0
+        while not is_over.is_set():
+            write(writer, turn)
+            turn += 1
+        return turn
+
+    with ThreadPoolExecutor(writers) as threads:
+        serving = [threads.submit(serve, writer) for writer in range(writers)]
+        try:
+            yield
+        finally:
+            is_over.set()
+        assert min(served.result() for served in serving) > 10
 
 
 def printed(upgrade: Callable[[], object]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import flask_migrate
 from flask import Flask
 from ruff import find_ruff_bin  # type: ignore[import-untyped]
-from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy import MetaData, create_engine
 
 from app import release
 from app.release import live
@@ -31,10 +31,11 @@ INI = "[alembic]\nfile_template = %%(rev)s_%%(slug)s\npath_separator = os\nrevis
 
 
 class ModelProject:
-    """
+    """Work with the project.
+
     Args:
         folder: of its migrations; revision 0001 is applied.
-        environment: of a database that holds the tables of shop.models() and their rows.
+        database: that holds the tables of shop.models() and their rows.
     """
 
     def __init__(self, app: Flask, folder: Path, database: Database) -> None:
@@ -159,9 +160,5 @@ def model_project(environment: Environment, folder: Path) -> Iterator[ModelProje
         try:
             yield ModelProject(app, folder, Database(engine, migrating))
         finally:
-            dispose(engine, migrating)
-
-
-def dispose(*engines: Engine) -> None:
-    for engine in engines:
-        engine.dispose()
+            engine.dispose()
+            migrating.dispose()

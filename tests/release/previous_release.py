@@ -104,11 +104,7 @@ def upgrade(checkout: Path) -> str:
     }
     for command in ("upgrade", "current"):
         done = subprocess.run(
-            [sys.executable, "-m", "flask", "db", command],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
+            [sys.executable, "-m", "flask", "db", command], cwd=ROOT, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]

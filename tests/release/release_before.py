@@ -37,7 +37,7 @@ BETWEEN = 0.03  # seconds between two rounds, which would else take half of the 
 
 
 class ReleaseBefore:
-    """Made before the step, from a schema whose tables have rows."""
+    """Stand for the code of before; made before the step, from a schema whose tables have rows."""
 
     def __init__(self, engine: Engine) -> None:
         metadata = MetaData()

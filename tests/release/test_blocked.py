@@ -1,12 +1,19 @@
-"""Step back at once from a table that somebody holds, try again, and say who is in the way."""
+"""Step back from a table that somebody holds, and end a step that holds up a request for long, and say who it is."""
 
 import re
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from app.release.blockers import LONGEST_WAIT, watch_blockers
+from app.release.deadline import Deadline
+from app.release.errors import RequestsHeldUp
+from app.release.retry import with_lock_retries
 from tests.databases import Environment
 from tests.release.checkout import OwnHistory
 from tests.release.migrating import LOCK_KEY, Database
@@ -27,14 +34,16 @@ HOLDS_RUNS = (
 
 @pytest.fixture
 def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
+    """Return a history whose first revision has run."""
     checkout = OwnHistory(tmp_path, environment)
     checkout.forget_history()
-    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int); CREATE TABLE runs (revision text)")')
+    tables = "CREATE TABLE things (id int); INSERT INTO things VALUES (1), (2); CREATE TABLE runs (revision text)"
+    checkout.write_revision(1, f'op.execute("{tables}")')
     assert checkout.flask("db", "upgrade").returncode == 0
-    checkout.write_revision(2, "op.execute(\"INSERT INTO runs VALUES ('0002')\")")
     return checkout
 
 
+BEFORE_IT = "op.execute(\"INSERT INTO runs VALUES ('0002')\")"
 ONLINE = ("add_column_online('things', sa.Column('colour', sa.Text))",)
 PLAIN = ("op.execute(\"INSERT INTO runs VALUES ('0003')\")", "op.execute('ALTER TABLE things ADD colour text')")
 
@@ -42,9 +51,8 @@ either_way = pytest.mark.parametrize("step", [ONLINE, PLAIN], ids=["online", "pl
 
 
 @either_way
-def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
-    checkout: OwnHistory, database: Database, step: tuple[str, ...]
-) -> None:
+def test_it_goes_on_when_the_way_is_free(checkout: OwnHistory, database: Database, step: tuple[str, ...]) -> None:
+    checkout.write_revision(2, BEFORE_IT)
     checkout.write_revision(3, *step)
     with ExitStack() as stack:
         with database.holding("SET LOCAL application_name = 'the-report'; SELECT count(*) FROM things"):
@@ -62,7 +70,7 @@ def test_it_goes_on_at_the_blocked_step_when_the_way_is_free(
 @either_way
 def test_nobody_queues_behind_it_for_long(checkout: OwnHistory, database: Database, step: tuple[str, ...]) -> None:
     """Every reader waits behind an ALTER that waits: without the limit, as long as the report takes."""
-    checkout.write_revision(3, *step)
+    checkout.write_revision(2, *step)
     with (
         database.holding("SELECT count(*) FROM things"),
         checkout.running("db", "upgrade", "-x", "deadline=4") as release,
@@ -77,9 +85,8 @@ def test_nobody_queues_behind_it_for_long(checkout: OwnHistory, database: Databa
 
 
 @pytest.mark.parametrize("step", [pytest.param(ONLINE, marks=pytest.mark.smoke), PLAIN], ids=["online", "plain"])
-def test_at_the_deadline_it_ends_red_at_a_whole_revision_and_names_the_blocker(
-    checkout: OwnHistory, database: Database, step: tuple[str, ...]
-) -> None:
+def test_at_the_deadline_it_names_the_blocker(checkout: OwnHistory, database: Database, step: tuple[str, ...]) -> None:
+    checkout.write_revision(2, BEFORE_IT)
     checkout.write_revision(3, *step)
     with database.engine.connect() as connection:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid() FROM (SELECT count(*) FROM things) AS all_of_them")
@@ -101,7 +108,7 @@ def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> 
     The server ends the one that comes last, when the other has waited for longer than deadlock_timeout, 1 s.
     """
     checkout.write_revision(
-        3,
+        2,
         f"{EXCUSED}: op.execute('LOCK TABLE runs')",
         "op.execute('SELECT pg_sleep(3)')",
         f"{EXCUSED}: op.execute('SET LOCAL lock_timeout = 0')",
@@ -118,18 +125,167 @@ def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> 
     assert "attempt 1, again in" in output
 
 
-def test_a_deadline_that_is_no_time_is_refused(checkout: OwnHistory, database: Database) -> None:
+def test_a_deadline_that_is_no_time_is_refused(checkout: OwnHistory) -> None:
     for given in ("soon", "0", "1e9"):
         refused = checkout.flask("db", "upgrade", "-x", f"deadline={given}")
-        assert refused.returncode == 1
-        assert "takes seconds" in refused.stderr
-    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+        assert (refused.returncode, "takes seconds" in refused.stderr) == (1, True)
 
 
 @pytest.mark.smoke
 def test_another_release_is_waited_for_until_the_deadline(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2)
     with database.holding(f"SELECT pg_advisory_lock({LOCK_KEY})"):
         refused = checkout.flask("db", "upgrade", "-x", "deadline=1")
     assert refused.returncode == 1
     assert "Another release held the migration lock" in refused.stderr
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+
+
+SECOND_LOOK = 10.0  # seconds that a busy machine may take to see the wait, to end the step and to answer the request
+NAME = "semicircle-migrations"
+
+# The migration has begun its long statement, or waits for Python, and holds `things` or a row of it.
+HOLDS = (
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database()"
+    f" AND application_name = '{NAME}' AND relation = 'things'::regclass AND granted"
+    " AND mode IN ('RowExclusiveLock', 'AccessExclusiveLock'))"
+)
+# Somebody has waited for it for longer than a request may.
+WAITED = (
+    "SELECT count(*) FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted"
+    f" AND clock_timestamp() - waitstart > '{2 * LONGEST_WAIT} s'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+DDL_WAITS = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted"
+    " AND mode = 'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+# Both wait as long as they are let, so that a test whose step is not ended fails by its timeout.
+LONG = "SELECT pg_sleep(600)"
+UNTIL_TOLD = """
+from pathlib import Path
+import time
+while not Path("told").exists():
+    time.sleep(0.01)
+"""
+
+
+@contextmanager
+def request(database: Database, sql: str, begins: str = HOLDS) -> Iterator["Future[float]"]:
+    """Send `sql` in another session once `begins` is so, and yield the seconds that it took."""
+
+    def send() -> float:
+        wait_until(lambda: database.scalar(begins), "the migration holds the table")
+        began = time.monotonic()
+        database.execute(sql)
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(send)
+
+
+HOLDING = {
+    "in one statement": (
+        ("DO $$ BEGIN ALTER TABLE things ADD mark text; PERFORM pg_sleep(600); END $$",),
+        "SELECT FROM things",
+    ),
+    "in a statement after it": (("ALTER TABLE things ADD mark text", LONG), "SELECT FROM things"),
+    "a row": (("UPDATE things SET id = 3 WHERE id = 2", LONG), "UPDATE things SET id = id WHERE id = 2"),
+}
+
+
+@pytest.mark.parametrize(("step", "waits"), HOLDING.values(), ids=HOLDING)
+def test_a_statement_is_cancelled(checkout: OwnHistory, database: Database, step: tuple[str, ...], waits: str) -> None:
+    checkout.write_revision(2, *(f'op.execute("{sql}")' for sql in step))
+    with request(database, waits) as answered:
+        ended = checkout.flask("db", "upgrade")
+        assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
+    assert ended.returncode == 1
+    assert "s for things, which this step held" in ended.stderr
+    assert "nothing of it was kept" in ended.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+    assert database.scalar("SELECT count(*) FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0") == 1
+    assert database.scalar("SELECT count(*) FROM things WHERE id > 2") == 0
+
+
+@pytest.mark.smoke
+def test_while_python_computes_the_connection_is_ended(checkout: OwnHistory, database: Database) -> None:
+    """There is no statement to cancel. Python finds out when it has computed."""
+    checkout.write_revision(2, 'op.execute("ALTER TABLE things ADD mark text")', *UNTIL_TOLD.strip().splitlines())
+    with request(database, "SELECT FROM things") as answered:
+        answered.add_done_callback(lambda _: (checkout.folder / "told").touch())
+        ended = checkout.flask("db", "upgrade")
+        assert 2 * LONGEST_WAIT < answered.result() < 2 * LONGEST_WAIT + SECOND_LOOK
+    assert ended.returncode == 1
+    assert "s for things, which this step held" in ended.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+    assert checkout.flask("db", "upgrade").returncode == 0
+
+
+def test_the_wait_of_another_ddl_is_none_of_a_request(checkout: OwnHistory, database: Database) -> None:
+    """It waits until the step has done what it does, as behind an index that is built concurrently."""
+    checkout.write_revision(
+        2,
+        'op.execute("ALTER TABLE things ADD mark text")',
+        f'while not op.get_bind().scalar(sa.text("{WAITED}")): pass',
+    )
+    with request(database, "CREATE INDEX ON things (id)") as answered:
+        ended = checkout.flask("db", "upgrade")
+        assert answered.result() > LONGEST_WAIT
+    assert ended.returncode == 0, ended.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+
+
+def test_the_wait_of_a_request_behind_another_ddl_is_one(checkout: OwnHistory, database: Database) -> None:
+    """The step does not hold what the request wants. But the DDL before it wants what the step holds."""
+    checkout.write_revision(2, 'op.execute("INSERT INTO things VALUES (3)")', f'op.execute("{LONG}")')
+    ddl = request(database, "ALTER TABLE things ADD mark text")
+    with ddl, request(database, "SELECT FROM things", DDL_WAITS) as answered:
+        ended = checkout.flask("db", "upgrade")
+        assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
+    assert ended.returncode == 1
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
+
+
+def test_a_slow_step_that_holds_up_nobody_goes_on(database: Database) -> None:
+    """Requests use what it holds, for longer than one may wait: a table, to which it adds rows."""
+    database.execute("CREATE TABLE things (id int)")
+    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating) as blockers:
+        migrating.execute(text("INSERT INTO things VALUES (1)"))
+        until = time.monotonic() + 2 * LONGEST_WAIT
+        while time.monotonic() < until:
+            database.execute("INSERT INTO things VALUES (2)")
+        migrating.commit()
+    assert blockers.held_up is None
+    assert database.scalar("SELECT count(*) FROM things WHERE id = 1") == 1
+
+
+def test_what_was_excused_may_hold_up(checkout: OwnHistory, database: Database) -> None:
+    """Whoever has given a reason decides; also while the next statement runs, since the lock stays."""
+    checkout.write_revision(
+        2,
+        "with excused('The service is closed tonight.'): op.execute('LOCK TABLE things')",
+        f'while not op.get_bind().scalar(sa.text("{WAITED}")): pass',
+    )
+    with request(database, "SELECT FROM things") as answered:
+        ended = checkout.flask("db", "upgrade")
+        assert answered.result() > LONGEST_WAIT
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> None:
+    """Else it would hold up one request after the other until the deadline."""
+    database.execute("CREATE TABLE things (id int)")
+    attempts = []
+    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating) as blockers:
+
+        def work() -> None:
+            attempts.append(1)
+            migrating.rollback()
+            migrating.execute(text(f"LOCK TABLE things; {LONG}"))
+
+        with request(database, "SELECT FROM things"), pytest.raises(RequestsHeldUp, match="A request waited"):
+            with_lock_retries(work, Deadline(60), blockers)
+        migrating.rollback()
+    assert len(attempts) == 1

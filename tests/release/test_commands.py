@@ -1,6 +1,7 @@
-"""Type `flask release …`, and read what it prints for people and for programs, and how it ends."""
+"""Type `flask release …`, and read what it prints and logs; set a project up for it."""
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from app import create_app
 from app.extensions import Base
+from app.release import Options, init_app, options, progress
+from app.release.advisory_lock import lock_key
+from app.release.connection import direct_engine, migrating_name
+from app.release.errors import ReleaseError
 from app.release.live import record_live
 from config import MigrationConfig, TestingConfig
 from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
@@ -114,23 +120,10 @@ def test_status_tells_how_many_jobs_wait_and_how_long_the_first_has(database: Da
     assert "jobs waiting: 2, the first for 9" in release(runner, "status").stdout
 
 
-def test_status_tells_how_many_jobs_failed_and_why_the_last_did(database: Database, runner: FlaskCliRunner) -> None:
+def test_status_tells_how_many_jobs_failed_and_why(database: Database, runner: FlaskCliRunner) -> None:
+    """A mail server that refuses us is seen at once, and not a day later."""
     assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "retried": 0, "newest": None}
     assert "failed jobs        none" in release(runner, "status").stdout
-    database.execute(
-        "INSERT INTO procrastinate_jobs (id, queue_name, task_name, status)"
-        " VALUES (7, 'default', 'a', 'failed'), (8, 'default', 'b', 'failed'), (9, 'default', 'c', 'todo')"
-    )
-    newest = "job 8, b: no cause is known"
-    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
-    database.execute("INSERT INTO job_records (id, error, failed_at) VALUES (7, 'E: why', '2026-01-02 03:04Z')")
-    newest = "job 7, a, 2026-01-02 03:04 UTC: E: why"
-    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
-    assert f"failed jobs        2, the newest: {newest}" in release(runner, "status").stdout
-
-
-def test_status_tells_of_jobs_that_failed_and_will_be_tried_again(database: Database, runner: FlaskCliRunner) -> None:
-    """A mail server that refuses us is seen at once, and not a day later."""
     database.execute(
         "INSERT INTO procrastinate_jobs (id, queue_name, task_name, status, attempts, scheduled_at)"
         " VALUES (7, 'default', 'a', 'todo', 1, now() + interval '1 hour'), (8, 'default', 'b', 'todo', 0, NULL)"
@@ -139,6 +132,11 @@ def test_status_tells_of_jobs_that_failed_and_will_be_tried_again(database: Data
     newest = "job 7, a, 2026-01-02 03:04 UTC: E: why"
     assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "retried": 1, "newest": newest}
     assert f"failed jobs        0, and 1 to be tried again, the newest: {newest}" in release(runner, "status").stdout
+    database.execute("UPDATE procrastinate_jobs SET status = 'failed'")
+    assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
+    assert f"failed jobs        2, the newest: {newest}" in release(runner, "status").stdout
+    database.execute("DELETE FROM job_records")
+    assert answer(runner, "status")["failed_jobs"]["newest"] == "job 8, b: no cause is known"
 
 
 def test_a_migration_that_runs_is_told_and_no_error(database: Database, runner: FlaskCliRunner) -> None:
@@ -211,3 +209,82 @@ def test_lint_ends_with_1_for_an_unsafe_revision(tmp_path: Path, environment: En
     assert found["ok"] is False
     assert set(found["findings"][0]) == LINT_FINDING
     assert history.flask("release", "lint", "0001").returncode == 0
+
+
+URL = "postgresql://u:p@192.0.2.1/n"
+
+
+def shop(url: str = URL) -> Flask:
+    app = Flask("shop")
+    init_app(app, Options(metadata=MetaData(), url=url, name="shop"))
+    return app
+
+
+def test_our_lock_has_the_key_that_earlier_releases_take() -> None:
+    """With another one, two releases would migrate at once. Two projects do not wait for each other."""
+    assert lock_key("semicircle") == 2890267260
+    assert lock_key("shop") != lock_key("semicircle")
+
+
+def test_our_name_stays_because_the_lock_is_made_of_it(server_environment: Environment) -> None:
+    with create_app(TestingConfig(server_environment)).app_context():
+        assert options.current().name == "semicircle"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgresql+psycopg2"])
+def test_whatever_driver_the_project_uses_a_release_uses_psycopg2(scheme: str) -> None:
+    with shop(URL.replace("postgresql", scheme)).app_context():
+        assert direct_engine().url.drivername == "postgresql+psycopg2"
+        assert direct_engine().url.host == "192.0.2.1"
+
+
+def test_sessions_that_migrate_bear_the_name_of_the_project() -> None:
+    with shop().app_context():
+        assert migrating_name() == "shop-migrations"
+
+
+def test_an_application_that_was_not_set_up_is_told_so() -> None:
+    with Flask("shop").app_context(), pytest.raises(ReleaseError, match=r"call release\.init_app\(app, Options"):
+        options.current()
+
+
+OURS = logging.getLogger(progress.LIBRARY)
+ALEMBIC = logging.getLogger("alembic")
+
+
+def shown_as_python_begins(monkeypatch: pytest.MonkeyPatch, *handlers: logging.Handler) -> None:
+    """Show them where nobody has set up logging, or just with these handlers. Alembic has one that prints nothing.
+
+    Not a fixture: pytest adds its own handlers when the test begins.
+    """
+    monkeypatch.setattr(logging.getLogger(), "handlers", [*handlers])
+    for logger in (OURS, ALEMBIC):
+        for name in ("handlers", "propagate", "level"):
+            monkeypatch.setattr(logger, name, getattr(logger, name))
+    monkeypatch.setattr(OURS, "handlers", [])
+    monkeypatch.setattr(ALEMBIC, "handlers", [logging.NullHandler()])
+    progress.show_log()
+
+
+def test_by_itself_the_log_goes_to_stderr_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a second run nor the handler that Flask adds to the application prints a line twice."""
+    monkeypatch.setattr(logging.getLogger("app"), "handlers", [logging.StreamHandler()])
+    shown_as_python_begins(monkeypatch)
+    progress.show_log()
+    logging.getLogger(f"{progress.LIBRARY}.runner").info("the database is at 0001")
+    logging.getLogger("alembic.runtime").info("Running upgrade")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "INFO [app.release.runner] the database is at 0001",
+        "INFO [alembic.runtime] Running upgrade",
+    ]
+
+
+def test_a_project_may_set_up_its_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown_as_python_begins(monkeypatch, logging.NullHandler())
+    OURS.info("not wanted")
+    assert capsys.readouterr().err == ""
+    assert OURS.handlers == []

@@ -1,23 +1,30 @@
-"""Compatible types: code of the old type, as it was written, reads, writes, finds and orders as it did.
+"""Compatible types and wider CHECKs: code of before reads, writes, finds and orders as it did.
 
-Each pair is tried with code of the old type on a column of the new one.
+Each pair of types is tried with code of the old one on a column of the new one. That a CHECK is wider is what
+PostgreSQL's planner proves.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql as pg
 
 from app.release.compatible_types import conversion, is_compatible
+from app.release.implication import takes_all
+from app.release.lint import lint
 from app.release.mapping import type_name
 from app.release.operations import change_type_online
 from app.release.sql.dialect import DIALECT
 from tests.databases import Environment, empty_database
+from tests.release import judged
+from tests.release.history import CONTRACT, NO_MODELS, history, write_revision
 from tests.release.migrating import Database, connected
 
 Type = sa.types.TypeEngine[Any]
@@ -90,23 +97,23 @@ def shared(server_environment: Environment) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(shared: Database) -> Iterator[Database]:
+def own_table(shared: Database) -> Iterator[Database]:
     yield shared
     shared.execute("DROP TABLE things")
 
 
 @pytest.mark.parametrize(("old", "new", "values", "written"), COMPATIBLE.values(), ids=COMPATIBLE)
-def test_old_code_does_not_notice_a_compatible_type(
-    database: Database, old: Type, new: Type, values: list[Any], written: Any
-) -> None:
-    things = prepared(database, old, values)
-    before = observed(database.engine, things, values, written)
+def test_old_code_does_not_notice(own_table: Database, old: Type, new: Type, values: list[Any], written: Any) -> None:
+    things = prepared(own_table, old, values)
+    before = observed(own_table.engine, things, values, written)
     name = new.compile(dialect=DIALECT)
     using = conversion(type_name(old), type_name(new))
     assert using is not None
-    database.migrate(lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name)))
-    assert observed(database.engine, things, values, written) == before
-    with database.engine.begin() as connection:
+    own_table.migrate(
+        lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name))
+    )
+    assert observed(own_table.engine, things, values, written) == before
+    with own_table.engine.begin() as connection:
         reads = list(connection.scalars(sa.select(table_of(new).c.value).order_by("id")))
     assert reads == values, "and code of the new type reads the same"
 
@@ -133,3 +140,90 @@ THE_SAME = [("integer", "integer"), ("character(3)", "character(3)"), ("mood", "
 def test_a_type_is_compatible_with_itself_and_not_with_another_or_a_smaller_one() -> None:
     assert [pair for pair in THE_SAME if not is_compatible(*pair)] == []
     assert [pair for pair in (*OTHERS, *SMALLER) if is_compatible(*pair)] == []
+
+
+THINGS = "CREATE TABLE things (id bigint PRIMARY KEY, size int, kind varchar(9), weight numeric, mood mood, made date)"
+
+
+def one_of(count: int) -> str:
+    return f"size IN ({', '.join(map(str, range(count)))})"
+
+
+# The old condition and the new one.
+WIDER = [
+    ("kind IN ('a', 'b')", "kind IN ('a', 'b', 'c')"),
+    ("kind = 'a'", "kind IN ('a', 'b')"),
+    ("kind IN ('a', 'b')", "kind IN ('b', 'a')"),
+    ("mood IN ('good')", "mood IN ('good', 'bad')"),
+    (one_of(99), one_of(100)),
+    ("size < 10", "size <= 10"),
+    ("weight < 10", "weight < 10.5"),
+    ("size IN (1, 2)", "size > 0"),
+    ("length(kind) < 5", "length(kind) < 9"),
+    ("size < 10", "size < 10 OR size IS NULL"),  # NULL passed anyway
+    ("size IS NOT NULL AND size < 10", "size < 10"),  # and did not
+    ("kind ~ '^a'", "kind ~ '^a' OR size < 3"),
+    ("size < 10", "true"),
+]
+NARROWER = [
+    ("kind IN ('a', 'b')", "kind IN ('a')"),
+    ("kind IN ('a', 'b')", "kind IN ('A', 'b', 'c')"),
+    ("size <= 10", "size < 10"),
+    ("size < 10", "id < 10"),
+    ("size < 10", "size < 20 AND size IS NOT NULL"),
+    ("size < 10", "(size < 20) IS TRUE"),
+    ("size > 0", "size IS NOT NULL"),
+    ("size < 10", "false"),
+]
+# They are wider, and PostgreSQL does not see it.
+NOT_PROVEN = [(one_of(100), one_of(101)), ("kind ~ '^[ab]$'", "kind ~ '^[abc]$'"), ("size < 10", "size < 10.5")]
+NO_CHECKS = [
+    ("UNIQUE (size)", "CHECK (true)"),
+    ("CHECK (false)", "UNIQUE (size)"),
+    ("CHECK (false) NO INHERIT", "CHECK (true)"),
+]
+
+
+@pytest.fixture
+def things(database: Database) -> Database:
+    database.execute(f"CREATE TYPE mood AS ENUM ('good', 'bad'); {THINGS}")
+    return database
+
+
+def checks(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(f"CHECK ({old})", f"CHECK ({new})") for old, new in pairs]
+
+
+def test_a_wider_check_is_told_from_one_that_is_not_known_to_be_wider(things: Database) -> None:
+    assert [pair for pair in checks(WIDER) if not is_wider(things, *pair)] == []
+    assert [pair for pair in [*checks(NARROWER), *checks(NOT_PROVEN), *NO_CHECKS] if is_wider(things, *pair)] == []
+
+
+def is_wider(database: Database, old: str, new: str) -> bool:
+    with database.engine.begin() as connection:
+        found = takes_all(connection, "things", old, new)
+        assert connection.exec_driver_sql("SHOW constraint_exclusion").scalar() == "partition"
+        return found
+
+
+RULE = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_things' AND convalidated"
+
+
+def test_an_expand_may_widen_a_check_and_again_as_after_a_kill(things: Database, tmp_path: Path) -> None:
+    for validity in ("", " NOT VALID"):
+        things.execute("ALTER TABLE things DROP CONSTRAINT IF EXISTS ck_things")
+        things.execute(f"ALTER TABLE things ADD CONSTRAINT ck_things CHECK (size < 10){validity}")
+        for _ in range(2):
+            body = 'add_check_online("things", "ck_things", "size < 20", replace=True)'
+            judged.upgrade(things, judged.written(tmp_path, body))
+            assert things.scalar(RULE) == "CHECK ((size < 20))"
+
+
+def test_lint_says_the_same(database: Database, tmp_path: Path) -> None:
+    check = 'add_check_online("todos", "ck_todos", "{}"{})'
+    history(tmp_path, check.format("position < 10", ""), CONTRACT)
+    for number, condition in (("0003", "position < 20"), ("0004", "position IN (1, 2)")):
+        write_revision(tmp_path, number, "0002", check.format(condition, ", replace=True"))
+    directory = ScriptDirectory(str(tmp_path))
+    assert lint(directory, NO_MODELS, ["0003"]) == []
+    assert [finding.rule for finding in lint(directory, NO_MODELS, ["0004"])] == ["narrows-check"]

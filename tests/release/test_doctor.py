@@ -1,18 +1,24 @@
-"""Diagnose a database: its state, its CHECKs, its sessions and server, with the next command for each finding."""
+"""Diagnose a database, its revisions and its server, and name the next command of each finding."""
 
+import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import CheckConstraint, Connection, MetaData, text
 from sqlalchemy.sql.elements import conv
 
 from app.release.connection import read_only_connection
+from app.release.content_hash import content_hash
 from app.release.doctor import LIMITS
 from tests.databases import HEAD, Environment, empty_database
+from tests.release.checkout import OwnHistory
 from tests.release.dumps import copy_database
+from tests.release.history import write_revision
 from tests.release.migrating import LOCK_KEY, Database, connected
-from tests.release.planted_faults import diagnosed, follow, is_superuser, our_models, url_of
+from tests.release.planted_faults import FAULTS, diagnosed, follow, is_superuser, our_models, url_of
 
 
 @pytest.fixture
@@ -70,16 +76,14 @@ def test_it_finds(healthy: Database, plant: str, rule: str, command: str) -> Non
     assert finding.what.endswith(".")
 
 
-def test_a_missing_check_is_found(healthy: Database) -> None:
-    assert [finding.rule for finding in diagnosed(models("version > 0"))] == ["missing-constraint"]
-
-
-def test_a_check_of_the_same_name_with_another_condition(healthy: Database) -> None:
+def test_a_check_is_missing_or_has_another_condition_under_its_name(healthy: Database) -> None:
     for number, there in enumerate(("version >= 1", "version > 0 OR version IS NULL")):
         healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
-    for number, finding in zip(range(2), diagnosed(models("version > 0", "version > 0")), strict=True):
-        assert finding.rule == "other-check"
-        assert f"c{number} on notes" in finding.what
+    found = sorted((finding.rule, finding.what) for finding in diagnosed(models(*3 * ["version > 0"])))
+    assert [rule for rule, _ in found] == ["missing-constraint", "other-check", "other-check"]
+    assert [name in what for name, (_, what) in zip(("c2", "c0 on notes", "c1 on notes"), found, strict=True)] == [
+        True
+    ] * 3
 
 
 SPELLINGS = [
@@ -117,23 +121,16 @@ def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> Non
     assert "secret" not in str(finding)
 
 
-def test_another_lock_is_no_migrator(healthy: Database) -> None:
-    keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
-    with session(healthy, "; ".join(f"SELECT pg_advisory_lock({key})" for key in keys)):
-        assert diagnosed() == []
-
-
 def test_it_waits_for_nobody_and_locks_nothing(healthy: Database, schema_dump: Callable[[], str]) -> None:
-    """EXCLUSIVE conflicts with every lock but ACCESS SHARE."""
+    """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
     healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
     before = schema_dump()
-    with session(healthy, "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"):
+    keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
+    locks = [f"SELECT pg_advisory_lock({key})" for key in keys]
+    tables = "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"
+    with session(healthy, "; ".join([*locks, tables])):
         assert diagnosed(models("version > 0")) == []
     assert schema_dump() == before
-
-
-def test_a_table_that_is_locked_is_not_waited_for(healthy: Database) -> None:
-    healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
     with session(healthy, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
         [finding] = diagnosed(models("version > 0"))
     assert (finding.rule, finding.severity) == ("not-compared", "warning")
@@ -206,3 +203,69 @@ def test_what_the_role_may_not_do_is_one_note(in_use: Database) -> None:
     difference, note = diagnosed()
     assert (difference.rule, note.rule, note.severity) == ("extra-index", "not-seen", "note")
     assert note.what.count("permission denied") == 2
+
+
+def test_a_version_that_somebody_changed_by_hand(in_use: Database) -> None:
+    """An upgrade would run again what has run."""
+    for plant in (
+        "DELETE FROM alembic_version",
+        "UPDATE alembic_version SET version_num = '0012'",
+        "INSERT INTO alembic_version VALUES ('0012')",
+    ):
+        in_use.execute(plant)
+        [finding] = diagnosed()
+        assert (finding.rule, finding.next) == ("other-version", f"flask db stamp --purge {HEAD}")
+        follow(in_use, finding.next)
+        assert diagnosed() == []
+
+
+def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_use: Database) -> None:
+    [other] = Path("migrations/versions").glob("0014_*.py")
+    for revision, hash_ in (("0010", "0" * 64), ("0015", content_hash(other))):
+        update = "UPDATE schema_ledger SET content_hash = :hash WHERE revision = :revision"
+        in_use.execute(update, revision=revision, hash=hash_)
+    edited, renumbered = sorted(diagnosed(), key=lambda finding: finding.rule)
+    assert (edited.rule, edited.severity) == ("edited-revision", "error")
+    assert edited.next.startswith("git log -p -- migrations/versions/0010_")
+    assert (renumbered.rule, renumbered.next) == ("renumbered-revision", "flask db upgrade")
+
+
+def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -> None:
+    in_use.execute("DELETE FROM schema_ledger WHERE revision < '0012'")
+    assert diagnosed() == []
+    in_use.execute("DELETE FROM schema_ledger WHERE revision = '0020'")
+    [finding] = diagnosed()
+    assert (finding.rule, "lost 0020," in finding.what) == ("ledger-gap", True)
+    follow(in_use, finding.next)
+    assert diagnosed() == []
+
+
+@pytest.mark.servers
+def test_two_heads_are_joined_and_applied(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url_of(in_use)})
+    for revision in ("9001", "9002"):
+        write_revision(tmp_path / "migrations", revision, HEAD)
+    rules = []
+    while findings := findings_of(history):
+        [finding] = findings
+        rules.append(finding["rule"])
+        done = history.flask(*shlex.split(finding["next"])[1:])
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert rules == ["two-heads", "behind"]
+
+
+@pytest.mark.servers
+def test_a_revision_brings_back_the_models(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
+    for fault in FAULTS["models"]:
+        in_use.execute(fault.plant)
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url_of(in_use)})
+    for _ in range(2):
+        [command] = {finding["next"] for finding in findings_of(history)}
+        done = history.flask(*shlex.split(command)[1:])
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert findings_of(history) == []
+
+
+def findings_of(history: OwnHistory) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(history.flask("release", "doctor", "--json").stdout)["findings"]
+    return found

@@ -1,4 +1,4 @@
-"""Release on a server that has one connection left, or none, and foresee that by `flask release connections`."""
+"""Release on a server that has one connection left, or none, and through a pooler; foresee how many are needed."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,9 @@ from flask import Flask
 from app import create_app
 from config import TestingConfig
 from tests.databases import HEAD, Environment
+from tests.pgbouncer import STRICT, needs_pgbouncer, pooler
 from tests.release.checkout import OwnHistory
+from tests.release.migrating import Database
 from tests.small_server import SmallServer, small_server
 
 SLOTS, RESERVED = 20, 3
@@ -151,3 +153,38 @@ def test_a_scale_that_is_none_is_refused(app: Flask) -> None:
         refused = connections(app, "--", *scale.split())
         assert refused.exit_code == 1
         assert "flask release connections web=2" in refused.stderr
+
+
+MADE = (
+    "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname IN ('alembic_version', 'schema_ledger', 'users')"
+    " AND relnamespace IN ('public'::regnamespace, current_schema()::regnamespace)"
+)
+
+
+@pytest.fixture(params=[STRICT, f"{STRICT}, options"], ids=["strict", "ignoring options"])
+def pooled(request: pytest.FixtureRequest, environment: Environment) -> Iterator[Environment]:
+    """Yield the environment with a DATABASE_URL that leads through the pooler, and a direct one beside it.
+
+    A strict one does not take the settings that we send when we connect; the other takes and forgets them.
+    """
+    with pooler(environment, ignored=request.param) as both:
+        yield both
+
+
+@needs_pgbouncer
+def test_a_release_through_a_pooler_is_refused(pooled: Environment, database: Database, tmp_path: Path) -> None:
+    made = database.scalar(MADE)
+    alone = {**pooled, "MIGRATION_DATABASE_URL": pooled["DATABASE_URL"]}
+    refused = OwnHistory(tmp_path / "checkout", alone).flask("db", "upgrade")
+    assert refused.returncode == 1
+    assert "pooler" in refused.stderr
+    assert "Set MIGRATION_DATABASE_URL to the database's direct URL" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert database.scalar(MADE) == made
+
+
+@needs_pgbouncer
+def test_by_a_direct_url_beside_it_a_release_succeeds(pooled: Environment, database: Database, tmp_path: Path) -> None:
+    done = OwnHistory(tmp_path / "checkout", pooled).flask("db", "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert database.scalar("SELECT to_regclass('users') IS NOT NULL")

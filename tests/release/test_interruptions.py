@@ -3,8 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -20,9 +19,9 @@ from app.release.operations import (
 )
 from tests.databases import Environment, copied_database, template
 from tests.release import dumps
-from tests.release.migrating import Database, connected
-from tests.release.operation_cases import CASES, Case
-from tests.release.operation_cases import TABLES as THINGS
+from tests.release.migrating import Database, connected, traffic
+from tests.release.operation_cases import CASES, WITH_BACKFILLS
+from tests.release.revision_corpus.cases import Operation
 
 pytestmark = pytest.mark.minutes
 
@@ -70,9 +69,7 @@ DUAL_WRITES = {
         "size IS DISTINCT FROM size_shadow",
     ),
     "key": Change(
-        lambda: change_type_online("things", "id", "BIGINT"),
-        lambda: narrow("id"),
-        "id IS DISTINCT FROM id_shadow",
+        lambda: change_type_online("things", "id", "BIGINT"), lambda: narrow("id"), "id IS DISTINCT FROM id_shadow"
     ),
     "computed": Change(
         lambda: add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(name)"),
@@ -92,7 +89,7 @@ def wrong_rows(database: Database, change: Change) -> int:
 
 
 class Interrupted(BaseException):
-    """As if the process had been killed."""
+    """Stand for the end of a process that is killed."""
 
 
 class Interruptions:
@@ -158,16 +155,14 @@ def test_interrupted_before_any_statement_and_run_again_it_ends_as_if_nothing_ha
     assert database.scalar("SELECT count(*) FROM things") == FEW + points
 
 
-OTHERS = [case for case in CASES if case.operation not in ("change_type_online", "require_backfilled")]
+OTHERS = [case for case in CASES if case.name not in ("change_type_online", "require_backfilled")]
 
 
-@pytest.mark.parametrize("case", OTHERS, ids=[case.operation for case in OTHERS])
-def test_an_operation_that_was_interrupted_is_finished_by_the_next_run(
-    server_environment: Environment, case: Case
-) -> None:
+@pytest.mark.parametrize("case", OTHERS, ids=[case.name for case in OTHERS])
+def test_an_interrupted_one_is_finished_by_the_next_run(server_environment: Environment, case: Operation) -> None:
     def make(environment: Environment) -> None:
         with connected(environment) as database:
-            database.execute(f"{THINGS}; {case.setup}")
+            database.execute(f"{WITH_BACKFILLS}; {case.setup}")
 
     made = template(server_environment, f"interrupted_{CASES.index(case)}", make)
     finished: set[str] = set()
@@ -184,66 +179,38 @@ def test_an_operation_that_was_interrupted_is_finished_by_the_next_run(
     assert len(finished) == 1
 
 
-class Writer(Thread):
-    """Write as a process of a release does: change rows of its own, add some, read each back, remember all of it."""
+class Process:
+    """Change rows as a process of a release does, add some, read them back, and remember all of it."""
 
-    def __init__(self, database: Database, number: int, stopped: Event) -> None:
-        super().__init__(daemon=True)
-        self.database, self.number, self.stopped = database, number, stopped
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.wrote: dict[int, tuple[str, int]] = {}
-        self.failed: list[str] = []
 
-    def run(self) -> None:
-        own = range(self.number, MANY + 1, WRITERS)
-        turn = 0
-        while not self.stopped.is_set():
-            turn += 1
-            try:
-                self.write(own[turn * 7 % len(own)], turn)
-            except Exception as error:
-                self.failed.append(str(error))
-
-    def write(self, key: int, turn: int) -> None:
-        name, size = "x" * (turn % 9), turn % 100
-        values = {"id": key, "name": name, "size": size}
+    def write(self, writer: int, turn: int) -> None:
+        own = range(writer + 1, MANY + 1, WRITERS)
+        values: dict[str, Any] = {"id": own[turn * 7 % len(own)], "name": "x" * (turn % 9), "size": turn % 100}
         with self.database.engine.begin() as connection:
             connection.execute(text("UPDATE things SET name = :name, size = :size WHERE id = :id"), values)
             added = "INSERT INTO things (name, size) VALUES (:name, :size) RETURNING id"
             new_key = connection.scalar(text(added), values)
             connection.execute(text("INSERT INTO parts (thing_id) VALUES (:id)"), {"id": new_key})
-        for written in (key, new_key):
-            self.wrote[written] = (name, size)
+        for written in (values["id"], new_key):
+            self.wrote[written] = (values["name"], values["size"])
+        assert self.read(values["id"]) == {values["id"]: self.wrote[values["id"]]}
+
+    def read(self, key: int = 0) -> dict[int, tuple[str, int]]:
+        query = text("SELECT id, name, size FROM things WHERE id = :id OR :id = 0")
         with self.database.engine.begin() as connection:
-            read = connection.execute(text("SELECT name, size FROM things WHERE id = :id"), values).one()
-        if tuple(read) != self.wrote[key]:
-            self.failed.append(f"read {read}, wrote {self.wrote[key]}")
-
-
-@contextmanager
-def traffic(database: Database) -> Iterator[None]:
-    """Write while the block runs; afterwards everything that was written is there, and nothing failed."""
-    stopped = Event()
-    writers = [Writer(database, number, stopped) for number in range(1, WRITERS + 1)]
-    for writer in writers:
-        writer.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        for writer in writers:
-            writer.join()
-    wrote = {key: value for writer in writers for key, value in writer.wrote.items()}
-    assert [failure for writer in writers for failure in writer.failed] == []
-    assert len(wrote) > 50
-    with database.engine.begin() as connection:
-        found = {row.id: (row.name, row.size) for row in connection.execute(text("SELECT id, name, size FROM things"))}
-    assert {key: found[key] for key in wrote} == wrote
+            return {row.id: (row.name, row.size) for row in connection.execute(query, {"id": key})}
 
 
 @pytest.mark.parametrize("change", DUAL_WRITES.values(), ids=DUAL_WRITES)
 def test_forth_and_back_under_traffic_no_write_fails_and_no_value_is_wrong(database: Database, change: Change) -> None:
     database.execute(TABLES.format(rows=MANY))
-    with traffic(database):
+    process = Process(database)
+    with traffic(WRITERS, process.write):
         database.migrate(change.up)
         assert wrong_rows(database, change) == 0
         database.migrate(change.down)
+    found = process.read()
+    assert {key: found[key] for key in process.wrote} == process.wrote

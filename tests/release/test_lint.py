@@ -67,10 +67,7 @@ def test_an_excuse_is_heeded(tmp_path: Path) -> None:
     assert findings(tmp_path, upgrade) == []
 
 
-@pytest.mark.parametrize(
-    ("constants", "rule"),
-    [("", "phase-missing"), ('phase = "Expand"', "phase-unknown")],
-)
+@pytest.mark.parametrize(("constants", "rule"), [("", "phase-missing"), ('phase = "Expand"', "phase-unknown")])
 def test_a_revision_says_its_phase(tmp_path: Path, constants: str, rule: str) -> None:
     assert rules_of(tmp_path, "pass", constants) == [rule]
 

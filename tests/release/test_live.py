@@ -1,16 +1,23 @@
-"""Note which release is live, and what it uses, when it begins to serve: the newest start counts."""
+"""Note which release is live, and what it uses; and forecast whether an earlier one can run on the schema of now."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 
+from app.extensions import Base
 from app.release import live
-from app.release.live import record_live
+from app.release.forecast import forecast
+from app.release.live import LiveRelease, record_live
 from app.release.mapping import mapped_tables
 from tests.release.migrating import Database
+from tests.release.model_project import ModelProject
+from tests.release.release_before import ReleaseBefore
+from tests.release.revision_corpus.cases import Operation, one_in, read_operations
 
 RACERS = 20
 
@@ -36,10 +43,11 @@ def go_live(database: Database, metadata: MetaData, code_head: str, age: float =
         record_live(connection, metadata, code_head, age)
 
 
-def live_head(database: Database) -> str | None:
+def known(database: Database, which: Callable[[Connection], LiveRelease | None] = live.live_release) -> LiveRelease:
     with database.engine.connect() as connection:
-        release = live.live_release(connection)
-    return release and release.code_head
+        release = which(connection)
+    assert release is not None
+    return release
 
 
 def test_before_any_release_went_live_none_is_known(prepared: Database) -> None:
@@ -52,43 +60,49 @@ def test_before_any_release_went_live_none_is_known(prepared: Database) -> None:
 def test_it_keeps_the_mapping_and_what_rows_were_held_to(prepared: Database) -> None:
     prepared.execute("CREATE TABLE things (a int CHECK (a > 0), b int UNIQUE)")
     go_live(prepared, OLD, "0001")
-    with prepared.engine.connect() as connection:
-        release = live.live_release(connection)
-    assert release is not None
-    assert release.mapping == mapped_tables(OLD)
-    assert sorted(release.rules["things"]) == ["CHECK ((a > 0))", "UNIQUE (b)"]
+    assert known(prepared).mapping == mapped_tables(OLD)
+    assert sorted(known(prepared).rules["things"]) == ["CHECK ((a > 0))", "UNIQUE (b)"]
+
+
+def test_of_a_release_that_noted_no_unique_all_that_was_there_may_be_named(prepared: Database) -> None:
+    """An older version of this tool noted none, or had no column for it."""
+    prepared.execute("CREATE TABLE things (a int UNIQUE CHECK (a > 0), b int)")
+    for older in ("UPDATE {} SET unique_columns = NULL", "ALTER TABLE {} DROP unique_columns"):
+        go_live(prepared, OLD, "0001")
+        prepared.execute(older.format("schema_releases"))
+        assert known(prepared).unique == {"things": [{"name": "", "columns": ["a"]}]}
+        with prepared.engine.connect() as connection:
+            live.prepare(connection)
+        prepared.execute("SELECT unique_columns FROM schema_releases")
 
 
 def test_the_newest_start_is_live_so_a_rollback_makes_the_older_release_live_again(prepared: Database) -> None:
     go_live(prepared, OLD, "0001")
     go_live(prepared, NEW, "0002")
-    assert live_head(prepared) == "0002"
+    assert known(prepared).code_head == "0002"
     go_live(prepared, OLD, "0001")
-    assert live_head(prepared) == "0001"
-    with prepared.engine.connect() as connection:
-        before = live.release_before(connection)
-    assert before is not None
-    assert before.code_head == "0002"
+    assert known(prepared).code_head == "0001"
+    assert known(prepared, live.release_before).code_head == "0002"
 
 
 def test_a_process_whose_first_request_comes_late_is_not_the_newest(prepared: Database) -> None:
     """It began before the release that is live, and does not take the newest start away from its own."""
-    go_live(prepared, OLD, "0001", age=60)
-    go_live(prepared, NEW, "0002", age=30)
-    go_live(prepared, OLD, "0001", age=59)
-    assert live_head(prepared) == "0002"
-    go_live(prepared, NEW, "0002", age=90)
-    assert live_head(prepared) == "0002"
+    for metadata, head, age, newest in (
+        (OLD, "0001", 60, "0001"),
+        (NEW, "0002", 30, "0002"),
+        (OLD, "0001", 59, "0002"),
+        (NEW, "0002", 90, "0002"),
+    ):
+        go_live(prepared, metadata, head, age)
+        assert known(prepared).code_head == newest
 
 
 def test_two_releases_with_one_mapping_are_told_apart_by_their_revisions(prepared: Database) -> None:
     go_live(prepared, OLD, "0001")
     go_live(prepared, OLD, "0002")
+    for head in ("0001", "0002"):
+        assert known(prepared, partial(live.release_at, code_head=head)).code_head == head
     with prepared.engine.connect() as connection:
-        for head in ("0001", "0002"):
-            release = live.release_at(connection, head)
-            assert release is not None
-            assert release.code_head == head
         assert live.own_release(connection, NEW, "0002") is None
 
 
@@ -97,10 +111,7 @@ def test_a_release_that_comes_back_is_not_held_to_rules_that_came_meanwhile(prep
     go_live(prepared, OLD, "0001")
     prepared.execute("ALTER TABLE things ADD CHECK (a > 0)")
     go_live(prepared, OLD, "0001")
-    with prepared.engine.connect() as connection:
-        release = live.live_release(connection)
-    assert release is not None
-    assert release.rules == {"things": []}
+    assert known(prepared).rules == {"things": []}
 
 
 def test_twenty_processes_that_start_at_once_leave_one_row_and_the_next_upgrade_keeps_it(prepared: Database) -> None:
@@ -113,14 +124,13 @@ def test_twenty_processes_that_start_at_once_leave_one_row_and_the_next_upgrade_
 
 def test_without_the_table_a_process_goes_on_and_says_so(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     go_live(database, OLD, "0001")
-    assert live_head(database) is None
+    with database.engine.connect() as connection:
+        assert live.live_release(connection) is None
     [record] = caplog.records
     assert 'relation "schema_releases" does not exist' in record.getMessage()
 
 
-def test_on_a_read_only_database_a_process_goes_on_and_says_so(
-    prepared: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_on_a_read_only_database_a_process_goes_on(prepared: Database, caplog: pytest.LogCaptureFixture) -> None:
     go_live(prepared, OLD, "0001")
     with caplog.at_level(logging.WARNING), prepared.engine.connect() as connection:
         connection.exec_driver_sql("SET default_transaction_read_only = on")
@@ -128,6 +138,43 @@ def test_on_a_read_only_database_a_process_goes_on_and_says_so(
         record_live(connection, NEW, "0002")
         connection.exec_driver_sql("SET default_transaction_read_only = off")
         connection.commit()
-    assert live_head(prepared) == "0001"
+    assert known(prepared).code_head == "0001"
     [record] = caplog.records
     assert "read-only transaction" in record.getMessage()
+
+
+# What the database has besides, which the earlier release does not use.
+UNMAPPED = "ALTER TABLE things ADD legacy text; CREATE TABLE leftovers (id int PRIMARY KEY)"
+
+
+@pytest.mark.parametrize("case", one_in(4, read_operations("forecasts")), ids=str)
+def test_it_says_what_a_release_would_miss_or_it_runs(project: ModelProject, case: Operation) -> None:
+    release = ReleaseBefore(project.database.engine)
+    project.database.execute(UNMAPPED)
+    project.database.migrate(case.upgrade)
+    with project.database.engine.connect() as connection:
+        assert forecast(connection, known(project.database)) == ([case.said] if case.said else [])
+    if not case.said:
+        release.assert_works(project.database.engine)
+
+
+def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:
+    """The models and the catalog name each type alike."""
+    with in_use.engine.connect() as connection:
+        record_live(connection, Base.metadata, "head")
+        assert len(known(in_use).mapping) == len(Base.metadata.tables)
+        assert forecast(connection, known(in_use)) == []
+
+
+def test_tables_of_other_schemas_and_quoted_names_are_found(prepared: Database) -> None:
+    models = sa.MetaData()
+    sa.Table("Odd name", models, sa.Column("Odd column", sa.Integer), schema="audit")
+    prepared.execute('CREATE SCHEMA audit; CREATE TABLE audit."Odd name" ("Odd column" int)')
+    go_live(prepared, models, "0001")
+    for change, missed in (
+        ("SELECT 1", []),
+        ('ALTER TABLE audit."Odd name" DROP "Odd column"', ["there is no column audit.Odd name.Odd column"]),
+    ):
+        prepared.execute(change)
+        with prepared.engine.connect() as connection:
+            assert forecast(connection, known(prepared)) == missed

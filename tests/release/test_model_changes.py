@@ -18,8 +18,7 @@ from tests.databases import Environment
 from tests.release import dumps, shop
 from tests.release.changes import ByHand, Case, both, nothing, without_constraint
 from tests.release.changes.columns import COLUMN_CASES
-from tests.release.changes.rules import RULE_CASES, check
-from tests.release.changes.tables import TABLE_CASES
+from tests.release.changes.rules import RULE_CASES, TABLE_CASES, check
 from tests.release.model_project import ModelProject
 from tests.release.release_before import ReleaseBefore
 

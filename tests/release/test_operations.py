@@ -1,13 +1,13 @@
-"""Every operation does its work, may be done again, can be printed, and is refused where it hurts."""
+"""Do the work of every operation, also again and printed; wait for locks empty-handed, and refuse what hurts."""
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from app.release import live, operations
 from app.release.connection import direct_engine
@@ -18,8 +18,10 @@ from app.release.operations import (
     add_foreign_key_online,
     add_unique_online,
     backfill,
-    create_index_online,
+    drop_column_contract,
+    drop_constraint_online,
     drop_not_null_online,
+    drop_table_contract,
     rename_with_view,
     retire_column_online,
     set_not_null_online,
@@ -31,14 +33,17 @@ from tests.databases import Environment, empty_database
 from tests.release import dumps, judged
 from tests.release.fingerprint import Fingerprint, schema_fingerprint
 from tests.release.migrating import Database, printed
-from tests.release.operation_cases import CASES, TABLES, Case
+from tests.release.operation_cases import CASES, WITH_BACKFILLS
+from tests.release.operation_docs import PAGE, SECTION, regenerated
+from tests.release.revision_corpus.cases import Operation
+from tests.waiting import wait_until
 
 COUNT = "SELECT count(*) FROM things"
 
 
 @pytest.fixture
 def things(database: Database) -> Database:
-    database.execute(TABLES)
+    database.execute(WITH_BACKFILLS)
     return database
 
 
@@ -48,7 +53,7 @@ def printed_things(server_environment: Environment, things: Database) -> Iterato
     with empty_database(server_environment) as own:
         engine, migrating = sa.create_engine(own["DATABASE_URL"]), direct_engine(url=own["DATABASE_URL"])
         database = Database(engine, migrating)
-        database.execute(TABLES)
+        database.execute(WITH_BACKFILLS)
         yield database
         engine.dispose()
 
@@ -69,13 +74,13 @@ DEADLINE = 0.2  # seconds; the lock is asked for several times and not had
 
 
 def test_every_operation_is_tried() -> None:
-    """test_backfill_guards.py tries the one that is left out."""
-    assert {case.operation for case in CASES} == {*operations.__all__} - {"excused", "require_backfilled"}
+    """test_backfill_steps.py tries the one that is left out."""
+    assert {case.name for case in CASES} == {*operations.__all__} - {"excused", "require_backfilled"}
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.operation for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_an_operation(
-    things: Database, printed_things: Database, case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    things: Database, printed_things: Database, case: Operation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It waits for no lock beyond the deadline, passes in its phase and does its work, changes nothing when it is done
     again, and what is printed for psql does the same.
@@ -87,14 +92,14 @@ def test_an_operation(
         live.prepare(connection)
         live.record_live(connection, sa.MetaData(), "0001")  # of a release that uses nothing of it
     assert not things.scalar(case.holds)
-    if case.operation not in NOT_WAITING:
+    if case.name not in NOT_WAITING:
         before = schema_fingerprint(things.engine)
         monkeypatch.setattr(steps, "LOCK_TIMEOUT", "20ms")
         with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(DeadlineExceeded):
             things.migrate(case.upgrade, seconds=DEADLINE)
         monkeypatch.undo()
         after = schema_fingerprint(things.engine)
-        assert after >= before if case.operation in LEAVES_AN_INVALID_INDEX else after == before
+        assert after >= before if case.name in LEAVES_AN_INVALID_INDEX else after == before
     judged.upgrade(things, judged.written(tmp_path, case.call, case.phase))
     assert things.scalar(case.holds)
     once = schema_fingerprint(things.engine)
@@ -150,9 +155,7 @@ BREAKS_A_RULE: list[tuple[str, Callable[[], object], str]] = [
 ]
 
 
-def test_a_row_that_breaks_the_rule_is_told_and_half_a_rule_is_not_left(
-    things: Database, schema: Callable[[], Fingerprint]
-) -> None:
+def test_a_row_that_breaks_the_rule_leaves_nothing_of_it(things: Database, schema: Callable[[], Fingerprint]) -> None:
     for row, upgrade, reason in BREAKS_A_RULE:
         things.execute(f"INSERT INTO things (owner_id, name) VALUES ({row})")
         before = schema()
@@ -163,31 +166,9 @@ def test_a_row_that_breaks_the_rule_is_told_and_half_a_rule_is_not_left(
         things.execute("DELETE FROM things WHERE id > 3000")
 
 
-def test_an_index_that_a_failed_build_left_is_built_anew(things: Database) -> None:
-    things.execute("INSERT INTO things (name) VALUES ('thing 1')")
-    with (
-        things.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-        pytest.raises(sa.exc.IntegrityError),
-    ):
-        connection.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY ix_things_name ON things (name)")
-    invalid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')"
-    assert things.scalar(invalid) is False
-    things.migrate(lambda: create_index_online("ix_things_name", "things", ["name"]))
-    assert things.scalar(invalid) is True
-
-
 def test_a_column_that_is_not_there_is_told(things: Database) -> None:
     with pytest.raises(ReleaseError, match="not there"):
         things.migrate(lambda: drop_not_null_online("things", "colour"))
-
-
-def test_through_the_view_of_the_old_name_old_code_reads_and_writes(things: Database) -> None:
-    things.migrate(lambda: rename_with_view("things", "objects"))
-    new_id = things.scalar("INSERT INTO things (name) VALUES ('new') RETURNING id")
-    things.execute("UPDATE things SET size = 4 WHERE id = :id", id=new_id)
-    assert things.scalar("SELECT size FROM objects WHERE id = :id", id=new_id) == 4
-    things.execute("DELETE FROM things WHERE id = :id", id=new_id)
-    assert things.scalar("SELECT count(*) FROM objects") == 3000
 
 
 @pytest.mark.parametrize("renamed", ["", "; ALTER TABLE things RENAME TO objects"], ids=["renamed now", "already"])
@@ -236,35 +217,20 @@ def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(t
     assert things.scalar("SELECT array_agg(id) FROM things WHERE size IS NULL") == [7]
 
 
-def test_a_backfill_by_a_key_that_may_be_null_is_refused(things: Database) -> None:
+def test_a_backfill_that_cannot_end_is_refused_or_stopped_at_its_first_batch(things: Database) -> None:
     with pytest.raises(UnsafeOperation, match="may be NULL, so it cannot be the key"):
         things.migrate(lambda: backfill("things", set_sql="size = 1", where="size IS NULL", pk="owner_id"))
     assert things.scalar("SELECT count(*) FROM things WHERE size IS NOT NULL") == 0
-
-
-def test_an_index_may_include_a_column(things: Database) -> None:
-    things.migrate(lambda: create_index_online("ix_name", "things", ["name"], postgresql_include=["size"]))
-    assert things.scalar("SELECT indnatts FROM pg_index WHERE indexrelid = 'ix_name'::regclass") == 2
-
-
-@pytest.mark.parametrize(("default", "read"), [("''", ""), (None, None)])
-def test_code_that_knows_a_retired_column_reads_its_constant_where_there_is_one(
-    things: Database, default: str | None, read: str | None
-) -> None:
-    things.migrate(lambda: retire_column_online("things", "name", default=default))
-    new_id = things.scalar("INSERT INTO things (owner_id) VALUES (1) RETURNING id")
-    assert things.scalar("SELECT name FROM things WHERE id = :id", id=new_id) == read
-
-
-def test_the_comment_of_a_new_column_is_written(things: Database) -> None:
-    things.migrate(lambda: add_column_online("things", sa.Column("x", sa.Integer, comment="it's new")))
-    comment = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attname = 'x' AND attrelid = "
-    assert things.scalar(f"{comment} 'things'::regclass") == "it's new"
-
-
-def test_a_backfill_that_would_never_end_is_stopped_at_its_first_batch(things: Database) -> None:
     with pytest.raises(UnsafeOperation, match="without an end"):
         things.migrate(lambda: backfill("things", set_sql="size = 1", where="name LIKE 'thing%' AND id::int > 0"))
+
+
+def test_code_that_knows_a_retired_column_reads_its_constant_where_there_is_one(things: Database) -> None:
+    for default, read in (("''", ""), (None, None)):
+        things.migrate(partial(retire_column_online, "things", "name", default=default))
+        new_id = things.scalar("INSERT INTO things (owner_id) VALUES (1) RETURNING id")
+        assert things.scalar("SELECT name FROM things WHERE id = :id", id=new_id) == read
+        things.execute("ALTER TABLE things ALTER name DROP DEFAULT")
 
 
 # widen_text_online reads no row and builds no index while nobody can read the table, whatever stands on the column.
@@ -288,18 +254,14 @@ def widen() -> None:
     widen_text_online("names", "name", "VARCHAR(80)")
 
 
-def test_a_check_holds_before_and_after(names: Database) -> None:
-    before = names.scalar(CHECK)
+def test_a_check_and_an_index_stand_before_and_after_and_after_a_kill(names: Database) -> None:
+    names.execute("CREATE INDEX ix_names ON names (name)")
+    index = "SELECT pg_relation_filenode('ix_names'::regclass)"
+    before, file = names.scalar(CHECK), names.scalar(index)
     names.migrate(widen)
     assert names.scalar(TYPE_OF_NAME) == "character varying(80)"
-    assert names.scalar(CHECK) == before
-    with pytest.raises(IntegrityError):
-        names.execute("INSERT INTO names VALUES (101, '')")
-
-
-def test_a_check_is_validated_by_the_next_run_after_a_kill(names: Database) -> None:
-    before = names.scalar(CHECK)
-    names.execute("ALTER TABLE names DROP CONSTRAINT ck_names_name, ALTER name TYPE varchar(80)")
+    assert (names.scalar(CHECK), names.scalar(index)) == (before, file), "it is not built anew"
+    names.execute("ALTER TABLE names DROP CONSTRAINT ck_names_name")
     names.execute("ALTER TABLE names ADD CONSTRAINT ck_names_name CHECK (name <> '') NOT VALID")
     names.migrate(widen)
     assert names.scalar(CHECK) == before
@@ -322,8 +284,62 @@ def test_an_index_over_it_is_refused_with_the_way_that_builds_it_beside_the_requ
         names.execute("DROP INDEX ix_names")
 
 
-def test_an_index_of_the_column_as_it_is_is_not_built_anew(names: Database) -> None:
-    names.execute("CREATE INDEX ix_names ON names (name)")
-    file = names.scalar("SELECT pg_relation_filenode('ix_names'::regclass)")
-    names.migrate(widen)
-    assert names.scalar("SELECT pg_relation_filenode('ix_names'::regclass)") == file
+TWO_TABLES = """
+CREATE TABLE things (id int PRIMARY KEY);
+CREATE TABLE parts (id int PRIMARY KEY, thing_id int CONSTRAINT fk_parts_things REFERENCES things, other_id int);
+INSERT INTO things VALUES (1);
+"""
+OTHER = {"things": "parts", "parts": "things"}
+WRITES = {"things": "UPDATE things SET id = 1", "parts": "INSERT INTO parts (id) VALUES (1)"}
+EMPTY_HANDED = """
+SELECT bool_or(NOT granted AND relation = CAST(:held AS regclass))
+   AND NOT bool_or(granted AND relation = CAST(:other AS regclass))
+FROM pg_locks WHERE mode IN ('AccessExclusiveLock', 'ShareRowExclusiveLock')
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+STEPS: dict[str, Callable[[], object]] = {
+    "add a foreign key": lambda: add_foreign_key_online("fk_other", "parts", "things", ["other_id"], ["id"]),
+    "drop a foreign key": lambda: drop_constraint_online("parts", "fk_parts_things"),
+    "drop its column": lambda: drop_column_contract("parts", "thing_id"),
+    "drop its table": lambda: drop_table_contract("parts"),
+}
+
+
+@pytest.fixture
+def two_tables(database: Database) -> Database:
+    database.execute(TWO_TABLES)
+    return database
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("held", OTHER)
+def test_it_waits_for_one_table_empty_handed(two_tables: Database, step: Callable[[], object], held: str) -> None:
+    """A transaction that has written the one, and goes on to the other, finds that free, and ends."""
+    tables = {"held": held, "other": OTHER[held]}
+    with ThreadPoolExecutor(1) as pool:
+        with two_tables.holding(WRITES[held]):
+            migrating = pool.submit(two_tables.migrate, step)
+            wait_until(lambda: two_tables.scalar(EMPTY_HANDED, **tables) or migrating.done(), "it waits, or fails")
+            assert not migrating.done(), migrating.exception()
+        migrating.result()
+
+
+EXCUSE = "excused"  # no operation; see docs/schema-changes.md
+
+
+def test_signatures_and_sql_are_those_of_the_code() -> None:
+    page = PAGE.read_text()
+    assert regenerated(page) == page, "write them again: python -m tests.release.operation_docs"
+
+
+def test_every_operation_has_its_section_and_no_other_has_one() -> None:
+    sections = [section["name"] for section in SECTION.finditer(PAGE.read_text())]
+    assert {*sections, EXCUSE} == set(operations.__all__)
+
+
+def test_every_section_shows_the_sql_of_an_example_and_says_how_it_behaves() -> None:
+    page = PAGE.read_text()
+    for section in page.split("\n### ")[1:]:
+        for part in ("```sql\n", "**Waits:**", "**Run again:**", "**Downgrade:**"):
+            assert part in section, f"{section.splitlines()[0]} lacks {part}"

@@ -1,25 +1,28 @@
-"""Revision files: written by hand, in two branches at once, edited after they ran, or that do not fit together."""
+"""Revision files: by hand, in two branches at once, edited after they ran, lost, and of several bases."""
 
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import flask_migrate
 import pytest
+from alembic.script import ScriptDirectory
 
-from app.release.errors import ReleaseError
+from app.release import doctor, ledger, plan, revisions, schema_state
+from app.release.errors import ReleaseError, UnsafeOperation
 from app.release.lint import lint
 from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
+from app.release.schema_state import AT_HEAD, BEHIND
 from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.release.checkout import OwnHistory
-from tests.release.history import NO_MODELS, history, write_revision
+from tests.release.history import EXPAND, NO_MODELS, history, revision_text, write_revision
 from tests.release.migrating import Database
+from tests.release.model_project import ModelProject
+from tests.release.revision_corpus.cases import one_in
 
 servers = pytest.mark.servers
-
-
-def second_of_its_number(folder: Path) -> None:
-    shutil.copy(folder / "versions/0002_step.py", folder / "versions/0002_other.py")
 
 
 def test_our_own_files_fit_together() -> None:
@@ -41,17 +44,12 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     require_parent_files(directory)
 
 
-def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
-    directory = history(tmp_path, "pass")
-    second_of_its_number(tmp_path)
-    assert duplicate_revisions(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
-
-
 @pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
 @pytest.mark.usefixtures("database")
-def test_lint_refuses_them(tmp_path: Path) -> None:
+def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
     directory = history(tmp_path, "pass")
-    second_of_its_number(tmp_path)
+    shutil.copy(tmp_path / "versions/0002_step.py", tmp_path / "versions/0002_other.py")
+    assert duplicate_revisions(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
     [finding] = lint(directory, NO_MODELS)
     assert finding.rule == "revision-twice"
     assert "0002_other.py, 0002_step.py" in finding.what
@@ -102,12 +100,8 @@ def test_a_revision_by_hand_gets_the_next_number_and_asks_no_database(own_histor
     written = without_a_database(own_history).flask("db", "revision", "-m", "Fill it")
     assert written.returncode == 0, written.stderr
     text = (own_history.versions / "0002_fill_it.py").read_text()
-    assert 'revision = "0002"' in text
-    assert 'down_revision = "0001"' in text
-    assert 'phase = "expand"' in text
-
-
-def test_a_number_that_is_given_is_kept(own_history: OwnHistory) -> None:
+    said = ('revision = "0002"', 'down_revision = "0001"', 'phase = "expand"')
+    assert [line for line in said if line not in text] == []
     assert own_history.flask("db", "revision", "-m", "Fill it", "--rev-id", "0042").returncode == 0
     assert (own_history.versions / "0042_fill_it.py").exists()
 
@@ -123,9 +117,7 @@ def test_a_merge_takes_nothing_and_so_is_an_expand(own_history: OwnHistory) -> N
     assert 'phase = "expand"' in file.read_text()
 
 
-def test_the_sql_from_the_first_revision_on_can_be_applied(
-    own_history: OwnHistory, database: Database, psql: Callable[[str], None]
-) -> None:
+def test_the_printed_sql_can_be_run(own_history: OwnHistory, database: Database, psql: Callable[[str], None]) -> None:
     own_history.write_revision(2, 'op.execute("ALTER TABLE things ADD name text")')
     printed = own_history.flask("db", "upgrade", "--sql")
     assert printed.returncode == 0, printed.stderr
@@ -151,9 +143,7 @@ def write(own_history: OwnHistory, *upgrades: str) -> None:
 
 @pytest.mark.smoke
 @servers
-def test_what_ran_under_another_number_is_not_run_again_and_what_is_lacking_runs(
-    own_history: OwnHistory, database: Database
-) -> None:
+def test_what_ran_under_another_number_is_not_run_again(own_history: OwnHistory, database: Database) -> None:
     write(own_history, THEIRS, LATER)
     assert own_history.flask("db", "upgrade").returncode == 0
     write(own_history, OURS, THEIRS, LATER)  # after the merge theirs has the next number, and so has what follows
@@ -163,16 +153,6 @@ def test_what_ran_under_another_number_is_not_run_again_and_what_is_lacking_runs
     assert database.scalar("SELECT version_num FROM alembic_version") == "0004"
     assert database.scalar(LEDGER) == ["0001", "0002", "0003 ran as 0002", "0004 ran as 0003"]
     assert own_history.flask("db", "upgrade").returncode == 0
-
-
-@servers
-def test_a_database_of_the_other_branch_just_goes_on(own_history: OwnHistory, database: Database) -> None:
-    write(own_history, OURS)
-    assert own_history.flask("db", "upgrade").returncode == 0
-    write(own_history, OURS, THEIRS)
-    assert own_history.flask("db", "upgrade").returncode == 0
-    assert database.scalar(TABLES) == ["ours", "theirs"]
-    assert database.scalar(LEDGER) == ["0001", "0002", "0003"]
 
 
 @pytest.mark.smoke
@@ -199,3 +179,131 @@ def test_a_database_from_before_the_hashes_is_left_as_it_is(own_history: OwnHist
     write(own_history, OURS, LATER)
     assert own_history.flask("db", "upgrade").returncode == 0
     assert database.scalar(TABLES) == ["later", "theirs"]
+
+
+FORGET = 'op.execute("ALTER TABLE things DROP COLUMN note")'
+ADD = 'op.execute("CREATE TABLE bills (id bigint)")'
+
+# Where a revision that is not on the way from 0001 comes from: its parent, and what it depends on.
+PLACES: dict[str, dict[str, Any]] = {
+    "a base of its own": {},
+    "a base that depends on the first": {"depends_on": "0001"},
+    "a base that depends on a label": {"depends_on": "shop"},
+    "a base that depends on several": {"depends_on": ("0001", "0002")},
+}
+
+
+def add(project: ModelProject, revision: str = "bill1", up: str = ADD, **given: Any) -> None:
+    constants = f"{EXPAND}\nbranch_labels = {given.get('labels')!r}\ndepends_on = {given.get('depends_on')!r}"
+    text = revision_text(revision, given.get("down"), up, constants, given.get("back", "pass"))
+    (project.folder / f"versions/{revision}_by_hand.py").write_text(text)
+    revisions._read.cache_clear()  # a process meets new files when it starts
+
+
+@pytest.fixture
+def branched(project: ModelProject) -> ModelProject:
+    """Return the project at 0002, whose branch is labelled."""
+    project.write("pass")
+    file = project.files()[-1]
+    file.write_text(file.read_text().replace('phase = "expand"', 'phase = "expand"\nbranch_labels = ("shop",)'))
+    project.upgrade()
+    project.goes_live()
+    return project
+
+
+def upgrade(project: ModelProject, to: str = "heads") -> None:
+    flask_migrate.upgrade(str(project.folder), to)
+
+
+def state(project: ModelProject) -> schema_state.SchemaState:
+    with project.database.migrating.connect() as connection:
+        return schema_state.read_schema_state(connection, ScriptDirectory(str(project.folder)))
+
+
+@pytest.mark.parametrize("place", one_in(2, list(PLACES)))
+def test_it_stands_in_plan_status_and_ledger_and_the_doctor_finds_nothing(branched: ModelProject, place: str) -> None:
+    add(branched, labels=("billing",), **PLACES[place])
+    assert (state(branched).name, state(branched).pending) == (BEHIND, ["bill1"])
+    code = ScriptDirectory(str(branched.folder))
+    with branched.database.migrating.connect() as connection:
+        [planned] = plan.plan(connection, [code.get_revision("bill1")])
+    assert [step.sql for step in planned.steps] == ["CREATE TABLE bills (id bigint)"]
+    upgrade(branched)
+    assert state(branched).name == AT_HEAD
+    with branched.database.migrating.connect() as connection:
+        entries = ledger.read_entries(connection)
+        found = doctor.diagnose(connection, branched.metadata)
+    assert sorted(entries) == ["0001", "0002", "bill1"]
+    assert [one for one in found if one.rule in ("ledger-gap", "two-heads", "other-version", "behind")] == []
+    assert branched.database.scalar("SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = 'bill1'")
+
+
+@pytest.mark.parametrize("place", one_in(2, list(PLACES)))
+def test_it_is_judged_by_whatever_name_it_is_run(branched: ModelProject, place: str) -> None:
+    add(branched, up=FORGET, labels=("billing",), **PLACES[place])
+    for to in ("heads", "bill1", "billing@head"):
+        with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+            upgrade(branched, to)
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+    assert branched.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version") == "0002"
+
+
+def test_a_branch_in_the_middle_of_the_history_is_judged(branched: ModelProject) -> None:
+    add(branched, up=FORGET, down="0001", labels=("billing",))
+    with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+        upgrade(branched, "billing@head")
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+
+
+def test_what_a_revision_depends_on_is_run_and_judged_before_it(branched: ModelProject) -> None:
+    add(branched, up=FORGET)
+    branched.write("pass")
+    file = branched.files()[-2]
+    file.write_text(file.read_text().replace('phase = "expand"', 'phase = "expand"\ndepends_on = "bill1"'))
+    revisions._read.cache_clear()
+    assert state(branched).pending == ["bill1", "0003"]
+    with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+        upgrade(branched, "0003")
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+
+
+def test_a_downgrade_of_one_base_leaves_the_other_and_a_stamp_records_it(branched: ModelProject) -> None:
+    add(branched, labels=("billing",), back='op.execute("DROP TABLE bills")')
+    upgrade(branched)
+    flask_migrate.downgrade(str(branched.folder), "billing@base")
+    with branched.database.migrating.connect() as connection:
+        assert sorted(ledger.read_entries(connection)) == ["0001", "0002"]
+    assert branched.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version") == "0002"
+    flask_migrate.stamp(str(branched.folder), "heads")
+    with branched.database.migrating.connect() as connection:
+        assert sorted(ledger.read_entries(connection)) == ["0001", "0002", "bill1"]
+
+
+def test_older_code_learns_from_the_ledger_whether_it_runs_on_another_base(branched: ModelProject) -> None:
+    """After a rollback, it does not have the file."""
+    add(branched, depends_on="0002")
+    upgrade(branched)
+    (branched.folder / "versions/bill1_by_hand.py").unlink()
+    revisions._read.cache_clear()
+    assert state(branched).name == schema_state.AHEAD
+
+
+@pytest.mark.parametrize(
+    ("down", "labels", "advice"),
+    [
+        (None, None, "flask db upgrade heads"),
+        ("0001", ("billing",), "flask db upgrade heads"),
+        ("0001", None, "flask db merge heads"),
+    ],
+    ids=["another base", "a branch with a label", "a forgotten merge"],
+)
+def test_one_head_is_asked_for_and_there_are_two(
+    branched: ModelProject, down: str | None, labels: tuple[str, ...] | None, advice: str
+) -> None:
+    if labels is None:
+        file = branched.files()[1]
+        file.write_text(file.read_text().replace('branch_labels = ("shop",)', ""))
+    add(branched, down=down, labels=labels)
+    with pytest.raises(ReleaseError, match=advice):
+        upgrade(branched, "head")
+    assert state(branched).pending == ["bill1"]

@@ -7,90 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from app.release.errors import ReleaseError
-from app.release.operations import (
-    add_check_online,
-    add_column_online,
-    add_foreign_key_online,
-    add_primary_key_online,
-    add_unique_online,
-    create_index_online,
-    rename_with_view,
-)
+from app.release.operations import add_check_online, create_index_online
 from tests.release.fingerprint import Fingerprint, schema_fingerprint
 from tests.release.migrating import Database
 from tests.release.model_project import ModelProject
 from tests.release.operation_cases import TABLES
+from tests.release.revision_corpus.cases import Operation, read_operations
 
-OTHER_THINGS = {
-    "a rule with another condition": (
-        "ALTER TABLE things ADD CONSTRAINT wanted CHECK (size < 5)",
-        lambda: add_check_online("things", "wanted", "size < 6"),
-    ),
-    "a foreign key that does something else": (
-        "ALTER TABLE things ADD CONSTRAINT wanted FOREIGN KEY (owner_id) REFERENCES owners (id)",
-        lambda: add_foreign_key_online("wanted", "things", "owners", ["owner_id"], ["id"], ondelete="CASCADE"),
-    ),
-    "an index with another condition": (
-        "CREATE INDEX wanted ON things (name) WHERE size > 1",
-        lambda: create_index_online("wanted", "things", ["name"], postgresql_where=sa.text("size > 2")),
-    ),
-    "an index by another method": (
-        "CREATE INDEX wanted ON things USING hash (name)",
-        lambda: create_index_online("wanted", "things", ["name"]),
-    ),
-    "an index on another table": (
-        "CREATE INDEX wanted ON owners (id)",
-        lambda: create_index_online("wanted", "things", ["id"]),
-    ),
-    "an index that is not unique": (
-        "CREATE INDEX wanted ON things (name)",
-        lambda: create_index_online("wanted", "things", ["name"], unique=True),
-    ),
-    "a unique constraint on other columns": (
-        "ALTER TABLE things ADD CONSTRAINT wanted UNIQUE (id, name)",
-        lambda: add_unique_online("things", "wanted", ["name"]),
-    ),
-    "a unique constraint that is looked at later": (
-        "ALTER TABLE things ADD CONSTRAINT wanted UNIQUE (name) DEFERRABLE",
-        lambda: add_unique_online("things", "wanted", ["name"]),
-    ),
-    "a constraint of another kind": (
-        "ALTER TABLE things ADD CONSTRAINT wanted CHECK (size < 5)",
-        lambda: add_unique_online("things", "wanted", ["name"]),
-    ),
-    "another primary key": (
-        "ALTER TABLE things RENAME CONSTRAINT things_pkey TO wanted",
-        lambda: add_primary_key_online("things", "wanted", ["name"]),
-    ),
-    "a column of another type": (
-        "ALTER TABLE things ADD wanted integer",
-        lambda: add_column_online("things", sa.Column("wanted", sa.BigInteger)),
-    ),
-    "a column with another collation": (
-        'ALTER TABLE things ADD wanted text COLLATE "C"',
-        lambda: add_column_online("things", sa.Column("wanted", sa.Text)),
-    ),
-    "a column that may be NULL": (
-        "ALTER TABLE things ADD wanted integer DEFAULT 0",
-        lambda: add_column_online("things", sa.Column("wanted", sa.Integer, server_default="0", nullable=False)),
-    ),
-    "a table that has the name of an index": (
-        "CREATE TABLE wanted (id bigint)",
-        lambda: create_index_online("wanted", "things", ["size"]),
-    ),
-    "a table that has the name of a key's index": (
-        "CREATE TABLE wanted (id bigint)",
-        lambda: add_unique_online("things", "wanted", ["id"]),
-    ),
-    "a table that is renamed, and a view of some of its rows in its place": (
-        "ALTER TABLE things RENAME TO wanted; CREATE VIEW things AS SELECT * FROM wanted WHERE size > 1",
-        lambda: rename_with_view("things", "wanted"),
-    ),
-    "two tables, of which one is to be renamed": (
-        "CREATE TABLE wanted (id bigint)",
-        lambda: rename_with_view("things", "wanted"),
-    ),
-}
 REPLACEABLE: list[Callable[[], object]] = [
     lambda: add_check_online("things", "ck_things_small", "size < 20", replace=True),
     lambda: create_index_online("ix_things_size", "things", ["size", "name"], replace=True),
@@ -109,14 +32,12 @@ def schema(things: Database) -> Callable[[], Fingerprint]:
     return partial(schema_fingerprint, things.engine)
 
 
-@pytest.mark.parametrize(("there", "upgrade"), OTHER_THINGS.values(), ids=OTHER_THINGS)
-def test_another_thing_of_the_name_is_told_and_nothing_is_changed(
-    things: Database, there: str, upgrade: Callable[[], object], schema: Callable[[], Fingerprint]
-) -> None:
-    things.execute(there)
+@pytest.mark.parametrize("case", read_operations("same_names"), ids=str)
+def test_another_thing_is_told_and_kept(things: Database, case: Operation, schema: Callable[[], Fingerprint]) -> None:
+    things.execute(case.setup)
     before = schema()
     with pytest.raises((ReleaseError, sa.exc.ProgrammingError), match=r"wanted"):
-        things.migrate(upgrade)
+        things.migrate(case.upgrade)
     assert schema() == before
 
 
@@ -157,9 +78,7 @@ def test_the_same_in_other_words_is_the_same(things: Database) -> None:
     assert things.scalar("SELECT convalidated FROM pg_constraint WHERE conname = 'wanted'")
 
 
-def test_an_index_that_was_restored_from_a_dump_is_the_same(
-    things: Database, schema: Callable[[], Fingerprint]
-) -> None:
+def test_an_index_restored_from_a_dump_is_the_same(things: Database, schema: Callable[[], Fingerprint]) -> None:
     """The server prints its condition with other casts once it has read what it printed."""
     definition = "SELECT pg_get_indexdef('wanted'::regclass)"
     things.execute("CREATE INDEX wanted ON things (size) WHERE name IN ('a', 'b')")
@@ -194,9 +113,7 @@ def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(p
     assert project.database.scalar("SELECT pg_typeof(max(mark))::text FROM things") == "bigint"
 
 
-def test_a_default_and_not_null_may_come_from_a_later_line_of_the_revision_that_was_stopped(
-    project: ModelProject,
-) -> None:
+def test_a_default_and_not_null_may_come_from_a_later_line(project: ModelProject) -> None:
     project.database.execute("ALTER TABLE things ADD mark integer DEFAULT 3 NOT NULL")
     adds = 'add_column_online("things", sa.Column("mark", sa.Integer()))'
     project.write(adds, phase="contract")

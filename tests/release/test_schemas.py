@@ -1,4 +1,4 @@
-"""Models in a schema of their own are compared and migrated like the others, by operations that find their tables."""
+"""Tables in a schema of their own, partitions and children: compared, migrated and kept like the others."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations.ops import CreateForeignKeyOp
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.release import doctor
@@ -106,13 +106,16 @@ def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: Model
     assert "ck_things_kind on audit.things is CHECK" in found.what
 
 
-def test_plan_tells_the_size_of_the_table_in_the_schema(audited: ModelProject) -> None:
-    audited.change(lambda models: begun(models, longest=40))
-    audited.migrate()
-    with audited.database.engine.connect() as connection:
-        [planned] = plan(connection, [ScriptDirectory(str(audited.folder)).get_revision("0003")])
+def test_plan_tells_the_size_of_the_table_in_the_schema(project: ModelProject) -> None:
+    project.database.execute("CREATE SCHEMA audit")
+    project.change(begun)
+    project.metadata.tables["audit.things"].create(project.database.engine)
+    project.change(lambda models: begun(models, longest=40))
+    project.migrate()
+    with project.database.engine.connect() as connection:
+        [planned] = plan(connection, [ScriptDirectory(str(project.folder)).get_revision("0002")])
     sizes = {lock.bytes for step in planned.steps for lock in step.locks if lock.lock == "ACCESS EXCLUSIVE"}
-    assert sizes == {audited.database.scalar("SELECT pg_total_relation_size('audit.things')")}
+    assert sizes == {project.database.scalar("SELECT pg_total_relation_size('audit.things')")}
 
 
 @pytest.mark.minutes
@@ -128,6 +131,19 @@ def test_a_column_in_it_is_retired_and_dropped_one_release_later(audited: ModelP
 def test_a_schema_that_no_model_names_is_left_alone(project: ModelProject) -> None:
     project.database.execute("CREATE SCHEMA others; CREATE TABLE others.things (id int)")
     project.check()
+
+
+def test_tables_are_found_where_the_live_release_finds_them(project: ModelProject) -> None:
+    """They stand in the first schema of the search path, whatever its name."""
+    project.database.execute(
+        "ALTER SCHEMA public RENAME TO app; DO $$ BEGIN EXECUTE format("
+        "'ALTER DATABASE %I SET search_path = app', current_database()); END $$"
+    )
+    project.database.engine.dispose()
+    project.write('op.execute("ALTER TABLE things DROP note")', phase="contract")
+    with pytest.raises(UnsafeOperation, match=r"things\.note would be gone\. The release that is live still uses it"):
+        project.upgrade()
+    assert project.database.scalar("SELECT count(note) FROM things") == 3
 
 
 def test_lint_makes_the_schema_that_no_revision_makes(tmp_path: Path, database: Database) -> None:
@@ -199,3 +215,103 @@ def foreign_key(source: str | None, referent: str | None) -> CreateForeignKeyOp:
 def pieces_of(dump: str, schema: str) -> list[str]:
     """Return what a pg_dump -s says of the things in one schema."""
     return sorted(piece for piece in dump.split("\n--\n") if f"Schema: {schema};" in piece)
+
+
+# As pg_partman makes them: no revision does.
+MADE_BY_SQL = {
+    "a partition": (
+        "CREATE TABLE logged (at date NOT NULL, what text) PARTITION BY RANGE (at);"
+        "CREATE TABLE part PARTITION OF logged FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    ),
+    "a partition of a partition": (
+        "CREATE TABLE logged (at date NOT NULL, what text) PARTITION BY RANGE (at);"
+        "CREATE TABLE year PARTITION OF logged FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+        " PARTITION BY HASH (what);"
+        "CREATE TABLE part PARTITION OF year FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
+    ),
+    "a child with a column of its own": (
+        "CREATE TABLE logged (at date NOT NULL, what text); CREATE TABLE part (more int) INHERITS (logged)"
+    ),
+    "a child of two tables": (
+        "CREATE TABLE logged (at date NOT NULL, what text); CREATE TABLE dated (at date NOT NULL);"
+        "CREATE TABLE part () INHERITS (dated, logged)"
+    ),
+}
+ROWS = "INSERT INTO part (at, what) SELECT '2025-05-05', 'visit' FROM generate_series(1, 2500)"
+
+
+def logged(metadata: MetaData) -> None:
+    """Map a table without saying anything of its parts."""
+    Table(
+        "logged", metadata, sa.Column("at", sa.Date, nullable=False), sa.Column("what", sa.Text), info={"parts": "SQL"}
+    )
+    Table("dated", metadata, sa.Column("at", sa.Date, nullable=False))
+
+
+def with_parts(project: ModelProject, made: str) -> ModelProject:
+    """Make the tables by SQL, as a job of the database's own does, and let a release of their models serve."""
+    project.database.execute(made)
+    project.database.execute(f"CREATE TABLE IF NOT EXISTS dated (at date NOT NULL); {ROWS}")
+    project.change(logged)
+    project.goes_live()
+    return project
+
+
+@pytest.fixture
+def partitioned(project: ModelProject) -> ModelProject:
+    return with_parts(project, MADE_BY_SQL["a partition"])
+
+
+def rows(project: ModelProject) -> int:
+    return int(project.database.scalar("SELECT count(*) FROM logged"))
+
+
+FOLLOWED = ("a partition of a partition", "a child with a column of its own", "a child of two tables")
+
+
+@pytest.mark.parametrize("made", FOLLOWED)
+def test_following_every_advice_keeps_every_row(project: ModelProject, made: str) -> None:
+    with_parts(project, MADE_BY_SQL[made])
+    for _ in range(2):
+        project.check()
+        assert project.migrate() is None
+        project.upgrade()
+    with project.database.migrating.connect() as connection:
+        found = doctor.diagnose(connection, project.metadata)
+    assert [one for one in found if "part" in one.what or "year" in one.what] == []
+    assert rows(project) == 2500
+
+
+def test_a_part_that_an_older_version_has_marked_as_retired_is_kept(partitioned: ModelProject) -> None:
+    partitioned.database.execute("COMMENT ON TABLE part IS 'retired: dropped by the next contract step'")
+    assert partitioned.migrate() is None
+    assert rows(partitioned) == 2500
+
+
+def test_it_is_neither_dropped_nor_retired_where_no_release_has_noted_that_it_serves(partitioned: ModelProject) -> None:
+    """The models of this code say that it is in use."""
+    partitioned.database.execute("TRUNCATE schema_releases")
+    for taken in ("drop_table_contract", "retire_table_online"):
+        partitioned.write(f'{taken}("part")', phase="contract")
+        with pytest.raises(UnsafeOperation, match="which is in use"):
+            partitioned.upgrade()
+        partitioned.files()[-1].unlink()
+        partitioned.number -= 1
+    assert rows(partitioned) == 2500
+
+
+def test_a_part_of_what_no_model_has_goes_with_the_whole(project: ModelProject) -> None:
+    project.database.execute(MADE_BY_SQL["a partition"])
+    assert "retire_table_online('logged')" in migrated(project)
+    project.upgrade()
+    assert "drop_table_contract('logged')" in migrated(project)
+    project.upgrade()
+    assert project.database.scalar("SELECT to_regclass('part') IS NULL")
+
+
+def migrated(project: ModelProject) -> str:
+    file: Path | None = project.migrate()
+    assert file is not None
+    text = file.read_text().replace('"', "'")
+    assert "'part'" not in text
+    return text

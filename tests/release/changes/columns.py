@@ -26,7 +26,7 @@ from tests.release.shop import enum
 
 
 class Shout(sa.TypeDecorator[str]):
-    """A type of the project's own."""
+    """Stand for a type of the project's own."""
 
     impl = sa.String
     cache_ok = True
@@ -245,6 +245,10 @@ GONE = [
     expand("a column gone with its index and its rule", without("size")).written(
         "retire_column_online('things', 'size')", down=("reinstate_column_online('things', 'size')",)
     ),
+    expand("a required text gone", without("name", "labels")).written(
+        """retire_column_online('labels', 'name', default="''")""",
+        down=("reinstate_column_online('labels', 'name')", "set_default_online('labels', 'name', None)"),
+    ),
     expand(
         "columns gone of many kinds",
         both(
@@ -253,7 +257,13 @@ GONE = [
             without("period", "rooms"),  # which an EXCLUDE names
         ),
     ),
-    contract("a required column gone that is in a unique constraint", without("name")),
+    contract("a required column gone that is in a unique constraint", without("name")).written(
+        "retire_column_online('things', 'name')",
+        down=(
+            "reinstate_column_online('things', 'name', comment='what it is called')",
+            "set_not_null_online('things', 'name')",
+        ),
+    ),
     contract("a required column gone that refers to another table", without("owner_id")),
     contract("a required column gone that is an enum", without("colour", "labels")),
     Case("columns gone and dropped", (THREE, THREE), ("expand", "contract"), moves=True),

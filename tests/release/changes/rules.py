@@ -1,8 +1,9 @@
-"""Indexes and constraints: added, taken away, and changed under the same name."""
+"""Indexes, constraints and tables: added, taken away, and changed under the same name."""
 
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import MetaData
 from sqlalchemy.dialects import postgresql
 
 from tests.release.changes import (
@@ -16,12 +17,16 @@ from tests.release.changes import (
     expand,
     index,
     keyed_by,
+    nothing,
     plain,
     refused,
     replace,
+    table,
     without_constraint,
     without_index,
 )
+from tests.release.changes.columns import Shout
+from tests.release.shop import enum, identity
 
 INDEXES = [
     expand("an index on two columns", index(None, "kind", "name")).written(
@@ -245,3 +250,75 @@ KEYS = [
 ]
 
 RULE_CASES: list[Case] = [*INDEXES, *CHANGED_INDEXES, *UNIQUE, *CHECKS, *FOREIGN_KEYS, *KEYS]
+
+
+def new(name: str = "shelves", *items: Any, **options: Any) -> ModelChange:
+    """Add a table. Its items are recreated each time, because they belong to it."""
+    return lambda metadata: sa.Table(name, metadata, identity(), *(item() for item in items), **options)
+
+
+def gone(*names: str) -> ModelChange:
+    def change(metadata: MetaData) -> None:
+        for name in names:
+            metadata.remove(table(metadata, name))
+
+    return change
+
+
+NEW_TABLES = [
+    expand(
+        "a new table with one of everything",
+        new(
+            "shelves",
+            plain("name", sa.Text, index=True),
+            plain("percent", sa.Text, server_default=sa.text("'100%'")),
+            plain("word", sa.Text, server_default="100%", nullable=False, unique=True),
+            lambda: sa.Column("owner_id", sa.ForeignKey("owners.id", ondelete="CASCADE")),
+            lambda: sa.Column("colour", enum("red", "blue")),
+            lambda: sa.Column("shout", Shout(9)),
+            lambda: sa.Column("twice", sa.Integer, sa.Computed("id * 2")),
+            lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")),
+            plain("period", postgresql.INT4RANGE),
+            lambda: sa.UniqueConstraint("name", deferrable=True),
+            lambda: sa.CheckConstraint("name LIKE 'a%'", name="named"),
+            lambda: sa.Index("ix_shelves_part", "name", postgresql_where=sa.text("name LIKE 'a%'")),
+            lambda: postgresql.ExcludeConstraint(("period", "&&"), name="ex_shelves_period"),
+            comment="it's 100% new",
+        ),
+    ),
+    expand("a new table that is UNLOGGED", new(prefixes=["UNLOGGED"])),
+    expand(
+        "a new table with a key of two columns",
+        lambda metadata: sa.Table(
+            "pairs",
+            metadata,
+            sa.Column("one", sa.ForeignKey("owners.id"), primary_key=True),
+            sa.Column("two", sa.ForeignKey("things.id"), primary_key=True),
+        ),
+    ),
+    expand(
+        "two new tables of which one refers to the other",
+        both(new(), new("boxes", lambda: sa.Column("shelf_id", sa.ForeignKey("shelves.id")))),
+    ),
+    expand(
+        "a new table with an odd name beside a new column", both(new("Odd % shop."), add(plain("extra", sa.Integer)))
+    ),
+]
+
+GONE_TABLES = [
+    expand("a table gone", gone("labels")).written(
+        "retire_table_online('labels')", down=("reinstate_table_online('labels')",)
+    ),
+    expand("a table gone that has a comment, indexes and rules", gone("things")).written(
+        "retire_table_online('things')", down=("reinstate_table_online('things', comment='what is owned')",)
+    ),
+    Case(
+        "two tables gone and dropped of which one refers to the other",
+        (gone("things", "owners"), gone("things", "owners")),
+        ("expand", "contract"),
+        moves=True,
+    ),
+    Case("a table gone and back", (gone("labels"), nothing), ("expand", "expand")),
+]
+
+TABLE_CASES: list[Case] = [*NEW_TABLES, *GONE_TABLES]

@@ -1,4 +1,4 @@
-"""Cases of the corpus: revisions written by hand, read from the texts beside this file.
+"""Cases of the corpus: revisions written by hand, and calls of operations, read from the texts beside this file.
 
 A danger has one spelling for each path by which it reaches the code that judges, and no more. A text of dangers:
 
@@ -15,41 +15,29 @@ A danger has one spelling for each path by which it reaches the code that judges
 `rule` is a key of app/release/effects/rules.py, or "no rule" if the revision is refused before. `names` are regular
 expressions, apart by spaces; the refusal matches each of them, in any case of letters. `instead` is one more, of the
 way out that it has to name; without it any will do. A question is SQL with one boolean, or an expression of `probes`.
-A safe revision has only a title, a question and the lines of upgrade(). `//` begins a comment.
+Another case has a title, a question and the lines of upgrade(), maybe `< SQL` that sets it up, and `! what is said` of
+it. `//` begins a comment.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import pytest
+import sqlalchemy as sa
+from alembic import op
+
+from app.release import operations
 from app.release.ledger import CONTRACT, EXPAND
-from app.release.operations import __all__ as operations_of_ours
 from tests.release.revision_corpus import probes
 
 NO_RULE = "no rule"
 
 
-class Safe(NamedTuple):
-    """A revision that nothing is said against.
-
-    Args:
-        body: of upgrade().
-        effect: SQL, one boolean: false before, true after.
-        phase: what the revision says of itself.
-    """
-
-    what: str
-    body: str
-    effect: str
-    phase: str
-
-    def __str__(self) -> str:
-        return self.what
-
-
 class Unsafe(NamedTuple):
-    """One spelling of a danger, which plain Alembic applies without a word."""
+    """Hold one spelling of a danger, which plain Alembic applies without a word."""
 
     danger: str
     rule: str
@@ -64,8 +52,44 @@ class Unsafe(NamedTuple):
         return f"{self.danger}: {self.spelling}"
 
 
-def read_safe() -> list[Safe]:
-    return [Safe(what, _body(lines[1:]), _question(lines[0]), phase) for what, phase, lines in _blocks("safe")]
+class Operation(NamedTuple):
+    """Hold a safe revision, or the call of an operation.
+
+    Args:
+        name: what it does, or the name of the operation.
+        setup: SQL.
+        holds: SQL, one boolean: false before, true after.
+        said: what is said of it.
+        call: the lines of upgrade().
+    """
+
+    name: str
+    phase: str
+    setup: str
+    holds: str
+    said: str
+    call: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def upgrade(self) -> None:
+        run(self.call)
+
+
+def run(lines: str) -> None:
+    """Run lines of upgrade(), which may use every operation."""
+    exec(lines, {**vars(operations), "sa": sa, "op": op})  # noqa: S102 - our own text
+
+
+def read_operations(name: str) -> list[Operation]:
+    return [
+        Operation(
+            *(what, phase, _marked("< ", lines), _question(_marked("? ", lines)), _marked("! ", lines)),
+            call=_body([line for line in lines if not line.startswith(("< ", "? ", "! "))]),
+        )
+        for what, phase, lines in _blocks(name)
+    ]
 
 
 def read_unsafe() -> list[Unsafe]:
@@ -79,14 +103,14 @@ def read_unsafe() -> list[Unsafe]:
 
 def is_one_transaction(body: str) -> bool:
     """Tell whether a revision commits once, at its end: it uses no operation of ours, and no autocommit_block."""
-    operations = set(operations_of_ours) - {"excused"}
-    return "autocommit_block" not in body and not any(f"{operation}(" in body for operation in operations)
+    names = set(operations.__all__) - {"excused"}
+    return "autocommit_block" not in body and not any(f"{name}(" in body for name in names)
 
 
 def _blocks(name: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the title, the phase and the lines of each case of a text."""
     text = (Path(__file__).parent / f"{name}.txt").read_text()
-    text = re.sub(r"\n *(>>|\?\?) ", " ", re.sub("^//.*\n", "", text, flags=re.MULTILINE))
+    text = re.sub(r"\n *(>>|\?\?|<<) ", " ", re.sub("^//.*\n", "", text, flags=re.MULTILINE))
     for block in text.strip().split("\n\n"):
         title, *lines = block.splitlines()
         _, contract, what = title.removeprefix("# ").rpartition("[contract] ")
@@ -102,8 +126,14 @@ def _spellings(what: str, phase: str, lines: list[str]) -> Iterator[Unsafe]:
         yield Unsafe(what, rule, names, instead, _question(question), phase, name, _body(body))
 
 
+def _marked(mark: str, lines: list[str]) -> str:
+    return "; ".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
+
+
 def _question(line: str) -> str:
     question = line.removeprefix("? ")
+    if not question:
+        return ""
     return question if question.startswith("SELECT") else eval(question, vars(probes))  # noqa: S307 - our own text
 
 
@@ -122,3 +152,21 @@ def _line(line: str) -> str:
         first, second = (half.replace("'", "''") for half in (statement[:middle], statement[middle:]))
         statement = f"DO $$ BEGIN EXECUTE '{first}' || '{second}'; END $$"
     return f"{indent}op.execute({statement!r})"
+
+
+# A sample is for `make test`, and for each version of PostgreSQL. Of all others CI runs every second one on the newest
+# version and the rest on the oldest.
+ON_ONE_SERVER = ((pytest.mark.minutes,), (pytest.mark.minutes, pytest.mark.oldest_server))
+
+Case = TypeVar("Case")
+
+
+def one_in(number: int, cases: Sequence[Case]) -> list[object]:
+    """Return the cases as parameters. One in so many is run by `make test`."""
+    return sampled(cases, cases[::number])
+
+
+def sampled(cases: Sequence[Case], sample: Sequence[Case]) -> list[object]:
+    """Return the cases as parameters. Those of the sample are run by `make test`."""
+    others = itertools.cycle(ON_ONE_SERVER)
+    return [case if case in sample else pytest.param(case, marks=next(others)) for case in cases]
