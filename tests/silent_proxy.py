@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 TO_SERVER, TO_CLIENT = "to server", "to client"
 BOTH = frozenset({TO_SERVER, TO_CLIENT})
+READY = b"Z\0\0\0\5"  # ReadyForQuery
 
 
 @dataclass
@@ -19,11 +20,13 @@ class Connection:
     """
     Args:
         said: all that the client has sent.
+        is_signed_in: the server takes statements.
         silent: the directions in which nothing goes on any more.
     """
 
     ends: tuple[socket.socket, socket.socket]
     said: bytes = b""
+    is_signed_in: bool = False
     silent: set[str] = field(default_factory=set)
 
 
@@ -41,8 +44,12 @@ class SilentProxy:
         self.trapped = threading.Event()
 
     def silence(self, directions: frozenset[str] = BOTH, which: Callable[[Connection], bool] = lambda _: True) -> int:
-        """Fall silent on the open connections. New ones work. Returns how many there were."""
-        silenced = [connection for connection in list(self.connections) if which(connection)]
+        """Fall silent on the open connections, and return how many there were. New ones work.
+
+        So do those that are signing in. Where such a one falls silent, the server waits for it (authentication_timeout,
+        60 s) and drops no database meanwhile (ProcSignalBarrier), so each other test would wait at its end.
+        """
+        silenced = [each for each in list(self.connections) if each.is_signed_in and which(each)]
         for connection in silenced:
             connection.silent |= directions
         return len(silenced)
@@ -51,8 +58,10 @@ class SilentProxy:
         """Fall silent on the connection that says these words, once: they are the first that do not arrive.
 
         Args:
-            after: what its client has said by then.
+            after: what its client has said by then, from now on.
         """
+        for connection in self.connections:
+            connection.said = b""
         self._trap = (words, direction, after)
         self.trapped.clear()
 
@@ -93,6 +102,7 @@ class SilentProxy:
                 self._goes_on.wait()
                 if direction == TO_SERVER:
                     connection.said += data
+                connection.is_signed_in |= READY in data
                 if self._is_trapped(data, direction, connection):
                     self._trap = None
                     connection.silent |= BOTH

@@ -2,6 +2,8 @@
 
 import secrets
 from http.cookies import SimpleCookie
+from typing import ClassVar
+from weakref import WeakSet
 
 import urllib3
 
@@ -18,6 +20,8 @@ class Browser:
         headers: additional headers that the platform's router sets.
     """
 
+    _opened: ClassVar[WeakSet["Browser"]] = WeakSet()
+
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
         # Over TLS, a form has to say that it comes from a page of the site.
@@ -30,6 +34,13 @@ class Browser:
         }
         self.cookies: dict[str, str] = {}
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))
+        self._opened.add(self)
+
+    @classmethod
+    def hang_up(cls) -> None:
+        """Close the connections of all: a server that stops would wait for those that are kept alive."""
+        for browser in cls._opened:
+            browser._pool.clear()
 
     def request(self, method: str, path: str, **arguments: object) -> urllib3.BaseHTTPResponse:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -1,8 +1,10 @@
 """The service as a platform runs it: the Procfile's commands, production configuration, gunicorn on a free port."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,8 +22,11 @@ from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.pgbouncer import behind_pooler
 from tests.waiting import WITHIN
+from tests.wordcounts.page_server import PageServer, page
 
 ROOT = Path(__file__).parents[2]
+PAGE = page(b"<p>two words")
+PASSWORD = "a long enough sentence"
 
 
 @dataclass
@@ -69,6 +74,11 @@ def connect(environment: Environment) -> closing[psycopg2.extensions.connection]
     """A session of the test's own, past a pooler."""
     url = environment.get("MIGRATION_DATABASE_URL", environment["DATABASE_URL"])
     return closing(psycopg2.connect(url.replace("+psycopg2", "")))
+
+
+def fetch(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
+    """Send a request without credentials, as the public does."""
+    return urllib3.request(method, url, retries=False)
 
 
 def procfile_command(name: str) -> str:
@@ -128,6 +138,7 @@ def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen
     try:
         yield process
     finally:
+        Browser.hang_up()
         Child(name, process, grace=30).stop()
     logfmt.parse_all(log.read_bytes())  # each line of each process of the suite, or the test is red
 
@@ -153,3 +164,29 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         running_service(pooled, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service
+
+
+class Slow:
+    """A page whose server answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.may_answer = threading.Event()
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.asked.release()
+        self.may_answer.wait(WITHIN)
+        connection.sendall(PAGE)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def pages(slow: Slow) -> Iterator[PageServer]:
+    """Yield a server of any page by its number, and of a slow one."""
+    with PageServer({**{f"/{number}": PAGE for number in range(60)}, "/slow": slow}) as server:
+        yield server
+        slow.may_answer.set()

@@ -27,7 +27,7 @@ TABLE = f"""
 """
 # A millisecond a row, so a batch of 50 rows takes its 50 ms, and whoever is killed is killed within one.
 SET_SQL = "size = coalesce(size, 0) + id + 0 * length(pg_sleep(0.0005)::text)"
-KILLS = 3
+KILLS = 2
 
 END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -39,7 +39,7 @@ WITHOUT_THE_TASK = "from app.jobs.queue import queue; del queue.tasks['release.f
 
 @pytest.fixture
 def queue(server_environment: Environment, tmp_path: Path) -> Iterator[Queue]:
-    """With a backfill that was begun."""
+    """Yield a queue with a backfill that was begun."""
     with migrated_database(server_environment) as environment:
         with connected(environment) as database:
             database.execute(TABLE)

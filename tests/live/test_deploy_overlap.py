@@ -9,12 +9,11 @@ import pytest
 
 from tests.databases import HEAD, Environment, upgrade
 from tests.live.browser import Browser
-from tests.live.conftest import Service, running_service
+from tests.live.conftest import PASSWORD, Service, running_service
 from tests.release.checkout import OwnHistory
 from tests.small_server import SmallServer, small_server
 from tests.waiting import wait_until
 
-PASSWORD = "a long enough sentence"
 SLOTS = 20
 PROCESSES = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "3", "WORKER_THREADS": "1"}
 WEB, WORKER = 2 * 3, 1 + 2

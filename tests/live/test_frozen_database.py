@@ -14,8 +14,8 @@ import urllib3
 
 from app.dev import ports, postgres
 from tests.databases import Environment, upgrade
-from tests.live.conftest import Service, connect, running_web
-from tests.live.test_server import PASSWORD, wait_until_blocked_by
+from tests.live.conftest import PASSWORD, Service, connect, running_web
+from tests.live.test_server import wait_until_blocked_by
 from tests.waiting import wait_until
 
 READERS = 12  # more than threads

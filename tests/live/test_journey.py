@@ -1,5 +1,9 @@
-"""An end-to-end user journey over HTTP, with gunicorn, a real database and a real bucket."""
+"""User journeys over HTTP, with gunicorn, a real database and a real bucket; and an archive that is sent and stored."""
 
+import json
+import secrets
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -9,18 +13,12 @@ import urllib3
 from PIL import Image
 
 from tests.databases import Environment, migrated_database
+from tests.live.browser import Browser
 from tests.live.clocks import AHEAD, BEHIND, clock, round_robin
-from tests.live.conftest import Service, running_service, running_web
+from tests.live.conftest import PASSWORD, Service, fetch, running_service, running_web
 from tests.live.plain_site import HAPROXY
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
-
-PASSWORD = "a long enough sentence"
-
-
-def fetch(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
-    """Send a request without credentials, as the public does."""
-    return urllib3.request(method, url, retries=False)
 
 
 def image_url_of(live: Service, name: str) -> str:
@@ -109,3 +107,48 @@ def test_the_public_can_read_a_photo_but_cannot_list_or_write_the_bucket(live: S
     assert fetch(url, "DELETE").status == 403
     assert urllib3.request("PUT", f"{folder}/mine.webp", body=b"x", retries=False).status == 403
     assert fetch(url).status == 200
+
+
+def documents_in(archive: bytes) -> dict[str, object]:
+    with zipfile.ZipFile(BytesIO(archive)) as zip_file:
+        assert zip_file.testzip() is None
+        document: dict[str, object] = json.loads(zip_file.read("semicircle.json"))
+        return document
+
+
+def create_notes_and_todo(browser: Browser) -> None:
+    for number in range(5):
+        browser.post("/notes", title=f"메모 {number}", content="첫 줄\r\n둘째 줄 #반달")
+    browser.post("/todos", description="buy books")
+
+
+def test_an_export_can_be_imported_into_another_account(live: Service) -> None:
+    one, other = live.browser(), live.browser()
+    for browser in (one, other):
+        assert browser.sign_up(f"trip-{secrets.token_hex(4)}", PASSWORD).status == 302
+    create_notes_and_todo(one)
+    answer = one.get("/mypage/export")
+    assert answer.status == 200
+    assert answer.headers["Transfer-Encoding"] == "chunked"  # it begins before its length is known
+    head = one.request("HEAD", "/mypage/export")
+    assert (head.status, head.data) == (200, b"")
+    archive = ("semicircle.zip", answer.data, "application/zip")
+    assert other.post("/mypage/import", archive=archive).headers["Location"] == "/mypage"
+    was, came = documents_in(answer.data), documents_in(other.get("/mypage/export").data)
+    assert {name: came[name] for name in ("notes", "todos")} == {name: was[name] for name in ("notes", "todos")}
+
+
+def test_concurrent_imports_store_everything_once(live: Service) -> None:
+    one, other = live.browser(), live.browser()
+    for browser in (one, other):
+        assert browser.sign_up(f"race-{secrets.token_hex(4)}", PASSWORD).status == 302
+    create_notes_and_todo(one)
+    archive = ("semicircle.zip", one.get("/mypage/export").data, "application/zip")
+    other.get("/mypage/import")  # puts one CSRF token into the session, which all four requests share
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: other.post("/mypage/import", archive=archive).status, range(4)))
+    assert set(answers) <= {302, 503}
+    assert 302 in answers
+    notes = documents_in(other.get("/mypage/export").data)["notes"]
+    assert isinstance(notes, list)
+    assert len(notes) == 5

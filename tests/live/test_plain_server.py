@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.databases import HEAD, Environment, migrated_database
+from tests.databases import HEAD, Environment, empty_database
+from tests.live.conftest import PASSWORD
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
 from tests.waiting import WITHIN, wait_until
@@ -25,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed"),
 ]
 
-PASSWORD = "a long enough sentence"
 FAILS = f"""
 from alembic import op
 
@@ -62,7 +62,7 @@ def mailbox() -> SlowMailbox:
 
 @pytest.fixture(scope="module")
 def environment_of_site(server_environment: Environment, mailbox: SlowMailbox) -> Iterator[Environment]:
-    with migrated_database(server_environment) as environment, smtp_server(mailbox) as smtp:
+    with empty_database(server_environment) as environment, smtp_server(mailbox) as smtp:
         yield {
             **environment,
             "WEB_CONCURRENCY": "1",

@@ -10,52 +10,64 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.databases import HEAD, Environment, migrated_database
+from tests.databases import Environment, migrated_database
 from tests.http_server.malformed_chunks import MALFORMED
 from tests.live.browser import Browser
-from tests.live.conftest import ROOT, Service, address_and_environment, connect, running, running_web
+from tests.live.conftest import PASSWORD, ROOT, Service, connect, running_web
+from tests.live.test_slow_clients import GET, read_response
 from tests.visitor import token_of
 from tests.waiting import wait_until
 
-PASSWORD = "a long enough sentence"
-
-
-def test_the_release_migrates_an_empty_database(environment: Environment, tmp_path: Path) -> None:
-    _, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
-    with running("release", env, tmp_path / "log") as release:
-        assert release.wait() == 0, (tmp_path / "log").read_text()
-    with connect(environment) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT version_num FROM alembic_version")
-        assert cursor.fetchall() == [(HEAD,)]
+KEPT_ALIVE = 8  # connections
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_finishes_the_request_in_flight_and_exits_0(
     server_environment: Environment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Ctrl-C and `docker stop` reach all processes or the first alone, and an impatient second one changes nothing."""
+    """Ctrl-C and `docker stop` reach all processes or the first alone, and an impatient second one changes nothing.
+
+    Requests that arrive on connections which are kept alive are answered, and nobody new is let in.
+    """
     with migrated_database(server_environment) as environment, running_web(environment, tmp_path) as service:
         browser = service.browser()
         browser.sign_up("slow", PASSWORD)
         # A lock on the user's row blocks the request until the test releases it.
-        with ThreadPoolExecutor(1) as threads, connect(environment) as blocker:
-            cursor = blocker.cursor()
-            cursor.execute("SELECT 1 FROM users FOR UPDATE")
+        with ThreadPoolExecutor(1) as threads, connect(environment) as blocker, ExitStack() as stack:
+            clients = [stack.enter_context(sent(service, GET + b"\r\n")) for _ in range(KEPT_ALIVE)]
+            for client in clients:
+                assert b"\r\nConnection: keep-alive" in read_response(client)[0]
+            blocker.cursor().execute("SELECT 1 FROM users FOR UPDATE")
             answer = threads.submit(browser.post, "/mypage/nickname", nickname="delivered")
             wait_until_blocked_by(service, blocker.info.backend_pid)
             os.killpg(service.process.pid, number)
-            service.logged("Handling signal")
+            wait_until(lambda: is_refused(service), "no new connection is accepted")
             service.process.send_signal(number)
+            for client in clients[:-1]:
+                client.sendall(GET + b"\r\n")
+                head, _ = read_response(client)
+                assert head.startswith(b"HTTP/1.1 200 ")
+                assert b"\r\nConnection: close" in head
+                assert client.recv(1) == b""
             blocker.rollback()
             assert answer.result().status == 302
+            assert clients[-1].recv(1) == b""  # nothing came on this one; it is closed in order
         assert service.process.wait(timeout=20) == 0
         assert service.rows("SELECT nickname FROM users") == [("delivered",)]
+
+
+def is_refused(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def wait_until_blocked_by(service: Service, blocker: int) -> None:

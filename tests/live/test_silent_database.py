@@ -10,10 +10,10 @@ import psycopg2
 import pytest
 from sqlalchemy import make_url
 
-from app.jobs.worker import EXIT_AFTER
 from tests.databases import Environment, migrated_database
+from tests.live.conftest import Slow
 from tests.live.test_worker import NEVER_POLLS, SETTING
-from tests.live.workers import PAGE, Queue, Slow, running_queue
+from tests.live.workers import Queue, running_queue
 from tests.pgbouncer import needs_pgbouncer, pooler
 from tests.silent_proxy import BOTH, TO_CLIENT, TO_SERVER, Connection, SilentProxy, silent_proxy
 from tests.waiting import WITHIN, wait_until
@@ -24,8 +24,15 @@ pytestmark = [pytest.mark.minutes, pytest.mark.timeout(400)]
 NEXT_JOB_WITHIN = 60.0  # seconds
 UNFINISHED = "SELECT status FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'"
 # The clocks are tried as they are by the first test alone.
-IMPATIENT = "from app.jobs import connection; connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0"
+IMPATIENT = """
+from app import database_timeout
+from app.jobs import connection
+from procrastinate import connector
+connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0
+database_timeout.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
+"""
 STUCK_SOON = f"{SETTING('STUCK_AFTER', 3)}; {SETTING('LONGEST_JOB', 3)}"
+EXITS_SOON = f"{SETTING('GRACE_PERIOD', 2)}; {SETTING('EXIT_AFTER', 4)}; {SETTING('IDLE_EXIT_AFTER', 2)}"
 # A job that blocks the event loop, whatever one of ours may do.
 BLOCKING = """
 import time
@@ -34,20 +41,14 @@ from app.jobs.queue import queue
 async def block(): time.sleep(600)
 """
 DEFER_BLOCKING = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('next', 'blocking') RETURNING id"
-
-
-@pytest.fixture
-def slow() -> Iterator[Slow]:
-    slow = Slow()
-    yield slow
-    slow.may_answer.set()
-
-
-@pytest.fixture
-def pages(slow: Slow) -> Iterator[PageServer]:
-    with PageServer({"/1": PAGE, "/slow": slow}) as server:
-        yield server
-        slow.may_answer.set()
+# Words that the database does not hear, or the worker, and what was said on that connection before.
+TRAPS = (
+    (b"wordcounts.count", TO_CLIENT, b""),  # the queue says which job it is to do
+    (b"UPDATE results", TO_SERVER, b""),  # the job stores something
+    (b"COMMIT", TO_SERVER, b"UPDATE results"),
+    (b"COMMIT", TO_CLIENT, b"UPDATE results"),  # it is stored, and the worker is not told
+    (b"procrastinate_finish_job", TO_SERVER, b""),  # the worker says that it is done
+)
 
 
 @pytest.fixture
@@ -71,27 +72,46 @@ def assert_it_does_its_next_job(queue: Queue) -> None:
     wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
 
 
-def log_of(queue: Queue) -> str:
-    """Of its first worker."""
-    return (queue.folder / "worker-0.log").read_text()
+def assert_counted(queue: Queue, number: int) -> None:
+    wait_until(lambda: queue.has_counted(number), "it is counted", NEXT_JOB_WITHIN)
+    wait_until(lambda: not queue.rows(UNFINISHED), "the queue knows", NEXT_JOB_WITHIN)
+
+
+def notices(queue: Queue) -> int:
+    """Return how often the first worker has noticed that the queue does not answer."""
+    return (queue.folder / "worker-0.log").read_text().count("the queue does not answer")
 
 
 def listens(connection: Connection) -> bool:
     return b"LISTEN" in connection.said
 
 
-@pytest.mark.parametrize(
-    ("directions", "clocks"),
-    [(BOTH, ""), ({TO_CLIENT}, IMPATIENT), ({TO_SERVER}, IMPATIENT)],
-    ids=["both", "to client", "to server"],
-)
-def test_it_does_its_next_job_however_often_the_database_falls_silent(
-    queue: Queue, proxy: SilentProxy, directions: frozenset[str], clocks: str
+def test_it_does_its_next_job_by_its_own_clocks(queue: Queue, proxy: SilentProxy) -> None:
+    with queue.worker():
+        proxy.silence()
+        assert_it_does_its_next_job(queue)
+
+
+def test_it_goes_on_however_often_and_in_whichever_direction_the_database_falls_silent(
+    queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow
 ) -> None:
-    with queue.worker(clocks):
-        for _ in range(2):
+    """Also behind a proxy that is stopped; and the page that was being fetched is counted."""
+    with queue.worker(IMPATIENT) as worker:
+        queue.ask(pages.url("/slow"))
+        assert slow.asked.acquire(timeout=WITHIN)
+        proxy.silence()
+        slow.may_answer.set()
+        assert_it_does_its_next_job(queue)
+        assert_counted(queue, 1)
+        for directions in (frozenset({TO_CLIENT}), frozenset({TO_SERVER}), BOTH):
             proxy.silence(directions)
             assert_it_does_its_next_job(queue)
+        before = notices(queue)
+        with proxy.stopped():
+            queue.defer_next()
+            wait_until(lambda: notices(queue) > before, "it notices")
+        wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
+        assert worker.poll() is None
 
 
 def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_silent(
@@ -104,75 +124,43 @@ def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_si
         assert_it_does_its_next_job(queue)
 
 
-@pytest.mark.parametrize(
-    ("words", "direction", "after"),
-    [
-        (b"wordcounts.count", TO_CLIENT, b""),  # the queue says which job it is to do
-        (b"UPDATE results", TO_SERVER, b""),  # the job stores something
-        (b"COMMIT", TO_SERVER, b"UPDATE results"),
-        (b"COMMIT", TO_CLIENT, b"UPDATE results"),  # it is stored, and the worker is not told
-        (b"procrastinate_finish_job", TO_SERVER, b""),  # the worker says that it is done
-    ],
-    ids=["taken", "in a statement", "not committed", "committed", "ended"],
-)
 def test_a_job_is_done_wherever_the_database_falls_silent_in_it_and_the_next_one_too(
-    queue: Queue, proxy: SilentProxy, pages: PageServer, words: bytes, direction: str, after: bytes
+    queue: Queue, proxy: SilentProxy, pages: PageServer
 ) -> None:
     with queue.worker(IMPATIENT):
-        proxy.silence_at(words, direction, after)
-        queue.ask(pages.url("/1"))
-        assert proxy.trapped.wait(WITHIN)
-        assert_it_does_its_next_job(queue)
-        wait_until(lambda: queue.has_counted(1), "it is counted", NEXT_JOB_WITHIN)
-        wait_until(lambda: not queue.rows(UNFINISHED), "the queue knows", NEXT_JOB_WITHIN)
-    assert queue.rows("SELECT total_words FROM results") == [(2,)]
-
-
-def test_a_page_that_was_being_fetched_is_counted(
-    queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow
-) -> None:
-    with queue.worker(IMPATIENT):
-        queue.ask(pages.url("/slow"))
-        assert slow.asked.acquire(timeout=WITHIN)
-        proxy.silence()
-        slow.may_answer.set()
-        assert_it_does_its_next_job(queue)
-        wait_until(lambda: queue.has_counted(1), "it is counted", NEXT_JOB_WITHIN)
-
-
-def test_it_goes_on_behind_a_proxy_that_was_stopped(queue: Queue, proxy: SilentProxy) -> None:
-    with queue.worker(IMPATIENT) as worker:
-        with proxy.stopped():
-            queue.defer_next()
-            wait_until(lambda: "the queue does not answer" in log_of(queue), "it notices")
-        wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
-        assert worker.poll() is None
+        for number, (words, direction, after) in enumerate(TRAPS, 1):
+            proxy.silence_at(words, direction, after)
+            queue.ask(pages.url("/1"))
+            assert proxy.trapped.wait(WITHIN), words
+            assert_it_does_its_next_job(queue)
+            assert_counted(queue, number)
+    assert queue.rows("SELECT total_words FROM results") == [(2,)] * len(TRAPS)
 
 
 @pytest.mark.parametrize("job", [False, True], ids=["idle", "with a job"])
 def test_sigterm_ends_it_while_the_database_is_silent(
     queue: Queue, proxy: SilentProxy, pages: PageServer, slow: Slow, job: bool
 ) -> None:
-    """A platform kills after 30 seconds. Also an idle worker may be in a periodic job, which has the grace period."""
-    with queue.worker(IMPATIENT) as worker:
+    """Also an idle worker may be in a periodic job, which has the grace period."""
+    with queue.worker(f"{EXITS_SOON}; {IMPATIENT}") as worker:
         if job:
             queue.ask(pages.url("/slow"))
             assert slow.asked.acquire(timeout=WITHIN)
         with proxy.stopped():
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(timeout=EXIT_AFTER + 2) == 0
+            assert worker.wait(timeout=20) == 0
 
 
 def test_a_worker_that_is_stuck_ends_itself_and_its_job_is_for_another(queue: Queue) -> None:
     with queue.worker(f"{STUCK_SOON}\n{BLOCKING}") as worker:
         queue.rows(DEFER_BLOCKING)
         assert worker.wait(timeout=WITHIN) == 1
-    assert "the worker is stuck" in log_of(queue)
+    assert "the worker is stuck" in (queue.folder / "worker-0.log").read_text()
     assert queue.rows("SELECT status FROM procrastinate_jobs WHERE task_name = 'blocking'") == [("doing",)]
 
 
 @needs_pgbouncer
-def test_it_goes_on_behind_a_pooler_that_was_paused(queue: Queue, server_environment: Environment) -> None:
+def test_it_goes_on_behind_a_pooler_that_was_paused(queue: Queue) -> None:
     direct = queue.app.config["MIGRATION_DATABASE_URI"].partition("?")[0]
     with pooler({**queue.environment, "DATABASE_URL": direct}) as pooled:
         url = pooled["DATABASE_URL"]
@@ -181,7 +169,7 @@ def test_it_goes_on_behind_a_pooler_that_was_paused(queue: Queue, server_environ
         with behind.worker(IMPATIENT) as worker, closing(psycopg2.connect(console.render_as_string(False))) as admin:
             admin.autocommit = True
             admin.cursor().execute("PAUSE")
-            wait_until(lambda: "the queue does not answer" in log_of(queue), "it notices")
+            wait_until(lambda: notices(queue), "it notices")
             admin.cursor().execute("RESUME")
             assert_it_does_its_next_job(queue)
             assert worker.poll() is None

@@ -20,10 +20,8 @@ from tests.waiting import wait_until
 LISTENS = "Booting worker"
 LAUNCHERS = (*IN_A_CONTAINER, *ON_A_MACHINE)
 REFUSAL = "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 HAS_NAMESPACES = namespaces.are_allowed()
-by_launcher = pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda launcher: launcher.__name__)
 
 Launcher = Callable[[str], Words]
 
@@ -49,7 +47,7 @@ def works(worker: Launched, environment: Environment) -> None:
     assert worker.outer.poll() is None, worker.log.read_text()
 
 
-@by_launcher
+@pytest.mark.parametrize("launcher", LAUNCHERS[::2])
 def test_the_web_prints_serves_and_ends_with_0_on_sigterm(
     launcher: Launcher, server_environment: Environment, tmp_path: Path
 ) -> None:
@@ -64,7 +62,7 @@ def test_the_web_prints_serves_and_ends_with_0_on_sigterm(
         assert web.outer.wait(timeout=25) == 0
 
 
-@by_launcher
+@pytest.mark.parametrize("launcher", LAUNCHERS[1::2])
 def test_the_worker_works_and_ends_with_0_on_sigterm(
     launcher: Launcher, migrated_environment: Environment, tmp_path: Path
 ) -> None:
@@ -111,8 +109,14 @@ def test_the_settings_are_a_gate(launcher: Launcher, name: str, environment: Env
 
 
 @pytest.mark.skipif(not HAS_NAMESPACES, reason="only root may make a PID namespace")
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize(("name", "imported"), [("web", "click"), ("worker", "flask"), ("release", "app.extensions")])
+@pytest.mark.parametrize(
+    ("name", "imported", "number"),
+    [
+        ("web", "click", signal.SIGTERM),
+        ("worker", "flask", signal.SIGINT),
+        ("release", "app.extensions", signal.SIGTERM),
+    ],
+)
 def test_as_pid_1_each_ends_by_a_signal_while_it_is_imported(
     name: str, imported: str, number: signal.Signals, migrated_environment: Environment, tmp_path: Path
 ) -> None:

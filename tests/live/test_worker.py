@@ -2,23 +2,26 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import make_url
 
-from app.dev import ports, postgres
 from app.jobs.tasks import DEAD_AFTER
-from tests.databases import Environment, migrated_database, upgrade
-from tests.live.workers import PAGE, Queue, Slow, running_queue
+from app.jobs.worker import GRACE_PERIOD
+from app.wordcounts.fetching.client import DEADLINE_SECONDS
+from tests.databases import Environment, migrated_database
+from tests.live.conftest import Slow, connect
+from tests.live.workers import Queue, running_queue
 from tests.queued import run_queued
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.page_server import PageServer
 
 pytestmark = pytest.mark.servers
 
-JOBS = 60
+JOBS = 30
 OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-worker queue'"
 SESSIONS = f"SELECT count(*) {OF_WORKERS}"
 BACKENDS = f"SELECT pid {OF_WORKERS}"
@@ -35,37 +38,13 @@ NEVER_LISTENS = OPTION("listen_notify", False)
 SETTING = "import importlib; importlib.import_module('app.jobs.worker').{} = {}".format
 SHORT_GRACE_PERIOD = SETTING("GRACE_PERIOD", 1.0)
 EXITS_SOON = SETTING("EXIT_AFTER", 2.0)
-
-
-@pytest.fixture
-def slow() -> Iterator[Slow]:
-    slow = Slow()
-    yield slow
-    slow.may_answer.set()
-
-
-@pytest.fixture
-def pages(slow: Slow) -> Iterator[PageServer]:
-    numbered = {f"/{number}": PAGE for number in range(JOBS)}
-    with PageServer({**numbered, "/slow": slow}) as server:
-        yield server
-        slow.may_answer.set()
+FETCHES_BRIEFLY = "from app.wordcounts.fetching import client; client.fetch.__kwdefaults__['deadline_seconds'] = 2.0"
 
 
 @pytest.fixture
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer) -> Iterator[Queue]:
     with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
         yield queue
-
-
-@pytest.fixture
-def ask(queue: Queue, pages: PageServer) -> Callable[..., None]:
-    """ask("/a", "/b"): queue counts of these pages, for one user per five pages."""
-
-    def ask(*paths: str) -> None:
-        queue.ask(*(pages.url(path) for path in paths))
-
-    return ask
 
 
 def waiting_jobs(queue: Queue) -> int:
@@ -80,18 +59,18 @@ def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
 
 
 @pytest.mark.smoke
-def test_an_idle_worker_is_notified_of_a_job(queue: Queue, ask: Callable[..., None]) -> None:
+def test_an_idle_worker_is_notified_of_a_job(queue: Queue, pages: PageServer) -> None:
     """And stores the counts."""
     with queue.worker(NEVER_POLLS):
-        ask("/1")
+        queue.ask(pages.url("/1"))
         wait_until(lambda: queue.has_counted(1), "it is counted")
     assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
     assert queue.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'") == [(0,)]
 
 
-def test_a_worker_that_is_not_notified_polls_until_ctrl_c(queue: Queue, ask: Callable[..., None]) -> None:
+def test_a_worker_that_is_not_notified_polls_until_ctrl_c(queue: Queue, pages: PageServer) -> None:
     with queue.worker(NEVER_LISTENS) as worker:
-        ask("/1")
+        queue.ask(pages.url("/1"))
         wait_until(lambda: queue.has_counted(1), "it is counted")
         worker.send_signal(signal.SIGINT)
         worker.send_signal(signal.SIGINT)  # an impatient second Ctrl-C
@@ -100,10 +79,8 @@ def test_a_worker_that_is_not_notified_polls_until_ctrl_c(queue: Queue, ask: Cal
 
 @pytest.mark.minutes
 @pytest.mark.timeout(400)
-def test_two_workers_share_many_jobs_and_run_none_twice(
-    queue: Queue, ask: Callable[..., None], pages: PageServer
-) -> None:
-    ask(*(f"/{number}" for number in range(JOBS)))
+def test_two_workers_share_many_jobs_and_run_none_twice(queue: Queue, pages: PageServer) -> None:
+    queue.ask(*(pages.url(f"/{number}") for number in range(JOBS)))
     with queue.worker(), queue.worker():
         wait_until(lambda: queue.has_counted(JOBS), "all are counted", within=300)
     fetched = [head.split(" ")[1] for head in pages.requests]
@@ -112,11 +89,11 @@ def test_two_workers_share_many_jobs_and_run_none_twice(
 
 @pytest.mark.timeout(200)
 def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
-    queue: Queue, ask: Callable[..., None], slow: Slow, pages: PageServer
+    queue: Queue, slow: Slow, pages: PageServer
 ) -> None:
     """The test does not wait until the worker is taken for dead: it makes the last heartbeat older."""
     with queue.worker() as killed:
-        ask("/slow")
+        queue.ask(pages.url("/slow"))
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(killed, signal.SIGKILL) == -signal.SIGKILL
     slow.may_answer.set()
@@ -127,16 +104,14 @@ def test_the_job_of_a_killed_worker_is_run_by_another_within_90_seconds(
 
 
 @pytest.mark.smoke
-def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
-    queue: Queue, ask: Callable[..., None], slow: Slow
-) -> None:
+def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(queue: Queue, pages: PageServer, slow: Slow) -> None:
     [(of_others,)] = queue.rows(SESSIONS)
     with queue.worker() as worker:
-        ask("/slow")
+        queue.ask(pages.url("/slow"))
         assert slow.asked.acquire(timeout=WITHIN)
         worker.send_signal(signal.SIGTERM)
         wait_until(lambda: queue.rows(SESSIONS) == [(of_others + 1,)], "it stops listening")
-        ask("/1")
+        queue.ask(pages.url("/1"))
         worker.send_signal(signal.SIGTERM)  # a second one changes nothing
         slow.may_answer.set()
         assert worker.wait(timeout=25) == 0
@@ -144,9 +119,9 @@ def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
     assert queue.rows("SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
-def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
+def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: Queue, pages: PageServer, slow: Slow) -> None:
     with queue.worker(SHORT_GRACE_PERIOD) as worker:
-        ask("/slow")
+        queue.ask(pages.url("/slow"))
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
     assert queue.rows("SELECT status, error FROM results") == [("running", None)]  # in the middle of it
@@ -171,9 +146,10 @@ def test_it_exits_in_time_though_the_database_hangs(queue: Queue) -> None:
                 backend.resume()
 
 
-def test_it_exits_in_time_though_a_page_never_answers(queue: Queue, ask: Callable[..., None], slow: Slow) -> None:
-    with queue.worker() as worker:
-        ask("/slow")
+def test_it_exits_in_time_though_a_page_never_answers(queue: Queue, pages: PageServer, slow: Slow) -> None:
+    assert DEADLINE_SECONDS < GRACE_PERIOD
+    with queue.worker(FETCHES_BRIEFLY) as worker:
+        queue.ask(pages.url("/slow"))
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
     assert queue.rows("SELECT status, error FROM results") == [("queued", "deadline")]
@@ -181,18 +157,15 @@ def test_it_exits_in_time_though_a_page_never_answers(queue: Queue, ask: Callabl
 
 
 def test_an_idle_worker_reconnects_when_the_database_restarts(
-    server_environment: Environment, tmp_path: Path, pages: PageServer
+    queue: Queue, server_environment: Environment, tmp_path: Path
 ) -> None:
-    """On a database server of its own."""
-    [port] = ports.find_free(1)
-    server = postgres.start(tmp_path / "postgres", port, durable=False)
-    environment = {**server_environment, "DATABASE_URL": postgres.url(port)}
-    try:
-        upgrade(environment)
-        with running_queue(environment, tmp_path, pages) as queue, queue.worker():
-            server.stop()
-            server = postgres.start(tmp_path / "postgres", port, durable=False)
-            queue.defer_next()
-            wait_until(queue.has_done_the_next, "it runs the next job")
-    finally:
-        server.stop()
+    """It ends each session, and lets nobody in until it has started."""
+    name = make_url(queue.environment["DATABASE_URL"]).database
+    with queue.worker(), connect(server_environment) as server, server.cursor() as cursor:
+        server.autocommit = True
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        wait_until(lambda: "the queue does not answer" in (tmp_path / "worker-0.log").read_text(), "it notices")
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        queue.defer_next()
+        wait_until(queue.has_done_the_next, "it runs the next job")

@@ -2,10 +2,8 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from config import TestingConfig
 from tests.databases import Environment
 from tests.live.conftest import ROOT, running
 from tests.waiting import wait_until
-from tests.wordcounts.page_server import PageServer, page
+from tests.wordcounts.page_server import PageServer
 
 WORKERS = "SELECT id FROM procrastinate_workers"
 STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
@@ -32,20 +30,6 @@ NEXT_JOB = text(
     " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
 )
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
-PAGE = page(b"<p>two words")
-
-
-class Slow:
-    """A page whose server answers when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Semaphore(0)
-        self.may_answer = threading.Event()
-
-    def __call__(self, connection: socket.socket) -> None:
-        self.asked.release()
-        self.may_answer.wait(60)
-        connection.sendall(PAGE)
 
 
 @dataclass(frozen=True)

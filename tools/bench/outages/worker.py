@@ -10,7 +10,8 @@ from pathlib import Path
 
 from app.dev import ports, postgres
 from app.dev.processes import Child
-from tests.live.workers import PAGE, Queue, running_queue
+from tests.live.conftest import PAGE
+from tests.live.workers import Queue, running_queue
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
