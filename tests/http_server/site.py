@@ -29,9 +29,10 @@ FAILURES: dict[str, Exception] = {
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Tell the first worker to stop before it has its handlers, if a test asks for that. gunicorn calls it."""
-    if worker.age == 1 and "SIGNAL_AT_BIRTH" in os.environ:
-        os.kill(os.getpid(), signal.Signals[os.environ["SIGNAL_AT_BIRTH"]])
+    """Tell the first workers to stop before they have their handlers, if a test asks for that. gunicorn calls it."""
+    signals = os.environ.get("SIGNALS_AT_BIRTH", "").split()
+    if worker.age <= len(signals):
+        os.kill(os.getpid(), signal.Signals[signals[worker.age - 1]])
 
 
 app = Flask(__name__)

@@ -60,10 +60,9 @@ def answered(port: int, path: str) -> int:
     return int(found[1]) if found else 0
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp949"])
-def test_a_path_in_any_letters_has_its_line(tmp_path: Path, encoding: str) -> None:
+def test_a_path_in_any_letters_has_its_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with serving(tmp_path, f">{log}", PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C") as port:
+    with serving(tmp_path, f">{log}", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C") as port:
         for path in PATHS:
             answered(port, path)
     written = re.findall(r'at=request method=GET path="(/[^"]+)"', log.read_text(encoding="utf-8"))
@@ -72,7 +71,7 @@ def test_a_path_in_any_letters_has_its_line(tmp_path: Path, encoding: str) -> No
     assert (tmp_path / "stderr").read_text() == ""
 
 
-@pytest.mark.parametrize("redirection", [">&-", ">/dev/full", ""])
+@pytest.mark.parametrize("redirection", [">/dev/full", ""])
 def test_a_stdout_that_takes_nothing_costs_nothing(tmp_path: Path, redirection: str) -> None:
     """The empty one is a pipe whose reader is gone."""
     with serving(tmp_path, redirection) as port:
@@ -86,4 +85,4 @@ def test_a_closed_stdout_is_no_connection(tmp_path: Path) -> None:
         [master] = [found for found in psutil.Process().children() if f"127.0.0.1:{port}" in found.cmdline()]
         for process in [master, *master.children()]:
             assert [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)] == [os.devnull] * 3
-        assert answered(port, "/한글") == 404
+        assert [answered(port, path) for path in PATHS] == [200, 404, 404, 200, 200]
