@@ -145,10 +145,7 @@ class StandInHeroku:
         return Said(f"-----> Launching...\n       Released v{version}\nVerifying deploy... done.\n")
 
     def _whoami(self) -> Said:
-        fault = self.faults.get("whoami")
-        if fault == "not signed in":
-            return error("not logged in", 100)
-        return Said("haneul@example.com\n")
+        return error("not logged in", 100) if "whoami" in self.faults else Said("haneul@example.com\n")
 
     def _releases(self, app: App, words: list[str]) -> Said:
         fault = self.faults.get("releases", "")
@@ -170,9 +167,8 @@ class StandInHeroku:
     def _info(self, app: App, _: list[str]) -> Said:
         pipeline: object = None
         if self.has_pipeline:
-            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, "stage": app.stage}
-        if self.faults.get("info") == "no stage":
-            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}}
+            stage = {} if "info" in self.faults else {"stage": app.stage}
+            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, **stage}
         return Said(json.dumps({"app": {"name": app.name, "web_url": app.web_url}, "pipeline_coupling": pipeline}))
 
     def _output(self, app: App, _: list[str]) -> Said:

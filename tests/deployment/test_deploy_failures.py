@@ -36,6 +36,7 @@ def test_a_commit_is_not_known_by_a_few_letters(told: object) -> None:
 def test_the_account_of_a_smoke_journey_that_breaks_is_deleted(world: World) -> None:
     world.sites["staging"].broken = {"POST /notes": (500, "")}
     assert world.deploy("staging") == 1
+    assert "broke at POST /notes: 500" in world.log()
     assert "POST /mypage/delete" in world.sites["staging"].asked
     assert not world.sites["staging"].accounts
 
