@@ -23,7 +23,6 @@ MIB = 1024 * 1024
 LARGE = 64 * MIB  # bytes; more than the kernel takes from the server on behalf of a client that does not read
 FAILURES: dict[str, Exception] = {
     "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    "bucket": ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)),
     "bug": RuntimeError("a bug"),
 }
 
