@@ -1,4 +1,7 @@
-"""A primary and its follower: two PostgreSQL servers with streaming replication, in folders of a test's own."""
+"""A primary and its follower: two PostgreSQL servers with streaming replication, in folders of a test's own.
+
+And a standby without a primary, as readers meet it during a failover: it may be read, and takes no changes.
+"""
 
 import os
 import signal
@@ -134,3 +137,16 @@ def _copy(pair: Pair) -> None:
     )
     with (target / "postgresql.auto.conf").open("a") as file:
         file.write(SETTINGS)
+
+
+def make_standby(directory: Path) -> None:
+    """Have the server on these data, which is stopped, start as a standby from now on."""
+    signal = directory / "standby.signal"
+    signal.touch()
+    if os.geteuid() == 0:
+        os.chown(signal, postgres.owner(), -1)  # PostgreSQL opens it for writing
+
+
+def make_primary(directory: Path) -> None:
+    """Undo `make_standby`; the server is stopped again."""
+    (directory / "standby.signal").unlink()

@@ -1,7 +1,7 @@
 """A PostgreSQL with so few connections that a test can take them all."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2.extensions import connection
 
 from app.dev import ports, postgres
+from tests.replica import rows
 from tests.servers import folder_for_postgres
 
 LET_SUPERUSER_IN = "host all postgres 127.0.0.1/32 trust\n"
@@ -35,9 +36,7 @@ class SmallServer:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask as the superuser, who can even when no connection is left to others."""
-        with closing(self.connect("postgres")) as asking, asking.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall() if cursor.description else []
+        return rows(self.port, query)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ LOOK = """target => {
 
 @dataclass(frozen=True)
 class Control:
-    """A control by its role and the beginning of its accessible name, as a screen reader names it."""
+    """Name a control by its role and the beginning of its accessible name, as a screen reader does."""
 
     role: Role
     name: str

@@ -135,7 +135,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Reader:
-    """A new account for one test. It has only what the test gives it.
+    """Hold a new account for one test, with only what the test gives it.
 
     Args:
         cookies: of a browser that is signed in to it.

@@ -1,17 +1,12 @@
 """Check every page: in Korean and English, light and dark, on a desk and on a phone, with scripts and without.
 
-Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. axe-core
-reads all of it in one language, and on the next page in the other one. Looks it reads on the phone, where it is
-tightest, in both languages and both schemes. The desk is read in one scheme, and on the next page in the other one:
-what both sizes show has the same colours there.
-
-Then everything that the page holds closed is opened (details, dialogs, popovers), and read on the phone in both schemes
-and in forced colours; in one language, and on the next page in the other. A dialog that many pages have alike is
-read on the first of them.
+Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. What it
+holds closed (details, dialogs, popovers) is opened. axe-core reads all of it in one language, on the desk and in one
+scheme; and how it looks in the other language on the phone, where it is tightest, in both schemes and in forced
+colours. On the next page it is the other way round. A dialog that many pages have alike is read on the first of them.
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page as Tab
@@ -30,22 +25,6 @@ LOWEST = 256  # CSS pixels: 1024 at 400 %
 OPENED: set[tuple[str, str]] = set()  # dialogs and popovers that were read: language, HTML
 SMOKE = {"notes", "result"}  # stand for all in the quick suite
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
-
-
-class Reading(NamedTuple):
-    """One shape of a page, and the rules that axe-core checks in it."""
-
-    size: str
-    scheme: str
-    rules: tuple[str, ...]
-
-
-def readings_of(page: Page) -> dict[str, list[Reading]]:
-    """Choose what axe-core reads in each language. Both schemes, languages and sizes are among them."""
-    one, other = SCHEMES if PAGES.index(page) % 2 else SCHEMES[::-1]
-    of_korean, of_english = (EVERYTHING, LOOKS) if PAGES.index(page) % 2 else (LOOKS, EVERYTHING)
-    korean = [Reading("desk", one, of_korean), Reading("phone", other, LOOKS)]
-    return {"ko": korean, "en": [Reading("phone", one, of_english)]}
 
 
 def test_the_html_of_every_page_is_valid_in_both_languages(site: Site, packages: None, tmp_path: Path) -> None:
@@ -74,57 +53,53 @@ def test_it_is_in_order(windows: Windows, page: Page) -> None:
 
 def load(page: Page, language: str, windows: Windows, faults: list[str]) -> list[str]:
     """Read the page in one language, and return its main headings."""
-    readings = readings_of(page)[language]
+    number = PAGES.index(page)
+    scheme = SCHEMES[number // 2 % 2]
     window = windows.of(page.who, language)
-    window.emulate(readings[0].scheme, readings[0].size)
+    window.emulate(scheme, "desk")
     window.visit(windows.site, page, language)
     if (found := window.tab.locator("html").get_attribute("lang")) != language:
         faults.append(f"{language}: it speaks {found}")
     headings = main_headings(window.tab)
-    for reading in readings:
-        window.emulate(reading.scheme, reading.size)
-        violations = axe_violations(window.tab, reading.rules)
-        faults += [f"{language}, {reading.size}, {reading.scheme}: {violation}" for violation in violations]
-    faults += too_wide(window, language)
-    if language == LANGUAGES[PAGES.index(page) % 2]:
+    if language == LANGUAGES[number % 2]:
+        faults += too_wide(window, language)
         faults += faults_of_opened(window, language)
+    else:
+        open_details(window.tab)
+        faults += [f"{language}, desk, {scheme}: {violation}" for violation in axe_violations(window.tab)]
+        faults += too_wide(window, language)
     faults += window.console_errors()
     return headings
 
 
 def faults_of_opened(window: Window, language: str) -> list[str]:
-    """Read the page with all details opened, and each dialog and popover alone."""
-    if open_details(window.tab):
-        faults = faults_of_part(window, "html", language)
-    else:
-        faults = violations_of(window, "html", FORCED, LOOKS, language)
+    """Read the page on the phone with all details opened, and each dialog and popover alone."""
+    open_details(window.tab)
+    faults = faults_of_part(window, "html", LOOKS, language)
     for part in open_one_by_one(window.tab):
         alike = (language, window.tab.locator(part).evaluate("part => part.outerHTML"))
         if alike not in OPENED:
             OPENED.add(alike)
-            faults += faults_of_part(window, part, language)
+            faults += faults_of_part(window, part, EVERYTHING, language)
     return faults
 
 
-def faults_of_part(window: Window, part: str, language: str) -> list[str]:
-    faults = [found for scheme in SCHEMES for found in violations_of(window, part, scheme, LOOKS, language)]
-    faults += violations_of(window, part, FORCED, EVERYTHING, language)
+def faults_of_part(window: Window, part: str, rules: tuple[str, ...], language: str) -> list[str]:
+    faults = []
+    for scheme in (*SCHEMES, FORCED):
+        window.emulate(scheme, "phone")
+        found = axe_violations(window.tab, rules if scheme == FORCED else LOOKS, part)
+        faults += [f"{language}, opened {part}, {scheme}: {violation}" for violation in found]
     for height in (SIZES["phone"][1], LOWEST):
         window.set_width(NARROWEST, height)
-        if found := overflow(window.tab) or overflow(window.tab, part):
-            faults.append(f"{language}, opened {part}: {found}")
+        if wide := overflow(window.tab) or overflow(window.tab, part):
+            faults.append(f"{language}, opened {part}: {wide}")
     return faults
-
-
-def violations_of(window: Window, part: str, scheme: str, rules: tuple[str, ...], language: str) -> list[str]:
-    window.emulate(scheme, "phone")
-    return [f"{language}, opened {part}, {scheme}: {found}" for found in axe_violations(window.tab, rules, part)]
 
 
 def load_without_scripts(page: Page, windows: Windows, faults: list[str]) -> list[str]:
     """Read the page in English without scripts, and return its main headings."""
     window = windows.of(page.who, "en", scripts=False)
-    window.emulate("light", "desk")
     window.visit(windows.site, page, "en")
     window.block_requests()
     headings = main_headings(window.tab)

@@ -17,7 +17,6 @@ MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 40
 PHONE = {"width": 390, "height": 844}
 ON_ITS_SIDE = {"width": 844, "height": 390}
 HOUR = 3_600_000  # milliseconds
-HERE = "/todos?show=open"
 
 # How much of the window stands still while the page is scrolled, in percent of its height.
 COVERED = """() => {
@@ -180,15 +179,6 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     tab.emulate_media(color_scheme="dark")
     expect(tab.locator("body")).to_have_css("background-color", light)  # the choice wins over the device
     wait_until(lambda: theme(tab) == "light", "it is remembered")
-
-
-def test_the_language_changes_and_leads_back(window: Window) -> None:
-    for path in (HERE, "/notes?q=%EB%B0%98"):
-        tab = window.open(path)
-        for name, language in (("한국어", "ko"), ("English", "en")):
-            choose(tab, name)
-            expect(tab.locator("html")).to_have_attribute("lang", language)
-            expect(tab).to_have_url(window.url + path)
 
 
 def test_a_day_of_the_heat_map_leads_to_its_notes_and_is_larger(window: Window, reader: Reader) -> None:

@@ -29,12 +29,11 @@ STOPS = (
 OUTLINE = "box => getComputedStyle(box.closest('.pick')).outlineStyle"
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_from_signing_up_to_signing_out(windows: Windows, site: Site, size: str) -> None:
+def test_from_signing_up_to_signing_out(windows: Windows, site: Site) -> None:
     window = windows.fresh("en")
-    window.emulate("light", size)
+    window.emulate("light", "phone")
     keyboard = Keyboard(window.tab)
-    sign_up(site, window, keyboard, f"keys-{size}")
+    sign_up(site, window, keyboard, "keys-phone")
 
     keyboard.write(TITLE, "Half a moon")
     keyboard.write(TEXT, "반만 적어 두세요.")
@@ -128,9 +127,8 @@ def twelve(reader: Reader) -> None:
 
 
 @pytest.mark.usefixtures("twelve")
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboard, reader: Reader, size: str) -> None:
-    window.emulate("light", size)
+def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboard, reader: Reader) -> None:
+    window.emulate("light", "phone")
     tab = window.open("/notes")
     keyboard.press(link("Select notes"))
     keyboard.is_at("/notes/select")

@@ -244,17 +244,3 @@ def test_strangers_get_no_worker(windows: Windows) -> None:
     window.tab.wait_for_load_state("networkidle")
     assert window.tab.evaluate(REGISTRATIONS) == 0
     window.tab.context.close()
-
-
-def test_a_todo_that_was_added_is_on_the_page_that_is_kept(window: Window, reader: Reader, offline: Switch) -> None:
-    reader.add("우유")
-    tab = read(window, reader, "/todos")
-    field = tab.get_by_role("textbox", name="New todo")
-    field.fill("책")
-    field.press("Enter")
-    expect(tab.locator("#todos li bdi")).to_have_text(["책", "우유"])
-    page = "async () => (await (await caches.match('/todos'))?.text()) ?? ''"
-    wait_until(lambda: "책" in tab.evaluate(page), "it is kept")
-    offline(True)
-    tab.reload()
-    expect(tab.locator("#todos li bdi")).to_have_text(["책", "우유"])

@@ -15,7 +15,7 @@ from tests.browser.window import Switch, Window, Windows
 from tests.waiting import WITHIN, wait_until
 
 LATENCY = 300  # ms
-EACH = 25  # notes, and as many todos, on each of two devices
+EACH = 15  # notes, and as many todos, on each of two devices
 IS_KEPT = "async path => !!(await caches.match(path, { ignoreVary: true }))"
 AWAY = "Not saved yet, kept on this device: {}."
 

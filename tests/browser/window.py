@@ -154,7 +154,7 @@ def post(route: Route, body: str) -> None:
 
 @dataclass
 class Windows:
-    """Windows that stay open, because opening one takes longer than loading a page."""
+    """Keep windows open, because opening one takes longer than loading a page."""
 
     browser: Browser
     site: Site

@@ -47,7 +47,7 @@ def broken(request: str, status: int, text: str = "") -> Plant:
 
 
 def overtaken(world: World) -> None:
-    """Somebody else's deploy goes live while the smoke journey writes."""
+    """Let somebody else's deploy go live while the smoke journey writes."""
     there, ours = world.sites["staging"], world.head()
     there.serving = lambda: "0" * 40 if "POST /mypage/delete" in there.asked else ours
 
@@ -57,7 +57,7 @@ def no_heroku(world: World) -> None:
 
 
 def failed_before(world: World) -> None:
-    """Git has the commit, and its release has failed: "Everything up-to-date"."""
+    """Let Git have the commit, whose release has failed: "Everything up-to-date"."""
     world.git("push", "--quiet", "staging", "HEAD:main")
     world.staging.releases[0]["status"] = "failed"
 
@@ -87,7 +87,7 @@ def red_tests(world: World) -> None:
 
 
 def tests_without_end(world: World) -> None:
-    """They write all the time, so that no wait for the next line is long."""
+    """Write all the time, so that no wait for the next line is long."""
     world.commit("Makefile", "test:\n\t@while echo tested; do sleep 0.01; done\n")
 
 
@@ -96,7 +96,7 @@ def tests_that_leave_files(world: World) -> None:
 
 
 def not_in_step(world: World) -> None:
-    """Somebody else has pushed to where main comes from, or nobody has pushed there what is deployed."""
+    """Let somebody else have pushed to where main comes from, or nobody what is deployed."""
     world.git("clone", "--quiet", "--bare", ".", "../origin.git")
     world.git("remote", "add", "origin", "../origin.git")
     world.git("fetch", "--quiet", "origin")
@@ -109,7 +109,7 @@ def no_remote(world: World) -> None:
 
 
 def staging_ran_nothing(world: World) -> None:
-    """As it is at first."""
+    """Leave it as it is at first."""
 
 
 def staging_ran_another(world: World) -> None:

@@ -13,7 +13,7 @@ OLD, NEW = 0, 1
 
 @pytest.fixture
 def commits(world: World) -> tuple[str, str]:
-    """Two releases: v1 and v3, which is live. v2 only changed the configuration."""
+    """Make two releases: v1 and v3, which is live. v2 only changed the configuration."""
     old = world.head()
     world.has_released("production", old)
     world.production.add_release("Set SECRET_KEY config vars", old)
@@ -25,7 +25,7 @@ def commits(world: World) -> tuple[str, str]:
 
 
 def says(answer: str, code: int) -> tuple[int, str]:
-    """What `flask release plan --to` ends with; a process may log a line before."""
+    """Return the end of `flask release plan --to`; a process may log a line before."""
     document = {"to": "0002", "answer": answer, "reasons": ["there is no column notes.pinned"]}
     return code, f"2026-11-25 a line of the log {{}}\n{json.dumps(document, indent=2)}\n"
 

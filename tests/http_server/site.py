@@ -55,7 +55,7 @@ def large() -> Response:
 
 @app.get("/short/<int:status>")
 def short(status: int) -> Response:
-    """Half of its length, as of a file that has shrunk."""
+    """Answer half of its length, as of a file that has shrunk."""
     return Response([b"12345"], status, {"Content-Length": "10"})
 
 

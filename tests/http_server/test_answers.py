@@ -21,7 +21,7 @@ ID = "the-id-of-the-request"
 
 
 class Body:
-    """Ends with `error`, and fails in `close` if told so."""
+    """End with `error`, and fail in `close` if told so."""
 
     def __init__(self, *parts: bytes, error: Exception | None = None, fails: Exception | None = None) -> None:
         self.parts, self.error, self.fails = parts, error, fails
@@ -46,7 +46,7 @@ def log() -> AccessLog:
 
 
 class Socket:
-    """Takes what gunicorn writes, or fails behind the head."""
+    """Take what gunicorn writes, or fail behind the head."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.received = b""
@@ -67,7 +67,7 @@ def serve(
     status: str = "200 OK",
     error: Exception | None = None,
 ) -> bytes:
-    """What arrives of the body. It is written as gunicorn's handle_request does it."""
+    """Return what arrives of the body. It is written as gunicorn's handle_request does it."""
 
     def application(wsgi: Any, start_response: Any) -> Body:
         start_response(status, [("content-LENGTH", str(length))] if length else [])

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 
 @contextmanager
 def serving(tmp_path: Path, redirection: str, **environment: str) -> Iterator[int]:
-    """The site, with its stdout as a shell has it. Returns the port."""
+    """Run the site, with its stdout as a shell has it, and yield the port."""
     [port] = ports.find_free(1)
     gunicorn = f"{sys.executable} -m gunicorn -c python:tests.http_server.site -b 127.0.0.1:{port}"
     command = f"exec {gunicorn} tests.http_server.site:app {redirection}"

@@ -123,7 +123,7 @@ CHUNK = b"%x\r\n%b\r\n" % (2**20, bytes(2**20))
 
 
 class Buffers:
-    """Requests of one process."""
+    """Hold the requests of one process."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

@@ -43,7 +43,7 @@ class Site:
         return socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN)
 
     def answers(self, requests: bytes) -> list[bytes]:
-        """The status line of each answer, until the server closes the connection."""
+        """Return the status line of each answer, until the server closes the connection."""
         with self.connect() as client:
             client.sendall(requests)
             return re.findall(rb"HTTP/\d\.\d \d+ [^\r\n]*", client.makefile("rb").read())
@@ -89,7 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(served: Site) -> Iterator[Site]:
-    """At the end it is the same process, and well."""
+    """Yield the site. At the end it is the same process, and well."""
     assert served.answers(b"GET / HTTP/1.0\r\n\r\n") == [b"HTTP/1.0 200 OK"]
     wait_until(lambda: served.connections() == 0, "no connection is left")
     yield replace(served, log_begins=len(served.log.read_text()))

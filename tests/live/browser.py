@@ -13,7 +13,7 @@ File = tuple[str, bytes, str]  # name, content, content type
 
 
 class Browser:
-    """A client of one service, as seen through the platform's TLS router.
+    """Act as a client of one service behind the platform's TLS router.
 
     Args:
         url: scheme, host and port of the service.

@@ -40,7 +40,7 @@ listen site
 
 
 def clock(folder: Path, ahead: float) -> Environment:
-    """The environment of a process whose clock is so many seconds ahead of this machine's; negative: behind."""
+    """Return the environment of a process whose clock is so many seconds ahead of this machine's; negative: behind."""
     own = folder / f"clock{ahead:+}"
     own.mkdir()
     (own / "sitecustomize.py").write_text(SITECUSTOMIZE.format(ahead=ahead))
@@ -49,7 +49,7 @@ def clock(folder: Path, ahead: float) -> Environment:
 
 @contextmanager
 def round_robin(folder: Path, *webs: int) -> Iterator[int]:
-    """The port of a router without stickiness. Each request goes to the next of the webs.
+    """Yield the port of a router without stickiness: each request goes to the next of the webs.
 
     Args:
         webs: their ports.

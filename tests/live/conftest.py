@@ -71,7 +71,7 @@ class Service:
 
 
 def connect(environment: Environment) -> closing[psycopg2.extensions.connection]:
-    """A session of the test's own, past a pooler."""
+    """Open a session of the test's own, past a pooler."""
     url = environment.get("MIGRATION_DATABASE_URL", environment["DATABASE_URL"])
     return closing(psycopg2.connect(url.replace("+psycopg2", "")))
 
@@ -109,7 +109,7 @@ def running_web(environment: Environment, folder: Path) -> Iterator[Service]:
 
 
 def address_and_environment(environment: Environment, settings: str, host: str) -> tuple[str, Environment]:
-    """A free address, and the environment of the processes that serve it."""
+    """Return a free address, and the environment of the processes that serve it."""
     [port] = ports.find_free(1)
     url = f"http://{host}:{port}"
     return url, {
@@ -154,7 +154,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 @pytest.fixture(scope="session")
 def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service, shared by all tests that do not stop it. Each test creates its own accounts.
+    """Yield one service, shared by all tests that do not stop it. Each test creates its own accounts.
 
     It runs behind a strict connection pooler.
     """
@@ -167,7 +167,7 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
 
 
 class Slow:
-    """A page whose server answers when the test says so."""
+    """Answer with a page when the test says so."""
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)

@@ -23,46 +23,46 @@ Words = list[str]
 
 
 def heroku_buildpack(line: str) -> Words:
-    """An image by pack: heroku/buildpacks-procfile, src/launch.rs, line 19; lifecycle, launch/launcher.go, line 93."""
+    """Start by pack: heroku/buildpacks-procfile, src/launch.rs, line 19; lifecycle, launch/launcher.go, line 93."""
     return ["bash", "-c", line]
 
 
 def herokuish(line: str) -> Words:
-    """Dokku's default builder: gliderlabs/herokuish, include/procfile.bash, line 60. Its words are those of an echo."""
+    """Start as Dokku's builder: gliderlabs/herokuish, include/procfile.bash, line 60. An echo says its words."""
     return ["bash", "-c", 'exec setuidgid nobody $(eval echo "$@")', "/start", line]
 
 
 def dokku_image(line: str) -> Words:
-    """Dokku's Dockerfile and pack builders: plugins/common/functions, line 248, splits by xargs for docker create."""
+    """Start as Dokku's Dockerfile and pack builders: plugins/common/functions, line 248, splits by xargs."""
     xargs = ["/usr/bin/xargs", "-r", "printf", r"%s\0"]
     split = subprocess.run(xargs, input=line, capture_output=True, text=True, check=True)
     return split.stdout.removesuffix("\0").split("\0")
 
 
 def dokku_release(line: str) -> Words:
-    """What Dokku makes of a release: plugins/app-json/functions.go, lines 39 and 66."""
+    """Start as Dokku does a release: plugins/app-json/functions.go, lines 39 and 66."""
     return ["/bin/bash", "-c", f"set -e; set -o pipefail || true; {line} || exit 1;"]
 
 
 def buildpack_arguments(line: str) -> Words:
-    """The same image with a command of one's own: buildpacks/lifecycle, launch/bash.go, lines 28 and 56."""
+    """Start the same image with a command of one's own: buildpacks/lifecycle, launch/bash.go, lines 28 and 56."""
     words = line.split()
     tokens = " ".join(f'"$(eval echo \\"${{{at}}}\\")"' for at in range(len(words)))
     return ["bash", "-c", f'cd "{ROOT}"\nexec bash -c \'{tokens}\' "${{@:1}}"', "launcher", *words]
 
 
 def nixpacks(line: str) -> Words:
-    """railwayapp/nixpacks: src/nixpacks/builder/docker/dockerfile_generation.rs, line 224. A login shell."""
+    """Start as railwayapp/nixpacks: src/nixpacks/builder/docker/dockerfile_generation.rs, line 224. A login shell."""
     return ["/bin/bash", "-l", "-c", line]
 
 
 def without_a_shell(line: str) -> Words:
-    """A unit of systemd (man/systemd.service.xml), or a program of supervisord (supervisor/process.py, line 110)."""
+    """Start as systemd (man/systemd.service.xml) and supervisord (supervisor/process.py, line 110) do."""
     return shlex.split(line)
 
 
 def runit(line: str) -> Words:
-    """`foreman export runit`: ddollar/foreman, data/export/runit/run.erb. A line with `exec` breaks."""
+    """Start as `foreman export runit`: ddollar/foreman, data/export/runit/run.erb. A line with `exec` breaks."""
     return ["/bin/sh", "-c", f"cd {ROOT}\nexec 2>&1\nexec setuidgid nobody {line}"]
 
 
@@ -78,7 +78,7 @@ ON_A_MACHINE: tuple[Callable[[str], Words], ...] = (without_a_shell, runit)
 
 @dataclass(frozen=True)
 class Launched:
-    """A line of the Procfile that runs.
+    """Hold a line of the Procfile that runs.
 
     Args:
         outer: whom we wait for; it ends as the process does.
@@ -114,7 +114,7 @@ def launched(words: Words, environment: Environment, folder: Path, *, as_pid_1: 
 
 
 def programs(folder: Path) -> Environment:
-    """PATH with our Python and a setuidgid, and a HOME whose .profile sets it again, as nixpacks writes one."""
+    """Return PATH with our Python and a setuidgid, and a HOME whose .profile sets it again, as nixpacks writes one."""
     setuidgid = folder / "setuidgid"
     setuidgid.write_text('#!/bin/sh\nshift\nexec "$@"\n')
     setuidgid.chmod(0o755)

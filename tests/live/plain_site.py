@@ -110,7 +110,7 @@ class PlainSite:
         return subprocess.run([self.place.root / "bin/receive", *arguments], capture_output=True, text=True)
 
     def releases(self) -> list[dict[str, Any]]:
-        """The newest first."""
+        """Return them, the newest first."""
         found: list[dict[str, Any]] = json.loads(self.receive("releases", "--json").stdout)
         return found
 
@@ -128,7 +128,7 @@ class PlainSite:
 
 @dataclass(frozen=True)
 class Deploy:
-    """A deploy that is under way, with its output and its process at hand."""
+    """Watch a deploy that is under way."""
 
     process: "subprocess.Popen[str]"
     place: Place
@@ -149,7 +149,7 @@ class Deploy:
         process.send_signal(number)
 
     def end(self) -> tuple[int, str]:
-        """The exit code, and the rest of what was said."""
+        """Wait for the end, and return the exit code and the rest of what was said."""
         _, rest = self.process.communicate(timeout=WITHIN)
         return self.process.returncode, rest
 
@@ -158,7 +158,7 @@ class Deploy:
 def plain_site(
     environment: Mapping[str, str], tree: Mapping[str, str] | None = None, name: str = "site"
 ) -> Iterator[PlainSite]:
-    """A server to which nothing has been pushed yet.
+    """Yield a server to which nothing has been pushed yet.
 
     Args:
         environment: of the app.
@@ -197,7 +197,7 @@ def plain_site(
 
 
 def _kill_all(place: Place) -> None:
-    """Nothing of it is needed any more."""
+    """Kill all that runs: nothing of it is needed any more."""
     while left := processes.running(place):
         for process in left:
             with suppress(ProcessLookupError):
@@ -210,7 +210,7 @@ def write_environment(place: Place, environment: Mapping[str, str]) -> None:
 
 
 def _offer_own_packages(place: Place) -> None:
-    """In place of an environment that would take a minute to install: it holds the same packages, and more."""
+    """Offer this environment in place of one that would take a minute to install: it holds the same packages."""
     key = builds.key(sys.executable, ROOT / "requirements.txt")
     environment = place.virtual_environments / key
     environment.symlink_to(Path(sys.prefix).resolve())

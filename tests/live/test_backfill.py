@@ -59,7 +59,7 @@ def wait_for_batches(queue: Queue, more: int) -> None:
 
 
 def upkeep(queue: Queue) -> None:
-    """What a worker does every 20 seconds and every minute, now: those without a heartbeat are dead."""
+    """Do now what a worker does every 20 seconds and every minute: those without a heartbeat are dead."""
     queue.rows(AGE_HEARTBEATS, seconds=DEAD_AFTER + 1)
     with queue.app.app_context():
         requeue_stalled_jobs(0)

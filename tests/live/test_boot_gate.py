@@ -20,14 +20,14 @@ LIVE = "SELECT code_head FROM schema_releases"
 
 @pytest.fixture
 def behind(server_environment: Environment) -> Iterator[Environment]:
-    """A database at the revision before the newest."""
+    """Yield a database at the revision before the newest."""
     with copied_database(server_environment, at_revision(server_environment, REVISIONS[-2])) as environment:
         yield environment
 
 
 @contextmanager
 def started(environment: Environment, folder: Path) -> Iterator[Service]:
-    """The Procfile's web and worker, on a database that is not migrated."""
+    """Run the Procfile's web and worker, on a database that is not migrated."""
     url, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
     log = folder / "web.log"
     with running("worker", env, folder / "worker.log"), running("web", env, log) as process:
@@ -36,7 +36,7 @@ def started(environment: Environment, folder: Path) -> Iterator[Service]:
 
 
 def status(url: str, path: str) -> int:
-    """0: nobody answers."""
+    """Return the status of a page, or 0 where nobody answers."""
     try:
         return urllib3.request("GET", url + path, retries=False, redirect=False, timeout=10).status
     except urllib3.exceptions.HTTPError:
@@ -45,7 +45,7 @@ def status(url: str, path: str) -> int:
 
 @contextmanager
 def visiting(url: str) -> Iterator[list[tuple[str, int]]]:
-    """Somebody who asks for page after page, meanwhile."""
+    """Ask for page after page, meanwhile."""
     answers: list[tuple[str, int]] = []
     stop = threading.Event()
 

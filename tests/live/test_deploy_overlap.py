@@ -24,7 +24,7 @@ ADD_A_TABLE = "op.create_table('added', sa.Column('id', sa.BigInteger, primary_k
 
 @pytest.fixture
 def server(server_environment: Environment) -> Iterator[SmallServer]:
-    """One more than the plan grants is the superuser's, for a look at what happens."""
+    """Yield a server with one connection more than the plan grants: the superuser's, for a look at what happens."""
     with small_server(SLOTS + 1, reserved=1) as server:
         yield server
 
@@ -35,7 +35,7 @@ def sessions(server: SmallServer) -> int:
 
 
 def elsewhere(browser: Browser, service: Service) -> Browser:
-    """The same reader, whose next request the router sends to another process."""
+    """Return the same reader, whose next request the router sends to another process."""
     other = service.browser()
     other.cookies = browser.cookies
     return other

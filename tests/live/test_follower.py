@@ -56,7 +56,7 @@ class Followed:
             return browser_of(self.site.app, user)
 
     def fresh_device(self) -> Visitor:
-        """Bob's, of whom the follower has everything."""
+        """Return a device of Bob, of whom the follower has everything."""
         browser = self.device(self.bob)
         self.catch_up()
         return browser

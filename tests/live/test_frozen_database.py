@@ -30,7 +30,7 @@ class Site:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """The postmaster first, so that it starts nobody while the others are stopped."""
+        """Stop the postmaster first, so that it starts nobody while the others are stopped."""
         self.server.suspend()
         processes = self.server.children(recursive=True)
         for process in processes:
@@ -44,7 +44,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """With a PostgreSQL of its own, since the run's server serves other tests."""
+    """Run a site with a PostgreSQL of its own, since the run's server serves other tests."""
     # PostgreSQL does not run as root, and pytest closes its folders to other users.
     with tempfile.TemporaryDirectory(prefix="semicircle-tests-", ignore_cleanup_errors=True) as folder:
         [port] = ports.find_free(1)

@@ -28,7 +28,7 @@ def image_url_of(live: Service, name: str) -> str:
 
 
 def travel(live: Service) -> None:
-    """From sign-up to the deletion of the account."""
+    """Go from sign-up to the deletion of the account."""
     browser = live.browser()
     assert browser.sign_up("haneul", PASSWORD).status == 302
     for number in range(3):

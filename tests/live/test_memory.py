@@ -47,7 +47,7 @@ def peak_memory(process: psutil.Process) -> int:
 
 
 def one_for_each_reason_and_the_bombs() -> list[HostilePhoto]:
-    """Every hostile photo is refused in process, and its memory measured: tests/photos."""
+    """Choose some: tests/photos has every hostile photo refused in process, and its memory measured."""
     photos = list(hostile_photos())
     one_each = {photo.reason: photo for photo in photos if len(photo.data) < 6 * MIB}
     return [*one_each.values(), *(photo for photo in photos if "with 200 MB" in photo.name)]

@@ -42,7 +42,7 @@ WITHOUT_RELEASE = "web: python start.py gunicorn\nworker: python start.py flask 
 
 
 class SlowMailbox(Mailbox):
-    """Takes a letter when the test lets it."""
+    """Take a letter when the test lets it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def shared_site(environment_of_site: Environment) -> Iterator[PlainSite]:
 
 @pytest.fixture
 def site(shared_site: PlainSite) -> Iterator[PlainSite]:
-    """The checkout is at the live release, before and after the test."""
+    """Yield the site, with the checkout at the live release before and after the test."""
     yield shared_site
     shared_site.git("fetch", "--quiet", "production")
     shared_site.git("reset", "--quiet", "--hard", "production/main")
@@ -90,7 +90,7 @@ def site(shared_site: PlainSite) -> Iterator[PlainSite]:
 
 @contextmanager
 def traffic(site: PlainSite) -> Iterator[Counter[str]]:
-    """Requests one after the other, each once; how often each answer came."""
+    """Send requests one after the other, each once, and count each answer."""
     answers: Counter[str] = Counter()
     stopped = threading.Event()
 

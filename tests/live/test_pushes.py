@@ -32,7 +32,7 @@ def shared_site() -> Iterator[PlainSite]:
 
 @pytest.fixture
 def site(shared_site: PlainSite) -> Iterator[PlainSite]:
-    """The checkout is at the live release, before and after the test."""
+    """Yield the site, with the checkout at the live release before and after the test."""
     yield shared_site
     shared_site.git("fetch", "--quiet", "production")
     shared_site.git("reset", "--quiet", "--hard", "production/main")
@@ -49,7 +49,7 @@ def shared_other(shared_site: PlainSite) -> PlainSite:
 
 @pytest.fixture
 def other(shared_other: PlainSite) -> PlainSite:
-    """Somebody else's clone, at the live release."""
+    """Return somebody else's clone, at the live release."""
     shared_other.git("fetch", "--quiet", "production")
     shared_other.git("reset", "--quiet", "--hard", "production/main")
     return shared_other
@@ -60,7 +60,7 @@ def references(site: PlainSite) -> str:
 
 
 def live(site: PlainSite) -> str:
-    """The commit that is live, is main, and alone answers."""
+    """Return the commit that is live, is main, and alone answers."""
     [release] = [release for release in site.releases() if release["current"]]
     commit = release["commit"]
     assert site.running() == {("web", release["version"]), ("worker", release["version"])}
@@ -71,7 +71,7 @@ def live(site: PlainSite) -> str:
 
 @contextmanager
 def locked(site: PlainSite) -> Iterator[None]:
-    """As if a deploy were under way."""
+    """Hold the lock as if a deploy were under way."""
     with (site.place.root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -169,14 +169,6 @@ def test_tls_responses_have_hsts_and_a_host_bound_secure_cookie(live: Service) -
     assert "Secure" in cookie
 
 
-def test_the_client_address_is_the_last_forwarded_address(live: Service) -> None:
-    forged = {"X-Forwarded-For": "6.6.6.6, 203.0.113.7", "X-Forwarded-Host": "evil.example"}
-    answer = Browser(live.url, **forged).sign_up("forwarded", PASSWORD)
-    assert answer.headers["Location"] == "/notes"
-    query = "SELECT host(ip) FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE nickname = 'forwarded'"
-    assert live.rows(query) == [("203.0.113.7",)]
-
-
 @pytest.mark.parametrize(
     "lines",
     [

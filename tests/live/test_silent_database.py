@@ -60,7 +60,7 @@ def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
 
 @pytest.fixture
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer, proxy: SilentProxy) -> Iterator[Queue]:
-    """Its workers reach the database through the proxy, and the test does not."""
+    """Yield a queue whose workers reach the database through the proxy; the test does not."""
     with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
         direct = make_url(environment["DATABASE_URL"])
         through = direct.set(host="localhost", port=proxy.port).render_as_string(hide_password=False)

@@ -38,7 +38,7 @@ def pages() -> Iterator[PageServer]:
 def service(
     server_environment: Environment, tmp_path_factory: pytest.TempPathFactory, pages: PageServer
 ) -> Iterator[Service]:
-    """The only configuration in which a page server of this machine may be fetched from."""
+    """Run the service in the only configuration that may fetch from a page server of this machine."""
     with migrated_database(server_environment) as environment, behind_pooler(environment) as pooled:
         allowed = {**pooled, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
         with running_service(allowed, tmp_path_factory.mktemp("live"), "config.TestingConfig") as service:
@@ -52,7 +52,7 @@ def signed_up(service: Service, name: str) -> Browser:
 
 
 def counted(browser: Browser, url: str) -> tuple[str, str]:
-    """The path of the result, and its page once it is counted."""
+    """Return the path of the result, and its page once it is counted."""
     asked = browser.post("/wordcounts", url=url)
     assert asked.status == 302, asked.data.decode()
     path = asked.headers["Location"]

@@ -34,7 +34,7 @@ LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
 @dataclass(frozen=True)
 class Queue:
-    """A database with a queue, and the environment of its workers."""
+    """Hold a database with a queue, and the environment of its workers."""
 
     app: Flask
     environment: Environment
@@ -58,7 +58,7 @@ class Queue:
                     service.ask(reader.id, url)
 
     def has_counted(self, number: int) -> bool:
-        """Whether so many pages were asked for, and all are counted."""
+        """Tell whether so many pages were asked for, and all are counted."""
         return self.rows(STATUSES) == [("done", number)]
 
     def defer_next(self) -> None:
@@ -72,7 +72,7 @@ class Queue:
 
     @contextmanager
     def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:
-        """A worker that is ready. It is stopped at the end if it still runs.
+        """Yield a worker that is ready. It is stopped at the end if it still runs.
 
         Args:
             preparation: Python code that it runs before it creates the app.

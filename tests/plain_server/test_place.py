@@ -1,9 +1,11 @@
 """The two files that the operator writes: what is no setting is refused by its name, and no value is shown."""
 
+import ast
 import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,16 @@ from tools.plain_server.place import Place, Settings
 from tools.plain_server.setting_up import set_up
 
 COMMIT = "c" * 40
+FILES = sorted((Path(__file__).parents[2] / "tools/plain_server").glob("*.py"))
+
+
+def test_the_servers_code_runs_under_debians_own_python() -> None:
+    """It imports the standard library and itself alone, since it deploys every commit of the app."""
+    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text()))]
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    assert named
+    assert {name.split(".")[0] for name in named} <= set(sys.stdlib_module_names)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

@@ -15,8 +15,8 @@ from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.worker import _work
 from tests.databases import Environment, upgrade
+from tests.replica import make_standby
 from tests.servers import folder_for_postgres
-from tests.standby import make_standby
 from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import endpoints

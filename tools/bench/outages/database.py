@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from app.dev import postgres
-from tests.standby import make_primary, make_standby
+from tests.replica import make_primary, make_standby
 from tools.bench.client import Answer, Client
 from tools.bench.service import query
 from tools.bench.site import Site, frozen, own_things, routes
