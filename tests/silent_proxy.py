@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from sqlalchemy import make_url
+
+from tests.databases import Environment
+
 TO_SERVER, TO_CLIENT = "to server", "to client"
 BOTH = frozenset({TO_SERVER, TO_CLIENT})
 READY = b"Z\0\0\0\5"  # ReadyForQuery
@@ -42,6 +46,11 @@ class SilentProxy:
         self._goes_on.set()
         self._trap: tuple[bytes, str, bytes] | None = None
         self.trapped = threading.Event()
+
+    def through(self, environment: Environment) -> Environment:
+        """Return the environment with a DATABASE_URL that leads through the proxy."""
+        url = make_url(environment["DATABASE_URL"]).set(host="localhost", port=self.port)
+        return {**environment, "DATABASE_URL": url.render_as_string(hide_password=False)}
 
     def silence(self, directions: frozenset[str] = BOTH, which: Callable[[Connection], bool] = lambda _: True) -> int:
         """Fall silent on the open connections, and return how many there were. New ones work.
@@ -118,8 +127,10 @@ class SilentProxy:
 
 
 @contextmanager
-def silent_proxy(host: str, port: int) -> Iterator[SilentProxy]:
-    proxy = SilentProxy((host, port))
+def silent_proxy(environment: Environment) -> Iterator[SilentProxy]:
+    """Run a proxy in front of the server of DATABASE_URL."""
+    url = make_url(environment["DATABASE_URL"])
+    proxy = SilentProxy((str(url.host), url.port or 5432))
     threading.Thread(target=proxy.serve, daemon=True).start()
     try:
         yield proxy

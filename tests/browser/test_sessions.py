@@ -5,17 +5,12 @@ and offered to be sent again (form recovery). Ten minutes after the sign-in the 
 matters, and what was asked for is done.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-import pytest
-from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from app.accounts.models import AccessToken, User
 from app.extensions import db
-from app.todos.service import create_todo
 from tests.browser import controls
 from tests.browser.checks import axe_violations
 from tests.browser.controls import Control, Keyboard, button, link
@@ -28,76 +23,47 @@ IN_OUTBOX = "Not saved yet, kept on this device: 1."
 KEPT = "You were signed out in the meantime. What you typed is kept: sign in to get it back."
 
 
-def stored_nickname(reader: Reader) -> list[str]:
-    with reader.app():
-        return [db.session.get_one(User, reader.id).nickname]
-
-
-class Form(NamedTuple):
-    """
-    Args:
-        path: the page with the form; `{…}` is the id of what the form changes.
-        stored: what the reader has stored of this kind.
-        adds: the form makes a new one; else it changes the one that exists.
-        is_kept: with scripts the outbox keeps it.
-    """
-
-    path: str
-    field: str
-    button: str
-    stored: Callable[[Reader], list[str]]
-    adds: bool = False
-    is_kept: bool = True
-
-    def of(self, tab: Tab) -> Locator:
-        return tab.get_by_role("textbox", name=self.field, exact=True)
-
-    def save(self, tab: Tab) -> None:
-        button = self.of(tab).locator("xpath=ancestor::form").get_by_role("button", name=self.button, exact=True)
-        button.click()
-
-
-FORMS = {
-    "new-note": Form("/notes", "Text", "Save", Reader.notes, adds=True),
-    "note": Form("/notes/{note}/edit", "Text", "Save", Reader.notes),
-    "new-todo": Form("/todos", "New todo", "Add", Reader.todos, adds=True),
-    "todo": Form("/todos?edit={todo}", "Todo", "Save", Reader.todos),
-    "nickname": Form("/mypage/edit", "Nickname", "Save", stored_nickname, is_kept=False),
-}
-
-
 def sign_in(tab: Tab, reader: Reader, password: str = PASSWORD) -> None:
     tab.get_by_label("Email").fill(reader.email)
     tab.get_by_label("Password", exact=True).fill(password)
     button(tab, "Sign in").click()
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_what_was_typed_is_stored_after_signing_in(window: Window, form: Form, reader: Reader) -> None:
-    with reader.app():
-        todo_id = create_todo(reader.id, "as it was")
-    tab = window.open(form.path.format(note=reader.write("as it was"), todo=todo_id))
-    typed = f"반달 of {reader.nickname}"  # unique, because it becomes a nickname too
-    form.of(tab).fill(typed)
-    tab.context.clear_cookies()
-    before = form.stored(reader)
-    form.save(tab)
-    if form.is_kept:
+def test_a_note_and_a_todo_that_were_typed_are_stored_after_signing_in(window: Window, reader: Reader) -> None:
+    reader.add("as it was")
+    note, todo = (f"/notes/{reader.write('as it was')}/edit", "Text", "Save"), ("/todos", "New todo", "Add")
+    for stored, (path, field, name) in ((reader.notes, note), (reader.todos, todo)):
+        tab = window.open(path)
+        box = tab.get_by_role("textbox", name=field, exact=True)
+        box.fill("반달")
+        tab.context.clear_cookies()
+        box.locator("xpath=ancestor::form").get_by_role("button", name=name, exact=True).click()
         expect(tab.get_by_text(IN_OUTBOX)).to_be_visible()
-        assert form.stored(reader) == before, "it was not sent yet"
+        assert stored() == ["as it was"], "it was not sent yet"
         tab.get_by_role("status").get_by_role("link", name="Sign in again").click()
         sign_in(tab, reader)
-    else:
-        expect(tab.get_by_text(KEPT)).to_be_visible()
-        sign_in(tab, reader)
-        expect(tab.get_by_role("heading", name="Your text is still here")).to_be_visible()
-        expect(tab.get_by_text(typed)).to_be_visible()
-        assert form.stored(reader) == before, "it was not sent yet"
-        button(tab, "Send it again").click()
-    expect(tab.get_by_text(typed).locator("visible=true").first).to_be_visible()
-    expect(tab.get_by_text(IN_OUTBOX)).to_be_hidden()
-    after = {typed, *before} if form.adds else {typed}
-    wait_until(lambda: set(form.stored(reader)) == after, "it is stored")
+        expect(tab.get_by_text("반달").locator("visible=true").first).to_be_visible()
+        expect(tab.get_by_text(IN_OUTBOX)).to_be_hidden()
+        wait_until(lambda stored=stored: "반달" in stored(), "it is stored")  # type: ignore[misc]
+    assert (reader.notes(), reader.todos()) == (["반달"], ["반달", "as it was"])
+
+
+def test_another_form_is_offered_to_be_sent_again_after_signing_in(window: Window, reader: Reader) -> None:
+    tab = window.open("/mypage/edit")
+    nickname = f"반달 of {reader.nickname}"
+    tab.get_by_label("Nickname").fill(nickname)
+    tab.context.clear_cookies()
+    tab.get_by_label("Nickname").press("Enter")
+    expect(tab.get_by_text(KEPT)).to_be_visible()
+    sign_in(tab, reader)
+    expect(tab.get_by_role("heading", name="Your text is still here")).to_be_visible()
+    expect(tab.get_by_text(nickname)).to_be_visible()
+    with reader.app():
+        assert db.session.get_one(User, reader.id).nickname == reader.nickname, "it was not sent yet"
+    button(tab, "Send it again").click()
+    expect(tab.get_by_text(nickname).locator("visible=true").first).to_be_visible()
+    with reader.app():
+        assert db.session.get_one(User, reader.id).nickname == nickname
 
 
 def test_without_scripts_a_wrong_password_loses_nothing_either(window_without_scripts: Window, reader: Reader) -> None:

@@ -53,8 +53,7 @@ TRAPS = (
 
 @pytest.fixture
 def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
-    url = make_url(server_environment["DATABASE_URL"])
-    with silent_proxy(str(url.host), url.port or 5432) as proxy:
+    with silent_proxy(server_environment) as proxy:
         yield proxy
 
 
@@ -62,9 +61,7 @@ def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer, proxy: SilentProxy) -> Iterator[Queue]:
     """Yield a queue whose workers reach the database through the proxy; the test does not."""
     with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
-        direct = make_url(environment["DATABASE_URL"])
-        through = direct.set(host="localhost", port=proxy.port).render_as_string(hide_password=False)
-        yield replace(queue, environment={**queue.environment, "DATABASE_URL": through})
+        yield replace(queue, environment=proxy.through(queue.environment))
 
 
 def assert_it_does_its_next_job(queue: Queue) -> None:

@@ -80,7 +80,7 @@ def make(path: Path, made: str | bytes | Path | None) -> None:
         ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
         ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
         ("Procfile", None, "no Procfile with a line `web:`"),
-        ("Procfile", "web:\nworker: exec sleep 600\n", "no Procfile with a line `web:`"),
+        ("Procfile", "web:\n# web: true\nworker: true\n", "no Procfile with a line `web:`"),
         ("Procfile", f"web: true\n{'w' * 101}: true\n", "Procfile of the commit has a line that is too long"),
         ("Procfile", f"web: true\nworker: {'w' * 30_001}\n", "Procfile of the commit has a line that is too long"),
         ("requirements.txt", "folder", r"requirements\.txt of the commit is no file"),
@@ -144,13 +144,6 @@ def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").touch()
     with pytest.raises(DeployError, match="/nowhere/python does not run; name another one as `python`"):
         builds.key("/nowhere/python", tmp_path / "requirements.txt")
-
-
-@pytest.mark.parametrize("text", ["worker: flask worker\n", "# web: gunicorn\n", "web gunicorn\n"])
-def test_a_commit_without_a_web_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "Procfile").write_text(text)
-    with pytest.raises(DeployError, match="no Procfile with a line `web:`"):
-        builds.procfile(tmp_path)
 
 
 def test_a_command_of_the_procfile_may_hold_colons(tmp_path: Path) -> None:

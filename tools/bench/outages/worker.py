@@ -123,7 +123,7 @@ def _place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True) as folder:
         [port] = ports.find_free(1)
         database = postgres.start(Path(folder) / "postgres", port, durable=False)
-        with silent_proxy("127.0.0.1", port) as proxy:
+        with silent_proxy({"DATABASE_URL": postgres.url(port)}) as proxy:
             place = Place(Path(folder), port, database, proxy)
             try:
                 yield place
