@@ -37,10 +37,11 @@ class Browser:
         self._opened.add(self)
 
     @classmethod
-    def hang_up(cls) -> None:
-        """Close the connections of all: a server that stops would wait for those that are kept alive."""
+    def hang_up(cls, url: str) -> None:
+        """Close the connections to a service for good: when it stops, it would wait for those that are kept alive."""
         for browser in cls._opened:
-            browser._pool.clear()
+            if browser.url == url:
+                browser._pool.connection_from_url(url).close()
 
     def request(self, method: str, path: str, **arguments: object) -> urllib3.BaseHTTPResponse:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

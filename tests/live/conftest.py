@@ -76,9 +76,10 @@ def connect(environment: Environment) -> closing[psycopg2.extensions.connection]
     return closing(psycopg2.connect(url.replace("+psycopg2", "")))
 
 
-def fetch(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
-    """Send a request without credentials, as the public does."""
-    return urllib3.request(method, url, retries=False)
+def fetch(url: str, method: str = "GET", timeout: float = 30) -> urllib3.BaseHTTPResponse:
+    """Send a request without credentials, as the public does, on a connection of its own."""
+    hangs_up = {"Connection": "close"}
+    return urllib3.request(method, url, headers=hangs_up, retries=False, redirect=False, timeout=timeout)
 
 
 def procfile_command(name: str) -> str:
@@ -129,6 +130,7 @@ def serving(url: str, env: Environment, folder: Path) -> Iterator[Service]:
     with running("web", env, log) as process:
         wait_until_ready(f"http://127.0.0.1:{port}", process, log)
         yield Service(url, process, env, log)
+        Browser.hang_up(url)
 
 
 @contextmanager
@@ -138,7 +140,6 @@ def running(name: str, env: Environment, log: Path) -> Iterator[subprocess.Popen
     try:
         yield process
     finally:
-        Browser.hang_up()
         Child(name, process, grace=30).stop()
     logfmt.parse_all(log.read_bytes())  # each line of each process of the suite, or the test is red
 

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from tests.databases import Environment, at_revision, copied_database, upgrade
-from tests.live.conftest import ROOT, Service, address_and_environment, running
+from tests.live.conftest import ROOT, Service, address_and_environment, fetch, running
 from tests.waiting import wait_until
 
 PAGES = ("/", "/sign-in", "/notes", "/nothing")
@@ -38,7 +38,7 @@ def started(environment: Environment, folder: Path) -> Iterator[Service]:
 def status(url: str, path: str) -> int:
     """Return the status of a page, or 0 where nobody answers."""
     try:
-        return urllib3.request("GET", url + path, retries=False, redirect=False, timeout=10).status
+        return fetch(url + path, timeout=10).status
     except urllib3.exceptions.HTTPError:
         return 0
 

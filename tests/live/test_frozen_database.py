@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import urllib3
 
 from tests.databases import Environment, migrated_database
-from tests.live.conftest import PASSWORD, Service, connect, running_web
+from tests.live.conftest import PASSWORD, Service, connect, fetch, running_web
 from tests.live.test_server import wait_until_blocked_by
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until
@@ -37,8 +36,7 @@ def test_with_a_frozen_database_answers_are_503_and_the_process_is_alive(site: S
     browsers = [site.browser() for _ in range(READERS)]
     with ThreadPoolExecutor(READERS) as threads, proxy.stopped():
         sent = [threads.submit(browser.post, "/sign-in", email="a@b.kr", password=PASSWORD) for browser in browsers]
-        alive = urllib3.request("GET", f"{site.url}/healthz", timeout=WITHIN, retries=False)
-        assert alive.status == 200
+        assert fetch(f"{site.url}/healthz", timeout=WITHIN).status == 200
         for answer in (each.result(timeout=WITHIN) for each in sent):
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-import urllib3
 
 from http_server.request_buffer import LONG, MOST_LONG
-from tests.live.conftest import Service
+from tests.live.conftest import Service, fetch
 from tests.waiting import wait_until
 
 PROCESSES = 2
@@ -51,8 +50,7 @@ def test_other_readers_are_answered_while_slow_clients_hold_connections(live: Se
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(live, first)) for _ in range(CLIENTS)]
         for _ in range(CLIENTS):
-            assert urllib3.request("GET", f"{live.url}/healthz", timeout=5, retries=False).status == 200
-            assert urllib3.request("GET", f"{live.url}/sign-in", timeout=5, retries=False).status == 200
+            assert [fetch(live.url + path, timeout=5).status for path in ("/healthz", "/sign-in")] == [200, 200]
         assert len(clients) == CLIENTS
 
 

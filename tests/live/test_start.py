@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from tests import namespaces
 from tests.databases import Environment
 from tests.live import launchers
-from tests.live.conftest import address_and_environment, connect, procfile_command
+from tests.live.conftest import address_and_environment, connect, fetch, procfile_command
 from tests.live.launchers import IN_A_CONTAINER, ON_A_MACHINE, Launched, Words, launched
 from tests.waiting import wait_until
 
@@ -56,8 +55,7 @@ def test_the_web_prints_serves_and_ends_with_0_on_sigterm(
     with launched(words, env, tmp_path, as_pid_1=is_pid_1(launcher)) as web:
         web.said(LISTENS)
         assert "start.py" in web.process.cmdline(), "the launcher has become the process itself"
-        hangs_up = {"Connection": "close"}  # an idle connection would be kept for five seconds
-        assert urllib3.request("GET", f"{url}/healthz", headers=hangs_up, retries=False, timeout=10).status == 200
+        assert fetch(f"{url}/healthz", timeout=10).status == 200
         web.process.send_signal(signal.SIGTERM)
         assert web.outer.wait(timeout=25) == 0
 
