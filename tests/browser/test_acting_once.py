@@ -103,8 +103,10 @@ def test_what_acts_gets_no_focus_and_what_was_done_is_said(
     window.emulate("light", size)
     if size == "phone":
         tab.evaluate("for (const menu of document.querySelectorAll('details.menu')) menu.open = true")
+    were = reader.todos()
     button(tab, name).press("Enter")
     expect(tab.locator("#live")).to_have_text(re.compile(CONTROLS[name]))
+    wait_until(lambda: reader.todos() != were, "it is stored")
     before = reader.todos()
     assert tab.evaluate(ACTING) is None
     assert tab.evaluate("document.activeElement !== document.body"), "the place is lost"
@@ -120,6 +122,7 @@ def test_a_filter_keeps_the_focus_and_says_what_is_shown(tab: Tab) -> None:
         link.press("Enter")
         expect(link).to_have_attribute("aria-current", "page" if name in ("Today", "Done", "All") else "true")
         expect(link).to_be_focused()
+        expect(tab).to_have_url(re.compile({"Today": "show=today", "Done": "show=done"}.get(name, "/todos")))
         expect(tab.locator("#live")).to_have_text(re.compile(f"Todos shown: {count}"))
 
 

@@ -51,9 +51,10 @@ def test_a_note_and_a_todo_that_were_typed_are_stored_after_signing_in(window: W
 def test_another_form_is_offered_to_be_sent_again_after_signing_in(window: Window, reader: Reader) -> None:
     tab = window.open("/mypage/edit")
     nickname = f"반달 of {reader.nickname}"
-    tab.get_by_label("Nickname").fill(nickname)
+    field = tab.get_by_role("textbox", name="Nickname", exact=True)
+    field.fill(nickname)
     tab.context.clear_cookies()
-    tab.get_by_label("Nickname").press("Enter")
+    field.press("Enter")
     expect(tab.get_by_text(KEPT)).to_be_visible()
     sign_in(tab, reader)
     expect(tab.get_by_role("heading", name="Your text is still here")).to_be_visible()
