@@ -19,7 +19,8 @@ RUN = """(async (runOnly, part) => {
 })"""
 EVERYTHING = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")  # tags of rules
 # Rules that depend on how a page is laid out and coloured. All others read its elements, the same in every shape.
-LOOKS = ("color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable")
+COLOURS = ("color-contrast", "link-in-text-block")
+LOOKS = (*COLOURS, "target-size", "scrollable-region-focusable")
 
 
 def axe_violations(tab: Tab, rules: tuple[str, ...] = EVERYTHING, part: str = "html") -> list[str]:

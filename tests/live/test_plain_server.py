@@ -164,16 +164,16 @@ def test_a_release_whose_migration_fails_is_refused_and_the_old_one_serves(site:
 
 
 @pytest.mark.parametrize(
-    ("web", "reason"),
+    ("web", "within", "reason"),
     [
-        ("echo no such thing today; exit 3", "The web ended before it was ready: no such thing today"),
-        ("exec sleep 600", "The web is not ready after 1 s"),
+        ("echo no such thing today; exit 3", 60, "The web ended before it was ready: no such thing today"),
+        ("exec sleep 600", 1, "The web is not ready after 1 s"),
     ],
 )
-def test_a_web_that_does_not_become_ready_is_left_out(site: PlainSite, web: str, reason: str) -> None:
+def test_a_web_that_does_not_become_ready_is_left_out(site: PlainSite, web: str, within: int, reason: str) -> None:
     before, settings = live_version(site), site.place.root / "server.json"
     usual = settings.read_text()
-    settings.write_text(json.dumps({**json.loads(usual), "ready_within": 1}))
+    settings.write_text(json.dumps({**json.loads(usual), "ready_within": within}))
     site.commit({"Procfile": f"web: {web}\nworker: exec sleep 600\n"})
     pushed = site.push()
     settings.write_text(usual)
