@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
+
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
@@ -141,3 +143,13 @@ def test_of_a_full_day_the_page_says_at_least_how_many(alice: User) -> None:
         assert page.older
         page = days.list_day(alice.id, page.older, day)
     assert (page.found, page.shown) == (140, 140)
+
+
+def test_a_button_of_the_day_returns_to_it(signed_in: Visitor, alice: User) -> None:
+    note_id = service.create_note(alice.id, "title", "")
+    day = datetime.now(UTC).date()
+    db.session.execute(update(Note).values(created_at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC)))
+    db.session.commit()
+    page = signed_in.get(f"/notes?day={day}").text
+    assert f'name="next" value="/notes?day={day}"' in page
+    assert f'href="/notes/{note_id}?next=/notes?day%3D{day}"' in page

@@ -1,5 +1,6 @@
 """Search: all words occur in the title or text, down to one Korean syllable, and only in the user's own notes."""
 
+import re
 import unicodedata
 
 import pytest
@@ -102,3 +103,14 @@ def test_no_query_is_an_error_or_changes_anything(signed_in: Visitor, notes: dic
         for name in ("q", "tag"):
             assert signed_in.get(f"/notes?{name}={query}").status_code == 200, query
         assert row_counts() == before, query
+
+
+def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None:
+    for number in range(21):
+        service.create_note(alice.id, f"반달 {number}", "#하늘")
+    page = signed_in.get("/notes", query_string={"q": "반", "tag": "하늘"}).text
+    older = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
+    assert older
+    page = signed_in.get(older[1].replace("&amp;", "&")).text
+    assert "<mark>반</mark>달 0" in page
+    assert 'name="tag" value="하늘"' in page

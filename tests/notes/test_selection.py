@@ -268,3 +268,9 @@ def test_two_hundred_notes_take_as_many_statements_as_one(
 def test_a_long_search_is_not_kept_in_the_cookie(signed_in: Visitor, ids: list[int]) -> None:
     assert send(signed_in, ids, "delete", f"{SELECT}?tag={'반' * 400}").location == "/notes"
     assert undo_of(signed_in.get("/notes").text).endswith("next=/notes")
+
+
+def test_undo_leads_to_no_other_site(signed_in: Visitor) -> None:
+    for target in ["//evil.example", "https://evil.example", "/" * 700]:
+        answer = signed_in.submit(f"{SELECT}/undo?of=delete&at=1&next={target}")
+        assert answer.location == "/notes", target

@@ -191,3 +191,11 @@ def test_a_note_that_is_deleted_for_good_meanwhile_is_not_found(migrated: Flask,
         deleting.commit()
         assert sharing_it.result() is None
     assert committed_links() == 0
+
+
+def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
+    row = text("SELECT ctid, notes FROM notes")
+    before = db.session.execute(row).all()
+    share_note(alice.id, note_id)
+    stop_sharing(alice.id, note_id)
+    assert db.session.execute(row).all() == before

@@ -273,3 +273,9 @@ def test_without_a_title_it_is_named_by_its_first_line_which_is_seen_once(signed
     assert heading(page) == '<h1 class="visually-hidden"><bdi>the first line</bdi></h1>'
     assert page.partition("</h1>")[2].count("the first line") == 1
     assert "Untitled" not in page
+
+
+def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: User) -> None:
+    signed_in.submit("/sign-out")
+    assert signed_in.submit("/notes", title="t", content="c").location.startswith("/sign-in")
+    assert signed_in.get_cookie("accepted") is None

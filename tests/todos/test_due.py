@@ -197,3 +197,10 @@ def test_by_due_date_nothing_can_be_moved_and_the_links_keep_the_order(signed_in
     assert 'name="direction"' not in page
     assert 'href="/todos?show=done&amp;sort=due"' in page
     assert "/todos?sort=due&amp;before=-1000000-" in page
+
+
+def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:
+    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    signed_in.submit(f"/todos/{todo_id}", completed="1")
+    signed_in.submit(f"/todos/{todo_id}", description="more books")
+    assert stored() == date(2026, 11, 21)

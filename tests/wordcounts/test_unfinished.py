@@ -241,3 +241,10 @@ def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_
     row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: counting.fail_interrupted(number))
     assert error is None
     assert stored() == row
+
+
+def test_somebody_elses_is_404_also_if_it_is_shared(app: Flask, alice: User, bob: User) -> None:
+    public_id = waiting(alice, shared=True)
+    before = stored()
+    assert browser_of(app, bob).submit(f"/wordcounts/{public_id}/cancel").status_code == 404
+    assert stored() == before
