@@ -66,8 +66,15 @@ from environment.values import ConfigError
 
 # Importing such a module registers its jobs with the queue.
 TASKS = (
-    *(job_tasks, account_tasks, figure_tasks, follower_writes, note_tasks, passkey_tasks),
-    *(photo_tasks, todo_tasks, wordcount_tasks),
+    job_tasks,
+    account_tasks,
+    figure_tasks,
+    follower_writes,
+    note_tasks,
+    passkey_tasks,
+    photo_tasks,
+    todo_tasks,
+    wordcount_tasks,
 )
 # What an export holds, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)

@@ -95,6 +95,7 @@ REPLIES = [
     Reply("OpenSMTPD", RCPT, "550 Invalid recipient", RELAY),
     Reply("OpenSMTPD", MAIL, "530 5.5.1 Invalid command: Must issue an AUTH command first", RELAY),
     Reply("a relay", RCPT, "550 authentication required", RELAY),
+    Reply("a relay", RCPT, f"550 5.1.1 <{TO}>: unknown user, and no relay for it", RELAY),
     Reply("Exchange Online", RCPT, "550 5.1.8 Access denied, bad outbound sender AS(42004)", RELAY),
     Reply("Exchange Online", RCPT, "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", RELAY),
     Reply("Exchange Online", DOT, "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAs"
