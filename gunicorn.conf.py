@@ -45,7 +45,7 @@ timeout = 30
 keepalive = 95
 graceful_timeout = 20
 
-# What the proxy in front says is read in app/web/proxy.py, and nothing else that a client may send. By default gunicorn
+# app/web/proxy.py reads the headers of the proxy in front, and nothing else that a client may send. By default gunicorn
 # refuses X-Forwarded-Ssl beside another X-Forwarded-Proto, and takes SCRIPT_NAME, which moves the application.
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""

@@ -76,9 +76,9 @@ TASKS = (
     todo_tasks,
     wordcount_tasks,
 )
-# What an export holds, in the order of its file.
+# The parts of an export, in the order of its file.
 PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
-# What my page shows of each feature.
+# The figures of my page.
 FIGURES = {**note_figures.FIGURES, **todo_figures.FIGURES, **wordcount_figures.FIGURES}
 
 

@@ -30,7 +30,7 @@ LEAST_SECONDS = 2 * CONNECT_TIMEOUT + PAUSE  # of one that does not even accept 
 # A store may list pages without an object, as of a bucket that keeps deleted versions; not so many in a row.
 MOST_EMPTY_PAGES = 100
 
-# What of READ_TIMEOUT a request may take whose caller has less time. Its client is shared by all threads.
+# Seconds of READ_TIMEOUT that a caller in a hurry may take. Its client is shared by all threads.
 _read_timeout: ContextVar[float] = ContextVar("read_timeout", default=READ_TIMEOUT)
 
 

@@ -11,8 +11,8 @@ from environment.values import HIGHEST_PORT, HOST, LOCAL_HOSTS, ConfigError, rea
 
 POSTGRES_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
 NUMBER = "[0-9]{1,6}"
-# What may follow the ? of the URL, and what it may say. Another port or service would go past our checks, and libpq
-# would print a value that it cannot use.
+# The parameters that may follow the ? of the URL, and their values. Another port or service would go past our checks,
+# and libpq would print a value that it cannot use.
 DATABASE_OPTIONS = {
     "sslmode": "disable|allow|prefer|require|verify-ca|verify-full",
     "sslrootcert": ".+",
@@ -30,7 +30,7 @@ DATABASE_OPTIONS = {
     "tcp_user_timeout": NUMBER,
     "client_encoding": "(?i:utf-?8)",
 }
-# What a connection is opened with stands in the URL, where each of our clients reads it. A role, a database, or
+# The settings of a new connection stand in the URL, where each of our clients reads them. A role, a database, or
 # PGCLIENTENCODING may have another encoding for who names none. PgBouncer keeps it in transaction mode too.
 ENCODING = {"client_encoding": "utf8"}
 # The kernel ends a connection whose other end has been gone for 30 seconds. One that is idle it asks after 15. What is

@@ -24,7 +24,7 @@ COMMITS = (
     *("CC_COMMIT_ID", "CONTAINER_VERSION"),
 )
 
-# What a platform of docs/platforms.md sets in each process by itself, as its documentation or its source has it.
+# Each platform of docs/platforms.md sets this in every process by itself, by its documentation or its source.
 PLATFORMS = {
     "DYNO": "Heroku or Dokku",
     "DOKKU_APP_TYPE": "Dokku",

@@ -39,8 +39,8 @@ DEVICE_COOKIE = "device"
 DEVICE_LIFETIME = timedelta(days=365)
 _SIGNED = select(User.id, User.password_hash).where(User.email == bindparam("email"))
 
-# What people call it, and what its User-Agent header has. Every browser also names older ones, for compatibility, so
-# the order decides: the first one found is the true one.
+# The name that people know, and the mark in the User-Agent header. Every browser also names older ones, for
+# compatibility, so the order decides: the first one found is the true one.
 BROWSERS = {
     "KakaoTalk": ("KAKAOTALK",),
     "NAVER": ("NAVER(",),

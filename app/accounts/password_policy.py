@@ -47,7 +47,7 @@ _NUMBER = re.compile(rf"[^\W\d_]{{0,3}}(?:{_PHONE}|{_DATE})[^\W\d_]{{0,3}}")
 _FULL_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
 _SEPARATORS = re.compile(r"[\W_]+")
 _SEPARATORS_ONLY = re.compile(r"[^\w@$!]+|_+")  # without the signs that stand for letters
-# What Shift makes of the keys, on a keyboard of the United States and of Korea.
+# The keys with and without Shift, on a keyboard of the United States and of Korea.
 _SHIFTED = str.maketrans('!@#$%^&*()_+{}|:"<>?~', "1234567890-=[]\\;',./`")
 # l, i, 1 and ! look alike, so two spellings that are compared have one letter for all of them.
 _LOOKS_LIKE = str.maketrans("@4031!l5$7", "aaoeiiisst")

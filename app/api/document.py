@@ -26,7 +26,7 @@ from app.web.access import for_programs, public
 View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
-# What the HTTP server answers to any operation before it asks us, as HTML.
+# The HTTP server answers any operation with these, as HTML, before it asks us.
 TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
 # Of the operations whose bodies are no JSON, by the name of their view.
 SENDS = {"put_photo": ("image/*", "application/octet-stream")}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import URL
 
 RESTORE_SECONDS = 12 * 3600  # after which a restore is ended
-# What depends on roles, folders and programs of the server that was dumped.
+# These depend on roles, folders and programs of the server that was dumped.
 LEFT_OUT = (
     *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"),
     *("--no-security-labels", "--no-tablespaces"),
@@ -127,7 +127,7 @@ def restore(dump: Dump, database: URL, server: int) -> None:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as chosen:
             chosen.write("\n".join(first))
             chosen.flush()
-            # What the role may not make here, no table of ours needs; if one does, what follows fails by its name.
+            # No table of ours needs what the role may not make here; if one does, what follows fails by its name.
             _run(program, [f"--use-list={chosen.name}", *into], **settings)
     is_strict = server >= SETS_TRANSACTION_TIMEOUT or version < SETS_TRANSACTION_TIMEOUT
     options = ["--exit-on-error"] if is_strict else []

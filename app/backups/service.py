@@ -233,7 +233,7 @@ class Restore:
     def _check_schema(self, restored: Connection, state: SchemaState) -> None:
         restored.commit()
         errors = [one for one in doctor.diagnose(restored, db.metadata) if one.severity == ERROR]
-        # What the database has more than the models, newer code answers.
+        # The models of newer code answer for what the database has beyond ours.
         lost = [one for one in errors if one.rule not in STATES and not one.rule.startswith("extra-")]
         self.losses += [f"After the restore: {one.what}" for one in lost]
         self._say_step(f"schema: {state.name}, at {state.database_revision}")

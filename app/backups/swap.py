@@ -33,7 +33,7 @@ SELECT datname AS name, current_user AS role, (rolsuper OR rolcreatedb) AND pg_h
 FROM pg_database d, pg_roles WHERE datname = current_database() AND rolname = current_user
 """.replace("::", r"\:\:")
 )
-# What our role cannot end, or what no role may end for it.
+# Our role cannot end these, or no role may end them for it.
 _IN_THE_WAY = text(
     "SELECT DISTINCT 'sessions of ' || usename FROM pg_stat_activity"
     " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
@@ -101,7 +101,7 @@ def _refuse_what_is_in_the_way(connection: Connection, name: str) -> None:
         )
 
 
-# What is in other schemas is the provider's, which has it in each of its databases.
+# Other schemas are the provider's, who has them in each database.
 _OTHERS = text(
     "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
     " AND NOT pg_has_role(nspowner, 'USAGE')"

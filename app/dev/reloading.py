@@ -83,7 +83,7 @@ def code_and_assets(root: Path) -> Files:
 def start_web(root: Path, listener: socket.socket) -> Child:
     """Start the server. Code that cannot be imported is shown as an error page, as under Flask's reloader."""
     port = listener.getsockname()[1]
-    # What werkzeug's reloader tells its child: that it is one, and which open file is the socket.
+    # As werkzeug's reloader tells its child that it is one, and which open file is the socket.
     inherited = {"WERKZEUG_RUN_MAIN": "true", "WERKZEUG_SERVER_FD": str(listener.fileno())}
     command = [*WEB, "--debug", "--no-reload", "--host", "127.0.0.1", "--port", str(port)]
     process = spawn(command, cwd=root, env={**os.environ, **inherited}, pass_fds=[listener.fileno()])

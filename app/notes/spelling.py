@@ -24,7 +24,7 @@ _LATIN = "abcdefghijklmnopqrstuvwxyz"
 SYLLABLES = range(0xAC00, 0xD7A4)
 # Consonants that stand alone, typed as two keys: an input method writes ㄱ and ㅅ as ㄳ.
 CLUSTERS = dict(zip("ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ", (keys for keys in _FINALS if len(keys) == 2), strict=True))
-# What one key gives when Unicode takes a syllable apart (NFD).
+# The letters of one key, in the form in which Unicode takes a syllable apart (NFD).
 _KEYS = {
     **dict(zip(range(0x1100, 0x1113), INITIALS, strict=True)),
     **dict(zip(range(0x1161, 0x1176), _MEDIALS, strict=True)),

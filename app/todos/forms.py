@@ -19,7 +19,7 @@ from app.todos.service import Changes
 from app.web.answers import go_to
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
-# What `?show=` asks for: done todos or open ones. "open" is what older bookmarks say.
+# Values of `?show=`: done todos or open ones. Older bookmarks say "open".
 COMPLETED = {None: False, "open": False, "today": False, "done": True}
 SORTS = (None, "due")
 

@@ -20,7 +20,7 @@ class Todo(Base):
         # `completed` is in it so that a list of the open or the done todos skips the others without reading rows.
         Index(None, "user_id", "position", "id", "completed"),
         Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
-        # What is due today or was before, the earliest first; see listing.py.
+        # Serves the todos that are due today or were before, the earliest first; see listing.py.
         Index(
             "ix_todos_due",
             "user_id",

@@ -27,7 +27,7 @@ class Cause(Enum):
     PROXY = "in X-Forwarded-For it stands behind those of several readers"
 
 
-# What one reader's request shows, and the address that shows it: private ones have to be the same, readers' to differ.
+# A sign in one request, and the address that shows it: private ones have to be the same, readers' to differ.
 Sign = tuple[Cause, Address | None]
 
 

@@ -24,7 +24,7 @@ from app.web import form_recovery
 from app.web.cookies import TOKEN
 
 RETRY_AFTER = 5  # seconds
-# What the system says when it has no room for a temporary file, such as that of an upload: open(2), write(2).
+# The errors of a system without room for a temporary file, such as that of an upload: open(2), write(2).
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
 # status: (what happened, what to do)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from tools.bench.client import Client
 
-# What is typed into a field that is not the one under attack. A wrong password, so that no request ends the account.
+# Texts for the fields that are not under attack. A wrong password, so that no request ends the account.
 PLAUSIBLE = {
     "email": "somebody@example.com", "new_email": "other@example.com", "nickname": "somebody", "title": "t",
     "content": "c", "description": "d", "url": "https://example.com/", "language": "ko", "time_zone": "Asia/Seoul",

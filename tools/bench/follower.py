@@ -25,7 +25,7 @@ from tools.bench.figures import cpu_seconds
 from tools.bench.service import production, release, running
 
 ACCOUNTS = 5
-# What the follower writes into its log, so that its share can be counted.
+# Lines of the follower's log, by which its share is counted.
 LOGGED = {"log_statement": "all", "log_line_prefix": "%a "}
 OF_A_PAGE = "semicircle-web LOG:  statement: SELECT notes"
 

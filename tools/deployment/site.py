@@ -18,8 +18,8 @@ from tools.deployment.release import names
 MOST = 4 * 1024 * 1024  # bytes of a page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STEADY = 5  # answers in a row: a router picks any process, and old ones may still be among them
-# What /readyz says of code that does not fit its database. Waiting longer does not change that; a process may know a
-# state that is some seconds old, but of a database that was migrated before it began.
+# The states in which /readyz says that the code does not fit its database. Waiting longer does not change that; a
+# process may know a state that is some seconds old, but of a database that was migrated before it began.
 NEVER = ("behind", "ahead_contract", "unknown")
 
 

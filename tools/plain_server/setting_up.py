@@ -62,10 +62,10 @@ def set_up(root: Path) -> None:
     branch = [] if repository.exists() else ["--initial-branch=main"]  # git warns where it has one
     for command in (
         ["git", "init", "--quiet", "--bare", *branch, str(repository)],
-        # What was live can be activated again, also when no branch leads to it any more.
+        # A commit that was live can be activated again, also when no branch leads to it any more.
         [*config, "gc.pruneExpire", "never"],
         [*config, "receive.procReceiveRefs", "refs"],
-        # What the hook has accepted cannot be taken back for a tag that git refuses.
+        # A push that the hook has accepted cannot be taken back for a tag that git refuses.
         [*config, "receive.advertiseAtomic", "false"],
     ):
         subprocess.run(command, check=True)

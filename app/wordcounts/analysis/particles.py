@@ -66,7 +66,7 @@ def _whole_words() -> frozenset[str]:
 
 SUITS = _suits()
 LAST_LETTERS = {particle[-1] for particle in SUITS}
-# How long the particles are that end in these two letters, the shortest first. Any other is of one letter.
+# Lengths of the particles that end in these two letters, the shortest first. Any other particle has one letter.
 LENGTHS = {
     end: sorted({len(particle) for particle in SUITS if particle.endswith(end) or particle == end[-1]})
     for end in {particle[-2:] for particle in SUITS if len(particle) > 1}
