@@ -1,6 +1,7 @@
 """Finding notes: search, #tags, and the older pages."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -159,12 +160,19 @@ def test_an_emptied_field_shows_the_list_again_and_the_composer_with_its_text(ty
     assert tab.evaluate("window.isStillHere")
 
 
-def test_a_syllable_that_is_composed_is_searched_for_once_and_needs_no_enter(typing_tab: Tab) -> None:
-    tab = typing_tab
+@pytest.fixture
+def held_tab(typing_tab: Tab) -> Iterator[Tab]:
+    """Yield the list, with a clock that the test moves. It is the whole browser's, so it goes on afterwards."""
+    typing_tab.clock.install()
+    typing_tab.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+    yield typing_tab
+    typing_tab.clock.resume()
+
+
+def test_a_syllable_that_is_composed_is_searched_for_once_and_needs_no_enter(held_tab: Tab) -> None:
+    tab = held_tab
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url) if "q=" in request.url else None)
-    tab.clock.install()
-    tab.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))  # else it goes on by itself, too
     field(tab).focus()
     session = tab.context.new_cdp_session(tab)
     for syllables in ("ㄱ", "가", "감", "감ㅈ", "감자"):

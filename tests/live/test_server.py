@@ -67,6 +67,8 @@ def is_refused(service: Service) -> bool:
         socket.create_connection(("127.0.0.1", service.port), timeout=5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it waited at the socket that is closed at this moment
+        pass
     return False
 
 
