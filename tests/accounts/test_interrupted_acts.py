@@ -93,7 +93,7 @@ def phone_alone_is_gone(scene: Scene, _: TestResponse) -> bool:
     return rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0
 
 
-# What is asked for, `{…}` of the scene, and a look whether it was done.
+# The path that is asked for, with `{…}` of the scene, and a look if the act was done.
 CASES: dict[str, tuple[str, IsDone]] = {
     "access_tokens.index": ("/mypage/tokens", opens("Access tokens")),
     "access_tokens.make": (

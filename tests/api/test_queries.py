@@ -1,4 +1,4 @@
-"""What an operation does not read is refused in few words, however much that is; a cursor holds for its own list."""
+"""Refuse in few words whatever an operation does not read, however much that is; a cursor is of one list."""
 
 from itertools import pairwise
 from typing import Any, NamedTuple

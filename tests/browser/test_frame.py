@@ -1,4 +1,4 @@
-"""What pages have in common: navigation, messages, errors of forms, theme and language. And pages on paper."""
+"""Try the frame of all pages: navigation, messages, errors of forms, theme and language; and pages on paper."""
 
 import re
 from collections.abc import Iterator

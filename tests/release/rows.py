@@ -14,7 +14,7 @@ from tests.database import KEPT_BY_TRIGGERS
 # Each filling adds five users, and rows of theirs. So it can be done again at a later revision.
 NEWEST = "WITH newest AS (SELECT * FROM users ORDER BY id DESC LIMIT 5) "
 
-# What each table is given rows with, in the order of rows.sql.
+# The statement that gives each table its rows, in the order of rows.sql.
 _SCRIPT = re.sub("^--.*\n", "", Path(__file__).with_suffix(".sql").read_text(), flags=re.MULTILINE)
 ROWS = {statement.split()[2]: statement for statement in _SCRIPT.strip().rstrip(";").split(";\n")}
 

@@ -219,7 +219,7 @@ def test_the_run_is_refused_before_it_changes_anything(
     assert things.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 
-# What a person types about them: `flask release pause`, `resume` and `status`.
+# The commands about them: `flask release pause`, `resume` and `status`.
 
 
 @pytest.fixture

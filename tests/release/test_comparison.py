@@ -89,7 +89,7 @@ def test_models_are_compared_though_another_base_is_at_its_head(project: ModelPr
 
 
 def test_nothing_is_compared_twice(project: ModelProject) -> None:
-    """What is there besides the models is green. Writing rows and looking after a table changes nothing of it."""
+    """Take neither new rows, nor VACUUM, nor objects besides the models for a reason to compare again."""
     project.database.execute(BESIDES)
     project.upgrade()
     project.database.execute("INSERT INTO labels (name, colour) VALUES ('one more', 'red')")

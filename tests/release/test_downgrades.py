@@ -207,7 +207,7 @@ def test_rows_stay_in_a_part_of_a_table(project: ModelProject) -> None:
 
 
 def test_it_is_judged_as_a_contract(project: ModelProject) -> None:
-    """What a contract may not do to the live release is held by the corpus."""
+    """Refuse two dangers of a contract on the way back, too. The corpus has them all."""
     project.database.execute("UPDATE things SET code = 'none' WHERE code IS NULL")
     released(project, "pass", 'op.execute("ALTER TABLE things ALTER size TYPE bigint")', nothing)
     released(project, "pass", 'set_not_null_online("things", "code")', nothing)

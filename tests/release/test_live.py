@@ -143,7 +143,7 @@ def test_on_a_read_only_database_a_process_goes_on(prepared: Database, caplog: p
     assert "read-only transaction" in record.getMessage()
 
 
-# What the database has besides, which the earlier release does not use.
+# Objects of the database that the earlier release does not use.
 UNMAPPED = "ALTER TABLE things ADD legacy text; CREATE TABLE leftovers (id int PRIMARY KEY)"
 
 

@@ -51,7 +51,7 @@ def test_a_failing_step_leaves_what_was_finished_before_it(database: Database) -
     assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
 
 
-# What is no expand step: how the previous release notices, and what undoes it.
+# Statements that are no expand step: how the previous release notices, and the one that undoes each.
 BREAKING = [
     (
         "ALTER TABLE notes ADD colour text NOT NULL DEFAULT ''; ALTER TABLE notes ALTER colour DROP DEFAULT",

@@ -60,7 +60,7 @@ PER_ROUND = 15  # requests until the buckets of the rate limits are emptied, whi
 def is_clean(answer: Answer) -> bool:
     """Look for what was sent; a signed cookie may hold any three letters by chance, so for a cookie of that name."""
     cookies = re.split("[,;] *", answer.headers.get("Set-Cookie", ""))
-    return not any(words in answer.text for words in REFLECTED) and not any(one.startswith("zqx") for one in cookies)
+    return not any(words in answer.text for words in REFLECTED) and not any(one.startswith(MARK) for one in cookies)
 
 
 def send(client: Client, form: Form, changes: dict[str, bytes], extra: list[tuple[str, bytes]] | None = None) -> Answer:

@@ -12,7 +12,7 @@ from tests.release.migrating import connected
 
 SCRIPT = Path(__file__).with_suffix(".sql")
 
-# What the live release does not map: no more, not by this name, as a part, or since it is a tool's.
+# Tables that the live release does not map: any more, by this name, as a part, or since they are a tool's.
 UNMAPPED_TABLES = {
     *("drafts", "leftovers", "page_views", "guests", "logged_more", "visits_2026", "happened"),
     *("alembic_version", "schema_ledger", "schema_releases"),
