@@ -38,9 +38,9 @@ from app.mail import message
 from app.mypage.views import bp as mypage
 from app.mypage.views import preferences
 from app.notes import figures as note_figures
-from app.notes import portable as portable_notes
 from app.notes import tasks as note_tasks
 from app.notes.note_views import links as shared_notes
+from app.notes.portable import NOTES
 from app.notes.views import bp as notes
 from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
@@ -48,18 +48,18 @@ from app.passkeys.sign_in import confirm as confirm_by_passkey
 from app.passkeys.views import bp as passkeys
 from app.photos import tasks as photo_tasks
 from app.photos.tasks import check_bucket
-from app.portability.contract import Portable
+from app.portability.contract import PortableTable
 from app.portability.views import bp as portability
 from app.todos import figures as todo_figures
-from app.todos import portable as portable_todos
 from app.todos import tasks as todo_tasks
+from app.todos.portable import TODOS
 from app.todos.views import bp as todos
 from app.web import autocommit, form_tokens, installation, logs, throttling
 from app.web.health import bp as health
 from app.wordcounts import figures as wordcount_figures
-from app.wordcounts import portable as portable_wordcounts
 from app.wordcounts import tasks as wordcount_tasks
 from app.wordcounts.commands import count
+from app.wordcounts.portable import WORDCOUNTS
 from app.wordcounts.views import bp as wordcounts
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
@@ -77,7 +77,7 @@ TASKS = (
     wordcount_tasks,
 )
 # The parts of an export, in the order of its file.
-PORTABLES: tuple[Portable, ...] = (portable_notes, portable_todos, portable_wordcounts)
+PORTABLES: tuple[PortableTable, ...] = (NOTES, TODOS, WORDCOUNTS)
 # The figures of my page.
 FIGURES = {**note_figures.FIGURES, **todo_figures.FIGURES, **wordcount_figures.FIGURES}
 

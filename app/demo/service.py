@@ -17,14 +17,14 @@ from app.notes.models import Note
 from app.notes.sharing import share_note
 from app.photos import service as photos
 from app.portability import archive
-from app.portability.contract import Item, Portable
+from app.portability.contract import Item, PortableTable
 from app.portability.service import Progress, import_archive
 
 EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
 NICKNAME = "하늘반달"
 
 
-def create(password: str, portables: Sequence[Portable]) -> User:
+def create(password: str, portables: Sequence[PortableTable]) -> User:
     """Make the account with its notes, todos and word counts. Its address is confirmed; its password was checked.
 
     Raises: EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.

@@ -30,7 +30,7 @@ from app.photos import service as photos
 from app.photos.decoding import PhotoRejected
 from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
-from app.portability.contract import InvalidItem, Item, Portable
+from app.portability.contract import InvalidItem, Item, PortableTable
 from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.rejection import Busy
 
@@ -55,7 +55,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def export(
-    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
 ) -> Iterator[bytes]:
     """Write the ZIP, part by part. The caller takes it to its end, or closes it.
 
@@ -76,7 +76,7 @@ def export(
 
 
 def _parts(
-    account: Account, portables: Sequence[Portable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
 ) -> Generator[bytes]:
     with one_at_a_time(), tempfile.TemporaryFile() as document:
         photo = _photo_of(account)
@@ -122,7 +122,7 @@ class _Export:
         self._files = MarkdownFiles(zone)
 
     def parts(
-        self, portables: Sequence[Portable], readme: str, photo: bytes | None, document: IO[bytes]
+        self, portables: Sequence[PortableTable], readme: str, photo: bytes | None, document: IO[bytes]
     ) -> Iterator[bytes]:
         written = _Written()
         self._zip = ZipFile(cast(IO[bytes], written), "w")
@@ -144,11 +144,11 @@ class _Export:
         self._zip.close()  # writes the central directory
         yield from written.take(1)
 
-    def _document(self, portables: Sequence[Portable]) -> Iterator[str]:
+    def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
         """Write the JSON, one item a line, so that grep and diff work on it."""
         yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in self._head().items())
         for portable in portables:
-            yield f",\n{_json(portable.NAME)}:["
+            yield f",\n{_json(portable.name)}:["
             for number, item in enumerate(self._with_files(portable)):
                 yield (",\n" if number else "\n") + _json(item)
             yield "]"
@@ -164,10 +164,10 @@ class _Export:
             "account": {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")},
         }
 
-    def _with_files(self, portable: Portable) -> Iterator[Item]:
+    def _with_files(self, portable: PortableTable) -> Iterator[Item]:
         """Yield the items. Their Markdown files are written on the way, so that the rows are read once."""
         for item in portable.dump(self._account.id):
-            for file in self._files.of(portable.NAME, item):
+            for file in self._files.of(portable.name, item):
                 self._add(file)
             yield item
 
@@ -203,7 +203,12 @@ class Outcome:
 
 
 def import_archive(
-    account: SignedIn | User, file: IO[bytes], portables: Sequence[Portable], progress: Progress, *, replace_photo: bool
+    account: SignedIn | User,
+    file: IO[bytes],
+    portables: Sequence[PortableTable],
+    progress: Progress,
+    *,
+    replace_photo: bool,
 ) -> Outcome:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
@@ -240,16 +245,16 @@ def _put(photo: bytes, deadline: float) -> str:
 def _load(
     user_id: int,
     export_file: archive.Archive,
-    portables: Sequence[Portable],
+    portables: Sequence[PortableTable],
     url: str | None,
     end: float,
     progress: Progress,
 ) -> Outcome:
     lock_user(user_id)  # two imports at once would store everything twice
-    by_name = {portable.NAME: portable for portable in portables}
+    by_name = {portable.name: portable for portable in portables}
     new = dict.fromkeys(by_name, 0)
     known = 0
-    for name, items in export_file.lists({name: portable.LONGEST_ITEM for name, portable in by_name.items()}):
+    for name, items in export_file.lists({name: portable.longest_item for name, portable in by_name.items()}):
         before = progress.read
         try:
             new[name] = by_name[name].load(user_id, _counted(items, end, progress))

@@ -23,7 +23,7 @@ from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
-from app.portability.contract import Portable
+from app.portability.contract import PortableTable
 from app.portability.forms import ImportForm, sentence_of
 from app.portability.service import Outcome, Progress
 from app.web.autocommit import in_transaction
@@ -41,9 +41,9 @@ bp = Blueprint("portability", __name__, url_prefix="/mypage")
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-def portables() -> Sequence[Portable]:
+def portables() -> Sequence[PortableTable]:
     """Return the features that take part; the factory names them."""
-    return cast(Sequence[Portable], current_app.extensions["portables"])
+    return cast(Sequence[PortableTable], current_app.extensions["portables"])
 
 
 @bp.get("/export")

@@ -1,40 +1,14 @@
 """Export todos, and import them."""
 
-from collections.abc import Iterable, Iterator
 from functools import partial
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
-from app.extensions import db
-from app.portability.contract import BulkImporter, InvalidItem, Item, ItemValidator
+from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
-from app.todos.service import QUOTA
+from app.todos.service import NOT_DELETED, QUOTA
 
-NAME = "todos"
-LONGEST_ITEM = 8 * 1024
 FIELDS = ("description", "completed", "due_on", "created_at", "completed_at")
-BATCH = 500
-
-_OWN = (Todo.user_id == bindparam("owner"), Todo.deleted_at.is_(None))
-_ALL = select(*(Todo.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Todo.position, Todo.id)
-# A deleted one is not shown anywhere, so it is imported again.
-_IMPORTER = BulkImporter(
-    Todo, FIELDS, same=("created_at", "description"), batch=BATCH, quota=QUOTA, counts=Todo.deleted_at.is_(None)
-)
-# On top, like each new todo: see order.py.
-_PLACE = update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id)
-
-
-def dump(user_id: int) -> Iterator[Item]:
-    """Yield the one that stands lowest first. None says its place: what is stored later stands higher."""
-    rows = db.session.execute(_ALL, {"owner": user_id}, execution_options={"yield_per": BATCH})
-    return (dict(row) for row in rows.mappings())
-
-
-def load(user_id: int, items: Iterable[object]) -> int:
-    new = _IMPORTER.store(user_id, map(_row, items))
-    db.session.execute(_PLACE, {"owner": user_id})
-    return new
 
 
 def _row(item: object) -> Item:
@@ -44,8 +18,24 @@ def _row(item: object) -> Item:
         raise InvalidItem("description")
     return {
         "description": description,
-        "completed": todo.flag("completed"),
+        "completed": todo.value("completed", bool),
         "due_on": todo.optional(partial(todo.day, earliest=EARLIEST, latest=LATEST), "due_on"),
         "created_at": todo.moment("created_at"),
         "completed_at": todo.optional(todo.moment, "completed_at"),
     }
+
+
+TODOS = PortableTable(
+    name="todos",
+    model=Todo,
+    longest_item=8 * 1024,
+    fields=FIELDS,
+    exported=NOT_DELETED,
+    order=("position", "id"),  # the lowest first. None says its place: what is stored later stands higher
+    same=("created_at", "description"),
+    row_of=_row,
+    quota=QUOTA,
+    compared=NOT_DELETED,  # a deleted one is not shown anywhere, so it is imported again
+    # On top, like each new todo: see order.py.
+    then=update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id),
+)

@@ -1,44 +1,27 @@
-"""Export word counts that are done, and import them."""
+"""Export word counts that are done, and import them.
 
-from collections.abc import Iterable, Iterator
+They get new addresses: a link to a shared one that was passed on before leads nowhere.
+"""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, true
 
-from app.extensions import db
-from app.portability.contract import BulkImporter, InvalidItem, Item, ItemValidator
+from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
 from app.wordcounts import fetching
 from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
 from app.wordcounts.service import QUOTA
 
-NAME = "wordcounts"
-LONGEST_ITEM = 2 * 1024 * 1024  # twice that of a page whose words are the longest that are kept
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
 FIELDS = (
     *("url", "final_url", "title", "result_all", "result_no_stop_words", "phrases", *TOTALS),
     *("truncated", "shared", "created_at", "finished_at"),
 )
-BATCH = 10  # a result of a long page takes a megabyte as an object
-
-_OWN = (Result.user_id == bindparam("owner"), Result.status == DONE, Result.deleted_at.is_(None))
-_ALL = select(*(Result.__table__.c[name] for name in FIELDS)).where(*_OWN).order_by(Result.id)
-_IMPORTER = BulkImporter(Result, [*FIELDS, "status"], same=("created_at", "url"), batch=BATCH, quota=QUOTA)
-
-
-def dump(user_id: int) -> Iterator[Item]:
-    rows = db.session.execute(_ALL, {"owner": user_id}, execution_options={"yield_per": BATCH})
-    return (dict(row) for row in rows.mappings())
-
-
-def load(user_id: int, items: Iterable[object]) -> int:
-    """Import word counts. They get new addresses: a link to a shared one that was passed on before leads nowhere."""
-    return _IMPORTER.store(user_id, map(_row, items))
 
 
 def _row(item: object) -> Item:
     result = ItemValidator(item, FIELDS)
-    phrases = result.nested("phrases", ("2", "3"))
+    phrases = ItemValidator(result.item["phrases"], ("2", "3"))
     longest = 3 * LONGEST_WORD + 2
     row: Item = {
         "url": _address(result, "url"),
@@ -48,8 +31,8 @@ def _row(item: object) -> Item:
         "result_no_stop_words": result.counts("result_no_stop_words", WORDS_KEPT, LONGEST_WORD),
         "phrases": {length: phrases.counts(length, PHRASES_KEPT, longest) for length in ("2", "3")},
         **{name: result.number(name) for name in TOTALS},
-        "truncated": result.flag("truncated"),
-        "shared": result.flag("shared"),
+        "truncated": result.value("truncated", bool),
+        "shared": result.value("shared", bool),
         "created_at": result.moment("created_at"),
         "finished_at": result.moment("finished_at"),
         "status": DONE,
@@ -70,3 +53,18 @@ def _address(result: ItemValidator, name: str) -> str:
     except FetchFailed:
         raise InvalidItem(name) from None
     return url
+
+
+WORDCOUNTS = PortableTable(
+    name="wordcounts",
+    model=Result,
+    longest_item=2 * 1024 * 1024,  # twice that of a page whose words are the longest that are kept
+    fields=FIELDS,
+    exported=and_(Result.status == DONE, Result.deleted_at.is_(None)),
+    same=("created_at", "url"),
+    row_of=_row,
+    compared=true(),
+    quota=QUOTA,
+    batch=10,  # a result of a long page takes a megabyte as an object
+    sets=("status",),
+)

@@ -187,5 +187,5 @@ def test_a_scratch_server_that_does_not_answer_is_named(live: Live) -> None:
 
 
 def test_the_tables_with_dates_of_their_own_are_those_that_people_import_into() -> None:
-    written = {portable._IMPORTER._insert.table.name for portable in PORTABLES}  # type: ignore[attr-defined]
+    written = {portable.table.name for portable in PORTABLES}
     assert written | {"users"} == OWN_DATES

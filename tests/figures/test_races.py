@@ -15,8 +15,9 @@ from app.accounts import service as accounts
 from app.accounts.service import AccountGone
 from app.extensions import db
 from app.figures.tasks import check_figures
-from app.notes import portable, selection, service
+from app.notes import selection, service
 from app.notes.models import Note
+from app.notes.portable import NOTES
 from app.notes.service import NoteNotFound, StaleVersion, archive_note
 from app.notes.texts import tags_of
 from app.todos import service as todos
@@ -109,8 +110,8 @@ def in_one_transaction(statement: TextClause, key: int) -> None:
 def imports(user_id: int) -> None:
     """Import two lists, and so several statements of one transaction, as app/portability/service.py has it."""
     accounts.lock_user(user_id)
-    portable.load(user_id, [ITEM] * 3)
-    portable.load(user_id, [{**ITEM, "content": "#f #b", "title": str(random.random())}])  # noqa: S311
+    NOTES.load(user_id, [ITEM] * 3)
+    NOTES.load(user_id, [{**ITEM, "content": "#f #b", "title": str(random.random())}])  # noqa: S311
     db.session.commit()
 
 

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -158,14 +158,11 @@ def test_the_first_bytes_come_before_any_row_is_read(signed_in: Visitor, alice: 
 class Failing:
     """A feature whose rows cannot be read to the end."""
 
-    NAME = "failing"
+    name = "failing"
 
     def dump(self, user_id: int) -> Iterator[Item]:
         yield {"title": "before"}
         raise ConnectionError("the database is gone")
-
-    def load(self, user_id: int, items: Iterable[object]) -> int:
-        raise NotImplementedError
 
 
 def test_an_export_that_fails_on_the_way_is_no_zip_and_the_next_one_begins(
