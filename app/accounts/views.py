@@ -12,12 +12,11 @@ from app.accounts.forms import NICKNAME_TAKEN, AccessTokenForm, SignInForm, Sign
 from app.accounts.mailed_links import ask_to_sign_up
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
-from app.keyset import Cursor
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.web import form_recovery
-from app.web.access import local_path, public
+from app.web.access import local_path, public, requested_cursor
 from app.web.locale import reader_locale
 from app.web.proxy import client_network
 from app.web.throttling import retry_after, wait_sentence
@@ -147,12 +146,7 @@ def sign_out_other_devices() -> Answer:
 
 @bp.get("/mypage/events")
 def list_events() -> Answer:
-    before = request.args.get("before")
-    try:
-        after = events.START if before is None else Cursor.parse(before, events.KEY_BOUNDS)
-    except ValueError:
-        abort(400)
-    shown, older = events.list_events(current_user.id, after)
+    shown, older = events.list_events(current_user.id, requested_cursor(events.KEY_BOUNDS))
     return render_template("accounts/events.html", events=shown, older=older)
 
 

@@ -1,10 +1,10 @@
-"""Read what a request sends: the forms of a note, the selection of several notes, and parameters of the URL."""
+"""Read what a request sends: the forms of a note, the selection of several notes, and the page to return to."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from flask import abort, request
+from flask import request
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -23,8 +23,6 @@ VERSION = re.compile(r"[0-9]{1,9}")  # fits the integer column; nobody edits a n
 LONGEST_RETURN_URL = 600  # characters, so that it fits into the session cookie together with a message
 ACTIONS = ("tag", "pin", "unpin", "archive", "delete")
 ID = re.compile("[1-9][0-9]{0,18}")
-
-T = TypeVar("T")
 
 
 def title_field(**kwargs: Any) -> StringField:
@@ -78,15 +76,6 @@ class Selection:
         if self.action == "tag" and tags_of("", f"#{self.tag}") != [self.tag.lower()]:
             return str(gettext("Write one tag, such as #book: up to 30 letters or digits, without a space."))
         return ""
-
-
-def requested(name: str, parse: Callable[[str], T]) -> T | None:
-    """Return a parameter of the URL as `parse` reads it, None without it; 400 when it raises ValueError."""
-    text = request.args.get(name)
-    try:
-        return None if text is None else parse(text)
-    except ValueError:
-        abort(400)
 
 
 def return_url(default: str) -> str:

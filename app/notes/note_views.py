@@ -1,7 +1,6 @@
 """Show one note, edit, pin, archive, delete and share it; show the archive, the trash, and what a shared link opens."""
 
 from difflib import SequenceMatcher
-from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -10,12 +9,11 @@ from werkzeug.exceptions import Conflict, NotFound
 from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
-from app.keyset import Cursor
 from app.notes import markdown, service, sharing
-from app.notes.forms import EditNoteForm, NoteForm, requested, return_url
+from app.notes.forms import EditNoteForm, NoteForm, return_url
 from app.notes.models import CONTENT_LENGTH
 from app.notes.texts import TaskNotFound, Tick
-from app.web.access import public
+from app.web.access import public, requested_cursor
 from app.web.answers import accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
@@ -23,29 +21,11 @@ from app.web.headers import send_no_referrer
 
 Answer = str | Response | tuple[str, int]
 
+bp = Blueprint("notes", __name__, url_prefix="/notes")
 links = Blueprint("shared_notes", __name__)
 
 
-def add_to(notes: Blueprint) -> None:
-    """Add these pages to the blueprint of notes."""
-    notes.add_url_rule("/<id:note_id>", view_func=show)
-    notes.add_url_rule("/<id:note_id>", view_func=change, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/edit", view_func=edit)
-    notes.add_url_rule("/preview", view_func=preview, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/task", view_func=tick, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/pin", view_func=pin, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/share", view_func=share, methods=["POST"])
-    notes.add_url_rule("/shared", view_func=list_shared)
-    notes.add_url_rule("/archive", view_func=archived)
-    notes.add_url_rule("/<id:note_id>/archive", "archive", archive_note, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/unarchive", view_func=unarchive, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/delete", view_func=delete, methods=["POST"])
-    notes.add_url_rule("/trash", view_func=trash)
-    notes.add_url_rule("/trash/empty", view_func=empty_trash, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/restore", view_func=restore, methods=["POST"])
-    notes.add_url_rule("/<id:note_id>/delete-for-good", view_func=delete_for_good, methods=["POST"])
-
-
+@bp.get("/<id:note_id>")
 @from_follower
 def show(note_id: int) -> Answer:
     """Show a note, also one in the archive or the trash: it is there to be read until it is deleted for good."""
@@ -56,6 +36,7 @@ def show(note_id: int) -> Answer:
     return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
 
 
+@bp.get("/<id:note_id>/edit")
 @from_follower
 def edit(note_id: int) -> Answer:
     note = service.get_note_or_deleted(current_user.id, note_id)
@@ -64,6 +45,7 @@ def edit(note_id: int) -> Answer:
     return editor(EditNoteForm(obj=note), note_id)
 
 
+@bp.post("/<id:note_id>")
 @recovers("title", "content")
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
@@ -100,6 +82,7 @@ def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[
     return left, [(text, number not in new_kept) for number, text in enumerate(new)]
 
 
+@bp.post("/preview")
 @recovers("title", "content")
 def preview() -> Answer:
     """Show the typed text as it will be read. Nothing is stored, so it may be too long."""
@@ -109,6 +92,7 @@ def preview() -> Answer:
     return render_template("notes/preview.html", title=form.title.data[:CONTENT_LENGTH], html=html)
 
 
+@bp.post("/<id:note_id>/task")
 def tick(note_id: int) -> Answer:
     try:
         chosen = Tick.parse(request.form.get("task", ""))
@@ -124,6 +108,7 @@ def tick(note_id: int) -> Answer:
     return go_to(url_for("notes.show", note_id=note_id))
 
 
+@bp.post("/<id:note_id>/pin")
 def pin(note_id: int) -> Answer:
     if request.values.get("pinned") not in ("0", "1"):
         abort(422)
@@ -131,6 +116,7 @@ def pin(note_id: int) -> Answer:
     return redirect(f"{return_url(url_for('notes.index'))}#note-{note_id}")  # it may stand elsewhere in the list now
 
 
+@bp.post("/<id:note_id>/share")
 def share(note_id: int) -> Answer:
     if request.form.get("shared") not in ("0", "1"):
         abort(422)
@@ -142,20 +128,21 @@ def share(note_id: int) -> Answer:
     return redirect(url_for("notes.show", note_id=note_id))
 
 
+@bp.get("/shared")
 @from_follower
 def list_shared() -> Answer:
-    after = requested("before", partial(Cursor.parse, bounds=sharing.KEY_BOUNDS))
-    notes, older = sharing.list_shared(current_user.id, after or sharing.START)
+    notes, older = sharing.list_shared(current_user.id, requested_cursor(sharing.KEY_BOUNDS))
     return render_template("notes/list_shared.html", notes=notes, older=older)
 
 
+@bp.get("/archive")
 @from_follower
 def archived() -> str:
-    after = requested("before", partial(Cursor.parse, bounds=service.ARCHIVE_BOUNDS))
-    notes, older = service.list_archive(current_user.id, after or service.ARCHIVE_START)
+    notes, older = service.list_archive(current_user.id, requested_cursor(service.ARCHIVE_BOUNDS))
     return render_template("notes/archive.html", notes=notes, older=older)
 
 
+@bp.post("/<id:note_id>/archive", endpoint="archive")
 def archive_note(note_id: int) -> Response:
     name = service.archive_note(current_user.id, note_id, archived=True)
     back = return_url(url_for("notes.index"))
@@ -164,12 +151,14 @@ def archive_note(note_id: int) -> Response:
     return redirect(back)
 
 
+@bp.post("/<id:note_id>/unarchive")
 def unarchive(note_id: int) -> Response:
     name = service.archive_note(current_user.id, note_id, archived=False)
     flash(_("“%(name)s” is back in the list.", name=name))
     return redirect(return_url(url_for("notes.index")))
 
 
+@bp.post("/<id:note_id>/delete")
 def delete(note_id: int) -> Response:
     name = service.delete_note(current_user.id, note_id)
     back = return_url(url_for("notes.index"))
@@ -181,17 +170,20 @@ def delete(note_id: int) -> Response:
     return redirect(back)
 
 
+@bp.get("/trash")
 @from_follower
 def trash() -> str:
     return render_template("notes/trash.html", notes=service.list_trash(current_user.id))
 
 
+@bp.post("/trash/empty")
 def empty_trash() -> Response:
     service.empty_trash(current_user.id)
     flash(_("The trash is empty."))
     return redirect(url_for("notes.trash"))
 
 
+@bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Response:
     name = service.restore_note(current_user.id, note_id)
     if sharing.is_shared(current_user.id, note_id):
@@ -201,6 +193,7 @@ def restore(note_id: int) -> Response:
     return redirect(return_url(url_for("notes.index")))
 
 
+@bp.post("/<id:note_id>/delete-for-good")
 def delete_for_good(note_id: int) -> Response:
     name = service.delete_note_for_good(current_user.id, note_id)
     flash(_("“%(name)s” deleted for good.", name=name))

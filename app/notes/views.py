@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
@@ -17,9 +17,10 @@ from app.notes import listing, note_views, selection, service
 from app.notes.cursor import SORT_KEY, START, microseconds_of, moment_at, parse_cursor
 from app.notes.days import OneDay, group_by_day, list_day
 from app.notes.figures import list_tags
-from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, requested, return_url
+from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, return_url
 from app.notes.search import Search
 from app.notes.texts import name_and_excerpt
+from app.web.access import requested
 from app.web.answers import accepted, go_to, refusal
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
@@ -30,9 +31,8 @@ from app.web.templates import constant
 
 Answer = str | Response | tuple[str, int]
 
-bp = Blueprint("notes", __name__, url_prefix="/notes")
+bp = note_views.bp  # with the pages of one note
 bp.add_app_template_filter(name_and_excerpt)
-note_views.add_to(bp)
 
 
 @bp.errorhandler(service.NoteNotFound)

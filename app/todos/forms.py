@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import TypedDict
 
 from flask import abort, request, url_for
@@ -16,6 +17,7 @@ from app.keyset import Cursor
 from app.todos import listing
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST
 from app.todos.service import Changes
+from app.web.access import requested
 from app.web.answers import go_to
 from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
 
@@ -105,14 +107,11 @@ class Place(TypedDict):
 
 def requested_place() -> Place:
     """Return the place of `?show=`, `?sort=` and `?before=`; 400 for any other value, before anything is stored."""
-    show, sort, before = (request.args.get(name) for name in ("show", "sort", "before"))
+    show, sort = request.args.get("show"), request.args.get("sort")
     if show not in COMPLETED or sort not in SORTS:
         abort(400)
-    try:
-        cursor = None if before is None else Cursor.parse(before, listing.KEY_BOUNDS)
-    except ValueError:
-        abort(400)
-    return {"show": show, "sort": sort, "before": cursor}
+    before = requested("before", partial(Cursor.parse, bounds=listing.KEY_BOUNDS))
+    return {"show": show, "sort": sort, "before": before}
 
 
 def return_to(place: Place, anchor: str | None = None) -> Response:

@@ -1,15 +1,21 @@
-"""Access control, closed by default: without a session a request goes to sign-in, unless its view is marked public."""
+"""Access control, closed by default: without a session a request goes to sign-in, unless its view is marked public.
+
+What a URL asks for is read here too, and refused if no page of ours leads there.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
-from flask import Flask, current_app, redirect, request, url_for
+from flask import Flask, abort, current_app, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app.keyset import Cursor
 from app.web import form_recovery
 
+T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., object])
 
 # Against open redirects. One slash, then printable ASCII without the backslash: //evil and /\evil lead to other sites.
@@ -63,3 +69,17 @@ def to_sign_in() -> Response:
 def local_path(target: str | None, default: str) -> str:
     """Return `target` if it is a path of this site, else `default` (no open redirect)."""
     return target if target and LOCAL_PATH.fullmatch(target) else default
+
+
+def requested(name: str, parse: Callable[[str], T]) -> T | None:
+    """Return a parameter of the URL as `parse` reads it, None without it; 400 when it raises ValueError."""
+    text = request.args.get(name)
+    try:
+        return None if text is None else parse(text)
+    except ValueError:
+        abort(400)
+
+
+def requested_cursor(bounds: Sequence[range]) -> Cursor:
+    """Return the place of `?before=` in a list whose sort key has these bounds; without it, the list's beginning."""
+    return requested("before", partial(Cursor.parse, bounds=bounds)) or Cursor.start(bounds)

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.follower.choice import from_follower
 from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
-from app.web.access import public, to_sign_in
+from app.web.access import public, requested_cursor, to_sign_in
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
@@ -55,7 +55,7 @@ def rate_limited(error: HourlyLimitReached | TooManyUnfinished) -> Response:
 @bp.get("")
 @from_follower
 def index() -> Answer:
-    return list_page(AskForm(), requested_cursor())
+    return list_page(AskForm(), requested_cursor(service.KEY_BOUNDS))
 
 
 @bp.post("")
@@ -135,14 +135,6 @@ def delete(public_id: uuid.UUID) -> Answer:
 
 def requested_view() -> View:
     return {"stop_words": _one_of("stop_words", "keep"), "all": _one_of("all", "1"), "sort": _one_of("sort", "word")}
-
-
-def requested_cursor() -> Cursor:
-    before = request.args.get("before")
-    try:
-        return service.START if before is None else Cursor.parse(before, service.KEY_BOUNDS)
-    except ValueError:
-        abort(400)
 
 
 def _one_of(name: str, value: str) -> str | None:
