@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.api.blueprint import caller, created
 from app.api.document import NEXT, Answer, operation
 from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
-from app.todos import listing, order, service
+from app.todos import listing, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import DESCRIPTION_LENGTH
 
@@ -104,10 +104,10 @@ def move_todo(todo_id: int, body: Move) -> None:
         raise wrong_value("#", _("Send either direction or onto."))
     try:
         if body.onto:
-            order.place_todo(caller().id, todo_id, body.onto)
+            service.place_todo(caller().id, todo_id, body.onto)
         else:
-            order.move_todo(caller().id, todo_id, up=body.direction == "up")
-    except order.TooFar as error:
+            service.move_todo(caller().id, todo_id, up=body.direction == "up")
+    except service.TooFar as error:
         raise wrong_value("#/onto", _("That is more than 100 places away. Move it in steps.")) from error
 
 

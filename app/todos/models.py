@@ -10,7 +10,7 @@ from app.extensions import Base
 
 DESCRIPTION_LENGTH = 200  # code points
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)  # of due dates
-UNPLACED = 0  # the position of todos that were created before todos had positions, see app/todos/order.py
+UNPLACED = 0  # the position of todos that were created before todos had positions, see app/todos/service.py
 
 
 class Todo(Base):

@@ -36,6 +36,6 @@ TODOS = PortableTable(
     row_of=_row,
     quota=QUOTA,
     compared=NOT_DELETED,  # a deleted one is not shown anywhere, so it is imported again
-    # On top, like each new todo: see order.py.
+    # On top, like each new todo: see service.py.
     then=update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id),
 )

@@ -1,29 +1,40 @@
-"""Create, complete, edit, delete and restore todos. Another user's todo is not found.
+"""Create, complete, edit, move, delete and restore todos. Another user's todo is not found.
 
-The list is in listing.py, its order in order.py.
+The list is in listing.py. To reorder it, a todo swaps positions with its neighbour, or goes to the place of another.
+For that each of the two needs a position that no other todo of the user has. A new todo's position is its id, the
+highest so far, so it stands on top. Todos that were created before positions existed have the position UNPLACED: they
+stand below the others, the newest first, and get their id as position when a todo is first moved past them. So the
+positions of a user's todos are always a permutation of their ids, apart from UNPLACED.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, update
+from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, tuple_, update
 
 from app.accounts.models import User
 from app.accounts.service import owner_required
 from app.extensions import db, read
+from app.keyset import Cursor
 from app.limits.idempotency import Key
 from app.limits.quotas import Quota, StoredBefore
 from app.soft_delete import can_be_restored, has_expired, purge
-from app.todos.models import Todo
+from app.todos.models import UNPLACED, Todo
 
 UNDO_FOR = timedelta(days=1)  # how long a deleted todo can be restored
 QUOTA = Quota(Todo, 20_000)
+FARTHEST = 100  # places that a todo can be moved at once: two pages of the list
 
 TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 
 class TodoNotFound(Exception):
     """There is no such todo, or it is another user's, or it is deleted."""
+
+
+class TooFar(Exception):
+    """There are more than FARTHEST todos from one place to the other."""
 
 
 class Changes(TypedDict, total=False):
@@ -51,6 +62,12 @@ _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
 _THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
 _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
 _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
+
+_KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(bindparam("position"), bindparam("todo_id"))
+_PLACES = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)
+_PLACE = _PLACES.where(Todo.id == bindparam("todo_id"))
+_ABOVE = _PLACES.where(_KEY > _MOVED_KEY).order_by(Todo.position, Todo.id).limit(1)
+_BELOW = _PLACES.where(_KEY < _MOVED_KEY).order_by(Todo.position.desc(), Todo.id.desc()).limit(1)
 
 
 def create_todo(user_id: int, description: str, due_on: date | None = None, key: Key | None = None) -> int:
@@ -97,6 +114,88 @@ def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
     if "completed" in changes:
         values["completed_at"] = _COMPLETED_AT if changes["completed"] else None
     _apply(_own(user_id, todo_id).where(NOT_DELETED).values(values))
+
+
+def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = None) -> int | None:
+    """Swap a todo with its neighbour; at the end of the list nothing happens.
+
+    Args:
+        completed: the neighbour has to be done, or open, as in the list on the screen; None takes any.
+
+    Returns: the lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
+
+    Raises: TodoNotFound.
+    """
+    db.session.execute(LOCK_OWNER, {"owner": user_id})  # two swaps at once could use one position twice
+    todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
+    if todo is None:
+        db.session.rollback()
+        raise TodoNotFound
+    neighbours = _ABOVE if up else _BELOW
+    if completed is not None:
+        neighbours = neighbours.where(Todo.completed == completed)
+    parameters = {"owner": user_id, "position": todo.position, "todo_id": todo.id}
+    neighbour = db.session.execute(neighbours, parameters).one_or_none()
+    lowest = None
+    if neighbour:
+        lowest = _give_positions(user_id, (todo, neighbour))
+        _set_positions(user_id, {neighbour.id: todo.position or todo.id, todo.id: neighbour.position or neighbour.id})
+    db.session.commit()
+    return lowest
+
+
+def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None = None) -> int | None:
+    """Move a todo to the place of another; it and those between them move by one place. At most FARTHEST rows change.
+
+    Args and return value are those of `move_todo`, but:
+        onto: the todo that stands there now.
+
+    Raises: TodoNotFound, TooFar: nothing was changed.
+    """
+    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
+    if len(pair) != len({todo_id, onto}):
+        db.session.rollback()
+        raise TodoNotFound
+    if todo_id == onto:
+        db.session.rollback()
+        return None
+    lowest = _give_positions(user_id, pair)
+    positions = sorted(row.position or row.id for row in pair)
+    between = _PLACES.where(Todo.position.between(*positions)).order_by(Todo.position).limit(FARTHEST + 1)
+    if completed is not None:
+        between = between.where((Todo.completed == completed) | Todo.id.in_([todo_id, onto]))
+    rows = db.session.execute(between, {"owner": user_id}).all()
+    if len(rows) > FARTHEST:
+        db.session.rollback()
+        raise TooFar
+    others = [row.id for row in rows if row.id != todo_id]
+    placed = [*others, todo_id] if rows[-1].id == onto else [todo_id, *others]
+    _set_positions(user_id, dict(zip(placed, (row.position for row in rows), strict=True)))
+    db.session.commit()
+    return lowest
+
+
+def cursor_after_move(cursor: Cursor, lowest: int | None) -> Cursor:
+    """Return the same position in the list after `move_todo` gave the todos from id `lowest` on their positions."""
+    position, todo_id = cursor.key
+    if position == UNPLACED and lowest is not None and todo_id >= lowest:
+        return Cursor((todo_id, todo_id))
+    return cursor
+
+
+def _give_positions(user_id: int, rows: Sequence[TodoRow]) -> int | None:
+    """Place all UNPLACED todos from those of the rows on, or those above would fall below. Return the lowest id."""
+    lowest = min((row.id for row in rows if row.position == UNPLACED), default=None)
+    if lowest is not None:
+        above = update(Todo).where(Todo.user_id == user_id, Todo.position == UNPLACED, Todo.id >= lowest)
+        db.session.execute(above.values(position=Todo.id))
+    return lowest
+
+
+def _set_positions(user_id: int, positions: dict[int, int]) -> None:
+    rows = update(Todo).where(Todo.user_id == user_id, Todo.id.in_(positions))
+    db.session.execute(rows.values(position=case(positions, value=Todo.id)))
 
 
 def delete_todo(user_id: int, todo_id: int) -> str:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from app.follower.choice import from_follower
 from app.limits.quotas import QuotaReached
-from app.todos import listing, order, service
+from app.todos import listing, service
 from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to
 from app.todos.models import EARLIEST, LATEST
 from app.web.answers import refusal
@@ -37,8 +37,8 @@ def todo_not_found(error: service.TodoNotFound) -> Response:
     return show_error(NotFound())
 
 
-@bp.errorhandler(order.TooFar)
-def too_far(error: order.TooFar) -> Response:
+@bp.errorhandler(service.TooFar)
+def too_far(error: service.TooFar) -> Response:
     return show_error(UnprocessableEntity())
 
 
@@ -103,13 +103,13 @@ def move(todo_id: int) -> Answer:
     onto = request.form.get("onto", "")
     up = DIRECTIONS.get(request.form.get("direction", ""))
     if TODO_ID.fullmatch(onto):
-        lowest = order.place_todo(current_user.id, todo_id, int(onto), completed=completed)
+        lowest = service.place_todo(current_user.id, todo_id, int(onto), completed=completed)
     elif up is not None:
-        lowest = order.move_todo(current_user.id, todo_id, up=up, completed=completed)
+        lowest = service.move_todo(current_user.id, todo_id, up=up, completed=completed)
     else:
         abort(422)
     if place["before"] and not place["sort"]:
-        place["before"] = order.cursor_after_move(place["before"], lowest)
+        place["before"] = service.cursor_after_move(place["before"], lowest)
     return return_to(place, anchor=f"todo-{todo_id}")
 
 

@@ -9,7 +9,7 @@ from app.notes import service
 from app.notes import service as notes
 from app.notes.cursor import key_of
 from app.notes.service import archive_note, list_archive
-from app.todos import listing, order
+from app.todos import listing
 from app.todos import service as todos
 from tests.portability.exports import export, import_
 from tests.portability.hostile_archives import NOTE, document, zipped
@@ -32,8 +32,8 @@ def test_a_changed_todo_and_its_imported_older_version_can_both_be_moved(signed_
     import_(signed_in, archive)
     assert descriptions(alice) == ["b", "c", "b2", "a"]
     [older] = [todo.id for todo in listing.list_todos(alice.id).todos if todo.description == "b"]
-    order.move_todo(alice.id, older, up=False)
-    order.move_todo(alice.id, ids[1], up=True)
+    todos.move_todo(alice.id, older, up=False)
+    todos.move_todo(alice.id, ids[1], up=True)
     assert descriptions(alice) == ["c", "b2", "b", "a"]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.todos import listing, order, service
+from app.todos import listing, service
 from app.todos.models import Todo
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -43,7 +43,7 @@ def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) 
 
 def test_a_new_todo_stands_above_moved_ones(alice: User) -> None:
     ids = [service.create_todo(alice.id, f"{number}") for number in range(3)]
-    order.move_todo(alice.id, ids[0], up=True)
+    service.move_todo(alice.id, ids[0], up=True)
     new = service.create_todo(alice.id, "new")
     assert [todo.id for todo in listing.list_todos(alice.id).todos] == [new, ids[2], ids[0], ids[1]]
 

@@ -14,7 +14,6 @@ from app.limits.idempotency import Key
 from app.limits.quotas import Quota
 from app.notes import service as notes
 from app.notes.models import Note
-from app.todos import order
 from app.todos import service as todos
 from app.todos.models import Todo
 from app.wordcounts import service as wordcounts
@@ -117,7 +116,7 @@ def test_a_second_sending_changes_nothing_of_what_the_first_stored(signed_in: Vi
     signed_in.submit("/todos", **form)
     [todo_id] = db.session.scalars(select(Todo.id))
     todos.create_todo(alice.id, "above")
-    order.move_todo(alice.id, todo_id, up=True)
+    todos.move_todo(alice.id, todo_id, up=True)
     position = db.session.scalar(select(Todo.position).where(Todo.id == todo_id))
     signed_in.submit("/todos", **form)
     assert db.session.scalar(select(Todo.position).where(Todo.id == todo_id)) == position
