@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2s
-from itertools import chain, islice
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import urlencode
 
@@ -78,9 +78,8 @@ def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None
     for at, values in objects.items():
         sent = {name: value for name, value in values.items() if value is not None}
         filled[at] = form(MultiDict(sent), meta={"csrf": False})
-    errors = errors_of(filled)
-    if first := next(errors, None):
-        raise wrong_fields(chain([first], errors))
+    if errors := list(islice(errors_of(filled), MOST_ERRORS)):
+        raise wrong_fields(errors)
     return list(filled.values())
 
 

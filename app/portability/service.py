@@ -30,7 +30,7 @@ from app.photos import service as photos
 from app.photos.decoding import PhotoRejected
 from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
-from app.portability.contract import InvalidItem, Item, PortableTable
+from app.portability.contract import InvalidItem, PortableTable
 from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.rejection import Busy
 
@@ -79,17 +79,12 @@ def _parts(
     account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
 ) -> Generator[bytes]:
     with one_at_a_time(), tempfile.TemporaryFile() as document:
-        photo = _photo_of(account)
+        key = storage.key_of(account.image_url) if account.image_url else None
+        photo = storage.get(key) if key else None  # None also when the object is missing, or in an earlier bucket
         events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
         db.session.commit()
         yield b""
         yield from _Export(account, zone).parts(portables, readme, photo, document)
-
-
-def _photo_of(account: Account) -> bytes | None:
-    """Read the photo. None also when its object is missing or lies in an earlier bucket."""
-    key = storage.key_of(account.image_url) if account.image_url else None
-    return storage.get(key) if key else None
 
 
 class _Written:
@@ -145,31 +140,23 @@ class _Export:
         yield from written.take(1)
 
     def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
-        """Write the JSON, one item a line, so that grep and diff work on it."""
-        yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in self._head().items())
+        """Write the JSON, one item a line, so that grep and diff work on it.
+
+        The Markdown files of the items are added on the way, so that the rows are read once.
+        """
+        account = {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")}
+        head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
+        yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in head.items())
         for portable in portables:
             yield f",\n{_json(portable.name)}:["
-            for number, item in enumerate(self._with_files(portable)):
+            for number, item in enumerate(portable.dump(self._account.id)):
+                for file in self._files.of(portable.name, item):
+                    self._add(file)
                 yield (",\n" if number else "\n") + _json(item)
             yield "]"
         for file in self._files.rest():
             self._add(file)
         yield "}\n"
-
-    def _head(self) -> dict[str, Any]:
-        return {
-            "format": archive.FORMAT,
-            "version": archive.VERSION,
-            "exported_at": self._now,
-            "account": {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")},
-        }
-
-    def _with_files(self, portable: PortableTable) -> Iterator[Item]:
-        """Yield the items. Their Markdown files are written on the way, so that the rows are read once."""
-        for item in portable.dump(self._account.id):
-            for file in self._files.of(portable.name, item):
-                self._add(file)
-            yield item
 
     def _add(self, file: MarkdownFile) -> None:
         self._zip.writestr(self._entry(file.name, file.moment), file.text)
@@ -221,7 +208,10 @@ def import_archive(
     deadline, end = time.monotonic() + photos.UPLOAD_SECONDS, time.monotonic() + IMPORT_SECONDS
     with one_at_a_time(), archive.opened(file) as export_file:
         photo = export_file.photo() if replace_photo or account.image_url is None else None
-        url = _put(photo, deadline) if photo is not None else None
+        try:  # object first, then the row: see app/photos/service.py
+            url = photos.store(photo, deadline=deadline) if photo is not None else None
+        except PhotoRejected as error:
+            raise ArchiveRejected(Reason.PHOTO) from error
         try:
             outcome = _load(account.id, export_file, portables, url, end, progress)
         except (ArchiveRejected, AccountGone):
@@ -232,14 +222,6 @@ def import_archive(
         writes.mark(account.id)  # this may be a thread of its own, without the request
         db.session.commit()
         return outcome
-
-
-def _put(photo: bytes, deadline: float) -> str:
-    """Object first, then the row: see app/photos/service.py. Raises: ArchiveRejected, Busy, StorageUnavailable."""
-    try:
-        return photos.store(photo, deadline=deadline)
-    except PhotoRejected as error:
-        raise ArchiveRejected(Reason.PHOTO) from error
 
 
 def _load(
