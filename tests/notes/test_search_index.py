@@ -97,10 +97,18 @@ def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
         "없는말": none,
         "q": none,
         "#없음 달": none,
+        "ㅂㄷ": every,
+        "ㄱ": none,
+        "ㅁㅅㄹ": some,
+        "ㅃㅃ": none,
+        "모ㅅㄹ": some,
+        "ㅁㅅㄹ 달": some,
     }.items():
         page = listing.list_notes(alice.id, search=Search.parse(query))
         assert [note.title for note in page.notes] == [f"note {number}" for number in numbers[:20]]
         assert sum(rows_read(alice, query)) <= MOST_ROWS, query
+    asks_no_index = 2 * search_statements.NEWEST + 2 * search_statements.WALKED
+    assert sum(rows_read(alice, "ㅃ")) <= asks_no_index
 
 
 def test_it_finds_all_of_a_word_that_is_in_old_notes_alone(alice: User) -> None:

@@ -16,25 +16,15 @@ from tests.database import row_counts
 from tests.visitor import Visitor, token_of
 
 
-def test_it_works(signed_in: Visitor) -> None:
-    assert signed_in.submit("/notes", title="Books", content="Three of them").location == "/notes#new-note"
-    assert "Three of them" in signed_in.get("/notes").text
-
-
 def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor) -> None:
-    for title, content in [
-        ("x" * 51, "text"),
-        ("title", "x" * 2001),
-        ("  ", " \n "),
-        ("title", "te\x1bxt"),
-        ("two\nlines", "text"),
-    ]:
-        before = row_counts()
+    before = row_counts()
+    wrong = [("x" * 51, "text"), ("title", "x" * 2001), ("  ", " \n "), ("title", "te\x1bxt"), ("two\nlines", "text")]
+    for title, content in wrong:
         answer = signed_in.submit("/notes", title=title, content=content)
         assert answer.status_code == 422, (title, content)
         assert 'class="error"' in answer.text, (title, content)
         assert content.strip()[:10] in answer.text, (title, content)
-        assert row_counts() == before, (title, content)
+    assert row_counts() == before
 
 
 def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask, alice: User, bob: User) -> None:
@@ -53,7 +43,8 @@ def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask,
 def test_lengths_are_counted_in_code_points_with_line_feeds_and_composed_hangul(signed_in: Visitor) -> None:
     longest = [("제목" * 25, "가" * 2000), ("😀" * 50, ""), ("", "line\r\n" * 400), ("\u1103\u1161\u11af" * 50, "")]
     for title, content in longest:
-        assert signed_in.submit("/notes", title=title, content=content).status_code == 302, (title, content)
+        answer = signed_in.submit("/notes", title=title, content=content)
+        assert answer.location == "/notes#new-note", (title, content)
     assert db.session.scalar(text("SELECT title FROM notes ORDER BY id DESC LIMIT 1")) == "달" * 50
 
 
@@ -92,14 +83,6 @@ def test_another_violated_constraint_surfaces_and_signs_nobody_out(signed_in: Vi
     assert signed_in.get("/notes").status_code == 200
 
 
-def test_another_users_note_is_not_found(app: Flask, alice: User, bob: User) -> None:
-    note_id = service.create_note(alice.id, "secret", "text")
-    stranger = browser_of(app, bob)
-    assert stranger.get(f"/notes/{note_id}").status_code == 404
-    assert stranger.get(f"/notes/{note_id}/edit").status_code == 404
-    assert "secret" not in stranger.get("/notes").text
-
-
 @pytest.fixture
 def note_id(alice: User) -> int:
     return service.create_note(alice.id, "Books", "three")
@@ -110,14 +93,10 @@ def stored(user: User, note_id: int) -> tuple[str, str, int]:
     return note.title, note.content, note.version
 
 
-def test_an_edit_is_stored_as_the_next_version(signed_in: Visitor, alice: User, note_id: int) -> None:
-    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
-    assert answer.location == "/notes"
-    assert stored(alice, note_id) == ("Books", "four", 2)
-
-
-def test_the_editor_holds_the_note_and_its_version(signed_in: Visitor, note_id: int) -> None:
-    page = signed_in.get(f"/notes/{note_id}/edit").text
+def test_the_editor_holds_the_note_its_version_and_next(signed_in: Visitor, note_id: int) -> None:
+    page = signed_in.get(f"/notes/{note_id}/edit", query_string={"next": "/notes?tag=a&q=b"}).text
+    assert 'name="next" value="/notes?tag=a&amp;q=b"' in page
+    assert 'href="/notes?tag=a&amp;q=b">Cancel' in page
     assert 'value="Books"' in page
     assert ">three</textarea>" in page.replace("\r\n", "").replace("\n", "")
     assert 'name="version" type="hidden" value="1"' in page
@@ -180,18 +159,13 @@ def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User,
     assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
 
 
-@pytest.mark.parametrize(("back", "location"), [("/notes?q=b", "/notes?q=b"), ("//evil.example", "/notes")])
-def test_saving_returns_to_next_and_is_no_open_redirect(
-    signed_in: Visitor, note_id: int, back: str, location: str
+def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_other_site(
+    signed_in: Visitor, alice: User, note_id: int
 ) -> None:
-    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1", next=back)
-    assert answer.location == location
-
-
-def test_the_editor_keeps_next(signed_in: Visitor, note_id: int) -> None:
-    page = signed_in.get(f"/notes/{note_id}/edit", query_string={"next": "/notes?tag=a&q=b"}).text
-    assert 'name="next" value="/notes?tag=a&amp;q=b"' in page
-    assert 'href="/notes?tag=a&amp;q=b">Cancel' in page
+    for version, (back, location) in enumerate([("/notes?q=b", "/notes?q=b"), ("//evil.example", "/notes")], start=1):
+        fields = {"title": "Books", "content": f"four {version}", "version": f"{version}", "next": back}
+        assert signed_in.submit(f"/notes/{note_id}", **fields).location == location
+        assert stored(alice, note_id) == ("Books", f"four {version}", version + 1)
 
 
 def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:
@@ -199,19 +173,6 @@ def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, not
         answer = signed_in.submit(f"/notes/{note_id}", title="t", content="c", version=version)
         assert answer.status_code == 422, version
         assert stored(alice, note_id) == ("Books", "three", 1), version
-
-
-@pytest.mark.parametrize("action", ["", "/delete", "/restore", "/pin"])
-def test_another_users_note_is_404_and_unchanged(app: Flask, alice: User, bob: User, note_id: int, action: str) -> None:
-    answer = browser_of(app, bob).submit(f"/notes/{note_id}{action}", title="t", content="c", version="1", pinned="1")
-    assert answer.status_code == 404
-    assert stored(alice, note_id) == ("Books", "three", 1)
-    assert not service.get_note(alice.id, note_id).pinned
-
-
-def test_another_users_note_is_404_even_with_a_bad_form(app: Flask, bob: User, note_id: int) -> None:
-    answer = browser_of(app, bob).submit(f"/notes/{note_id}", title="x" * 51, content="c", version="1")
-    assert answer.status_code == 404
 
 
 def test_the_forms_say_whose_draft_they_keep(signed_in: Visitor, alice: User, note_id: int) -> None:
@@ -243,14 +204,6 @@ def test_a_refused_form_keeps_its_draft_and_what_was_typed(signed_in: Visitor, a
         assert "typed" in answer.text, (fields, status)
         assert signed_in.get_cookie("accepted") is None, (fields, status)
         assert stored(alice, note_id) == ("Books", "three", 1), (fields, status)
-
-
-def test_a_preview_shows_the_text_as_it_will_be_read_and_stores_nothing(signed_in: Visitor) -> None:
-    before = row_counts()
-    answer = signed_in.submit("/notes/preview", title="Books", content=f"**three** <i>{'x' * 2001}")
-    assert answer.status_code == 200
-    assert "<strong>three</strong> &lt;i&gt;x" in answer.text
-    assert row_counts() == before
 
 
 def test_no_field_cuts_what_is_typed(signed_in: Visitor, note_id: int) -> None:

@@ -29,10 +29,7 @@ def furnish(user: User, browser: Visitor) -> None:
     browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
     texts = [
         ("반달", "달이 #반달 만큼 찼다 #책"),
-        (
-            "# Markdown *title*",
-            "- [ ] one\n- [x] two\n\n```python\nprint('#no')\n```\n[link](https://example.com) #tag-1",
-        ),
+        ("# Markdown *title*", "- [ ] one\n- [x] two\n\n```python\nprint('#no')\n``` #tag-1"),
         ("👨‍👩‍👧‍👦 emoji", "🌓" * 500),
         ("عنوان", "مرحبا \u200f#عربي\n\u202eabc\u202c"),
         ("", "no title\tbut a tab"),
@@ -76,11 +73,7 @@ def rows_of(user: User) -> dict[str, list[dict[str, Any]]]:
                 select(*model.__table__.c).where(model.__table__.c.user_id == user.id).order_by(*order)
             ).mappings()
         ]
-        for model, order in (
-            (Note, [Note.id]),
-            (Todo, [Todo.position, Todo.id]),
-            (Result, [Result.id]),
-        )
+        for model, order in ((Note, [Note.id]), (Todo, [Todo.position, Todo.id]), (Result, [Result.id]))
     }
 
 

@@ -1,6 +1,7 @@
 """Access control of the import, and how it treats the photo."""
 
 import io
+from contextlib import nullcontext
 
 import pytest
 from flask import Flask
@@ -75,24 +76,17 @@ def test_an_existing_photo_is_replaced_on_request(
     assert len(object_keys(app) - objects) == 1
 
 
-def test_an_import_is_503_and_stores_nothing_while_the_decoder_is_busy(
-    app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
-    before = row_counts()
-    with decoder(0):
-        assert import_(signed_in, archive_with_photo()).status_code == 503
-    assert row_counts() == before
-    assert object_keys(app) == objects
-
-
-def test_an_import_without_time_for_the_bucket_is_503_and_stores_nothing(
-    app: Flask, signed_in: Visitor, alice: User, objects: set[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("busy", ["the decoder", "another import"])
+def test_an_import_without_time_for_its_photo_is_503_and_stores_nothing(
+    app: Flask, signed_in: Visitor, objects: set[str], monkeypatch: pytest.MonkeyPatch, busy: str
 ) -> None:
     """Its deadline begins before it waits for another import."""
-    monkeypatch.setattr(service, "UPLOAD_SECONDS", 0.0)
+    if busy == "another import":
+        monkeypatch.setattr(service, "UPLOAD_SECONDS", 0.0)
+    monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
     before = row_counts()
-    assert import_(signed_in, archive_with_photo()).status_code == 503
+    with decoder(0) if busy == "the decoder" else nullcontext():
+        assert import_(signed_in, archive_with_photo()).status_code == 503
     assert row_counts() == before
     assert object_keys(app) == objects
 
