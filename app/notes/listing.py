@@ -174,7 +174,9 @@ def page_of(
     notes, older = cut_page(listed, size, key)
     if not older and stopped_at:
         older = Cursor((*stopped_at, *passed))
-    found = _number_found(figures, so_far or 0)
+    found: int = figures.total if figures.found is None else figures.found
+    if figures.is_least:  # of more than COUNTED, only what is sure
+        found = max(min(found, COUNTED), so_far or 0)
     return NotePage(
         notes=notes,
         older=older,
@@ -188,12 +190,6 @@ def page_of(
         tags=[(tag, count) for tag, count in json.loads(figures.used_tags or "[]")],
         before=(position.pinned, position.created_at) if figures.after_hit and after != START else None,
     )
-
-
-def _number_found(figures: NoteRow, so_far: int) -> int:
-    """Return how many notes are found, of which so many were shown; of more than COUNTED only what is sure."""
-    found: int = figures.total if figures.found is None else figures.found
-    return max(min(found, COUNTED), so_far) if figures.is_least else found
 
 
 # Whole notes, without figures, for the API.

@@ -57,21 +57,6 @@ class Search:
         words = iter(self.words)
         return " ".join(word if tag_in(word) else next(words) for word in self.text.split())
 
-    @property
-    def words_with_initials(self) -> list[str]:
-        return [word for word in self.words if has_initials(word)]
-
-    @property
-    def patterns(self) -> list[str]:
-        """Return patterns for LIKE, of the words that occur as they are and have no letter case, such as Hangul: LIKE
-        takes a fraction of ILIKE's time."""
-        return [pattern(word) for word in self.words if not has_initials(word) and not has_case(word)]
-
-    @property
-    def cased_patterns(self) -> list[str]:
-        """Return patterns for ILIKE, of the other words that occur as they are."""
-        return [pattern(word) for word in self.words if not has_initials(word) and has_case(word)]
-
 
 def clean(text: str) -> str:
     """Return the text in NFC, as notes are stored, with spaces for control characters: PostgreSQL refuses NUL."""

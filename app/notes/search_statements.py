@@ -62,7 +62,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from app.extensions import read
 from app.notes.cursor import MOST_RELEVANT
 from app.notes.models import Note
-from app.notes.search import Search, anywhere, at_beginning, has_case, has_pair_of_initials, without_initials
+from app.notes.search import (
+    Search,
+    anywhere,
+    at_beginning,
+    has_case,
+    has_initials,
+    has_pair_of_initials,
+    pattern,
+    without_initials,
+)
 from app.notes.service import NOT_DELETED, OWNER
 from app.notes.spelling import near_pattern, near_words
 from app.notes.texts import NAME_LENGTH
@@ -91,15 +100,18 @@ Found = tuple[CTE, *tuple[Label[Any], ...]]
 def parameters_of(search: Search) -> dict[str, Any]:
     """Return the parameters of the statements, besides the owner and the cursor."""
     terms = " ".join(map(without_initials, search.words)).strip()
-    initials = [word for word in search.words_with_initials if has_pair_of_initials(word)]
+    with_initials = [word for word in search.words if has_initials(word)]
+    as_they_are = [word for word in search.words if not has_initials(word)]
+    initials = list(filter(has_pair_of_initials, with_initials))
     return {
         "terms": terms,
         "initials": " ".join(initials),
         "is_indexed": bool(terms or initials or search.tags),
         "tags": list(search.tags),
-        "patterns": search.patterns,
-        "cased_patterns": search.cased_patterns,
-        "expressions": list(map(anywhere, search.words_with_initials)),
+        # Words without letter case, such as Hangul: LIKE takes a fraction of ILIKE's time.
+        "patterns": [pattern(word) for word in as_they_are if not has_case(word)],
+        "cased_patterns": [pattern(word) for word in as_they_are if has_case(word)],
+        "expressions": list(map(anywhere, with_initials)),
         "anywhere": list(map(anywhere, search.words)),
         "at_beginning": list(map(at_beginning, search.words)),
     }

@@ -1,7 +1,5 @@
 """The form of an import, and a sentence for each reason to refuse an archive."""
 
-from typing import IO
-
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
@@ -37,13 +35,6 @@ class ImportForm(FlaskForm):
     def validate_archive(self, field: Field) -> None:
         if len(field.data or []) != 1 or not field.data[0].filename:
             raise ValidationError(_("Choose one ZIP file."))
-
-    def file(self) -> IO[bytes]:
-        stream: IO[bytes] = self.archive.data[0].stream
-        return stream
-
-    def refuse(self, error: ArchiveRejected) -> None:
-        self.archive.errors = [sentence_of(error)]
 
 
 def sentence_of(error: ArchiveRejected) -> str:

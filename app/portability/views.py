@@ -100,7 +100,7 @@ def import_() -> Answer:
             rate_limits.take(rate_limits.IMPORTS, current_user.id)
             return import_upload(form)
         except ArchiveRejected as error:
-            form.refuse(error)
+            form.archive.errors = [sentence_of(error)]
         except RateLimited as error:
             form.archive.errors = [wait_sentence(error)]
             return import_page(form), 429, retry_after(error)
@@ -114,7 +114,7 @@ def import_upload(form: ImportForm) -> Response:
     features, replace_photo = portables(), form.replace_photo.data
     job = start(
         lambda file: service.import_archive(user, file, features, progress, replace_photo=replace_photo),
-        form.file(),
+        form.archive.data[0].stream,
     )
     try:
         outcome = job.result(ANSWER_SECONDS)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.notes import listing
 from app.notes.search import Search
+from app.notes.search_statements import parameters_of
 from tools.bench.service import application, upgrade
 
 NOTES = 500_000
@@ -100,8 +101,7 @@ def main() -> None:
 
 
 def by_like(reader: int, search: Search) -> None:
-    patterns = {"patterns": search.patterns, "cased_patterns": search.cased_patterns}
-    db.session.execute(text(LIKE), {"owner": reader, "tags": list(search.tags), **patterns}).all()
+    db.session.execute(text(LIKE), {"owner": reader, **parameters_of(search)}).all()
 
 
 def measure(
