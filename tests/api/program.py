@@ -1,6 +1,7 @@
 """A program that uses the API with a token, inside the process. Each answer that it gets has to be a documented one."""
 
 import json
+from functools import partialmethod
 from typing import Any
 
 from flask import Flask
@@ -33,20 +34,11 @@ class Program:
         refuse_undocumented(self.app, method, f"/api/v1{path.partition('?')[0]}", answer)
         return answer
 
-    def get(self, path: str, **headers: str) -> Any:
-        return self.ask("GET", path, **headers)
-
-    def post(self, path: str, body: object = None, **headers: str) -> Any:
-        return self.ask("POST", path, body, **headers)
-
-    def patch(self, path: str, body: object, **headers: str) -> Any:
-        return self.ask("PATCH", path, body, **headers)
-
-    def put(self, path: str, body: object = None, **headers: str) -> Any:
-        return self.ask("PUT", path, body, **headers)
-
-    def delete(self, path: str, **headers: str) -> Any:
-        return self.ask("DELETE", path, **headers)
+    get = partialmethod(ask, "GET")
+    post = partialmethod(ask, "POST")
+    patch = partialmethod(ask, "PATCH")
+    put = partialmethod(ask, "PUT")
+    delete = partialmethod(ask, "DELETE")
 
 
 def program_of(app: Flask, user: User, *scopes: str) -> Program:

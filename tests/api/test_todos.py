@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import pytest
 from sqlalchemy import func, update
 
+from app.api.messages import list_mark
 from app.extensions import db
+from app.keyset import Cursor
 from app.todos import service
 from app.todos.models import Todo
 from tests.api.program import Program, pointers
@@ -33,20 +34,15 @@ def test_a_todo_is_created_changed_and_listed(program: Program) -> None:
     assert program.get(path).json["completed"] is False
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({}, "#/description"),
-        ({"description": "x" * 201}, "#/description"),
-        ({"description": "x", "due_on": "1999-12-31"}, "#/due_on"),
-        ({"description": "x", "due_on": 20261201}, "#/due_on"),
-        ({"description": "x", "completed": True}, "#/completed"),
-    ],
-)
-def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program, body: object, pointer: str) -> None:
+def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program) -> None:
     before = row_counts()
-    answer = program.post("/todos", body)
-    assert (answer.status_code, pointers(answer)) == (422, [pointer])
+    wrong: list[tuple[object, str]] = [
+        *(({}, "#/description"), ({"description": "x" * 201}, "#/description")),
+        *(({"description": "x", "due_on": due_on}, "#/due_on") for due_on in ("1999-12-31", 20261201)),
+    ]
+    for body, pointer in wrong:
+        answer = program.post("/todos", body)
+        assert (answer.status_code, pointers(answer)) == (422, [pointer]), body
     assert row_counts() == before
 
 
@@ -81,11 +77,10 @@ def test_the_list_by_state_and_by_due_date_and_page_by_page(program: Program) ->
     assert listed(program, "?completed=false&sort=due") == ["early", "late"]
     for wrong in ("?completed=2", "?sort=name", "?cursor=x", "?limit=5"):
         assert program.get(f"/todos{wrong}").status_code == 422
-    for number in range(50):
-        create(program, str(number))
-    first = program.get("/todos").json
-    second = program.get(f"/todos?cursor={first['next']}").json
-    assert (len(first["todos"]), len(second["todos"]), second["next"]) == (50, 3, None)
+    following = str(Cursor((done["id"], done["id"])))  # as that of a page which ends with it
+    with program.app.test_request_context("/api/v1/todos"):
+        rest = program.get(f"/todos?cursor={following}.{list_mark()}").json
+    assert ([todo["description"] for todo in rest["todos"]], rest["next"]) == (["early", "late"], None)
 
 
 def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_purged(program: Program) -> None:

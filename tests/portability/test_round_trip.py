@@ -70,7 +70,6 @@ def test_an_import_after_deleting_the_account_restores_everything_and_is_idempot
 
     second = document_of(export(browser))
     first = document_of(archive)
-    assert second.keys() == first.keys()
     assert {**second, "exported_at": ""} == {**first, "exported_at": ""}
 
 
