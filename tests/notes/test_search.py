@@ -1,4 +1,4 @@
-"""Search: all words occur in the title or text, down to one Korean syllable, and only in the user's own notes."""
+"""Search: all words occur in the title or text, down to one Korean syllable or its initial consonant."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ import pytest
 
 from app.accounts.models import User
 from app.notes import listing, service
-from app.notes.search import Search
+from app.notes.search import Search, highlight
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -105,3 +105,42 @@ def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None
     page = signed_in.get(older[1].replace("&amp;", "&")).text
     assert "<mark>반</mark>달 0" in page
     assert 'name="tag" value="하늘"' in page
+
+
+WITH_INITIALS = {
+    "감자튀김": "소금을 뿌린다 #요리",
+    "회의": "다음 주 강의실, 홍길동 강사",
+    "웃음": "그거 보고 ㅋㅋㅋ 했다. 정말 ㄳ 합니다",
+    "kebab": "English alone",
+}
+
+
+def test_initial_consonants_find_syllables_that_begin_so(alice: User) -> None:
+    for title, content in WITH_INITIALS.items():
+        service.create_note(alice.id, title, content)
+    for query, titles in [
+        ("ㄱㅈ", {"감자튀김"}),
+        ("감ㅈ", {"감자튀김"}),
+        ("ㄱ자튀ㄱ", {"감자튀김"}),
+        ("ㅎㅇ 강의", {"회의"}),
+        ("ㄱㅈ #요리", {"감자튀김"}),
+        ("ㅋ", {"웃음"}),
+        ("ㄳ", {"웃음", "회의"}),  # an input method writes ㄱ and ㅅ so
+        ("ㅃㄹ", {"감자튀김"}),
+        ("ㄼ", set()),
+        ("ㄱㅌ", set()),  # not side by side
+        ("ㅈㄱ", set()),  # from one word into the next
+        ("ㄱㅈ 회의", set()),
+        ("ㄱㅈ #하늘", set()),
+    ]:
+        assert found(alice, query) == titles, (query, titles)
+
+
+def test_the_syllables_found_are_marked() -> None:
+    for word, marked in [
+        ("ㄱㅈ", "햇<mark>감자</mark>와 <mark>고주</mark>"),
+        ("감ㅈ", "햇<mark>감자</mark>와 고주"),
+        ("ㄱ", "햇<mark>감</mark>자와 <mark>고</mark>주"),
+        ("ㅎㄱㅈ", "<mark>햇감자</mark>와 고주"),
+    ]:
+        assert highlight("햇감자와 고주", [word]) == marked, (word, marked)

@@ -1,27 +1,48 @@
 """Sharing by a secret link: who has the link reads the note, until its owner ends it or the note is deleted."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
+from werkzeug.test import TestResponse
 
-from app.accounts import hashing
+from app.accounts import hashing, sessions
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service, sharing
 from app.notes.models import NoteShare
 from app.notes.service import NoteNotFound, archive_note
-from app.notes.sharing import TOKEN, get_shared_note, list_shared, share_note, stop_sharing
-from tests.conftest import CHEAP_HASHER, PASSWORD
+from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
+from tests.conftest import CHEAP_HASHER, PASSWORD, browser_of
+from tests.notes.lists import create
 from tests.notes.test_trash import age
+from tests.portability.exports import document_of, export
+from tests.portability.test_export import files_of
+from tests.visitor import Visitor
 from tests.waiting import wait_until
+
+CONTENT = """- [ ] open #달
+- [x] done
+
+# Heading
+
+[link](https://a.example) https://b.example/c
+<script>alert(1)</script>"""
 
 
 @pytest.fixture
 def note_id(alice: User) -> int:
-    return service.create_note(alice.id, "Books", "three")
+    return service.create_note(alice.id, "Books <3", CONTENT)
+
+
+@pytest.fixture
+def path(alice: User, note_id: int) -> str:
+    """Return the path of the page behind the link of the note."""
+    return f"/s/{share_note(alice.id, note_id)}"
 
 
 def opens(token: str) -> bool:
@@ -40,7 +61,7 @@ def test_the_link_opens_the_note_as_it_is_now_and_nothing_of_whose_it_is(alice: 
     token = share_note(alice.id, note_id)
     note = get_shared_note(token)
     assert set(note._fields) == {"title", "content", "updated_at"}
-    assert (note.title, note.content) == ("Books", "three")
+    assert (note.title, note.content) == ("Books <3", CONTENT)
     service.update_note(alice.id, note_id, "Books", "four", version=1)
     assert get_shared_note(token).content == "four"
 
@@ -164,3 +185,145 @@ def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
     share_note(alice.id, note_id)
     stop_sharing(alice.id, note_id)
     assert db.session.execute(row).all() == before
+
+
+def link_of(page: str) -> str:
+    found = re.search(r'value="http://localhost(/s/[\w-]{22})" readonly', page)
+    assert found
+    return found[1]
+
+
+def main_of(answer: TestResponse) -> str:
+    return answer.text.partition("<main")[2].partition("</main>")[0]
+
+
+def test_the_owner_shares_and_sees_the_link_with_its_day_and_ends_it(
+    signed_in: Visitor, client: Visitor, note_id: int
+) -> None:
+    assert signed_in.submit(f"/notes/{note_id}/share", shared="2").status_code == 422
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert f'formaction="/notes/{note_id}/share" name="shared" value="1">Share by link' in page
+    assert 'id="sharing"' not in page
+    assert signed_in.submit(f"/notes/{note_id}/share", shared="1").location == f"/notes/{note_id}#sharing"
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "Share by link" not in page
+    assert f"Shared since {datetime.now(UTC):%b %-d}" in page
+    assert 'data-copy="link"' in page
+    assert "js/copy." in page
+    link = link_of(page)
+    assert client.get(link).status_code == 200
+    assert signed_in.submit(f"/notes/{note_id}/share", shared="0").location == f"/notes/{note_id}"
+    page = signed_in.get(f"/notes/{note_id}").text
+    assert "Sharing has ended. The link no longer works." in page
+    assert link not in page
+    assert "js/copy." not in page
+    assert client.get(link).status_code == 404
+
+
+def test_everybody_with_the_link_sees_the_same_page(
+    app: Flask, client: Visitor, signed_in: Visitor, bob: User, path: str
+) -> None:
+    pages = {reader.get(path).text for reader in (client, signed_in, browser_of(app, bob))}
+    assert len(pages) == 1
+    [page] = pages
+    assert '<meta name="robots" content="noindex, nofollow">' in page
+    assert "<title>Books &lt;3 · " in page
+    assert "<h1><bdi>Books &lt;3</bdi></h1>" in page
+    assert ">Last edited " in page
+
+
+def test_it_says_nothing_of_the_account_leads_nowhere_into_it_and_has_neither_forms_nor_scripts(
+    client: Visitor, alice: User, note_id: int, path: str
+) -> None:
+    page = client.get(path).text
+    for secret in (alice.nickname, alice.email, f"/notes/{note_id}", '"/notes', "?tag=", path):
+        assert secret not in page
+    assert set(re.findall(r'<a [^>]*href="([^"]+)"', page)) == {
+        "#main",
+        "/",
+        "https://a.example",
+        "https://b.example/c",
+    }
+    assert not re.search("<(script|form|button|textarea)", page)
+    assert page.count('<input type="checkbox" disabled>') == page.count('<input type="checkbox" disabled checked>') == 1
+    assert page.count("<input") == 2
+    assert "#달" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_it_sets_no_cookie_is_kept_by_nobody_and_does_not_look_who_reads(
+    app: Flask, client: Visitor, alice: User, path: str
+) -> None:
+    """Also of a session that was not used for hours, whose next page extends it."""
+    browser = browser_of(app, alice)
+    token, _id = sessions.start_session(alice, remember=True, user_agent="test", ip="127.0.0.1")
+    with browser.session_transaction() as cookie:
+        cookie["token"], cookie.permanent = token, True
+    db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
+    db.session.commit()
+    for reader in (client, browser):
+        answer = reader.get(path, headers={"Accept-Language": "ko"})
+        assert '<html lang="ko">' in answer.text
+        assert "Set-Cookie" not in answer.headers
+        assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
+        assert answer.headers.getlist("Cache-Control") == ["no-store"]
+        assert "X-Reader" not in answer.headers  # so the service worker keeps nothing of it
+
+
+def test_what_is_not_shared_is_404_and_cannot_be_told_from_what_never_was(
+    client: Visitor, alice: User, note_id: int, path: str
+) -> None:
+    service.delete_note(alice.id, note_id)
+    for language in ("en", "ko"):
+        answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]
+        assert [answer.status_code for answer in answers] == [404] * 3, language
+        assert len({main_of(answer) for answer in answers}) == 1, language
+        assert ("It may not be shared anymore" in main_of(answers[0])) == (language == "en"), language
+        assert "Books" not in answers[0].text, language
+
+
+def test_moving_it_to_the_trash_and_undoing_that_say_what_becomes_of_the_link(
+    signed_in: Visitor, client: Visitor, note_id: int, path: str
+) -> None:
+    signed_in.submit(f"/notes/{note_id}/delete")
+    assert "Its link doesn&#39;t work while it&#39;s there." in signed_in.get("/notes").text
+    assert client.get(path).status_code == 404
+    assert "Share" not in main_of(signed_in.get(f"/notes/{note_id}"))
+    signed_in.submit(f"/notes/{note_id}/restore")
+    assert "restored. Its link works again." in signed_in.get("/notes").text
+    assert client.get(path).status_code == 200
+    signed_in.submit(f"/notes/{note_id}/share", shared="0")
+    for action in ("delete", "restore"):
+        signed_in.submit(f"/notes/{note_id}/{action}")
+        assert "ts link" not in signed_in.get("/notes").text.replace("Sharing has ended. The link", "")
+
+
+def test_an_export_has_neither_the_link_nor_that_there_is_one(signed_in: Visitor, alice: User, note_id: int) -> None:
+    before = document_of(export(signed_in))
+    token = share_note(alice.id, note_id)
+    exported = export(signed_in)
+    assert document_of(exported)["notes"] == before["notes"]
+    assert document_of(exported).keys() == before.keys()
+    assert not [name for name, text in files_of(exported).items() if token in text]
+
+
+def test_the_list_leads_to_each_note_and_back_says_what_is_in_the_trash_and_has_pages(
+    app: Flask, signed_in: Visitor, alice: User, bob: User, note_id: int, path: str
+) -> None:
+    assert '<a href="/notes/shared">' in signed_in.get(f"/notes/{note_id}").text
+    assert 'href="/notes/shared"' in signed_in.get("/mypage").text
+    page = signed_in.get("/notes/shared").text
+    assert f'<a href="/notes/{note_id}?next=/notes/shared"><bdi>Books &lt;3</bdi></a>' in page
+    assert '<a class="back" href="/notes/shared">' in signed_in.get(f"/notes/{note_id}?next=/notes/shared").text
+    assert path not in page
+    assert "In the trash" not in page
+    service.delete_note(alice.id, note_id)
+    assert "In the trash, so its link doesn't work now" in signed_in.get("/notes/shared").text
+    assert "You aren't sharing any notes." in browser_of(app, bob).get("/notes/shared").text
+    for each in create(alice, PAGE_SIZE):
+        share_note(alice.id, each)
+    page = signed_in.get("/notes/shared").text
+    older = re.search(r'href="(/notes/shared\?before=[^"]+)" rel="next"', page)
+    assert older
+    assert page.count("<article") == PAGE_SIZE
+    assert signed_in.get(older[1]).text.count("<article") == 1
