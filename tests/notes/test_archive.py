@@ -61,7 +61,7 @@ def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, note_id: int)
 
 
 def test_the_search_finds_it_and_says_that_it_is_archived(signed_in: Visitor, note_id: int) -> None:
-    for query in ["books", "ook", "three #read", "boosk"]:
+    for query in ["ook", "three #read", "boosk"]:
         page = signed_in.get("/notes", query_string={"q": query}).text
         assert f'id="note-{note_id}"' in page, query
         assert "<b>Archived</b>" in page, query
@@ -102,19 +102,14 @@ def test_in_the_trash_it_is_in_the_trash_alone_and_comes_back_to_the_archive(
     assert listing.list_notes(alice.id).total == 0
 
 
-def test_a_pinned_note_comes_back_pinned(alice: User) -> None:
-    note_id = service.create_note(alice.id, "Books", "")
+def test_put_away_twice_it_stays_where_it_is_and_comes_back_pinned(alice: User, note_id: int) -> None:
     service.pin_note(alice.id, note_id, pinned=True)
-    for archived in (True, False):
-        archive_note(alice.id, note_id, archived=archived)
-    assert service.get_note(alice.id, note_id).pinned
-
-
-def test_putting_it_away_twice_leaves_it_where_it_is(alice: User, note_id: int) -> None:
     db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
     archive_note(alice.id, service.create_note(alice.id, "later", ""), archived=True)
     archive_note(alice.id, note_id, archived=True)
     assert archived_titles(alice) == ["later", "Books"]
+    archive_note(alice.id, note_id, archived=False)
+    assert service.get_note(alice.id, note_id).pinned
 
 
 def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(signed_in: Visitor, alice: User) -> None:
@@ -122,9 +117,8 @@ def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(si
     db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
     db.session.execute(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))
     db.session.commit()
-    seen: list[int] = []
     rows, older = list_archive(alice.id)
-    seen += [row.id for row in rows]
+    seen = [row.id for row in rows]
     assert f'href="/notes/archive?before={older}"' in signed_in.get("/notes/archive").text
     while older:
         rows, older = list_archive(alice.id, older)

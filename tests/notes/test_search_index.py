@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from sqlalchemy import ColumnElement, Select, select, text
 
 from app.accounts.models import User
@@ -155,13 +154,13 @@ def test_a_walk_that_found_nothing_yet_says_so(alice: User, signed_in: Visitor) 
     assert "note 1201" in page
 
 
-@pytest.mark.parametrize(("count", "shown"), [(100, "100"), (101, "100+")])
-def test_it_counts_a_hundred_hits(alice: User, signed_in: Visitor, count: int, shown: str) -> None:
-    fill(alice, count, "'반달'")
-    db.session.commit()
-    page = signed_in.get("/notes?q=반달").text
-    assert f"Notes found: {shown}<" in page
-    assert f"20 of {shown}<" in page
+def test_it_counts_a_hundred_hits(alice: User, signed_in: Visitor) -> None:
+    for more, shown in ((100, "100"), (1, "100+")):
+        fill(alice, more, "'반달'")
+        db.session.commit()
+        page = signed_in.get("/notes?q=반달").text
+        assert f"Notes found: {shown}<" in page
+        assert f"20 of {shown}<" in page
 
 
 def test_a_day_keeps_its_heading_after_a_walk_that_ended_within_it(alice: User, signed_in: Visitor) -> None:

@@ -100,8 +100,5 @@ def test_keys_beside_each_other_are_neighbours() -> None:
     for key, other in [("a", "s"), ("a", "q"), ("g", "b"), ("ㅏ", "ㅑ"), ("ㄱ", "ㄲ"), ("ㅗ", "ㅓ")]:
         assert are_neighbours(key, other), (key, other)
         assert are_neighbours(other, key), (key, other)
-
-
-def test_others_are_not() -> None:
     for key, other in [("a", "l"), ("q", "z"), ("ㅏ", "ㄱ"), ("é", "e")]:
         assert not are_neighbours(key, other), (key, other)

@@ -68,12 +68,7 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     assert body == "냉장고 비우기 #집\n"
 
 
-def test_the_export_leaves_out_other_users_deleted_and_unfinished_rows(
-    signed_in: Visitor, alice: User, bob: User
-) -> None:
-    notes.create_note(bob.id, "bob's", "")
-    todos.create_todo(bob.id, "bob's")
-    results.done(bob)
+def test_the_export_leaves_out_deleted_and_unfinished_rows(signed_in: Visitor, alice: User) -> None:
     results.waiting(alice, "https://example.com/waiting")
     results.failed(alice, "dns", "https://example.com/failed")
     wordcounts.delete_result(alice.id, results.done(alice, "https://example.com/deleted"))
