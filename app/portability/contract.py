@@ -39,7 +39,6 @@ INTEGER_MAX = 2**31 - 1
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # the earliest time that a ZIP can hold
 CLOCK_SKEW = timedelta(days=1)  # how far another server's clock may be ahead
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})")
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class InvalidItem(Exception):
@@ -112,13 +111,12 @@ class ItemValidator:
 
     def day(self, name: str, earliest: date, latest: date) -> str:
         value = self.value(name, str)
-        self._require(DAY.fullmatch(value) is not None, name)
         try:
             day = date.fromisoformat(value)
         except ValueError:
             raise InvalidItem(name) from None
-        self._require(earliest <= day <= latest, name)
-        return day.isoformat()
+        self._require(day.isoformat() == value and earliest <= day <= latest, name)
+        return value
 
     def counts(self, name: str, at_most: int, longest: int) -> dict[str, int]:
         """Read a dict of word to number of occurrences."""

@@ -1,6 +1,5 @@
 """Read what a request sends: the forms of a todo, and the place in the list that it is about."""
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
@@ -44,9 +43,9 @@ class DayField(DateField):
         if not typed:
             return
         try:
-            if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", typed):
-                raise ValueError(typed)
             day = date.fromisoformat(typed)
+            if day.isoformat() != typed:  # one of the other spellings of ISO 8601
+                raise ValueError(typed)
         except ValueError as error:
             raise ValueError(_("Please choose a date that exists.")) from error
         if not EARLIEST <= day <= LATEST:

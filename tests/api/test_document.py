@@ -8,10 +8,6 @@ import pytest
 from flask import Flask
 
 from app.accounts.access_tokens import SCOPES
-from app.accounts.models import User
-from app.notes.models import Note
-from app.todos.models import Todo
-from app.wordcounts.models import URL_LENGTH, Result
 from tests.api.program import Program
 from tests.visitor import Visitor
 
@@ -94,21 +90,6 @@ def test_ranges_and_required_headers_are_told(document: dict[str, Any]) -> None:
     assert (integer["minimum"], integer["exclusiveMaximum"]) == (1, 2**63)
     [_, if_match] = document["paths"]["/api/v1/notes/{note_id}"]["patch"]["parameters"]
     assert (if_match["name"], if_match["required"]) == ("If-Match", True)  # without it an edit is refused
-
-
-def test_maxima_are_those_of_the_columns(document: dict[str, Any]) -> None:
-    schemas = document["components"]["schemas"]
-    found = {
-        (schema, name): field["maxLength"]
-        for schema in ("NewNote", "NewTodo", "ChangedProfile", "NewWordCount")
-        for name, field in schemas[schema]["properties"].items()
-        if "maxLength" in field
-    }
-    columns = {"NewNote": Note, "NewTodo": Todo, "ChangedProfile": User, "NewWordCount": Result}
-    assert len(found) == 5
-    for (schema, name), most in found.items():
-        column = columns[schema].__table__.c[name]
-        assert most == (getattr(column.type, "length", None) or URL_LENGTH), (schema, name)
 
 
 def test_the_page_to_read_it_shows_every_operation_and_leads_nowhere_in_vain(

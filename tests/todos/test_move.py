@@ -105,14 +105,6 @@ def test_across_the_border_of_two_pages(signed_in: Visitor, alice: User, placed:
     assert listed(alice) == ids
 
 
-def test_a_move_far_down_keeps_that_page_in_sight(signed_in: Visitor, alice: User) -> None:
-    ids = create(alice, 160, placed=False)
-    answer = signed_in.submit(f"/todos/{ids[120]}/move?before=0-{ids[99]}", direction="down")
-    assert answer.location == f"/todos?before={ids[99]}-{ids[99]}#todo-{ids[120]}"
-    shown = re.findall(r'<li id="todo-(\d+)"', signed_in.get(answer.location).text)
-    assert [int(todo_id) for todo_id in shown] == exchanged(ids, 120)[100:150]
-
-
 def test_at_the_ends_the_buttons_are_disabled(signed_in: Visitor, alice: User) -> None:
     ids = create(alice, 3)
     disabled = re.compile(r'id="((?:up|down)-\d+)"[^>]* disabled')
