@@ -53,6 +53,15 @@ def test_in_a_filtered_list_it_passes_the_todos_that_are_not_shown(alice: User, 
     assert listed(alice) == [ids[3], *ids[1:3], ids[0], *ids[4:]]
 
 
+def test_in_a_filtered_list_it_passes_todos_without_a_position_of_their_own(alice: User) -> None:
+    ids = create(alice, 4, placed=False)
+    new = service.create_todo(alice.id, "new")
+    for todo_id in (new, ids[1]):
+        service.change_todo(alice.id, todo_id, completed=True)
+    service.move_todo(alice.id, new, up=False, completed=True)
+    assert listed(alice) == [ids[1], ids[0], new, *ids[2:]]
+
+
 def test_a_deleted_todo_is_passed_and_keeps_its_position(alice: User) -> None:
     ids = create(alice, 5, placed=False)
     service.delete_todo(alice.id, ids[2])
