@@ -30,6 +30,7 @@ from app.web.locale import reader
 from app.web.templates import constant
 
 Answer = str | Response | tuple[str, int]
+PLACE = ("q", "tag", "day")  # the parameters that say which notes the list is of
 
 bp = note_views.bp  # with the pages of one note
 bp.add_app_template_filter(name_and_excerpt)
@@ -113,7 +114,8 @@ def refused(form: NewNoteForm) -> Answer:
 
 def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str, Any]:
     """Return the variables of the list's templates. `here` is the URL that its buttons return to."""
-    place = requested_place()
+    query = requested_query()
+    place = {name: query[name] for name in PLACE}
     can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
     return {
         "day": day.day if day else None,
@@ -121,22 +123,16 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "search": page.search,
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
-        "here": page_url("notes.index"),
-        "select_url": page_url("notes.select"),
+        "here": url_for("notes.index", **query),
+        "select_url": url_for("notes.select", **query),
         "list_url": url_for("notes.index", **place, shown=page.shown) if can_be_read_at_once else None,
     }
 
 
-def requested_place() -> dict[str, Any]:
-    """Return what the list is of. A note that was refused is shown above the newest ones."""
-    query = {} if request.endpoint == "notes.create" else request.args
-    return {name: query.get(name) or None for name in ("q", "tag", "day")}
-
-
-def page_url(endpoint: str, **more: Any) -> str:
-    """Return the URL of this page of the list, or of the one where its notes can be selected."""
-    query = {} if request.endpoint == "notes.create" else request.args
-    return url_for(endpoint, **requested_place(), before=query.get("before"), shown=query.get("shown"), **more)
+def requested_query() -> dict[str, Any]:
+    """Return what the URL asks of the list. A note that was refused is shown above the newest ones."""
+    query = {} if request.endpoint == "notes.create" else request.args.to_dict()
+    return {name: query.get(name) or None for name in (*PLACE, "before", "shown")}
 
 
 @bp.get("/tags")
@@ -160,7 +156,7 @@ def change_selected() -> Answer:
         abort(422)
     if chosen.error:
         return selection_page(chosen), 422
-    back = page_url("notes.index")
+    back = url_for("notes.index", **requested_query())
     back = back if len(back) <= LONGEST_RETURN_URL else url_for("notes.index")
     flash(*apply(chosen, back))
     return redirect(back)
@@ -172,8 +168,7 @@ def selection_page(chosen: Selection | None = None) -> str:
         "notes/select.html",
         **list_context(page, day),
         chosen=chosen,
-        all_url=page_url("notes.select", all=1),
-        action=page_url("notes.select"),
+        all_url=url_for("notes.select", **requested_query(), all=1),
         are_all=request.args.get("all") == "1",
     )
 
