@@ -42,7 +42,6 @@ from app.notes import tasks as note_tasks
 from app.notes.note_views import links as shared_notes
 from app.notes.portable import NOTES
 from app.notes.views import bp as notes
-from app.passkeys import tasks as passkey_tasks
 from app.passkeys.sign_in import bp as passkey_sign_in
 from app.passkeys.sign_in import confirm as confirm_by_passkey
 from app.passkeys.views import bp as passkeys
@@ -71,7 +70,6 @@ TASKS = (
     figure_tasks,
     follower_writes,
     note_tasks,
-    passkey_tasks,
     photo_tasks,
     todo_tasks,
     wordcount_tasks,

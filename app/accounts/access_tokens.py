@@ -1,8 +1,8 @@
 """Personal access tokens: with one, a program of a person uses the API in place of that person (bearer token).
 
-A token is shown once, and the table holds its hash. It is `sc_`, 32 random letters, 11 that sign them, and a checksum
-of 6. By prefix and checksum those who search published code for lost secrets know a token of ours, without asking us.
-By the signature a request may have a long body before the database is asked.
+A token is shown once, and the table holds its hash. It is `sc_`, 32 random letters, 11 that sign them, by which a
+request may have a long body before the database is asked, and a checksum of 6, by which those who search published code
+for lost secrets know a token of ours.
 """
 
 import binascii
@@ -41,7 +41,7 @@ TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}")
 
 
 class TooManyTokens(Exception):
-    """The account has MOST tokens. Nothing was stored."""
+    """The account has MOST tokens."""
 
 
 class TokenGone(Exception):

@@ -1,9 +1,8 @@
 """Bounces: mail to an account whose mailbox does not exist or takes no mail, as a server says at once or by a delivery
-status notification (DSN, RFC 3464) in a multipart/report (RFC 6522, before that RFC 3462).
+status notification (DSN, RFC 3464) in a multipart/report (RFC 6522).
 
 The account notes it. My page tells its owner, and notices are sent no more: mail to a dead mailbox harms the repute of
-the sender, and with it everybody's mail. What the owner asks for is still sent. A link that is opened clears the note,
-and so does a new address.
+the sender. What the owner asks for is still sent. A link that is opened clears the note, and so does a new address.
 
 Anybody can write a notification. It is read as leniently as mail servers write, since all that counts is a tag: an HMAC
 of account and address, which every letter to an account carries in a header, and which comes back. Only who has read
@@ -67,7 +66,7 @@ def note_refusal(user_id: int, email: str) -> None:
 def note_bounce(tag: str) -> None:
     """Note that a letter came back. Raises: UnknownTag."""
     number = tag.partition(".")[0]
-    if not (tag.isascii() and number.isdigit() and len(number) < 19):
+    if not (tag.isascii() and number.isdigit() and len(number) < 19):  # a bigint
         raise UnknownTag
     user_id = int(number)
     email = db.session.scalar(_EMAIL, {"user_id": user_id})

@@ -1,9 +1,8 @@
 """The browser's side of a session: the token in the signed cookie, `current_user` (Flask-Login), and the device cookie.
 
 The device cookie recognizes a browser that has signed in before, so that guesses of others do not lock it out, after
-OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and its signature, an HMAC over the
-account's id and its password hash. So it tells a stranger nothing, holds for one account, and a change of the password
-ends it. It proves no identity: all it gives is a rate limit of its own.
+OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and an HMAC over the account's id and its
+password hash, so it holds for one account until the password changes. All that it gives is a rate limit of its own.
 
 Login throttling: the limits of guesses count failures. Their token is taken before the password is hashed, and given
 back when it was right. So concurrent guesses cannot exceed the limit, and a refused guess costs no hash.
@@ -188,19 +187,13 @@ def _signature(nonce: str, user_id: int, password_hash: str) -> str:
     return hmac.new(key, f"device cookie {nonce} {user_id} {password_hash}".encode(), hashlib.sha256).hexdigest()
 
 
-def browser_and_system(user_agent: str) -> tuple[str | None, str | None]:
-    """Return ("Chrome", "Windows"); None for what is not on the lists."""
-    browser = next((name for name, marks in BROWSERS.items() if any(mark in user_agent for mark in marks)), None)
-    return browser, next((name for name, mark in SYSTEMS.items() if mark in user_agent), None)
-
-
 def device_name(user_agent: str) -> str | None:
-    """Return how people know the device that sent this header; None for an unknown one."""
-    browser, system = browser_and_system(user_agent)
-    if browser and system:
-        name: str = _("%(browser)s on %(system)s", browser=browser, system=system)
-        return name
-    return browser or system
+    """Return how people know the device that sent this header, such as "Chrome on Windows"; None for an unknown one."""
+    browser = next((name for name, marks in BROWSERS.items() if any(mark in user_agent for mark in marks)), None)
+    system = next((name for name, mark in SYSTEMS.items() if mark in user_agent), None)
+    return (
+        str(_("%(browser)s on %(system)s", browser=browser, system=system)) if browser and system else browser or system
+    )
 
 
 @contextmanager
@@ -208,9 +201,8 @@ def counted_sign_in(email: str) -> Iterator[None]:
     """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
 
     A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
-    limits of others are those of the address and of the account, also of one that nobody has. Inside, `limit_sign_ins`
-    follows the right password. Where that refuses, it counts as a failure: so also the hashes of a right password have
-    a limit. Raises: RateLimited, before the password was looked at.
+    limits of others are those of the address and of the account, also of one that nobody has.
+    Raises: RateLimited, before the password was looked at.
     """
     if device := known_device(email):
         with counted(rate_limits.SIGN_IN_BY_DEVICE, device):
@@ -219,11 +211,6 @@ def counted_sign_in(email: str) -> Iterator[None]:
         # The address first: if that is refused, nothing is taken from the account's limit, which others need.
         with counted(rate_limits.SIGN_IN_BY_ADDRESS, client_network()), counted(rate_limits.SIGN_IN_BY_ACCOUNT, email):
             yield
-
-
-def limit_sign_ins(user: User) -> None:
-    """Take a token after the right password. No stranger has it, so none keeps the owner out. Raises: RateLimited."""
-    rate_limits.take(rate_limits.SIGN_INS, user.id)
 
 
 @contextmanager

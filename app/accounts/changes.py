@@ -1,9 +1,8 @@
 """Change what an account is entered with, its password and its address, and delete it.
 
-Two of the changes go by a link in a mail. Whoever reads the mail of an account's address may set its password (password
-reset), also where it was never confirmed: that only finds a typing error while it can be fixed, and nobody is to be
-locked out for not having opened a letter. A new address takes effect when a link sent there is opened. The old one is
-told at once, so that its owner learns of a stranger at the account before anything has changed.
+Whoever reads the mail of an account's address may set its password (password reset), also where the address was never
+confirmed: nobody is to be locked out for not having opened a letter. A new address takes effect when a link sent there
+is opened. The old one is told at once, so that its owner learns of a stranger before anything has changed.
 """
 
 from sqlalchemy import bindparam, delete, func, select
@@ -12,7 +11,7 @@ from app import storage
 from app.accounts import access_tokens, events, hashing, letters, tokens
 from app.accounts.events import NOBODY, Client
 from app.accounts.models import EventKind, User, UserSession
-from app.accounts.service import lock_user_with_password, unique_required
+from app.accounts.service import TAKEN, lock_user_with_password, owner_required
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from app.mail import message
@@ -45,8 +44,7 @@ def ask_to_reset_password(email: str, language: str) -> None:
 def reset_password(token: str, new_password: str, language: str, client: Client) -> None:
     """Set the password, and end every session, other link and access token (ASVS 5.0 V6.4.3, V7.4.3).
 
-    It confirms the address, and signs nobody in: the reader types the new password once more, and the browser offers to
-    keep it. Raises: TokenExpired. Nothing was changed.
+    It confirms the address, and signs nobody in. Raises: TokenExpired. Nothing was changed.
     """
     tokens.read(token, tokens.RESET_PASSWORD)  # hashing takes 25 ms; not for a link that leads nowhere
     new_hash = hashing.hash_password(new_password)  # before the lock
@@ -106,7 +104,7 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
     """
     user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
     user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
-    with unique_required():
+    with owner_required(**TAKEN):
         db.session.flush()
     others = delete(UserSession).where(UserSession.user_id == user.id)
     db.session.execute(others.where(UserSession.id != session_id) if session_id else others)

@@ -27,8 +27,6 @@ KEPT = timedelta(days=90)
 KEY_BOUNDS = (IDS,)
 START = Cursor.start(KEY_BOUNDS)
 
-EventRow = Row[*tuple[Any, ...]]  # the columns that _PAGE names
-
 
 @dataclass(frozen=True)
 class Client:
@@ -79,16 +77,16 @@ def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: 
     The log has a keyed hash of the unknown address, by which tries for one address are told from tries for many;
     without the key nobody can look up which address it was.
     """
-    _count(user_id or NOBODY, EventKind.SIGN_IN_FAILED, client)
     if user_id is not None:
-        log.warning("%s: account=%d address=%s", EventKind.SIGN_IN_FAILED, user_id, client.ip)
+        refused(user_id, EventKind.SIGN_IN_FAILED, client)
         return
+    _count(NOBODY, EventKind.SIGN_IN_FAILED, client)
     digest = hmac.new(secret_key.encode(), b"sign-in " + email.encode(), hashlib.sha256).hexdigest()[:16]
     log.warning("%s: unknown=%s address=%s", EventKind.SIGN_IN_FAILED, digest, client.ip)
 
 
 def refused(user_id: int, kind: EventKind, client: Client) -> None:
-    """Count what somebody typed wrong: a password where a form asks for it again, or a recovery code."""
+    """Count what somebody typed wrong: a password, also where a form asks for it again, or a recovery code."""
     _count(user_id, kind, client)
     log.warning("%s: account=%d address=%s", kind, user_id, client.ip)
 
@@ -112,7 +110,7 @@ def _values(user_id: int, kind: EventKind, client: Client) -> dict[str, int | st
     return {"user_id": user_id, "kind": kind.value, "user_agent": client.user_agent[:255], "ip": client.ip}
 
 
-def list_events(user_id: int, after: Cursor = START) -> tuple[Sequence[EventRow], Cursor | None]:
+def list_events(user_id: int, after: Cursor = START) -> tuple[Sequence[Row[*tuple[Any, ...]]], Cursor | None]:
     """Return a page of the account's events, the newest first, and where the next page starts (keyset pagination)."""
     rows = read(_PAGE, {"owner": user_id, "before": after.key[0]}).all()
     return cut_page(rows, PAGE_SIZE, lambda event: (event.id,))

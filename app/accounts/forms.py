@@ -5,7 +5,7 @@ from flask_babel import lazy_gettext as _
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, Form, HiddenField, PasswordField, SelectField, SelectMultipleField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app import time_zones
@@ -166,9 +166,8 @@ class PasswordForm(FlaskForm):
     new_password = new_password_field(_("New password"))
 
 
-def one_of_the_list(form: FlaskForm, field: Field) -> None:
-    known = LANGUAGES if field.name == "language" else time_zones.names()
-    if field.data != "" and field.data not in known:
+def known_time_zone(form: FlaskForm, field: Field) -> None:
+    if field.data != "" and field.data not in time_zones.names():
         raise ValidationError(NOT_ON_THE_LIST)
 
 
@@ -177,15 +176,12 @@ class SettingsForm(FlaskForm):
 
     language = SelectField(
         _("Language"),
-        choices=lambda: [
-            ("", _("Same as browser")),
-            *((code, name, {"lang": code}) for code, name in LANGUAGES.items()),
-        ],
+        choices=lambda: [("", _("Same as browser")), *((key, name, {"lang": key}) for key, name in LANGUAGES.items())],
         validate_choice=False,
-        validators=[one_of_the_list],
+        validators=[AnyOf(("", *LANGUAGES), NOT_ON_THE_LIST)],
     )
     time_zone = StringField(
-        _("Time zone"), filters=[lambda name: name and time_zones.resolved(name)], validators=[one_of_the_list]
+        _("Time zone"), filters=[lambda name: name and time_zones.resolved(name)], validators=[known_time_zone]
     )
 
 
@@ -242,15 +238,12 @@ class AccessTokenForm(FlaskForm):
         choices=lambda: [*((str(days), LIFETIME_NAMES[days]) for days in LIFETIMES), (NEVER, _("Never"))],
         default=str(LIFETIMES[1]),
         validate_choice=False,
+        validators=[AnyOf((NEVER, *map(str, LIFETIMES)), NOT_ON_THE_LIST)],
     )
 
     def validate_scopes(self, field: Field) -> None:
         if not set(field.data) <= set(SCOPES):
             raise ValidationError(_("Choose what it may do."))
-
-    def validate_expiry(self, field: Field) -> None:
-        if field.data not in (NEVER, *map(str, LIFETIMES)):
-            raise ValidationError(NOT_ON_THE_LIST)
 
     @property
     def days(self) -> int | None:

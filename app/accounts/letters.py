@@ -1,11 +1,9 @@
 """The letters of accounts. None contains text from a user, see app/mail/message.py.
 
-A notice tells the owner of an account what happened to it, such as a changed password. It goes to the address that the
-account had then. The worker may write it an hour later, and by that time a stranger may have moved the account to an
-address of theirs. So a row holds the address until the letter is sent; the job names the row.
+A notice tells the owner of an account what happened to it, at the address that the account had then: until the worker
+writes it, a stranger may have moved the account to an address of theirs. So a row holds the address; the job names it.
 """
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from flask_babel import gettext as _
@@ -17,17 +15,13 @@ from app.extensions import db
 from app.mail import message
 from app.mail.message import Letter
 
-MINUTES = int(LIFETIME.total_seconds() // 60)
 KEPT = timedelta(days=30)  # as long as the failed job that an operator can put back into the queue
 
 
-def _not_you() -> str:
-    return str(_("If you didn't ask for this, you can ignore this email."))
-
-
 def _with_link(subject: str, why: str, endpoint: str, token: str, button: str) -> Letter:
-    once = _("The link works once, for %(minutes)d minutes.", minutes=MINUTES)
-    return Letter(subject, (why, once, _not_you()), message.link(endpoint, token=token), button)
+    once = _("The link works once, for %(minutes)d minutes.", minutes=LIFETIME // timedelta(minutes=1))
+    not_you = _("If you didn't ask for this, you can ignore this email.")
+    return Letter(subject, (why, once, not_you), message.link(endpoint, token=token), button)
 
 
 def reset_password(token: str) -> Letter:
@@ -57,7 +51,7 @@ def email_is_taken() -> Letter:
         (
             _("Someone tried to create a Semicircle account with this address, but it already has one."),
             _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
-            _not_you(),
+            _("If you didn't ask for this, you can ignore this email."),
         ),
         message.link("accounts.sign_in"),
         _("Sign in"),
@@ -90,18 +84,14 @@ def email_change_asked() -> Letter:
 
 
 # By the names that the jobs carry.
-NOTICES: Mapping[str, Callable[[], Letter]] = {
-    "password_changed": password_changed,
-    "email_change_asked": email_change_asked,
-}
+NOTICES = {"password_changed": password_changed, "email_change_asked": email_change_asked}
 
 
 def tell(user: User, kind: str, language: str) -> None:
     """Let the worker send a notice, of a kind of NOTICES, to the address that the account has now. The caller commits.
 
-    Args:
-        user: its row is locked, so that the address is the one of this transaction.
-        language: of the page; the letter's unless the account has chosen one.
+    `user` is locked, so that the address is the one of this transaction. `language`, that of the page, is the letter's
+    unless the account has chosen one.
     """
     if message.is_enabled():
         stored = insert(Notice).values(user_id=user.id, kind=kind, email=user.email).returning(Notice.id)

@@ -1,14 +1,12 @@
 """The pages behind the links in mails, and the pages that ask for one: for a new account or a new password.
 
-A link holds its token in the path, so that it works without JavaScript. What opens it is often a program that looks for
-malware, so a GET changes nothing: the button of the page posts. Our log leaves the token out (app/web/logs.py), and the
-Referrer-Policy tells other sites no path (app/web/headers.py).
+What opens a link is often a program that looks for malware, so a GET changes nothing: the button of the page posts. Our
+log leaves the token out (app/web/logs.py), and the Referrer-Policy tells other sites no path (app/web/headers.py).
 """
 
 from flask import Blueprint, abort, flash, redirect, render_template, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, changes, tokens
 from app.accounts.forms import NICKNAME_TAKEN, AddressForm, ForgottenPasswordForm, NewAccountForm, NewPasswordForm
@@ -17,20 +15,21 @@ from app.limits import rate_limits
 from app.limits.rate_limits import Limit, RateLimited
 from app.mail import message
 from app.web.access import public
+from app.web.answers import Answer
 from app.web.errors import settle_reader
 from app.web.locale import reader_locale
 from app.web.proxy import client_network
-from app.web.throttling import retry_after, wait_sentence
+from app.web.throttling import refused
 
 bp = Blueprint("mailed_links", __name__)
 
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 @bp.errorhandler(tokens.TokenExpired)
-def link_expired(error: tokens.TokenExpired) -> Answer:
+@bp.errorhandler(EmailTaken)
+def link_expired(error: tokens.TokenExpired | EmailTaken) -> Answer:
     settle_reader()
-    return render_template("accounts/link_expired.html"), 410
+    page = "account_exists" if isinstance(error, EmailTaken) else "link_expired"
+    return render_template(f"accounts/{page}.html"), 410
 
 
 @bp.route("/forgot-password", methods=["GET", "POST"])
@@ -65,41 +64,37 @@ def ask_for_address(
         rate_limits.take(by_network, client_network())
         rate_limits.take(by_email, form.email.data)
     except RateLimited as error:
-        form.email.errors = [wait_sentence(error)]
-        return render_template(template, form=form), 429, retry_after(error)
+        return refused(form.email, error, lambda: render_template(template, form=form))
     return None
 
 
 @bp.route("/sign-up/<token>", methods=["GET", "POST"])
 @public
 def sign_up(token: str) -> Answer:
+    email = tokens.read_sign_up(token)
+    form = NewAccountForm(email)
+
+    def page() -> str:
+        return render_template("accounts/new_account.html", form=form, email=email)
+
+    if not form.validate_on_submit():
+        return page(), 422 if form.is_submitted() else 200
     try:
-        email = tokens.read_sign_up(token)
-        form = NewAccountForm(email)
-        if not form.is_submitted():
-            return render_template("accounts/new_account.html", form=form, email=email)
-        if form.validate():
-            rate_limits.take(rate_limits.SIGN_UP_BY_LINK, email)
-            user = tokens.open_account(token, form.nickname.data, form.password.data)
-            browser_session.begin(user, remember=False)
-            return redirect(url_for("notes.index"))
-    except EmailTaken:
-        return render_template("accounts/account_exists.html"), 410
-    except NicknameTaken:  # nicknames are public, so this tells nothing
-        form.nickname.errors = [NICKNAME_TAKEN]
-    except RateLimited as error:
-        form.nickname.errors = [wait_sentence(error)]
-        return render_template("accounts/new_account.html", form=form, email=email), 429, retry_after(error)
-    return render_template("accounts/new_account.html", form=form, email=email), 422
+        rate_limits.take(rate_limits.SIGN_UP_BY_LINK, email)
+        user = tokens.open_account(token, form.nickname.data, form.password.data)
+    except (NicknameTaken, RateLimited) as error:  # nicknames are public, so this tells nothing
+        return refused(form.nickname, error, page, {NicknameTaken: NICKNAME_TAKEN})
+    browser_session.begin(user, remember=False)
+    return redirect(url_for("notes.index"))
 
 
 @bp.route("/new-password/<token>", methods=["GET", "POST"])
 @public
 def new_password(token: str) -> Answer:
-    claim = tokens.read(token, tokens.RESET_PASSWORD)
-    form = NewPasswordForm(claim.email)
+    _user_id, email = tokens.read(token, tokens.RESET_PASSWORD)
+    form = NewPasswordForm(email)
     if not form.validate_on_submit():
-        page = render_template("accounts/new_password.html", form=form, email=claim.email)
+        page = render_template("accounts/new_password.html", form=form, email=email)
         return page, 422 if form.is_submitted() else 200
     changes.reset_password(token, form.new_password.data, reader_locale(), browser_session.this_client())
     session.clear()  # a session of the account has ended, and another account's is not what was asked for
@@ -110,8 +105,8 @@ def new_password(token: str) -> Answer:
 @bp.get("/confirm-email/<token>")
 @public
 def confirm_email(token: str) -> Answer:
-    claim = tokens.read(token, tokens.CONFIRM_EMAIL)
-    return render_template("accounts/confirm_email.html", email=claim.email, changes=False)
+    _user_id, email = tokens.read(token, tokens.CONFIRM_EMAIL)
+    return render_template("accounts/confirm_email.html", email=email, changes=False)
 
 
 @bp.post("/confirm-email/<token>")
@@ -125,8 +120,8 @@ def confirm_email_now(token: str) -> Answer:
 @bp.get("/new-email/<token>")
 @public
 def change_email(token: str) -> Answer:
-    claim = tokens.read(token, tokens.CHANGE_EMAIL)
-    return render_template("accounts/confirm_email.html", email=claim.email, changes=True)
+    _user_id, email = tokens.read(token, tokens.CHANGE_EMAIL)
+    return render_template("accounts/confirm_email.html", email=email, changes=True)
 
 
 @bp.post("/new-email/<token>")

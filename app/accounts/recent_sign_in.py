@@ -1,8 +1,7 @@
 """Recent sign-in ("sudo mode", re-authentication): some views ask for the password again (ASVS 5.0 V7.5.1, V7.5.3).
 
 A session that was left open, or stolen, must not be enough to take everything out of an account, or to put its owner
-out. A form that has a field for the current password needs no guard: the field is the re-authentication.
-tests/accounts/test_recent_sign_in.py lists which view is which.
+out. A form with a field for the current password needs no guard. tests/accounts/test_recent_sign_in.py lists the views.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import Forbidden
-from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, service
 from app.accounts.browser_session import counted_password
@@ -21,13 +19,13 @@ from app.accounts.forms import ConfirmForm
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
 from app.web.access import local_path
+from app.web.answers import Answer
 from app.web.errors import error_response, wants_json
 from app.web.form_recovery import view_behind
-from app.web.throttling import retry_after, wait_sentence
+from app.web.throttling import refused
 
 bp = Blueprint("recent_sign_in", __name__)
 
-Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Answer]
 
@@ -107,8 +105,7 @@ def ask(act: str | None) -> Answer | None:
     except PasskeyNotAccepted as error:
         answered.errors = [str(error)]
     except RateLimited as error:
-        answered.errors = [wait_sentence(error)]
-        return confirm_page(form, act), 429, retry_after(error)
+        return refused(answered, error, lambda: confirm_page(form, act))
     return confirm_page(form, act), 422
 
 

@@ -38,6 +38,7 @@ class AccountGone(Exception):
     """The account was deleted while this request was at work."""
 
 
+TAKEN = {"uq_users_email": EmailTaken, "uq_users_nickname": NicknameTaken, "uq_users_nickname_key": NicknameTaken}
 # Built once: composing a statement costs more than running it.
 _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 _ONE = select(User).where(User.id == bindparam("user_id"))
@@ -63,37 +64,26 @@ def add_user(email: str, nickname: str, password: str, *, confirmed: bool = Fals
         email_confirmed_at=func.now() if confirmed else None,
     )
     db.session.add(user)
-    with unique_required():
+    with owner_required(**TAKEN):
         db.session.flush()
     return user
 
 
 @contextmanager
-def unique_required() -> Iterator[None]:
-    """Roll back and raise EmailTaken or NicknameTaken when the block violates that constraint."""
-    try:
-        yield
-    except IntegrityError as error:
-        db.session.rollback()
-        constraint = violated_constraint(error)
-        if constraint == "uq_users_email":
-            raise EmailTaken from error
-        if constraint in ("uq_users_nickname", "uq_users_nickname_key"):
-            raise NicknameTaken from error
-        raise
+def owner_required(**taken: type[Exception]) -> Iterator[None]:
+    """Roll back and raise AccountGone when the block inserts a row of a user who is gone, or an error of `taken`.
 
-
-@contextmanager
-def owner_required() -> Iterator[None]:
-    """Roll back and raise AccountGone when the block inserts a row of a user who is gone.
-
-    Any other violated constraint is a mistake of ours. It has to surface, and must not sign anybody out.
+    Args:
+        taken: the error that each unique constraint means. Any other violated constraint is a mistake of ours. It has
+            to surface, and must not sign anybody out.
     """
     try:
         yield
     except IntegrityError as error:
         db.session.rollback()
         constraint = violated_constraint(error) or ""
+        if constraint in taken:
+            raise taken[constraint] from error
         if constraint.startswith("fk_") and constraint.endswith("_user_id_users"):  # see NAMING_CONVENTION
             raise AccountGone from error
         raise
@@ -145,7 +135,7 @@ def change_nickname(user_id: int, nickname: str) -> None:
     """Raises: NicknameTaken, AccountGone. Nothing was changed."""
     user = lock_user(user_id)
     user.nickname, user.nickname_key = nickname, nicknames.key(nickname)
-    with unique_required():
+    with owner_required(**TAKEN):
         db.session.commit()
 
 

@@ -102,16 +102,10 @@ OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS
 def start_session(
     user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
 ) -> tuple[str, int]:
-    """Sign a browser in. Where the account has MOST sessions, the oldest one ends.
+    """Sign a browser in, and return the token for its cookie and the session's id.
 
-    The INSERT reads the user's row again and locks it. So no session slips in beside a change of password, which ends
-    all sessions.
-
-    Args:
-        kind: of the event; SIGN_IN_CONFIRMED in a browser that was signed in already.
-
-    Returns:
-        The token for the browser's cookie, and the session's id.
+    Where the account has MOST sessions, the oldest one ends. The INSERT reads the user's row again and locks it, so no
+    session slips in beside a change of password, which ends all sessions.
 
     Raises: WrongCredentials, when the password was changed or the account deleted since `user` was read.
     """
@@ -149,7 +143,7 @@ def find_session(token: str) -> SignedIn | None:
 def extend_session(session_id: int) -> None:
     """Note a visit: the session's lifetime starts over (sliding expiration), up to LONGEST after the sign-in.
 
-    Raises: ReadOnly, as during a failover or on a full disk. Who only reads need not care.
+    Raises: ReadOnly, as during a failover or on a full disk.
     """
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)

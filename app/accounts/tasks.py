@@ -82,14 +82,14 @@ def send_sign_up_link(link_id: int, language: str) -> None:
 def send_change_link(token_id: int, language: str) -> None:
     """Send a link, or to an address that another account has a letter that says so."""
     try:
-        token, claim = tokens.draw(token_id)
+        token, email = tokens.draw(token_id)
     except TokenExpired:  # or the account was deleted
         log.info(NOT_WORTH_SENDING)
         return
-    is_taken = db.session.scalar(_OWNER, {"email": claim.email}) is not None
+    is_taken = db.session.scalar(_OWNER, {"email": email}) is not None
     db.session.commit()
     with force_locale(language):
-        message.send(claim.email, letters.email_is_taken() if is_taken else letters.change_email(token))
+        message.send(email, letters.email_is_taken() if is_taken else letters.change_email(token))
 
 
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
@@ -123,11 +123,11 @@ def recipient(user_id: int) -> Recipient | None:
 
 def send_link(letter: Callable[[str], Letter], user: Recipient, purpose: str, language: str) -> None:
     try:
-        token, claim = tokens.draw(tokens.reserve(user.id, purpose, user.email))
+        token, _email = tokens.draw(tokens.reserve(user.id, purpose, user.email))
     except AccountGone:
         return
     with force_locale(user.language or language):
-        bounces.send_to_owner(user.id, claim.email, letter(token))
+        bounces.send_to_owner(user.id, user.email, letter(token))
 
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")

@@ -1,14 +1,12 @@
 """Single-use tokens: the links in mails, and what is kept between the right password and the second step.
 
-Each is 256 random bits, and its row holds the hash. A link shows that its holder reads the mail of an address. Its row
-is written in two steps. A request reserves it and defers a job, in one transaction. The job draws the token when it
-writes the mail. So no secret waits in the queue, and none is in a log.
+Each is 256 random bits, and its row holds the hash. A request reserves the row of a link and defers a job, in one
+transaction; the job draws the token when it writes the mail. So no secret waits in the queue, and none is in a log.
 
-Sign-up by a link: nobody learns which addresses have an account (user enumeration, ASVS 5.0 V6.3.8). A request does not
-look, so every address gets the same answer after the same work. The job looks: it sends a link, or a letter that says
-that there is an account. Nobody can open an account with somebody else's address, or plant a password in it (account
-pre-hijacking): nickname and password are chosen behind the link. A row that was used stays until the nightly purge: who
-comes back is told that there is an account.
+Sign-up by a link: a request does not look who has an account, so every address gets the same answer after the same work
+(user enumeration, ASVS 5.0 V6.3.8). The job looks, and sends a link, or a letter that says that there is an account.
+Nickname and password are chosen behind the link, so nobody can plant an account at somebody else's address (account
+pre-hijacking). A row that was used stays until the nightly purge: who comes back is told that there is an account.
 
 Two-step sign-in (multi-factor authentication): nobody is signed in between the password and the second step. A row of
 five minutes says whose password was right, and a new password voids it. The browser's signed cookie holds the token.
@@ -16,9 +14,9 @@ five minutes says whose password was right, and a new password voids it. The bro
 
 import secrets
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, Update, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from app.accounts.events import NOBODY
 from app.accounts.models import AccountToken, PendingSignIn, SignUpLink, User
@@ -45,13 +43,6 @@ class SecondStepExpired(Exception):
     """The password has to be typed again: it took too long, the step was taken, or the password was changed."""
 
 
-class Claim(NamedTuple):
-    """The claim of a token: its holder reads the mail of `email`, and asked for this on behalf of the user."""
-
-    user_id: int
-    email: str
-
-
 class Pending(NamedTuple):
     """A right password whose second step is awaited. `remember`: the browser is to stay signed in."""
 
@@ -66,11 +57,7 @@ _VALID = (
 )
 _CLAIM = select(AccountToken.user_id, AccountToken.email).where(*_VALID)
 _USE = delete(AccountToken).where(*_VALID).returning(AccountToken.email)
-_DRAW = update(AccountToken).where(AccountToken.id == bindparam("row_id"))
 
-_DRAW_SIGN_UP = update(SignUpLink).where(
-    SignUpLink.id == bindparam("row_id"), SignUpLink.expires_at > SignUpLink.created_at
-)
 _READ_SIGN_UP = select(
     SignUpLink.email,
     (SignUpLink.expires_at > func.now()).label("is_valid"),
@@ -103,28 +90,27 @@ def reserve(user_id: int, purpose: str, email: str) -> int:
         return db.session.execute(insert(AccountToken).values(row).returning(AccountToken.id)).scalar_one()
 
 
-def draw(token_id: int) -> tuple[str, Claim]:
-    """Return a new token for a reserved row, in place of an earlier one, and what it says. Raises: TokenExpired."""
-    token, row = _drawn(_DRAW.returning(AccountToken.user_id, AccountToken.email), token_id)
-    return token, Claim(*row)
+def draw(row_id: int, model: type[AccountToken | SignUpLink] = AccountToken) -> tuple[str, str]:
+    """Return a new token for a reserved row, in place of an earlier one, and the address that it is for.
 
-
-def _drawn(drawing: Update, row_id: int) -> tuple[str, Row[*tuple[Any, ...]]]:
+    Raises: TokenExpired, also where the link was used.
+    """
     token = secrets.token_urlsafe(32)
-    values = {"token_hash": hash_token(token), "expires_at": func.now() + LIFETIME}
-    row = db.session.execute(drawing.values(values), {"row_id": row_id}).one_or_none()
+    is_unused = (model.id == row_id) & (model.expires_at > model.created_at)
+    drawn = update(model).where(is_unused).values(token_hash=hash_token(token), expires_at=func.now() + LIFETIME)
+    email = db.session.scalar(drawn.returning(model.email))
     db.session.commit()
-    if row is None:
+    if email is None:
         raise TokenExpired
-    return token, row
+    return token, email
 
 
-def read(token: str, purpose: str) -> Claim:
-    """Return what a token says, without using it: for the page behind the link. Raises: TokenExpired."""
+def read(token: str, purpose: str) -> tuple[int, str]:
+    """Return whose account a token is for, and whose mail its holder reads, without using it. Raises: TokenExpired."""
     row = db.session.execute(_CLAIM, {"token_hash": hash_token(token), "purpose": purpose}).one_or_none()
     if row is None:
         raise TokenExpired
-    return Claim(*row)
+    return row.user_id, row.email
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
@@ -134,7 +120,7 @@ def use(token: str, purpose: str) -> tuple[User, str]:
     other. The caller commits; if it rolls back, the token can be used again. Raises: TokenExpired.
     """
     try:
-        user = lock_user(read(token, purpose).user_id)
+        user = lock_user(read(token, purpose)[0])
     except AccountGone:
         raise TokenExpired from None
     email = db.session.scalar(_USE, {"token_hash": hash_token(token), "purpose": purpose})
@@ -163,9 +149,7 @@ def reserve_sign_up(email: str) -> int:
 
 
 def draw_sign_up(link_id: int) -> tuple[str, str]:
-    """Do as `draw`, and return the token and the address. Raises: TokenExpired, also when the link was used."""
-    token, row = _drawn(_DRAW_SIGN_UP.returning(SignUpLink.email), link_id)
-    return token, row.email
+    return draw(link_id, SignUpLink)
 
 
 def read_sign_up(token: str) -> str:
@@ -178,8 +162,7 @@ def read_sign_up(token: str) -> str:
         raise EmailTaken
     if row is None or not row.is_valid:
         raise TokenExpired
-    email: str = row.email
-    return email
+    return str(row.email)
 
 
 def open_account(token: str, nickname: str, password: str) -> User:
@@ -199,15 +182,10 @@ def open_account(token: str, nickname: str, password: str) -> User:
 def start_second_step(user: User, *, remember: bool) -> str:
     """Note that the password of `user` was right. Return the token for the browser's cookie. Raises: AccountGone."""
     token = secrets.token_urlsafe(32)
-    row = {
-        "token_hash": hash_token(token),
-        "user_id": user.id,
-        "password_mark": hash_token(user.password_hash),
-        "remember": remember,
-        "expires_at": func.now() + SECOND_STEP_LIFETIME,
-    }
+    mark, expires_at = hash_token(user.password_hash), func.now() + SECOND_STEP_LIFETIME
+    row = {"token_hash": hash_token(token), "user_id": user.id, "password_mark": mark, "remember": remember}
     with owner_required():
-        db.session.execute(insert(PendingSignIn).values(row))
+        db.session.execute(insert(PendingSignIn).values(row | {"expires_at": expires_at}))
     db.session.commit()
     return token
 

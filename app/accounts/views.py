@@ -4,12 +4,13 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_login import current_user
-from werkzeug.wrappers import Response
+from flask_wtf import FlaskForm
 
 from app.accounts import access_tokens, browser_session, changes, events, service, sessions, tokens
-from app.accounts.browser_session import counted_sign_in, limit_sign_ins, this_client
+from app.accounts.browser_session import counted_sign_in, this_client
 from app.accounts.forms import NICKNAME_TAKEN, AccessTokenForm, SignInForm, SignUpForm
 from app.accounts.mailed_links import ask_to_sign_up
+from app.accounts.models import User
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.extensions import csrf
 from app.limits import rate_limits
@@ -17,14 +18,14 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.web import form_recovery
 from app.web.access import local_path, public, requested_cursor
+from app.web.answers import Answer
+from app.web.form_recovery import RecoveredForm
 from app.web.locale import reader_locale
 from app.web.proxy import client_network
-from app.web.throttling import retry_after, wait_sentence
+from app.web.throttling import refused
 
 bp = Blueprint("accounts", __name__)
 token_bp = Blueprint("access_tokens", __name__, url_prefix="/mypage/tokens")
-
-Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.get("/")
@@ -53,8 +54,7 @@ def sign_up() -> Answer:
         except service.NicknameTaken:
             form.nickname.errors = [NICKNAME_TAKEN]
         except RateLimited as error:
-            form.email.errors = [wait_sentence(error)]
-            return render_template("accounts/sign_up.html", form=form), 429, retry_after(error)
+            return refused(form.email, error, lambda: render_template("accounts/sign_up.html", form=form))
         else:
             browser_session.begin(user, remember=False)
             changes.send_confirmation(user.id, reader_locale())  # in development, into a file
@@ -68,47 +68,58 @@ def sign_in() -> Answer:
     form = SignInForm()
     if not form.is_submitted():
         return sign_in_page(form)
-    target = local_path(request.args.get("next"), default=url_for("notes.index"))
-    carried = form_recovery.carried_form(target)
     if form.validate():
         try:
             with counted_sign_in(form.email.data):
                 user = service.authenticate(form.email.data, form.password.data)
-                limit_sign_ins(user)
-            if user.passkey_after_password:
-                session[browser_session.SECOND_STEP] = tokens.start_second_step(user, remember=form.remember.data)
-                # 307: the browser posts the form again, so that the second step carries what it holds.
-                ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next") or None)
-                return redirect(ask_second_step, 307 if carried else 302)
-            browser_session.begin(user, remember=form.remember.data)
+                # Inside, so that a refusal counts as a failure: the hashes of a right password have a limit, too. No
+                # stranger has the password, so none takes these tokens and keeps the owner out.
+                rate_limits.take(rate_limits.SIGN_INS, user.id)
+            if not user.passkey_after_password:
+                return go_on(user, remember=form.remember.data)
+            session[browser_session.SECOND_STEP] = tokens.start_second_step(user, remember=form.remember.data)
+            # 307: the browser posts the form again, so that the second step carries what it holds.
+            ask_second_step = url_for("passkey_sign_in.ask_second_step", next=request.args.get("next") or None)
+            return redirect(ask_second_step, 307 if destination()[1] else 302)
         except service.WrongCredentials as error:
             key = current_app.config["SECRET_KEY"]
             events.sign_in_failed(error.user_id, form.email.data, this_client(), key)
             form.password.errors = [_("That email and password don't match.")]
         except RateLimited as error:
-            form.password.errors = [wait_sentence(error)]
-            return sign_in_page(form, carried), 429, retry_after(error)
-        else:
-            return form_recovery.offer(carried) if carried else redirect(target)
-    return sign_in_page(form, carried), 422
+            return refused(form.password, error, lambda: sign_in_page(form))
+    return sign_in_page(form), 422
+
+
+def destination() -> tuple[str, RecoveredForm | None]:
+    """Return where the reader was going, and the form that is carried there through the sign-in."""
+    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    return target, form_recovery.carried_form(target)
+
+
+def go_on(user: User, *, remember: bool) -> Answer:
+    """Sign this browser in, and lead the reader on. Raises: WrongCredentials, as `browser_session.begin`."""
+    target, carried = destination()
+    browser_session.begin(user, remember=remember)
+    return form_recovery.offer(carried) if carried else redirect(target)
 
 
 @bp.post("/sign-in/again")
 @public
 def sign_in_again() -> Answer:
     """Show sign-in for a form that was posted without a session. It carries the typed text and changes nothing."""
-    target = local_path(request.args.get("next"), default=url_for("notes.index"))
+    target, _carried = destination()
     form = form_recovery.posted_form(target)
     if form is None:
         return redirect(url_for("accounts.sign_in", next=target))
-    return sign_in_page(SignInForm(formdata=None), form)
+    return sign_in_page(SignInForm(formdata=None), kept=form)
 
 
 csrf.exempt(sign_in_again)  # its token belongs to the lost session
 
 
-def sign_in_page(form: SignInForm, carried: form_recovery.RecoveredForm | None = None) -> str:
-    return render_template("accounts/sign_in.html", form=form, kept=carried)
+def sign_in_page(form: SignInForm, kept: RecoveredForm | None = None, answered: FlaskForm | None = None) -> str:
+    """Render the page with the text that is carried on. `answered`: the answer of a passkey, with its error."""
+    return render_template("accounts/sign_in.html", form=form, kept=kept or destination()[1], refused=answered)
 
 
 @bp.post("/sign-out")

@@ -2,12 +2,10 @@
 
 What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
 
-The INSERT itself asks whether there is room, by the kept figure of what the person stores. Requests that run at the
-same moment do not see each other's rows, so the quota may be exceeded by no more than their number.
-
-The same INSERT is idempotent: with an idempotency key that a row of this person has, it stores nothing. A unique index
-decides, so also of two requests at once one alone stores. A key that is known to be used stores nothing either, so what
-was deleted since does not come back.
+The INSERT itself asks for room, by the kept figure of what the person stores. Requests that run at the same moment do
+not see each other's rows, so the quota may be exceeded by no more than their number. It is idempotent, too: with an
+idempotency key that a row of this person has, it stores nothing, as a unique index decides. A key that is known to be
+used stores nothing either, so what was deleted since does not come back.
 """
 
 from typing import Any

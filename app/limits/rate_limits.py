@@ -1,13 +1,11 @@
 """Rate limits: a token bucket for each limit and each person, address or account, in PostgreSQL.
 
 A bucket holds `capacity` tokens, and one comes back every `refill`. A request takes one; an empty bucket refuses it.
-
 What is stored is the one moment at which the bucket will be full again. A token moves it forward by `refill`, and a
-bucket that would be full later than `capacity` refills from now is empty. This is the generic cell rate algorithm: a
-token bucket in one column and one statement, which no two requests at once can pass together.
+bucket that would be full later than `capacity` refills from now is empty (generic cell rate algorithm): one column and
+one statement, which no two requests at once can pass together.
 
-- A refused try changes nothing. A client that keeps trying gets the next token when it comes back, like anybody else,
-  so nobody is locked out for longer than one refill, and nobody for ever.
+- A refused try changes nothing, so nobody is locked out for longer than one refill.
 - Each take is a transaction of its own. A rollback of the request gives no token back.
 - When the database does not answer, the limits fail closed: the request ends in a 503, as its own statements would.
 - The table holds keyed hashes (HMAC) of names, never an email address or an IP address.
@@ -43,7 +41,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 # These count failures only: the token is taken before the password is checked, and given back when it was right.
 # In an hour 10 + 100 guesses at an account reach its hash, from however many addresses (Warehouse: 10 in 5 minutes).
 SIGN_IN_BY_ACCOUNT = Limit("sign-in-by-account", 10, HOUR / 100)
-SIGN_IN_BY_DEVICE = Limit("sign-in-by-device", 10, HOUR / 100)  # a browser that signed in before, device_cookies.py
+SIGN_IN_BY_DEVICE = Limit("sign-in-by-device", 10, HOUR / 100)  # a browser that signed in before
 SIGN_IN_BY_ADDRESS = Limit("sign-in-by-address", 20, 5 * MINUTE / 20)  # Warehouse: 10 in 5 minutes; twice that for NAT
 # Right answers are limited too, because each writes rows and a password costs a hash. Strangers have none.
 SIGN_INS = Limit("sign-ins", 30, MINUTE)  # of an account, by the right password

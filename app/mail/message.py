@@ -1,7 +1,7 @@
 """Email: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/mail/smtp.py).
 
-Only jobs send. They are deferred by `later` in the transaction of the row that they are about, and retried with
-exponential backoff while the server does not take the letter (`MailUnavailable`).
+Only jobs send. `later` defers them in the transaction of the row that they are about, and they are retried while the
+server does not take the letter (`MailUnavailable`).
 
 No text of a user stands in a letter: a nickname such as "win a prize at evil.example" would be spam in our name.
 """
@@ -39,8 +39,8 @@ ENCODED_WORD = re.compile(r"=\?.*\?=")
 class Letter:
     subject: str
     paragraphs: Sequence[str]  # plain sentences
-    link: str | None = None  # that the reader is asked to open; None of a letter that only tells something
-    action: str = ""  # what the link does, as words on a button
+    link: str  # that the reader is asked to open
+    action: str  # what the link does, as words on a button
 
 
 def is_enabled() -> bool:
@@ -74,14 +74,10 @@ def link(endpoint: str, **values: str) -> str:
 
 
 def send(address: str, letter: Letter, tag: str = "") -> bool:
-    """Send a letter to one address. One that is refused for good is logged, not raised.
+    """Send a letter to one address, in the language that the caller has set (`force_locale`).
 
-    A worker has no reader whose language is current, so the caller sets it (`force_locale`).
-
-    The tag comes back in a header if the letter does (app/accounts/bounces.py).
-
-    Returns:
-        False when the server says that mail to this address will never arrive.
+    The tag comes back in a header if the letter does (app/accounts/bounces.py). A letter that is refused for good is
+    logged, not raised. Return False when the server says that mail to this address will never arrive.
 
     Raises:
         MailUnavailable: it was not sent, and the next try may succeed; or it was and the server's answer was lost.
@@ -120,10 +116,7 @@ def compose(address: str, letter: Letter) -> EmailMessage:
 
 
 def _recipient(address: str) -> Address:
-    """Return the address as a header takes it, with the domain in ASCII (IDNA).
-
-    It is parsed again, so that only one address can come into a header, whatever the row holds (header injection).
-    """
+    """Parse the address, so that only one can come into a header, whatever the row holds (header injection)."""
     try:
         parsed = validate_email(address, check_deliverability=False)
         recipient = Address(username=parsed.local_part, domain=parsed.ascii_domain)
@@ -135,19 +128,16 @@ def _recipient(address: str) -> Address:
 
 
 def _is_literal(message: EmailMessage, recipient: Address) -> bool:
-    """Compare the header To with the address letter by letter, as it goes over the wire.
-
-    The library decodes, and may fold a long line, so what it writes is compared and not what it was given.
-    """
+    """Compare the header To with the address as it goes over the wire: the library decodes what it is given."""
     written = message["To"].fold(policy=message.policy)
     return "".join(written.split()) == f"To:{recipient.addr_spec}"
 
 
-def _write_down(message: EmailMessage, link: str | None) -> None:
+def _write_down(message: EmailMessage, link: str) -> None:
     """Write a file, and log the link, in development."""
     folder = current_app.config["MAIL_FOLDER"]
     folder.mkdir(parents=True, exist_ok=True)
     name = str(message["Message-ID"]).partition("@")[0].strip("<")  # begins with the time
     file = folder / f"{name}.eml"
     file.write_bytes(bytes(message))
-    log.info("mail: %s %s", file, link or "")
+    log.info("mail: %s %s", file, link)

@@ -12,7 +12,6 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import Field
 
 from app import time_zones
 from app.accounts import browser_session, changes, service
@@ -28,21 +27,19 @@ from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
 from app.photos.forms import PhotoForm
 from app.web.access import local_path, public
-from app.web.answers import go_to, refusal
+from app.web.answers import Answer, go_to, refusal
 from app.web.cookies import keep
 from app.web.errors import wants_json
 from app.web.form_recovery import recovers
 from app.web.locale import browser_locale, reader, reader_locale, today
 from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
-from app.web.throttling import retry_after, wait_sentence
+from app.web.throttling import refused
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
 preferences = Blueprint("preferences", __name__)
 
 CHOICES = {"language": ("ko", "en"), "theme": ("auto", "light", "dark"), "shortcuts": ("on", "off")}
-
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.get("")
@@ -70,7 +67,7 @@ def put_photo() -> Answer:
         except RateLimited as error:
             if wants_json():
                 raise
-            return refused_page(form, form.photo, error)
+            return refused(form.photo, error, lambda: edit_page(form))
         except PhotoRejected as error:
             form.refuse(error)
         else:
@@ -128,7 +125,8 @@ def change_password() -> Answer:
             current, new = form.current_password.data, form.new_password.data
             user = changes.change_password(current_user.id, current, new, reader_locale(), this_client())
     except (WrongPassword, RateLimited) as error:
-        return refused_page(form, form.current_password, error, _("This isn't your current password."))
+        wrong = {WrongPassword: _("This isn't your current password.")}
+        return refused(form.current_password, error, lambda: edit_page(form), wrong)
     browser_session.renew(user)
     flash(_("Your password was changed, and other devices were signed out."))
     return redirect(url_for("mypage.index"))
@@ -151,7 +149,8 @@ def change_email() -> Answer:
             typed, new = form.password_for_email.data, form.new_email.data
             changes.ask_to_change_email(current_user.id, typed, new, reader_locale(), this_client())
     except (WrongPassword, RateLimited) as error:
-        return refused_page(form, form.password_for_email, error, _("This isn't your password."))
+        wrong = {WrongPassword: _("This isn't your password.")}
+        return refused(form.password_for_email, error, lambda: edit_page(form), wrong)
     flash(_("We've sent a link to your new address."))
     return redirect(url_for("mypage.index"))
 
@@ -165,22 +164,14 @@ def delete_account() -> Answer:
         with counted_password(current_user.id):
             changes.delete_account(current_user.id, form.password.data, this_client())
     except (WrongPassword, RateLimited) as error:
-        return refused_page(form, form.password, error, _("This isn't your password."))
+        wrong = {WrongPassword: _("This isn't your password.")}
+        return refused(form.password, error, lambda: edit_page(form), wrong)
     browser_session.sign_out()
     flash(_("Your account and everything in it were deleted."))
     return redirect(url_for("accounts.landing"))
 
 
-def refused_page(form: FlaskForm, field: Field, error: WrongPassword | RateLimited, sentence: str = "") -> Answer:
-    """Render the page with a sentence at the field; that of a rate limit says when to try again."""
-    if isinstance(error, RateLimited):
-        field.errors = [wait_sentence(error)]
-        return edit_page(form), 429, retry_after(error)
-    field.errors = [sentence]
-    return edit_page(form), 422
-
-
-def edit_page(refused: FlaskForm | None = None) -> str:
+def edit_page(refused_form: FlaskForm | None = None) -> str:
     """Render the page with its forms. The refused one keeps the typed text and says why."""
     settings_form = SettingsForm(
         formdata=None, language=current_user.language or "", time_zone=current_user.time_zone or ""
@@ -193,13 +184,11 @@ def edit_page(refused: FlaskForm | None = None) -> str:
         "settings_form": settings_form,
         "deletion_form": DeletionForm(formdata=None),
     }
-    for name, form in forms.items():
-        if type(form) is type(refused):
-            forms[name] = refused
+    forms |= {name: refused_form for name, form in forms.items() if type(form) is type(refused_form)}
     return render_template(
         "mypage/edit.html",
         **forms,
-        refused=refused,
+        refused=refused_form,
         zones=time_zones.of_no_region(settings_form.time_zone.data),
         regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
     )

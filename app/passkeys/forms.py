@@ -8,23 +8,24 @@ from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from app.accounts.forms import name_field
-from app.passkeys.ceremonies import MAX_ANSWER, PasskeyRefused
-from app.passkeys.service import ChallengeExpired, LastPasskey, NoPasskey, PasskeyCopied, PasskeyTaken, TooManyPasskeys
-from app.passkeys.two_step import NotTurnedOn, WrongRecoveryCode
+from app.passkeys import service, two_step
+from app.passkeys.service import MAX_ANSWER, PasskeyCopied, PasskeyRefused
 from app.web.fields import at_most, no_control_characters, normalize, strip
 
 CODE_LENGTH = 40  # what is typed, with spaces and hyphens
 
 SENTENCES = {
-    ChallengeExpired: _("That took too long, or it was sent twice. Try again."),
+    service.ChallengeExpired: _("That took too long, or it was sent twice. Try again."),
     PasskeyRefused: _("This passkey doesn't work here. Try another way."),
     PasskeyCopied: _("This passkey looks like a copy, so we don't accept it. Use another one, and remove this one."),
-    PasskeyTaken: _("This passkey is already in use. Create a new one."),
-    TooManyPasskeys: _("You've reached the limit for passkeys. Remove one first."),
-    NoPasskey: _("Add a passkey first."),
-    LastPasskey: _("This is your last passkey, and two-step sign-in needs one. Turn off two-step sign-in first."),
-    NotTurnedOn: _("Recovery codes are for two-step sign-in. Turn it on first."),
-    WrongRecoveryCode: _("This isn't one of your unused recovery codes. Check it, or use another one."),
+    service.PasskeyTaken: _("This passkey is already in use. Create a new one."),
+    service.TooManyPasskeys: _("You've reached the limit for passkeys. Remove one first."),
+    service.NoPasskey: _("Add a passkey first."),
+    service.LastPasskey: _(
+        "This is your last passkey, and two-step sign-in needs one. Turn off two-step sign-in first."
+    ),
+    two_step.NotTurnedOn: _("Recovery codes are for two-step sign-in. Turn it on first."),
+    two_step.WrongRecoveryCode: _("This isn't one of your unused recovery codes. Check it, or use another one."),
 }
 
 

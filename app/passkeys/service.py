@@ -6,33 +6,44 @@ browser's signed session cookie, so that it serves this browser alone.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required
-from app.database_errors import violated_constraint
 from app.extensions import db, read
-from app.passkeys import ceremonies
-from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
+from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
+from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 CHALLENGE_LENGTH = 32  # bytes
+MAX_ANSWER = 16_000  # characters; without attestation a real one has 1,000
 
 # Purposes. An answer that was given to confirm something must not sign in another browser, so each has its own.
 REGISTER = "register"
 SIGN_IN = "sign_in"
 SECOND_STEP = "second_step"
 CONFIRM = "confirm"
+
+
+class RelyingParty(NamedTuple):
+    """This site, as WebAuthn names it."""
+
+    id: str  # a host name. A passkey works for this one alone, which is why it cannot be phished.
+    origin: str  # scheme, host and port of the pages that ask for passkeys
+
+
+class PasskeyRefused(Exception):
+    """The answer is malformed or not true, or no account has this passkey. Its text is for the log alone."""
 
 
 class PasskeyNotFound(Exception):
@@ -123,24 +134,28 @@ def overview(user_id: int) -> Overview:
 
 def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str) -> tuple[int, dict[str, Any]]:
     """Return the id of a new challenge, and what to ask the browser. Raises: TooManyPasskeys, AccountGone."""
+    from app.passkeys import ceremonies
+
     known = db.session.execute(_KNOWN, {"user_id": user_id}).all()
     if len(known) >= MOST:
         raise TooManyPasskeys
-    handle = known[0].user_handle if known else secrets.token_bytes(HANDLE_LENGTH)
+    handle = known[0][-1] if known else secrets.token_bytes(HANDLE_LENGTH)
     challenge_id, value = draw_challenge(REGISTER, user_id, handle)
-    devices = [(row.credential_id, row.transports) for row in known]
-    return challenge_id, ceremonies.registration_options(party, value, handle, email, nickname, devices)
+    return challenge_id, ceremonies.registration_options(party.id, value, handle, email, nickname, known)
 
 
 def add_passkey(
     party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: Client
-) -> int:
-    """Store the passkey that a browser has made, and return its id.
+) -> None:
+    """Store the passkey that a browser has made.
 
     Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken, TooManyPasskeys, AccountGone. No passkey was stored.
     """
+    from app.passkeys import ceremonies
+
     value, user_handle = use_challenge(challenge_id, REGISTER, user_id)
-    made, transports = ceremonies.verify_registration(party, value, answer)
+    with refusing(answer):
+        made, transports = ceremonies.verify_registration(*party, value, answer)
     lock_user(user_id)  # so that no two passkeys at once are the twentieth
     count = db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)) or 0
     if count >= MOST:
@@ -157,16 +172,11 @@ def add_passkey(
         backed_up=made.credential_backed_up,
     )
     db.session.add(passkey)
-    try:
+    # Even if it belongs to another account: the page must not reveal whose it is.
+    with owner_required(uq_passkeys_credential_id=PasskeyTaken):
         db.session.flush()
-        events.record(user_id, EventKind.PASSKEY_ADDED, client)
-        db.session.commit()
-    except IntegrityError as error:
-        db.session.rollback()
-        if violated_constraint(error) != "uq_passkeys_credential_id":
-            raise
-        raise PasskeyTaken from error  # even if it belongs to another account: the page must not reveal whose it is
-    return passkey.id
+    events.record(user_id, EventKind.PASSKEY_ADDED, client)
+    db.session.commit()
 
 
 def get_name(user_id: int, passkey_id: int) -> str:
@@ -203,10 +213,11 @@ def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
 
 def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None) -> tuple[int, dict[str, Any]]:
     """Return the id of a new challenge, and what to ask. Without `user_id` anybody may answer. Raises: AccountGone."""
+    from app.passkeys import ceremonies
+
     challenge_id, value = draw_challenge(purpose, user_id)
-    rows = db.session.execute(_KNOWN, {"user_id": user_id}).all() if user_id else []
-    known = [(row.credential_id, row.transports) for row in rows]
-    return challenge_id, ceremonies.authentication_options(party, value, known)
+    known = db.session.execute(_KNOWN, {"user_id": user_id}).all() if user_id else []
+    return challenge_id, ceremonies.authentication_options(party.id, value, known)
 
 
 def authenticate(
@@ -216,8 +227,11 @@ def authenticate(
 
     That of a deleted account is unknown. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
     """
+    from app.passkeys import ceremonies
+
     value, _handle = use_challenge(challenge_id, purpose, user_id)
-    credential = ceremonies.parse_authentication(answer)
+    with refusing(answer):
+        credential = ceremonies.parse_authentication(answer)
     passkey = db.session.scalar(_BY_CREDENTIAL, {"credential_id": credential.raw_id})
     if passkey is None or user_id not in (None, passkey.user_id):
         raise PasskeyRefused("unknown")
@@ -225,7 +239,8 @@ def authenticate(
     is_left_out = not handle and user_id is not None  # as a device may that was asked for this passkey
     if handle != passkey.user_handle and not is_left_out:
         raise PasskeyRefused("user handle")
-    verified = ceremonies.verify_authentication(party, value, credential, passkey.public_key)
+    with refusing(answer):
+        verified = ceremonies.verify_authentication(*party, value, credential, passkey.public_key)
     counted = {"count": verified.new_sign_count, "is_backed_up": verified.credential_backed_up}
     if db.session.scalar(_COUNT_ON, {"passkey_id": passkey.id, **counted}) is None:
         db.session.rollback()
@@ -235,6 +250,17 @@ def authenticate(
     if user is None:
         raise PasskeyRefused("unknown")
     return user
+
+
+@contextmanager
+def refusing(answer: str) -> Iterator[None]:
+    """Refuse an answer that is too long, or that makes the library raise, whatever that is (ceremonies.py)."""
+    if len(answer) > MAX_ANSWER:
+        raise PasskeyRefused("too long")
+    try:
+        yield
+    except Exception as error:
+        raise PasskeyRefused(f"{type(error).__name__}: {error}"[:200]) from error
 
 
 def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes | None = None) -> tuple[int, bytes]:
@@ -261,3 +287,8 @@ def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = 
     if row is None:
         raise ChallengeExpired
     return row.challenge, row.user_handle
+
+
+@nightly("passkeys.purge_expired_challenges")
+def purge_expired_challenges(timestamp: int) -> None:
+    purge(Challenge, Challenge.expires_at <= func.now())

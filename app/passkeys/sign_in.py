@@ -9,15 +9,12 @@ localhost and none at 127.0.0.1.
 """
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
-from wtforms import Field
 
 from app.accounts import browser_session, events, tokens
 from app.accounts.browser_session import counted, this_client
@@ -25,23 +22,21 @@ from app.accounts.forms import SignInForm
 from app.accounts.models import EventKind, User
 from app.accounts.recent_sign_in import PasskeyNotAccepted
 from app.accounts.tokens import SecondStepExpired
+from app.accounts.views import destination, go_on, sign_in_page
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.passkeys import service, two_step
-from app.passkeys.ceremonies import PasskeyRefused, RelyingParty
-from app.passkeys.forms import AnswerForm, RecoveryCodeForm, sentence_of
-from app.passkeys.service import ChallengeExpired, PasskeyCopied
+from app.passkeys.forms import SENTENCES, AnswerForm, RecoveryCodeForm, sentence_of
+from app.passkeys.service import ChallengeExpired, PasskeyCopied, PasskeyRefused, RelyingParty
 from app.passkeys.two_step import WrongRecoveryCode
-from app.web import form_recovery
-from app.web.access import local_path, public
+from app.web.access import public
+from app.web.answers import Answer
 from app.web.errors import settle_reader
 from app.web.proxy import client_address, client_network, own_origin, parse_address
-from app.web.throttling import retry_after, wait_sentence
+from app.web.throttling import refused
 
 log = logging.getLogger(__name__)
 bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")
-
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 PORTS = {"http": 80, "https": 443}  # which an origin does not name
 
@@ -95,12 +90,12 @@ def sign_in() -> Answer:
     """Sign in whose passkey it is. It is two factors, so no second step follows."""
     form = AnswerForm()
     if not form.validate():
-        return sign_in_page(form), 422
+        return refused_sign_in_page(form), 422
     try:
         user = answered(service.SIGN_IN, form.credential.data)
     except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
-        return refused(form.credential, error, partial(sign_in_page, form))
-    return signed_in(user, remember=form.remember.data)
+        return refused(form.credential, error, lambda: refused_sign_in_page(form), SENTENCES)
+    return go_on(user, remember=form.remember.data)
 
 
 @bp.route("/second-step", methods=["GET", "POST"])
@@ -128,9 +123,9 @@ def take_second_step() -> Answer:
     try:
         answered(service.SECOND_STEP, form.credential.data, user_id)
     except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
-        return refused(form.credential, error, partial(second_step_page, form))
+        return refused(form.credential, error, lambda: second_step_page(form), SENTENCES)
     pending = two_step.sign_in_with_passkey(token)
-    return signed_in(pending.user, remember=pending.remember)
+    return go_on(pending.user, remember=pending.remember)
 
 
 @bp.post("/second-step/recovery-code")
@@ -147,8 +142,8 @@ def take_second_step_with_code() -> Answer:
     except (WrongRecoveryCode, RateLimited) as error:
         if isinstance(error, WrongRecoveryCode):
             events.refused(user_id, EventKind.RECOVERY_CODE_REFUSED, this_client())
-        return refused(form.code, error, partial(second_step_page, form))
-    return signed_in(pending.user, remember=pending.remember)
+        return refused(form.code, error, lambda: second_step_page(form), SENTENCES)
+    return go_on(pending.user, remember=pending.remember)
 
 
 @bp.post("/confirm/passkey/options")
@@ -195,38 +190,14 @@ def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
     return user
 
 
-def refused(field: Field, error: Exception, page: Callable[[], str]) -> Answer:
-    """Return the page with the sentence of an error at a field."""
-    if isinstance(error, RateLimited):
-        field.errors = [wait_sentence(error)]
-        return page(), 429, retry_after(error)
-    field.errors = [sentence_of(error)]
-    return page(), 422
-
-
-def signed_in(user: User, *, remember: bool) -> Answer:
-    target = local_path(request.args.get("next"), default=url_for("notes.index"))
-    carried = form_recovery.carried_form(target)
-    browser_session.begin(user, remember=remember)
-    return form_recovery.offer(carried) if carried else redirect(target)
-
-
-def sign_in_page(refused: AnswerForm) -> str:
-    form = SignInForm(formdata=None, remember=refused.remember.data)
-    carried = form_recovery.carried_form(local_path(request.args.get("next"), default=url_for("notes.index")))
-    return render_template("accounts/sign_in.html", form=form, kept=carried, refused=refused)
+def refused_sign_in_page(refused: AnswerForm) -> str:
+    return sign_in_page(SignInForm(formdata=None, remember=refused.remember.data), answered=refused)
 
 
 def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
-    target = local_path(request.args.get("next"), default=url_for("notes.index"))
     code_form = form if isinstance(form, RecoveryCodeForm) else RecoveryCodeForm(formdata=None)
-    return render_template(
-        "passkeys/second_step.html",
-        form=code_form,
-        refused=form,
-        next=request.args.get("next") or None,
-        kept=form_recovery.carried_form(target),
-    )
+    next_page, kept = request.args.get("next") or None, destination()[1]
+    return render_template("passkeys/second_step.html", form=code_form, refused=form, next=next_page, kept=kept)
 
 
 def pending_token() -> str:

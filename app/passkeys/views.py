@@ -14,18 +14,16 @@ from app.accounts.events import Client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.limits import rate_limits
 from app.passkeys import service, two_step
-from app.passkeys.ceremonies import PasskeyRefused
 from app.passkeys.forms import NameForm, PasskeyForm, sentence_of
-from app.passkeys.service import REGISTER, ChallengeExpired
+from app.passkeys.service import REGISTER, ChallengeExpired, PasskeyRefused
 from app.passkeys.sign_in import cookie_key, place_for_passkeys, relying_party, relying_party_or_404
+from app.web.answers import Answer
 from app.web.errors import show_error
 from app.web.proxy import client_network
 
 bp = Blueprint("passkeys", __name__, url_prefix="/mypage/passkeys")
 
 PAGE = "passkeys.index"  # the forms stand on it
-
-Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]
 
 
 @bp.errorhandler(service.PasskeyNotFound)

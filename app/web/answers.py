@@ -9,6 +9,8 @@ from werkzeug.wrappers import Response
 
 from app.web.errors import SENTENCES, error_response, wants_json
 
+Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]  # of a view
+
 DRAFT_COOKIE = "accepted"  # not HttpOnly: js/draft.js reads and removes it; it holds the form's name, nothing secret
 DRAFT_SECONDS = 600  # the next page with a draft reads the cookie
 

@@ -1,18 +1,22 @@
 """Answer a rate limit (429) or a quota (422): when to try again, and the text that was typed."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask
 from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
+from wtforms import Field
 
 from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.limits.rate_limits import RateLimited, Standing
 from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
+from app.web.answers import Answer
 from app.web.errors import SENTENCES, error_response
 from app.web.formats import duration, number
 
@@ -45,6 +49,17 @@ def show_quota_reached(error: QuotaReached) -> Response:
     if form := form_recovery.posted_form():
         return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
     return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
+
+
+def refused(
+    field: Field, error: Exception, page: Callable[[], str], sentences: Mapping[Any, str] | None = None
+) -> Answer:
+    """Return the page with the sentence of an error at the field; that of a rate limit says when to try again."""
+    if isinstance(error, RateLimited):
+        field.errors = [wait_sentence(error)]
+        return page(), 429, retry_after(error)
+    field.errors = [str((sentences or {})[type(error)])]
+    return page(), 422
 
 
 def retry_after(error: RateLimited) -> dict[str, str]:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from app.accounts import service as accounts
 from app.accounts import sessions
-from app.accounts.browser_session import browser_and_system
+from app.accounts.browser_session import device_name
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
 from tests.accounts.conftest import add_sessions
@@ -27,24 +27,24 @@ ANDROID = f"Mozilla/5.0 (Linux; Android 10; K) {WEBKIT}"
 IPHONE = f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {IOS}"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 USER_AGENTS = {
-    WINDOWS: ("Chrome", "Windows"),
-    f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/140.0.0.0 Safari/537.36": ("Chrome", "ChromeOS"),
-    f"{ANDROID} Chrome/140.0.0.0 Mobile Safari/537.36": ("Chrome", "Android"),
-    f"{IPHONE} CriOS/140.0.7339.39 Mobile/15E148 Safari/604.1": ("Chrome", "iPhone"),
-    f"{MAC} {IOS} Version/18.6 Safari/605.1.15": ("Safari", "macOS"),
-    f"Mozilla/5.0 (iPad; CPU OS 16_7 like Mac OS X) {IOS} Version/16.6 Mobile/15E148 Safari/604.1": ("Safari", "iPad"),
-    "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0": ("Firefox", "Linux"),
-    f"{IPHONE} FxiOS/143.0 Mobile/15E148 Safari/605.1.15": ("Firefox", "iPhone"),
-    f"{WINDOWS} Edg/140.0.0.0": ("Edge", "Windows"),
-    f"{WINDOWS} Whale/4.33.325.17": ("Whale", "Windows"),
-    f"{ANDROID} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36": ("Samsung Internet", "Android"),
-    f"{ANDROID} Version/4.0 Chrome/139.0 Mobile Safari/537.36;KAKAOTALK 2511050": ("KakaoTalk", "Android"),
-    f"{IPHONE} Mobile/15E148 NAVER(inapp; search; 1100)": ("NAVER", "iPhone"),
-    f"{MAC} {WEBKIT} Chrome/139 OPR/124": ("Opera", "macOS"),
-    "curl/8.5.0": ("curl", None),
-    "Mozilla/5.0 (Windows NT 10.0) Something/1.0": (None, "Windows"),
-    "Mozilla/5.0": (None, None),
-    "": (None, None),
+    WINDOWS: "Chrome on Windows",
+    f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/140.0.0.0 Safari/537.36": "Chrome on ChromeOS",
+    f"{ANDROID} Chrome/140.0.0.0 Mobile Safari/537.36": "Chrome on Android",
+    f"{IPHONE} CriOS/140.0.7339.39 Mobile/15E148 Safari/604.1": "Chrome on iPhone",
+    f"{MAC} {IOS} Version/18.6 Safari/605.1.15": "Safari on macOS",
+    f"Mozilla/5.0 (iPad; CPU OS 16_7 like Mac OS X) {IOS} Version/16.6 Mobile/15E148 Safari/604.1": "Safari on iPad",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0": "Firefox on Linux",
+    f"{IPHONE} FxiOS/143.0 Mobile/15E148 Safari/605.1.15": "Firefox on iPhone",
+    f"{WINDOWS} Edg/140.0.0.0": "Edge on Windows",
+    f"{WINDOWS} Whale/4.33.325.17": "Whale on Windows",
+    f"{ANDROID} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36": "Samsung Internet on Android",
+    f"{ANDROID} Version/4.0 Chrome/139.0 Mobile Safari/537.36;KAKAOTALK 2511050": "KakaoTalk on Android",
+    f"{IPHONE} Mobile/15E148 NAVER(inapp; search; 1100)": "NAVER on iPhone",
+    f"{MAC} {WEBKIT} Chrome/139 OPR/124": "Opera on macOS",
+    "curl/8.5.0": "curl",
+    "Mozilla/5.0 (Windows NT 10.0) Something/1.0": "Windows",
+    "Mozilla/5.0": None,
+    "": None,
 }
 
 
@@ -265,5 +265,6 @@ def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all
     assert db.session.scalars(select(AccountEvent.kind)).all() == ["sign_in", "sign_in"]
 
 
-def test_browser_and_system_are_parsed_from_the_user_agent() -> None:
-    assert {agent: browser_and_system(agent) for agent in USER_AGENTS} == USER_AGENTS
+def test_a_device_is_named_by_its_user_agent(app: Flask) -> None:
+    with app.test_request_context():
+        assert {agent: device_name(agent) for agent in USER_AGENTS} == USER_AGENTS

@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.passkeys import service, two_step
-from app.passkeys.ceremonies import RelyingParty
+from app.passkeys.service import RelyingParty
 from tests.conftest import CLIENT
 from tests.passkeys.authenticator import ORIGIN, Authenticator
 

@@ -11,10 +11,9 @@ from webauthn.helpers import base64url_to_bytes
 from app.accounts.models import AccountEvent, EventKind, User
 from app.extensions import db
 from app.limits import rate_limits
-from app.passkeys import service, tasks
-from app.passkeys.ceremonies import PasskeyRefused
+from app.passkeys import service
 from app.passkeys.models import Challenge, Passkey
-from app.passkeys.service import ChallengeExpired
+from app.passkeys.service import ChallengeExpired, PasskeyRefused
 from tests.accounts.conftest import use_up
 from tests.conftest import CLIENT, browser_of
 from tests.database import row_counts
@@ -200,7 +199,7 @@ def test_expired_challenges_are_purged_and_others_stay(app: Flask, alice: User) 
     service.draw_challenge(service.SIGN_IN)
     db.session.execute(db.update(Challenge).values(expires_at=db.func.now()))
     kept, _value = service.draw_challenge(service.CONFIRM, alice.id)
-    tasks.purge_expired_challenges(0)
+    service.purge_expired_challenges(0)
     assert list(db.session.scalars(select(Challenge.id))) == [kept]
 
 
