@@ -16,6 +16,7 @@ from app.jobs.queue import queue
 from app.notes import service
 from app.notes import tasks as note_tasks
 from app.notes.models import Note
+from app.passkeys import service as passkeys
 from app.todos import tasks as todo_tasks
 from app.wordcounts import tasks as wordcount_tasks
 from tests.conftest import PASSWORD
@@ -39,6 +40,26 @@ PURGES = [
     Purge(
         account_tasks.purge_old_events, None, "ix_account_events_created_at",
         "account_events", "kind, user_agent, created_at", "'sign_in', ''", "now() - interval '90 days'",
+    ),
+    Purge(
+        account_tasks.purge_expired_tokens, None, "ix_account_tokens_expires_at",
+        "account_tokens", "purpose, email, expires_at", "'reset_password', ''", "now() - interval '1 day'",
+    ),
+    Purge(
+        account_tasks.purge_expired_tokens, None, "ix_access_tokens_expires_at",
+        "access_tokens", "token_hash, name, scopes, expires_at", "random()::text, '', '{}'::text[]", "now()",
+    ),
+    Purge(
+        account_tasks.purge_expired_tokens, None, "ix_notices_created_at",
+        "notices", "kind, email, created_at", "'', ''", "now() - interval '30 days'",
+    ),
+    Purge(
+        account_tasks.purge_pending_sign_ins, None, "ix_pending_sign_ins_expires_at",
+        "pending_sign_ins", "token_hash, password_mark, remember, expires_at", "random()::text, '', true", "now()",
+    ),
+    Purge(
+        passkeys.purge_expired_challenges, None, "ix_passkey_challenges_expires_at",
+        "passkey_challenges", "challenge, purpose, expires_at", "''::bytea, ''", "now()",
     ),
     Purge(
         note_tasks.purge_deleted, "notes.remove_forgotten", "ix_notes_deleted_at",
@@ -90,7 +111,7 @@ def test_a_purge_deletes_in_batches_and_uses_an_index(
     statements: list[tuple[str, Any, int]] = []
 
     def note(_connection: object, cursor: Any, statement: str, parameters: object, *_rest: object) -> None:
-        if "DELETE" in statement:
+        if f"DELETE FROM {purge.table}" in statement:
             statements.append((statement, parameters, cursor.rowcount))
 
     connection = db.session.connection()

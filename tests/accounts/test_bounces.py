@@ -22,6 +22,7 @@ from tests.visitor import Visitor
 ALICE = "alice@example.com"
 COMES_BACK = "Our email to you bounces"
 REFUSED = "550 5.1.1 no such user"
+NO_REPORT = bytes(range(256)) * 100
 
 
 def is_noted() -> bool:
@@ -147,48 +148,36 @@ def test_a_report_that_a_stranger_wrote_or_of_something_else_changes_nothing(
     for forged in ["", "1", *(f"{alice.id}{end}" for end in own), f"{'9' * 30}.{'0' * 32}", "-1.x"]:
         assert "it is not about a mail of ours" in pipe(app, report("postfix", forged)), forged
     assert "may still be" in pipe(app, report("postfix", tag(post, client), "delayed", "4.4.1"))
-    assert "not a delivery status notification" in pipe(app, MALFORMED["bytes"])
+    assert "not a delivery status notification" in pipe(app, NO_REPORT)
     assert not is_noted()
 
 
-def test_the_tag_of_an_address_that_the_account_had_before_is_worth_nothing(
-    post: Post, app: Flask, client: Visitor, alice: User
-) -> None:
-    old = tag(post, client)
-    db.session.execute(update(User).values(email="new@example.com"))
-    db.session.commit()
-    assert "Nothing was noted" in pipe(app, report("gmail", old))
-    assert not is_noted()
-
-
-def test_a_report_that_comes_after_the_secret_key_was_changed_counts(
+def test_a_tag_counts_after_the_secret_key_was_changed_and_not_after_the_address_was(
     post: Post, app: Flask, client: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_before = tag(post, client)
     monkeypatch.setitem(app.config, "SECRET_KEY_FALLBACKS", [app.config["SECRET_KEY"]])
     monkeypatch.setitem(app.config, "SECRET_KEY", "k" * 40)
     assert "Noted" in pipe(app, report("postfix", of_before))
+    db.session.execute(update(User).values(email="new@example.com", email_refused_at=None))
+    db.session.commit()
+    assert "Nothing was noted" in pipe(app, report("gmail", of_before))
+    assert not is_noted()
 
 
-MALFORMED = {
-    "nothing": b"",
-    "text": b"Subject: hello\r\n\r\nfailed 5.1.1",
-    "bytes": bytes(range(256)) * 100,
-    "zeros": b"\0" * 1000,
-    "no boundary": b"Content-Type: multipart/report\r\n\r\nAction: failed\r\nStatus: 5.1.1",
-    "nested": b"".join(
-        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (depth, depth) for depth in range(5000)
-    ),
-    "messages in messages": b"Content-Type: message/rfc822\r\n\r\n" * 5000,
-    "a header of 900 kB": b"X: " + b"a " * 450_000,
-    "charset": b'Content-Type: text/plain; charset="no-such"\r\n\r\nx',
-}
-
-
-@pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_report_is_refused(raw: bytes) -> None:
-    with pytest.raises(NotAReport):
-        read_report(raw)
+def test_what_is_no_report_is_refused() -> None:
+    inner = b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n'
+    for raw in (
+        b"",
+        NO_REPORT,
+        b"Content-Type: multipart/report\r\n\r\nAction: failed\r\nStatus: 5.1.1",  # without a boundary
+        b"".join(inner % (depth, depth) for depth in range(5000)),
+        b"Content-Type: message/rfc822\r\n\r\n" * 5000,
+        b"X: " + b"a " * 450_000,
+        b'Content-Type: text/plain; charset="no-such"\r\n\r\nx',
+    ):
+        with pytest.raises(NotAReport):
+            read_report(raw)
 
 
 def test_a_report_that_is_cut_off_anywhere_is_read_or_refused() -> None:

@@ -273,7 +273,8 @@ def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scen
     refused = scene.laptop.post(
         f"{PASSKEYS}/options", data={"csrf_token": scene.laptop.csrf_token()}, headers={"Accept": "application/json"}
     )
-    assert (refused.status_code, rows(Challenge)) == (403, 0)
+    assert (refused.status_code, refused.mimetype, rows(Challenge)) == (403, "application/problem+json", 0)
+    assert b"To continue, enter your password again." in refused.data
     asked = scene.laptop.submit(PASSKEYS, name=TYPED, credential="", begin="").text
     begun = LexborHTMLParser(confirm(scene, asked, password=PASSWORD).text)
     assert begun.css_matches("button[data-passkey=create][data-begins]")

@@ -10,7 +10,7 @@ from flask import Flask
 from procrastinate.jobs import Job
 from sqlalchemy import func, select, text, update
 
-from app.accounts import letters, tasks, tokens
+from app.accounts import tasks, tokens
 from app.accounts.models import Notice, User
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS, queue
@@ -192,18 +192,6 @@ def test_without_mail_no_notice_is_stored(signed_in: Visitor, alice: User) -> No
     change_password(signed_in)
     assert queued() == []
     assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
-
-
-def test_notices_that_could_not_be_sent_are_purged_and_others_stay(post: Post, app: Flask, alice: User) -> None:
-    with app.app_context():
-        for _ in range(2):
-            letters.tell(alice, "password_changed", "en")
-        db.session.commit()
-        oldest = select(func.min(Notice.id)).scalar_subquery()
-        long_ago = func.now() - letters.KEPT - timedelta(seconds=1)
-        db.session.execute(update(Notice).where(Notice.id == oldest).values(created_at=long_ago))
-        tasks.purge_expired_tokens(0)
-        assert db.session.scalar(select(func.count()).select_from(Notice)) == 1
 
 
 @pytest.mark.parametrize("door", STRANGERS_DOORS)

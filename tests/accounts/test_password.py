@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
-from app.accounts import changes, hashing, tasks, tokens
+from app.accounts import changes, hashing, tokens
 from app.accounts import service as accounts
 from app.accounts.models import AccountToken, User, UserSession
 from app.accounts.tokens import TokenExpired
@@ -234,12 +234,3 @@ def test_a_link_to_an_address_that_was_changed_meanwhile_sets_no_password(app: F
     with app.app_context(), pytest.raises(TokenExpired):
         changes.reset_password(token, "quite another sentence", "en", CLIENT)
     assert accounts.authenticate("new@example.com", PASSWORD).id == user_id
-
-
-def test_expired_tokens_are_purged_a_day_later_and_others_stay(app: Flask, alice: User) -> None:
-    drawn(alice)
-    db.session.execute(update(AccountToken).values(expires_at=func.now() - tokens.RESERVED_FOR))
-    token = drawn(alice)
-    tasks.purge_expired_tokens(0)
-    assert db.session.scalar(select(func.count()).select_from(AccountToken)) == 1
-    assert tokens.read(token, tokens.RESET_PASSWORD)[0] == alice.id

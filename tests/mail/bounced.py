@@ -2,10 +2,7 @@
 
 LETTER = """From: Semicircle <hello@semicircle.example>
 To: alice@example.com
-Subject: Your password was changed
-Message-ID: <179536662408.1939@semicircle.example>
 X-Semicircle-Tag: {tag}
-MIME-Version: 1.0
 Content-Type: text/plain; charset="utf-8"
 
 The password of your account at Semicircle was changed.
@@ -13,10 +10,6 @@ The password of your account at Semicircle was changed.
 
 POSTFIX = """Return-Path: <>
 From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
-Subject: Undelivered Mail Returned to Sender
-To: hello@semicircle.example
-Auto-Submitted: auto-replied
-MIME-Version: 1.0
 Content-Type: multipart/report; report-type=delivery-status; boundary="4F2A81.1732300000/mx.example.net"
 
 This is a MIME-encapsulated message.
@@ -32,10 +25,8 @@ Content-Type: message/delivery-status
 Reporting-MTA: dns; mx.example.net
 
 Final-Recipient: rfc822; alice@example.com
-Original-Recipient: rfc822;alice@example.com
 Action: {action}
 Status: {status}
-Remote-MTA: dns; mail.example.com
 Diagnostic-Code: {diagnostic}
 
 --4F2A81.1732300000/mx.example.net
@@ -45,46 +36,30 @@ Content-Type: text/rfc822-headers
 --4F2A81.1732300000/mx.example.net--
 """
 
+# Its boundary stands on a line of its own, and more than one block of fields may follow.
 EXCHANGE = """From: <postmaster@contoso.example>
-To: <hello@semicircle.example>
-MIME-Version: 1.0
 Content-Type: multipart/report; report-type=delivery-status;
-	boundary="a2c5d1f0-37a4-4d2c-8e6f-1e2d3c4b5a69"
+	boundary="a2c5d1f0-37a4"
 
---a2c5d1f0-37a4-4d2c-8e6f-1e2d3c4b5a69
-Content-Type: multipart/alternative; differences=Content-Type;
-	boundary="b0b7"
-
---b0b7
-Content-Type: text/plain; charset="us-ascii"
-Content-Transfer-Encoding: quoted-printable
-
-Your message to alice@example.com couldn't be delivered.=20
---b0b7--
-
---a2c5d1f0-37a4-4d2c-8e6f-1e2d3c4b5a69
+--a2c5d1f0-37a4
 Content-Type: message/delivery-status
 
 Reporting-MTA: dns;AM0PR01MB1234.example.outlook.com
 
 Original-Recipient: rfc822;alice@example.com
-Final-Recipient: rfc822;alice@example.com
 Action: {action}
 Status: {status}
 Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found
 
 
---a2c5d1f0-37a4-4d2c-8e6f-1e2d3c4b5a69
+--a2c5d1f0-37a4
 Content-Type: message/rfc822
 
 {letter}
---a2c5d1f0-37a4-4d2c-8e6f-1e2d3c4b5a69--
+--a2c5d1f0-37a4--
 """
 
 GMAIL = """Return-Path: <>
-From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>
-To: hello@semicircle.example
-Auto-Submitted: auto-replied
 Content-Type: multipart/report; boundary="000000000000d3a1b2062abc"; report-type=delivery-status
 
 --000000000000d3a1b2062abc

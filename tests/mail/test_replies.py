@@ -61,7 +61,6 @@ REPLIES = [
     Reply("Postfix", MAIL, "552 5.3.4 Message size exceeds fixed limit", THE_LETTER),
     Reply("Postfix", RCPT, "553 5.6.7 Must declare SMTPUTF8 to send unicode address", THE_LETTER),
     Reply("Exim", DOT, "552 Message size exceeds maximum permitted", THE_LETTER),
-    Reply("OpenSMTPD", DOT, "554 5.3.4 Message too big for system: Transaction failed, message too big", THE_LETTER),
     Reply("Gmail", DOT, "554 5.6.0 Mail message is malformed. Not accepted. x12si3 - gsmtp", THE_LETTER),
     Reply("Exchange", DOT, "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", THE_LETTER),
 
@@ -72,11 +71,9 @@ REPLIES = [
     Reply("Gmail", RCPT, "550-5.2.1 The user you are trying to contact is receiving mail at a rate that\r\n"
           "550-5.2.1 prevents additional messages from being delivered. For more\r\n"
           "550 5.2.1 information, please visit https://support.google.com/mail/?p=ReceivingRatePerm - gsmtp", LATER),
-    Reply("Gmail", AUTH, "454 4.7.0 Too many login attempts, please try again later. x12si3 - gsmtp", LATER),
     Reply("Korean hosts", RCPT, "552 Requested mail action aborted: exceeded storage allocation", LATER),
     Reply("Naver", GREETING, "421 4.3.2 Your IP(192.0.2.7) is filtered and this connection will be closed. You must"
           " register your IP to http://realip.naver.com", LATER),
-    Reply("Amazon SES", DOT, "454 Throttling failure: Daily message quota exceeded", LATER),
     Reply("Mailgun", DATA, "421 Domain sandbox.mailgun.org is not allowed to send: Sandbox subdomains are for test"
           " purposes only.", LATER),
 
@@ -90,20 +87,11 @@ REPLIES = [
           "550 Sender verify failed", RELAY),
     Reply("Postfix", RCPT, "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org;"
           " https://www.spamhaus.org/query/ip/192.0.2.7", RELAY),
-    Reply("Postfix", RCPT, "553 5.7.1 <hello@semicircle.example>: Sender address rejected: not logged in", RELAY),
-    Reply("Sendmail", RCPT, f"550 5.1.2 <{TO}>... Host unknown (Name server: example.com: host not found)", RELAY),
     Reply("OpenSMTPD", RCPT, "550 Invalid recipient", RELAY),
     Reply("OpenSMTPD", MAIL, "530 5.5.1 Invalid command: Must issue an AUTH command first", RELAY),
-    Reply("a relay", RCPT, "550 authentication required", RELAY),
     Reply("a relay", RCPT, f"550 5.1.1 <{TO}>: unknown user, and no relay for it", RELAY),
-    Reply("Exchange Online", RCPT, "550 5.1.8 Access denied, bad outbound sender AS(42004)", RELAY),
     Reply("Exchange Online", RCPT, "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", RELAY),
-    Reply("Exchange Online", DOT, "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAs"
-          "Denied; Failed to process message due to a permanent exception with message Cannot submit message."
-          " 0.35250:D8360000, 1.36674:0A000000", RELAY),
     Reply("a content filter", DOT, "554 5.6.0 Content rejected as spam", RELAY),
-    Reply("Amazon SES", DOT, "554 Message rejected: Email address is not verified. The following identities failed the"
-          f" check in region EU-WEST-1: {TO}", RELAY),
     Reply("SendGrid", DOT, "550 The from address does not match a verified Sender Identity. Mail cannot be sent until"
           " this error is resolved.", RELAY),
     Reply("Gmail", DOT, "550-5.4.5 Daily user sending limit exceeded. For more information on Gmail\r\n"
@@ -121,12 +109,7 @@ REPLIES = [
 ]  # fmt: skip
 
 
-def as_text(reply: str | bytes) -> str:
-    return reply if isinstance(reply, str) else reply.decode("utf-8", "replace")
-
-
 GIVEN_UP = {Meaning.MAILBOX: "the mailbox is given up", Meaning.LETTER: "the letter is given up"}
-FOR_GOOD = [reply for reply in REPLIES if reply.step in (RCPT, DOT) and as_text(reply.text).startswith("5")]
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +153,9 @@ def answer(
     if reply.step == AUTH:
         use(context, monkeypatch, dataclasses.replace(server, user=USER, password=PASSWORD))
     del mailbox.messages[:], mailbox.recipients[:]
-    mailbox.refused, mailbox.reply = reply.step, as_bytes(reply)
-    mailbox.at_data = as_text(reply.text) if reply.step == DOT else "250 OK"
+    mailbox.refused = reply.step
+    mailbox.reply = reply.text if isinstance(reply.text, bytes) else reply.text.encode()
+    mailbox.at_data = str(reply.text) if reply.step == DOT else "250 OK"
     return mailbox
 
 
@@ -198,29 +182,6 @@ def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
             assert mailbox.recipients == [TO], reply
     assert misread == []
     assert TO not in caplog.text
-
-
-def as_bytes(reply: Reply) -> bytes:
-    return reply.text if isinstance(reply.text, bytes) else reply.text.encode()
-
-
-def reported(reply: Reply, *, states_the_code: bool) -> bytes:
-    """Return a delivery report of a reply, as Postfix writes it, or as Exim, which writes 5.0.0."""
-    said = as_text(reply.text)
-    code = said.split()[1] if states_the_code and said[3:].split(".")[0].strip(" -") == "5" else "5.0.0"
-    status = code if code.startswith("5.") else "5.0.0"
-    return report("postfix", "1.abc", status=status, diagnostic="smtp; " + said.replace("\r\n", "\n    "))
-
-
-def test_a_delivery_report_is_read_by_the_same_rule() -> None:
-    misread = [
-        reply
-        for reply in FOR_GOOD
-        for states_the_code in (True, False)
-        if read_report(reported(reply, states_the_code=states_the_code)).is_about_mailbox
-        != (reply.meaning is Meaning.MAILBOX)
-    ]
-    assert misread == []
 
 
 def test_a_report_of_another_trouble_says_nothing_of_the_mailbox() -> None:

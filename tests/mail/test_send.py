@@ -1,7 +1,8 @@
-"""Sending a letter: to a real SMTP server, over TLS that is checked, and never waiting without end."""
+"""Sending a letter: to a real SMTP server, over TLS that is checked, to one address, and never waiting without end."""
 
 import dataclasses
 import logging
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,38 +13,38 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from app.mail import smtp
+from app.mail import message, smtp
 from app.mail.message import send
-from app.mail.smtp import MailUnavailable
+from app.mail.smtp import MailRefused, MailUnavailable
 from environment.mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import Mailbox, dripping_server, self_signed_certificate, smtp_server, text_of, use
 
+# Header injection: more than one address, no address, or an encoded word that would be read as another one.
+HOSTILE = [
+    "a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com", "A <a@example.com>",
+    '"a\r\nBcc: b"@example.com', "a@example.com\x00", "a@exa\u2028mple.com", "=?utf-8?b?YSxi?=@x.example",
+    "=?UTF-8*en?Q?a=2Cb?=@x.example", "a.=?utf-8?q?a=2Cb?=.c@x.example", "달=?utf-8?q?a=2Cb?=@x.example",
+    '"=?utf-8?q?a=2Cb?="@x.example', "",
+]  # fmt: skip
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    return self_signed_certificate(tmp_path / "certificate.pem")
 
-
-def test_a_letter_arrives_as_text_and_as_html(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
-) -> None:
-    with smtp_server(mailbox) as server:
-        use(context, monkeypatch, server)
-        send(TO, LETTER)
-    [message] = mailbox.messages
+@pytest.mark.usefixtures("served")
+def test_a_letter_arrives_as_text_and_as_html(mailbox: Mailbox) -> None:
+    send(TO, LETTER)
+    [letter] = mailbox.messages
     assert mailbox.recipients == [TO]
-    assert message["Subject"] == "반달 & half"
-    assert text_of(message).splitlines()[:5] == ["One <b>sentence</b>.", "", "둘째 문장.", "", f"Open: {LETTER.link}"]
-    assert "<p>One &lt;b&gt;sentence&lt;/b&gt;.</p>" in text_of(message, "html")
-    assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(message, "html")
+    assert letter["Subject"] == "반달 & half"
+    assert text_of(letter).splitlines()[:5] == ["One <b>sentence</b>.", "", "둘째 문장.", "", f"Open: {LETTER.link}"]
+    assert "<p>One &lt;b&gt;sentence&lt;/b&gt;.</p>" in text_of(letter, "html")
+    assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(letter, "html")
     assert "smtp-deadline" not in [thread.name for thread in threading.enumerate()]
     # The headers of automatic mail.
-    assert message["From"] == "Semicircle <hello@semicircle.example>"
-    assert message["To"] == TO
-    assert message["Auto-Submitted"] == "auto-generated"
-    assert message["Message-ID"].endswith("@semicircle.example>")
-    assert parsedate_to_datetime(message["Date"]).year > 2000
+    assert letter["From"] == "Semicircle <hello@semicircle.example>"
+    assert letter["To"] == TO
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter["Message-ID"].endswith("@semicircle.example>")
+    assert parsedate_to_datetime(letter["Date"]).year > 2000
 
 
 @pytest.mark.parametrize("offers_eight_bits", [True, False])
@@ -54,14 +55,12 @@ def test_a_korean_letter_has_seven_bits_a_byte(
     with smtp_server(mailbox, enable_SMTPUTF8=offers_eight_bits) as server, force_locale("ko"):
         use(context, monkeypatch, server)
         send(TO, LETTER)
-    [message], [received] = mailbox.messages, mailbox.received
+    [letter], [received] = mailbox.messages, mailbox.received
     assert received.isascii()
     assert max(map(len, received.split(b"\r\n"))) <= 998  # RFC 5322, 2.1.1
-    assert "둘째 문장." in text_of(message)
-    assert "둘째 문장." in text_of(message, "html")
-    assert message["Subject"] == "반달 & half"
-    assert '<html lang="ko">' in text_of(message, "html")
-    assert message["From"] == "세미서클 <hello@semicircle.example>"
+    assert "둘째 문장." in text_of(letter)
+    assert '<html lang="ko">' in text_of(letter, "html")
+    assert letter["From"] == "세미서클 <hello@semicircle.example>"
 
 
 def test_a_server_that_takes_no_such_address_is_not_asked_again(
@@ -74,23 +73,44 @@ def test_a_server_that_takes_no_such_address_is_not_asked_again(
     assert "takes no address outside of ASCII (SMTPUTF8)" in caplog.text
 
 
-def test_an_address_of_other_letters_arrives_and_the_body_has_seven_bits(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
-) -> None:
-    with smtp_server(mailbox) as server, force_locale("ko"):
-        use(context, monkeypatch, server)
-        send("달@example.com", LETTER)
-        send("a@달.kr", LETTER)
+@pytest.mark.usefixtures("served")
+def test_an_address_of_other_letters_arrives_and_the_body_has_seven_bits(mailbox: Mailbox) -> None:
+    send("달@example.com", LETTER)
+    send("a@달.kr", LETTER)
     assert mailbox.recipients == ["달@example.com", "a@xn--bk1b.kr"]
     header, _, body = mailbox.received[0].partition(b"\r\n\r\n")
     assert "To: 달@example.com".encode() in header.split(b"\r\n")
     assert body.isascii()
 
 
+@pytest.mark.usefixtures("served")
+def test_a_hostile_address_comes_into_no_header(mailbox: Mailbox, caplog: pytest.LogCaptureFixture) -> None:
+    for address in HOSTILE:
+        caplog.clear()
+        send(address, LETTER)
+        assert mailbox.messages == [], address
+        assert "refused for good" in caplog.text, address
+        assert "example" not in caplog.text
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_rare_address_is_the_only_one_in_the_header_and_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the wire has it; also where the reason is another than an encoded word that we know by its look."""
+    rare = ("=?utf-8?q?a@example.com", "o'a{|}~`!#$%^&*/=?+_-@example.com", f"{'a' * 64}@{'b' * 60}.example")
+    for address in rare:
+        header, _, _ = bytes(message.compose(address, LETTER)).partition(b"\r\n\r\n")
+        to = [line for line in header.split(b"\r\n") if line.lower().startswith((b"to:", b"cc:", b"bcc:"))]
+        assert to == [b"To: " + address.encode()]
+    monkeypatch.setattr(message, "ENCODED_WORD", re.compile("(?!)"))
+    with pytest.raises(MailRefused, match="another one in a header"):
+        message.compose("=?utf-8?q?a=2Cb?=@x.example", LETTER)
+
+
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_a_certificate_is_accepted_that_the_machine_trusts_and_no_other_nor_that_of_another_host(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, certificate: Path, tls: str
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, tmp_path: Path, tls: str
 ) -> None:
+    certificate = self_signed_certificate(tmp_path / "certificate.pem")
     with smtp_server(mailbox, tls, certificate) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
@@ -106,40 +126,35 @@ def test_a_certificate_is_accepted_that_the_machine_trusts_and_no_other_nor_that
 
 
 def test_nothing_is_sent_unencrypted_where_starttls_is_asked_for(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, served: SmtpServer
 ) -> None:
-    with smtp_server(mailbox) as server:
-        use(context, monkeypatch, dataclasses.replace(server, tls="starttls"))
-        with pytest.raises(MailUnavailable, match="not now at STARTTLS, code 454"):
-            send(TO, LETTER)
+    use(context, monkeypatch, dataclasses.replace(served, tls="starttls"))
+    with pytest.raises(MailUnavailable, match="not now at STARTTLS, code 454"):
+        send(TO, LETTER)
     assert mailbox.messages == []
 
 
-@pytest.mark.parametrize("step", ["at_recipient", "at_data"])
-def test_a_temporary_refusal_is_worth_another_try(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, step: str
-) -> None:
-    setattr(mailbox, step, f"451 {TO} later")
-    with smtp_server(mailbox) as server:
-        use(context, monkeypatch, server)
+@pytest.mark.usefixtures("served")
+def test_a_temporary_refusal_is_worth_another_try_and_names_no_address(mailbox: Mailbox) -> None:
+    for step in ("at_recipient", "at_data"):
+        setattr(mailbox, step, f"451 {TO} later")
         with pytest.raises(MailUnavailable, match="code 451") as raised:
             send(TO, LETTER)
         assert TO not in str(raised.value)
         assert raised.value.__suppress_context__
         setattr(mailbox, step, "250 OK")
-        send(TO, LETTER)
-    assert mailbox.recipients == [TO]
+    assert mailbox.messages == []
 
 
+@pytest.mark.usefixtures("no_server")
 def test_a_server_that_hangs_or_is_not_there_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
+        send(TO, LETTER)
     monkeypatch.setattr(smtp, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(context, monkeypatch, SmtpServer("127.0.0.1", silent.getsockname()[1], "none", "", ""))
         with pytest.raises(MailUnavailable, match="cannot be used"):
             send(TO, LETTER)
-    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
-    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
-        send(TO, LETTER)
 
 
 @pytest.mark.parametrize("answered", [0, 5], ids=["greeting", "taken"])
@@ -168,11 +183,11 @@ def test_a_reply_without_a_code_is_no_refusal(context: Flask, monkeypatch: pytes
             send(TO, LETTER)
 
 
+@pytest.mark.usefixtures("no_server")
 def test_development_writes_a_file_and_a_line_with_the_link(
     context: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.INFO, "app")
-    use(context, monkeypatch, SmtpServer("127.0.0.1", 1, "none", "", ""))
     monkeypatch.setitem(context.config, "SMTP_SERVER", None)
     monkeypatch.setitem(context.config, "MAIL_FOLDER", tmp_path / "mail")
     send(TO, LETTER)

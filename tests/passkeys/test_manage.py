@@ -12,7 +12,7 @@ from app.accounts.models import AccountEvent, EventKind, User
 from app.extensions import db
 from app.limits import rate_limits
 from app.passkeys import service
-from app.passkeys.models import Challenge, Passkey
+from app.passkeys.models import Passkey
 from app.passkeys.service import ChallengeExpired, PasskeyRefused
 from tests.accounts.conftest import use_up
 from tests.conftest import CLIENT, browser_of
@@ -193,14 +193,6 @@ def test_the_address_of_the_site_decides_where_passkeys_work_and_a_number_is_non
     ):
         monkeypatch.setitem(app.config, "SITE_URL", site)
         assert ("data-passkey" in app.test_client().get("/sign-in", base_url=url).text) == offered, (site, url)
-
-
-def test_expired_challenges_are_purged_and_others_stay(app: Flask, alice: User) -> None:
-    service.draw_challenge(service.SIGN_IN)
-    db.session.execute(db.update(Challenge).values(expires_at=db.func.now()))
-    kept, _value = service.draw_challenge(service.CONFIRM, alice.id)
-    service.purge_expired_challenges(0)
-    assert list(db.session.scalars(select(Challenge.id))) == [kept]
 
 
 def test_the_owner_reads_of_every_change(signed_in: Visitor, alice: User, codes: list[str]) -> None:
