@@ -1,8 +1,5 @@
 """Storage quotas: what would go beyond is refused with a sentence that says what to do, and nothing is stored."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
@@ -15,6 +12,7 @@ from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
 from app.wordcounts import service as wordcounts
+from tests.accounts.conftest import AT_ONCE, won
 from tests.conftest import PASSWORD
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
@@ -29,7 +27,6 @@ FIELDS = {
     "/wordcounts": {"url": "https://example.com/typed"},
 }
 QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
-AT_ONCE = 20
 TWO_NOTES = sound.zipped(sound.document(notes=[sound.NOTE] * 2, todos=[], wordcounts=[]))
 
 pages = pytest.mark.parametrize("path", list(FIELDS))
@@ -116,22 +113,7 @@ def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
 ) -> None:
     alice_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
     monkeypatch.setattr(notes.QUOTA, "most", 3)
-    together = Barrier(AT_ONCE)
-
-    def try_it(_number: int) -> bool:
-        together.wait()
-        with migrated.app_context():
-            try:
-                notes.create_note(alice_id, "one", "")
-            except QuotaReached:
-                return False
-            finally:
-                db.session.remove()
-        return True
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        stored = sum(pool.map(try_it, range(AT_ONCE)))
-    db.session.remove()
+    stored = len(won(migrated, lambda _: notes.create_note(alice_id, "one", ""), range(AT_ONCE), QuotaReached))
     assert stored == db.session.scalar(select(func.count()).select_from(Note))
     assert 3 <= stored <= 3 + AT_ONCE
     with pytest.raises(QuotaReached):

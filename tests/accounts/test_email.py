@@ -153,12 +153,3 @@ def test_the_link_needs_no_session_and_makes_none(post: Post, carol: Visitor) ->
     assert phone.submit(link).location == "/sign-in"
     assert is_confirmed()
     assert phone.get("/notes").status_code == 302
-
-
-def test_without_mail_no_change_is_offered_and_nothing_asks_for_a_confirmation(client: Visitor) -> None:
-    client.submit("/sign-up", email=CAROL, nickname="carol", password=PASSWORD)
-    assert NOT_CONFIRMED not in client.get("/mypage").text
-    assert "/mypage/email" not in client.get("/mypage/edit").text
-    assert client.submit("/mypage/email", new_email=NEW, password_for_email=PASSWORD).status_code == 404
-    assert client.submit("/mypage/confirm-email").status_code == 404
-    assert queued() == []

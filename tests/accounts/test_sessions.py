@@ -109,17 +109,6 @@ def test_an_expired_session_is_rejected(signed_in: Visitor) -> None:
     assert signed_in.get("/notes").status_code == 302
 
 
-def test_a_visit_extends_a_session_by_its_original_lifetime(signed_in: Visitor) -> None:
-    ago = timedelta(hours=11)
-    db.session.execute(
-        update(UserSession).values(last_seen_at=func.now() - ago, expires_at=func.now() - ago + timedelta(hours=12))
-    )
-    db.session.commit()
-    assert signed_in.get("/notes").status_code == 200
-    left = db.session.query(UserSession.expires_at - func.now()).scalar()
-    assert left == timedelta(hours=12)
-
-
 def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_page(
     client: Visitor, alice: User
 ) -> None:
@@ -130,17 +119,18 @@ def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_p
     assert "Expires=" in client.get("/notes").headers["Set-Cookie"]
 
 
-def test_no_visit_extends_a_session_beyond_its_absolute_lifetime(signed_in: Visitor) -> None:
-    db.session.execute(
-        update(UserSession).values(
-            created_at=func.now() - sessions.LONGEST + timedelta(hours=3),
-            last_seen_at=func.now() - timedelta(hours=2),
-            expires_at=func.now() + timedelta(hours=10),
-        )
-    )
+@pytest.mark.parametrize(
+    ("created", "left"), [(timedelta(hours=11), 12), (sessions.LONGEST - timedelta(hours=3), 3)], ids=["new", "old"]
+)
+def test_a_visit_extends_a_session_by_its_original_lifetime_up_to_the_absolute_one(
+    signed_in: Visitor, created: timedelta, left: int
+) -> None:
+    seen = func.now() - timedelta(hours=11)
+    moments = {"created_at": func.now() - created, "last_seen_at": seen, "expires_at": seen + timedelta(hours=12)}
+    db.session.execute(update(UserSession).values(moments))
     db.session.commit()
     assert signed_in.get("/notes").status_code == 200
-    assert db.session.query(UserSession.expires_at - func.now()).scalar() == timedelta(hours=3)
+    assert db.session.query(UserSession.expires_at - func.now()).scalar() == timedelta(hours=left)
 
 
 def test_an_unknown_token_and_a_cookie_with_a_forged_signature_are_rejected(app: Flask, signed_in: Visitor) -> None:
