@@ -5,20 +5,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    DateTime,
-    ForeignKey,
-    Identity,
-    Index,
-    String,
-    Text,
-    false,
-    func,
-    text,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, INET
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, false, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, INET, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base
@@ -132,7 +120,7 @@ class AccessToken(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))  # what it may do, see access_tokens.py
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(TEXT))  # what it may do, see access_tokens.py
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True)  # NULL: never
     last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

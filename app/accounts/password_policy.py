@@ -60,6 +60,11 @@ _KEYS = [
     "k", "o", "i", "o", "j", "p", "u", "p", "h", "hk", "ho", "hl", "y", "n", "nj", "np", "nl", "b", "m", "ml", "l",
 ]  # fmt: skip
 _KEY_OF = {unicodedata.name(chr(0x3131 + offset)).split()[-1]: key for offset, key in enumerate(_KEYS)}
+# A letter has one key in any position: its name is HANGUL CHOSEONG (JUNGSEONG, JONGSEONG, LETTER) KIYEOK.
+_JAMO = {
+    code: unicodedata.name(chr(code), "").split()[-1:] for code in (*range(0x1100, 0x1200), *range(0x3131, 0x3164))
+}
+_ON_LATIN_KEYS = {code: _KEY_OF[name[0]] for code, name in _JAMO.items() if name and name[0] in _KEY_OF}
 
 
 class Weakness(enum.StrEnum):
@@ -98,7 +103,8 @@ def _is_listed(passwords: Iterable[str]) -> bool:
 
 def _is_common_word(password: str) -> bool:
     """Find a common word with digits and signs around it, or in place of letters: Summer2026!, p@ssword!!."""
-    words = undecorated(password)
+    end = re.sub(r"[\W\d_]+$", "", password)  # a sign in front may be a letter: $ummer
+    words = {reading.translate(table) for reading in (end, core(password)) for table in _LEETSPEAK}
     return any(_is_listed(_as_listed(word)) for word in words | {on_latin_keyboard(word) for word in words})
 
 
@@ -216,20 +222,6 @@ def core(text: str) -> str:
     return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
 
 
-def undecorated(text: str) -> set[str]:
-    """Drop the digits and signs around it, and return plain letters: p@ssw0rd2026! is password. A sign in front may be
-    a letter ($ummer), so both readings are returned.
-    """
-    end = re.sub(r"[\W\d_]+$", "", text)
-    return {reading.translate(table) for reading in (end, core(text)) for table in _LEETSPEAK}
-
-
 def on_latin_keyboard(text: str) -> str:
     """Return Hangul as the keys that type it, where the keyboard is not switched to Korean: 세미서클 is tpaltjzmf."""
-    return "".join(_key(jamo) for jamo in unicodedata.normalize("NFD", text))
-
-
-def _key(jamo: str) -> str:
-    """Return the key of a letter of any position: its name is HANGUL CHOSEONG (JUNGSEONG, JONGSEONG, LETTER) KIYEOK."""
-    name = unicodedata.name(jamo, "")
-    return _KEY_OF.get(name.split()[-1], jamo) if name.startswith("HANGUL") else jamo
+    return unicodedata.normalize("NFD", text).translate(_ON_LATIN_KEYS)

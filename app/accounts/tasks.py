@@ -9,17 +9,8 @@ from collections.abc import Callable
 from flask_babel import force_locale
 from sqlalchemy import Row, and_, bindparam, delete, func, select
 
-from app.accounts import bounces, events, letters, tokens
-from app.accounts.models import (
-    AccessToken,
-    AccountEvent,
-    AccountToken,
-    Notice,
-    PendingSignIn,
-    SignUpLink,
-    User,
-    UserSession,
-)
+from app.accounts import bounces, events, letters, models, tokens
+from app.accounts.models import Notice, User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
@@ -51,14 +42,12 @@ _NOTICE = (
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
 def send_reset_link(user_id: int, language: str) -> None:
-    if user := recipient(user_id):
-        send_link(letters.reset_password, user, tokens.RESET_PASSWORD, language)
+    send_link(letters.reset_password, user_id, tokens.RESET_PASSWORD, language)
 
 
 @queue.task(name="accounts.send_confirmation", retry=DELIVERY)
 def send_confirmation(user_id: int, language: str) -> None:
-    if user := recipient(user_id):
-        send_link(letters.confirm_email, user, tokens.CONFIRM_EMAIL, language)
+    send_link(letters.confirm_email, user_id, tokens.CONFIRM_EMAIL, language)
 
 
 @queue.task(name="accounts.send_sign_up_link", retry=DELIVERY)
@@ -121,34 +110,37 @@ def recipient(user_id: int) -> Recipient | None:
     return user
 
 
-def send_link(letter: Callable[[str], Letter], user: Recipient, purpose: str, language: str) -> None:
+def send_link(letter: Callable[[str], Letter], user_id: int, purpose: str, language: str) -> None:
+    user = recipient(user_id)
+    if user is None:
+        return
     try:
-        token, _email = tokens.draw(tokens.reserve(user.id, purpose, user.email))
+        token, email = tokens.draw(tokens.reserve(user.id, purpose, user.email))
     except AccountGone:
         return
     with force_locale(user.language or language):
-        bounces.send_to_owner(user.id, user.email, letter(token))
+        bounces.send_to_owner(user.id, email, letter(token))
 
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")
 def purge_expired_sessions(timestamp: int) -> None:
-    purge(UserSession, UserSession.expires_at <= func.now())
+    purge(models.UserSession, models.UserSession.expires_at <= func.now())
 
 
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
     """Purge access tokens that have expired, and the links of mails a day later: the next attempt draws them anew."""
-    purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
-    purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
-    purge(AccessToken, AccessToken.expires_at <= func.now())
+    purge(models.AccountToken, models.AccountToken.expires_at <= func.now() - RESERVED_FOR)
+    purge(models.SignUpLink, models.SignUpLink.expires_at <= func.now() - RESERVED_FOR)
+    purge(models.AccessToken, models.AccessToken.expires_at <= func.now())
     purge(Notice, Notice.created_at <= func.now() - letters.KEPT)
 
 
 @nightly("accounts.purge_old_events")
 def purge_old_events(timestamp: int) -> None:
-    purge(AccountEvent, AccountEvent.created_at <= func.now() - events.KEPT)
+    purge(models.AccountEvent, models.AccountEvent.created_at <= func.now() - events.KEPT)
 
 
 @nightly("accounts.purge_pending_sign_ins")
 def purge_pending_sign_ins(timestamp: int) -> None:
-    purge(PendingSignIn, PendingSignIn.expires_at <= func.now())
+    purge(models.PendingSignIn, models.PendingSignIn.expires_at <= func.now())

@@ -79,16 +79,13 @@ class Quota:
                 return stored
         db.session.rollback()
         if key is not None:
-            self._refuse_repeated(user_id, key)
+            row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key.row_key})
+            db.session.rollback()
+            if row_id is not None:
+                raise StoredBefore(row_id)
+            if key.is_used:
+                raise DeletedSince
         raise QuotaReached(self.most)
-
-    def _refuse_repeated(self, user_id: int, key: Key) -> None:
-        row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key.row_key})
-        db.session.rollback()
-        if row_id is not None:
-            raise StoredBefore(row_id)
-        if key.is_used:
-            raise DeletedSince
 
     def enforce(self, user_id: int) -> None:
         """Check the quota after rows were inserted by other means. Raises: QuotaReached, and the caller rolls back."""
