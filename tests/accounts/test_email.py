@@ -39,7 +39,10 @@ def is_confirmed() -> bool:
     return db.session.scalar(select(User.email_confirmed_at)) is not None
 
 
-def test_the_address_changes_when_the_link_is_used(post: Post, signed_in: Visitor, alice: User) -> None:
+def test_the_address_changes_when_the_link_is_used_and_other_sessions_end(
+    app: Flask, post: Post, signed_in: Visitor, alice: User, bob: User
+) -> None:
+    phone, bobs = browser_of(app, alice), browser_of(app, bob)
     ask(signed_in)
     letters = post.letters()
     assert letters[OLD]["Subject"] == "Your email address is about to change"
@@ -50,18 +53,8 @@ def test_the_address_changes_when_the_link_is_used(post: Post, signed_in: Visito
     assert address_of(alice) == OLD
     assert signed_in.submit(link).location == "/mypage"
     assert address_of(alice) == NEW
-    assert db.session.scalar(select(User.email_confirmed_at)) is not None
-
-
-def test_other_sessions_end_and_this_one_stays(
-    app: Flask, post: Post, signed_in: Visitor, alice: User, bob: User
-) -> None:
-    phone, bobs = browser_of(app, alice), browser_of(app, bob)
-    ask(signed_in)
-    signed_in.submit(post.link(NEW))
-    assert signed_in.get("/notes").status_code == 200
-    assert phone.get("/notes").status_code == 302
-    assert bobs.get("/notes").status_code == 200
+    assert db.session.scalar(select(User.email_confirmed_at).where(User.id == alice.id)) is not None
+    assert [browser.get("/notes").status_code for browser in (signed_in, phone, bobs)] == [200, 302, 200]
 
 
 def test_a_link_works_without_a_session_ends_them_all_and_voids_the_other_link(
