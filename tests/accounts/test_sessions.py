@@ -43,7 +43,6 @@ USER_AGENTS = {
     f"{MAC} {WEBKIT} Chrome/139 OPR/124": "Opera on macOS",
     "curl/8.5.0": "curl",
     "Mozilla/5.0 (Windows NT 10.0) Something/1.0": "Windows",
-    "Mozilla/5.0": None,
     "": None,
 }
 

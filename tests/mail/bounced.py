@@ -36,7 +36,7 @@ Content-Type: text/rfc822-headers
 --4F2A81.1732300000/mx.example.net--
 """
 
-# Its boundary stands on a line of its own, and more than one block of fields may follow.
+# The boundary is on a folded line.
 EXCHANGE = """From: <postmaster@contoso.example>
 Content-Type: multipart/report; report-type=delivery-status;
 	boundary="a2c5d1f0-37a4"

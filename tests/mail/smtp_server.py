@@ -121,27 +121,15 @@ def smtp_server(
 
 
 @contextmanager
-def dripping_server(answered: int) -> Iterator[SmtpServer]:
-    """Run a server whose replies never end from some reply on: a byte at a time, each of them in time.
-
-    Args:
-        answered: how many replies it gives as it should: greeting, EHLO, MAIL, RCPT, DATA, the end of the letter.
-    """
+def dripping_server() -> Iterator[SmtpServer]:
+    """Run a server whose greeting never ends: a byte at a time, each of them in time."""
     stopped = Event()
 
-    def talk(client: socket.socket, lines: Iterator[bytes]) -> None:
-        for number in range(answered):
-            client.sendall(b"354 go on\r\n" if number == 4 else b"250 OK\r\n" if number else b"220 hello\r\n")
-            line = next(lines)
-            while number == 4 and line != b".\r\n":
-                line = next(lines)
-        while not stopped.wait(0.02):
-            for byte in b"250-wait\r\n":
-                client.sendall(bytes([byte]))
-
     def serve() -> None:
-        with suppress(OSError, StopIteration), listener.accept()[0] as client, client.makefile("rb") as lines:
-            talk(client, lines)
+        with suppress(OSError), listener.accept()[0] as client:
+            while not stopped.wait(0.02):
+                for byte in b"220-wait\r\n":
+                    client.sendall(bytes([byte]))
 
     with socket.create_server((HOST, 0)) as listener:
         thread = Thread(target=serve)

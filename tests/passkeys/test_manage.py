@@ -23,11 +23,8 @@ from tests.visitor import Visitor
 
 PAGE = "/mypage/passkeys"
 MALFORMED = [
-    "", "{", "[]", "null", "1", '"x"', "{}", "\x00", "\ud800", "[" * 10_000, "é", '{"id": 1}',
-    '{"id":"a","rawId":"a","type":"public-key","response":{}}',
-    '{"id":"a","rawId":"a","type":"password","response":{"clientDataJSON":"a","attestationObject":"a"}}',
+    "", "[]", "\x00", "\ud800", "[" * 10_000, '{"id": 1}',
     '{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"é","attestationObject":"é"}}',
-    '{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"e30"}}',
     '{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"W10","attestationObject":"n_8"},'
     '"authenticatorAttachment":"elsewhere"}',
     "x" * 16_001,

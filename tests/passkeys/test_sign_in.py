@@ -1,7 +1,6 @@
 """Sign-in by a passkey alone: no name is typed, and nothing but a true, new answer of this browser opens a session."""
 
 import json
-from itertools import product
 from typing import Any
 
 import pytest
@@ -68,15 +67,6 @@ def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User) -> Non
         ask(client)
         answer = client.submit(SIGN_IN, credential=malformed.encode("utf-8", "surrogatepass"))
         assert answer.status_code == 422, malformed[:100]
-    assert sessions() == 0
-
-
-def test_a_part_that_is_something_else_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
-    parts = ["clientDataJSON", "authenticatorData", "signature", "userHandle"]
-    for name, value in [*product(parts, ["", "n_8", 1, {}]), ("signature", "!"), ("userHandle", None)]:
-        answer = json.loads(passkey.sign(ask(client)))
-        answer["response"][name] = value
-        assert client.submit(SIGN_IN, credential=json.dumps(answer)).status_code == 422, (name, value)
     assert sessions() == 0
 
 
