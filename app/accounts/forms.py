@@ -10,7 +10,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from app import time_zones
 from app.accounts import nicknames
-from app.accounts.access_tokens import LIFETIMES, SCOPES
+from app.accounts.access_tokens import SCOPES
 from app.accounts.models import NAME_LENGTH
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
 from app.mail.message import ENCODED_WORD
@@ -197,7 +197,7 @@ class ConfirmForm(FlaskForm):
 
 
 NEVER = "never"
-LIFETIME_NAMES = {30: _("30 days"), 90: _("90 days"), 365: _("1 year")}
+LIFETIMES = {"30": _("30 days"), "90": _("90 days"), "365": _("1 year"), NEVER: _("Never")}
 SCOPE_NAMES = {
     "read": _("Read everything"),
     "write": _("Change everything"),
@@ -235,10 +235,10 @@ class AccessTokenForm(FlaskForm):
     )
     expiry = SelectField(
         _("Expires after"),
-        choices=lambda: [*((str(days), LIFETIME_NAMES[days]) for days in LIFETIMES), (NEVER, _("Never"))],
-        default=str(LIFETIMES[1]),
+        choices=lambda: list(LIFETIMES.items()),
+        default="90",
         validate_choice=False,
-        validators=[AnyOf((NEVER, *map(str, LIFETIMES)), NOT_ON_THE_LIST)],
+        validators=[AnyOf(LIFETIMES, NOT_ON_THE_LIST)],
     )
 
     def validate_scopes(self, field: Field) -> None:

@@ -246,17 +246,6 @@ def test_another_site_has_nothing_confirmed(scene: Scene, name: str) -> None:
     assert scene.phone in before[1]
 
 
-def test_somebody_elses_is_404_after_the_password(app: Flask, scene: Scene, bob: User) -> None:
-    stranger = Scene(bob, browser_of(app, bob), scene.phone, scene.device, scene.passkey, scene.token)
-    names = [name for name, (path, _) in CASES.items() if "{" in path]
-    assert names
-    for name in names:
-        before = stored()[2:]
-        answer = confirm(stranger, ask_for(stranger, name), password=PASSWORD)
-        assert (answer.status_code, stored()[2:]) == (404, before), name
-    assert rows(UserSession, UserSession.id == scene.phone) == 1
-
-
 def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
     wrong = {"name": "two\nlines", "scopes": ["read"], "expiry": "31"}
     asked = ask_for(scene, "access_tokens.make", wrong)
