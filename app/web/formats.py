@@ -26,9 +26,7 @@ from flask_babel import lazy_gettext as _
 from app.web.locale import LOCALES, local_day, reader, today
 
 # Skeletons of CLDR (Unicode TR 35): which parts to write. Their order and punctuation are the language's.
-DAY, DAY_OF_ANOTHER_YEAR = "MMMd", "yMMMd"
-DEADLINE, DEADLINE_OF_ANOTHER_YEAR = "MMMEd", "yMMMEd"
-MONTH, SHORT_MONTH, WEEKDAY, TIME = "yMMMM", "MMM", "E", "hm"
+DAY, DEADLINE, MONTH, SHORT_MONTH, WEEKDAY, TIME = "MMMd", "MMMEd", "yMMMM", "MMM", "E", "hm"
 DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
 
 
@@ -62,15 +60,16 @@ def time_of_day(value: datetime) -> str:
 
 def day(value: date) -> str:
     """Format a day: "11월 21일", or "2025년 11월 21일" in another year than this."""
-    this_year = value.year == today().year
-    return _date(value, DAY if this_year else DAY_OF_ANOTHER_YEAR, reader().language)
+    return _day(value, DAY)
 
 
 def deadline(value: date) -> str:
     """Format a day with its weekday: "11월 21일 (토)". It stands in a narrow column, so its spaces do not break."""
-    this_year = value.year == today().year
-    shown = _date(value, DEADLINE if this_year else DEADLINE_OF_ANOTHER_YEAR, reader().language)
-    return shown.replace(" ", "\N{NO-BREAK SPACE}")
+    return _day(value, DEADLINE).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _day(value: date, skeleton: str) -> str:
+    return _date(value, skeleton if value.year == today().year else f"y{skeleton}", reader().language)
 
 
 def weekday(value: date) -> str:

@@ -47,5 +47,7 @@ def set_headers(response: Response) -> Response:
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
     if request.is_secure:
         response.headers.add("Strict-Transport-Security", HSTS)
+    if response.mimetype == "text/html":
+        response.headers["Speculation-Rules"] = current_app.extensions["prefetch_rules"]
     response.vary.update(["Accept-Language", "Cookie"])
     return response

@@ -27,7 +27,6 @@ Value = str | int | float | None
 # long is cut in the middle, since a traceback ends with what happened.
 LONGEST_LINE = 9000  # bytes, not characters: a Korean letter has three
 MOST_OF_A_LETTER = 4  # bytes
-HEAD = 2000  # bytes that are kept of the beginning of a value that is cut
 CUT = " … "
 ABSENT = "-"
 
@@ -215,19 +214,13 @@ def _escape(text: str) -> str:
 
 
 def _cut(text: str, room: int) -> str:
-    """Return beginning and end of the text, escaped, in at most `room` bytes."""
-    head = _fitting(text, min(HEAD, room // 4))
-    tail = _fitting(reversed(text), room - len("".join([*head, CUT]).encode()))
-    return "".join([*head, CUT, *reversed(tail)]) if tail else ""
-
-
-def _fitting(letters: Iterable[str], room: int) -> list[str]:
-    """Return the first letters that have room, each escaped as a whole."""
-    fitting = []
-    for letter in letters:
-        written = _escape(letter)
-        room -= len(written.encode())
-        if room < 0:
-            break
-        fitting.append(written)
-    return fitting
+    """Return a quarter of the room from the beginning of the text and the rest from its end, escaped."""
+    kept = room  # letters
+    while kept > 0:
+        head = kept // 4
+        written = _escape(f"{text[:head]}{CUT}{text[head - kept :]}")
+        excess = len(written.encode()) - room
+        if excess <= 0:
+            return written
+        kept = min(kept - 1, kept * room // (room + excess))
+    return ""

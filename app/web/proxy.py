@@ -28,8 +28,7 @@ HEALTH_CHECKS = ("health.healthz", "health.readyz")
 def init_app(app: Flask) -> None:
     if app.config["HTTPS"]:
         app.wsgi_app = with_forwarded_scheme(app.wsgi_app)  # type: ignore[assignment,method-assign]
-    app.before_request(refuse_bad_host)
-    app.before_request(redirect_to_https)
+    app.before_request(check_host_and_scheme)
 
 
 def with_forwarded_scheme(app: "WSGIApplication") -> "WSGIApplication":
@@ -48,13 +47,20 @@ def forwarded_scheme(wsgi: "WSGIEnvironment") -> str | None:
     return scheme if scheme in ("http", "https") else None
 
 
-def refuse_bad_host() -> None:
-    """Refuse a Host header that names no host, or none of TRUSTED_HOSTS (host header injection): 400."""
-    if request_ctx.url_adapter is not None and request.host and is_host_of_site():
-        return
-    request.host = "invalid"  # the links of the error page are paths, which Flask builds for some host alone
-    request_ctx.url_adapter = current_app.url_map.bind(request.host)
-    raise BadRequest
+def check_host_and_scheme() -> Response | None:
+    """Refuse a Host header that names no host, or none of TRUSTED_HOSTS (host header injection): 400.
+
+    What came to the proxy over http is redirected, to the same Host.
+    """
+    if request_ctx.url_adapter is None or not request.host or not is_host_of_site():
+        request.host = "invalid"  # the links of the error page are paths, which Flask builds for some host alone
+        request_ctx.url_adapter = current_app.url_map.bind(request.host)
+        raise BadRequest
+    if not current_app.config["HTTPS"] or request.endpoint in HEALTH_CHECKS:
+        return None
+    if forwarded_scheme(request.environ) == "http":
+        return redirect(request.url.replace("http://", "https://", 1), code=308)
+    return None
 
 
 def is_host_of_site() -> bool:
@@ -63,15 +69,6 @@ def is_host_of_site() -> bool:
         return True
     name = PORT.sub("", request.host.lower()).removesuffix(".")
     return name in hosts or any(host[0] == "." and f".{name}".endswith(host) for host in hosts)
-
-
-def redirect_to_https() -> Response | None:
-    """Redirect what came to the proxy over http, to the same Host, which is one of TRUSTED_HOSTS."""
-    if not current_app.config["HTTPS"] or request.endpoint in HEALTH_CHECKS:
-        return None
-    if forwarded_scheme(request.environ) == "http":
-        return redirect(request.url.replace("http://", "https://", 1), code=308)
-    return None
 
 
 def own_origin() -> str:

@@ -4,7 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask
 from markupsafe import Markup
 from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
@@ -35,12 +35,7 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
-
-    @app.after_request
-    def name_prefetch_rules(response: Response) -> Response:
-        if response.mimetype == "text/html":
-            response.headers["Speculation-Rules"] = f'"{urls[PREFETCH]}"'
-        return response
+    app.extensions["prefetch_rules"] = f'"{urls[PREFETCH]}"'
 
     @constant
     def static_url(name: str) -> str:

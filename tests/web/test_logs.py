@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from app.web import logs
-from app.web.logs import LONGEST_LINE, LogfmtFormatter, StdoutHandler
+from app.web.logs import LogfmtFormatter, StdoutHandler
 from tests.logfmt import parse
 from tests.visitor import Visitor
 
@@ -26,28 +26,13 @@ def line(message: str, *arguments: object, name: str = "app", error: Exception |
     return LogfmtFormatter().format(logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, info))
 
 
-def test_line_breaks_and_control_characters_are_escaped() -> None:
-    """tests/test_logfmt.py has the others."""
-    for written in (line("asked for %s", "one\r\ntwo\x00 \x1b[31mred"), line("failed", error=ValueError("a\nb"))):
-        assert len(written.splitlines()) == 1
-        assert written.isprintable()
-
-
 def test_an_exception_is_named_in_a_field_and_ends_its_traceback() -> None:
-    written = parse(line("failed", error=ValueError("first\nlast of a@b.c")))
+    logged = line("failed", error=ValueError("first\nlast of a@b.c"))
+    assert logged.isprintable()
+    written = parse(logged)
     assert written["error"] == "ValueError: last of (not logged)"
     assert written["msg"].startswith("failed\nTraceback")
     assert written["msg"].endswith("last of (not logged)")
-
-
-def test_of_a_long_line_the_end_is_kept_and_a_platform_does_not_split_it() -> None:
-    """In Korean letters it would be three times as long as in Latin ones."""
-    written = line("of %s", "한" * 50_000, error=ValueError(f"{'한' * 50_000} the end"))
-    assert len(written.encode()) <= LONGEST_LINE
-    read = parse(written)
-    assert read["error"].startswith("ValueError: ")
-    assert read["msg"].startswith("of 한")
-    assert read["msg"].endswith("한 the end")
 
 
 def test_a_valid_request_id_is_returned_and_logged(app: Flask, client: Visitor) -> None:
@@ -140,10 +125,7 @@ def test_a_line_that_does_not_fit_together_is_still_an_error(capfd: pytest.Captu
 
 
 ROOT = Path(__file__).parents[2]
-LOCALES = {
-    "C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-    **{name: {"PYTHONIOENCODING": name} for name in ("ascii", "cp949")},
-}
+IN_ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 PROGRAM = r"""
 import click, logging
 from app.web import logs
@@ -151,6 +133,7 @@ logs.configure("INFO")
 logging.getLogger("app").info("\ud55c\uae00 \xe9")
 click.echo("\ud55c\uae00 \xe9 \udcff")
 click.echo("\ud55c\uae00 \xe9", err=True)
+assert open("/dev/null").fileno() > 2
 """
 
 
@@ -163,18 +146,17 @@ def run(environment: dict[str, str], redirection: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize(
-    "name", [pytest.param("C", marks=pytest.mark.smoke), *[name for name in LOCALES if name != "C"]]
-)
-def test_logs_and_commands_write_utf_8_in_every_locale(name: str) -> None:
-    ended = run(LOCALES[name], "")
+@pytest.mark.smoke
+def test_logs_and_commands_write_utf_8_in_every_locale() -> None:
+    ended = run(IN_ASCII, "")
     assert ended.stdout.decode().splitlines() == ['level=info logger=app request_id=- msg="한글 é"', "한글 é \\udcff"]
     assert (ended.returncode, ended.stderr.decode()) == (0, "한글 é\n")
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("redirection", [">&-", "<&- >&-", ">&- 2>&-"])
-def test_closed_streams_cost_nothing(redirection: str) -> None:
+@pytest.mark.parametrize("redirection", ["<&- >&-", ">&- 2>&-"])
+def test_closed_streams_cost_nothing_and_are_no_connection(redirection: str) -> None:
+    """The next file or socket would have their number."""
     ended = run({}, redirection)
     assert (ended.returncode, ended.stdout) == (0, b"")
     assert ended.stderr.decode() in ("한글 é\n", "")
