@@ -9,7 +9,7 @@ import pytest
 
 from tools.bench.release.figures import criteria, figures
 from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor
-from tools.bench.release.trial import Look, Trial, longest_hold
+from tools.bench.release.trial import Trial
 
 STALL = 0.6  # seconds
 
@@ -57,21 +57,6 @@ def test_latency_counts_from_the_due_time_also_of_what_could_not_be_sent(port: i
     stalled_ones = [answer for answer in answers if stalled + 0.03 < answer.due < stalled + STALL - 0.03]
     assert len(stalled_ones) >= 20  # none was left out because the one before it took long
     assert all(answer.due + answer.latency >= stalled + STALL for answer in stalled_ones)
-
-
-def test_a_redirect_to_sign_in_is_a_failure(port: int) -> None:
-    with Traffic(Plan(port, [Visitor(1, "", "")], notes=10_000, users=1, rate=100)) as traffic:
-        time.sleep(0.3)
-        answers = traffic.stop()
-    assert {answer.kind for answer in answers if answer.is_failed} == {"create"}
-    assert {answer.kind for answer in answers if not answer.is_failed} == {"list", "show", "edit"}
-
-
-def test_a_lock_is_held_at_least_between_and_at_most_around_the_looks_that_saw_it() -> None:
-    looks = [Look(0.0, False), Look(1.0, True), Look(3.0, True), Look(4.0, False), Look(5.0, True), Look(5.5, False)]
-    assert longest_hold(looks) == (2.0, 4.0)
-    assert longest_hold([Look(0.0, False), Look(1.0, True), Look(2.0, True)]) == (1.0, 2.0)
-    assert longest_hold([Look(0.0, False), Look(9.0, False)]) == (0.0, 0.0)
 
 
 def trial(side: str, *latencies: float, status: int = 200, nulls: int | None = 0) -> Trial:

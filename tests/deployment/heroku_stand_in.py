@@ -167,8 +167,7 @@ class StandInHeroku:
     def _info(self, app: App, _: list[str]) -> Said:
         pipeline: object = None
         if self.has_pipeline:
-            stage = {} if "info" in self.faults else {"stage": app.stage}
-            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, **stage}
+            pipeline = {"pipeline": {"id": "1", "name": "semicircle"}, "stage": app.stage}
         return Said(json.dumps({"app": {"name": app.name, "web_url": app.web_url}, "pipeline_coupling": pipeline}))
 
     def _output(self, app: App, _: list[str]) -> Said:

@@ -14,17 +14,29 @@ from http_server.request_buffer import BodyLimits
 HEAD = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"
 
 
+Ends = tuple[Connection, socket.socket]
+
+
 @pytest.fixture
-def ends() -> Iterator[tuple[Connection, socket.socket]]:
-    ours, client = socket.socketpair()
-    client.settimeout(5)
-    connection = Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), BodyLimits(lambda _: 6_000_000))
-    yield connection, client
-    connection.close()
-    client.close()
+def pairs() -> Iterator[list[Ends]]:
+    """Yield three connections with their other ends."""
+    address, limits, pairs = ("127.0.0.1", 1), BodyLimits(lambda _: 6_000_000), []
+    for _ in range(3):
+        ours, client = socket.socketpair()
+        client.settimeout(5)
+        pairs.append((Connection(Config(), ours, address, address, limits), client))
+    yield pairs
+    for connection, client in pairs:
+        connection.close()
+        client.close()
 
 
-def test_a_byte_of_the_headers_gives_no_more_time(ends: tuple[Connection, socket.socket]) -> None:
+@pytest.fixture
+def ends(pairs: list[Ends]) -> Ends:
+    return pairs[0]
+
+
+def test_a_byte_of_the_headers_gives_no_more_time(ends: Ends) -> None:
     connection, client = ends
     deadline = connection.deadline
     client.sendall(b"GET / HTTP/1.1\r\n")
@@ -34,9 +46,7 @@ def test_a_byte_of_the_headers_gives_no_more_time(ends: tuple[Connection, socket
 
 
 @pytest.mark.parametrize(("sent", "seconds"), [(b"x" * timing.MIN_RATE, 1), (b"x", 1 / timing.MIN_RATE)])
-def test_a_body_has_time_as_long_as_it_arrives_at_the_least_rate(
-    ends: tuple[Connection, socket.socket], sent: bytes, seconds: float
-) -> None:
+def test_a_body_has_time_as_long_as_it_arrives_at_the_least_rate(ends: Ends, sent: bytes, seconds: float) -> None:
     connection, client = ends
     client.sendall(HEAD)
     connection.read()
@@ -46,7 +56,7 @@ def test_a_body_has_time_as_long_as_it_arrives_at_the_least_rate(
     assert connection.deadline == pytest.approx(deadline + seconds, rel=1e-12)
 
 
-def test_a_request_that_was_begun_is_answered_408(ends: tuple[Connection, socket.socket]) -> None:
+def test_a_request_that_was_begun_is_answered_408(ends: Ends) -> None:
     connection, client = ends
     client.sendall(HEAD)
     connection.read()
@@ -56,21 +66,21 @@ def test_a_request_that_was_begun_is_answered_408(ends: tuple[Connection, socket
     assert b"Connection: close\r\n" in answer
 
 
-def test_a_connection_opened_in_advance_is_closed_without_an_answer(ends: tuple[Connection, socket.socket]) -> None:
+def test_a_connection_opened_in_advance_is_closed_without_an_answer(ends: Ends) -> None:
     connection, client = ends
     assert not connection.answer_timeout()
     connection.close()
     assert client.recv(1000) == b""
 
 
-def test_a_client_that_asks_is_told_to_send_the_body(ends: tuple[Connection, socket.socket]) -> None:
+def test_a_client_that_asks_is_told_to_send_the_body(ends: Ends) -> None:
     connection, client = ends
     client.sendall(HEAD.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     connection.read()
     assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: tuple[Connection, socket.socket]) -> None:
+def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: Ends) -> None:
     connection, client = ends
     response = bytes(range(256)) * 20_000
     connection.sock.sendall(response[:1000])
@@ -86,26 +96,12 @@ def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: tuple[Connect
 
 
 @pytest.fixture
-def pairs() -> Iterator[list[tuple[Connection, socket.socket]]]:
-    """Yield three connections with their other ends."""
-    address = ("127.0.0.1", 1)
-    pairs = []
-    for _ in range(3):
-        ours, client = socket.socketpair()
-        pairs.append((Connection(Config(), ours, address, address, BodyLimits(lambda _: 1000)), client))
-    yield pairs
-    for connection, client in pairs:
-        connection.close()
-        client.close()
-
-
-@pytest.fixture
-def clients(pairs: list[tuple[Connection, socket.socket]]) -> list[socket.socket]:
+def clients(pairs: list[Ends]) -> list[socket.socket]:
     return [client for _, client in pairs]
 
 
 @pytest.fixture
-def connections(pairs: list[tuple[Connection, socket.socket]]) -> list[Connection]:
+def connections(pairs: list[Ends]) -> list[Connection]:
     return [connection for connection, _ in pairs]
 
 

@@ -1,7 +1,6 @@
 """The heartbeat files are in memory where it takes a file, else with the temporary ones, else the start is refused."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,9 @@ def test_it_is_memory(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-UNUSABLE: dict[str, Callable[[Path], Path | str]] = {
-    "absent": lambda folder: folder / "nowhere",
-    "a file": lambda _folder: __file__,
-    "a file system that takes no files": lambda _folder: "/proc",
-}
-
-
-@pytest.mark.parametrize("what", UNUSABLE)
-def test_without_it_they_are_with_the_temporary_files(tmp_path: Path, what: str) -> None:
-    assert heartbeat_folder(str(UNUSABLE[what](tmp_path))) == tempfile.gettempdir()
+@pytest.mark.parametrize("unusable", ["/nowhere", __file__, "/proc"])
+def test_without_it_they_are_with_the_temporary_files(unusable: str) -> None:
+    assert heartbeat_folder(unusable) == tempfile.gettempdir()
 
 
 def test_without_any_the_start_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Request buffering: a request is complete with its last byte, and never before; what its head alone refuses."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
-from http_server.refusals import TooManyUploads
+from http_server.refusals import TooManyUploads, VersionNotSupported
 from http_server.request_buffer import LONG, MOST_LONG, BodyLimits, Part, RequestBuffer
 
 LIMIT = 1000  # bytes of a body
@@ -35,10 +36,6 @@ def buffer() -> Iterator[RequestBuffer]:
 def body(buffer: RequestBuffer) -> bytes:
     read: bytes = buffer.request.body.read()
     return read
-
-
-def headers(buffer: RequestBuffer) -> dict[str, str]:
-    return dict(buffer.request.headers)
 
 
 @pytest.mark.parametrize(
@@ -65,22 +62,19 @@ def test_a_body_over_the_limit_is_not_waited_for_and_its_connection_is_not_used_
     assert buffer.request.should_close()
 
 
-def test_chunks_over_the_limit_are_not_waited_for_either(buffer: RequestBuffer) -> None:
-    buffer.feed(CHUNKED + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11)
-    assert buffer.missing is Part.NOTHING
-    assert buffer.is_cut
-
-
-def test_a_chunked_body_over_the_limit_is_declared_longer_than_the_limit(buffer: RequestBuffer) -> None:
-    """Also where most of it is framing. By its length the application refuses it."""
-    buffer.feed(CHUNKED + b"1;%s\r\nx\r\n" % (b"a" * 50) * 20)
-    assert buffer.is_cut
-    assert int(headers(buffer)["CONTENT-LENGTH"]) > LIMIT
+@pytest.mark.parametrize(
+    "chunks", [(b"64\r\n" + b"x" * 100 + b"\r\n") * 11, b"1;%s\r\nx\r\n" % (b"a" * 50) * 20], ids=["content", "framing"]
+)
+def test_chunks_over_the_limit_are_not_waited_for_and_declared_longer(buffer: RequestBuffer, chunks: bytes) -> None:
+    """By its length the application refuses the body."""
+    buffer.feed(CHUNKED + chunks)
+    assert (buffer.missing, buffer.is_cut) == (Part.NOTHING, True)
+    assert int(dict(buffer.request.headers)["CONTENT-LENGTH"]) > LIMIT
 
 
 def test_the_application_gets_a_chunked_body_with_its_length(buffer: RequestBuffer) -> None:
     buffer.feed(TRAP)
-    assert headers(buffer) == {"HOST": "a", "CONTENT-LENGTH": "10"}
+    assert dict(buffer.request.headers) == {"HOST": "a", "CONTENT-LENGTH": "10"}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +108,46 @@ def test_headers_without_an_end_are_refused_at_a_limit(buffer: RequestBuffer) ->
 def test_what_is_no_request_is_refused_by_the_parser(buffer: RequestBuffer, head: bytes) -> None:
     with pytest.raises((InvalidRequestLine, NoMoreData)):
         buffer.feed(head)
+
+
+def fed(head: bytes) -> Any:
+    """Return what gunicorn's parser made of the head."""
+    with closing(RequestBuffer(Config(), ("127.0.0.1", 1), BodyLimits(lambda _: LIMIT))) as buffer:
+        buffer.feed(head)
+        return buffer.request
+
+
+def test_another_version_than_1_0_and_1_1_is_refused() -> None:
+    for line in ("GET / HTTP/0.9", "GET / HTTP/1.2", "GET / HTTP/1.10", "GET / HTTP/01.1", "PRI * HTTP/2.0"):
+        with pytest.raises(VersionNotSupported):
+            fed(f"{line}\r\nHost: a\r\n\r\n".encode())
+    for line in ("GET /", "GET / http/1.1", "GET / HTTP/1.1 ", "GET / HTTP/x", "GET / x HTTP/1.1", "GET / HTP/1.1"):
+        with pytest.raises(ParseException):  # it names no version
+            fed(f"{line}\r\nHost: a\r\n\r\n".encode())
+
+
+def test_a_request_has_one_valid_host() -> None:
+    for wrong in ("a b", "a/b", "a@b", "a:b", "[::1", "::1", "a%zz", "é", "a\r\nHost: a"):
+        for version in ("1.0", "1.1"):
+            with pytest.raises(InvalidHeader):
+                fed(f"GET / HTTP/{version}\r\nHost: {wrong}\r\n\r\n".encode())
+    with pytest.raises(InvalidHeader):
+        fed(b"GET / HTTP/1.1\r\n\r\n")
+    fed(b"GET / HTTP/1.0\r\n\r\n")
+    for host in ("", "A.example", "a:8000", "a:", "127.0.0.1", "[::1]:80", "x_y.example", "%ea"):
+        fed(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_connection_is_closed_by_close_among_its_options_and_kept_by_others(version: str) -> None:
+    def closes(lines: str) -> bool:
+        return bool(fed(f"GET / HTTP/{version}\r\nHost: a\r\n{lines}\r\n\r\n".encode()).should_close())
+
+    closing = ("CLOSE", "TE, close", "keep-alive,\tClose ,", "keep-alive\r\nX: y\r\nConnection: close", ", ,close")
+    assert [options for options in closing if not closes(f"Connection: {options}")] == []
+    assert not closes("Connection: Keep-Alive")
+    for lines in ("X: close", "Connection: closed", "Connection: x-close", "Connection: TE"):
+        assert closes(lines) == (version == "1.0"), lines
 
 
 LONG_LIMIT = 2 * LONG
@@ -150,22 +184,11 @@ def buffers() -> Iterator[Buffers]:
 
 
 def test_the_application_is_asked_with_the_head_before_the_body_comes(buffers: Buffers) -> None:
+    buffers.begun(GET)  # without a body, so it asks nothing
     head = b"POST /a%20b?c HTTP/1.1\r\nHost: a\r\nCookie: x=1\r\nCookie: y=2\r\nAuthorization: Bearer z\r\n"
     assert buffers.begun(head + b"Content-Length: 5\r\n\r\n").missing is Part.BODY
     whose = {"HTTP_COOKIE": "x=1; y=2", "HTTP_AUTHORIZATION": "Bearer z"}
     assert buffers.asked == [{"REQUEST_METHOD": "POST", "PATH_INFO": "/a b", **whose}]
-
-
-def test_a_request_without_a_body_asks_nothing(buffers: Buffers) -> None:
-    buffers.begun(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert buffers.asked == []
-
-
-def test_one_long_body_more_than_there_is_room_for_is_refused_by_its_head(buffers: Buffers) -> None:
-    for _ in range(MOST_LONG):
-        assert buffers.begun(LONG_POST).missing is Part.BODY
-    with pytest.raises(TooManyUploads):
-        buffers.begun(LONG_POST)
 
 
 def test_a_chunked_body_is_refused_as_soon_as_it_is_long(buffers: Buffers) -> None:
@@ -178,9 +201,11 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_long(buffers: Buffers) -> No
         chunked.feed(CHUNK * 2)
 
 
-def test_a_refused_one_takes_no_room_and_each_place_is_given_back_once(buffers: Buffers) -> None:
+def test_one_long_body_too_many_is_refused_and_takes_no_room_and_each_place_is_given_back_once(
+    buffers: Buffers,
+) -> None:
     for _ in range(MOST_LONG):
-        buffers.begun(LONG_POST)
+        assert buffers.begun(LONG_POST).missing is Part.BODY
     with pytest.raises(TooManyUploads):
         buffers.begun(LONG_POST)
     buffers.made[-1].close()

@@ -8,7 +8,7 @@ import re
 import resource
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,6 @@ class Site:
     port: int
     worker: psutil.Process
     log: Path
-    temporary: Path
     log_begins: int = 0  # where that of the test does
 
     def connect(self) -> socket.socket:
@@ -76,13 +75,13 @@ class Site:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     [port] = ports.find_free(1)
-    temporary, log = tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("site") / "log"
+    log = tmp_path_factory.mktemp("site") / "log"
     command = [sys.executable, "-m", "gunicorn", "-c", "python:tests.http_server.site", "-b", f"127.0.0.1:{port}"]
-    environment = {**os.environ, "TMPDIR": str(temporary), "GUNICORN_CMD_ARGS": ""}
+    environment = {**os.environ, "GUNICORN_CMD_ARGS": ""}
     with log.open("wb") as output, child(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
         wait_until(lambda: "Booting worker" in log.read_text(), "the worker has started")
         [worker] = psutil.Process(process.pid).children()
-        yield Site(port, worker, log, temporary)
+        yield Site(port, worker, log)
         process.terminate()
         process.wait(WITHIN)
 
@@ -102,23 +101,6 @@ def test_an_upload_for_which_the_disk_has_no_room_is_503_and_a_line_of_the_log(s
         assert site.answers(upload + GET) == [b"HTTP/1.1 503 Service Unavailable"]
         assert site.answers(LAST) == [b"HTTP/1.1 200 OK"]
     site.logged('level=error logger=gunicorn.error request_id=- msg="a request is refused: 503 SpoolFailed [Errno 27]')
-
-
-def test_an_upload_without_a_folder_for_temporary_files_is_503_and_a_line_of_the_log(site: Site) -> None:
-    site.temporary.rmdir()
-    assert site.answers(UPLOAD) == [b"HTTP/1.1 503 Service Unavailable"]
-    site.temporary.mkdir()
-    site.logged("503 SpoolFailed [Errno 2] No such file or directory")
-
-
-def test_an_upload_without_a_file_descriptor_for_its_file_is_503_and_a_line_of_the_log(site: Site) -> None:
-    with site.connect() as client:
-        client.sendall(UPLOAD[:100])
-        wait_until(lambda: site.connections() == 1, "the connection is accepted")
-        with site.limited(resource.RLIMIT_NOFILE, site.first_free_descriptor()):
-            client.sendall(UPLOAD[100:])
-            assert client.makefile("rb").readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
-    site.logged("503 SpoolFailed [Errno 24] Too many open files")
 
 
 def test_a_connection_that_cannot_be_accepted_is_a_line_of_the_log_and_is_answered_later(site: Site) -> None:
@@ -199,75 +181,13 @@ def test_a_client_that_leaves_is_no_error_of_ours(site: Site) -> None:
     assert "level=error" not in site.said()
 
 
-def refused(site: Site, heads: Iterable[bytes], status_line: bytes) -> None:
-    """Expect one answer to each head, though another request follows: its connection is not used again."""
-    taken = {head: answers for head in heads if (answers := site.answers(head + GET)) != [b"HTTP/1.1 " + status_line]}
-    assert taken == {}
-
-
-def test_another_version_than_1_0_and_1_1_is_505(site: Site) -> None:
-    heads = [b"GET / HTTP/%b\r\nHost: a\r\n\r\n" % version for version in (b"0.9", b"1.2", b"1.10", b"01.1", b"2")]
-    refused(site, [*heads, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], b"505 HTTP Version Not Supported")
-
-
-def test_what_names_no_version_is_400(site: Site) -> None:
-    thirds = (b"", b" http/1.1", b" HTTP/1.1 ", b" HTTP/x", b" x HTTP/1.1", b" HTP/1.1")
-    refused(site, [b"GET /" + third + b"\r\nHost: a\r\n\r\n" for third in thirds], b"400 Bad Request")
-
-
-def test_a_request_without_one_valid_host_is_400(site: Site) -> None:
-    hosts: tuple[list[bytes], ...] = (
-        [],
-        [b"a", b"a"],
-        [b"a b"],
-        [b"a/b"],
-        [b"a@b"],
-        [b"a:b"],
-        [b"[::1"],
-        [b"::1"],
-        [b"a%zz"],
-        ["é".encode()],
-    )
-    heads = [b"GET / HTTP/1.1\r\n" + b"".join(b"Host: %b\r\n" % host for host in each) + b"\r\n" for each in hosts]
-    refused(site, heads, b"400 Bad Request")
-
-
-def test_a_valid_host_is_answered(site: Site) -> None:
-    for host in ("", "A.example", "a:8000", "a:", "127.0.0.1", "[::1]:80", "x_y.example", "%ea"):
-        head = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        assert site.answers(head.encode()) == [b"HTTP/1.1 200 OK"], host
-
-
-def test_http_1_0_needs_no_host_and_two_or_a_wrong_one_are_400(site: Site) -> None:
-    assert site.answers(b"GET / HTTP/1.0\r\n\r\n") == [b"HTTP/1.0 200 OK"]
-    for hosts in (b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n"):
-        assert site.answers(b"GET / HTTP/1.0\r\n" + hosts + b"\r\n") == [b"HTTP/1.1 400 Bad Request"]
-
-
-CLOSING = (
-    b"Connection: CLOSE",
-    b"Connection: TE, close",
-    b"Connection: keep-alive,\tClose ,",
-    b"Connection: keep-alive\r\nX: y\r\nConnection: close",
-    b"connection: , ,close",
-)
-KEEPING = (b"X: close", b"Connection: closed", b"Connection: x-close", b"Connection: TE")
-
-
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_any_close_among_the_options_of_connection_closes_it(site: Site, version: bytes) -> None:
-    for lines in CLOSING:
-        head = b"GET / HTTP/%b\r\nHost: a\r\n%b\r\n\r\n" % (version, lines)
-        assert site.answers(head + GET) == [b"HTTP/%b 200 OK" % version], lines
-
-
-def test_other_options_keep_a_connection_of_http_1_1(site: Site) -> None:
-    for lines in KEEPING:
-        head = b"GET / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % lines
-        assert site.answers(head + LAST) == [b"HTTP/1.1 200 OK"] * 2, lines
-
-
-def test_a_connection_of_http_1_0_is_kept_when_it_asks_for_that(site: Site) -> None:
-    for options, answers in {"keep-alive": 2, "Keep-Alive": 2, "TE": 1, "": 1}.items():
-        head = f"GET / HTTP/1.0\r\nConnection: {options}\r\n\r\n".encode()
-        assert site.answers(head + b"GET / HTTP/1.0\r\n\r\n") == [b"HTTP/1.0 200 OK"] * answers, options
+def test_a_head_decides_how_it_is_answered_and_whether_its_connection_is_used_again(site: Site) -> None:
+    """tests/http_server/test_request_buffer.py has the others."""
+    heads = {
+        b"GET / HTTP/1.2\r\nHost: a\r\n\r\n": b"505 HTTP Version Not Supported",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n": b"400 Bad Request",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: TE, close\r\n\r\n": b"200 OK",
+    }
+    assert {head: site.answers(head + GET) for head in heads} == {
+        head: [b"HTTP/1.1 " + status] for head, status in heads.items()
+    }

@@ -67,11 +67,6 @@ def render(client: str, sent: Headers) -> dict[str, str]:
     return {**there, "True-Client-IP": client, "X-Forwarded-For": appended(there, "172.71.195.123", "10.226.90.65")}
 
 
-def render_of_two(client: str, sent: Headers) -> dict[str, str]:
-    there = cloudflare(client, sent)
-    return {**there, "X-Forwarded-For": appended(there, "104.22.17.40")}
-
-
 def behind_cloudflare(proxy: Callable[[str, Headers], dict[str, str]]) -> Callable[[str, Headers], dict[str, str]]:
     return lambda client, sent: proxy(f"172.71.195.{edge(client)}", cloudflare(client, sent))
 
@@ -79,17 +74,10 @@ def behind_cloudflare(proxy: Callable[[str, Headers], dict[str, str]]) -> Callab
 PLATFORMS = {
     "Heroku": Platform({"DYNO": "web.1"}, lambda client, sent: {**nginx(client, sent), "X-Forwarded-Port": "443"}),
     "Dokku": Platform({"DYNO": "web.1", "DOKKU_APP_TYPE": "herokuish"}, replacing),
-    "piku": Platform({}, nginx),
-    "Scalingo": Platform({"CONTAINER": "web-1"}, lambda client, sent: {**nginx(client, sent), "X-Real-IP": client}),
     "Clever Cloud": Platform({"CC_DEPLOYMENT_ID": "deployment_1"}, sozu),
-    "plain server": Platform({"HEROKU_SLUG_COMMIT": "a" * 40}, replacing),
     "Fly.io": Platform({"FLY_APP_NAME": "notes", "FLY_MACHINE_ID": "1"}, fly),
     "Render": Platform({"RENDER": "true"}, render),
-    "Render, two entries": Platform({"RENDER": "true"}, render_of_two),
     "Railway": Platform({"RAILWAY_PROJECT_ID": "1", "RAILWAY_ENVIRONMENT": "production"}, railway),
-    "Heroku behind Cloudflare": Platform(
-        {"DYNO": "web.1", "CLIENT_ADDRESS": "X-Forwarded-For:2"}, behind_cloudflare(nginx)
-    ),
     "Fly.io behind Cloudflare": Platform(
         {"FLY_APP_NAME": "notes", "CLIENT_ADDRESS": "X-Forwarded-For:3"}, behind_cloudflare(fly)
     ),
@@ -102,17 +90,15 @@ PLATFORMS = {
 SPOOFS: dict[str, Headers] = {
     "nothing": {},
     "one": {"X-Forwarded-For": "6.6.6.6"},
-    "a hundred": {"X-Forwarded-For": ", ".join(f"6.6.6.{number}" for number in range(100))},
     "a private one": {"X-Forwarded-For": "10.0.0.1"},
     "no address": {"X-Forwarded-For": "' OR 1=1--, unknown, _hidden"},
-    "a quote and a backslash": {"X-Forwarded-For": 'for="6.6.6.6\\'},
     "empty entries": {"X-Forwarded-For": ",, ,"},
     "ports": {"X-Forwarded-For": "[2001:db8::6]:443, 6.6.6.6:80, [2001:db8::6"},
     "headers of others": {"X-Real-IP": "6.6.6.6", "Fly-Client-IP": "6.6.6.6", "CF-Connecting-IP": "6.6.6.6"},
-    "Forwarded": {"Forwarded": 'for=6.6.6.6;proto=http;host="evil.example"'},
-    "a host": {"X-Forwarded-Host": "evil.example"},
-    "a port": {"X-Forwarded-Port": "6666"},
-    "a path": {"X-Forwarded-Prefix": "/evil", "X-Script-Name": "/evil"},
+    "headers that are not read": {
+        "Forwarded": 'for=6.6.6.6;proto=http;host="evil.example"', "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Port": "6666", "X-Forwarded-Prefix": "/evil", "X-Script-Name": "/evil",
+        "X-Forwarded-Protocol": "ssl", "X-Forwarded-Ssl": "off", "X-Forwarded-Scheme": "http",
+    },
     "no scheme": {"X-Forwarded-Proto": "javascript"},
-    "schemes": {"X-Forwarded-Protocol": "ssl", "X-Forwarded-Ssl": "off", "X-Forwarded-Scheme": "http"},
-}
+}  # fmt: skip

@@ -51,10 +51,8 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 WRONG = {
     "the last address is a proxy": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For"}),
-    "so is the last but one": ("Render", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
     "a CDN in front is not said": ("Fly.io behind Cloudflare", {"CLIENT_ADDRESS": ""}),
     "more proxies than there are": ("Heroku", {"CLIENT_ADDRESS": "X-Forwarded-For:2"}),
-    "a header that nobody sends": ("Heroku", {"CLIENT_ADDRESS": "X-Real-IP"}),
 }
 
 
@@ -90,41 +88,28 @@ def test_a_right_setting_is_not_suspected_also_beside_readers_who_send_addresses
 
 
 def test_many_readers_behind_one_public_address_are_no_sign() -> None:
-    """As of an office or a home, with or without a proxy of its own inside."""
-    for sent in ("81.97.145.24", "10.0.0.5, 81.97.145.24", "81.97.145.24, 81.97.145.24"):
+    """As of an office, with or without a proxy of its own inside."""
+    for sent in ("81.97.145.24", "10.0.0.5, 81.97.145.24"):
         site = Site({})
         for _ in range(MOST):
             site.visit({"X-Forwarded-For": sent, "X-Forwarded-Proto": "https"})
         assert (site.watch.found, site.watch.is_over) == (None, True), sent
 
 
-def test_readers_of_an_intranet_have_private_addresses_that_differ() -> None:
+def test_the_same_private_address_or_none_for_all_is_a_sign_and_private_ones_that_differ_are_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As of a container whose proxy sees the machine's bridge; those of an intranet differ."""
     site = Site({})
     for number in range(MOST):
         site.visit({"X-Forwarded-For": f"10.1.{number % 2}.7", "X-Forwarded-Proto": "https"})
     assert site.watch.found is None
-
-
-def test_the_same_private_address_or_none_for_all_is_a_sign(caplog: pytest.LogCaptureFixture) -> None:
-    """As of a container whose proxy sees the machine's bridge, or of a load balancer in front of it."""
     for address in ("172.17.0.1", "fd00::1", "unknown"):
         site = Site({})
         for _ in range(ENOUGH):
             site.visit({"X-Forwarded-For": address, "X-Forwarded-Proto": "https"})
         assert site.watch.found, address
         assert address not in "".join(said(caplog))
-
-
-def test_readers_behind_a_proxy_that_says_nothing_at_all_are_a_sign(caplog: pytest.LogCaptureFixture) -> None:
-    """As one that was set up without a word about headers. Health checks have no account."""
-    site = Site({})
-    for _ in range(MOST):
-        site.visit({}, account=0)
-    assert (site.watch.found, site.watch.is_over) == (None, False)
-    for _ in range(ENOUGH):
-        site.visit({})
-    assert site.watch.found
-    assert len(said(caplog)) == 1
 
 
 def test_accounts_behind_a_public_proxy_of_their_own_are_told_apart_by_the_first_that_is_not() -> None:
