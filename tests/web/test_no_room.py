@@ -51,7 +51,6 @@ def next_descriptor() -> int:
 
 FAILURES: dict[str, tuple[Callable[[], AbstractContextManager[None]], int]] = {
     "the folder is gone": (lambda: folder("/nowhere"), errno.ENOENT),
-    "the folder is a file": (lambda: folder(__file__), errno.ENOTDIR),
     "the disk is full": (lambda: limited(resource.RLIMIT_FSIZE, ROOM), errno.EFBIG),
     "no descriptor is left": (lambda: limited(resource.RLIMIT_NOFILE, next_descriptor()), errno.EMFILE),
 }

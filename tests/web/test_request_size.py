@@ -1,12 +1,10 @@
-"""Request bodies have a size limit (413), and database statements have a timeout."""
+"""Request bodies have a size limit (413)."""
 
 from io import BytesIO
 
 from flask import Flask
-from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
-from app.extensions import db
 from app.web.request_size import MOST_FIELDS, TEXT_BODY_LIMIT
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -86,10 +84,3 @@ def test_a_strangers_upload_is_sent_to_sign_in_and_stores_nothing(client: Visito
     answer = client.submit("/mypage/import", archive=(BytesIO(bytes(70_000)), "semicircle.zip"))
     assert answer.location == "/sign-in"
     assert row_counts() == before
-
-
-def test_database_statements_time_out_after_20_seconds(migrated_app: Flask) -> None:
-    """In a transaction of the service's own; that of a test may be idle for longer."""
-    with migrated_app.app_context(), db.engine.connect() as connection:
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            assert connection.scalar(text(f"SHOW {name}")) == "20s"

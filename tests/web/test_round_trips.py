@@ -17,8 +17,8 @@ from tests.web.round_trips import Relay, relay
 from tests.web.test_access import endpoints
 
 # Of a page: one for the session with its account, one for the page; before them, when the connection was idle for
-# long, one that asks whether it still stands. A list without rows asks once more, for the figures beside it.
-MOST, MOST_IDLE, MOST_IDLE_AND_EMPTY = 2, 3, 4
+# long, one that asks whether it still stands.
+MOST, MOST_IDLE = 2, 3
 WRITE = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|FOR UPDATE|FOR SHARE) ?\w*")
 # Of a POST: the session, a token of the rate limit, BEGIN, the INSERT, COMMIT.
 MOST_TO_CREATE = 5
@@ -72,16 +72,6 @@ def test_a_session_that_the_server_has_ended_is_noticed_without_asking(site: Sit
         site.end_sessions()
         counted.wait_until_closed()
         assert visit(browser, token, method, "/notes").status_code == expected, method
-
-
-@pytest.mark.usefixtures("idle")
-def test_an_empty_list_asks_once_more(site: Site, counted: Relay) -> None:
-    browser, token = site.browser()
-    visit(browser, token, "GET", "/notes")
-    for path in ("/notes?tag=none", "/notes?before=0-1700000000000000-9"):
-        before = counted.round_trips
-        visit(browser, token, "GET", path)
-        assert counted.round_trips - before == MOST_IDLE_AND_EMPTY, path
 
 
 def round_trips_of_pages(site: Site, counted: Relay) -> dict[str, int]:
