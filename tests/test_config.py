@@ -40,12 +40,12 @@ BUCKETEER = {
     "BUCKETEER_BUCKET_NAME": "bucketeer-1",
     "BUCKETEER_AWS_REGION": "eu-west-1",
     "BUCKETEER_AWS_ACCESS_KEY_ID": "bid",
-    "BUCKETEER_AWS_SECRET_ACCESS_KEY": "bsecret",
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": "hidden",
 }
 CLOUDCUBE = {
     "CLOUDCUBE_URL": "https://cloud-cube.s3.amazonaws.com/abc123",
     "CLOUDCUBE_ACCESS_KEY_ID": "cid",
-    "CLOUDCUBE_SECRET_ACCESS_KEY": "csecret",
+    "CLOUDCUBE_SECRET_ACCESS_KEY": "hidden",
 }
 
 
@@ -242,15 +242,6 @@ def test_secret_links_never_go_over_http_to_another_machine(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^SITE_URL has to begin with https://"):
         config(SITE_URL=url)
     assert url.lower().rstrip("/") == DevelopmentConfig({"SITE_URL": url}).SITE_URL
-
-
-@pytest.mark.parametrize(
-    "url", ["notes.example.com", "https:notes.example.com", "http://localhost@notes.example.com", "https://a b"]
-)
-def test_what_is_no_address_of_a_site_is_refused_with_and_without_https(url: str) -> None:
-    for cls in (ProductionConfig, TestingConfig):
-        with pytest.raises(ConfigError, match=r"^SITE_URL has to be a URL"):
-            cls({**ENVIRONMENT, "SITE_URL": url})
 
 
 @pytest.mark.parametrize("url", ["http://LOCALHOST", "http://127.0.0.1:8000", "http://[::1]:1"])

@@ -36,7 +36,7 @@ def run(packages: Path, *module: str, **env: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("command", ["flask run --debug", "flask db upgrade", "gunicorn -b 127.0.0.1:0", "start"])
+@pytest.mark.parametrize("command", ["flask run --debug", "flask db upgrade", "gunicorn -b 127.0.0.1:0"])
 def test_development_says_what_to_install_and_ends(packages: Path, command: str) -> None:
     ended = run(packages, *command.split(), APP_SETTINGS="config.DevelopmentConfig")
     assert ended.returncode != 0

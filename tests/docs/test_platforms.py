@@ -30,13 +30,6 @@ THEIRS = {
     *("CC_PRE_RUN_HOOK", "CC_RUN_COMMAND", "CC_WORKER_COMMAND", "CC_HEALTH_CHECK_PATH", "CC_PYTHON_VERSION"),
     *("POSTGRESQL_ADDON_URI", "SCALINGO_POSTGRESQL_URL", "PYTHON_VERSION", "CMD"),
 }
-WORDS = {
-    "dokku": "ps:scale apps:create postgres:create postgres:link builder:set nginx:set config:set letsencrypt:enable",
-    "piku": "config:set ps:scale",
-    "scalingo": "env-set scale",
-    "clever": "env config",
-    "fly": "launch mpg",
-}
 
 
 def tables() -> Iterator[dict[str, list[str]]]:
@@ -82,12 +75,6 @@ def test_every_variable_of_a_recipe_is_read_by_somebody() -> None:
     recipes = "".join(recipe(platform) for platform in PLATFORMS[1:])
     names = re.findall(r"\b([A-Z][A-Z0-9_]{3,})(?:=| =|`| [\"/])", recipes)
     assert set(names) - sample().keys() - THEIRS == set()
-
-
-def test_every_word_of_a_command_line_is_known() -> None:
-    for program, words in WORDS.items():
-        commands = re.findall(rf"(?:^    |&& |`){program} (?:--app \S+ )?([a-z:-]+)", PAGE, re.MULTILINE)
-        assert set(commands) == set(words.split()), program
 
 
 def test_dokku_starts_what_app_json_names_and_nobody_scales_there() -> None:

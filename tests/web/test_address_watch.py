@@ -16,7 +16,7 @@ from tests.conftest import browser_of
 from tests.databases import Environment
 from tests.test_config import ENVIRONMENT
 from tests.visitor import Visitor
-from tests.web.proxies import PLATFORMS, BehindAProxy, Headers, appended
+from tests.web.test_proxy import PLATFORMS, BehindAProxy, Headers, appended
 
 READERS = ["81.97.145.24", "2a02:8071:5:6::7", "193.99.144.80", "5.9.164.112"]
 SPOOFED = [{"X-Forwarded-For": f"6.6.6.{number}"} for number in range(len(READERS))]

@@ -1,15 +1,119 @@
-"""The client's address, as the proxy in front says it: on each platform, and whatever the client sends itself."""
+"""The proxy in front: the client's address as it says it, whatever the client sends itself; the Host, and HTTPS."""
 
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
+from typing import NamedTuple
 
+import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
+from app import create_app
 from app.web import proxy
-from config import TestingConfig
+from config import ProductionConfig, TestingConfig
 from environment.values import client_address
+from tests.databases import Environment, migrated_database
 from tests.test_config import ENVIRONMENT
-from tests.web.proxies import PLATFORMS, SPOOFS, BehindAProxy, Headers
+from tests.visitor import Visitor
+
+Headers = Mapping[str, str]
+
+
+class BehindAProxy(TestingConfig, ProductionConfig):
+    """Production's policy, on the servers of the tests."""
+
+    SERVES_STRANGERS = True  # the variables of a platform may be set
+
+
+class Platform(NamedTuple):
+    """
+    Args:
+        variables: what it sets in the environment, or its recipe has one set.
+        forwarded: (the client's address, the headers that the client sends): the headers that arrive here.
+    """
+
+    variables: dict[str, str]
+    forwarded: Callable[[str, Headers], dict[str, str]]
+
+
+def appended(sent: Headers, *addresses: str) -> str:
+    """Return X-Forwarded-For as each proxy lengthens it."""
+    return ", ".join([*filter(None, [sent.get("X-Forwarded-For")]), *addresses])
+
+
+def edge(*of: object) -> int:
+    """Choose one of many servers of a network, as another one takes each request."""
+    return len(repr(of)) % 100 + ord(str(of[0])[-1])
+
+
+def nginx(client: str, sent: Headers) -> dict[str, str]:
+    return {**sent, "X-Forwarded-For": appended(sent, client), "X-Forwarded-Proto": "https"}
+
+
+def replacing(client: str, sent: Headers) -> dict[str, str]:
+    return {**sent, "X-Forwarded-For": client, "X-Forwarded-Proto": "https", "X-Forwarded-Port": "443"}
+
+
+def sozu(client: str, sent: Headers) -> dict[str, str]:
+    """Leave X-Forwarded-Proto and X-Forwarded-Port as the client has sent them."""
+    return {"X-Forwarded-Proto": "https", **sent, "X-Forwarded-For": appended(sent, client)}
+
+
+def fly(client: str, sent: Headers) -> dict[str, str]:
+    addresses = appended(sent, client, "66.241.125.7")  # the last is the application's own
+    return {**sent, "X-Forwarded-For": addresses, "Fly-Client-IP": client, "X-Forwarded-Proto": "https"}
+
+
+def railway(client: str, sent: Headers) -> dict[str, str]:
+    addresses = f"{client}, 152.233.33.{edge(client, sent)}"
+    return {**sent, "X-Forwarded-For": addresses, "X-Real-IP": client, "X-Forwarded-Proto": "https"}
+
+
+def cloudflare(client: str, sent: Headers) -> dict[str, str]:
+    return {**nginx(client, sent), "CF-Connecting-IP": client}
+
+
+def render(client: str, sent: Headers) -> dict[str, str]:
+    there = cloudflare(client, sent)
+    return {**there, "True-Client-IP": client, "X-Forwarded-For": appended(there, "172.71.195.123", "10.226.90.65")}
+
+
+def behind_cloudflare(proxy: Callable[[str, Headers], dict[str, str]]) -> Callable[[str, Headers], dict[str, str]]:
+    return lambda client, sent: proxy(f"172.71.195.{edge(client)}", cloudflare(client, sent))
+
+
+PLATFORMS = {
+    "Heroku": Platform({"DYNO": "web.1"}, lambda client, sent: {**nginx(client, sent), "X-Forwarded-Port": "443"}),
+    "Dokku": Platform({"DYNO": "web.1", "DOKKU_APP_TYPE": "herokuish"}, replacing),
+    "Clever Cloud": Platform({"CC_DEPLOYMENT_ID": "deployment_1"}, sozu),
+    "Fly.io": Platform({"FLY_APP_NAME": "notes", "FLY_MACHINE_ID": "1"}, fly),
+    "Render": Platform({"RENDER": "true"}, render),
+    "Railway": Platform({"RAILWAY_PROJECT_ID": "1", "RAILWAY_ENVIRONMENT": "production"}, railway),
+    "Fly.io behind Cloudflare": Platform(
+        {"FLY_APP_NAME": "notes", "CLIENT_ADDRESS": "X-Forwarded-For:3"}, behind_cloudflare(fly)
+    ),
+    "Railway behind Cloudflare": Platform(
+        {"RAILWAY_PROJECT_ID": "1", "CLIENT_ADDRESS": "CF-Connecting-IP"}, behind_cloudflare(railway)
+    ),
+}
+
+# What a client may send itself.
+SPOOFS: dict[str, Headers] = {
+    "nothing": {},
+    "one": {"X-Forwarded-For": "6.6.6.6"},
+    "a private one": {"X-Forwarded-For": "10.0.0.1"},
+    "no address": {"X-Forwarded-For": "' OR 1=1--, unknown, _hidden"},
+    "empty entries": {"X-Forwarded-For": ",, ,"},
+    "ports": {"X-Forwarded-For": "[2001:db8::6]:443, 6.6.6.6:80, [2001:db8::6"},
+    "headers of others": {"X-Real-IP": "6.6.6.6", "Fly-Client-IP": "6.6.6.6", "CF-Connecting-IP": "6.6.6.6"},
+    "headers that are not read": {
+        "Forwarded": 'for=6.6.6.6;proto=http;host="evil.example"', "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Port": "6666", "X-Forwarded-Prefix": "/evil", "X-Script-Name": "/evil",
+        "X-Forwarded-Protocol": "ssl", "X-Forwarded-Ssl": "off", "X-Forwarded-Scheme": "http",
+    },
+    "no scheme": {"X-Forwarded-Proto": "javascript"},
+}  # fmt: skip
+
 
 CLIENTS = ["81.97.145.24", "2a02:8071:5:6::7", "203.0.113.7"]
 PEER = "10.0.0.1"
@@ -83,3 +187,84 @@ def test_what_is_set_wins_over_what_the_platform_has() -> None:
 def test_what_the_proxy_says_last_is_the_scheme() -> None:
     answer = site().get("/", headers={"X-Forwarded-Proto": "https, http"})
     assert (answer.status_code, answer.location) == (308, "https://localhost/")
+
+
+BAD_HOSTS = [
+    "a" * 64, f"notes.{'b' * 70}.com", "a..b", ".example.com", "exa mple.com", "a/b", "a\\b", "user@example.com",
+    "example.com:0", "example.com:99999", "example.com:x", "[::1", "::1", "a?b", "a#b", "<b>", "\xe9", "%", "",
+    "a" * 5000, "_dmarc.example.com", "example.com,evil.example",
+]  # fmt: skip
+PATHS = ["/notes", "/nothing", "/healthz"]
+EVIL = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
+
+
+@pytest.fixture(scope="module")
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with migrated_database(server_environment) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def any_host(environment: Environment) -> FlaskClient:
+    """Return a site in production without TRUSTED_HOSTS."""
+    return create_app(BehindAProxy(environment)).test_client()
+
+
+@pytest.fixture(scope="module")
+def one_host(environment: Environment) -> FlaskClient:
+    hosts = "Notes.Example.com .example.org [2001:DB8::1]"
+    return create_app(BehindAProxy({**environment, "TRUSTED_HOSTS": hosts})).test_client()
+
+
+def status(client: FlaskClient, host: str, path: str = "/sign-in") -> int:
+    return client.get(path, headers={"Host": host}).status_code
+
+
+def test_a_malformed_host_is_a_400_page(app: Flask, client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
+    for host in BAD_HOSTS:
+        for path in PATHS:
+            answer = client.get(path, headers={"Host": host, "Accept-Language": "ko"})
+            assert answer.status_code == 400, (host, path)
+            assert '<html lang="ko">' in answer.text
+            assert host not in answer.text or len(host) < 2
+        assert client.post("/sign-in", headers={"Host": host}).status_code == 400, host
+
+
+def test_a_host_of_any_name_is_served(client: Visitor) -> None:
+    for host in ("localhost", "127.0.0.1:5000", "[::1]:5000", "a" * 63 + ".example.com", "xn--bj0bv5f.kr"):
+        assert client.get("/sign-in", headers={"Host": host}).status_code == 200, host
+
+
+def test_with_trusted_hosts_every_other_is_400(one_host: FlaskClient) -> None:
+    """The case of a host, its port and its last dot do not count."""
+    trusted = ("notes.example.com", "NOTES.example.com:443", "notes.example.com.", "example.org", "a.example.org")
+    for host in (*trusted, "[2001:db8::1]:8000"):
+        assert status(one_host, host) == 200, host
+    others = ("evil.example", "xnotes.example.com", "notes.example.com.evil.example", "evilexample.org", "127.0.0.1")
+    for host in (*others, "[2001:db8::2]", *BAD_HOSTS):
+        assert status(one_host, host) == 400, host
+
+
+def test_health_checks_have_a_name_of_their_own(one_host: FlaskClient) -> None:
+    for host in ("healthcheck.railway.app", "172.19.9.2:8080", "[fdaa:0:1::2]:8080", "web"):
+        for path in ("/healthz", "/readyz"):
+            assert status(one_host, host, path) == 200, path
+            assert one_host.get(path, headers={"Host": host, "X-Forwarded-Proto": "http"}).status_code == 200, path
+        for path in ("/", "/healthz/", "/healthzz", "/static/../healthz", "/nothing"):
+            assert status(one_host, host, path) == 400, path
+    assert [host for host in BAD_HOSTS if status(one_host, host, "/healthz") != 400] == []
+
+
+def test_the_redirect_to_https_leads_to_the_same_address(any_host: FlaskClient, one_host: FlaskClient) -> None:
+    for client in (any_host, one_host):
+        answer = client.get("/notes?q=%2F", headers={"Host": "notes.example.com", **EVIL})
+        assert (answer.status_code, answer.location) == (308, "https://notes.example.com/notes?q=/")
+        assert answer.headers["Cache-Control"] == "no-store"  # so no cache hands it to others
+
+
+def test_the_redirect_to_https_leads_to_no_foreign_host(any_host: FlaskClient, one_host: FlaskClient) -> None:
+    for client, hosts in ((one_host, ["evil.example", "evil.example/path"]), (any_host, BAD_HOSTS)):
+        for host in hosts:
+            answer = client.get("/notes", headers={"Host": host, **EVIL})
+            assert (answer.status_code, "Location" in answer.headers) == (400, False), host

@@ -1,5 +1,6 @@
-"""Templates: rules checked by reading the files, and constants that are right for every reader of a language."""
+"""Templates: rules checked by reading the files, constants right for every reader, and attributes of fields."""
 
+import importlib.util
 import re
 from pathlib import Path
 from urllib.parse import urljoin
@@ -8,8 +9,11 @@ import pytest
 from flask import Flask, render_template, render_template_string
 from jinja2 import DictLoader
 from markupsafe import Markup
+from wtforms import Form, SelectField, StringField, TextAreaField
+from wtforms.validators import Length
 
 from app import create_app
+from app.web.fields import html_params
 from app.web.static import hashed_url
 from app.web.templates import constant
 from config import TestingConfig
@@ -174,3 +178,41 @@ def test_no_request_decides_where_the_links_of_later_pages_lead(site: Flask, for
     with site.test_request_context(environ_overrides=forged):
         assert render_template("url.html", note_id=1) == "/notes?q=a%26b /notes/1"
     assert rendered(site, "url.html", note_id=1) == "/notes?q=a%26b /notes/1"
+
+
+ATTRIBUTES: list[dict[str, object]] = [
+    {},
+    {"name": "a", "id": "b", "value": "x\"<&'>"},
+    {"required": True, "readonly": False, "maxlength": 50, "value": None},
+    {"class_": "full", "data_count": 3, "aria_describedby": "a b", "aria-label": "c", "for_": "d"},
+    {"title": Markup('<b title="x">&amp;')},
+]
+
+
+def test_it_writes_what_wtforms_writes() -> None:
+    """The module of WTForms as it is installed is loaded once more."""
+    spec = importlib.util.find_spec("wtforms.widgets.core")
+    assert spec
+    assert spec.loader
+    pristine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pristine)
+    for attributes in ATTRIBUTES:
+        written = html_params(**attributes)
+        assert written == pristine.html_params(**attributes)
+        assert isinstance(written, Markup)
+
+
+class Example(Form):
+    line = StringField("Line", validators=[Length(max=9)])
+    text = TextAreaField("Text")
+    choice = SelectField("Choice", choices=["a", "b"])
+
+
+def test_fields_labels_and_options_escape_what_was_typed(app: Flask) -> None:
+    form = Example(data={"line": '"><script>', "text": "</textarea>", "choice": "b"})
+    assert form.line(title='"') == (
+        '<input id="line" maxlength="9" name="line" title="&#34;" type="text" value="&#34;&gt;&lt;script&gt;">'
+    )
+    assert form.line.label() == '<label for="line">Line</label>'
+    assert form.text() == '<textarea id="text" name="text">\r\n&lt;/textarea&gt;</textarea>'
+    assert '<option selected value="b">b</option>' in form.choice()
