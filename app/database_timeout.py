@@ -16,8 +16,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, STATUS_SETUP, co
 
 # Seconds; a reader has a 503 within five. In this mode libpq does not keep connect_timeout.
 CONNECT_SECONDS = 3.0
-# The pool pings a connection that was idle before a request uses it (pre-ping), and then tries a new
-# one.
+# The pool pings a connection that was idle before a request uses it (pre-ping), and then tries a new one.
 PING_SECONDS = 1.5
 # A statement may take its 20 seconds, but after so many we ask whether the server is alive at all, and again each time.
 PATIENCE_SECONDS = 2.0
@@ -60,10 +59,9 @@ _breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
 
 
 def install(*, fails_fast: bool) -> None:
-    """For all connections that psycopg2 uses in this process from now on.
+    """Install it for all connections of psycopg2 in this process from now on.
 
-    Args:
-        fails_fast: with the circuit breaker, for the sake of readers. A job would rather wait for a new connection.
+    With the circuit breaker (`fails_fast`) for the sake of readers; a job would rather wait for a new connection.
     """
     set_wait_callback(wait_or_fail_fast if fails_fast else wait)
 
@@ -73,12 +71,7 @@ class DatabaseTimeout(psycopg2.OperationalError):
 
 
 def wait(waiting: connection) -> None:
-    """Wait until the server has answered.
-
-    Raises:
-        DatabaseTimeout
-        OperationalError: it refuses the connection, or has lost it.
-    """
+    """Wait until the server has answered. Raises: DatabaseTimeout; OperationalError where it refuses or is lost."""
     if waiting.status == STATUS_SETUP:
         _wait(waiting, CONNECT_SECONDS)
     elif waiting.autocommit and not getattr(waiting, "reads_only", False):  # app/web/autocommit.py marks its reads

@@ -1,8 +1,4 @@
-"""What a request or job costs the database: statements are counted and timed, and a slow one has a log line (slow query
-log).
-
-The line has the statement's text without the values, as the code has it.
-"""
+"""Count and time the statements of a request or job, and log a slow one, without its values (slow query log)."""
 
 import logging
 from time import perf_counter
@@ -53,10 +49,7 @@ def note_commit(seconds: float) -> None:
 
 
 def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | None) -> None:
-    """
-    Args:
-        rows: -1 where the statement failed.
-    """
+    """Log it; `rows` is -1 where the statement failed."""
     fields = {
         "at": "slow_statement",
         "ms": round(seconds * 1000),
@@ -74,11 +67,7 @@ def init_app(app: Flask) -> None:
 
 
 def time_statements(engine: Engine, slow_ms: int) -> None:
-    """Count and time what is sent through an engine, and log a statement of `slow_ms` milliseconds and more.
-
-    Args:
-        engine: its connections are of app.web.autocommit.PooledConnection.
-    """
+    """Count and time what is sent through an engine of PooledConnection, and log what takes `slow_ms` milliseconds."""
 
     def time_cursors(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
         options["cursor_factory"] = TimedCursor

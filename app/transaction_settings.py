@@ -32,9 +32,7 @@ USABLE = re.compile(r"[A-Za-z0-9 _.:/@+-]{1,63}")
 
 
 def init_app(app: Flask) -> None:
-    """Call it after the database's own. Connections are of app.web.autocommit.PooledConnection, cursors of
-    app.sql_timing.TimedCursor, which is a SettingCursor.
-    """
+    """Call it after the database's own. Connections are PooledConnection of app/web/autocommit.py."""
     sources: list[Source] = []
     app.extensions["transaction_settings"] = sources
     with app.app_context():
@@ -109,6 +107,5 @@ def _enter(sources: list[Source], connection: Any, *_record: object) -> None:
 
 
 def _leave(connection: Any, record: object) -> None:
-    """None: the connection was lost."""
-    if connection is not None:
+    if connection is not None:  # it was not lost
         connection.settings = ""

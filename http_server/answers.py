@@ -5,7 +5,7 @@ that one ends before its Content-Length, and on a kept connection the next head 
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -18,18 +18,6 @@ WITHOUT_BODY = (204, 304)  # RFC 9110, section 6.4.1
 
 class TooShort(Exception):
     """The application has given less than the Content-Length, as of a file that has shrunk meanwhile."""
-
-
-class WatchedApplication:
-    """Stand in for the WSGI application when gunicorn's handle_request calls it."""
-
-    def __init__(self, application: Any, log: Logger) -> None:
-        self._application = application
-        self._log = log
-
-    def __call__(self, wsgi: Any, start_response: Any) -> "Answer":
-        response = start_response.__self__  # gunicorn's object, which counts what it writes
-        return Answer(self._application(wsgi, start_response), response, wsgi, self._log)
 
 
 class Answer:
@@ -72,3 +60,13 @@ class Answer:
     def _complain(self, message: str, error: Exception) -> None:
         span = self._wsgi.get(SPAN)
         self._log.error(message, exc_info=error, extra={"request_id": span and span.request_id})
+
+
+def watched(application: Any, log: Logger) -> Callable[[Any, Any], Answer]:
+    """Return what gunicorn's handle_request calls in place of the application."""
+
+    def answer(wsgi: Any, start_response: Any) -> Answer:
+        response = start_response.__self__  # gunicorn's object, which counts what it writes
+        return Answer(application(wsgi, start_response), response, wsgi, log)
+
+    return answer

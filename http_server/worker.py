@@ -19,7 +19,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
-from http_server.answers import WatchedApplication
+from http_server.answers import watched
 from http_server.connection import Connection, State, WaitingRoom
 from http_server.refusals import ClientGone, CutOff, Refused, SpoolFailed
 from http_server.request_buffer import BodyLimits, Part
@@ -80,7 +80,7 @@ class BufferingWorker(ThreadWorker):
     def run(self) -> None:
         app: Any = self.wsgi  # Flask, since gunicorn.conf.py names the factory
         self.body_limits = BodyLimits(app.extensions["body_limit"])
-        self.wsgi = WatchedApplication(app, self.log)
+        self.wsgi = watched(app, self.log)
         self.room = WaitingRoom(self.poller)
         # gunicorn's parser asks for some twenty settings a request, each of which is looked up by three methods.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})

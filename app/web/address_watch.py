@@ -7,7 +7,6 @@ Of accounts, since one reader always has one address, and a stranger without an 
 
 import logging
 import threading
-from enum import Enum
 
 from flask import Flask, current_app, request
 from werkzeug.wrappers import Response
@@ -21,14 +20,11 @@ MOST = 100  # accounts; who looks no different by then, as an office with one ad
 log = logging.getLogger(__name__)
 
 
-class Cause(Enum):
-    MISSING = "the requests have none there"
-    PRIVATE = "it is one private address"
-    PROXY = "in X-Forwarded-For it stands behind those of several readers"
-
-
-# A sign in one request, and the address that shows it: private ones have to be the same, readers' to differ.
-Sign = tuple[Cause, Address | None]
+# What a request shows, with the address: private ones have to be the same, and readers' to differ.
+MISSING = "the requests have none there"
+PRIVATE = "it is one private address"
+PROXY = "in X-Forwarded-For it stands behind those of several readers"
+Sign = tuple[str, Address | None]
 
 
 class AddressWatch:
@@ -36,7 +32,7 @@ class AddressWatch:
 
     def __init__(self) -> None:
         self.is_over = False
-        self.found: Cause | None = None
+        self.found: str | None = None
         self.accounts: set[int] = set()
         self._signs: list[Sign] = []
         self._lock = threading.Lock()
@@ -55,27 +51,27 @@ class AddressWatch:
             log.warning(
                 "all readers look alike: what CLIENT_ADDRESS names (%s:%s) is no reader's address, since %s; limits by"
                 " address count them as one, see docs/platforms.md, The proxy in front",
-                *(*current_app.config["CLIENT_ADDRESS"], self.found.value),
+                *(*current_app.config["CLIENT_ADDRESS"], self.found),
             )
 
 
-def cause_of(signs: list[Sign]) -> Cause | None:
+def cause_of(signs: list[Sign]) -> str | None:
     """Return the cause of which there is enough."""
-    of = {cause: [address for found, address in signs if found is cause] for cause in Cause}
-    if len(of[Cause.MISSING]) >= ENOUGH:
-        return Cause.MISSING
-    if len(of[Cause.PRIVATE]) >= ENOUGH and len(set(of[Cause.PRIVATE])) == 1:
-        return Cause.PRIVATE
-    return Cause.PROXY if len(set(of[Cause.PROXY])) >= ENOUGH else None
+    of = {cause: [address for found, address in signs if found is cause] for cause in (MISSING, PRIVATE, PROXY)}
+    if len(of[MISSING]) >= ENOUGH:
+        return MISSING
+    if len(of[PRIVATE]) >= ENOUGH and len(set(of[PRIVATE])) == 1:
+        return PRIVATE
+    return PROXY if len(set(of[PROXY])) >= ENOUGH else None
 
 
 def sign_of_request() -> Sign | None:
     address = client_address()
     if not forwarded_address() or address is None:
-        return Cause.MISSING, None
+        return MISSING, None
     if first := first_before(address):
-        return Cause.PROXY, first
-    return None if address.is_global else (Cause.PRIVATE, address)
+        return PROXY, first
+    return None if address.is_global else (PRIVATE, address)
 
 
 def first_before(address: Address) -> Address | None:

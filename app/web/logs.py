@@ -8,7 +8,7 @@ import random
 import re
 import select
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, g, request
@@ -26,7 +26,6 @@ Value = str | int | float | None
 # Heroku's Logplex splits a line at 10,000 bytes, and the rest has neither its beginning nor its request id. What is too
 # long is cut in the middle, since a traceback ends with what happened.
 LONGEST_LINE = 9000  # bytes, not characters: a Korean letter has three
-MOST_OF_A_LETTER = 4  # bytes
 CUT = " … "
 ABSENT = "-"
 
@@ -153,23 +152,21 @@ def init_app(app: Flask) -> None:
     if not app.config["TESTING"]:  # pytest captures the log itself
         configure(app.config["LOG_LEVEL"])
     app.before_request(name_span)
-    app.teardown_request(end_span)
-
-
-def settle_request_id(wsgi: dict[str, Any]) -> str:
-    """Put an id into the request, and return it: the router's if it looks like one, so that both logs can be joined."""
-    given = wsgi.get("HTTP_X_REQUEST_ID", "")
-    # No secret, so it needs no system call.
-    settled: str = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
-    wsgi["HTTP_X_REQUEST_ID"] = settled
-    return settled
+    app.teardown_request(lambda _error: tracing.end())
 
 
 def begin_span(wsgi: dict[str, Any]) -> tracing.Span:
-    """Return the span of the request: the one that has begun, else a new one."""
+    """Return the span of the request: the one that has begun, else a new one.
+
+    Its id is the router's if that looks like one, so that both logs can be joined.
+    """
     span: tracing.Span | None = wsgi.get(tracing.IN_WSGI)
     if span is None:
-        span = wsgi[tracing.IN_WSGI] = tracing.Span(tracing.WEB, settle_request_id(wsgi))
+        given = wsgi.get("HTTP_X_REQUEST_ID", "")
+        # No secret, so it needs no system call.
+        request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+        wsgi["HTTP_X_REQUEST_ID"] = request_id
+        span = wsgi[tracing.IN_WSGI] = tracing.Span(tracing.WEB, request_id)
     tracing.begin(span)
     return span
 
@@ -180,25 +177,16 @@ def name_span() -> None:
     g.request_id = span.request_id
 
 
-def end_span(error: BaseException | None) -> None:
-    tracing.end()
-
-
 def line(fields: Mapping[str, Value]) -> str:
     """Write a line of logfmt: name=value pairs. A value of more than a word stands in quotes, as a string of JSON."""
     pairs = {name: f"{name}={_written(value)}" for name, value in fields.items()}
     written = " ".join(pairs.values())
-    if len(written) * MOST_OF_A_LETTER <= LONGEST_LINE:
-        return written
-    while (excess := _size(pairs.values()) - LONGEST_LINE) > 0:
+    while (excess := len(written.encode()) - LONGEST_LINE) > 0:
         longest = max(pairs, key=lambda name: len(pairs[name].encode()))
         room = len(pairs[longest].encode()) - len(f'{longest}=""') - excess
         pairs[longest] = f'{longest}="{_cut(str(fields[longest]), room)}"'
-    return " ".join(pairs.values())
-
-
-def _size(pairs: Iterable[str]) -> int:
-    return sum(len(pair.encode()) + 1 for pair in pairs) - 1
+        written = " ".join(pairs.values())
+    return written
 
 
 def _written(value: Value) -> str:
