@@ -41,16 +41,12 @@ _IN_RECOVERY = text("SELECT pg_is_in_recovery()")
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """PostgreSQL's error code; None when it did not get to answer."""
+    """Return PostgreSQL's error code; None when it did not get to answer."""
     return getattr(getattr(error, "orig", None), "pgcode", None)
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
-    """The name of the constraint; None: it has none, as NOT NULL.
-
-    A handler takes the constraints that it knows and raises the rest. Another one is a mistake of ours, or of a schema
-    that the code does not know, and must not be told as the reader's own doing.
-    """
+    """Return the name of the constraint; None for NOT NULL. A handler raises those that it does not know."""
     diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)
     return diagnostics.constraint_name if diagnostics else None
 

@@ -1,12 +1,11 @@
 """Time zones: the names that are known, and the list that a reader chooses from.
 
-All is read from the package tzdata, whatever the machine has. IANA's zone.tab has a place for every clock of every
-country. Browsers and old accounts also have names of before, such as Asia/Calcutta or US/Eastern: IANA's links. They
-are resolved to their place wherever a name comes in, for many servers no longer know them. The database is told no name
-at all, but moments: its data may be years older than ours.
+All is read from the package tzdata, whatever the machine has. Browsers and old accounts also have names of before,
+such as Asia/Calcutta or US/Eastern (IANA's links). They are resolved to their place wherever a name comes in. The
+database is told no name at all, but moments: its data may be years older than ours.
 
-The list has the places by region, named by Unicode's locale data. A district, such as America/Indiana/Knox, is left out
-if its country has a place with the same clock. It may still be an account's choice, and is then on top of the list.
+The list has the places of zone.tab by region. A district, such as America/Indiana/Knox, is left out if its country has
+a place with the same clock. It may still be an account's choice, and is then on top of the list.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,9 @@
 """SET LOCAL with the first statement of each transaction, in one message: timeouts, and what a request adds.
 
 A connection pooler in transaction mode refuses the startup parameter `options`, and a SET of the session would hold for
-whoever comes next. SET LOCAL ends with the transaction, whichever session of the server that runs in. It costs no
-round trip, because a message of the simple query protocol may hold several statements; psycopg2 keeps the last one's
-rows. In autocommit each message is a transaction of its own, so each one begins with the settings.
-
-Every connection is treated so, also a direct one: what is tested without a pooler holds behind one.
+whoever comes next. SET LOCAL ends with the transaction. It costs no round trip, because a message of the simple query
+protocol may hold several statements; psycopg2 keeps the last one's rows. In autocommit each message is a transaction of
+its own, so each one begins with the settings. What is tested without a pooler holds behind one.
 Sources: PostgreSQL manual, "SET" and "Multiple Statements in a Simple Query"; PgBouncer, "features".
 """
 
@@ -50,13 +48,10 @@ def add_source(app: Flask, source: Source) -> None:
 
 
 def as_sql(sources: Iterable[Source]) -> str:
-    """The settings of now, to be sent before a statement.
+    """Return the settings of now, to be sent before a statement. Raises: ValueError where a value is not USABLE.
 
-    Timeouts of ours are SET. What a request gives is a value of set_config(): pg_stat_statements counts all SELECTs
-    that differ in a constant as one, and would take each SET for another.
-
-    Raises:
-        ValueError: a value is not USABLE.
+    What a request gives is a value of set_config(): pg_stat_statements counts all SELECTs that differ in a constant as
+    one, and would take each SET for another.
     """
     given: dict[str, str] = {}
     for source in sources:

@@ -1,8 +1,7 @@
 """Tell the operator when the proxy in front is not what CLIENT_ADDRESS describes: then all readers look alike.
 
 Their limits by address are one: twenty wrong passwords of a stranger shut everybody out. In each process the first
-request of each account is looked at, until the signs agree or one speaks against them, so that a page costs nothing.
-Of accounts, since one reader always has one address, and a stranger without an account can send any header.
+request of each account is looked at, until the signs agree or one speaks against them: strangers can send any header.
 """
 
 import logging

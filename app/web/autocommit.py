@@ -1,10 +1,8 @@
 """The connection of a request: autocommit for reads, and its end.
 
 A GET sends its statements without BEGIN and ROLLBACK, which are a round trip each. So does a POST until it has been let
-in: it reads the session and takes a token of the rate limit, each in one statement.
-
-Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own anyway, and a GET writes at most one row,
-in one statement. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
+in. Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own anyway, and a GET writes at most one
+row. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
 """
 
 import logging

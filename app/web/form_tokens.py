@@ -2,11 +2,9 @@
 
 Flask-WTF makes and checks the CSRF tokens. Over TLS a form needs an origin of ours, too.
 
-Two clicks, Back and Save again, a request that is sent again since its answer was lost: the token is the same. Together
-with what was typed it makes an idempotency key, and the service stores each key once. Text that was changed since is
-another request, and is stored.
-
-A page without scripts has a token from the server. js/outbox.js makes one for each form that it sends.
+Two clicks, Back and Save again, a request that is sent again since its answer was lost: the one-time token is the same.
+With what was typed it makes an idempotency key, and the service stores each key once. js/outbox.js makes a token for
+each form that it sends; a page without scripts has one from the server.
 """
 
 import hashlib

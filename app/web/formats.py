@@ -1,13 +1,4 @@
-"""Template filters: how days, times and numbers are written in the reader's language.
-
-One style for all dates (tests/web/test_dates.py holds it), with the patterns of Unicode's CLDR:
-
-    day                "Nov 22"                  "11월 22일"
-    of another year    "Nov 22, 2025"            "2025년 11월 22일"
-    deadline           "Sun, Nov 22"             "11월 22일 (일)"
-    time               "2:55 AM"                 "오전 2:55"
-    day and time       "Nov 22, 2:55 AM"         "11월 22일 오전 2:55"
-    month              "November 2026"           "2026년 11월"
+"""Template filters: days, times and numbers in the reader's language, in one style (tests/web/test_dates.py lists it).
 
 The year stands only where it is not this year, a weekday only with a deadline, where it helps to plan. Times are in the
 reader's zone, and do not name it. While the zone is not known, they are in UTC and say so. Babel interprets a pattern

@@ -82,7 +82,7 @@ def client_address() -> Address | None:
 
 
 def forwarded_address() -> str | None:
-    """Return what the proxy says who asks; None: there is no such header, or it has fewer addresses than it should."""
+    """Return what the proxy says who asks; None: there is no such header, or it has too few addresses."""
     if current_app.config["CLIENT_ADDRESS"] is None:
         return None
     header, place = current_app.config["CLIENT_ADDRESS"]

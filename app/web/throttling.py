@@ -81,5 +81,5 @@ def wait_sentence(error: RateLimited) -> str:
 
 
 def waiting_time(error: RateLimited) -> str:
-    """Return when to try again, in the reader's language; in full minutes above one minute."""
+    """Return when to try again, in full minutes above one minute."""
     return duration(error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60)
