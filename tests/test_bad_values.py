@@ -137,7 +137,9 @@ def test_what_was_copied_wrongly_is_refused() -> None:
         assert_is_refused("AWS_SECRET_ACCESS_KEY", value)
 
 
-@pytest.mark.parametrize("bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET, MAIL | OWN_BUCKET])
+@pytest.mark.parametrize(
+    "bucket", [OWN_BUCKET, BUCKETEER, CLOUDCUBE, TESTS | OWN_BUCKET, MAIL | OWN_BUCKET | {"WEB_HOST": "[::]"}]
+)
 def test_valid_values_are_accepted(bucket: dict[str, str]) -> None:
     unset: dict[str, str | None] = dict.fromkeys(BAD)
     result = CliRunner().invoke(FLASK, ["worker", "--help"], env={**unset, **GOOD, **bucket})

@@ -18,13 +18,7 @@ def test_each_anchor_stands_once_in_its_file() -> None:
 
 @pytest.mark.parametrize(
     ("number", "phase", "upgrade", "column"),
-    [
-        (0, "expand", ["add 0"], 0),
-        (1, "expand", ["add 1", "retire 0"], 1),
-        (2, "contract", ["drop 0"], 1),
-        (3, "expand", ["add 3", "retire 1"], 3),
-        (4, "contract", ["drop 1"], 3),
-    ],
+    [(0, "expand", ["add 0"], 0), (2, "contract", ["drop 0"], 1), (3, "expand", ["add 3", "retire 1"], 3)],
 )
 def test_a_release_adds_a_column_that_its_pages_need_or_drops_the_one_before(
     number: int, phase: str, upgrade: list[str], column: int

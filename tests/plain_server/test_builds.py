@@ -54,41 +54,33 @@ def deployed(place: Place, commit: str, time: float, environment: str) -> None:
     os.utime(checkout, (time, time))
 
 
-def make(path: Path, made: str | bytes | Path | None) -> None:
-    """Make a file with a text, a link, or a folder; or nothing."""
-    if path.is_file():
-        path.unlink()
-    if isinstance(made, bytes):
-        path.write_bytes(made)
-    elif isinstance(made, Path):
+REFUSED: list[tuple[str, bytes | Path | None, str]] = [
+    (".venv", Path("/nowhere"), r"The commit holds \.venv, which is made here"),
+    ("Procfile", Path("Procfile"), "Procfile of the commit is no file"),
+    ("Procfile", Path("/dev/zero"), "Procfile of the commit is no file"),
+    ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
+    ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
+    ("Procfile", None, "no Procfile with a line `web:`"),
+    ("Procfile", b"web:\n# web: true\nworker: true\n", "no Procfile with a line `web:`"),
+    ("Procfile", b"web: true\n%b: true\n" % (b"w" * 101), "Procfile of the commit has a line that is too long"),
+    ("Procfile", b"web: true\nworker: %b\n" % (b"w" * 30_001), "Procfile of the commit has a line that is too long"),
+    ("requirements.txt", Path("."), r"requirements\.txt of the commit is no file"),
+    ("requirements.txt", None, r"The commit has no requirements\.txt"),
+]
+
+
+def make(path: Path, made: bytes | Path | None) -> None:
+    """Make a file with these bytes, a link, or nothing."""
+    path.unlink(missing_ok=True)
+    if isinstance(made, Path):
         path.symlink_to(made)
-    elif made == "folder":
-        path.mkdir()
-        (path / "file").touch()
     elif made is not None:
-        path.write_text(made)
+        path.write_bytes(made)
 
 
-@pytest.mark.parametrize(
-    ("name", "made", "sentence"),
-    [
-        (".venv", "folder", r"The commit holds \.venv, which is made here"),
-        (".venv", Path("/nowhere"), r"The commit holds \.venv, which is made here"),
-        ("Procfile", "folder", "Procfile of the commit is no file"),
-        ("Procfile", Path("Procfile"), "Procfile of the commit is no file"),
-        ("Procfile", Path("/dev/zero"), "Procfile of the commit is no file"),
-        ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
-        ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
-        ("Procfile", None, "no Procfile with a line `web:`"),
-        ("Procfile", "web:\n# web: true\nworker: true\n", "no Procfile with a line `web:`"),
-        ("Procfile", f"web: true\n{'w' * 101}: true\n", "Procfile of the commit has a line that is too long"),
-        ("Procfile", f"web: true\nworker: {'w' * 30_001}\n", "Procfile of the commit has a line that is too long"),
-        ("requirements.txt", "folder", r"requirements\.txt of the commit is no file"),
-        ("requirements.txt", None, r"The commit has no requirements\.txt"),
-    ],
-)
+@pytest.mark.parametrize(("name", "made", "sentence"), REFUSED)
 def test_a_tree_that_cannot_be_deployed_is_refused_before_anything_is_installed(
-    place: Place, tree: Path, name: str, made: str | bytes | Path | None, sentence: str
+    place: Place, tree: Path, name: str, made: bytes | Path | None, sentence: str
 ) -> None:
     make(tree / name, made)
     installed = set(place.virtual_environments.iterdir())
@@ -98,20 +90,10 @@ def test_a_tree_that_cannot_be_deployed_is_refused_before_anything_is_installed(
     assert set(place.virtual_environments.iterdir()) == installed
 
 
-@pytest.mark.parametrize(
-    ("name", "made"),
-    [
-        (".venv.draft", "folder"),
-        (".python-version", b"\xff\0"),
-        ("Procfile", "\ufeffweb: exec sleep 600\r\n"),
-        ("Procfile", Path("Procfile.real")),
-    ],
-)
-def test_what_a_deploy_does_not_read_or_can_read_is_no_hindrance(
-    place: Place, tree: Path, name: str, made: str | bytes | Path
-) -> None:
-    (tree / "Procfile.real").write_text("web: exec sleep 600\n")
-    make(tree / name, made)
+def test_what_a_deploy_does_not_read_or_can_read_is_no_hindrance(place: Place, tree: Path) -> None:
+    make(tree / ".python-version", b"\xff\0")
+    make(tree / "Procfile.real", "\ufeffweb: exec sleep 600\r\n".encode())
+    make(tree / "Procfile", Path("Procfile.real"))
     checkout = build(place, tree)
     assert builds.procfile(checkout) == {"web": "exec sleep 600"}
     assert (checkout / ".venv" / builds.WHOLE).exists()

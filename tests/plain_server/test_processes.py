@@ -59,7 +59,6 @@ def test_a_line_is_found_at_every_moment_while_it_becomes_other_programs(place: 
         "exec env -i /bin/sleep 600",  # its environment is empty for good
         "exec env --unset=PLAIN_SERVER_PLACE sleep 600",
         "sleep 600 & exit 0",  # the leader of the session has ended
-        "sleep 600 & exec env -i /bin/true",
         "exec setsid sleep 600",
         "setsid sleep 600 & exit 0",  # it has left the session
     ],
