@@ -62,13 +62,12 @@ def test_they_hold_for_each_transaction_of_a_connection_and_end_with_it(connecti
     for end in (connection.commit, connection.rollback):
         assert settings(connection) == TIMEOUTS
         end()
+    connection.begin_nested().rollback()  # a savepoint that is the first statement
+    assert settings(connection) == TIMEOUTS
+    connection.rollback()
     session = connection.execution_options(isolation_level="AUTOCOMMIT")  # to which we send no settings
     assert settings(session) == OF_SESSION
-
-
-def test_they_outlast_a_savepoint_that_is_the_first_statement(connection: Connection) -> None:
-    connection.begin_nested().rollback()
-    assert settings(connection) == TIMEOUTS
+    session.execute(text("VACUUM users"))  # so what runs in no transaction is sent alone
 
 
 def test_in_autocommit_they_hold_for_each_statement_of_a_request(migrated: Flask) -> None:
@@ -76,11 +75,6 @@ def test_in_autocommit_they_hold_for_each_statement_of_a_request(migrated: Flask
     with migrated.test_request_context("/notes"), db.engine.connect() as reading:
         assert driver_cursor(reading).connection.autocommit
         assert [settings(reading) for _ in range(2)] == [TIMEOUTS, TIMEOUTS]
-
-
-def test_what_runs_in_no_transaction_is_sent_alone(migrated: Flask) -> None:
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM users"))
 
 
 def test_a_server_side_cursor_many_rows_or_what_is_no_text_may_be_the_first(connection: Connection) -> None:
@@ -134,11 +128,13 @@ def test_a_value_that_would_need_quotes_is_refused() -> None:
         assert value not in str(refused.value) or not value
 
 
-def test_after_a_timeout_connecting_fails_at_once() -> None:
+def test_after_a_timeout_connecting_fails_at_once_until_a_connection_closes_the_breaker() -> None:
     breaker = CircuitBreaker()
     assert breaker.admits()
     breaker.trip()
     assert not breaker.admits()
+    breaker.reset()
+    assert [breaker.admits() for _ in range(2)] == [True, True]
 
 
 def test_after_a_while_one_connection_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,13 +142,6 @@ def test_after_a_while_one_connection_is_tried(monkeypatch: pytest.MonkeyPatch) 
     breaker = CircuitBreaker()
     breaker.trip()
     assert [breaker.admits() for _ in range(3)] == [True, False, False]
-
-
-def test_a_connection_closes_the_breaker() -> None:
-    breaker = CircuitBreaker()
-    breaker.trip()
-    breaker.reset()
-    assert [breaker.admits() for _ in range(3)] == [True, True, True]
 
 
 def test_a_process_that_neither_serves_pages_nor_jobs_has_no_timeout() -> None:

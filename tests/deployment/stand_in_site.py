@@ -1,7 +1,6 @@
 """A small site with the pages of the smoke journey, which serves what the stand-in for Heroku says, and can break."""
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -98,7 +97,7 @@ def served(site: StandInSite) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield re.sub(r"/$", "", f"http://127.0.0.1:{server.server_port}")
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -1,7 +1,8 @@
-"""The table of 42 checks in docs/deploying.md is whole, and every test and command that it names is there."""
+"""The tables of docs/deploying.md and docs/asvs.md are whole, and each row names a test or a file that exists."""
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -65,3 +66,50 @@ def is_command(words: list[str]) -> bool:
 def commands() -> click.Group:
     own = create_app(ProductionConfig(PRODUCTION)).cli.commands
     return click.Group(commands={**own, "release": release})  # the application loads that one when it is asked for
+
+
+ROOT = Path(__file__).parents[2]
+ASVS = (ROOT / "docs/asvs.md").read_text()
+REQUIREMENT = re.compile(r"^\| (V\d+\.\d+\.\d+) \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)
+ASVS_ROWS = REQUIREMENT.findall(ASVS)
+STATES = {"met", "n/a", "waived"}
+
+# How many requirements of level 1 or 2 each chapter of ASVS 5.0.0 has.
+CHAPTERS = {
+    1: 27, 2: 11, 3: 19, 4: 10, 5: 9, 6: 35, 7: 18, 8: 7, 9: 7, 10: 29,
+    11: 14, 12: 9, 13: 13, 14: 9, 15: 13, 16: 16, 17: 7,
+}  # fmt: skip
+# What is not a file: an address, a value, a header or a command.
+FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/?)`")
+
+
+def files(where: str) -> list[str]:
+    return [name for name in FILE.findall(where) if "/" in name or re.search(r"\.(py|md|toml|txt)$", name)]
+
+
+def test_every_requirement_is_there_once_and_every_row_of_the_table_is_read() -> None:
+    ids = [id_ for id_, *_ in ASVS_ROWS]
+    assert [id_ for id_, count in Counter(ids).items() if count > 1] == []
+    assert Counter(int(id_[1:].split(".")[0]) for id_ in ids) == CHAPTERS
+    assert len(ASVS_ROWS) == len(re.findall(r"^\| V", ASVS, re.MULTILINE))
+
+
+def test_a_row_that_is_met_names_files_that_exist_and_any_other_says_why() -> None:
+    assert {state for _, _, state, _ in ASVS_ROWS} <= STATES
+    gone = {id_: name for id_, _, _, where in ASVS_ROWS for name in files(where) if not (ROOT / name).exists()}
+    assert gone == {}
+    proofless = [
+        id_
+        for id_, _, state, where in ASVS_ROWS
+        if state == "met" and not files(where) and "`make audit`" not in where
+    ]
+    assert proofless == [], "name the test or the file that shows it"
+    assert [id_ for id_, _, state, where in ASVS_ROWS if state != "met" and len(where) < len("no SAML")] == [], (
+        "say why"
+    )
+
+
+def test_the_sum_above_the_table_is_true() -> None:
+    count = Counter(state for _, _, state, _ in ASVS_ROWS)
+    told = f"{count['met']} are met, {count['n/a']} do not apply, {count['waived']} are waived."
+    assert f"Of {len(ASVS_ROWS)} requirements {told}" in ASVS

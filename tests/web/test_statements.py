@@ -121,21 +121,19 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     db.session.execute(text("TRUNCATE notes, todos, results CASCADE"))
     for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):
         db.session.execute(text(many), {"many": MANY, "alice": alice.id})
-    found = {
-        "note": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL"),
-                                  {"id": alice.id}),
-        "archived": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND archived_at IS NOT NULL"),
-                                      {"id": alice.id}),
-        "deleted": db.session.scalar(text("SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL"),
-                                     {"id": alice.id}),
-        "shared": db.session.scalar(text("SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id"
-                                         " WHERE deleted_at IS NULL")),
-        "todo": db.session.scalar(text("SELECT max(id) FROM todos WHERE user_id = :id"), {"id": alice.id}),
+    queries = {
+        "note": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL",
+        "archived": "SELECT max(id) FROM notes WHERE user_id = :id AND archived_at IS NOT NULL",
+        "deleted": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL",
+        "shared": "SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id WHERE deleted_at IS NULL",
+        "todo": "SELECT max(id) FROM todos WHERE user_id = :id",
+    }
+    found = {name: db.session.scalar(text(query), {"id": alice.id}) for name, query in queries.items()} | {
         "done": results.done(alice),
         "waiting": results.waiting(alice),
         "failed": results.failed(alice, "dns"),
         "today": day_of_newest_note(),
-    }  # fmt: skip
+    }
     db.session.execute(text(f"ANALYZE {TABLES}"))
     return found
 
