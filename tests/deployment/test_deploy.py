@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.deployment.world import LIMITS, World
+from tests.deployment.conftest import LIMITS, World
 
 
 def versions(world: World, remote: str) -> list[str]:

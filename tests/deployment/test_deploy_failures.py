@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.child import child
-from tests.deployment.world import LIMITS, World
+from tests.deployment.conftest import LIMITS, World
 from tests.waiting import wait_until
 from tools.deployment import commands
 from tools.deployment.limits import Limits

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.conftest import World
 from tests.deployment.heroku_stand_in import write_script
-from tests.deployment.world import World
 
 ERROR = "ssh: connect to host notes.example.com port 22: Connection refused"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.deployment.world import LIMITS, World
+from tests.deployment.conftest import LIMITS, World
 
 OLD, NEW = 0, 1
 

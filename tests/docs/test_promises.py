@@ -99,9 +99,7 @@ def test_a_row_that_is_met_names_files_that_exist_and_any_other_says_why() -> No
     gone = {id_: name for id_, _, _, where in ASVS_ROWS for name in files(where) if not (ROOT / name).exists()}
     assert gone == {}
     proofless = [
-        id_
-        for id_, _, state, where in ASVS_ROWS
-        if state == "met" and not files(where) and "`make audit`" not in where
+        id_ for id_, _, state, where in ASVS_ROWS if state == "met" and not files(where) and "`make audit`" not in where
     ]
     assert proofless == [], "name the test or the file that shows it"
     assert [id_ for id_, _, state, where in ASVS_ROWS if state != "met" and len(where) < len("no SAML")] == [], (

@@ -4,7 +4,47 @@ import pytest
 from gunicorn.http.errors import ParseException
 
 from http_server.chunked_body import ChunkedDecoder
-from tests.http_server.malformed_chunks import MALFORMED
+
+MALFORMED = {
+    "hexadecimal prefix": b"0x3\r\nabc\r\n0\r\n\r\n",
+    "plus sign": b"+3\r\nabc\r\n0\r\n\r\n",
+    "minus sign": b"-1\r\nabc\r\n0\r\n\r\n",
+    "underscore": b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n",
+    "space before the size": b" 3\r\nabc\r\n0\r\n\r\n",
+    "space behind the size": b"3 \r\nabc\r\n0\r\n\r\n",
+    "no size": b"\r\nabc\r\n0\r\n\r\n",
+    "extension without a size": b";a\r\nabc\r\n0\r\n\r\n",
+    "no digits": b"xyz\r\nabc\r\n0\r\n\r\n",
+    "digits of another script": "٣\r\nabc\r\n0\r\n\r\n".encode(),
+    "over 64 bits": b"0" * 16 + b"3\r\nabc\r\n0\r\n\r\n",
+    "size ends with LF": b"3\nabc\r\n0\r\n\r\n",
+    "size ends with CR": b"3\rabc\r\n0\r\n\r\n",
+    "size ends with CRCRLF": b"3\r\r\nabc\r\n0\r\n\r\n",
+    "data ends with LF": b"3\r\nabc\n0\r\n\r\n",
+    "data ends with other bytes": b"3\r\nabcXX0\r\n\r\n",
+    "data is longer than its size": b"3\r\nabcd\r\n0\r\n\r\n",
+    "LF in an extension": b"3;a\nb\r\nabc\r\n0\r\n\r\n",
+    "CR in an extension": b"3;a\rb\r\nabc\r\n0\r\n\r\n",
+    "NUL in an extension": b"3;a\0\r\nabc\r\n0\r\n\r\n",
+    "extension without a name": b"3;\r\nabc\r\n0\r\n\r\n",
+    "extension's quotes are open": b'3;a="b\r\nabc\r\n0\r\n\r\n',
+    "extension is too long": b"3;" + b"a" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
+    "line without an end": b"3;" + b"a" * 5000,
+    "extensions are too long together": b"3;%s\r\nabc\r\n" % (b"a" * 4000) * 5 + b"0\r\n\r\n",
+    "chunks of one byte": b"1\r\na\r\n" * 4000 + b"0\r\n\r\n",
+    "last chunk ends with LF": b"0\n\r\n",
+    "body ends with LF": b"0\r\n\n",
+    "body ends with CR and other bytes": b"0\r\n\rX\r\n\r\n",
+    "trailer ends with LF": b"0\r\nX: y\n\r\n",
+    "trailer without a colon": b"0\r\nGET / HTTP/1.1\r\n\r\n",
+    "trailer without a name": b"0\r\n: y\r\n\r\n",
+    "space before a trailer's colon": b"0\r\nX : y\r\n\r\n",
+    "folded trailer": b"0\r\nX: y\r\n z\r\n\r\n",
+    "NUL in a trailer": b"0\r\nX: \0\r\n\r\n",
+    "trailer is too long": b"0\r\nX: " + b"y" * 5000 + b"\r\n\r\n",
+    "trailers are too long": b"0\r\n" + b"X: yyyyyyyyyyyy\r\n" * 1200 + b"\r\n",
+}
+
 
 NEXT = b"GET /next HTTP/1.1\r\n"
 WELL_FORMED = {

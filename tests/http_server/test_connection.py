@@ -1,4 +1,4 @@
-"""Deadlines of a connection, and who makes room when a process has as many as it may: idle ones first."""
+"""Deadlines of a connection, who makes room when there are too many, and what is sent at once or held (tarpit)."""
 
 import selectors
 import socket
@@ -10,6 +10,7 @@ from gunicorn.config import Config
 from http_server import connection as timing
 from http_server.connection import Connection, State, WaitingRoom
 from http_server.request_buffer import BodyLimits
+from http_server.response_buffer import ResponseBuffer
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"
 
@@ -193,3 +194,60 @@ def test_one_that_is_held_waits_for_its_time_though_its_client_has_gone(
     connections[0].deadline = 0
     assert room.take_overdue() == [connections[0]]
     assert not room
+
+
+Buffered = tuple[ResponseBuffer, socket.socket]
+BODY = b"Please wait."
+
+
+@pytest.fixture
+def buffered() -> Iterator[Buffered]:
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    client.setblocking(False)
+    buffer = ResponseBuffer(ours)
+    yield buffer, client
+    buffer.close()
+    ours.close()
+    client.close()
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_429_is_kept_from_its_first_byte_until_it_is_flushed(buffered: Buffered, version: bytes) -> None:
+    buffer, client = buffered
+    head = b"HTTP/" + version + b" 429 TOO MANY REQUESTS\r\n\r\n"
+    buffer.sendall(head)
+    buffer.sendall(BODY)
+    assert buffer.is_held
+    with pytest.raises(BlockingIOError):
+        client.recv(1000)
+    assert buffer.flush()
+    assert client.recv(1000) == head + BODY
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"422 UNPROCESSABLE"])
+def test_every_other_answer_is_sent_at_once(buffered: Buffered, status: bytes) -> None:
+    buffer, client = buffered
+    head = b"HTTP/1.1 " + status + b"\r\nX: 429\r\n\r\n"
+    buffer.sendall(head)
+    buffer.sendall(b"429")
+    assert client.recv(1000) == head + b"429"
+    assert not buffer.is_held
+    assert buffer.is_empty
+
+
+def test_the_head_is_sent_with_the_beginning_of_the_body(buffered: Buffered) -> None:
+    buffer, client = buffered
+    buffer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with pytest.raises(BlockingIOError):
+        client.recv(1000)
+    buffer.sendall(b"HTTP/1.1 429 is the body")
+    assert client.recv(1000) == b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 429 is the body"
+    assert not buffer.is_held
+
+
+def test_an_answer_without_a_body_is_sent_when_it_is_flushed(buffered: Buffered) -> None:
+    buffer, client = buffered
+    buffer.sendall(b"HTTP/1.1 304 NOT MODIFIED\r\n\r\n")
+    assert buffer.flush()
+    assert client.recv(1000) == b"HTTP/1.1 304 NOT MODIFIED\r\n\r\n"

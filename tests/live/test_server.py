@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.databases import Environment, migrated_database
-from tests.http_server.malformed_chunks import MALFORMED
+from tests.http_server.test_chunked_body import MALFORMED
 from tests.live.browser import Browser
 from tests.live.conftest import PASSWORD, ROOT, Service, connect, running_web
 from tests.live.test_slow_clients import GET, read_response
