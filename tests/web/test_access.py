@@ -1,4 +1,4 @@
-"""By default endpoints refuse strangers, and POSTs without a CSRF token (ASVS 5.0 V3.5.1, V8.2.1) or too often (429)."""
+"""By default endpoints refuse strangers, POSTs without a CSRF token (ASVS 5.0 V3.5.1, V8.2.1), and too many (429)."""
 
 import uuid
 from collections.abc import Iterator

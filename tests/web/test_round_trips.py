@@ -222,18 +222,12 @@ def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site) -> No
 def test_a_connection_goes_back_to_the_pool_as_it_came(site: Site) -> None:
     browser, token = site.browser()
     used: list[Any] = []
-    modes: list[tuple[bool, bool]] = []
-
-    def note(_connection: object, cursor: Any, *_rest: object) -> None:
-        used.append(cursor.connection)
-        modes.append((cursor.connection.autocommit, cursor.connection.reads_only))
-
+    sent = statements_of(site)
     with site.app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
+        event.listen(db.engine, "checkin", lambda connection, _record: used.append(connection))
     visit(browser, token, "GET", "/notes")
-    assert set(modes) == {(True, True)}
-    assert not used[-1].autocommit  # there it is pinged, and who is next may write
-    assert not used[-1].reads_only
-    modes.clear()
+    assert {autocommit for autocommit, _ in sent} == {True}
+    assert (used[-1].autocommit, used[-1].reads_only) == (False, False)  # it is pinged, and who is next may write
+    sent.clear()
     assert visit(browser, token, "POST", "/notes").status_code == 302
-    assert modes == [(True, True), (True, True), (False, False)]
+    assert [autocommit for autocommit, _ in sent] == [True, True, False]
